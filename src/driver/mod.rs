@@ -1,0 +1,51 @@
+//! The ETERNUS driver layer: the trait that the engine drives arrays by, and a folder for each way to reach one.
+//!
+//! Belongs here: how an array is asked and told, and how its answers become the model's words.
+//! Does not: what is legal (model), when something is asked (engine).
+
+use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
+use crate::model::session::{ArrayVolume, Reading};
+use crate::model::units::Timestamp;
+use crate::model::untrusted::Untrusted;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// A future that a driver returns: boxed, so that the trait is object-safe.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A question that got no usable answer. Questions change nothing, so they may be asked again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("array {array}: {what}: {}", detail.escaped())]
+pub struct DriverError {
+    /// The array's name in the configuration.
+    pub array: String,
+    pub class: ErrorClass,
+    /// What was being done, as a phrase: `reading its sessions`.
+    pub what: String,
+    pub detail: Untrusted,
+}
+
+/// One array, whatever it is reached by. Implementations keep to their control plane's connection limits by themselves.
+pub trait Driver: Send + Sync {
+    /// Asks the array who it is.
+    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>>;
+
+    /// What it can do. No I/O: known from the kind of driver and from the last `identify`.
+    fn capabilities(&self) -> Capabilities;
+
+    /// All volumes of the box.
+    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>>;
+
+    /// All sessions of the box as one atomic reading, however many there are. `now` becomes its time.
+    fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>>;
+
+    /// Sends a command once and gives an outcome for each of its pairs, in order.
+    ///
+    /// Never an error: what was surely not sent is `Refused` with class `Transport`, what may have been sent and got no
+    /// answer within `limit` is `Unknown`. The future must be driven to its end (the engine gives it a task of its own).
+    fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>>;
+
+    /// The exact commands that `execute` would send, for the plan that people read.
+    fn describe(&self, command: &Command) -> Vec<String>;
+}

@@ -1,0 +1,2 @@
+//! ecdeck.
+fn main() {}

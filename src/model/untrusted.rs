@@ -1,0 +1,74 @@
+//! Text from outside: volume names on an array, replies, script output, old rows.
+
+use serde::{Deserialize, Serialize};
+
+/// Text that somebody else wrote. It has no `Display`: the ways out are `escaped`, for terminals,
+/// and serde, for the wire and for JSON (whose writer in `cli` escapes every non-printing character).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Untrusted(String);
+
+impl Untrusted {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Bytes from outside; what is not UTF-8 is shown as the replacement character.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// For comparing and parsing, never for showing.
+    pub fn raw(&self) -> &str {
+        &self.0
+    }
+
+    /// Fit for a terminal: C0, C1, DEL, bidirectional and zero-width characters as `\u{..}`, everything else as it is.
+    pub fn escaped(&self) -> String {
+        let mut out = String::with_capacity(self.0.len());
+        for c in self.0.chars() {
+            if is_unsafe(c) {
+                out.extend(c.escape_unicode());
+            } else {
+                out.push(c);
+            }
+        }
+        out
+    }
+}
+
+impl From<&str> for Untrusted {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+/// Whether a character could move the cursor, change colours, hide, or reorder its neighbours.
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_escape_sequence_arrives_as_text() {
+        assert_eq!(Untrusted::from("a\u{1b}[2J\u{9b}m\r\u{202e}b").escaped(), r"a\u{1b}[2J\u{9b}m\u{d}\u{202e}b");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unsafe_comes_out(text in any::<String>()) {
+            prop_assert!(!Untrusted::new(text).escaped().chars().any(is_unsafe));
+        }
+    }
+}
