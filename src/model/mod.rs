@@ -1,7 +1,15 @@
 //! Plain types and pure rules. No I/O, no clock, no randomness: the same input gives the same answer, everywhere.
 
+pub mod actor;
+pub mod codes;
 pub mod copy;
+pub mod event;
 pub mod identity;
+pub mod plan;
+pub mod records;
+pub mod request;
 pub mod session;
+pub mod snapshot;
+pub mod snapshot_change;
 pub mod units;
 pub mod untrusted;

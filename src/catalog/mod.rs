@@ -1,0 +1,74 @@
+//! What must outlast the process: registered volumes, policies, generations, our sessions, open operations, the audit.
+//!
+//! Belongs here: keeping records and events, whole or not at all. Does not: deciding anything (model), doing anything (engine).
+
+use crate::model::event::{ChainHead, Event, NewEvent};
+use crate::model::identity::VolumeId;
+use crate::model::records::{Change, ChangeError, OperationEnd, OperationId, PastGeneration, Records};
+use std::future::Future;
+use std::pin::Pin;
+
+/// A future that a catalogue returns: boxed, so that the trait is object-safe.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Why the catalogue did not do what it was asked. `place` is the file or the database, without any secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogueError {
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    #[error(
+        "the disk or the size limit of the catalogue {place} is full: {detail}; nothing was written; free space, then repeat"
+    )]
+    Full { place: String, detail: String },
+    #[error("the catalogue {place} cannot be written: {detail}; check the file's and folder's rights and the mount")]
+    ReadOnly { place: String, detail: String },
+    #[error(
+        "the catalogue {place} is damaged: {detail}; it was not touched; put a saved copy in its place with `ecdeck catalogue load`"
+    )]
+    Corrupt { place: String, detail: String },
+    #[error(
+        "the catalogue {place} has format {found}, this program knows up to {known}; it was not touched; use the newer program"
+    )]
+    Newer { place: String, found: u32, known: u32 },
+    #[error("the catalogue {place} is in use by another engine; end that one first")]
+    InUse { place: String },
+    #[error("the catalogue {place} does not answer: {detail}")]
+    Unreachable { place: String, detail: String },
+    /// The line was lost at COMMIT: look the operation up before anything else.
+    #[error("the catalogue {place} was lost while committing: {detail}; whether the change was kept is looked up next")]
+    OutcomeUnknown { place: String, detail: String },
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventRange {
+    /// The newest so many, given oldest first.
+    Newest(u32),
+    /// From this sequence on, at most so many.
+    From { sequence: u64, most: u32 },
+}
+
+/// Which generations are wanted, kept and released ones, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryQuery {
+    pub transaction_volume: Option<VolumeId>,
+    pub most: u32,
+}
+
+/// A catalogue. One writer has it at a time; every change and its events are kept together or not at all.
+pub trait Catalogue: Send + Sync {
+    /// Everything that is in force.
+    fn load(&self) -> Pending<'_, Result<Records, CatalogueError>>;
+
+    /// Makes all changes and appends all events in one durable transaction; the events come back with their places.
+    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> Pending<'_, Result<Vec<Event>, CatalogueError>>;
+
+    fn events(&self, range: EventRange) -> Pending<'_, Result<Vec<Event>, CatalogueError>>;
+
+    fn head(&self) -> Pending<'_, Result<ChainHead, CatalogueError>>;
+
+    fn history(&self, query: HistoryQuery) -> Pending<'_, Result<Vec<PastGeneration>, CatalogueError>>;
+
+    /// How an operation ended; `None` while it is open or when there is none of that number.
+    fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>>;
+}

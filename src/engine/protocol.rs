@@ -1,0 +1,126 @@
+//! What engine and clients say to each other: one JSON document a frame.
+
+use crate::model::event::{ChainHead, Event};
+use crate::model::identity::VolumeId;
+use crate::model::plan::{Digest, Plan, Refusal};
+use crate::model::records::{OperationEnd, OperationId, PastGeneration};
+use crate::model::request::Request;
+use crate::model::snapshot::Snapshot;
+use crate::model::snapshot_change::SnapshotChange;
+use serde::{Deserialize, Serialize};
+
+/// Grows with every change of what is on the wire that an older program would misread.
+pub const PROTOCOL: u32 = 1;
+
+/// Client to engine. Answers carry the number of the question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    pub number: u64,
+    pub ask: Ask,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "ask")]
+pub enum Ask {
+    /// One snapshot, now.
+    Snapshot,
+    /// A snapshot, then changes, until the connection ends. A client that is slow gets a new whole one instead of a queue.
+    Watch,
+    /// The plan for a request on the engine's snapshot. Changes nothing.
+    Plan {
+        request: Request,
+    },
+    /// Run a request as agreed to.
+    Run {
+        request: Request,
+        digest: Digest,
+        confirmation: Option<String>,
+    },
+    /// The ends of operations, as soon as all have ended.
+    Wait {
+        operations: Vec<OperationId>,
+    },
+    History {
+        volume: Option<VolumeId>,
+        most: u32,
+    },
+    /// The newest events.
+    Events {
+        most: u32,
+    },
+    /// Events from a sequence on, for export and for verifying.
+    EventsFrom {
+        sequence: u64,
+        most: u32,
+    },
+    ChainHead,
+}
+
+/// Engine to client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "message")]
+pub enum Message {
+    Answer {
+        number: u64,
+        answer: Box<Answer>,
+    },
+    /// To a watching client: everything.
+    Snapshot {
+        snapshot: Box<Snapshot>,
+    },
+    /// To a watching client: what is different from the one before.
+    Change {
+        change: Box<SnapshotChange>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "answer")]
+pub enum Answer {
+    Snapshot {
+        snapshot: Box<Snapshot>,
+    },
+    Watching,
+    Planned(PlannedAnswer),
+    /// Nothing of it runs.
+    Refused {
+        refusal: Refusal,
+    },
+    /// The operations, in the order of the plan's items.
+    Running {
+        operations: Vec<OperationId>,
+        refused: Vec<Refusal>,
+    },
+    /// `--ensure`: it is so already.
+    AlreadySo {
+        refused: Vec<Refusal>,
+    },
+    /// Nothing ran: this is the plan now.
+    PlanChanged(PlannedAnswer),
+    Ended {
+        ends: Vec<(OperationId, OperationEnd)>,
+    },
+    History {
+        generations: Vec<PastGeneration>,
+    },
+    Events {
+        events: Vec<Event>,
+    },
+    ChainHead {
+        head: ChainHead,
+    },
+    /// The engine could not: a sentence with what to do.
+    Failed {
+        why: String,
+    },
+}
+
+/// A plan with the exact commands that its items would send, as the drivers describe them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedAnswer {
+    pub plan: Plan,
+    /// One list an item.
+    pub commands: Vec<Vec<String>>,
+    /// The snapshot that it was planned on.
+    pub sequence: u64,
+}

@@ -1,0 +1,248 @@
+//! Events: the audit, one gapless sequence with a chain of hashes. Everything that was asked, decided, sent, answered or
+//! changed; never progress.
+
+use super::actor::Actor;
+use super::codes::Code;
+use super::copy::{Command, PairOutcome};
+use super::identity::{BoxId, Name, VolumeId};
+use super::plan::Digest;
+use super::records::{GenerationState, OperationEnd, OperationId, Policy, ReleaseReason};
+use super::request::{Request, VolumeRole};
+use super::session::{CopyKind, ErrorByte, Pair};
+use super::snapshot::{Severity, TransactionState};
+use super::units::{Timestamp, Version};
+use super::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+
+/// An event before it has its place in the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewEvent {
+    pub at: Timestamp,
+    /// `None`: the engine by itself.
+    pub actor: Option<Actor>,
+    pub operation: Option<OperationId>,
+    pub kind: EventKind,
+}
+
+/// An event in its place. `hash` is BLAKE3 over the previous hash, the sequence and the canonical JSON of `event`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// From 1, without a gap.
+    pub sequence: u64,
+    pub event: NewEvent,
+    pub hash: ChainHash,
+}
+
+/// A link of the chain, in hex. The first event follows [`ChainHash::start`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ChainHash(String);
+
+impl ChainHash {
+    /// What the first event follows.
+    pub fn start() -> Self {
+        Self(blake3::hash(b"ecdeck audit chain 1").to_hex().to_string())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// From a catalogue's row; whether it is right is what verifying is for.
+    pub fn from_stored(hex: String) -> Self {
+        Self(hex)
+    }
+
+    /// The hash of the event that stands at `sequence` after this one. `json` is the event's stored text.
+    #[must_use]
+    pub fn next(&self, sequence: u64, json: &str) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.0.as_bytes());
+        hasher.update(&sequence.to_be_bytes());
+        hasher.update(json.as_bytes());
+        Self(hasher.finalize().to_hex().to_string())
+    }
+}
+
+/// The end of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainHead {
+    /// 0 before the first event.
+    pub sequence: u64,
+    pub hash: ChainHash,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "what")]
+pub enum EventKind {
+    CatalogueMade {
+        format: u32,
+        demo: bool,
+    },
+    EngineStarted {
+        version: String,
+    },
+    EngineStopped,
+    Requested {
+        request: Request,
+        digest: Digest,
+    },
+    Refused {
+        request: Request,
+        code: Code,
+        reason: String,
+    },
+    /// The exact command went to an array.
+    Sent {
+        array: BoxId,
+        command: Command,
+    },
+    Answered {
+        array: BoxId,
+        outcomes: Vec<PairOutcome>,
+    },
+    OperationEnded {
+        volume: VolumeId,
+        end: OperationEnd,
+    },
+    Recovered {
+        volume: VolumeId,
+    },
+    SessionMade {
+        pair: Pair,
+        full: bool,
+    },
+    SessionEnded {
+        pair: Pair,
+    },
+    GenerationRecorded {
+        volume: VolumeId,
+        version: Version,
+        backup_volume: VolumeId,
+        provisioned: bool,
+    },
+    GenerationReleased {
+        volume: VolumeId,
+        version: Version,
+        backup_volume: VolumeId,
+        why: ReleaseReason,
+    },
+    GenerationHeld {
+        volume: VolumeId,
+        version: Version,
+        held: Option<Untrusted>,
+    },
+    GenerationStateSet {
+        volume: VolumeId,
+        version: Version,
+        state: GenerationState,
+    },
+    PolicySet {
+        volume: VolumeId,
+        policy: Policy,
+    },
+    VolumeAdded {
+        volume: VolumeId,
+        role: VolumeRole,
+        name: Option<Name>,
+    },
+    VolumeRemoved {
+        volume: VolumeId,
+    },
+    /// A volume's one word changed, as polled: `equivalent`, `error`, `halted`. Not progress.
+    StateChanged {
+        volume: VolumeId,
+        from: TransactionState,
+        to: TransactionState,
+        error: Option<ErrorByte>,
+    },
+    SessionVanished {
+        pair: Pair,
+    },
+    ForeignSession {
+        pair: Pair,
+        kind: CopyKind,
+        requestor: Untrusted,
+    },
+    Overdue {
+        volume: VolumeId,
+        days: u32,
+    },
+    ArrayUnreachable {
+        array: Name,
+        why: Untrusted,
+    },
+    ArrayReachable {
+        array: Name,
+    },
+    ArrayIdentityChanged {
+        array: Name,
+        known: BoxId,
+        found: BoxId,
+    },
+}
+
+impl NewEvent {
+    /// The engine's own event.
+    pub fn by_engine(at: Timestamp, kind: EventKind) -> Self {
+        Self { at, actor: None, operation: None, kind }
+    }
+
+    /// The volume that a reader would look for.
+    pub fn volume(&self) -> Option<VolumeId> {
+        match &self.kind {
+            EventKind::Requested { request, .. } | EventKind::Refused { request, .. } => {
+                request.action.volumes().first().copied()
+            }
+            EventKind::Sent { command, .. } => command.pairs().first().map(|pair| pair.source),
+            EventKind::Answered { outcomes, .. } => outcomes.first().map(|outcome| outcome.pair.source),
+            EventKind::SessionMade { pair, .. }
+            | EventKind::SessionEnded { pair }
+            | EventKind::SessionVanished { pair }
+            | EventKind::ForeignSession { pair, .. } => Some(pair.source),
+            EventKind::OperationEnded { volume, .. }
+            | EventKind::Recovered { volume }
+            | EventKind::GenerationRecorded { volume, .. }
+            | EventKind::GenerationReleased { volume, .. }
+            | EventKind::GenerationHeld { volume, .. }
+            | EventKind::GenerationStateSet { volume, .. }
+            | EventKind::PolicySet { volume, .. }
+            | EventKind::VolumeAdded { volume, .. }
+            | EventKind::VolumeRemoved { volume }
+            | EventKind::StateChanged { volume, .. }
+            | EventKind::Overdue { volume, .. } => Some(*volume),
+            EventKind::CatalogueMade { .. }
+            | EventKind::EngineStarted { .. }
+            | EventKind::EngineStopped
+            | EventKind::ArrayUnreachable { .. }
+            | EventKind::ArrayReachable { .. }
+            | EventKind::ArrayIdentityChanged { .. } => None,
+        }
+    }
+
+    pub fn severity(&self) -> Severity {
+        match &self.kind {
+            EventKind::OperationEnded {
+                end: OperationEnd::Failed { .. } | OperationEnd::OutcomeUnknown { .. },
+                ..
+            }
+            | EventKind::SessionVanished { .. }
+            | EventKind::ArrayIdentityChanged { .. }
+            | EventKind::StateChanged {
+                to: TransactionState::Error | TransactionState::HalfOpen | TransactionState::Unknown,
+                ..
+            } => Severity::Problem,
+            EventKind::Refused { .. }
+            | EventKind::OperationEnded { end: OperationEnd::NotDone { .. }, .. }
+            | EventKind::StateChanged { to: TransactionState::Halted, .. }
+            | EventKind::ForeignSession { .. }
+            | EventKind::Overdue { .. }
+            | EventKind::ArrayUnreachable { .. } => Severity::Warning,
+            EventKind::StateChanged { to: TransactionState::Equivalent, .. }
+            | EventKind::GenerationRecorded { .. }
+            | EventKind::ArrayReachable { .. } => Severity::Good,
+            _ => Severity::Info,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Plans: what would be done, exactly, for a request on a snapshot. Here are their types; the rules are beside.
+//!
+//! Belongs here: which request is legal in which state, which backup volume is taken, what is given up, what is warned of.
+//! Does not: doing it (engine), saying it on a screen (console, cli).
+
+use super::codes::Code;
+use super::identity::{Name, VolumeId};
+use super::records::{BackupMode, BackupVolume, GenerationState, Policy, ReleaseReason, TransactionVolume};
+use super::request::{Request, Verb};
+use super::session::{Pair, RecModes};
+use super::units::{Blocks, Version};
+use super::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+
+/// What a request would do, for each of its volumes. Only `plan` makes one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    request: Request,
+    items: Vec<PlanItem>,
+    refused: Vec<Refusal>,
+    digest: Digest,
+}
+
+impl Plan {
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// What runs; each item is an operation of its own, all start together.
+    pub fn items(&self) -> &[PlanItem] {
+        &self.items
+    }
+
+    /// The volumes of the request that it does not run for, and why.
+    pub fn refused(&self) -> &[Refusal] {
+        &self.refused
+    }
+
+    /// What people agree to: pairs, full or differential, releases, force, hooks; neither bytes nor times.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The name that must be typed because the plan destroys what it names.
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.items.iter().find_map(|item| item.confirmation.as_ref())
+    }
+}
+
+/// The BLAKE3 hash, in hex, of what is agreed to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The part of a plan that is about one transaction volume, or one set, or one volume of the pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanItem {
+    pub verb: Verb,
+    /// The volume that the request named.
+    pub volume: VolumeId,
+    /// Done one after the other; a step that fails ends the item.
+    pub steps: Vec<PlanStep>,
+    /// All volumes that the item has to itself while it runs, sorted.
+    pub claims: Vec<VolumeId>,
+    pub notices: Vec<Notice>,
+    pub confirmation: Option<Confirmation>,
+}
+
+/// What must be typed before a plan runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The exact text: the name of what is overwritten or given up.
+    pub name: String,
+    /// What is lost, as a sentence.
+    pub what: String,
+}
+
+/// Something that people should know before they agree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    pub code: Code,
+    pub text: String,
+}
+
+/// A generation that a step records. Its version is the volume's next one at that moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NewGeneration {
+    pub transaction_volume: VolumeId,
+    pub backup_volume: VolumeId,
+    pub blocks: Blocks,
+    pub mode: BackupMode,
+}
+
+/// One thing that is done, on an array or in the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "step")]
+pub enum PlanStep {
+    /// A new session, everything is copied.
+    StartFull {
+        pair: Pair,
+        blocks: Blocks,
+        modes: Option<RecModes>,
+    },
+    /// A suspended session goes on, the difference is copied.
+    Resume {
+        pair: Pair,
+        difference: Option<Blocks>,
+    },
+    /// Un-forced: only from equivalence. Several pairs: at one instant.
+    Suspend {
+        pairs: Vec<Pair>,
+        force: bool,
+    },
+    Stop {
+        pair: Pair,
+        force: bool,
+    },
+    /// One catalogue transaction for all of them, after their suspend was observed.
+    Record {
+        generations: Vec<NewGeneration>,
+    },
+    GiveUp {
+        transaction_volume: VolumeId,
+        version: Version,
+        backup_volume: VolumeId,
+        why: ReleaseReason,
+    },
+    /// A pre- or post-processing script.
+    Hook {
+        phase: HookPhase,
+        volume: VolumeId,
+        argv: Vec<String>,
+    },
+    SetPolicy {
+        volume: VolumeId,
+        policy: Policy,
+    },
+    RegisterTransaction {
+        volume: TransactionVolume,
+    },
+    RegisterBackup {
+        volume: BackupVolume,
+    },
+    Unregister {
+        volume: VolumeId,
+    },
+    Hold {
+        volume: VolumeId,
+        version: Version,
+        why: Option<Untrusted>,
+    },
+    SetGenerationState {
+        volume: VolumeId,
+        version: Version,
+        state: GenerationState,
+    },
+}
+
+/// When a hook runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HookPhase {
+    BeforeBackup,
+    AfterBackup,
+    BeforeRestore,
+    AfterRestore,
+}
+
+/// Why something is not done, and what could be done instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{reason} ({code})")]
+pub struct Refusal {
+    pub code: Code,
+    /// The volume that it is about, where it is about one.
+    pub volume: Option<VolumeId>,
+    /// One sentence with the names and figures of the case.
+    pub reason: String,
+    /// Volumes that nearly fit, each with what is wrong with it.
+    pub near_misses: Vec<NearMiss>,
+    /// Requests that would lead on, best first.
+    pub remedies: Vec<Remedy>,
+    /// The message id that the array's own tools would give, where it is documented.
+    pub array_code: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearMiss {
+    pub volume: VolumeId,
+    /// Its name for people.
+    pub name: String,
+    pub why: String,
+}
+
+/// A way on, as a request of its own: it is planned and agreed to like any other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remedy {
+    /// What it does, in half a sentence: `release v14 of demo-ora01`.
+    pub label: String,
+    pub request: Request,
+    /// It gives up or overwrites data, so it will want a confirmation.
+    pub destroys: bool,
+}
+
+/// A name for people: the registered one, else `ARRAY/0x21`, else the full identity.
+pub type Label = String;
+
+/// The parts that a set name will need.
+pub type SetName = Name;

@@ -1,0 +1,419 @@
+//! What the catalogue keeps, as plain records, and the changes that are made to them.
+//!
+//! The engine, the in-memory catalogue and the simulator all hold one [`Records`] and apply the same [`Change`]s to it;
+//! the SQL catalogue does the same to its tables.
+
+use super::actor::Actor;
+use super::identity::{BoxId, Name, VolumeId};
+use super::session::Pair;
+use super::units::{Blocks, Timestamp, Version};
+use super::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a backup does with the session: keep it suspended, or end it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupMode {
+    /// The session is kept; the next start copies the difference.
+    #[default]
+    Suspend,
+    /// The session is ended; the next start copies everything.
+    Dissolve,
+}
+
+impl fmt::Display for BackupMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Suspend => "suspend",
+            Self::Dissolve => "dissolve",
+        })
+    }
+}
+
+/// The backup policy of a transaction volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Policy {
+    /// Generations kept, 1 to [`Policy::MOST_GENERATIONS`].
+    pub generations: u16,
+    /// Days between backups, 1 to [`Policy::MOST_DAYS`]. Exceeding them gives a notice and starts nothing.
+    pub interval_days: u16,
+    pub mode: BackupMode,
+}
+
+impl Policy {
+    pub const MOST_GENERATIONS: u16 = 99;
+    pub const MOST_DAYS: u16 = 366;
+}
+
+/// A registered volume that holds live data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionVolume {
+    pub id: VolumeId,
+    pub name: Name,
+    pub blocks: Blocks,
+    /// `None`: no policy set yet; synchronization works, a backup is refused.
+    pub policy: Option<Policy>,
+    pub registered_at: Timestamp,
+    /// The version that the next generation gets. Versions are never reused.
+    pub next_version: Version,
+}
+
+/// A registered volume of the pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupVolume {
+    pub id: VolumeId,
+    pub name: Option<Name>,
+    pub blocks: Blocks,
+    pub registered_at: Timestamp,
+}
+
+/// How far a generation can be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state", content = "why")]
+pub enum GenerationState {
+    Valid,
+    /// The array reported an error on its session: kept until somebody has verified it.
+    InDoubt(String),
+    /// It exists, but something after it failed (a post-hook): nothing is given up until that is cleared.
+    NeedsAttention(String),
+}
+
+/// One kept backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    pub transaction_volume: VolumeId,
+    pub version: Version,
+    pub backup_volume: VolumeId,
+    pub blocks: Blocks,
+    /// When the backup's suspend was observed.
+    pub taken_at: Timestamp,
+    pub mode: BackupMode,
+    pub state: GenerationState,
+    /// A reason why it must never be given up, as somebody gave it.
+    pub held: Option<Untrusted>,
+    /// Made when the demonstration site was set up, not by a backup.
+    pub provisioned: bool,
+    pub operation: Option<OperationId>,
+}
+
+/// Why a generation is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseReason {
+    /// Pushed out by newer ones, as the policy says.
+    Retention,
+    /// Deleted by an operator.
+    Deleted,
+    /// Overwritten by a start that named its version.
+    Overwritten,
+    /// Its backup volume failed verification or vanished, and an operator agreed.
+    Reconciled,
+}
+
+/// A generation with its end, for history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastGeneration {
+    pub generation: Generation,
+    /// `None` while it is kept.
+    pub released: Option<(Timestamp, ReleaseReason)>,
+}
+
+/// A session that is ours: the array's sessions without such a row are foreign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OurSession {
+    pub pair: Pair,
+    pub since: Timestamp,
+    /// The operation that made it; `None` when adopted or provisioned.
+    pub operation: Option<OperationId>,
+    /// Whether its present or last copy was a full one.
+    pub full: bool,
+}
+
+/// The name of an operation: grows within a catalogue, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationId(pub u64);
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "op{}", self.0)
+    }
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "end")]
+pub enum OperationEnd {
+    Done,
+    /// Nothing of it happened.
+    NotDone {
+        code: super::codes::Code,
+        why: String,
+    },
+    /// It stopped part way; what was done stays, and is told.
+    Failed {
+        code: super::codes::Code,
+        why: String,
+    },
+    /// The array may or may not have done the last step; an operator must look.
+    OutcomeUnknown {
+        why: String,
+    },
+}
+
+impl OperationEnd {
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+}
+
+/// An operation that has not ended: enough to go on with it after a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenOperation {
+    pub id: OperationId,
+    pub actor: Actor,
+    pub started: Timestamp,
+    pub reason: Option<Untrusted>,
+    /// What was agreed to, step by step.
+    pub item: super::plan::PlanItem,
+    /// What is known to have been begun and what came of it, in order.
+    pub journal: Vec<JournalEntry>,
+}
+
+/// One durable line about an operation's step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "entry")]
+pub enum JournalEntry {
+    /// The step's command is about to be sent for the `attempt`th time (from 1): from here on it may have happened.
+    Intent { step: usize, attempt: u32 },
+    /// What the array answered.
+    Answered { step: usize, outcomes: Vec<super::copy::PairOutcome> },
+    /// The step's effect was observed on the array, or its catalogue change is committed.
+    Finished { step: usize },
+}
+
+/// Who has a volume to himself now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    pub volume: VolumeId,
+    pub operation: OperationId,
+    pub holder: Actor,
+    pub since: Timestamp,
+    /// Grows with every claim in the catalogue: a later write carries it and is refused when it is no longer the newest.
+    pub epoch: u64,
+}
+
+/// Everything that is in force: live volumes, generations, sessions, operations. Ended ones are in history and events only.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Records {
+    pub transaction_volumes: BTreeMap<VolumeId, TransactionVolume>,
+    pub backup_volumes: BTreeMap<VolumeId, BackupVolume>,
+    /// Kept generations by transaction volume and version.
+    #[serde(with = "pairs_as_list")]
+    pub generations: BTreeMap<(VolumeId, Version), Generation>,
+    #[serde(with = "pairs_as_list")]
+    pub sessions: BTreeMap<Pair, OurSession>,
+    pub operations: BTreeMap<OperationId, OpenOperation>,
+    pub claims: BTreeMap<VolumeId, Claim>,
+    /// The box id that each configured array had when it was first seen.
+    pub arrays: BTreeMap<Name, BoxId>,
+    pub next_operation: u64,
+    pub next_epoch: u64,
+}
+
+/// One change to the records. A batch of them is made as a whole or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "change")]
+pub enum Change {
+    PutTransactionVolume(TransactionVolume),
+    RemoveTransactionVolume {
+        id: VolumeId,
+    },
+    PutBackupVolume(BackupVolume),
+    RemoveBackupVolume {
+        id: VolumeId,
+    },
+    /// Records a generation and moves its volume's `next_version` past it.
+    AddGeneration(Generation),
+    SetGenerationState {
+        transaction_volume: VolumeId,
+        version: Version,
+        state: GenerationState,
+    },
+    HoldGeneration {
+        transaction_volume: VolumeId,
+        version: Version,
+        held: Option<Untrusted>,
+    },
+    ReleaseGeneration {
+        transaction_volume: VolumeId,
+        version: Version,
+        at: Timestamp,
+        why: ReleaseReason,
+    },
+    PutSession(OurSession),
+    RemoveSession {
+        pair: Pair,
+    },
+    KnowArray {
+        name: Name,
+        box_id: BoxId,
+    },
+    /// Opens an operation and claims its volumes. Fails as a whole when a volume is held by another operation.
+    Open {
+        operation: OpenOperation,
+        claims: Vec<VolumeId>,
+        epoch: u64,
+    },
+    Journal {
+        operation: OperationId,
+        entry: JournalEntry,
+    },
+    /// Ends an operation and lets go of its volumes.
+    Close {
+        operation: OperationId,
+        end: OperationEnd,
+        at: Timestamp,
+    },
+}
+
+/// A change that does not fit the records. It tells of a fault in the program or of another writer, never of the operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    #[error("volume {} is held by operation {} of {} since {}", .0.volume, .0.operation, .0.holder, .0.since.0)]
+    Held(Box<Claim>),
+    #[error("the catalogue has no {0}")]
+    Missing(String),
+    #[error("the catalogue already has {0}")]
+    Exists(String),
+    #[error("operation {0} no longer holds its volumes")]
+    LostClaim(OperationId),
+}
+
+impl Records {
+    /// Makes one change, or none. The same checks hold in every catalogue; the conformance suite compares them.
+    pub fn apply(&mut self, change: &Change) -> Result<(), ChangeError> {
+        match change {
+            Change::PutTransactionVolume(volume) => {
+                self.transaction_volumes.insert(volume.id, volume.clone());
+            }
+            Change::RemoveTransactionVolume { id } => {
+                self.transaction_volumes.remove(id).ok_or_else(|| missing("transaction volume", id))?;
+            }
+            Change::PutBackupVolume(volume) => {
+                self.backup_volumes.insert(volume.id, volume.clone());
+            }
+            Change::RemoveBackupVolume { id } => {
+                self.backup_volumes.remove(id).ok_or_else(|| missing("backup volume", id))?;
+            }
+            Change::AddGeneration(generation) => self.add_generation(generation)?,
+            Change::SetGenerationState { transaction_volume, version, state } => {
+                self.generation_mut(*transaction_volume, *version)?.state = state.clone();
+            }
+            Change::HoldGeneration { transaction_volume, version, held } => {
+                self.generation_mut(*transaction_volume, *version)?.held.clone_from(held);
+            }
+            Change::ReleaseGeneration { transaction_volume, version, .. } => {
+                let key = (*transaction_volume, *version);
+                self.generations.remove(&key).ok_or_else(|| missing("generation", version))?;
+            }
+            Change::PutSession(session) => {
+                self.sessions.insert(session.pair, session.clone());
+            }
+            Change::RemoveSession { pair } => {
+                self.sessions.remove(pair).ok_or_else(|| missing("session to", pair.target))?;
+            }
+            Change::KnowArray { name, box_id } => {
+                self.arrays.insert(name.clone(), *box_id);
+            }
+            Change::Open { operation, claims, epoch } => self.open(operation, claims, *epoch)?,
+            Change::Journal { operation, entry } => {
+                let open = self.operations.get_mut(operation).ok_or(ChangeError::LostClaim(*operation))?;
+                open.journal.push(entry.clone());
+            }
+            Change::Close { operation, .. } => {
+                self.operations.remove(operation).ok_or(ChangeError::LostClaim(*operation))?;
+                self.claims.retain(|_, claim| claim.operation != *operation);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes all changes, or none.
+    pub fn apply_all(&mut self, changes: &[Change]) -> Result<(), ChangeError> {
+        let before = self.clone();
+        for change in changes {
+            if let Err(error) = self.apply(change) {
+                *self = before;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The kept generations of a transaction volume, oldest first.
+    pub fn generations_of(&self, id: VolumeId) -> impl DoubleEndedIterator<Item = &Generation> {
+        self.generations.range((id, Version(0))..=(id, Version(u64::MAX))).map(|(_, generation)| generation)
+    }
+
+    fn generation_mut(&mut self, id: VolumeId, version: Version) -> Result<&mut Generation, ChangeError> {
+        self.generations.get_mut(&(id, version)).ok_or_else(|| missing("generation", version))
+    }
+
+    fn add_generation(&mut self, generation: &Generation) -> Result<(), ChangeError> {
+        let id = generation.transaction_volume;
+        let volume = self.transaction_volumes.get_mut(&id).ok_or_else(|| missing("transaction volume", id))?;
+        if self.generations.contains_key(&(id, generation.version)) || generation.version < volume.next_version {
+            return Err(ChangeError::Exists(format!("generation {} of {}", generation.version, volume.name)));
+        }
+        volume.next_version = Version(generation.version.0 + 1);
+        self.generations.insert((id, generation.version), generation.clone());
+        Ok(())
+    }
+
+    fn open(&mut self, operation: &OpenOperation, claims: &[VolumeId], epoch: u64) -> Result<(), ChangeError> {
+        if operation.id.0 < self.next_operation {
+            return Err(ChangeError::Exists(format!("operation {}", operation.id)));
+        }
+        if let Some(claim) = claims.iter().find_map(|volume| self.claims.get(volume)) {
+            return Err(ChangeError::Held(Box::new(claim.clone())));
+        }
+        for &volume in claims {
+            let holder = operation.actor.clone();
+            let claim = Claim { volume, operation: operation.id, holder, since: operation.started, epoch };
+            self.claims.insert(volume, claim);
+        }
+        self.next_operation = operation.id.0 + 1;
+        self.next_epoch = self.next_epoch.max(epoch + 1);
+        self.operations.insert(operation.id, operation.clone());
+        Ok(())
+    }
+}
+
+fn missing(what: &str, which: impl fmt::Display) -> ChangeError {
+    ChangeError::Missing(format!("{what} {which}"))
+}
+
+/// Maps whose keys are not strings go into JSON as lists of pairs.
+mod pairs_as_list {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::collections::BTreeMap;
+
+    pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub fn deserialize<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}

@@ -1,0 +1,191 @@
+//! What a person asks for, before any rule has looked at it.
+
+use super::identity::{Name, VolumeId};
+use super::records::{BackupMode, Policy};
+use super::units::Version;
+use super::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One wish, about one or several volumes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    pub action: Action,
+    /// Success, not a refusal, when it is so already.
+    pub ensure: bool,
+    /// Why, for the audit.
+    pub reason: Option<Untrusted>,
+}
+
+impl Request {
+    pub fn new(action: Action) -> Self {
+        Self { action, ensure: false, reason: None }
+    }
+}
+
+/// Which of a transaction volume's sessions a cancel ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "scope", content = "backup_volume")]
+pub enum CancelScope {
+    /// The one that copies or is equivalent; suspended ones stay.
+    Live,
+    /// The one to this backup volume.
+    One(VolumeId),
+    /// Every one of ours.
+    All,
+}
+
+/// The role that a volume is registered in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VolumeRole {
+    Transaction,
+    Backup,
+}
+
+/// What is asked for. Volumes are identities: names are resolved where they are typed.
+///
+/// Several volumes are each treated for itself; those of a set (`together`) as one or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "action")]
+pub enum Action {
+    /// Synchronize: a differential copy to a bound volume where there is one, else a full copy to an unused one.
+    Start {
+        volumes: Vec<VolumeId>,
+        /// The pairs of a device map; empty: the rules choose.
+        targets: Vec<(VolumeId, VolumeId)>,
+        together: bool,
+    },
+    /// Start restricted to differential.
+    Resume {
+        volumes: Vec<VolumeId>,
+        target: Option<VolumeId>,
+    },
+    /// Resume onto the backup volume of this version, which is given up for it.
+    Overwrite {
+        volume: VolumeId,
+        version: Version,
+    },
+    Suspend {
+        volumes: Vec<VolumeId>,
+        target: Option<VolumeId>,
+    },
+    Cancel {
+        volumes: Vec<VolumeId>,
+        scope: CancelScope,
+    },
+    /// End a session on the array side, whatever state it is in.
+    ForceStop {
+        volume: VolumeId,
+        target: Option<VolumeId>,
+    },
+    /// `mode`: a stated deviation from the policy's.
+    Backup {
+        volumes: Vec<VolumeId>,
+        mode: Option<BackupMode>,
+        together: bool,
+    },
+    SetPolicy {
+        volume: VolumeId,
+        policy: Policy,
+    },
+    Register {
+        volume: VolumeId,
+        role: VolumeRole,
+        name: Option<Name>,
+    },
+    Unregister {
+        volume: VolumeId,
+    },
+    Hold {
+        volume: VolumeId,
+        version: Version,
+        why: Untrusted,
+    },
+    Unhold {
+        volume: VolumeId,
+        version: Version,
+    },
+    DeleteGeneration {
+        volume: VolumeId,
+        version: Version,
+    },
+}
+
+/// The verbs that people know, one for each key and command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    Start,
+    Resume,
+    Overwrite,
+    Suspend,
+    Cancel,
+    ForceStop,
+    Backup,
+    SetPolicy,
+    Register,
+    Unregister,
+    Hold,
+    Unhold,
+    DeleteGeneration,
+}
+
+impl Action {
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Start { .. } => Verb::Start,
+            Self::Resume { .. } => Verb::Resume,
+            Self::Overwrite { .. } => Verb::Overwrite,
+            Self::Suspend { .. } => Verb::Suspend,
+            Self::Cancel { .. } => Verb::Cancel,
+            Self::ForceStop { .. } => Verb::ForceStop,
+            Self::Backup { .. } => Verb::Backup,
+            Self::SetPolicy { .. } => Verb::SetPolicy,
+            Self::Register { .. } => Verb::Register,
+            Self::Unregister { .. } => Verb::Unregister,
+            Self::Hold { .. } => Verb::Hold,
+            Self::Unhold { .. } => Verb::Unhold,
+            Self::DeleteGeneration { .. } => Verb::DeleteGeneration,
+        }
+    }
+
+    /// The volumes that it is about, as asked.
+    pub fn volumes(&self) -> &[VolumeId] {
+        match self {
+            Self::Start { volumes, .. }
+            | Self::Resume { volumes, .. }
+            | Self::Suspend { volumes, .. }
+            | Self::Cancel { volumes, .. }
+            | Self::Backup { volumes, .. } => volumes,
+            Self::Overwrite { volume, .. }
+            | Self::ForceStop { volume, .. }
+            | Self::SetPolicy { volume, .. }
+            | Self::Register { volume, .. }
+            | Self::Unregister { volume }
+            | Self::Hold { volume, .. }
+            | Self::Unhold { volume, .. }
+            | Self::DeleteGeneration { volume, .. } => std::slice::from_ref(volume),
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Start => "start",
+            Self::Resume => "resume",
+            Self::Overwrite => "overwrite",
+            Self::Suspend => "suspend",
+            Self::Cancel => "cancel",
+            Self::ForceStop => "force-stop",
+            Self::Backup => "backup",
+            Self::SetPolicy => "set policy",
+            Self::Register => "register",
+            Self::Unregister => "unregister",
+            Self::Hold => "hold",
+            Self::Unhold => "unhold",
+            Self::DeleteGeneration => "delete generation",
+        })
+    }
+}

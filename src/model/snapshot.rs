@@ -1,0 +1,366 @@
+//! The one picture of a site that everything is decided on and everything is drawn from.
+
+use super::actor::Actor;
+use super::codes::Code;
+use super::copy::Capabilities;
+use super::identity::{BoxId, Name, VolumeId};
+use super::records::{BackupVolume, Generation, OperationEnd, OperationId, TransactionVolume};
+use super::request::Verb;
+use super::session::{ArrayVolume, ArrayWords, ErrorByte, Pair, Phase, RecModes, Status};
+use super::units::{Blocks, Progress, Timestamp, Version};
+use super::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A site at one moment. Lists are sorted by identity; look-ups are binary searches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Grows by one with every snapshot of an engine's life.
+    pub sequence: u64,
+    /// The engine's clock when it was built.
+    pub taken_at: Timestamp,
+    pub site: Site,
+    pub arrays: Vec<ArrayView>,
+    pub transaction_volumes: Vec<TransactionVolumeView>,
+    pub pool: Vec<BackupVolumeView>,
+    /// Sorted by pair: all sessions of a source stand together.
+    pub sessions: Vec<SessionView>,
+    /// Kept generations, by transaction volume, oldest first.
+    pub generations: Vec<Generation>,
+    pub operations: Vec<OperationView>,
+    /// Volumes that arrays have and nobody registered.
+    pub unregistered: Vec<ArrayVolume>,
+    /// The newest events, newest last; at most [`Snapshot::RECENT_EVENTS`].
+    pub events: Vec<EventLine>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    pub name: String,
+    pub demo: bool,
+    /// What the engine polls arrays by, in milliseconds. A reading older than three of them is stale.
+    pub poll_millis: u32,
+}
+
+/// How an array answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "reach")]
+pub enum Reach {
+    /// Not asked yet.
+    Waiting,
+    Reachable,
+    Unreachable {
+        since: Timestamp,
+        why: Untrusted,
+    },
+    /// Another box answers under the name: all verbs stop there.
+    IdentityChanged {
+        found: BoxId,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrayView {
+    pub name: Name,
+    /// `None` until it answered for the first time ever.
+    pub box_id: Option<BoxId>,
+    pub reach: Reach,
+    /// When the reading in this snapshot was taken.
+    pub taken_at: Option<Timestamp>,
+    pub capabilities: Option<Capabilities>,
+}
+
+/// The one word for a transaction volume: that of its worst live session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransactionState {
+    None,
+    Suspended,
+    Equivalent,
+    Copying,
+    Restoring,
+    Unknown,
+    HalfOpen,
+    Halted,
+    Error,
+}
+
+/// The one word for a backup volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum BackupState {
+    #[serde(rename = "unused")]
+    Unused,
+    /// Suspended with a transaction volume, without a generation.
+    #[serde(rename = "bound")]
+    Bound,
+    #[serde(rename = "copying")]
+    Copying,
+    #[serde(rename = "equivalent")]
+    Equivalent,
+    #[serde(rename = "generation")]
+    Generation,
+    #[serde(rename = "suspended+generation")]
+    SuspendedGeneration,
+    #[serde(rename = "error")]
+    Error,
+    #[serde(rename = "foreign")]
+    Foreign,
+    #[serde(rename = "unverified")]
+    Unverified,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransactionVolumeView {
+    pub volume: TransactionVolume,
+    pub state: TransactionState,
+    pub kept: u16,
+    /// The newest kept generation.
+    pub last_backup: Option<(Version, Timestamp)>,
+    pub due: Due,
+    pub ready: Ready,
+    pub claimed: Option<ClaimView>,
+    pub problem: Option<Problem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackupVolumeView {
+    pub volume: BackupVolume,
+    pub state: BackupState,
+    /// Whose generation or session is on it.
+    pub transaction_volume: Option<VolumeId>,
+    pub generation: Option<Version>,
+    pub claimed: Option<ClaimView>,
+    pub problem: Option<Problem>,
+}
+
+/// Whether a backup is due. A notice, never a scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "due", content = "days")]
+pub enum Due {
+    NoPolicy,
+    Ok,
+    /// Overdue by so many days, at least one.
+    Overdue(u32),
+}
+
+/// When a backup becomes possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "ready")]
+pub enum Ready {
+    Now,
+    /// A range when the rate is unsteady; both ends are the same when it is steady.
+    Between {
+        earliest: Timestamp,
+        latest: Timestamp,
+    },
+    /// Copying, but without a rate yet.
+    NotYetKnown,
+    /// Nothing moves towards it.
+    Never,
+}
+
+/// Who has a volume to himself, and since when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimView {
+    pub operation: OperationId,
+    pub verb: Verb,
+    pub holder: Actor,
+    pub since: Timestamp,
+}
+
+/// Something that is wrong with a volume: the red row's reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    pub code: Code,
+    pub text: String,
+    pub array_error: Option<ErrorByte>,
+    pub since: Option<Timestamp>,
+}
+
+/// How the two halves of a REC go together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "halves")]
+pub enum Halves {
+    /// An EC: one box, one half.
+    One,
+    /// Both boxes report it and agree, or the other one is only a little behind.
+    Agree,
+    /// They do not agree. The source side governs; this is the other side's story.
+    Disagree { other_status: Status, other_phase: Phase, other_taken_at: Timestamp },
+    /// One box has no such session. `source_reports`: which one has it.
+    Missing { source_reports: bool },
+    /// The other box has not been read.
+    OtherUnread,
+}
+
+/// A session, both halves together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionView {
+    pub pair: Pair,
+    pub status: Status,
+    pub phase: Phase,
+    pub words: ArrayWords,
+    pub halves: Halves,
+    /// We made it or adopted it. Others are shown, counted, never touched.
+    pub ours: bool,
+    /// Its present or last copy was a full one; `None` for foreign sessions.
+    pub full: Option<bool>,
+    pub progress: Option<Progress>,
+    pub difference: Option<Blocks>,
+    pub error: Option<ErrorByte>,
+    pub modes: Option<RecModes>,
+    pub requestor: Untrusted,
+    /// Bytes a second over the last readings; `None` when nothing moves or not yet known.
+    pub rate: Option<u64>,
+    pub ready: Ready,
+    /// When its status or phase last changed, as the engine saw it.
+    pub since: Timestamp,
+    /// The reading that this comes from.
+    pub taken_at: Timestamp,
+    /// The number that the governing box gave it.
+    pub sid: u32,
+}
+
+/// An operation that runs, or ended a little while ago.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationView {
+    pub id: OperationId,
+    pub verb: Verb,
+    pub volume: VolumeId,
+    pub actor: Actor,
+    pub started: Timestamp,
+    /// What is being done now, as a phrase: `waiting for DEMO1's answer to suspend`.
+    pub step: String,
+    pub steps_done: usize,
+    pub steps_total: usize,
+    pub end: Option<(Timestamp, OperationEnd)>,
+}
+
+/// How loud an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    Info,
+    /// Something that was waited for came true.
+    Good,
+    Warning,
+    Problem,
+}
+
+/// An event as a line for people. Escaped: it can go to a terminal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventLine {
+    pub sequence: u64,
+    pub at: Timestamp,
+    pub severity: Severity,
+    pub volume: Option<VolumeId>,
+    pub text: String,
+}
+
+impl Snapshot {
+    pub const RECENT_EVENTS: usize = 200;
+    /// Poll intervals after which a reading is too old to decide on.
+    pub const STALE_INTERVALS: i64 = 3;
+
+    pub fn transaction_volume(&self, id: VolumeId) -> Option<&TransactionVolumeView> {
+        let index = self.transaction_volumes.binary_search_by_key(&id, |view| view.volume.id).ok()?;
+        self.transaction_volumes.get(index)
+    }
+
+    pub fn backup_volume(&self, id: VolumeId) -> Option<&BackupVolumeView> {
+        let index = self.pool.binary_search_by_key(&id, |view| view.volume.id).ok()?;
+        self.pool.get(index)
+    }
+
+    /// The sessions whose source is this volume, foreign ones too.
+    pub fn sessions_of(&self, source: VolumeId) -> &[SessionView] {
+        let start = self.sessions.partition_point(|session| session.pair.source < source);
+        let len = self.sessions[start..].partition_point(|session| session.pair.source == source);
+        &self.sessions[start..start + len]
+    }
+
+    pub fn session(&self, pair: &Pair) -> Option<&SessionView> {
+        let index = self.sessions.binary_search_by_key(pair, |session| session.pair).ok()?;
+        self.sessions.get(index)
+    }
+
+    /// The kept generations of a transaction volume, oldest first.
+    pub fn generations_of(&self, id: VolumeId) -> &[Generation] {
+        let start = self.generations.partition_point(|generation| generation.transaction_volume < id);
+        let len = self.generations[start..].partition_point(|generation| generation.transaction_volume == id);
+        &self.generations[start..start + len]
+    }
+
+    pub fn array(&self, box_id: BoxId) -> Option<&ArrayView> {
+        self.arrays.iter().find(|array| array.box_id == Some(box_id))
+    }
+
+    /// `DEMO1/0x21`; the full identity when no configured array has that box id.
+    pub fn location(&self, id: VolumeId) -> String {
+        match self.array(id.box_id) {
+            Some(array) => format!("{}/{}", array.name, id.olu),
+            None => id.to_string(),
+        }
+    }
+
+    /// The name for people: the registered one, else where it is.
+    pub fn label(&self, id: VolumeId) -> String {
+        let transaction = self.transaction_volume(id).map(|view| view.volume.name.to_string());
+        let named = || self.backup_volume(id).and_then(|view| view.volume.name.as_ref()).map(Name::to_string);
+        transaction.or_else(named).unwrap_or_else(|| self.location(id))
+    }
+
+    /// The volume that a person means: a registered name, `ARRAY/0x21`, or a full identity.
+    pub fn find(&self, text: &str) -> Option<VolumeId> {
+        let transaction = self.transaction_volumes.iter().find(|view| view.volume.name.as_str() == text);
+        if let Some(view) = transaction {
+            return Some(view.volume.id);
+        }
+        let named = |view: &&BackupVolumeView| view.volume.name.as_ref().is_some_and(|name| name.as_str() == text);
+        if let Some(view) = self.pool.iter().find(named) {
+            return Some(view.volume.id);
+        }
+        let (array, olu) = text.rsplit_once('/')?;
+        let olu = olu.parse().ok()?;
+        let by_name = self.arrays.iter().find(|view| view.name.as_str() == array).and_then(|view| view.box_id);
+        Some(VolumeId { box_id: by_name.or_else(|| array.parse().ok())?, olu })
+    }
+
+    /// Whether an array's reading is too old to decide on at `now`.
+    pub fn is_stale(&self, array: &ArrayView, now: Timestamp) -> bool {
+        let limit = Self::STALE_INTERVALS * i64::from(self.site.poll_millis);
+        array.taken_at.is_none_or(|taken| now.since(taken) > limit)
+    }
+}
+
+impl fmt::Display for TransactionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::None => "none",
+            Self::Suspended => "suspended",
+            Self::Equivalent => "equivalent",
+            Self::Copying => "copying",
+            Self::Restoring => "restoring",
+            Self::Unknown => "unknown",
+            Self::HalfOpen => "half-open",
+            Self::Halted => "halted",
+            Self::Error => "error",
+        })
+    }
+}
+
+impl fmt::Display for BackupState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unused => "unused",
+            Self::Bound => "bound",
+            Self::Copying => "copying",
+            Self::Equivalent => "equivalent",
+            Self::Generation => "generation",
+            Self::SuspendedGeneration => "suspended+generation",
+            Self::Error => "error",
+            Self::Foreign => "foreign",
+            Self::Unverified => "unverified",
+        })
+    }
+}
