@@ -1,4 +1,25 @@
 //! ecdeck: operator console for synchronized high-speed backup on Fujitsu ETERNUS disk arrays.
+//!
+//! Three processes, one binary:
+//!
+//! ```text
+//! console, verbs  --Unix socket: requests, plans, snapshots-->  engine  --driver-->  arrays
+//!                                                     catalogue, journal       (embedded: a process of its own)
+//! ```
+//!
+//! | room | what lives there | may use |
+//! | --- | --- | --- |
+//! | `main.rs` | parses the command line and wires things together | everything |
+//! | [`model`] | plain types and pure rules | nothing |
+//! | `process` | what every server and client here needs: life cycle, frames, folders, peers | model |
+//! | [`catalog`] | what must outlast the process | model, process |
+//! | [`driver`] | how arrays are reached; the embedded array | model, process |
+//! | [`engine`] | plans, executes, recovers, watches, serves clients | catalog, driver, model, process |
+//! | `console` | the terminal user interface | engine's client and protocol, model |
+//! | `cli` | the command line's verbs | engine's client and protocol, model, config, console, the embedded array's administration |
+//! | `config`, `logs` | config.toml, the log file | model, process |
+//!
+//! `tests/rules/walls.rs` reads the `use` lines and holds the house to this map.
 
 pub mod catalog;
 pub mod driver;

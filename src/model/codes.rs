@@ -218,7 +218,7 @@ codes! {
         "Try again later.";
     1702 ARRAY_STALE: "the array's reading is too old",
         "Nothing is decided on a reading older than three poll intervals.",
-        "See `ecdeck array list`: is the array reachable?";
+        "See in `ecdeck array list` whether the array is reachable.";
     1703 ARRAY_UNREACHABLE: "the array does not answer",
         "Nothing can be read from it or sent to it.",
         "See `ecdeck array list`; the copies on the array go on by themselves.";

@@ -1,0 +1,3 @@
+//! The rules of backup management, the house's own rules, and the simulator that checks them under faults.
+
+mod walls;

@@ -1,0 +1,1 @@
+//! Whole sites: real processes, real files, real sockets, in folders of their own.

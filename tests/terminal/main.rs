@@ -1,0 +1,1 @@
+//! The console: its screens, and its life on a real terminal.
