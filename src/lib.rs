@@ -11,7 +11,7 @@
 //! | --- | --- | --- |
 //! | `main.rs` | parses the command line and wires things together | everything |
 //! | [`model`] | plain types and pure rules | nothing |
-//! | `process` | what every server and client here needs: life cycle, frames, folders, peers | model |
+//! | [`process`] | what every server and client here needs: life cycle, frames, folders, peers | model |
 //! | [`catalog`] | what must outlast the process | model, process |
 //! | [`driver`] | how arrays are reached; the embedded array | model, process |
 //! | [`engine`] | plans, executes, recovers, watches, serves clients | catalog, driver, model, process |
@@ -25,3 +25,4 @@ pub mod catalog;
 pub mod driver;
 pub mod engine;
 pub mod model;
+pub mod process;

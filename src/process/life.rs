@@ -1,0 +1,348 @@
+//! The life of a server: one per home, proved by a lock held for life; started detached; ended by a signal or by idleness.
+
+use super::paths::{Home, LONGEST_SOCKET_PATH, Place};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tokio::net::UnixListener;
+
+/// A server that has not said it is ready by then is reported, not waited for.
+const LONGEST_START: Duration = Duration::from_secs(20);
+/// How often the loser of a race for the lock looks whether the winner answers.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How often idleness is looked at.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
+const READY: &str = "ready";
+
+#[derive(Debug, thiserror::Error)]
+pub enum LifeError {
+    #[error("{what} {path:?}: {error}")]
+    Io { what: &'static str, path: PathBuf, error: std::io::Error },
+    #[error("{path:?} can be reached by others (mode {mode:03o}): run `chmod {wanted:03o} {path:?}`")]
+    TooOpen { path: PathBuf, mode: u32, wanted: u32 },
+    #[error(
+        "{path:?} belongs to uid {owner}, but this program runs as uid {uid}: run it as that user or set ECDECK_HOME"
+    )]
+    Foreign { path: PathBuf, owner: u32, uid: u32 },
+    #[error(
+        "{0:?} is on NFS, where a lock and a catalogue cannot be relied on: set ECDECK_HOME to a folder on a local disk"
+    )]
+    Nfs(PathBuf),
+    #[error(
+        "the socket path {0:?} is longer than {LONGEST_SOCKET_PATH} bytes: set ECDECK_HOME or XDG_RUNTIME_DIR to a shorter one"
+    )]
+    LongSocket(PathBuf),
+    #[error("the {0} could not be started: {1}")]
+    Start(&'static str, String),
+}
+
+fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LifeError {
+    let path = path.to_owned();
+    move |error| LifeError::Io { what, path, error }
+}
+
+/// Makes a folder of the home (0700) with its parents, or checks that it is ours alone and not on NFS.
+pub fn private_folder(path: &Path) -> Result<(), LifeError> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io("making the folder", path))?;
+    let folder = std::fs::symlink_metadata(path)
+        .and_then(|link| if link.is_symlink() { std::fs::metadata(path) } else { Ok(link) })
+        .map_err(io("looking at", path))?;
+    check_private(path, &folder, 0o700)?;
+    let system = rustix::fs::statfs(path).map_err(|e| io("looking at", path)(e.into()))?;
+    if system.f_type == rustix::fs::NFS_SUPER_MAGIC { Err(LifeError::Nfs(path.to_owned())) } else { Ok(()) }
+}
+
+/// Checks that a file of the home, if it is there, is ours alone (0600).
+pub fn private_file(path: &Path) -> Result<(), LifeError> {
+    match std::fs::metadata(path) {
+        Ok(file) => check_private(path, &file, 0o600),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(io("looking at", path)(e)),
+    }
+}
+
+fn check_private(path: &Path, found: &std::fs::Metadata, wanted: u32) -> Result<(), LifeError> {
+    let (uid, mode) = (rustix::process::geteuid().as_raw(), found.mode() & 0o777);
+    if found.uid() != uid {
+        Err(LifeError::Foreign { path: path.to_owned(), owner: found.uid(), uid })
+    } else if mode & !wanted != 0 {
+        Err(LifeError::TooOpen { path: path.to_owned(), mode, wanted })
+    } else {
+        Ok(())
+    }
+}
+
+/// Who is the server of a home.
+#[derive(Debug)]
+pub enum Claim {
+    /// We are, as long as this lives.
+    Ours(Reign),
+    /// Another process is.
+    Taken,
+}
+
+/// The lock of a home's server, held for life. Only its holder may bind the socket.
+#[derive(Debug)]
+pub struct Reign {
+    _lock: File,
+    place: Place,
+}
+
+/// Tries to become the server of a place; never waits.
+pub fn claim(place: &Place) -> Result<Claim, LifeError> {
+    for path in [&place.lock, &place.socket] {
+        private_folder(path.parent().unwrap_or(Path::new("/")))?;
+    }
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&place.lock)
+        .map_err(io("opening the lock", &place.lock))?;
+    private_file(&place.lock)?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Claim::Ours(Reign { _lock: lock, place: place.clone() })),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Claim::Taken),
+        Err(e) => Err(io("locking", &place.lock)(e.into())),
+    }
+}
+
+impl Reign {
+    /// Binds the socket anew: whatever is at its path is left over from an earlier holder of the lock.
+    pub fn bind(&self) -> Result<UnixListener, LifeError> {
+        let socket = &self.place.socket;
+        if socket.as_os_str().len() > LONGEST_SOCKET_PATH {
+            return Err(LifeError::LongSocket(socket.clone()));
+        }
+        match std::fs::remove_file(socket) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io("removing the old socket", socket)(e)),
+            _ => {}
+        }
+        let listener = UnixListener::bind(socket).map_err(io("binding the socket", socket))?;
+        // Nobody else could come in before: the folder is 0700.
+        std::fs::set_permissions(socket, Permissions::from_mode(0o600)).map_err(io("protecting the socket", socket))?;
+        Ok(listener)
+    }
+}
+
+impl Drop for Reign {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.place.socket);
+    }
+}
+
+/// Whether somebody answers on the place's socket.
+pub fn answers(place: &Place) -> bool {
+    std::os::unix::net::UnixStream::connect(&place.socket).is_ok()
+}
+
+/// The pid of the process that answers on the place's socket.
+pub fn pid_of(place: &Place) -> Option<u32> {
+    let stream = std::os::unix::net::UnixStream::connect(&place.socket).ok()?;
+    let credentials = rustix::net::sockopt::socket_peercred(&stream).ok()?;
+    u32::try_from(credentials.pid.as_raw_nonzero().get()).ok()
+}
+
+/// For the loser of a race: waits until the winner answers.
+pub fn wait_until_it_answers(place: &Place) -> Result<(), LifeError> {
+    let deadline = Instant::now() + LONGEST_START;
+    while !answers(place) {
+        if Instant::now() > deadline {
+            let why = format!("another process holds {} but does not answer", place.lock.display());
+            return Err(LifeError::Start(place.server, why));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    Ok(())
+}
+
+/// Starts this same program as a server of its own session and waits until it says that it is ready.
+///
+/// The server must call [`detach`] first, and [`Ready::say`] when its socket is bound.
+pub fn start_detached(home: &Home, place: &Place, arguments: &[&str]) -> Result<(), LifeError> {
+    start_program_detached(Path::new("/proc/self/exe"), home, place, arguments)
+}
+
+/// As [`start_detached`], for a program that is not this one: tests are not the program that they test.
+pub fn start_program_detached(program: &Path, home: &Home, place: &Place, arguments: &[&str]) -> Result<(), LifeError> {
+    let failed = |why: String| LifeError::Start(place.server, why);
+    let mut command = Command::new(program);
+    command.arg0("ecdeck").args(arguments).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    for (variable, value) in home.environment() {
+        match value {
+            Some(value) => command.env(variable, value),
+            None => command.env_remove(variable),
+        };
+    }
+    let mut child = command.spawn().map_err(|e| failed(e.to_string()))?;
+    let pipe = child.stdout.take();
+    // A parent that lives on must not keep a zombie when the server ends before it.
+    std::thread::spawn(move || child.wait());
+    let answer = pipe.map(read_answer).transpose().map_err(|e| failed(e.to_string()))?.unwrap_or_default();
+    match answer.trim() {
+        READY => Ok(()),
+        "" => Err(failed("it ended, or took too long, without a word; its log may tell why".to_owned())),
+        error => Err(failed(error.to_owned())),
+    }
+}
+
+/// The first line from the pipe, or what there is of it when the time is up.
+fn read_answer(mut pipe: std::process::ChildStdout) -> std::io::Result<String> {
+    let deadline = Instant::now() + LONGEST_START;
+    let mut answer = Vec::new();
+    while !answer.contains(&b'\n') {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit =
+            rustix::event::Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+        let mut waiting = [rustix::event::PollFd::new(&pipe, rustix::event::PollFlags::IN)];
+        match rustix::event::poll(&mut waiting, Some(&limit)) {
+            Ok(0) => break,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+        let mut some = [0; 512];
+        match pipe.read(&mut some)? {
+            0 => break,
+            count => answer.extend_from_slice(&some[..count]),
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// What a server that was started by [`start_detached`] does first: leave the terminal and its signals behind.
+pub fn detach() -> Ready {
+    // Fails only for a leader of a group, which has no terminal to lose that it did not ask for.
+    let _ = rustix::process::setsid();
+    Ready(())
+}
+
+/// The pipe to the starter, on standard output; used once.
+#[derive(Debug)]
+#[must_use = "the starter waits for it"]
+pub struct Ready(());
+
+impl Ready {
+    /// Tells the starter that the server answers, and lets go of the pipe.
+    pub fn say(self) {
+        Self::write(READY);
+    }
+
+    /// Tells the starter, in one sentence, why there will be no server.
+    pub fn fail(self, why: &dyn std::fmt::Display) {
+        Self::write(&why.to_string().replace('\n', " "));
+    }
+
+    fn write(line: &str) {
+        // The starter may be gone; the server is no worse for it.
+        let mut out = std::io::stdout();
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()) {
+            let _ = rustix::stdio::dup2_stdout(null);
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT: a clean end.
+pub async fn asked_to_end() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
+    Ok(())
+}
+
+/// Waits until `is_idle` was true, at every look, for so long.
+pub async fn idle_for(limit: Duration, mut is_idle: impl FnMut() -> bool) {
+    let mut since = tokio::time::Instant::now();
+    loop {
+        tokio::time::sleep(IDLE_LOOK.min(limit)).await;
+        if !is_idle() {
+            since = tokio::time::Instant::now();
+        } else if since.elapsed() >= limit {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, Home) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
+        let home = Home::in_folder(folder.path());
+        (folder, home)
+    }
+
+    #[tokio::test]
+    async fn only_one_claims_a_place_and_it_is_free_again_afterwards() {
+        let (_folder, home) = home();
+        let place = home.engine();
+        let Claim::Ours(reign) = claim(&place).unwrap() else { panic!("nobody else is here") };
+        assert!(matches!(claim(&place).unwrap(), Claim::Taken));
+        let listener = reign.bind().unwrap();
+        assert!(answers(&place));
+        assert_eq!(pid_of(&place), Some(std::process::id()));
+        drop((listener, reign));
+        assert!(!answers(&place));
+        assert!(matches!(claim(&place).unwrap(), Claim::Ours(_)));
+    }
+
+    #[tokio::test]
+    async fn a_socket_left_over_by_a_killed_server_is_replaced() {
+        let (_folder, home) = home();
+        let place = home.engine();
+        let Claim::Ours(reign) = claim(&place).unwrap() else { panic!("nobody else is here") };
+        drop(std::os::unix::net::UnixListener::bind(&place.socket).unwrap());
+        assert!(!answers(&place));
+        let _listener = reign.bind().unwrap();
+        assert!(answers(&place));
+        assert_eq!(std::fs::metadata(&place.socket).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_folder_that_others_can_reach_is_refused_with_the_command_that_helps() {
+        let (folder, home) = home();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let text = claim(&home.engine()).unwrap_err().to_string();
+        assert!(text.contains("chmod 700"), "{text}");
+    }
+
+    #[test]
+    fn a_lock_file_that_others_can_reach_is_refused() {
+        let (_folder, home) = home();
+        let place = home.engine();
+        std::fs::write(&place.lock, "").unwrap();
+        std::fs::set_permissions(&place.lock, Permissions::from_mode(0o644)).unwrap();
+        assert!(claim(&place).unwrap_err().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_starter_hears_the_error_of_a_server_that_does_not_come_up() {
+        let (_folder, home) = home();
+        let shell = Path::new("/bin/sh");
+        let start = |script: &str| start_program_detached(shell, &home, &home.engine(), &["-c", script]);
+        start("echo ready").unwrap();
+        let text = start("echo the catalogue is newer").unwrap_err().to_string();
+        assert_eq!(text, "the engine could not be started: the catalogue is newer");
+        assert!(start("exit 1").unwrap_err().to_string().contains("without a word"));
+    }
+
+    #[tokio::test]
+    async fn idleness_counts_anew_after_every_client() {
+        let mut looks = 0;
+        idle_for(Duration::from_millis(5), || {
+            looks += 1;
+            looks > 6
+        })
+        .await;
+        assert!(looks > 6, "one idle look after a busy one is not enough");
+    }
+}

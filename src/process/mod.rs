@@ -1,0 +1,9 @@
+//! What the two servers of a home, the engine and the embedded array, share: their life, their socket, their frames.
+//!
+//! Belongs here: where a home keeps things, one server per home, starting it, who is at the other end, JSON frames.
+//! Does not: what any server says or does (engine, `driver::emulated`).
+
+pub mod frames;
+pub mod life;
+pub mod paths;
+pub mod peer;
