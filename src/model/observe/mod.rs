@@ -1,0 +1,150 @@
+//! Making snapshots: what the catalogue keeps and what the arrays report, put together into one picture.
+//!
+//! Belongs here: what a session, a backup volume, a transaction volume is called in good and bad weather, and what is wrong
+//! with it. Does not: what may be done about it (plan).
+
+mod halves;
+mod tracker;
+mod volumes;
+
+pub use tracker::Tracker;
+pub use volumes::session_state;
+
+use super::copy::Capabilities;
+use super::identity::{BoxId, Name, VolumeId};
+use super::records::Records;
+use super::session::{ArrayVolume, Reading};
+use super::snapshot::{ArrayView, EventLine, OperationView, Reach, SessionView, Site, Snapshot};
+use super::units::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is known of one configured array.
+#[derive(Debug, Clone)]
+pub struct ArraySource {
+    pub name: Name,
+    pub box_id: Option<BoxId>,
+    pub reach: Reach,
+    pub capabilities: Option<Capabilities>,
+    /// The last reading, however old.
+    pub reading: Option<Arc<Reading>>,
+    /// The last list of volumes; `None` before the first one.
+    pub volumes: Option<Arc<Vec<ArrayVolume>>>,
+}
+
+/// Everything that a snapshot is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    pub sequence: u64,
+    pub now: Timestamp,
+    pub site: &'a Site,
+    pub records: &'a Records,
+    pub arrays: &'a [ArraySource],
+    pub tracker: &'a Tracker,
+    pub operations: &'a [OperationView],
+    pub events: &'a [EventLine],
+}
+
+/// The snapshot of these sources.
+pub fn build(sources: &Sources<'_>) -> Snapshot {
+    let sessions = halves::join(sources);
+    let index = Index::new(sources, &sessions);
+    let transaction_volumes = volumes::transaction_views(sources, &index);
+    let pool = volumes::backup_views(sources, &index);
+    let unregistered = unregistered(sources);
+    let records = sources.records;
+    Snapshot {
+        sequence: sources.sequence,
+        taken_at: sources.now,
+        site: sources.site.clone(),
+        arrays: sources.arrays.iter().map(array_view).collect(),
+        transaction_volumes,
+        pool,
+        generations: records.generations.values().cloned().collect(),
+        operations: sources.operations.to_vec(),
+        unregistered,
+        events: sources.events.to_vec(),
+        sessions,
+    }
+}
+
+fn array_view(array: &ArraySource) -> ArrayView {
+    ArrayView {
+        name: array.name.clone(),
+        box_id: array.box_id,
+        reach: array.reach.clone(),
+        taken_at: array.reading.as_ref().map(|reading| reading.taken_at),
+        capabilities: array.capabilities.clone(),
+    }
+}
+
+fn unregistered(sources: &Sources<'_>) -> Vec<ArrayVolume> {
+    let records = sources.records;
+    let known = |id: &VolumeId| records.transaction_volumes.contains_key(id) || records.backup_volumes.contains_key(id);
+    let all = sources.arrays.iter().filter_map(|array| array.volumes.as_ref()).flat_map(|volumes| volumes.iter());
+    let mut list: Vec<ArrayVolume> = all.filter(|volume| !known(&volume.id)).cloned().collect();
+    list.sort_by_key(|volume| volume.id);
+    list
+}
+
+/// One of our sessions that its source's box does not show.
+#[derive(Debug, Clone, Copy)]
+struct Lost {
+    source: VolumeId,
+    target: VolumeId,
+    /// A reading taken after the session was made lacks it. Otherwise its box was not read yet.
+    vanished: bool,
+}
+
+/// Look-ups over the sources, made once a snapshot.
+struct Index<'a> {
+    /// Sorted by pair, so those of a source stand together.
+    sessions: &'a [SessionView],
+    /// Sessions by every volume that they touch as a target, and foreign ones also as a source.
+    by_target: BTreeMap<VolumeId, Vec<&'a SessionView>>,
+    /// Our sessions that the readings do not show, by source and by target.
+    lost_from: BTreeMap<VolumeId, Vec<Lost>>,
+    lost_to: BTreeMap<VolumeId, Lost>,
+    boxes: BTreeMap<BoxId, &'a ArraySource>,
+    /// What the arrays' volume lists say of capacity.
+    blocks: BTreeMap<VolumeId, super::units::Blocks>,
+    generation_on: BTreeMap<VolumeId, &'a super::records::Generation>,
+}
+
+impl<'a> Index<'a> {
+    fn new(sources: &Sources<'a>, sessions: &'a [SessionView]) -> Self {
+        let mut by_target: BTreeMap<VolumeId, Vec<&SessionView>> = BTreeMap::new();
+        for session in sessions {
+            by_target.entry(session.pair.target).or_default().push(session);
+            if !session.ours {
+                by_target.entry(session.pair.source).or_default().push(session);
+            }
+        }
+        let boxes: BTreeMap<BoxId, &ArraySource> =
+            sources.arrays.iter().filter_map(|array| Some((array.box_id?, array))).collect();
+        let mut lost_from: BTreeMap<VolumeId, Vec<Lost>> = BTreeMap::new();
+        let mut lost_to = BTreeMap::new();
+        for session in sources.records.sessions.values() {
+            let pair = session.pair;
+            if sessions.binary_search_by_key(&pair, |view| view.pair).is_ok() {
+                continue;
+            }
+            let reading = boxes.get(&pair.source.box_id).and_then(|array| array.reading.as_ref());
+            let vanished = reading.is_some_and(|reading| reading.taken_at > session.since);
+            let lost = Lost { source: pair.source, target: pair.target, vanished };
+            lost_from.entry(pair.source).or_default().push(lost);
+            lost_to.insert(pair.target, lost);
+        }
+        let lists = sources.arrays.iter().filter_map(|array| array.volumes.as_ref());
+        let blocks = lists.flat_map(|list| list.iter()).map(|volume| (volume.id, volume.blocks)).collect();
+        let generation_on =
+            sources.records.generations.values().map(|generation| (generation.backup_volume, generation)).collect();
+        Self { sessions, by_target, lost_from, lost_to, boxes, blocks, generation_on }
+    }
+
+    fn sessions_of(&self, source: VolumeId) -> &'a [SessionView] {
+        let start = self.sessions.partition_point(|session| session.pair.source < source);
+        let len = self.sessions[start..].partition_point(|session| session.pair.source == source);
+        &self.sessions[start..start + len]
+    }
+}

@@ -1,0 +1,166 @@
+//! Events as lines for people: one sentence each, names instead of identities, nothing unescaped.
+
+use super::copy::{Command, Outcome};
+use super::event::{Event, EventKind, NewEvent};
+use super::identity::VolumeId;
+use super::records::{GenerationState, OperationEnd, ReleaseReason};
+use super::request::VolumeRole;
+use super::session::ErrorByte;
+use super::snapshot::{EventLine, TransactionState};
+
+/// The line for an event. `label` gives a volume's name for people.
+pub fn line(event: &Event, label: &dyn Fn(VolumeId) -> String) -> EventLine {
+    EventLine {
+        sequence: event.sequence,
+        at: event.event.at,
+        severity: event.event.severity(),
+        volume: event.event.volume(),
+        text: sentence(&event.event, label),
+    }
+}
+
+/// What array error bytes mean, as far as it is published.
+pub fn error_meaning(error: ErrorByte) -> Option<&'static str> {
+    (error.0 == 0xBA).then_some("bad sector on the source")
+}
+
+fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
+    let who = || event.actor.as_ref().map_or_else(|| "the engine".to_owned(), ToString::to_string);
+    match &event.kind {
+        EventKind::CatalogueMade { demo: true, .. } => "the demonstration site was set up".to_owned(),
+        EventKind::CatalogueMade { .. } => "the catalogue was made".to_owned(),
+        EventKind::EngineStarted { version } => format!("the engine started, version {version}"),
+        EventKind::EngineStopped => "the engine ended".to_owned(),
+        EventKind::Requested { request, .. } => {
+            format!("{}: {} asked for by {}", names(request.action.volumes(), label), request.action.verb(), who())
+        }
+        EventKind::Refused { request, code, reason } => {
+            let names = names(request.action.volumes(), label);
+            format!("{names}: {} refused: {reason} ({code})", request.action.verb())
+        }
+        EventKind::Sent { command, .. } => {
+            let targets: Vec<VolumeId> = command.pairs().iter().map(|pair| pair.target).collect();
+            let forced = matches!(command, Command::Suspend { force: true, .. } | Command::Stop { force: true, .. });
+            let force = if forced { " with force" } else { "" };
+            let names = names(&targets, label);
+            format!("{}: {}{force} sent, backup volume {names}", source(event, label), command.verb())
+        }
+        EventKind::Answered { outcomes, .. } => {
+            let words: Vec<String> = outcomes.iter().map(|pair| outcome(&pair.outcome)).collect();
+            format!("{}: the array answered {}", source(event, label), words.join(", "))
+        }
+        EventKind::OperationEnded { volume, end } => format!("{}: {}", label(*volume), operation_end(end)),
+        EventKind::Recovered { volume } => format!("{}: an operation was taken up again after a stop", label(*volume)),
+        EventKind::SessionMade { pair, full } => {
+            let kind = if *full { "full" } else { "differential" };
+            format!("{}: {} to {}, {kind} copy", label(pair.source), pair.kind, label(pair.target))
+        }
+        EventKind::SessionEnded { pair } => {
+            format!("{}: the session to {} ended", label(pair.source), label(pair.target))
+        }
+        EventKind::GenerationRecorded { volume, version, backup_volume, provisioned } => {
+            let made = if *provisioned { "provisioned" } else { "recorded" };
+            format!("{}: {version} {made} on {}", label(*volume), label(*backup_volume))
+        }
+        EventKind::GenerationReleased { volume, version, backup_volume, why } => {
+            let why = match why {
+                ReleaseReason::Retention => "given up, newer ones are kept",
+                ReleaseReason::Deleted => "deleted",
+                ReleaseReason::Overwritten => "given up to be overwritten",
+                ReleaseReason::Reconciled => "taken out by reconcile",
+            };
+            format!("{}: {version} on {} {why}", label(*volume), label(*backup_volume))
+        }
+        EventKind::GenerationHeld { volume, version, held: Some(why) } => {
+            format!("{}: {version} is held: {}", label(*volume), why.escaped())
+        }
+        EventKind::GenerationHeld { volume, version, held: None } => {
+            format!("{}: {version} is no longer held", label(*volume))
+        }
+        EventKind::GenerationStateSet { volume, version, state } => {
+            let state = match state {
+                GenerationState::Valid => "is valid".to_owned(),
+                GenerationState::InDoubt(why) => format!("is in doubt: {why}"),
+                GenerationState::NeedsAttention(why) => format!("needs attention: {why}"),
+            };
+            format!("{}: {version} {state}", label(*volume))
+        }
+        EventKind::PolicySet { volume, policy } => {
+            let (generations, days) = (policy.generations, policy.interval_days);
+            format!("{}: policy set to {generations} generations, every {days} days, {}", label(*volume), policy.mode)
+        }
+        EventKind::VolumeAdded { volume, role, .. } => {
+            let role = match role {
+                VolumeRole::Transaction => "transaction",
+                VolumeRole::Backup => "backup",
+            };
+            format!("{} registered as a {role} volume", label(*volume))
+        }
+        EventKind::VolumeRemoved { volume } => format!("{} is no longer registered", label(*volume)),
+        EventKind::StateChanged { volume, to, error, .. } => state_change(&label(*volume), *to, *error),
+        EventKind::SessionVanished { pair } => {
+            format!("{}: the session to {} is gone without us", label(pair.source), label(pair.target))
+        }
+        EventKind::ForeignSession { pair, kind, requestor } => {
+            format!("{}: another program ({}) made a {kind} session", label(pair.source), requestor.escaped())
+        }
+        EventKind::Overdue { volume, days } => {
+            let plural = if *days == 1 { "" } else { "s" };
+            format!("{}: backup overdue by {days} day{plural}", label(*volume))
+        }
+        EventKind::ArrayUnreachable { array, why } => format!("{array} does not answer: {}", why.escaped()),
+        EventKind::ArrayReachable { array } => format!("{array} answers"),
+        EventKind::ArrayIdentityChanged { array, known, found } => {
+            format!("{array}: box {found} answers, known is {known}: all verbs stop there")
+        }
+    }
+}
+
+fn state_change(name: &str, to: TransactionState, error: Option<ErrorByte>) -> String {
+    match (to, error) {
+        (TransactionState::Equivalent, _) => format!("{name} is equivalent, ready to back up"),
+        (TransactionState::Error, Some(error)) => match error_meaning(error) {
+            Some(meaning) => format!("{name}: error {error}, {meaning}"),
+            None => format!("{name}: error {error}"),
+        },
+        (TransactionState::None, _) => format!("{name} has no session any more"),
+        _ => format!("{name} is {to}"),
+    }
+}
+
+fn operation_end(end: &OperationEnd) -> String {
+    match end {
+        OperationEnd::Done => "done".to_owned(),
+        OperationEnd::NotDone { code, why } => format!("not done: {why} ({code})"),
+        OperationEnd::Failed { code, why } => format!("failed: {why} ({code})"),
+        OperationEnd::OutcomeUnknown { why } => format!("outcome unknown: {why}"),
+    }
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done => "done".to_owned(),
+        Outcome::AlreadyDone => "already done".to_owned(),
+        Outcome::Accepted => "accepted".to_owned(),
+        Outcome::Refused(refusal) => format!("refused {} {}", escaped(&refusal.code), refusal.text.escaped()),
+        Outcome::Unknown { why } => format!("nothing that could be read: {}", escaped(why)),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    super::untrusted::Untrusted::from(text).escaped()
+}
+
+fn source(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
+    event.volume().map_or_else(String::new, label)
+}
+
+/// Up to three names, and how many more.
+fn names(volumes: &[VolumeId], label: &dyn Fn(VolumeId) -> String) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = volumes.iter().take(SHOWN).map(|volume| label(*volume)).collect();
+    match volumes.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
