@@ -1,0 +1,74 @@
+//! Between agreement and act: the volumes are claimed, the array is read afresh, and only the plan agreed to runs.
+
+use super::{Commit, DeliberateBugs};
+use crate::model::actor::Actor;
+use crate::model::codes::Code;
+use crate::model::event::{EventKind, NewEvent};
+use crate::model::plan::{Plan, Refusal};
+use crate::model::records::{Change, OpenOperation, OperationEnd, OperationId, Records};
+use crate::model::units::Timestamp;
+
+/// Whether an agreed plan may run on a fresh reading.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Admission {
+    Run,
+    /// Another plan would run now: it is shown.
+    Changed(Box<Plan>),
+    /// Nothing would run now.
+    Refused(Box<Refusal>),
+}
+
+/// Compares what was agreed to with what the rules say on a fresh reading.
+pub fn admit(agreed: &Plan, fresh: Result<Plan, Refusal>, bugs: DeliberateBugs) -> Admission {
+    match fresh {
+        _ if bugs.skip_fresh_plan => Admission::Run,
+        Ok(plan) if plan.digest() == agreed.digest() => Admission::Run,
+        Ok(plan) => Admission::Changed(Box::new(plan)),
+        Err(refusal) => Admission::Refused(Box::new(refusal)),
+    }
+}
+
+/// Opens an operation for each item of a plan and claims all their volumes, as one commit.
+pub fn opening(plan: &Plan, actor: &Actor, records: &Records, now: Timestamp) -> (Vec<OpenOperation>, Commit) {
+    let request = plan.request();
+    let operations: Vec<OpenOperation> = plan
+        .items()
+        .iter()
+        .zip(records.next_operation..)
+        .map(|(item, number)| OpenOperation {
+            id: OperationId(number),
+            actor: actor.clone(),
+            started: now,
+            reason: request.reason.clone(),
+            item: item.clone(),
+            journal: Vec::new(),
+        })
+        .collect();
+    let open = |(operation, epoch): (&OpenOperation, u64)| Change::Open {
+        operation: operation.clone(),
+        claims: operation.item.claims.clone(),
+        epoch,
+    };
+    let requested = EventKind::Requested { request: request.clone(), digest: plan.digest().clone() };
+    let commit = Commit {
+        changes: operations.iter().zip(records.next_epoch..).map(open).collect(),
+        events: vec![NewEvent { at: now, actor: Some(actor.clone()), operation: None, kind: requested }],
+    };
+    (operations, commit)
+}
+
+/// Closes operations of which nothing was done, because another plan would run now.
+pub fn close_all(operations: &[OpenOperation], code: Code, why: &str, now: Timestamp) -> Commit {
+    let mut commit = Commit::default();
+    for operation in operations {
+        let end = OperationEnd::NotDone { code, why: why.to_owned() };
+        commit.changes.push(Change::Close { operation: operation.id, end: end.clone(), at: now });
+        commit.events.push(NewEvent {
+            at: now,
+            actor: Some(operation.actor.clone()),
+            operation: Some(operation.id),
+            kind: EventKind::OperationEnded { volume: operation.item.volume, end },
+        });
+    }
+    commit
+}

@@ -1,0 +1,55 @@
+//! Mistakes that the simulator makes on purpose, to prove that its checks see them. The engine runs with none.
+
+use crate::model::plan::PlanStep;
+use crate::model::records::ReleaseReason;
+
+/// Each switch breaks one rule at the place where the rule is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each mistake is independent of the others, and the simulator sets one"
+)]
+pub struct DeliberateBugs {
+    /// The array's word is enough: no reading after its answer.
+    pub record_before_observing: bool,
+    /// The oldest generation is given up before the new one is recorded.
+    pub retention_before_record: bool,
+    /// An overwritten generation is given up after the resume was sent.
+    pub overwrite_before_release: bool,
+    /// Nothing is journaled before sending.
+    pub no_intent: bool,
+    /// A start whose outcome is unknown is sent again without looking.
+    pub resend_start_blindly: bool,
+    /// `Accepted` counts as observed.
+    pub trust_accepted: bool,
+    /// What was agreed to runs, whatever a fresh reading says.
+    pub skip_fresh_plan: bool,
+    /// Somebody else's suspend counts as this operation's.
+    pub foreign_suspend_is_ours: bool,
+    /// Volumes stay claimed after the operation's end.
+    pub keep_claims: bool,
+    /// A finished step is not journaled.
+    pub forget_finished: bool,
+    /// A held generation is given up like any other.
+    pub ignore_held: bool,
+    /// No answer counts as a refusal.
+    pub unknown_is_refused: bool,
+    /// After a crash, an operation that may have sent something is closed as not done.
+    pub recovery_gives_up: bool,
+    /// A forced suspend is as good as an un-forced one.
+    pub forced_suspend_is_a_backup: bool,
+}
+
+impl DeliberateBugs {
+    /// Puts steps into a wrong order where a bug says so.
+    pub(super) fn misorder(self, steps: &mut [PlanStep]) {
+        let retention = |step: &PlanStep| matches!(step, PlanStep::GiveUp { why: ReleaseReason::Retention, .. });
+        if self.retention_before_record {
+            steps.sort_by_key(|step| !retention(step));
+        }
+        let overwritten = |step: &PlanStep| matches!(step, PlanStep::GiveUp { why: ReleaseReason::Overwritten, .. });
+        if self.overwrite_before_release {
+            steps.sort_by_key(overwritten);
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! A catalogue and an array in a few lines, for the tests of the step machine: what is kept, and what crashes lose.
+
+use super::{Commit, DeliberateBugs, Input, Limits, Operation, Output, World};
+use crate::model::actor::Actor;
+use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
+use crate::model::event::NewEvent;
+use crate::model::identity::{BoxId, Olu, VolumeId};
+use crate::model::plan::{NewGeneration, PlanItem, PlanStep};
+use crate::model::records::{
+    BackupMode, BackupVolume, Change, Generation, GenerationState, OpenOperation, OperationEnd, OperationId, Records,
+    ReleaseReason, TransactionVolume,
+};
+use crate::model::request::Verb;
+use crate::model::session::{ArrayWords, Pair, Phase, Reading, SessionReading, Status, Truth};
+use crate::model::units::{Blocks, Timestamp, Version};
+use crate::model::untrusted::Untrusted;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub(super) const BOX: &str = "00ETERNUSDXL##ET08E21A####LN4310901078##";
+const BLOCKS: Blocks = Blocks(1000);
+
+pub(super) fn volume(olu: u32) -> VolumeId {
+    let box_id: BoxId = BOX.parse().unwrap();
+    VolumeId { box_id, olu: Olu(olu) }
+}
+
+/// The transaction volume is 0x0, backup volumes count from 0x1.
+pub(super) fn pair(target: u32) -> Pair {
+    Pair::new(volume(0), volume(target))
+}
+
+pub(super) fn session(target: u32, status: Status, phase: Phase) -> SessionReading {
+    SessionReading {
+        sid: target,
+        pair: pair(target),
+        status,
+        phase,
+        progress: None,
+        difference: None,
+        error: None,
+        modes: None,
+        reversed: false,
+        requestor: Untrusted::default(),
+        started: None,
+        words: ArrayWords::default(),
+    }
+}
+
+/// What happens to the next command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    ReplyLost,
+    NeverArrived,
+    Busy,
+    AcceptedLate,
+    AcceptedNever,
+    Refused,
+    /// Somebody else does the same a moment before.
+    Overtaken,
+}
+
+/// Everything outside the machine.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    pub now: Timestamp,
+    pub records: Records,
+    pub events: Vec<NewEvent>,
+    pub sessions: Vec<SessionReading>,
+    pub faults: VecDeque<Option<Fault>>,
+    /// Commands that take effect only after so many readings.
+    pub late: Vec<(u32, Command)>,
+    pub sent: Vec<Command>,
+    /// Commits fail while this is so.
+    pub full: bool,
+    pub unreadable: bool,
+    pub slept: Duration,
+}
+
+impl Site {
+    pub fn new(sessions: Vec<SessionReading>, kept: u64) -> Self {
+        let mut records = Records::default();
+        let transaction = TransactionVolume {
+            id: volume(0),
+            name: "tv".parse().unwrap(),
+            blocks: BLOCKS,
+            policy: None,
+            registered_at: Timestamp(0),
+            next_version: Version(1),
+        };
+        records.apply(&Change::PutTransactionVolume(transaction)).unwrap();
+        for olu in 1..=5 {
+            let backup = BackupVolume { id: volume(olu), name: None, blocks: BLOCKS, registered_at: Timestamp(0) };
+            records.apply(&Change::PutBackupVolume(backup)).unwrap();
+        }
+        for version in 1..=kept {
+            let generation = Generation {
+                transaction_volume: volume(0),
+                version: Version(version),
+                backup_volume: volume(version as u32 + 1),
+                blocks: BLOCKS,
+                taken_at: Timestamp(0),
+                mode: BackupMode::Suspend,
+                state: GenerationState::Valid,
+                held: None,
+                provisioned: false,
+                operation: None,
+            };
+            records.apply(&Change::AddGeneration(generation)).unwrap();
+        }
+        Self {
+            now: Timestamp(1_000_000),
+            records,
+            events: Vec::new(),
+            sessions,
+            faults: VecDeque::new(),
+            late: Vec::new(),
+            sent: Vec::new(),
+            full: false,
+            unreadable: false,
+            slept: Duration::ZERO,
+        }
+    }
+
+    pub fn open(&mut self, verb: Verb, steps: Vec<PlanStep>) -> OpenOperation {
+        let claims = vec![volume(0), volume(1)];
+        let item = PlanItem { verb, volume: volume(0), steps, claims, notices: Vec::new(), confirmation: None };
+        let id = OperationId(self.records.next_operation);
+        let operation =
+            OpenOperation { id, actor: Actor::default(), started: self.now, reason: None, item, journal: Vec::new() };
+        let epoch = self.records.next_epoch;
+        let claims = operation.item.claims.clone();
+        self.records.apply(&Change::Open { operation: operation.clone(), claims, epoch }).unwrap();
+        operation
+    }
+
+    /// Does one output and gives the input that it leads to; `None` when there is nothing more to do.
+    pub fn perform(&mut self, output: Output) -> Option<Input> {
+        self.now = self.now.plus_millis(1);
+        Some(match output {
+            Output::Commit(commit) => self.commit(commit),
+            Output::Send { command, .. } => Input::Answered(self.execute(command)),
+            Output::Read { array } => Input::Read(self.reading(array)),
+            Output::Sleep(pause) => {
+                self.slept += pause;
+                self.now = self.now.plus_millis(pause.as_millis() as i64);
+                Input::Slept
+            }
+            Output::Hook { .. } => Input::HookEnded(Ok(())),
+            Output::Done(_) => return None,
+        })
+    }
+
+    fn commit(&mut self, commit: Commit) -> Input {
+        if self.full {
+            return Input::NotCommitted { why: "the disk is full".into(), lost: false };
+        }
+        match self.records.apply_all(&commit.changes) {
+            Ok(()) => {
+                self.events.extend(commit.events);
+                Input::Committed
+            }
+            Err(error) => panic!("{error}: {commit:?}"),
+        }
+    }
+
+    fn reading(&mut self, box_id: BoxId) -> Result<Reading, String> {
+        if self.unreadable {
+            return Err("no route to host".into());
+        }
+        for (wait, _) in &mut self.late {
+            *wait = wait.saturating_sub(1);
+        }
+        while let Some(index) = self.late.iter().position(|(wait, _)| *wait == 0) {
+            let (_, command) = self.late.remove(index);
+            self.act(&command);
+        }
+        Ok(Reading { box_id, taken_at: self.now, truth: Truth::Live, sessions: self.sessions.clone() })
+    }
+
+    fn execute(&mut self, command: Command) -> Vec<PairOutcome> {
+        self.sent.push(command.clone());
+        let refused =
+            |class, code: &str| Outcome::Refused(ArrayRefusal { class, code: code.into(), text: "no".into() });
+        let unknown = || Outcome::Unknown { why: "the line was lost".into() };
+        let outcome = match self.faults.pop_front().flatten() {
+            None => self.act(&command),
+            Some(Fault::ReplyLost) => {
+                self.act(&command);
+                unknown()
+            }
+            Some(Fault::NeverArrived) => unknown(),
+            Some(Fault::Busy) => refused(ErrorClass::Busy, "E5327"),
+            Some(Fault::Refused) => refused(ErrorClass::InvalidState, "E5321"),
+            Some(Fault::AcceptedNever) => Outcome::Accepted,
+            Some(Fault::AcceptedLate) => {
+                self.late.push((3, command.clone()));
+                Outcome::Accepted
+            }
+            Some(Fault::Overtaken) => {
+                self.act(&command);
+                self.act(&command)
+            }
+        };
+        command.pairs().iter().map(|pair| PairOutcome { pair: *pair, outcome: outcome.clone() }).collect()
+    }
+
+    /// What the array does with a command about one pair.
+    fn act(&mut self, command: &Command) -> Outcome {
+        let refused = |class| Outcome::Refused(ArrayRefusal { class, code: "E5321".into(), text: "state".into() });
+        let pair = command.pairs()[0];
+        let target = pair.target.olu.0;
+        let index = self.sessions.iter().position(|session| session.pair == pair);
+        let state = index.map(|index| self.sessions[index].status);
+        match (command, index, state) {
+            (Command::Start { .. }, None, _) => {
+                self.sessions.push(session(target, Status::Active, Phase::Copying));
+                Outcome::Done
+            }
+            (Command::Start { .. }, Some(_), _) | (Command::Stop { .. }, None, _) => Outcome::AlreadyDone,
+            (Command::Resume { .. }, Some(index), Some(Status::Suspended)) => {
+                self.sessions[index] = session(target, Status::Active, Phase::Copying);
+                Outcome::Done
+            }
+            (Command::Resume { .. }, Some(_), _) | (Command::Suspend { .. }, Some(_), Some(Status::Suspended)) => {
+                Outcome::AlreadyDone
+            }
+            (Command::Suspend { force, .. }, Some(index), _) if *force || self.sessions[index].is_equivalent() => {
+                self.sessions[index].status = Status::Suspended;
+                Outcome::Done
+            }
+            (Command::Suspend { .. }, Some(_), _) => refused(ErrorClass::NeedsForce),
+            (Command::Stop { .. }, Some(index), _) => {
+                self.sessions.remove(index);
+                Outcome::Done
+            }
+            _ => refused(ErrorClass::NotFound),
+        }
+    }
+
+    /// Drives an operation; `outputs` is how many it may see before a crash. `None`: it crashed.
+    pub fn drive(&mut self, operation: &mut Operation, outputs: usize) -> Option<OperationEnd> {
+        let mut input = Input::Go;
+        for _ in 0..outputs {
+            let output = operation.advance(input, &World { now: self.now, records: &self.records });
+            if let Output::Done(end) = output {
+                return Some(end);
+            }
+            input = self.perform(output)?;
+        }
+        None
+    }
+
+    /// Runs steps to their end.
+    pub fn run(&mut self, verb: Verb, steps: Vec<PlanStep>) -> OperationEnd {
+        let open = self.open(verb, steps);
+        let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+        self.drive(&mut operation, 10_000).expect("an operation ends")
+    }
+
+    /// Goes on with the one operation that a crash left open, if there is one.
+    pub fn recover(&mut self, bugs: DeliberateBugs, outputs: usize) -> Option<OperationEnd> {
+        let open = self.records.operations.values().next()?.clone();
+        let mut operation = Operation::recover(open, Limits::default(), bugs);
+        self.drive(&mut operation, outputs)
+    }
+}
+
+pub(super) fn backup_steps(mode: BackupMode, give_up: bool) -> Vec<PlanStep> {
+    let new = NewGeneration { transaction_volume: volume(0), backup_volume: volume(1), blocks: BLOCKS, mode };
+    let mut steps =
+        vec![PlanStep::Suspend { pairs: vec![pair(1)], force: false }, PlanStep::Record { generations: vec![new] }];
+    if mode == BackupMode::Dissolve {
+        steps.push(PlanStep::Stop { pair: pair(1), force: false });
+    }
+    if give_up {
+        steps.push(release(ReleaseReason::Retention));
+    }
+    steps
+}
+
+pub(super) fn release(why: ReleaseReason) -> PlanStep {
+    PlanStep::GiveUp { transaction_volume: volume(0), version: Version(1), backup_volume: volume(2), why }
+}

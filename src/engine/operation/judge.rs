@@ -1,0 +1,222 @@
+//! What an operation makes of an array's answers and readings.
+
+use super::observe::{self, View};
+use super::step::{self, ArrayStep, ArrayVerb, Sort};
+use super::verdict::{Known, Verdict, verdict};
+use super::{Doing, Next, Operation, Output, World};
+use crate::model::codes::Code;
+use crate::model::copy::{ArrayRefusal, ErrorClass, Outcome, PairOutcome};
+use crate::model::event::EventKind;
+use crate::model::records::{JournalEntry, OperationEnd};
+use crate::model::session::{Pair, Reading};
+use crate::model::untrusted::Untrusted;
+
+impl Operation {
+    pub(super) fn answered(&mut self, outcomes: Vec<PairOutcome>, world: &World<'_>) -> Output {
+        let entry = JournalEntry::Answered { step: self.step, outcomes: outcomes.clone() };
+        let kind = EventKind::Answered { array: self.array(), outcomes: outcomes.clone() };
+        let commit = super::Commit { changes: vec![self.journal(entry)], events: vec![self.event(world.now, kind)] };
+        self.doing = Doing::Recording;
+        self.commit(commit, super::Then::Judge(outcomes))
+    }
+
+    /// The command's answer is journaled: what does it mean?
+    pub(super) fn judge(&mut self, outcomes: &[PairOutcome], world: &World<'_>) -> Output {
+        let Some(Sort::Array(step)) = step::sort(&self.open.item, self.step) else {
+            return self.enter(world);
+        };
+        match Answer::of(&step, &self.course.left, outcomes) {
+            Answer::Unknown(why) => {
+                if self.bugs.unknown_is_refused {
+                    return self.fail(Code::ARRAY_REFUSED, why, world);
+                }
+                self.course.doubt = true;
+                self.course.unknown_sends += 1;
+                self.course.known = Known::Unknown;
+                if self.bugs.resend_start_blindly && step.verb == ArrayVerb::StartFull {
+                    return self.send(world);
+                }
+                self.look()
+            }
+            Answer::Refused(refusal) => self.refused(refusal, world),
+            Answer::AlreadyDone if step.must_be_ours && !self.course.doubt && !self.bugs.foreign_suspend_is_ours => {
+                self.foreign(&step, world)
+            }
+            Answer::AlreadyDone => self.expect(Known::AlreadyDone),
+            Answer::Accepted if self.bugs.trust_accepted => self.believe(&step, world),
+            Answer::Accepted => self.expect(Known::Accepted),
+            Answer::Done if self.bugs.record_before_observing => self.believe(&step, world),
+            Answer::Done => self.expect(Known::Done),
+        }
+    }
+
+    fn expect(&mut self, known: Known) -> Output {
+        self.course.known = known;
+        self.look()
+    }
+
+    /// Only by a deliberate bug.
+    fn believe(&mut self, step: &ArrayStep, world: &World<'_>) -> Output {
+        self.own(step, world.now);
+        self.finish(world.now, world)
+    }
+
+    fn refused(&mut self, refusal: ArrayRefusal, world: &World<'_>) -> Output {
+        let again = matches!(refusal.class, ErrorClass::Busy | ErrorClass::Transport);
+        if self.course.doubt {
+            let known = if again { Known::Unknown } else { Known::RefusedInDoubt(refusal) };
+            return self.expect(known);
+        }
+        if !again {
+            return self.fail(Code::ARRAY_REFUSED, sentence(&refusal), world);
+        }
+        if let Some(pause) = self.course.busy.next(&self.limits, self.limits.busy) {
+            self.doing = Doing::WaitingForBusy { array: self.array(), why: sentence(&refusal) };
+            return self.pause(pause, Next::Send);
+        }
+        let code = if refusal.class == ErrorClass::Busy { Code::ARRAY_BUSY } else { Code::ARRAY_UNREACHABLE };
+        self.fail(code, sentence(&refusal), world)
+    }
+
+    fn foreign(&mut self, step: &ArrayStep, world: &World<'_>) -> Output {
+        let (code, why) = match step.verb {
+            ArrayVerb::StartFull => (
+                Code::SESSION_OF_OTHERS,
+                "the array had this session already, and another program made it: it was not taken over",
+            ),
+            _ => (
+                Code::RESUME_FIRST,
+                "the session was suspended already, and not by this backup: what the backup volume holds is older, \
+                 so no generation was recorded",
+            ),
+        };
+        self.fail(code, why.to_owned(), world)
+    }
+
+    /// A reading taken after the last answer: the table says what it means.
+    pub(super) fn read(&mut self, reading: &Reading, world: &World<'_>) -> Output {
+        let Some(Sort::Array(step)) = step::sort(&self.open.item, self.step) else {
+            return self.enter(world);
+        };
+        let view = observe::view(&step, reading);
+        let must_be_ours = step.must_be_ours && !self.bugs.foreign_suspend_is_ours;
+        match verdict(&self.course.known, view.seen, must_be_ours) {
+            Verdict::Finish => {
+                self.own(&step, reading.taken_at);
+                self.finish(reading.taken_at, world)
+            }
+            Verdict::LookAgain => self.look_again(&step, &view, world),
+            Verdict::Send => self.send_after_looking(&step, view, world),
+            Verdict::Foreign => self.foreign(&step, world),
+            Verdict::Refused(refusal) => self.fail(Code::ARRAY_REFUSED, sentence(&refusal), world),
+            // One reading may be older than it says; a second one that agrees is believed.
+            Verdict::Stray if !self.course.looked => {
+                self.course.looked = true;
+                self.look_again(&step, &view, world)
+            }
+            Verdict::Stray => self.surprised(&step, &view, world),
+        }
+    }
+
+    /// Not done, as it seems: a command that is still on its way gets a moment to arrive before it is sent once more.
+    fn send_after_looking(&mut self, step: &ArrayStep, view: View, world: &World<'_>) -> Output {
+        if self.course.known == Known::Unknown {
+            if !self.course.looked {
+                self.course.looked = true;
+                return self.look_again(step, &view, world);
+            }
+            if self.course.unknown_sends >= self.limits.unknown_sends {
+                return self.surprised(step, &view, world);
+            }
+        }
+        self.course.left = view.before;
+        self.send(world)
+    }
+
+    fn look_again(&mut self, step: &ArrayStep, view: &View, world: &World<'_>) -> Output {
+        let limit = if self.course.known == Known::Accepted { self.limits.accepted } else { self.limits.observe };
+        match self.course.observe.next(&self.limits, limit) {
+            Some(pause) => self.pause(pause, Next::Read),
+            None => self.surprised(step, view, world),
+        }
+    }
+
+    /// The array shows something else than the step leads to.
+    fn surprised(&mut self, step: &ArrayStep, view: &View, world: &World<'_>) -> Output {
+        let (before, after) = observe::expectation(step.verb);
+        let why = format!("expected {before} to become {after}, but {}", view.text);
+        match self.course.known {
+            Known::NotSent => self.fail(Code::STEP_FAILED, why, world),
+            _ => self.end(OperationEnd::OutcomeUnknown { why }, world),
+        }
+    }
+
+    pub(super) fn unread(&mut self, why: String, world: &World<'_>) -> Output {
+        let sent = self.course.known != Known::NotSent;
+        let limit = if sent { self.limits.unreadable } else { self.limits.busy };
+        if let Some(pause) = self.course.unreadable.next(&self.limits, limit) {
+            self.doing = Doing::WaitingToRead { array: self.array(), why };
+            return self.pause(pause, Next::Read);
+        }
+        if sent {
+            let why = format!("a command was sent, and the array cannot be read since: {why}");
+            return self.end(OperationEnd::OutcomeUnknown { why }, world);
+        }
+        self.fail(Code::ARRAY_UNREACHABLE, why, world)
+    }
+
+    fn own(&mut self, step: &ArrayStep, at: crate::model::units::Timestamp) {
+        let counts = match step.verb {
+            ArrayVerb::Suspend { force } => !force || self.bugs.forced_suspend_is_a_backup,
+            _ => false,
+        };
+        if counts {
+            self.own_suspends.extend(step.pairs.iter().map(|pair| (*pair, at)));
+        }
+    }
+}
+
+/// The answers for all pairs of a command, as one.
+enum Answer {
+    Done,
+    AlreadyDone,
+    Accepted,
+    Refused(ArrayRefusal),
+    Unknown(String),
+}
+
+impl Answer {
+    /// The weightiest one counts: what may have happened before what did not, before what did.
+    fn of(step: &ArrayStep, sent: &[Pair], outcomes: &[PairOutcome]) -> Self {
+        let mut refusal = None;
+        let (mut unknown, mut accepted, mut already, mut done) = (None, false, false, false);
+        for pair in sent {
+            match outcomes.iter().find(|one| one.pair == *pair).map(|one| &one.outcome) {
+                None => unknown = Some("the driver gave no outcome for a pair".to_owned()),
+                Some(Outcome::Unknown { why }) => unknown = Some(why.clone()),
+                Some(Outcome::Done) => done = true,
+                Some(Outcome::Accepted) => accepted = true,
+                Some(Outcome::AlreadyDone) => already = true,
+                Some(Outcome::Refused(told)) => match (told.class, step.verb) {
+                    (ErrorClass::AlreadyDone, _) | (ErrorClass::NotFound, ArrayVerb::Stop) => already = true,
+                    (ErrorClass::PartialDelete, ArrayVerb::Stop) => accepted = true,
+                    _ => refusal = Some(told.clone()),
+                },
+            }
+        }
+        match (unknown, refusal) {
+            (Some(why), _) => Self::Unknown(why),
+            (None, Some(refusal)) if accepted || already || done => Self::Unknown(sentence(&refusal)),
+            (None, Some(refusal)) => Self::Refused(refusal),
+            (None, None) if already => Self::AlreadyDone,
+            (None, None) if accepted => Self::Accepted,
+            (None, None) => Self::Done,
+        }
+    }
+}
+
+/// The array's refusal in its own code and words.
+fn sentence(refusal: &ArrayRefusal) -> String {
+    let code = Untrusted::new(refusal.code.as_str()).escaped();
+    format!("the array says {code}: {}", refusal.text.escaped())
+}

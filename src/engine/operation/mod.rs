@@ -1,0 +1,415 @@
+//! An operation as a step machine without I/O: it is told what came of the last thing, and says what to do next.
+//!
+//! Belongs here: the order of journal, command, reading and record; what each answer and each sight leads to; going on after
+//! a crash. Does not: doing any of it (`runner`, or the simulator), what is legal (`model::plan`).
+//!
+//! A crash may come between any two outputs. What is durable then is what the answered [`Output::Commit`]s hold.
+
+mod admission;
+mod bugs;
+mod commits;
+mod course;
+#[cfg(test)]
+mod fake;
+mod judge;
+mod limits;
+mod observe;
+mod recovery;
+mod step;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use admission::{Admission, admit, close_all, opening};
+pub use bugs::DeliberateBugs;
+pub use limits::Limits;
+pub use step::commands;
+
+use crate::model::codes::Code;
+use crate::model::copy::{Command, PairOutcome};
+use crate::model::event::{EventKind, NewEvent};
+use crate::model::identity::{BoxId, VolumeId};
+use crate::model::plan::HookPhase;
+use crate::model::records::{Change, JournalEntry, OpenOperation, OperationEnd, OperationId, Records};
+use crate::model::session::{Pair, Reading};
+use crate::model::units::Timestamp;
+use commits::Stop;
+use course::Course;
+use limits::Pauses;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use step::Sort;
+
+/// What an operation may look at when it decides.
+pub struct World<'a> {
+    pub now: Timestamp,
+    pub records: &'a Records,
+}
+
+/// What came of the last output.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// Begin, or go on after a crash.
+    Go,
+    Committed,
+    /// Surely nothing of it was kept. `lost`: another engine has the volumes now.
+    NotCommitted {
+        why: String,
+        lost: bool,
+    },
+    /// One outcome for each pair of the command.
+    Answered(Vec<PairOutcome>),
+    /// A reading whose call began after the last answer, or why there is none.
+    Read(Result<Reading, String>),
+    Slept,
+    HookEnded(Result<(), String>),
+}
+
+/// What to do next; its result is the next input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Keep all of it durably, in one transaction.
+    Commit(Commit),
+    /// Send once; the answer comes within `limit` or is unknown.
+    Send {
+        array: BoxId,
+        command: Command,
+        limit: Duration,
+    },
+    Read {
+        array: BoxId,
+    },
+    Sleep(Duration),
+    Hook {
+        phase: HookPhase,
+        volume: VolumeId,
+        argv: Vec<String>,
+    },
+    Done(OperationEnd),
+}
+
+/// Changes and the events that tell of them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Commit {
+    pub changes: Vec<Change>,
+    pub events: Vec<NewEvent>,
+}
+
+/// What an operation is at, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doing {
+    Beginning,
+    Telling { array: BoxId, what: String },
+    Looking { array: BoxId },
+    WaitingForBusy { array: BoxId, why: String },
+    WaitingToRead { array: BoxId, why: String },
+    WaitingForCatalogue { why: String },
+    Recording,
+    Script,
+    Ended,
+}
+
+#[derive(Debug, Clone)]
+enum Phase {
+    New { recovered: bool },
+    Committing { commit: Commit, then: Then },
+    Sending,
+    Reading,
+    Pausing(Next),
+    Hooking,
+    Ended(OperationEnd),
+}
+
+/// What follows a commit.
+#[derive(Debug, Clone)]
+enum Then {
+    Send(Command),
+    Judge(Vec<PairOutcome>),
+    Hook,
+    NextStep(usize),
+    End(OperationEnd),
+}
+
+/// What follows a pause.
+#[derive(Debug, Clone)]
+enum Next {
+    Send,
+    Read,
+    Commit(Box<(Commit, Then)>),
+}
+
+/// One operation that has been opened in the catalogue.
+#[derive(Debug)]
+pub struct Operation {
+    open: OpenOperation,
+    limits: Limits,
+    bugs: DeliberateBugs,
+    /// The step that is being done.
+    step: usize,
+    phase: Phase,
+    course: Course,
+    /// Un-forced suspends that this operation issued and then observed, and when.
+    own_suspends: BTreeMap<Pair, Timestamp>,
+    /// Told with the next commit.
+    untold: Vec<NewEvent>,
+    commit_pauses: Pauses,
+    doing: Doing,
+}
+
+impl Operation {
+    /// An operation that was opened just now, on a reading just taken.
+    pub fn new(open: OpenOperation, limits: Limits, bugs: DeliberateBugs) -> Self {
+        Self::build(open, limits, bugs, false)
+    }
+
+    fn build(mut open: OpenOperation, limits: Limits, bugs: DeliberateBugs, recovered: bool) -> Self {
+        bugs.misorder(&mut open.item.steps);
+        Self {
+            open,
+            limits,
+            bugs,
+            step: 0,
+            phase: Phase::New { recovered },
+            course: Course::default(),
+            own_suspends: BTreeMap::new(),
+            untold: Vec::new(),
+            commit_pauses: Pauses::default(),
+            doing: Doing::Beginning,
+        }
+    }
+
+    pub fn id(&self) -> OperationId {
+        self.open.id
+    }
+
+    pub fn doing(&self) -> &Doing {
+        &self.doing
+    }
+
+    /// Steps done, and all of them.
+    pub fn progress(&self) -> (usize, usize) {
+        let total = self.open.item.steps.len();
+        (self.step.min(total), total)
+    }
+
+    /// How it will end, while only the catalogue is waited for and nothing happened that could be forgotten.
+    pub fn foreseen_end(&self) -> Option<&OperationEnd> {
+        let then = match &self.phase {
+            Phase::Committing { then, .. } => then,
+            Phase::Pausing(Next::Commit(waiting)) => &waiting.1,
+            _ => return None,
+        };
+        match then {
+            Then::End(end @ OperationEnd::NotDone { .. }) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// Takes what came of the last output, says what to do next.
+    pub fn advance(&mut self, input: Input, world: &World<'_>) -> Output {
+        let phase = std::mem::replace(&mut self.phase, Phase::Sending);
+        match (phase, input) {
+            (Phase::New { recovered: false }, Input::Go) => self.enter(world),
+            (Phase::New { recovered: true }, Input::Go) => self.go_on(world),
+            (Phase::Committing { then, .. }, Input::Committed) => {
+                self.commit_pauses = Pauses::default();
+                self.committed(then, world)
+            }
+            (Phase::Committing { commit, then }, Input::NotCommitted { why, lost }) => {
+                self.not_committed(commit, then, why, lost, world)
+            }
+            (Phase::Sending, Input::Answered(outcomes)) => self.answered(outcomes, world),
+            (Phase::Reading, Input::Read(Ok(reading))) => self.read(&reading, world),
+            (Phase::Reading, Input::Read(Err(why))) => self.unread(why, world),
+            (Phase::Pausing(next), Input::Slept) => match next {
+                Next::Send => self.send(world),
+                Next::Read => self.look(),
+                Next::Commit(waiting) => self.commit(waiting.0, waiting.1),
+            },
+            (Phase::Hooking, Input::HookEnded(result)) => match result {
+                Ok(()) => self.finish(world.now, world),
+                Err(why) => self.fail(Code::STEP_FAILED, why, world),
+            },
+            (Phase::Ended(end), _) => self.done(end),
+            (phase, input) => {
+                debug_assert!(false, "{input:?} does not answer {phase:?}");
+                self.done(OperationEnd::OutcomeUnknown { why: "the engine lost track of this operation".into() })
+            }
+        }
+    }
+
+    /// Begins the present step.
+    fn enter(&mut self, world: &World<'_>) -> Output {
+        self.course = Course::default();
+        match step::sort(&self.open.item, self.step) {
+            Some(Sort::Array(step)) => {
+                self.course.left = step.pairs;
+                self.send(world)
+            }
+            Some(Sort::Catalogue) => self.finish(world.now, world),
+            Some(Sort::Hook { .. }) => {
+                let entry = JournalEntry::Intent { step: self.step, attempt: 1 };
+                self.commit(Commit { changes: vec![self.journal(entry)], events: Vec::new() }, Then::Hook)
+            }
+            None if self.step < self.open.item.steps.len() => {
+                self.fail(Code::STEP_FAILED, format!("step {} names no session", self.step + 1), world)
+            }
+            None => self.end(OperationEnd::Done, world),
+        }
+    }
+
+    /// Journals the intent to send the step's command; the command itself follows the commit.
+    fn send(&mut self, world: &World<'_>) -> Output {
+        let left = self.course.left.clone();
+        let Some(command) = step::command(&self.open.item, self.step, left) else {
+            return self.fail(Code::STEP_FAILED, format!("step {} has no command", self.step + 1), world);
+        };
+        self.course.attempt += 1;
+        self.course.looked = false;
+        if self.bugs.no_intent {
+            return self.sent(command);
+        }
+        let entry = JournalEntry::Intent { step: self.step, attempt: self.course.attempt };
+        let array = self.array();
+        let events = vec![self.event(world.now, EventKind::Sent { array, command: command.clone() })];
+        self.doing = Doing::Recording;
+        self.commit(Commit { changes: vec![self.journal(entry)], events }, Then::Send(command))
+    }
+
+    fn sent(&mut self, command: Command) -> Output {
+        let array = self.array();
+        self.phase = Phase::Sending;
+        self.doing = Doing::Telling { array, what: command.verb().to_string() };
+        Output::Send { array, command, limit: self.limits.send }
+    }
+
+    fn look(&mut self) -> Output {
+        let array = self.array();
+        self.phase = Phase::Reading;
+        self.doing = Doing::Looking { array };
+        Output::Read { array }
+    }
+
+    fn pause(&mut self, pause: Duration, next: Next) -> Output {
+        self.phase = Phase::Pausing(next);
+        Output::Sleep(pause)
+    }
+
+    fn commit(&mut self, mut commit: Commit, then: Then) -> Output {
+        if !self.untold.is_empty() {
+            let later = std::mem::replace(&mut commit.events, std::mem::take(&mut self.untold));
+            commit.events.extend(later);
+        }
+        self.phase = Phase::Committing { commit: commit.clone(), then };
+        Output::Commit(commit)
+    }
+
+    fn committed(&mut self, then: Then, world: &World<'_>) -> Output {
+        match then {
+            Then::Send(command) => self.sent(command),
+            Then::Judge(outcomes) => self.judge(&outcomes, world),
+            Then::Hook => match step::sort(&self.open.item, self.step) {
+                Some(Sort::Hook { phase, argv }) => {
+                    let output = Output::Hook { phase, volume: self.open.item.volume, argv: argv.to_vec() };
+                    self.phase = Phase::Hooking;
+                    self.doing = Doing::Script;
+                    output
+                }
+                _ => self.enter(world),
+            },
+            Then::NextStep(step) => {
+                self.step = step;
+                self.enter(world)
+            }
+            Then::End(end) => self.done(end),
+        }
+    }
+
+    /// Nothing is sent that could not be journaled; what happened is kept as soon as that is possible again.
+    fn not_committed(&mut self, commit: Commit, then: Then, why: String, lost: bool, world: &World<'_>) -> Output {
+        if lost {
+            return self.done(OperationEnd::Failed { code: Code::HELD_BY_OTHER, why });
+        }
+        let untouched = self.step == 0 && !self.course.doubt;
+        if untouched && matches!(then, Then::Send(_) | Then::Hook) {
+            return self.end(OperationEnd::NotDone { code: Code::CATALOGUE_UNAVAILABLE, why }, world);
+        }
+        self.doing = Doing::WaitingForCatalogue { why };
+        let pause = self.commit_pauses.endless(&self.limits);
+        self.pause(pause, Next::Commit(Box::new((commit, then))))
+    }
+
+    /// Journals the present step as finished, with what follows from it; `seen_at` is when its effect was observed.
+    /// Generations are recorded in the same transaction as the suspend before them.
+    fn finish(&mut self, seen_at: Timestamp, world: &World<'_>) -> Output {
+        let mut commit = Commit::default();
+        let mut step = self.step;
+        loop {
+            match self.step_commit(step, seen_at, world, &mut commit) {
+                Ok(()) => step += 1,
+                Err(stop) if step == self.step => return self.fail(stop.code, stop.why, world),
+                Err(_) => break,
+            }
+            if !commits::is_record(&self.open.item, step) {
+                break;
+            }
+        }
+        self.doing = Doing::Recording;
+        if step < self.open.item.steps.len() {
+            return self.commit(commit, Then::NextStep(step));
+        }
+        self.step = step;
+        self.close(commit, OperationEnd::Done, world.now)
+    }
+
+    fn step_commit(&self, step: usize, at: Timestamp, world: &World<'_>, commit: &mut Commit) -> Result<(), Stop> {
+        let (changes, kinds) = commits::of_step(self, step, at, world)?;
+        if !self.bugs.forget_finished {
+            commit.changes.push(self.journal(JournalEntry::Finished { step }));
+        }
+        commit.changes.extend(changes);
+        commit.events.extend(kinds.into_iter().map(|kind| self.event(world.now, kind)));
+        Ok(())
+    }
+
+    /// Ends the operation because the present step cannot be done; the steps before it stay done.
+    fn fail(&mut self, code: Code, why: String, world: &World<'_>) -> Output {
+        let end = if self.step == 0 { OperationEnd::NotDone { code, why } } else { OperationEnd::Failed { code, why } };
+        self.end(end, world)
+    }
+
+    fn end(&mut self, end: OperationEnd, world: &World<'_>) -> Output {
+        self.close(Commit::default(), end, world.now)
+    }
+
+    fn close(&mut self, mut commit: Commit, end: OperationEnd, at: Timestamp) -> Output {
+        if !self.bugs.keep_claims {
+            commit.changes.push(Change::Close { operation: self.open.id, end: end.clone(), at });
+        }
+        let volume = self.open.item.volume;
+        commit.events.push(self.event(at, EventKind::OperationEnded { volume, end: end.clone() }));
+        self.commit(commit, Then::End(end))
+    }
+
+    fn done(&mut self, end: OperationEnd) -> Output {
+        self.doing = Doing::Ended;
+        self.phase = Phase::Ended(end.clone());
+        Output::Done(end)
+    }
+
+    fn journal(&self, entry: JournalEntry) -> Change {
+        Change::Journal { operation: self.open.id, entry }
+    }
+
+    fn event(&self, at: Timestamp, kind: EventKind) -> NewEvent {
+        NewEvent { at, actor: Some(self.open.actor.clone()), operation: Some(self.open.id), kind }
+    }
+
+    /// The box that the present step is about.
+    fn array(&self) -> BoxId {
+        match step::sort(&self.open.item, self.step) {
+            Some(Sort::Array(step)) => step.array,
+            _ => self.open.item.volume.box_id,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The table of what a reading says about a step: before it, after it, on the way, or something else altogether.
+
+use super::step::{ArrayStep, ArrayVerb};
+use crate::model::session::{Pair, Phase, Reading, SessionReading, Status, Truth};
+
+/// Where a session stands, seen from a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// As if the step's command had never come.
+    Before,
+    /// As the command leaves it.
+    After,
+    /// Neither yet, or in words that are not known here: look again.
+    Between,
+    /// Nothing that this step could have led to.
+    Else,
+}
+
+/// Where one session stands.
+pub(super) fn seen(verb: ArrayVerb, session: Option<&SessionReading>) -> Seen {
+    use Phase::{Copying, NoPair};
+    use Status::{Active, ErrorSuspended, Halted, Idle, Reserved, Suspended, Unknown};
+    let state = session.map(|session| (session.status, session.phase));
+    match (verb, state) {
+        (ArrayVerb::Stop, None) => Seen::After,
+        (ArrayVerb::Stop, Some(_)) | (ArrayVerb::StartFull, None) => Seen::Before,
+        (_, Some((Idle | Unknown, _))) => Seen::Between,
+        // A copy that began and was stopped by an error or a lost path did begin.
+        (ArrayVerb::StartFull | ArrayVerb::Resume, Some((Active | Reserved | Halted | ErrorSuspended, _))) => {
+            Seen::After
+        }
+        (ArrayVerb::Resume, Some((Suspended, _))) => Seen::Before,
+        (ArrayVerb::Suspend { force: true }, Some((Suspended, _))) => Seen::After,
+        (ArrayVerb::Suspend { force: true }, Some(_)) => Seen::Before,
+        (ArrayVerb::Suspend { force: false }, Some((Suspended, Phase::Unknown))) => Seen::Between,
+        (ArrayVerb::Suspend { force: false }, Some((Suspended, phase))) if !matches!(phase, Copying | NoPair) => {
+            Seen::After
+        }
+        (ArrayVerb::Suspend { force: false }, Some((Active | Reserved, _))) => Seen::Before,
+        (ArrayVerb::StartFull | ArrayVerb::Suspend { .. }, Some(_))
+        | (ArrayVerb::Resume | ArrayVerb::Suspend { .. }, None) => Seen::Else,
+    }
+}
+
+/// Where all pairs of a step stand, and which of them the command has yet to be sent for.
+pub(super) struct View {
+    pub seen: Seen,
+    pub before: Vec<Pair>,
+    /// What the array shows, for people.
+    pub text: String,
+}
+
+/// Looks at a reading of the step's box. A remembered one is no proof of anything.
+pub(super) fn view(step: &ArrayStep, reading: &Reading) -> View {
+    let each: Vec<(Pair, Seen)> =
+        step.pairs.iter().map(|pair| (*pair, seen(step.verb, reading.session(pair)))).collect();
+    let any = |wanted: Seen| each.iter().any(|(_, seen)| *seen == wanted);
+    let together = step.pairs.len() > 1;
+    let seen = if reading.truth == Truth::Cached || reading.box_id != step.array || any(Seen::Between) {
+        Seen::Between
+    } else if any(Seen::Else) {
+        Seen::Else
+    } else if !any(Seen::Before) {
+        Seen::After
+    } else if together && any(Seen::After) {
+        Seen::Between
+    } else {
+        Seen::Before
+    };
+    let before = each.iter().filter(|(_, seen)| *seen == Seen::Before).map(|(pair, _)| *pair).collect();
+    let text = step.pairs.iter().map(|pair| words(pair, reading)).collect::<Vec<_>>().join("; ");
+    View { seen, before, text }
+}
+
+fn words(pair: &Pair, reading: &Reading) -> String {
+    let target = pair.target.olu;
+    match reading.session(pair) {
+        None => format!("no session to {target}"),
+        Some(session) => {
+            let error = session.error.map(|error| format!(", error {error}")).unwrap_or_default();
+            format!("the session to {target} is {}, {}{error}", session.status, session.phase)
+        }
+    }
+}
+
+/// What a step starts from and leads to, for people.
+pub(super) fn expectation(verb: ArrayVerb) -> (&'static str, &'static str) {
+    match verb {
+        ArrayVerb::StartFull => ("no session", "a session that copies"),
+        ArrayVerb::Resume => ("a suspended session", "a session that copies"),
+        ArrayVerb::Suspend { force: false } => {
+            ("an equivalent session", "a suspended session, equivalent at its suspend")
+        }
+        ArrayVerb::Suspend { force: true } => ("a session", "a suspended session"),
+        ArrayVerb::Stop => ("a session", "no session"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::operation::fake;
+
+    #[test]
+    fn only_a_clean_suspend_counts_as_one() {
+        let suspend = ArrayVerb::Suspend { force: false };
+        for phase in Phase::ALL {
+            let expected = match phase {
+                Phase::Copying | Phase::NoPair => Seen::Else,
+                Phase::Unknown => Seen::Between,
+                _ => Seen::After,
+            };
+            assert_eq!(seen(suspend, Some(&fake::session(1, Status::Suspended, phase))), expected, "{phase}");
+        }
+    }
+
+    #[test]
+    fn unknown_words_are_never_taken_for_an_outcome() {
+        for verb in [ArrayVerb::StartFull, ArrayVerb::Resume, ArrayVerb::Suspend { force: false }] {
+            for phase in Phase::ALL {
+                assert_eq!(seen(verb, Some(&fake::session(1, Status::Unknown, phase))), Seen::Between);
+            }
+        }
+    }
+}

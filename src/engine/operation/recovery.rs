@@ -1,0 +1,95 @@
+//! Going on with an operation that a crash left open: forward when anything may have been sent or done, else closed.
+
+use super::course::Course;
+use super::step::{self, ArrayVerb, Sort};
+use super::verdict::Known;
+use super::{DeliberateBugs, Limits, Operation, Output, World};
+use crate::model::codes::Code;
+use crate::model::copy::{Outcome, PairOutcome};
+use crate::model::event::{EventKind, NewEvent};
+use crate::model::records::{JournalEntry, OpenOperation, OperationEnd};
+
+impl Operation {
+    /// An operation that the catalogue holds open and nobody drives.
+    pub fn recover(open: OpenOperation, limits: Limits, bugs: DeliberateBugs) -> Self {
+        Self::build(open, limits, bugs, true)
+    }
+
+    pub(super) fn go_on(&mut self, world: &World<'_>) -> Output {
+        let volume = self.open.item.volume;
+        self.untold.push(NewEvent {
+            at: world.now,
+            actor: None,
+            operation: Some(self.open.id),
+            kind: EventKind::Recovered { volume },
+        });
+        if self.open.journal.is_empty() || self.bugs.recovery_gives_up {
+            let why = "the engine ended before anything of it was sent; nothing was done".to_owned();
+            return self.end(OperationEnd::NotDone { code: Code::INTERRUPTED, why }, world);
+        }
+        self.step = self.first_unfinished();
+        self.remember_suspends(world);
+        match step::sort(&self.open.item, self.step) {
+            Some(Sort::Array(step)) => {
+                self.course = Course { left: step.pairs, ..Course::default() };
+                match self.retrace() {
+                    Some(outcomes) => self.judge(&outcomes, world),
+                    None => self.look(),
+                }
+            }
+            Some(Sort::Hook { .. }) if self.begun(self.step) => {
+                let why = "the engine ended while a script ran; whether it finished is not known".to_owned();
+                self.end(OperationEnd::OutcomeUnknown { why }, world)
+            }
+            _ => self.enter(world),
+        }
+    }
+
+    fn first_unfinished(&self) -> usize {
+        let finished = |step: usize| self.open.journal.contains(&JournalEntry::Finished { step });
+        (0..self.open.item.steps.len()).find(|step| !finished(*step)).unwrap_or(self.open.item.steps.len())
+    }
+
+    fn begun(&self, wanted: usize) -> bool {
+        self.open.journal.iter().any(|entry| matches!(entry, JournalEntry::Intent { step, .. } if *step == wanted))
+    }
+
+    /// What the journal says of the present step's sends. Gives the answer to the last one when there was one.
+    fn retrace(&mut self) -> Option<Vec<PairOutcome>> {
+        let mut sends: Vec<Option<&Vec<PairOutcome>>> = Vec::new();
+        for entry in &self.open.journal {
+            match entry {
+                JournalEntry::Intent { step, .. } if *step == self.step => sends.push(None),
+                JournalEntry::Answered { step, outcomes } if *step == self.step => {
+                    sends.pop();
+                    sends.push(Some(outcomes));
+                }
+                _ => {}
+            }
+        }
+        let last = sends.pop()?.cloned();
+        let earlier = sends.iter().filter(|answer| answer.is_none_or(|outcomes| any_unknown(outcomes))).count() as u32;
+        self.course.attempt = sends.len() as u32 + 1;
+        self.course.unknown_sends = earlier + u32::from(last.is_none());
+        self.course.doubt = self.course.unknown_sends > 0;
+        if last.is_none() {
+            self.course.known = Known::Unknown;
+        }
+        last
+    }
+
+    /// Suspends that were observed before the crash.
+    fn remember_suspends(&mut self, world: &World<'_>) {
+        for index in 0..self.step {
+            if let Some(Sort::Array(step)) = step::sort(&self.open.item, index)
+                && step.verb == (ArrayVerb::Suspend { force: false })
+            {
+                self.own_suspends.extend(step.pairs.iter().map(|pair| (*pair, world.now)));
+            }
+        }
+    }
+}
+
+fn any_unknown(outcomes: &[PairOutcome]) -> bool {
+    outcomes.iter().any(|one| matches!(one.outcome, Outcome::Unknown { .. }))
+}
