@@ -249,6 +249,9 @@ codes! {
     1805 OVER_LIMIT_HELD: "more generations are kept than the policy says",
         "The oldest one is held or needs attention, so it is not given up.",
         "Release the hold when it has served.";
+    1806 NEXT_COPY_FULL: "the next copy is a full one",
+        "Ending a suspended session gives up its record of differences.",
+        "Leave it suspended if the next copy should be short.";
     1901 CATALOGUE_UNAVAILABLE: "the catalogue cannot be written",
         "Nothing is done that could not be remembered.",
         "Free space, check the file's rights and its disk; the log names the file.";

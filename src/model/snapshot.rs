@@ -221,6 +221,17 @@ pub struct SessionView {
     pub sid: u32,
 }
 
+impl SessionView {
+    pub fn is_equivalent(&self) -> bool {
+        self.status == Status::Active && self.phase == Phase::Equivalent
+    }
+
+    /// The two halves of a REC tell different stories, or one of them is missing.
+    pub fn is_half_open(&self) -> bool {
+        matches!(self.halves, Halves::Disagree { .. } | Halves::Missing { .. })
+    }
+}
+
 /// An operation that runs, or ended a little while ago.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationView {
@@ -289,6 +300,11 @@ impl Snapshot {
         let start = self.generations.partition_point(|generation| generation.transaction_volume < id);
         let len = self.generations[start..].partition_point(|generation| generation.transaction_volume == id);
         &self.generations[start..start + len]
+    }
+
+    /// A session of another program that has this volume as its target.
+    pub fn foreign_session_on(&self, target: VolumeId) -> Option<&SessionView> {
+        self.sessions.iter().find(|session| session.pair.target == target && !session.ours)
     }
 
     pub fn array(&self, box_id: BoxId) -> Option<&ArrayView> {

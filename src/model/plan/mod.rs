@@ -3,11 +3,27 @@
 //! Belongs here: which request is legal in which state, which backup volume is taken, what is given up, what is warned of.
 //! Does not: doing it (engine), saying it on a screen (console, cli).
 
+mod allocate;
+mod backup;
+mod cancel;
+pub(crate) mod case;
+mod digest;
+pub mod legality;
+mod refusal;
+mod registry;
+mod rules;
+mod suspend;
+mod synchronize;
+
+pub use registry::{PoolSize, pool_sizes};
+pub use rules::{available, plan};
+
 use super::codes::Code;
 use super::identity::{Name, VolumeId};
 use super::records::{BackupMode, BackupVolume, GenerationState, Policy, ReleaseReason, TransactionVolume};
 use super::request::{Request, Verb};
 use super::session::{Pair, RecModes};
+use super::snapshot::{ClaimView, Ready};
 use super::units::{Blocks, Version};
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
@@ -187,6 +203,15 @@ pub struct Refusal {
     pub remedies: Vec<Remedy>,
     /// The message id that the array's own tools would give, where it is documented.
     pub array_code: Option<String>,
+    /// When what is waited for will be so: people are told the time in their own clock.
+    #[serde(default)]
+    pub ready: Option<Ready>,
+    /// Who has the volume, and since when.
+    #[serde(default)]
+    pub held_by: Option<ClaimView>,
+    /// The other volumes of the request that were refused too, when nothing of it runs.
+    #[serde(default)]
+    pub also: Vec<Refusal>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,375 @@
+//! Which backup volume a start takes: the map's, else a bound one, else an unused one; for several volumes at once.
+//!
+//! Backup volumes of equal blocks serve any transaction volume of these blocks, so volumes of one box are alike to each
+//! other: all are given volumes of their own box first, then what other boxes have left. That leaves none idle that
+//! could serve, and no order of asking changes it.
+
+use super::case::{Case, judge, readable, unclaimed};
+use super::legality::{Legality, PairVerb};
+use super::{NearMiss, Refusal, Remedy};
+use crate::model::codes::Code;
+use crate::model::copy::CommandVerb;
+use crate::model::identity::{BoxId, VolumeId};
+use crate::model::request::{Action, CancelScope, VolumeRole};
+use crate::model::session::{ArrayVolume, CopyKind, Pair};
+use crate::model::snapshot::{BackupState, BackupVolumeView, SessionView, Snapshot};
+use crate::model::units::{Blocks, Version};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Near misses that one refusal lists at most.
+const NEAR_MISSES: usize = 20;
+/// Remedies of one kind that one refusal offers at most.
+const REMEDIES: usize = 3;
+
+/// What a start does with the backup volume it got.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Allocation<'a> {
+    Differential(&'a SessionView),
+    Full(Pair),
+}
+
+/// The backup volumes by size, and what of them is still free in this plan.
+pub(super) struct Pool<'a> {
+    snapshot: &'a Snapshot,
+    sizes: BTreeMap<Blocks, Size<'a>>,
+    taken: BTreeSet<VolumeId>,
+}
+
+#[derive(Default)]
+struct Size<'a> {
+    unused: BTreeMap<BoxId, VecDeque<VolumeId>>,
+    all: Vec<&'a BackupVolumeView>,
+    bound: Vec<&'a BackupVolumeView>,
+    unregistered: Vec<&'a ArrayVolume>,
+}
+
+impl<'a> Pool<'a> {
+    pub fn new(snapshot: &'a Snapshot) -> Self {
+        let readable: BTreeSet<BoxId> = snapshot
+            .arrays
+            .iter()
+            .filter_map(|array| array.box_id)
+            .filter(|&box_id| readable(snapshot, box_id).is_ok())
+            .collect();
+        let mut sizes: BTreeMap<Blocks, Size<'a>> = BTreeMap::new();
+        for view in &snapshot.pool {
+            let (id, state) = (view.volume.id, view.state);
+            let size = sizes.entry(view.volume.blocks).or_default();
+            size.all.push(view);
+            if state == BackupState::Bound {
+                size.bound.push(view);
+            }
+            let free = state == BackupState::Unused && view.claimed.is_none() && view.problem.is_none();
+            if free && readable.contains(&id.box_id) {
+                size.unused.entry(id.box_id).or_default().push_back(id);
+            }
+        }
+        for volume in &snapshot.unregistered {
+            if let Some(size) = sizes.get_mut(&volume.blocks) {
+                size.unregistered.push(volume);
+            } else {
+                let size = Size { unregistered: vec![volume], ..Size::default() };
+                sizes.insert(volume.blocks, size);
+            }
+        }
+        Self { snapshot, sizes, taken: BTreeSet::new() }
+    }
+
+    /// Takes a volume that a device map or a request names.
+    pub fn named(&mut self, case: &Case<'_>, target: VolumeId) -> Result<Allocation<'a>, Refusal> {
+        let allocation = named(self.snapshot, case, target)?;
+        if !self.taken.insert(target) {
+            let reason = format!("{} is named for another volume of this request too", self.snapshot.label(target));
+            return Err(Refusal::new(Code::BACKUP_VOLUME_BUSY, reason).about(case.id()));
+        }
+        Ok(allocation)
+    }
+
+    /// An unused volume of equal blocks in the same box.
+    pub fn near(&mut self, case: &Case<'_>) -> Option<VolumeId> {
+        if !can_start(self.snapshot, case.id().box_id, CopyKind::Ec) {
+            return None;
+        }
+        let queue = self.sizes.get_mut(&case.view.volume.blocks)?.unused.get_mut(&case.id().box_id)?;
+        first_free(queue, &mut self.taken)
+    }
+
+    /// An unused volume of equal blocks in another box, lowest identity first.
+    pub fn far(&mut self, case: &Case<'_>) -> Option<VolumeId> {
+        let source = case.id().box_id;
+        if !can_start(self.snapshot, source, CopyKind::Rec) {
+            return None;
+        }
+        let (snapshot, taken) = (self.snapshot, &mut self.taken);
+        let boxes = &mut self.sizes.get_mut(&case.view.volume.blocks)?.unused;
+        boxes
+            .iter_mut()
+            .filter(|(box_id, _)| **box_id != source && can_start(snapshot, **box_id, CopyKind::Rec))
+            .find_map(|(_, queue)| first_free(queue, taken))
+    }
+
+    /// Why there is none, with every near miss and every way on.
+    pub fn exhausted(&self, case: &Case<'_>) -> Refusal {
+        let (name, blocks) = (case.name(), case.view.volume.blocks);
+        let empty = Size::default();
+        let size = self.sizes.get(&blocks).unwrap_or(&empty);
+        let reason = format!(
+            "no backup volume of {blocks} ({} blocks) is unused or bound to {name}; the pool has {} of this size",
+            blocks.0,
+            size.all.len()
+        );
+        Refusal::new(Code::NO_BACKUP_VOLUME, reason)
+            .about(case.id())
+            .with_near_misses(self.near_misses(case, size))
+            .with_remedies(remedies(case, size))
+    }
+
+    fn near_misses(&self, case: &Case<'_>, size: &Size<'a>) -> Vec<NearMiss> {
+        let blocks = case.view.volume.blocks;
+        let other_sizes = self
+            .sizes
+            .range(Blocks(blocks.0 - blocks.0 / 10)..=Blocks(blocks.0.saturating_add(blocks.0 / 10)))
+            .filter(|(other, _)| **other != blocks)
+            .flat_map(|(_, other)| other.all.iter().filter(|view| view.state == BackupState::Unused));
+        let own_first = size.all.iter().filter(|view| view.transaction_volume == Some(case.id()));
+        let others = size.all.iter().filter(|view| view.transaction_volume != Some(case.id()));
+        let miss = |view: &&BackupVolumeView| NearMiss {
+            volume: view.volume.id,
+            name: self.snapshot.label(view.volume.id),
+            why: self.why_not(case, view),
+        };
+        own_first.chain(others).chain(other_sizes).take(NEAR_MISSES).map(miss).collect()
+    }
+
+    fn why_not(&self, case: &Case<'_>, view: &BackupVolumeView) -> String {
+        if self.taken.contains(&view.volume.id) {
+            return "taken for another volume of this request".to_owned();
+        }
+        match named(self.snapshot, case, view.volume.id) {
+            Err(refusal) => refusal.reason,
+            Ok(_) => "cannot be reached from here".to_owned(),
+        }
+    }
+}
+
+fn first_free(queue: &mut VecDeque<VolumeId>, taken: &mut BTreeSet<VolumeId>) -> Option<VolumeId> {
+    while let Some(id) = queue.pop_front() {
+        if taken.insert(id) {
+            return Some(id);
+        }
+    }
+    None
+}
+
+/// The volume's own bound one: least to copy first, unknown amounts last, then lowest identity. `Err`: there are
+/// suspended sessions, but none may be resumed.
+pub(super) fn bound<'a>(case: &Case<'a>) -> Result<Option<&'a SessionView>, Refusal> {
+    let mut obstacle = None;
+    let mut best: Option<&SessionView> = None;
+    for session in case.suspended() {
+        match resumable(case, session) {
+            Ok(()) => {
+                let key = |s: &SessionView| (s.difference.is_none(), s.difference, s.pair.target);
+                if best.is_none_or(|other| key(session) < key(other)) {
+                    best = Some(session);
+                }
+            }
+            Err(refusal) => obstacle = obstacle.or(Some(refusal)),
+        }
+    }
+    match (best, obstacle) {
+        (Some(session), _) => Ok(Some(session)),
+        (None, Some(refusal)) => Err(refusal),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Whether a suspended session may go on: no generation is on its volume, nobody else has it, both boxes are read.
+pub(super) fn resumable(case: &Case<'_>, session: &SessionView) -> Result<(), Refusal> {
+    let (snapshot, target) = (case.snapshot, session.pair.target);
+    let label = snapshot.label(target);
+    if let Some(generation) = case.generation_on(target) {
+        let reason = format!("{label} holds {} of {}", generation.version, case.name());
+        let remedy = overwrite(case, generation.version, &label);
+        return Err(Refusal::new(Code::HOLDS_A_GENERATION, reason).about(case.id()).with_remedy(remedy));
+    }
+    let Some(view) = snapshot.backup_volume(target) else {
+        return Err(not_a_backup_volume(snapshot, target).about(case.id()));
+    };
+    if let Some(other) = snapshot.generations.iter().find(|g| view.generation.is_some() && g.backup_volume == target) {
+        let reason = format!("{label} holds {} of {}", other.version, snapshot.label(other.transaction_volume));
+        return Err(Refusal::new(Code::HOLDS_A_GENERATION, reason).about(case.id()));
+    }
+    case.other_side_ready(target)?;
+    case.judge(session, PairVerb::Resume)?;
+    equal_size(case, view)?;
+    able(snapshot, &session.pair, CommandVerb::Resume).map_err(|refusal| refusal.about(case.id()))
+}
+
+/// What the rules say to one named backup volume for this transaction volume.
+fn named<'a>(snapshot: &'a Snapshot, case: &Case<'_>, target: VolumeId) -> Result<Allocation<'a>, Refusal> {
+    let refuse = |code, reason| Refusal::new(code, reason).about(case.id());
+    let (name, label) = (case.name(), snapshot.label(target));
+    let Some(view) = snapshot.backup_volume(target) else {
+        return Err(not_a_backup_volume(snapshot, target).about(case.id()));
+    };
+    if let Some(problem) = view.problem.as_ref().filter(|problem| problem.code == Code::VOLUME_MISSING) {
+        return Err(refuse(problem.code, problem.text.clone()));
+    }
+    equal_size(case, view)?;
+    unclaimed(snapshot, target).map_err(|refusal| refusal.about(case.id()))?;
+    let owner = view.transaction_volume.map_or_else(|| "another volume".to_owned(), |id| snapshot.label(id));
+    let own = view.transaction_volume == Some(case.id());
+    match view.state {
+        BackupState::Unused => {
+            readable(snapshot, target.box_id).map_err(|refusal| refusal.about(case.id()))?;
+            let pair = Pair::new(case.id(), target);
+            able(snapshot, &pair, CommandVerb::Start).map_err(|refusal| refusal.about(case.id()))?;
+            Ok(Allocation::Full(pair))
+        }
+        BackupState::Bound if own => {
+            let session = snapshot.session(&Pair::new(case.id(), target));
+            let Some(session) = session else {
+                return Err(refuse(Code::NOTHING_TO_RESUME, format!("{name} has no session with {label}")));
+            };
+            resumable(case, session)?;
+            Ok(Allocation::Differential(session))
+        }
+        BackupState::Bound => {
+            let refusal = refuse(Code::BOUND_TO_ANOTHER, format!("{label} is suspended with {owner}"));
+            Err(refusal.with_remedies(view.transaction_volume.map(|other| release(snapshot, other, target))))
+        }
+        BackupState::Generation | BackupState::SuspendedGeneration => {
+            let version = view.generation.map_or_else(|| "a generation".to_owned(), |version| version.to_string());
+            let refusal = refuse(Code::HOLDS_A_GENERATION, format!("{label} holds {version} of {owner}"));
+            let remedy = view.generation.filter(|_| own).map(|version| overwrite(case, version, &label));
+            Err(refusal.with_remedies(remedy))
+        }
+        BackupState::Copying | BackupState::Equivalent => {
+            Err(refuse(Code::BACKUP_VOLUME_BUSY, format!("{label} is {} with {owner}", view.state)))
+        }
+        BackupState::Error => Err(refuse(
+            Code::ERROR_SUSPENDED,
+            format!("the array reported an error on the session of {owner} with {label}"),
+        )),
+        BackupState::Foreign => {
+            Err(refuse(Code::SESSION_OF_OTHERS, format!("another program has a session on {label}")))
+        }
+        BackupState::Unverified => {
+            let reason = format!("the session of {owner} with {label} vanished; who uses it is not known");
+            Err(refuse(Code::BACKUP_VOLUME_UNVERIFIED, reason))
+        }
+    }
+}
+
+/// Whether the source has room for one more session.
+pub(super) fn room_for_a_session(case: &Case<'_>) -> Result<(), Refusal> {
+    let sessions = case.snapshot.sessions_of(case.id());
+    let granted = case.snapshot.array(case.id().box_id).and_then(|array| array.capabilities.as_ref());
+    let Some(limit) = granted.map(|capabilities| usize::from(capabilities.sessions_per_source)) else { return Ok(()) };
+    if sessions.len() < limit {
+        return Ok(());
+    }
+    let foreign = sessions.iter().filter(|session| !session.ours).count();
+    let reason = format!(
+        "{} has {} sessions, {foreign} of them of other programs; the array grants {limit}",
+        case.name(),
+        sessions.len()
+    );
+    let oldest = case.suspended().find(|session| case.generation_on(session.pair.target).is_some());
+    let remedy = oldest.map(|session| release(case.snapshot, case.id(), session.pair.target));
+    Err(Refusal::new(Code::SESSION_LIMIT, reason).about(case.id()).with_remedies(remedy))
+}
+
+/// Whether the drivers' tables of both boxes say that this can be done.
+pub(super) fn able(snapshot: &Snapshot, pair: &Pair, verb: CommandVerb) -> Result<(), Refusal> {
+    let boxes = [pair.source.box_id, pair.target.box_id];
+    let unable = boxes.into_iter().find(|&box_id| !can(snapshot, box_id, pair.kind, verb));
+    match unable.and_then(|box_id| snapshot.array(box_id)) {
+        Some(array) => {
+            let reason = format!("{} cannot {verb} {}", array.name, pair.kind);
+            Err(Refusal::new(Code::UNSUPPORTED, reason))
+        }
+        None => Ok(()),
+    }
+}
+
+fn can_start(snapshot: &Snapshot, box_id: BoxId, kind: CopyKind) -> bool {
+    can(snapshot, box_id, kind, CommandVerb::Start)
+}
+
+/// An array whose capabilities are not known yet is asked and may refuse itself.
+fn can(snapshot: &Snapshot, box_id: BoxId, kind: CopyKind, verb: CommandVerb) -> bool {
+    let known = snapshot.array(box_id).and_then(|array| array.capabilities.as_ref());
+    known.is_none_or(|capabilities| capabilities.can(kind, verb))
+}
+
+fn equal_size(case: &Case<'_>, view: &BackupVolumeView) -> Result<(), Refusal> {
+    let (want, have) = (case.view.volume.blocks, view.volume.blocks);
+    if want == have {
+        return Ok(());
+    }
+    let label = case.snapshot.label(view.volume.id);
+    let reason = format!("{label} has {} blocks, {} has {}", have.0, case.name(), want.0);
+    Err(Refusal::new(Code::UNEQUAL_SIZE, reason).about(case.id()))
+}
+
+fn not_a_backup_volume(snapshot: &Snapshot, target: VolumeId) -> Refusal {
+    let reason = format!("{} is not a backup volume of this site", snapshot.label(target));
+    let refusal = Refusal::new(Code::NOT_A_BACKUP_VOLUME, reason);
+    let unregistered = snapshot.unregistered.iter().find(|volume| volume.id == target);
+    refusal.with_remedies(unregistered.map(|volume| register(snapshot, volume)))
+}
+
+/// Ways to a backup volume, those that lose nothing first.
+fn remedies(case: &Case<'_>, size: &Size<'_>) -> Vec<Remedy> {
+    let snapshot = case.snapshot;
+    let (same_box, other_box): (Vec<_>, Vec<_>) =
+        size.unregistered.iter().partition(|volume| volume.id.box_id == case.id().box_id);
+    let usable = |generation: &&crate::model::records::Generation| {
+        generation.held.is_none()
+            && snapshot.backup_volume(generation.backup_volume).is_some_and(|view| {
+                matches!(view.state, BackupState::Generation | BackupState::SuspendedGeneration)
+                    && view.volume.blocks == case.view.volume.blocks
+                    && view.claimed.is_none()
+            })
+    };
+    let oldest = case.generations().iter().find(usable);
+    let mut remedies: Vec<Remedy> =
+        same_box.into_iter().chain(other_box).take(REMEDIES).map(|volume| register(snapshot, volume)).collect();
+    let bound = size.bound.iter().filter(|view| view.claimed.is_none());
+    let others = bound.filter_map(|view| view.transaction_volume.map(|owner| (owner, view.volume.id)));
+    let others = others.filter(|(owner, _)| *owner != case.id());
+    remedies.extend(others.take(REMEDIES).map(|(owner, target)| release(snapshot, owner, target)));
+    if let Some(generation) = oldest {
+        let label = snapshot.label(generation.backup_volume);
+        let action = Action::DeleteGeneration { volume: case.id(), version: generation.version };
+        let text = format!("release {} of {}, which frees {label}", generation.version, case.name());
+        remedies.push(Remedy::destroying(text, action));
+        remedies.push(overwrite(case, generation.version, &label));
+    }
+    remedies
+}
+
+fn register(snapshot: &Snapshot, volume: &ArrayVolume) -> Remedy {
+    let action = Action::Register { volume: volume.id, role: VolumeRole::Backup, name: None };
+    Remedy::new(format!("register {} as a backup volume", snapshot.location(volume.id)), action)
+}
+
+fn release(snapshot: &Snapshot, owner: VolumeId, target: VolumeId) -> Remedy {
+    let action = Action::Cancel { volumes: vec![owner], scope: CancelScope::One(target) };
+    Remedy::new(format!("cancel the session of {} with {}", snapshot.label(owner), snapshot.label(target)), action)
+}
+
+fn overwrite(case: &Case<'_>, version: Version, label: &str) -> Remedy {
+    let action = Action::Overwrite { volume: case.id(), version };
+    Remedy::destroying(format!("overwrite {version} of {} on {label}", case.name()), action)
+}
+
+/// Whether the table lets a suspended or absent session be overwritten.
+pub(super) fn may_overwrite(session: &SessionView) -> Result<(), Code> {
+    match judge(session, PairVerb::ResumeOnto) {
+        Legality::Refused(code) => Err(code),
+        Legality::Legal | Legality::Force => Ok(()),
+    }
+}

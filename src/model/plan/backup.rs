@@ -1,0 +1,218 @@
+//! Backup and retention: suspend, record, and only then give up what is beyond the policy.
+
+use super::allocate::able;
+use super::case::{Case, start as start_remedy, unclaimed};
+use super::legality::PairVerb;
+use super::{NewGeneration, PlanItem, PlanStep, Refusal};
+use crate::model::codes::Code;
+use crate::model::copy::{Ability, CommandVerb};
+use crate::model::identity::VolumeId;
+use crate::model::records::{BackupMode, Generation, GenerationState, ReleaseReason};
+use crate::model::request::Request;
+use crate::model::session::{Pair, TransferMode};
+use crate::model::snapshot::{SessionView, Snapshot};
+
+/// Backups, each volume for itself.
+pub(super) fn each(
+    snapshot: &Snapshot,
+    request: &Request,
+    id: VolumeId,
+    mode: Option<BackupMode>,
+) -> Result<PlanItem, Refusal> {
+    let part = Part::of(snapshot, request, id, mode)?;
+    Ok(item(&[part]))
+}
+
+/// One backup of volumes that belong together: suspended at one instant, recorded in one transaction, or not at all.
+pub(super) fn together(
+    snapshot: &Snapshot,
+    request: &Request,
+    volumes: &[VolumeId],
+    mode: Option<BackupMode>,
+) -> Vec<Result<PlanItem, Refusal>> {
+    let parts: Vec<Result<Part<'_>, Refusal>> =
+        volumes.iter().map(|&id| Part::of(snapshot, request, id, mode)).collect();
+    if parts.iter().any(Result::is_err) {
+        return parts.into_iter().filter_map(Result::err).map(Err).collect();
+    }
+    let parts: Vec<Part<'_>> = parts.into_iter().flatten().collect();
+    if let Err(refusal) = at_one_instant(snapshot, &parts) {
+        return vec![Err(refusal)];
+    }
+    vec![Ok(item(&parts))]
+}
+
+/// What a backup of one volume needs to know.
+struct Part<'a> {
+    case: Case<'a>,
+    session: &'a SessionView,
+    mode: BackupMode,
+    given_up: Vec<&'a Generation>,
+    /// Why more generations than the policy's are kept after this one.
+    over_limit: Option<String>,
+}
+
+impl<'a> Part<'a> {
+    fn of(
+        snapshot: &'a Snapshot,
+        request: &'a Request,
+        id: VolumeId,
+        mode: Option<BackupMode>,
+    ) -> Result<Self, Refusal> {
+        let case = Case::new(snapshot, request, id)?;
+        case.ready_to_act()?;
+        let session = session(&case)?;
+        case.judge(session, PairVerb::Backup)?;
+        let Some(policy) = case.view.volume.policy else {
+            let reason = format!("{} has no policy: how many generations to keep is not known", case.name());
+            return Err(Refusal::new(Code::NO_POLICY, reason).about(id));
+        };
+        let target = session.pair.target;
+        case.other_side_ready(target)?;
+        transfer_mode(&case, session)?;
+        able(snapshot, &session.pair, CommandVerb::Suspend).map_err(|refusal| refusal.about(id))?;
+        if let Some(generation) = case.generation_on(target) {
+            let reason = format!("{} holds {} of {}", snapshot.label(target), generation.version, case.name());
+            return Err(Refusal::new(Code::HOLDS_A_GENERATION, reason).about(id));
+        }
+        let (given_up, over_limit) = retention(&case, usize::from(policy.generations));
+        for generation in &given_up {
+            unclaimed(snapshot, generation.backup_volume).map_err(|refusal| refusal.about(id))?;
+        }
+        Ok(Self { mode: mode.unwrap_or(policy.mode), case, session, given_up, over_limit })
+    }
+
+    fn deviates(&self) -> bool {
+        self.case.view.volume.policy.is_some_and(|policy| policy.mode != self.mode)
+    }
+
+    fn generation(&self) -> NewGeneration {
+        NewGeneration {
+            transaction_volume: self.case.id(),
+            backup_volume: self.session.pair.target,
+            blocks: self.case.view.volume.blocks,
+            mode: self.mode,
+        }
+    }
+}
+
+/// The session that would be backed up. Without one a backup is never turned into a snapshot.
+fn session<'a>(case: &Case<'a>) -> Result<&'a SessionView, Refusal> {
+    if let Some(session) = case.blocking() {
+        return Ok(session);
+    }
+    let bound = |session: &&SessionView| case.generation_on(session.pair.target).is_none();
+    let suspended = case.suspended().find(bound).or_else(|| case.suspended().next());
+    if let Some(session) = suspended.or_else(|| case.ours().next()) {
+        return Ok(session);
+    }
+    if let Some(foreign) = case.snapshot.sessions_of(case.id()).first() {
+        return Err(case.not_ours(foreign));
+    }
+    let reason = format!("{} has no session", case.name());
+    Err(Refusal::new(Code::NO_SESSION, reason).about(case.id()).with_remedy(start_remedy(case)))
+}
+
+fn transfer_mode(case: &Case<'_>, session: &SessionView) -> Result<(), Refusal> {
+    let word = match session.modes.map(|modes| modes.transfer) {
+        Some(TransferMode::Stack) => "stack",
+        Some(TransferMode::Through) => "through",
+        Some(TransferMode::Synchronous | TransferMode::Consistency) | None => return Ok(()),
+    };
+    let label = case.snapshot.label(session.pair.target);
+    let reason = format!("{} is copied to {label} in {word} mode", case.name());
+    Err(Refusal::new(Code::NO_BACKUP_IN_THIS_MODE, reason).about(case.id()))
+}
+
+/// The generations that are beyond the policy once the new one is there: oldest first, and nothing newer in the place of
+/// one that must stay.
+fn retention<'a>(case: &Case<'a>, limit: usize) -> (Vec<&'a Generation>, Option<String>) {
+    let kept = case.generations();
+    let excess = (kept.len() + 1).saturating_sub(limit);
+    if excess == 0 {
+        return (Vec::new(), None);
+    }
+    let more = |given_up: usize| {
+        let after = kept.len() + 1 - given_up;
+        format!("{} then keeps {after} generations, the policy says {limit}", case.name())
+    };
+    let attention = kept.iter().find(|generation| matches!(generation.state, GenerationState::NeedsAttention(_)));
+    if let Some(generation) = attention {
+        let why = format!("{} needs attention, so nothing is given up: {}", generation.version, more(0));
+        return (Vec::new(), Some(why));
+    }
+    let given_up: Vec<&Generation> = kept.iter().take(excess).take_while(|oldest| oldest.held.is_none()).collect();
+    let stays = kept.get(given_up.len()).filter(|_| given_up.len() < excess);
+    let why = stays.map(|held| format!("{} is held, so it is not given up: {}", held.version, more(given_up.len())));
+    (given_up, why)
+}
+
+fn at_one_instant(snapshot: &Snapshot, parts: &[Part<'_>]) -> Result<(), Refusal> {
+    let Some(first) = parts.first() else { return Ok(()) };
+    if parts.len() == 1 {
+        return Ok(());
+    }
+    let source = first.case.id().box_id;
+    if let Some(other) = parts.iter().find(|part| part.case.id().box_id != source) {
+        let reason = format!(
+            "{} and {} are in different arrays, which cannot suspend at one instant",
+            first.case.name(),
+            other.case.name()
+        );
+        return Err(Refusal::new(Code::UNSUPPORTED, reason));
+    }
+    let array = snapshot.array(source);
+    let ability = array.and_then(|array| array.capabilities.as_ref()).map(|capabilities| capabilities.atomic_suspend);
+    if ability == Some(Ability::Yes) {
+        return Ok(());
+    }
+    let name = array.map_or_else(|| source.to_string(), |array| array.name.to_string());
+    let reason = match ability {
+        Some(Ability::No) => format!("{name} cannot suspend several sessions at one instant"),
+        _ => format!("whether {name} can suspend several sessions at one instant is not known"),
+    };
+    Err(Refusal::new(Code::UNSUPPORTED, reason))
+}
+
+fn item(parts: &[Part<'_>]) -> PlanItem {
+    let pairs: Vec<Pair> = parts.iter().map(|part| part.session.pair).collect();
+    let mut steps = vec![
+        PlanStep::Suspend { pairs: pairs.clone(), force: false },
+        PlanStep::Record { generations: parts.iter().map(Part::generation).collect() },
+    ];
+    let dissolved = parts.iter().filter(|part| part.mode == BackupMode::Dissolve);
+    steps.extend(dissolved.map(|part| PlanStep::Stop { pair: part.session.pair, force: false }));
+    let given_up = parts.iter().flat_map(|part| &part.given_up);
+    steps.extend(given_up.clone().map(|generation| PlanStep::GiveUp {
+        transaction_volume: generation.transaction_volume,
+        version: generation.version,
+        backup_volume: generation.backup_volume,
+        why: ReleaseReason::Retention,
+    }));
+    let claims = pairs.iter().flat_map(|pair| [pair.source, pair.target]);
+    let claims = claims.chain(given_up.map(|generation| generation.backup_volume)).collect();
+    let first = &parts[0].case;
+    let mut item = PlanItem::new(first.verb(), first.id(), steps, claims);
+    for part in parts {
+        notices(part, &mut item);
+    }
+    item
+}
+
+fn notices(part: &Part<'_>, item: &mut PlanItem) {
+    let (name, size) = (part.case.name(), part.case.view.volume.blocks);
+    if part.deviates() {
+        item.notice(
+            Code::MODE_DEVIATES,
+            match part.mode {
+                BackupMode::Dissolve => {
+                    format!("the policy of {name} says suspend: dissolved, its next start copies {size} in full")
+                }
+                BackupMode::Suspend => format!("the policy of {name} says dissolve: suspended, the volume stays bound"),
+            },
+        );
+    }
+    if let Some(why) = &part.over_limit {
+        item.notice(Code::OVER_LIMIT_HELD, why.as_str());
+    }
+}

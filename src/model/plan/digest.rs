@@ -1,0 +1,54 @@
+//! The digest of a plan: what people agree to, and nothing that changes while they read.
+
+use super::{Digest, PlanItem, PlanStep};
+use crate::model::session::Pair;
+use std::fmt::Write;
+
+/// Hashes pairs, full or differential, releases, force, hooks, names and policies; neither bytes nor times.
+pub(super) fn digest(items: &[PlanItem]) -> Digest {
+    let mut text = String::from("ecdeck plan 1\n");
+    for item in items {
+        let _ = writeln!(text, "{} {}", item.verb, item.volume);
+        for step in &item.steps {
+            agreed(&mut text, step);
+        }
+        if let Some(confirmation) = &item.confirmation {
+            let _ = writeln!(text, " names {:?}", confirmation.name);
+        }
+    }
+    Digest(blake3::hash(text.as_bytes()).to_hex().to_string())
+}
+
+/// One line a step. Writing to a `String` cannot fail.
+fn agreed(text: &mut String, step: &PlanStep) {
+    let _ = match step {
+        PlanStep::StartFull { pair, modes, .. } => writeln!(text, " full {} {modes:?}", arrow(pair)),
+        PlanStep::Resume { pair, .. } => writeln!(text, " difference {}", arrow(pair)),
+        PlanStep::Suspend { pairs, force } => {
+            let pairs: Vec<String> = pairs.iter().map(arrow).collect();
+            writeln!(text, " suspend force={force} {}", pairs.join(" "))
+        }
+        PlanStep::Stop { pair, force } => writeln!(text, " stop force={force} {}", arrow(pair)),
+        PlanStep::Record { generations } => generations.iter().try_for_each(|new| {
+            writeln!(text, " record {} on {} {}", new.transaction_volume, new.backup_volume, new.mode)
+        }),
+        PlanStep::GiveUp { transaction_volume, version, backup_volume, why } => {
+            writeln!(text, " give up {version} of {transaction_volume} on {backup_volume} {why:?}")
+        }
+        PlanStep::Hook { phase, volume, argv } => writeln!(text, " hook {phase:?} {volume} {argv:?}"),
+        PlanStep::SetPolicy { volume, policy } => {
+            writeln!(text, " policy {volume} {} {} {}", policy.generations, policy.interval_days, policy.mode)
+        }
+        PlanStep::RegisterTransaction { volume } => writeln!(text, " transaction volume {} {}", volume.id, volume.name),
+        PlanStep::RegisterBackup { volume } => writeln!(text, " backup volume {} {:?}", volume.id, volume.name),
+        PlanStep::Unregister { volume } => writeln!(text, " unregister {volume}"),
+        PlanStep::Hold { volume, version, why } => writeln!(text, " hold {version} of {volume} {why:?}"),
+        PlanStep::SetGenerationState { volume, version, state } => {
+            writeln!(text, " state {version} of {volume} {state:?}")
+        }
+    };
+}
+
+fn arrow(pair: &Pair) -> String {
+    format!("{} {}>{}", pair.kind, pair.source, pair.target)
+}

@@ -1,0 +1,105 @@
+//! How refusals, notices and remedies are put together.
+
+use super::{Confirmation, NearMiss, Notice, PlanItem, PlanStep, Refusal, Remedy};
+use crate::model::codes::Code;
+use crate::model::identity::VolumeId;
+use crate::model::request::{Action, Request, Verb};
+use crate::model::snapshot::{ClaimView, Ready};
+
+impl Refusal {
+    pub fn new(code: Code, reason: impl Into<String>) -> Self {
+        Self {
+            code,
+            volume: None,
+            reason: reason.into(),
+            near_misses: Vec::new(),
+            remedies: Vec::new(),
+            array_code: array_code(code).map(str::to_owned),
+            ready: None,
+            held_by: None,
+            also: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn about(mut self, volume: VolumeId) -> Self {
+        self.volume = Some(volume);
+        self
+    }
+
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: Remedy) -> Self {
+        self.remedies.push(remedy);
+        self
+    }
+
+    #[must_use]
+    pub(super) fn with_remedies(mut self, remedies: impl IntoIterator<Item = Remedy>) -> Self {
+        self.remedies.extend(remedies);
+        self
+    }
+
+    #[must_use]
+    pub(super) fn with_near_misses(mut self, near_misses: Vec<NearMiss>) -> Self {
+        self.near_misses = near_misses;
+        self
+    }
+
+    #[must_use]
+    pub(super) fn until(mut self, ready: Ready) -> Self {
+        self.ready = Some(ready);
+        self
+    }
+
+    #[must_use]
+    pub(super) fn held(mut self, claim: ClaimView) -> Self {
+        self.held_by = Some(claim);
+        self
+    }
+}
+
+/// The array tools' own message for the same case, where one is documented: no session, contradicts the phase, forbidden
+/// in this state.
+fn array_code(code: Code) -> Option<&'static str> {
+    match code {
+        Code::NO_SESSION | Code::NOTHING_TO_RESUME => Some("ccm4012"),
+        Code::ALREADY_SYNCHRONIZING => Some("ccm4013"),
+        Code::NOT_EQUIVALENT | Code::NOT_SUSPENDABLE | Code::ERROR_SUSPENDED => Some("ccm4014"),
+        _ => None,
+    }
+}
+
+impl Remedy {
+    pub fn new(label: impl Into<String>, action: Action) -> Self {
+        Self { label: label.into(), request: Request::new(action), destroys: false }
+    }
+
+    pub fn destroying(label: impl Into<String>, action: Action) -> Self {
+        Self { destroys: true, ..Self::new(label, action) }
+    }
+}
+
+impl Notice {
+    pub fn new(code: Code, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+}
+
+impl Confirmation {
+    pub(super) fn new(name: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { name: name.into(), what: what.into() }
+    }
+}
+
+impl PlanItem {
+    /// An item that needs these volumes to itself.
+    pub(super) fn new(verb: Verb, volume: VolumeId, steps: Vec<PlanStep>, mut claims: Vec<VolumeId>) -> Self {
+        claims.sort_unstable();
+        claims.dedup();
+        Self { verb, volume, steps, claims, notices: Vec::new(), confirmation: None }
+    }
+
+    pub(super) fn notice(&mut self, code: Code, text: impl Into<String>) {
+        self.notices.push(Notice::new(code, text));
+    }
+}

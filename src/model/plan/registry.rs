@@ -1,0 +1,279 @@
+//! What only the catalogue knows: policies, registered volumes, holds, deleting a generation.
+
+use super::case::{Case, claim_on, judge, not_a_transaction_volume, readable, unclaimed};
+use super::legality::{Legality, PairVerb};
+use super::synchronize::{generation, not_held};
+use super::{Confirmation, PlanItem, PlanStep, Refusal, Remedy};
+use crate::model::codes::Code;
+use crate::model::identity::{Name, VolumeId};
+use crate::model::records::{BackupMode, BackupVolume, Policy, ReleaseReason, TransactionVolume};
+use crate::model::request::{Action, CancelScope, Request, VolumeRole};
+use crate::model::session::Pair;
+use crate::model::snapshot::{BackupState, Snapshot};
+use crate::model::units::{Blocks, Version};
+use crate::model::untrusted::Untrusted;
+use std::collections::BTreeMap;
+
+type Answer = Result<PlanItem, Refusal>;
+
+pub(super) fn set_policy(snapshot: &Snapshot, request: &Request, id: VolumeId, policy: Policy) -> Answer {
+    let case = Case::new(snapshot, request, id)?;
+    let in_range = (1..=Policy::MOST_GENERATIONS).contains(&policy.generations)
+        && (1..=Policy::MOST_DAYS).contains(&policy.interval_days);
+    if !in_range {
+        let reason = format!("{} generations, {} days", policy.generations, policy.interval_days);
+        return Err(Refusal::new(Code::POLICY_OUT_OF_RANGE, reason).about(id));
+    }
+    case.unclaimed()?;
+    if case.view.volume.policy == Some(policy) {
+        let reason = format!("{} has this policy already", case.name());
+        return Err(Refusal::new(Code::ALREADY_SO, reason).about(id));
+    }
+    let mut item = PlanItem::new(case.verb(), id, vec![PlanStep::SetPolicy { volume: id, policy }], vec![id]);
+    warn_of_pool(&case, policy, &mut item);
+    warn_of_sessions(&case, policy, &mut item);
+    Ok(item)
+}
+
+fn warn_of_pool(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
+    let blocks = case.view.volume.blocks;
+    let own = usize::from(policy.generations) + 1;
+    let others = case.snapshot.transaction_volumes.iter().filter(|view| view.volume.id != case.id());
+    let of_size = others.filter(|view| view.volume.blocks == blocks);
+    let needed =
+        own + of_size.filter_map(|view| view.volume.policy).map(|p| usize::from(p.generations) + 1).sum::<usize>();
+    let pool = case.snapshot.pool.iter().filter(|view| view.volume.blocks == blocks);
+    let have = pool.filter(|view| view.state != BackupState::Foreign).count();
+    if have < needed {
+        let text = format!(
+            "{} of {blocks} missing: {} needs {own}, all volumes of this size together {needed}, the pool has {have}",
+            count(needed - have, "backup volume"),
+            case.name()
+        );
+        item.notice(Code::POOL_TOO_SMALL_FOR_POLICY, text);
+    }
+}
+
+fn warn_of_sessions(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
+    let array = case.snapshot.array(case.id().box_id);
+    let Some(capabilities) = array.and_then(|array| array.capabilities.as_ref()) else { return };
+    let limit = usize::from(capabilities.sessions_per_source);
+    let own = match policy.mode {
+        BackupMode::Suspend => usize::from(policy.generations) + 1,
+        BackupMode::Dissolve => 1,
+    };
+    let foreign = case.snapshot.sessions_of(case.id()).iter().filter(|session| !session.ours).count();
+    if own + foreign > limit {
+        let text = format!(
+            "{} needs {} and other programs have {foreign}; the array grants a source volume {limit}",
+            case.name(),
+            count(own, "session")
+        );
+        item.notice(Code::TOO_MANY_SESSIONS_FOR_POLICY, text);
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+pub(super) fn register(
+    snapshot: &Snapshot,
+    request: &Request,
+    id: VolumeId,
+    role: VolumeRole,
+    name: Option<&Name>,
+) -> Answer {
+    if let Some(role) = role_of(snapshot, id) {
+        let reason = format!("{} is a {} volume already", snapshot.label(id), word(role));
+        return Err(Refusal::new(Code::ALREADY_REGISTERED, reason).about(id));
+    }
+    let Some(volume) = snapshot.unregistered.iter().find(|volume| volume.id == id) else {
+        readable(snapshot, id.box_id).map_err(|refusal| refusal.about(id))?;
+        let reason = format!("no array reports a volume {}", snapshot.location(id));
+        return Err(Refusal::new(Code::UNKNOWN_VOLUME, reason).about(id));
+    };
+    if let Some(name) = name.filter(|name| is_taken(snapshot, name)) {
+        return Err(Refusal::new(Code::NAME_TAKEN, format!("another volume is called {name}")).about(id));
+    }
+    let registered_at = snapshot.taken_at;
+    let step = match role {
+        VolumeRole::Backup => {
+            let volume = BackupVolume { id, name: name.cloned(), blocks: volume.blocks, registered_at };
+            PlanStep::RegisterBackup { volume }
+        }
+        VolumeRole::Transaction => {
+            let Some(name) = name.cloned().or_else(|| default_name(snapshot, id, &volume.label)) else {
+                let reason = format!("{} needs a name: the array's own is taken or no name", snapshot.location(id));
+                return Err(Refusal::new(Code::NAME_TAKEN, reason).about(id));
+            };
+            let next_version = Version(1);
+            let volume =
+                TransactionVolume { id, name, blocks: volume.blocks, policy: None, registered_at, next_version };
+            PlanStep::RegisterTransaction { volume }
+        }
+    };
+    Ok(PlanItem::new(request.action.verb(), id, vec![step], vec![id]))
+}
+
+fn role_of(snapshot: &Snapshot, id: VolumeId) -> Option<VolumeRole> {
+    let transaction = snapshot.transaction_volume(id).map(|_| VolumeRole::Transaction);
+    transaction.or_else(|| snapshot.backup_volume(id).map(|_| VolumeRole::Backup))
+}
+
+pub(super) fn word(role: VolumeRole) -> &'static str {
+    match role {
+        VolumeRole::Transaction => "transaction",
+        VolumeRole::Backup => "backup",
+    }
+}
+
+fn is_taken(snapshot: &Snapshot, name: &Name) -> bool {
+    snapshot.transaction_volumes.iter().any(|view| view.volume.name == *name)
+        || snapshot.pool.iter().any(|view| view.volume.name.as_ref() == Some(name))
+}
+
+/// The array's name for the volume where it is one, else `ARRAY-0x21`.
+fn default_name(snapshot: &Snapshot, id: VolumeId, label: &Untrusted) -> Option<Name> {
+    let by_place = snapshot.location(id).replace('/', "-");
+    let candidates = [label.raw().parse::<Name>().ok(), by_place.parse().ok()];
+    candidates.into_iter().flatten().find(|name| !is_taken(snapshot, name))
+}
+
+pub(super) fn unregister(snapshot: &Snapshot, request: &Request, id: VolumeId) -> Answer {
+    let Some(role) = role_of(snapshot, id) else {
+        return Err(not_a_transaction_volume(snapshot, id));
+    };
+    unclaimed(snapshot, id)?;
+    let label = snapshot.label(id);
+    let in_use = |what: String, remedies: Vec<Remedy>| {
+        let reason = format!("{label} still has {what}");
+        Err(Refusal::new(Code::VOLUME_IN_USE, reason).about(id).with_remedies(remedies))
+    };
+    match role {
+        VolumeRole::Transaction => {
+            let sessions = snapshot.sessions_of(id).iter().filter(|session| session.ours).count();
+            let kept = snapshot.generations_of(id).len();
+            if sessions > 0 {
+                let action = Action::Cancel { volumes: vec![id], scope: CancelScope::All };
+                return in_use(
+                    count(sessions, "session"),
+                    vec![Remedy::new(format!("end all sessions of {label}"), action)],
+                );
+            }
+            if let Some(oldest) = snapshot.generations_of(id).first() {
+                let action = Action::DeleteGeneration { volume: id, version: oldest.version };
+                let remedy = Remedy::destroying(format!("delete {} of {label}", oldest.version), action);
+                return in_use(count(kept, "generation"), vec![remedy]);
+            }
+        }
+        VolumeRole::Backup => {
+            let Some(view) = snapshot.backup_volume(id) else { return in_use("a role".to_owned(), Vec::new()) };
+            let owner = view.transaction_volume.map_or_else(|| "another volume".to_owned(), |id| snapshot.label(id));
+            if let (Some(version), Some(owner_id)) = (view.generation, view.transaction_volume) {
+                let action = Action::DeleteGeneration { volume: owner_id, version };
+                let remedy = Remedy::destroying(format!("delete {version} of {owner}"), action);
+                return in_use(format!("{version} of {owner}"), vec![remedy]);
+            }
+            if !matches!(view.state, BackupState::Unused | BackupState::Foreign) {
+                let cancel = |owner_id| {
+                    let action = Action::Cancel { volumes: vec![owner_id], scope: CancelScope::One(id) };
+                    Remedy::new(format!("cancel the session of {owner} with {label}"), action)
+                };
+                let remedies = view.transaction_volume.map(cancel).into_iter().collect();
+                return in_use(format!("a session with {owner}"), remedies);
+            }
+        }
+    }
+    Ok(PlanItem::new(request.action.verb(), id, vec![PlanStep::Unregister { volume: id }], vec![id]))
+}
+
+/// Hold or, without a reason, let go of a hold.
+pub(super) fn hold(
+    snapshot: &Snapshot,
+    request: &Request,
+    id: VolumeId,
+    version: Version,
+    why: Option<&Untrusted>,
+) -> Answer {
+    let case = Case::new(snapshot, request, id)?;
+    case.unclaimed()?;
+    let generation = generation(&case, version)?;
+    unclaimed(snapshot, generation.backup_volume).map_err(|refusal| refusal.about(id))?;
+    if generation.held.as_ref() == why {
+        let word = if why.is_some() { "held for this reason" } else { "not held" };
+        return Err(Refusal::new(Code::ALREADY_SO, format!("{version} of {} is {word}", case.name())).about(id));
+    }
+    let step = PlanStep::Hold { volume: id, version, why: why.cloned() };
+    Ok(PlanItem::new(case.verb(), id, vec![step], vec![id, generation.backup_volume]))
+}
+
+/// Gives a generation up. Its session, if it has one, stays.
+pub(super) fn delete(snapshot: &Snapshot, request: &Request, id: VolumeId, version: Version) -> Answer {
+    let case = Case::new(snapshot, request, id)?;
+    case.unclaimed()?;
+    let generation = generation(&case, version)?;
+    not_held(&case, version)?;
+    let target = generation.backup_volume;
+    if let Some(claim) = claim_on(snapshot, target) {
+        let label = snapshot.label(target);
+        let reason = format!("{label} is held by operation {} ({}) of {}", claim.operation, claim.verb, claim.holder);
+        return Err(Refusal::new(Code::HELD_BY_OTHER, reason).about(id).held(claim.clone()));
+    }
+    if let Some(session) = snapshot.session(&Pair::new(id, target)).filter(|session| session.ours)
+        && let Legality::Refused(code) = judge(session, PairVerb::Delete)
+    {
+        return Err(case.refusal(session, code));
+    }
+    let label = snapshot.label(target);
+    let give_up =
+        PlanStep::GiveUp { transaction_volume: id, version, backup_volume: target, why: ReleaseReason::Deleted };
+    let mut item = PlanItem::new(case.verb(), id, vec![give_up], vec![id, target]);
+    item.confirmation =
+        Some(Confirmation::new(label.clone(), format!("{version} of {} on {label} is given up", case.name())));
+    Ok(item)
+}
+
+/// One size of the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PoolSize {
+    pub unused: usize,
+    pub bound: usize,
+    /// With a generation on them, suspended or not.
+    pub kept: usize,
+    /// All that are registered and not in the hands of another program.
+    pub total: usize,
+    /// What the policies of the transaction volumes of this size need: G + 1 each.
+    pub needed: usize,
+}
+
+impl PoolSize {
+    pub fn missing(&self) -> usize {
+        self.needed.saturating_sub(self.total)
+    }
+}
+
+/// The pool by size, with what the policies need of each.
+pub fn pool_sizes(snapshot: &Snapshot) -> BTreeMap<Blocks, PoolSize> {
+    let mut sizes: BTreeMap<Blocks, PoolSize> = BTreeMap::new();
+    for view in &snapshot.pool {
+        let size = sizes.entry(view.volume.blocks).or_default();
+        size.total += usize::from(view.state != BackupState::Foreign);
+        match view.state {
+            BackupState::Unused => size.unused += 1,
+            BackupState::Bound => size.bound += 1,
+            BackupState::Generation | BackupState::SuspendedGeneration => size.kept += 1,
+            BackupState::Copying
+            | BackupState::Equivalent
+            | BackupState::Error
+            | BackupState::Foreign
+            | BackupState::Unverified => {}
+        }
+    }
+    for view in &snapshot.transaction_volumes {
+        if let Some(policy) = view.volume.policy {
+            sizes.entry(view.volume.blocks).or_default().needed += usize::from(policy.generations) + 1;
+        }
+    }
+    sizes
+}

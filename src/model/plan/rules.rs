@@ -1,0 +1,206 @@
+//! The one way to a plan: each volume is judged by its verb's rules, then the answers are put together.
+
+use super::{Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, registry, suspend, synchronize};
+use crate::model::codes::Code;
+use crate::model::identity::{Name, VolumeId};
+use crate::model::records::{BackupMode, Policy, ReleaseReason};
+use crate::model::request::{Action, CancelScope, Request, Verb, VolumeRole};
+use crate::model::session::{Pair, Status};
+use crate::model::snapshot::Snapshot;
+use crate::model::untrusted::Untrusted;
+use std::collections::BTreeMap;
+
+type Answer = Result<PlanItem, Refusal>;
+
+/// What would be done for a request on a snapshot, or why nothing of it can be. The same snapshot and request give the
+/// same plan. A refusal tells of the first volume; the others' are in `also`.
+pub fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, Refusal> {
+    let volumes = distinct(request.action.volumes());
+    let each = |rule: &dyn Fn(VolumeId) -> Answer| volumes.iter().map(|&id| rule(id)).collect::<Vec<_>>();
+    let mut all_or_nothing = false;
+    let answers = match &request.action {
+        Action::Start { targets, together, .. } => {
+            all_or_nothing = *together;
+            let answers = synchronize::start(snapshot, request, &volumes, targets);
+            if *together { as_one(answers) } else { answers }
+        }
+        Action::Resume { target, .. } => each(&|id| synchronize::resume(snapshot, request, id, *target)),
+        Action::Overwrite { version, .. } => each(&|id| synchronize::overwrite(snapshot, request, id, *version)),
+        Action::Suspend { target, .. } => each(&|id| suspend::suspend(snapshot, request, id, *target)),
+        Action::Cancel { scope, .. } => each(&|id| cancel::cancel(snapshot, request, id, *scope)),
+        Action::ForceStop { target, .. } => each(&|id| cancel::force_stop(snapshot, request, id, *target)),
+        Action::Backup { mode, together: true, .. } => {
+            all_or_nothing = true;
+            backup::together(snapshot, request, &volumes, *mode)
+        }
+        Action::Backup { mode, together: false, .. } => each(&|id| backup::each(snapshot, request, id, *mode)),
+        Action::SetPolicy { policy, .. } => each(&|id| registry::set_policy(snapshot, request, id, *policy)),
+        Action::Register { role, name, .. } => {
+            each(&|id| registry::register(snapshot, request, id, *role, name.as_ref()))
+        }
+        Action::Unregister { .. } => each(&|id| registry::unregister(snapshot, request, id)),
+        Action::Hold { version, why, .. } => each(&|id| registry::hold(snapshot, request, id, *version, Some(why))),
+        Action::Unhold { version, .. } => each(&|id| registry::hold(snapshot, request, id, *version, None)),
+        Action::DeleteGeneration { version, .. } => each(&|id| registry::delete(snapshot, request, id, *version)),
+    };
+    assemble(snapshot, request, answers, all_or_nothing)
+}
+
+/// Whether a verb is possible for a volume as it is: for dimming keys. The reason and the ways on are what `plan` gives.
+/// Verbs that name a version are asked for the oldest kept one.
+pub fn available(snapshot: &Snapshot, volume: VolumeId, verb: Verb) -> Result<(), Code> {
+    match usual(snapshot, volume, verb) {
+        Some(action) => plan(snapshot, &Request::new(action)).map(|_| ()).map_err(|refusal| refusal.code),
+        None => Err(Code::NO_SUCH_GENERATION),
+    }
+}
+
+/// The request that a key without further choices stands for.
+fn usual(snapshot: &Snapshot, volume: VolumeId, verb: Verb) -> Option<Action> {
+    let volumes = vec![volume];
+    let oldest = snapshot.generations_of(volume).first().map(|generation| generation.version);
+    let policy = snapshot.transaction_volume(volume).and_then(|view| view.volume.policy);
+    Some(match verb {
+        Verb::Start => Action::Start { volumes, targets: Vec::new(), together: false },
+        Verb::Resume => Action::Resume { volumes, target: None },
+        Verb::Overwrite => Action::Overwrite { volume, version: oldest? },
+        Verb::Suspend => Action::Suspend { volumes, target: None },
+        Verb::Cancel => Action::Cancel { volumes, scope: CancelScope::Live },
+        Verb::ForceStop => Action::ForceStop { volume, target: None },
+        Verb::Backup => Action::Backup { volumes, mode: None, together: false },
+        Verb::SetPolicy => Action::SetPolicy { volume, policy: another_policy(policy) },
+        Verb::Register => Action::Register { volume, role: VolumeRole::Backup, name: None },
+        Verb::Unregister => Action::Unregister { volume },
+        Verb::Hold => Action::Hold { volume, version: oldest?, why: Untrusted::default() },
+        Verb::Unhold => Action::Unhold { volume, version: oldest? },
+        Verb::DeleteGeneration => Action::DeleteGeneration { volume, version: oldest? },
+    })
+}
+
+/// Any policy but the present one, which would be refused as being so already.
+fn another_policy(present: Option<Policy>) -> Policy {
+    let generations = if present.is_some_and(|policy| policy.generations == 1) { 2 } else { 1 };
+    Policy { generations, interval_days: 1, mode: present.map_or_else(BackupMode::default, |policy| policy.mode) }
+}
+
+/// Sorted and each once, so that the order of asking changes nothing.
+fn distinct(volumes: &[VolumeId]) -> Vec<VolumeId> {
+    let mut volumes = volumes.to_vec();
+    volumes.sort_unstable();
+    volumes.dedup();
+    volumes
+}
+
+/// The items of volumes that belong together as one item, where all of them are possible.
+fn as_one(answers: Vec<Answer>) -> Vec<Answer> {
+    if answers.iter().any(Result::is_err) {
+        return answers.into_iter().filter(Result::is_err).collect();
+    }
+    let mut items = answers.into_iter().flatten();
+    let Some(first) = items.next() else { return Vec::new() };
+    let one = items.fold(first, |mut one, next| {
+        let claims = one.claims.iter().chain(&next.claims).copied().collect();
+        let steps = one.steps.drain(..).chain(next.steps).collect();
+        let notices = one.notices.drain(..).chain(next.notices).collect();
+        PlanItem { notices, ..PlanItem::new(one.verb, one.volume, steps, claims) }
+    });
+    vec![Ok(one)]
+}
+
+fn assemble(
+    snapshot: &Snapshot,
+    request: &Request,
+    answers: Vec<Answer>,
+    all_or_nothing: bool,
+) -> Result<Plan, Refusal> {
+    let mut items: Vec<PlanItem> = Vec::new();
+    let mut refused: Vec<Refusal> = Vec::new();
+    let mut taken: BTreeMap<VolumeId, VolumeId> = BTreeMap::new();
+    for answer in answers {
+        match answer.and_then(|item| alone(snapshot, item, &mut taken)) {
+            Ok(item) => items.push(item),
+            Err(refusal) => refused.push(if request.ensure { ensured(snapshot, request, refusal) } else { refusal }),
+        }
+    }
+    if items.is_empty() || (all_or_nothing && !refused.is_empty()) {
+        return Err(headline(refused));
+    }
+    let digest = digest::digest(&items);
+    Ok(Plan { request: request.clone(), items, refused, digest })
+}
+
+/// Two items of one plan never need the same volume: they start together.
+fn alone(snapshot: &Snapshot, item: PlanItem, taken: &mut BTreeMap<VolumeId, VolumeId>) -> Answer {
+    if let Some((shared, other)) = item.claims.iter().find_map(|claim| taken.get_key_value(claim)) {
+        let reason =
+            format!("{} is needed for {} of this request too", snapshot.label(*shared), snapshot.label(*other));
+        return Err(Refusal::new(Code::BACKUP_VOLUME_BUSY, reason).about(item.volume));
+    }
+    taken.extend(item.claims.iter().map(|&claim| (claim, item.volume)));
+    Ok(item)
+}
+
+/// The refusal that stands for all: one that is not merely "already so", where there is one.
+fn headline(mut refused: Vec<Refusal>) -> Refusal {
+    if refused.is_empty() {
+        return Refusal::new(Code::UNKNOWN_VOLUME, "the request names no volume");
+    }
+    let first = refused.iter().position(|refusal| refusal.code != Code::ALREADY_SO).unwrap_or(0);
+    let mut headline = refused.remove(first);
+    headline.also = refused;
+    headline
+}
+
+/// With `ensure`, a refusal because the wish has come true already has the code that says so.
+fn ensured(snapshot: &Snapshot, request: &Request, refusal: Refusal) -> Refusal {
+    let id = refusal.volume;
+    let synchronizing = || {
+        let sessions = id.map_or(&[][..], |id| snapshot.sessions_of(id));
+        sessions.iter().any(|session| session.ours && session.status == Status::Active)
+    };
+    let is_so = match (&request.action, refusal.code) {
+        (Action::Start { targets, .. }, Code::ALREADY_SYNCHRONIZING) => {
+            synchronizing() && targets.iter().all(|(tv, bv)| Some(*tv) != id || is_live(snapshot, *tv, *bv))
+        }
+        (Action::Resume { target, .. }, Code::ALREADY_SYNCHRONIZING) => {
+            synchronizing() && target.is_none_or(|bv| id.is_some_and(|tv| is_live(snapshot, tv, bv)))
+        }
+        (Action::Cancel { .. } | Action::ForceStop { .. }, Code::NO_SESSION)
+        | (Action::Cancel { scope: CancelScope::Live, .. }, Code::ONLY_SUSPENDED)
+        | (Action::Unregister { .. }, Code::UNKNOWN_VOLUME) => true,
+        (Action::Register { role, name, .. }, Code::ALREADY_REGISTERED) => {
+            id.is_some_and(|id| is_registered(snapshot, id, *role, name.as_ref()))
+        }
+        (Action::DeleteGeneration { volume, version }, Code::NO_SUCH_GENERATION) => {
+            snapshot.transaction_volume(*volume).is_some_and(|view| *version < view.volume.next_version)
+        }
+        _ => false,
+    };
+    if is_so { Refusal { code: Code::ALREADY_SO, remedies: Vec::new(), ..refusal } } else { refusal }
+}
+
+fn is_live(snapshot: &Snapshot, source: VolumeId, target: VolumeId) -> bool {
+    let pair = Pair::new(source, target);
+    snapshot.session(&pair).is_some_and(|session| session.ours && session.status == Status::Active)
+}
+
+fn is_registered(snapshot: &Snapshot, id: VolumeId, role: VolumeRole, name: Option<&Name>) -> bool {
+    match role {
+        VolumeRole::Transaction => {
+            snapshot.transaction_volume(id).is_some_and(|view| name.is_none_or(|name| view.volume.name == *name))
+        }
+        VolumeRole::Backup => snapshot
+            .backup_volume(id)
+            .is_some_and(|view| name.is_none_or(|name| view.volume.name.as_ref() == Some(name))),
+    }
+}
+
+impl Plan {
+    /// Whether running this gives up a generation that retention alone would not.
+    pub fn destroys(&self) -> bool {
+        let steps = self.items.iter().flat_map(|item| &item.steps);
+        steps.into_iter().any(|step| {
+            matches!(step, PlanStep::GiveUp { why: ReleaseReason::Deleted | ReleaseReason::Overwritten, .. })
+        })
+    }
+}

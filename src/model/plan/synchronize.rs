@@ -1,0 +1,204 @@
+//! Start, resume and overwrite: what makes a transaction volume synchronize.
+
+use super::allocate::{self, Allocation, Pool};
+use super::case::{Case, start as start_remedy};
+use super::legality::PairVerb;
+use super::{Confirmation, PlanItem, PlanStep, Refusal, Remedy};
+use crate::model::codes::Code;
+use crate::model::copy::CommandVerb;
+use crate::model::identity::VolumeId;
+use crate::model::records::ReleaseReason;
+use crate::model::request::{Action, Request};
+use crate::model::session::Pair;
+use crate::model::snapshot::{SessionView, Snapshot};
+use crate::model::units::Version;
+use std::collections::BTreeMap;
+
+type Answer = Result<PlanItem, Refusal>;
+
+/// Start for one or several volumes: a differential copy to a bound volume where there is one, else a full copy to an
+/// unused one. `targets` are the pairs of a device map.
+pub(super) fn start(
+    snapshot: &Snapshot,
+    request: &Request,
+    volumes: &[VolumeId],
+    targets: &[(VolumeId, VolumeId)],
+) -> Vec<Answer> {
+    let mapped: BTreeMap<VolumeId, VolumeId> = targets.iter().copied().collect();
+    let mut answers: Vec<Option<Answer>> = Vec::with_capacity(volumes.len());
+    let mut waiting: Vec<(usize, Case<'_>)> = Vec::new();
+    let mut pool = None;
+    for (at, &id) in volumes.iter().enumerate() {
+        let answer = match may_start(snapshot, request, id) {
+            Err(refusal) => Some(Err(refusal)),
+            Ok(case) => {
+                if let Some(&target) = mapped.get(&id) {
+                    let pool = pool.get_or_insert_with(|| Pool::new(snapshot));
+                    Some(pool.named(&case, target).and_then(|allocation| item(&case, allocation)))
+                } else if let Ok(Some(session)) = allocate::bound(&case) {
+                    Some(item(&case, Allocation::Differential(session)))
+                } else {
+                    waiting.push((at, case));
+                    None
+                }
+            }
+        };
+        answers.push(answer);
+    }
+    if !waiting.is_empty() {
+        let pool = pool.get_or_insert_with(|| Pool::new(snapshot));
+        allocate_unused(pool, waiting, &mut answers);
+    }
+    answers.into_iter().flatten().collect()
+}
+
+/// Volumes of the same box for all first, so that nobody takes another's near one while his own box has some.
+fn allocate_unused(pool: &mut Pool<'_>, waiting: Vec<(usize, Case<'_>)>, answers: &mut [Option<Answer>]) {
+    let mut far = Vec::new();
+    for (at, case) in waiting {
+        match allocate::room_for_a_session(&case) {
+            Err(refusal) => answers[at] = Some(Err(refusal)),
+            Ok(()) => match pool.near(&case) {
+                Some(target) => answers[at] = Some(item(&case, Allocation::Full(Pair::new(case.id(), target)))),
+                None => far.push((at, case)),
+            },
+        }
+    }
+    for (at, case) in far {
+        answers[at] = Some(match pool.far(&case) {
+            Some(target) => item(&case, Allocation::Full(Pair::new(case.id(), target))),
+            None => Err(pool.exhausted(&case)),
+        });
+    }
+}
+
+/// Start restricted to differential.
+pub(super) fn resume(snapshot: &Snapshot, request: &Request, id: VolumeId, target: Option<VolumeId>) -> Answer {
+    let case = may_start(snapshot, request, id)?;
+    let session = match target {
+        Some(target) => {
+            let session = case.session_to(target).map_err(|refusal| nothing_to_resume(&case, refusal))?;
+            allocate::resumable(&case, session)?;
+            session
+        }
+        None => match allocate::bound(&case) {
+            Ok(Some(session)) => session,
+            Ok(None) => {
+                let reason = format!("{} has no suspended session", case.name());
+                return Err(nothing_to_resume(&case, Refusal::new(Code::NOTHING_TO_RESUME, reason).about(id)));
+            }
+            Err(refusal) if refusal.code == Code::HOLDS_A_GENERATION => {
+                let reason = format!("every suspended session of {} holds a generation", case.name());
+                let held = Refusal::new(Code::NOTHING_TO_RESUME, reason).about(id);
+                return Err(held.with_remedy(start_remedy(&case)).with_remedies(refusal.remedies));
+            }
+            Err(refusal) => return Err(refusal),
+        },
+    };
+    item(&case, Allocation::Differential(session))
+}
+
+fn nothing_to_resume(case: &Case<'_>, refusal: Refusal) -> Refusal {
+    if matches!(refusal.code, Code::NO_SESSION | Code::NOTHING_TO_RESUME) {
+        let remedy = start_remedy(case);
+        Refusal { code: Code::NOTHING_TO_RESUME, ..refusal }.with_remedy(remedy)
+    } else {
+        refusal
+    }
+}
+
+/// The transaction volume's side: there, free, read, nothing live.
+fn may_start<'a>(snapshot: &'a Snapshot, request: &'a Request, id: VolumeId) -> Result<Case<'a>, Refusal> {
+    let case = Case::new(snapshot, request, id)?;
+    case.ready_to_act()?;
+    if let Some(session) = case.blocking() {
+        case.judge(session, PairVerb::Start)?;
+    }
+    Ok(case)
+}
+
+fn item(case: &Case<'_>, allocation: Allocation<'_>) -> Answer {
+    let (step, pair) = match allocation {
+        Allocation::Differential(session) => {
+            (PlanStep::Resume { pair: session.pair, difference: session.difference }, session.pair)
+        }
+        Allocation::Full(pair) => {
+            allocate::room_for_a_session(case)?;
+            (PlanStep::StartFull { pair, blocks: case.view.volume.blocks, modes: None }, pair)
+        }
+    };
+    let mut item = PlanItem::new(case.verb(), case.id(), vec![step], vec![pair.source, pair.target]);
+    if let Allocation::Differential(session) = allocation {
+        new_data_lost(case, session, &mut item);
+    }
+    Ok(item)
+}
+
+fn new_data_lost(case: &Case<'_>, session: &SessionView, item: &mut PlanItem) {
+    let text = format!("what a host wrote on {} since its suspend is lost", case.snapshot.label(session.pair.target));
+    item.notice(Code::NEW_DATA_LOST, text);
+}
+
+/// Resume onto the volume of a generation, which is given up before; in full where its session has ended.
+pub(super) fn overwrite(snapshot: &Snapshot, request: &Request, id: VolumeId, version: Version) -> Answer {
+    let case = may_start(snapshot, request, id)?;
+    let generation = generation(&case, version)?;
+    let target = generation.backup_volume;
+    let label = snapshot.label(target);
+    not_held(&case, version)?;
+    let Some(view) = snapshot.backup_volume(target) else {
+        let reason = format!("{} is not a backup volume of this site", snapshot.location(target));
+        return Err(Refusal::new(Code::NOT_A_BACKUP_VOLUME, reason).about(id));
+    };
+    case.other_side_ready(target)?;
+    if let Some(problem) = view.problem.as_ref().filter(|problem| problem.code == Code::VOLUME_MISSING) {
+        return Err(Refusal::new(problem.code, problem.text.as_str()).about(id));
+    }
+    if view.volume.blocks != case.view.volume.blocks {
+        let reason =
+            format!("{label} has {} blocks, {} has {}", view.volume.blocks.0, case.name(), case.view.volume.blocks.0);
+        return Err(Refusal::new(Code::UNEQUAL_SIZE, reason).about(id));
+    }
+    let foreign = snapshot.foreign_session_on(target);
+    if let Some(session) = foreign {
+        let reason = format!("another program has a session of {} with {label}", snapshot.label(session.pair.source));
+        return Err(Refusal::new(Code::SESSION_OF_OTHERS, reason).about(id));
+    }
+    let pair = Pair::new(id, target);
+    let step = if let Some(session) = snapshot.session(&pair).filter(|session| session.ours) {
+        allocate::may_overwrite(session).map_err(|code| case.refusal(session, code))?;
+        allocate::able(snapshot, &pair, CommandVerb::Resume).map_err(|refusal| refusal.about(id))?;
+        PlanStep::Resume { pair, difference: session.difference }
+    } else {
+        allocate::able(snapshot, &pair, CommandVerb::Start).map_err(|refusal| refusal.about(id))?;
+        allocate::room_for_a_session(&case)?;
+        PlanStep::StartFull { pair, blocks: case.view.volume.blocks, modes: None }
+    };
+    let give_up =
+        PlanStep::GiveUp { transaction_volume: id, version, backup_volume: target, why: ReleaseReason::Overwritten };
+    let mut item = PlanItem::new(case.verb(), id, vec![give_up, step], vec![id, target]);
+    item.confirmation =
+        Some(Confirmation::new(label.clone(), format!("{version} of {} on {label} is overwritten", case.name())));
+    Ok(item)
+}
+
+/// The kept generation of this version.
+pub(super) fn generation<'a>(
+    case: &Case<'a>,
+    version: Version,
+) -> Result<&'a crate::model::records::Generation, Refusal> {
+    case.generations().iter().find(|generation| generation.version == version).ok_or_else(|| {
+        let reason = format!("{} keeps no {version}", case.name());
+        Refusal::new(Code::NO_SUCH_GENERATION, reason).about(case.id())
+    })
+}
+
+/// A held generation is never given up.
+pub(super) fn not_held(case: &Case<'_>, version: Version) -> Result<(), Refusal> {
+    let generation = generation(case, version)?;
+    let Some(why) = &generation.held else { return Ok(()) };
+    let reason = format!("{version} of {} is held: {}", case.name(), why.escaped());
+    let action = Action::Unhold { volume: case.id(), version };
+    let remedy = Remedy::new(format!("release the hold of {version} of {}", case.name()), action);
+    Err(Refusal::new(Code::GENERATION_HELD, reason).about(case.id()).with_remedy(remedy))
+}
