@@ -4,6 +4,8 @@
 //! with it. Does not: what may be done about it (plan).
 
 mod halves;
+#[cfg(test)]
+mod tests;
 mod tracker;
 mod volumes;
 

@@ -1,0 +1,290 @@
+//! Weather, good and bad: what is shown for what the records and the readings say.
+
+use super::{ArraySource, Sources, Tracker, build};
+use crate::model::codes::Code;
+use crate::model::identity::{BoxId, Olu, VolumeId};
+use crate::model::records::{
+    BackupMode, BackupVolume, Change, Generation, GenerationState, OurSession, Policy, Records, TransactionVolume,
+};
+use crate::model::session::{ArrayVolume, ArrayWords, ErrorByte, Pair, Phase, Reading, SessionReading, Status, Truth};
+use crate::model::snapshot::{BackupState, Due, Halves, Reach, Ready, Site, Snapshot, TransactionState};
+use crate::model::snapshot_change::SnapshotChange;
+use crate::model::units::{Blocks, Progress, Timestamp, Version};
+use crate::model::untrusted::Untrusted;
+use std::sync::Arc;
+
+const SIZE: Blocks = Blocks(204_800);
+
+fn near() -> BoxId {
+    "00ETERNUSDXL##ET08E21A####LN4310900001##".parse().unwrap()
+}
+
+fn far() -> BoxId {
+    "00ETERNUSDXL##ET08E21A####LN4310900002##".parse().unwrap()
+}
+
+fn volume(box_id: BoxId, olu: u32) -> VolumeId {
+    VolumeId { box_id, olu: Olu(olu) }
+}
+
+/// One transaction volume at 0x1, backup volumes at 0x21 and 0x22 of its box and at 0x9 of the other one.
+struct Bench {
+    records: Records,
+    tracker: Tracker,
+    arrays: Vec<ArraySource>,
+    now: Timestamp,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let now = Timestamp(100 * Timestamp::DAY);
+        let mut records = Records::default();
+        let policy = Policy { generations: 2, interval_days: 1, mode: BackupMode::Suspend };
+        let transaction_volume = TransactionVolume {
+            id: volume(near(), 1),
+            name: "db01".parse().unwrap(),
+            blocks: SIZE,
+            policy: Some(policy),
+            registered_at: now,
+            next_version: Version(1),
+        };
+        records.apply(&Change::PutTransactionVolume(transaction_volume)).unwrap();
+        for id in [volume(near(), 0x21), volume(near(), 0x22), volume(far(), 9)] {
+            let backup_volume = BackupVolume { id, name: None, blocks: SIZE, registered_at: now };
+            records.apply(&Change::PutBackupVolume(backup_volume)).unwrap();
+        }
+        let array = |name: &str, box_id, olus: &[u32]| {
+            let list = |olu: &u32| ArrayVolume { id: volume(box_id, *olu), label: "lv".into(), blocks: SIZE };
+            ArraySource {
+                name: name.parse().unwrap(),
+                box_id: Some(box_id),
+                reach: Reach::Reachable,
+                capabilities: None,
+                reading: None,
+                volumes: Some(Arc::new(olus.iter().map(list).collect())),
+            }
+        };
+        let arrays = vec![array("A", near(), &[1, 0x21, 0x22, 0x30]), array("B", far(), &[9])];
+        let mut bench = Self { records, tracker: Tracker::default(), arrays, now };
+        bench.read(0, vec![]);
+        bench.read(1, vec![]);
+        bench
+    }
+
+    /// A second later, the array reports these sessions.
+    fn read(&mut self, array: usize, sessions: Vec<SessionReading>) {
+        self.now = self.now.plus_millis(1000);
+        let box_id = self.arrays[array].box_id.unwrap();
+        let reading = Reading { box_id, taken_at: self.now, truth: Truth::Live, sessions };
+        self.tracker.take(&reading);
+        self.arrays[array].reading = Some(Arc::new(reading));
+    }
+
+    fn own(&mut self, pair: Pair) {
+        let session = OurSession { pair, since: self.now, operation: None, full: true };
+        self.records.apply(&Change::PutSession(session)).unwrap();
+    }
+
+    fn keep(&mut self, olu: u32) {
+        let transaction_volume = volume(near(), 1);
+        let version = self.records.transaction_volumes[&transaction_volume].next_version;
+        let generation = Generation {
+            transaction_volume,
+            version,
+            backup_volume: volume(near(), olu),
+            blocks: SIZE,
+            taken_at: self.now,
+            mode: BackupMode::Suspend,
+            state: GenerationState::Valid,
+            held: None,
+            provisioned: false,
+            operation: None,
+        };
+        self.records.apply(&Change::AddGeneration(generation)).unwrap();
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let site = Site { name: "test".into(), demo: false, poll_millis: 1000 };
+        build(&Sources {
+            sequence: 1,
+            now: self.now,
+            site: &site,
+            records: &self.records,
+            arrays: &self.arrays,
+            tracker: &self.tracker,
+            operations: &[],
+            events: &[],
+        })
+    }
+}
+
+fn ec(olu: u32) -> Pair {
+    Pair::new(volume(near(), 1), volume(near(), olu))
+}
+
+fn session(pair: Pair, status: Status, phase: Phase) -> SessionReading {
+    SessionReading {
+        sid: 1,
+        pair,
+        status,
+        phase,
+        progress: None,
+        difference: None,
+        error: None,
+        modes: None,
+        reversed: false,
+        requestor: Untrusted::default(),
+        started: None,
+        words: ArrayWords::default(),
+    }
+}
+
+fn copying(pair: Pair, done: u64) -> SessionReading {
+    let progress = Some(Progress { done: Blocks(done), total: SIZE });
+    SessionReading { progress, ..session(pair, Status::Active, Phase::Copying) }
+}
+
+#[test]
+fn a_volume_at_rest_has_no_session_and_an_unused_pool() {
+    let snapshot = Bench::new().snapshot();
+    let view = &snapshot.transaction_volumes[0];
+    assert_eq!((view.state, view.ready, view.kept), (TransactionState::None, Ready::Never, 0));
+    assert!(snapshot.pool.iter().all(|view| view.state == BackupState::Unused));
+    let unregistered: Vec<_> = snapshot.unregistered.iter().map(|volume| volume.id).collect();
+    assert_eq!(unregistered, [volume(near(), 0x30)]);
+}
+
+#[test]
+fn a_copy_shows_its_rate_and_when_it_will_be_ready() {
+    let mut bench = Bench::new();
+    bench.own(ec(0x21));
+    bench.read(0, vec![copying(ec(0x21), 2048)]);
+    bench.read(0, vec![copying(ec(0x21), 4096)]);
+    let snapshot = bench.snapshot();
+    assert_eq!(snapshot.transaction_volumes[0].state, TransactionState::Copying);
+    assert_eq!(snapshot.sessions[0].rate, Some(2048 * 512));
+    let end = bench.now.plus_millis((204_800 - 4096) * 1000 / 2048);
+    assert_eq!(snapshot.transaction_volumes[0].ready, Ready::Between { earliest: end, latest: end });
+    assert_eq!(snapshot.backup_volume(volume(near(), 0x21)).unwrap().state, BackupState::Copying);
+}
+
+#[test]
+fn equivalence_is_ready_now_and_a_suspend_binds_the_backup_volume() {
+    let mut bench = Bench::new();
+    bench.own(ec(0x21));
+    bench.read(0, vec![session(ec(0x21), Status::Active, Phase::Equivalent)]);
+    assert_eq!(bench.snapshot().transaction_volumes[0].ready, Ready::Now);
+    bench.read(0, vec![session(ec(0x21), Status::Suspended, Phase::Equivalent)]);
+    assert_eq!(bench.snapshot().pool[0].state, BackupState::Bound);
+    bench.keep(0x21);
+    assert_eq!(bench.snapshot().pool[0].state, BackupState::SuspendedGeneration);
+    assert_eq!(bench.snapshot().pool[0].generation, Some(Version(1)));
+}
+
+#[test]
+fn the_worst_live_session_names_the_transaction_volume() {
+    let mut bench = Bench::new();
+    bench.own(ec(0x21));
+    bench.own(ec(0x22));
+    let error =
+        SessionReading { error: Some(ErrorByte(0xBA)), ..session(ec(0x22), Status::ErrorSuspended, Phase::Copying) };
+    bench.read(0, vec![session(ec(0x21), Status::Suspended, Phase::Equivalent), error]);
+    let snapshot = bench.snapshot();
+    let view = &snapshot.transaction_volumes[0];
+    let problem = view.problem.as_ref().unwrap();
+    assert_eq!((view.state, problem.code), (TransactionState::Error, Code::ERROR_SUSPENDED));
+    assert!(problem.text.contains("0xBA, bad sector on the source"), "{}", problem.text);
+}
+
+#[test]
+fn what_vanished_is_a_generation_if_it_held_one_and_unverified_if_not() {
+    let mut bench = Bench::new();
+    bench.own(ec(0x21));
+    bench.own(ec(0x22));
+    bench.keep(0x21);
+    bench.read(0, vec![]);
+    let snapshot = bench.snapshot();
+    assert_eq!(snapshot.pool[0].state, BackupState::Generation);
+    assert_eq!(snapshot.pool[1].state, BackupState::Unverified);
+    assert_eq!(snapshot.transaction_volumes[0].problem.as_ref().unwrap().code, Code::VANISHED);
+}
+
+#[test]
+fn a_session_of_others_is_foreign_and_leaves_the_volume_without_one_of_ours() {
+    let mut bench = Bench::new();
+    bench.read(0, vec![copying(ec(0x21), 1)]);
+    let snapshot = bench.snapshot();
+    assert_eq!(snapshot.pool[0].state, BackupState::Foreign);
+    assert_eq!(snapshot.transaction_volumes[0].state, TransactionState::None);
+    assert!(!snapshot.sessions[0].ours);
+}
+
+#[test]
+fn halves_that_differ_for_a_moment_agree_and_for_long_are_half_open() {
+    let mut bench = Bench::new();
+    let rec = Pair::new(volume(near(), 1), volume(far(), 9));
+    bench.own(rec);
+    bench.read(0, vec![session(rec, Status::Active, Phase::Equivalent)]);
+    bench.read(1, vec![session(rec, Status::Active, Phase::Copying)]);
+    assert_eq!(bench.snapshot().sessions[0].halves, Halves::Agree);
+    for _ in 0..4 {
+        bench.read(0, vec![session(rec, Status::Active, Phase::Equivalent)]);
+        bench.read(1, vec![session(rec, Status::Active, Phase::Copying)]);
+    }
+    assert_eq!(bench.snapshot().transaction_volumes[0].state, TransactionState::HalfOpen);
+    bench.read(1, vec![]);
+    assert_eq!(bench.snapshot().sessions[0].halves, Halves::Missing { source_reports: true });
+}
+
+#[test]
+fn unknown_words_are_shown_and_guessed_at_by_nobody() {
+    let mut bench = Bench::new();
+    bench.own(ec(0x21));
+    let words = ArrayWords { status: "EC Pondering\u{1b}".into(), phase: "Paired".into() };
+    bench.read(0, vec![SessionReading { words, ..session(ec(0x21), Status::Unknown, Phase::Equivalent) }]);
+    let snapshot = bench.snapshot();
+    let problem = snapshot.transaction_volumes[0].problem.as_ref().unwrap();
+    assert_eq!(problem.code, Code::UNKNOWN_WORDS);
+    assert!(problem.text.contains("EC Pondering\\u{1b}"), "{}", problem.text);
+    assert_eq!(snapshot.pool[0].state, BackupState::Unverified);
+}
+
+#[test]
+fn a_backup_is_overdue_from_the_moment_its_interval_has_passed() {
+    let mut bench = Bench::new();
+    bench.keep(0x21);
+    bench.now = bench.now.plus_millis(Timestamp::DAY);
+    assert_eq!(bench.snapshot().transaction_volumes[0].due, Due::Ok);
+    bench.now = bench.now.plus_millis(1);
+    assert_eq!(bench.snapshot().transaction_volumes[0].due, Due::Overdue(1));
+    bench.now = bench.now.plus_millis(2 * Timestamp::DAY);
+    assert_eq!(bench.snapshot().transaction_volumes[0].due, Due::Overdue(3));
+}
+
+#[test]
+fn a_volume_that_the_array_lost_or_resized_is_a_problem() {
+    let mut bench = Bench::new();
+    bench.arrays[0].volumes =
+        Some(Arc::new(vec![ArrayVolume { id: volume(near(), 1), label: "lv".into(), blocks: Blocks(SIZE.0 - 1) }]));
+    let snapshot = bench.snapshot();
+    assert!(snapshot.transaction_volumes[0].problem.as_ref().unwrap().text.contains("204799 blocks"));
+    assert_eq!(snapshot.pool[0].problem.as_ref().unwrap().code, Code::VOLUME_MISSING);
+}
+
+#[test]
+fn the_change_between_two_snapshots_makes_the_second_out_of_the_first() {
+    let mut bench = Bench::new();
+    bench.own(ec(0x21));
+    bench.read(0, vec![copying(ec(0x21), 2048)]);
+    let mut old = bench.snapshot();
+    bench.keep(0x22);
+    bench.records.apply(&Change::RemoveBackupVolume { id: volume(far(), 9) }).unwrap();
+    bench.read(0, vec![session(ec(0x21), Status::Active, Phase::Equivalent)]);
+    let mut new = bench.snapshot();
+    new.sequence = 2;
+    let change = SnapshotChange::between(&old, &new);
+    assert!(SnapshotChange::between(&new, &new).pool.is_empty());
+    change.clone().apply(&mut old).unwrap();
+    assert_eq!(old, new);
+    assert!(change.apply(&mut old).is_err(), "a change fits its own base only");
+}
