@@ -22,6 +22,7 @@
 //! `tests/rules/walls.rs` reads the `use` lines and holds the house to this map.
 
 pub mod catalog;
+pub mod cli;
 pub mod driver;
 pub mod engine;
 pub mod model;

@@ -1,0 +1,60 @@
+//! Agreement to a plan: on the terminal, or by `--yes` and `--confirm`.
+
+use super::Trouble;
+use super::arguments::Change;
+use crate::model::codes::Code;
+use crate::model::plan::Plan;
+use std::io::{BufRead, IsTerminal, Write};
+
+/// Asks for what the options leave open. Gives the confirmation to send along.
+///
+/// Default is no; a destroying plan wants the name typed, whatever `--yes` says.
+pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, Trouble> {
+    let can_ask = !change.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let confirmation = match (plan.confirmation(), &change.confirm) {
+        (Some(wanted), Some(given)) if wanted.name == *given => Some(given.clone()),
+        (Some(wanted), Some(_)) => {
+            return Err(Trouble::coded(
+                Code::CONFIRMATION_MISMATCH,
+                format!("this plan wants --confirm {} ({})", wanted.name, Code::CONFIRMATION_MISMATCH),
+            ));
+        }
+        (Some(wanted), None) if can_ask && !change.yes => {
+            let typed = ask(&format!("{}. Type {} to agree: ", wanted.what.trim_end_matches('.'), wanted.name))?;
+            if typed != wanted.name {
+                return Err(not_agreed("nothing was done"));
+            }
+            return Ok(Some(typed));
+        }
+        (Some(wanted), None) => {
+            return Err(not_agreed(&format!("this plan destroys something and wants --confirm {}", wanted.name)));
+        }
+        (None, _) => None,
+    };
+    if change.yes {
+        return Ok(confirmation);
+    }
+    if !can_ask {
+        return Err(not_agreed("there is nobody to ask: give --yes, or --dry-run to see the plan only"));
+    }
+    let answer = ask("Do this? [y/N] ")?;
+    if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") {
+        Ok(confirmation)
+    } else {
+        Err(not_agreed("nothing was done"))
+    }
+}
+
+fn not_agreed(text: &str) -> Trouble {
+    Trouble::coded(Code::NOT_AGREED, format!("{text} ({})", Code::NOT_AGREED))
+}
+
+/// Questions go to standard error, so that standard output stays what was asked for.
+fn ask(question: &str) -> Result<String, Trouble> {
+    let failed = |error: std::io::Error| Trouble::failed(format!("the terminal cannot be read: {error}"));
+    let mut err = std::io::stderr().lock();
+    err.write_all(question.as_bytes()).and_then(|()| err.flush()).map_err(failed)?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
+    Ok(line.trim().to_owned())
+}

@@ -1,0 +1,426 @@
+//! What can be typed: the tree of verbs and options, as clap reads it.
+
+use crate::model::codes::Code;
+use crate::model::identity::Name;
+use crate::model::records::{BackupMode, Policy};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const AFTER: &str = "\
+Exit status: 0 done, 1 failed, 2 wrong usage or input, 3 refused by the rules, 4 outcome unknown, 5 engine, array or \
+catalogue not reachable, 6 partly done, 7 held by another, 8 time limit.
+
+A volume is named by its registered name, by where it is (ARRAY/0x21), or by its identity (BOXID/0x21).";
+
+/// Operator console for synchronized high-speed backup on Fujitsu ETERNUS disk arrays.
+///
+/// Without a command it opens the console.
+#[derive(Debug, Parser)]
+#[command(name = "ecdeck", version, after_help = AFTER, disable_help_subcommand = true, max_term_width = 100)]
+pub struct CommandLine {
+    /// Show everything, change nothing
+    #[arg(long)]
+    pub read_only: bool,
+    /// Few bytes to the terminal, for slow lines
+    #[arg(long)]
+    pub slow: bool,
+    /// Work on the demonstration site (also: ECDECK_DEMO=1)
+    #[arg(long, global = true)]
+    pub demo: bool,
+    /// The configuration to use instead of the usual place
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// The site now: volumes, pool, copies, operations
+    Status(Status),
+    /// Synchronizations of transaction volumes with backup volumes
+    Sync {
+        #[command(subcommand)]
+        verb: Sync,
+    },
+    /// Take a backup of equivalent transaction volumes
+    Backup(Backup),
+    /// Generations, kept and given up
+    History(History),
+    /// How many generations are kept, how often, and what becomes of the session
+    Policy {
+        #[command(subcommand)]
+        verb: PolicyVerb,
+    },
+    /// Which volumes belong to the site
+    Volume {
+        #[command(subcommand)]
+        verb: VolumeVerb,
+    },
+    /// Everything that was asked, decided, sent and answered
+    Audit {
+        #[command(subcommand)]
+        verb: Audit,
+    },
+    /// What a code means and what to do
+    Explain(Explain),
+    /// Run the engine in the foreground, as a service manager does
+    Serve(Serve),
+    /// Completions for a shell
+    Completions { shell: Shell },
+    /// The manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Go on, and print what changed every so many seconds, as lines
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub watch: Option<u32>,
+}
+
+/// Options of every verb that changes something.
+#[derive(Debug, Args, Clone, Default)]
+pub struct Change {
+    /// Print the plan and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Agree to the plan as printed, never to another one
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Success when it is so already
+    #[arg(long)]
+    pub ensure: bool,
+    /// Why, for the audit
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// The name of what is overwritten or given up, for plans that destroy
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// Wait no longer than this (90, 90s, 10m, 2h); the engine goes on
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub time_limit: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Sync {
+    /// Start a synchronization: a differential copy where there is a base, else a full one
+    Start {
+        #[arg(required = true, value_name = "TV")]
+        volumes: Vec<String>,
+        /// Return at equivalence instead of when the copy runs
+        #[arg(long)]
+        wait: bool,
+        /// Copy onto the backup volume of this version, which is given up (wants --confirm BV)
+        #[arg(long, value_name = "N", value_parser = version)]
+        overwrite_version: Option<u64>,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Stop mirroring and track changes; makes no generation
+    Suspend(OnSession),
+    /// Go on with a suspended session: only the difference is copied
+    Resume(OnSession),
+    /// End sessions; generations stay
+    Cancel {
+        #[command(flatten)]
+        on: OnSession,
+        /// Suspended sessions too
+        #[arg(long, conflicts_with = "volume")]
+        all: bool,
+    },
+    /// End a session on the array side, whatever state it is in
+    ForceStop {
+        #[arg(value_name = "TV")]
+        volume: String,
+        /// The session to this backup volume
+        #[arg(long = "volume", value_name = "BV")]
+        target: Option<String>,
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct OnSession {
+    #[arg(required = true, value_name = "TV")]
+    pub volumes: Vec<String>,
+    /// The session to this backup volume
+    #[arg(long, value_name = "BV")]
+    pub volume: Option<String>,
+    /// Return at equivalence (resume only)
+    #[arg(long, hide = true)]
+    pub wait: bool,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    #[arg(required = true, value_name = "TV")]
+    pub volumes: Vec<String>,
+    /// Keep the session suspended, whatever the policy says
+    #[arg(long, conflicts_with = "dissolve")]
+    pub suspend: bool,
+    /// End the session, whatever the policy says
+    #[arg(long)]
+    pub dissolve: bool,
+    /// Wait for the live session's equivalence first; refused at once without one
+    #[arg(long)]
+    pub wait: bool,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct History {
+    #[command(subcommand)]
+    pub verb: Option<HistoryVerb>,
+    /// Only of this transaction volume
+    #[arg(value_name = "TV")]
+    pub volume: Option<String>,
+    /// At most so many generations
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub last: u32,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HistoryVerb {
+    /// Give a generation up
+    Delete(OnVersion),
+    /// Mark a generation as not to be given up (--reason says why)
+    Hold(OnVersion),
+    /// Take the mark away
+    Unhold(OnVersion),
+}
+
+#[derive(Debug, Args)]
+pub struct OnVersion {
+    #[arg(value_name = "TV")]
+    pub volume: String,
+    /// The absolute number of the generation: 17 or v17
+    #[arg(long, value_name = "N", value_parser = version)]
+    pub version: u64,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// The policies of all transaction volumes, or of these
+    Show {
+        #[arg(value_name = "TV")]
+        volumes: Vec<String>,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set the policy of a transaction volume
+    Set {
+        #[arg(value_name = "TV")]
+        volume: String,
+        /// Generations kept
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MOST_GENERATIONS)))]
+        generations: u16,
+        /// Days between backups: exceeding them gives a notice
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MOST_DAYS)))]
+        interval: u16,
+        /// What a backup does with the session
+        #[arg(long)]
+        mode: Mode,
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Mode {
+    /// The session is kept; the next start copies the difference
+    Suspend,
+    /// The session is ended; the next start copies everything
+    Dissolve,
+}
+
+impl From<Mode> for BackupMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Suspend => Self::Suspend,
+            Mode::Dissolve => Self::Dissolve,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VolumeVerb {
+    /// Registered volumes, and those that could be
+    List {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Register a volume of an array
+    #[command(group = clap::ArgGroup::new("role").required(true))]
+    Add {
+        /// It holds live data
+        #[arg(long, group = "role")]
+        transaction: bool,
+        /// It goes into the pool
+        #[arg(long, group = "role")]
+        backup: bool,
+        #[arg(value_name = "VOLUME")]
+        volume: String,
+        /// A name for people; a transaction volume needs one
+        #[arg(long)]
+        name: Option<Name>,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Take a volume out of the site
+    Remove {
+        #[arg(value_name = "VOLUME")]
+        volume: String,
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// The newest events
+    Show {
+        /// So many of them
+        #[arg(long, value_name = "N", default_value_t = 40)]
+        last: u32,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check the whole chain of hashes
+    Verify {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// All events, one JSON object a line
+    Export {
+        /// From this sequence on
+        #[arg(long, value_name = "SEQUENCE", default_value_t = 1)]
+        from: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// ecd-1301, or 1301; all codes without one
+    #[arg(value_name = "CODE")]
+    pub code: Option<Code>,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Started by a command: ends after ten idle minutes
+    #[arg(long, hide = true)]
+    pub idle_exit: bool,
+}
+
+impl Verb {
+    /// Whether troubles are told as JSON too.
+    pub fn wants_json(&self) -> bool {
+        match self {
+            Self::Status(asked) => asked.json,
+            Self::History(asked) => asked.json || asked.verb.as_ref().is_some_and(|verb| verb.on().change.json),
+            Self::Explain(asked) => asked.json,
+            Self::Backup(asked) => asked.change.json,
+            Self::Policy { verb: PolicyVerb::Show { json, .. } }
+            | Self::Volume { verb: VolumeVerb::List { json } }
+            | Self::Audit { verb: Audit::Show { json, .. } | Audit::Verify { json } } => *json,
+            Self::Policy { verb: PolicyVerb::Set { change, .. } }
+            | Self::Volume { verb: VolumeVerb::Add { change, .. } | VolumeVerb::Remove { change, .. } } => change.json,
+            Self::Sync { verb } => verb.change().json,
+            Self::Audit { verb: Audit::Export { .. } } | Self::Serve(_) | Self::Completions { .. } | Self::Man => false,
+        }
+    }
+}
+
+impl HistoryVerb {
+    pub fn on(&self) -> &OnVersion {
+        match self {
+            Self::Delete(on) | Self::Hold(on) | Self::Unhold(on) => on,
+        }
+    }
+}
+
+impl Sync {
+    pub fn change(&self) -> &Change {
+        match self {
+            Self::Start { change, .. } | Self::ForceStop { change, .. } => change,
+            Self::Suspend(on) | Self::Resume(on) | Self::Cancel { on, .. } => &on.change,
+        }
+    }
+}
+
+/// `90`, `90s`, `10m`, `2h`, `1d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a time: write 90, 90s, 10m, 2h or 1d");
+    let (digits, scale) = match text.char_indices().last().ok_or_else(wrong)? {
+        (at, 's') => (&text[..at], 1),
+        (at, 'm') => (&text[..at], 60),
+        (at, 'h') => (&text[..at], 3_600),
+        (at, 'd') => (&text[..at], 86_400),
+        _ => (text, 1),
+    };
+    let count: u32 = digits.parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(u64::from(count) * scale))
+}
+
+fn version(text: &str) -> Result<u64, String> {
+    text.strip_prefix('v').unwrap_or(text).parse().map_err(|_| format!("{text:?} is not a version: write 17 or v17"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_tree_is_sound() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        assert!(duration("").is_err() && duration("m").is_err() && duration("1w").is_err() && duration("1µ").is_err());
+    }
+
+    #[test]
+    fn history_takes_a_volume_or_a_verb() {
+        let read = |words: &[&str]| CommandLine::try_parse_from(words).map(|line| line.verb);
+        assert!(matches!(
+            read(&["ecdeck", "history", "ora"]),
+            Ok(Some(Verb::History(History { verb: None, volume: Some(_), .. })))
+        ));
+        assert!(matches!(
+            read(&["ecdeck", "history", "delete", "ora", "--version", "v3"]),
+            Ok(Some(Verb::History(History { verb: Some(HistoryVerb::Delete(OnVersion { version: 3, .. })), .. })))
+        ));
+        assert!(read(&["ecdeck", "volume", "add", "D/0x1"]).is_err());
+        assert!(read(&["ecdeck", "volume", "add", "--backup", "D/0x1"]).is_ok());
+    }
+}

@@ -1,0 +1,267 @@
+//! The dialogue of every verb that changes something: plan, agreement to its digest, run, wait for the ends.
+
+use super::agree::agree;
+use super::arguments::Change;
+use super::document::{ChangeDocument, OutcomeEntry, PlanDocument, RefusalDocument, VolumeRef, pair_text};
+use super::link::{Link, unexpected};
+use super::wait::{self, Patience, ProgressLine, Waited};
+use super::{Exit, Trouble, json, plan_text, times};
+use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
+use crate::model::codes::Code;
+use crate::model::plan::{Plan, PlanStep, Refusal};
+use crate::model::records::{OperationEnd, OperationId};
+use crate::model::request::{Action, Request, Verb};
+use crate::model::session::Pair;
+use crate::model::snapshot::Snapshot;
+use crate::model::untrusted::Untrusted;
+
+/// What is waited for after the operations have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    Return,
+    /// Until the copies that were started are equivalent.
+    UntilEquivalent,
+}
+
+/// The request with what every changing verb may say about it.
+pub fn request(action: Action, change: &Change) -> Request {
+    Request { action, ensure: change.ensure, reason: change.reason.as_deref().map(Untrusted::from) }
+}
+
+/// Leads a request through the dialogue, and prints what came of it.
+pub async fn run(
+    link: &mut Link,
+    change: &Change,
+    request: Request,
+    patience: Patience,
+    then: Then,
+) -> Result<Exit, Trouble> {
+    let snapshot = link.snapshot().await?;
+    let verb = request.action.verb();
+    let mut report = Report {
+        verb,
+        json: change.json,
+        snapshot: &snapshot,
+        planned: None,
+        refused: Vec::new(),
+        outcomes: Vec::new(),
+    };
+    let planned = match link.ask(Ask::Plan { request: request.clone() }).await? {
+        Answer::Planned(planned) => planned,
+        Answer::Refused { refusal } => return Err(Trouble::refused(&refusal, &snapshot)),
+        Answer::AlreadySo { refused } => return report.already_so(refused),
+        other => return Err(unexpected(&other)),
+    };
+    if planned.plan.items().is_empty() {
+        return report.all_refused(&planned.plan);
+    }
+    if !change.json {
+        json::write_out(plan_text::plan(&planned, &snapshot).as_bytes())?;
+    }
+    if change.dry_run {
+        return report.dry_run(&planned);
+    }
+    let confirmation = agree(&planned.plan, change)?;
+    let digest = planned.plan.digest().clone();
+    match link.ask(Ask::Run { request, digest, confirmation }).await? {
+        Answer::Running { operations, refused } => {
+            report.refused = refused;
+            report.outcomes = operations.iter().map(|operation| (*operation, None)).collect();
+            report.planned = Some(&planned);
+            follow(link, report, patience, then).await
+        }
+        Answer::PlanChanged(new) => report.plan_changed(&new),
+        Answer::Refused { refusal } => Err(Trouble::refused(&refusal, &snapshot)),
+        Answer::AlreadySo { refused } => report.already_so(refused),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Waits for the operations' ends, then for equivalence where that is wanted.
+async fn follow(link: &mut Link, mut report: Report<'_>, patience: Patience, then: Then) -> Result<Exit, Trouble> {
+    let operations: Vec<OperationId> = report.outcomes.iter().map(|(operation, _)| *operation).collect();
+    let asked = async {
+        match link.ask(Ask::Wait { operations }).await? {
+            Answer::Ended { ends } => Ok(ends),
+            other => Err(unexpected(&other)),
+        }
+    };
+    let waited = patience.wait(asked).await?;
+    if let Some((result, exit, text)) = wait::told(&waited) {
+        return report.finish(result, exit, Some(text.to_owned()));
+    }
+    let Waited::Came(ends) = waited else { return Err(Trouble::failed("nothing came of waiting")) };
+    for (operation, end) in ends {
+        if let Some(outcome) = report.outcomes.iter_mut().find(|(id, _)| *id == operation) {
+            outcome.1 = Some(end);
+        }
+    }
+    let pairs = report.started_pairs();
+    if then == Then::Return || pairs.is_empty() {
+        let exit = report.exit();
+        return report.finish("ended", exit, None);
+    }
+    let progress = ProgressLine::new(report.json);
+    let waited = patience.wait(wait::until_equivalent(link, &pairs, times::now(), progress)).await?;
+    if let Some((result, exit, text)) = wait::told(&waited) {
+        return report.finish(result, exit, Some(text.to_owned()));
+    }
+    let Waited::Came(never) = waited else { return Err(Trouble::failed("nothing came of waiting")) };
+    let mut exits = vec![report.exit()];
+    exits.extend(never.iter().map(|_| Exit::Failed));
+    let there = pairs.len() - never.len();
+    let exit = if there == 0 { Exit::Failed } else { Exit::together(exits) };
+    let told: Vec<String> = never
+        .iter()
+        .map(|never| format!("{} does not become equivalent: {}", pair_text(never.pair, report.snapshot), never.why))
+        .collect();
+    let text = if told.is_empty() { "equivalent".to_owned() } else { told.join("; ") };
+    report.finish("ended", exit, Some(text))
+}
+
+/// What is told at the end.
+struct Report<'a> {
+    verb: Verb,
+    json: bool,
+    snapshot: &'a Snapshot,
+    planned: Option<&'a PlannedAnswer>,
+    refused: Vec<Refusal>,
+    /// In the order of the plan's items.
+    outcomes: Vec<(OperationId, Option<OperationEnd>)>,
+}
+
+impl Report<'_> {
+    /// One status for all volumes.
+    fn exit(&self) -> Exit {
+        let refused = self.refused.iter().map(|refusal| Exit::of_code(refusal.code));
+        let ended = self.outcomes.iter().map(|(_, end)| match end {
+            Some(OperationEnd::Done) => Exit::Done,
+            Some(OperationEnd::NotDone { code, .. }) => Exit::of_code(*code),
+            Some(OperationEnd::Failed { code, .. }) => match Exit::of_code(*code) {
+                Exit::Refused => Exit::Failed,
+                exit => exit,
+            },
+            Some(OperationEnd::OutcomeUnknown { .. }) | None => Exit::OutcomeUnknown,
+        });
+        Exit::together(ended.chain(refused))
+    }
+
+    /// The pairs that the done operations started or resumed.
+    fn started_pairs(&self) -> Vec<Pair> {
+        let Some(planned) = self.planned else { return Vec::new() };
+        let done =
+            planned.plan.items().iter().zip(&self.outcomes).filter(|(_, (_, end))| *end == Some(OperationEnd::Done));
+        done.flat_map(|(item, _)| &item.steps)
+            .filter_map(|step| match step {
+                PlanStep::StartFull { pair, .. } | PlanStep::Resume { pair, .. } => Some(*pair),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn already_so(mut self, refused: Vec<Refusal>) -> Result<Exit, Trouble> {
+        let exits = refused.iter().map(|refusal| Exit::of_code(refusal.code));
+        let exit = Exit::together(exits.chain([Exit::Done]));
+        self.refused = refused;
+        self.finish("already-so", exit, Some("it is so already".to_owned()))
+    }
+
+    fn all_refused(self, plan: &Plan) -> Result<Exit, Trouble> {
+        match plan.refused() {
+            [] => self.finish("already-so", Exit::Done, Some("there is nothing to do".to_owned())),
+            [only] => Err(Trouble::refused(only, self.snapshot)),
+            several => {
+                let exit = Exit::together(several.iter().map(|refusal| Exit::of_code(refusal.code)));
+                Report { refused: several.to_vec(), ..self }.finish(
+                    "refused",
+                    exit,
+                    Some("nothing was done".to_owned()),
+                )
+            }
+        }
+    }
+
+    fn dry_run(self, planned: &PlannedAnswer) -> Result<Exit, Trouble> {
+        let refused = planned.plan.refused().iter().map(|refusal| Exit::of_code(refusal.code));
+        let exit = Exit::together(refused.chain([Exit::Done]));
+        if self.json {
+            return Report { planned: Some(planned), ..self }.finish("planned", exit, None);
+        }
+        Ok(exit)
+    }
+
+    fn plan_changed(self, new: &PlannedAnswer) -> Result<Exit, Trouble> {
+        let text = format!("the plan has changed, nothing ran ({}); this is the plan now", Code::PLAN_CHANGED);
+        if !self.json {
+            eprintln!("ecdeck: {text}:");
+            json::write_out(plan_text::plan(new, self.snapshot).as_bytes())?;
+            return Ok(Exit::Refused);
+        }
+        Report { planned: Some(new), ..self }.finish("changed", Exit::Refused, Some(text))
+    }
+
+    fn finish(self, result: &'static str, exit: Exit, text: Option<String>) -> Result<Exit, Trouble> {
+        if self.json {
+            self.print_json(result, exit, text)?;
+        } else {
+            self.print_text(text.as_deref())?;
+        }
+        Ok(exit)
+    }
+
+    fn volume_of(&self, index: usize) -> Option<crate::model::identity::VolumeId> {
+        self.planned.and_then(|planned| planned.plan.items().get(index)).map(|item| item.volume)
+    }
+
+    fn print_json(self, result: &'static str, exit: Exit, text: Option<String>) -> Result<(), Trouble> {
+        let outcomes = self.outcomes.iter().enumerate().filter_map(|(index, (operation, end))| {
+            let volume = VolumeRef::new(self.volume_of(index)?, self.snapshot);
+            Some(OutcomeEntry { operation: operation.0, volume, end: end.clone() })
+        });
+        let document = ChangeDocument {
+            verb: self.verb,
+            result,
+            plan: self.planned.map(|planned| PlanDocument::new(planned, self.snapshot)),
+            refused: self.refused.iter().map(|refusal| RefusalDocument::new(refusal, self.snapshot)).collect(),
+            operations: outcomes.collect(),
+            text,
+            exit: exit as u8,
+        };
+        json::print(self.snapshot.site.demo, &document)
+    }
+
+    fn print_text(self, text: Option<&str>) -> Result<(), Trouble> {
+        for (index, (operation, end)) in self.outcomes.iter().enumerate() {
+            let Some(volume) = self.volume_of(index) else { continue };
+            let label = self.snapshot.label(volume);
+            match end {
+                Some(OperationEnd::Done) => json::write_out(format!("{} {label}: done\n", self.verb).as_bytes())?,
+                Some(end) => eprintln!("ecdeck: {} {label} ({operation}): {}", self.verb, end_text(end)),
+                None => eprintln!("ecdeck: {} {label} ({operation}): goes on", self.verb),
+            }
+        }
+        // What the plan refused stands in the printed plan; here is only what was refused without one.
+        if self.planned.is_none() {
+            for refusal in &self.refused {
+                eprintln!("ecdeck: {}", plan_text::refusal(refusal, self.snapshot));
+            }
+        }
+        if let Some(text) = text {
+            eprintln!("{text}");
+        }
+        Ok(())
+    }
+}
+
+/// How an operation ended, in words.
+pub fn end_text(end: &OperationEnd) -> String {
+    let escaped = |why: &String| Untrusted::new(why.trim_end_matches('.')).escaped();
+    match end {
+        OperationEnd::Done => "done".to_owned(),
+        OperationEnd::NotDone { code, why } => format!("not done: {} ({code})", escaped(why)),
+        OperationEnd::Failed { code, why } => format!("failed part way: {} ({code})", escaped(why)),
+        OperationEnd::OutcomeUnknown { why } => {
+            format!("outcome unknown: {} ({})", escaped(why), Code::OUTCOME_UNKNOWN)
+        }
+    }
+}

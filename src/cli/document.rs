@@ -1,0 +1,478 @@
+//! The documents of `--json`: shapes that scripts rely on.
+
+use super::{request_line, times};
+use crate::engine::protocol::PlannedAnswer;
+use crate::model::codes::Code;
+use crate::model::identity::{Name, VolumeId};
+use crate::model::plan::{Confirmation, NearMiss, Notice, PlanStep, Refusal};
+use crate::model::records::{BackupMode, GenerationState, OperationEnd, PastGeneration, Policy};
+use crate::model::request::{Request, Verb};
+use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, ErrorByte, Pair, Phase, Status};
+use crate::model::snapshot::{
+    BackupState, BackupVolumeView, ClaimView, Due, Halves, OperationView, Problem, Reach, Ready, SessionView, Snapshot,
+    TransactionState, TransactionVolumeView,
+};
+use crate::model::units::{Blocks, Percent, Timestamp, Version};
+use crate::model::untrusted::Untrusted;
+use serde::{Serialize, Serializer};
+
+/// An instant as RFC 3339 in UTC.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamp(pub Timestamp);
+
+impl Serialize for Stamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&times::stamp(self.0))
+    }
+}
+
+/// A volume as something else refers to it.
+#[derive(Debug, Clone, Serialize)]
+pub struct VolumeRef {
+    pub id: VolumeId,
+    pub name: String,
+    /// `ARRAY/0x21`.
+    pub location: String,
+}
+
+impl VolumeRef {
+    pub fn new(id: VolumeId, snapshot: &Snapshot) -> Self {
+        Self { id, name: snapshot.label(id), location: snapshot.location(id) }
+    }
+}
+
+/// `status --json`.
+#[derive(Serialize)]
+pub struct StatusDocument<'a> {
+    pub site: &'a str,
+    pub sequence: u64,
+    pub taken_at: Stamp,
+    pub arrays: Vec<ArrayEntry<'a>>,
+    pub transaction_volumes: Vec<TransactionVolumeEntry<'a>>,
+    pub pool: Vec<BackupVolumeEntry<'a>>,
+    pub sessions: Vec<SessionEntry<'a>>,
+    pub operations: Vec<OperationEntry<'a>>,
+}
+
+impl<'a> StatusDocument<'a> {
+    pub fn new(snapshot: &'a Snapshot) -> Self {
+        Self {
+            site: &snapshot.site.name,
+            sequence: snapshot.sequence,
+            taken_at: Stamp(snapshot.taken_at),
+            arrays: snapshot.arrays.iter().map(ArrayEntry::new).collect(),
+            transaction_volumes: transaction_volumes(snapshot),
+            pool: pool(snapshot),
+            sessions: snapshot.sessions.iter().map(|session| SessionEntry::new(session, snapshot)).collect(),
+            operations: snapshot.operations.iter().map(|operation| OperationEntry::new(operation, snapshot)).collect(),
+        }
+    }
+}
+
+pub fn transaction_volumes(snapshot: &Snapshot) -> Vec<TransactionVolumeEntry<'_>> {
+    snapshot.transaction_volumes.iter().map(|view| TransactionVolumeEntry::new(view, snapshot)).collect()
+}
+
+pub fn pool(snapshot: &Snapshot) -> Vec<BackupVolumeEntry<'_>> {
+    snapshot.pool.iter().map(|view| BackupVolumeEntry::new(view, snapshot)).collect()
+}
+
+#[derive(Serialize)]
+pub struct ArrayEntry<'a> {
+    name: &'a Name,
+    box_id: Option<crate::model::identity::BoxId>,
+    reachable: bool,
+    /// Why it is not reachable.
+    why: Option<String>,
+    taken_at: Option<Stamp>,
+}
+
+impl<'a> ArrayEntry<'a> {
+    fn new(view: &'a crate::model::snapshot::ArrayView) -> Self {
+        let why = match &view.reach {
+            Reach::Reachable => None,
+            Reach::Waiting => Some("not asked yet".to_owned()),
+            Reach::Unreachable { why, .. } => Some(why.raw().to_owned()),
+            Reach::IdentityChanged { found } => Some(format!("another box answers: {found}")),
+        };
+        let reachable = view.reach == Reach::Reachable;
+        Self { name: &view.name, box_id: view.box_id, reachable, why, taken_at: view.taken_at.map(Stamp) }
+    }
+}
+
+#[derive(Serialize)]
+pub struct TransactionVolumeEntry<'a> {
+    id: VolumeId,
+    name: &'a Name,
+    location: String,
+    blocks: Blocks,
+    state: TransactionState,
+    policy: Option<Policy>,
+    kept: u16,
+    next_version: Version,
+    last_backup: Option<Backup>,
+    /// Days over the policy's interval; 0 when not overdue.
+    overdue_days: u32,
+    /// Whether a backup is possible now.
+    ready: bool,
+    /// When it will be, at the latest, if that is known.
+    ready_at: Option<Stamp>,
+    problem: Option<ProblemEntry<'a>>,
+    held_by: Option<ClaimEntry>,
+}
+
+#[derive(Serialize)]
+struct Backup {
+    version: Version,
+    taken_at: Stamp,
+}
+
+#[derive(Serialize)]
+struct ProblemEntry<'a> {
+    code: Code,
+    text: &'a str,
+    array_error: Option<String>,
+    since: Option<Stamp>,
+}
+
+impl<'a> ProblemEntry<'a> {
+    fn new(problem: &'a Problem) -> Self {
+        let array_error = problem.array_error.as_ref().map(ErrorByte::to_string);
+        Self { code: problem.code, text: &problem.text, array_error, since: problem.since.map(Stamp) }
+    }
+}
+
+/// Who has a volume, and since when.
+#[derive(Serialize)]
+struct ClaimEntry {
+    operation: u64,
+    verb: Verb,
+    holder: String,
+    since: Stamp,
+}
+
+impl ClaimEntry {
+    fn new(claim: &ClaimView) -> Self {
+        Self {
+            operation: claim.operation.0,
+            verb: claim.verb,
+            holder: claim.holder.to_string(),
+            since: Stamp(claim.since),
+        }
+    }
+}
+
+impl<'a> TransactionVolumeEntry<'a> {
+    fn new(view: &'a TransactionVolumeView, snapshot: &Snapshot) -> Self {
+        let volume = &view.volume;
+        Self {
+            id: volume.id,
+            name: &volume.name,
+            location: snapshot.location(volume.id),
+            blocks: volume.blocks,
+            state: view.state,
+            policy: volume.policy,
+            kept: view.kept,
+            next_version: volume.next_version,
+            last_backup: view.last_backup.map(|(version, at)| Backup { version, taken_at: Stamp(at) }),
+            overdue_days: if let Due::Overdue(days) = view.due { days } else { 0 },
+            ready: view.ready == Ready::Now,
+            ready_at: latest(view.ready),
+            problem: view.problem.as_ref().map(ProblemEntry::new),
+            held_by: view.claimed.as_ref().map(ClaimEntry::new),
+        }
+    }
+}
+
+fn latest(ready: Ready) -> Option<Stamp> {
+    if let Ready::Between { latest, .. } = ready { Some(Stamp(latest)) } else { None }
+}
+
+#[derive(Serialize)]
+pub struct BackupVolumeEntry<'a> {
+    id: VolumeId,
+    name: Option<&'a Name>,
+    location: String,
+    blocks: Blocks,
+    state: BackupState,
+    /// Whose generation or session is on it.
+    transaction_volume: Option<VolumeRef>,
+    generation: Option<Version>,
+    problem: Option<ProblemEntry<'a>>,
+    held_by: Option<ClaimEntry>,
+}
+
+impl<'a> BackupVolumeEntry<'a> {
+    fn new(view: &'a BackupVolumeView, snapshot: &Snapshot) -> Self {
+        Self {
+            id: view.volume.id,
+            name: view.volume.name.as_ref(),
+            location: snapshot.location(view.volume.id),
+            blocks: view.volume.blocks,
+            state: view.state,
+            transaction_volume: view.transaction_volume.map(|id| VolumeRef::new(id, snapshot)),
+            generation: view.generation,
+            problem: view.problem.as_ref().map(ProblemEntry::new),
+            held_by: view.claimed.as_ref().map(ClaimEntry::new),
+        }
+    }
+}
+
+/// A volume of an array that nobody registered.
+#[derive(Serialize)]
+pub struct UnregisteredEntry<'a> {
+    id: VolumeId,
+    label: &'a Untrusted,
+    location: String,
+    blocks: Blocks,
+}
+
+impl<'a> UnregisteredEntry<'a> {
+    pub fn new(volume: &'a ArrayVolume, snapshot: &Snapshot) -> Self {
+        Self { id: volume.id, label: &volume.label, location: snapshot.location(volume.id), blocks: volume.blocks }
+    }
+}
+
+#[derive(Serialize)]
+pub struct SessionEntry<'a> {
+    kind: CopyKind,
+    source: VolumeRef,
+    target: VolumeRef,
+    status: Status,
+    phase: Phase,
+    /// Of the copy that runs now; null without a total.
+    percent: Option<Percent>,
+    blocks_done: Option<Blocks>,
+    blocks_total: Option<Blocks>,
+    /// What a resume would copy, where the array tells.
+    difference_blocks: Option<Blocks>,
+    array_words: &'a ArrayWords,
+    error: Option<String>,
+    ours: bool,
+    full: Option<bool>,
+    bytes_per_second: Option<u64>,
+    ready: bool,
+    ready_at: Option<Stamp>,
+    halves: &'a Halves,
+    requestor: &'a Untrusted,
+    since: Stamp,
+    taken_at: Stamp,
+    sid: u32,
+}
+
+impl<'a> SessionEntry<'a> {
+    fn new(session: &'a SessionView, snapshot: &Snapshot) -> Self {
+        Self {
+            kind: session.pair.kind,
+            source: VolumeRef::new(session.pair.source, snapshot),
+            target: VolumeRef::new(session.pair.target, snapshot),
+            status: session.status,
+            phase: session.phase,
+            percent: session.progress.and_then(crate::model::units::Progress::percent),
+            blocks_done: session.progress.map(|progress| progress.done),
+            blocks_total: session.progress.map(|progress| progress.total),
+            difference_blocks: session.difference,
+            array_words: &session.words,
+            error: session.error.as_ref().map(ErrorByte::to_string),
+            ours: session.ours,
+            full: session.full,
+            bytes_per_second: session.rate,
+            ready: session.ready == Ready::Now,
+            ready_at: latest(session.ready),
+            halves: &session.halves,
+            requestor: &session.requestor,
+            since: Stamp(session.since),
+            taken_at: Stamp(session.taken_at),
+            sid: session.sid,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub struct OperationEntry<'a> {
+    id: u64,
+    verb: Verb,
+    volume: VolumeRef,
+    actor: String,
+    started: Stamp,
+    step: &'a str,
+    steps_done: usize,
+    steps_total: usize,
+    ended: Option<Stamp>,
+    end: Option<&'a OperationEnd>,
+}
+
+impl<'a> OperationEntry<'a> {
+    fn new(view: &'a OperationView, snapshot: &Snapshot) -> Self {
+        Self {
+            id: view.id.0,
+            verb: view.verb,
+            volume: VolumeRef::new(view.volume, snapshot),
+            actor: view.actor.to_string(),
+            started: Stamp(view.started),
+            step: &view.step,
+            steps_done: view.steps_done,
+            steps_total: view.steps_total,
+            ended: view.end.as_ref().map(|(at, _)| Stamp(*at)),
+            end: view.end.as_ref().map(|(_, end)| end),
+        }
+    }
+}
+
+/// One generation of `history --json`.
+#[derive(Serialize)]
+pub struct GenerationEntry<'a> {
+    version: Version,
+    transaction_volume: VolumeRef,
+    backup_volume: VolumeRef,
+    blocks: Blocks,
+    taken_at: Stamp,
+    mode: BackupMode,
+    #[serde(flatten)]
+    state: &'a GenerationState,
+    held: Option<&'a Untrusted>,
+    provisioned: bool,
+    operation: Option<u64>,
+    kept: bool,
+    released_at: Option<Stamp>,
+    released_why: Option<crate::model::records::ReleaseReason>,
+}
+
+impl<'a> GenerationEntry<'a> {
+    pub fn new(past: &'a PastGeneration, snapshot: &Snapshot) -> Self {
+        let generation = &past.generation;
+        Self {
+            version: generation.version,
+            transaction_volume: VolumeRef::new(generation.transaction_volume, snapshot),
+            backup_volume: VolumeRef::new(generation.backup_volume, snapshot),
+            blocks: generation.blocks,
+            taken_at: Stamp(generation.taken_at),
+            mode: generation.mode,
+            state: &generation.state,
+            held: generation.held.as_ref(),
+            provisioned: generation.provisioned,
+            operation: generation.operation.map(|operation| operation.0),
+            kept: past.released.is_none(),
+            released_at: past.released.map(|(at, _)| Stamp(at)),
+            released_why: past.released.map(|(_, why)| why),
+        }
+    }
+}
+
+/// A plan, for `--dry-run` and beside what came of it.
+#[derive(Serialize)]
+pub struct PlanDocument<'a> {
+    digest: &'a str,
+    sequence: u64,
+    items: Vec<PlanItemEntry<'a>>,
+    refused: Vec<RefusalDocument>,
+    /// What `--confirm` has to name.
+    confirmation: Option<&'a Confirmation>,
+}
+
+#[derive(Serialize)]
+struct PlanItemEntry<'a> {
+    verb: Verb,
+    volume: VolumeRef,
+    steps: &'a [PlanStep],
+    /// The steps in words.
+    texts: Vec<String>,
+    /// The exact commands to the arrays.
+    commands: &'a [String],
+    notices: &'a [Notice],
+    confirmation: Option<&'a Confirmation>,
+}
+
+impl<'a> PlanDocument<'a> {
+    pub fn new(planned: &'a PlannedAnswer, snapshot: &Snapshot) -> Self {
+        let commands = planned.commands.iter().map(Vec::as_slice).chain(std::iter::repeat(&[] as &[String]));
+        let items = planned.plan.items().iter().zip(commands).map(|(item, commands)| PlanItemEntry {
+            verb: item.verb,
+            volume: VolumeRef::new(item.volume, snapshot),
+            steps: &item.steps,
+            texts: item.steps.iter().map(|step| super::plan_text::step(step, snapshot)).collect(),
+            commands,
+            notices: &item.notices,
+            confirmation: item.confirmation.as_ref(),
+        });
+        Self {
+            digest: planned.plan.digest().as_str(),
+            sequence: planned.sequence,
+            items: items.collect(),
+            refused: planned.plan.refused().iter().map(|refusal| RefusalDocument::new(refusal, snapshot)).collect(),
+            confirmation: planned.plan.confirmation(),
+        }
+    }
+}
+
+/// A refusal with its ways on, each also as the command line that takes it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RefusalDocument {
+    code: Code,
+    volume: Option<VolumeRef>,
+    reason: String,
+    near_misses: Vec<NearMiss>,
+    remedies: Vec<RemedyEntry>,
+    array_code: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct RemedyEntry {
+    label: String,
+    /// The words after `ecdeck`; what agrees (`--yes`, `--confirm`) is left to whoever takes it.
+    command: Option<Vec<String>>,
+    destroys: bool,
+    request: Request,
+}
+
+impl RefusalDocument {
+    pub fn new(refusal: &Refusal, snapshot: &Snapshot) -> Self {
+        let remedies = refusal.remedies.iter().map(|remedy| RemedyEntry {
+            label: remedy.label.clone(),
+            command: request_line::words(&remedy.request, snapshot),
+            destroys: remedy.destroys,
+            request: remedy.request.clone(),
+        });
+        Self {
+            code: refusal.code,
+            volume: refusal.volume.map(|id| VolumeRef::new(id, snapshot)),
+            reason: refusal.reason.clone(),
+            near_misses: refusal.near_misses.clone(),
+            remedies: remedies.collect(),
+            array_code: refusal.array_code.clone(),
+        }
+    }
+
+    pub fn has_remedies(&self) -> bool {
+        !self.remedies.is_empty()
+    }
+}
+
+/// What came of one operation.
+#[derive(Serialize)]
+pub struct OutcomeEntry {
+    pub operation: u64,
+    pub volume: VolumeRef,
+    /// Null while it goes on.
+    pub end: Option<OperationEnd>,
+}
+
+/// What a changing verb did.
+#[derive(Serialize)]
+pub struct ChangeDocument<'a> {
+    pub verb: Verb,
+    /// `planned` (a dry run), `already-so`, `changed` (another plan than the one agreed to: nothing ran), `ended`,
+    /// `detached`, `time-limit`.
+    pub result: &'static str,
+    pub plan: Option<PlanDocument<'a>>,
+    pub refused: Vec<RefusalDocument>,
+    pub operations: Vec<OutcomeEntry>,
+    /// What else there is to say, as a sentence.
+    pub text: Option<String>,
+    pub exit: u8,
+}
+
+/// The copy of a pair, for waiting messages.
+pub fn pair_text(pair: Pair, snapshot: &Snapshot) -> String {
+    format!("{} -> {}", snapshot.label(pair.source), snapshot.location(pair.target))
+}

@@ -1,0 +1,71 @@
+//! `ecdeck completions` and `ecdeck man`: made from the tree of verbs, so they cannot drift.
+
+use super::arguments::CommandLine;
+use super::{Exit, Trouble, json};
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+pub fn completions(shell: Shell) -> Result<Exit, Trouble> {
+    let mut out = Vec::new();
+    clap_complete::generate(shell, &mut CommandLine::command(), "ecdeck", &mut out);
+    json::write_out(&out)?;
+    Ok(Exit::Done)
+}
+
+/// One page: the command itself, then every verb.
+pub fn man() -> Result<Exit, Trouble> {
+    let page = manual().map_err(|error| Trouble::failed(format!("the manual page could not be made: {error}")))?;
+    json::write_out(&page)?;
+    Ok(Exit::Done)
+}
+
+fn manual() -> std::io::Result<Vec<u8>> {
+    let mut command = CommandLine::command();
+    command.build();
+    let mut out = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut out)?;
+    verbs(&command, &mut out)?;
+    Ok(out)
+}
+
+fn verbs(command: &clap::Command, out: &mut Vec<u8>) -> std::io::Result<()> {
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        if verb.has_subcommands() {
+            verbs(verb, out)?;
+        }
+        if verb.has_subcommands() && verb.get_positionals().next().is_none() {
+            continue;
+        }
+        let man = clap_mangen::Man::new(verb.clone());
+        let title = verb.get_bin_name().or(verb.get_display_name()).unwrap_or(verb.get_name()).to_uppercase();
+        out.extend_from_slice(format!(".SH \"{title}\"\n").as_bytes());
+        if let Some(about) = verb.get_about() {
+            out.extend_from_slice(format!("{about}\n").as_bytes());
+        }
+        let mut section = Vec::new();
+        man.render_synopsis_section(&mut section)?;
+        man.render_options_section(&mut section)?;
+        out.extend_from_slice(&below(&section));
+    }
+    Ok(())
+}
+
+/// Sections become subsections.
+fn below(section: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(section).replace(".SH ", ".SS ").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_has_every_verb() {
+        let page = String::from_utf8(manual().unwrap()).unwrap();
+        for verb in
+            ["ECDECK SYNC START", "ECDECK BACKUP", "ECDECK HISTORY HOLD", "ECDECK AUDIT VERIFY", "ECDECK EXPLAIN"]
+        {
+            assert!(page.contains(&format!(".SH \"{verb}\"")), "{verb} is not in the manual");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `ecdeck history`: generations, kept and given up; holding and deleting them.
+
+use super::arguments::{History, HistoryVerb};
+use super::change::{self, Then};
+use super::document::GenerationEntry;
+use super::link::{House, Link, Need, unexpected};
+use super::plan_text::{place, state_text};
+use super::table::{Lean, Table};
+use super::wait::Patience;
+use super::{Exit, Trouble, json, names, times};
+use crate::engine::protocol::{Answer, Ask};
+use crate::model::records::{PastGeneration, ReleaseReason};
+use crate::model::request::Action;
+use crate::model::snapshot::Snapshot;
+use crate::model::units::Version;
+use crate::model::untrusted::Untrusted;
+use serde::Serialize;
+
+pub async fn run(asked: &History, house: &dyn House) -> Result<Exit, Trouble> {
+    match &asked.verb {
+        None => show(asked, &mut house.open(Need::Reading).await?).await,
+        Some(verb) => alter(verb, &mut house.open(Need::Changing).await?).await,
+    }
+}
+
+async fn alter(verb: &HistoryVerb, link: &mut Link) -> Result<Exit, Trouble> {
+    let on = verb.on();
+    let volume = names::volume(&*link.snapshot().await?, &on.volume)?;
+    let version = Version(on.version);
+    let action = match verb {
+        HistoryVerb::Delete(_) => Action::DeleteGeneration { volume, version },
+        HistoryVerb::Unhold(_) => Action::Unhold { volume, version },
+        HistoryVerb::Hold(on) => {
+            let why = on.change.reason.as_deref().filter(|why| !why.trim().is_empty());
+            let why = why.ok_or_else(|| Trouble::usage("a hold needs its reason: give --reason TEXT"))?;
+            Action::Hold { volume, version, why: Untrusted::from(why) }
+        }
+    };
+    let patience = Patience::new(on.change.time_limit);
+    change::run(link, &on.change, change::request(action, &on.change), patience, Then::Return).await
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    generations: Vec<GenerationEntry<'a>>,
+}
+
+async fn show(asked: &History, link: &mut Link) -> Result<Exit, Trouble> {
+    let snapshot = link.snapshot().await?;
+    let volume = asked.volume.as_deref().map(|text| names::volume(&snapshot, text)).transpose()?;
+    let generations = match link.ask(Ask::History { volume, most: asked.last }).await? {
+        Answer::History { generations } => generations,
+        other => return Err(unexpected(&other)),
+    };
+    if asked.json {
+        let generations = generations.iter().map(|past| GenerationEntry::new(past, &snapshot)).collect();
+        json::print(snapshot.site.demo, &Document { generations })?;
+    } else {
+        json::write_out(text(&generations, &snapshot).as_bytes())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn text(generations: &[PastGeneration], snapshot: &Snapshot) -> String {
+    if generations.is_empty() {
+        return "no generations\n".to_owned();
+    }
+    let mut table = Table::new(&[
+        ("volume", Lean::Left),
+        ("version", Lean::Right),
+        ("taken", Lean::Left),
+        ("size", Lean::Right),
+        ("on", Lean::Left),
+        ("mode", Lean::Left),
+        ("state", Lean::Left),
+    ]);
+    for past in generations {
+        let generation = &past.generation;
+        table.row([
+            snapshot.label(generation.transaction_volume),
+            generation.version.to_string(),
+            times::minute(generation.taken_at),
+            generation.blocks.to_string(),
+            place(generation.backup_volume, snapshot),
+            generation.mode.to_string(),
+            state(past),
+        ]);
+    }
+    table.render()
+}
+
+fn state(past: &PastGeneration) -> String {
+    let generation = &past.generation;
+    let mut words = Vec::new();
+    match past.released {
+        None => words.push(state_text(&generation.state)),
+        Some((at, why)) => {
+            let why = match why {
+                ReleaseReason::Retention => "pushed out",
+                ReleaseReason::Deleted => "deleted",
+                ReleaseReason::Overwritten => "overwritten",
+                ReleaseReason::Reconciled => "reconciled",
+            };
+            words.push(format!("{why} {}", times::minute(at)));
+        }
+    }
+    if let Some(held) = &generation.held {
+        words.push(format!("held: {}", held.escaped()));
+    }
+    if generation.provisioned {
+        words.push("provisioned".to_owned());
+    }
+    words.join(", ")
+}

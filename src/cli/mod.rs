@@ -1,0 +1,63 @@
+//! The command line: what can be typed, and what is printed for it, as text or as JSON.
+//!
+//! Belongs here: one file a family of verbs, the dialogue of plan, agreement and waiting, exit statuses, documents.
+//! Does not: what is legal (model), doing it (engine), starting processes and choosing the site (main wires that).
+
+mod agree;
+pub mod arguments;
+mod audit;
+mod backup;
+mod change;
+mod document;
+mod events;
+mod exit;
+mod explain;
+mod help;
+mod history;
+mod json;
+pub mod link;
+mod names;
+mod plan_text;
+mod policy;
+mod request_line;
+mod status;
+mod sync;
+mod table;
+mod times;
+mod trouble;
+mod volume;
+mod wait;
+
+pub use arguments::{CommandLine, Verb};
+pub use exit::Exit;
+pub use trouble::Trouble;
+
+use link::{House, Need};
+
+/// Runs a verb to its end and tells how it ended. Everything that goes wrong has been printed by then.
+pub async fn run(verb: &Verb, house: &dyn House) -> Exit {
+    let json = verb.wants_json();
+    match dispatch(verb, house).await {
+        Ok(exit) => exit,
+        Err(trouble) => {
+            trouble.print(json, house.is_demo());
+            trouble.exit
+        }
+    }
+}
+
+async fn dispatch(verb: &Verb, house: &dyn House) -> Result<Exit, Trouble> {
+    match verb {
+        Verb::Explain(asked) => explain::run(asked),
+        Verb::Completions { shell } => help::completions(*shell),
+        Verb::Man => help::man(),
+        Verb::Status(asked) => status::run(asked, &mut house.open(Need::Reading).await?).await,
+        Verb::History(asked) => history::run(asked, house).await,
+        Verb::Audit { verb } => audit::run(verb, &mut house.open(Need::Reading).await?).await,
+        Verb::Policy { verb } => policy::run(verb, house).await,
+        Verb::Volume { verb } => volume::run(verb, house).await,
+        Verb::Sync { verb } => sync::run(verb, &mut house.open(Need::Changing).await?).await,
+        Verb::Backup(asked) => backup::run(asked, &mut house.open(Need::Changing).await?).await,
+        Verb::Serve(_) => Err(Trouble::usage("`ecdeck serve` is started by the program itself")),
+    }
+}

@@ -1,0 +1,77 @@
+//! `ecdeck policy`: what is kept of each transaction volume.
+
+use super::arguments::PolicyVerb;
+use super::change::{self, Then};
+use super::link::{House, Need};
+use super::table::{Lean, Table};
+use super::wait::Patience;
+use super::{Exit, Trouble, json, names};
+use crate::model::identity::{Name, VolumeId};
+use crate::model::records::Policy;
+use crate::model::request::Action;
+use crate::model::snapshot::{Snapshot, TransactionVolumeView};
+use serde::Serialize;
+
+pub async fn run(verb: &PolicyVerb, house: &dyn House) -> Result<Exit, Trouble> {
+    match verb {
+        PolicyVerb::Show { volumes, json } => {
+            let snapshot = house.open(Need::Reading).await?.snapshot().await?;
+            show(&snapshot, volumes, *json)
+        }
+        PolicyVerb::Set { volume, generations, interval, mode, change } => {
+            let mut link = house.open(Need::Changing).await?;
+            let snapshot = link.snapshot().await?;
+            let policy = Policy { generations: *generations, interval_days: *interval, mode: (*mode).into() };
+            let action = Action::SetPolicy { volume: names::volume(&snapshot, volume)?, policy };
+            let patience = Patience::new(change.time_limit);
+            change::run(&mut link, change, change::request(action, change), patience, Then::Return).await
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    policies: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: VolumeId,
+    name: &'a Name,
+    policy: Option<Policy>,
+    kept: u16,
+}
+
+fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, Trouble> {
+    let wanted = names::volumes(snapshot, volumes)?;
+    let is_wanted = |view: &&TransactionVolumeView| wanted.is_empty() || wanted.contains(&view.volume.id);
+    let views: Vec<&TransactionVolumeView> = snapshot.transaction_volumes.iter().filter(is_wanted).collect();
+    if let Some(other) = wanted.iter().find(|id| snapshot.transaction_volume(**id).is_none()) {
+        let code = crate::model::codes::Code::NOT_A_TRANSACTION_VOLUME;
+        return Err(Trouble::coded(code, format!("{} is not a transaction volume ({code})", snapshot.label(*other))));
+    }
+    if as_json {
+        let policies = views.iter().map(|view| {
+            let volume = &view.volume;
+            Entry { id: volume.id, name: &volume.name, policy: volume.policy, kept: view.kept }
+        });
+        json::print(snapshot.site.demo, &Document { policies: policies.collect() })?;
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(&[
+        ("volume", Lean::Left),
+        ("kept", Lean::Right),
+        ("of", Lean::Right),
+        ("every", Lean::Right),
+        ("mode", Lean::Left),
+    ]);
+    for view in views {
+        let (of, every, mode) = view.volume.policy.map_or_else(
+            || ("-".to_owned(), "-".to_owned(), "no policy".to_owned()),
+            |policy| (policy.generations.to_string(), format!("{} d", policy.interval_days), policy.mode.to_string()),
+        );
+        table.row([view.volume.name.to_string(), view.kept.to_string(), of, every, mode]);
+    }
+    json::write_out(table.render().as_bytes())?;
+    Ok(Exit::Done)
+}

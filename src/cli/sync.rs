@@ -1,0 +1,64 @@
+//! `ecdeck sync`: start, suspend, resume, cancel, force-stop.
+
+use super::arguments::{OnSession, Sync};
+use super::change::{self, Then};
+use super::link::Link;
+use super::names;
+use super::wait::Patience;
+use super::{Exit, Trouble};
+use crate::model::identity::VolumeId;
+use crate::model::request::{Action, CancelScope};
+use crate::model::snapshot::Snapshot;
+use crate::model::units::Version;
+
+pub async fn run(verb: &Sync, link: &mut Link) -> Result<Exit, Trouble> {
+    let patience = Patience::new(verb.change().time_limit);
+    let snapshot = link.snapshot().await?;
+    let (action, then) = action(verb, &snapshot)?;
+    change::run(link, verb.change(), change::request(action, verb.change()), patience, then).await
+}
+
+fn action(verb: &Sync, snapshot: &Snapshot) -> Result<(Action, Then), Trouble> {
+    let then = |wait: bool| if wait { Then::UntilEquivalent } else { Then::Return };
+    Ok(match verb {
+        Sync::Start { volumes, wait, overwrite_version: None, .. } => {
+            let volumes = names::volumes(snapshot, volumes)?;
+            (Action::Start { volumes, targets: Vec::new(), together: false }, then(*wait))
+        }
+        Sync::Start { volumes, wait, overwrite_version: Some(version), .. } => {
+            let [volume] = volumes.as_slice() else {
+                return Err(Trouble::usage("--overwrite-version goes with one transaction volume"));
+            };
+            (Action::Overwrite { volume: names::volume(snapshot, volume)?, version: Version(*version) }, then(*wait))
+        }
+        Sync::Suspend(on) => {
+            let (volumes, target) = on_session(on, snapshot)?;
+            (Action::Suspend { volumes, target }, Then::Return)
+        }
+        Sync::Resume(on) => {
+            let (volumes, target) = on_session(on, snapshot)?;
+            (Action::Resume { volumes, target }, then(on.wait))
+        }
+        Sync::Cancel { on, all } => {
+            let (volumes, target) = on_session(on, snapshot)?;
+            let scope = match target {
+                Some(target) => CancelScope::One(target),
+                None if *all => CancelScope::All,
+                None => CancelScope::Live,
+            };
+            (Action::Cancel { volumes, scope }, Then::Return)
+        }
+        Sync::ForceStop { volume, target, .. } => {
+            let target = target.as_deref().map(|target| names::volume(snapshot, target)).transpose()?;
+            (Action::ForceStop { volume: names::volume(snapshot, volume)?, target }, Then::Return)
+        }
+    })
+}
+
+fn on_session(on: &OnSession, snapshot: &Snapshot) -> Result<(Vec<VolumeId>, Option<VolumeId>), Trouble> {
+    if on.volume.is_some() && on.volumes.len() > 1 {
+        return Err(Trouble::usage("--volume goes with one transaction volume"));
+    }
+    let target = on.volume.as_deref().map(|target| names::volume(snapshot, target)).transpose()?;
+    Ok((names::volumes(snapshot, &on.volumes)?, target))
+}

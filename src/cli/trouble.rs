@@ -1,0 +1,88 @@
+//! What ends a verb early: a sentence, an exit status, and where there is one a code with the ways on.
+
+use super::document::RefusalDocument;
+use super::exit::Exit;
+use super::json;
+use crate::model::codes::Code;
+use crate::model::plan::Refusal;
+use crate::model::snapshot::Snapshot;
+use serde::Serialize;
+
+/// An end that is not the wanted one.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    pub exit: Exit,
+    pub code: Option<Code>,
+    /// Sentences for people; escaped.
+    pub text: String,
+    refusal: Option<Box<RefusalDocument>>,
+}
+
+impl Trouble {
+    pub fn new(exit: Exit, text: impl Into<String>) -> Self {
+        Self { exit, code: None, text: text.into(), refusal: None }
+    }
+
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, text)
+    }
+
+    pub fn failed(text: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, text)
+    }
+
+    pub fn not_reachable(text: impl Into<String>) -> Self {
+        Self::new(Exit::NotReachable, text)
+    }
+
+    /// A code with the sentence of the case.
+    pub fn coded(code: Code, text: impl Into<String>) -> Self {
+        Self { exit: Exit::of_code(code), code: Some(code), text: text.into(), refusal: None }
+    }
+
+    pub fn refused(refusal: &Refusal, snapshot: &Snapshot) -> Self {
+        Self {
+            exit: Exit::of_code(refusal.code),
+            code: Some(refusal.code),
+            text: super::plan_text::refusal(refusal, snapshot),
+            refusal: Some(Box::new(RefusalDocument::new(refusal, snapshot))),
+        }
+    }
+
+    /// To standard error for people, to standard output as a document.
+    pub fn print(&self, as_json: bool, demo: bool) {
+        if as_json {
+            let error = ErrorBody {
+                code: self.code,
+                text: &self.text,
+                remedy: self.code.and_then(Code::explain).map(|row| row.remedy),
+                refusal: self.refusal.as_deref(),
+            };
+            // Nothing is left to tell when even that cannot be printed.
+            let _ = json::print(demo, &ErrorDocument { error, exit: self.exit as u8 });
+            return;
+        }
+        eprintln!("ecdeck: {}", self.text);
+        let already_told = self.refusal.as_ref().is_some_and(|refusal| refusal.has_remedies());
+        if let Some(row) = self.code.and_then(Code::explain).filter(|_| !already_told) {
+            eprintln!("  {}", row.remedy);
+        }
+        if let Some(code) = self.code {
+            eprintln!("  `ecdeck explain {code}` tells more.");
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorDocument<'a> {
+    error: ErrorBody<'a>,
+    exit: u8,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    code: Option<Code>,
+    text: &'a str,
+    remedy: Option<&'static str>,
+    refusal: Option<&'a RefusalDocument>,
+}

@@ -1,0 +1,99 @@
+//! `ecdeck volume`: which volumes belong to the site.
+
+use super::arguments::{Change, VolumeVerb};
+use super::change::{self, Then};
+use super::document::{self, BackupVolumeEntry, TransactionVolumeEntry, UnregisteredEntry};
+use super::link::{House, Link, Need};
+use super::table::{Lean, Table};
+use super::wait::Patience;
+use super::{Exit, Trouble, json, names};
+use crate::model::request::{Action, VolumeRole};
+use crate::model::snapshot::Snapshot;
+use serde::Serialize;
+
+pub async fn run(verb: &VolumeVerb, house: &dyn House) -> Result<Exit, Trouble> {
+    match verb {
+        VolumeVerb::List { json } => {
+            let snapshot = house.open(Need::Reading).await?.snapshot().await?;
+            if *json { list_json(&snapshot) } else { list_text(&snapshot) }
+        }
+        VolumeVerb::Add { transaction, volume, name, change, .. } => {
+            let role = if *transaction { VolumeRole::Transaction } else { VolumeRole::Backup };
+            if role == VolumeRole::Transaction && name.is_none() {
+                return Err(Trouble::usage("a transaction volume needs a name: give --name N"));
+            }
+            let mut link = house.open(Need::Changing).await?;
+            let volume = names::volume(&*link.snapshot().await?, volume)?;
+            act(&mut link, change, Action::Register { volume, role, name: name.clone() }).await
+        }
+        VolumeVerb::Remove { volume, change } => {
+            let mut link = house.open(Need::Changing).await?;
+            let volume = names::volume(&*link.snapshot().await?, volume)?;
+            act(&mut link, change, Action::Unregister { volume }).await
+        }
+    }
+}
+
+async fn act(link: &mut Link, change: &Change, action: Action) -> Result<Exit, Trouble> {
+    let patience = Patience::new(change.time_limit);
+    change::run(link, change, change::request(action, change), patience, Then::Return).await
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    transaction_volumes: Vec<TransactionVolumeEntry<'a>>,
+    pool: Vec<BackupVolumeEntry<'a>>,
+    unregistered: Vec<UnregisteredEntry<'a>>,
+}
+
+fn list_json(snapshot: &Snapshot) -> Result<Exit, Trouble> {
+    let document = Document {
+        transaction_volumes: document::transaction_volumes(snapshot),
+        pool: document::pool(snapshot),
+        unregistered: snapshot.unregistered.iter().map(|volume| UnregisteredEntry::new(volume, snapshot)).collect(),
+    };
+    json::print(snapshot.site.demo, &document)?;
+    Ok(Exit::Done)
+}
+
+fn list_text(snapshot: &Snapshot) -> Result<Exit, Trouble> {
+    let mut table = Table::new(&[
+        ("volume", Lean::Left),
+        ("role", Lean::Left),
+        ("size", Lean::Right),
+        ("blocks", Lean::Right),
+        ("state", Lean::Left),
+        ("name", Lean::Left),
+    ]);
+    for view in &snapshot.transaction_volumes {
+        let volume = &view.volume;
+        let (size, blocks) = (volume.blocks.to_string(), volume.blocks.0.to_string());
+        table.row([
+            snapshot.location(volume.id),
+            "transaction".into(),
+            size,
+            blocks,
+            view.state.to_string(),
+            volume.name.to_string(),
+        ]);
+    }
+    for view in &snapshot.pool {
+        let volume = &view.volume;
+        let name = volume.name.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        let (size, blocks) = (volume.blocks.to_string(), volume.blocks.0.to_string());
+        table.row([snapshot.location(volume.id), "backup".into(), size, blocks, view.state.to_string(), name]);
+    }
+    for volume in &snapshot.unregistered {
+        let (size, blocks) = (volume.blocks.to_string(), volume.blocks.0.to_string());
+        table.row([
+            snapshot.location(volume.id),
+            "-".into(),
+            size,
+            blocks,
+            "unregistered".into(),
+            volume.label.escaped(),
+        ]);
+    }
+    json::write_out(table.render().as_bytes())?;
+    Ok(Exit::Done)
+}
