@@ -26,7 +26,7 @@ pub struct CommandLine {
     /// Few bytes to the terminal, for slow lines
     #[arg(long)]
     pub slow: bool,
-    /// Work on the demonstration site (also: ECDECK_DEMO=1)
+    /// Work on the demonstration site (also: `ECDECK_DEMO=1`)
     #[arg(long, global = true)]
     pub demo: bool,
     /// The configuration to use instead of the usual place
@@ -86,6 +86,7 @@ pub struct Status {
 
 /// Options of every verb that changes something.
 #[derive(Debug, Args, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that scripts give")]
 pub struct Change {
     /// Print the plan and do nothing
     #[arg(long)]

@@ -3,10 +3,12 @@
 use super::arguments::Audit;
 use super::link::{Link, unexpected};
 use super::table::{Lean, Table};
-use super::{Exit, Trouble, document::Stamp, events, json, times};
+use super::{Exit, Trouble, document::Stamp, json, times};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
+use crate::model::sentence;
 use crate::model::snapshot::Snapshot;
+use crate::model::untrusted::Untrusted;
 use serde::Serialize;
 
 /// Events asked for at once.
@@ -38,11 +40,17 @@ impl<'a> Entry<'a> {
             sequence: event.sequence,
             at: Stamp(event.event.at),
             actor: event.event.actor.as_ref().map(ToString::to_string),
-            text: events::text(&event.event, snapshot),
+            text: text(event, snapshot),
             event: &event.event,
             hash: &event.hash,
         }
     }
+}
+
+fn text(event: &Event, snapshot: &Snapshot) -> String {
+    let operation = event.event.operation.map_or_else(String::new, |operation| format!("{operation}: "));
+    let line = sentence::line(event, &|id| snapshot.label(id)).text;
+    format!("{operation}{}", Untrusted::new(line).escaped())
 }
 
 #[derive(Serialize)]
@@ -63,12 +71,7 @@ async fn show(snapshot: &Snapshot, link: &mut Link, last: u32, as_json: bool) ->
     let mut table = Table::new(&[("event", Lean::Right), ("at", Lean::Left), ("by", Lean::Left), ("what", Lean::Left)]);
     for event in &events {
         let by = event.event.actor.as_ref().map_or_else(|| "engine".to_owned(), ToString::to_string);
-        table.row([
-            event.sequence.to_string(),
-            times::second(event.event.at),
-            by,
-            events::text(&event.event, snapshot),
-        ]);
+        table.row([event.sequence.to_string(), times::second(event.event.at), by, text(event, snapshot)]);
     }
     json::write_out(table.render().as_bytes())?;
     Ok(Exit::Done)

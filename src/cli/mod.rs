@@ -9,7 +9,6 @@ mod audit;
 mod backup;
 mod change;
 mod document;
-mod events;
 mod exit;
 mod explain;
 mod help;

@@ -84,7 +84,7 @@ pub fn step(step: &PlanStep, snapshot: &Snapshot) -> String {
             let argv: Vec<String> = argv.iter().map(|word| Untrusted::new(word.as_str()).escaped()).collect();
             format!("run {} for {}", argv.join(" "), snapshot.label(*volume))
         }
-        PlanStep::SetPolicy { policy, .. } => format!("set the policy: {}", policy_text(policy)),
+        PlanStep::SetPolicy { policy, .. } => format!("set the policy: {}", policy_text(*policy)),
         PlanStep::RegisterTransaction { volume } => {
             format!(
                 "register {}, {}, as transaction volume {}",
@@ -115,7 +115,7 @@ pub fn state_text(state: &GenerationState) -> String {
 }
 
 /// `3 generations, every 1 day, suspend`.
-pub fn policy_text(policy: &Policy) -> String {
+pub fn policy_text(policy: Policy) -> String {
     let plural = |count: u16, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
     format!(
         "{}, every {}, {}",

@@ -125,12 +125,12 @@ pub fn on_their_way(snapshot: &Snapshot, volumes: &[VolumeId]) -> Vec<Pair> {
         .iter()
         .filter(copying)
         .flat_map(|id| snapshot.sessions_of(*id))
-        .filter(is_live)
+        .filter(|session| is_live(session))
         .map(|session| session.pair)
         .collect()
 }
 
-fn is_live(session: &&SessionView) -> bool {
+fn is_live(session: &SessionView) -> bool {
     session.ours && matches!(session.status, Status::Reserved | Status::Active | Status::Halted)
 }
 
