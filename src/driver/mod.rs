@@ -3,6 +3,8 @@
 //! Belongs here: how an array is asked and told, and how its answers become the model's words.
 //! Does not: what is legal (model), when something is asked (engine).
 
+pub mod ccm;
+
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
 use crate::model::session::{ArrayVolume, Reading};
 use crate::model::units::Timestamp;

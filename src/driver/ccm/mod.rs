@@ -1,0 +1,12 @@
+//! The CCM driver: arrays driven by `AdvancedCopy` Manager's Copy Control Module (`acec`, `acopc`, `accopy`, ... with `-xml`),
+//! on this machine or on one reached over OpenSSH.
+//!
+//! Belongs here: CCM's commands, names, answers and words, and how a CCM server is reached. Does not: what is legal (model),
+//! when something is asked (engine). What CCM's public pages do not show is inferred here and marked so where it stands.
+
+pub mod command;
+pub mod names;
+pub mod refusal;
+pub mod reply;
+pub mod words;
+pub mod xml;
