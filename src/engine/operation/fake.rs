@@ -139,7 +139,7 @@ impl Site {
         self.now = self.now.plus_millis(1);
         Some(match output {
             Output::Commit(commit) => self.commit(commit),
-            Output::Send { command, .. } => Input::Answered(self.execute(command)),
+            Output::Send { command, .. } => Input::Answered(self.execute(&command)),
             Output::Read { array } => Input::Read(self.reading(array)),
             Output::Sleep(pause) => {
                 self.slept += pause;
@@ -178,15 +178,15 @@ impl Site {
         Ok(Reading { box_id, taken_at: self.now, truth: Truth::Live, sessions: self.sessions.clone() })
     }
 
-    fn execute(&mut self, command: Command) -> Vec<PairOutcome> {
+    fn execute(&mut self, command: &Command) -> Vec<PairOutcome> {
         self.sent.push(command.clone());
         let refused =
             |class, code: &str| Outcome::Refused(ArrayRefusal { class, code: code.into(), text: "no".into() });
         let unknown = || Outcome::Unknown { why: "the line was lost".into() };
         let outcome = match self.faults.pop_front().flatten() {
-            None => self.act(&command),
+            None => self.act(command),
             Some(Fault::ReplyLost) => {
-                self.act(&command);
+                self.act(command);
                 unknown()
             }
             Some(Fault::NeverArrived) => unknown(),
@@ -198,8 +198,8 @@ impl Site {
                 Outcome::Accepted
             }
             Some(Fault::Overtaken) => {
-                self.act(&command);
-                self.act(&command)
+                self.act(command);
+                self.act(command)
             }
         };
         command.pairs().iter().map(|pair| PairOutcome { pair: *pair, outcome: outcome.clone() }).collect()

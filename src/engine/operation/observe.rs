@@ -17,6 +17,7 @@ pub(super) enum Seen {
 }
 
 /// Where one session stands.
+#[allow(clippy::match_same_arms, reason = "a table reads row by row")]
 pub(super) fn seen(verb: ArrayVerb, session: Option<&SessionReading>) -> Seen {
     use Phase::{Copying, NoPair};
     use Status::{Active, ErrorSuspended, Halted, Idle, Reserved, Suspended, Unknown};

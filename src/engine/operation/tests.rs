@@ -276,6 +276,7 @@ fn check(site: &Site, case: &Case) {
     assert!(!(case.verb == Verb::Overwrite && resumed && kept), "{name}: resumed over a kept generation");
 }
 
+#[allow(clippy::match_same_arms, reason = "a table reads row by row")]
 /// After the end: catalogue and array tell the same story.
 fn check_end(site: &Site, case: &Case, end: &OperationEnd) {
     let name = case.name;

@@ -37,6 +37,7 @@ pub(super) enum Verdict {
 }
 
 /// The table.
+#[allow(clippy::match_same_arms, reason = "a table reads row by row")]
 pub(super) fn verdict(known: &Known, seen: Seen, must_be_ours: bool) -> Verdict {
     match (known, seen) {
         (Known::NotSent, Seen::After) if must_be_ours => Verdict::Foreign,
