@@ -7,10 +7,19 @@ use crate::model::records::{OperationEnd, OperationId, PastGeneration};
 use crate::model::request::Request;
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot_change::SnapshotChange;
+use crate::process::frames::Hello;
 use serde::{Deserialize, Serialize};
 
 /// Grows with every change of what is on the wire that an older program would misread.
 pub const PROTOCOL: u32 = 1;
+
+/// What a person does about an engine that does not understand.
+pub const REMEDY: &str = "end the engine (SIGTERM, or `systemctl restart ecdeck`) and repeat: it goes on where it was";
+
+/// The greeting of both ends.
+pub fn hello() -> Hello {
+    Hello { program: "ecdeck-engine".to_owned(), protocol: PROTOCOL, format: 1 }
+}
 
 /// Client to engine. Answers carry the number of the question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

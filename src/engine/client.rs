@@ -1,0 +1,339 @@
+//! The engine's clients: one line to it for questions and snapshots, and one that comes back by itself for the console.
+
+use super::protocol::{Answer, Ask, Message, Question, REMEDY, hello};
+use crate::model::snapshot::Snapshot;
+use crate::model::units::Timestamp;
+use crate::process::frames::{FrameError, FrameReader, encode, greet};
+use crate::process::life;
+use crate::process::paths::Home;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// What the program is started with to become an engine that was started by a command: it says when it is ready, and ends
+/// by itself when it has been idle for a while. What names the configuration follows.
+pub const SERVE_ARGUMENTS: [&str; 2] = ["serve", "--detached"];
+/// Questions that wait to be written; a person does not ask faster.
+const MOST_WAITING: usize = 64;
+/// An engine that accepts a line but does not greet is stuck.
+const LONGEST_GREETING: Duration = Duration::from_secs(10);
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    #[error("no engine answers at {0}: start it with `ecdeck serve`")]
+    NoEngine(String),
+    #[error("{0}")]
+    Start(String),
+    /// The engine is of another version (code 1903).
+    #[error("{0}")]
+    Mismatch(String),
+    #[error("the line to the engine was lost: {0}; what it was doing goes on")]
+    Lost(String),
+}
+
+/// Whether an engine is started where none runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    Never,
+    /// With these arguments after [`SERVE_ARGUMENTS`].
+    IfNeeded {
+        arguments: Vec<String>,
+    },
+}
+
+/// Snapshots as they come, the latest one only; `None` before the first.
+pub type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;
+
+/// One line to the engine. Clones share it; questions are answered in any order.
+#[derive(Debug, Clone)]
+pub struct Client {
+    line: Arc<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    frames: mpsc::Sender<Vec<u8>>,
+    waiting: Arc<Waiting>,
+    next_number: AtomicU64,
+    snapshots: Snapshots,
+    lost: watch::Receiver<Option<ClientError>>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Questions without an answer yet.
+#[derive(Debug, Default)]
+struct Waiting(Mutex<HashMap<u64, oneshot::Sender<Answer>>>);
+
+impl Waiting {
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<u64, oneshot::Sender<Answer>>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Client {
+    /// Connects to the home's engine, starting one where that is allowed and none runs.
+    pub async fn connect(home: &Home, start: &Start) -> Result<Self, ClientError> {
+        Self::open(home, start, watch::Sender::new(None)).await
+    }
+
+    async fn open(
+        home: &Home,
+        start: &Start,
+        snapshots: watch::Sender<Option<Arc<Snapshot>>>,
+    ) -> Result<Self, ClientError> {
+        let socket = home.engine().socket;
+        let stream = match (UnixStream::connect(&socket).await, start) {
+            (Ok(stream), _) => stream,
+            (Err(_), Start::IfNeeded { arguments }) => {
+                start_engine(home, arguments).await?;
+                UnixStream::connect(&socket).await.map_err(|error| ClientError::Start(error.to_string()))?
+            }
+            (Err(_), Start::Never) => return Err(ClientError::NoEngine(socket.display().to_string())),
+        };
+        Self::over(stream, snapshots).await
+    }
+
+    /// Speaks with an engine over a line that is there already.
+    pub async fn over(
+        stream: UnixStream,
+        snapshots: watch::Sender<Option<Arc<Snapshot>>>,
+    ) -> Result<Self, ClientError> {
+        let (reader, mut writer) = stream.into_split();
+        let mut reader = FrameReader::new(reader);
+        let ours = hello();
+        let greeting = greet(&mut reader, &mut writer, &ours, REMEDY);
+        match tokio::time::timeout(LONGEST_GREETING, greeting).await {
+            Ok(Ok(())) => {}
+            Ok(Err(FrameError::Mismatch(mismatch))) => return Err(ClientError::Mismatch(mismatch.to_string())),
+            Ok(Err(error)) => return Err(ClientError::Lost(error.to_string())),
+            Err(_) => return Err(ClientError::Lost("it does not greet".to_owned())),
+        }
+        let (frames, outgoing) = mpsc::channel(MOST_WAITING);
+        let waiting = Arc::new(Waiting::default());
+        let (told, lost) = watch::channel(None);
+        let line = Line {
+            frames: frames.clone(),
+            waiting: Arc::clone(&waiting),
+            next_number: AtomicU64::new(1),
+            snapshots: snapshots.subscribe(),
+            lost,
+            tasks: [
+                tokio::spawn(write(writer, outgoing)),
+                tokio::spawn(async move {
+                    let why = read(reader, &waiting, &snapshots, &frames).await;
+                    // Told first: a question that comes between finds one of the two.
+                    told.send_replace(Some(ClientError::Lost(why)));
+                    waiting.with(HashMap::clear);
+                }),
+            ],
+        };
+        Ok(Self { line: Arc::new(line) })
+    }
+
+    /// Asks, and waits for the answer. Dropping the future forgets the answer, not the question.
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, ClientError> {
+        let number = self.line.next_number.fetch_add(1, Ordering::Relaxed);
+        let (sender, answer) = oneshot::channel();
+        self.line.waiting.with(|waiting| waiting.insert(number, sender));
+        let frame = encode(&Question { number, ask }).map_err(|error| ClientError::Lost(error.to_string()))?;
+        if self.line.frames.send(frame).await.is_err() || self.line.lost.borrow().is_some() {
+            return Err(self.why_lost());
+        }
+        answer.await.map_err(|_| self.why_lost())
+    }
+
+    /// Begins to watch: gives snapshots from now on, the first one being there already.
+    pub async fn watch(&self) -> Result<Snapshots, ClientError> {
+        self.ask(Ask::Watch).await?;
+        let mut snapshots = self.line.snapshots.clone();
+        let mut lost = self.line.lost.clone();
+        tokio::select! {
+            first = async { snapshots.wait_for(Option::is_some).await.is_ok() } => {
+                if !first {
+                    return Err(self.why_lost());
+                }
+            }
+            _ = lost.wait_for(Option::is_some) => return Err(self.why_lost()),
+        }
+        Ok(snapshots)
+    }
+
+    /// Waits until the line is lost, and tells why.
+    pub async fn lost(&self) -> ClientError {
+        let mut lost = self.line.lost.clone();
+        let _ = lost.wait_for(Option::is_some).await;
+        self.why_lost()
+    }
+
+    fn why_lost(&self) -> ClientError {
+        self.line.lost.borrow().clone().unwrap_or_else(|| ClientError::Lost("it was closed".to_owned()))
+    }
+}
+
+async fn start_engine(home: &Home, arguments: &[String]) -> Result<(), ClientError> {
+    let home = home.clone();
+    let arguments = arguments.to_vec();
+    let start = move || {
+        let all: Vec<&str> = SERVE_ARGUMENTS.into_iter().chain(arguments.iter().map(String::as_str)).collect();
+        life::start_detached(&home, &home.engine(), &all)
+    };
+    match tokio::task::spawn_blocking(start).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(ClientError::Start(error.to_string())),
+        Err(error) => Err(ClientError::Start(error.to_string())),
+    }
+}
+
+async fn write(mut writer: OwnedWriteHalf, mut frames: mpsc::Receiver<Vec<u8>>) {
+    while let Some(frame) = frames.recv().await {
+        // A line that cannot be written is lost for reading as well: the reader tells why.
+        if writer.write_all(&frame).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads until the line is lost, and gives the reason.
+async fn read(
+    mut reader: FrameReader<OwnedReadHalf>,
+    waiting: &Waiting,
+    snapshots: &watch::Sender<Option<Arc<Snapshot>>>,
+    frames: &mpsc::Sender<Vec<u8>>,
+) -> String {
+    loop {
+        match reader.receive::<Message>().await {
+            Ok(Some(Message::Answer { number, answer })) => {
+                if let Some(sender) = waiting.with(|waiting| waiting.remove(&number)) {
+                    let _ = sender.send(*answer);
+                }
+            }
+            Ok(Some(Message::Snapshot { snapshot })) => {
+                snapshots.send_replace(Some(Arc::new(*snapshot)));
+            }
+            Ok(Some(Message::Change { change })) => {
+                let mut fits = true;
+                snapshots.send_modify(|current| {
+                    fits = current.as_mut().is_some_and(|current| change.apply(Arc::make_mut(current)).is_ok());
+                });
+                // Number 0 is nobody's: its answer is dropped, the whole snapshot that follows it is not.
+                if !fits && let Ok(frame) = encode(&Question { number: 0, ask: Ask::Watch }) {
+                    let _ = frames.send(frame).await;
+                }
+            }
+            Ok(None) => return "the engine closed it".to_owned(),
+            Err(error) => return error.to_string(),
+        }
+    }
+}
+
+/// How the console stands with the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Connection {
+    Connecting,
+    Connected,
+    Lost { why: String, retry_at: Timestamp },
+}
+
+/// A line that comes back by itself. The last snapshot stays while it is lost.
+#[derive(Debug)]
+pub struct Lifeline {
+    client: watch::Receiver<Option<Client>>,
+    snapshots: Snapshots,
+    connection: watch::Receiver<Connection>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Lifeline {
+    /// Begins to connect and returns at once.
+    pub fn open(home: Home, start: Start) -> Self {
+        let (snapshots_in, snapshots) = watch::channel(None);
+        let (connection_in, connection) = watch::channel(Connection::Connecting);
+        let (client_in, client) = watch::channel(None);
+        let task = tokio::spawn(async move {
+            let mut pause = FIRST_RETRY;
+            loop {
+                let opened = async {
+                    let client = Client::open(&home, &start, snapshots_in.clone()).await?;
+                    client.ask(Ask::Watch).await?;
+                    Ok::<_, ClientError>(client)
+                };
+                let error = match opened.await {
+                    Ok(client) => {
+                        pause = FIRST_RETRY;
+                        client_in.send_replace(Some(client.clone()));
+                        connection_in.send_replace(Connection::Connected);
+                        let error = client.lost().await;
+                        client_in.send_replace(None);
+                        error
+                    }
+                    Err(error) => error,
+                };
+                let retry_at = now().plus_millis(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+                connection_in.send_replace(Connection::Lost { why: error.to_string(), retry_at });
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_RETRY);
+            }
+        });
+        Self { client, snapshots, connection, task }
+    }
+
+    pub fn snapshots(&self) -> Snapshots {
+        self.snapshots.clone()
+    }
+
+    pub fn connection(&self) -> watch::Receiver<Connection> {
+        self.connection.clone()
+    }
+
+    /// Something that can ask, for as long as this lives, whatever becomes of the line meanwhile.
+    pub fn asker(&self) -> Asker {
+        Asker { client: self.client.clone(), connection: self.connection.clone() }
+    }
+}
+
+/// Asks over a line that comes back by itself.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    client: watch::Receiver<Option<Client>>,
+    connection: watch::Receiver<Connection>,
+}
+
+impl Asker {
+    /// Asks if there is a line, and says why not if there is none.
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, ClientError> {
+        let client = self.client.borrow().clone();
+        match client {
+            Some(client) => client.ask(ask).await,
+            None => Err(match &*self.connection.borrow() {
+                Connection::Lost { why, .. } => ClientError::Lost(why.clone()),
+                _ => ClientError::Lost("not connected yet".to_owned()),
+            }),
+        }
+    }
+}
+
+/// The wall clock of this process.
+pub fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
