@@ -2,9 +2,15 @@
 //!
 //! Belongs here: keeping records and events, whole or not at all. Does not: deciding anything (model), doing anything (engine).
 
+pub mod anchor;
+pub mod memory;
+pub mod sql;
+
+use crate::model::chain::ChainLink;
 use crate::model::event::{ChainHead, Event, NewEvent};
 use crate::model::identity::VolumeId;
-use crate::model::records::{Change, ChangeError, OperationEnd, OperationId, PastGeneration, Records};
+use crate::model::records::{Change, ChangeError, Generation, OperationEnd, OperationId, PastGeneration, Records};
+use std::cmp::Ordering;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -37,6 +43,26 @@ pub enum CatalogueError {
     /// The line was lost at COMMIT: look the operation up before anything else.
     #[error("the catalogue {place} was lost while committing: {detail}; whether the change was kept is looked up next")]
     OutcomeUnknown { place: String, detail: String },
+    #[error(
+        "the catalogue {place} lies on a network file system ({kind}), where two hosts could write to it at once; put it on a local disk, or use PostgreSQL"
+    )]
+    NetworkFolder { place: String, kind: &'static str },
+    #[error(
+        "the folder of the catalogue {place} can be written by others (mode {mode:03o}); take that right away: chmod go-w"
+    )]
+    Exposed { place: String, mode: u32 },
+    #[error(
+        "a record cannot be written as JSON ({detail}); nothing was written; this is a fault of the program: report it"
+    )]
+    Unfit { detail: String },
+    #[error("{0}")]
+    Url(String),
+}
+
+impl CatalogueError {
+    fn unfit(error: &serde_json::Error) -> Self {
+        Self::Unfit { detail: error.to_string() }
+    }
 }
 
 /// Which events are wanted.
@@ -48,11 +74,21 @@ pub enum EventRange {
     From { sequence: u64, most: u32 },
 }
 
-/// Which generations are wanted, kept and released ones, newest first.
+/// Which generations are wanted, kept and released ones, newest first: those of one transaction volume by version, those of
+/// all by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryQuery {
     pub transaction_volume: Option<VolumeId>,
     pub most: u32,
+}
+
+/// The order of history. Within one volume the version tells what is newer, whatever a clock did.
+fn newest_first(one_volume: bool, a: &Generation, b: &Generation) -> Ordering {
+    let by_version = || b.version.cmp(&a.version);
+    if one_volume {
+        return by_version();
+    }
+    b.taken_at.cmp(&a.taken_at).then_with(|| a.transaction_volume.cmp(&b.transaction_volume)).then_with(by_version)
 }
 
 /// A catalogue. One writer has it at a time; every change and its events are kept together or not at all.
@@ -64,6 +100,9 @@ pub trait Catalogue: Send + Sync {
     fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> Pending<'_, Result<Vec<Event>, CatalogueError>>;
 
     fn events(&self, range: EventRange) -> Pending<'_, Result<Vec<Event>, CatalogueError>>;
+
+    /// The same events as they are stored, for verifying the chain.
+    fn links(&self, range: EventRange) -> Pending<'_, Result<Vec<ChainLink>, CatalogueError>>;
 
     fn head(&self) -> Pending<'_, Result<ChainHead, CatalogueError>>;
 

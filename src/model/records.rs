@@ -217,6 +217,9 @@ pub struct Records {
     pub sessions: BTreeMap<Pair, OurSession>,
     pub operations: BTreeMap<OperationId, OpenOperation>,
     pub claims: BTreeMap<VolumeId, Claim>,
+    /// The next version of transaction volumes that were taken out of the site: versions are never reused, even when they come back.
+    #[serde(default)]
+    pub retired: BTreeMap<VolumeId, Version>,
     /// The box id that each configured array had when it was first seen.
     pub arrays: BTreeMap<Name, BoxId>,
     pub next_operation: u64,
@@ -227,6 +230,7 @@ pub struct Records {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "change")]
 pub enum Change {
+    /// Adds or replaces the volume. Its `next_version` never goes back, whatever is given.
     PutTransactionVolume(TransactionVolume),
     RemoveTransactionVolume {
         id: VolumeId,
@@ -296,11 +300,10 @@ impl Records {
     /// Makes one change, or none. The same checks hold in every catalogue; the conformance suite compares them.
     pub fn apply(&mut self, change: &Change) -> Result<(), ChangeError> {
         match change {
-            Change::PutTransactionVolume(volume) => {
-                self.transaction_volumes.insert(volume.id, volume.clone());
-            }
+            Change::PutTransactionVolume(volume) => self.put_transaction_volume(volume),
             Change::RemoveTransactionVolume { id } => {
-                self.transaction_volumes.remove(id).ok_or_else(|| missing("transaction volume", id))?;
+                let removed = self.transaction_volumes.remove(id).ok_or_else(|| missing("transaction volume", id))?;
+                self.retired.insert(*id, removed.next_version);
             }
             Change::PutBackupVolume(volume) => {
                 self.backup_volumes.insert(volume.id, volume.clone());
@@ -360,6 +363,14 @@ impl Records {
 
     fn generation_mut(&mut self, id: VolumeId, version: Version) -> Result<&mut Generation, ChangeError> {
         self.generations.get_mut(&(id, version)).ok_or_else(|| missing("generation", version))
+    }
+
+    fn put_transaction_volume(&mut self, volume: &TransactionVolume) {
+        let mut volume = volume.clone();
+        let known = self.transaction_volumes.get(&volume.id).map(|known| known.next_version);
+        let reached = known.max(self.retired.remove(&volume.id));
+        volume.next_version = volume.next_version.max(reached.unwrap_or(Version(0)));
+        self.transaction_volumes.insert(volume.id, volume);
     }
 
     fn add_generation(&mut self, generation: &Generation) -> Result<(), ChangeError> {

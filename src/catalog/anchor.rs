@@ -1,0 +1,258 @@
+//! Anchoring: the head of the audit chain goes outside the catalogue at every commit, so that a chain written anew shows.
+
+use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Pending};
+use crate::model::chain::ChainLink;
+use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
+use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A place outside the catalogue. It must not wait: it stands behind every commit.
+pub trait Anchor: Send + Sync {
+    fn anchor(&self, head: &ChainHead) -> io::Result<()>;
+
+    /// For the log, when it fails.
+    fn name(&self) -> String;
+}
+
+/// Heads in a file that only grows, one a line: sequence, blank, hash.
+#[derive(Debug)]
+pub struct FileAnchor {
+    file: Mutex<File>,
+    path: PathBuf,
+}
+
+impl FileAnchor {
+    /// Opens the file, or makes it with mode 0600.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let mut file = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(path)?;
+        end_torn_line(&mut file)?;
+        Ok(Self { file: Mutex::new(file), path: path.to_owned() })
+    }
+
+    /// The heads in a file, oldest first. A line that a crash left incomplete is left out.
+    pub fn read(path: &Path) -> io::Result<Vec<ChainHead>> {
+        let mut heads = Vec::new();
+        for line in BufReader::new(File::open(path)?).lines() {
+            heads.extend(parse_line(&line?));
+        }
+        Ok(heads)
+    }
+}
+
+/// Keeps a line that a crash cut off from swallowing the next one.
+fn end_torn_line(file: &mut File) -> io::Result<()> {
+    use std::io::Read;
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(());
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
+}
+
+fn parse_line(line: &str) -> Option<ChainHead> {
+    let (sequence, hash) = line.split_once(' ')?;
+    let whole = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let sequence = sequence.parse().ok()?;
+    whole.then(|| ChainHead { sequence, hash: ChainHash::from_stored(hash.to_owned()) })
+}
+
+impl Anchor for FileAnchor {
+    fn anchor(&self, head: &ChainHead) -> io::Result<()> {
+        // One write a line: appends of two processes do not mix.
+        let line = format!("{} {}\n", head.sequence, head.hash.as_str());
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+/// Heads to the system log, which usually goes to another host.
+#[derive(Debug)]
+pub struct SyslogAnchor {
+    socket: UnixDatagram,
+    path: PathBuf,
+    site: String,
+}
+
+impl SyslogAnchor {
+    /// Where the system log listens.
+    pub const SOCKET: &str = "/dev/log";
+
+    /// `None` where there is no system log.
+    pub fn open(socket: &Path, site: &str) -> io::Result<Option<Self>> {
+        if !socket.exists() {
+            return Ok(None);
+        }
+        let datagram = UnixDatagram::unbound()?;
+        datagram.set_nonblocking(true)?;
+        Ok(Some(Self { socket: datagram, path: socket.to_owned(), site: site.to_owned() }))
+    }
+}
+
+/// Facility authpriv, severity notice.
+const SYSLOG_PRIORITY: u32 = 10 * 8 + 5;
+
+impl Anchor for SyslogAnchor {
+    fn anchor(&self, head: &ChainHead) -> io::Result<()> {
+        let (pid, site) = (std::process::id(), &self.site);
+        let (sequence, hash) = (head.sequence, head.hash.as_str());
+        let message = format!("<{SYSLOG_PRIORITY}>ecdeck[{pid}]: site {site} audit head {sequence} {hash}");
+        // Addressed anew each time, so that a log that was started again is found.
+        self.socket.send_to(message.as_bytes(), &self.path).map(|_| ())
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+/// A catalogue that anchors its head after every commit.
+pub struct Anchored {
+    catalogue: Arc<dyn Catalogue>,
+    anchors: Vec<(Box<dyn Anchor>, AtomicBool)>,
+}
+
+impl Anchored {
+    pub fn new(catalogue: Arc<dyn Catalogue>, anchors: Vec<Box<dyn Anchor>>) -> Self {
+        let anchors = anchors.into_iter().map(|anchor| (anchor, AtomicBool::new(true))).collect();
+        Self { catalogue, anchors }
+    }
+
+    /// Anchors the present head: at the start, where a commit may have been kept whose anchor was not.
+    pub async fn anchor_now(&self) -> Result<(), CatalogueError> {
+        let head = self.catalogue.head().await?;
+        if head.sequence > 0 {
+            self.anchor(&head);
+        }
+        Ok(())
+    }
+
+    /// What is committed stays committed: an anchor that fails is told once, and once when it works again.
+    fn anchor(&self, head: &ChainHead) {
+        for (anchor, worked) in &self.anchors {
+            let result = anchor.anchor(head);
+            let works = result.is_ok();
+            if worked.swap(works, Ordering::Relaxed) == works {
+                continue;
+            }
+            match result {
+                Ok(()) => tracing::info!(anchor = anchor.name(), "the audit is anchored again"),
+                Err(error) => tracing::warn!(anchor = anchor.name(), %error, "the audit could not be anchored"),
+            }
+        }
+    }
+}
+
+impl Catalogue for Anchored {
+    fn load(&self) -> Pending<'_, Result<Records, CatalogueError>> {
+        self.catalogue.load()
+    }
+
+    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+        Box::pin(async move {
+            let kept = self.catalogue.commit(changes, events).await?;
+            if let Some(last) = kept.last() {
+                self.anchor(&ChainHead { sequence: last.sequence, hash: last.hash.clone() });
+            }
+            Ok(kept)
+        })
+    }
+
+    fn events(&self, range: EventRange) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+        self.catalogue.events(range)
+    }
+
+    fn links(&self, range: EventRange) -> Pending<'_, Result<Vec<ChainLink>, CatalogueError>> {
+        self.catalogue.links(range)
+    }
+
+    fn head(&self) -> Pending<'_, Result<ChainHead, CatalogueError>> {
+        self.catalogue.head()
+    }
+
+    fn history(&self, query: HistoryQuery) -> Pending<'_, Result<Vec<PastGeneration>, CatalogueError>> {
+        self.catalogue.history(query)
+    }
+
+    fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>> {
+        self.catalogue.operation_end(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::memory::MemoryCatalogue;
+    use crate::model::chain::verify;
+    use crate::model::event::EventKind;
+    use crate::model::units::Timestamp;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn commit(catalogue: &dyn Catalogue, version: &str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let event = NewEvent::by_engine(Timestamp(1), EventKind::EngineStarted { version: version.into() });
+        runtime.block_on(catalogue.commit(Vec::new(), vec![event])).unwrap();
+    }
+
+    fn links(catalogue: &dyn Catalogue) -> Vec<ChainLink> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(catalogue.links(EventRange::From { sequence: 1, most: 100 })).unwrap()
+    }
+
+    #[test]
+    fn every_commit_is_anchored_and_a_shorter_catalogue_is_found_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit-head");
+        let anchored =
+            Anchored::new(Arc::new(MemoryCatalogue::new()), vec![Box::new(FileAnchor::open(&path).unwrap())]);
+        for version in ["1", "2", "3"] {
+            commit(&anchored, version);
+        }
+        let links = links(&anchored);
+        let heads = FileAnchor::read(&path).unwrap();
+        assert_eq!(heads.len(), 3);
+        assert!(verify(&links, &heads).is_intact());
+        assert!(!verify(&links[..2], &heads).is_intact());
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_line_cut_off_by_a_crash_does_not_spoil_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit-head");
+        let catalogue = Arc::new(MemoryCatalogue::new());
+        commit(&Anchored::new(catalogue.clone(), vec![Box::new(FileAnchor::open(&path).unwrap())]), "1");
+        let whole = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();
+        commit(&Anchored::new(catalogue, vec![Box::new(FileAnchor::open(&path).unwrap())]), "2");
+        let heads = FileAnchor::read(&path).unwrap();
+        assert_eq!(heads.iter().map(|head| head.sequence).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn the_system_log_gets_the_head_and_its_absence_stops_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        assert!(SyslogAnchor::open(&path, "db01").unwrap().is_none());
+        let log = UnixDatagram::bind(&path).unwrap();
+        let anchor = SyslogAnchor::open(&path, "db01").unwrap().unwrap();
+        let anchored = Anchored::new(Arc::new(MemoryCatalogue::new()), vec![Box::new(anchor)]);
+        commit(&anchored, "1");
+        let mut buffer = [0; 512];
+        let length = log.recv(&mut buffer).unwrap();
+        let message = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        assert!(message.starts_with("<85>ecdeck[") && message.contains("site db01 audit head 1 "), "{message}");
+        drop(log);
+        commit(&anchored, "2");
+    }
+}

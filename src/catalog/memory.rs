@@ -1,0 +1,238 @@
+//! The catalogue in memory, for the simulator and the tests: the same rules, and switches that make a commit fail.
+
+use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Pending, newest_first};
+use crate::model::chain::{ChainLink, chain};
+use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
+use crate::model::identity::VolumeId;
+use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
+use crate::model::units::Version;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How a commit is made to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitFailure {
+    /// The disk is full: nothing is kept.
+    Full,
+    /// The line is lost at COMMIT, and everything was kept.
+    UnknownKept,
+    /// The line is lost at COMMIT, and nothing was kept.
+    UnknownLost,
+}
+
+/// A catalogue whose clones share one store, as processes that come and go share one disk.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryCatalogue {
+    store: Arc<Mutex<Store>>,
+}
+
+#[derive(Debug, Default)]
+struct Store {
+    records: Records,
+    generations: BTreeMap<(VolumeId, Version), PastGeneration>,
+    ends: BTreeMap<OperationId, OperationEnd>,
+    events: Vec<Event>,
+    texts: Vec<String>,
+    commits: u64,
+    failures: BTreeMap<u64, CommitFailure>,
+}
+
+const PLACE: &str = "in memory";
+
+impl MemoryCatalogue {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the `nth` commit from now on fail; the next one is the first.
+    pub fn fail_commit(&self, nth: u64, how: CommitFailure) {
+        let mut store = self.store();
+        let number = store.commits + nth;
+        store.failures.insert(number, how);
+    }
+
+    /// How many commits were asked for, failed ones included.
+    pub fn commits(&self) -> u64 {
+        self.store().commits
+    }
+
+    /// What `load` gives, without a future.
+    pub fn records(&self) -> Records {
+        self.store().records.clone()
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        // A panic elsewhere leaves whole commits behind: every one is made on a copy first.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    fn head(&self) -> ChainHead {
+        self.events.last().map_or_else(
+            || ChainHead { sequence: 0, hash: ChainHash::start() },
+            |event| ChainHead { sequence: event.sequence, hash: event.hash.clone() },
+        )
+    }
+
+    fn commit(&mut self, changes: &[Change], events: Vec<NewEvent>) -> Result<Vec<Event>, CatalogueError> {
+        self.commits += 1;
+        let failure = self.failures.remove(&self.commits);
+        match failure {
+            Some(CommitFailure::Full) => {
+                return Err(CatalogueError::Full { place: PLACE.into(), detail: "made to fail".into() });
+            }
+            Some(CommitFailure::UnknownLost) => return Err(lost_at_commit()),
+            Some(CommitFailure::UnknownKept) | None => {}
+        }
+        let chained = chain(&self.head(), events).map_err(|error| CatalogueError::unfit(&error))?;
+        self.records.apply_all(changes)?;
+        changes.iter().for_each(|change| self.remember(change));
+        let mut kept = Vec::with_capacity(chained.len());
+        for event in chained {
+            self.texts.push(event.text);
+            kept.push(event.event);
+        }
+        self.events.extend(kept.iter().cloned());
+        if failure.is_some() { Err(lost_at_commit()) } else { Ok(kept) }
+    }
+
+    /// Keeps what history tells of a change that was made.
+    fn remember(&mut self, change: &Change) {
+        match change {
+            Change::AddGeneration(generation) => {
+                let key = (generation.transaction_volume, generation.version);
+                let past = PastGeneration { generation: generation.clone(), released: None };
+                self.generations.insert(key, past);
+            }
+            Change::SetGenerationState { transaction_volume, version, state } => {
+                if let Some(past) = self.generations.get_mut(&(*transaction_volume, *version)) {
+                    past.generation.state = state.clone();
+                }
+            }
+            Change::HoldGeneration { transaction_volume, version, held } => {
+                if let Some(past) = self.generations.get_mut(&(*transaction_volume, *version)) {
+                    past.generation.held.clone_from(held);
+                }
+            }
+            Change::ReleaseGeneration { transaction_volume, version, at, why } => {
+                if let Some(past) = self.generations.get_mut(&(*transaction_volume, *version)) {
+                    past.released = Some((*at, *why));
+                }
+            }
+            Change::Close { operation, end, .. } => {
+                self.ends.insert(*operation, end.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn range(&self, range: EventRange) -> std::ops::Range<usize> {
+        let count = self.events.len();
+        match range {
+            EventRange::Newest(most) => count.saturating_sub(most as usize)..count,
+            EventRange::From { sequence, most } => {
+                let first = usize::try_from(sequence.max(1) - 1).unwrap_or(usize::MAX).min(count);
+                first..first.saturating_add(most as usize).min(count)
+            }
+        }
+    }
+
+    fn history(&self, query: HistoryQuery) -> Vec<PastGeneration> {
+        let wanted = |past: &&PastGeneration| {
+            query.transaction_volume.is_none_or(|volume| volume == past.generation.transaction_volume)
+        };
+        let mut found: Vec<_> = self.generations.values().filter(wanted).cloned().collect();
+        found.sort_by(|a, b| newest_first(query.transaction_volume.is_some(), &a.generation, &b.generation));
+        found.truncate(query.most as usize);
+        found
+    }
+}
+
+fn lost_at_commit() -> CatalogueError {
+    CatalogueError::OutcomeUnknown { place: PLACE.into(), detail: "made to fail".into() }
+}
+
+/// The answer is there at once: no executor is needed.
+fn ready<'a, T: Send + 'a>(value: T) -> Pending<'a, T> {
+    Box::pin(std::future::ready(value))
+}
+
+impl Catalogue for MemoryCatalogue {
+    fn load(&self) -> Pending<'_, Result<Records, CatalogueError>> {
+        ready(Ok(self.records()))
+    }
+
+    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+        // Nothing happens before the future is awaited, as with the other catalogues.
+        Box::pin(async move { self.store().commit(&changes, events) })
+    }
+
+    fn events(&self, range: EventRange) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+        let store = self.store();
+        ready(Ok(store.events[store.range(range)].to_vec()))
+    }
+
+    fn links(&self, range: EventRange) -> Pending<'_, Result<Vec<ChainLink>, CatalogueError>> {
+        let store = self.store();
+        let wanted = store.range(range);
+        let pairs = store.events[wanted.clone()].iter().zip(&store.texts[wanted]);
+        let links = pairs
+            .map(|(event, text)| ChainLink { sequence: event.sequence, text: text.clone(), hash: event.hash.clone() })
+            .collect();
+        ready(Ok(links))
+    }
+
+    fn head(&self) -> Pending<'_, Result<ChainHead, CatalogueError>> {
+        ready(Ok(self.store().head()))
+    }
+
+    fn history(&self, query: HistoryQuery) -> Pending<'_, Result<Vec<PastGeneration>, CatalogueError>> {
+        ready(Ok(self.store().history(query)))
+    }
+
+    fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>> {
+        ready(Ok(self.store().ends.get(&id).cloned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::EventKind;
+    use crate::model::units::Timestamp;
+
+    fn known() -> Change {
+        let box_id = "00ETERNUSDXL##ET08E21A####LN4310901078##".parse().unwrap();
+        Change::KnowArray { name: "DX1".parse().unwrap(), box_id }
+    }
+
+    fn started() -> NewEvent {
+        NewEvent::by_engine(Timestamp(1), EventKind::EngineStarted { version: "0".into() })
+    }
+
+    fn commit(catalogue: &MemoryCatalogue) -> Result<Vec<Event>, CatalogueError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(catalogue.commit(vec![known()], vec![started()]))
+    }
+
+    #[test]
+    fn a_commit_that_is_full_keeps_nothing() {
+        let catalogue = MemoryCatalogue::new();
+        catalogue.fail_commit(1, CommitFailure::Full);
+        assert!(matches!(commit(&catalogue), Err(CatalogueError::Full { .. })));
+        assert_eq!(catalogue.records(), Records::default());
+        assert_eq!(commit(&catalogue).unwrap()[0].sequence, 1);
+    }
+
+    #[test]
+    fn a_commit_of_unknown_outcome_keeps_all_or_nothing() {
+        for (how, kept) in [(CommitFailure::UnknownKept, 1), (CommitFailure::UnknownLost, 0)] {
+            let catalogue = MemoryCatalogue::new();
+            catalogue.fail_commit(1, how);
+            assert!(matches!(commit(&catalogue), Err(CatalogueError::OutcomeUnknown { .. })));
+            assert_eq!(catalogue.records().arrays.len(), kept);
+            assert_eq!(catalogue.store().events.len(), kept);
+        }
+    }
+}

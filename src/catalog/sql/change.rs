@@ -1,0 +1,311 @@
+//! Changes as statements. Each one finds its rows by key: a commit's cost does not grow with the catalogue.
+//!
+//! [`Records::apply`](crate::model::records::Records::apply) says what a change means; the conformance suite compares.
+
+use super::failure::Failure;
+use super::words::{from_json, json, optional_json, parse, signed, unsigned, word};
+use crate::model::actor::Actor;
+use crate::model::identity::{Name, VolumeId};
+use crate::model::records::{
+    Change, ChangeError, Claim, Generation, GenerationState, JournalEntry, OpenOperation, OperationId, OurSession,
+    TransactionVolume,
+};
+use crate::model::units::{Timestamp, Version};
+use sqlx::{AnyConnection, Row, query, query_scalar};
+
+/// The counters of the head row while a transaction has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Counters {
+    pub next_operation: u64,
+    pub next_epoch: u64,
+}
+
+pub async fn apply(to: &mut AnyConnection, counters: &mut Counters, change: &Change) -> Result<(), Failure> {
+    match change {
+        Change::PutTransactionVolume(volume) => put_transaction_volume(to, volume).await,
+        Change::RemoveTransactionVolume { id } => remove_transaction_volume(to, *id).await,
+        Change::PutBackupVolume(volume) => {
+            let statement = "INSERT INTO backup_volume (id, name, blocks, registered_at) VALUES ($1, $2, $3, $4)
+                ON CONFLICT (id) DO UPDATE SET name = excluded.name, blocks = excluded.blocks,
+                    registered_at = excluded.registered_at";
+            query(statement)
+                .bind(volume.id.to_string())
+                .bind(volume.name.as_ref().map(Name::to_string))
+                .bind(signed(volume.blocks.0))
+                .bind(volume.registered_at.0)
+                .execute(to)
+                .await?;
+            Ok(())
+        }
+        Change::RemoveBackupVolume { id } => {
+            let removed = query("DELETE FROM backup_volume WHERE id = $1").bind(id.to_string()).execute(to).await?;
+            one_row(removed.rows_affected(), || missing("backup volume", id))
+        }
+        Change::AddGeneration(generation) => add_generation(to, generation).await,
+        Change::SetGenerationState { transaction_volume, version, state } => {
+            let (state, why) = state_columns(state)?;
+            let statement = "UPDATE generation SET state = $3, why = $4
+                WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
+            let changed = query(statement)
+                .bind(transaction_volume.to_string())
+                .bind(signed(version.0))
+                .bind(state)
+                .bind(why)
+                .execute(to)
+                .await?;
+            one_row(changed.rows_affected(), || missing("generation", version))
+        }
+        Change::HoldGeneration { transaction_volume, version, held } => {
+            let statement = "UPDATE generation SET held = $3
+                WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
+            let changed = query(statement)
+                .bind(transaction_volume.to_string())
+                .bind(signed(version.0))
+                .bind(optional_json(held.as_ref())?)
+                .execute(to)
+                .await?;
+            one_row(changed.rows_affected(), || missing("generation", version))
+        }
+        Change::ReleaseGeneration { transaction_volume, version, at, why } => {
+            let statement = "UPDATE generation SET released_at = $3, release_reason = $4
+                WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
+            let changed = query(statement)
+                .bind(transaction_volume.to_string())
+                .bind(signed(version.0))
+                .bind(at.0)
+                .bind(word(why)?)
+                .execute(to)
+                .await?;
+            one_row(changed.rows_affected(), || missing("generation", version))
+        }
+        Change::PutSession(session) => put_session(to, session).await,
+        Change::RemoveSession { pair } => {
+            let removed = query("DELETE FROM our_session WHERE source = $1 AND target = $2 AND kind = $3")
+                .bind(pair.source.to_string())
+                .bind(pair.target.to_string())
+                .bind(word(&pair.kind)?)
+                .execute(to)
+                .await?;
+            one_row(removed.rows_affected(), || missing("session to", pair.target))
+        }
+        Change::KnowArray { name, box_id } => {
+            let statement = "INSERT INTO known_array (name, box_id) VALUES ($1, $2)
+                ON CONFLICT (name) DO UPDATE SET box_id = excluded.box_id";
+            query(statement).bind(name.as_str()).bind(box_id.as_str()).execute(to).await?;
+            Ok(())
+        }
+        Change::Open { operation, claims, epoch } => open(to, counters, operation, claims, *epoch).await,
+        Change::Journal { operation, entry } => {
+            let statement = "UPDATE operation SET journal_length = journal_length + 1
+                WHERE id = $1 AND ended_at IS NULL RETURNING journal_length";
+            let number = query_scalar::<_, i64>(statement).bind(signed(operation.0)).fetch_optional(&mut *to).await?;
+            write_entry(to, *operation, number.ok_or(ChangeError::LostClaim(*operation))?, entry).await
+        }
+        Change::Close { operation, end, at } => {
+            let closed = query("UPDATE operation SET ended_at = $2, outcome = $3 WHERE id = $1 AND ended_at IS NULL")
+                .bind(signed(operation.0))
+                .bind(at.0)
+                .bind(json(end)?)
+                .execute(&mut *to)
+                .await?;
+            one_row(closed.rows_affected(), || ChangeError::LostClaim(*operation))?;
+            query("DELETE FROM claim WHERE operation = $1").bind(signed(operation.0)).execute(to).await?;
+            Ok(())
+        }
+    }
+}
+
+async fn put_transaction_volume(to: &mut AnyConnection, volume: &TransactionVolume) -> Result<(), Failure> {
+    let id = volume.id.to_string();
+    let retired = query_scalar::<_, i64>("DELETE FROM retired_volume WHERE id = $1 RETURNING next_version")
+        .bind(&id)
+        .fetch_optional(&mut *to)
+        .await?;
+    let next_version = volume.next_version.0.max(retired.map_or(0, unsigned));
+    let statement = "INSERT INTO transaction_volume
+            (id, name, blocks, generations, interval_days, mode, registered_at, next_version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (id) DO UPDATE SET name = excluded.name, blocks = excluded.blocks,
+            generations = excluded.generations, interval_days = excluded.interval_days, mode = excluded.mode,
+            registered_at = excluded.registered_at,
+            next_version = CASE WHEN excluded.next_version > transaction_volume.next_version
+                THEN excluded.next_version ELSE transaction_volume.next_version END";
+    query(statement)
+        .bind(id)
+        .bind(volume.name.as_str())
+        .bind(signed(volume.blocks.0))
+        .bind(volume.policy.map(|policy| i64::from(policy.generations)))
+        .bind(volume.policy.map(|policy| i64::from(policy.interval_days)))
+        .bind(volume.policy.map(|policy| word(&policy.mode)).transpose()?)
+        .bind(volume.registered_at.0)
+        .bind(signed(next_version))
+        .execute(to)
+        .await?;
+    Ok(())
+}
+
+async fn remove_transaction_volume(to: &mut AnyConnection, id: VolumeId) -> Result<(), Failure> {
+    let removed = query_scalar::<_, i64>("DELETE FROM transaction_volume WHERE id = $1 RETURNING next_version")
+        .bind(id.to_string())
+        .fetch_optional(&mut *to)
+        .await?;
+    let next_version = removed.ok_or_else(|| missing("transaction volume", id))?;
+    query("INSERT INTO retired_volume (id, next_version) VALUES ($1, $2)")
+        .bind(id.to_string())
+        .bind(next_version)
+        .execute(to)
+        .await?;
+    Ok(())
+}
+
+async fn add_generation(to: &mut AnyConnection, generation: &Generation) -> Result<(), Failure> {
+    let id = generation.transaction_volume.to_string();
+    let known = query("SELECT name, next_version FROM transaction_volume WHERE id = $1")
+        .bind(&id)
+        .fetch_optional(&mut *to)
+        .await?
+        .ok_or_else(|| missing("transaction volume", &id))?;
+    if generation.version < Version(unsigned(known.try_get(1)?)) {
+        let name: String = known.try_get(0)?;
+        let name: Name = parse(&name)?;
+        return Err(ChangeError::Exists(format!("generation {} of {name}", generation.version)).into());
+    }
+    query("UPDATE transaction_volume SET next_version = $2 WHERE id = $1")
+        .bind(&id)
+        .bind(signed(generation.version.0 + 1))
+        .execute(&mut *to)
+        .await?;
+    let (state, why) = state_columns(&generation.state)?;
+    let statement = "INSERT INTO generation (transaction_volume, version, backup_volume, blocks, taken_at, mode,
+            state, why, held, provisioned, operation)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    query(statement)
+        .bind(id)
+        .bind(signed(generation.version.0))
+        .bind(generation.backup_volume.to_string())
+        .bind(signed(generation.blocks.0))
+        .bind(generation.taken_at.0)
+        .bind(word(&generation.mode)?)
+        .bind(state)
+        .bind(why)
+        .bind(optional_json(generation.held.as_ref())?)
+        .bind(i64::from(generation.provisioned))
+        .bind(generation.operation.map(|operation| signed(operation.0)))
+        .execute(to)
+        .await?;
+    Ok(())
+}
+
+async fn put_session(to: &mut AnyConnection, session: &OurSession) -> Result<(), Failure> {
+    let statement = "INSERT INTO our_session (source, target, kind, since, operation, full_copy)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (source, target, kind) DO UPDATE SET since = excluded.since, operation = excluded.operation,
+            full_copy = excluded.full_copy";
+    query(statement)
+        .bind(session.pair.source.to_string())
+        .bind(session.pair.target.to_string())
+        .bind(word(&session.pair.kind)?)
+        .bind(session.since.0)
+        .bind(session.operation.map(|operation| signed(operation.0)))
+        .bind(i64::from(session.full))
+        .execute(to)
+        .await?;
+    Ok(())
+}
+
+async fn open(
+    to: &mut AnyConnection,
+    counters: &mut Counters,
+    operation: &OpenOperation,
+    claims: &[VolumeId],
+    epoch: u64,
+) -> Result<(), Failure> {
+    if operation.id.0 < counters.next_operation {
+        return Err(ChangeError::Exists(format!("operation {}", operation.id)).into());
+    }
+    for volume in claims {
+        if let Some(claim) = read_claim(to, *volume).await? {
+            return Err(ChangeError::Held(Box::new(claim)).into());
+        }
+    }
+    let holder = json(&operation.actor)?;
+    for volume in claims {
+        let statement = "INSERT INTO claim (volume, operation, holder, since, epoch) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (volume) DO NOTHING";
+        query(statement)
+            .bind(volume.to_string())
+            .bind(signed(operation.id.0))
+            .bind(&holder)
+            .bind(operation.started.0)
+            .bind(signed(epoch))
+            .execute(&mut *to)
+            .await?;
+    }
+    counters.next_operation = operation.id.0 + 1;
+    counters.next_epoch = counters.next_epoch.max(epoch + 1);
+    let statement = "INSERT INTO operation (id, verb, volume, actor, started, reason, item, journal_length)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    query(statement)
+        .bind(signed(operation.id.0))
+        .bind(word(&operation.item.verb)?)
+        .bind(operation.item.volume.to_string())
+        .bind(holder)
+        .bind(operation.started.0)
+        .bind(optional_json(operation.reason.as_ref())?)
+        .bind(json(&operation.item)?)
+        .bind(operation.journal.len() as i64)
+        .execute(&mut *to)
+        .await?;
+    for (number, entry) in (1..).zip(&operation.journal) {
+        write_entry(to, operation.id, number, entry).await?;
+    }
+    Ok(())
+}
+
+async fn write_entry(
+    to: &mut AnyConnection,
+    operation: OperationId,
+    number: i64,
+    entry: &JournalEntry,
+) -> Result<(), Failure> {
+    query("INSERT INTO journal (operation, number, entry) VALUES ($1, $2, $3)")
+        .bind(signed(operation.0))
+        .bind(number)
+        .bind(json(entry)?)
+        .execute(to)
+        .await?;
+    Ok(())
+}
+
+async fn read_claim(from: &mut AnyConnection, volume: VolumeId) -> Result<Option<Claim>, Failure> {
+    let row = query("SELECT operation, holder, since, epoch FROM claim WHERE volume = $1")
+        .bind(volume.to_string())
+        .fetch_optional(from)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let holder: String = row.try_get(1)?;
+    Ok(Some(Claim {
+        volume,
+        operation: OperationId(unsigned(row.try_get(0)?)),
+        holder: from_json::<Actor>(&holder)?,
+        since: Timestamp(row.try_get(2)?),
+        epoch: unsigned(row.try_get(3)?),
+    }))
+}
+
+/// The state's word, and why as JSON text: a reason may hold characters that a text column does not.
+fn state_columns(state: &GenerationState) -> Result<(&'static str, Option<String>), Failure> {
+    Ok(match state {
+        GenerationState::Valid => ("valid", None),
+        GenerationState::InDoubt(why) => ("in-doubt", Some(json(why)?)),
+        GenerationState::NeedsAttention(why) => ("needs-attention", Some(json(why)?)),
+    })
+}
+
+fn one_row(affected: u64, otherwise: impl FnOnce() -> ChangeError) -> Result<(), Failure> {
+    if affected == 0 { Err(otherwise().into()) } else { Ok(()) }
+}
+
+fn missing(what: &str, which: impl std::fmt::Display) -> ChangeError {
+    ChangeError::Missing(format!("{what} {which}"))
+}

@@ -1,0 +1,107 @@
+//! What went wrong in the database, told apart by what it means for the caller.
+
+use crate::catalog::CatalogueError;
+use crate::model::records::ChangeError;
+
+/// Why a transaction did not come about.
+#[derive(Debug)]
+pub enum Failure {
+    Change(ChangeError),
+    Sql(sqlx::Error),
+    /// COMMIT was sent, and whether it was heard is not known.
+    LostAtCommit(sqlx::Error),
+    /// A row that this program did not write so.
+    Damaged(String),
+    Unfit(serde_json::Error),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
+        Self::Change(error)
+    }
+}
+
+impl Failure {
+    /// The error of a COMMIT: the database's own word is final, anything else leaves it open.
+    pub fn at_commit(error: sqlx::Error) -> Self {
+        match meaning(&error) {
+            Meaning::Conflict | Meaning::Full | Meaning::ReadOnly | Meaning::Busy => Self::Sql(error),
+            _ => Self::LostAtCommit(error),
+        }
+    }
+
+    /// Another transaction was in the way: the same one may be tried again.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Sql(error) if meaning(error) == Meaning::Conflict)
+    }
+
+    pub fn explain(self, place: &str) -> CatalogueError {
+        let place = place.to_owned();
+        match self {
+            Self::Change(error) => error.into(),
+            Self::Unfit(error) => CatalogueError::unfit(&error),
+            Self::Damaged(detail) => CatalogueError::Corrupt { place, detail },
+            Self::LostAtCommit(error) => CatalogueError::OutcomeUnknown { place, detail: words(&error) },
+            Self::Sql(error) => {
+                let detail = words(&error);
+                match meaning(&error) {
+                    Meaning::Full => CatalogueError::Full { place, detail },
+                    Meaning::ReadOnly => CatalogueError::ReadOnly { place, detail },
+                    Meaning::Corrupt => CatalogueError::Corrupt { place, detail },
+                    Meaning::Busy => CatalogueError::InUse { place },
+                    Meaning::Conflict | Meaning::Other => CatalogueError::Unreachable { place, detail },
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    Full,
+    ReadOnly,
+    Corrupt,
+    Busy,
+    Conflict,
+    Other,
+}
+
+/// SQLite gives its (extended) result code as a decimal number, PostgreSQL five characters.
+fn meaning(error: &sqlx::Error) -> Meaning {
+    let Some(code) = error.as_database_error().and_then(sqlx::error::DatabaseError::code) else {
+        return Meaning::Other;
+    };
+    match code.as_ref() {
+        "53100" => return Meaning::Full,
+        "25006" | "42501" => return Meaning::ReadOnly,
+        "XX001" | "XX002" => return Meaning::Corrupt,
+        // Serialization, deadlock, and two engines that make the same table at once.
+        "40001" | "40P01" | "42P07" | "23505" => return Meaning::Conflict,
+        _ => {}
+    }
+    if code.len() == 5 {
+        return Meaning::Other;
+    }
+    match code.parse::<u32>().map(|code| code & 0xFF) {
+        Ok(5 | 6) => Meaning::Busy,
+        Ok(8) => Meaning::ReadOnly,
+        Ok(11 | 26) => Meaning::Corrupt,
+        Ok(13) => Meaning::Full,
+        _ => Meaning::Other,
+    }
+}
+
+/// The database's sentence. sqlx puts neither address nor password into it.
+fn words(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::PoolTimedOut => "no connection within the time limit".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,161 @@
+//! The tables, as numbered migrations. A migration that has been released is never changed; a new one is added.
+
+use super::Dialect;
+use super::failure::Failure;
+use crate::model::event::ChainHead;
+use sqlx::{AnyConnection, Connection, query, query_scalar};
+
+/// The format that this program writes: the number of the last migration.
+pub const FORMAT: u32 = MIGRATIONS.len() as u32;
+
+/// Statements of each migration, in order. BIGINT, TEXT, `$1` and ON CONFLICT mean the same in SQLite and PostgreSQL.
+const MIGRATIONS: &[&[&str]] = &[&[
+    // One row: the end of the audit chain and the counters, changed by every commit, so that writers meet there.
+    "CREATE TABLE head (
+        one BIGINT PRIMARY KEY CHECK (one = 1),
+        sequence BIGINT NOT NULL,
+        hash TEXT NOT NULL,
+        next_operation BIGINT NOT NULL,
+        next_epoch BIGINT NOT NULL,
+        commits BIGINT NOT NULL,
+        token BIGINT NOT NULL)",
+    "CREATE TABLE event (
+        sequence BIGINT PRIMARY KEY,
+        at BIGINT NOT NULL,
+        what TEXT NOT NULL,
+        operation BIGINT,
+        volume TEXT,
+        uid BIGINT,
+        hash TEXT NOT NULL,
+        document TEXT NOT NULL)",
+    "CREATE INDEX event_by_volume ON event (volume, sequence)",
+    "CREATE INDEX event_by_operation ON event (operation, sequence)",
+    "CREATE TABLE transaction_volume (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        blocks BIGINT NOT NULL,
+        generations BIGINT,
+        interval_days BIGINT,
+        mode TEXT,
+        registered_at BIGINT NOT NULL,
+        next_version BIGINT NOT NULL)",
+    "CREATE TABLE retired_volume (
+        id TEXT PRIMARY KEY,
+        next_version BIGINT NOT NULL)",
+    "CREATE TABLE backup_volume (
+        id TEXT PRIMARY KEY,
+        name TEXT,
+        blocks BIGINT NOT NULL,
+        registered_at BIGINT NOT NULL)",
+    "CREATE TABLE generation (
+        transaction_volume TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        backup_volume TEXT NOT NULL,
+        blocks BIGINT NOT NULL,
+        taken_at BIGINT NOT NULL,
+        mode TEXT NOT NULL,
+        state TEXT NOT NULL,
+        why TEXT,
+        held TEXT,
+        provisioned BIGINT NOT NULL,
+        operation BIGINT,
+        released_at BIGINT,
+        release_reason TEXT,
+        PRIMARY KEY (transaction_volume, version))",
+    "CREATE INDEX generation_kept ON generation (transaction_volume, version) WHERE released_at IS NULL",
+    "CREATE INDEX generation_by_time ON generation (taken_at DESC, transaction_volume, version DESC)",
+    "CREATE INDEX generation_by_backup_volume ON generation (backup_volume)",
+    "CREATE TABLE our_session (
+        source TEXT NOT NULL,
+        target TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        since BIGINT NOT NULL,
+        operation BIGINT,
+        full_copy BIGINT NOT NULL,
+        PRIMARY KEY (source, target, kind))",
+    "CREATE TABLE known_array (
+        name TEXT PRIMARY KEY,
+        box_id TEXT NOT NULL)",
+    "CREATE TABLE operation (
+        id BIGINT PRIMARY KEY,
+        verb TEXT NOT NULL,
+        volume TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        started BIGINT NOT NULL,
+        reason TEXT,
+        item TEXT NOT NULL,
+        journal_length BIGINT NOT NULL,
+        ended_at BIGINT,
+        outcome TEXT)",
+    "CREATE INDEX operation_open ON operation (id) WHERE ended_at IS NULL",
+    "CREATE INDEX operation_by_volume ON operation (volume, id)",
+    "CREATE TABLE journal (
+        operation BIGINT NOT NULL,
+        number BIGINT NOT NULL,
+        entry TEXT NOT NULL,
+        PRIMARY KEY (operation, number))",
+    "CREATE TABLE claim (
+        volume TEXT PRIMARY KEY,
+        operation BIGINT NOT NULL,
+        holder TEXT NOT NULL,
+        since BIGINT NOT NULL,
+        epoch BIGINT NOT NULL)",
+    "CREATE INDEX claim_by_operation ON claim (operation)",
+]];
+
+/// What is in the database before anything was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    Nothing,
+    Format(u32),
+    /// Tables, but not ours.
+    Foreign,
+}
+
+/// Looks without writing.
+pub async fn look(connection: &mut AnyConnection, dialect: Dialect) -> Result<Found, sqlx::Error> {
+    let (ours, all) = match dialect {
+        Dialect::Sqlite => (
+            "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'migration'",
+            "SELECT COUNT(*) FROM sqlite_master",
+        ),
+        // A schema of PostgreSQL may have tables of others; only ours concern us.
+        Dialect::Postgres => (
+            "SELECT COUNT(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema() AND tablename = 'migration'",
+            "SELECT CAST(0 AS BIGINT)",
+        ),
+    };
+    if query_scalar::<_, i64>(ours).fetch_one(&mut *connection).await? == 0 {
+        let tables = query_scalar::<_, i64>(all).fetch_one(&mut *connection).await?;
+        return Ok(if tables == 0 { Found::Nothing } else { Found::Foreign });
+    }
+    let format = query_scalar::<_, i64>("SELECT COALESCE(MAX(number), 0) FROM migration").fetch_one(connection).await?;
+    Ok(Found::Format(u32::try_from(format).unwrap_or(u32::MAX)))
+}
+
+/// Brings the tables to [`FORMAT`] in one transaction.
+pub async fn migrate(connection: &mut AnyConnection, dialect: Dialect, start: &ChainHead) -> Result<(), Failure> {
+    let mut transaction = connection.begin_with(dialect.begin_write()).await?;
+    // Another engine may have done it since it was looked at.
+    let done = match look(&mut transaction, dialect).await? {
+        Found::Format(format) => format,
+        Found::Nothing | Found::Foreign => {
+            query("CREATE TABLE migration (number BIGINT PRIMARY KEY)").execute(&mut *transaction).await?;
+            0
+        }
+    };
+    for (number, statements) in (1_u32..).zip(MIGRATIONS).skip(done as usize) {
+        for statement in *statements {
+            query(*statement).execute(&mut *transaction).await?;
+        }
+        query("INSERT INTO migration (number) VALUES ($1)").bind(i64::from(number)).execute(&mut *transaction).await?;
+    }
+    query(
+        "INSERT INTO head (one, sequence, hash, next_operation, next_epoch, commits, token)
+         VALUES (1, 0, $1, 0, 0, 0, 0) ON CONFLICT (one) DO NOTHING",
+    )
+    .bind(start.hash.as_str())
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await.map_err(Failure::at_commit)
+}

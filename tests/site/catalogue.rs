@@ -1,0 +1,580 @@
+//! One conformance suite for every catalogue: in memory, SQLite, PostgreSQL.
+
+use crate::postgres::Server;
+use ecdeck::catalog::memory::MemoryCatalogue;
+use ecdeck::catalog::sql::{CataloguePlace, FORMAT, OpenOptions, SqlCatalogue};
+use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery};
+use ecdeck::model::actor::Actor;
+use ecdeck::model::chain::verify;
+use ecdeck::model::codes::Code;
+use ecdeck::model::copy::{Outcome, PairOutcome};
+use ecdeck::model::event::{EventKind, NewEvent};
+use ecdeck::model::identity::{Olu, VolumeId};
+use ecdeck::model::plan::{PlanItem, PlanStep};
+use ecdeck::model::records::{
+    BackupMode, BackupVolume, Change, ChangeError, Generation, GenerationState, JournalEntry, OpenOperation,
+    OperationEnd, OperationId, OurSession, PastGeneration, Policy, Records, ReleaseReason, TransactionVolume,
+};
+use ecdeck::model::request::Verb;
+use ecdeck::model::session::Pair;
+use ecdeck::model::units::{Blocks, Timestamp, Version};
+use ecdeck::model::untrusted::Untrusted;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::path::Path;
+use std::sync::Arc;
+
+const BOX: &str = "00ETERNUSDXL##ET08E21A####LN4310901078##";
+
+fn volume(olu: u32) -> VolumeId {
+    VolumeId { box_id: BOX.parse().unwrap(), olu: Olu(olu) }
+}
+
+fn transaction_volume(olu: u32) -> TransactionVolume {
+    TransactionVolume {
+        id: volume(olu),
+        name: format!("tv{olu}").parse().unwrap(),
+        blocks: Blocks::from_mib(48),
+        policy: Some(Policy { generations: 3, interval_days: 1, mode: BackupMode::Suspend }),
+        registered_at: Timestamp(1_000),
+        next_version: Version(1),
+    }
+}
+
+fn generation(olu: u32, version: u64) -> Generation {
+    Generation {
+        transaction_volume: volume(olu),
+        version: Version(version),
+        backup_volume: volume(0x100 + olu),
+        blocks: Blocks::from_mib(48),
+        taken_at: Timestamp(version as i64 * 86_400_000),
+        mode: BackupMode::Suspend,
+        state: GenerationState::Valid,
+        held: None,
+        provisioned: false,
+        operation: None,
+    }
+}
+
+fn operation(id: u64, olu: u32) -> OpenOperation {
+    OpenOperation {
+        id: OperationId(id),
+        actor: Actor { uid: 1001, user: Some("ana".into()), ssh: Some("192.0.2.7".into()), ..Actor::default() },
+        started: Timestamp(5_000),
+        reason: Some(Untrusted::from("nightly\u{0}\u{1b}[2J")),
+        item: PlanItem {
+            verb: Verb::Start,
+            volume: volume(olu),
+            steps: vec![PlanStep::Resume {
+                pair: Pair::new(volume(olu), volume(0x100 + olu)),
+                difference: Some(Blocks(128)),
+            }],
+            claims: vec![volume(olu)],
+            notices: Vec::new(),
+            confirmation: None,
+        },
+        journal: Vec::new(),
+    }
+}
+
+fn open(id: u64, olu: u32, claims: &[u32]) -> Change {
+    Change::Open { operation: operation(id, olu), claims: claims.iter().copied().map(volume).collect(), epoch: id }
+}
+
+fn event(number: i64) -> NewEvent {
+    NewEvent::by_engine(Timestamp(number), EventKind::Overdue { volume: volume(1), days: number as u32 })
+}
+
+const ALL: EventRange = EventRange::From { sequence: 1, most: u32::MAX };
+const WHOLE_HISTORY: HistoryQuery = HistoryQuery { transaction_volume: None, most: 1_000 };
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
+}
+
+fn sqlite(folder: &Path) -> CataloguePlace {
+    CataloguePlace::Sqlite(folder.join("cata logue#100%?.db"))
+}
+
+async fn open_sql(place: &CataloguePlace) -> SqlCatalogue {
+    SqlCatalogue::open(place, OpenOptions::default()).await.unwrap()
+}
+
+/// Runs a test against every kind of catalogue that this machine has, each empty.
+fn with_every_catalogue(name: &str, test: impl AsyncFn(Arc<dyn Catalogue>)) {
+    block_on(async {
+        test(Arc::new(MemoryCatalogue::new())).await;
+        let folder = tempfile::tempdir().unwrap();
+        let in_file = open_sql(&sqlite(folder.path())).await;
+        test(Arc::new(in_file.clone())).await;
+        in_file.close().await;
+        if let Some(server) = server() {
+            let on_server = open_sql(&server.new_database(name).parse().unwrap()).await;
+            test(Arc::new(on_server.clone())).await;
+            on_server.close().await;
+        }
+    });
+}
+
+/// A server for one test, or none, which is said.
+fn server() -> Option<Server> {
+    Server::start().inspect_err(|why| eprintln!("SKIPPED on PostgreSQL: {why}")).ok()
+}
+
+#[test]
+fn what_was_committed_is_loaded_and_told() {
+    with_every_catalogue("committed", async |catalogue| {
+        let pair = Pair::new(volume(1), volume(0x101));
+        let end = OperationEnd::Failed { code: Code::PLAN_CHANGED, why: "busy".into() };
+        let changes = vec![
+            Change::PutTransactionVolume(transaction_volume(1)),
+            Change::PutBackupVolume(BackupVolume {
+                id: volume(0x101),
+                name: None,
+                blocks: Blocks::from_mib(48),
+                registered_at: Timestamp(7),
+            }),
+            Change::PutSession(OurSession { pair, since: Timestamp(8), operation: Some(OperationId(1)), full: true }),
+            Change::AddGeneration(generation(1, 1)),
+            Change::AddGeneration(generation(1, 2)),
+            Change::ReleaseGeneration {
+                transaction_volume: volume(1),
+                version: Version(1),
+                at: Timestamp(9),
+                why: ReleaseReason::Retention,
+            },
+            open(1, 1, &[1, 0x101]),
+            Change::Journal { operation: OperationId(1), entry: JournalEntry::Intent { step: 0, attempt: 1 } },
+            Change::KnowArray { name: "DX1".parse().unwrap(), box_id: BOX.parse().unwrap() },
+        ];
+        let mut expected = Records::default();
+        expected.apply_all(&changes).unwrap();
+        let events = catalogue.commit(changes, vec![event(1), event(2)]).await.unwrap();
+        assert_eq!(events.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(catalogue.load().await.unwrap(), expected);
+        assert_eq!(catalogue.events(ALL).await.unwrap(), events);
+        assert_eq!(catalogue.head().await.unwrap().hash, events[1].hash);
+        assert_eq!(catalogue.operation_end(OperationId(1)).await.unwrap(), None);
+
+        let close = Change::Close { operation: OperationId(1), end: end.clone(), at: Timestamp(10) };
+        catalogue.commit(vec![close], Vec::new()).await.unwrap();
+        assert_eq!(catalogue.operation_end(OperationId(1)).await.unwrap(), Some(end));
+        assert_eq!(catalogue.operation_end(OperationId(2)).await.unwrap(), None);
+        let records = catalogue.load().await.unwrap();
+        assert!(records.operations.is_empty() && records.claims.is_empty());
+
+        let history = catalogue.history(WHOLE_HISTORY).await.unwrap();
+        let released = Some((Timestamp(9), ReleaseReason::Retention));
+        assert_eq!(
+            history,
+            [
+                PastGeneration { generation: generation(1, 2), released: None },
+                PastGeneration { generation: generation(1, 1), released },
+            ]
+        );
+    });
+}
+
+#[test]
+fn a_held_volume_is_told_with_its_holder_and_nothing_of_the_batch_is_kept() {
+    with_every_catalogue("held", async |catalogue| {
+        catalogue.commit(vec![open(1, 1, &[1, 2])], vec![event(1)]).await.unwrap();
+        let before = catalogue.load().await.unwrap();
+        let batch = vec![Change::PutTransactionVolume(transaction_volume(3)), open(2, 3, &[2, 3])];
+        let refused = catalogue.commit(batch, vec![event(2)]).await.unwrap_err();
+        let CatalogueError::Change(ChangeError::Held(claim)) = refused else { panic!("{refused}") };
+        assert_eq!((claim.volume, claim.operation, claim.epoch), (volume(2), OperationId(1), 1));
+        assert_eq!(claim.holder.user.as_deref(), Some("ana"));
+        assert_eq!(catalogue.load().await.unwrap(), before);
+        assert_eq!(catalogue.head().await.unwrap().sequence, 1);
+    });
+}
+
+#[test]
+fn a_version_is_not_used_again_when_its_volume_comes_back() {
+    with_every_catalogue("versions", async |catalogue| {
+        let put = || Change::PutTransactionVolume(transaction_volume(1));
+        let first = vec![
+            put(),
+            Change::AddGeneration(generation(1, 1)),
+            Change::ReleaseGeneration {
+                transaction_volume: volume(1),
+                version: Version(1),
+                at: Timestamp(9),
+                why: ReleaseReason::Deleted,
+            },
+            Change::RemoveTransactionVolume { id: volume(1) },
+        ];
+        catalogue.commit(first, Vec::new()).await.unwrap();
+        catalogue.commit(vec![put()], Vec::new()).await.unwrap();
+        assert_eq!(catalogue.load().await.unwrap().transaction_volumes[&volume(1)].next_version, Version(2));
+        let again = catalogue.commit(vec![Change::AddGeneration(generation(1, 1))], Vec::new()).await;
+        assert!(matches!(again, Err(CatalogueError::Change(ChangeError::Exists(_)))), "{again:?}");
+        assert_eq!(catalogue.history(WHOLE_HISTORY).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn events_are_one_gapless_chain_whatever_fails_between() {
+    with_every_catalogue("chain", async |catalogue| {
+        for number in 0..30 {
+            let changes = if number % 3 == 1 { vec![Change::RemoveBackupVolume { id: volume(9) }] } else { Vec::new() };
+            let _ = catalogue.commit(changes, vec![event(number), event(number + 100)]).await;
+        }
+        let links = catalogue.links(ALL).await.unwrap();
+        let verdict = verify(&links, &[catalogue.head().await.unwrap()]);
+        assert!(verdict.is_intact() && verdict.events == 40 && verdict.anchors_matched == 1, "{verdict:?}");
+        let newest = catalogue.events(EventRange::Newest(3)).await.unwrap();
+        assert_eq!(newest.iter().map(|event| event.sequence).collect::<Vec<_>>(), [38, 39, 40]);
+        let from = catalogue.events(EventRange::From { sequence: 39, most: 1 }).await.unwrap();
+        assert_eq!(from.iter().map(|event| event.sequence).collect::<Vec<_>>(), [39]);
+        assert!(catalogue.events(EventRange::From { sequence: 41, most: 5 }).await.unwrap().is_empty());
+    });
+}
+
+/// Any change, often one that does not fit.
+fn any_change() -> impl Strategy<Value = Change> {
+    let tv = 1_u32..4;
+    let bv = 0x101_u32..0x105;
+    let id = 0_u64..6;
+    let version = 1_u64..5;
+    let text = prop_oneof![Just(String::new()), "\\PC{0,6}", Just("a\u{0}b\u{202e}\"'".to_owned())];
+    let text = text.boxed();
+    let state = prop_oneof![
+        Just(GenerationState::Valid),
+        text.clone().prop_map(GenerationState::InDoubt),
+        text.clone().prop_map(GenerationState::NeedsAttention),
+    ];
+    let end = prop_oneof![
+        Just(OperationEnd::Done),
+        text.clone().prop_map(|why| OperationEnd::OutcomeUnknown { why }),
+        text.clone().prop_map(|why| OperationEnd::NotDone { code: Code::NOT_AGREED, why }),
+    ];
+    let pair = (tv.clone(), bv.clone()).prop_map(|(tv, bv)| Pair::new(volume(tv), volume(bv))).boxed();
+    let held = proptest::option::of(text.clone().prop_map(Untrusted::new)).boxed();
+    let outcome = prop_oneof![Just(Outcome::Done), text.prop_map(|why| Outcome::Unknown { why })];
+    let entry = prop_oneof![
+        (0_usize..3, 1_u32..3).prop_map(|(step, attempt)| JournalEntry::Intent { step, attempt }),
+        (0_usize..3).prop_map(|step| JournalEntry::Finished { step }),
+        (pair.clone(), outcome).prop_map(|(pair, outcome)| JournalEntry::Answered {
+            step: 1,
+            outcomes: vec![PairOutcome { pair, outcome }]
+        }),
+    ];
+    prop_oneof![
+        3 => (tv.clone(), version.clone(), any::<bool>()).prop_map(|(tv, next, policy)| {
+            let mut volume = transaction_volume(tv);
+            volume.next_version = Version(next);
+            volume.policy = volume.policy.filter(|_| policy);
+            Change::PutTransactionVolume(volume)
+        }),
+        1 => tv.clone().prop_map(|tv| Change::RemoveTransactionVolume { id: volume(tv) }),
+        2 => (bv.clone(), any::<bool>(), 0_u64..u64::MAX).prop_map(|(bv, named, blocks)| Change::PutBackupVolume(BackupVolume {
+            id: volume(bv),
+            name: named.then(|| format!("bv{bv}").parse().unwrap()),
+            blocks: Blocks(blocks),
+            registered_at: Timestamp(-1),
+        })),
+        1 => bv.clone().prop_map(|bv| Change::RemoveBackupVolume { id: volume(bv) }),
+        4 => (tv.clone(), version.clone(), state.clone(), held.clone(), proptest::option::of(id.clone())).prop_map(
+            |(tv, version, state, held, operation)| {
+                let operation = operation.map(OperationId);
+                let mode = BackupMode::Dissolve;
+                Change::AddGeneration(Generation { state, held, operation, mode, ..generation(tv, version) })
+            }
+        ),
+        1 => (tv.clone(), version.clone(), state).prop_map(|(tv, version, state)| Change::SetGenerationState {
+            transaction_volume: volume(tv),
+            version: Version(version),
+            state
+        }),
+        1 => (tv.clone(), version.clone(), held).prop_map(|(tv, version, held)| Change::HoldGeneration {
+            transaction_volume: volume(tv),
+            version: Version(version),
+            held
+        }),
+        2 => (tv.clone(), version).prop_map(|(tv, version)| Change::ReleaseGeneration {
+            transaction_volume: volume(tv),
+            version: Version(version),
+            at: Timestamp(77),
+            why: ReleaseReason::Overwritten
+        }),
+        2 => (pair.clone(), any::<bool>()).prop_map(|(pair, full)| Change::PutSession(OurSession {
+            pair,
+            since: Timestamp(3),
+            operation: None,
+            full
+        })),
+        1 => pair.prop_map(|pair| Change::RemoveSession { pair }),
+        1 => any::<bool>().prop_map(|other| Change::KnowArray {
+            name: "DX1".parse().unwrap(),
+            box_id: if other { BOX.replace("DXL", "DXM") } else { BOX.to_owned() }.parse().unwrap(),
+        }),
+        3 => (id.clone(), tv.clone(), proptest::collection::vec(prop_oneof![tv, bv], 0..3))
+            .prop_map(|(id, tv, claims)| open(id, tv, &claims)),
+        2 => (id.clone(), entry).prop_map(|(id, entry)| Change::Journal { operation: OperationId(id), entry }),
+        2 => (id, end).prop_map(|(id, end)| Change::Close { operation: OperationId(id), end, at: Timestamp(9) }),
+    ]
+}
+
+/// The same batches to a catalogue and to the model: the same answers, the same records, the same history.
+async fn agrees_with_the_model(catalogue: &dyn Catalogue, batches: &[Vec<Change>]) -> Result<(), TestCaseError> {
+    let model = MemoryCatalogue::new();
+    for (number, batch) in (0..).zip(batches) {
+        let expected = model.commit(batch.clone(), vec![event(number)]).await;
+        let found = catalogue.commit(batch.clone(), vec![event(number)]).await;
+        prop_assert_eq!(found, expected, "batch {}", number);
+    }
+    prop_assert_eq!(catalogue.load().await.unwrap(), model.records());
+    prop_assert_eq!(catalogue.links(ALL).await.unwrap(), model.links(ALL).await.unwrap());
+    for transaction_volume in [None, Some(volume(1)), Some(volume(2))] {
+        let wanted = HistoryQuery { transaction_volume, most: 5 };
+        prop_assert_eq!(catalogue.history(wanted).await.unwrap(), model.history(wanted).await.unwrap());
+    }
+    for id in (0..6).map(OperationId) {
+        prop_assert_eq!(catalogue.operation_end(id).await.unwrap(), model.operation_end(id).await.unwrap());
+    }
+    Ok(())
+}
+
+/// How many random histories: `ECDECK_ROUNDS` times as many when that is set.
+fn rounds(usual: u32) -> u32 {
+    let factor = std::env::var("ECDECK_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1);
+    usual.saturating_mul(factor)
+}
+
+fn random_histories(cases: u32, test: impl Fn(Vec<Vec<Change>>) -> Result<(), TestCaseError>) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let batch = proptest::collection::vec(any_change(), 1..4);
+    TestRunner::new(config).run(&proptest::collection::vec(batch, 1..40), test).unwrap();
+}
+
+#[test]
+fn random_changes_mean_the_same_in_sqlite() {
+    random_histories(rounds(48), |batches| {
+        block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let catalogue = open_sql(&sqlite(folder.path())).await;
+            agrees_with_the_model(&catalogue, &batches).await?;
+            catalogue.close().await;
+            // What is in the file is what was in force.
+            let before = catalogue_records(&batches).await;
+            drop(catalogue);
+            let again = open_sql(&sqlite(folder.path())).await;
+            prop_assert_eq!(again.load().await.unwrap(), before);
+            again.close().await;
+            Ok(())
+        })
+    });
+}
+
+async fn catalogue_records(batches: &[Vec<Change>]) -> Records {
+    let model = MemoryCatalogue::new();
+    for batch in batches {
+        let _ = model.commit(batch.clone(), Vec::new()).await;
+    }
+    model.records()
+}
+
+#[test]
+fn random_changes_mean_the_same_in_postgresql() {
+    let Some(server) = server() else { return };
+    let number = std::cell::Cell::new(0);
+    random_histories(rounds(12), |batches| {
+        number.set(number.get() + 1);
+        block_on(async {
+            let url = server.new_database(&format!("random{}", number.get()));
+            let catalogue = open_sql(&url.parse().unwrap()).await;
+            let agreed = agrees_with_the_model(&catalogue, &batches).await;
+            catalogue.close().await;
+            agreed
+        })
+    });
+}
+
+#[test]
+fn a_full_file_is_told_and_nothing_is_lost() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let options = OpenOptions { most_pages: Some(60) };
+        let catalogue = SqlCatalogue::open(&sqlite(folder.path()), options).await.unwrap();
+        let mut kept = 0;
+        let full = loop {
+            let long = EventKind::EngineStarted { version: "x".repeat(3_000) };
+            match catalogue.commit(Vec::new(), vec![NewEvent::by_engine(Timestamp(1), long)]).await {
+                Ok(_) => kept += 1,
+                Err(error) => break error,
+            }
+            assert!(kept < 1_000, "the limit of pages has no effect");
+        };
+        assert!(matches!(full, CatalogueError::Full { .. }), "{full}");
+        assert_eq!(catalogue.head().await.unwrap().sequence, kept);
+        catalogue.close().await;
+        drop(catalogue);
+        let again = open_sql(&sqlite(folder.path())).await;
+        assert!(verify(&again.links(ALL).await.unwrap(), &[]).is_intact());
+        assert_eq!(again.commit(Vec::new(), vec![event(1)]).await.unwrap()[0].sequence, kept + 1);
+    });
+}
+
+#[test]
+fn a_second_engine_on_the_same_file_is_refused() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = sqlite(folder.path());
+        let first = open_sql(&place).await;
+        let second = SqlCatalogue::open(&place, OpenOptions::default()).await;
+        assert!(matches!(second, Err(CatalogueError::InUse { .. })), "{second:?}");
+        first.close().await;
+        drop(first);
+        open_sql(&place).await;
+    });
+}
+
+#[test]
+fn a_newer_catalogue_is_refused_and_not_touched() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = sqlite(folder.path());
+        open_sql(&place).await.close().await;
+        let CataloguePlace::Sqlite(path) = &place else { unreachable!() };
+        raw(path, "PRAGMA journal_mode = DELETE").await;
+        raw(path, &format!("INSERT INTO migration (number) VALUES ({})", FORMAT + 1)).await;
+        let before = std::fs::read(path).unwrap();
+        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
+        assert!(matches!(refused, CatalogueError::Newer { found, .. } if found == FORMAT + 1), "{refused}");
+        assert!(before == std::fs::read(path).unwrap(), "the file was changed");
+    });
+}
+
+/// Runs one statement on the file, as somebody with the sqlite3 program would.
+async fn raw(path: &Path, statement: &str) {
+    use sqlx::{ConnectOptions, Connection};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[test]
+fn a_damaged_file_and_a_foreign_one_are_told_apart_from_an_empty_one() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = sqlite(folder.path());
+        let CataloguePlace::Sqlite(path) = &place else { unreachable!() };
+
+        std::fs::write(path, "this was never a database, and it is long enough to be read as one".repeat(20)).unwrap();
+        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
+        assert!(matches!(refused, CatalogueError::Corrupt { .. }), "{refused}");
+
+        std::fs::write(path, "").unwrap();
+        let catalogue = open_sql(&place).await;
+        for number in 0..200 {
+            catalogue.commit(Vec::new(), vec![event(number)]).await.unwrap();
+        }
+        catalogue.close().await;
+        drop(catalogue);
+        let mut bytes = std::fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle - 2_048..middle + 2_048].fill(0xA5);
+        std::fs::write(path, bytes).unwrap();
+        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
+        assert!(matches!(refused, CatalogueError::Corrupt { .. }), "{refused}");
+
+        std::fs::remove_file(path).unwrap();
+        raw_new(path, "CREATE TABLE recipe (name TEXT)").await;
+        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
+        assert!(refused.to_string().contains("another program"), "{refused}");
+    });
+}
+
+async fn raw_new(path: &Path, statement: &str) {
+    std::fs::write(path, "").unwrap();
+    raw(path, statement).await;
+}
+
+#[test]
+fn folder_and_files_are_private_and_an_open_folder_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    block_on(async {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("state");
+        let catalogue = open_sql(&sqlite(&folder)).await;
+        catalogue.commit(Vec::new(), vec![event(1)]).await.unwrap();
+        assert_eq!(mode(&folder), 0o700);
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+        catalogue.close().await;
+        drop(catalogue);
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
+        let refused = SqlCatalogue::open(&sqlite(&folder), OpenOptions::default()).await.unwrap_err();
+        assert!(matches!(refused, CatalogueError::Exposed { .. }), "{refused}");
+    });
+}
+
+#[test]
+fn an_altered_row_is_found_by_verifying_the_chain() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = sqlite(folder.path());
+        let CataloguePlace::Sqlite(path) = &place else { unreachable!() };
+        let catalogue = open_sql(&place).await;
+        catalogue.commit(Vec::new(), (1..=9).map(event).collect()).await.unwrap();
+        raw(path, "UPDATE event SET document = replace(document, '\"days\":4', '\"days\":5') WHERE sequence = 4").await;
+        let verdict = verify(&catalogue.links(ALL).await.unwrap(), &[]);
+        assert_eq!(verdict.faults.iter().map(ToString::to_string).collect::<Vec<_>>(), ["event 4 was altered"]);
+    });
+}
+
+#[test]
+fn two_engines_on_postgresql_make_one_chain_and_one_of_them_gets_the_volume() {
+    let Some(server) = server() else { return };
+    block_on(async {
+        let place: CataloguePlace = server.new_database("two").parse().unwrap();
+        let (first, second) = (open_sql(&place).await, open_sql(&place).await);
+        let work = |engine: SqlCatalogue, base: i64| async move {
+            for number in 0..40 {
+                engine.commit(Vec::new(), vec![event(base + number)]).await.unwrap();
+            }
+        };
+        tokio::join!(work(first.clone(), 0), work(second.clone(), 1_000));
+        let links = first.links(ALL).await.unwrap();
+        let verdict = verify(&links, &[second.head().await.unwrap()]);
+        assert!(verdict.is_intact() && verdict.events == 80, "{verdict:?}");
+
+        let (one, other) = tokio::join!(
+            first.commit(vec![open(1, 1, &[1, 2])], Vec::new()),
+            second.commit(vec![open(2, 2, &[1, 2])], Vec::new())
+        );
+        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+        first.close().await;
+        second.close().await;
+    });
+}
+
+#[test]
+fn a_server_that_went_away_is_told_and_used_again_when_it_is_back() {
+    let Some(mut server) = server() else { return };
+    block_on(async {
+        let catalogue = open_sql(&server.new_database("back").parse().unwrap()).await;
+        let before = catalogue.commit(Vec::new(), vec![event(1)]).await.unwrap();
+        server.crash_and_restart();
+        // The pool may first hand out lines that died with the server.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let after = loop {
+            match catalogue.commit(Vec::new(), vec![event(2)]).await {
+                Ok(kept) => break kept,
+                Err(error @ CatalogueError::Unreachable { .. }) => {
+                    assert!(std::time::Instant::now() < deadline, "{error}");
+                }
+                Err(other) => panic!("{other}"),
+            }
+        };
+        assert_eq!((before[0].sequence, after[0].sequence), (1, 2));
+        assert!(verify(&catalogue.links(ALL).await.unwrap(), &[]).is_intact());
+        catalogue.close().await;
+    });
+}
