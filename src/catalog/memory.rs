@@ -87,7 +87,9 @@ impl Store {
         }
         let chained = chain(&self.head(), events).map_err(|error| CatalogueError::unfit(&error))?;
         self.records.apply_all(changes)?;
-        changes.iter().for_each(|change| self.remember(change));
+        for change in changes {
+            self.remember(change);
+        }
         let mut kept = Vec::with_capacity(chained.len());
         for event in chained {
             self.texts.push(event.text);

@@ -253,7 +253,7 @@ async fn open(
         .bind(operation.started.0)
         .bind(optional_json(operation.reason.as_ref())?)
         .bind(json(&operation.item)?)
-        .bind(operation.journal.len() as i64)
+        .bind(signed(operation.journal.len() as u64))
         .execute(&mut *to)
         .await?;
     for (number, entry) in (1..).zip(&operation.journal) {

@@ -3,6 +3,7 @@
 //! Belongs here: tables, statements, and what each database's errors mean. Does not: what a change means (model).
 
 mod change;
+mod connect;
 mod failure;
 mod place;
 mod read;
@@ -19,13 +20,9 @@ use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, R
 use change::Counters;
 use failure::Failure;
 use place::OwnedFile;
-use schema::Found;
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{Any, AnyConnection, ConnectOptions, Connection, Executor, Pool, Row, Transaction, query, query_scalar};
-use std::path::Path;
-use std::str::FromStr;
+use sqlx::{Any, Connection, Pool, Row, Transaction, query, query_scalar};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Once};
 use std::time::Duration;
 use words::{signed, unsigned};
 
@@ -61,10 +58,6 @@ pub struct OpenOptions {
     pub most_pages: Option<u32>,
 }
 
-/// Connections at once: one writes, the others read beside it.
-const CONNECTIONS: u32 = 4;
-/// How long a connection may take to come about.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How often a transaction is tried that others are in the way of.
 const ATTEMPTS: u32 = 20;
 /// How often it is looked up whether a lost commit was kept.
@@ -92,17 +85,20 @@ impl SqlCatalogue {
     /// Opens the catalogue, makes it where there is none, and brings an older one up to date.
     pub async fn open(place: &CataloguePlace, options: OpenOptions) -> Result<Self, CatalogueError> {
         let shown = place.to_string();
-        let (dialect, file, pool) = match place {
-            CataloguePlace::Sqlite(path) => {
-                let file = place::own_file(path)?;
-                (Dialect::Sqlite, Some(file), sqlite_pool(path, options))
-            }
-            CataloguePlace::Postgres(url) => (Dialect::Postgres, None, postgres_pool(url.as_str())),
+        let (dialect, file) = match place {
+            CataloguePlace::Sqlite(path) => (Dialect::Sqlite, Some(place::own_file(path)?)),
+            CataloguePlace::Postgres(_) => (Dialect::Postgres, None),
         };
-        let pool = pool.map_err(|error| Failure::from(error).explain(&shown))?;
+        let explain = |failure: Failure| failure.explain(&shown);
+        let address = connect::address(place).map_err(|error| explain(error.into()))?;
+        let pragmas = connect::pragmas(dialect, options);
+        // One line of its own first: a pool hides what is wrong behind its time limit.
+        let mut connection = connect::connect(&address, &pragmas).await.map_err(explain)?;
+        connect::prepare(&mut connection, dialect, &shown).await?;
+        connection.close().await.map_err(|error| explain(error.into()))?;
         let turn = tokio::sync::Mutex::new(());
+        let pool = connect::pool(address, dialect, pragmas);
         let inner = Inner { pool, dialect, place: shown, turn, failed: AtomicBool::new(false), _file: file };
-        inner.prepare().await?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -116,56 +112,6 @@ impl SqlCatalogue {
     }
 }
 
-fn install_drivers() {
-    static DRIVERS: Once = Once::new();
-    DRIVERS.call_once(sqlx::any::install_default_drivers);
-}
-
-fn sqlite_pool(path: &Path, options: OpenOptions) -> Result<Pool<Any>, sqlx::Error> {
-    install_drivers();
-    let url = format!("sqlite://{}", url_path(path));
-    let options_of_file = AnyConnectOptions::from_str(&url)?.disable_statement_logging();
-    let pages = options.most_pages.map_or(String::new(), |pages| format!("PRAGMA max_page_count = {pages};"));
-    // No journal mode here: setting it writes, and a newer catalogue must not be touched.
-    let pragmas: Arc<str> = format!("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000; {pages}").into();
-    Ok(AnyPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .acquire_timeout(CONNECT_WITHIN * 2)
-        .test_before_acquire(false)
-        // Without these limits the pool has no upkeep task that wakes up.
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .after_connect(move |connection, _| {
-            let pragmas = Arc::clone(&pragmas);
-            Box::pin(async move {
-                connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas.to_string()))).await.map(|_| ())
-            })
-        })
-        .connect_lazy_with(options_of_file))
-}
-
-fn postgres_pool(url: &str) -> Result<Pool<Any>, sqlx::Error> {
-    install_drivers();
-    let options = AnyConnectOptions::from_str(url)?.disable_statement_logging();
-    Ok(AnyPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECT_WITHIN).connect_lazy_with(options))
-}
-
-/// The path with everything encoded that a URL reads otherwise.
-fn url_path(path: &Path) -> String {
-    use std::fmt::Write;
-    use std::os::unix::ffi::OsStrExt;
-    let mut out = String::new();
-    for &byte in path.as_os_str().as_bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-') {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String does not fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
-}
-
 /// What a transaction finds in the head row when it takes it.
 struct Taken {
     head: ChainHead,
@@ -175,53 +121,6 @@ struct Taken {
 impl Inner {
     fn explain(&self, failure: Failure) -> CatalogueError {
         failure.explain(&self.place)
-    }
-
-    async fn prepare(&self) -> Result<(), CatalogueError> {
-        let mut connection = self.pool.acquire().await.map_err(|error| self.explain(error.into()))?;
-        if self.dialect == Dialect::Sqlite {
-            check_file(&mut connection).await.map_err(|failure| self.explain(failure))?;
-        }
-        let found = schema::look(&mut connection, self.dialect).await.map_err(|error| self.explain(error.into()))?;
-        match found {
-            Found::Format(found) if found > FORMAT => {
-                return Err(CatalogueError::Newer { place: self.place.clone(), found, known: FORMAT });
-            }
-            Found::Foreign => {
-                let detail = "it is a database of another program".to_owned();
-                return Err(CatalogueError::Corrupt { place: self.place.clone(), detail });
-            }
-            Found::Nothing | Found::Format(_) => {}
-        }
-        if self.dialect == Dialect::Sqlite {
-            self.use_wal(&mut connection).await?;
-        }
-        if found != Found::Format(FORMAT) {
-            self.migrate(&mut connection).await?;
-        }
-        prove_writable(&mut connection, self.dialect).await.map_err(|failure| self.explain(failure))
-    }
-
-    async fn use_wal(&self, connection: &mut AnyConnection) -> Result<(), CatalogueError> {
-        let mode = query_scalar::<_, String>("PRAGMA journal_mode = WAL").fetch_one(connection).await;
-        let mode = mode.map_err(|error| self.explain(error.into()))?;
-        if mode.eq_ignore_ascii_case("wal") {
-            return Ok(());
-        }
-        let detail = format!("the file system does not let SQLite keep a write-ahead log (journal mode is {mode})");
-        Err(CatalogueError::ReadOnly { place: self.place.clone(), detail })
-    }
-
-    async fn migrate(&self, connection: &mut AnyConnection) -> Result<(), CatalogueError> {
-        let start = ChainHead { sequence: 0, hash: ChainHash::start() };
-        let mut attempt = 1;
-        loop {
-            match schema::migrate(connection, self.dialect, &start).await {
-                Err(failure) if failure.is_conflict() && attempt < ATTEMPTS => back_off(attempt).await,
-                done => return done.map_err(|failure| self.explain(failure)),
-            }
-            attempt += 1;
-        }
     }
 
     async fn commit(&self, changes: &[Change], events: &[NewEvent]) -> Result<Vec<Event>, CatalogueError> {
@@ -384,28 +283,6 @@ async fn append(transaction: &mut Transaction<'_, Any>, event: &ChainedEvent) ->
         .execute(&mut **transaction)
         .await?;
     Ok(())
-}
-
-/// Reads every page once. A file that is not a database fails at the first statement.
-async fn check_file(connection: &mut AnyConnection) -> Result<(), Failure> {
-    let found = query_scalar::<_, String>("PRAGMA quick_check(1)").fetch_one(connection).await?;
-    if found == "ok" { Ok(()) } else { Err(Failure::Damaged(found)) }
-}
-
-/// A file or a server that only reads is found out now, not at the first backup.
-async fn prove_writable(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), Failure> {
-    let mut transaction = connection.begin_with(dialect.begin_write()).await?;
-    let touched = query("UPDATE head SET token = token WHERE one = 1").execute(&mut *transaction).await;
-    let _ = transaction.rollback().await;
-    let rows = match touched {
-        Ok(result) => result.rows_affected(),
-        // Others write: so can we.
-        Err(error) => match Failure::from(error) {
-            failure if failure.is_conflict() => 1,
-            failure => return Err(failure),
-        },
-    };
-    if rows == 1 { Ok(()) } else { Err(Failure::Damaged("the row with the end of the audit is missing".into())) }
 }
 
 /// Waits a little, longer each time, and not as long as another engine that was refused with us.

@@ -113,19 +113,16 @@ pub async fn links(from: &mut AnyConnection, range: EventRange) -> Result<Vec<Ch
 
 pub async fn history(from: &mut AnyConnection, wanted: HistoryQuery) -> Result<Vec<PastGeneration>, Failure> {
     let most = i64::from(wanted.most);
-    let rows = match wanted.transaction_volume {
-        Some(volume) => {
-            let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
-                    held, provisioned, operation, released_at, release_reason
-                FROM generation WHERE transaction_volume = $1 ORDER BY version DESC LIMIT $2";
-            query(statement).bind(volume.to_string()).bind(most).fetch_all(from).await?
-        }
-        None => {
-            let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
-                    held, provisioned, operation, released_at, release_reason
-                FROM generation ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $1";
-            query(statement).bind(most).fetch_all(from).await?
-        }
+    let rows = if let Some(volume) = wanted.transaction_volume {
+        let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
+                held, provisioned, operation, released_at, release_reason
+            FROM generation WHERE transaction_volume = $1 ORDER BY version DESC LIMIT $2";
+        query(statement).bind(volume.to_string()).bind(most).fetch_all(from).await?
+    } else {
+        let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
+                held, provisioned, operation, released_at, release_reason
+            FROM generation ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $1";
+        query(statement).bind(most).fetch_all(from).await?
     };
     rows.iter().map(past_generation).collect()
 }
