@@ -1,3 +1,6 @@
 //! The rules of backup management, the house's own rules, and the simulator that checks them under faults.
 
+mod cells;
+mod site;
+mod verbs;
 mod walls;

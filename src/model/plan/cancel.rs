@@ -1,13 +1,13 @@
 //! Cancel and forced stop: what ends sessions. Neither ever touches a generation.
 
-use super::case::{Case, badness, readable};
+use super::case::{Case, badness, is_left_over, readable};
 use super::legality::PairVerb;
 use super::{PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::request::{Action, CancelScope, Request};
 use crate::model::session::Pair;
-use crate::model::snapshot::{BackupState, Halves, SessionView, Snapshot};
+use crate::model::snapshot::{Halves, SessionView, Snapshot};
 
 /// Sessions that a refusal names one by one at most.
 const NAMED: usize = 8;
@@ -120,11 +120,7 @@ fn let_go(case: &Case<'_>, pairs: &[Pair]) -> Result<PlanItem, Refusal> {
 }
 
 fn vanished(case: &Case<'_>) -> Vec<Pair> {
-    let left_over = case
-        .snapshot
-        .pool
-        .iter()
-        .filter(|view| view.state == BackupState::Unverified && view.transaction_volume == Some(case.id()));
+    let left_over = case.snapshot.pool.iter().filter(|view| is_left_over(view, case.id()));
     left_over.map(|view| Pair::new(case.id(), view.volume.id)).collect()
 }
 

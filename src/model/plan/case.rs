@@ -7,7 +7,9 @@ use crate::model::identity::{BoxId, VolumeId};
 use crate::model::records::Generation;
 use crate::model::request::{Action, CancelScope, Request, Verb};
 use crate::model::session::{Automation, Pair, Phase, Status};
-use crate::model::snapshot::{BackupState, ClaimView, Halves, Reach, SessionView, Snapshot, TransactionVolumeView};
+use crate::model::snapshot::{
+    BackupState, BackupVolumeView, ClaimView, Halves, Reach, SessionView, Snapshot, TransactionVolumeView,
+};
 
 /// A transaction volume of the snapshot, and the request that is judged.
 pub(super) struct Case<'a> {
@@ -85,8 +87,7 @@ impl<'a> Case<'a> {
     /// The vanished session that an unverified backup volume is left over from.
     pub fn vanished_to(&self, backup_volume: VolumeId) -> Option<Pair> {
         let view = self.snapshot.backup_volume(backup_volume)?;
-        let left_over = view.state == BackupState::Unverified && view.transaction_volume == Some(self.id());
-        left_over.then(|| Pair::new(self.id(), backup_volume))
+        is_left_over(view, self.id()).then(|| Pair::new(self.id(), backup_volume))
     }
 
     pub fn not_ours(&self, session: &SessionView) -> Refusal {
@@ -213,6 +214,13 @@ impl<'a> Case<'a> {
             _ => Vec::new(),
         }
     }
+}
+
+/// Whether a backup volume is unverified because its session with this transaction volume vanished.
+pub(super) fn is_left_over(view: &BackupVolumeView, owner: VolumeId) -> bool {
+    view.state == BackupState::Unverified
+        && view.transaction_volume == Some(owner)
+        && view.problem.as_ref().is_some_and(|problem| problem.code == Code::VANISHED)
 }
 
 /// The remedy that starts a synchronization as the rules choose.

@@ -1,0 +1,223 @@
+//! A site in a few lines: records and readings that the tests put together, and the snapshot of them.
+
+use ecdeck::model::actor::Actor;
+use ecdeck::model::copy::{Ability, Capabilities, CommandVerb};
+use ecdeck::model::identity::{BoxId, Olu, VolumeId};
+use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
+use ecdeck::model::plan::{Plan, PlanItem, Refusal, plan};
+use ecdeck::model::records::{
+    BackupMode, BackupVolume, Change, Generation, GenerationState, OpenOperation, OperationId, OurSession, Policy,
+    Records, TransactionVolume,
+};
+use ecdeck::model::request::{Action, Request, Verb};
+use ecdeck::model::session::{ArrayVolume, ArrayWords, CopyKind, Pair, Phase, Reading, SessionReading, Status, Truth};
+use ecdeck::model::snapshot::{Reach, Site as SiteView, Snapshot};
+use ecdeck::model::units::{Blocks, Progress, Timestamp, Version};
+use ecdeck::model::untrusted::Untrusted;
+use std::sync::Arc;
+
+pub const BOXES: [&str; 2] = ["00ETERNUSDXL##ET08E21A####LN4310901078##", "00ETERNUSDXM##ET092DC#####LN4610901099##"];
+pub const POLL_MILLIS: u32 = 1000;
+
+pub fn volume(array: usize, olu: u32) -> VolumeId {
+    let box_id: BoxId = BOXES[array].parse().unwrap();
+    VolumeId { box_id, olu: Olu(olu) }
+}
+
+/// What the arrays and the catalogue hold. Arrays are `DEMO1` and `DEMO2`.
+#[derive(Debug, Clone)]
+pub struct Site {
+    pub now: Timestamp,
+    pub records: Records,
+    pub sessions: Vec<SessionReading>,
+    pub volumes: Vec<ArrayVolume>,
+    pub reach: [Reach; 2],
+    /// How long ago the arrays were read, in milliseconds.
+    pub age: [i64; 2],
+    pub capabilities: Capabilities,
+}
+
+impl Site {
+    pub fn new() -> Self {
+        let verbs = [CopyKind::Ec, CopyKind::Rec].into_iter().flat_map(|kind| {
+            [CommandVerb::Start, CommandVerb::Resume, CommandVerb::Suspend, CommandVerb::Stop].map(|verb| (kind, verb))
+        });
+        Self {
+            now: Timestamp(1_000 * Timestamp::DAY),
+            records: Records::default(),
+            sessions: Vec::new(),
+            volumes: Vec::new(),
+            reach: [Reach::Reachable, Reach::Reachable],
+            age: [0, 0],
+            capabilities: Capabilities { verbs: verbs.collect(), atomic_suspend: Ability::Yes, sessions_per_source: 8 },
+        }
+    }
+
+    fn put(&mut self, change: &Change) {
+        self.records.apply(change).unwrap();
+    }
+
+    pub fn unregistered(&mut self, array: usize, olu: u32, mib: u64) -> VolumeId {
+        let id = volume(array, olu);
+        self.volumes.push(ArrayVolume { id, label: Untrusted::default(), blocks: Blocks::from_mib(mib) });
+        id
+    }
+
+    pub fn transaction_volume(&mut self, name: &str, array: usize, olu: u32, mib: u64) -> VolumeId {
+        let id = self.unregistered(array, olu, mib);
+        self.put(&Change::PutTransactionVolume(TransactionVolume {
+            id,
+            name: name.parse().unwrap(),
+            blocks: Blocks::from_mib(mib),
+            policy: None,
+            registered_at: Timestamp(0),
+            next_version: Version(1),
+        }));
+        id
+    }
+
+    pub fn backup_volume(&mut self, array: usize, olu: u32, mib: u64) -> VolumeId {
+        let id = self.unregistered(array, olu, mib);
+        let blocks = Blocks::from_mib(mib);
+        self.put(&Change::PutBackupVolume(BackupVolume { id, name: None, blocks, registered_at: Timestamp(0) }));
+        id
+    }
+
+    pub fn policy(&mut self, id: VolumeId, generations: u16, mode: BackupMode) {
+        let known = self.records.transaction_volumes[&id].clone();
+        let policy = Some(Policy { generations, interval_days: 1, mode });
+        self.put(&Change::PutTransactionVolume(TransactionVolume { policy, ..known }));
+    }
+
+    /// One of our sessions.
+    pub fn session(&mut self, source: VolumeId, target: VolumeId, status: Status, phase: Phase) -> &mut SessionReading {
+        let pair = Pair::new(source, target);
+        self.put(&Change::PutSession(OurSession { pair, since: Timestamp(0), operation: None, full: true }));
+        self.foreign(source, target, status, phase)
+    }
+
+    /// A session that the catalogue does not know.
+    pub fn foreign(&mut self, source: VolumeId, target: VolumeId, status: Status, phase: Phase) -> &mut SessionReading {
+        let copies = status == Status::Active && phase == Phase::Copying;
+        self.sessions.push(SessionReading {
+            sid: self.sessions.len() as u32,
+            pair: Pair::new(source, target),
+            status,
+            phase,
+            progress: copies.then_some(Progress { done: Blocks(74), total: Blocks(100) }),
+            difference: None,
+            error: None,
+            modes: None,
+            reversed: false,
+            requestor: "AdvancedCopy Manager".into(),
+            started: None,
+            words: ArrayWords { status: status.to_string().as_str().into(), phase: phase.to_string().as_str().into() },
+        });
+        self.sessions.last_mut().unwrap()
+    }
+
+    pub fn generation(&mut self, source: VolumeId, target: VolumeId) -> Version {
+        let version = self.records.transaction_volumes[&source].next_version;
+        self.put(&Change::AddGeneration(Generation {
+            transaction_volume: source,
+            version,
+            backup_volume: target,
+            blocks: self.records.backup_volumes[&target].blocks,
+            taken_at: Timestamp(0),
+            mode: BackupMode::Suspend,
+            state: GenerationState::Valid,
+            held: None,
+            provisioned: false,
+            operation: None,
+        }));
+        version
+    }
+
+    pub fn hold(&mut self, transaction_volume: VolumeId, version: Version) {
+        self.put(&Change::HoldGeneration { transaction_volume, version, held: Some("tape".into()) });
+    }
+
+    /// Another operation has these volumes.
+    pub fn claim(&mut self, volumes: &[VolumeId]) {
+        let item = PlanItem {
+            verb: Verb::Backup,
+            volume: volumes[0],
+            steps: Vec::new(),
+            claims: volumes.to_vec(),
+            notices: Vec::new(),
+            confirmation: None,
+        };
+        let actor = Actor { uid: 1001, user: Some("ana".to_owned()), ..Actor::default() };
+        let operation = OpenOperation {
+            id: OperationId(self.records.next_operation),
+            actor,
+            started: self.now,
+            reason: None,
+            item,
+            journal: Vec::new(),
+        };
+        let epoch = self.records.next_epoch;
+        self.put(&Change::Open { operation, claims: volumes.to_vec(), epoch });
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        let mut tracker = Tracker::default();
+        let arrays: Vec<ArraySource> = (0..2).map(|at| self.array(at, &mut tracker)).collect();
+        let site = SiteView { name: "test".to_owned(), demo: false, poll_millis: POLL_MILLIS };
+        build(&Sources {
+            sequence: 1,
+            now: self.now,
+            site: &site,
+            records: &self.records,
+            arrays: &arrays,
+            tracker: &tracker,
+            operations: &[],
+            events: &[],
+        })
+    }
+
+    fn array(&self, at: usize, tracker: &mut Tracker) -> ArraySource {
+        let box_id: BoxId = BOXES[at].parse().unwrap();
+        let touches =
+            |session: &&SessionReading| session.pair.source.box_id == box_id || session.pair.target.box_id == box_id;
+        let reading = Reading {
+            box_id,
+            taken_at: self.now.plus_millis(-self.age[at]),
+            truth: Truth::Live,
+            sessions: self.sessions.iter().filter(touches).cloned().collect(),
+        };
+        tracker.take(&Reading { taken_at: Timestamp(1), ..reading.clone() });
+        ArraySource {
+            name: format!("DEMO{}", at + 1).parse().unwrap(),
+            box_id: Some(box_id),
+            reach: self.reach[at].clone(),
+            capabilities: Some(self.capabilities.clone()),
+            reading: Some(Arc::new(reading)),
+            volumes: Some(Arc::new(self.volumes.iter().filter(|v| v.id.box_id == box_id).cloned().collect())),
+        }
+    }
+
+    pub fn plan(&self, action: Action) -> Result<Plan, Refusal> {
+        plan(&self.snapshot(), &Request::new(action))
+    }
+
+    pub fn ensure(&self, action: Action) -> Result<Plan, Refusal> {
+        plan(&self.snapshot(), &Request { ensure: true, ..Request::new(action) })
+    }
+}
+
+pub fn start(volumes: &[VolumeId]) -> Action {
+    Action::Start { volumes: volumes.to_vec(), targets: Vec::new(), together: false }
+}
+
+pub fn resume(volume: VolumeId) -> Action {
+    Action::Resume { volumes: vec![volume], target: None }
+}
+
+pub fn suspend(volume: VolumeId) -> Action {
+    Action::Suspend { volumes: vec![volume], target: None }
+}
+
+pub fn backup(volume: VolumeId, mode: Option<BackupMode>) -> Action {
+    Action::Backup { volumes: vec![volume], mode, together: false }
+}

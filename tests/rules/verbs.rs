@@ -1,0 +1,545 @@
+//! Each verb in the situations that operators meet: what the plan says, or the refusal, the remedies and the warnings.
+
+use crate::site::{Site, backup, resume, start, suspend, volume};
+use ecdeck::model::codes::Code;
+use ecdeck::model::identity::VolumeId;
+use ecdeck::model::plan::{Plan, PlanStep, Refusal, plan};
+use ecdeck::model::records::{BackupMode, GenerationState, Policy, ReleaseReason};
+use ecdeck::model::request::{Action, CancelScope, VolumeRole};
+use ecdeck::model::session::{ErrorByte, Pair, Phase, RecModes, Status, TransferMode};
+use ecdeck::model::snapshot::Reach;
+use ecdeck::model::units::{Blocks, Version};
+
+fn steps(plan: &Plan) -> &[PlanStep] {
+    assert_eq!(plan.items().len(), 1, "{plan:?}");
+    &plan.items()[0].steps
+}
+
+fn code<T: std::fmt::Debug>(answer: Result<T, Refusal>) -> Code {
+    answer.unwrap_err().code
+}
+
+fn notices(plan: &Plan) -> Vec<Code> {
+    plan.items().iter().flat_map(|item| &item.notices).map(|notice| notice.code).collect()
+}
+
+/// Every way on that a refusal offers can be gone.
+fn all_remedies_work(site: &Site, refusal: &Refusal) {
+    for remedy in &refusal.remedies {
+        let planned = plan(&site.snapshot(), &remedy.request);
+        assert!(planned.is_ok(), "{}: {:?}", remedy.label, planned.unwrap_err());
+        assert_eq!(planned.unwrap().destroys(), remedy.destroys, "{}", remedy.label);
+    }
+}
+
+/// A volume of 48 MiB with a policy of two generations and three backup volumes.
+fn round() -> (Site, VolumeId, [VolumeId; 3]) {
+    let mut site = Site::new();
+    let source = site.transaction_volume("ora01", 0, 0x10, 48);
+    let targets = [0x21, 0x22, 0x23].map(|olu| site.backup_volume(0, olu, 48));
+    site.policy(source, 2, BackupMode::Suspend);
+    (site, source, targets)
+}
+
+#[test]
+fn a_start_takes_the_lowest_unused_volume_of_equal_blocks_in_the_same_array() {
+    let mut site = Site::new();
+    let source = site.transaction_volume("ora01", 1, 0x10, 48);
+    site.backup_volume(0, 0x1, 48);
+    site.backup_volume(1, 0x20, 96);
+    let near = site.backup_volume(1, 0x22, 48);
+    site.backup_volume(1, 0x23, 48);
+    let plan = site.plan(start(&[source])).unwrap();
+    let pair = Pair::new(source, near);
+    assert_eq!(steps(&plan), [PlanStep::StartFull { pair, blocks: Blocks::from_mib(48), modes: None }]);
+    assert_eq!(plan.items()[0].claims, [source, near]);
+}
+
+#[test]
+fn a_start_prefers_the_bound_volume_with_least_to_copy_and_unknown_amounts_last() {
+    let (mut site, source, targets) = round();
+    site.session(source, targets[0], Status::Suspended, Phase::Tracking);
+    site.session(source, targets[1], Status::Suspended, Phase::Tracking).difference = Some(Blocks(900));
+    site.session(source, targets[2], Status::Suspended, Phase::Tracking).difference = Some(Blocks(800));
+    let plan = site.plan(start(&[source])).unwrap();
+    let pair = Pair::new(source, targets[2]);
+    assert_eq!(steps(&plan), [PlanStep::Resume { pair, difference: Some(Blocks(800)) }]);
+    assert_eq!(notices(&plan), [Code::NEW_DATA_LOST]);
+}
+
+#[test]
+fn a_suspended_volume_with_a_generation_is_never_taken_by_a_start() {
+    let (mut site, source, targets) = round();
+    for target in &targets[..2] {
+        site.session(source, *target, Status::Suspended, Phase::Tracking);
+        site.generation(source, *target);
+    }
+    let plan = site.plan(start(&[source])).unwrap();
+    assert!(matches!(steps(&plan), [PlanStep::StartFull { pair, .. }] if pair.target == targets[2]));
+    let refusal = site.plan(resume(source)).unwrap_err();
+    assert_eq!(refusal.code, Code::NOTHING_TO_RESUME);
+    all_remedies_work(&site, &refusal);
+}
+
+#[test]
+fn twelve_starts_with_nine_possible_run_nine_and_tell_three_why() {
+    let mut site = Site::new();
+    let sources: Vec<VolumeId> =
+        (0..12).map(|n| site.transaction_volume(&format!("tv{n:02}"), 0, 0x10 + n, 48)).collect();
+    for n in 0..9 {
+        site.backup_volume((n % 2) as usize, 0x40 + n, 48);
+    }
+    let plan = site.plan(start(&sources)).unwrap();
+    assert_eq!((plan.items().len(), plan.refused().len()), (9, 3));
+    for refusal in plan.refused() {
+        assert_eq!(refusal.code, Code::NO_BACKUP_VOLUME);
+        assert_eq!(refusal.near_misses.len(), 9, "{refusal:?}");
+    }
+    let backwards: Vec<VolumeId> = sources.into_iter().rev().collect();
+    assert_eq!(site.plan(start(&backwards)).unwrap().items(), plan.items(), "the order of asking changes nothing");
+}
+
+#[test]
+fn nobody_takes_another_arrays_volume_that_its_own_volumes_need() {
+    let mut site = Site::new();
+    let sources = [
+        site.transaction_volume("a1", 0, 0x10, 48),
+        site.transaction_volume("a2", 0, 0x11, 48),
+        site.transaction_volume("b1", 1, 0x10, 48),
+    ];
+    site.backup_volume(0, 0x20, 48);
+    let other = [site.backup_volume(1, 0x20, 48), site.backup_volume(1, 0x21, 48)];
+    let plan = site.plan(start(&sources)).unwrap();
+    let target_of = |source: VolumeId| {
+        plan.items().iter().find_map(|item| item.claims.contains(&source).then(|| item.claims.clone())).unwrap()
+    };
+    assert_eq!(target_of(sources[2]), [sources[2], other[0]]);
+    assert_eq!(target_of(sources[1]), [sources[1], other[1]]);
+}
+
+#[test]
+fn an_exhausted_pool_is_refused_with_ways_on_that_all_work() {
+    let (mut site, source, targets) = round();
+    let other = site.transaction_volume("ora02", 0, 0x11, 48);
+    site.generation(source, targets[0]);
+    site.session(source, targets[1], Status::Suspended, Phase::Tracking);
+    site.generation(source, targets[1]);
+    site.session(other, targets[2], Status::Suspended, Phase::Tracking);
+    site.unregistered(0, 0x30, 48);
+    site.unregistered(0, 0x31, 96);
+    let refusal = site.plan(start(&[source])).unwrap_err();
+    assert_eq!(refusal.code, Code::NO_BACKUP_VOLUME);
+    assert_eq!(refusal.near_misses.len(), 3);
+    let labels: Vec<&str> = refusal.remedies.iter().map(|remedy| remedy.label.as_str()).collect();
+    assert_eq!(
+        labels,
+        [
+            "register DEMO1/0x30 as a backup volume",
+            "cancel the session of ora02 with DEMO1/0x23",
+            "release v1 of ora01, which frees DEMO1/0x21",
+            "overwrite v1 of ora01 on DEMO1/0x21",
+        ]
+    );
+    all_remedies_work(&site, &refusal);
+}
+
+#[test]
+fn a_mapped_volume_is_taken_or_refused_for_what_it_is() {
+    let mut site = Site::new();
+    let source = site.transaction_volume("ora01", 0, 0x10, 48);
+    let other = site.transaction_volume("ora02", 0, 0x11, 48);
+    let cases: Vec<(VolumeId, Option<Code>)> = vec![
+        (site.backup_volume(0, 0x20, 48), None),
+        (site.backup_volume(0, 0x21, 96), Some(Code::UNEQUAL_SIZE)),
+        (site.backup_volume(0, 0x22, 48), Some(Code::BOUND_TO_ANOTHER)),
+        (site.backup_volume(0, 0x23, 48), Some(Code::HOLDS_A_GENERATION)),
+        (site.backup_volume(0, 0x24, 48), Some(Code::BACKUP_VOLUME_BUSY)),
+        (site.backup_volume(0, 0x25, 48), Some(Code::SESSION_OF_OTHERS)),
+        (site.backup_volume(0, 0x26, 48), Some(Code::HELD_BY_OTHER)),
+        (site.unregistered(0, 0x27, 48), Some(Code::NOT_A_BACKUP_VOLUME)),
+    ];
+    site.session(other, volume(0, 0x22), Status::Suspended, Phase::Tracking);
+    site.generation(source, volume(0, 0x23));
+    site.session(other, volume(0, 0x24), Status::Active, Phase::Copying);
+    site.foreign(other, volume(0, 0x25), Status::Active, Phase::Equivalent);
+    site.claim(&[volume(0, 0x26)]);
+    for (target, expected) in cases {
+        let action = Action::Start { volumes: vec![source], targets: vec![(source, target)], together: false };
+        let answer = site.plan(action);
+        match expected {
+            None => assert!(answer.is_ok(), "{answer:?}"),
+            Some(code) => {
+                let refusal = answer.unwrap_err();
+                assert_eq!(refusal.code, code, "{refusal}");
+                all_remedies_work(&site, &refusal);
+            }
+        }
+    }
+}
+
+#[test]
+fn volumes_that_belong_together_start_all_or_not_at_all() {
+    let (mut site, source, _) = round();
+    let second = site.transaction_volume("ora02", 0, 0x11, 48);
+    let third = site.transaction_volume("ora03", 0, 0x12, 999);
+    let action =
+        |volumes: &[VolumeId]| Action::Start { volumes: volumes.to_vec(), targets: Vec::new(), together: true };
+    let plan = site.plan(action(&[source, second])).unwrap();
+    assert_eq!(steps(&plan).len(), 2);
+    assert_eq!(code(site.plan(action(&[source, second, third]))), Code::NO_BACKUP_VOLUME);
+}
+
+#[test]
+fn a_backup_before_equivalence_is_refused_with_figures_and_the_arrays_own_code() {
+    let (mut site, source, targets) = round();
+    site.session(source, targets[0], Status::Active, Phase::Copying);
+    let refusal = site.plan(backup(source, None)).unwrap_err();
+    assert_eq!(refusal.to_string(), "ora01 is 74 % copied, not yet equivalent (ecd-1301)");
+    assert_eq!(refusal.array_code.as_deref(), Some("ccm4014"));
+    assert!(refusal.ready.is_some());
+}
+
+#[test]
+fn a_backup_in_suspend_mode_suspends_records_and_then_gives_up_the_oldest() {
+    let (mut site, source, targets) = round();
+    for target in &targets[..2] {
+        site.session(source, *target, Status::Suspended, Phase::Tracking);
+        site.generation(source, *target);
+    }
+    site.session(source, targets[2], Status::Active, Phase::Equivalent);
+    let plan = site.plan(backup(source, None)).unwrap();
+    let pair = Pair::new(source, targets[2]);
+    assert!(matches!(
+        steps(&plan),
+        [
+            PlanStep::Suspend { pairs, force: false },
+            PlanStep::Record { generations },
+            PlanStep::GiveUp { version: Version(1), why: ReleaseReason::Retention, .. },
+        ] if pairs == &[pair] && generations.len() == 1
+    ));
+    assert_eq!(plan.items()[0].claims, [source, targets[0], targets[2]]);
+    assert!(plan.confirmation().is_none(), "routine roll-over does not destroy");
+}
+
+#[test]
+fn a_backup_in_dissolve_mode_ends_the_session_after_recording() {
+    let (mut site, source, targets) = round();
+    site.policy(source, 1, BackupMode::Dissolve);
+    site.generation(source, targets[0]);
+    site.session(source, targets[1], Status::Active, Phase::Equivalent);
+    let plan = site.plan(backup(source, None)).unwrap();
+    assert!(matches!(
+        steps(&plan),
+        [
+            PlanStep::Suspend { force: false, .. },
+            PlanStep::Record { .. },
+            PlanStep::Stop { force: false, .. },
+            PlanStep::GiveUp { version: Version(1), .. }
+        ]
+    ));
+    assert!(notices(&plan).is_empty());
+    let other_mode = site.plan(backup(source, Some(BackupMode::Suspend))).unwrap();
+    assert_eq!(notices(&other_mode), [Code::MODE_DEVIATES]);
+    assert_ne!(other_mode.digest(), plan.digest());
+}
+
+#[test]
+fn a_held_oldest_generation_stays_and_nothing_newer_is_given_up_in_its_place() {
+    let (mut site, source, targets) = round();
+    site.generation(source, targets[0]);
+    site.generation(source, targets[1]);
+    site.hold(source, Version(1));
+    site.session(source, targets[2], Status::Active, Phase::Equivalent);
+    let plan = site.plan(backup(source, None)).unwrap();
+    assert_eq!(steps(&plan).len(), 2);
+    assert_eq!(notices(&plan), [Code::OVER_LIMIT_HELD]);
+}
+
+#[test]
+fn nothing_is_given_up_while_a_generation_needs_attention() {
+    let (mut site, source, targets) = round();
+    site.generation(source, targets[0]);
+    site.generation(source, targets[1]);
+    let newest = site.records.generations.get_mut(&(source, Version(2))).unwrap();
+    newest.state = GenerationState::NeedsAttention("the post-hook ended with 3".to_owned());
+    site.session(source, targets[2], Status::Active, Phase::Equivalent);
+    let plan = site.plan(backup(source, None)).unwrap();
+    assert_eq!(steps(&plan).len(), 2);
+    assert_eq!(notices(&plan), [Code::OVER_LIMIT_HELD]);
+}
+
+#[test]
+fn a_backup_without_a_session_on_a_suspended_pair_or_without_a_policy_is_refused() {
+    let (mut site, source, targets) = round();
+    let refusal = site.plan(backup(source, None)).unwrap_err();
+    assert_eq!(refusal.code, Code::NO_SESSION);
+    all_remedies_work(&site, &refusal);
+    site.session(source, targets[0], Status::Suspended, Phase::Tracking);
+    let refusal = site.plan(backup(source, None)).unwrap_err();
+    assert_eq!(refusal.code, Code::RESUME_FIRST);
+    all_remedies_work(&site, &refusal);
+    let other = site.transaction_volume("ora02", 0, 0x11, 48);
+    site.session(other, targets[1], Status::Active, Phase::Equivalent);
+    assert_eq!(code(site.plan(backup(other, None))), Code::NO_POLICY);
+}
+
+#[test]
+fn no_backup_of_a_remote_copy_in_stack_or_through_mode() {
+    for (transfer, possible) in [
+        (TransferMode::Synchronous, true),
+        (TransferMode::Consistency, true),
+        (TransferMode::Stack, false),
+        (TransferMode::Through, false),
+    ] {
+        let mut site = Site::new();
+        let source = site.transaction_volume("ora01", 0, 0x10, 48);
+        let target = site.backup_volume(1, 0x20, 48);
+        site.policy(source, 2, BackupMode::Suspend);
+        let modes = RecModes { transfer, ..RecModes::default() };
+        site.session(source, target, Status::Active, Phase::Equivalent).modes = Some(modes);
+        let answer = site.plan(backup(source, None));
+        assert_eq!(answer.is_ok(), possible, "{transfer:?}: {answer:?}");
+        if !possible {
+            assert_eq!(code(answer), Code::NO_BACKUP_IN_THIS_MODE);
+        }
+    }
+}
+
+#[test]
+fn backups_together_are_one_item_at_one_instant_or_refused() {
+    let (mut site, source, targets) = round();
+    let second = site.transaction_volume("ora02", 0, 0x11, 48);
+    site.policy(second, 1, BackupMode::Dissolve);
+    site.session(source, targets[0], Status::Active, Phase::Equivalent);
+    site.session(second, targets[1], Status::Active, Phase::Equivalent);
+    let action = Action::Backup { volumes: vec![source, second], mode: None, together: true };
+    let plan = site.plan(action.clone()).unwrap();
+    assert!(matches!(
+        steps(&plan),
+        [PlanStep::Suspend { pairs, .. }, PlanStep::Record { generations }, PlanStep::Stop { pair, .. }]
+            if pairs.len() == 2 && generations.len() == 2 && pair.source == second
+    ));
+    site.capabilities.atomic_suspend = ecdeck::model::copy::Ability::Unknown;
+    assert_eq!(code(site.plan(action.clone())), Code::UNSUPPORTED);
+    site.sessions[1].phase = Phase::Copying;
+    let refusal = site.plan(action).unwrap_err();
+    assert_eq!((refusal.code, refusal.volume), (Code::NOT_EQUIVALENT, Some(second)));
+}
+
+#[test]
+fn an_overwrite_gives_the_generation_up_first_and_wants_the_volumes_name() {
+    let (mut site, source, targets) = round();
+    site.session(source, targets[0], Status::Suspended, Phase::Tracking);
+    let suspended = site.generation(source, targets[0]);
+    let dissolved = site.generation(source, targets[1]);
+    let plan = site.plan(Action::Overwrite { volume: source, version: suspended }).unwrap();
+    assert!(matches!(
+        steps(&plan),
+        [PlanStep::GiveUp { why: ReleaseReason::Overwritten, .. }, PlanStep::Resume { pair, .. }] if pair.target == targets[0]
+    ));
+    assert_eq!(plan.confirmation().unwrap().name, "DEMO1/0x21");
+    let plan = site.plan(Action::Overwrite { volume: source, version: dissolved }).unwrap();
+    assert!(matches!(steps(&plan), [PlanStep::GiveUp { .. }, PlanStep::StartFull { .. }]));
+    site.hold(source, suspended);
+    let refusal = site.plan(Action::Overwrite { volume: source, version: suspended }).unwrap_err();
+    assert_eq!(refusal.code, Code::GENERATION_HELD);
+    all_remedies_work(&site, &refusal);
+    assert_eq!(code(site.plan(Action::Overwrite { volume: source, version: Version(9) })), Code::NO_SUCH_GENERATION);
+}
+
+#[test]
+fn deleting_a_generation_ends_no_session_and_wants_the_volumes_name() {
+    let (mut site, source, targets) = round();
+    site.session(source, targets[0], Status::Suspended, Phase::Tracking);
+    let version = site.generation(source, targets[0]);
+    let plan = site.plan(Action::DeleteGeneration { volume: source, version }).unwrap();
+    assert!(matches!(steps(&plan), [PlanStep::GiveUp { why: ReleaseReason::Deleted, .. }]));
+    assert_eq!(plan.confirmation().unwrap().name, "DEMO1/0x21");
+    site.hold(source, version);
+    assert_eq!(code(site.plan(Action::DeleteGeneration { volume: source, version })), Code::GENERATION_HELD);
+}
+
+#[test]
+fn a_cancel_without_a_name_ends_the_live_session_only() {
+    let (mut site, source, targets) = round();
+    site.session(source, targets[0], Status::Suspended, Phase::Tracking);
+    let cancel = |scope| Action::Cancel { volumes: vec![source], scope };
+    let refusal = site.plan(cancel(CancelScope::Live)).unwrap_err();
+    assert_eq!(refusal.code, Code::ONLY_SUSPENDED);
+    all_remedies_work(&site, &refusal);
+    site.session(source, targets[1], Status::Active, Phase::Copying);
+    let plan = site.plan(cancel(CancelScope::Live)).unwrap();
+    assert!(matches!(steps(&plan), [PlanStep::Stop { pair, force: true }] if pair.target == targets[1]));
+    assert_eq!(notices(&plan), [Code::NEEDS_FORCE]);
+    let plan = site.plan(cancel(CancelScope::One(targets[0]))).unwrap();
+    assert!(matches!(steps(&plan), [PlanStep::Stop { force: false, .. }]));
+    assert_eq!(steps(&site.plan(cancel(CancelScope::All)).unwrap()).len(), 2);
+}
+
+#[test]
+fn sessions_of_other_programs_are_counted_and_never_touched() {
+    let (mut site, source, targets) = round();
+    site.foreign(source, targets[0], Status::Active, Phase::Equivalent);
+    let target = Some(targets[0]);
+    for action in [
+        backup(source, None),
+        suspend(source),
+        Action::Cancel { volumes: vec![source], scope: CancelScope::One(targets[0]) },
+        Action::Cancel { volumes: vec![source], scope: CancelScope::Live },
+        Action::Cancel { volumes: vec![source], scope: CancelScope::All },
+        Action::ForceStop { volume: source, target },
+        Action::ForceStop { volume: source, target: None },
+    ] {
+        let refusal = site.plan(action.clone()).unwrap_err();
+        assert_eq!(refusal.code, Code::SESSION_OF_OTHERS, "{action:?}: {refusal}");
+    }
+    let plan = site.plan(start(&[source])).unwrap();
+    assert!(matches!(steps(&plan), [PlanStep::StartFull { pair, .. }] if pair.target == targets[1]));
+    site.capabilities.sessions_per_source = 1;
+    assert_eq!(code(site.plan(start(&[source]))), Code::SESSION_LIMIT);
+}
+
+#[test]
+fn an_error_blocks_its_volume_and_cancel_is_the_way_out() {
+    let (mut site, source, targets) = round();
+    let session = site.session(source, targets[0], Status::ErrorSuspended, Phase::Copying);
+    session.error = Some(ErrorByte(0xBA));
+    for action in [start(&[source]), backup(source, None), resume(source), suspend(source)] {
+        let refusal = site.plan(action).unwrap_err();
+        assert_eq!(refusal.code, Code::ERROR_SUSPENDED);
+        assert!(refusal.reason.contains("0xBA"), "{refusal}");
+        all_remedies_work(&site, &refusal);
+    }
+}
+
+#[test]
+fn an_error_on_a_kept_generation_does_not_block_the_next_synchronization() {
+    let (mut site, source, targets) = round();
+    site.session(source, targets[0], Status::ErrorSuspended, Phase::Tracking);
+    site.generation(source, targets[0]);
+    assert!(site.plan(start(&[source])).is_ok());
+}
+
+#[test]
+fn halted_and_half_open_remote_copies_lead_out() {
+    let mut site = Site::new();
+    let source = site.transaction_volume("ora01", 0, 0x10, 48);
+    let target = site.backup_volume(1, 0x20, 48);
+    site.policy(source, 1, BackupMode::Suspend);
+    site.session(source, target, Status::Halted, Phase::Equivalent);
+    let refusal = site.plan(backup(source, None)).unwrap_err();
+    assert_eq!(refusal.code, Code::HALTED);
+    all_remedies_work(&site, &refusal);
+    assert!(matches!(steps(&site.plan(suspend(source)).unwrap()), [PlanStep::Suspend { force: true, .. }]));
+    let mut half = site.snapshot();
+    half.sessions[0].halves = ecdeck::model::snapshot::Halves::Missing { source_reports: true };
+    for action in [start(&[source]), backup(source, None), suspend(source), resume(source)] {
+        let request = ecdeck::model::request::Request::new(action);
+        let refusal = plan(&half, &request).unwrap_err();
+        assert_eq!(refusal.code, Code::HALF_OPEN);
+        assert!(refusal.remedies.iter().all(|remedy| plan(&half, &remedy.request).is_ok()));
+    }
+}
+
+#[test]
+fn nothing_is_decided_on_an_array_that_is_stale_gone_or_another_one() {
+    let (mut site, source, targets) = round();
+    site.session(source, targets[0], Status::Active, Phase::Equivalent);
+    let actions = [backup(source, None), suspend(source), Action::ForceStop { volume: source, target: None }];
+    let all = |site: &Site, expected: Code| {
+        for action in &actions {
+            assert_eq!(code(site.plan(action.clone())), expected);
+        }
+    };
+    site.age[0] = 3000;
+    assert!(site.plan(actions[0].clone()).is_ok(), "three poll intervals are still fresh");
+    site.age[0] = 3001;
+    all(&site, Code::ARRAY_STALE);
+    site.reach[0] = Reach::Unreachable { since: site.now, why: "no route".into() };
+    all(&site, Code::ARRAY_UNREACHABLE);
+    site.reach[0] = Reach::IdentityChanged { found: crate::site::BOXES[1].parse().unwrap() };
+    all(&site, Code::IDENTITY_CHANGED);
+}
+
+#[test]
+fn a_volume_that_is_held_says_who_has_it_and_since_when() {
+    let (mut site, source, targets) = round();
+    site.claim(&[source, targets[0]]);
+    for action in [start(&[source]), suspend(source), backup(source, None)] {
+        let refusal = site.plan(action).unwrap_err();
+        assert_eq!(refusal.code, Code::HELD_BY_OTHER);
+        assert!(refusal.reason.contains("ana"), "{refusal}");
+        assert_eq!(refusal.held_by.unwrap().since, site.now);
+    }
+}
+
+#[test]
+fn a_policy_that_the_pool_or_the_array_cannot_serve_is_accepted_with_figures() {
+    let (mut site, source, _) = round();
+    let other = site.transaction_volume("ora02", 0, 0x11, 48);
+    site.policy(other, 3, BackupMode::Dissolve);
+    let policy = |generations, mode| Action::SetPolicy {
+        volume: source,
+        policy: Policy { generations, interval_days: 7, mode },
+    };
+    let plan = site.plan(policy(4, BackupMode::Dissolve)).unwrap();
+    assert_eq!(notices(&plan), [Code::POOL_TOO_SMALL_FOR_POLICY]);
+    assert!(plan.items()[0].notices[0].text.starts_with("6 backup volumes of 48 MiB missing"), "{plan:?}");
+    let plan = site.plan(policy(8, BackupMode::Suspend)).unwrap();
+    assert_eq!(notices(&plan), [Code::POOL_TOO_SMALL_FOR_POLICY, Code::TOO_MANY_SESSIONS_FOR_POLICY]);
+    assert_eq!(code(site.plan(policy(0, BackupMode::Suspend))), Code::POLICY_OUT_OF_RANGE);
+    assert_eq!(code(site.plan(policy(100, BackupMode::Suspend))), Code::POLICY_OUT_OF_RANGE);
+}
+
+#[test]
+fn volumes_are_registered_once_and_taken_out_when_nothing_is_on_them() {
+    let (mut site, source, targets) = round();
+    let new = site.unregistered(0, 0x30, 48);
+    let register = |volume, role, name: Option<&str>| Action::Register {
+        volume,
+        role,
+        name: name.map(|name| name.parse().unwrap()),
+    };
+    let plan = site.plan(register(new, VolumeRole::Transaction, None)).unwrap();
+    assert!(matches!(steps(&plan), [PlanStep::RegisterTransaction { volume }] if volume.name.as_str() == "DEMO1-0x30"));
+    assert_eq!(code(site.plan(register(new, VolumeRole::Backup, Some("ora01")))), Code::NAME_TAKEN);
+    assert_eq!(code(site.plan(register(targets[0], VolumeRole::Backup, None))), Code::ALREADY_REGISTERED);
+    assert_eq!(code(site.ensure(register(targets[0], VolumeRole::Backup, None))), Code::ALREADY_SO);
+    assert_eq!(code(site.plan(register(volume(0, 0x99), VolumeRole::Backup, None))), Code::UNKNOWN_VOLUME);
+    site.session(source, targets[0], Status::Suspended, Phase::Tracking);
+    site.generation(source, targets[0]);
+    for id in [source, targets[0]] {
+        let refusal = site.plan(Action::Unregister { volume: id }).unwrap_err();
+        assert_eq!(refusal.code, Code::VOLUME_IN_USE);
+        all_remedies_work(&site, &refusal);
+    }
+    assert!(site.plan(Action::Unregister { volume: targets[1] }).is_ok());
+}
+
+#[test]
+fn with_ensure_what_is_so_already_has_the_code_that_says_so() {
+    let (mut site, source, targets) = round();
+    let cancel = Action::Cancel { volumes: vec![source], scope: CancelScope::Live };
+    assert_eq!(code(site.ensure(cancel.clone())), Code::ALREADY_SO);
+    assert_eq!(code(site.plan(cancel)), Code::NO_SESSION);
+    site.session(source, targets[0], Status::Active, Phase::Copying);
+    assert_eq!(code(site.ensure(start(&[source]))), Code::ALREADY_SO);
+    assert_eq!(code(site.plan(start(&[source]))), Code::ALREADY_SYNCHRONIZING);
+    assert_eq!(code(site.ensure(backup(source, None))), Code::NOT_EQUIVALENT);
+    let elsewhere = Action::Start { volumes: vec![source], targets: vec![(source, targets[1])], together: false };
+    assert_eq!(code(site.ensure(elsewhere)), Code::ALREADY_SYNCHRONIZING, "with another volume it is not so");
+}
+
+#[test]
+fn a_vanished_session_is_let_go_by_its_name() {
+    let (mut site, source, targets) = round();
+    site.session(source, targets[0], Status::Active, Phase::Copying);
+    site.sessions.clear();
+    let cancel = Action::Cancel { volumes: vec![source], scope: CancelScope::One(targets[0]) };
+    let plan = site.plan(cancel).unwrap();
+    assert_eq!(notices(&plan), [Code::VANISHED]);
+    let action = Action::Start { volumes: vec![source], targets: vec![(source, targets[0])], together: false };
+    assert_eq!(code(site.plan(action)), Code::BACKUP_VOLUME_UNVERIFIED);
+    let started = site.plan(start(&[source])).unwrap();
+    assert!(matches!(steps(&started), [PlanStep::StartFull { pair, .. }] if pair.target == targets[1]));
+}
