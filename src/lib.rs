@@ -23,6 +23,7 @@
 
 pub mod catalog;
 pub mod cli;
+pub mod demo;
 pub mod driver;
 pub mod engine;
 pub mod model;
