@@ -17,6 +17,7 @@
 //! | [`engine`] | plans, executes, recovers, watches, serves clients | catalog, driver, model, process |
 //! | `console` | the terminal user interface | engine's client and protocol, model |
 //! | `cli` | the command line's verbs | engine's client and protocol, model, config, console, the embedded array's administration |
+//! | `demo`, `site` | the demonstration site; which site a command works on | catalog, driver, model, process |
 //! | `config`, `logs` | config.toml, the log file | model, process |
 //!
 //! `tests/rules/walls.rs` reads the `use` lines and holds the house to this map.
@@ -28,3 +29,4 @@ pub mod driver;
 pub mod engine;
 pub mod model;
 pub mod process;
+pub mod site;

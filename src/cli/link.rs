@@ -1,8 +1,11 @@
 //! The line to the engine as the verbs use it, and what `main` wires behind it.
 
 use super::Trouble;
+use crate::engine::client::{Client, ClientError, Snapshots, Start};
 use crate::engine::protocol::{Answer, Ask};
+use crate::model::codes::Code;
 use crate::model::snapshot::{Reach, Snapshot};
+use crate::process::paths::Home;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,12 +33,103 @@ pub trait House: Send + Sync {
     fn is_demo(&self) -> bool;
 }
 
+/// How often a lost line is tried again before the verb gives up, and the pause between.
+const REOPENED: u32 = 20;
+const REOPEN_PAUSE: Duration = Duration::from_millis(250);
+
 /// A line to an engine.
 pub trait Channel: Send {
     fn ask(&mut self, ask: Ask) -> Pending<'_, Result<Answer, Trouble>>;
 
     /// The next snapshot that differs from the one given before; the first call gives the present one.
     fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, Trouble>>;
+}
+
+/// The line to an engine's socket. It comes back by itself for questions that change nothing: the engine may be killed and
+/// started again while a verb waits.
+pub struct EngineLine {
+    home: Home,
+    start: Start,
+    client: Client,
+    snapshots: Option<Snapshots>,
+}
+
+impl EngineLine {
+    pub async fn open(home: Home, start: Start) -> Result<Self, Trouble> {
+        let client = Client::connect(&home, &start).await.map_err(|error| not_open(&error))?;
+        Ok(Self { home, start, client, snapshots: None })
+    }
+
+    async fn reopen(&mut self) -> Result<(), Trouble> {
+        let mut last = ClientError::Lost("it was closed".to_owned());
+        for _ in 0..REOPENED {
+            match Client::connect(&self.home, &self.start).await {
+                Ok(client) => {
+                    (self.client, self.snapshots) = (client, None);
+                    return Ok(());
+                }
+                Err(ClientError::Mismatch(text)) => return Err(not_open(&ClientError::Mismatch(text))),
+                Err(error) => last = error,
+            }
+            tokio::time::sleep(REOPEN_PAUSE).await;
+        }
+        Err(not_open(&last))
+    }
+
+    async fn ask_again_when_lost(&mut self, ask: Ask) -> Result<Answer, Trouble> {
+        loop {
+            match self.client.ask(ask.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if matches!(ask, Ask::Run { .. }) => {
+                    let code = Code::OUTCOME_UNKNOWN;
+                    return Err(Trouble::coded(code, format!("{error}; whether it was begun is not known ({code})")));
+                }
+                Err(_) => self.reopen().await?,
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Arc<Snapshot>, Trouble> {
+        loop {
+            if let Some(snapshots) = &mut self.snapshots {
+                if snapshots.changed().await.is_ok()
+                    && let Some(snapshot) = snapshots.borrow_and_update().clone()
+                {
+                    return Ok(snapshot);
+                }
+                self.reopen().await?;
+            }
+            match self.client.watch().await {
+                Ok(mut snapshots) => {
+                    let first = snapshots.borrow_and_update().clone();
+                    self.snapshots = Some(snapshots);
+                    if let Some(first) = first {
+                        return Ok(first);
+                    }
+                }
+                Err(_) => self.reopen().await?,
+            }
+        }
+    }
+}
+
+impl Channel for EngineLine {
+    fn ask(&mut self, ask: Ask) -> Pending<'_, Result<Answer, Trouble>> {
+        Box::pin(self.ask_again_when_lost(ask))
+    }
+
+    fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, Trouble>> {
+        Box::pin(self.next())
+    }
+}
+
+fn not_open(error: &ClientError) -> Trouble {
+    match error {
+        ClientError::Mismatch(text) => {
+            Trouble::coded(Code::ENGINE_MISMATCH, format!("{text} ({})", Code::ENGINE_MISMATCH))
+        }
+        other => Trouble::not_reachable(other.to_string()),
+    }
 }
 
 /// The line, with the questions that verbs have.
