@@ -18,6 +18,9 @@ const CONNECTIONS: u32 = 4;
 /// How long a connection may take to come about.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
+/// The largest file, in bytes, whose every page is read at the start.
+const CHECKED_UP_TO: i64 = 512 << 20;
+
 fn install_drivers() {
     static DRIVERS: Once = Once::new();
     DRIVERS.call_once(sqlx::any::install_default_drivers);
@@ -138,8 +141,14 @@ async fn migrate(connection: &mut AnyConnection, dialect: Dialect) -> Result<(),
     }
 }
 
-/// Reads every page once. A file that is not a database fails at the first statement.
+/// Reads every page once, unless the file is so large that a start would wait for it: there, damage is told where it is
+/// met. A file that is not a database fails at the first statement.
 async fn check_file(connection: &mut AnyConnection) -> Result<(), Failure> {
+    let pages = query_scalar::<_, i64>("PRAGMA page_count").fetch_one(&mut *connection).await?;
+    let page_bytes = query_scalar::<_, i64>("PRAGMA page_size").fetch_one(&mut *connection).await?;
+    if pages.saturating_mul(page_bytes) > CHECKED_UP_TO {
+        return Ok(());
+    }
     let found = query_scalar::<_, String>("PRAGMA quick_check(1)").fetch_one(connection).await?;
     if found == "ok" { Ok(()) } else { Err(Failure::Damaged(found)) }
 }
