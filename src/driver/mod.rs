@@ -5,6 +5,8 @@
 
 pub mod ccm;
 
+pub mod emulated;
+
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
 use crate::model::session::{ArrayVolume, Reading};
 use crate::model::units::Timestamp;

@@ -1,0 +1,144 @@
+//! The copier: plain threads that take turns on all running sessions, a chunk at a time.
+
+use super::attached::Attached;
+use super::map::{REGION, RegionMap};
+use super::{BAD_SECTOR, Report, Shared, TARGET_FAILED, held, shared};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Regions of a chunk: 1 MiB.
+const CHUNK_REGIONS: u64 = (1 << 20) / REGION;
+/// No wait for tokens is shorter: a wake-up for less is not worth it.
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
+
+/// What a turn on one session came to.
+enum Turn {
+    Copied,
+    Nothing,
+    Wait(Duration),
+}
+
+/// The life of one copier thread.
+pub(super) fn work(data: &Shared, first: usize) {
+    let mut buffer = vec![0; (CHUNK_REGIONS * REGION) as usize];
+    let mut next = first;
+    loop {
+        let (sessions, seen) = data.running();
+        let mut copied = false;
+        let mut wait: Option<Duration> = None;
+        for step in 0..sessions.len() {
+            if data.is_stopping() {
+                return;
+            }
+            match turn(data, &sessions[(next + step) % sessions.len()], &mut buffer) {
+                Turn::Copied => copied = true,
+                Turn::Nothing => {}
+                Turn::Wait(time) => wait = Some(wait.map_or(time, |shortest| shortest.min(time))),
+            }
+        }
+        next = next.wrapping_add(1);
+        if !copied && !data.sleep(seen, wait.map(|time| time.max(SHORTEST_WAIT))) {
+            return;
+        }
+    }
+}
+
+fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut [u8]) -> Turn {
+    let _busy = shared(&session.busy);
+    if !session.is_running() {
+        return Turn::Nothing;
+    }
+    let Some(chunk) = session.next_chunk(CHUNK_REGIONS) else {
+        if session.map.dirty() == 0 && !session.announced.swap(true, Ordering::SeqCst) {
+            (data.report)(Report::Equivalent(session.pair));
+        }
+        return Turn::Nothing;
+    };
+    let bytes = session.bytes_of(&chunk);
+    if let Err(wait) = session.take_tokens(bytes.end - bytes.start, Instant::now()) {
+        return Turn::Wait(wait);
+    }
+    let _alone = session.source.locks.lock(bytes);
+    match copy(session, &chunk, buffer) {
+        Ok(()) => Turn::Copied,
+        Err((error, detail)) => {
+            data.fail(session, error, detail);
+            Turn::Nothing
+        }
+    }
+}
+
+/// Copies what is still dirty of the chunk; its range is held.
+fn copy(session: &Attached, chunk: &Range<u64>, buffer: &mut [u8]) -> Result<(), (u8, String)> {
+    let mut from = chunk.start;
+    while let Some(run) = session.map.next_run(from, CHUNK_REGIONS).filter(|run| run.start < chunk.end) {
+        let run = run.start..run.end.min(chunk.end);
+        let bytes = session.bytes_of(&run);
+        let part = &mut buffer[..(bytes.end - bytes.start) as usize];
+        session.source.read(bytes.start, part).map_err(|error| (BAD_SECTOR, error.to_string()))?;
+        session.target.write(bytes.start, part).map_err(|error| (TARGET_FAILED, error.to_string()))?;
+        session.map.clear(run.clone());
+        session.count_copied(run.end - run.start);
+        from = run.end;
+    }
+    Ok(())
+}
+
+impl Shared {
+    /// Ends a session's run because of an error: everything from here on is tracked only.
+    pub(super) fn fail(&self, session: &Attached, error: u8, detail: String) {
+        if session.is_running() {
+            session.track();
+            (self.report)(Report::Failed { pair: session.pair, error, detail });
+        }
+    }
+
+    /// The running sessions, and the count of wakes at that time.
+    fn running(&self) -> (Vec<Arc<Attached>>, u64) {
+        let seen = held(&self.alarm.state).wakes;
+        let table = shared(&self.sessions);
+        (table.by_pair.values().filter(|session| session.is_running()).cloned().collect(), seen)
+    }
+
+    fn is_stopping(&self) -> bool {
+        held(&self.alarm.state).stop
+    }
+
+    /// Sleeps until something was woken since `seen`, or the time is over; `false` when all ends.
+    fn sleep(&self, seen: u64, time: Option<Duration>) -> bool {
+        let mut state = held(&self.alarm.state);
+        let end = time.map(|time| Instant::now() + time);
+        while !state.stop && state.wakes == seen {
+            let Some(end) = end else {
+                state = self.alarm.rung.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                continue;
+            };
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.alarm.rung.wait_timeout(state, left);
+            state = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+        !state.stop
+    }
+
+    /// A host write, region by region of what it touches: to a copied region both sides, to another the source only.
+    pub(super) fn mirror(&self, session: &Attached, offset: u64, bytes: &[u8]) {
+        let range = offset..offset + bytes.len() as u64;
+        for region in RegionMap::regions_of(&range) {
+            if session.map.is_dirty(region) {
+                continue;
+            }
+            let part = (region * REGION).max(range.start)..((region + 1) * REGION).min(range.end);
+            let slice = &bytes[(part.start - offset) as usize..(part.end - offset) as usize];
+            if let Err(error) = session.target.write(part.start, slice) {
+                session.map.set(range);
+                self.fail(session, TARGET_FAILED, error.to_string());
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,603 @@
+//! The data plane of the embedded array: images, dirty maps, host writes, copying. Real bytes, and nothing of the rules.
+//!
+//! Belongs here: that both sides are equal when they are said to be, and that a crash never makes a differing region clean.
+//! Does not: which session may be made or suspended when (the core), who asks (the server).
+//! Host access over NBD gets its place beside the host-write path; direct I/O in `image`.
+
+mod attached;
+mod copier;
+mod extents;
+mod image;
+mod map;
+mod ranges;
+#[cfg(test)]
+mod tests;
+
+pub use extents::EXTENT;
+pub use map::REGION;
+
+use crate::model::identity::{BoxId, Olu, VolumeId};
+use crate::model::session::Pair;
+use crate::model::units::{Blocks, Progress};
+use attached::Attached;
+use extents::{ExtentLog, Recovered};
+use image::Image;
+use map::{MapFile, RegionMap};
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::JoinHandle;
+
+/// The error byte of a bad sector on the source.
+pub const BAD_SECTOR: u8 = 0xBA;
+/// The error byte of a target that does not take writes. The number is this array's own.
+pub const TARGET_FAILED: u8 = 0xB1;
+
+const COPIER_THREADS: usize = 2;
+
+/// Why the data plane did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    #[error("the array has no volume {0}")]
+    NoVolume(VolumeId),
+    #[error("volume {0} exists already")]
+    Exists(VolumeId),
+    #[error("there is no session from {} to {}", .0.source, .0.target)]
+    NoSession(Pair),
+    #[error("bytes {offset} to {end} are not within volume {volume}, which has {size}")]
+    OutOfRange { volume: VolumeId, offset: u64, end: u64, size: u64 },
+    #[error("volume {0} is the target of a running copy and takes no writes")]
+    NotReady(VolumeId),
+    #[error("{} is not equivalent to {}", .0.target, .0.source)]
+    NotEquivalent(Pair),
+    #[error("{} has {file} bytes, more than volume {volume} holds", path.display())]
+    TooLong { path: PathBuf, file: u64, volume: VolumeId },
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+}
+
+/// Whether a session copies and mirrors, or only remembers what changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    Running,
+    Tracking,
+}
+
+/// What is known of a session's two sides when it is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attach {
+    /// Nothing: everything is to be copied.
+    Full,
+    /// They are equal, as the caller knows.
+    Clean,
+    /// What the stored map and the hot extents say.
+    Stored,
+}
+
+/// What attaching a stored session found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttachReport {
+    pub dirty: Blocks,
+    /// The stored map was unusable, so everything counts as dirty.
+    pub map_lost: bool,
+}
+
+/// How a session's bytes stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopyState {
+    /// What differs, or may differ.
+    pub dirty: Blocks,
+    /// Of the run that goes on, or of the last one.
+    pub run: Progress,
+    pub flow: Flow,
+    /// 64 KiB regions copied since the session was attached, over all its runs.
+    pub copied_regions: u64,
+}
+
+/// What the data plane has to say by itself. The receiver must not call back from within: it queues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    Equivalent(Pair),
+    /// The run ended; the session only tracks now.
+    Failed {
+        pair: Pair,
+        error: u8,
+        detail: String,
+    },
+}
+
+/// Images and sessions of all boxes of one array process.
+pub struct DataPlane {
+    data: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    folder: PathBuf,
+    images: RwLock<BTreeMap<VolumeId, Arc<Image>>>,
+    sessions: RwLock<Sessions>,
+    logs: RwLock<BTreeMap<BoxId, Arc<ExtentLog>>>,
+    recovered: Mutex<BTreeMap<BoxId, Recovered>>,
+    /// Host writes share it; a barrier takes it alone.
+    admission: RwLock<()>,
+    rate: Mutex<Option<u64>>,
+    alarm: Alarm,
+    report: Box<dyn Fn(Report) + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Sessions {
+    by_pair: BTreeMap<Pair, Arc<Attached>>,
+    by_volume: BTreeMap<VolumeId, Vec<Arc<Attached>>>,
+}
+
+#[derive(Default)]
+struct Alarm {
+    state: Mutex<AlarmState>,
+    rung: Condvar,
+}
+
+#[derive(Default)]
+struct AlarmState {
+    wakes: u64,
+    stop: bool,
+}
+
+impl DataPlane {
+    /// Opens every box below the folder (`BOXID/volumes`, `BOXID/maps`) and starts the copier threads.
+    pub fn open(folder: &Path, report: Box<dyn Fn(Report) + Send + Sync>) -> Result<Self, DataError> {
+        let data = Arc::new(Shared {
+            folder: folder.to_owned(),
+            images: RwLock::default(),
+            sessions: RwLock::default(),
+            logs: RwLock::default(),
+            recovered: Mutex::default(),
+            admission: RwLock::default(),
+            rate: Mutex::default(),
+            alarm: Alarm::default(),
+            report,
+        });
+        make_folder(folder)?;
+        for entry in fs::read_dir(folder).map_err(at(folder))? {
+            let name = entry.map_err(at(folder))?.file_name();
+            if let Some(box_id) = name.to_str().and_then(|name| name.parse().ok()) {
+                data.open_box(box_id)?;
+            }
+        }
+        let threads = (0..COPIER_THREADS)
+            .map(|first| {
+                let data = Arc::clone(&data);
+                let name = format!("copier-{first}");
+                std::thread::Builder::new().name(name).spawn(move || copier::work(&data, first)).map_err(at(folder))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { data, threads })
+    }
+
+    /// A new volume of zeros; its box is made when it is the first one.
+    pub fn create(&self, id: VolumeId, blocks: Blocks) -> Result<(), DataError> {
+        self.data.open_box(id.box_id)?;
+        let mut images = alone(&self.data.images);
+        if images.contains_key(&id) {
+            return Err(DataError::Exists(id));
+        }
+        let path = self.data.image_path(id);
+        images.insert(id, Arc::new(Image::create(&path, blocks).map_err(at(&path))?));
+        Ok(())
+    }
+
+    /// Takes a volume away, with its bytes. The caller knows that it is in no session.
+    pub fn remove(&self, id: VolumeId) -> Result<(), DataError> {
+        let image = alone(&self.data.images).remove(&id).ok_or(DataError::NoVolume(id))?;
+        fs::remove_file(&image.path).map_err(at(&image.path))
+    }
+
+    /// All volumes with their sizes.
+    pub fn volumes(&self) -> Vec<(VolumeId, Blocks)> {
+        shared(&self.data.images).iter().map(|(id, image)| (*id, image.blocks)).collect()
+    }
+
+    /// The file of a volume. What is written into it past this program is not tracked.
+    pub fn image(&self, id: VolumeId) -> Result<PathBuf, DataError> {
+        Ok(self.data.find(id)?.path.clone())
+    }
+
+    pub fn blocks(&self, id: VolumeId) -> Result<Blocks, DataError> {
+        Ok(self.data.find(id)?.blocks)
+    }
+
+    /// Copies a file's bytes into the volume from its beginning on, as a host would write them.
+    pub fn import(&self, id: VolumeId, path: &Path) -> Result<u64, DataError> {
+        let size = self.data.find(id)?.blocks.bytes();
+        let mut file = File::open(path).map_err(at(path))?;
+        let length = file.metadata().map_err(at(path))?.len();
+        if length > size {
+            return Err(DataError::TooLong { path: path.to_owned(), file: length, volume: id });
+        }
+        let mut buffer = vec![0; 1 << 20];
+        let mut offset = 0;
+        loop {
+            let read = file.read(&mut buffer).map_err(at(path))?;
+            if read == 0 {
+                return Ok(offset);
+            }
+            self.write(id, offset, &buffer[..read])?;
+            offset += read as u64;
+        }
+    }
+
+    pub fn read(&self, id: VolumeId, offset: u64, bytes: &mut [u8]) -> Result<(), DataError> {
+        let image = self.data.find(id)?;
+        in_range(id, &image, offset, bytes.len())?;
+        image.read(offset, bytes).map_err(at(&image.path))
+    }
+
+    /// A host's write. It is on the source when this returns, and on the target of every running session whose region was
+    /// copied before; everything else is marked. A target that fails ends its session's run, never the write.
+    pub fn write(&self, id: VolumeId, offset: u64, bytes: &[u8]) -> Result<(), DataError> {
+        let image = self.data.find(id)?;
+        let range = in_range(id, &image, offset, bytes.len())?;
+        let _admitted = shared(&self.data.admission);
+        let sessions = shared(&self.data.sessions).by_volume.get(&id).cloned().unwrap_or_default();
+        if sessions.iter().any(|session| session.pair.target == id && session.is_running()) {
+            return Err(DataError::NotReady(id));
+        }
+        if !sessions.is_empty() {
+            let log = self.data.log(id.box_id)?;
+            log.mark(id.olu, &range).map_err(at(&self.data.box_folder(id.box_id)))?;
+        }
+        let _alone = image.locks.lock(range.clone());
+        for session in sessions.iter().filter(|session| !session.is_running()) {
+            session.map.set(range.clone());
+        }
+        image.write(offset, bytes).map_err(at(&image.path))?;
+        for session in sessions.iter().filter(|session| session.pair.source == id) {
+            if session.is_running() {
+                self.data.mirror(session, offset, bytes);
+            } else {
+                // It may have stopped running since the marking above.
+                session.map.set(range.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// BLAKE3 of the whole volume, in hex, with all its writers waiting meanwhile.
+    pub fn fingerprint(&self, id: VolumeId) -> Result<String, DataError> {
+        let image = self.data.find(id)?;
+        let size = image.blocks.bytes();
+        let _alone = image.locks.lock(0..size);
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = vec![0; 1 << 20];
+        let mut offset = 0;
+        while offset < size {
+            let part = &mut buffer[..(size - offset).min(1 << 20) as usize];
+            image.read(offset, part).map_err(at(&image.path))?;
+            hasher.update(part);
+            offset += part.len() as u64;
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// Makes a session's bytes known. Its map is durable when this returns.
+    pub fn attach(&self, pair: Pair, how: Attach, flow: Flow) -> Result<AttachReport, DataError> {
+        let data = &self.data;
+        let images = (data.find(pair.source)?, data.find(pair.target)?);
+        let size = images.0.blocks.bytes().min(images.1.blocks.bytes());
+        let path = data.map_path(pair);
+        let file = MapFile::open(&path).map_err(at(&path))?;
+        let (epoch, stored) = match (how, file.load(size.div_ceil(REGION))) {
+            (Attach::Stored, Some((epoch, map))) => (epoch, Some(map)),
+            (_, found) => (found.map_or(0, |(epoch, _)| epoch), None),
+        };
+        let recovered = (how == Attach::Stored).then(|| data.recovered_for(pair));
+        let damaged = recovered.as_ref().is_some_and(|(damaged, _)| *damaged);
+        let map_lost = how == Attach::Stored && (stored.is_none() || damaged);
+        let map = match stored {
+            Some(map) if !damaged => map,
+            _ => RegionMap::new(size, how != Attach::Clean),
+        };
+        for extent in recovered.into_iter().flat_map(|(_, extents)| extents) {
+            let start = u64::from(extent) * EXTENT;
+            map.set(start..(start + EXTENT).min(size));
+        }
+        let session = Arc::new(Attached::new(pair, images, map, file, epoch));
+        session.set_rate(*held(&data.rate));
+        session.save(&session.map.to_bytes()).map_err(at(&path))?;
+        if flow == Flow::Running {
+            session.run();
+        }
+        let dirty = session.state().dirty;
+        data.insert(&session);
+        data.wake();
+        Ok(AttachReport { dirty, map_lost })
+    }
+
+    /// Goes on with a session: what is dirty is copied, then everything is mirrored.
+    pub fn run(&self, pair: Pair) -> Result<(), DataError> {
+        let _barrier = alone(&self.data.admission);
+        self.data.session(pair)?.run();
+        self.data.wake();
+        Ok(())
+    }
+
+    /// Ends mirroring for all pairs at one instant. Un-forced, all must be equivalent, or nothing happens.
+    /// When it returns both sides and the maps are durable.
+    pub fn suspend(&self, pairs: &[Pair], force: bool) -> Result<(), DataError> {
+        let sessions = pairs.iter().map(|pair| self.data.session(*pair)).collect::<Result<Vec<_>, _>>()?;
+        // Most of the flushing goes on while hosts still write, so that the barrier is short.
+        for session in &sessions {
+            self.data.make_durable(session)?;
+        }
+        let _barrier = alone(&self.data.admission);
+        let behind = |session: &&Arc<Attached>| session.map.dirty() > 0 || !session.is_running();
+        if let Some(session) = sessions.iter().find(behind).filter(|_| !force) {
+            return Err(DataError::NotEquivalent(session.pair));
+        }
+        for session in &sessions {
+            session.track();
+            drop(alone(&session.busy));
+        }
+        for session in &sessions {
+            self.data.make_durable(session)?;
+            session.save(&session.map.to_bytes()).map_err(at(&self.data.map_path(session.pair)))?;
+        }
+        Ok(())
+    }
+
+    /// From now on changes are only marked: the path is lost, or the array gave the copy up.
+    pub fn track(&self, pair: Pair) -> Result<(), DataError> {
+        let _barrier = alone(&self.data.admission);
+        let session = self.data.session(pair)?;
+        session.track();
+        drop(alone(&session.busy));
+        Ok(())
+    }
+
+    /// Ends a session. Both sides stay as they are.
+    pub fn detach(&self, pair: Pair) -> Result<(), DataError> {
+        let _barrier = alone(&self.data.admission);
+        let session = self.data.session(pair)?;
+        session.track();
+        drop(alone(&session.busy));
+        sync_both(&session)?;
+        session.remove_file();
+        self.data.forget(pair);
+        Ok(())
+    }
+
+    pub fn state(&self, pair: Pair) -> Option<CopyState> {
+        Some(shared(&self.data.sessions).by_pair.get(&pair)?.state())
+    }
+
+    /// Bytes a second that each session, or this one, copies at most; `None`: as fast as it goes.
+    pub fn set_rate(&self, rate: Option<u64>, pair: Option<Pair>) -> Result<(), DataError> {
+        if let Some(pair) = pair {
+            self.data.session(pair)?.set_rate(rate);
+        } else {
+            *held(&self.data.rate) = rate;
+            shared(&self.data.sessions).by_pair.values().for_each(|session| session.set_rate(rate));
+        }
+        self.data.wake();
+        Ok(())
+    }
+
+    /// Makes bytes of a volume unreadable until they are overwritten or healed.
+    pub fn set_bad_blocks(&self, id: VolumeId, offset: u64, length: u64) -> Result<(), DataError> {
+        let image = self.data.find(id)?;
+        image.set_bad(offset..offset + length);
+        Ok(())
+    }
+
+    pub fn heal(&self, id: VolumeId) -> Result<(), DataError> {
+        let image = self.data.find(id)?;
+        image.heal();
+        image.set_failing(false);
+        Ok(())
+    }
+
+    /// Makes a volume refuse writes.
+    pub fn fail_target(&self, id: VolumeId, failing: bool) -> Result<(), DataError> {
+        self.data.find(id)?.set_failing(failing);
+        Ok(())
+    }
+
+    /// Marks bytes as differing.
+    pub fn mark_dirty(&self, pair: Pair, offset: u64, length: u64) -> Result<(), DataError> {
+        let session = self.data.session(pair)?;
+        session.map.set(offset..offset + length);
+        session.save(&session.map.to_bytes()).map_err(at(&self.data.map_path(pair)))
+    }
+
+    /// Makes all maps durable and starts the hot extents afresh.
+    pub fn checkpoint(&self) -> Result<(), DataError> {
+        self.data.checkpoint()
+    }
+
+    /// Whether host writes were marked since the last checkpoint.
+    pub fn wants_checkpoint(&self) -> bool {
+        shared(&self.data.logs).values().any(|log| log.is_hot())
+    }
+
+    /// Ends the copier threads after a last checkpoint. Sessions stay as they are on disk.
+    pub fn shutdown(mut self) -> Result<(), DataError> {
+        self.stop();
+        self.data.checkpoint()
+    }
+
+    fn stop(&mut self) {
+        held(&self.data.alarm.state).stop = true;
+        self.data.alarm.rung.notify_all();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for DataPlane {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn box_folder(&self, box_id: BoxId) -> PathBuf {
+        self.folder.join(box_id.as_str())
+    }
+
+    fn image_path(&self, id: VolumeId) -> PathBuf {
+        self.box_folder(id.box_id).join("volumes").join(format!("{}.img", id.olu))
+    }
+
+    /// A REC's map belongs to the source's box; its name tells the target's box apart by a hash, as ids are long.
+    fn map_path(&self, pair: Pair) -> PathBuf {
+        let mark = blake3::hash(pair.target.box_id.as_str().as_bytes()).to_hex();
+        let name = format!("{}-{}-{}.map", pair.source.olu, &mark[..8], pair.target.olu);
+        self.box_folder(pair.source.box_id).join("maps").join(name)
+    }
+
+    fn open_box(&self, box_id: BoxId) -> Result<(), DataError> {
+        let mut logs = alone(&self.logs);
+        if logs.contains_key(&box_id) {
+            return Ok(());
+        }
+        let folder = self.box_folder(box_id);
+        for part in [folder.clone(), folder.join("volumes"), folder.join("maps")] {
+            make_folder(&part)?;
+        }
+        let mut images = alone(&self.images);
+        for entry in fs::read_dir(folder.join("volumes")).map_err(at(&folder))? {
+            let path = entry.map_err(at(&folder))?.path();
+            let olu: Option<Olu> = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+            if let Some(olu) = olu {
+                let image = Image::open(&path).map_err(at(&path))?;
+                images.insert(VolumeId { box_id, olu }, Arc::new(image));
+            }
+        }
+        let (log, recovered) = ExtentLog::open(&folder.join("maps")).map_err(at(&folder))?;
+        logs.insert(box_id, Arc::new(log));
+        held(&self.recovered).insert(box_id, recovered);
+        Ok(())
+    }
+
+    fn find(&self, id: VolumeId) -> Result<Arc<Image>, DataError> {
+        shared(&self.images).get(&id).cloned().ok_or(DataError::NoVolume(id))
+    }
+
+    fn session(&self, pair: Pair) -> Result<Arc<Attached>, DataError> {
+        shared(&self.sessions).by_pair.get(&pair).cloned().ok_or(DataError::NoSession(pair))
+    }
+
+    fn log(&self, box_id: BoxId) -> Result<Arc<ExtentLog>, DataError> {
+        let missing = || DataError::NoVolume(VolumeId { box_id, olu: Olu(0) });
+        shared(&self.logs).get(&box_id).cloned().ok_or_else(missing)
+    }
+
+    /// What the earlier life's logs say of both sides of a pair: damage, and the hot extents.
+    fn recovered_for(&self, pair: Pair) -> (bool, Vec<u32>) {
+        let recovered = held(&self.recovered);
+        let (mut damaged, mut extents) = (false, Vec::new());
+        for side in [pair.source, pair.target] {
+            if let Some(of_box) = recovered.get(&side.box_id) {
+                damaged |= of_box.damaged;
+                extents.extend(of_box.hot.iter().filter(|(olu, _)| *olu == side.olu).map(|(_, extent)| *extent));
+            }
+        }
+        (damaged, extents)
+    }
+
+    fn insert(&self, session: &Arc<Attached>) {
+        let mut sessions = alone(&self.sessions);
+        let pair = session.pair;
+        sessions.by_pair.insert(pair, Arc::clone(session));
+        for side in [pair.source, pair.target] {
+            let list = sessions.by_volume.entry(side).or_default();
+            list.retain(|other| other.pair != pair);
+            list.push(Arc::clone(session));
+        }
+    }
+
+    fn forget(&self, pair: Pair) {
+        let mut sessions = alone(&self.sessions);
+        sessions.by_pair.remove(&pair);
+        for side in [pair.source, pair.target] {
+            if let Some(list) = sessions.by_volume.get_mut(&side) {
+                list.retain(|other| other.pair != pair);
+            }
+        }
+    }
+
+    fn wake(&self) {
+        held(&self.alarm.state).wakes += 1;
+        self.alarm.rung.notify_all();
+    }
+
+    /// A sync that fails is final: the kernel may have dropped the data, so the copy is given up, never synced again.
+    fn make_durable(&self, session: &Attached) -> Result<(), DataError> {
+        sync_both(session).inspect_err(|error| self.fail(session, TARGET_FAILED, error.to_string()))
+    }
+
+    fn checkpoint(&self) -> Result<(), DataError> {
+        let (maps, begun) = {
+            let _barrier = alone(&self.admission);
+            let logs = shared(&self.logs);
+            let begin = |(box_id, log): (&BoxId, &Arc<ExtentLog>)| {
+                let generation = log.begin_next().map_err(at(&self.box_folder(*box_id)))?;
+                Ok::<_, DataError>((*box_id, Arc::clone(log), generation))
+            };
+            let begun = logs.iter().map(begin).collect::<Result<Vec<_>, _>>()?;
+            let sessions = shared(&self.sessions);
+            let maps: Vec<_> =
+                sessions.by_pair.values().map(|session| (Arc::clone(session), session.map.to_bytes())).collect();
+            (maps, begun)
+        };
+        // What the maps call clean was written before they were read; it must be on disk before they are.
+        for (session, bits) in &maps {
+            self.make_durable(session)?;
+            session.save(bits).map_err(at(&self.map_path(session.pair)))?;
+        }
+        for (box_id, log, generation) in begun {
+            log.forget_before(generation).map_err(at(&self.box_folder(box_id)))?;
+        }
+        held(&self.recovered).clear();
+        Ok(())
+    }
+}
+
+fn in_range(id: VolumeId, image: &Image, offset: u64, length: usize) -> Result<std::ops::Range<u64>, DataError> {
+    let size = image.blocks.bytes();
+    let end = offset.saturating_add(length as u64);
+    if end > size {
+        return Err(DataError::OutOfRange { volume: id, offset, end, size });
+    }
+    Ok(offset..end)
+}
+
+fn sync_both(session: &Attached) -> Result<(), DataError> {
+    session.source.sync().map_err(at(&session.source.path))?;
+    session.target.sync().map_err(at(&session.target.path))
+}
+
+fn make_folder(folder: &Path) -> Result<(), DataError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> DataError + '_ {
+    move |error| DataError::File { path: path.to_owned(), error }
+}
+
+/// Locks as if no holder could panic: none of them leaves anything half done behind.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn shared<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn alone<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

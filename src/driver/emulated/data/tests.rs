@@ -1,0 +1,268 @@
+//! Bytes: both sides equal when they are said to be, and never called equal when they are not.
+
+use super::*;
+use crate::model::identity::Olu;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+const SIZE: u64 = 8 << 20;
+
+struct Bench {
+    folder: tempfile::TempDir,
+    plane: Option<DataPlane>,
+    reports: Receiver<Report>,
+}
+
+fn box_id(number: u8) -> BoxId {
+    format!("00ETERNUSDXL##ET08E21A####LN43109000{number:02}##").parse().unwrap()
+}
+
+fn volume(number: u8, olu: u32) -> VolumeId {
+    VolumeId { box_id: box_id(number), olu: Olu(olu) }
+}
+
+fn pair() -> Pair {
+    Pair::new(volume(1, 1), volume(1, 0x21))
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bench = Self { folder, plane: None, reports: channel().1 };
+        bench.open();
+        for id in [pair().source, pair().target, volume(2, 9)] {
+            bench.plane().create(id, Blocks::from_bytes(SIZE).unwrap()).unwrap();
+        }
+        bench
+    }
+
+    fn open(&mut self) {
+        let (sender, reports) = channel();
+        let report = Box::new(move |report| drop(sender.send(report)));
+        self.plane = Some(DataPlane::open(self.folder.path(), report).unwrap());
+        self.reports = reports;
+    }
+
+    fn plane(&self) -> &DataPlane {
+        self.plane.as_ref().unwrap()
+    }
+
+    /// As `kill -9` leaves it: no last checkpoint. Files keep what was written to them.
+    fn crash(&mut self) {
+        self.plane = None;
+        self.open();
+    }
+
+    fn report(&self) -> Report {
+        self.reports.recv_timeout(Duration::from_secs(20)).expect("a report within 20 s")
+    }
+
+    fn fill(&self, id: VolumeId, seed: u64) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let bytes: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(SIZE as usize).collect();
+        self.plane().write(id, 0, &bytes).unwrap();
+    }
+
+    /// Random writes of 1 to 9,000 bytes.
+    fn scatter(&self, id: VolumeId, seed: u64, writes: usize) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        for _ in 0..writes {
+            let bytes = vec![random.u8(..); random.usize(1..9000)];
+            let offset = random.u64(0..SIZE - bytes.len() as u64);
+            self.plane().write(id, offset, &bytes).unwrap();
+        }
+    }
+
+    fn equal(&self, pair: Pair) -> bool {
+        self.plane().fingerprint(pair.source).unwrap() == self.plane().fingerprint(pair.target).unwrap()
+    }
+
+    fn synchronize(&self) {
+        self.plane().attach(pair(), Attach::Full, Flow::Running).unwrap();
+        assert_eq!(self.report(), Report::Equivalent(pair()));
+    }
+
+    /// Every region that differs is dirty in the map.
+    fn map_covers_differences(&self, pair: Pair) -> bool {
+        let (mut left, mut right) = (vec![0; REGION as usize], vec![0; REGION as usize]);
+        let session = self.plane().data.session(pair).unwrap();
+        (0..SIZE / REGION).all(|region| {
+            self.plane().read(pair.source, region * REGION, &mut left).unwrap();
+            self.plane().read(pair.target, region * REGION, &mut right).unwrap();
+            left == right || session.map.is_dirty(region)
+        })
+    }
+}
+
+#[test]
+fn a_full_copy_under_host_writes_ends_with_equal_sides_and_stays_so() {
+    let bench = Bench::new();
+    bench.fill(pair().source, 1);
+    bench.plane().set_rate(Some(64 << 20), None).unwrap();
+    bench.plane().attach(pair(), Attach::Full, Flow::Running).unwrap();
+    std::thread::scope(|scope| {
+        for seed in 0..3 {
+            let bench = &*bench.plane();
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(seed);
+                for _ in 0..300 {
+                    let bytes = vec![random.u8(..); random.usize(1..200_000)];
+                    bench.write(pair().source, random.u64(0..SIZE - bytes.len() as u64), &bytes).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(bench.report(), Report::Equivalent(pair()));
+    bench.scatter(pair().source, 9, 50);
+    bench.plane().suspend(&[pair()], false).unwrap();
+    assert!(bench.equal(pair()));
+}
+
+#[test]
+fn a_suspend_before_equivalence_does_nothing_unless_forced() {
+    let bench = Bench::new();
+    bench.fill(pair().source, 1);
+    bench.plane().set_rate(Some(1 << 20), None).unwrap();
+    bench.plane().attach(pair(), Attach::Full, Flow::Running).unwrap();
+    assert!(matches!(bench.plane().suspend(&[pair()], false), Err(DataError::NotEquivalent(_))));
+    assert_eq!(bench.plane().state(pair()).unwrap().flow, Flow::Running);
+    bench.plane().suspend(&[pair()], true).unwrap();
+    let left = bench.plane().state(pair()).unwrap();
+    assert!(left.flow == Flow::Tracking && left.dirty.0 > 0);
+}
+
+#[test]
+fn a_resume_copies_exactly_the_regions_that_changed_on_either_side() {
+    let bench = Bench::new();
+    bench.fill(pair().source, 1);
+    bench.synchronize();
+    bench.plane().suspend(&[pair()], false).unwrap();
+    let before = bench.plane().state(pair()).unwrap().copied_regions;
+    for region in [0, 7, 100] {
+        bench.plane().write(pair().source, region * REGION + 5, b"changed").unwrap();
+    }
+    bench.plane().write(pair().target, 50 * REGION - 1, b"two regions").unwrap();
+    assert_eq!(bench.plane().state(pair()).unwrap().dirty, Blocks(5 * REGION / 512));
+    bench.plane().run(pair()).unwrap();
+    assert_eq!(bench.report(), Report::Equivalent(pair()));
+    assert_eq!(bench.plane().state(pair()).unwrap().copied_regions - before, 5);
+    assert!(bench.equal(pair()));
+}
+
+#[test]
+fn the_target_of_a_running_copy_takes_no_host_writes() {
+    let bench = Bench::new();
+    bench.synchronize();
+    assert!(matches!(bench.plane().write(pair().target, 0, b"x"), Err(DataError::NotReady(_))));
+}
+
+#[test]
+fn a_bad_sector_on_the_source_ends_the_run_with_its_code_until_it_is_overwritten() {
+    let bench = Bench::new();
+    bench.fill(pair().source, 1);
+    bench.plane().set_bad_blocks(pair().source, 3 * REGION, 512).unwrap();
+    bench.plane().attach(pair(), Attach::Full, Flow::Running).unwrap();
+    assert!(matches!(bench.report(), Report::Failed { error: BAD_SECTOR, .. }));
+    bench.plane().write(pair().source, 3 * REGION, &[1; 512]).unwrap();
+    bench.plane().run(pair()).unwrap();
+    assert_eq!(bench.report(), Report::Equivalent(pair()));
+    assert!(bench.equal(pair()));
+}
+
+#[test]
+fn a_target_that_fails_ends_the_run_and_the_hosts_write_succeeds() {
+    let bench = Bench::new();
+    bench.fill(pair().source, 1);
+    bench.synchronize();
+    bench.plane().fail_target(pair().target, true).unwrap();
+    bench.plane().write(pair().source, 100, b"only here").unwrap();
+    assert!(matches!(bench.report(), Report::Failed { error: TARGET_FAILED, .. }));
+    assert!(!bench.equal(pair()) && bench.map_covers_differences(pair()));
+    let mut read = [0; 9];
+    bench.plane().read(pair().source, 100, &mut read).unwrap();
+    assert_eq!(&read, b"only here");
+}
+
+#[test]
+fn after_a_crash_no_differing_region_is_clean_and_only_hot_extents_are_copied_again() {
+    for seed in 0..12 {
+        let mut bench = Bench::new();
+        bench.fill(pair().source, seed);
+        bench.synchronize();
+        bench.plane().checkpoint().unwrap();
+        if seed % 2 == 0 {
+            bench.plane().suspend(&[pair()], false).unwrap();
+        }
+        bench.plane().write(pair().source, seed % 2 * EXTENT + 77, b"after the checkpoint").unwrap();
+        bench.crash();
+        let report = bench.plane().attach(pair(), Attach::Stored, Flow::Tracking).unwrap();
+        assert!(!report.map_lost);
+        assert_eq!(report.dirty, Blocks(EXTENT / 512), "the one extent that was written");
+        assert!(bench.map_covers_differences(pair()));
+        bench.plane().run(pair()).unwrap();
+        assert_eq!(bench.report(), Report::Equivalent(pair()));
+        assert!(bench.equal(pair()));
+    }
+}
+
+#[test]
+fn a_second_crash_before_the_first_checkpoint_loses_no_mark() {
+    let mut bench = Bench::new();
+    bench.fill(pair().source, 5);
+    bench.synchronize();
+    bench.plane().suspend(&[pair()], false).unwrap();
+    bench.plane().checkpoint().unwrap();
+    bench.scatter(pair().source, 6, 10);
+    bench.crash();
+    bench.crash();
+    bench.plane().attach(pair(), Attach::Stored, Flow::Tracking).unwrap();
+    assert!(bench.map_covers_differences(pair()));
+}
+
+#[test]
+fn a_crash_in_mid_copy_goes_on_where_the_map_says() {
+    let mut bench = Bench::new();
+    bench.fill(pair().source, 3);
+    bench.plane().set_rate(Some(4 << 20), None).unwrap();
+    bench.plane().attach(pair(), Attach::Full, Flow::Running).unwrap();
+    while bench.plane().state(pair()).unwrap().copied_regions < 32 {
+        std::thread::yield_now();
+    }
+    bench.plane().checkpoint().unwrap();
+    bench.crash();
+    let report = bench.plane().attach(pair(), Attach::Stored, Flow::Running).unwrap();
+    assert!(report.dirty.bytes() < SIZE, "what the checkpoint knew as copied is not copied again");
+    assert_eq!(bench.report(), Report::Equivalent(pair()));
+    assert!(bench.equal(pair()));
+}
+
+#[test]
+fn a_lost_map_is_all_dirty_and_said_to_be_lost() {
+    let mut bench = Bench::new();
+    bench.fill(pair().source, 3);
+    bench.synchronize();
+    let path = bench.plane().data.map_path(pair());
+    bench.plane = None;
+    fs::write(path, b"scribble").unwrap();
+    bench.open();
+    let report = bench.plane().attach(pair(), Attach::Stored, Flow::Tracking).unwrap();
+    assert!(report.map_lost);
+    assert_eq!(report.dirty.bytes(), SIZE);
+}
+
+#[test]
+fn several_pairs_are_suspended_at_one_instant_or_none_is() {
+    let bench = Bench::new();
+    let far = Pair::new(pair().source, volume(2, 9));
+    bench.fill(pair().source, 3);
+    bench.synchronize();
+    bench.plane().set_rate(Some(1 << 20), None).unwrap();
+    bench.plane().attach(far, Attach::Full, Flow::Running).unwrap();
+    assert!(bench.plane().suspend(&[pair(), far], false).is_err());
+    assert_eq!(bench.plane().state(pair()).unwrap().flow, Flow::Running);
+    bench.plane().set_rate(None, None).unwrap();
+    assert_eq!(bench.report(), Report::Equivalent(far));
+    bench.scatter(pair().source, 4, 20);
+    bench.plane().suspend(&[pair(), far], false).unwrap();
+    assert!(bench.equal(pair()) && bench.equal(far));
+}
