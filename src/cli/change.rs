@@ -41,6 +41,7 @@ pub async fn run(
     let mut report = Report {
         verb,
         json: change.json,
+        ensure: change.ensure,
         snapshot: &snapshot,
         planned: None,
         refused: Vec::new(),
@@ -48,7 +49,7 @@ pub async fn run(
     };
     let planned = match link.ask(Ask::Plan { request: request.clone() }).await? {
         Answer::Planned(planned) => planned,
-        Answer::Refused { refusal } => return Err(Trouble::refused(&refusal, &snapshot)),
+        Answer::Refused { refusal } => return report.nothing_runs(refusal),
         Answer::AlreadySo { refused } => return report.already_so(refused),
         other => return Err(unexpected(&other)),
     };
@@ -71,7 +72,7 @@ pub async fn run(
             follow(link, report, patience, then).await
         }
         Answer::PlanChanged(new) => report.plan_changed(&new),
-        Answer::Refused { refusal } => Err(Trouble::refused(&refusal, &snapshot)),
+        Answer::Refused { refusal } => report.nothing_runs(refusal),
         Answer::AlreadySo { refused } => report.already_so(refused),
         other => Err(unexpected(&other)),
     }
@@ -123,6 +124,7 @@ async fn follow(link: &mut Link, mut report: Report<'_>, patience: Patience, the
 struct Report<'a> {
     verb: Verb,
     json: bool,
+    ensure: bool,
     snapshot: &'a Snapshot,
     planned: Option<&'a PlannedAnswer>,
     refused: Vec<Refusal>,
@@ -133,7 +135,7 @@ struct Report<'a> {
 impl Report<'_> {
     /// One status for all volumes.
     fn exit(&self) -> Exit {
-        let refused = self.refused.iter().map(|refusal| Exit::of_code(refusal.code));
+        let refused = self.refused.iter().map(|refusal| self.exit_of(refusal));
         let ended = self.outcomes.iter().map(|(_, end)| match end {
             Some(OperationEnd::Done) => Exit::Done,
             Some(OperationEnd::NotDone { code, .. }) => Exit::of_code(*code),
@@ -159,8 +161,22 @@ impl Report<'_> {
             .collect()
     }
 
+    fn exit_of(&self, refusal: &Refusal) -> Exit {
+        Exit::of_refusal(refusal.code, self.ensure)
+    }
+
+    /// Everything was refused, which is success where it was only so already and that was the wish.
+    fn nothing_runs(self, refusal: Refusal) -> Result<Exit, Trouble> {
+        let all = || std::iter::once(&refusal).chain(&refusal.also);
+        if all().all(|one| self.exit_of(one) != Exit::Done) {
+            return Err(Trouble::refused(&refusal, self.snapshot));
+        }
+        let refused = all().filter(|one| self.exit_of(one) != Exit::Done).cloned().collect();
+        self.already_so(refused)
+    }
+
     fn already_so(mut self, refused: Vec<Refusal>) -> Result<Exit, Trouble> {
-        let exits = refused.iter().map(|refusal| Exit::of_code(refusal.code));
+        let exits = refused.iter().map(|refusal| self.exit_of(refusal));
         let exit = Exit::together(exits.chain([Exit::Done]));
         self.refused = refused;
         self.finish("already-so", exit, Some("it is so already".to_owned()))
@@ -171,7 +187,7 @@ impl Report<'_> {
             [] => self.finish("already-so", Exit::Done, Some("there is nothing to do".to_owned())),
             [only] => Err(Trouble::refused(only, self.snapshot)),
             several => {
-                let exit = Exit::together(several.iter().map(|refusal| Exit::of_code(refusal.code)));
+                let exit = Exit::together(several.iter().map(|refusal| self.exit_of(refusal)));
                 Report { refused: several.to_vec(), ..self }.finish(
                     "refused",
                     exit,
@@ -182,7 +198,7 @@ impl Report<'_> {
     }
 
     fn dry_run(self, planned: &PlannedAnswer) -> Result<Exit, Trouble> {
-        let refused = planned.plan.refused().iter().map(|refusal| Exit::of_code(refusal.code));
+        let refused = planned.plan.refused().iter().map(|refusal| self.exit_of(refusal));
         let exit = Exit::together(refused.chain([Exit::Done]));
         if self.json {
             return Report { planned: Some(planned), ..self }.finish("planned", exit, None);

@@ -143,7 +143,7 @@ impl<'a> ProblemEntry<'a> {
 }
 
 /// Who has a volume, and since when.
-#[derive(Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct ClaimEntry {
     operation: u64,
     verb: Verb,
@@ -414,6 +414,11 @@ pub struct RefusalDocument {
     near_misses: Vec<NearMiss>,
     remedies: Vec<RemedyEntry>,
     array_code: Option<String>,
+    /// When what is waited for will be so, at the latest.
+    ready_at: Option<Stamp>,
+    held_by: Option<ClaimEntry>,
+    /// The other volumes that were refused too.
+    also: Vec<RefusalDocument>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -440,6 +445,9 @@ impl RefusalDocument {
             near_misses: refusal.near_misses.clone(),
             remedies: remedies.collect(),
             array_code: refusal.array_code.clone(),
+            ready_at: refusal.ready.and_then(latest),
+            held_by: refusal.held_by.as_ref().map(ClaimEntry::new),
+            also: refusal.also.iter().map(|other| Self::new(other, snapshot)).collect(),
         }
     }
 

@@ -48,18 +48,9 @@ impl Exit {
         }
     }
 
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Usage => "wrong usage",
-            Self::Refused => "refused",
-            Self::OutcomeUnknown => "outcome unknown",
-            Self::NotReachable => "not reachable",
-            Self::PartlyDone => "partly done",
-            Self::HeldByAnother => "held by another",
-            Self::TimeLimit => "time limit",
-        }
+    /// As [`Self::of_code`]; what is so already is done when that was the wish.
+    pub fn of_refusal(code: Code, ensure: bool) -> Self {
+        if ensure && code == Code::ALREADY_SO { Self::Done } else { Self::of_code(code) }
     }
 }
 

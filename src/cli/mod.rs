@@ -27,6 +27,11 @@ mod trouble;
 mod volume;
 mod wait;
 
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
 pub use arguments::{CommandLine, Verb};
 pub use exit::Exit;
 pub use trouble::Trouble;

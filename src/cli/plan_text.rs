@@ -1,12 +1,12 @@
 //! Plans and refusals for people: what happens, the exact commands, what is given up, what was refused and the ways on.
 
-use super::request_line;
+use super::{request_line, times};
 use crate::engine::protocol::PlannedAnswer;
 use crate::model::identity::VolumeId;
 use crate::model::plan::{PlanItem, PlanStep, Refusal};
 use crate::model::records::{GenerationState, Policy, ReleaseReason};
 use crate::model::session::Pair;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{Ready, Snapshot};
 use crate::model::untrusted::Untrusted;
 use std::fmt::Write;
 
@@ -130,6 +130,17 @@ pub fn refusal(refusal: &Refusal, snapshot: &Snapshot) -> String {
     let mut out = format!("{} ({})", sentence(&refusal.reason), refusal.code);
     if let Some(code) = &refusal.array_code {
         let _ = write!(out, ", {} on the array", Untrusted::new(code.as_str()).escaped());
+    }
+    if let Some(claim) = &refusal.held_by {
+        let since = times::second(claim.since);
+        let _ = write!(out, "; {} by {} has it since {since} ({})", claim.verb, claim.holder, claim.operation);
+    }
+    match refusal.ready {
+        Some(Ready::Between { latest, .. }) => {
+            let _ = write!(out, "; ready {}", times::clock(latest));
+        }
+        Some(Ready::NotYetKnown) => out.push_str("; when it is ready is not known yet"),
+        Some(Ready::Now | Ready::Never) | None => {}
     }
     for near in &refusal.near_misses {
         let _ = write!(out, "\n  not {}: {}", escaped(&near.name), sentence(&near.why));

@@ -40,11 +40,14 @@ impl Trouble {
         Self { exit: Exit::of_code(code), code: Some(code), text: text.into(), refusal: None }
     }
 
+    /// Nothing of a request runs.
     pub fn refused(refusal: &Refusal, snapshot: &Snapshot) -> Self {
+        let all = || std::iter::once(refusal).chain(&refusal.also);
+        let texts: Vec<String> = all().map(|one| super::plan_text::refusal(one, snapshot)).collect();
         Self {
-            exit: Exit::of_code(refusal.code),
+            exit: Exit::together(all().map(|one| Exit::of_code(one.code))),
             code: Some(refusal.code),
-            text: super::plan_text::refusal(refusal, snapshot),
+            text: texts.join("\n"),
             refusal: Some(Box::new(RefusalDocument::new(refusal, snapshot))),
         }
     }

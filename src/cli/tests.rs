@@ -1,0 +1,149 @@
+//! The dialogue of the verbs with an engine that plans by the real rules and runs nothing.
+
+use super::arguments::{CommandLine, Verb};
+use super::fake::{self, Fake};
+use super::link::{House, Link, Need, Pending};
+use super::{Exit, Trouble, dispatch};
+use crate::engine::protocol::{Answer, PlannedAnswer};
+use crate::model::codes::Code;
+use crate::model::plan::plan;
+use crate::model::records::OperationEnd;
+use crate::model::request::{Action, Request};
+use clap::Parser;
+
+impl House for Fake {
+    fn open(&self, _need: Need) -> Pending<'_, Result<Link, Trouble>> {
+        Box::pin(async { Ok(self.link()) })
+    }
+
+    fn is_demo(&self) -> bool {
+        true
+    }
+}
+
+async fn run(fake: &Fake, words: &str) -> Result<Exit, Trouble> {
+    let line = CommandLine::try_parse_from(std::iter::once("ecdeck").chain(words.split_whitespace())).unwrap();
+    let verb: Verb = line.verb.unwrap();
+    dispatch(&verb, fake).await
+}
+
+async fn exit(fake: &Fake, words: &str) -> (Exit, Option<Code>) {
+    match run(fake, words).await {
+        Ok(exit) => (exit, None),
+        Err(trouble) => (trouble.exit, trouble.code),
+    }
+}
+
+#[tokio::test]
+async fn the_equivalent_volume_of_the_demonstration_can_be_backed_up_at_once() {
+    let fake = Fake::default();
+    assert_eq!(exit(&fake, "backup demo-ora02 --yes --json").await, (Exit::Done, None));
+    assert!(fake.ran());
+}
+
+#[tokio::test]
+async fn without_anybody_to_ask_nothing_runs_unless_agreed_to() {
+    let fake = Fake::default();
+    assert_eq!(exit(&fake, "backup demo-ora02 --json").await, (Exit::Refused, Some(Code::NOT_AGREED)));
+    assert_eq!(exit(&fake, "backup demo-ora02 --dry-run --json").await, (Exit::Done, None));
+    assert!(!fake.ran());
+}
+
+#[tokio::test]
+async fn a_plan_that_changed_does_not_run_and_the_new_one_is_shown() {
+    let fake = Fake::default();
+    let snapshot = fake::snapshot();
+    let other = Request::new(Action::Start {
+        volumes: vec![snapshot.find("demo-vg01").unwrap()],
+        targets: Vec::new(),
+        together: false,
+    });
+    let new = PlannedAnswer { plan: plan(&snapshot, &other).unwrap(), commands: Vec::new(), sequence: 2 };
+    fake.answers.lock().unwrap().push_back(Answer::PlanChanged(new));
+    assert_eq!(exit(&fake, "backup demo-ora02 --yes --json").await, (Exit::Refused, None));
+}
+
+#[tokio::test]
+async fn some_refused_and_some_run_is_partly_done() {
+    let fake = Fake::default();
+    assert_eq!(exit(&fake, "sync start demo-vg01 demo-ora01 --yes --json").await, (Exit::PartlyDone, None));
+    assert_eq!(exit(&fake, "backup demo-vg01 --yes --json").await, (Exit::Refused, Some(Code::NO_SESSION)));
+}
+
+#[tokio::test]
+async fn ends_of_operations_become_exit_statuses() {
+    for (end, expected) in [
+        (OperationEnd::OutcomeUnknown { why: "the line was lost".into() }, Exit::OutcomeUnknown),
+        (OperationEnd::NotDone { code: Code::HELD_BY_OTHER, why: "held".into() }, Exit::HeldByAnother),
+        (OperationEnd::NotDone { code: Code::ARRAY_UNREACHABLE, why: "silent".into() }, Exit::NotReachable),
+        (OperationEnd::Failed { code: Code::NOT_EQUIVALENT, why: "fell back".into() }, Exit::Failed),
+    ] {
+        let fake = Fake::default();
+        fake.ends.lock().unwrap().push_back(end.clone());
+        assert_eq!(exit(&fake, "backup demo-ora02 --yes --json").await, (expected, None), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_destroys_wants_its_exact_name() {
+    let fake = Fake::default();
+    let words = "sync start demo-web --overwrite-version 20 --yes --json";
+    assert_eq!(exit(&fake, words).await, (Exit::Refused, Some(Code::NOT_AGREED)));
+    assert_eq!(
+        exit(&fake, &format!("{words} --confirm demo-web")).await,
+        (Exit::Refused, Some(Code::CONFIRMATION_MISMATCH))
+    );
+    assert!(!fake.ran());
+    let name = {
+        let snapshot = fake::snapshot();
+        let volume = snapshot.find("demo-web").unwrap();
+        let request = Request::new(Action::Overwrite { volume, version: crate::model::units::Version(20) });
+        plan(&snapshot, &request).unwrap().confirmation().unwrap().name.clone()
+    };
+    assert_eq!(exit(&fake, &format!("{words} --confirm {name}")).await, (Exit::Done, None));
+}
+
+#[tokio::test]
+async fn an_unknown_name_is_refused_with_names_that_are_near() {
+    let trouble = run(&Fake::default(), "backup demo-roa02 --yes").await.unwrap_err();
+    assert_eq!(trouble.code, Some(Code::UNKNOWN_VOLUME));
+    assert!(trouble.text.contains("demo-ora02"), "{}", trouble.text);
+}
+
+#[tokio::test]
+async fn a_wish_that_has_come_true_is_a_success_only_when_that_was_asked_for() {
+    let fake = Fake::default();
+    assert_eq!(exit(&fake, "sync start demo-ora02 --yes --json").await.0, Exit::Refused);
+    assert_eq!(exit(&fake, "sync start demo-ora02 --yes --json --ensure").await, (Exit::Done, None));
+}
+
+#[tokio::test]
+async fn reading_verbs_print_the_demonstration_site() {
+    let fake = Fake::default();
+    for words in
+        ["status", "status --json", "volume list", "volume list --json", "policy show", "policy show demo-web --json"]
+    {
+        assert_eq!(exit(&fake, words).await, (Exit::Done, None), "{words}");
+    }
+}
+
+#[test]
+fn every_remedy_of_a_full_pool_is_a_command_line() {
+    let snapshot = fake::snapshot();
+    let volume = snapshot.find("demo-dev").unwrap();
+    let all = snapshot.transaction_volumes.iter().map(|view| view.volume.id);
+    for id in all.chain([volume]) {
+        for action in [
+            Action::Start { volumes: vec![id], targets: Vec::new(), together: false },
+            Action::Backup { volumes: vec![id], mode: None, together: false },
+            Action::Suspend { volumes: vec![id], target: None },
+        ] {
+            let Err(refusal) = plan(&snapshot, &Request::new(action)) else { continue };
+            for remedy in &refusal.remedies {
+                let words = super::request_line::words(&remedy.request, &snapshot).expect("a verb makes it");
+                let line = CommandLine::try_parse_from(std::iter::once("ecdeck".to_owned()).chain(words.clone()));
+                assert!(line.is_ok(), "{words:?}");
+            }
+        }
+    }
+}
