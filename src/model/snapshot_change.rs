@@ -120,7 +120,14 @@ fn difference<K: Ord, V: PartialEq + Clone>(old: &[V], new: &[V], key: impl Fn(&
     }
 }
 
+/// So many changes are made in place; more of them by going through the list once.
+const IN_PLACE: usize = 32;
+
 fn merge<K: Ord, V>(list: &mut Vec<V>, change: ListChange<K, V>, key: impl Fn(&V) -> K) {
+    if change.gone.len() + change.put.len() > IN_PLACE {
+        *list = merged(std::mem::take(list), change, key);
+        return;
+    }
     for gone in change.gone {
         if let Ok(index) = list.binary_search_by_key(&gone, &key) {
             list.remove(index);
@@ -132,4 +139,25 @@ fn merge<K: Ord, V>(list: &mut Vec<V>, change: ListChange<K, V>, key: impl Fn(&V
             Err(index) => list.insert(index, put),
         }
     }
+}
+
+/// Both lists of a change are sorted by key, as `difference` makes them.
+fn merged<K: Ord, V>(old: Vec<V>, change: ListChange<K, V>, key: impl Fn(&V) -> K) -> Vec<V> {
+    let mut out = Vec::with_capacity(old.len() + change.put.len());
+    let mut gone = change.gone.into_iter().peekable();
+    let mut put = change.put.into_iter().peekable();
+    for value in old {
+        let at = key(&value);
+        while let Some(earlier) = put.next_if(|new| key(new) < at) {
+            out.push(earlier);
+        }
+        let removed = gone.next_if(|wanted| *wanted == at).is_some();
+        match put.next_if(|new| key(new) == at) {
+            Some(new) => out.push(new),
+            None if removed => {}
+            None => out.push(value),
+        }
+    }
+    out.extend(put);
+    out
 }
