@@ -1,0 +1,364 @@
+//! What the engine knows at this moment: records, readings, rates, operations; and the snapshots that are made of it.
+//!
+//! Locked for moments only, never across a wait. The records change through the ledger and nowhere else.
+
+use super::clock;
+use super::operation::Doing;
+use crate::driver::Driver;
+use crate::model::event::Event;
+use crate::model::identity::{BoxId, Name, VolumeId};
+use crate::model::observe::{ArraySource, Sources, Tracker, build};
+use crate::model::plan::{Plan, Refusal, plan};
+use crate::model::records::{Change, OpenOperation, OperationEnd, OperationId, Records};
+use crate::model::request::Request;
+use crate::model::sentence;
+use crate::model::session::{ArrayVolume, Reading};
+use crate::model::snapshot::{EventLine, OperationView, Reach, Site, Snapshot};
+use crate::model::units::Timestamp;
+use crate::model::untrusted::Untrusted;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, watch};
+
+/// How long an operation that ended stays in the snapshot.
+const ENDED_SHOWN_MILLIS: i64 = 60 * Timestamp::SECOND;
+/// Ends that are remembered for those who ask late; older ones are asked of the catalogue.
+const MOST_ENDS: usize = 1_000;
+
+/// A configured array and how it is driven.
+#[derive(Clone)]
+pub struct ConfiguredArray {
+    pub name: Name,
+    pub driver: Arc<dyn Driver>,
+}
+
+/// Shared by all parts of the engine.
+pub struct Core {
+    state: Mutex<State>,
+    drivers: Vec<ConfiguredArray>,
+    /// Something changed that a snapshot would show.
+    changed: Notify,
+    published: watch::Sender<Arc<Snapshot>>,
+    /// Grows with every operation that ends.
+    ended: watch::Sender<u64>,
+}
+
+struct State {
+    site: Site,
+    records: Records,
+    arrays: Vec<ArraySource>,
+    tracker: Tracker,
+    operations: BTreeMap<OperationId, OperationView>,
+    ends: BTreeMap<OperationId, OperationEnd>,
+    recent: Vec<EventLine>,
+    sequence: u64,
+}
+
+impl Core {
+    pub fn new(site: Site, records: Records, drivers: Vec<ConfiguredArray>, recent: &[Event]) -> Arc<Self> {
+        let arrays = drivers.iter().map(|array| source(array, &records)).collect();
+        let mut state = State {
+            site,
+            records,
+            arrays,
+            tracker: Tracker::default(),
+            operations: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            recent: Vec::new(),
+            sequence: 0,
+        };
+        state.tell(recent);
+        let first = Arc::new(state.snapshot(clock::now()));
+        let (published, ended) = (watch::Sender::new(first), watch::Sender::new(0));
+        Arc::new(Self { state: Mutex::new(state), drivers, changed: Notify::new(), published, ended })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic of one task must not take the engine down: each change of the state is made whole under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The latest snapshot, and those to come.
+    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.published.subscribe()
+    }
+
+    /// Waits for a change that a snapshot would show.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Builds a snapshot of this moment and gives it to everybody who watches.
+    pub fn publish(&self) -> Arc<Snapshot> {
+        let mut state = self.state();
+        let snapshot = Arc::new(state.snapshot(clock::now()));
+        self.published.send_replace(Arc::clone(&snapshot));
+        snapshot
+    }
+
+    /// What the rules say of a request at this moment, as if these operations were not there.
+    pub fn plan_without(&self, own: &[OpenOperation], request: &Request) -> Result<Plan, Refusal> {
+        let state = self.state();
+        let mut records = state.records.clone();
+        for operation in own {
+            records.operations.remove(&operation.id);
+            records.claims.retain(|_, claim| claim.operation != operation.id);
+        }
+        let snapshot = build(&Sources { records: &records, ..state.sources(clock::now()) });
+        drop(state);
+        plan(&snapshot, request)
+    }
+
+    /// Looks at the records.
+    pub fn with_records<T>(&self, look: impl FnOnce(&Records) -> T) -> T {
+        look(&self.state().records)
+    }
+
+    /// What the catalogue kept: changes that its own rules let pass, and their events.
+    pub(super) fn apply(&self, changes: &[Change], events: &[Event]) {
+        let mut state = self.state();
+        for change in changes {
+            if let Err(error) = state.records.apply(change) {
+                tracing::error!(%error, ?change, "the catalogue kept a change that does not fit what was loaded from it");
+            }
+        }
+        for change in changes {
+            if let Change::KnowArray { name, box_id } = change
+                && let Some(array) = state.arrays.iter_mut().find(|array| array.name == *name)
+            {
+                array.box_id = Some(*box_id);
+            }
+        }
+        state.tell(events);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// What the catalogue has after all, when a commit's outcome was in doubt.
+    pub(super) fn replace_records(&self, records: Records, events: &[Event]) {
+        let mut state = self.state();
+        state.records = records;
+        state.tell(events);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    pub fn arrays(&self) -> &[ConfiguredArray] {
+        &self.drivers
+    }
+
+    /// The driver of the box with this identity.
+    pub fn driver(&self, box_id: BoxId) -> Option<(usize, Arc<dyn Driver>)> {
+        let index = self.state().arrays.iter().position(|array| array.box_id == Some(box_id))?;
+        Some((index, Arc::clone(&self.drivers[index].driver)))
+    }
+
+    /// A box's name for people.
+    pub fn array_name(&self, box_id: BoxId) -> String {
+        let state = self.state();
+        let array = state.arrays.iter().find(|array| array.box_id == Some(box_id));
+        array.map_or_else(|| box_id.to_string(), |array| array.name.to_string())
+    }
+
+    /// A reading of the array; one that is older than the last is dropped.
+    pub(super) fn take_reading(&self, index: usize, reading: Arc<Reading>) {
+        let mut state = self.state();
+        let array = &mut state.arrays[index];
+        if array.reading.as_ref().is_some_and(|last| last.taken_at > reading.taken_at) {
+            return;
+        }
+        array.reach = Reach::Reachable;
+        array.capabilities = Some(self.drivers[index].driver.capabilities());
+        array.reading = Some(Arc::clone(&reading));
+        state.tracker.take(&reading);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn take_volumes(&self, index: usize, volumes: Vec<ArrayVolume>) {
+        let mut state = self.state();
+        let array = &mut state.arrays[index];
+        if array.volumes.as_ref().is_some_and(|known| **known == volumes) {
+            return;
+        }
+        array.volumes = Some(Arc::new(volumes));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn unreachable(&self, index: usize, why: &str) {
+        let mut state = self.state();
+        let array = &mut state.arrays[index];
+        let since = match &array.reach {
+            Reach::Unreachable { since, .. } => *since,
+            _ => clock::now(),
+        };
+        let reach = Reach::Unreachable { since, why: Untrusted::from(why) };
+        let news = array.reach != reach;
+        array.reach = reach;
+        drop(state);
+        if news {
+            self.changed.notify_one();
+        }
+    }
+
+    pub(super) fn identity_changed(&self, index: usize, found: BoxId) {
+        self.state().arrays[index].reach = Reach::IdentityChanged { found };
+        self.changed.notify_one();
+    }
+
+    pub(super) fn reach(&self, index: usize) -> Reach {
+        self.state().arrays[index].reach.clone()
+    }
+
+    /// Whether something on the box moves by itself, or somebody waits for it to.
+    pub(super) fn moves(&self, index: usize) -> bool {
+        use crate::model::session::{Phase, Status};
+        let state = self.state();
+        let Some(reading) = &state.arrays[index].reading else { return true };
+        let copying = |phase| matches!(phase, Phase::Copying | Phase::TrackingAndCopying | Phase::Readying);
+        !state.records.operations.is_empty()
+            || reading.sessions.iter().any(|session| match session.status {
+                Status::Reserved => true,
+                Status::Active => copying(session.phase),
+                _ => false,
+            })
+    }
+
+    /// Shows what an operation is at.
+    pub(super) fn show(&self, open: &OpenOperation, doing: &Doing, progress: (usize, usize)) {
+        let mut state = self.state();
+        let step = phrase(doing, &state);
+        let view = OperationView {
+            id: open.id,
+            verb: open.item.verb,
+            volume: open.item.volume,
+            actor: open.actor.clone(),
+            started: open.started,
+            step,
+            steps_done: progress.0,
+            steps_total: progress.1,
+            end: None,
+        };
+        let news = state.operations.get(&open.id) != Some(&view);
+        state.operations.insert(open.id, view);
+        drop(state);
+        if news {
+            self.changed.notify_one();
+        }
+    }
+
+    /// An operation has ended, or surely will: whoever waits for it is told.
+    pub(super) fn end(&self, id: OperationId, end: &OperationEnd) {
+        let mut state = self.state();
+        if let Some(view) = state.operations.get_mut(&id) {
+            view.end = Some((clock::now(), end.clone()));
+            view.step = "ended".to_owned();
+            if end.is_done() {
+                view.steps_done = view.steps_total;
+            }
+        }
+        state.ends.insert(id, end.clone());
+        if state.ends.len() > MOST_ENDS {
+            state.ends.pop_first();
+        }
+        drop(state);
+        self.ended.send_modify(|count| *count += 1);
+        self.changed.notify_one();
+    }
+
+    /// How an operation ended, if it did in this engine's life.
+    pub fn end_of(&self, id: OperationId) -> Option<OperationEnd> {
+        self.state().ends.get(&id).cloned()
+    }
+
+    /// Tells of every operation that ends.
+    pub fn ends(&self) -> watch::Receiver<u64> {
+        self.ended.subscribe()
+    }
+
+    /// Whether nothing is under way that the engine must see the end of.
+    pub fn is_quiet(&self) -> bool {
+        use crate::model::session::Status::{Active, Halted, Reserved};
+        let state = self.state();
+        let live = |pair| {
+            let readings = state.arrays.iter().filter_map(|array| array.reading.as_ref());
+            readings.filter_map(|reading| reading.session(pair)).any(|s| matches!(s.status, Active | Reserved | Halted))
+        };
+        state.records.operations.is_empty() && !state.records.sessions.keys().any(live)
+    }
+}
+
+impl State {
+    fn sources(&self, now: Timestamp) -> Sources<'_> {
+        Sources {
+            sequence: self.sequence,
+            now,
+            site: &self.site,
+            records: &self.records,
+            arrays: &self.arrays,
+            tracker: &self.tracker,
+            operations: &[],
+            events: &self.recent,
+        }
+    }
+
+    fn snapshot(&mut self, now: Timestamp) -> Snapshot {
+        self.sequence += 1;
+        let shown = |view: &OperationView| view.end.as_ref().is_none_or(|(at, _)| now.since(*at) < ENDED_SHOWN_MILLIS);
+        self.operations.retain(|_, view| shown(view));
+        let operations: Vec<OperationView> = self.operations.values().cloned().collect();
+        build(&Sources { operations: &operations, ..self.sources(now) })
+    }
+
+    /// Adds events to the recent ones.
+    fn tell(&mut self, events: &[Event]) {
+        let newest = self.recent.last().map_or(0, |line| line.sequence);
+        for event in events.iter().filter(|event| event.sequence > newest) {
+            let line = sentence::line(event, &|id| self.label(id));
+            self.recent.push(line);
+        }
+        let surplus = self.recent.len().saturating_sub(Snapshot::RECENT_EVENTS);
+        self.recent.drain(..surplus);
+    }
+
+    fn label(&self, id: VolumeId) -> String {
+        let transaction = self.records.transaction_volumes.get(&id).map(|volume| volume.name.to_string());
+        let backup = || self.records.backup_volumes.get(&id)?.name.as_ref().map(Name::to_string);
+        let array = || self.arrays.iter().find(|array| array.box_id == Some(id.box_id));
+        transaction
+            .or_else(backup)
+            .or_else(|| array().map(|array| format!("{}/{}", array.name, id.olu)))
+            .unwrap_or_else(|| id.to_string())
+    }
+}
+
+fn source(array: &ConfiguredArray, records: &Records) -> ArraySource {
+    ArraySource {
+        name: array.name.clone(),
+        box_id: records.arrays.get(&array.name).copied(),
+        reach: Reach::Waiting,
+        capabilities: None,
+        reading: None,
+        volumes: None,
+    }
+}
+
+/// What an operation is at, in half a sentence.
+fn phrase(doing: &Doing, state: &State) -> String {
+    let name = |box_id: &BoxId| {
+        let array = state.arrays.iter().find(|array| array.box_id == Some(*box_id));
+        array.map_or_else(|| box_id.to_string(), |array| array.name.to_string())
+    };
+    match doing {
+        Doing::Beginning => "reading the array afresh".to_owned(),
+        Doing::Telling { array, what } => format!("waiting for {}'s answer to {what}", name(array)),
+        Doing::Looking { array } => format!("looking what {} shows", name(array)),
+        Doing::WaitingForBusy { array, why } => format!("waiting for {}: {why}", name(array)),
+        Doing::WaitingToRead { array, why } => format!("waiting to read {}: {why}", name(array)),
+        Doing::WaitingForCatalogue { why } => format!("waiting for the catalogue: {why}"),
+        Doing::Recording => "writing the journal".to_owned(),
+        Doing::Script => "running a script".to_owned(),
+        Doing::Ended => "ended".to_owned(),
+    }
+}

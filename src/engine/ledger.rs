@@ -1,0 +1,118 @@
+//! Commits to the catalogue, one after the other, and what the engine knows by them.
+
+use super::clock;
+use super::core::Core;
+use super::operation::Commit;
+use crate::catalog::{Catalogue, CatalogueError, EventRange};
+use crate::model::event::{Event, EventKind, NewEvent};
+use crate::model::records::{Change, ChangeError, Records};
+use crate::model::snapshot::Snapshot;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// Between two tries to find out whether a commit was kept.
+const LOOK_UP_PAUSE: Duration = Duration::from_secs(1);
+
+/// The one way to change what outlasts the engine.
+#[derive(Clone)]
+pub struct Ledger {
+    catalogue: Arc<dyn Catalogue>,
+    core: Arc<Core>,
+    order: Arc<Mutex<()>>,
+}
+
+impl Ledger {
+    pub fn new(catalogue: Arc<dyn Catalogue>, core: Arc<Core>) -> Self {
+        Self { catalogue, core, order: Arc::default() }
+    }
+
+    pub fn catalogue(&self) -> &dyn Catalogue {
+        &*self.catalogue
+    }
+
+    /// Keeps a commit durably, then makes it known. An error means that surely nothing was kept.
+    pub async fn commit(&self, commit: Commit) -> Result<(), CatalogueError> {
+        if commit.changes.is_empty() && commit.events.is_empty() {
+            return Ok(());
+        }
+        let this = self.clone();
+        // A task of its own: whoever waits may go away, the outcome may not.
+        let kept = tokio::spawn(async move {
+            let _order = this.order.lock().await;
+            this.keep(commit).await
+        });
+        kept.await.unwrap_or_else(|error| Err(stopped(&error)))
+    }
+
+    /// Keeps the engine's own events; they change nothing.
+    pub async fn tell(&self, kinds: impl IntoIterator<Item = EventKind>) -> Result<(), CatalogueError> {
+        let at = clock::now();
+        let events = kinds.into_iter().map(|kind| NewEvent::by_engine(at, kind)).collect();
+        self.commit(Commit { changes: Vec::new(), events }).await
+    }
+
+    async fn keep(&self, commit: Commit) -> Result<(), CatalogueError> {
+        let before = self.newest_event().await;
+        match self.catalogue.commit(commit.changes.clone(), commit.events.clone()).await {
+            Ok(events) => {
+                self.core.apply(&commit.changes, &events);
+                Ok(())
+            }
+            Err(error @ CatalogueError::OutcomeUnknown { .. }) => {
+                tracing::warn!(%error, "looking up whether the commit was kept");
+                if self.look_up(&commit, before).await { Ok(()) } else { Err(error) }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The place of the newest event, to tell afterwards whether a commit of events alone was kept.
+    async fn newest_event(&self) -> Option<u64> {
+        self.catalogue.head().await.ok().map(|head| head.sequence)
+    }
+
+    /// Whether a commit whose outcome is in doubt was kept. Nothing else is committed meanwhile.
+    async fn look_up(&self, commit: &Commit, before: Option<u64>) -> bool {
+        loop {
+            match self.read_back().await {
+                Ok((records, events)) => {
+                    let newest = events.last().map_or(0, |event| event.sequence);
+                    let kept = was_kept(commit, &records, before, newest);
+                    self.core.replace_records(records, &events);
+                    return kept;
+                }
+                Err(error) => tracing::warn!(%error, "the catalogue cannot be looked up yet"),
+            }
+            tokio::time::sleep(LOOK_UP_PAUSE).await;
+        }
+    }
+
+    async fn read_back(&self) -> Result<(Records, Vec<Event>), CatalogueError> {
+        let records = self.catalogue.load().await?;
+        let newest = EventRange::Newest(u32::try_from(Snapshot::RECENT_EVENTS).unwrap_or(u32::MAX));
+        Ok((records, self.catalogue.events(newest).await?))
+    }
+}
+
+/// Every commit of an operation journals, opens or closes something, and every other one tells an event.
+fn was_kept(commit: &Commit, records: &Records, before: Option<u64>, newest: u64) -> bool {
+    let journal = commit.changes.iter().rev().find_map(|change| match change {
+        Change::Open { operation, .. } => Some(records.operations.contains_key(&operation.id)),
+        Change::Close { operation, .. } => Some(!records.operations.contains_key(operation)),
+        Change::Journal { operation, entry } => {
+            Some(records.operations.get(operation).is_none_or(|open| open.journal.last() == Some(entry)))
+        }
+        _ => None,
+    });
+    journal.unwrap_or_else(|| before.is_some_and(|before| newest > before))
+}
+
+/// Whether another engine has the volumes by now.
+pub fn is_lost(error: &CatalogueError) -> bool {
+    matches!(error, CatalogueError::Change(ChangeError::LostClaim(_)))
+}
+
+fn stopped(error: &tokio::task::JoinError) -> CatalogueError {
+    CatalogueError::Unreachable { place: "of this engine".to_owned(), detail: error.to_string() }
+}
