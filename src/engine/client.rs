@@ -1,5 +1,6 @@
 //! The engine's clients: one line to it for questions and snapshots, and one that comes back by itself for the console.
 
+use super::clock::now;
 use super::protocol::{Answer, Ask, Message, Question, REMEDY, hello};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::Timestamp;
@@ -330,10 +331,4 @@ impl Asker {
             }),
         }
     }
-}
-
-/// The wall clock of this process.
-pub fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -96,6 +96,13 @@ impl Core {
         snapshot
     }
 
+    /// A snapshot of this moment for one decision; nobody else is given it.
+    pub fn look(&self) -> Snapshot {
+        let state = self.state();
+        let operations: Vec<OperationView> = state.operations.values().cloned().collect();
+        build(&Sources { operations: &operations, ..state.sources(clock::now()) })
+    }
+
     /// What the rules say of a request at this moment, as if these operations were not there.
     pub fn plan_without(&self, own: &[OpenOperation], request: &Request) -> Result<Plan, Refusal> {
         let state = self.state();
@@ -248,7 +255,7 @@ impl Core {
         }
     }
 
-    /// An operation has ended, or surely will: whoever waits for it is told.
+    /// An operation has ended: whoever waits for it is told.
     pub(super) fn end(&self, id: OperationId, end: &OperationEnd) {
         let mut state = self.state();
         if let Some(view) = state.operations.get_mut(&id) {
@@ -258,6 +265,15 @@ impl Core {
                 view.steps_done = view.steps_total;
             }
         }
+        self.told(state, id, end);
+    }
+
+    /// An operation of which nothing was done, and which only the catalogue keeps from ending: those who wait need not.
+    pub(super) fn foretell(&self, id: OperationId, end: &OperationEnd) {
+        self.told(self.state(), id, end);
+    }
+
+    fn told(&self, mut state: MutexGuard<'_, State>, id: OperationId, end: &OperationEnd) {
         state.ends.insert(id, end.clone());
         if state.ends.len() > MOST_ENDS {
             state.ends.pop_first();

@@ -19,12 +19,14 @@ const LOOK_UP_PAUSE: Duration = Duration::from_secs(1);
 pub struct Ledger {
     catalogue: Arc<dyn Catalogue>,
     core: Arc<Core>,
-    order: Arc<Mutex<()>>,
+    /// One commit at a time. Holds the place of the newest event.
+    order: Arc<Mutex<u64>>,
 }
 
 impl Ledger {
-    pub fn new(catalogue: Arc<dyn Catalogue>, core: Arc<Core>) -> Self {
-        Self { catalogue, core, order: Arc::default() }
+    /// `newest_event` is the place of the catalogue's newest event.
+    pub fn new(catalogue: Arc<dyn Catalogue>, core: Arc<Core>, newest_event: u64) -> Self {
+        Self { catalogue, core, order: Arc::new(Mutex::new(newest_event)) }
     }
 
     pub fn catalogue(&self) -> &dyn Catalogue {
@@ -39,8 +41,8 @@ impl Ledger {
         let this = self.clone();
         // A task of its own: whoever waits may go away, the outcome may not.
         let kept = tokio::spawn(async move {
-            let _order = this.order.lock().await;
-            this.keep(commit).await
+            let mut newest_event = this.order.lock().await;
+            this.keep(commit, &mut newest_event).await
         });
         kept.await.unwrap_or_else(|error| Err(stopped(&error)))
     }
@@ -52,33 +54,29 @@ impl Ledger {
         self.commit(Commit { changes: Vec::new(), events }).await
     }
 
-    async fn keep(&self, commit: Commit) -> Result<(), CatalogueError> {
-        let before = self.newest_event().await;
+    async fn keep(&self, commit: Commit, newest_event: &mut u64) -> Result<(), CatalogueError> {
         match self.catalogue.commit(commit.changes.clone(), commit.events.clone()).await {
             Ok(events) => {
+                *newest_event = events.last().map_or(*newest_event, |event| event.sequence);
                 self.core.apply(&commit.changes, &events);
                 Ok(())
             }
             Err(error @ CatalogueError::OutcomeUnknown { .. }) => {
                 tracing::warn!(%error, "looking up whether the commit was kept");
-                if self.look_up(&commit, before).await { Ok(()) } else { Err(error) }
+                if self.look_up(&commit, newest_event).await { Ok(()) } else { Err(error) }
             }
             Err(error) => Err(error),
         }
     }
 
-    /// The place of the newest event, to tell afterwards whether a commit of events alone was kept.
-    async fn newest_event(&self) -> Option<u64> {
-        self.catalogue.head().await.ok().map(|head| head.sequence)
-    }
-
     /// Whether a commit whose outcome is in doubt was kept. Nothing else is committed meanwhile.
-    async fn look_up(&self, commit: &Commit, before: Option<u64>) -> bool {
+    async fn look_up(&self, commit: &Commit, newest_event: &mut u64) -> bool {
         loop {
             match self.read_back().await {
                 Ok((records, events)) => {
                     let newest = events.last().map_or(0, |event| event.sequence);
-                    let kept = was_kept(commit, &records, before, newest);
+                    let kept = was_kept(commit, &records, newest > *newest_event);
+                    *newest_event = newest;
                     self.core.replace_records(records, &events);
                     return kept;
                 }
@@ -96,7 +94,7 @@ impl Ledger {
 }
 
 /// Every commit of an operation journals, opens or closes something, and every other one tells an event.
-fn was_kept(commit: &Commit, records: &Records, before: Option<u64>, newest: u64) -> bool {
+fn was_kept(commit: &Commit, records: &Records, new_events: bool) -> bool {
     let journal = commit.changes.iter().rev().find_map(|change| match change {
         Change::Open { operation, .. } => Some(records.operations.contains_key(&operation.id)),
         Change::Close { operation, .. } => Some(!records.operations.contains_key(operation)),
@@ -105,7 +103,7 @@ fn was_kept(commit: &Commit, records: &Records, before: Option<u64>, newest: u64
         }
         _ => None,
     });
-    journal.unwrap_or_else(|| before.is_some_and(|before| newest > before))
+    journal.unwrap_or(new_events)
 }
 
 /// Whether another engine has the volumes by now.

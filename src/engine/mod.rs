@@ -4,5 +4,20 @@
 //! reached (driver), how records are kept (catalog), how anything looks (console, cli).
 
 pub mod client;
+mod clock;
+mod core;
+mod ledger;
+mod notices;
 pub mod operation;
+mod poller;
 pub mod protocol;
+mod publisher;
+mod roles;
+mod runner;
+mod server;
+mod site;
+
+pub use clock::now;
+pub use core::ConfiguredArray;
+pub use roles::{Role, Roles};
+pub use site::{Engine, Settings};

@@ -1,5 +1,6 @@
 //! What engine and clients say to each other: one JSON document a frame.
 
+use crate::catalog::sql::FORMAT;
 use crate::model::event::{ChainHead, Event};
 use crate::model::identity::VolumeId;
 use crate::model::plan::{Digest, Plan, Refusal};
@@ -18,7 +19,7 @@ pub const REMEDY: &str = "end the engine (SIGTERM, or `systemctl restart ecdeck`
 
 /// The greeting of both ends.
 pub fn hello() -> Hello {
-    Hello { program: "ecdeck-engine".to_owned(), protocol: PROTOCOL, format: 1 }
+    Hello { program: "ecdeck-engine".to_owned(), protocol: PROTOCOL, format: FORMAT }
 }
 
 /// Client to engine. Answers carry the number of the question.

@@ -1,0 +1,174 @@
+//! One reader an array: everybody who wants to know something of it gets it from here, by one list call at a time.
+
+use super::clock;
+use super::core::Core;
+use super::ledger::Ledger;
+use super::operation::Commit;
+use crate::driver::{Driver, DriverError, Pending};
+use crate::model::event::EventKind;
+use crate::model::identity::BoxId;
+use crate::model::records::Change;
+use crate::model::session::Reading;
+use crate::model::snapshot::Reach;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// While something moves, an array is read at least so often.
+const WHILE_MOVING: Duration = Duration::from_secs(1);
+/// A call that asks the array gives no answer for so long: the array counts as unreachable.
+const LONGEST_CALL: Duration = Duration::from_secs(20);
+/// How often the list of volumes is read.
+const VOLUMES_EVERY: Duration = Duration::from_secs(60);
+/// Readings that are waited for at the same time: more than operations that run at once.
+const MOST_WAITING: usize = 1024;
+
+type Answer = oneshot::Sender<Result<Arc<Reading>, String>>;
+
+/// Asks the poller of an array for a reading.
+#[derive(Debug, Clone)]
+pub struct Reader(mpsc::Sender<Answer>);
+
+impl Reader {
+    /// A reading whose call begins after this one.
+    pub async fn read(&self) -> Result<Arc<Reading>, String> {
+        let (sender, answer) = oneshot::channel();
+        let ended = || "the engine is ending".to_owned();
+        self.0.send(sender).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+}
+
+/// Starts the poller of the `index`th array. It ends with the last of its readers.
+pub fn start(core: Arc<Core>, ledger: Ledger, index: usize, interval: Duration) -> Reader {
+    let (sender, requests) = mpsc::channel(MOST_WAITING);
+    let poller = Poller {
+        driver: Arc::clone(&core.arrays()[index].driver),
+        core,
+        ledger,
+        index,
+        interval,
+        identified: false,
+        is_other: false,
+        volumes_due: Instant::now(),
+    };
+    tokio::spawn(poller.run(requests));
+    Reader(sender)
+}
+
+struct Poller {
+    core: Arc<Core>,
+    ledger: Ledger,
+    driver: Arc<dyn Driver>,
+    index: usize,
+    interval: Duration,
+    /// The box answered to its identity since it was last out of reach.
+    identified: bool,
+    /// Another box answers under the name.
+    is_other: bool,
+    volumes_due: Instant,
+}
+
+impl Poller {
+    async fn run(mut self, mut requests: mpsc::Receiver<Answer>) {
+        let mut waiting: Vec<Answer> = Vec::new();
+        loop {
+            let reading = self.read().await;
+            if let Err(why) = &reading
+                && !self.is_other
+            {
+                self.core.unreachable(self.index, why);
+            }
+            for answer in waiting.drain(..) {
+                let _ = answer.send(reading.clone());
+            }
+            let pause = if self.core.moves(self.index) { self.interval.min(WHILE_MOVING) } else { self.interval };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                request = requests.recv() => match request {
+                    Some(answer) => waiting.push(answer),
+                    None => return,
+                },
+            }
+            // Whoever asked before the call begins is served by it.
+            while let Ok(answer) = requests.try_recv() {
+                waiting.push(answer);
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Arc<Reading>, String> {
+        self.is_other = false;
+        let reading = self.ask().await;
+        if reading.is_err() {
+            self.identified = false;
+        }
+        reading
+    }
+
+    async fn ask(&mut self) -> Result<Arc<Reading>, String> {
+        if !self.identified {
+            self.identify().await?;
+            self.identified = true;
+        }
+        if Instant::now() >= self.volumes_due {
+            let volumes = self.call(Driver::volumes).await?;
+            self.core.take_volumes(self.index, volumes);
+            self.volumes_due = Instant::now() + VOLUMES_EVERY;
+        }
+        let now = clock::now();
+        let reading = Arc::new(self.call(move |driver| driver.sessions(now)).await?);
+        self.check(reading.box_id)?;
+        self.core.take_reading(self.index, Arc::clone(&reading));
+        Ok(reading)
+    }
+
+    async fn identify(&mut self) -> Result<(), String> {
+        let identity = self.call(Driver::identify).await?;
+        let name = self.core.arrays()[self.index].name.clone();
+        if self.known().is_none() {
+            let changes = vec![Change::KnowArray { name, box_id: identity.box_id }];
+            self.ledger.commit(Commit { changes, events: Vec::new() }).await.map_err(|error| error.to_string())?;
+        } else if let Some(known) = self.known()
+            && known != identity.box_id
+            && !matches!(self.core.reach(self.index), Reach::IdentityChanged { .. })
+        {
+            let told = EventKind::ArrayIdentityChanged { array: name, known, found: identity.box_id };
+            self.ledger.tell([told]).await.map_err(|error| error.to_string())?;
+        }
+        self.volumes_due = Instant::now();
+        self.check(identity.box_id)
+    }
+
+    fn known(&self) -> Option<BoxId> {
+        let name = &self.core.arrays()[self.index].name;
+        self.core.with_records(|records| records.arrays.get(name).copied())
+    }
+
+    /// Nothing is believed of a box that is not the known one.
+    fn check(&mut self, found: BoxId) -> Result<(), String> {
+        if self.known() == Some(found) {
+            return Ok(());
+        }
+        self.is_other = true;
+        self.core.identity_changed(self.index, found);
+        Err(format!("box {found} answers instead of the known one"))
+    }
+
+    /// A question in a task of its own, so that a time limit drops nothing half-way.
+    async fn call<T, F>(&self, ask: F) -> Result<T, String>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a (dyn Driver + 'static)) -> Pending<'a, Result<T, DriverError>> + Send + 'static,
+    {
+        let driver = Arc::clone(&self.driver);
+        let task = tokio::spawn(async move { ask(&*driver).await });
+        match tokio::time::timeout(LONGEST_CALL, task).await {
+            Ok(Ok(Ok(answer))) => Ok(answer),
+            Ok(Ok(Err(error))) => Err(error.to_string()),
+            Ok(Err(error)) => Err(format!("the driver failed: {error}")),
+            Err(_) => Err(format!("no answer within {} s", LONGEST_CALL.as_secs())),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Makes snapshots when something changed, and tells what is worth an event.
+
+use super::clock;
+use super::core::Core;
+use super::ledger::Ledger;
+use super::notices::Notices;
+use super::operation::Commit;
+use crate::model::event::NewEvent;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Changes that come closer together make one snapshot.
+const SHORTEST_SPACING: Duration = Duration::from_millis(30);
+/// Events that wait for a catalogue that cannot be written; older ones are dropped, and the log says so.
+const MOST_UNTOLD: usize = 10_000;
+
+/// Publishes snapshots for as long as the engine lives.
+pub async fn run(core: Arc<Core>, ledger: Ledger, mut notices: Notices) {
+    let mut last = core.publish();
+    let mut untold: Vec<NewEvent> = Vec::new();
+    loop {
+        core.changed().await;
+        let snapshot = core.publish();
+        let now = clock::now();
+        let news = notices.compare(&last, &snapshot);
+        untold.extend(news.into_iter().map(|kind| NewEvent::by_engine(now, kind)));
+        last = snapshot;
+        if !untold.is_empty() {
+            let commit = Commit { changes: Vec::new(), events: untold.clone() };
+            match ledger.commit(commit).await {
+                Ok(()) => untold.clear(),
+                Err(error) => tracing::warn!(%error, waiting = untold.len(), "events wait for the catalogue"),
+            }
+            let surplus = untold.len().saturating_sub(MOST_UNTOLD);
+            if surplus > 0 {
+                tracing::error!(surplus, "events are lost: the catalogue cannot be written for too long");
+                untold.drain(..surplus);
+            }
+        }
+        tokio::time::sleep(SHORTEST_SPACING).await;
+    }
+}

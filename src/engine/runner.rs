@@ -1,0 +1,293 @@
+//! The shell around operations: agreement, claims, the fresh reading, then each step machine in a task of its own.
+
+use super::clock;
+use super::core::Core;
+use super::ledger::{Ledger, is_lost};
+use super::operation::{
+    Admission, Commit, DeliberateBugs, Input, Limits, Operation, Output, World, admit, close_all, commands, opening,
+};
+use super::poller::Reader;
+use super::protocol::{Answer, PlannedAnswer};
+use super::roles::Roles;
+use crate::catalog::CatalogueError;
+use crate::model::actor::Actor;
+use crate::model::codes::Code;
+use crate::model::copy::{Command, Outcome, PairOutcome};
+use crate::model::event::{EventKind, NewEvent};
+use crate::model::identity::BoxId;
+use crate::model::plan::{Digest, Plan, Refusal, plan};
+use crate::model::records::{ChangeError, OpenOperation, OperationId};
+use crate::model::request::Request;
+use crate::model::session::Reading;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a driver may take beyond the limit that it was given, before it counts as stuck.
+const DRIVER_GRACE: Duration = Duration::from_secs(5);
+
+/// Runs requests and operations. Clones share everything.
+#[derive(Clone)]
+pub struct Runner {
+    core: Arc<Core>,
+    ledger: Ledger,
+    /// One for each configured array, in their order.
+    readers: Arc<Vec<Reader>>,
+    limits: Limits,
+    roles: Arc<Roles>,
+}
+
+impl Runner {
+    pub fn new(core: Arc<Core>, ledger: Ledger, readers: Vec<Reader>, limits: Limits, roles: Roles) -> Self {
+        Self { core, ledger, readers: Arc::new(readers), limits, roles: Arc::new(roles) }
+    }
+
+    /// The plan for a request as things are; changes nothing.
+    pub fn plan(&self, request: &Request) -> Answer {
+        let snapshot = self.core.look();
+        match plan(&snapshot, request) {
+            Ok(plan) => Answer::Planned(self.planned(plan, snapshot.sequence)),
+            Err(refusal) => declined(request, refusal),
+        }
+    }
+
+    fn planned(&self, plan: Plan, sequence: u64) -> PlannedAnswer {
+        let describe = |(box_id, command): (BoxId, Command)| match self.core.driver(box_id) {
+            Some((_, driver)) => driver.describe(&command),
+            None => Vec::new(),
+        };
+        let commands =
+            plan.items().iter().map(|item| commands(item).into_iter().flat_map(describe).collect()).collect();
+        PlannedAnswer { plan, commands, sequence }
+    }
+
+    /// Runs what was agreed to, and nothing else.
+    pub async fn run(&self, request: Request, digest: &Digest, confirmation: Option<&str>, actor: &Actor) -> Answer {
+        match self.admit(&request, digest, confirmation, actor).await {
+            Ok((operations, refused)) => {
+                let ids = operations.iter().map(|operation| operation.id).collect();
+                for open in operations {
+                    self.spawn(open.clone(), Operation::new(open, self.limits, DeliberateBugs::default()));
+                }
+                Answer::Running { operations: ids, refused }
+            }
+            Err(answer) => {
+                self.note(&request, &answer, actor).await;
+                answer
+            }
+        }
+    }
+
+    /// Claims the volumes of what was agreed to and makes sure, on a fresh reading, that it is still what would run.
+    async fn admit(
+        &self,
+        request: &Request,
+        digest: &Digest,
+        confirmation: Option<&str>,
+        actor: &Actor,
+    ) -> Result<(Vec<OpenOperation>, Vec<Refusal>), Answer> {
+        self.roles.check(actor, request.action.verb()).map_err(refused)?;
+        let snapshot = self.core.look();
+        let agreed = plan(&snapshot, request).map_err(|refusal| declined(request, refusal))?;
+        if agreed.digest() != digest {
+            return Err(Answer::PlanChanged(self.planned(agreed, snapshot.sequence)));
+        }
+        confirm(&agreed, confirmation)?;
+        let operations = self.open(&agreed, actor).await?;
+        match self.look_afresh(&agreed, &operations).await {
+            Ok(Admission::Run) => Ok((operations, agreed.refused().to_vec())),
+            Ok(Admission::Changed(plan)) => {
+                self.close(&operations, Code::PLAN_CHANGED, "another plan would run now: nothing was done").await;
+                Err(Answer::PlanChanged(self.planned(*plan, self.core.look().sequence)))
+            }
+            Ok(Admission::Refused(refusal)) => {
+                self.close(&operations, refusal.code, &refusal.reason).await;
+                Err(declined(request, *refusal))
+            }
+            Err(why) => {
+                self.close(&operations, Code::ARRAY_UNREACHABLE, &why).await;
+                Err(refused(Refusal::new(Code::ARRAY_UNREACHABLE, why)))
+            }
+        }
+    }
+
+    /// Opens an operation for each item; all volumes are claimed together or none is.
+    async fn open(&self, agreed: &Plan, actor: &Actor) -> Result<Vec<OpenOperation>, Answer> {
+        let (operations, commit) =
+            self.core.with_records(|records| opening(agreed, actor, records, clock::now()));
+        match self.ledger.commit(commit).await {
+            Ok(()) => Ok(operations),
+            // Somebody was quicker: the rules say who, and since when.
+            Err(CatalogueError::Change(ChangeError::Held(_) | ChangeError::Exists(_))) => {
+                let request = agreed.request();
+                let snapshot = self.core.look();
+                Err(match plan(&snapshot, request) {
+                    Err(refusal) => declined(request, refusal),
+                    Ok(plan) => Answer::PlanChanged(self.planned(plan, snapshot.sequence)),
+                })
+            }
+            Err(error) => Err(Answer::Failed { why: format!("nothing was done: {error}") }),
+        }
+    }
+
+    /// Reads every array that the plan touches, then plans once more.
+    async fn look_afresh(&self, agreed: &Plan, operations: &[OpenOperation]) -> Result<Admission, String> {
+        let commanded = agreed.items().iter().filter(|item| !commands(item).is_empty());
+        let boxes: BTreeSet<BoxId> =
+            commanded.flat_map(|item| &item.claims).map(|volume| volume.box_id).collect();
+        for box_id in boxes {
+            self.read(box_id).await.map_err(|why| format!("{}: {why}", self.core.array_name(box_id)))?;
+        }
+        let fresh = self.core.plan_without(operations, agreed.request());
+        Ok(admit(agreed, fresh, DeliberateBugs::default()))
+    }
+
+    async fn read(&self, box_id: BoxId) -> Result<Arc<Reading>, String> {
+        match self.core.driver(box_id) {
+            Some((index, _)) => self.readers[index].read().await,
+            None => Err("no configured array has this box id".to_owned()),
+        }
+    }
+
+    async fn close(&self, operations: &[OpenOperation], code: Code, why: &str) {
+        let commit = close_all(operations, code, why, clock::now());
+        if let Err(error) = self.ledger.commit(commit.clone()).await {
+            // Their step machines, driven as after a crash, close them as soon as the catalogue can be written.
+            tracing::warn!(%error, "operations of which nothing was done stay open for a while");
+            operations.iter().for_each(|open| self.go_on(open.clone()));
+        }
+    }
+
+    /// Goes on with an operation that the catalogue holds open and nobody drives.
+    pub fn go_on(&self, open: OpenOperation) {
+        self.spawn(open.clone(), Operation::recover(open, self.limits, DeliberateBugs::default()));
+    }
+
+    fn spawn(&self, open: OpenOperation, operation: Operation) {
+        self.core.show(&open, operation.doing(), operation.progress());
+        let this = self.clone();
+        tokio::spawn(async move { this.drive(&open, operation).await });
+    }
+
+    /// Does what the step machine says, until it is done.
+    async fn drive(&self, open: &OpenOperation, mut operation: Operation) {
+        let mut input = Input::Go;
+        let mut foreseen = false;
+        loop {
+            let output =
+                self.core.with_records(|records| operation.advance(input, &World { now: clock::now(), records }));
+            self.core.show(open, operation.doing(), operation.progress());
+            input = match output {
+                Output::Commit(commit) => self.commit(commit).await,
+                Output::Send { array, command, limit } => Input::Answered(self.send(array, command, limit).await),
+                Output::Read { array } => {
+                    Input::Read(self.read(array).await.map(|reading| Reading::clone(&reading)))
+                }
+                Output::Sleep(pause) => {
+                    if let Some(end) = operation.foreseen_end().filter(|_| !foreseen) {
+                        foreseen = true;
+                        self.core.foretell(open.id, end);
+                    }
+                    tokio::time::sleep(pause).await;
+                    Input::Slept
+                }
+                Output::Hook { .. } => Input::HookEnded(Err("this version runs no scripts".to_owned())),
+                Output::Done(end) => {
+                    self.core.end(open.id, &end);
+                    return;
+                }
+            };
+        }
+    }
+
+    async fn commit(&self, commit: Commit) -> Input {
+        match self.ledger.commit(commit).await {
+            Ok(()) => Input::Committed,
+            Err(error) => Input::NotCommitted { lost: is_lost(&error), why: error.to_string() },
+        }
+    }
+
+    /// Sends once, in a task of its own: nothing is dropped after sending.
+    async fn send(&self, array: BoxId, command: Command, limit: Duration) -> Vec<PairOutcome> {
+        let pairs = command.pairs().to_vec();
+        let unknown = |why: String| -> Vec<PairOutcome> {
+            pairs.iter().map(|pair| PairOutcome { pair: *pair, outcome: Outcome::Unknown { why: why.clone() } }).collect()
+        };
+        let Some((_, driver)) = self.core.driver(array) else {
+            return unknown("no configured array has this box id".to_owned());
+        };
+        let task = tokio::spawn(async move { driver.execute(command, limit).await });
+        match tokio::time::timeout(limit + DRIVER_GRACE, task).await {
+            Ok(Ok(outcomes)) => outcomes,
+            Ok(Err(error)) => unknown(format!("the driver failed: {error}")),
+            Err(_) => unknown(format!("no answer within {} s", limit.as_secs())),
+        }
+    }
+
+    /// A refused request is an event as well.
+    async fn note(&self, request: &Request, answer: &Answer, actor: &Actor) {
+        let (code, reason) = match answer {
+            Answer::Refused { refusal } => (refusal.code, refusal.reason.clone()),
+            Answer::PlanChanged(_) => (Code::PLAN_CHANGED, "another plan would run now".to_owned()),
+            _ => return,
+        };
+        let kind = EventKind::Refused { request: request.clone(), code, reason };
+        let event = NewEvent { at: clock::now(), actor: Some(actor.clone()), operation: None, kind };
+        if let Err(error) = self.ledger.commit(Commit { changes: Vec::new(), events: vec![event] }).await {
+            tracing::warn!(%error, "a refusal is not in the audit");
+        }
+    }
+
+    /// The ends of operations, when all of them have ended.
+    pub async fn wait(&self, operations: &[OperationId]) -> Answer {
+        let mut news = self.core.ends();
+        let mut ends = Vec::with_capacity(operations.len());
+        for &id in operations {
+            loop {
+                news.mark_unchanged();
+                if let Some(end) = self.core.end_of(id) {
+                    ends.push((id, end));
+                    break;
+                }
+                if !self.core.with_records(|records| records.operations.contains_key(&id)) {
+                    match self.ledger.catalogue().operation_end(id).await {
+                        Ok(Some(end)) => {
+                            ends.push((id, end));
+                            break;
+                        }
+                        Ok(None) => return Answer::Failed { why: format!("there is no operation {id}") },
+                        Err(error) => return Answer::Failed { why: error.to_string() },
+                    }
+                }
+                if news.changed().await.is_err() {
+                    return Answer::Failed { why: "the engine is ending".to_owned() };
+                }
+            }
+        }
+        Answer::Ended { ends }
+    }
+}
+
+fn refused(refusal: Refusal) -> Answer {
+    Answer::Refused { refusal }
+}
+
+/// A refusal, unless it only says that the wish has come true and that was enough.
+fn declined(request: &Request, refusal: Refusal) -> Answer {
+    if !request.ensure || refusal.code != Code::ALREADY_SO {
+        return refused(refusal);
+    }
+    let mut headline = refusal;
+    let also = std::mem::take(&mut headline.also);
+    Answer::AlreadySo { refused: std::iter::once(headline).chain(also).collect() }
+}
+
+fn confirm(plan: &Plan, confirmation: Option<&str>) -> Result<(), Answer> {
+    match plan.confirmation() {
+        Some(wanted) if confirmation != Some(wanted.name.as_str()) => {
+            let reason = format!("{}: type {} to confirm", wanted.what, wanted.name);
+            Err(refused(Refusal::new(Code::CONFIRMATION_MISMATCH, reason)))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,225 @@
+//! The engine's end of its socket: greets, hears questions, gives answers and snapshots. No client can slow the engine.
+
+use super::core::Core;
+use super::ledger::Ledger;
+use super::protocol::{Answer, Ask, Message, Question, REMEDY, hello};
+use super::roles::Roles;
+use super::runner::Runner;
+use crate::catalog::{CatalogueError, EventRange, HistoryQuery};
+use crate::model::actor::Actor;
+use crate::model::snapshot::Snapshot;
+use crate::model::snapshot_change::SnapshotChange;
+use crate::process::frames::{FrameError, FrameReader, encode, greet};
+use crate::process::peer;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, watch};
+
+/// Lines at the same time.
+const MOST_CLIENTS: usize = 256;
+/// Questions of one client that are being answered.
+const MOST_QUESTIONS: usize = 64;
+/// Rows of one answer.
+const MOST_ROWS: u32 = 10_000;
+const LONGEST_GREETING: Duration = Duration::from_secs(5);
+/// A client that takes nothing for so long is let go.
+const LONGEST_WRITE: Duration = Duration::from_secs(30);
+/// When no line can be accepted because the process has no descriptors left.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
+/// Everything that answering needs. Clones share it.
+#[derive(Clone)]
+pub struct Server {
+    core: Arc<Core>,
+    ledger: Ledger,
+    runner: Runner,
+    roles: Arc<Roles>,
+    clients: Arc<AtomicUsize>,
+    encoded: Arc<Encoded>,
+}
+
+impl Server {
+    pub fn new(core: Arc<Core>, ledger: Ledger, runner: Runner, roles: Roles) -> Self {
+        Self { core, ledger, runner, roles: Arc::new(roles), clients: Arc::default(), encoded: Arc::default() }
+    }
+
+    /// Lines that are open now.
+    pub fn clients(&self) -> usize {
+        self.clients.load(Ordering::Relaxed)
+    }
+
+    /// Accepts clients for as long as the engine lives.
+    pub async fn accept(self, listener: UnixListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) if self.clients() < MOST_CLIENTS => {
+                    let here = Present::new(&self.clients);
+                    let server = self.clone();
+                    tokio::spawn(async move {
+                        let _here = here;
+                        if let Err(error) = server.serve(stream).await {
+                            tracing::info!(%error, "a client is gone");
+                        }
+                    });
+                }
+                Ok(_) => tracing::warn!("a client was turned away: {MOST_CLIENTS} are served already"),
+                Err(error) => {
+                    tracing::warn!(%error, "no client can be accepted");
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(&self, stream: UnixStream) -> Result<(), FrameError> {
+        let actor = peer::of(&stream)?;
+        let (reader, mut writer) = stream.into_split();
+        let mut reader = FrameReader::new(reader);
+        let ours = hello();
+        let greeting = greet(&mut reader, &mut writer, &ours, REMEDY);
+        tokio::time::timeout(LONGEST_GREETING, greeting).await.map_err(|_| FrameError::Closed)??;
+        let (watching, watched) = watch::channel(0);
+        let (answers, ready) = mpsc::channel(MOST_QUESTIONS);
+        let line = Speaker { server: self.clone(), writer, answers: ready, watched, sent: None };
+        let hearing = self.hear(reader, &actor, answers, watching);
+        tokio::select! { ended = hearing => ended, ended = line.speak() => ended }
+    }
+
+    /// Takes questions, each answered in a task of its own; no more than so many at once.
+    async fn hear(
+        &self,
+        mut reader: FrameReader<OwnedReadHalf>,
+        actor: &Actor,
+        answers: mpsc::Sender<Message>,
+        watching: watch::Sender<u64>,
+    ) -> Result<(), FrameError> {
+        while let Some(question) = reader.receive::<Question>().await? {
+            let Ok(place) = answers.clone().reserve_owned().await else { return Ok(()) };
+            if question.ask == Ask::Watch && self.roles.admits(actor) {
+                watching.send_modify(|times| *times += 1);
+            }
+            let (server, actor) = (self.clone(), actor.clone());
+            tokio::spawn(async move {
+                let answer = Box::new(server.answer(question.ask, &actor).await);
+                place.send(Message::Answer { number: question.number, answer });
+            });
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, ask: Ask, actor: &Actor) -> Answer {
+        if !self.roles.admits(actor) {
+            return Answer::Failed { why: format!("{actor} has no role on this site: ask an administrator for one") };
+        }
+        let catalogue = self.ledger.catalogue();
+        match ask {
+            Ask::Snapshot => Answer::Snapshot { snapshot: Box::new(self.core.look()) },
+            Ask::Watch => Answer::Watching,
+            Ask::Plan { request } => self.runner.plan(&request),
+            Ask::Run { request, digest, confirmation } => {
+                self.runner.run(request, &digest, confirmation.as_deref(), actor).await
+            }
+            Ask::Wait { operations } => self.runner.wait(&operations).await,
+            Ask::History { volume, most } => {
+                let query = HistoryQuery { transaction_volume: volume, most: most.min(MOST_ROWS) };
+                or_why(catalogue.history(query).await, |generations| Answer::History { generations })
+            }
+            Ask::Events { most } => {
+                let range = EventRange::Newest(most.min(MOST_ROWS));
+                or_why(catalogue.events(range).await, |events| Answer::Events { events })
+            }
+            Ask::EventsFrom { sequence, most } => {
+                let range = EventRange::From { sequence, most: most.min(MOST_ROWS) };
+                or_why(catalogue.events(range).await, |events| Answer::Events { events })
+            }
+            Ask::ChainHead => or_why(catalogue.head().await, |head| Answer::ChainHead { head }),
+        }
+    }
+}
+
+fn or_why<T>(result: Result<T, CatalogueError>, answer: impl FnOnce(T) -> Answer) -> Answer {
+    result.map_or_else(|error| Answer::Failed { why: error.to_string() }, answer)
+}
+
+/// Counts a client for as long as it is there.
+struct Present(Arc<AtomicUsize>);
+
+impl Present {
+    fn new(clients: &Arc<AtomicUsize>) -> Self {
+        clients.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(clients))
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The writing side of one line.
+struct Speaker {
+    server: Server,
+    writer: OwnedWriteHalf,
+    answers: mpsc::Receiver<Message>,
+    /// How many times the client asked to watch; each time it is given a whole snapshot.
+    watched: watch::Receiver<u64>,
+    /// What a watching client has by now.
+    sent: Option<Arc<Snapshot>>,
+}
+
+impl Speaker {
+    async fn speak(mut self) -> Result<(), FrameError> {
+        let mut snapshots = self.server.core.snapshots();
+        loop {
+            tokio::select! {
+                message = self.answers.recv() => match message {
+                    Some(message) => self.write(&encode(&message)?).await?,
+                    None => return Ok(()),
+                },
+                Ok(()) = self.watched.changed() => {
+                    let snapshot = Arc::clone(&snapshots.borrow_and_update());
+                    let whole = Message::Snapshot { snapshot: Box::new(Snapshot::clone(&snapshot)) };
+                    self.write(&encode(&whole)?).await?;
+                    self.sent = Some(snapshot);
+                }
+                Ok(()) = snapshots.changed(), if self.sent.is_some() => {
+                    let snapshot = Arc::clone(&snapshots.borrow_and_update());
+                    if let Some(sent) = self.sent.replace(Arc::clone(&snapshot)) {
+                        let frame = self.server.encoded.change(&sent, &snapshot)?;
+                        self.write(&frame).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn write(&mut self, frame: &[u8]) -> Result<(), FrameError> {
+        let written = tokio::time::timeout(LONGEST_WRITE, self.writer.write_all(frame)).await;
+        written.map_err(|_| FrameError::Closed)?.map_err(FrameError::from)
+    }
+}
+
+/// The last change as bytes: clients that keep up share it. One that does not is given the difference to what it has,
+/// however many snapshots were made meanwhile: never a queue.
+#[derive(Default)]
+struct Encoded(Mutex<Option<(u64, u64, Arc<Vec<u8>>)>>);
+
+impl Encoded {
+    fn change(&self, old: &Snapshot, new: &Snapshot) -> Result<Arc<Vec<u8>>, FrameError> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((base, sequence, frame)) = &*last
+            && (*base, *sequence) == (old.sequence, new.sequence)
+        {
+            return Ok(Arc::clone(frame));
+        }
+        let change = Box::new(SnapshotChange::between(old, new));
+        let frame = Arc::new(encode(&Message::Change { change })?);
+        *last = Some((old.sequence, new.sequence, Arc::clone(&frame)));
+        Ok(frame)
+    }
+}

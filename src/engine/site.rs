@@ -1,0 +1,105 @@
+//! The engine put together: what it is started with, and the running whole.
+
+use super::core::{ConfiguredArray, Core};
+use super::ledger::Ledger;
+use super::notices::Notices;
+use super::operation::Limits;
+use super::roles::Roles;
+use super::runner::Runner;
+use super::server::Server;
+use super::{poller, publisher};
+use crate::catalog::{Catalogue, CatalogueError, EventRange};
+use crate::model::event::EventKind;
+use crate::model::snapshot::Site;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixListener;
+use tokio::task::JoinHandle;
+
+/// Events that are read at the start, so that what was told lately is not told again.
+const RECALLED_EVENTS: u32 = 2_000;
+/// How long a clean end waits for operations; what is left open is taken up at the next start.
+const LONGEST_FAREWELL: Duration = Duration::from_secs(10);
+
+/// What an engine is started with.
+pub struct Settings {
+    pub site: Site,
+    pub arrays: Vec<ConfiguredArray>,
+    pub roles: Roles,
+    pub limits: Limits,
+}
+
+/// A running engine. Dropping it without [`Engine::end`] is a crash, as far as the catalogue can tell.
+pub struct Engine {
+    core: Arc<Core>,
+    ledger: Ledger,
+    server: Server,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Loads the catalogue, begins to read the arrays, and goes on with what a crash left open.
+    pub async fn start(catalogue: Arc<dyn Catalogue>, settings: Settings) -> Result<Self, CatalogueError> {
+        let records = catalogue.load().await?;
+        let recent = catalogue.events(EventRange::Newest(RECALLED_EVENTS)).await?;
+        let newest = recent.last().map_or(0, |event| event.sequence);
+        let open: Vec<_> = records.operations.values().cloned().collect();
+        let Settings { site, arrays, roles, limits } = settings;
+        let interval = Duration::from_millis(u64::from(site.poll_millis));
+        let core = Core::new(site, records, arrays, &recent);
+        let ledger = Ledger::new(catalogue, Arc::clone(&core), newest);
+        ledger.tell([EventKind::EngineStarted { version: env!("CARGO_PKG_VERSION").to_owned() }]).await?;
+        let readers = (0..core.arrays().len())
+            .map(|index| poller::start(Arc::clone(&core), ledger.clone(), index, interval))
+            .collect();
+        let runner = Runner::new(Arc::clone(&core), ledger.clone(), readers, limits, roles.clone());
+        for operation in open {
+            runner.go_on(operation);
+        }
+        let notices = Notices::recall(&recent);
+        let tasks = vec![tokio::spawn(publisher::run(Arc::clone(&core), ledger.clone(), notices))];
+        let server = Server::new(Arc::clone(&core), ledger.clone(), runner, roles);
+        Ok(Self { core, ledger, server, tasks })
+    }
+
+    /// Begins to serve clients.
+    pub fn listen(&mut self, listener: UnixListener) {
+        self.tasks.push(tokio::spawn(self.server.clone().accept(listener)));
+    }
+
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// No client, no live session, no open operation.
+    pub fn is_idle(&self) -> bool {
+        self.server.clients() == 0 && self.core.is_quiet()
+    }
+
+    /// Takes no more clients, lets operations come to their ends for a moment, and says goodbye in the audit.
+    pub async fn end(mut self) {
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+        let mut ends = self.core.ends();
+        let farewell = async {
+            while self.core.with_records(|records| !records.operations.is_empty()) {
+                if ends.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(LONGEST_FAREWELL, farewell).await.is_err() {
+            tracing::warn!("operations are still open; the next engine goes on with them");
+        }
+        if let Err(error) = self.ledger.tell([EventKind::EngineStopped]).await {
+            tracing::warn!(%error, "the end is not in the audit");
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
