@@ -168,7 +168,7 @@ impl Core {
     }
 
     /// A reading of the array; one that is older than the last is dropped.
-    pub(super) fn take_reading(&self, index: usize, reading: Arc<Reading>) {
+    pub(super) fn take_reading(&self, index: usize, reading: &Arc<Reading>) {
         let mut state = self.state();
         let array = &mut state.arrays[index];
         if array.reading.as_ref().is_some_and(|last| last.taken_at > reading.taken_at) {
@@ -176,8 +176,8 @@ impl Core {
         }
         array.reach = Reach::Reachable;
         array.capabilities = Some(self.drivers[index].driver.capabilities());
-        array.reading = Some(Arc::clone(&reading));
-        state.tracker.take(&reading);
+        array.reading = Some(Arc::clone(reading));
+        state.tracker.take(reading);
         drop(state);
         self.changed.notify_one();
     }
@@ -260,7 +260,7 @@ impl Core {
         let mut state = self.state();
         if let Some(view) = state.operations.get_mut(&id) {
             view.end = Some((clock::now(), end.clone()));
-            view.step = "ended".to_owned();
+            "ended".clone_into(&mut view.step);
             if end.is_done() {
                 view.steps_done = view.steps_total;
             }
@@ -297,11 +297,11 @@ impl Core {
     pub fn is_quiet(&self) -> bool {
         use crate::model::session::Status::{Active, Halted, Reserved};
         let state = self.state();
-        let live = |pair| {
-            let readings = state.arrays.iter().filter_map(|array| array.reading.as_ref());
-            readings.filter_map(|reading| reading.session(pair)).any(|s| matches!(s.status, Active | Reserved | Halted))
-        };
-        state.records.operations.is_empty() && !state.records.sessions.keys().any(live)
+        let readings = state.arrays.iter().filter_map(|array| array.reading.as_ref());
+        let mut live = readings
+            .flat_map(|reading| &reading.sessions)
+            .filter(|session| matches!(session.status, Active | Reserved | Halted));
+        state.records.operations.is_empty() && !live.any(|session| state.records.sessions.contains_key(&session.pair))
     }
 }
 

@@ -14,6 +14,7 @@ pub mod protocol;
 mod publisher;
 mod roles;
 mod runner;
+pub mod serve;
 mod server;
 mod site;
 

@@ -73,9 +73,8 @@ impl Notices {
         if all_read(new) {
             self.foreign.retain(|pair| foreign.iter().any(|session| session.pair == *pair));
         }
-        let lost = new.pool.iter().filter(|view| {
-            view.problem.as_ref().is_some_and(|problem| problem.code == Code::VANISHED)
-        });
+        let lost =
+            new.pool.iter().filter(|view| view.problem.as_ref().is_some_and(|problem| problem.code == Code::VANISHED));
         let lost: BTreeSet<Pair> =
             lost.filter_map(|view| Some(Pair::new(view.transaction_volume?, view.volume.id))).collect();
         told.extend(lost.difference(&self.vanished).map(|pair| EventKind::SessionVanished { pair: *pair }));

@@ -20,7 +20,7 @@ const WHILE_MOVING: Duration = Duration::from_secs(1);
 /// A call that asks the array gives no answer for so long: the array counts as unreachable.
 const LONGEST_CALL: Duration = Duration::from_secs(20);
 /// How often the list of volumes is read.
-const VOLUMES_EVERY: Duration = Duration::from_secs(60);
+const VOLUMES_EVERY: Duration = Duration::from_mins(1);
 /// Readings that are waited for at the same time: more than operations that run at once.
 const MOST_WAITING: usize = 1024;
 
@@ -120,7 +120,7 @@ impl Poller {
         let now = clock::now();
         let reading = Arc::new(self.call(move |driver| driver.sessions(now)).await?);
         self.check(reading.box_id)?;
-        self.core.take_reading(self.index, Arc::clone(&reading));
+        self.core.take_reading(self.index, &reading);
         Ok(reading)
     }
 

@@ -72,7 +72,9 @@ mod tests {
     #[test]
     fn each_role_may_do_what_the_one_below_may_and_more() {
         let roles = Roles { owner: 900, administrators: vec![1], operators: vec![2], viewers: vec![3] };
-        for (uid, start, policy) in [(0, true, true), (900, true, true), (1, true, true), (2, true, false), (3, false, false)] {
+        for (uid, start, policy) in
+            [(0, true, true), (900, true, true), (1, true, true), (2, true, false), (3, false, false)]
+        {
             assert_eq!(roles.check(&actor(uid), Verb::Start).is_ok(), start, "{uid}");
             assert_eq!(roles.check(&actor(uid), Verb::SetPolicy).is_ok(), policy, "{uid}");
             assert!(roles.admits(&actor(uid)));

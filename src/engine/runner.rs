@@ -113,8 +113,7 @@ impl Runner {
 
     /// Opens an operation for each item; all volumes are claimed together or none is.
     async fn open(&self, agreed: &Plan, actor: &Actor) -> Result<Vec<OpenOperation>, Answer> {
-        let (operations, commit) =
-            self.core.with_records(|records| opening(agreed, actor, records, clock::now()));
+        let (operations, commit) = self.core.with_records(|records| opening(agreed, actor, records, clock::now()));
         match self.ledger.commit(commit).await {
             Ok(()) => Ok(operations),
             // Somebody was quicker: the rules say who, and since when.
@@ -133,8 +132,7 @@ impl Runner {
     /// Reads every array that the plan touches, then plans once more.
     async fn look_afresh(&self, agreed: &Plan, operations: &[OpenOperation]) -> Result<Admission, String> {
         let commanded = agreed.items().iter().filter(|item| !commands(item).is_empty());
-        let boxes: BTreeSet<BoxId> =
-            commanded.flat_map(|item| &item.claims).map(|volume| volume.box_id).collect();
+        let boxes: BTreeSet<BoxId> = commanded.flat_map(|item| &item.claims).map(|volume| volume.box_id).collect();
         for box_id in boxes {
             self.read(box_id).await.map_err(|why| format!("{}: {why}", self.core.array_name(box_id)))?;
         }
@@ -154,7 +152,9 @@ impl Runner {
         if let Err(error) = self.ledger.commit(commit.clone()).await {
             // Their step machines, driven as after a crash, close them as soon as the catalogue can be written.
             tracing::warn!(%error, "operations of which nothing was done stay open for a while");
-            operations.iter().for_each(|open| self.go_on(open.clone()));
+            for open in operations {
+                self.go_on(open.clone());
+            }
         }
     }
 
@@ -180,9 +180,7 @@ impl Runner {
             input = match output {
                 Output::Commit(commit) => self.commit(commit).await,
                 Output::Send { array, command, limit } => Input::Answered(self.send(array, command, limit).await),
-                Output::Read { array } => {
-                    Input::Read(self.read(array).await.map(|reading| Reading::clone(&reading)))
-                }
+                Output::Read { array } => Input::Read(self.read(array).await.map(|reading| Reading::clone(&reading))),
                 Output::Sleep(pause) => {
                     if let Some(end) = operation.foreseen_end().filter(|_| !foreseen) {
                         foreseen = true;
@@ -211,7 +209,10 @@ impl Runner {
     async fn send(&self, array: BoxId, command: Command, limit: Duration) -> Vec<PairOutcome> {
         let pairs = command.pairs().to_vec();
         let unknown = |why: String| -> Vec<PairOutcome> {
-            pairs.iter().map(|pair| PairOutcome { pair: *pair, outcome: Outcome::Unknown { why: why.clone() } }).collect()
+            pairs
+                .iter()
+                .map(|pair| PairOutcome { pair: *pair, outcome: Outcome::Unknown { why: why.clone() } })
+                .collect()
         };
         let Some((_, driver)) = self.core.driver(array) else {
             return unknown("no configured array has this box id".to_owned());

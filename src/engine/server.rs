@@ -207,19 +207,25 @@ impl Speaker {
 /// The last change as bytes: clients that keep up share it. One that does not is given the difference to what it has,
 /// however many snapshots were made meanwhile: never a queue.
 #[derive(Default)]
-struct Encoded(Mutex<Option<(u64, u64, Arc<Vec<u8>>)>>);
+struct Encoded(Mutex<Option<EncodedChange>>);
+
+struct EncodedChange {
+    base: u64,
+    sequence: u64,
+    frame: Arc<Vec<u8>>,
+}
 
 impl Encoded {
     fn change(&self, old: &Snapshot, new: &Snapshot) -> Result<Arc<Vec<u8>>, FrameError> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((base, sequence, frame)) = &*last
-            && (*base, *sequence) == (old.sequence, new.sequence)
+        if let Some(known) = &*last
+            && (known.base, known.sequence) == (old.sequence, new.sequence)
         {
-            return Ok(Arc::clone(frame));
+            return Ok(Arc::clone(&known.frame));
         }
         let change = Box::new(SnapshotChange::between(old, new));
         let frame = Arc::new(encode(&Message::Change { change })?);
-        *last = Some((old.sequence, new.sequence, Arc::clone(&frame)));
+        *last = Some(EncodedChange { base: old.sequence, sequence: new.sequence, frame: Arc::clone(&frame) });
         Ok(frame)
     }
 }

@@ -1,0 +1,85 @@
+//! The engine as a process: one per home, ready when it says so, ended by a signal or, when a command started it, by idleness.
+
+use super::site::{Engine, Settings};
+use crate::catalog::{Catalogue, CatalogueError};
+use crate::process::life::{self, Claim, LifeError, Ready};
+use crate::process::paths::Home;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An engine that a command started ends when nobody needed it for so long.
+const IDLE_LIMIT: Duration = Duration::from_mins(10);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Life(#[from] LifeError),
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// What the site is made of could not be put together: a sentence.
+    #[error("{0}")]
+    Site(String),
+    #[error("another engine serves {0} already")]
+    Taken(String),
+    #[error("signals cannot be heard: {0}")]
+    Signals(#[from] std::io::Error),
+}
+
+/// Serves a home until it is asked to end. `prepare` opens the catalogue and builds the drivers; it is called when this
+/// process is surely the home's engine. `detached`: a command started this process and waits for its word.
+pub async fn serve<P, F>(home: &Home, detached: bool, prepare: P) -> Result<(), ServeError>
+where
+    P: FnOnce() -> F,
+    F: Future<Output = Result<(Arc<dyn Catalogue>, Settings), ServeError>>,
+{
+    let mut ready = detached.then(life::detach);
+    let served = reign(home, &mut ready, prepare).await;
+    if let (Err(error), Some(ready)) = (&served, ready) {
+        ready.fail(error);
+    }
+    served
+}
+
+async fn reign<P, F>(home: &Home, ready: &mut Option<Ready>, prepare: P) -> Result<(), ServeError>
+where
+    P: FnOnce() -> F,
+    F: Future<Output = Result<(Arc<dyn Catalogue>, Settings), ServeError>>,
+{
+    let place = home.engine();
+    let reign = match life::claim(&place)? {
+        Claim::Ours(reign) => reign,
+        Claim::Taken => {
+            let Some(ready) = ready.take() else {
+                return Err(ServeError::Taken(home.state_dir().display().to_string()));
+            };
+            // The starter only wants an engine: the one that was quicker will do.
+            let answers = tokio::task::spawn_blocking(move || life::wait_until_it_answers(&place)).await;
+            match answers.map_err(|error| ServeError::Site(error.to_string()))? {
+                Ok(()) => ready.say(),
+                Err(error) => ready.fail(&error),
+            }
+            return Ok(());
+        }
+    };
+    let (catalogue, settings) = prepare().await?;
+    let mut engine = Engine::start(catalogue, settings).await?;
+    engine.listen(reign.bind()?);
+    let detached = ready.is_some();
+    if let Some(ready) = ready.take() {
+        ready.say();
+    }
+    tracing::info!(home = %home.state_dir().display(), "the engine serves");
+    let idle = async {
+        if detached {
+            life::idle_for(IDLE_LIMIT, || engine.is_idle()).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        asked = life::asked_to_end() => asked?,
+        () = idle => tracing::info!("nobody needs the engine: it ends"),
+    }
+    engine.end().await;
+    Ok(())
+}
