@@ -406,7 +406,7 @@ mod tests {
     #[test]
     fn times_are_read_with_their_units() {
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(duration("10m"), Ok(Duration::from_mins(10)));
         assert!(duration("").is_err() && duration("m").is_err() && duration("1w").is_err() && duration("1µ").is_err());
     }
 

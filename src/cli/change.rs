@@ -49,7 +49,7 @@ pub async fn run(
     };
     let planned = match link.ask(Ask::Plan { request: request.clone() }).await? {
         Answer::Planned(planned) => planned,
-        Answer::Refused { refusal } => return report.nothing_runs(refusal),
+        Answer::Refused { refusal } => return report.nothing_runs(&refusal),
         Answer::AlreadySo { refused } => return report.already_so(refused),
         other => return Err(unexpected(&other)),
     };
@@ -72,7 +72,7 @@ pub async fn run(
             follow(link, report, patience, then).await
         }
         Answer::PlanChanged(new) => report.plan_changed(&new),
-        Answer::Refused { refusal } => report.nothing_runs(refusal),
+        Answer::Refused { refusal } => report.nothing_runs(&refusal),
         Answer::AlreadySo { refused } => report.already_so(refused),
         other => Err(unexpected(&other)),
     }
@@ -166,10 +166,10 @@ impl Report<'_> {
     }
 
     /// Everything was refused, which is success where it was only so already and that was the wish.
-    fn nothing_runs(self, refusal: Refusal) -> Result<Exit, Trouble> {
-        let all = || std::iter::once(&refusal).chain(&refusal.also);
+    fn nothing_runs(self, refusal: &Refusal) -> Result<Exit, Trouble> {
+        let all = || std::iter::once(refusal).chain(&refusal.also);
         if all().all(|one| self.exit_of(one) != Exit::Done) {
-            return Err(Trouble::refused(&refusal, self.snapshot));
+            return Err(Trouble::refused(refusal, self.snapshot));
         }
         let refused = all().filter(|one| self.exit_of(one) != Exit::Done).cloned().collect();
         self.already_so(refused)

@@ -9,7 +9,9 @@ use crate::model::observe::{ArraySource, Sources, Tracker, build};
 use crate::model::plan::plan;
 use crate::model::records::{OperationEnd, OperationId, Records};
 use crate::model::request::Request;
-use crate::model::session::{ArrayVolume, CopyKind, ErrorByte, Pair, Phase, Reading, SessionReading, Status, Truth};
+use crate::model::session::{
+    ArrayVolume, ArrayWords, CopyKind, ErrorByte, Pair, Phase, Reading, SessionReading, Status, Truth,
+};
 use crate::model::snapshot::{Reach, Site, Snapshot};
 use crate::model::units::{Progress, Timestamp};
 use std::collections::VecDeque;
@@ -94,7 +96,7 @@ fn readings(declaration: &Declaration, records: &Records) -> Vec<SessionReading>
             reversed: false,
             requestor: "ecdeck".into(),
             started: None,
-            words: Default::default(),
+            words: ArrayWords::default(),
         }
     };
     records.sessions.keys().enumerate().map(reading).collect()
