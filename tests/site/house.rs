@@ -1,0 +1,209 @@
+//! A home of its own for each test: the real program in it, and whatever servers it starts, ended with it.
+
+use ecdeck::process::life;
+use ecdeck::process::paths::{Home, Place};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ecdeck");
+/// Nothing that is waited for takes longer, unless something is wrong.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+pub struct House {
+    folder: tempfile::TempDir,
+}
+
+/// What a command did.
+pub struct Ran {
+    pub words: String,
+    pub exit: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Fails the test when the command did not end like this.
+    #[track_caller]
+    pub fn ends(self, exit: i32) -> Self {
+        assert_eq!(self.exit, exit, "{self:?}");
+        self
+    }
+}
+
+impl std::fmt::Debug for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`ecdeck {}` ended with {}\n{}{}", self.words, self.exit, self.out, self.err)
+    }
+}
+
+impl House {
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("ecdeck").tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        Self { folder }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn home(&self) -> Home {
+        Home::in_folder(self.path())
+    }
+
+    /// The program in this home, with nothing else of the surroundings, and nobody at a terminal.
+    pub fn command<W: AsRef<str>>(&self, words: &[W]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(words.iter().map(AsRef::as_ref)).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("ECDECK_HOME", self.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs words that are separated by blanks.
+    pub fn run(&self, words: &str) -> Ran {
+        self.run_words(&words.split_whitespace().collect::<Vec<_>>())
+    }
+
+    pub fn run_words<W: AsRef<str>>(&self, words: &[W]) -> Ran {
+        let output = self.command(words).output().unwrap();
+        ran(words, &output)
+    }
+
+    /// Starts without waiting.
+    pub fn spawn(&self, words: &str) -> Running {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let child = self.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Running { words: words.join(" "), child }
+    }
+
+    /// Runs, wants a good end, and reads the document.
+    #[track_caller]
+    pub fn json(&self, words: &str) -> Value {
+        self.run(&format!("{words} --json")).ends(0).json()
+    }
+
+    pub fn status(&self) -> Value {
+        self.json("status")
+    }
+
+    /// Waits until the status fulfils something.
+    #[track_caller]
+    pub fn wait_for(&self, what: &str, fulfilled: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let ran = self.run("status --json");
+            if ran.exit == 0 {
+                let status = ran.json();
+                if fulfilled(&status) {
+                    return status;
+                }
+                assert!(Instant::now() < deadline, "{what} did not come true: {status:#}");
+            }
+            assert!(Instant::now() < deadline, "{what} did not come true: {ran:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Ends a server with a signal and waits until it is gone.
+    pub fn signal(&self, place: &Place, signal: Signal) {
+        let Some(pid) = life::pid_of(place) else { return };
+        kill(pid, signal);
+    }
+
+    pub fn kill_engine(&self) {
+        self.signal(&self.home().engine(), Signal::KILL);
+    }
+
+    pub fn kill_arrays(&self) {
+        self.signal(&self.home().array_server(), Signal::KILL);
+    }
+}
+
+/// Sends a signal and waits until the process is gone.
+pub fn kill(pid: u32, signal: Signal) {
+    let Some(id) = Pid::from_raw(pid.cast_signed()) else { return };
+    let _ = kill_process(id, signal);
+    let deadline = Instant::now() + DEADLINE;
+    while is_there(pid) {
+        assert!(Instant::now() < deadline, "process {pid} does not end by {signal:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a process runs; one that is dead and not yet waited for does not.
+fn is_there(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
+    state.is_some_and(|state| state != "Z" && state != "X")
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let homes = [self.home(), self.home().demonstration()];
+        for place in homes.iter().flat_map(|home| [home.engine(), home.array_server()]) {
+            self.signal(&place, Signal::KILL);
+        }
+        if std::thread::panicking() {
+            show_logs(&self.home().log_dir());
+        }
+    }
+}
+
+/// What the servers logged, when a test failed.
+fn show_logs(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+        let tail: Vec<&str> = text.lines().rev().take(40).collect();
+        eprintln!("{}:", entry.path().display());
+        tail.iter().rev().for_each(|line| eprintln!("  {line}"));
+    }
+}
+
+/// A command that runs.
+pub struct Running {
+    words: String,
+    child: Child,
+}
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn interrupt(&self) {
+        let id = Pid::from_raw(self.pid().cast_signed()).unwrap();
+        kill_process(id, Signal::INT).unwrap();
+    }
+
+    pub fn end(self) -> Ran {
+        let output = self.child.wait_with_output().unwrap();
+        ran(&[self.words], &output)
+    }
+}
+
+fn ran<W: AsRef<str>>(words: &[W], output: &Output) -> Ran {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    Ran {
+        words: words.join(" "),
+        exit: output.status.code().unwrap_or(-1),
+        out: text(&output.stdout),
+        err: text(&output.stderr),
+    }
+}
+
+/// A program of the host, where it is there.
+pub fn host_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/sbin".into(), "/usr/sbin".into()]);
+    folders.map(|folder| folder.join(name)).find(|file| file.is_file())
+}

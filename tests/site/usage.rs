@@ -1,0 +1,92 @@
+//! What a script meets before there is any site: wrong usage, lost homes, engines of another version.
+
+use super::house::House;
+use ecdeck::process::frames::{FrameReader, Hello, send};
+use ecdeck::process::life::{Claim, claim};
+use std::process::Stdio;
+
+#[test]
+fn every_code_explains_itself_and_an_unknown_one_is_wrong_usage() {
+    let house = House::new();
+    let all = house.json("explain");
+    let codes = all["codes"].as_array().unwrap();
+    assert!(codes.len() > 50);
+    let one = house.run("explain ecd-1301").ends(0).out;
+    assert!(one.starts_with("ecd-1301: not yet equivalent"), "{one}");
+    house.run("explain ecd-9999").ends(2);
+    house.run("explain").ends(0);
+}
+
+#[test]
+fn completions_and_manual_are_made_from_the_verbs() {
+    let house = House::new();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(house.run(&format!("completions {shell}")).ends(0).out.contains("force-stop"));
+    }
+    assert!(house.run("man").ends(0).out.starts_with(".ie"));
+}
+
+#[test]
+fn a_cron_job_that_lost_its_home_fails_and_says_why() {
+    let house = House::new();
+    for words in [
+        "backup demo-ora02 --yes",
+        "sync start demo-vg01 --yes",
+        "policy set demo-dev --generations 1 --interval 1 --mode suspend --yes",
+    ] {
+        let ran = house.run(words).ends(2);
+        assert!(ran.err.contains("ecd-1902"), "{ran:?}");
+        let ran = house.run(&format!("{words} --json")).ends(2);
+        assert_eq!(ran.json()["error"]["code"], "ecd-1902");
+    }
+    let mut command = house.command(&["backup", "ora", "--yes"]);
+    let output = command.env_remove("ECDECK_HOME").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_configuration_that_is_named_and_missing_is_never_replaced_by_the_demonstration() {
+    let house = House::new();
+    let ran = house.run("status --config nowhere.toml").ends(2);
+    assert!(ran.err.contains("nowhere.toml"), "{ran:?}");
+    std::fs::write(house.home().catalogue_file(), "").unwrap();
+    let ran = house.run("status").ends(2);
+    assert!(ran.err.contains("ecd-1902"), "{ran:?}");
+}
+
+#[test]
+fn without_a_terminal_and_without_a_command_the_headless_mode_is_named() {
+    let house = House::new();
+    let ran = house.run("").ends(2);
+    assert!(ran.err.contains("ecdeck status"), "{ran:?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let house = House::new();
+    let mut child = house.command(&["explain", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_of_another_version_is_an_error_with_its_remedy() {
+    let house = House::new();
+    let demo = house.home().demonstration();
+    let Claim::Ours(reign) = claim(&demo.engine()).unwrap() else { panic!("nobody else is here") };
+    let listener = reign.bind().unwrap();
+    let engine = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (reader, mut writer) = stream.into_split();
+        let hello = Hello { program: "ecdeck-engine".to_owned(), protocol: 999, format: 1 };
+        send(&mut writer, &hello).await.unwrap();
+        FrameReader::new(reader).receive::<Hello>().await.unwrap()
+    });
+    let words = ["status", "--json", "--demo"];
+    let ran = tokio::task::spawn_blocking(move || (house.run_words(&words), house)).await.unwrap();
+    let error = ran.0.ends(5).json();
+    assert_eq!(error["error"]["code"], "ecd-1903");
+    assert!(error["error"]["text"].as_str().unwrap().contains("SIGTERM"), "{error}");
+    engine.await.unwrap();
+    drop(reign);
+}
