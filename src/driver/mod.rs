@@ -4,6 +4,7 @@
 //! Does not: what is legal (model), when something is asked (engine).
 
 pub mod ccm;
+pub mod emulated;
 
 pub mod emulated;
 

@@ -1,3 +1,20 @@
-//! The embedded array: real bytes, sessions and refusals as a real one has them.
+//! The embedded array: boxes, volumes and copies on real bytes, for machines that have no ETERNUS.
+//!
+//! Belongs here: what stands for an array's firmware (rules, copy engine, store, faults), its server, its driver and its
+//! administration. Does not: anything that the engine decides.
+//!
+//! [`core`] with [`rules`], [`copying`] and [`sessions`] is a state machine without I/O or clock; [`memory`] drives it on
+//! stamps, for the simulator; the server drives it with the real bytes of [`data`].
 
+pub mod codes;
+pub mod copying;
+pub mod core;
 pub mod data;
+pub mod faults;
+pub mod in_process;
+pub mod memory;
+pub mod regions;
+pub mod rules;
+#[cfg(test)]
+mod rules_tests;
+pub mod sessions;

@@ -1,0 +1,132 @@
+//! The array's own codes: what the emulated rules answer with, in its numbers and our words.
+
+use crate::model::copy::{ArrayRefusal, ErrorClass, Outcome};
+use crate::model::untrusted::Untrusted;
+
+/// A refusal or an "already so" of an array. The numbers and their meanings are those of the real ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ArrayCode {
+    Busy,
+    NoSuchVolume,
+    PathError,
+    BadParameter,
+    SourceLarger,
+    SourceOverlaps,
+    TargetOverlaps,
+    ErrorSuspended,
+    WrongState,
+    ConcurrentSuspend,
+    NeedsForce,
+    BufferLate,
+    Cascade,
+    AlreadyReversed,
+    BoxLimit,
+    SourceLimit,
+    TargetLimit,
+    AlreadySet,
+    AlreadyDeleted,
+    AlreadySuspended,
+    AlreadyActive,
+    TableNotSet,
+    TableFull,
+    UnknownBox,
+    RemoteLeftOver,
+    NotCertified,
+    SourceBoxLacks,
+}
+
+impl ArrayCode {
+    pub const ALL: [Self; 27] = [
+        Self::Busy,
+        Self::NoSuchVolume,
+        Self::PathError,
+        Self::BadParameter,
+        Self::SourceLarger,
+        Self::SourceOverlaps,
+        Self::TargetOverlaps,
+        Self::ErrorSuspended,
+        Self::WrongState,
+        Self::ConcurrentSuspend,
+        Self::NeedsForce,
+        Self::BufferLate,
+        Self::Cascade,
+        Self::AlreadyReversed,
+        Self::BoxLimit,
+        Self::SourceLimit,
+        Self::TargetLimit,
+        Self::AlreadySet,
+        Self::AlreadyDeleted,
+        Self::AlreadySuspended,
+        Self::AlreadyActive,
+        Self::TableNotSet,
+        Self::TableFull,
+        Self::UnknownBox,
+        Self::RemoteLeftOver,
+        Self::NotCertified,
+        Self::SourceBoxLacks,
+    ];
+
+    /// Number, class and text.
+    pub fn row(self) -> (&'static str, ErrorClass, &'static str) {
+        match self {
+            Self::Busy => ("E0070", ErrorClass::Busy, "the array is busy"),
+            Self::NoSuchVolume => ("E0110", ErrorClass::NotFound, "the volume does not exist"),
+            Self::PathError => ("E5300", ErrorClass::PathDown, "copy path connection error"),
+            Self::BadParameter => ("E5310", ErrorClass::Parameter, "parameter error"),
+            Self::SourceLarger => ("E5311", ErrorClass::Parameter, "the source is larger than the destination"),
+            Self::SourceOverlaps => ("E5314", ErrorClass::Overlap, "the source overlaps an existing session"),
+            Self::TargetOverlaps => ("E5315", ErrorClass::Overlap, "the destination overlaps an existing session"),
+            Self::ErrorSuspended => ("E5319", ErrorClass::ErrorState, "the session is in Error Suspend"),
+            Self::WrongState => ("E5321", ErrorClass::InvalidState, "the session's state does not allow it"),
+            Self::ConcurrentSuspend => ("E5322", ErrorClass::Busy, "a concurrent suspend is being processed"),
+            Self::NeedsForce => ("E5323", ErrorClass::NeedsForce, "only possible with force"),
+            Self::BufferLate => ("E5327", ErrorClass::Busy, "buffer transfer is late: no suspend now"),
+            Self::Cascade => ("E5329", ErrorClass::InvalidState, "would make an unsuspended cascade"),
+            Self::AlreadyReversed => ("E5330", ErrorClass::AlreadyDone, "already reversed"),
+            Self::BoxLimit => ("E5331", ErrorClass::Limit, "too many sessions in the box"),
+            Self::SourceLimit => ("E5333", ErrorClass::Limit, "too many sessions of the source"),
+            Self::TargetLimit => ("E5334", ErrorClass::Limit, "too many sessions of the destination"),
+            Self::AlreadySet => ("E5342", ErrorClass::AlreadyDone, "the session exists already"),
+            Self::AlreadyDeleted => ("E5343", ErrorClass::NotFound, "the session does not exist any more"),
+            Self::AlreadySuspended => ("E5344", ErrorClass::AlreadyDone, "already suspended"),
+            Self::AlreadyActive => ("E5345", ErrorClass::AlreadyDone, "already active"),
+            Self::TableNotSet => ("E5346", ErrorClass::Config, "the copy table is not set"),
+            Self::TableFull => ("E5347", ErrorClass::Config, "the copy table is too small"),
+            Self::UnknownBox => ("E5353", ErrorClass::NotFound, "the Box ID is not found"),
+            Self::RemoteLeftOver => (
+                "E5354",
+                ErrorClass::PartialDelete,
+                "the path is not normal: deleted here, left over at the remote box",
+            ),
+            Self::NotCertified => {
+                ("E5391", ErrorClass::Consistency, "consistency is not certified: nothing was suspended")
+            }
+            Self::SourceBoxLacks => ("E5394", ErrorClass::Unsupported, "the source box lacks the function"),
+        }
+    }
+
+    pub fn refusal(self) -> ArrayRefusal {
+        let (code, class, text) = self.row();
+        ArrayRefusal { class, code: code.to_owned(), text: Untrusted::from(text) }
+    }
+
+    /// As an answer to a command: "already so" is success.
+    pub fn outcome(self) -> Outcome {
+        match self.row().1 {
+            ErrorClass::AlreadyDone => Outcome::AlreadyDone,
+            _ => Outcome::Refused(self.refusal()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_number_stands_for_two_things() {
+        let numbers: HashSet<_> = ArrayCode::ALL.iter().map(|code| code.row().0).collect();
+        assert_eq!(numbers.len(), ArrayCode::ALL.len());
+    }
+}

@@ -1,0 +1,207 @@
+//! What has to be copied next, and what a host's write has to do: decisions without moving a byte.
+
+use super::core::{Core, CoreError};
+use super::regions::{REGION_BLOCKS, Run, bytes_of, regions_of};
+use super::sessions::SessionKey;
+use crate::model::identity::VolumeId;
+use crate::model::session::{Automation, CopyKind, ErrorByte, Status};
+use crate::model::units::Blocks;
+use std::ops::Range;
+
+/// The error byte of a block that cannot be read.
+pub const BAD_SECTOR: ErrorByte = ErrorByte(0xBA);
+/// The error byte of a side that cannot be written or flushed.
+pub const WRITE_FAILED: ErrorByte = ErrorByte(0xBB);
+
+/// Regions of one session that a copier has taken in hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    pub key: SessionKey,
+    pub from: VolumeId,
+    pub to: VolumeId,
+    pub run: Run,
+    pub bytes: Range<u64>,
+}
+
+/// What a host's write to a volume entails, decided once its regions are locked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WritePlan {
+    /// Done before the write: one-point copies that still need the old data.
+    pub copy_first: Vec<Work>,
+    /// Written as well before the host hears that it is done.
+    pub mirrors: Vec<Mirror>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    pub key: SessionKey,
+    pub to: VolumeId,
+    pub bytes: Range<u64>,
+}
+
+impl Core {
+    /// The next regions to copy, at most `longest`, fair among the sessions that copy.
+    pub fn next_work(&mut self, longest: u32) -> Option<Work> {
+        self.next_work_where(longest, |_| true)
+    }
+
+    /// As [`Core::next_work`], only of sessions that `may` copy now.
+    pub fn next_work_where(&mut self, longest: u32, may: impl Fn(SessionKey) -> bool) -> Option<Work> {
+        let after = SessionKey(self.turn.0 + 1);
+        let order: Vec<SessionKey> =
+            self.sessions.range(after..).chain(self.sessions.range(..after)).map(|(key, _)| *key).collect();
+        order.into_iter().filter(|key| may(*key)).find_map(|key| self.work_of(key, longest))
+    }
+
+    fn work_of(&mut self, key: SessionKey, longest: u32) -> Option<Work> {
+        let session = self.sessions.get_mut(&key).filter(|session| session.is_copying())?;
+        let on = session.map.next_dirty(session.cursor, longest, &session.in_hand);
+        let run = on.or_else(|| session.map.next_dirty(0, longest, &session.in_hand))?;
+        session.cursor = run.end;
+        session.in_hand.push(run.clone());
+        let (from, to) = session.flow();
+        let source = session.pair.source;
+        self.turn = key;
+        // Whoever else knows the destination must know of the change before it happens.
+        self.mark_elsewhere(Some(key), to, &run);
+        let blocks = self.volume(source).ok()?.blocks;
+        Some(Work { key, from, to, bytes: bytes_of(&run, blocks), run })
+    }
+
+    /// Whether work that was taken in hand is still wanted; asked again once its regions are locked.
+    pub fn still_wanted(&self, work: &Work) -> bool {
+        self.sessions.get(&work.key).is_some_and(|session| {
+            session.is_copying() && session.flow() == (work.from, work.to) && session.in_hand.contains(&work.run)
+        })
+    }
+
+    /// The regions are the same on both sides now.
+    pub fn copied(&mut self, work: &Work) {
+        if let Some(session) = self.sessions.get_mut(&work.key) {
+            session.in_hand.retain(|run| *run != work.run);
+            session.map.clear(&work.run);
+        }
+    }
+
+    /// The work was not done; its regions stay dirty.
+    pub fn not_copied(&mut self, work: &Work) {
+        if let Some(session) = self.sessions.get_mut(&work.key) {
+            session.in_hand.retain(|run| *run != work.run);
+        }
+    }
+
+    /// A side failed: the session stops in error, what was dirty stays so.
+    pub fn fail(&mut self, key: SessionKey, byte: ErrorByte) {
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.stop_in_error(byte);
+            self.untold.insert(key);
+        }
+    }
+
+    /// The first bad block of a range, where a fault put one.
+    pub fn bad_block(&self, volume: VolumeId, bytes: &Range<u64>) -> Option<u64> {
+        let faults = &self.boxes.get(&volume.box_id)?.faults;
+        let hit = |block: u64| block * Blocks::BYTES < bytes.end && (block + 1) * Blocks::BYTES > bytes.start;
+        faults.bad_blocks.iter().find(|(bad, block)| *bad == volume && hit(*block)).map(|(_, block)| *block)
+    }
+
+    /// Volumes whose regions must be locked for a host's write, sorted: a one-point copy ties its two sides together.
+    pub fn locks_for_write(&self, volume: VolumeId) -> Vec<VolumeId> {
+        let tied = self.sessions.values().filter(|s| s.pair.kind == CopyKind::Opc && s.touches(volume));
+        let mut volumes: Vec<_> = tied.flat_map(|s| [s.pair.source, s.pair.target]).chain([volume]).collect();
+        volumes.sort();
+        volumes.dedup();
+        volumes
+    }
+
+    /// Decides what a host's write entails, and marks what it makes different. Its regions must be locked.
+    pub fn admit_write(&mut self, volume: VolumeId, bytes: &Range<u64>) -> Result<WritePlan, CoreError> {
+        let blocks = self.volume(volume)?.blocks;
+        if bytes.end > blocks.bytes() {
+            return Err(CoreError::BeyondEnd { volume, block: bytes.end / Blocks::BYTES });
+        }
+        self.takes_writes(volume)?;
+        let regions = regions_of(bytes);
+        let mut plan = WritePlan::default();
+        for session in self.sessions.values_mut().filter(|session| session.touches(volume)) {
+            let (from, to) = session.flow();
+            if session.pair.kind == CopyKind::Opc {
+                if session.status != Status::Active {
+                    continue;
+                }
+                let mut at = regions.start;
+                while let Some(run) = session.map.next_dirty(at, 1, &[]).filter(|run| run.start < regions.end) {
+                    at = run.end;
+                    // A shorter source does not reach into the rest of its destination.
+                    let bytes = bytes_of(&run, blocks);
+                    plan.copy_first.push(Work { key: session.key, from, to, run, bytes });
+                }
+            } else if session.status == Status::Active && from == volume {
+                for region in regions.clone().filter(|region| !session.map.is_dirty(*region)) {
+                    let region = bytes_of(&(region..region + 1), blocks);
+                    let part = region.start.max(bytes.start)..region.end.min(bytes.end);
+                    match plan.mirrors.last_mut() {
+                        Some(last) if last.key == session.key && last.bytes.end == part.start => {
+                            last.bytes.end = part.end;
+                        }
+                        _ => plan.mirrors.push(Mirror { key: session.key, to, bytes: part }),
+                    }
+                }
+            } else {
+                session.map.mark(&regions);
+            }
+        }
+        for mirror in plan.mirrors.clone() {
+            self.mark_elsewhere(Some(mirror.key), mirror.to, &regions_of(&mirror.bytes));
+        }
+        Ok(plan)
+    }
+
+    /// The host's write is on the source but not on this mirror: the session stops in error, the host does not.
+    pub fn mirror_failed(&mut self, mirror: &Mirror, byte: ErrorByte) {
+        if let Some(session) = self.sessions.get_mut(&mirror.key) {
+            session.map.mark(&regions_of(&mirror.bytes));
+        }
+        self.fail(mirror.key, byte);
+    }
+
+    fn takes_writes(&self, volume: VolumeId) -> Result<(), CoreError> {
+        for session in self.sessions.values().filter(|session| session.touches(volume)) {
+            let (from, to) = session.flow();
+            let live = session.is_live() && session.pair.kind != CopyKind::Opc;
+            if live && to == volume {
+                return Err(CoreError::IsDestination(volume));
+            }
+            let by_hand = session.modes.is_some_and(|modes| modes.split == Automation::Manual);
+            if by_hand && from == volume && session.status == Status::Halted {
+                return Err(CoreError::WaitsForSplit(volume));
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks regions of a volume in the maps of all sessions that know it, but for the one that keeps them the same.
+    pub(super) fn mark_elsewhere(&mut self, but: Option<SessionKey>, volume: VolumeId, run: &Run) {
+        for session in self.sessions.values_mut() {
+            let keeps = Some(session.key) == but || session.pair.kind == CopyKind::Opc;
+            if !keeps && session.touches(volume) {
+                session.map.mark(run);
+            }
+        }
+    }
+
+    /// Whether any session has something to copy.
+    pub fn has_work(&self) -> bool {
+        self.sessions.values().any(|session| session.is_copying() && !session.map.is_clean())
+    }
+
+    /// Whether data moves, or would if a path were there.
+    pub fn has_live_session(&self) -> bool {
+        self.sessions.values().any(super::sessions::Session::is_live)
+    }
+}
+
+/// Whole regions that so many blocks are worth, at least one.
+pub(super) fn regions_for(blocks: Blocks) -> u32 {
+    blocks.0.div_ceil(REGION_BLOCKS).clamp(1, u64::from(u32::MAX)) as u32
+}

@@ -1,0 +1,398 @@
+//! The emulated arrays as a state machine: boxes, volumes, paths and sessions, without I/O and without a clock.
+//!
+//! The server drives it under a lock and moves real bytes; the simulator drives it directly.
+
+use super::faults::{Fault, Faults, Mishap, Side};
+use super::regions::RegionMap;
+use super::sessions::{Orphan, Session, SessionKey};
+use crate::model::copy::{Ability, Capabilities, CommandVerb, Identity};
+use crate::model::identity::{BoxId, Name, Olu, VolumeId};
+use crate::model::session::{ArrayVolume, Automation, CopyKind, Pair, Phase, Reading, SessionReading, Status, Truth};
+use crate::model::units::{Blocks, Timestamp};
+use crate::model::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Sessions that one source may have, as documented.
+pub const SESSIONS_PER_SOURCE: usize = 8;
+/// Sessions that one box may have.
+pub const SESSIONS_PER_BOX: usize = 4096;
+/// The largest volume: its map fits in memory a thousand times.
+pub const LARGEST_VOLUME: Blocks = Blocks((16 << 40) / Blocks::BYTES);
+
+/// A wrong administration request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CoreError {
+    #[error("there is already an array named {0}")]
+    BoxExists(Name),
+    #[error("there is no embedded array named {0:?}: `ecdeck array list` shows which there are")]
+    NoBox(String),
+    #[error("array {0} already has a volume {1}")]
+    VolumeExists(Name, Olu),
+    #[error("there is no volume {0}: `ecdeck array volumes` shows which there are")]
+    NoVolume(VolumeId),
+    #[error("a volume has 1 to {} blocks of 512 bytes, not {}", LARGEST_VOLUME.0, .0.0)]
+    Size(Blocks),
+    #[error("there is no path between the two arrays")]
+    NoPath,
+    #[error("a path connects two different arrays")]
+    PathToItself,
+    #[error("there is no session of {} to {}", .0.source, .0.target)]
+    NoSession(Pair),
+    #[error("block {block} is beyond the end of {volume}")]
+    BeyondEnd { volume: VolumeId, block: u64 },
+    #[error("volume {0} is the destination of a running copy: suspend or stop that first")]
+    IsDestination(VolumeId),
+    #[error("the path is down and the session splits by hand only: the array takes no writes for {0}")]
+    WaitsForSplit(VolumeId),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// The volume's number in this home, never used again: the key of the log of hot extents.
+    pub number: u32,
+    pub label: Untrusted,
+    pub blocks: Blocks,
+}
+
+/// One array.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cabinet {
+    pub name: Name,
+    pub volumes: BTreeMap<Olu, Volume>,
+    /// Halves of REC whose source box does not know them any more.
+    pub(super) orphans: Vec<Orphan>,
+    #[serde(skip)]
+    pub(super) faults: Faults,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Path {
+    pub ends: [BoxId; 2],
+    pub up: bool,
+}
+
+/// All emulated arrays of a home.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Core {
+    pub(super) boxes: BTreeMap<BoxId, Cabinet>,
+    pub(super) paths: Vec<Path>,
+    pub(super) sessions: BTreeMap<SessionKey, Session>,
+    pub(super) last_session: u64,
+    pub(super) last_volume: u32,
+    /// Whose turn it is to copy.
+    #[serde(skip)]
+    pub(super) turn: SessionKey,
+    /// Sessions whose other box has not heard the latest.
+    #[serde(skip)]
+    pub(super) untold: BTreeSet<SessionKey>,
+}
+
+/// The identity that the emulated array of a name reports.
+pub fn box_id(name: &Name) -> BoxId {
+    // 8 characters and a name of at most 32 are always a box id.
+    #[allow(clippy::unwrap_used)]
+    format!("{:#<40}", format!("00EMUL##{name}")).parse().unwrap()
+}
+
+impl Core {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn add_box(&mut self, name: &Name) -> Result<BoxId, CoreError> {
+        let id = box_id(name);
+        if self.boxes.contains_key(&id) {
+            return Err(CoreError::BoxExists(name.clone()));
+        }
+        let empty =
+            Cabinet { name: name.clone(), volumes: BTreeMap::new(), orphans: Vec::new(), faults: Faults::default() };
+        self.boxes.insert(id, empty);
+        Ok(id)
+    }
+
+    /// Makes a volume, with the lowest free number unless one is named.
+    pub fn add_volume(
+        &mut self,
+        at: BoxId,
+        olu: Option<Olu>,
+        label: &str,
+        blocks: Blocks,
+    ) -> Result<VolumeId, CoreError> {
+        if blocks.0 == 0 || blocks > LARGEST_VOLUME {
+            return Err(CoreError::Size(blocks));
+        }
+        let number = self.last_volume + 1;
+        let cabinet = self.cabinet_mut(at)?;
+        let free = (0..=u32::MAX).map(Olu).find(|olu| !cabinet.volumes.contains_key(olu)).unwrap_or(Olu(0));
+        let olu = olu.unwrap_or(free);
+        if cabinet.volumes.contains_key(&olu) {
+            return Err(CoreError::VolumeExists(cabinet.name.clone(), olu));
+        }
+        cabinet.volumes.insert(olu, Volume { number, label: Untrusted::from(label), blocks });
+        self.last_volume = number;
+        Ok(VolumeId { box_id: at, olu })
+    }
+
+    /// Connects two boxes; both directions, and up.
+    pub fn add_path(&mut self, one: BoxId, other: BoxId) -> Result<(), CoreError> {
+        if one == other {
+            return Err(CoreError::PathToItself);
+        }
+        self.cabinet(one)?;
+        self.cabinet(other)?;
+        if self.path(one, other).is_none() {
+            self.paths.push(Path { ends: [one, other], up: true });
+        }
+        self.set_path(one, other, true)
+    }
+
+    /// Takes a path up or down; RECs halt, and come back by themselves where their recovery mode says so.
+    pub fn set_path(&mut self, one: BoxId, other: BoxId, up: bool) -> Result<(), CoreError> {
+        let path = self.paths.iter_mut().find(|path| path.ends.contains(&one) && path.ends.contains(&other));
+        path.ok_or(CoreError::NoPath)?.up = up;
+        for session in self.sessions.values_mut() {
+            let (source, target) = (session.pair.source.box_id, session.pair.target.box_id);
+            if source == target || ![one, other].contains(&source) || ![one, other].contains(&target) {
+                continue;
+            }
+            if up {
+                if session.status == Status::Halted && recovers_by_itself(session) {
+                    session.begin_copy();
+                }
+            } else if session.status == Status::Active {
+                session.status = Status::Halted;
+                // Both boxes see the light go out.
+                session.tell_remote();
+            }
+            self.untold.insert(session.key);
+        }
+        Ok(())
+    }
+
+    pub fn boxes(&self) -> impl Iterator<Item = (BoxId, &Cabinet)> {
+        self.boxes.iter().map(|(id, cabinet)| (*id, cabinet))
+    }
+
+    pub fn box_named(&self, name: &str) -> Result<BoxId, CoreError> {
+        let found = self.boxes.iter().find(|(_, cabinet)| cabinet.name.as_str() == name);
+        found.map(|(id, _)| *id).ok_or_else(|| CoreError::NoBox(name.to_owned()))
+    }
+
+    /// Pairs of boxes that are connected, and whether the path is up.
+    pub fn paths(&self) -> impl Iterator<Item = ([BoxId; 2], bool)> {
+        self.paths.iter().map(|path| (path.ends, path.up))
+    }
+
+    pub fn volume(&self, id: VolumeId) -> Result<&Volume, CoreError> {
+        let volume = self.boxes.get(&id.box_id).and_then(|cabinet| cabinet.volumes.get(&id.olu));
+        volume.ok_or(CoreError::NoVolume(id))
+    }
+
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values()
+    }
+
+    pub fn session(&self, pair: &Pair) -> Option<&Session> {
+        self.sessions.values().find(|session| session.pair == *pair)
+    }
+
+    pub fn session_by_key(&self, key: SessionKey) -> Option<&Session> {
+        self.sessions.get(&key)
+    }
+
+    /// Puts a stored map back; without one, or with one that does not fit, everything is dirty.
+    pub fn attach_map(&mut self, key: SessionKey, words: Option<&[u64]>) {
+        if let Some(session) = self.sessions.get(&key) {
+            let blocks = self.volume(session.pair.source).map_or(Blocks(0), |volume| volume.blocks);
+            let map = words.and_then(|words| RegionMap::from_words(blocks, words));
+            if let Some(session) = self.sessions.get_mut(&key) {
+                session.map = map.unwrap_or_else(|| RegionMap::all_dirty(blocks));
+                if session.phase == Phase::Equivalent && !session.map.is_clean() {
+                    self.fall_back(key);
+                }
+            }
+        }
+    }
+
+    /// An equivalent pair that may differ after a crash copies again; a suspended one only has more to resume.
+    fn fall_back(&mut self, key: SessionKey) {
+        if let Some(session) = self.sessions.get_mut(&key)
+            && session.status == Status::Active
+        {
+            session.begin_copy();
+        }
+    }
+
+    pub fn identity(&self, at: BoxId) -> Result<Identity, CoreError> {
+        let name = self.cabinet(at)?.name.to_string();
+        Ok(Identity {
+            box_id: at,
+            model: "ecdeck embedded array".into(),
+            serial: Untrusted::new(name),
+            firmware: env!("CARGO_PKG_VERSION").into(),
+        })
+    }
+
+    pub fn volumes_of(&self, at: BoxId) -> Result<Vec<ArrayVolume>, CoreError> {
+        let volume = |(olu, volume): (&Olu, &Volume)| ArrayVolume {
+            id: VolumeId { box_id: at, olu: *olu },
+            label: volume.label.clone(),
+            blocks: volume.blocks,
+        };
+        Ok(self.cabinet(at)?.volumes.iter().map(volume).collect())
+    }
+
+    /// All sessions as one box reports them. Of a REC each box reports its own half.
+    pub fn reading(&self, at: BoxId, now: Timestamp) -> Result<Reading, CoreError> {
+        let cabinet = self.cabinet(at)?;
+        let own = self.sessions.values().filter_map(|session| {
+            if session.pair.source.box_id == at {
+                Some(session.reading())
+            } else if session.pair.target.box_id == at {
+                session.remote_reading()
+            } else {
+                None
+            }
+        });
+        let mut sessions: Vec<SessionReading> = own.chain(cabinet.orphans.iter().map(Orphan::reading)).collect();
+        for (pair, word) in &cabinet.faults.strange_words {
+            for session in sessions.iter_mut().filter(|session| session.pair == *pair) {
+                session.status = Status::Unknown;
+                session.words.status = Untrusted::new(word.as_str());
+            }
+        }
+        sessions.sort_by_key(|session| session.sid);
+        Ok(Reading { box_id: at, taken_at: now, truth: Truth::Live, sessions })
+    }
+
+    /// What time does to the arrays: finished copies become equivalent, and remote boxes hear what has happened.
+    pub fn tick(&mut self) {
+        let finished: Vec<SessionKey> = self
+            .sessions
+            .values()
+            .filter(|session| session.is_copying() && session.map.is_clean() && session.in_hand.is_empty())
+            .map(|session| session.key)
+            .collect();
+        for key in std::mem::take(&mut self.untold) {
+            if let Some(session) = self.sessions.get_mut(&key) {
+                session.tell_remote();
+            }
+        }
+        for key in finished {
+            self.finish(key);
+        }
+        let moving = self.sessions.values().filter(|session| session.remote.is_some() && session.is_copying());
+        self.untold.extend(moving.map(|session| session.key));
+    }
+
+    fn finish(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        if session.pair.kind == CopyKind::Opc {
+            self.sessions.remove(&key);
+        } else {
+            session.phase = Phase::Equivalent;
+            self.untold.insert(key);
+        }
+    }
+
+    /// Makes something go wrong.
+    pub fn inject(&mut self, at: BoxId, fault: Fault) -> Result<(), CoreError> {
+        let session_of = |core: &Self, pair: &Pair| core.session(pair).map(|session| session.key);
+        match fault {
+            Fault::ErrorSuspend { pair, byte } => {
+                let key = session_of(self, &pair).ok_or(CoreError::NoSession(pair))?;
+                self.fail(key, byte);
+            }
+            Fault::HalfOpen { pair, missing } => {
+                let key = session_of(self, &pair).ok_or(CoreError::NoSession(pair))?;
+                self.lose_half(key, missing)?;
+            }
+            Fault::BadBlock { volume, block } => {
+                if block >= self.volume(volume)?.blocks.0 {
+                    return Err(CoreError::BeyondEnd { volume, block });
+                }
+                self.cabinet_mut(volume.box_id)?.faults.bad_blocks.push((volume, block));
+            }
+            other => {
+                let faults = &mut self.cabinet_mut(at)?.faults;
+                match other {
+                    Fault::Busy { times } => faults.queue(Mishap::Busy, times),
+                    Fault::LostRequest { times } => faults.queue(Mishap::LostRequest, times),
+                    Fault::LostReply { times } => faults.queue(Mishap::LostReply, times),
+                    Fault::LateReply { times, millis } => faults.queue(Mishap::LateReply { millis }, times),
+                    Fault::StrangeWord { pair, word } => faults.strange_words.push((pair, word)),
+                    Fault::Unreachable => faults.unreachable = true,
+                    Fault::CopyTableFull => faults.copy_table_full = true,
+                    Fault::Slow { millis } => faults.slow_millis = millis,
+                    Fault::Clear => *faults = Faults::default(),
+                    Fault::ErrorSuspend { .. } | Fault::HalfOpen { .. } | Fault::BadBlock { .. } => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn lose_half(&mut self, key: SessionKey, missing: Side) -> Result<(), CoreError> {
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
+        if session.pair.kind != CopyKind::Rec {
+            return Err(CoreError::NoSession(session.pair));
+        }
+        match missing {
+            Side::Target => session.remote = None,
+            Side::Source => self.orphan(key),
+        }
+        Ok(())
+    }
+
+    /// Forgets a session at its own box; the other box keeps its half.
+    pub(super) fn orphan(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.remove(&key) else { return };
+        if let (Some(half), Some(cabinet)) = (session.remote, self.boxes.get_mut(&session.pair.target.box_id)) {
+            let Session { pair, requestor, started, .. } = session;
+            cabinet.orphans.push(Orphan { pair, half, requestor, started });
+        }
+    }
+
+    /// Whether a box answers at all, and by how much it is slow.
+    pub fn reach(&self, at: BoxId) -> Result<Reach, CoreError> {
+        let faults = &self.cabinet(at)?.faults;
+        Ok(Reach { answers: !faults.unreachable, slow_millis: faults.slow_millis })
+    }
+
+    pub(super) fn cabinet(&self, at: BoxId) -> Result<&Cabinet, CoreError> {
+        self.boxes.get(&at).ok_or_else(|| CoreError::NoBox(at.to_string()))
+    }
+
+    pub(super) fn cabinet_mut(&mut self, at: BoxId) -> Result<&mut Cabinet, CoreError> {
+        self.boxes.get_mut(&at).ok_or_else(|| CoreError::NoBox(at.to_string()))
+    }
+
+    /// Whether the path between two boxes is up; `None` without one.
+    pub(super) fn path(&self, one: BoxId, other: BoxId) -> Option<bool> {
+        self.paths.iter().find(|path| path.ends.contains(&one) && path.ends.contains(&other)).map(|path| path.up)
+    }
+}
+
+/// How a box answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    pub answers: bool,
+    pub slow_millis: u32,
+}
+
+fn recovers_by_itself(session: &Session) -> bool {
+    session.modes.unwrap_or_default().recovery == Automation::Automatic
+}
+
+/// What every emulated array can do.
+pub fn capabilities() -> Capabilities {
+    use CommandVerb::{ChangeMode, Resume, Reverse, Start, StartOpc, Stop, Suspend};
+    let copies = [Start, Resume, Suspend, Stop, Reverse];
+    let mut verbs: Vec<_> = [CopyKind::Ec, CopyKind::Rec]
+        .into_iter()
+        .flat_map(|kind| copies.into_iter().map(move |verb| (kind, verb)))
+        .collect();
+    verbs.extend([(CopyKind::Rec, ChangeMode), (CopyKind::Opc, StartOpc), (CopyKind::Opc, Stop)]);
+    Capabilities { verbs, atomic_suspend: Ability::Yes, sessions_per_source: SESSIONS_PER_SOURCE as u16 }
+}

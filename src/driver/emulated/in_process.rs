@@ -1,0 +1,109 @@
+//! A driver on emulated arrays in this process's memory: for the simulator and for tests.
+
+use super::core::capabilities;
+use super::memory::Memory;
+use super::rules::{Reply, outcomes_of};
+use crate::driver::{Driver, DriverError, Pending};
+use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
+use crate::model::identity::BoxId;
+use crate::model::session::{ArrayVolume, Reading};
+use crate::model::units::Timestamp;
+use crate::model::untrusted::Untrusted;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The requestor of sessions that the engine starts.
+pub const REQUESTOR: &str = "ecdeck";
+
+/// One box of shared emulated arrays.
+#[derive(Debug, Clone)]
+pub struct InProcess {
+    arrays: Arc<Mutex<Memory>>,
+    at: BoxId,
+    /// The time that started sessions carry: the last reading's, since this has no clock.
+    now: Arc<Mutex<Timestamp>>,
+}
+
+impl InProcess {
+    pub fn new(arrays: Arc<Mutex<Memory>>, at: BoxId) -> Self {
+        Self { arrays, at, now: Arc::default() }
+    }
+
+    /// The arrays behind it, for advancing them and for faults.
+    pub fn arrays(&self) -> MutexGuard<'_, Memory> {
+        self.arrays.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask<T>(
+        &self,
+        what: &str,
+        question: impl FnOnce(&Memory) -> Result<T, super::core::CoreError>,
+    ) -> Result<T, DriverError> {
+        let failed = |class: ErrorClass, detail: String| DriverError {
+            array: self.at.to_string(),
+            class,
+            what: what.to_owned(),
+            detail: Untrusted::new(detail),
+        };
+        let arrays = self.arrays();
+        match arrays.core().reach(self.at) {
+            Ok(reach) if !reach.answers => Err(failed(ErrorClass::Transport, "the array does not answer".to_owned())),
+            _ => question(&arrays).map_err(|e| failed(ErrorClass::NotFound, e.to_string())),
+        }
+    }
+}
+
+impl Driver for InProcess {
+    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
+        Box::pin(async { self.ask("asking who it is", |arrays| arrays.core().identity(self.at)) })
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        capabilities()
+    }
+
+    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+        Box::pin(async { self.ask("reading its volumes", |arrays| arrays.core().volumes_of(self.at)) })
+    }
+
+    fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+        Box::pin(async move {
+            *self.now.lock().unwrap_or_else(PoisonError::into_inner) = now;
+            self.ask("reading its sessions", |arrays| arrays.core().reading(self.at, now))
+        })
+    }
+
+    fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
+        Box::pin(async move {
+            let now = *self.now.lock().unwrap_or_else(PoisonError::into_inner);
+            let reply = self.arrays().execute(self.at, &command, REQUESTOR, now);
+            let reply = match reply {
+                // Too late is as good as never.
+                Reply::Late(_, millis) if Duration::from_millis(millis.into()) > limit => Reply::Silence,
+                reply => reply,
+            };
+            outcomes_of(reply, &command)
+        })
+    }
+
+    fn describe(&self, command: &Command) -> Vec<String> {
+        describe(command)
+    }
+}
+
+/// The embedded array's commands, in its own notation.
+pub fn describe(command: &Command) -> Vec<String> {
+    let line = |pair: &crate::model::session::Pair| {
+        let mut line = format!("embedded: {} {} {} {}", command.verb(), pair.kind, pair.source, pair.target);
+        match command {
+            Command::Suspend { force, together, .. } => {
+                line += if *force { " force" } else { "" };
+                line += if *together { " together" } else { "" };
+            }
+            Command::Stop { force: true, .. } => line += " force",
+            _ => {}
+        }
+        line
+    };
+    command.pairs().iter().map(line).collect()
+}

@@ -1,0 +1,368 @@
+//! What the emulated array answers to a command: its rules, with the codes of the real ones.
+
+use super::codes::ArrayCode;
+use super::core::{Core, SESSIONS_PER_BOX, SESSIONS_PER_SOURCE};
+use super::faults::Mishap;
+use super::regions::RegionMap;
+use super::sessions::{Half, Session, SessionKey};
+use crate::model::copy::{Command, ErrorClass, Outcome, PairOutcome};
+use crate::model::identity::{BoxId, VolumeId};
+use crate::model::session::{CopyKind, Pair, Phase, RecModes, Status, TransferMode};
+use crate::model::units::{Blocks, Timestamp};
+use crate::model::untrusted::Untrusted;
+
+/// What comes back from a box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    Answered(Vec<PairOutcome>),
+    /// Done, but the answer takes so much longer.
+    Late(Vec<PairOutcome>, u32),
+    /// Nothing comes back, and nothing tells whether it was done.
+    Silence,
+    /// Nothing was sent.
+    Unreachable,
+}
+
+/// The result of a rule: `Ok` when the command may act.
+type Verdict = Result<(), ArrayCode>;
+
+impl Core {
+    /// Sends a command to a box. `by` is the requestor that new sessions carry.
+    pub fn execute(&mut self, at: BoxId, command: &Command, by: &str, now: Timestamp) -> Reply {
+        let Some(cabinet) = self.boxes.get_mut(&at).filter(|cabinet| !cabinet.faults.unreachable) else {
+            return Reply::Unreachable;
+        };
+        match cabinet.faults.mishaps.pop_front() {
+            None => Reply::Answered(self.obey(at, command, by, now)),
+            Some(Mishap::LateReply { millis }) => Reply::Late(self.obey(at, command, by, now), millis),
+            Some(Mishap::LostRequest) => Reply::Silence,
+            Some(Mishap::LostReply) => {
+                self.obey(at, command, by, now);
+                Reply::Silence
+            }
+            Some(Mishap::Busy) => {
+                let busy = |pair: &Pair| PairOutcome { pair: *pair, outcome: ArrayCode::Busy.outcome() };
+                Reply::Answered(command.pairs().iter().map(busy).collect())
+            }
+        }
+    }
+
+    fn obey(&mut self, at: BoxId, command: &Command, by: &str, now: Timestamp) -> Vec<PairOutcome> {
+        if let Command::Suspend { pairs, force, together: true } = command {
+            return self.suspend_together(at, pairs, *force);
+        }
+        let each = |pair: &Pair| {
+            let verdict = match command {
+                Command::Start { modes, .. } => self.start(at, pair, *modes, by, now),
+                Command::StartOpc { .. } => self.start_opc(at, pair, by, now),
+                Command::Resume { .. } => self.resume(at, pair),
+                Command::Suspend { force, .. } => self.suspend(at, pair, *force),
+                Command::Stop { force, .. } => self.stop(at, pair, *force),
+                Command::Reverse { .. } => self.reverse(at, pair),
+                Command::ChangeMode { modes, .. } => self.change_mode(at, pair, *modes),
+            };
+            let outcome = match verdict {
+                Ok(()) => Outcome::Done,
+                // A stop that finds nothing has what it wanted.
+                Err(ArrayCode::AlreadyDeleted) if matches!(command, Command::Stop { .. }) => Outcome::AlreadyDone,
+                Err(code) => code.outcome(),
+            };
+            PairOutcome { pair: *pair, outcome }
+        };
+        command.pairs().iter().map(each).collect()
+    }
+
+    fn start(&mut self, at: BoxId, pair: &Pair, modes: Option<RecModes>, by: &str, now: Timestamp) -> Verdict {
+        if pair.source.box_id != at || pair.kind != CopyKind::between(pair.source, pair.target) {
+            return Err(ArrayCode::BadParameter);
+        }
+        let remote = pair.kind == CopyKind::Rec;
+        let through = modes.is_some_and(|modes| modes.transfer == TransferMode::Through);
+        if through || (modes.is_some() && !remote) {
+            return Err(ArrayCode::BadParameter);
+        }
+        let modes = remote.then(|| modes.unwrap_or_default());
+        let blocks = self.may_begin(pair)?;
+        self.begin(pair, blocks, modes, by, now);
+        Ok(())
+    }
+
+    fn start_opc(&mut self, at: BoxId, pair: &Pair, by: &str, now: Timestamp) -> Verdict {
+        if pair.source.box_id != at || pair.target.box_id != at || pair.kind != CopyKind::Opc {
+            return Err(ArrayCode::BadParameter);
+        }
+        let blocks = self.may_begin(pair)?;
+        // What other sessions know of the target is wrong from now on.
+        self.mark_elsewhere(None, pair.target, &(0..u32::MAX));
+        self.begin(pair, blocks, None, by, now);
+        Ok(())
+    }
+
+    fn begin(&mut self, pair: &Pair, blocks: Blocks, modes: Option<RecModes>, by: &str, now: Timestamp) {
+        self.last_session += 1;
+        let key = SessionKey(self.last_session);
+        let sid = self.free_sid(pair.source.box_id);
+        let remote_sid = (pair.kind == CopyKind::Rec).then(|| self.free_sid(pair.target.box_id));
+        let mut session = Session {
+            key,
+            pair: *pair,
+            sid,
+            status: Status::Active,
+            phase: Phase::Copying,
+            total: Blocks(0),
+            error: None,
+            modes,
+            reversed: false,
+            requestor: Untrusted::from(by),
+            started: now,
+            remote: None,
+            map: RegionMap::all_dirty(blocks),
+            in_hand: Vec::new(),
+            cursor: 0,
+        };
+        session.begin_copy();
+        // The other box knows of the session before it knows how far it is.
+        session.remote =
+            remote_sid.map(|sid| Half { sid, status: Status::Reserved, phase: Phase::NoPair, ..session.half() });
+        self.sessions.insert(key, session);
+        self.untold.insert(key);
+    }
+
+    /// The rules of a new session; the blocks that it will copy.
+    fn may_begin(&self, pair: &Pair) -> Result<Blocks, ArrayCode> {
+        if pair.source == pair.target {
+            return Err(ArrayCode::BadParameter);
+        }
+        let (source, target) = (self.blocks_of(pair.source)?, self.blocks_of(pair.target)?);
+        self.path_is_normal(pair)?;
+        if self.session(pair).is_some_and(Session::is_live) {
+            return Err(ArrayCode::AlreadySet);
+        }
+        if source > target {
+            return Err(ArrayCode::SourceLarger);
+        }
+        let boxes = [pair.source.box_id, pair.target.box_id];
+        if boxes.iter().any(|id| self.boxes.get(id).is_some_and(|cabinet| cabinet.faults.copy_table_full)) {
+            return Err(ArrayCode::TableFull);
+        }
+        self.no_overlap(pair)?;
+        if boxes.iter().any(|id| self.sids(*id).len() >= SESSIONS_PER_BOX) {
+            return Err(ArrayCode::BoxLimit);
+        }
+        if self.sessions.values().filter(|session| session.pair.source == pair.source).count() >= SESSIONS_PER_SOURCE {
+            return Err(ArrayCode::SourceLimit);
+        }
+        Ok(source)
+    }
+
+    /// A destination belongs to one session; and nothing that moves may feed something that moves.
+    fn no_overlap(&self, pair: &Pair) -> Verdict {
+        let opc = pair.kind == CopyKind::Opc;
+        let orphaned = |cabinet: &super::core::Cabinet| cabinet.orphans.iter().any(|o| o.pair.target == pair.target);
+        if self.boxes.get(&pair.target.box_id).is_some_and(orphaned) {
+            return Err(ArrayCode::TargetOverlaps);
+        }
+        if self.sessions.values().any(|session| session.pair.target == pair.target) {
+            return Err(ArrayCode::TargetOverlaps);
+        }
+        if self.would_cascade(pair, None) {
+            return Err(if opc { ArrayCode::SourceOverlaps } else { ArrayCode::Cascade });
+        }
+        Ok(())
+    }
+
+    /// Whether live sessions other than `but` would write what this one reads, or read or write what this one writes.
+    fn would_cascade(&self, pair: &Pair, but: Option<SessionKey>) -> bool {
+        let (from, to) = match but.and_then(|key| self.sessions.get(&key)) {
+            Some(session) => session.flow(),
+            None => (pair.source, pair.target),
+        };
+        self.sessions.values().filter(|session| Some(session.key) != but && session.is_live()).any(|session| {
+            let (other_from, other_to) = session.flow();
+            other_to == from || other_from == to || other_to == to
+        })
+    }
+
+    fn suspend_together(&mut self, at: BoxId, pairs: &[Pair], force: bool) -> Vec<PairOutcome> {
+        let verdicts: Vec<Verdict> = pairs.iter().map(|pair| self.may_suspend(at, pair, force).map(|_| ())).collect();
+        let all = verdicts.iter().all(Result::is_ok);
+        let one = |(pair, verdict): (&Pair, &Verdict)| {
+            let outcome = match verdict {
+                Ok(()) if all => match self.suspend(at, pair, force) {
+                    Ok(()) => Outcome::Done,
+                    Err(code) => code.outcome(),
+                },
+                Ok(()) => ArrayCode::NotCertified.outcome(),
+                Err(code) => code.outcome(),
+            };
+            PairOutcome { pair: *pair, outcome }
+        };
+        pairs.iter().zip(&verdicts).map(one).collect()
+    }
+
+    fn suspend(&mut self, at: BoxId, pair: &Pair, force: bool) -> Verdict {
+        let key = self.may_suspend(at, pair, force)?;
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.status = Status::Suspended;
+            self.untold.insert(key);
+        }
+        Ok(())
+    }
+
+    /// Whether a suspend would act on a pair now.
+    pub fn may_suspend(&self, at: BoxId, pair: &Pair, force: bool) -> Result<SessionKey, ArrayCode> {
+        let session = self.commanded(at, pair)?;
+        match (session.status, session.phase) {
+            _ if pair.kind == CopyKind::Opc => Err(ArrayCode::WrongState),
+            (Status::Suspended, _) => Err(ArrayCode::AlreadySuspended),
+            (Status::ErrorSuspended, _) => Err(ArrayCode::ErrorSuspended),
+            (Status::Active, Phase::Equivalent) => Ok(session.key),
+            (Status::Active | Status::Halted, _) if force => Ok(session.key),
+            (Status::Active | Status::Halted, _) => Err(ArrayCode::NeedsForce),
+            _ => Err(ArrayCode::WrongState),
+        }
+    }
+
+    fn resume(&mut self, at: BoxId, pair: &Pair) -> Verdict {
+        let session = self.commanded(at, pair)?;
+        let key = session.key;
+        match session.status {
+            Status::Active => return Err(ArrayCode::AlreadyActive),
+            // A one-point copy that failed has lost its moment.
+            Status::Suspended | Status::ErrorSuspended if pair.kind != CopyKind::Opc => {}
+            _ => return Err(ArrayCode::WrongState),
+        }
+        self.path_is_normal(pair)?;
+        if self.would_cascade(pair, Some(key)) {
+            return Err(ArrayCode::Cascade);
+        }
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.begin_copy();
+            self.untold.insert(key);
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, at: BoxId, pair: &Pair, force: bool) -> Verdict {
+        if let Some(cabinet) = self.boxes.get_mut(&at)
+            && let Some(found) = cabinet.orphans.iter().position(|orphan| orphan.pair == *pair)
+        {
+            cabinet.orphans.remove(found);
+            return Ok(());
+        }
+        let session = self.session(pair).ok_or(ArrayCode::AlreadyDeleted)?;
+        let key = session.key;
+        if pair.source.box_id != at {
+            return Err(ArrayCode::BadParameter);
+        }
+        let moving = session.status == Status::Halted || session.is_copying();
+        if moving && !force {
+            return Err(ArrayCode::NeedsForce);
+        }
+        if pair.kind == CopyKind::Rec && self.path_is_normal(pair).is_err() {
+            self.orphan(key);
+            return Err(ArrayCode::RemoteLeftOver);
+        }
+        self.sessions.remove(&key);
+        Ok(())
+    }
+
+    fn reverse(&mut self, at: BoxId, pair: &Pair) -> Verdict {
+        // Named the other way round, a reversed session is turned back.
+        let swapped = Pair { source: pair.target, target: pair.source, kind: pair.kind };
+        if let Some(key) = self.session(&swapped).filter(|session| session.reversed).map(|session| session.key) {
+            return self.turn(key, false);
+        }
+        let session = self.commanded(at, pair)?;
+        if session.reversed {
+            return Err(ArrayCode::AlreadyReversed);
+        }
+        self.turn(session.key, true)
+    }
+
+    fn turn(&mut self, key: SessionKey, reversed: bool) -> Verdict {
+        let session = self.sessions.get_mut(&key).ok_or(ArrayCode::AlreadyDeleted)?;
+        if session.status != Status::Suspended || session.phase != Phase::Equivalent {
+            return Err(ArrayCode::WrongState);
+        }
+        session.reversed = reversed;
+        self.untold.insert(key);
+        Ok(())
+    }
+
+    fn change_mode(&mut self, at: BoxId, pair: &Pair, modes: RecModes) -> Verdict {
+        let session = self.commanded(at, pair)?;
+        let key = session.key;
+        if pair.kind != CopyKind::Rec || session.status != Status::Suspended {
+            return Err(ArrayCode::WrongState);
+        }
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.modes = Some(modes);
+            self.untold.insert(key);
+        }
+        Ok(())
+    }
+
+    /// The session that a command is about; a REC is commanded at the box of its source.
+    fn commanded(&self, at: BoxId, pair: &Pair) -> Result<&Session, ArrayCode> {
+        if pair.source.box_id != at {
+            return Err(ArrayCode::BadParameter);
+        }
+        self.session(pair).ok_or(ArrayCode::AlreadyDeleted)
+    }
+
+    fn blocks_of(&self, volume: VolumeId) -> Result<Blocks, ArrayCode> {
+        if !self.boxes.contains_key(&volume.box_id) {
+            return Err(ArrayCode::UnknownBox);
+        }
+        self.volume(volume).map(|volume| volume.blocks).map_err(|_| ArrayCode::NoSuchVolume)
+    }
+
+    fn path_is_normal(&self, pair: &Pair) -> Verdict {
+        let (source, target) = (pair.source.box_id, pair.target.box_id);
+        if source == target {
+            return Ok(());
+        }
+        match self.path(source, target) {
+            None => Err(ArrayCode::UnknownBox),
+            Some(false) => Err(ArrayCode::PathError),
+            Some(true) => Ok(()),
+        }
+    }
+
+    /// The numbers in use at a box.
+    fn sids(&self, at: BoxId) -> std::collections::BTreeSet<u32> {
+        let own = self.sessions.values().filter(|session| session.pair.source.box_id == at).map(|session| session.sid);
+        let halves = self.sessions.values().filter(|session| session.pair.target.box_id == at);
+        let halves = halves.filter_map(|session| session.remote.as_ref()).map(|half| half.sid);
+        let orphans = self.boxes.get(&at).into_iter().flat_map(|cabinet| &cabinet.orphans);
+        own.chain(halves).chain(orphans.map(|orphan| orphan.half.sid)).collect()
+    }
+
+    /// The lowest number that no session of the box has: numbers are used again.
+    fn free_sid(&self, at: BoxId) -> u32 {
+        let used = self.sids(at);
+        (1..=u32::MAX).find(|sid| !used.contains(sid)).unwrap_or(u32::MAX)
+    }
+}
+
+/// What a driver makes of a reply.
+pub fn outcomes_of(reply: Reply, command: &Command) -> Vec<PairOutcome> {
+    let all = |outcome: Outcome| {
+        command.pairs().iter().map(|pair| PairOutcome { pair: *pair, outcome: outcome.clone() }).collect()
+    };
+    match reply {
+        Reply::Answered(outcomes) | Reply::Late(outcomes, _) => outcomes,
+        Reply::Silence => all(Outcome::Unknown { why: "the array did not answer".to_owned() }),
+        Reply::Unreachable => all(unreachable("the array does not answer")),
+    }
+}
+
+/// Nothing was sent.
+pub fn unreachable(why: &str) -> Outcome {
+    Outcome::Refused(crate::model::copy::ArrayRefusal {
+        class: ErrorClass::Transport,
+        code: String::new(),
+        text: Untrusted::from(why),
+    })
+}
