@@ -6,8 +6,6 @@
 pub mod ccm;
 pub mod emulated;
 
-pub mod emulated;
-
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
 use crate::model::session::{ArrayVolume, Reading};
 use crate::model::units::Timestamp;
