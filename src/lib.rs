@@ -24,9 +24,11 @@
 
 pub mod catalog;
 pub mod cli;
+pub mod config;
 pub mod demo;
 pub mod driver;
 pub mod engine;
+pub mod logs;
 pub mod model;
 pub mod process;
 pub mod site;

@@ -55,8 +55,6 @@ pub enum CatalogueError {
         "a record cannot be written as JSON ({detail}); nothing was written; this is a fault of the program: report it"
     )]
     Unfit { detail: String },
-    #[error("{0}")]
-    Url(String),
 }
 
 impl CatalogueError {

@@ -1,9 +1,8 @@
 //! How a database is reached, and what is looked at before it is used.
 
 use super::failure::Failure;
-use super::place::CataloguePlace;
 use super::schema::{self, FORMAT, Found};
-use super::{ATTEMPTS, Dialect, OpenOptions, back_off};
+use super::{ATTEMPTS, CataloguePlace, Dialect, OpenOptions, back_off};
 use crate::catalog::CatalogueError;
 use crate::model::event::{ChainHash, ChainHead};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};

@@ -10,7 +10,7 @@ mod read;
 mod schema;
 mod words;
 
-pub use place::CataloguePlace;
+pub use crate::model::catalogue_url::CataloguePlace;
 pub use schema::FORMAT;
 
 use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Pending};

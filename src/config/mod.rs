@@ -1,0 +1,216 @@
+//! The configuration: config.toml becomes a checked [`Config`], or an error that names file, line and key.
+//!
+//! Belongs here: what can be configured, its defaults, and reading it. Does not: what anything does with it.
+
+mod duration;
+mod error;
+mod file;
+mod roles;
+
+pub use error::ConfigError;
+pub use roles::{Member, Members, ResolvedRoles, Roles, UnknownMember};
+
+use crate::model::catalogue_url::CataloguePlace;
+use crate::model::identity::Name;
+use crate::model::session::RecModes;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything that can be configured. `config.example.toml` explains each key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The site's name, on every screen and in every document.
+    pub site: Name,
+    pub engine: Engine,
+    pub limits: Limits,
+    /// `None`: a SQLite file in the home.
+    pub catalogue: Option<CataloguePlace>,
+    pub log: Log,
+    pub roles: Roles,
+    pub console: Console,
+    pub arrays: Vec<Array>,
+    /// By source and target array; what is not here has the default modes.
+    pub rec: BTreeMap<(Name, Name), RecModes>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Engine {
+    /// Between two readings of an array on which nothing moves.
+    pub poll: Duration,
+    /// An engine that a command started ends after so long without a client, a live session or an open operation.
+    pub idle_end: Duration,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self { poll: Duration::from_secs(5), idle_end: Duration::from_mins(10) }
+    }
+}
+
+/// How long is waited before something counts as failed or unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For one reading of an array.
+    pub reading: Duration,
+    /// For one command to an array, all in.
+    pub command: Duration,
+    /// For an array that says it is busy.
+    pub busy: Duration,
+    /// For seeing what the array said is done.
+    pub observed: Duration,
+    /// For seeing what the array said it goes on with after its answer.
+    pub accepted: Duration,
+    /// For an array that cannot be read after something may have been sent.
+    pub unreadable: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            reading: Duration::from_secs(20),
+            command: Duration::from_secs(30),
+            busy: Duration::from_mins(1),
+            observed: Duration::from_secs(30),
+            accepted: Duration::from_mins(3),
+            unreadable: Duration::from_mins(15),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    pub level: LogLevel,
+    /// `None`: `log` in the home's state folder.
+    pub folder: Option<PathBuf>,
+    /// Daily files kept.
+    pub keep: u16,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: LogLevel::Info, folder: None, keep: 14 }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Console {
+    /// Most frames drawn in a second.
+    pub fps: u8,
+    pub theme: Theme,
+    pub glyphs: Glyphs,
+    /// For slow lines: fewer frames, coarser bars.
+    pub slow: bool,
+    /// Other keys for the console's commands, by the command's name in the help.
+    pub keys: BTreeMap<String, Binding>,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self { fps: 10, theme: Theme::Dark, glyphs: Glyphs::Auto, slow: false, keys: BTreeMap::new() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Theme {
+    Dark,
+    Light,
+    /// The terminal's own sixteen colours.
+    #[serde(rename = "16")]
+    Sixteen,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Glyphs {
+    /// As the locale says.
+    Auto,
+    Unicode,
+    /// Only characters that are one column wide in East Asia too.
+    Safe,
+    Ascii,
+}
+
+/// The keys of one command, and where they stand, for whoever finds that one of them is no key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    pub keys: Vec<String>,
+    pub line: usize,
+}
+
+/// An array, by what drives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Array {
+    pub name: Name,
+    pub control: ControlPlane,
+    /// A second way to the array, for forced stops when the first one is dead.
+    pub forced_stop: Option<ControlPlane>,
+}
+
+/// What drives an array, and where that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ControlPlane {
+    /// The array that comes with the program; `home` is its folder, in the site's home when `None`.
+    Embedded { home: Option<PathBuf> },
+}
+
+impl Config {
+    /// A site without any array, everything else as by default.
+    pub fn of_site(site: Name) -> Self {
+        Self {
+            site,
+            engine: Engine::default(),
+            limits: Limits::default(),
+            catalogue: None,
+            log: Log::default(),
+            roles: Roles::default(),
+            console: Console::default(),
+            arrays: Vec::new(),
+            rec: BTreeMap::new(),
+        }
+    }
+
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { file: path.to_owned(), why: error.to_string() })?;
+        Self::parse(&text, path)
+    }
+
+    /// `file` is for the errors only.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        file::read(text).map_err(|fault| fault.in_file(file, text))
+    }
+
+    /// The modes of a remote copy from one array to another.
+    pub fn rec_modes(&self, from: &Name, to: &Name) -> RecModes {
+        self.rec.get(&(from.clone(), to.clone())).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;
