@@ -5,7 +5,7 @@ use super::image::Image;
 use super::map::{MapFile, REGION, RegionMap};
 use super::{CopyState, Flow};
 use crate::model::session::Pair;
-use crate::model::units::{Blocks, Progress};
+use crate::model::units::Progress;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
