@@ -9,9 +9,7 @@ use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
 use ecdeck::model::plan::plan;
 use ecdeck::model::records::{BackupMode, BackupVolume, Change, OurSession, Policy, Records, TransactionVolume};
 use ecdeck::model::request::{Action, Request};
-use ecdeck::model::session::{
-    ArrayVolume, ArrayWords, CopyKind, Pair, Phase, Reading, SessionReading, Status, Truth,
-};
+use ecdeck::model::session::{ArrayVolume, ArrayWords, CopyKind, Pair, Phase, Reading, SessionReading, Status, Truth};
 use ecdeck::model::snapshot::{Reach, Site};
 use ecdeck::model::snapshot_change::SnapshotChange;
 use ecdeck::model::units::{Blocks, Progress, Timestamp, Version};

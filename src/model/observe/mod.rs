@@ -50,10 +50,11 @@ pub struct Sources<'a> {
 /// The snapshot of these sources.
 pub fn build(sources: &Sources<'_>) -> Snapshot {
     let sessions = halves::join(sources);
-    let index = Index::new(sources, &sessions);
+    let reported = reported_volumes(sources);
+    let index = Index::new(sources, &sessions, &reported);
     let transaction_volumes = volumes::transaction_views(sources, &index);
     let pool = volumes::backup_views(sources, &index);
-    let unregistered = unregistered(sources);
+    let unregistered = unregistered(sources.records, &reported);
     let records = sources.records;
     Snapshot {
         sequence: sources.sequence,
@@ -80,13 +81,39 @@ fn array_view(array: &ArraySource) -> ArrayView {
     }
 }
 
-fn unregistered(sources: &Sources<'_>) -> Vec<ArrayVolume> {
-    let records = sources.records;
-    let known = |id: &VolumeId| records.transaction_volumes.contains_key(id) || records.backup_volumes.contains_key(id);
-    let all = sources.arrays.iter().filter_map(|array| array.volumes.as_ref()).flat_map(|volumes| volumes.iter());
-    let mut list: Vec<ArrayVolume> = all.filter(|volume| !known(&volume.id)).cloned().collect();
-    list.sort_by_key(|volume| volume.id);
-    list
+/// All volumes that the arrays report, sorted by identity.
+fn reported_volumes<'a>(sources: &Sources<'a>) -> Vec<&'a ArrayVolume> {
+    let lists = sources.arrays.iter().filter_map(|array| array.volumes.as_ref());
+    let mut all: Vec<&ArrayVolume> = lists.flat_map(|list| list.iter()).collect();
+    if !all.is_sorted_by_key(|volume| volume.id) {
+        all.sort_by_key(|volume| volume.id);
+    }
+    all
+}
+
+/// Walks the three sorted lists side by side.
+fn unregistered(records: &Records, reported: &[&ArrayVolume]) -> Vec<ArrayVolume> {
+    let mut transaction = records.transaction_volumes.keys().peekable();
+    let mut backup = records.backup_volumes.keys().peekable();
+    let mut is_known = |id: VolumeId| {
+        while transaction.next_if(|known| **known < id).is_some() {}
+        while backup.next_if(|known| **known < id).is_some() {}
+        transaction.peek().is_some_and(|known| **known == id) || backup.peek().is_some_and(|known| **known == id)
+    };
+    reported.iter().filter(|volume| !is_known(volume.id)).map(|volume| (*volume).clone()).collect()
+}
+
+/// Finds volumes in a sorted list; asked for ascending identities, it walks the list once.
+struct Walk<'a> {
+    rest: &'a [&'a ArrayVolume],
+}
+
+impl Walk<'_> {
+    fn blocks(&mut self, id: VolumeId) -> Option<super::units::Blocks> {
+        let passed = self.rest.iter().take_while(|volume| volume.id < id).count();
+        self.rest = &self.rest[passed..];
+        self.rest.first().filter(|volume| volume.id == id).map(|volume| volume.blocks)
+    }
 }
 
 /// One of our sessions that its source's box does not show.
@@ -108,13 +135,12 @@ struct Index<'a> {
     lost_from: BTreeMap<VolumeId, Vec<Lost>>,
     lost_to: BTreeMap<VolumeId, Lost>,
     boxes: BTreeMap<BoxId, &'a ArraySource>,
-    /// What the arrays' volume lists say of capacity.
-    blocks: BTreeMap<VolumeId, super::units::Blocks>,
+    reported: &'a [&'a ArrayVolume],
     generation_on: BTreeMap<VolumeId, &'a super::records::Generation>,
 }
 
 impl<'a> Index<'a> {
-    fn new(sources: &Sources<'a>, sessions: &'a [SessionView]) -> Self {
+    fn new(sources: &Sources<'a>, sessions: &'a [SessionView], reported: &'a [&'a ArrayVolume]) -> Self {
         let mut by_target: BTreeMap<VolumeId, Vec<&SessionView>> = BTreeMap::new();
         for session in sessions {
             by_target.entry(session.pair.target).or_default().push(session);
@@ -137,11 +163,13 @@ impl<'a> Index<'a> {
             lost_from.entry(pair.source).or_default().push(lost);
             lost_to.insert(pair.target, lost);
         }
-        let lists = sources.arrays.iter().filter_map(|array| array.volumes.as_ref());
-        let blocks = lists.flat_map(|list| list.iter()).map(|volume| (volume.id, volume.blocks)).collect();
         let generation_on =
             sources.records.generations.values().map(|generation| (generation.backup_volume, generation)).collect();
-        Self { sessions, by_target, lost_from, lost_to, boxes, blocks, generation_on }
+        Self { sessions, by_target, lost_from, lost_to, boxes, reported, generation_on }
+    }
+
+    fn walk(&self) -> Walk<'a> {
+        Walk { rest: self.reported }
     }
 
     fn sessions_of(&self, source: VolumeId) -> &'a [SessionView] {

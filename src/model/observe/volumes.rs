@@ -1,6 +1,6 @@
 //! What a transaction volume and a backup volume are called, and what is wrong with them.
 
-use super::{Index, Sources};
+use super::{Index, Sources, Walk};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::records::{BackupVolume, Policy, TransactionVolume};
@@ -13,11 +13,15 @@ use crate::model::snapshot::{
 use crate::model::units::{Blocks, Timestamp};
 
 pub(super) fn transaction_views(sources: &Sources<'_>, index: &Index<'_>) -> Vec<TransactionVolumeView> {
-    sources.records.transaction_volumes.values().map(|volume| transaction_view(sources, index, volume)).collect()
+    let mut walk = index.walk();
+    let volumes = sources.records.transaction_volumes.values();
+    volumes.map(|volume| transaction_view(sources, index, &mut walk, volume)).collect()
 }
 
 pub(super) fn backup_views(sources: &Sources<'_>, index: &Index<'_>) -> Vec<BackupVolumeView> {
-    sources.records.backup_volumes.values().map(|volume| backup_view(sources, index, volume)).collect()
+    let mut walk = index.walk();
+    let volumes = sources.records.backup_volumes.values();
+    volumes.map(|volume| backup_view(sources, index, &mut walk, volume)).collect()
 }
 
 /// The one word for a session.
@@ -36,7 +40,12 @@ pub fn session_state(session: &SessionView) -> TransactionState {
     }
 }
 
-fn transaction_view(sources: &Sources<'_>, index: &Index<'_>, volume: &TransactionVolume) -> TransactionVolumeView {
+fn transaction_view(
+    sources: &Sources<'_>,
+    index: &Index<'_>,
+    walk: &mut Walk<'_>,
+    volume: &TransactionVolume,
+) -> TransactionVolumeView {
     let id = volume.id;
     let ours = || index.sessions_of(id).iter().filter(|session| session.ours && is_synchronization(session));
     let worst = ours().max_by_key(|session| session_state(session));
@@ -60,14 +69,19 @@ fn transaction_view(sources: &Sources<'_>, index: &Index<'_>, volume: &Transacti
         due: due(volume.policy, last_backup.map_or(volume.registered_at, |(_, at)| at), sources.now),
         ready: live.map_or(Ready::Never, |session| session.ready),
         claimed: claim(sources, id),
-        problem: location_problem(index, id, volume.blocks)
+        problem: location_problem(index, walk, id, volume.blocks)
             .or_else(|| worst.and_then(session_problem))
             .or_else(|| lost_from(index, id, true).then(vanished)),
         volume: volume.clone(),
     }
 }
 
-fn backup_view(sources: &Sources<'_>, index: &Index<'_>, volume: &BackupVolume) -> BackupVolumeView {
+fn backup_view(
+    sources: &Sources<'_>,
+    index: &Index<'_>,
+    walk: &mut Walk<'_>,
+    volume: &BackupVolume,
+) -> BackupVolumeView {
     let id = volume.id;
     let sessions = index.by_target.get(&id).map_or(&[][..], Vec::as_slice);
     let generation = index.generation_on.get(&id);
@@ -93,7 +107,7 @@ fn backup_view(sources: &Sources<'_>, index: &Index<'_>, volume: &BackupVolume) 
         transaction_volume: of_session.or(generation.map(|generation| generation.transaction_volume)).or(of_lost),
         generation: generation.map(|generation| generation.version),
         claimed: claim(sources, id),
-        problem: location_problem(index, id, volume.blocks)
+        problem: location_problem(index, walk, id, volume.blocks)
             .or_else(|| ours.and_then(|session| session_problem(session)))
             .or_else(|| (state == BackupState::Unverified && lost.is_some_and(|lost| lost.vanished)).then(vanished)),
         volume: volume.clone(),
@@ -137,16 +151,17 @@ fn due(policy: Option<Policy>, last: Timestamp, now: Timestamp) -> Due {
     if late <= 0 { Due::Ok } else { Due::Overdue(u32::try_from(late / Timestamp::DAY + 1).unwrap_or(u32::MAX)) }
 }
 
-fn location_problem(index: &Index<'_>, id: VolumeId, blocks: Blocks) -> Option<Problem> {
+fn location_problem(index: &Index<'_>, walk: &mut Walk<'_>, id: VolumeId, blocks: Blocks) -> Option<Problem> {
+    let reported = walk.blocks(id);
     let array = index.boxes.get(&id.box_id)?;
     let problem = |code, text| Some(Problem { code, text, array_error: None, since: None });
     if let Reach::IdentityChanged { found } = array.reach {
         return problem(Code::IDENTITY_CHANGED, format!("box {found} answers under the name {}", array.name));
     }
     array.volumes.as_ref()?;
-    match index.blocks.get(&id) {
+    match reported {
         None => problem(Code::VOLUME_MISSING, format!("{} no longer reports volume {}", array.name, id.olu)),
-        Some(found) if *found != blocks => problem(
+        Some(found) if found != blocks => problem(
             Code::VOLUME_MISSING,
             format!("{} reports {} blocks for {}, registered are {}", array.name, found.0, id.olu, blocks.0),
         ),
