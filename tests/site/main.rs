@@ -2,5 +2,6 @@
 
 mod catalogue;
 mod house;
+mod engine;
 mod postgres;
 mod usage;
