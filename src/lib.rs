@@ -17,7 +17,8 @@
 //! | [`engine`] | plans, executes, recovers, watches, serves clients | catalog, driver, model, process |
 //! | `console` | the terminal user interface | engine's client and protocol, model |
 //! | `cli` | the command line's verbs | engine's client and protocol, model, config, console, the embedded array's administration |
-//! | `demo`, `site` | the demonstration site; which site a command works on | catalog, driver, model, process |
+//! | `demo`, `site` | the demonstration site; which site a command works on | catalog, config, driver, model, process |
+//! | `serve` | puts an engine together out of all that | everything but cli and console |
 //! | `config`, `logs` | config.toml, the log file | model, process |
 //!
 //! `tests/rules/walls.rs` reads the `use` lines and holds the house to this map.
@@ -25,11 +26,11 @@
 pub mod catalog;
 pub mod cli;
 pub mod config;
-pub mod console;
 pub mod demo;
 pub mod driver;
 pub mod engine;
 pub mod logs;
 pub mod model;
 pub mod process;
+pub mod serve;
 pub mod site;

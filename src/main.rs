@@ -1,10 +1,13 @@
 //! ecdeck: reads the command line and wires the house together.
 
 use clap::Parser;
+use ecdeck::catalog::anchor::FileAnchor;
 use ecdeck::cli::link::{EngineLine, House, Link, Need, Pending};
 use ecdeck::cli::{CommandLine, Exit, Trouble};
 use ecdeck::engine::client::Start;
+use ecdeck::model::event::ChainHead;
 use ecdeck::process::paths::{DEMO_VARIABLE, Home};
+use ecdeck::serve;
 use ecdeck::site::{NoSite, Site, Wish, choose};
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -31,16 +34,23 @@ struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
-    fn site(&self, changes: bool) -> Result<Site, Trouble> {
-        let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
-        let wish = Wish {
+    fn wish(&self) -> Wish {
+        Wish {
             demo: self.line.demo || demo_in_environment(),
             named: self.line.config.clone(),
-            changes,
+            changes: false,
             terminal: std::io::stdin().is_terminal(),
             serves: false,
-        };
-        choose(&home, &wish).map_err(|error| no_site(&error))
+        }
+    }
+
+    fn choose(&self, wish: &Wish) -> Result<Site, Trouble> {
+        let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
+        choose(&home, wish).map_err(|error| no_site(&error))
+    }
+
+    fn site(&self, changes: bool) -> Result<Site, Trouble> {
+        self.choose(&Wish { changes, ..self.wish() })
     }
 }
 
@@ -67,8 +77,27 @@ impl House for Wiring<'_> {
     fn open(&self, need: Need) -> Pending<'_, Result<Link, Trouble>> {
         Box::pin(async move {
             let site = self.site(need == Need::Changing)?;
+            // Here and not only in the engine, so that a slip in the file is wrong input and not an engine out of reach.
+            serve::configuration(&site).map_err(Trouble::usage)?;
             let start = Start::IfNeeded { arguments: serve_arguments(&site) };
             Ok(Link::new(EngineLine::open(site.home().clone(), start).await?))
+        })
+    }
+
+    fn anchors(&self) -> Result<Vec<ChainHead>, Trouble> {
+        let file = serve::anchor_file(self.site(false)?.home());
+        match FileAnchor::read(&file) {
+            Ok(heads) => Ok(heads),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(Trouble::failed(format!("{}: {error}", file.display()))),
+        }
+    }
+
+    fn serve(&self, detached: bool) -> Pending<'_, Result<(), Trouble>> {
+        Box::pin(async move {
+            let site = self.choose(&Wish { serves: true, changes: true, ..self.wish() })?;
+            let served = serve::run(&site, detached).await;
+            served.map_err(|error| Trouble::not_reachable(error.to_string()))
         })
     }
 

@@ -334,9 +334,9 @@ pub struct Explain {
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Started by a command: ends after ten idle minutes
+    /// Started by a command: says when it is ready, ends when it has been idle for a while
     #[arg(long, hide = true)]
-    pub idle_exit: bool,
+    pub detached: bool,
 }
 
 impl Verb {

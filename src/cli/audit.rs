@@ -1,10 +1,11 @@
 //! `ecdeck audit`: the events, the check of their chain, and their export.
 
 use super::arguments::Audit;
-use super::link::{Link, unexpected};
+use super::link::{House, Link, Need, unexpected};
 use super::table::{Lean, Table};
 use super::{Exit, Trouble, document::Stamp, json, times};
 use crate::engine::protocol::{Answer, Ask};
+use crate::model::chain::{ChainLink, ChainVerifier};
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::sentence;
 use crate::model::snapshot::Snapshot;
@@ -14,11 +15,12 @@ use serde::Serialize;
 /// Events asked for at once.
 const PAGE: u32 = 500;
 
-pub async fn run(verb: &Audit, link: &mut Link) -> Result<Exit, Trouble> {
+pub async fn run(verb: &Audit, house: &dyn House) -> Result<Exit, Trouble> {
+    let link = &mut house.open(Need::Reading).await?;
     let snapshot = link.snapshot().await?;
     match verb {
         Audit::Show { last, json } => show(&snapshot, link, *last, *json).await,
-        Audit::Verify { json } => verify(&snapshot, link, *json).await,
+        Audit::Verify { json } => verify(&snapshot, link, &house.anchors()?, *json).await,
         Audit::Export { from } => export(&snapshot, link, *from).await,
     }
 }
@@ -78,41 +80,41 @@ async fn show(snapshot: &Snapshot, link: &mut Link, last: u32, as_json: bool) ->
 }
 
 #[derive(Serialize)]
-struct Verdict {
+struct VerdictDocument {
     intact: bool,
     events: u64,
-    /// The first event that does not fit, where there is one.
-    broken_at: Option<u64>,
+    /// Heads kept outside the catalogue that were compared.
+    anchors_matched: u64,
+    /// What was done to the chain, as sentences.
+    faults: Vec<String>,
     head: ChainHead,
 }
 
-async fn verify(snapshot: &Snapshot, link: &mut Link, as_json: bool) -> Result<Exit, Trouble> {
-    let mut chain = ChainHead { sequence: 0, hash: ChainHash::start() };
-    let mut broken_at = None;
-    'pages: loop {
-        let page = page(link, chain.sequence + 1).await?;
-        if page.is_empty() {
-            break;
-        }
-        for event in page {
-            let text = serde_json::to_string(&event.event).map_err(|error| Trouble::failed(error.to_string()))?;
-            let hash = chain.hash.next(chain.sequence + 1, &text);
-            if event.sequence != chain.sequence + 1 || event.hash != hash {
-                broken_at = Some(chain.sequence + 1);
-                break 'pages;
-            }
-            chain = ChainHead { sequence: event.sequence, hash };
+async fn verify(snapshot: &Snapshot, link: &mut Link, anchors: &[ChainHead], as_json: bool) -> Result<Exit, Trouble> {
+    let mut verifier = ChainVerifier::new(anchors);
+    let mut next = 1;
+    loop {
+        let page = page(link, next).await?;
+        let Some(last) = page.last() else { break };
+        next = last.sequence + 1;
+        for event in &page {
+            verifier.take(&ChainLink::try_from(event).map_err(|error| Trouble::failed(error.to_string()))?);
         }
     }
-    let intact = broken_at.is_none();
+    let verdict = verifier.finish();
+    let intact = verdict.is_intact();
+    let faults: Vec<String> = verdict.faults.iter().map(ToString::to_string).collect();
     if as_json {
-        let events = chain.sequence;
-        json::print(snapshot.site.demo, &Verdict { intact, events, broken_at, head: chain })?;
-    } else if let Some(sequence) = broken_at {
-        eprintln!("ecdeck: the chain breaks at event {sequence}: it or what came before was altered or taken away");
-    } else {
-        let line = format!("{} events, the chain is whole, its head is {}\n", chain.sequence, chain.hash.as_str());
+        let (events, anchors_matched, head) = (verdict.events, verdict.anchors_matched, verdict.head);
+        json::print(snapshot.site.demo, &VerdictDocument { intact, events, anchors_matched, faults, head })?;
+    } else if intact {
+        let (events, matched) = (verdict.events, verdict.anchors_matched);
+        let head = verdict.head.hash.as_str();
+        let line =
+            format!("{events} events, the chain is whole, {matched} heads kept outside agree; its head is {head}\n");
         json::write_out(line.as_bytes())?;
+    } else {
+        faults.iter().for_each(|fault| eprintln!("ecdeck: {fault}"));
     }
     Ok(if intact { Exit::Done } else { Exit::Failed })
 }

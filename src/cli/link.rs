@@ -4,6 +4,7 @@ use super::Trouble;
 use crate::engine::client::{Client, ClientError, Snapshots, Start};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::codes::Code;
+use crate::model::event::ChainHead;
 use crate::model::snapshot::{Reach, Snapshot};
 use crate::process::paths::Home;
 use std::future::Future;
@@ -28,6 +29,12 @@ pub enum Need {
 /// Opens the line to the site's engine, and starts the engine if need be.
 pub trait House: Send + Sync {
     fn open(&self, need: Need) -> Pending<'_, Result<Link, Trouble>>;
+
+    /// The heads of the audit that are kept outside the catalogue.
+    fn anchors(&self) -> Result<Vec<ChainHead>, Trouble>;
+
+    /// Is the site's engine until asked to end. `detached`: a command started it.
+    fn serve(&self, detached: bool) -> Pending<'_, Result<(), Trouble>>;
 
     /// Whether documents are marked as the demonstration's.
     fn is_demo(&self) -> bool;

@@ -57,11 +57,11 @@ async fn dispatch(verb: &Verb, house: &dyn House) -> Result<Exit, Trouble> {
         Verb::Man => help::man(),
         Verb::Status(asked) => status::run(asked, &mut house.open(Need::Reading).await?).await,
         Verb::History(asked) => history::run(asked, house).await,
-        Verb::Audit { verb } => audit::run(verb, &mut house.open(Need::Reading).await?).await,
+        Verb::Audit { verb } => audit::run(verb, house).await,
         Verb::Policy { verb } => policy::run(verb, house).await,
         Verb::Volume { verb } => volume::run(verb, house).await,
         Verb::Sync { verb } => sync::run(verb, &mut house.open(Need::Changing).await?).await,
         Verb::Backup(asked) => backup::run(asked, &mut house.open(Need::Changing).await?).await,
-        Verb::Serve(_) => Err(Trouble::usage("`ecdeck serve` is started by the program itself")),
+        Verb::Serve(asked) => house.serve(asked.detached).await.map(|()| Exit::Done),
     }
 }

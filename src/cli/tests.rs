@@ -6,6 +6,7 @@ use super::link::{House, Link, Need, Pending};
 use super::{Exit, Trouble, dispatch};
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::codes::Code;
+use crate::model::event::ChainHead;
 use crate::model::plan::plan;
 use crate::model::records::OperationEnd;
 use crate::model::request::{Action, Request};
@@ -14,6 +15,14 @@ use clap::Parser;
 impl House for Fake {
     fn open(&self, _need: Need) -> Pending<'_, Result<Link, Trouble>> {
         Box::pin(async { Ok(self.link()) })
+    }
+
+    fn anchors(&self) -> Result<Vec<ChainHead>, Trouble> {
+        Ok(Vec::new())
+    }
+
+    fn serve(&self, _detached: bool) -> Pending<'_, Result<(), Trouble>> {
+        Box::pin(async { Ok(()) })
     }
 
     fn is_demo(&self) -> bool {

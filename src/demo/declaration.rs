@@ -13,7 +13,7 @@ const DECLARATION: &str = include_str!("../../assets/demo.toml");
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    site: String,
+    site: Name,
     rate: u64,
     filled: u64,
     seed: u64,
@@ -96,7 +96,7 @@ struct DeclaredWorkload {
 /// The demonstration site as it is when it is made.
 #[derive(Debug, Clone)]
 pub struct Declaration {
-    pub site: String,
+    pub site: Name,
     pub bytes_per_second: u64,
     /// Bytes of each volume that are not a hole.
     pub filled: u64,

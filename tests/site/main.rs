@@ -1,9 +1,6 @@
 //! Whole sites: real processes, real files, real sockets, in folders of their own.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
-
 mod catalogue;
-mod engine;
 mod house;
 mod postgres;
 mod usage;

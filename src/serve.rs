@@ -1,0 +1,116 @@
+//! Puts an engine together: configuration, log, catalogue and drivers; for the demonstration site, what it is made of.
+
+use crate::catalog::Catalogue;
+use crate::catalog::anchor::{Anchor, Anchored, FileAnchor, SyslogAnchor};
+use crate::catalog::sql::{OpenOptions, SqlCatalogue};
+use crate::config::{Array, Config};
+use crate::demo;
+use crate::driver::Driver;
+use crate::engine::operation::Limits;
+use crate::engine::serve::{ServeError, serve};
+use crate::engine::{ConfiguredArray, Roles, Settings};
+use crate::logs;
+use crate::model::catalogue_url::CataloguePlace;
+use crate::model::snapshot;
+use crate::process::paths::Home;
+use crate::site::Site;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Serves the site's home until asked to end.
+pub async fn run(site: &Site, detached: bool) -> Result<(), ServeError> {
+    let mut log = None;
+    let kept = &mut log;
+    let served = serve(site.home(), detached, move || async move {
+        let config = configuration(site).map_err(ServeError::Site)?;
+        *kept = Some(logs::start(&config.log, &site.home().log_dir(), "engine").map_err(told)?);
+        prepare(site, &config).await
+    })
+    .await;
+    if let Err(error) = &served {
+        tracing::error!(%error, "the engine ends");
+    }
+    drop(log);
+    served
+}
+
+/// What is wrong, as the one who started the engine is told.
+fn told(error: impl std::fmt::Display) -> ServeError {
+    ServeError::Site(error.to_string())
+}
+
+/// The file outside the catalogue with the heads of its audit.
+pub fn anchor_file(home: &Home) -> PathBuf {
+    home.state_dir().join("audit.heads")
+}
+
+/// The configuration of a site; the demonstration's is part of the program.
+pub fn configuration(site: &Site) -> Result<Config, String> {
+    match site {
+        Site::Configured { config, .. } => Config::load(config).map_err(|error| error.to_string()),
+        Site::Demonstration { .. } => demo::configuration().map_err(|error| error.to_string()),
+    }
+}
+
+async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Settings), ServeError> {
+    let home = site.home();
+    let roles = roles(config)?;
+    let catalogue = open_catalogue(home, config).await?;
+    let mut arrays = Vec::new();
+    for array in &config.arrays {
+        arrays.push(ConfiguredArray { name: array.name.clone(), driver: driver(home, array).await? });
+    }
+    let poll_millis = u32::try_from(config.engine.poll.as_millis()).unwrap_or(u32::MAX);
+    let site = snapshot::Site { name: config.site.to_string(), demo: site.is_demonstration(), poll_millis };
+    let limits = limits(config);
+    let anchored = anchored(home, config, catalogue).await?;
+    Ok((anchored, Settings { site, arrays, roles, limits }))
+}
+
+async fn driver(_home: &Home, array: &Array) -> Result<Arc<dyn Driver>, ServeError> {
+    Err(ServeError::Site(format!("array {} cannot be driven", array.name)))
+}
+
+/// The catalogue, its audit anchored outside.
+async fn anchored(
+    home: &Home,
+    config: &Config,
+    catalogue: Arc<dyn Catalogue>,
+) -> Result<Arc<dyn Catalogue>, ServeError> {
+    let file = anchor_file(home);
+    let opened = FileAnchor::open(&file);
+    let opened = opened.map_err(|error| ServeError::Site(format!("{}: {error}", file.display())))?;
+    let mut anchors: Vec<Box<dyn Anchor>> = vec![Box::new(opened)];
+    // A host without a system log has the file.
+    if let Ok(Some(syslog)) = SyslogAnchor::open(Path::new(SyslogAnchor::SOCKET), config.site.as_str()) {
+        anchors.push(Box::new(syslog));
+    }
+    let anchored = Anchored::new(catalogue, anchors);
+    anchored.anchor_now().await?;
+    Ok(Arc::new(anchored))
+}
+
+async fn open_catalogue(home: &Home, config: &Config) -> Result<Arc<dyn Catalogue>, ServeError> {
+    let place = config.catalogue.clone().unwrap_or_else(|| CataloguePlace::Sqlite(home.catalogue_file()));
+    Ok(Arc::new(SqlCatalogue::open(&place, OpenOptions::default()).await?))
+}
+
+fn roles(config: &Config) -> Result<Roles, ServeError> {
+    let resolved = config.roles.resolve_here().map_err(told)?;
+    let mut roles = Roles::default();
+    roles.administrators = resolved.administrators;
+    roles.operators = resolved.operators;
+    roles.viewers = resolved.viewers;
+    Ok(roles)
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        send: config.limits.command,
+        busy: config.limits.busy,
+        observe: config.limits.observed,
+        accepted: config.limits.accepted,
+        unreadable: config.limits.unreadable,
+        ..Limits::default()
+    }
+}
