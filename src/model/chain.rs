@@ -174,7 +174,12 @@ mod tests {
 
     fn links(count: u64) -> Vec<ChainLink> {
         let events = (0..count)
-            .map(|n| NewEvent::by_engine(Timestamp(n as i64), EventKind::EngineStarted { version: format!("0.{n}.0") }))
+            .map(|n| {
+                NewEvent::by_engine(
+                    Timestamp(n.cast_signed()),
+                    EventKind::EngineStarted { version: format!("0.{n}.0") },
+                )
+            })
             .collect();
         chain(&ChainHead { sequence: 0, hash: ChainHash::start() }, events)
             .unwrap()

@@ -1,5 +1,7 @@
 //! Whole sites: real processes, real files, real sockets, in folders of their own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod catalogue;
 mod house;
 mod postgres;

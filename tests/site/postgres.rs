@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Between two looks whether the server is ready.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// A running server. It ends when this is dropped.
 pub struct Server {
     folder: tempfile::TempDir,
@@ -107,7 +110,7 @@ impl Server {
             if Instant::now() > deadline {
                 return Err("postgres was not ready within 20 s".to_owned());
             }
-            std::thread::yield_now();
+            std::thread::park_timeout(LOOK_AGAIN);
         }
     }
 }
