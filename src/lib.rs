@@ -26,6 +26,7 @@
 pub mod catalog;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod demo;
 pub mod driver;
 pub mod engine;

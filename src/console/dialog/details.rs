@@ -1,0 +1,206 @@
+//! All about one row: figures, records, and the array's own words.
+
+use super::super::app::App;
+use super::super::judge::Subject;
+use super::super::view::sessions;
+use super::{Body, Content, keys_line};
+use crate::model::identity::VolumeId;
+use crate::model::records::{Generation, GenerationState};
+use crate::model::session::{Automation, TransferMode};
+use crate::model::snapshot::{Due, Halves, Ready, SessionView, Snapshot};
+
+pub fn content(app: &App, subject: Subject, width: usize) -> Content {
+    let mut body = Body::new(width);
+    let title = match app.snapshot() {
+        None => "Details".to_owned(),
+        Some(snapshot) => match subject {
+            Subject::Volume(id) => transaction_volume(app, snapshot, id, &mut body),
+            Subject::Session { source, target, .. } => {
+                for session in snapshot.sessions_of(source).iter().filter(|session| session.pair.target == target) {
+                    describe(app, snapshot, session, &mut body);
+                }
+                format!("Copy of {} to {}", snapshot.label(source), snapshot.label(target))
+            }
+            Subject::Backup { id, .. } => backup_volume(app, snapshot, id, &mut body),
+            Subject::Generation { volume, version, .. } => {
+                let generations = snapshot.generations_of(volume);
+                if let Some(generation) = generations.iter().find(|generation| generation.version == version) {
+                    describe_generation(app, snapshot, generation, &mut body);
+                }
+                format!("{version} of {}", snapshot.label(volume))
+            }
+        },
+    };
+    if body.lines.is_empty() {
+        body.text(0, "It is no longer there.", app.look.theme.dim);
+    }
+    Content { title, body, bottom: vec![keys_line(app, &[("Esc", "back")])], typing: None, loud: false }
+}
+
+fn transaction_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut Body) -> String {
+    let (dim, text) = (app.look.theme.dim, app.look.theme.text);
+    let Some(view) = snapshot.transaction_volume(id) else { return "Details".to_owned() };
+    let volume = &view.volume;
+    body.field("where", &snapshot.location(id), dim, text);
+    body.field("identity", &id.to_string(), dim, text);
+    body.field("size", &format!("{}, {} blocks", volume.blocks, volume.blocks.0), dim, text);
+    let policy = match volume.policy {
+        None => "none".to_owned(),
+        Some(policy) => {
+            format!("{} generations, every {} days, mode {}", policy.generations, policy.interval_days, policy.mode)
+        }
+    };
+    body.field("policy", &policy, dim, text);
+    body.field("kept", &format!("{}; the next one is {}", view.kept, volume.next_version), dim, text);
+    let last =
+        view.last_backup.map_or("never".to_owned(), |(version, at)| format!("{version}, {}", app.clock.moment(at)));
+    body.field("last backup", &last, dim, text);
+    let due = match view.due {
+        Due::NoPolicy => "no policy".to_owned(),
+        Due::Ok => "in time".to_owned(),
+        Due::Overdue(days) => format!("overdue by {days} days"),
+    };
+    body.field("due", &due, dim, text);
+    body.field("state", &view.state.to_string(), dim, app.look.theme.transaction(view.state));
+    body.field("ready", &ready(app, view.ready), dim, text);
+    if let Some(problem) = &view.problem {
+        body.field("problem", &format!("{} ({})", problem.text, problem.code), dim, app.look.theme.problem);
+    }
+    if let Some(claim) = &view.claimed {
+        let since = app.clock.moment_or_minute(claim.since);
+        let text_line = format!("{} {} by {}, since {since}", claim.verb, claim.operation, claim.holder);
+        body.field("held by", &text_line, dim, text);
+    }
+    for session in snapshot.sessions_of(id) {
+        body.gap();
+        body.text(0, &format!("Copy to {}", snapshot.label(session.pair.target)), app.look.theme.title);
+        describe(app, snapshot, session, body);
+    }
+    for generation in snapshot.generations_of(id).iter().rev() {
+        body.gap();
+        body.text(0, &format!("Generation {}", generation.version), app.look.theme.title);
+        describe_generation(app, snapshot, generation, body);
+    }
+    format!("{}", volume.name)
+}
+
+fn backup_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut Body) -> String {
+    let (dim, text) = (app.look.theme.dim, app.look.theme.text);
+    let Some(view) = snapshot.backup_volume(id) else { return "Details".to_owned() };
+    body.field("where", &snapshot.location(id), dim, text);
+    body.field("identity", &id.to_string(), dim, text);
+    body.field("size", &format!("{}, {} blocks", view.volume.blocks, view.volume.blocks.0), dim, text);
+    body.field("state", &view.state.to_string(), dim, app.look.theme.backup(view.state));
+    if let Some(owner) = view.transaction_volume {
+        body.field("belongs to", &snapshot.label(owner), dim, text);
+    }
+    if let Some(problem) = &view.problem {
+        body.field("problem", &format!("{} ({})", problem.text, problem.code), dim, app.look.theme.problem);
+    }
+    if let Some(claim) = &view.claimed {
+        let since = app.clock.moment_or_minute(claim.since);
+        body.field("held by", &format!("{} by {}, since {since}", claim.operation, claim.holder), dim, text);
+    }
+    for session in snapshot.sessions.iter().filter(|session| session.pair.target == id) {
+        body.gap();
+        body.text(0, &format!("Copy from {}", snapshot.label(session.pair.source)), app.look.theme.title);
+        describe(app, snapshot, session, body);
+    }
+    let owner = view.transaction_volume.zip(view.generation);
+    if let Some((owner, version)) = owner {
+        for generation in snapshot.generations_of(owner).iter().filter(|generation| generation.version == version) {
+            body.gap();
+            body.text(0, &format!("Generation {version}"), app.look.theme.title);
+            describe_generation(app, snapshot, generation, body);
+        }
+    }
+    format!("Backup volume {}", snapshot.label(id))
+}
+
+fn describe(app: &App, snapshot: &Snapshot, session: &SessionView, body: &mut Body) {
+    let (dim, text) = (app.look.theme.dim, app.look.theme.text);
+    let state = sessions::state_of(session);
+    let full = match session.full {
+        Some(true) => ", full",
+        Some(false) => ", difference",
+        None => "",
+    };
+    body.field("kind", &format!("{}{full}, session {}", session.pair.kind, session.sid), dim, text);
+    let ours = format!("{} / {}", session.status, session.phase);
+    body.field("state", &ours, dim, app.look.theme.transaction(state));
+    let words = format!("{} / {}", session.words.status.escaped(), session.words.phase.escaped());
+    body.field("the array says", &words, dim, text);
+    if let Some(error) = session.error {
+        body.field("its error code", &error.to_string(), dim, app.look.theme.problem);
+    }
+    if let Some(progress) = session.progress {
+        let percent = progress.percent().map_or_else(String::new, |percent| format!(" ({percent})"));
+        body.field("copied", &format!("{} of {}{percent}", progress.done, progress.total), dim, text);
+    }
+    if let Some(difference) = session.difference {
+        body.field("changed since", &difference.to_string(), dim, text);
+    }
+    body.field("ready", &ready(app, session.ready), dim, text);
+    body.field("since", &app.clock.moment(session.since), dim, text);
+    if let Some(modes) = session.modes {
+        let transfer = match modes.transfer {
+            TransferMode::Synchronous => "synchronous",
+            TransferMode::Stack => "stack",
+            TransferMode::Consistency => "consistency",
+            TransferMode::Through => "through",
+        };
+        let by = |automation| if automation == Automation::Automatic { "automatic" } else { "manual" };
+        let modes = format!("{transfer}, split {}, recovery {}", by(modes.split), by(modes.recovery));
+        body.field("modes", &modes, dim, text);
+    }
+    match &session.halves {
+        Halves::One | Halves::Agree => {}
+        Halves::Disagree { other_status, other_phase, other_taken_at } => {
+            let at = app.clock.moment_or_minute(*other_taken_at);
+            let line = format!("{other_status} / {other_phase}, read at {at}");
+            body.field("the other half", &line, dim, app.look.theme.problem);
+        }
+        Halves::Missing { source_reports } => {
+            let line = if *source_reports { "missing on the target's box" } else { "missing on the source's box" };
+            body.field("the other half", line, dim, app.look.theme.problem);
+        }
+        Halves::OtherUnread => body.field("the other half", "not read", dim, app.look.theme.warning),
+    }
+    let by = if session.ours { "ecdeck".to_owned() } else { session.requestor.escaped() };
+    body.field("made by", &by, dim, text);
+    let age = snapshot.taken_at.since(session.taken_at);
+    if age > 2 * i64::from(snapshot.site.poll_millis) {
+        body.field("read", &app.clock.moment(session.taken_at), dim, app.look.theme.warning);
+    }
+}
+
+fn describe_generation(app: &App, snapshot: &Snapshot, generation: &Generation, body: &mut Body) {
+    let (dim, text) = (app.look.theme.dim, app.look.theme.text);
+    body.field("taken", &app.clock.moment(generation.taken_at), dim, text);
+    body.field("on", &snapshot.location(generation.backup_volume), dim, text);
+    body.field("size", &generation.blocks.to_string(), dim, text);
+    body.field("mode", &generation.mode.to_string(), dim, text);
+    let (state, style) = match &generation.state {
+        GenerationState::Valid => ("valid".to_owned(), text),
+        GenerationState::InDoubt(why) => (format!("in doubt: {why}"), app.look.theme.warning),
+        GenerationState::NeedsAttention(why) => (format!("needs attention: {why}"), app.look.theme.warning),
+    };
+    body.field("state", &state, dim, style);
+    if let Some(why) = &generation.held {
+        body.field("held", &why.escaped(), dim, text);
+    }
+    let origin = match (generation.provisioned, generation.operation) {
+        (true, _) => "set up with the demonstration site".to_owned(),
+        (false, Some(operation)) => operation.to_string(),
+        (false, None) => "adopted".to_owned(),
+    };
+    body.field("made by", &origin, dim, text);
+}
+
+fn ready(app: &App, ready: Ready) -> String {
+    match ready {
+        Ready::Never => "nothing moves towards it".to_owned(),
+        Ready::NotYetKnown => "not yet known".to_owned(),
+        ready => app.clock.ready(ready, 30),
+    }
+}

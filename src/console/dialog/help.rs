@@ -1,0 +1,57 @@
+//! Help, made from the key table.
+
+use super::super::app::App;
+use super::super::keys::{Group, TABLE};
+use super::{Body, Content, keys_line};
+use crate::model::snapshot::{BackupState, TransactionState};
+
+const SIGNS: [TransactionState; 8] = [
+    TransactionState::None,
+    TransactionState::Copying,
+    TransactionState::Equivalent,
+    TransactionState::Suspended,
+    TransactionState::Halted,
+    TransactionState::HalfOpen,
+    TransactionState::Unknown,
+    TransactionState::Error,
+];
+
+const POOL_SIGNS: [BackupState; 5] = [
+    BackupState::Unused,
+    BackupState::Bound,
+    BackupState::Generation,
+    BackupState::SuspendedGeneration,
+    BackupState::Foreign,
+];
+
+pub fn content(app: &App, width: usize) -> Content {
+    let theme = app.look.theme;
+    let mut body = Body::new(width);
+    for group in Group::ALL {
+        body.gap();
+        body.text(0, group.title(), theme.title);
+        for entry in TABLE.iter().filter(|entry| entry.group == group) {
+            let keys: Vec<String> = app.keys.keys(entry.command).iter().map(ToString::to_string).collect();
+            body.hanging(2, &format!("{:<18}", keys.join(" ")), entry.help, theme.key, theme.text);
+        }
+    }
+    body.gap();
+    body.text(0, "Signs", theme.title);
+    for state in SIGNS {
+        let lead = format!("{:<18}", app.look.glyphs.transaction(state));
+        body.hanging(2, &lead, &state.to_string(), theme.transaction(state), theme.text);
+    }
+    for state in POOL_SIGNS {
+        let lead = format!("{:<18}", app.look.glyphs.backup(state));
+        body.hanging(2, &lead, &format!("pool: {state}"), theme.backup(state), theme.text);
+    }
+    body.gap();
+    body.text(
+        0,
+        "A dim key would be refused for the selected row; pressing it tells why and what leads on. \
+         Whatever changes something shows its plan first and runs only what is agreed to.",
+        theme.dim,
+    );
+    let bottom = vec![keys_line(app, &[("j k", "scroll"), ("Esc", "back")])];
+    Content { title: "Help".to_owned(), body, bottom, typing: None, loud: false }
+}

@@ -1,0 +1,189 @@
+//! The plan dialog: what would be done, the exact commands, what to know before, and the agreement.
+
+use super::super::app::App;
+use super::super::keys::Command;
+use super::{Body, Content, keys_line, words};
+use crate::engine::protocol::PlannedAnswer;
+use crate::model::request::Request;
+use ratatui::text::{Line, Span};
+use tui_input::Input;
+use unicode_width::UnicodeWidthStr;
+
+/// A request on its way to agreement.
+#[derive(Debug, Clone)]
+pub struct PlanDialog {
+    pub request: Request,
+    /// Of the question that is open, if one is.
+    pub ticket: Option<u64>,
+    pub stage: Stage,
+    pub note: Option<Note>,
+    /// What has been typed of the name that the plan wants.
+    pub name: Input,
+    /// The name is being typed; else Cancel has the focus.
+    pub typing: bool,
+    /// The dialog as it is has reached the terminal: keys count.
+    pub armed: bool,
+    pub scroll: usize,
+}
+
+#[derive(Debug, Clone)]
+pub enum Stage {
+    /// The engine has not answered yet.
+    Asking,
+    Shown(Box<PlannedAnswer>),
+    /// Agreed to; the engine has not answered yet.
+    Running(Box<PlannedAnswer>),
+}
+
+/// Why the dialog says something else than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// The site changed while the dialog was open.
+    Changed,
+    /// It was agreed to, but another plan would have run: nothing did.
+    NothingRan,
+    WrongName,
+}
+
+impl PlanDialog {
+    pub fn new(request: Request, ticket: u64) -> Self {
+        Self {
+            request,
+            ticket: Some(ticket),
+            stage: Stage::Asking,
+            note: None,
+            name: Input::default(),
+            typing: false,
+            armed: false,
+            scroll: 0,
+        }
+    }
+
+    pub fn answer(&self) -> Option<&PlannedAnswer> {
+        match &self.stage {
+            Stage::Asking => None,
+            Stage::Shown(answer) | Stage::Running(answer) => Some(answer),
+        }
+    }
+
+    /// Takes a new answer; another digest is another plan, which must be seen before it can be agreed to.
+    pub fn show(&mut self, answer: PlannedAnswer, note: Option<Note>) {
+        let same = self.answer().is_none_or(|shown| shown.plan.digest() == answer.plan.digest());
+        if !same || note.is_some() {
+            self.armed = false;
+            self.typing = false;
+            self.name.reset();
+            self.note = note.or(Some(Note::Changed));
+        }
+        self.ticket = None;
+        self.stage = Stage::Shown(Box::new(answer));
+    }
+}
+
+pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
+    let theme = app.look.theme;
+    let mut body = Body::new(width);
+    let verb = words::verb_noun(dialog.request.action.verb());
+    let (Some(answer), Some(snapshot)) = (dialog.answer(), app.snapshot()) else {
+        body.text(0, "Asking the engine what this would do.", theme.dim);
+        let bottom = vec![cancel_line(app, None)];
+        return Content { title: verb.to_owned(), body, bottom, typing: None, loud: false };
+    };
+    let plan = &answer.plan;
+    match dialog.note {
+        Some(Note::Changed) => body.text(0, "The site has changed: this is the plan now.", theme.warning),
+        Some(Note::NothingRan) => {
+            body.text(
+                0,
+                "The plan had changed when it was agreed to. Nothing ran; this is the plan now.",
+                theme.warning,
+            );
+        }
+        Some(Note::WrongName) | None => {}
+    }
+    body.gap();
+    let several = plan.items().len() + plan.refused().len() > 1;
+    for (index, item) in plan.items().iter().enumerate() {
+        if several {
+            body.text(0, &words::item_name(snapshot, item), theme.title);
+        }
+        let indent = if several { 2 } else { 0 };
+        for (number, step) in item.steps.iter().enumerate() {
+            let lead = format!("{} ", number + 1);
+            body.hanging(indent, &lead, &words::step_words(snapshot, step), theme.dim, theme.text);
+        }
+        for command in answer.commands.get(index).into_iter().flatten() {
+            body.hanging(indent + 2, "$ ", command, theme.frame, theme.dim);
+        }
+        let lead = format!("{} ", app.look.glyphs.attention);
+        for notice in &item.notices {
+            body.hanging(indent, &lead, &format!("{} ({})", notice.text, notice.code), theme.warning, theme.warning);
+        }
+        if several {
+            body.gap();
+        }
+    }
+    if !plan.refused().is_empty() {
+        body.gap();
+        body.text(0, "Not these:", theme.title);
+        for refusal in plan.refused() {
+            let name = refusal.volume.map_or_else(String::new, |id| format!("{}: ", snapshot.label(id)));
+            body.hanging(2, &name, &words::refusal(app, refusal), theme.text, theme.warning);
+        }
+    }
+    if plan.items().len() > 1 {
+        body.gap();
+        body.text(0, "Each volume for itself, not at one instant.", theme.dim);
+    }
+    let mut bottom = Vec::new();
+    let mut typing = None;
+    if let Some(confirmation) = plan.confirmation() {
+        body.gap();
+        body.hanging(0, &format!("{} ", app.look.glyphs.attention), &confirmation.what, theme.danger, theme.danger);
+        let lead = format!("Type {} to agree: ", confirmation.name);
+        let column = lead.width() + dialog.name.visual_cursor();
+        if dialog.typing {
+            typing = Some((bottom.len(), column as u16));
+        }
+        let mut line = vec![
+            Span::styled(lead, if dialog.typing { theme.text } else { theme.dim }),
+            Span::styled(dialog.name.value().to_owned(), theme.title),
+        ];
+        if dialog.note == Some(Note::WrongName) {
+            line.push(Span::styled("  this is another name", theme.warning));
+        }
+        bottom.push(Line::from(line));
+    }
+    bottom.push(cancel_line(app, Some(dialog)));
+    let loud = plan.confirmation().is_some();
+    Content { title: words::title(snapshot, plan), body, bottom, typing, loud }
+}
+
+/// Cancel, which has the focus, and the key that agrees.
+fn cancel_line(app: &App, dialog: Option<&PlanDialog>) -> Line<'static> {
+    let theme = app.look.theme;
+    let typing = dialog.is_some_and(|dialog| dialog.typing);
+    let mut spans =
+        vec![Span::styled(" Cancel ", if typing { theme.button } else { theme.button_focused }), Span::raw("   ")];
+    let Some((dialog, answer)) = dialog.and_then(|dialog| Some((dialog, dialog.answer()?))) else {
+        spans.extend(keys_line(app, &[("Esc", "back")]).spans);
+        return Line::from(spans);
+    };
+    if matches!(dialog.stage, Stage::Running(_)) {
+        spans.push(Span::styled("Agreed; waiting for the engine.", theme.accent));
+        return Line::from(spans);
+    }
+    let (run, all) = (answer.plan.items().len(), answer.plan.items().len() + answer.plan.refused().len());
+    let what = if all > 1 { format!("run {run} of {all}") } else { "run".to_owned() };
+    let agree = app.keys.key(Command::Agree);
+    if typing {
+        spans.extend(keys_line(app, &[("Enter", &what), ("Esc", "back")]).spans);
+    } else if answer.plan.confirmation().is_some() {
+        spans.extend(keys_line(app, &[(&agree, "type the name"), ("Esc", "back")]).spans);
+    } else {
+        spans.extend(keys_line(app, &[(&agree, &what), ("Esc", "back")]).spans);
+    }
+    let digest = answer.plan.digest().as_str();
+    spans.push(Span::styled(format!("   plan {}", digest.get(..8).unwrap_or(digest)), theme.dim));
+    Line::from(spans)
+}

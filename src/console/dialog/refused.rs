@@ -1,0 +1,69 @@
+//! The refusal dialog: why not, what nearly fits, and requests that lead on.
+
+use super::super::app::App;
+use super::{Body, Content, keys_line, words};
+use crate::model::plan::Refusal;
+use crate::model::request::Request;
+
+/// A request that the rules refuse. It is asked again with every snapshot: what becomes possible turns into its plan.
+#[derive(Debug, Clone)]
+pub struct RefusedDialog {
+    pub request: Request,
+    pub refusal: Refusal,
+    pub ticket: Option<u64>,
+    pub scroll: usize,
+}
+
+impl RefusedDialog {
+    pub fn new(request: Request, refusal: Refusal) -> Self {
+        Self { request, refusal, ticket: None, scroll: 0 }
+    }
+}
+
+pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
+    let theme = app.look.theme;
+    let refusal = &dialog.refusal;
+    let mut body = Body::new(width);
+    body.text(0, &words::refusal(app, refusal), theme.text);
+    for also in &refusal.also {
+        let name = also.volume.zip(app.snapshot()).map_or_else(String::new, |(id, snapshot)| snapshot.label(id) + ": ");
+        body.hanging(2, &name, &words::refusal(app, also), theme.text, theme.warning);
+    }
+    body.gap();
+    let array = refusal.array_code.as_ref().map_or_else(String::new, |code| format!(", the array would say {code}"));
+    match refusal.code.explain() {
+        Some(row) => {
+            body.hanging(0, &format!("{} ", refusal.code), &format!("{}{array}", row.text), theme.accent, theme.text);
+            body.text(2, row.why, theme.dim);
+            body.text(2, row.remedy, theme.dim);
+        }
+        None => body.text(0, &format!("{}{array}", refusal.code), theme.accent),
+    }
+    if !refusal.near_misses.is_empty() {
+        body.gap();
+        body.text(0, "Nearly:", theme.title);
+        let names = refusal.near_misses.iter().map(|miss| miss.name.len()).max().unwrap_or(0);
+        for miss in &refusal.near_misses {
+            body.hanging(2, &format!("{:<names$}  ", miss.name), &miss.why, theme.text, theme.dim);
+        }
+    }
+    if !refusal.remedies.is_empty() {
+        body.gap();
+        body.text(0, "What leads on (each shows its plan first):", theme.title);
+        for (index, remedy) in refusal.remedies.iter().enumerate() {
+            let key = if index < 9 { format!("{} ", index + 1) } else { "  ".to_owned() };
+            let style = if remedy.destroys { theme.danger } else { theme.text };
+            let destroys = if remedy.destroys { " - gives up data" } else { "" };
+            body.hanging(2, &key, &format!("{}{destroys}", remedy.label), theme.key, style);
+        }
+    }
+    let verb = words::verb_noun(dialog.request.action.verb());
+    let what = dialog.request.action.volumes();
+    let title = match (what, app.snapshot()) {
+        ([one], Some(snapshot)) => format!("Refused - {verb}: {}", snapshot.label(*one)),
+        _ => format!("Refused - {verb}"),
+    };
+    let keys: &[(&str, &str)] =
+        if refusal.remedies.is_empty() { &[("Esc", "back")] } else { &[("1-9", "take that way"), ("Esc", "back")] };
+    Content { title, body, bottom: vec![keys_line(app, keys)], typing: None, loud: false }
+}

@@ -1,0 +1,145 @@
+//! The way out of a red row: the cause, the array's own word and code, what works now, and whether the window holds.
+
+use super::super::app::App;
+use super::super::format::{Clock, rate};
+use super::super::judge::{self, Subject};
+use super::super::keys::Command;
+use super::super::picture::is_moving;
+use super::super::view::sessions;
+use super::{Body, Content, keys_line, words};
+use crate::model::identity::VolumeId;
+use crate::model::snapshot::{Snapshot, TransactionVolumeView};
+use crate::model::units::Timestamp;
+
+/// The verbs that may help, in the order in which they are tried.
+const WAYS: [Command; 6] =
+    [Command::Resume, Command::Suspend, Command::Cancel, Command::ForceStop, Command::Start, Command::Backup];
+
+pub fn content(app: &App, volume: VolumeId, width: usize) -> Content {
+    let theme = app.look.theme;
+    let mut body = Body::new(width);
+    let mut title = "Way out".to_owned();
+    if let Some((snapshot, view)) =
+        app.snapshot().and_then(|snapshot| Some((snapshot, snapshot.transaction_volume(volume)?)))
+    {
+        title = format!("Way out: {}", view.volume.name);
+        cause(app, snapshot, view, &mut body);
+        ways(app, snapshot, view, &mut body);
+        body.gap();
+        body.text(0, "The window", theme.title);
+        for line in window(app, snapshot, view) {
+            body.text(2, &line, theme.text);
+        }
+    } else {
+        body.text(0, "The volume is no longer registered.", theme.dim);
+    }
+    let details = app.keys.key(Command::Details);
+    let bottom = vec![keys_line(app, &[(&details, "all details"), ("Esc", "back")])];
+    Content { title, body, bottom, typing: None, loud: true }
+}
+
+fn cause(app: &App, snapshot: &Snapshot, view: &TransactionVolumeView, body: &mut Body) {
+    let theme = app.look.theme;
+    body.text(0, "What happened", theme.title);
+    if let Some(problem) = &view.problem {
+        let since = problem.since.map_or_else(String::new, |at| format!(", since {}", app.clock.moment_or_minute(at)));
+        body.text(2, &format!("{} ({}){since}", problem.text, problem.code), theme.problem);
+        if let Some(row) = problem.code.explain() {
+            body.text(2, &format!("{} {}", row.why, row.remedy), theme.dim);
+        }
+    } else {
+        body.text(2, &format!("{} is {}.", view.volume.name, view.state), theme.text);
+    }
+    if let Some(session) = sessions::governing(snapshot, view.volume.id) {
+        body.gap();
+        let words = format!("{} / {}", session.words.status.escaped(), session.words.phase.escaped());
+        body.field("the array says", &words, theme.dim, theme.text);
+        if let Some(error) = session.error.or(view.problem.as_ref().and_then(|problem| problem.array_error)) {
+            body.field("its error code", &error.to_string(), theme.dim, theme.problem);
+        }
+        let target =
+            format!("{} to {}, session {}", session.pair.kind, snapshot.label(session.pair.target), session.sid);
+        body.field("the copy", &target, theme.dim, theme.text);
+    }
+    if let Some((version, at)) = view.last_backup {
+        let text = format!("{version} of {}: it is not touched by this", app.clock.moment(at));
+        body.field("last backup", &text, theme.dim, theme.text);
+    }
+}
+
+/// What the rules allow now comes with its key; starting again is named even before it is possible.
+fn ways(app: &App, snapshot: &Snapshot, view: &TransactionVolumeView, body: &mut Body) {
+    let theme = app.look.theme;
+    body.gap();
+    body.text(0, "What works now", theme.title);
+    if app.settings.read_only {
+        body.text(2, "Nothing from this console: it was started with --read-only.", theme.dim);
+        return;
+    }
+    let mut shown = 0;
+    let mut may_start = false;
+    for command in WAYS {
+        let Some(request) = judge::request(command, Subject::Volume(view.volume.id)) else { continue };
+        if let Ok(plan) = (app.planner)(snapshot, &request) {
+            let lead = format!("{}  ", app.keys.key(command));
+            body.hanging(2, &lead, &words::in_short(snapshot, &plan), theme.key, theme.text);
+            may_start |= command == Command::Start;
+            shown += 1;
+        }
+    }
+    if shown == 0 {
+        body.text(2, "No verb is allowed in this state; the cause has to be repaired on the array first.", theme.text);
+    }
+    if !may_start {
+        let start = app.keys.key(Command::Start);
+        body.hanging(
+            2,
+            &format!("{start}  "),
+            "afterwards, when the cause is repaired, starts again",
+            theme.key_off,
+            theme.dim,
+        );
+    }
+}
+
+/// Whether the next backup can still be made in time.
+fn window(app: &App, snapshot: &Snapshot, view: &TransactionVolumeView) -> Vec<String> {
+    let Some(policy) = view.volume.policy else {
+        return vec!["No policy is set, so there is no window to meet.".to_owned()];
+    };
+    let from = view.last_backup.map_or(view.volume.registered_at, |(_, at)| at);
+    let due = from.plus_millis(i64::from(policy.interval_days) * Timestamp::DAY);
+    let fastest = snapshot
+        .sessions
+        .iter()
+        .filter(|session| is_moving(session) && session.pair.source.box_id == view.volume.id.box_id)
+        .filter_map(|session| session.rate)
+        .max();
+    let due_words = app.clock.moment(due);
+    let mut lines = vec![if due <= app.clock.now {
+        format!("The next backup was due {due_words}.")
+    } else {
+        format!("The next backup is due {due_words}.")
+    }];
+    match fastest.filter(|rate| *rate > 0) {
+        None => lines.push("Nothing is being copied on this array now, so there is no rate to reckon with.".to_owned()),
+        Some(bytes) => {
+            let millis = i64::try_from(view.volume.blocks.bytes().saturating_mul(1000) / bytes).unwrap_or(i64::MAX);
+            let ready = app.clock.now.plus_millis(millis);
+            let when = app.clock.moment_or_minute(ready);
+            let verdict = if due <= app.clock.now {
+                "as late as that, but no later"
+            } else if ready <= due {
+                "in time"
+            } else {
+                "too late"
+            };
+            let span = Clock::span(millis);
+            lines.push(format!(
+                "Started again in full now, at {} it takes {span} and is ready at {when}: {verdict}.",
+                rate(bytes)
+            ));
+        }
+    }
+    lines
+}

@@ -1,0 +1,226 @@
+//! Screens of the fixture as text with their styles, for snapshots; and as bytes, for looking at them.
+
+use super::app::{App, Effect, Link, Msg, Settings};
+use super::fixture;
+use super::format::Clock;
+use super::keys::{Key, KeyMap};
+use super::terminal::paint::Painter;
+use super::theme::ThemeName;
+use super::update::update;
+use super::view::view;
+use crate::engine::protocol::{Answer, PlannedAnswer};
+use crate::model::plan::plan;
+use crate::model::snapshot::Snapshot;
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::{Color, Modifier};
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// A console on a site, with an engine that answers questions by the rules.
+pub struct Bench {
+    pub app: App,
+    pub snapshot: Arc<Snapshot>,
+    /// What was asked for and not answered.
+    pub effects: Vec<Effect>,
+}
+
+impl Bench {
+    pub fn new(settings: Settings, size: (u16, u16)) -> Self {
+        Self::on(fixture::demo(), settings, size)
+    }
+
+    pub fn on(snapshot: Snapshot, settings: Settings, size: (u16, u16)) -> Self {
+        let clock = Clock::new(fixture::NOW, TimeZone::UTC);
+        let app = App::new(settings, KeyMap::default(), plan, clock, size);
+        let mut bench = Self { app, snapshot: Arc::new(snapshot), effects: Vec::new() };
+        bench.tell(Msg::Link(Link::Live));
+        bench.tell(Msg::Snapshot(Arc::clone(&bench.snapshot)));
+        bench.tell(Msg::Drawn);
+        bench
+    }
+
+    pub fn tell(&mut self, msg: Msg) {
+        let effects = update(&mut self.app, msg);
+        self.effects.extend(effects);
+    }
+
+    /// The site changes.
+    pub fn site(&mut self, change: impl FnOnce(&mut Snapshot)) {
+        let mut next = (*self.snapshot).clone();
+        next.sequence += 1;
+        change(&mut next);
+        self.snapshot = Arc::new(next);
+        self.tell(Msg::Snapshot(Arc::clone(&self.snapshot)));
+    }
+
+    /// Types keys; after each the engine answers and the screen is drawn.
+    pub fn keys(&mut self, keys: impl IntoIterator<Item = Key>) -> &mut Self {
+        for key in keys {
+            self.tell(Msg::Key(key));
+            self.answer();
+            self.tell(Msg::Drawn);
+        }
+        self
+    }
+
+    pub fn types(&mut self, text: &str) -> &mut Self {
+        self.keys(text.chars().map(Key::Char))
+    }
+
+    /// Answers questions for plans, as the engine does. What is to be run stays.
+    pub fn answer(&mut self) {
+        let mut open = std::mem::take(&mut self.effects);
+        open.retain(|effect| {
+            let Effect::Plan { ticket, request } = effect else { return true };
+            let answer = match plan(&self.snapshot, request) {
+                Ok(plan) => {
+                    let commands = plan.items().iter().map(|item| vec![format!("acec {} ...", item.verb)]).collect();
+                    Answer::Planned(PlannedAnswer { plan, commands, sequence: self.snapshot.sequence })
+                }
+                Err(refusal) => Answer::Refused { refusal },
+            };
+            update(&mut self.app, Msg::Answer { ticket: *ticket, answer: Box::new(answer) });
+            false
+        });
+        self.effects = open;
+    }
+
+    /// Puts the cursor on a volume of that name.
+    pub fn at(&mut self, name: &str) -> &mut Self {
+        let picture = self.app.picture.as_ref().unwrap();
+        let row =
+            (0..picture.volumes.len()).find(|row| picture.volume(*row).unwrap().volume.name.as_str() == name).unwrap();
+        self.app.select(super::app::Pane::Volumes, row);
+        self.app.settle();
+        self
+    }
+
+    pub fn buffer(&self) -> Buffer {
+        let (width, height) = self.app.size;
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| view(&self.app, frame)).unwrap();
+        terminal.backend().buffer().clone()
+    }
+
+    pub fn text(&self) -> String {
+        text(&self.buffer())
+    }
+
+    /// The screen and under it the styles, run by run.
+    pub fn screen(&self) -> String {
+        let buffer = self.buffer();
+        format!("{}\nstyles:\n{}", text(&buffer), styles(&buffer))
+    }
+
+    /// The screen as a terminal gets it.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut terminal = Terminal::new(Painter::new(Vec::new(), self.app.size)).unwrap();
+        terminal.draw(|frame| view(&self.app, frame)).unwrap();
+        terminal.backend().out().clone()
+    }
+}
+
+fn text(buffer: &Buffer) -> String {
+    let mut out = String::new();
+    for y in 0..buffer.area.height {
+        let mut line = String::new();
+        let mut skip = 0;
+        for x in 0..buffer.area.width {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            let symbol = buffer[(x, y)].symbol();
+            line.push_str(symbol);
+            skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// `row: from-to colours` for each run that is not plain text.
+fn styles(buffer: &Buffer) -> String {
+    let mut out = String::new();
+    for y in 0..buffer.area.height {
+        let mut line = String::new();
+        let mut x = 0;
+        while x < buffer.area.width {
+            let look = |x: u16| {
+                let cell = &buffer[(x, y)];
+                (cell.fg, cell.bg, cell.modifier)
+            };
+            let from = x;
+            while x < buffer.area.width && look(x) == look(from) {
+                x += 1;
+            }
+            if look(from) != (Color::Reset, Color::Reset, Modifier::empty()) {
+                let (fg, bg, modifier) = look(from);
+                write!(line, " {from}-{}", x - 1).unwrap();
+                if fg != Color::Reset {
+                    write!(line, " {fg}").unwrap();
+                }
+                if bg != Color::Reset {
+                    write!(line, " on {bg}").unwrap();
+                }
+                if !modifier.is_empty() {
+                    write!(line, " {modifier:?}").unwrap();
+                }
+                line.push(';');
+            }
+        }
+        if !line.is_empty() {
+            writeln!(out, "{y}:{line}").unwrap();
+        }
+    }
+    out
+}
+
+fn light() -> Settings {
+    Settings { theme: ThemeName::Light, ..Settings::default() }
+}
+
+/// Writes screens as a terminal gets them, for looking at them: `ECDECK_SCREENS=folder cargo test screens -- --ignored`.
+#[test]
+#[ignore = "writes files for looking at"]
+fn print_screens() {
+    let folder = std::path::PathBuf::from(std::env::var("ECDECK_SCREENS").unwrap());
+    let save = |name: &str, bench: &Bench| std::fs::write(folder.join(name), bench.bytes()).unwrap();
+    let standard = Settings::default();
+    for (name, size) in [("small", (80, 24)), ("middle", (120, 40)), ("large", (200, 60))] {
+        let mut bench = Bench::new(standard, size);
+        save(&format!("{name}-main"), &bench);
+        bench.at("demo-ora02").keys([Key::Char('b')]);
+        save(&format!("{name}-plan"), &bench);
+        let mut bench = Bench::new(standard, size);
+        bench.at("demo-dwh").keys([Key::Enter]);
+        save(&format!("{name}-wayout"), &bench);
+        let mut bench = Bench::new(standard, size);
+        bench.at("demo-vg01").keys([Key::Char('s')]);
+        save(&format!("{name}-refused"), &bench);
+        bench.keys([Key::Char('1')]);
+        save(&format!("{name}-remedy"), &bench);
+        let mut bench = Bench::new(standard, size);
+        bench.types("*s");
+        save(&format!("{name}-batch"), &bench);
+        let mut bench = Bench::new(standard, size);
+        bench.types("?");
+        save(&format!("{name}-help"), &bench);
+        let mut bench = Bench::new(standard, size);
+        bench.at("demo-ora01").types("i");
+        save(&format!("{name}-details"), &bench);
+        let mut bench = Bench::new(standard, size);
+        bench.types("2");
+        save(&format!("{name}-pool"), &bench);
+        let mut bench = Bench::new(standard, size);
+        bench.types("/ora");
+        save(&format!("{name}-filter"), &bench);
+        save(&format!("{name}-light"), &Bench::new(light(), size));
+        let ascii = Settings { glyphs: super::glyphs::GlyphMode::Ascii, theme: ThemeName::Plain, ..standard };
+        save(&format!("{name}-plain"), &Bench::new(ascii, size));
+    }
+}

@@ -1,0 +1,293 @@
+//! Colours by meaning. Views name what something is; only this file knows how that looks.
+
+use crate::model::snapshot::{BackupState, Severity, TransactionState};
+use ratatui::style::{Color, Modifier, Style};
+
+/// Which theme is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ThemeName {
+    #[default]
+    Dark,
+    Light,
+    /// The terminal's own sixteen colours.
+    Sixteen,
+    /// No colour at all: bold, dim, underlined and reversed only.
+    Plain,
+}
+
+/// A style for each meaning.
+#[derive(Debug, Clone, Copy)]
+pub struct Theme {
+    pub text: Style,
+    /// Secondary text: headings of columns, units, what is as it should be.
+    pub dim: Style,
+    pub frame: Style,
+    pub frame_focused: Style,
+    pub title: Style,
+    pub title_focused: Style,
+    /// The program's name and what leads on.
+    pub accent: Style,
+    pub key: Style,
+    /// A key that would be refused now.
+    pub key_off: Style,
+    pub label: Style,
+    /// Laid over the selected row of the focused pane.
+    pub selected: Style,
+    /// Laid over the selected row of the other panes.
+    pub selected_unfocused: Style,
+    pub cursor: Style,
+    pub mark: Style,
+    /// The part of a bar that is done.
+    pub bar: Style,
+    pub track: Style,
+    pub copying: Style,
+    pub equivalent: Style,
+    pub suspended: Style,
+    pub good: Style,
+    pub warning: Style,
+    pub problem: Style,
+    /// What destroys.
+    pub danger: Style,
+    pub button: Style,
+    pub button_focused: Style,
+    pub demo: Style,
+}
+
+/// The few colours that a theme is made of.
+struct Palette {
+    dim: Color,
+    frame: Color,
+    off: Color,
+    accent: Color,
+    copying: Color,
+    equivalent: Color,
+    suspended: Color,
+    warning: Color,
+    problem: Color,
+    selected: Color,
+    selected_unfocused: Color,
+    bar: Color,
+    track: Color,
+    on_accent: Color,
+}
+
+const DARK: Palette = Palette {
+    dim: Color::Indexed(245),
+    frame: Color::Indexed(239),
+    off: Color::Indexed(241),
+    accent: Color::Indexed(110),
+    copying: Color::Indexed(117),
+    equivalent: Color::Indexed(114),
+    suspended: Color::Indexed(146),
+    warning: Color::Indexed(215),
+    problem: Color::Indexed(203),
+    selected: Color::Indexed(237),
+    selected_unfocused: Color::Indexed(235),
+    bar: Color::Indexed(67),
+    track: Color::Indexed(236),
+    on_accent: Color::Indexed(234),
+};
+
+const LIGHT: Palette = Palette {
+    dim: Color::Indexed(242),
+    frame: Color::Indexed(250),
+    off: Color::Indexed(248),
+    accent: Color::Indexed(25),
+    copying: Color::Indexed(26),
+    equivalent: Color::Indexed(28),
+    suspended: Color::Indexed(61),
+    warning: Color::Indexed(130),
+    problem: Color::Indexed(160),
+    selected: Color::Indexed(253),
+    selected_unfocused: Color::Indexed(255),
+    bar: Color::Indexed(74),
+    track: Color::Indexed(254),
+    on_accent: Color::Indexed(231),
+};
+
+impl Theme {
+    pub fn of(name: ThemeName) -> Self {
+        match name {
+            ThemeName::Dark => Self::from_palette(&DARK),
+            ThemeName::Light => Self::from_palette(&LIGHT),
+            ThemeName::Sixteen => Self::sixteen(),
+            ThemeName::Plain => Self::plain(),
+        }
+    }
+
+    fn from_palette(palette: &Palette) -> Self {
+        let plain = Style::new();
+        let fg = |color| plain.fg(color);
+        Self {
+            text: fg(Color::Reset),
+            dim: fg(palette.dim),
+            frame: fg(palette.frame),
+            frame_focused: fg(palette.accent),
+            title: fg(Color::Reset).add_modifier(Modifier::BOLD),
+            title_focused: fg(palette.accent).add_modifier(Modifier::BOLD),
+            accent: fg(palette.accent).add_modifier(Modifier::BOLD),
+            key: fg(palette.accent).add_modifier(Modifier::BOLD),
+            key_off: fg(palette.off),
+            label: fg(palette.dim),
+            selected: plain.bg(palette.selected),
+            selected_unfocused: plain.bg(palette.selected_unfocused),
+            cursor: fg(palette.accent),
+            mark: fg(palette.warning).add_modifier(Modifier::BOLD),
+            bar: fg(palette.bar),
+            track: plain.bg(palette.track),
+            copying: fg(palette.copying),
+            equivalent: fg(palette.equivalent),
+            suspended: fg(palette.suspended),
+            good: fg(palette.equivalent),
+            warning: fg(palette.warning),
+            problem: fg(palette.problem).add_modifier(Modifier::BOLD),
+            danger: fg(palette.problem).add_modifier(Modifier::BOLD),
+            button: fg(palette.dim),
+            button_focused: plain.fg(palette.on_accent).bg(palette.accent).add_modifier(Modifier::BOLD),
+            demo: fg(palette.warning),
+        }
+    }
+
+    fn sixteen() -> Self {
+        let plain = Style::new();
+        let fg = |color| plain.fg(color);
+        let reversed = plain.add_modifier(Modifier::REVERSED);
+        Self {
+            text: fg(Color::Reset),
+            dim: fg(Color::Reset),
+            frame: fg(Color::DarkGray),
+            frame_focused: fg(Color::Cyan),
+            title: fg(Color::Reset).add_modifier(Modifier::BOLD),
+            title_focused: fg(Color::Cyan).add_modifier(Modifier::BOLD),
+            accent: fg(Color::Cyan).add_modifier(Modifier::BOLD),
+            key: fg(Color::Cyan).add_modifier(Modifier::BOLD),
+            key_off: fg(Color::DarkGray),
+            label: fg(Color::Reset),
+            selected: reversed,
+            selected_unfocused: plain,
+            cursor: fg(Color::Cyan),
+            mark: fg(Color::Yellow).add_modifier(Modifier::BOLD),
+            bar: fg(Color::Cyan),
+            track: plain,
+            copying: fg(Color::Cyan),
+            equivalent: fg(Color::Green),
+            suspended: fg(Color::Blue),
+            good: fg(Color::Green),
+            warning: fg(Color::Yellow),
+            problem: fg(Color::Red).add_modifier(Modifier::BOLD),
+            danger: fg(Color::Red).add_modifier(Modifier::BOLD),
+            button: plain,
+            button_focused: reversed,
+            demo: fg(Color::Yellow),
+        }
+    }
+
+    fn plain() -> Self {
+        let plain = Style::new();
+        let bold = plain.add_modifier(Modifier::BOLD);
+        let dim = plain.add_modifier(Modifier::DIM);
+        let reversed = plain.add_modifier(Modifier::REVERSED);
+        Self {
+            text: plain,
+            dim: plain,
+            frame: dim,
+            frame_focused: plain,
+            title: bold,
+            title_focused: bold.add_modifier(Modifier::UNDERLINED),
+            accent: bold,
+            key: bold,
+            key_off: dim,
+            label: plain,
+            selected: reversed,
+            selected_unfocused: plain,
+            cursor: bold,
+            mark: bold,
+            bar: plain,
+            track: plain,
+            copying: plain,
+            equivalent: plain,
+            suspended: plain,
+            good: plain,
+            warning: bold,
+            problem: bold,
+            danger: bold,
+            button: plain,
+            button_focused: reversed,
+            demo: bold,
+        }
+    }
+
+    pub fn transaction(&self, state: TransactionState) -> Style {
+        match state {
+            TransactionState::None => self.dim,
+            TransactionState::Suspended => self.suspended,
+            TransactionState::Equivalent => self.equivalent,
+            TransactionState::Copying | TransactionState::Restoring => self.copying,
+            TransactionState::Halted => self.warning,
+            TransactionState::Unknown | TransactionState::HalfOpen | TransactionState::Error => self.problem,
+        }
+    }
+
+    pub fn backup(&self, state: BackupState) -> Style {
+        match state {
+            BackupState::Unused | BackupState::Foreign => self.dim,
+            BackupState::Generation | BackupState::SuspendedGeneration => self.text,
+            BackupState::Bound => self.suspended,
+            BackupState::Copying => self.copying,
+            BackupState::Equivalent => self.equivalent,
+            BackupState::Error => self.problem,
+            BackupState::Unverified => self.warning,
+        }
+    }
+
+    pub fn severity(&self, severity: Severity) -> Style {
+        match severity {
+            Severity::Info => self.text,
+            Severity::Good => self.good,
+            Severity::Warning => self.warning,
+            Severity::Problem => self.problem,
+        }
+    }
+}
+
+impl ThemeName {
+    /// From the environment's words: `NO_COLOR` set to anything, the terminal's name, and `COLORFGBG`, where a terminal
+    /// tells its background.
+    pub fn from_environment(no_color: Option<&str>, term: &str, colorfgbg: Option<&str>) -> Self {
+        if no_color.is_some_and(|value| !value.is_empty()) || matches!(term, "dumb" | "vt100" | "vt220") {
+            return Self::Plain;
+        }
+        if !term.contains("256color")
+            && !["kitty", "alacritty", "ghostty", "foot", "wezterm"].iter().any(|name| term.contains(name))
+        {
+            return Self::Sixteen;
+        }
+        let background =
+            colorfgbg.and_then(|value| value.rsplit(';').next()).and_then(|value| value.parse::<u8>().ok());
+        if matches!(background, Some(7 | 9..=15)) { Self::Light } else { Self::Dark }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_chooses_the_theme() {
+        assert_eq!(ThemeName::from_environment(Some("1"), "xterm-256color", None), ThemeName::Plain);
+        assert_eq!(ThemeName::from_environment(Some(""), "xterm-256color", None), ThemeName::Dark);
+        assert_eq!(ThemeName::from_environment(None, "linux", None), ThemeName::Sixteen);
+        assert_eq!(ThemeName::from_environment(None, "xterm-256color", Some("0;15")), ThemeName::Light);
+        assert_eq!(ThemeName::from_environment(None, "screen-256color", Some("15;0")), ThemeName::Dark);
+    }
+
+    #[test]
+    fn the_plain_theme_has_no_colour_and_still_shows_the_cursor() {
+        let theme = Theme::of(ThemeName::Plain);
+        for style in [theme.text, theme.problem, theme.key_off, theme.selected, theme.button_focused, theme.track] {
+            assert_eq!((style.fg, style.bg), (None, None));
+        }
+        assert!(theme.selected.add_modifier.contains(Modifier::REVERSED));
+        assert!(theme.key_off.add_modifier != theme.key.add_modifier);
+    }
+}

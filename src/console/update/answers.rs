@@ -1,0 +1,88 @@
+//! What the engine answers.
+
+use super::super::app::{App, Effect};
+use super::super::dialog::Dialog;
+use super::super::dialog::plan::{Note, PlanDialog, Stage};
+use super::super::dialog::refused::RefusedDialog;
+use super::super::dialog::text::TextDialog;
+use super::super::format::count;
+use super::tell;
+use crate::engine::protocol::{Answer, PlannedAnswer};
+use crate::model::plan::Refusal;
+use crate::model::records::OperationId;
+use crate::model::snapshot::Severity;
+use std::fmt::Write as _;
+
+/// Takes an answer. One whose dialog is gone, or that asked again meanwhile, concerns nobody.
+pub fn take(app: &mut App, ticket: u64, answer: Answer) -> Vec<Effect> {
+    let asked = |dialog: &Dialog| match dialog {
+        Dialog::Plan(plan) => plan.ticket == Some(ticket),
+        Dialog::Refused(refused) => refused.ticket == Some(ticket),
+        _ => false,
+    };
+    let Some(at) = app.dialogs.iter().position(asked) else { return Vec::new() };
+    match answer {
+        Answer::Planned(planned) => planned_at(app, at, planned, None),
+        Answer::PlanChanged(planned) => planned_at(app, at, planned, Some(Note::NothingRan)),
+        Answer::Refused { refusal } => refused_at(app, at, refusal),
+        Answer::Running { operations, refused } => running_at(app, at, operations, &refused),
+        Answer::AlreadySo { .. } => {
+            app.dialogs.truncate(at);
+            tell(app, Severity::Info, "it is so already");
+        }
+        Answer::Failed { why } => {
+            app.dialogs.truncate(at);
+            let title = "The engine could not".to_owned();
+            app.dialogs.push(Dialog::Text(TextDialog { title, text: why, severity: Severity::Problem, scroll: 0 }));
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn planned_at(app: &mut App, at: usize, planned: PlannedAnswer, note: Option<Note>) {
+    match &mut app.dialogs[at] {
+        Dialog::Plan(plan) => plan.show(planned, note),
+        Dialog::Refused(refused) => {
+            // What was refused has become possible: its plan, to be seen before it can be agreed to.
+            let mut plan = PlanDialog::new(refused.request.clone(), 0);
+            plan.show(planned, Some(Note::Changed));
+            app.dialogs[at] = Dialog::Plan(Box::new(plan));
+        }
+        _ => {}
+    }
+}
+
+fn refused_at(app: &mut App, at: usize, refusal: Refusal) {
+    match &mut app.dialogs[at] {
+        Dialog::Plan(plan) => {
+            let refused = RefusedDialog::new(plan.request.clone(), refusal);
+            app.dialogs[at] = Dialog::Refused(Box::new(refused));
+        }
+        Dialog::Refused(refused) => {
+            refused.refusal = refusal;
+            refused.ticket = None;
+        }
+        _ => {}
+    }
+}
+
+fn running_at(app: &mut App, at: usize, operations: Vec<OperationId>, refused: &[Refusal]) {
+    let Dialog::Plan(plan) = &app.dialogs[at] else { return };
+    if !matches!(plan.stage, Stage::Running(_)) {
+        return;
+    }
+    let verb = plan.request.action.verb();
+    // The refusals and details that led here have served.
+    app.dialogs.clear();
+    app.marks.clear();
+    let names: Vec<String> = operations.iter().take(3).map(ToString::to_string).collect();
+    let more = if operations.len() > 3 { " and so on" } else { "" };
+    let mut text =
+        format!("{verb}: {} begun ({}{more})", count(operations.len(), "operation", "operations"), names.join(", "));
+    if !refused.is_empty() {
+        let _ = write!(text, ", {} refused", refused.len());
+    }
+    app.watching.extend(operations);
+    tell(app, Severity::Info, text);
+}

@@ -1,0 +1,119 @@
+//! Verbs become requests, requests become questions to the engine.
+
+use super::super::app::{App, Effect, Link, Pane};
+use super::super::dialog::Dialog;
+use super::super::dialog::plan::{PlanDialog, Stage};
+use super::super::dialog::prompt::Prompt;
+use super::super::dialog::refused::RefusedDialog;
+use super::super::judge::{self, Subject};
+use super::super::keys::Command;
+use super::tell;
+use crate::model::request::Request;
+use crate::model::snapshot::Severity;
+use tui_input::Input;
+
+/// A verb's key: for the marked volumes if there are any, else for the focused pane's row.
+pub fn verb(app: &mut App, command: Command) -> Vec<Effect> {
+    if app.focus == Pane::Volumes && !app.marks.is_empty() {
+        let marked = app.marks.iter().copied().collect();
+        return if let Some(request) = judge::batch(command, marked) {
+            propose(app, request)
+        } else {
+            tell(app, Severity::Warning, "this acts on one volume at a time: Esc clears the marks");
+            Vec::new()
+        };
+    }
+    match judge::subject(app) {
+        Some(subject) => verb_on(app, command, subject),
+        None => Vec::new(),
+    }
+}
+
+/// A verb for one subject.
+pub fn verb_on(app: &mut App, command: Command, subject: Subject) -> Vec<Effect> {
+    if command == Command::Hold && judge::generation(subject).is_some() && !is_held(subject) {
+        if app.settings.read_only {
+            tell(app, Severity::Warning, judge::read_only().to_string());
+        } else {
+            let prompt = Prompt { subject, input: Input::default(), armed: false };
+            app.dialogs.push(Dialog::Prompt(Box::new(prompt)));
+        }
+        return Vec::new();
+    }
+    if let Some(request) = judge::request(command, subject) {
+        propose(app, request)
+    } else {
+        let text = match command {
+            Command::Delete | Command::Hold => "select a generation first: 3 goes to them",
+            _ => "this volume of the pool belongs to no transaction volume",
+        };
+        tell(app, Severity::Warning, text);
+        Vec::new()
+    }
+}
+
+fn is_held(subject: Subject) -> bool {
+    matches!(subject, Subject::Generation { held: true, .. } | Subject::Backup { held: true, .. })
+}
+
+/// Opens the dialog for a request: its plan, or why not. The rules answer here and now; the engine's plan follows.
+pub fn propose(app: &mut App, request: Request) -> Vec<Effect> {
+    if app.settings.read_only {
+        let refused = RefusedDialog::new(request, judge::read_only());
+        app.dialogs.push(Dialog::Refused(Box::new(refused)));
+        return Vec::new();
+    }
+    let Some(snapshot) = app.snapshot() else { return Vec::new() };
+    if let Err(refusal) = (app.planner)(snapshot, &request) {
+        app.dialogs.push(Dialog::Refused(Box::new(RefusedDialog::new(request, refusal))));
+        return Vec::new();
+    }
+    let ticket = app.ticket();
+    app.dialogs.push(Dialog::Plan(Box::new(PlanDialog::new(request.clone(), ticket))));
+    vec![Effect::Plan { ticket, request }]
+}
+
+/// An open dialog plans again with every snapshot, one question at a time.
+pub fn again(app: &mut App) -> Vec<Effect> {
+    if app.link != Link::Live || app.settings.read_only {
+        return Vec::new();
+    }
+    let ticket = app.next_ticket + 1;
+    let request = match app.dialogs.last_mut() {
+        Some(Dialog::Plan(plan)) if plan.ticket.is_none() && !matches!(plan.stage, Stage::Running(_)) => {
+            plan.ticket = Some(ticket);
+            plan.request.clone()
+        }
+        Some(Dialog::Refused(refused)) if refused.ticket.is_none() => {
+            refused.ticket = Some(ticket);
+            refused.request.clone()
+        }
+        _ => return Vec::new(),
+    };
+    app.next_ticket = ticket;
+    vec![Effect::Plan { ticket, request }]
+}
+
+/// After the line was lost: no open question will be answered. What was agreed to may have begun, so its dialog goes.
+pub fn forget(app: &mut App) {
+    let mut unsure = false;
+    app.dialogs.retain_mut(|dialog| match dialog {
+        Dialog::Plan(plan) if matches!(plan.stage, Stage::Running(_)) => {
+            unsure = true;
+            false
+        }
+        Dialog::Plan(plan) => {
+            plan.ticket = None;
+            true
+        }
+        Dialog::Refused(refused) => {
+            refused.ticket = None;
+            true
+        }
+        _ => true,
+    });
+    if unsure {
+        let text = "the line was lost after you agreed: it may run or not; events and copies will tell";
+        tell(app, Severity::Warning, text);
+    }
+}

@@ -1,0 +1,203 @@
+//! Keys in dialogs. The top one has them all.
+
+use super::super::app::{App, Effect, Link};
+use super::super::dialog::plan::{Note, PlanDialog, Stage};
+use super::super::dialog::{self, Dialog};
+use super::super::judge::{self, Subject};
+use super::super::keys::{Command, Key};
+use super::{ask, main_screen, tell, typing};
+use crate::model::snapshot::Severity;
+
+/// The dialogs that are open have reached the terminal: keys answer to what is seen.
+pub fn arm(app: &mut App) {
+    match app.dialogs.last_mut() {
+        Some(Dialog::Plan(plan)) => plan.armed = plan.answer().is_some(),
+        Some(Dialog::Prompt(prompt)) => prompt.armed = true,
+        _ => {}
+    }
+}
+
+pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
+    let command = app.keys.command(key);
+    match app.dialogs.last_mut() {
+        Some(Dialog::Plan(plan)) if plan.typing => return name_key(app, key),
+        Some(Dialog::Prompt(_)) => return prompt_key(app, key),
+        _ => {}
+    }
+    if key == Key::Ctrl('c') {
+        return vec![Effect::Quit];
+    }
+    match command {
+        Some(Command::Back | Command::Quit) => {
+            app.dialogs.pop();
+            return ask::again(app);
+        }
+        Some(Command::ToShell) => return vec![Effect::ToShell],
+        Some(Command::Redraw) => return vec![Effect::Redraw],
+        Some(Command::Up) => return scroll(app, |at, _| at.saturating_sub(1)),
+        Some(Command::Down) => return scroll(app, |at, _| at + 1),
+        Some(Command::PageUp) => return scroll(app, usize::saturating_sub),
+        Some(Command::PageDown) => return scroll(app, |at, rows| at + rows),
+        Some(Command::First) => return scroll(app, |_, _| 0),
+        Some(Command::Last) => return scroll(app, |_, _| usize::MAX),
+        _ => {}
+    }
+    match app.dialogs.last() {
+        Some(Dialog::Plan(_)) => plan_key(app, key, command),
+        Some(Dialog::Refused(_)) => remedy_key(app, key),
+        Some(Dialog::WayOut { volume, .. }) => way_out_key(app, Subject::Volume(*volume), command),
+        Some(Dialog::Details { subject, .. }) => way_out_key(app, *subject, command),
+        _ => {
+            if command == Some(Command::Help) || key == Key::Enter {
+                app.dialogs.pop();
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn scroll(app: &mut App, to: impl Fn(usize, usize) -> usize) -> Vec<Effect> {
+    let Some(top) = app.dialogs.last() else { return Vec::new() };
+    let (most, rows) = dialog::extent(app, top);
+    if let Some(at) = app.dialogs.last_mut().and_then(Dialog::scroll_mut) {
+        *at = to((*at).min(most), rows).min(most);
+    }
+    Vec::new()
+}
+
+/// Cancel has the focus; only the agreeing key agrees, and only to what has been seen.
+fn plan_key(app: &mut App, key: Key, command: Option<Command>) -> Vec<Effect> {
+    let Some(Dialog::Plan(plan)) = app.dialogs.last_mut() else { return Vec::new() };
+    if key == Key::Enter && plan.armed && !matches!(plan.stage, Stage::Running(_)) {
+        app.dialogs.pop();
+        return ask::again(app);
+    }
+    let to_name = key == Key::Tab || command == Some(Command::Agree);
+    let wants_name = plan.answer().is_some_and(|answer| answer.plan.confirmation().is_some());
+    if !plan.armed || !matches!(plan.stage, Stage::Shown(_)) {
+        return Vec::new();
+    }
+    if wants_name && to_name {
+        plan.typing = true;
+        return Vec::new();
+    }
+    if command == Some(Command::Agree) { agree(app, None) } else { Vec::new() }
+}
+
+fn agree(app: &mut App, confirmation: Option<String>) -> Vec<Effect> {
+    if app.link != Link::Live {
+        tell(app, Severity::Warning, "the engine is not there: nothing was sent");
+        return Vec::new();
+    }
+    let ticket = app.ticket();
+    let Some(Dialog::Plan(plan)) = app.dialogs.last_mut() else { return Vec::new() };
+    let Stage::Shown(answer) = &plan.stage else { return Vec::new() };
+    let answer = answer.clone();
+    let digest = answer.plan.digest().clone();
+    plan.ticket = Some(ticket);
+    plan.typing = false;
+    plan.note = None;
+    plan.stage = Stage::Running(answer);
+    vec![Effect::Run { ticket, request: plan.request.clone(), digest, confirmation }]
+}
+
+/// Keys while the name is typed that a plan which destroys wants.
+fn name_key(app: &mut App, key: Key) -> Vec<Effect> {
+    let Some(Dialog::Plan(plan)) = app.dialogs.last_mut() else { return Vec::new() };
+    match key {
+        Key::Ctrl('c') => vec![Effect::Quit],
+        Key::Esc | Key::Tab | Key::BackTab => {
+            plan.typing = false;
+            Vec::new()
+        }
+        Key::Enter if plan.armed => {
+            if let Some(name) = typed_name(plan) {
+                agree(app, Some(name))
+            } else {
+                plan.note = Some(Note::WrongName);
+                Vec::new()
+            }
+        }
+        key => {
+            if plan.armed && typing::edit(&mut plan.name, key) && plan.note == Some(Note::WrongName) {
+                plan.note = None;
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// The name, if it is exactly the one that the plan wants.
+fn typed_name(plan: &PlanDialog) -> Option<String> {
+    let wanted = &plan.answer()?.plan.confirmation()?.name;
+    (plan.name.value() == wanted).then(|| wanted.clone())
+}
+
+fn prompt_key(app: &mut App, key: Key) -> Vec<Effect> {
+    let Some(Dialog::Prompt(prompt)) = app.dialogs.last_mut() else { return Vec::new() };
+    match key {
+        Key::Ctrl('c') => return vec![Effect::Quit],
+        Key::Esc => {
+            app.dialogs.pop();
+        }
+        Key::Enter => {
+            let request = judge::hold(prompt.subject, prompt.input.value().trim());
+            if let Some(request) = request.filter(|_| !prompt.input.value().trim().is_empty()) {
+                app.dialogs.pop();
+                return ask::propose(app, request);
+            }
+        }
+        key => {
+            if prompt.armed {
+                typing::edit(&mut prompt.input, key);
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// A number takes a remedy: a request of its own, planned and shown like any other.
+fn remedy_key(app: &mut App, key: Key) -> Vec<Effect> {
+    let Some(Dialog::Refused(refused)) = app.dialogs.last() else { return Vec::new() };
+    if key == Key::Enter {
+        app.dialogs.pop();
+        return ask::again(app);
+    }
+    let Key::Char(digit @ '1'..='9') = key else { return Vec::new() };
+    let index = digit as usize - '1' as usize;
+    match refused.refusal.remedies.get(index) {
+        Some(remedy) => {
+            let request = remedy.request.clone();
+            ask::propose(app, request)
+        }
+        None => Vec::new(),
+    }
+}
+
+/// The verbs' keys act on the dialog's subject.
+fn way_out_key(app: &mut App, subject: Subject, command: Option<Command>) -> Vec<Effect> {
+    match command {
+        Some(Command::Open) => {
+            app.dialogs.pop();
+            Vec::new()
+        }
+        Some(Command::Details) => {
+            if matches!(app.dialogs.last(), Some(Dialog::WayOut { .. })) {
+                app.dialogs.push(Dialog::Details { subject, scroll: 0 });
+            }
+            Vec::new()
+        }
+        Some(Command::Help) => main_screen::program(app, Command::Help).unwrap_or_default(),
+        Some(
+            command @ (Command::Start
+            | Command::Suspend
+            | Command::Resume
+            | Command::Backup
+            | Command::Cancel
+            | Command::ForceStop
+            | Command::Delete
+            | Command::Hold),
+        ) => ask::verb_on(app, command, subject),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,112 @@
+//! Changing the state: one message in, effects out. No I/O, no clock, no drawing.
+
+mod answers;
+mod ask;
+mod dialogs;
+mod main_screen;
+mod typing;
+
+use super::app::{App, Effect, Link, Msg, Notice, Pane};
+use super::picture::Picture;
+use crate::model::records::OperationEnd;
+use crate::model::snapshot::{Severity, Snapshot};
+use std::sync::Arc;
+
+/// Takes a message; gives what is to be done about it outside.
+pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
+    let effects = match msg {
+        Msg::Key(key) if !app.dialogs.is_empty() => dialogs::key(app, key),
+        Msg::Key(key) => main_screen::key(app, key),
+        Msg::Paste(text) => typing::paste(app, &text),
+        Msg::Resize(width, height) => {
+            app.size = (width, height);
+            vec![Effect::Redraw]
+        }
+        Msg::Snapshot(snapshot) => take(app, snapshot),
+        Msg::Link(link) => relink(app, link),
+        Msg::Answer { ticket, answer } => answers::take(app, ticket, *answer),
+        Msg::Drawn => {
+            dialogs::arm(app);
+            return Vec::new();
+        }
+        Msg::Minute(now) => {
+            app.clock.now = now;
+            Vec::new()
+        }
+    };
+    app.settle();
+    effects
+}
+
+/// A new snapshot: the picture, the ends of what was started here, and open dialogs follow it.
+fn take(app: &mut App, snapshot: Arc<Snapshot>) -> Vec<Effect> {
+    app.link = Link::Live;
+    match &mut app.picture {
+        Some(picture) => picture.advance(snapshot, &app.choice),
+        none => *none = Some(Picture::new(snapshot, &app.choice)),
+    }
+    if let Some(picture) = &app.picture {
+        let snapshot = &picture.snapshot;
+        app.marks.retain(|id| snapshot.transaction_volume(*id).is_some());
+    }
+    tell_ends(app);
+    ask::again(app)
+}
+
+/// Says how operations ended that were started from this console.
+fn tell_ends(app: &mut App) {
+    let Some(picture) = &app.picture else { return };
+    let snapshot = Arc::clone(&picture.snapshot);
+    let mut watching = std::mem::take(&mut app.watching);
+    watching.retain(|id| {
+        let Some(operation) = snapshot.operations.iter().find(|operation| operation.id == *id) else { return true };
+        let Some((_, end)) = &operation.end else { return true };
+        let what = format!("{} of {}", operation.verb, snapshot.label(operation.volume));
+        app.notice = Some(match end {
+            OperationEnd::Done => Notice { severity: Severity::Good, text: format!("{what}: done") },
+            OperationEnd::NotDone { code, why } => {
+                Notice { severity: Severity::Problem, text: format!("{what}: not done, {why} ({code})") }
+            }
+            OperationEnd::Failed { code, why } => {
+                Notice { severity: Severity::Problem, text: format!("{what}: failed, {why} ({code})") }
+            }
+            OperationEnd::OutcomeUnknown { why } => {
+                Notice { severity: Severity::Problem, text: format!("{what}: outcome unknown, {why}") }
+            }
+        });
+        false
+    });
+    app.watching = watching;
+}
+
+fn relink(app: &mut App, link: Link) -> Vec<Effect> {
+    let back = link == Link::Live && app.link != Link::Live;
+    // The time of the loss is that of its first report.
+    let still_lost = matches!((&app.link, &link), (Link::Lost { .. }, Link::Lost { .. }));
+    if still_lost && let (Link::Lost { why, .. }, Link::Lost { why: news, .. }) = (&mut app.link, &link) {
+        why.clone_from(news);
+    } else {
+        app.link = link;
+    }
+    if back {
+        // Answers to what was asked before the loss will not come.
+        ask::forget(app);
+        return ask::again(app);
+    }
+    if matches!(app.link, Link::Lost { .. }) {
+        ask::forget(app);
+    }
+    Vec::new()
+}
+
+/// Shows or focuses a detail pane.
+fn go(app: &mut App, pane: Pane) {
+    if pane != Pane::Volumes {
+        app.detail = pane;
+    }
+    app.focus = pane;
+}
+
+fn tell(app: &mut App, severity: Severity, text: impl Into<String>) {
+    app.notice = Some(Notice { severity, text: text.into() });
+}

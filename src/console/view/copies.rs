@@ -1,0 +1,221 @@
+//! Operations under way and every session: what moves comes first, with its rate and its end.
+
+use super::super::app::{App, Pane};
+use super::super::format::{left, rate};
+use super::super::picture::{CopyRow, Picture, is_moving};
+use super::canvas::{Canvas, Column, Place, fit};
+use super::{highlight, pane, sessions};
+use crate::model::records::OperationEnd;
+use crate::model::snapshot::{Halves, OperationView, Ready, SessionView, TransactionState};
+use ratatui::layout::Rect;
+use std::fmt::Write as _;
+use unicode_width::UnicodeWidthStr;
+
+const COLUMNS: [Column; 9] = [
+    Column { title: "", right: false, gap: 0, least: 2, drop: 0 },
+    Column { title: "source", right: false, gap: 1, least: 10, drop: 0 },
+    Column { title: "target", right: false, gap: 1, least: 12, drop: 1 },
+    Column { title: "kind", right: false, gap: 2, least: 3, drop: 4 },
+    Column { title: "how", right: false, gap: 2, least: 10, drop: 5 },
+    Column { title: "bar", right: false, gap: 2, least: 4, drop: 6 },
+    Column { title: "percent", right: true, gap: 1, least: 5, drop: 0 },
+    Column { title: "rate", right: true, gap: 2, least: 9, drop: 3 },
+    Column { title: "left", right: false, gap: 2, least: 9, drop: 2 },
+];
+
+pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, framed: bool) {
+    let dot = canvas.look.glyphs.dot;
+    let moving = picture.summary.moving_sessions;
+    let title = format!("Copies\u{0} {dot} {moving} moving of {}", picture.snapshot.sessions.len());
+    let ready = picture.summary.all_ready.map(|at| app.clock.moment_or_minute(at.max(app.clock.now)));
+    let note = ready.map_or_else(String::new, |at| format!("all ready {at}"));
+    let inner = pane(app, canvas, area, Pane::Copies, &title, &note, framed);
+    if inner.is_empty() {
+        return;
+    }
+    if picture.copies.is_empty() {
+        let key = app.keys.key(super::super::keys::Command::Start);
+        let hint = format!("{key} starts the synchronization of the selected volume.");
+        canvas.empty(inner, &["There is no copy.", &hint]);
+        return;
+    }
+    let name = picture.name_width;
+    let growth = [(1, name.min(14)), (8, 31), (5, 16), (2, 14), (5, 24), (1, name.min(32)), (2, 30), (8, 40), (5, 40)];
+    let places = fit(&COLUMNS, &growth, inner.width.saturating_sub(1));
+    let focused = app.focus == Pane::Copies;
+    for line in 0..inner.height {
+        let index = app.copies.offset + usize::from(line);
+        let row = Rect { y: inner.y + line, height: 1, ..inner };
+        match picture.copies.get(index) {
+            None => break,
+            Some(CopyRow::Operation(at)) => {
+                if let Some(operation) = picture.snapshot.operations.get(*at as usize) {
+                    draw_operation(app, picture, canvas, row, &places, operation);
+                }
+            }
+            Some(CopyRow::Session(at)) => {
+                if let Some(session) = picture.snapshot.sessions.get(*at as usize) {
+                    draw_session(app, picture, canvas, row, &places, session);
+                }
+            }
+        }
+        if index == app.copies.selected && focused {
+            highlight(canvas, row, true);
+        }
+    }
+    canvas.more(inner, app.copies.offset, picture.copies.len());
+}
+
+fn draw_operation(
+    app: &App,
+    picture: &Picture,
+    canvas: &mut Canvas,
+    row: Rect,
+    places: &[Place; 9],
+    operation: &OperationView,
+) {
+    let theme = canvas.look.theme;
+    let (sign, style) = match &operation.end {
+        None => (canvas.look.glyphs.more_below, theme.accent),
+        Some(_) => (canvas.look.glyphs.attention, theme.problem),
+    };
+    canvas.put(row.x + 1, row.y, sign, style);
+    let (x, width) = places[1].unwrap_or((3, 10));
+    canvas.text(row.x + x, row.y, width, &picture.snapshot.label(operation.volume), theme.text);
+    let x = row.x + x + width + 2;
+    let who = operation.actor.user.clone().unwrap_or_else(|| format!("uid {}", operation.actor.uid));
+    let text = match &operation.end {
+        None => format!(
+            "{} {}: {} ({}/{}), by {who}",
+            operation.verb, operation.id, operation.step, operation.steps_done, operation.steps_total
+        ),
+        Some((at, end)) => format!("{} {}: {} at {}", operation.verb, operation.id, ended(end), app.clock.minute(*at)),
+    };
+    canvas.text(x, row.y, row.right().saturating_sub(x + 1), &text, style);
+}
+
+fn ended(end: &OperationEnd) -> String {
+    match end {
+        OperationEnd::Done => "done".to_owned(),
+        OperationEnd::NotDone { code, why } => format!("not done, {why} ({code})"),
+        OperationEnd::Failed { code, why } => format!("failed, {why} ({code})"),
+        OperationEnd::OutcomeUnknown { why } => format!("outcome unknown, {why}"),
+    }
+}
+
+fn draw_session(
+    app: &App,
+    picture: &Picture,
+    canvas: &mut Canvas,
+    row: Rect,
+    places: &[Place; 9],
+    session: &SessionView,
+) {
+    let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
+    let [_, source, target, kind, how, bar, percent, speed, rest] = *places;
+    let (x, y) = (row.x, row.y);
+    let state = sessions::state_of(session);
+    let style = if session.ours { theme.transaction(state) } else { theme.dim };
+    canvas.put(x + 1, y, glyphs.transaction(state), style);
+    if let Some((at, width)) = source {
+        canvas.text(x + at, y, width, &picture.snapshot.label(session.pair.source), theme.text);
+    }
+    if let Some((at, width)) = target {
+        let used = canvas.text(x + at, y, width, glyphs.arrow, theme.dim);
+        let text = picture.snapshot.label(session.pair.target);
+        canvas.text(x + at + used + 1, y, width.saturating_sub(used + 1), &text, theme.text);
+    }
+    if let Some((at, width)) = kind {
+        canvas.text(x + at, y, width, &session.pair.kind.to_string(), theme.dim);
+    }
+    let tail = |place: Place| place.map(|(at, _)| at);
+    if !is_moving(session) {
+        // What stands still has no bar: its words take that room.
+        let Some(at) = tail(how).or(tail(percent)) else { return };
+        let text = standing(app, session);
+        canvas.text(x + at, y, row.width.saturating_sub(at + 1), &text, style);
+        return;
+    }
+    if !session.ours && session.progress.is_none() {
+        if let Some(at) = tail(how) {
+            let text = format!("foreign, made by {}", session.requestor.escaped());
+            canvas.text(x + at, y, row.width.saturating_sub(at + 1), &text, style);
+        }
+        return;
+    }
+    if let Some((at, width)) = how {
+        let text = match session.full {
+            Some(true) => "full",
+            Some(false) => "difference",
+            None => "foreign",
+        };
+        canvas.text(x + at, y, width, text, theme.dim);
+    }
+    if let (Some((at, width)), Some(share)) = (bar, sessions::share(session)) {
+        canvas.bar(x + at, y, width, share, theme.bar);
+    }
+    if let (Some((at, width)), Some(done)) =
+        (percent, session.progress.and_then(crate::model::units::Progress::percent))
+    {
+        canvas.right(x + at, y, width, &done.to_string(), style);
+    }
+    if let (Some((at, width)), Some(bytes)) = (speed, session.rate) {
+        canvas.right(x + at, y, width, &rate(bytes), theme.text);
+    }
+    if let Some((at, width)) = rest {
+        let text = remaining(app, session, width);
+        canvas.text(x + at, y, width, &text, theme.text);
+    }
+}
+
+/// What a copy still has to do and when it ends, as much of it as there is room for.
+fn remaining(app: &App, session: &SessionView, width: u16) -> String {
+    let bytes = session.progress.map(|progress| format!("{:>7} left", left(progress.left())));
+    let ready = match session.ready {
+        Ready::Never | Ready::NotYetKnown => None,
+        ready => Some(ready),
+    };
+    match (bytes, ready) {
+        (Some(bytes), Some(ready)) => {
+            let room = width.saturating_sub(bytes.width() as u16 + 8);
+            if room >= 5 {
+                format!("{bytes}, ready {}", app.clock.ready(ready, room))
+            } else {
+                app.clock.ready(ready, width)
+            }
+        }
+        (Some(bytes), None) => bytes,
+        (None, Some(ready)) => format!("ready {}", app.clock.ready(ready, width.saturating_sub(6))),
+        (None, None) => String::new(),
+    }
+}
+
+/// How a session that does not move stands.
+fn standing(app: &App, session: &SessionView) -> String {
+    let since = app.clock.moment_or_minute(session.since);
+    let state = sessions::state_of(session);
+    let mut text = match (state, session.error) {
+        (TransactionState::Error, Some(error)) => format!("error {error} since {since}"),
+        (TransactionState::Suspended, _) => match session.difference {
+            Some(difference) => format!("suspended {since}, {} to copy", left(difference)),
+            None => format!("suspended {since}"),
+        },
+        (TransactionState::Unknown, _) => {
+            format!("unknown: {} / {}", session.words.status.escaped(), session.words.phase.escaped())
+        }
+        _ => format!("{state} since {since}"),
+    };
+    match &session.halves {
+        Halves::One | Halves::Agree => {}
+        Halves::Disagree { other_status, other_phase, .. } => {
+            let _ = write!(text, ", the other half: {other_status}, {other_phase}");
+        }
+        Halves::Missing { source_reports: true } => text.push_str(", the target's box has no such session"),
+        Halves::Missing { source_reports: false } => text.push_str(", the source's box has no such session"),
+        Halves::OtherUnread => text.push_str(", the other half is not read"),
+    }
+    if !session.ours {
+        let _ = write!(text, ", made by {}", session.requestor.escaped());
+    }
+    text
+}

@@ -1,0 +1,100 @@
+//! The last lines: the keys that act now, dim where the rules refuse, and why; or what is being typed.
+
+use super::super::app::{App, Pane};
+use super::super::dialog::words;
+use super::super::judge;
+use super::super::keys::{Command, TABLE};
+use super::super::picture::is_trouble;
+use super::canvas::Canvas;
+use crate::model::snapshot::TransactionState;
+use ratatui::layout::{Position, Rect};
+use unicode_width::UnicodeWidthStr;
+
+pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) -> Option<Position> {
+    let typing = if let Some(input) = &app.filter_input {
+        Some(filter(app, input, canvas, area))
+    } else {
+        keys(app, canvas, area);
+        None
+    };
+    if area.height > 1 {
+        hint(app, canvas, Rect { y: area.y + 1, height: 1, ..area });
+    }
+    typing
+}
+
+/// What a key is called here, and whether it would do something.
+fn keys(app: &App, canvas: &mut Canvas, area: Rect) {
+    let theme = canvas.look.theme;
+    let mut shown: Vec<(String, &str, u8, bool)> = TABLE
+        .iter()
+        .filter(|entry| !entry.label.is_empty())
+        .map(|entry| (app.keys.key(entry.command), entry.label, entry.rank, app.judged.allows(entry.command)))
+        .collect();
+    let width = |(key, label, ..): &(String, &str, u8, bool)| (key.width() + 1 + label.width() + 2) as u16;
+    while shown.iter().map(width).sum::<u16>() > area.width {
+        let Some(last) = (0..shown.len()).max_by_key(|&index| shown[index].2) else { break };
+        shown.remove(last);
+    }
+    let mut x = area.x + 1;
+    for (key, label, _, allowed) in &shown {
+        let (key_style, label_style) = if *allowed { (theme.key, theme.label) } else { (theme.key_off, theme.key_off) };
+        x += canvas.text(x, area.y, area.right().saturating_sub(x), key, key_style) + 1;
+        x += canvas.text(x, area.y, area.right().saturating_sub(x), label, label_style) + 2;
+    }
+}
+
+fn filter(app: &App, input: &tui_input::Input, canvas: &mut Canvas, area: Rect) -> Position {
+    let theme = canvas.look.theme;
+    let mut x = area.x + 1;
+    x += canvas.text(x, area.y, 1, "/", theme.key);
+    canvas.text(x, area.y, area.width / 2, input.value(), theme.text);
+    let cursor = x + (input.visual_cursor() as u16).min(area.width / 2);
+    let shown = app.picture.as_ref().map_or(0, |picture| picture.volumes.len());
+    let text = format!("{shown} shown    Enter keeps    Esc clears");
+    if cursor + 4 + (text.width() as u16) < area.right() {
+        canvas.right(area.x, area.y, area.width - 1, &text, theme.dim);
+    }
+    Position::new(cursor, area.y)
+}
+
+/// What came of the last key; else why the key that would be next is refused, or what it would do.
+fn hint(app: &App, canvas: &mut Canvas, area: Rect) {
+    let theme = canvas.look.theme;
+    let room = area.width.saturating_sub(2);
+    if let Some(notice) = &app.notice {
+        canvas.text(area.x + 1, area.y, room, &notice.text, theme.severity(notice.severity));
+        return;
+    }
+    if app.focus == Pane::Volumes && !app.marks.is_empty() {
+        let text =
+            format!("{} marked: a verb's key acts on all of them, after showing what it would do", app.marks.len());
+        canvas.text(area.x + 1, area.y, room, &text, theme.dim);
+        return;
+    }
+    let Some(view) =
+        judge::subject(app).and_then(judge::Subject::owner).and_then(|id| app.snapshot()?.transaction_volume(id))
+    else {
+        return;
+    };
+    if let Some(problem) = view.problem.as_ref().filter(|_| is_trouble(view.state)) {
+        let text = format!("{}: {} ({}); Enter leads out", view.volume.name, problem.text, problem.code);
+        canvas.text(area.x + 1, area.y, room, &text, theme.problem);
+        return;
+    }
+    let next = match view.state {
+        TransactionState::None => Command::Start,
+        TransactionState::Suspended => Command::Resume,
+        TransactionState::Equivalent | TransactionState::Copying => Command::Backup,
+        _ => return,
+    };
+    let (Some(verdict), Some(snapshot)) = (app.judged.verdict(next), app.snapshot()) else { return };
+    let key = app.keys.key(next);
+    let mut x = area.x + 1;
+    x += canvas.text(x, area.y, room, &format!("{key}: "), theme.key);
+    let text = match verdict {
+        Ok(plan) => words::in_short(snapshot, plan),
+        Err(refusal) => words::refusal(app, refusal),
+    };
+    canvas.text(x, area.y, area.right().saturating_sub(x + 1), &text, theme.dim);
+}

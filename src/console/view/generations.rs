@@ -1,0 +1,76 @@
+//! The kept generations of the selected volume, newest first.
+
+use super::super::app::{App, Pane};
+use super::super::keys::Command;
+use super::super::picture::Picture;
+use super::canvas::Canvas;
+use super::{highlight, pane};
+use crate::model::records::{BackupMode, Generation, GenerationState};
+use crate::model::session::Pair;
+use crate::model::snapshot::Snapshot;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use std::fmt::Write as _;
+use unicode_width::UnicodeWidthStr;
+
+pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, framed: bool) {
+    let selected = app.selected_volume();
+    let title =
+        selected.map_or_else(|| "Generations".to_owned(), |view| format!("Generations\u{0} of {}", view.volume.name));
+    let inner = pane(app, canvas, area, Pane::Generations, &title, "", framed);
+    if inner.is_empty() {
+        return;
+    }
+    let Some(view) = selected else { return };
+    let generations = picture.snapshot.generations_of(view.volume.id);
+    if generations.is_empty() {
+        let (start, backup) = (app.keys.key(Command::Start), app.keys.key(Command::Backup));
+        let how = format!("{start} synchronizes; once equivalent, {backup} makes a generation.");
+        canvas.empty(inner, &["No generation is kept yet.", &how]);
+        return;
+    }
+    let focused = app.focus == Pane::Generations;
+    for line in 0..inner.height {
+        let index = app.generations.offset + usize::from(line);
+        let Some(at) = generations.len().checked_sub(index + 1) else { break };
+        let row = Rect { y: inner.y + line, height: 1, ..inner };
+        draw_row(app, &picture.snapshot, canvas, row, &generations[at]);
+        if index == app.generations.selected && focused {
+            highlight(canvas, row, true);
+        }
+    }
+    canvas.more(inner, app.generations.offset, generations.len());
+}
+
+fn draw_row(app: &App, snapshot: &Snapshot, canvas: &mut Canvas, row: Rect, generation: &Generation) {
+    let theme = canvas.look.theme;
+    let (x, y) = (row.x, row.y);
+    canvas.right(x + 2, y, 5, &generation.version.to_string(), theme.text);
+    canvas.text(x + 9, y, 9, &app.clock.moment(generation.taken_at), theme.text);
+    let location = snapshot.label(generation.backup_volume);
+    let width = (location.width() as u16).clamp(10, 14);
+    canvas.text(x + 20, y, width, &location, theme.dim);
+    let at = x + 20 + width + 2;
+    let (sign, text, style) = standing(canvas, snapshot, generation);
+    canvas.put(at, y, sign, style);
+    canvas.text(at + 2, y, row.right().saturating_sub(at + 3), &text, style);
+}
+
+fn standing(canvas: &Canvas, snapshot: &Snapshot, generation: &Generation) -> (&'static str, String, Style) {
+    let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
+    let pair = Pair::new(generation.transaction_volume, generation.backup_volume);
+    let resumable = generation.mode == BackupMode::Suspend && snapshot.session(&pair).is_some();
+    let (sign, mut text, style) = match &generation.state {
+        GenerationState::Valid if resumable => (glyphs.suspended_generation, "valid, resumable".to_owned(), theme.text),
+        GenerationState::Valid => (glyphs.generation, "valid".to_owned(), theme.text),
+        GenerationState::InDoubt(why) => (glyphs.unknown, format!("in doubt: {why}"), theme.warning),
+        GenerationState::NeedsAttention(why) => (glyphs.attention, format!("needs attention: {why}"), theme.warning),
+    };
+    if let Some(why) = &generation.held {
+        let _ = write!(text, ", held: {}", why.escaped());
+    }
+    if generation.provisioned {
+        text.push_str(", provisioned");
+    }
+    (sign, text, style)
+}

@@ -1,0 +1,146 @@
+//! The first line: which site, how its arrays answer, how the copies stand, what time it is.
+
+use super::super::app::{App, Link};
+use super::super::format::Clock;
+use super::canvas::Canvas;
+use crate::model::snapshot::{ArrayView, Reach, Snapshot, TransactionState};
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Span;
+use unicode_width::UnicodeWidthStr;
+
+/// A part of the line; the highest ranks go first when there is no room.
+struct Part {
+    rank: u8,
+    gap: u16,
+    spans: Vec<Span<'static>>,
+}
+
+impl Part {
+    fn new(rank: u8, gap: u16, text: impl Into<String>, style: Style) -> Self {
+        Self { rank, gap, spans: vec![Span::styled(text.into(), style)] }
+    }
+
+    fn width(&self) -> u16 {
+        self.gap + self.spans.iter().map(|span| span.content.width() as u16).sum::<u16>()
+    }
+}
+
+pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
+    let theme = canvas.look.theme;
+    let clock = app.clock.minute(app.clock.now);
+    let clock_width = clock.width() as u16 + 1;
+    canvas.right(area.x, area.y, area.width - 1, &clock, theme.text);
+
+    let mut parts = vec![Part::new(7, 1, "ecdeck", theme.accent)];
+    parts.extend(link(app, canvas));
+    if let Some(snapshot) = app.snapshot() {
+        site(app, snapshot, canvas, &mut parts);
+        arrays(app, snapshot, canvas, &mut parts);
+        states(app, canvas, &mut parts);
+    }
+    let room = area.width.saturating_sub(clock_width + 2);
+    while parts.iter().map(Part::width).sum::<u16>() > room {
+        let Some(last) = (0..parts.len()).filter(|&i| parts[i].rank > 0).max_by_key(|&i| parts[i].rank) else { break };
+        parts.remove(last);
+    }
+    let mut x = area.x;
+    for part in &parts {
+        x += part.gap;
+        x += canvas.spans(x, area.y, (area.x + room).saturating_sub(x), &part.spans);
+    }
+}
+
+fn link(app: &App, canvas: &Canvas) -> Option<Part> {
+    let theme = canvas.look.theme;
+    let attention = canvas.look.glyphs.attention;
+    match &app.link {
+        Link::Live => None,
+        Link::Connecting => Some(Part::new(0, 2, "connecting", theme.warning)),
+        Link::Lost { since, .. } => {
+            let text = format!("{attention} engine lost at {}, reconnecting", app.clock.minute(*since));
+            Some(Part::new(0, 2, text, theme.problem))
+        }
+    }
+}
+
+fn site(app: &App, snapshot: &Snapshot, canvas: &Canvas, parts: &mut Vec<Part>) {
+    let theme = canvas.look.theme;
+    let wide = app.size.0 >= 100;
+    parts.push(Part::new(4, if wide { 2 } else { 1 }, snapshot.site.name.clone(), theme.title));
+    if snapshot.site.demo {
+        let text = if wide { format!("{} demonstration site", canvas.look.glyphs.dot) } else { "DEMO".to_owned() };
+        parts.push(Part::new(0, 1, text, theme.demo));
+    }
+    if app.settings.read_only {
+        parts.push(Part::new(3, 2, "read-only", theme.warning));
+    }
+}
+
+/// Arrays that answer are a name; what is wrong with the others stays in sight longest.
+fn arrays(app: &App, snapshot: &Snapshot, canvas: &Canvas, parts: &mut Vec<Part>) {
+    let theme = canvas.look.theme;
+    for (index, array) in snapshot.arrays.iter().enumerate() {
+        let gap = if index == 0 { 4 } else { 2 };
+        match trouble(app, snapshot, array) {
+            None => parts.push(Part::new(8, gap, array.name.to_string(), theme.dim)),
+            Some(text) => {
+                let text = format!("{} {} {text}", canvas.look.glyphs.attention, array.name);
+                parts.push(Part::new(1, gap.min(3), text, theme.problem));
+            }
+        }
+    }
+}
+
+fn trouble(app: &App, snapshot: &Snapshot, array: &ArrayView) -> Option<String> {
+    match &array.reach {
+        Reach::Waiting => Some("not read yet".to_owned()),
+        Reach::Unreachable { since, .. } => Some(format!("silent since {}", app.clock.moment_or_minute(*since))),
+        Reach::IdentityChanged { .. } => Some("is another box".to_owned()),
+        Reach::Reachable => {
+            let taken = array.taken_at?;
+            let age = snapshot.taken_at.since(taken);
+            let late = age > 2 * i64::from(snapshot.site.poll_millis);
+            late.then(|| format!("read {} ago", Clock::age(taken, snapshot.taken_at)))
+        }
+    }
+}
+
+fn states(app: &App, canvas: &Canvas, parts: &mut Vec<Part>) {
+    let Some(picture) = &app.picture else { return };
+    let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
+    let summary = &picture.summary;
+    let wide = app.size.0 >= 100;
+    let counts = [
+        (TransactionState::Copying, summary.copying, "copying"),
+        (TransactionState::Equivalent, summary.equivalent, "equivalent"),
+        (TransactionState::Suspended, summary.suspended, "suspended"),
+        (TransactionState::Error, summary.troubled, "trouble"),
+    ];
+    let mut gap = if wide { 4 } else { 2 };
+    for (state, number, word) in counts {
+        if number == 0 {
+            continue;
+        }
+        let sign = glyphs.transaction(state);
+        let text = if wide { format!("{sign} {number} {word}") } else { format!("{sign}{number}") };
+        let rank = if state == TransactionState::Error { 1 } else { 5 };
+        parts.push(Part::new(rank, gap, text, theme.transaction(state)));
+        gap = if wide { 2 } else { 1 };
+    }
+    // A wide screen says the rest where it belongs: in the titles of its panes.
+    if wide {
+        return;
+    }
+    if summary.overdue > 0 {
+        parts.push(Part::new(6, 2, format!("{} due", summary.overdue), theme.warning));
+    }
+    if let Some(at) = summary.all_ready {
+        let at = app.clock.moment_or_minute(at.max(app.clock.now));
+        parts.push(Part::new(5, 2, format!("all ready {at}"), theme.text));
+    }
+    if let Some(size) = picture.sizes.iter().find(|size| size.short() > 0) {
+        let text = format!("pool {}: {} short", size.blocks, size.short());
+        parts.push(Part::new(6, 2, text, theme.warning));
+    }
+}

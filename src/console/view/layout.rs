@@ -1,0 +1,182 @@
+//! Where everything is: a wide composition, a narrow one with a single detail pane, and a floor.
+
+use super::super::app::Pane;
+use ratatui::layout::Rect;
+
+/// The smallest screen that the console works on.
+pub const FLOOR: (u16, u16) = (40, 8);
+/// The smallest screen that shows all panes at once.
+const WIDE: (u16, u16) = (110, 30);
+/// Rows that the table keeps on a narrow screen before a detail pane gets any.
+const TABLE_ROWS: u16 = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Wide,
+    Narrow,
+    TooSmall,
+}
+
+/// The areas of the main screen. Those of panes include their frames or headings; hidden ones are empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    pub shape: Shape,
+    pub header: Rect,
+    pub footer: Rect,
+    /// The line of pane names on a narrow screen.
+    pub tabs: Rect,
+    pub volumes: Rect,
+    pub pool: Rect,
+    pub copies: Rect,
+    pub generations: Rect,
+    pub events: Rect,
+}
+
+impl Layout {
+    pub fn of((width, height): (u16, u16), detail: Pane, focus: Pane) -> Self {
+        let nothing = Rect::ZERO;
+        let mut layout = Self {
+            shape: Shape::TooSmall,
+            header: nothing,
+            footer: nothing,
+            tabs: nothing,
+            volumes: nothing,
+            pool: nothing,
+            copies: nothing,
+            generations: nothing,
+            events: nothing,
+        };
+        if width < FLOOR.0 || height < FLOOR.1 {
+            return layout;
+        }
+        let footer = if height >= 12 { 2 } else { 1 };
+        layout.header = Rect::new(0, 0, width, 1);
+        layout.footer = Rect::new(0, height - footer, width, footer);
+        let body = Rect::new(0, 1, width, height - 1 - footer);
+        if width >= WIDE.0 && height >= WIDE.1 {
+            layout.wide(body);
+        } else {
+            layout.narrow(body, detail, focus);
+        }
+        layout
+    }
+
+    fn wide(&mut self, body: Rect) {
+        self.shape = Shape::Wide;
+        let bottom = (body.height * 27 / 100).clamp(7, 20);
+        let copies = (body.height * 25 / 100).clamp(7, 24);
+        let top = body.height - bottom - copies;
+        let pool = (body.width * 27 / 100).clamp(32, 48);
+        self.volumes = Rect::new(0, body.y, body.width - pool, top);
+        self.pool = Rect::new(body.width - pool, body.y, pool, top);
+        self.copies = Rect::new(0, body.y + top, body.width, copies);
+        let generations = body.width * 47 / 100;
+        let y = body.y + top + copies;
+        self.generations = Rect::new(0, y, generations, bottom);
+        self.events = Rect::new(generations, y, body.width - generations, bottom);
+    }
+
+    fn narrow(&mut self, body: Rect, detail: Pane, focus: Pane) {
+        self.shape = Shape::Narrow;
+        let spare = body.height.saturating_sub(1 + TABLE_ROWS + 1);
+        if spare < 3 {
+            // No room for both: the focused one has it all.
+            if focus == Pane::Volumes {
+                self.volumes = body;
+            } else {
+                self.tabs = Rect { height: 1, ..body };
+                *self.area_mut(detail) = Rect::new(0, body.y + 1, body.width, body.height - 1);
+            }
+            return;
+        }
+        let below = (spare.saturating_sub(1)).clamp(3, (body.height * 2 / 5).max(3)).min(spare);
+        let table = body.height - below - 1;
+        self.volumes = Rect { height: table, ..body };
+        self.tabs = Rect::new(0, body.y + table, body.width, 1);
+        *self.area_mut(detail) = Rect::new(0, body.y + table + 1, body.width, below);
+    }
+
+    fn area_mut(&mut self, pane: Pane) -> &mut Rect {
+        match pane {
+            Pane::Volumes => &mut self.volumes,
+            Pane::Copies => &mut self.copies,
+            Pane::Pool => &mut self.pool,
+            Pane::Generations => &mut self.generations,
+            Pane::Events => &mut self.events,
+        }
+    }
+
+    pub fn area(&self, pane: Pane) -> Rect {
+        match pane {
+            Pane::Volumes => self.volumes,
+            Pane::Copies => self.copies,
+            Pane::Pool => self.pool,
+            Pane::Generations => self.generations,
+            Pane::Events => self.events,
+        }
+    }
+
+    pub fn shows(&self, pane: Pane) -> bool {
+        !self.area(pane).is_empty()
+    }
+
+    /// The visible rows of a pane's list. The pool's is [`Layout::pool_rows`].
+    pub fn rows(&self, pane: Pane) -> usize {
+        let height = self.area(pane).height;
+        let heading = u16::from(pane == Pane::Volumes);
+        let frame = if self.shape == Shape::Wide { 2 } else { 0 };
+        usize::from(height.saturating_sub(frame + heading))
+    }
+
+    /// The visible backup volumes under a summary of so many sizes.
+    pub fn pool_rows(&self, sizes: usize) -> usize {
+        let inner = self.rows(Pane::Pool);
+        inner.saturating_sub(self.pool_summary(sizes) + 1 + self.pool_strips(sizes))
+    }
+
+    /// Lines that the pool's strips take, with the one under them: none where the list would become too short.
+    pub fn pool_strips(&self, sizes: usize) -> usize {
+        let left = self.rows(Pane::Pool).saturating_sub(self.pool_summary(sizes) + 1);
+        if left >= sizes + 1 + 5 { sizes + 1 } else { 0 }
+    }
+
+    /// Lines that the pool's summary takes, with its heading.
+    pub fn pool_summary(&self, sizes: usize) -> usize {
+        let inner = self.rows(Pane::Pool);
+        (sizes + 1).min((inner / 2).max(2)).min(inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_80_by_24_the_table_keeps_eight_rows_and_a_detail_pane_is_there() {
+        let layout = Layout::of((80, 24), Pane::Copies, Pane::Volumes);
+        assert_eq!(layout.shape, Shape::Narrow);
+        assert!(layout.rows(Pane::Volumes) >= 8);
+        assert!(layout.rows(Pane::Copies) >= 5);
+        assert!(!layout.shows(Pane::Pool));
+    }
+
+    #[test]
+    fn no_area_leaves_the_screen_and_none_overlap_whatever_the_size() {
+        for width in 0..=210 {
+            for height in 0..=64 {
+                for focus in Pane::ALL {
+                    let detail = if focus == Pane::Volumes { Pane::Pool } else { focus };
+                    let layout = Layout::of((width, height), detail, focus);
+                    let mut areas = vec![layout.header, layout.footer, layout.tabs];
+                    areas.extend(Pane::ALL.map(|pane| layout.area(pane)));
+                    areas.retain(|area| !area.is_empty());
+                    let screen = Rect::new(0, 0, width, height);
+                    for (index, area) in areas.iter().enumerate() {
+                        assert_eq!(screen.intersection(*area), *area, "{width}x{height} {layout:?}");
+                        assert!(areas[index + 1..].iter().all(|other| !area.intersects(*other)), "{width}x{height}");
+                    }
+                }
+            }
+        }
+    }
+}

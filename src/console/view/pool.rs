@@ -1,0 +1,131 @@
+//! The backup pool: what is free and what is still needed of each size, and the volumes themselves.
+
+use super::super::app::{App, Pane};
+use super::super::picture::{Picture, SizeRow};
+use super::canvas::{Canvas, Column, fit};
+use super::layout::{Layout, Shape};
+use super::{highlight, pane};
+use crate::model::snapshot::{BackupState, BackupVolumeView};
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+const SUMMARY: [Column; 5] = [
+    Column { title: "size", right: true, gap: 0, least: 8, drop: 0 },
+    Column { title: "free", right: true, gap: 1, least: 4, drop: 0 },
+    Column { title: "bound", right: true, gap: 1, least: 5, drop: 2 },
+    Column { title: "kept", right: true, gap: 1, least: 4, drop: 1 },
+    Column { title: "need", right: true, gap: 1, least: 4, drop: 0 },
+];
+
+pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, layout: &Layout) {
+    let unused: usize = picture.sizes.iter().map(|size| size.unused).sum();
+    let dot = canvas.look.glyphs.dot;
+    let title = format!("Backup pool\u{0} {dot} {unused} of {} unused", picture.snapshot.pool.len());
+    let inner = pane(app, canvas, area, Pane::Pool, &title, "", layout.shape == Shape::Wide);
+    if inner.is_empty() {
+        return;
+    }
+    if picture.snapshot.pool.is_empty() {
+        canvas
+            .empty(inner, &["The pool is empty.", "", "ecdeck volume add --backup ARRAY/0x20", "adds a volume to it."]);
+        return;
+    }
+    let lines = layout.pool_summary(picture.sizes.len()) as u16;
+    summary(picture, canvas, Rect { height: lines, ..inner });
+    let strips = layout.pool_strips(picture.sizes.len()) as u16;
+    for (line, size) in picture.sizes.iter().take(usize::from(strips.saturating_sub(1))).enumerate() {
+        let y = inner.y + lines + 1 + line as u16;
+        canvas.right(inner.x, y, SUMMARY[0].least, &size.blocks.to_string(), canvas.look.theme.dim);
+        draw_strip(canvas, inner.x + SUMMARY[0].least + 2, y, inner.width.saturating_sub(SUMMARY[0].least + 3), size);
+    }
+    let above = lines + 1 + strips;
+    let rows = Rect { y: inner.y + above, height: inner.height.saturating_sub(above), ..inner };
+    list(app, picture, canvas, rows);
+}
+
+fn summary(picture: &Picture, canvas: &mut Canvas, area: Rect) {
+    let theme = canvas.look.theme;
+    let places = fit(&SUMMARY, &[], area.width.saturating_sub(1));
+    for (column, place) in std::iter::zip(&SUMMARY, &places) {
+        if let Some((x, width)) = *place {
+            canvas.right(area.x + x, area.y, width, column.title, theme.dim);
+        }
+    }
+    for line in 1..area.height {
+        let Some(size) = picture.sizes.get(usize::from(line) - 1) else { break };
+        let y = area.y + line;
+        let short = size.short() > 0;
+        let need = if short { format!("{}{}", size.need, canvas.look.glyphs.attention) } else { size.need.to_string() };
+        let cells = [
+            (size.blocks.to_string(), theme.text),
+            (size.unused.to_string(), if short { theme.warning } else { theme.text }),
+            (size.bound.to_string(), theme.text),
+            (size.kept.to_string(), theme.text),
+            (need, if short { theme.warning } else { theme.dim }),
+        ];
+        for (index, (text, style)) in cells.iter().enumerate() {
+            if let Some((x, width)) = places[index] {
+                // The sign of a shortage stands behind the column, so that figures stay under each other.
+                let over = u16::from(index == 4 && short);
+                canvas.right(area.x + x, y, width + over, text, *style);
+            }
+        }
+    }
+}
+
+/// A sign a volume: the pool's state at a glance.
+fn draw_strip(canvas: &mut Canvas, x: u16, y: u16, width: u16, size: &SizeRow) {
+    let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
+    for (column, state) in size.strip.iter().take(usize::from(width)).enumerate() {
+        canvas.put(x + column as u16, y, glyphs.backup(*state), theme.backup(*state));
+    }
+    if size.strip.len() > usize::from(width) && width > 0 {
+        canvas.put(x + width - 1, y, glyphs.ellipsis, theme.dim);
+    }
+}
+
+fn list(app: &App, picture: &Picture, canvas: &mut Canvas, rows: Rect) {
+    let focused = app.focus == Pane::Pool;
+    let locations: u16 = (0..usize::from(rows.height))
+        .filter_map(|line| picture.backup_volume(app.pool.offset + line))
+        .map(|view| picture.snapshot.label(view.volume.id).width() as u16)
+        .max()
+        .unwrap_or(0)
+        .clamp(10, 16);
+    for line in 0..rows.height {
+        let index = app.pool.offset + usize::from(line);
+        let Some(view) = picture.backup_volume(index) else { break };
+        let row = Rect { y: rows.y + line, height: 1, ..rows };
+        draw_row(picture, canvas, row, view, locations);
+        if index == app.pool.selected && focused {
+            highlight(canvas, row, true);
+        }
+    }
+    canvas.more(rows, app.pool.offset, picture.pool.len());
+}
+
+fn draw_row(picture: &Picture, canvas: &mut Canvas, row: Rect, view: &BackupVolumeView, locations: u16) {
+    let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
+    let style = theme.backup(view.state);
+    canvas.put(row.x + 1, row.y, glyphs.backup(view.state), style);
+    let x = row.x + 3;
+    canvas.text(x, row.y, locations, &picture.snapshot.label(view.volume.id), theme.text);
+    let x = x + locations + 1;
+    let room = row.right().saturating_sub(x + 1);
+    let owner = view.transaction_volume.map(|id| picture.snapshot.label(id));
+    let text = match (view.state, view.generation, owner) {
+        (BackupState::Unused, ..) => format!("unused, {}", view.volume.blocks),
+        (_, Some(version), Some(owner)) => format!("{version} {owner}"),
+        (BackupState::Bound, None, Some(owner)) => format!("for {owner}"),
+        (state, None, Some(owner)) => {
+            if room > 24 {
+                format!("{owner}, {state}")
+            } else {
+                owner
+            }
+        }
+        (state, Some(version), None) => format!("{version} {state}"),
+        (state, None, None) => state.to_string(),
+    };
+    canvas.text(x, row.y, room, &text, style);
+}

@@ -1,0 +1,41 @@
+//! The line that names the detail panes on a narrow screen.
+
+use super::super::app::{App, Pane};
+use super::canvas::Canvas;
+use ratatui::layout::Rect;
+
+pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
+    let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
+    let focused = app.focus != Pane::Volumes;
+    let line = if focused { theme.frame_focused } else { theme.frame };
+    for x in area.x..area.right() {
+        canvas.put(x, area.y, glyphs.frame.horizontal, line);
+    }
+    let mut x = area.x + 1;
+    for (index, pane) in Pane::DETAILS.into_iter().enumerate() {
+        let chosen = pane == app.detail;
+        let style = match (chosen, focused) {
+            (true, true) => theme.title_focused,
+            (true, false) => theme.title,
+            (false, _) => theme.dim,
+        };
+        let mut text = format!(" {} {} ", index + 1, name(pane));
+        if chosen
+            && pane == Pane::Generations
+            && let Some(view) = app.selected_volume()
+        {
+            text = format!(" {} generations of {} ", index + 1, view.volume.name);
+        }
+        x += canvas.text(x, area.y, area.right().saturating_sub(x), &text, style) + 1;
+    }
+}
+
+fn name(pane: Pane) -> &'static str {
+    match pane {
+        Pane::Volumes => "volumes",
+        Pane::Copies => "copies",
+        Pane::Pool => "pool",
+        Pane::Generations => "generations",
+        Pane::Events => "events",
+    }
+}

@@ -1,0 +1,224 @@
+//! The main table: the transaction volumes, how each stands, when it is ready, what is kept, what is due.
+
+use super::super::app::{App, Pane};
+use super::super::format::{count, left};
+use super::super::picture::{Order, Picture};
+use super::canvas::{Canvas, Column, Place, fit};
+use super::{highlight, pane, sessions};
+use crate::model::snapshot::{Due, SessionView, TransactionState, TransactionVolumeView};
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use std::fmt::Write as _;
+
+const COLUMNS: [Column; 8] = [
+    // Cursor and mark.
+    Column { title: "", right: false, gap: 0, least: 2, drop: 0 },
+    Column { title: "volume", right: false, gap: 1, least: 10, drop: 0 },
+    Column { title: "size", right: true, gap: 1, least: 8, drop: 4 },
+    Column { title: "synchronization", right: false, gap: 2, least: 18, drop: 0 },
+    Column { title: "ready", right: true, gap: 1, least: 6, drop: 1 },
+    Column { title: "kept", right: true, gap: 1, least: 4, drop: 3 },
+    Column { title: "last backup", right: false, gap: 2, least: 9, drop: 5 },
+    Column { title: "due", right: true, gap: 2, least: 8, drop: 2 },
+];
+/// The state's sign, a blank and the longest word.
+const WORD: u16 = 12;
+
+pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, framed: bool) {
+    let inner = pane(app, canvas, area, Pane::Volumes, &title(app, picture), &note(app, picture), framed);
+    if inner.is_empty() {
+        return;
+    }
+    let name = picture.name_width;
+    let growth = [(1, name.min(14)), (3, 27), (4, 11), (1, name.min(32)), (6, 11), (3, 44)];
+    let places = fit(&COLUMNS, &growth, inner.width.saturating_sub(1));
+    heading(canvas, inner, &places);
+    let rows = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
+    if picture.volumes.is_empty() {
+        empty(app, picture, canvas, rows);
+        return;
+    }
+    let focused = app.focus == Pane::Volumes;
+    for line in 0..rows.height {
+        let index = app.volumes.offset + usize::from(line);
+        let Some(view) = picture.volume(index) else { break };
+        let row = Rect { y: rows.y + line, height: 1, ..rows };
+        draw_row(app, picture, canvas, row, &places, view);
+        if index == app.volumes.selected {
+            highlight(canvas, row, focused);
+        }
+    }
+    canvas.more(rows, app.volumes.offset, picture.volumes.len());
+}
+
+fn title(app: &App, picture: &Picture) -> String {
+    let (shown, all) = (picture.volumes.len(), picture.snapshot.transaction_volumes.len());
+    let dot = app.look.glyphs.dot;
+    let mut title = format!("Transaction volumes\u{0} {dot} ");
+    let _ = if shown == all { write!(title, "{all}") } else { write!(title, "{shown} of {all}") };
+    if !app.choice.filter.is_empty() && app.filter_input.is_none() {
+        let _ = write!(title, " {dot} /{}", app.choice.filter);
+    }
+    if app.choice.problems {
+        let _ = write!(title, " {dot} problems only");
+    }
+    if !app.marks.is_empty() {
+        let _ = write!(title, " {dot} {}", count(app.marks.len(), "marked", "marked"));
+    }
+    title
+}
+
+fn note(app: &App, picture: &Picture) -> String {
+    let order = if app.choice.order == Order::Name { "" } else { app.choice.order.word() };
+    match (picture.summary.overdue, order) {
+        (0, order) => order.to_owned(),
+        (overdue, "") => format!("{overdue} overdue"),
+        (overdue, order) => format!("{overdue} overdue, {order}"),
+    }
+}
+
+fn heading(canvas: &mut Canvas, area: Rect, places: &[Place]) {
+    let style = canvas.look.theme.dim;
+    for (column, place) in std::iter::zip(&COLUMNS, places) {
+        let Some((x, width)) = *place else { continue };
+        let title = if column.title == "last backup" && width < 11 { "last" } else { column.title };
+        if column.right {
+            canvas.right(area.x + x, area.y, width, title, style);
+        } else {
+            canvas.text(area.x + x, area.y, width, title, style);
+        }
+    }
+}
+
+fn draw_row(
+    app: &App,
+    picture: &Picture,
+    canvas: &mut Canvas,
+    row: Rect,
+    places: &[Place; 8],
+    view: &TransactionVolumeView,
+) {
+    let theme = canvas.look.theme;
+    let [_, name, size, synchronization, ready, kept, last, due] = *places;
+    let (x, y) = (row.x, row.y);
+    if app.marks.contains(&view.volume.id) {
+        canvas.put(x + 1, y, canvas.look.glyphs.mark, theme.mark);
+    }
+    if let Some((at, width)) = name {
+        canvas.text(x + at, y, width, view.volume.name.as_str(), theme.text);
+    }
+    if let Some((at, width)) = size {
+        canvas.right(x + at, y, width, &view.volume.blocks.to_string(), theme.dim);
+    }
+    if let Some((at, width)) = synchronization {
+        synchronized(picture, canvas, (x + at, y, width), view);
+    }
+    if let Some((at, width)) = ready {
+        let text = app.clock.ready(view.ready, width);
+        let style = match view.state {
+            TransactionState::Equivalent => theme.equivalent,
+            _ if text == "-" || text == "?" => theme.dim,
+            _ => theme.text,
+        };
+        canvas.right(x + at, y, width, &text, style);
+    }
+    if let Some((at, width)) = kept {
+        let (text, style) = match view.volume.policy {
+            Some(policy) if view.kept > policy.generations => {
+                (format!("{}/{}", view.kept, policy.generations), theme.warning)
+            }
+            Some(policy) => (format!("{}/{}", view.kept, policy.generations), theme.text),
+            None => (view.kept.to_string(), theme.dim),
+        };
+        canvas.right(x + at, y, width, &text, style);
+    }
+    if let Some((at, width)) = last {
+        match view.last_backup {
+            Some((_, when)) => canvas.text(x + at, y, width, &app.clock.moment(when), theme.text),
+            None => canvas.text(x + at, y, width, "never", theme.dim),
+        };
+    }
+    if let Some((at, width)) = due {
+        let (text, style) = due_words(canvas, view.due, theme.dim, theme.warning);
+        canvas.right(x + at, y, width, &text, style);
+    }
+}
+
+fn due_words(canvas: &Canvas, due: Due, calm: Style, loud: Style) -> (String, Style) {
+    let attention = canvas.look.glyphs.attention;
+    match due {
+        Due::NoPolicy => ("-".to_owned(), calm),
+        Due::Ok => ("ok".to_owned(), calm),
+        Due::Overdue(1) => (format!("{attention} 1 day"), loud),
+        Due::Overdue(days @ 2..=9) => (format!("{attention} {days} days"), loud),
+        Due::Overdue(days) => (format!("{attention} {days} d"), loud),
+    }
+}
+
+/// Sign and word, then whatever tells most in the room that is left: bar and percent, what is new, the way out.
+fn synchronized(picture: &Picture, canvas: &mut Canvas, (x, y, width): (u16, u16, u16), view: &TransactionVolumeView) {
+    let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
+    let session = sessions::governing(&picture.snapshot, view.volume.id);
+    let style = theme.transaction(view.state);
+    canvas.put(x, y, glyphs.transaction(view.state), style);
+    let word = word(view, session);
+    canvas.text(x + 2, y, WORD - 2, &word, if view.claimed.is_some() { theme.accent } else { style });
+    let rest = width.saturating_sub(WORD + 1);
+    let at = x + WORD + 1;
+    if let Some(share) = session.and_then(sessions::share).filter(|_| view.state == TransactionState::Copying) {
+        let percent = session.and_then(|session| session.progress?.percent());
+        let text = percent.map_or_else(String::new, |percent| percent.to_string());
+        canvas.right(x + width - 5, y, 5, &text, style);
+        if rest >= 5 + 1 + 3 {
+            canvas.bar(at, y, rest - 6, share, theme.bar);
+        }
+        return;
+    }
+    let (text, style) = aside(view, session, theme.dim, theme.text);
+    if !text.is_empty() && text.len() <= usize::from(rest) {
+        canvas.text(at, y, rest, &text, style);
+    }
+}
+
+fn word(view: &TransactionVolumeView, session: Option<&SessionView>) -> String {
+    if let Some(claim) = &view.claimed {
+        return sessions::doing(claim.verb).to_owned();
+    }
+    match (view.state, session.and_then(|session| session.error)) {
+        (TransactionState::Error, Some(error)) => format!("error {error}"),
+        _ => view.state.to_string(),
+    }
+}
+
+fn aside(view: &TransactionVolumeView, session: Option<&SessionView>, calm: Style, text: Style) -> (String, Style) {
+    match view.state {
+        TransactionState::Suspended => match session.and_then(|session| session.difference) {
+            Some(difference) if difference.0 == 0 => ("nothing new".to_owned(), calm),
+            Some(difference) => (format!("{} new", left(difference)), text),
+            None => (String::new(), calm),
+        },
+        TransactionState::Error | TransactionState::Unknown | TransactionState::HalfOpen | TransactionState::Halted => {
+            ("Enter: way out".to_owned(), text)
+        }
+        _ => (String::new(), calm),
+    }
+}
+
+fn empty(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect) {
+    if picture.snapshot.transaction_volumes.is_empty() {
+        canvas.empty(
+            area,
+            &[
+                "No transaction volumes are registered yet.",
+                "",
+                "ecdeck volume add --transaction ARRAY/0x10 --name NAME",
+                "registers one; ecdeck array volumes shows what the arrays have.",
+            ],
+        );
+    } else if app.choice.problems && app.choice.filter.is_empty() {
+        canvas.empty(area, &["Nothing needs attention.", "! shows all volumes again."]);
+    } else {
+        let text = format!("Nothing matches /{}.", app.choice.filter);
+        canvas.empty(area, &[&text, "Esc shows all volumes again."]);
+    }
+}

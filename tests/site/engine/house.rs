@@ -1,0 +1,340 @@
+//! A site in this process for the tests of the engine: emulated arrays in memory, a catalogue in memory, real sockets.
+
+use ecdeck::catalog::memory::MemoryCatalogue;
+use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery, Pending};
+use ecdeck::driver::emulated::faults::Fault;
+use ecdeck::driver::emulated::in_process::InProcess;
+use ecdeck::driver::emulated::memory::Memory;
+use ecdeck::driver::{Driver, DriverError};
+use ecdeck::engine::client::{Client, Snapshots, Start};
+use ecdeck::engine::operation::Limits;
+use ecdeck::engine::protocol::{Answer, Ask, PlannedAnswer};
+use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings};
+use ecdeck::model::copy::{Capabilities, Command, Identity, PairOutcome};
+use ecdeck::model::event::{ChainHead, Event, NewEvent};
+use ecdeck::model::identity::{BoxId, Name, VolumeId};
+use ecdeck::model::records::{
+    BackupMode, BackupVolume, Change, OperationEnd, OperationId, PastGeneration, Policy, Records, TransactionVolume,
+};
+use ecdeck::model::request::{Action, Request};
+use ecdeck::model::session::{ArrayVolume, Pair, Reading};
+use ecdeck::model::snapshot::{Site, Snapshot};
+use ecdeck::model::units::{Blocks, Timestamp, Version};
+use ecdeck::process::life::{self, Claim};
+use ecdeck::process::paths::Home;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Everything that a test waits for comes within this, or never.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const BLOCKS: Blocks = Blocks::from_mib(1);
+
+/// The driver of the emulated array, with a door before its commands and a count of its readings.
+pub struct Gate {
+    inner: InProcess,
+    /// Commands go through it; closed, they wait after they were done.
+    door: Semaphore,
+    pub open: AtomicBool,
+    pub commands: AtomicUsize,
+    pub readings: AtomicUsize,
+}
+
+impl Gate {
+    /// From now on commands are done, but not answered until [`Gate::let_go`].
+    pub fn hold(&self) {
+        self.open.store(false, Ordering::SeqCst);
+    }
+
+    pub fn let_go(&self) {
+        self.open.store(true, Ordering::SeqCst);
+        self.door.add_permits(1000);
+    }
+
+    pub fn arrays(&self) -> MutexGuard<'_, Memory> {
+        self.inner.arrays()
+    }
+}
+
+impl Driver for Gate {
+    fn identify(&self) -> ecdeck::driver::Pending<'_, Result<Identity, DriverError>> {
+        self.inner.identify()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn volumes(&self) -> ecdeck::driver::Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+        self.inner.volumes()
+    }
+
+    fn sessions(&self, now: Timestamp) -> ecdeck::driver::Pending<'_, Result<Reading, DriverError>> {
+        self.readings.fetch_add(1, Ordering::SeqCst);
+        self.inner.sessions(now)
+    }
+
+    fn execute(&self, command: Command, limit: Duration) -> ecdeck::driver::Pending<'_, Vec<PairOutcome>> {
+        Box::pin(async move {
+            let outcomes = self.inner.execute(command, limit).await;
+            self.commands.fetch_add(1, Ordering::SeqCst);
+            if !self.open.load(Ordering::SeqCst) {
+                self.door.acquire().await.unwrap().forget();
+            }
+            outcomes
+        })
+    }
+
+    fn describe(&self, command: &Command) -> Vec<String> {
+        self.inner.describe(command)
+    }
+}
+
+/// A catalogue whose disk can be filled up.
+#[derive(Clone, Default)]
+pub struct Disk {
+    pub inner: MemoryCatalogue,
+    pub full: Arc<AtomicBool>,
+}
+
+impl Catalogue for Disk {
+    fn load(&self) -> Pending<'_, Result<Records, CatalogueError>> {
+        self.inner.load()
+    }
+
+    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+        if self.full.load(Ordering::SeqCst) {
+            let full = CatalogueError::Full { place: "of the test".into(), detail: "no space left".into() };
+            return Box::pin(async { Err(full) });
+        }
+        self.inner.commit(changes, events)
+    }
+
+    fn events(&self, range: EventRange) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+        self.inner.events(range)
+    }
+
+    fn links(&self, range: EventRange) -> Pending<'_, Result<Vec<ecdeck::model::chain::ChainLink>, CatalogueError>> {
+        self.inner.links(range)
+    }
+
+    fn head(&self) -> Pending<'_, Result<ChainHead, CatalogueError>> {
+        self.inner.head()
+    }
+
+    fn history(&self, query: HistoryQuery) -> Pending<'_, Result<Vec<PastGeneration>, CatalogueError>> {
+        self.inner.history(query)
+    }
+
+    fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>> {
+        self.inner.operation_end(id)
+    }
+}
+
+/// What outlasts an engine: folder, array, catalogue.
+pub struct House {
+    _folder: tempfile::TempDir,
+    pub home: Home,
+    pub disk: Disk,
+    pub gate: Arc<Gate>,
+    pub box_id: BoxId,
+    pub transaction: Vec<VolumeId>,
+    pub backup: Vec<VolumeId>,
+    pub poll_millis: u32,
+    pub limits: Limits,
+    pub roles: Roles,
+}
+
+/// An engine that serves a house. Dropped, it is dead at once, as after SIGKILL.
+pub struct Running {
+    pub engine: Option<Engine>,
+    runtime: Option<tokio::runtime::Runtime>,
+    _reign: life::Reign,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.engine.take());
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl House {
+    /// So many transaction volumes and backup volumes of one size on one array, registered, with a policy.
+    pub async fn new(transaction: usize, backup: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let home = Home::in_folder(folder.path());
+        let mut arrays = Memory::new();
+        let name: Name = "A1".parse().unwrap();
+        let box_id = arrays.add_box(&name).unwrap();
+        let mut changes = Vec::new();
+        let mut volume = |label: &str| arrays.add_volume(box_id, None, label, BLOCKS).unwrap();
+        let policy = Policy { generations: 2, interval_days: 1, mode: BackupMode::Suspend };
+        let transaction: Vec<VolumeId> = (1..=transaction).map(|number| volume(&format!("tv{number}"))).collect();
+        let backup: Vec<VolumeId> = (1..=backup).map(|number| volume(&format!("bv{number}"))).collect();
+        for (number, &id) in transaction.iter().enumerate() {
+            changes.push(Change::PutTransactionVolume(TransactionVolume {
+                id,
+                name: format!("tv{}", number + 1).parse().unwrap(),
+                blocks: BLOCKS,
+                policy: Some(policy),
+                registered_at: ecdeck::engine::now(),
+                next_version: Version(1),
+            }));
+        }
+        for &id in &backup {
+            let registered_at = ecdeck::engine::now();
+            changes.push(Change::PutBackupVolume(BackupVolume { id, name: None, blocks: BLOCKS, registered_at }));
+        }
+        let disk = Disk::default();
+        disk.commit(changes, Vec::new()).await.unwrap();
+        let inner = InProcess::new(Arc::new(Mutex::new(arrays)), box_id);
+        let gate = Gate {
+            inner,
+            door: Semaphore::new(0),
+            open: AtomicBool::new(true),
+            commands: AtomicUsize::new(0),
+            readings: AtomicUsize::new(0),
+        };
+        let limits = Limits {
+            send: Duration::from_secs(2),
+            first_pause: Duration::from_millis(2),
+            longest_pause: Duration::from_millis(20),
+            busy: Duration::from_millis(200),
+            observe: Duration::from_millis(500),
+            accepted: Duration::from_millis(500),
+            unreadable: Duration::from_millis(500),
+            ..Limits::default()
+        };
+        Self {
+            _folder: folder,
+            home,
+            disk,
+            gate: Arc::new(gate),
+            box_id,
+            transaction,
+            backup,
+            poll_millis: 20,
+            limits,
+            roles: Roles::default(),
+        }
+    }
+
+    /// An engine of its own threads.
+    pub async fn run(&self) -> Running {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let Claim::Ours(reign) = life::claim(&self.home.engine()).unwrap() else { panic!("an engine runs already") };
+        let settings = Settings {
+            site: Site { name: "test".into(), demo: false, poll_millis: self.poll_millis },
+            arrays: vec![ConfiguredArray {
+                name: "A1".parse().unwrap(),
+                driver: Arc::clone(&self.gate) as Arc<dyn Driver>,
+            }],
+            roles: self.roles.clone(),
+            limits: self.limits,
+        };
+        let catalogue: Arc<dyn Catalogue> = Arc::new(self.disk.clone());
+        let listener = {
+            let _inside = runtime.enter();
+            reign.bind().unwrap()
+        };
+        let started = runtime.spawn(async move {
+            let mut engine = Engine::start(catalogue, settings).await.unwrap();
+            engine.listen(listener);
+            engine
+        });
+        let engine = started.await.unwrap();
+        Running { engine: Some(engine), runtime: Some(runtime), _reign: reign }
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(&self.home, &Start::Never).await.unwrap()
+    }
+
+    pub fn inject(&self, fault: Fault) {
+        self.gate.arrays().core_mut().inject(self.box_id, fault).unwrap();
+    }
+
+    pub fn pair(&self, transaction: usize, backup: usize) -> Pair {
+        Pair::new(self.transaction[transaction], self.backup[backup])
+    }
+
+    pub fn start_request(&self, transaction: usize) -> Request {
+        let volumes = vec![self.transaction[transaction]];
+        Request::new(Action::Start { volumes, targets: Vec::new(), together: false })
+    }
+
+    pub fn backup_request(&self, transaction: usize) -> Request {
+        Request::new(Action::Backup { volumes: vec![self.transaction[transaction]], mode: None, together: false })
+    }
+
+    pub async fn events(&self) -> Vec<Event> {
+        self.disk.events(EventRange::Newest(10_000)).await.unwrap()
+    }
+}
+
+pub async fn planned(client: &Client, request: &Request) -> PlannedAnswer {
+    match client.ask(Ask::Plan { request: request.clone() }).await.unwrap() {
+        Answer::Planned(planned) => planned,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Plans, agrees and runs.
+pub async fn run(client: &Client, request: &Request) -> Answer {
+    let plan = planned(client, request).await.plan;
+    agree(client, request, &plan).await
+}
+
+pub async fn agree(client: &Client, request: &Request, plan: &ecdeck::model::plan::Plan) -> Answer {
+    let confirmation = plan.confirmation().map(|wanted| wanted.name.clone());
+    let ask = Ask::Run { request: request.clone(), digest: plan.digest().clone(), confirmation };
+    tokio::time::timeout(PATIENCE, client.ask(ask)).await.unwrap().unwrap()
+}
+
+pub fn operations(answer: Answer) -> Vec<OperationId> {
+    match answer {
+        Answer::Running { operations, .. } => operations,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The ends of what was asked for.
+pub async fn ends(client: &Client, answer: Answer) -> Vec<OperationEnd> {
+    let operations = operations(answer);
+    let waited = tokio::time::timeout(PATIENCE, client.ask(Ask::Wait { operations })).await;
+    match waited.unwrap().unwrap() {
+        Answer::Ended { ends } => ends.into_iter().map(|(_, end)| end).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Runs a request to its good end.
+pub async fn done(client: &Client, request: &Request) {
+    let answer = run(client, request).await;
+    for end in ends(client, answer).await {
+        assert_eq!(end, OperationEnd::Done);
+    }
+}
+
+/// Waits until a watched snapshot is as wanted.
+pub async fn until(snapshots: &mut Snapshots, what: &str, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+    let seen = snapshots.wait_for(|snapshot| snapshot.as_ref().is_some_and(|snapshot| wanted(snapshot)));
+    let found = tokio::time::timeout(PATIENCE, seen).await.ok().map(|seen| Arc::clone(seen.unwrap().as_ref().unwrap()));
+    found.unwrap_or_else(|| panic!("{what} did not come; this is the last snapshot: {:#?}", *snapshots.borrow()))
+}
+
+/// Waits until something becomes so that no snapshot shows.
+pub async fn soon(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !so() {
+        assert!(tokio::time::Instant::now() < deadline, "{what} did not come");
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
