@@ -33,10 +33,11 @@ pub enum ArrayCode {
     RemoteLeftOver,
     NotCertified,
     SourceBoxLacks,
+    Internal,
 }
 
 impl ArrayCode {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Busy,
         Self::NoSuchVolume,
         Self::PathError,
@@ -64,6 +65,7 @@ impl ArrayCode {
         Self::RemoteLeftOver,
         Self::NotCertified,
         Self::SourceBoxLacks,
+        Self::Internal,
     ];
 
     /// Number, class and text.
@@ -101,6 +103,7 @@ impl ArrayCode {
             Self::NotCertified => {
                 ("E5391", ErrorClass::Consistency, "consistency is not certified: nothing was suspended")
             }
+            Self::Internal => ("E5361", ErrorClass::Internal, "not ready, or an internal error"),
             Self::SourceBoxLacks => ("E5394", ErrorClass::Unsupported, "the source box lacks the function"),
         }
     }

@@ -7,7 +7,9 @@ use super::regions::RegionMap;
 use super::sessions::{Orphan, Session, SessionKey};
 use crate::model::copy::{Ability, Capabilities, CommandVerb, Identity};
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
-use crate::model::session::{ArrayVolume, Automation, CopyKind, Pair, Phase, Reading, SessionReading, Status, Truth};
+use crate::model::session::{
+    ArrayVolume, Automation, CopyKind, ErrorByte, Pair, Phase, Reading, SessionReading, Status, Truth,
+};
 use crate::model::units::{Blocks, Timestamp};
 use crate::model::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
@@ -101,8 +103,12 @@ impl Core {
     }
 
     pub fn add_box(&mut self, name: &Name) -> Result<BoxId, CoreError> {
-        let id = box_id(name);
-        if self.boxes.contains_key(&id) {
+        self.add_box_as(name, box_id(name))
+    }
+
+    /// A box that reports this identity.
+    pub fn add_box_as(&mut self, name: &Name, id: BoxId) -> Result<BoxId, CoreError> {
+        if self.boxes.contains_key(&id) || self.box_named(name.as_str()).is_ok() {
             return Err(CoreError::BoxExists(name.clone()));
         }
         let empty =
@@ -296,6 +302,47 @@ impl Core {
         }
     }
 
+    /// Takes over how much of each session may differ, where a data plane has the maps.
+    pub fn measure(&mut self, dirty: impl Fn(&Pair) -> Option<Blocks>) {
+        for session in self.sessions.values_mut() {
+            if let Some(dirty) = dirty(&session.pair) {
+                session.measured = Some(dirty);
+            }
+        }
+    }
+
+    /// The data plane says that both sides of a copying session are the same.
+    pub fn became_equivalent(&mut self, pair: &Pair) {
+        if let Some(key) = self.session(pair).filter(|session| session.is_copying()).map(|session| session.key) {
+            self.finish(key);
+        }
+    }
+
+    /// The data plane gave a session up.
+    pub fn gave_up(&mut self, pair: &Pair, byte: ErrorByte) {
+        let found = self.session(pair).filter(|session| session.status == Status::Active);
+        if let Some(key) = found.map(|session| session.key) {
+            self.fail(key, byte);
+        }
+    }
+
+    /// After a start of the server: what the stored maps say of the phase of a session that was active.
+    pub fn go_on(&mut self, pair: &Pair, dirty: Blocks) {
+        let found = self.sessions.values_mut().find(|session| session.pair == *pair);
+        if let Some(session) = found {
+            session.measured = Some(dirty);
+            if session.status == Status::Active {
+                session.phase = if dirty.0 == 0 { Phase::Equivalent } else { Phase::Copying };
+                session.total = session.total.max(dirty);
+            }
+        }
+    }
+
+    /// Whether remote boxes have something to hear.
+    pub fn wants_tick(&self) -> bool {
+        !self.untold.is_empty() || self.sessions.values().any(|s| s.remote.is_some() && s.is_copying())
+    }
+
     /// Makes something go wrong.
     pub fn inject(&mut self, at: BoxId, fault: Fault) -> Result<(), CoreError> {
         let session_of = |core: &Self, pair: &Pair| core.session(pair).map(|session| session.key);
@@ -387,12 +434,12 @@ fn recovers_by_itself(session: &Session) -> bool {
 
 /// What every emulated array can do.
 pub fn capabilities() -> Capabilities {
-    use CommandVerb::{ChangeMode, Resume, Reverse, Start, StartOpc, Stop, Suspend};
-    let copies = [Start, Resume, Suspend, Stop, Reverse];
+    use CommandVerb::{ChangeMode, Resume, Start, Stop, Suspend};
+    // Reversing and one-point copies have their rules here, but not yet their bytes in the data plane.
     let mut verbs: Vec<_> = [CopyKind::Ec, CopyKind::Rec]
         .into_iter()
-        .flat_map(|kind| copies.into_iter().map(move |verb| (kind, verb)))
+        .flat_map(|kind| [Start, Resume, Suspend, Stop].into_iter().map(move |verb| (kind, verb)))
         .collect();
-    verbs.extend([(CopyKind::Rec, ChangeMode), (CopyKind::Opc, StartOpc), (CopyKind::Opc, Stop)]);
+    verbs.push((CopyKind::Rec, ChangeMode));
     Capabilities { verbs, atomic_suspend: Ability::Yes, sessions_per_source: SESSIONS_PER_SOURCE as u16 }
 }

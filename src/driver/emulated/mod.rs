@@ -6,15 +6,25 @@
 //! [`core`] with [`rules`], [`copying`] and [`sessions`] is a state machine without I/O or clock; [`memory`] drives it on
 //! stamps, for the simulator; the server drives it with the real bytes of [`data`].
 
+pub mod admin;
+mod administration;
+pub mod arrays;
 pub mod codes;
 pub mod copying;
 pub mod core;
 pub mod data;
+pub mod driver;
 pub mod faults;
 pub mod in_process;
+mod kept;
+mod line;
 pub mod memory;
+pub mod provision;
 pub mod regions;
 pub mod rules;
 #[cfg(test)]
 mod rules_tests;
+pub mod server;
 pub mod sessions;
+pub mod wire;
+pub mod workload;

@@ -4,7 +4,7 @@ use super::codes::ArrayCode;
 use super::core::{Core, SESSIONS_PER_BOX, SESSIONS_PER_SOURCE};
 use super::faults::Mishap;
 use super::regions::RegionMap;
-use super::sessions::{Half, Session, SessionKey};
+use super::sessions::{Half, Placed, Session, SessionKey};
 use crate::model::copy::{Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{CopyKind, Pair, Phase, RecModes, Status, TransferMode};
@@ -23,16 +23,18 @@ pub enum Reply {
     Unreachable,
 }
 
+/// The box does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotReached;
+
 /// The result of a rule: `Ok` when the command may act.
 type Verdict = Result<(), ArrayCode>;
 
 impl Core {
     /// Sends a command to a box. `by` is the requestor that new sessions carry.
     pub fn execute(&mut self, at: BoxId, command: &Command, by: &str, now: Timestamp) -> Reply {
-        let Some(cabinet) = self.boxes.get_mut(&at).filter(|cabinet| !cabinet.faults.unreachable) else {
-            return Reply::Unreachable;
-        };
-        match cabinet.faults.mishaps.pop_front() {
+        let Ok(mishap) = self.receive(at) else { return Reply::Unreachable };
+        match mishap {
             None => Reply::Answered(self.obey(at, command, by, now)),
             Some(Mishap::LateReply { millis }) => Reply::Late(self.obey(at, command, by, now), millis),
             Some(Mishap::LostRequest) => Reply::Silence,
@@ -47,7 +49,14 @@ impl Core {
         }
     }
 
-    fn obey(&mut self, at: BoxId, command: &Command, by: &str, now: Timestamp) -> Vec<PairOutcome> {
+    /// What goes wrong with the next command to a box; an error when it does not even arrive.
+    pub(super) fn receive(&mut self, at: BoxId) -> Result<Option<Mishap>, NotReached> {
+        let reached = self.boxes.get_mut(&at).filter(|cabinet| !cabinet.faults.unreachable);
+        Ok(reached.ok_or(NotReached)?.faults.mishaps.pop_front())
+    }
+
+    /// Carries a command out by the rules.
+    pub(super) fn obey(&mut self, at: BoxId, command: &Command, by: &str, now: Timestamp) -> Vec<PairOutcome> {
         if let Command::Suspend { pairs, force, together: true } = command {
             return self.suspend_together(at, pairs, *force);
         }
@@ -116,6 +125,7 @@ impl Core {
             requestor: Untrusted::from(by),
             started: now,
             remote: None,
+            measured: None,
             map: RegionMap::all_dirty(blocks),
             in_hand: Vec::new(),
             cursor: 0,
@@ -126,6 +136,17 @@ impl Core {
             remote_sid.map(|sid| Half { sid, status: Status::Reserved, phase: Phase::NoPair, ..session.half() });
         self.sessions.insert(key, session);
         self.untold.insert(key);
+    }
+
+    /// Puts a session in the middle of its life, past the rules; both boxes know of it. Its map is the data plane's.
+    pub(super) fn place(&mut self, placed: &Placed) {
+        let blocks = self.blocks_of(placed.pair.source).unwrap_or_default();
+        self.begin(&placed.pair, blocks, placed.modes, super::in_process::REQUESTOR, placed.started);
+        if let Some(session) = self.sessions.get_mut(&SessionKey(self.last_session)) {
+            (session.status, session.phase, session.error) = (placed.status, placed.phase, placed.error);
+            session.total = placed.total;
+            session.tell_remote();
+        }
     }
 
     /// The rules of a new session; the blocks that it will copy.

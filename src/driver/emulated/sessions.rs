@@ -41,6 +41,9 @@ pub struct Session {
     pub started: Timestamp,
     /// REC: what the other box has heard so far; `None` when its half is missing.
     pub remote: Option<Half>,
+    /// What may differ as the data plane counts it, where one has the map instead of [`Session::map`].
+    #[serde(skip)]
+    pub measured: Option<Blocks>,
     /// Both sides may differ here.
     #[serde(skip)]
     pub map: RegionMap,
@@ -50,6 +53,18 @@ pub struct Session {
     /// Where the copier looks on.
     #[serde(skip)]
     pub cursor: u32,
+}
+
+/// A session that is put in the middle of its life.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    pub pair: Pair,
+    pub status: Status,
+    pub phase: Phase,
+    pub total: Blocks,
+    pub error: Option<ErrorByte>,
+    pub modes: Option<RecModes>,
+    pub started: Timestamp,
 }
 
 impl Session {
@@ -71,10 +86,15 @@ impl Session {
         self.status == Status::Active && self.phase == Phase::Copying
     }
 
+    /// What may differ.
+    pub fn difference(&self) -> Blocks {
+        self.measured.unwrap_or_else(|| self.map.dirty_blocks())
+    }
+
     /// From now on the copier has to make the sides the same.
     pub fn begin_copy(&mut self) {
         (self.status, self.phase, self.error) = (Status::Active, Phase::Copying, None);
-        (self.total, self.cursor) = (self.map.dirty_blocks(), 0);
+        (self.total, self.cursor) = (self.difference(), 0);
     }
 
     pub fn stop_in_error(&mut self, byte: ErrorByte) {
@@ -83,7 +103,7 @@ impl Session {
 
     pub fn progress(&self) -> Option<Progress> {
         (self.is_copying() && self.total.0 > 0).then(|| {
-            let left = self.map.dirty_blocks().0.min(self.total.0);
+            let left = self.difference().0.min(self.total.0);
             Progress { done: Blocks(self.total.0 - left), total: self.total }
         })
     }
@@ -96,7 +116,7 @@ impl Session {
             status: self.status,
             phase: self.phase,
             progress: self.progress(),
-            difference: waits.then(|| self.map.dirty_blocks()),
+            difference: waits.then(|| self.difference()),
             error: self.error,
             modes: self.modes,
             reversed: self.reversed,

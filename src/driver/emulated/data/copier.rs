@@ -46,6 +46,8 @@ pub(super) fn work(data: &Shared, first: usize) {
 }
 
 fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut [u8]) -> Turn {
+    // Before `busy`, as a barrier takes them in this order.
+    let _admitted = (!data.others(session, session.pair.target).is_empty()).then(|| shared(&data.admission));
     let _busy = shared(&session.busy);
     if !session.is_running() {
         return Turn::Nothing;
@@ -60,7 +62,11 @@ fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut [u8]) -> Turn {
     if let Err(wait) = session.take_tokens(bytes.end - bytes.start, Instant::now()) {
         return Turn::Wait(wait);
     }
-    let _alone = session.source.locks.lock(bytes);
+    let _alone = session.source.locks.lock(bytes.clone());
+    if let Err(error) = data.mark_elsewhere(session, &bytes) {
+        data.fail(session, TARGET_FAILED, error.to_string());
+        return Turn::Nothing;
+    }
     match copy(session, &chunk, buffer) {
         Ok(()) => Turn::Copied,
         Err((error, detail)) => {
@@ -134,9 +140,13 @@ impl Shared {
             }
             let part = (region * REGION).max(range.start)..((region + 1) * REGION).min(range.end);
             let slice = &bytes[(part.start - offset) as usize..(part.end - offset) as usize];
-            if let Err(error) = session.target.write(part.start, slice) {
+            let written = self
+                .mark_elsewhere(session, &part)
+                .map_err(|error| error.to_string())
+                .and_then(|()| session.target.write(part.start, slice).map_err(|error| error.to_string()));
+            if let Err(error) = written {
                 session.map.set(range);
-                self.fail(session, TARGET_FAILED, error.to_string());
+                self.fail(session, TARGET_FAILED, error);
                 return;
             }
         }

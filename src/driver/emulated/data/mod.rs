@@ -253,7 +253,14 @@ impl DataPlane {
         for session in sessions.iter().filter(|session| !session.is_running()) {
             session.map.set(range.clone());
         }
-        image.write(offset, bytes).map_err(at(&image.path))?;
+        if let Err(error) = image.write(offset, bytes) {
+            // Part of it may be on the disk.
+            for session in &sessions {
+                session.map.set(range.clone());
+            }
+            self.data.wake();
+            return Err(at(&image.path)(error));
+        }
         for session in sessions.iter().filter(|session| session.pair.source == id) {
             if session.is_running() {
                 self.data.mirror(session, offset, bytes);
@@ -407,8 +414,15 @@ impl DataPlane {
 
     /// Marks bytes as differing.
     pub fn mark_dirty(&self, pair: Pair, offset: u64, length: u64) -> Result<(), DataError> {
+        self.mark_ranges(pair, std::slice::from_ref(&(offset..offset + length)))
+    }
+
+    /// Marks ranges of bytes as differing, all at once.
+    pub fn mark_ranges(&self, pair: Pair, ranges: &[std::ops::Range<u64>]) -> Result<(), DataError> {
         let session = self.data.session(pair)?;
-        session.map.set(offset..offset + length);
+        for range in ranges {
+            session.map.set(range.clone());
+        }
         session.save(&session.map.to_bytes()).map_err(at(&self.data.map_path(pair)))
     }
 
@@ -507,6 +521,27 @@ impl Shared {
             }
         }
         (damaged, extents)
+    }
+
+    /// Other sessions that a volume is a side of.
+    fn others(&self, session: &Attached, volume: VolumeId) -> Vec<Arc<Attached>> {
+        let table = shared(&self.sessions);
+        let all = table.by_volume.get(&volume).into_iter().flatten();
+        all.filter(|other| other.pair != session.pair).cloned().collect()
+    }
+
+    /// Tells other sessions that know the target, durably and beforehand, that it is going to change.
+    /// Held off by a barrier, so that no mark falls between two logs.
+    fn mark_elsewhere(&self, session: &Attached, bytes: &std::ops::Range<u64>) -> Result<(), DataError> {
+        let target = session.pair.target;
+        let others = self.others(session, target);
+        if others.is_empty() {
+            return Ok(());
+        }
+        for other in &others {
+            other.map.set(bytes.clone());
+        }
+        self.log(target.box_id)?.mark(target.olu, bytes).map_err(at(&self.box_folder(target.box_id)))
     }
 
     fn insert(&self, session: &Arc<Attached>) {

@@ -1,0 +1,244 @@
+//! What the array server does for each request.
+
+use super::arrays::{Arrays, ArraysError};
+use super::faults::Fault;
+use super::provision::provision;
+use super::rules::Reply;
+use super::wire::{
+    Administration, ArrayEntry, CopyFigures, Data, Failure, FailureKind, Overview, PathEntry, Request, SessionFault,
+    VolumeEntry,
+};
+use super::workload::seeded;
+use crate::model::identity::{BoxId, VolumeId};
+use crate::model::session::{ErrorByte, Pair};
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// The longest read that is answered in one piece.
+const LONGEST_READ: u32 = 8 << 20;
+/// Bytes that are written in one piece.
+const PIECE: u64 = 1 << 20;
+/// Volumes that are made by one request.
+const MOST_VOLUMES: u32 = 20_000;
+
+/// What goes back to whoever asked.
+#[derive(Debug)]
+pub enum Answer {
+    Value(Value),
+    /// After so many milliseconds.
+    Late(Value, u32),
+    /// Nothing at all: a fault that was asked for.
+    Silence,
+}
+
+/// Answers a request. It may take long: not for a thread that others wait for.
+pub fn answer(arrays: &Arc<Arrays>, request: Request) -> Result<Answer, Failure> {
+    match request {
+        Request::Administer(what) => Ok(Answer::Value(administer(arrays, what)?)),
+        Request::Identify { array } => reached(arrays, &array, |at| Ok(arrays.core().identity(at)?)),
+        Request::Volumes { array } => reached(arrays, &array, |at| Ok(arrays.core().volumes_of(at)?)),
+        Request::Sessions { array } => reached(arrays, &array, |at| Ok(arrays.reading(at)?)),
+        Request::Execute { array, command, requestor } => {
+            let at = box_of(arrays, &array)?;
+            let slow = arrays.core().reach(at).map_err(ArraysError::from)?.slow_millis;
+            match arrays.execute(at, &command, &requestor) {
+                Reply::Answered(outcomes) if slow == 0 => Ok(Answer::Value(value(&outcomes)?)),
+                Reply::Answered(outcomes) => Ok(Answer::Late(value(&outcomes)?, slow)),
+                Reply::Late(outcomes, millis) => Ok(Answer::Late(value(&outcomes)?, millis.saturating_add(slow))),
+                Reply::Silence => Ok(Answer::Silence),
+                Reply::Unreachable => Err(unreachable(&array)),
+            }
+        }
+    }
+}
+
+fn reached<T: Serialize>(
+    arrays: &Arrays,
+    array: &str,
+    question: impl FnOnce(BoxId) -> Result<T, ArraysError>,
+) -> Result<Answer, Failure> {
+    let at = box_of(arrays, array)?;
+    let reach = arrays.core().reach(at).map_err(ArraysError::from)?;
+    if !reach.answers {
+        return Err(unreachable(array));
+    }
+    let answer = value(&question(at)?)?;
+    Ok(if reach.slow_millis == 0 { Answer::Value(answer) } else { Answer::Late(answer, reach.slow_millis) })
+}
+
+fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failure> {
+    let done = |()| Ok(Value::Null);
+    match what {
+        Administration::List => value(&overview(arrays)?),
+        Administration::AllVolumes => value(&all_volumes(arrays)?),
+        Administration::CreateArray { name, box_id } => value(&arrays.administer(|core, _| {
+            let id = core.add_box_as(&name, box_id.unwrap_or_else(|| super::core::box_id(&name)))?;
+            let others: Vec<BoxId> = core.boxes().map(|(id, _)| id).filter(|other| *other != id).collect();
+            others.into_iter().try_for_each(|other| core.add_path(id, other))?;
+            Ok(id)
+        })?),
+        Administration::CreateVolumes { array, olu, label, blocks, count } => {
+            if count == 0 || count > MOST_VOLUMES || (olu.is_some() && count > 1) {
+                let text =
+                    format!("1 to {MOST_VOLUMES} volumes are made at once, and a single one when its number is given");
+                return Err(Failure { kind: FailureKind::Refused, text });
+            }
+            let at = box_of(arrays, &array)?;
+            value(&arrays.administer(|core, data| {
+                let mut made = Vec::new();
+                for _ in 0..count {
+                    let id = core.add_volume(at, olu, &label, blocks)?;
+                    data.create(id, blocks)?;
+                    made.push(id);
+                }
+                Ok(made)
+            })?)
+        }
+        Administration::Import { volume, file } => {
+            let id = volume_of(arrays, &volume)?;
+            value(&arrays.data().import(id, &file).map_err(ArraysError::from)?)
+        }
+        Administration::Write { volume, offset, data } => {
+            let id = volume_of(arrays, &volume)?;
+            done(write(arrays, id, offset, &data)?)
+        }
+        Administration::Read { volume, offset, length } => {
+            if length > LONGEST_READ {
+                let text = format!("at most {LONGEST_READ} bytes are read at once");
+                return Err(Failure { kind: FailureKind::Refused, text });
+            }
+            let mut bytes = vec![0; length as usize];
+            let id = volume_of(arrays, &volume)?;
+            arrays.data().read(id, offset, &mut bytes).map_err(ArraysError::from)?;
+            value(&bytes.iter().fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            }))
+        }
+        Administration::Workload { volume, work } => done(arrays.set_workload(volume_of(arrays, &volume)?, work)?),
+        Administration::Rate { bytes_per_second, pair } => {
+            let pair = pair.map(|(source, target)| pair_of(arrays, &source, &target)).transpose()?;
+            done(arrays.set_rate(bytes_per_second, pair)?)
+        }
+        Administration::Fault { array, fault } => done(arrays.inject(box_of(arrays, &array)?, fault)?),
+        Administration::SessionFault { source, target, fault } => {
+            let pair = pair_of(arrays, &source, &target)?;
+            let (at, fault) = match fault {
+                SessionFault::ErrorSuspend { byte } => {
+                    (pair.source.box_id, Fault::ErrorSuspend { pair, byte: ErrorByte(byte) })
+                }
+                SessionFault::HalfOpen { missing } => (pair.source.box_id, Fault::HalfOpen { pair, missing }),
+                SessionFault::StrangeWord { word } => (pair.source.box_id, Fault::StrangeWord { pair, word }),
+            };
+            done(arrays.inject(at, fault)?)
+        }
+        Administration::Path { one, other, up } => {
+            let (one, other) = (box_of(arrays, &one)?, box_of(arrays, &other)?);
+            done(arrays.administer(|core, _| Ok(core.set_path(one, other, up)?))?)
+        }
+        Administration::Fingerprint { volume } => {
+            let id = volume_of(arrays, &volume)?;
+            value(&arrays.data().fingerprint(id).map_err(ArraysError::from)?)
+        }
+        Administration::Copied { source, target } => {
+            let pair = pair_of(arrays, &source, &target)?;
+            let state = arrays.data().state(pair).ok_or(ArraysError::Core(super::core::CoreError::NoSession(pair)))?;
+            value(&CopyFigures { pair, copied_regions: state.copied_regions, differing: state.dirty })
+        }
+        Administration::Provision(wanted) => done(provision(arrays, &wanted)?),
+        // The server ends when it has answered.
+        Administration::Stop => done(()),
+    }
+}
+
+fn write(arrays: &Arrays, id: VolumeId, offset: u64, data: &Data) -> Result<(), ArraysError> {
+    match data {
+        Data::Text { text } => arrays.data().write(id, offset, text.as_bytes())?,
+        Data::Seeded { seed, length } => {
+            let mut at = 0;
+            while at < *length {
+                let piece = (length - at).min(PIECE);
+                arrays.data().write(id, offset + at, &seeded(seed.wrapping_add(at), piece as usize))?;
+                at += piece;
+            }
+        }
+        Data::Scattered { seed, writes } => {
+            let mut random = fastrand::Rng::with_seed(*seed);
+            let blocks = arrays.data().blocks(id)?.bytes().saturating_sub(offset) / 4096;
+            for _ in 0..*writes {
+                let at = offset + random.u64(0..blocks.max(1)) * 4096;
+                let length = 4096.min(arrays.data().blocks(id)?.bytes() - at);
+                arrays.data().write(id, at, &seeded(random.u64(..), length as usize))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn overview(arrays: &Arrays) -> Result<Overview, ArraysError> {
+    let core = arrays.core();
+    let mut entries = Vec::new();
+    for (box_id, cabinet) in core.boxes() {
+        let reachable = core.reach(box_id)?.answers;
+        let sessions = core.reading(box_id, super::arrays::now())?.sessions.len();
+        let volumes = cabinet.volumes.len();
+        entries.push(ArrayEntry { name: cabinet.name.clone(), box_id, volumes, sessions, reachable });
+    }
+    let name = |id: &BoxId| core.boxes().find(|(other, _)| other == id).map(|(_, cabinet)| cabinet.name.clone());
+    let paths =
+        core.paths().filter_map(|([one, other], up)| Some(PathEntry { one: name(&one)?, other: name(&other)?, up }));
+    let paths = paths.collect();
+    Ok(Overview { pid: std::process::id(), arrays: entries, paths, warnings: arrays.warnings() })
+}
+
+fn all_volumes(arrays: &Arrays) -> Result<Vec<VolumeEntry>, ArraysError> {
+    let core = arrays.core();
+    let workloads = arrays.workloads().all();
+    let mut entries = Vec::new();
+    for (box_id, cabinet) in core.boxes() {
+        for (olu, volume) in &cabinet.volumes {
+            let id = VolumeId { box_id, olu: *olu };
+            let mine = core.sessions().filter(|session| session.touches(id));
+            entries.push(VolumeEntry {
+                id,
+                array: cabinet.name.clone(),
+                label: volume.label.clone(),
+                blocks: volume.blocks,
+                image: arrays.data().image(id)?,
+                workload: workloads.get(&id).cloned(),
+                sessions: mine.map(super::sessions::Session::reading).collect(),
+            });
+        }
+    }
+    Ok(entries)
+}
+
+fn box_of(arrays: &Arrays, array: &str) -> Result<BoxId, ArraysError> {
+    let core = arrays.core();
+    let by_id = array.parse().ok().filter(|id| core.identity(*id).is_ok());
+    Ok(by_id.map_or_else(|| core.box_named(array), Ok)?)
+}
+
+fn volume_of(arrays: &Arrays, volume: &str) -> Result<VolumeId, ArraysError> {
+    let wrong = |why: String| ArraysError::Request(format!("{volume:?} is not a volume of an embedded array: {why}"));
+    let (array, olu) = volume.rsplit_once('/').ok_or_else(|| wrong("write it as ARRAY/0x21".to_owned()))?;
+    let olu = olu.parse().map_err(|error: crate::model::identity::IdentityError| wrong(error.to_string()))?;
+    let id = VolumeId { box_id: box_of(arrays, array)?, olu };
+    arrays.core().volume(id)?;
+    Ok(id)
+}
+
+/// The session of a source and a target; the kind is what the session has.
+fn pair_of(arrays: &Arrays, source: &str, target: &str) -> Result<Pair, ArraysError> {
+    Ok(Pair::new(volume_of(arrays, source)?, volume_of(arrays, target)?))
+}
+
+fn value<T: Serialize>(answer: &T) -> Result<Value, Failure> {
+    serde_json::to_value(answer).map_err(|error| Failure { kind: FailureKind::Internal, text: error.to_string() })
+}
+
+fn unreachable(array: &str) -> Failure {
+    Failure { kind: FailureKind::Unreachable, text: format!("array {array} does not answer") }
+}

@@ -1,0 +1,102 @@
+//! The driver of one embedded array: its server is another process, as real hardware would be.
+
+use super::core::capabilities;
+use super::in_process::{REQUESTOR, describe};
+use super::line::{LineError, Lines};
+use super::rules::unreachable;
+use super::wire::{FailureKind, Request};
+use crate::driver::{Driver, DriverError, Pending};
+use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, Outcome, PairOutcome};
+use crate::model::session::{ArrayVolume, Reading};
+use crate::model::units::Timestamp;
+use crate::model::untrusted::Untrusted;
+use crate::process::frames::FrameError;
+use crate::process::paths::Home;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// How long a question may take.
+const QUESTION_LIMIT: Duration = Duration::from_secs(10);
+
+/// One box of the home's embedded arrays.
+#[derive(Debug)]
+pub struct Embedded {
+    /// Its name, in the array server as in the configuration.
+    array: String,
+    lines: Lines,
+}
+
+impl Embedded {
+    /// `may_start`: whether the array's process is started when it is not there.
+    pub fn new(home: Home, array: String, may_start: bool) -> Self {
+        Self { array, lines: Lines::new(home, may_start) }
+    }
+
+    async fn question<T: DeserializeOwned>(&self, request: Request, what: &str) -> Result<T, DriverError> {
+        self.lines.ask(&request, QUESTION_LIMIT).await.map_err(|error| DriverError {
+            array: self.array.clone(),
+            class: class_of(&error),
+            what: what.to_owned(),
+            detail: Untrusted::new(error.to_string()),
+        })
+    }
+}
+
+fn class_of(error: &LineError) -> ErrorClass {
+    match error {
+        LineError::Failed(failure) => match failure.kind {
+            FailureKind::Unreachable => ErrorClass::Transport,
+            FailureKind::NotFound => ErrorClass::NotFound,
+            FailureKind::Refused => ErrorClass::Parameter,
+            FailureKind::Internal => ErrorClass::Internal,
+        },
+        LineError::NotSent(FrameError::Mismatch(_)) | LineError::Lost(FrameError::Document(_)) => ErrorClass::Protocol,
+        _ => ErrorClass::Transport,
+    }
+}
+
+impl Driver for Embedded {
+    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
+        let request = Request::Identify { array: self.array.clone() };
+        Box::pin(self.question(request, "asking who it is"))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        capabilities()
+    }
+
+    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+        let request = Request::Volumes { array: self.array.clone() };
+        Box::pin(self.question(request, "reading its volumes"))
+    }
+
+    fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+        Box::pin(async move {
+            let request = Request::Sessions { array: self.array.clone() };
+            let reading: Reading = self.question(request, "reading its sessions").await?;
+            Ok(Reading { taken_at: now, ..reading })
+        })
+    }
+
+    fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
+        Box::pin(async move {
+            let pairs = command.pairs().to_vec();
+            let request = Request::Execute { array: self.array.clone(), command, requestor: REQUESTOR.to_owned() };
+            match self.lines.ask::<Vec<PairOutcome>>(&request, limit).await {
+                Ok(outcomes) => outcomes,
+                Err(error) => {
+                    let outcome = if error.was_sent() {
+                        Outcome::Unknown { why: error.to_string() }
+                    } else {
+                        unreachable(&error.to_string())
+                    };
+                    pairs.into_iter().map(|pair| PairOutcome { pair, outcome: outcome.clone() }).collect()
+                }
+            }
+        })
+    }
+
+    fn describe(&self, command: &Command) -> Vec<String> {
+        describe(command)
+    }
+}

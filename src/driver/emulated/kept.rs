@@ -1,0 +1,88 @@
+//! What an array server keeps beside images and maps, and what goes wrong with arrays.
+
+use super::core::{Core, CoreError};
+use super::data::DataError;
+use super::wire::{FORMAT, Failure, FailureKind, Work};
+use crate::model::identity::VolumeId;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ArraysError {
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: std::io::Error },
+    #[error("{} cannot be read: {error}. It is left as it is; move the folder away to begin anew", path.display())]
+    Damaged { path: PathBuf, error: serde_json::Error },
+    #[error("{} has format {found}, this program knows format {FORMAT}: use the version that wrote it", path.display())]
+    Format { path: PathBuf, found: u32 },
+    #[error("{0}")]
+    Request(String),
+}
+
+impl From<ArraysError> for Failure {
+    fn from(error: ArraysError) -> Self {
+        let kind = match &error {
+            ArraysError::Core(CoreError::NoBox(_) | CoreError::NoVolume(_) | CoreError::NoSession(_)) => {
+                FailureKind::NotFound
+            }
+            ArraysError::Data(DataError::File { .. })
+            | ArraysError::File { .. }
+            | ArraysError::Damaged { .. }
+            | ArraysError::Format { .. } => FailureKind::Internal,
+            ArraysError::Core(_) | ArraysError::Request(_) | ArraysError::Data(_) => FailureKind::Refused,
+        };
+        Self { kind, text: error.to_string() }
+    }
+}
+
+/// Boxes, volumes, sessions and paths with what goes on at them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub format: u32,
+    pub core: Core,
+    pub bytes_per_second: Option<u64>,
+    pub workloads: BTreeMap<VolumeId, Work>,
+}
+
+/// Read first: what follows is only understood when the number is ours.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+}
+
+/// Reads the file; none is a home without arrays.
+pub(super) fn read(file: &Path) -> Result<Kept, ArraysError> {
+    let text = match std::fs::read(file) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Kept::default()),
+        Err(error) => return Err(ArraysError::File { path: file.to_owned(), error }),
+    };
+    let damaged = |error| ArraysError::Damaged { path: file.to_owned(), error };
+    let head: Head = serde_json::from_slice(&text).map_err(damaged)?;
+    if head.format != FORMAT {
+        return Err(ArraysError::Format { path: file.to_owned(), found: head.format });
+    }
+    serde_json::from_slice(&text).map_err(damaged)
+}
+
+/// Replaces the file; at any moment the old one or the new one is there, whole.
+pub(super) fn write(file: &Path, kept: &Kept) -> Result<(), ArraysError> {
+    write_durably(file, kept).map_err(|error| ArraysError::File { path: file.to_owned(), error })
+}
+
+fn write_durably(file: &Path, kept: &Kept) -> std::io::Result<()> {
+    let draft = file.with_extension("new");
+    let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    out.write_all(&serde_json::to_vec(kept)?)?;
+    out.sync_all()?;
+    std::fs::rename(&draft, file)?;
+    File::open(file.parent().unwrap_or(Path::new("/")))?.sync_all()
+}

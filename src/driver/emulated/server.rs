@@ -1,0 +1,175 @@
+//! The embedded array's process: one for all arrays of a home, on one socket.
+
+use super::administration::{Answer, answer};
+use super::arrays::{Arrays, ArraysError};
+use super::wire::{Administration, Failure, FailureKind, REMEDY, Request, hello};
+use crate::process::frames::{FrameError, FrameReader, greet, send};
+use crate::process::life::{
+    Claim, LifeError, Ready, asked_to_end, claim, idle_for, private_folder, wait_until_it_answers,
+};
+use crate::process::paths::Home;
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
+
+/// How long a server that a command started stays without anything to do.
+const IDLE_LIMIT: Duration = Duration::from_mins(10);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Life(#[from] LifeError),
+    #[error(transparent)]
+    Arrays(#[from] ArraysError),
+    #[error("the embedded array cannot run: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Serves the home's arrays until a signal, a request or idleness ends it. `ready` is there when a command started it.
+pub async fn serve(home: &Home, ready: Option<Ready>) -> Result<(), ServeError> {
+    let on_demand = ready.is_some();
+    match begin(home).await {
+        Ok(Some(begun)) => {
+            if let Some(ready) = ready {
+                ready.say();
+            }
+            begun.run(on_demand).await
+        }
+        Ok(None) => {
+            if let Some(ready) = ready {
+                ready.say();
+                return Ok(());
+            }
+            let why = "another process already serves the arrays of this home".to_owned();
+            Err(LifeError::Start("embedded array", why).into())
+        }
+        Err(error) => {
+            if let Some(ready) = ready {
+                ready.fail(&error);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Becomes the server; `None` when another process is, and answers.
+async fn begin(home: &Home) -> Result<Option<Server>, ServeError> {
+    let place = home.array_server();
+    let folder = home.arrays_dir();
+    tokio::task::spawn_blocking(move || {
+        let Claim::Ours(reign) = claim(&place)? else {
+            wait_until_it_answers(&place)?;
+            return Ok(None);
+        };
+        private_folder(&folder)?;
+        let arrays = Arrays::open(&folder)?;
+        Ok(Some((reign, arrays)))
+    })
+    .await
+    .map_err(std::io::Error::other)?
+    .and_then(|begun: Option<_>| {
+        let Some((reign, arrays)) = begun else { return Ok(None) };
+        let listener = reign.bind()?;
+        Ok(Some(Server { reign, listener, shared: Arc::new(Shared::of(arrays)) }))
+    })
+}
+
+struct Server {
+    reign: crate::process::life::Reign,
+    listener: UnixListener,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    arrays: Arc<Arrays>,
+    clients: AtomicUsize,
+    stop: Notify,
+}
+
+impl Shared {
+    fn of(arrays: Arc<Arrays>) -> Self {
+        Self { arrays, clients: AtomicUsize::new(0), stop: Notify::new() }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.clients.load(Ordering::SeqCst) == 0 && self.arrays.is_idle()
+    }
+}
+
+impl Server {
+    async fn run(self, on_demand: bool) -> Result<(), ServeError> {
+        let shared = Arc::clone(&self.shared);
+        let idle = async {
+            if on_demand {
+                idle_for(IDLE_LIMIT, || shared.is_idle()).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            ended = asked_to_end() => ended?,
+            () = self.shared.stop.notified() => {}
+            () = idle => {}
+            () = accept(&self.listener, &self.shared) => {}
+        }
+        let Self { reign, listener, shared } = self;
+        drop(listener);
+        let arrays = Arc::clone(&shared.arrays);
+        tokio::task::spawn_blocking(move || arrays.shut_down()).await.map_err(std::io::Error::other)??;
+        drop(reign);
+        Ok(())
+    }
+}
+
+async fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let shared = Arc::clone(shared);
+                shared.clients.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    if let Err(error) = converse(stream, &shared).await {
+                        tracing::debug!("a client's line ended: {error}");
+                    }
+                    shared.clients.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: a client that leaves frees some.
+                tracing::warn!("a client could not be heard: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, shared: &Arc<Shared>) -> Result<(), FrameError> {
+    let (read, mut write) = stream.into_split();
+    let mut reader = FrameReader::new(read);
+    greet(&mut reader, &mut write, &hello(), REMEDY).await?;
+    while let Some(request) = reader.receive::<Request>().await? {
+        let stop = matches!(request, Request::Administer(Administration::Stop));
+        let arrays = Arc::clone(&shared.arrays);
+        let answered = tokio::task::spawn_blocking(move || answer(&arrays, request)).await;
+        let answered = answered.unwrap_or_else(|error| {
+            Err(Failure { kind: FailureKind::Internal, text: format!("the request ended with a fault: {error}") })
+        });
+        let reply: Result<Value, Failure> = match answered {
+            Ok(Answer::Silence) => continue,
+            Ok(Answer::Value(value)) => Ok(value),
+            Ok(Answer::Late(value, millis)) => {
+                tokio::time::sleep(Duration::from_millis(millis.into())).await;
+                Ok(value)
+            }
+            Err(failure) => Err(failure),
+        };
+        send(&mut write, &reply).await?;
+        if stop {
+            shared.stop.notify_one();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! What is said on the embedded array's socket: one request, one answer, in turn.
+
+use super::faults::Fault;
+use super::provision::Provision;
+use crate::model::copy::Command;
+use crate::model::identity::{BoxId, Name, Olu, VolumeId};
+use crate::model::session::{Pair, SessionReading};
+use crate::model::units::Blocks;
+use crate::model::untrusted::Untrusted;
+use crate::process::frames::Hello;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Of what is said on the line.
+pub const PROTOCOL: u32 = 1;
+/// Of what the server keeps on disk.
+pub const FORMAT: u32 = 1;
+/// What to do about an array server of another version.
+pub const REMEDY: &str =
+    "stop the running embedded array with `ecdeck array stop` (of its version, or by SIGTERM) and try again";
+
+pub fn hello() -> Hello {
+    Hello { program: "ecdeck-array".to_owned(), protocol: PROTOCOL, format: FORMAT }
+}
+
+/// Arrays are named by their name or box id, volumes as `ARRAY/0x21`: the server knows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "ask")]
+pub enum Request {
+    Identify { array: String },
+    Volumes { array: String },
+    Sessions { array: String },
+    Execute { array: String, command: Command, requestor: String },
+    Administer(Administration),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "what")]
+pub enum Administration {
+    /// Answers with [`Overview`].
+    List,
+    /// Answers with a list of [`VolumeEntry`].
+    AllVolumes,
+    CreateArray {
+        name: Name,
+        box_id: Option<BoxId>,
+    },
+    /// Answers with the volumes' identities.
+    CreateVolumes {
+        array: String,
+        olu: Option<Olu>,
+        label: String,
+        blocks: Blocks,
+        count: u32,
+    },
+    /// Copies a file into a volume; the path is the server's.
+    Import {
+        volume: String,
+        file: PathBuf,
+    },
+    Write {
+        volume: String,
+        offset: u64,
+        data: Data,
+    },
+    /// Answers with the bytes in hexadecimal.
+    Read {
+        volume: String,
+        offset: u64,
+        length: u32,
+    },
+    Workload {
+        volume: String,
+        work: Option<Work>,
+    },
+    /// Bytes a second of each session, or of one; `None` is as fast as it goes.
+    Rate {
+        bytes_per_second: Option<u64>,
+        pair: Option<(String, String)>,
+    },
+    Fault {
+        array: String,
+        fault: Fault,
+    },
+    /// As [`Administration::Fault`] for a session, named by its volumes.
+    SessionFault {
+        source: String,
+        target: String,
+        fault: SessionFault,
+    },
+    Path {
+        one: String,
+        other: String,
+        up: bool,
+    },
+    /// BLAKE3 of a volume.
+    Fingerprint {
+        volume: String,
+    },
+    /// How many regions were copied in a session, and how many may differ.
+    Copied {
+        source: String,
+        target: String,
+    },
+    Provision(Provision),
+    Stop,
+}
+
+/// What can be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Data {
+    Text {
+        text: String,
+    },
+    /// So many bytes that follow from a seed.
+    Seeded {
+        seed: u64,
+        length: u64,
+    },
+    /// So many writes of 4 KiB at places that follow from a seed.
+    Scattered {
+        seed: u64,
+        writes: u32,
+    },
+}
+
+/// Host writes that go on until they are stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    pub seed: u64,
+    pub bytes_per_second: u64,
+    /// From this byte on.
+    pub start: u64,
+    /// To before this one; 0 is the volume's end.
+    pub end: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "fault")]
+pub enum SessionFault {
+    ErrorSuspend { byte: u8 },
+    HalfOpen { missing: super::faults::Side },
+    StrangeWord { word: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overview {
+    pub pid: u32,
+    pub arrays: Vec<ArrayEntry>,
+    pub paths: Vec<PathEntry>,
+    /// What people should know: maps that were lost, workloads that fail.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrayEntry {
+    pub name: Name,
+    pub box_id: BoxId,
+    pub volumes: usize,
+    pub sessions: usize,
+    pub reachable: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathEntry {
+    pub one: Name,
+    pub other: Name,
+    pub up: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeEntry {
+    pub id: VolumeId,
+    pub array: Name,
+    pub label: Untrusted,
+    pub blocks: Blocks,
+    /// Writing into it past the array is not tracked.
+    pub image: PathBuf,
+    pub workload: Option<Work>,
+    pub sessions: Vec<SessionReading>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyFigures {
+    pub pair: Pair,
+    /// 64 KiB regions copied since the server started or the session began.
+    pub copied_regions: u64,
+    pub differing: Blocks,
+}
+
+/// Why there is no answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{text}")]
+pub struct Failure {
+    pub kind: FailureKind,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The box does not answer: a fault that was asked for.
+    Unreachable,
+    NotFound,
+    /// It cannot be done as asked.
+    Refused,
+    /// The disk, or the program, does not do what it should.
+    Internal,
+}

@@ -1,0 +1,136 @@
+//! Host writes that go on by themselves: seeded, within a range, at a rate.
+
+use super::arrays::{Arrays, held};
+use super::data::DataError;
+use super::wire::Work;
+use crate::model::identity::VolumeId;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+/// Bytes of one write.
+const WRITE: u64 = 16 << 10;
+/// No two writes are closer together: what is behind is written in one go.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// The longest pause, whatever the rate.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a volume that takes no writes is left alone.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+
+/// The workloads of a home, one a volume at most.
+#[derive(Debug, Default)]
+pub struct Workloads(Mutex<BTreeMap<VolumeId, Running>>);
+
+#[derive(Debug)]
+struct Running {
+    work: Work,
+    /// Dropping it ends the thread.
+    _life: Sender<()>,
+}
+
+impl Workloads {
+    pub(super) fn start(&self, arrays: &Arc<Arrays>, volume: VolumeId, work: Work) {
+        let (life, end) = channel::<()>();
+        let weak = Arc::downgrade(arrays);
+        let of_thread = work.clone();
+        held(&self.0).insert(volume, Running { work, _life: life });
+        std::thread::spawn(move || {
+            let mut writer = Writer::new(volume, &of_thread);
+            let mut pause = SHORTEST_PAUSE;
+            while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(pause) {
+                match writer.turn(&weak) {
+                    Some(next) => pause = next,
+                    None => return,
+                }
+            }
+        });
+    }
+
+    pub(super) fn stop(&self, volume: VolumeId) {
+        held(&self.0).remove(&volume);
+    }
+
+    pub(super) fn stop_all(&self) {
+        held(&self.0).clear();
+    }
+
+    pub fn all(&self) -> BTreeMap<VolumeId, Work> {
+        held(&self.0).iter().map(|(volume, running)| (*volume, running.work.clone())).collect()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        held(&self.0).is_empty()
+    }
+}
+
+struct Writer {
+    volume: VolumeId,
+    work: Work,
+    random: fastrand::Rng,
+    begun: Instant,
+    written: u64,
+}
+
+impl Writer {
+    fn new(volume: VolumeId, work: &Work) -> Self {
+        let random = fastrand::Rng::with_seed(work.seed);
+        Self { volume, work: work.clone(), random, begun: Instant::now(), written: 0 }
+    }
+
+    /// Writes what is due, and tells when the next is; `None` when the arrays are gone.
+    fn turn(&mut self, arrays: &Weak<Arrays>) -> Option<Duration> {
+        let arrays = arrays.upgrade()?;
+        let rate = self.work.bytes_per_second.max(1);
+        while self.due_in(rate).is_zero() {
+            match self.write_one(&arrays) {
+                Ok(()) => self.written += WRITE,
+                Err(DataError::NotReady(_)) => {
+                    self.start_anew();
+                    return Some(REFUSED_PAUSE);
+                }
+                Err(error) => {
+                    arrays.warn(format!("the workload on {} failed: {error}", self.volume));
+                    self.start_anew();
+                    return Some(LONGEST_PAUSE);
+                }
+            }
+            // A rate beyond what the disk does must not become a debt.
+            if self.begun.elapsed() > LONGEST_PAUSE {
+                self.start_anew();
+            }
+        }
+        Some(self.due_in(rate).clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
+    }
+
+    fn due_in(&self, rate: u64) -> Duration {
+        Duration::from_secs_f64(self.written as f64 / rate as f64).saturating_sub(self.begun.elapsed())
+    }
+
+    fn start_anew(&mut self) {
+        (self.begun, self.written) = (Instant::now(), WRITE);
+    }
+
+    fn write_one(&mut self, arrays: &Arrays) -> Result<(), DataError> {
+        let size = arrays.data().blocks(self.volume)?.bytes();
+        let end = if self.work.end == 0 { size } else { self.work.end.min(size) };
+        let room = end.saturating_sub(self.work.start);
+        let length = WRITE.min(room);
+        let places = ((room - length) / 512).max(1);
+        let offset = self.work.start + self.random.u64(0..places) * 512;
+        arrays.data().write(self.volume, offset, &seeded(self.random.u64(..), length as usize))
+    }
+}
+
+/// Bytes that follow from a seed: each 512-byte block is unlike every other one, and cheap to make.
+pub fn seeded(seed: u64, length: usize) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut bytes = vec![0; length];
+    for block in bytes.chunks_mut(512) {
+        let stamp = random.u64(..).to_le_bytes();
+        let (head, tail) = block.split_at_mut(block.len().min(8));
+        head.copy_from_slice(&stamp[..head.len()]);
+        tail.fill(stamp[7]);
+    }
+    bytes
+}
