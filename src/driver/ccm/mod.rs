@@ -5,8 +5,20 @@
 //! when something is asked (engine). What CCM's public pages do not show is inferred here and marked so where it stands.
 
 pub mod command;
+mod driver;
+pub mod emulation;
+mod execution;
 pub mod names;
+mod reading;
 pub mod refusal;
 pub mod reply;
+pub mod server;
+pub mod settings;
+pub mod transport;
 pub mod words;
 pub mod xml;
+
+pub use driver::CcmDriver;
+
+#[cfg(test)]
+mod tests;

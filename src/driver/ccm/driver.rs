@@ -1,0 +1,246 @@
+//! The driver of one array by way of CCM.
+
+use super::names::{ArrayName, GroupName, GroupType, PairName, VolumeName};
+use super::reply::{arrays, volumes};
+use super::server::{Names, Server, ServerError, Turn};
+use super::settings::Settings;
+use super::words::{Words, WordsError};
+use super::{command, execution, reading};
+use crate::driver::{Driver, DriverError, Pending};
+use crate::model::copy::{Ability, Capabilities, Command, CommandVerb, ErrorClass, Identity, PairOutcome};
+use crate::model::identity::{BoxId, VolumeId};
+use crate::model::session::{ArrayVolume, CopyKind, Pair, Reading, SessionReading};
+use crate::model::units::{Blocks, Timestamp};
+use crate::model::untrusted::Untrusted;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Sessions that one source may have, of all kinds: the figure of the manuals on multi-copy.
+const SESSIONS_PER_SOURCE: u16 = 8;
+/// Commands of one reading, at most: names, our groups, everybody's sessions.
+const COMMANDS_A_READING: u32 = 4;
+
+/// What a copy that runs began with: only for the first is the volume's size its total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Run {
+    Full,
+    Difference,
+}
+
+/// What is remembered between questions. All of it can be forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// Sessions of the box that `accopy query` gave, and when.
+    pub discovered: Option<(Instant, Vec<SessionReading>)>,
+    /// Sizes of the box's volumes.
+    pub sizes: BTreeMap<VolumeId, Blocks>,
+    /// How the copies that this driver started began.
+    pub runs: BTreeMap<Pair, Run>,
+    /// Words without a meaning that the log has already.
+    pub told: BTreeSet<String>,
+}
+
+/// One array, driven by CCM.
+pub struct CcmDriver {
+    /// The array's name in the configuration, for people.
+    name: String,
+    pub(super) settings: Settings,
+    pub(super) words: Words,
+    pub(super) server: Arc<Server>,
+    memory: Mutex<Memory>,
+}
+
+impl CcmDriver {
+    /// # Errors
+    /// When the configuration's words cannot be used.
+    pub fn new(name: &str, settings: Settings, server: Arc<Server>) -> Result<Self, WordsError> {
+        let words = Words::with(&settings.words)?;
+        Ok(Self { name: name.to_owned(), settings, words, server, memory: Mutex::default() })
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn error(&self, what: &str, wrong: &ServerError) -> DriverError {
+        DriverError {
+            array: self.name.clone(),
+            class: wrong.class(),
+            what: what.to_owned(),
+            detail: Untrusted::new(wrong.to_string()),
+        }
+    }
+
+    /// A turn for questions.
+    pub(super) async fn question(&self, what: &str) -> Result<Turn<'_>, DriverError> {
+        let limit = self.settings.query_limit().saturating_mul(COMMANDS_A_READING);
+        self.server.turn(Instant::now() + limit).await.ok_or_else(|| DriverError {
+            array: self.name.clone(),
+            class: ErrorClass::Busy,
+            what: what.to_owned(),
+            detail: Untrusted::new(format!(
+                "CCM {} was at work for others for {} s",
+                self.server.place(),
+                limit.as_secs()
+            )),
+        })
+    }
+
+    /// Our own box, by the names that CCM has.
+    pub(super) fn own_box(&self, names: &Names) -> Result<BoxId, ServerError> {
+        names.box_of(self.settings.array.as_str()).ok_or_else(|| ServerError::NoSuchArray {
+            place: self.server.place(),
+            name: self.settings.array.clone(),
+            known: match names.all().map(ArrayName::as_str).collect::<Vec<_>>().join(", ") {
+                known if known.is_empty() => "none".to_owned(),
+                known => known,
+            },
+        })
+    }
+
+    /// A pair and its group as CCM writes them.
+    pub(super) fn named(&self, pair: &Pair, names: &Names) -> Result<Named, ServerError> {
+        let volume = |id: VolumeId| {
+            let array = names.name_of(id.box_id).cloned();
+            array
+                .map(|array| VolumeName { array, olu: id.olu })
+                .ok_or_else(|| ServerError::NoSuchBox { place: self.server.place(), box_id: id.box_id })
+        };
+        let pair_name = PairName { source: volume(pair.source)?, target: volume(pair.target)? };
+        // Kinds without a group type never come here: `execution` refuses them first.
+        let group_type = GroupType::for_kind(pair.kind).unwrap_or(GroupType::Ec);
+        let group = GroupName::of(group_type, &pair_name.source.array, &pair_name.target.array);
+        Ok(Named { pair: *pair, name: pair_name, group, group_type })
+    }
+
+    async fn identity(&self) -> Result<Identity, DriverError> {
+        const WHAT: &str = "asking who it is";
+        let wrong = |wrong: ServerError| self.error(WHAT, &wrong);
+        let turn = self.question(WHAT).await?;
+        // Read afresh: a name may have gone to another box.
+        let names = turn.names(true).await.map_err(wrong)?;
+        let box_id = self.own_box(&names).map_err(wrong)?;
+        let argv = command::array_detail(&self.settings.array);
+        let reply = turn.send(&argv).await.map_err(|exec| wrong(exec.into()))?;
+        let detail = arrays::detail(&argv, &reply.stdout).map_err(|reply| wrong(reply.into()))?;
+        if detail.box_id != box_id {
+            tracing::warn!(array = self.name, "CCM's list and detail disagree about the box id");
+        }
+        Ok(identity_of(detail.box_id))
+    }
+
+    async fn all_volumes(&self) -> Result<Vec<ArrayVolume>, DriverError> {
+        const WHAT: &str = "reading its volumes";
+        let wrong = |wrong: ServerError| self.error(WHAT, &wrong);
+        let turn = self.question(WHAT).await?;
+        let names = turn.names(false).await.map_err(wrong)?;
+        let box_id = self.own_box(&names).map_err(wrong)?;
+        let argv = command::list_volumes(&self.settings.array);
+        let reply = turn.send(&argv).await.map_err(|exec| wrong(exec.into()))?;
+        let listed = volumes::list(&argv, &reply.stdout).map_err(|reply| wrong(reply.into()))?;
+        let mut found = Vec::with_capacity(listed.len());
+        for volume in listed {
+            let id = VolumeId { box_id, olu: volume.olu };
+            if let Some(blocks) = volume.blocks {
+                found.push(ArrayVolume { id, label: volume.label, blocks });
+            } else {
+                // Without an exact size it can be compared with no other volume, so it can be in no pair.
+                tracing::debug!(array = self.name, volume = %id, "left out: CCM shows no exact size");
+            }
+        }
+        self.memory().sizes = found.iter().map(|volume| (volume.id, volume.blocks)).collect();
+        Ok(found)
+    }
+
+    fn lines(&self, command: &Command) -> Vec<String> {
+        let Some(names) = self.server.names_so_far() else {
+            return vec![format!("(CCM {} has not told its arrays' names yet)", self.server.place())];
+        };
+        let mut lines = Vec::new();
+        for pair in command.pairs() {
+            if GroupType::for_kind(pair.kind).is_none() {
+                lines.push(format!("(CCM is not used for {} here)", pair.kind));
+                continue;
+            }
+            match self.named(pair, &names) {
+                Ok(named) => {
+                    lines.extend(
+                        execution::commands(command, &named, self.settings.rec).iter().map(ToString::to_string),
+                    );
+                }
+                Err(wrong) => lines.push(format!("({wrong})")),
+            }
+        }
+        lines
+    }
+}
+
+/// A pair with its names in CCM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named {
+    pub pair: Pair,
+    pub name: PairName,
+    pub group: GroupName,
+    pub group_type: GroupType,
+}
+
+/// A box id has its parts in it: 2 characters of type, 12 of series, 12 of model, 2 of check, 12 of serial number.
+fn identity_of(box_id: BoxId) -> Identity {
+    let part = |from: usize, to: usize| {
+        Untrusted::new(box_id.as_str().get(from..to).unwrap_or_default().trim_matches('#').trim())
+    };
+    Identity { box_id, model: part(14, 26), serial: part(28, 40), firmware: Untrusted::default() }
+}
+
+impl Driver for CcmDriver {
+    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
+        Box::pin(self.identity())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        use CommandVerb::{ChangeMode, Resume, Reverse, Start, StartOpc, Stop, Suspend};
+        let both = [Start, Resume, Suspend, Stop, Reverse];
+        let mut verbs: Vec<_> = both.iter().flat_map(|verb| [(CopyKind::Ec, *verb), (CopyKind::Rec, *verb)]).collect();
+        verbs.extend([(CopyKind::Rec, ChangeMode), (CopyKind::Opc, StartOpc), (CopyKind::Opc, Stop)]);
+        // Whether `acec suspend` of a whole group is one instant is on no public page.
+        Capabilities { verbs, atomic_suspend: Ability::Unknown, sessions_per_source: SESSIONS_PER_SOURCE }
+    }
+
+    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+        Box::pin(self.all_volumes())
+    }
+
+    fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+        Box::pin(reading::read(self, now))
+    }
+
+    fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
+        Box::pin(execution::execute(self, command, limit))
+    }
+
+    fn describe(&self, command: &Command) -> Vec<String> {
+        self.lines(command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn model_and_serial_number_stand_in_the_box_id() {
+        let identity = identity_of("00ETERNUSDXL##ET08E21A####LN4310900021##".parse().unwrap());
+        assert_eq!(identity.model.raw(), "ET08E21A");
+        assert_eq!(identity.serial.raw(), "4310900021");
+    }
+}

@@ -1,0 +1,306 @@
+//! `acec`, `acopc`, `accopy`: what is copied, and commanding it.
+
+use super::inventory::{array_failed, no_pair};
+use super::line::{Asked, Line};
+use super::output::{Output, PairResult, Table};
+use super::{Answer, Emulation, Failure, Member};
+use crate::driver::ccm::names::GroupType;
+use crate::model::copy::{Command, ErrorClass, Outcome, PairOutcome};
+use crate::model::identity::{BoxId, VolumeId};
+use crate::model::session::{Automation, CopyKind, Pair, Phase, RecModes, SessionReading, Status, TransferMode};
+use crate::model::units::Timestamp;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// The array's own time for one call.
+const LIMIT: Duration = Duration::from_secs(30);
+
+const GROUP_TITLES: [&[&str]; 2] = [
+    &["Source", "<=>", "Target", "SID", "EC Status", "Copy Phase", "Copied Block"],
+    &["Source", "<=>", "Target", "SID", "OPC Status", "Copy Phase", "Copied Block"],
+];
+const ALL_TITLES: &[&str] = &["Source", "<=>", "Target", "SID", "Type", "Status", "Phase", "Copied Block"];
+
+impl Emulation {
+    pub(super) async fn query(&self, line: &Line<'_>) -> Answer {
+        let name = line.needed("-g");
+        let group = self.group(name)?;
+        if !line.fits(group.group_type()) {
+            return Err(line.wrong());
+        }
+        let pairs = self.named_pairs(line)?;
+        let sessions = self.sessions_of(&pairs).await?;
+        let mut list =
+            vec![("Copy Group Name", name.to_owned()), ("Copy Group Type", group.group_type().word().to_owned())];
+        for (title, array) in ["Disk Array Name", "Disk Array Name (Target)"].iter().zip(&group.arrays) {
+            list.push((title, format!("{array} ({})", self.member(array)?.box_id.as_str())));
+        }
+        let rows = pairs
+            .iter()
+            .zip(&sessions)
+            .map(|(pair, session)| {
+                let mut row = self.row(pair, session.as_ref());
+                row.remove(4);
+                row
+            })
+            .collect();
+        let titles = GROUP_TITLES[usize::from(line.opc)];
+        Ok(Output::Display { list, table: Some(Table { titles, rows }) })
+    }
+
+    pub(super) async fn all_copies(&self, line: &Line<'_>) -> Answer {
+        let member = self.member(line.needed("-a"))?;
+        let wanted: Box<dyn Fn(&SessionReading) -> bool + Send> =
+            match (line.option("-type"), line.option("-sa"), line.option("-ta")) {
+                (Some("all"), None, None) => Box::new(|_| true),
+                (Some("local"), None, None) => Box::new(|session| session.pair.kind != CopyKind::Rec),
+                (Some("remote"), None, None) => Box::new(|session| session.pair.kind == CopyKind::Rec),
+                (Some("odx"), None, None) => Box::new(|_| false),
+                (None, Some(source), Some(target)) => {
+                    let (source, target) = (self.box_named(source)?, self.box_named(target)?);
+                    Box::new(move |session| {
+                        session.pair.source.box_id == source && session.pair.target.box_id == target
+                    })
+                }
+                _ => return Err(line.wrong()),
+            };
+        let rows = sessions(member)
+            .await?
+            .iter()
+            .filter(|session| wanted(session))
+            .map(|session| self.row(&session.pair, Some(session)))
+            .collect();
+        Ok(Output::Display { list: Vec::new(), table: Some(Table { titles: ALL_TITLES, rows }) })
+    }
+
+    fn box_named(&self, name: &str) -> Result<BoxId, Failure> {
+        self.member(name).map(|member| member.box_id).or_else(|unknown| name.parse().map_err(|_| unknown))
+    }
+
+    /// The columns of [`ALL_TITLES`].
+    fn row(&self, pair: &Pair, session: Option<&SessionReading>) -> Vec<String> {
+        let na = || "N/A".to_owned();
+        let kind = pair.kind;
+        let (direction, sid, copied) = match session {
+            None => (na(), na(), na()),
+            Some(session) => (
+                if session.reversed { "<==" } else { "==>" }.to_owned(),
+                format!("0x{:x}", session.sid),
+                session.progress.map_or_else(na, |progress| progress.done.0.to_string()),
+            ),
+        };
+        vec![
+            self.volume_written(pair.source),
+            direction,
+            self.volume_written(pair.target),
+            sid,
+            kind.to_string(),
+            format!("\"{}\"", status_word(kind, session)),
+            format!("\"{}\"", phase_word(session)),
+            copied,
+        ]
+    }
+
+    /// The pairs that a line is about: the one that it names, or all of the group.
+    fn named_pairs(&self, line: &Line<'_>) -> Result<Vec<Pair>, Failure> {
+        let group = self.group(line.needed("-g"))?;
+        match line.option("-p") {
+            None => Ok(group.pairs),
+            Some(text) => {
+                let pair = self.pair(text, group.group_type()).ok_or_else(|| line.wrong())?;
+                if group.pairs.contains(&pair) { Ok(vec![pair]) } else { Err(no_pair(text)) }
+            }
+        }
+    }
+
+    /// The sessions of pairs as the boxes of their sources report them, in order.
+    pub(super) async fn sessions_of(&self, pairs: &[Pair]) -> Result<Vec<Option<SessionReading>>, Failure> {
+        let mut by_box: BTreeMap<BoxId, Vec<SessionReading>> = BTreeMap::new();
+        for pair in pairs {
+            let source = pair.source.box_id;
+            if let Entry::Vacant(entry) = by_box.entry(source) {
+                entry.insert(sessions(self.member(source.as_str())?).await?);
+            }
+        }
+        Ok(pairs
+            .iter()
+            .map(|pair| by_box.get(&pair.source.box_id)?.iter().find(|session| session.pair == *pair).cloned())
+            .collect())
+    }
+
+    pub(super) async fn execute(&self, line: &Line<'_>) -> Answer {
+        let group = self.group(line.needed("-g"))?;
+        if !line.fits(group.group_type()) {
+            return Err(line.wrong());
+        }
+        let modes = modes(line, group.group_type())?;
+        let pairs = self.named_pairs(line)?;
+        let sessions = self.sessions_of(&pairs).await?;
+        let mut results = Vec::new();
+        for (pair, session) in pairs.iter().zip(sessions) {
+            let object = self.written(pair);
+            let outcome = match command(line, *pair, session.as_ref(), modes) {
+                Ok(command) => self.one(line, command).await,
+                Err(message) => Err(message),
+            };
+            results.push(PairResult { object, outcome });
+        }
+        Ok(Output::Results(results))
+    }
+
+    /// Commands one pair and says it as CCM does.
+    async fn one(&self, line: &Line<'_>, command: Command) -> Result<Vec<String>, String> {
+        let Some(pair) = command.pairs().first().copied() else { return Err(String::new()) };
+        let function = function(line);
+        let member = self.member(pair.source.box_id.as_str()).map_err(|failure| failure.message)?;
+        let starts = matches!(command, Command::Start { .. } | Command::Resume { .. } | Command::StartOpc { .. });
+        let outcomes = member.driver.execute(command, LIMIT).await;
+        let failed = |why: String| Err(array_failed(function, &why).message);
+        match outcomes.into_iter().next() {
+            Some(PairOutcome { outcome: Outcome::Done | Outcome::Accepted, .. }) => Ok(record(line, &pair, starts)),
+            Some(PairOutcome { outcome: Outcome::AlreadyDone, .. }) => failed("E5344 it is so already".to_owned()),
+            Some(PairOutcome { outcome: Outcome::Refused(refusal), .. }) if refusal.class == ErrorClass::NotFound => {
+                Err(format!("ccm4012 There is no copy session. {}", refusal.text.escaped()))
+            }
+            Some(PairOutcome { outcome: Outcome::Refused(refusal), .. }) => {
+                failed(format!("{} {}", refusal.code, refusal.text.escaped()))
+            }
+            Some(PairOutcome { outcome: Outcome::Unknown { why }, .. }) => {
+                failed(format!("the array did not answer: {why}"))
+            }
+            None => failed("the array said nothing".to_owned()),
+        }
+    }
+}
+
+async fn sessions(member: &Member) -> Result<Vec<SessionReading>, Failure> {
+    let now = Timestamp(jiff::Timestamp::now().as_millisecond());
+    let reading =
+        member.driver.sessions(now).await.map_err(|wrong| array_failed("STXCopy.LIST", &wrong.detail.escaped()))?;
+    Ok(reading.sessions)
+}
+
+/// What a line means for a pair in its state. CCM checks some states by itself before it asks the array.
+fn command(
+    line: &Line<'_>,
+    pair: Pair,
+    session: Option<&SessionReading>,
+    modes: Option<RecModes>,
+) -> Result<Command, String> {
+    let pairs = vec![pair];
+    let force = line.flag("-force");
+    let no_session = || "ccm4012 There is no copy session.".to_owned();
+    let suspended = session.is_some_and(|session| session.status == Status::Suspended);
+    Ok(match line.asked {
+        Asked::Start if line.opc && session.is_some() => {
+            return Err("ccm4014 The state of the copy session forbids it.".to_owned());
+        }
+        Asked::Start if line.opc => Command::StartOpc { pairs },
+        Asked::Start if suspended => Command::Resume { pairs },
+        Asked::Start => Command::Start { pairs, modes },
+        _ if session.is_none() => return Err(no_session()),
+        Asked::Resume => Command::Resume { pairs },
+        Asked::Suspend => Command::Suspend { pairs, force, together: false },
+        Asked::Reverse => Command::Reverse { pairs },
+        Asked::Change => Command::ChangeMode { pairs, modes: modes.unwrap_or_default() },
+        _ => Command::Stop { pairs, force },
+    })
+}
+
+/// The modes that a line gives; for REC only.
+fn modes(line: &Line<'_>, group_type: GroupType) -> Result<Option<RecModes>, Failure> {
+    let automation = |option: &str| match line.option(option) {
+        None | Some("auto") => Ok(Automation::Automatic),
+        Some("manual") => Ok(Automation::Manual),
+        Some(_) => Err(line.wrong()),
+    };
+    let transfer = match line.option("-transfer") {
+        Some("sync") => TransferMode::Synchronous,
+        Some("stack") => TransferMode::Stack,
+        Some("consist") => TransferMode::Consistency,
+        // Without a mode it is through: so say the manuals on replication.
+        Some("through") | None => TransferMode::Through,
+        Some(_) => return Err(line.wrong()),
+    };
+    let modes = RecModes { transfer, split: automation("-split")?, recovery: automation("-recovery")? };
+    let given = ["-transfer", "-split", "-recovery"].iter().any(|option| line.option(option).is_some());
+    let split_without_sync = line.option("-split").is_some() && transfer != TransferMode::Synchronous;
+    if split_without_sync || (given && group_type != GroupType::Rec) {
+        return Err(line.wrong());
+    }
+    Ok((group_type == GroupType::Rec).then_some(modes))
+}
+
+fn function(line: &Line<'_>) -> &'static str {
+    match (line.opc, line.asked) {
+        (true, Asked::Start) => "STXCopyOPC.START",
+        (true, _) => "STXCopyOPC.STOP",
+        (false, Asked::Start) => "STXCopyEC.START",
+        (false, Asked::Suspend) => "STXCopyEC.SUSPEND",
+        (false, Asked::Resume) => "STXCopyEC.RESUME",
+        (false, Asked::Reverse) => "STXCopyEC.REVERSE",
+        (false, Asked::Change) => "STXCopyEC.CHANGE",
+        (false, _) => "STXCopyEC.STOP",
+    }
+}
+
+/// The lines that CCM prints for a pair that succeeded.
+fn record(line: &Line<'_>, pair: &Pair, starts: bool) -> Vec<String> {
+    let what = match (line.opc, line.asked) {
+        (true, Asked::Start) => "OPC Started",
+        (true, _) => "OPC Stopped",
+        (false, Asked::Start | Asked::Resume) => "EC Started",
+        (false, Asked::Suspend) => "EC Suspended",
+        (false, Asked::Reverse | Asked::Change) => "EC Change",
+        (false, _) => "EC Stopped",
+    };
+    let date = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y/%m/%d %H:%M:%S");
+    let mut lines = vec![format!("DATE : {date} - << {what} >> ")];
+    if starts {
+        let place = |id: VolumeId| format!("BoxID={}/Olu={}/Adr_high=0/Adr_low=0", hex(id.box_id), id.olu.0);
+        lines.push(format!("From:{}/size_high=0/size_low=0", place(pair.source)));
+        lines.push(format!("To  :{}", place(pair.target)));
+    }
+    lines
+}
+
+/// Records show a box id as the hex digits of its characters.
+fn hex(box_id: BoxId) -> String {
+    box_id.as_str().bytes().fold(String::with_capacity(80), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// CCM's word for a session's status. What is not in the manuals is in [`super::HELP`].
+fn status_word(kind: CopyKind, session: Option<&SessionReading>) -> String {
+    let prefix = match kind {
+        CopyKind::Rec => "REC",
+        CopyKind::Opc | CopyKind::QuickOpc => "OPC",
+        _ => "EC",
+    };
+    let word = match session.map(|session| session.status) {
+        None | Some(Status::Idle) => "action not startup",
+        Some(Status::Reserved) => "Starting",
+        Some(Status::Active) => "Executing",
+        Some(Status::Suspended) => "Suspend",
+        Some(Status::ErrorSuspended) => "Error Suspend",
+        Some(Status::Halted) => "Halt",
+        Some(Status::Unknown) => "Odd State",
+    };
+    format!("{prefix} {word}")
+}
+
+fn phase_word(session: Option<&SessionReading>) -> &'static str {
+    match session.map(|session| session.phase) {
+        None | Some(Phase::NoPair) => "Not set",
+        Some(Phase::Copying) => "Copying",
+        Some(Phase::Equivalent) => "Paired",
+        Some(Phase::Tracking) => "Tracking",
+        Some(Phase::TrackingAndCopying) => "Copying/Tracking",
+        Some(Phase::Readying) => "Readying",
+        Some(Phase::Unknown) => "Odd Phase",
+    }
+}

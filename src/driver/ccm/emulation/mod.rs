@@ -1,0 +1,122 @@
+//! The other side: CCM's commands as the manuals show them, on top of any driver, which in practice is the embedded array.
+//!
+//! It belongs to tests and training, so that console, engine, driver, ssh and command line can be exercised whole. What its
+//! answers take from the manuals and what is inferred stands in [`HELP`]. Real arrays never meet it.
+
+mod copies;
+mod inventory;
+mod line;
+mod output;
+mod store;
+mod transport;
+
+pub use store::{Store, StoreError};
+pub use transport::InProcess;
+
+use super::names::ArrayName;
+use super::transport::RawReply;
+use crate::driver::Driver;
+use crate::model::identity::BoxId;
+use line::{Asked, Line};
+use output::Output;
+use std::sync::Arc;
+
+/// What the executable says of itself.
+pub const HELP: &str = "\
+ccm-emulation: an EMULATION of AdvancedCopy Manager CCM's commands on ecdeck's embedded array.
+It is for tests and training. It is not Fujitsu's program and drives no real array.
+
+Usage: ccm-emulation COMMAND ...      or a link to it that is named like the command
+       acarray list | detail -a ARRAY
+       acinq lv -a ARRAY [-l]
+       acgroup create -g GROUP -type OPC|EC|REC -a ARRAY [-a ARRAY] | delete -g GROUP
+       acpair add | remove -g GROUP -p PAIR
+       acec start | query | suspend | resume | reverse | change | cancel -g GROUP [-p PAIR] ...
+       acopc start | query | cancel -g GROUP [-p PAIR]
+       accopy query -a ARRAY -type local|remote|odx|all | -a ARRAY -sa ARRAY -ta ARRAY
+       Each takes -xml.
+
+From the manuals: the commands above but those named below, their -g, -a, -p (of start and query), -type, -transfer, -split,
+-recovery, -xml; the XML forms; the text tables; the words \"EC action not startup\", \"EC Executing\", \"Not set\", \"Copying\",
+\"Paired\", \"Tracking\", \"Copying/Tracking\", \"Readying\"; codes 0, 1, 6, 8; ccm1001, ccm4012, ccm4014, ccm5004, ccm8003.
+Inferred: acgroup delete; acpair remove; -p of suspend, resume, reverse, change and cancel; -force of acec; the words for
+suspended, halted and stopped by an error and all words of REC; <== for a reversed copy; the columns of accopy query after the
+first; the array's code inside the text of ccm5004; which ccm code a missing group or pair has (ccm4001, ccm4002).
+Not offered: acsnap, QuickOPC, -r, -skip, -concur, -progress, parts of volumes, acarray add and remove, acinhibit.
+";
+
+/// One array as this CCM knows it.
+#[derive(Clone)]
+pub struct Member {
+    pub name: ArrayName,
+    pub box_id: BoxId,
+    pub driver: Arc<dyn Driver>,
+}
+
+/// A CCM server with its arrays and its groups.
+pub struct Emulation {
+    members: Vec<Member>,
+    store: Store,
+}
+
+/// What a command leads to: an answer in either form and an exit status.
+pub(super) type Answer = Result<Output, Failure>;
+
+/// A command that failed as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub code: i32,
+    pub message: String,
+    pub usage: Option<&'static str>,
+}
+
+impl Failure {
+    pub fn new(code: i32, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), usage: None }
+    }
+}
+
+impl Emulation {
+    pub fn new(members: Vec<Member>, store: Store) -> Self {
+        Self { members, store }
+    }
+
+    /// Runs one command line; the first word is the program.
+    pub async fn run<S: AsRef<str>>(&self, words: &[S]) -> RawReply {
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+        let xml = words.last() == Some(&"-xml");
+        let answer = match Line::read(&words) {
+            Ok(line) => self.answer(&line).await,
+            Err(failure) => Err(failure),
+        };
+        output::render(answer, xml)
+    }
+
+    async fn answer(&self, line: &Line<'_>) -> Answer {
+        match line.asked {
+            Asked::ArrayList => Ok(self.array_list()),
+            Asked::ArrayDetail => self.array_detail(line),
+            Asked::Volumes => self.volumes(line).await,
+            Asked::GroupCreate => self.group_create(line),
+            Asked::GroupDelete => self.group_delete(line),
+            Asked::PairAdd => self.pair_add(line).await,
+            Asked::PairRemove => self.pair_remove(line).await,
+            Asked::Query => self.query(line).await,
+            Asked::AllCopies => self.all_copies(line).await,
+            Asked::Start | Asked::Suspend | Asked::Resume | Asked::Reverse | Asked::Change | Asked::Cancel => {
+                self.execute(line).await
+            }
+        }
+    }
+
+    pub(super) fn member(&self, name: &str) -> Result<&Member, Failure> {
+        self.members
+            .iter()
+            .find(|member| member.name.as_str() == name || member.box_id.as_str() == name)
+            .ok_or_else(|| Failure::new(4, format!("ccm4000 The specified array is not registered. array={name}")))
+    }
+
+    pub(super) fn member_of(&self, box_id: BoxId) -> Option<&Member> {
+        self.members.iter().find(|member| member.box_id == box_id)
+    }
+}

@@ -1,0 +1,25 @@
+//! The emulation as a transport of the driver, without processes in between.
+
+use super::Emulation;
+use crate::driver::Pending;
+use crate::driver::ccm::command::Argv;
+use crate::driver::ccm::transport::{ExecError, RawReply, Transport};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Runs command lines in the emulation itself.
+#[derive(Clone)]
+pub struct InProcess(pub Arc<Emulation>);
+
+impl Transport for InProcess {
+    fn exec<'a>(&'a self, argv: &'a Argv, _limit: Duration) -> Pending<'a, Result<RawReply, ExecError>> {
+        Box::pin(async move {
+            let words: Vec<&str> = argv.words().collect();
+            Ok(self.0.run(&words).await)
+        })
+    }
+
+    fn place(&self) -> String {
+        "in the emulation".to_owned()
+    }
+}

@@ -1,0 +1,508 @@
+//! Doing a command: the group and the pairs are there, the state is looked at, then each pair is commanded once.
+//!
+//! CCM has one word for starting and going on, `acec start`, so what a session is like decides what the word does. It is
+//! looked at in the same turn, right before: a pair that is not in the state that the command is meant for is not commanded.
+
+use super::command::{self, Argv};
+use super::driver::{CcmDriver, Named, Run};
+use super::names::{GroupName, GroupType};
+use super::reading;
+use super::reply::copies::{CopyRow, GroupQuery};
+use super::reply::execution::{self as answer, Said};
+use super::server::{Group, Names, ServerError, Turn};
+use super::transport::ExecError;
+use super::words::StatusMeaning;
+use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
+use crate::model::session::{CopyKind, Pair, Phase, RecModes, Status};
+use crate::model::untrusted::Untrusted;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The code under which this driver refuses by itself, before anything is sent.
+const CODE: &str = "driver";
+
+/// The command lines that a command means for one pair, when its group and pair are yet to be made. For people.
+pub(super) fn commands(command: &Command, named: &Named, modes: RecModes) -> Vec<Argv> {
+    let mut lines = Vec::new();
+    if matches!(command, Command::Start { .. } | Command::StartOpc { .. }) {
+        lines.push(command::add_pair(&named.group, &named.name));
+    }
+    lines.extend(line(command, named, modes));
+    if matches!(command, Command::Stop { .. }) {
+        lines.push(command::remove_pair(&named.group, &named.name));
+    }
+    lines
+}
+
+/// The command line that does it.
+fn line(command: &Command, named: &Named, modes: RecModes) -> Option<Argv> {
+    let Named { name, group, group_type, .. } = named;
+    let rec = *group_type == GroupType::Rec;
+    Some(match command {
+        Command::Start { modes: given, .. } => {
+            let modes = given.unwrap_or(modes);
+            command::start(group, *group_type, name, rec.then_some(&modes))
+        }
+        Command::Resume { .. } | Command::StartOpc { .. } => command::start(group, *group_type, name, None),
+        Command::Suspend { force, .. } => command::suspend(group, name, *force),
+        Command::Stop { force, .. } => command::cancel(group, *group_type, name, *force),
+        Command::Reverse { .. } => command::reverse(group, name),
+        Command::ChangeMode { modes, .. } if rec => command::change(group, name, modes),
+        Command::ChangeMode { .. } => return None,
+    })
+}
+
+/// Does a command: an outcome for each pair, in order.
+pub(super) async fn execute(driver: &CcmDriver, command: Command, limit: Duration) -> Vec<PairOutcome> {
+    let pairs = command.pairs().to_vec();
+    let all = |outcome: &Outcome| {
+        pairs.iter().map(|pair| PairOutcome { pair: *pair, outcome: outcome.clone() }).collect::<Vec<_>>()
+    };
+    if let Some(refusal) = never(driver, &command) {
+        return all(&Outcome::Refused(refusal));
+    }
+    let Some(mut turn) = driver.server.turn(Instant::now() + limit).await else {
+        let text =
+            format!("CCM {} was at work for others for {} s; nothing was sent", driver.server.place(), limit.as_secs());
+        return all(&refused(ErrorClass::Transport, text));
+    };
+    let names = match turn.names(false).await {
+        Ok(names) => names,
+        Err(wrong) => return all(&before_sending(&wrong)),
+    };
+    let mut outcomes: BTreeMap<Pair, Outcome> = BTreeMap::new();
+    let mut ready: Vec<Named> = Vec::new();
+    for pair in &pairs {
+        match driver.named(pair, &names) {
+            Ok(named) => ready.push(named),
+            Err(wrong) => {
+                outcomes.insert(*pair, before_sending(&wrong));
+            }
+        }
+    }
+    let states = look(driver, &mut turn, &ready, &names, &mut outcomes).await;
+    send_all(driver, &mut turn, &command, &ready, &states, &mut outcomes).await;
+    // What others see of these volumes is no longer what was read.
+    driver.memory().discovered = None;
+    pairs
+        .iter()
+        .map(|pair| {
+            let nothing = || refused(ErrorClass::Transport, "nothing was sent for this pair");
+            PairOutcome { pair: *pair, outcome: outcomes.remove(pair).unwrap_or_else(nothing) }
+        })
+        .collect()
+}
+
+fn refusal(class: ErrorClass, text: impl Into<String>) -> ArrayRefusal {
+    ArrayRefusal { class, code: CODE.to_owned(), text: Untrusted::new(text) }
+}
+
+fn refused(class: ErrorClass, text: impl Into<String>) -> Outcome {
+    Outcome::Refused(refusal(class, text))
+}
+
+/// What cannot be done by any state of the array.
+fn never(driver: &CcmDriver, command: &Command) -> Option<ArrayRefusal> {
+    use crate::driver::Driver;
+    let capabilities = driver.capabilities();
+    let verb = command.verb();
+    if let Some(pair) = command.pairs().iter().find(|pair| !capabilities.can(pair.kind, verb)) {
+        return Some(refusal(
+            ErrorClass::Unsupported,
+            format!("CCM has no command here to {verb} a copy of kind {}", pair.kind),
+        ));
+    }
+    if let Command::Suspend { pairs, together, .. } = command {
+        if *together && pairs.len() > 1 {
+            return Some(refusal(
+                ErrorClass::Unsupported,
+                "whether CCM suspends several pairs at one instant is not known; freeze the applications around single suspends",
+            ));
+        }
+        if let Some(pair) = pairs.iter().find(|pair| !driver.words.can_tell(pair.kind, StatusMeaning::Suspended)) {
+            return Some(refusal(
+                ErrorClass::Config,
+                format!(
+                    "no word of CCM for a suspended {} is confirmed, so the suspend could not be observed: \
+                     see it once with `acec query` and add it to the array's words in the configuration",
+                    pair.kind
+                ),
+            ));
+        }
+    }
+    None
+}
+
+/// An outcome of what went wrong while nothing was done to any session.
+fn before_sending(wrong: &ServerError) -> Outcome {
+    let class = match wrong.class() {
+        class @ (ErrorClass::Busy | ErrorClass::Config | ErrorClass::Auth | ErrorClass::Limit) => class,
+        _ if wrong.is_refusal() => wrong.class(),
+        _ => ErrorClass::Transport,
+    };
+    refused(class, format!("nothing was done: {wrong}"))
+}
+
+/// Makes groups and pairs where they are missing and looks at every pair's state.
+async fn look(
+    driver: &CcmDriver,
+    turn: &mut Turn<'_>,
+    ready: &[Named],
+    names: &Names,
+    outcomes: &mut BTreeMap<Pair, Outcome>,
+) -> BTreeMap<Pair, State> {
+    let mut states = BTreeMap::new();
+    let mut groups: Vec<(GroupName, GroupType)> = Vec::new();
+    for named in ready {
+        let group = (named.group.clone(), named.group_type);
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    for (group, group_type) in groups {
+        let members: Vec<&Named> = ready.iter().filter(|named| named.group == group).collect();
+        match look_at_group(driver, turn, &group, group_type, &members, names, outcomes).await {
+            Ok((query, added)) => {
+                for named in &members {
+                    if outcomes.contains_key(&named.pair) {
+                        continue;
+                    }
+                    if let Some(row) = reading::row_of(&query, &named.name) {
+                        states.insert(named.pair, state(driver, row, named, added.contains(&named.pair)));
+                    } else {
+                        let text = format!("{} is not in the group {group}, though it was added", named.name);
+                        outcomes.insert(named.pair, refused(ErrorClass::Protocol, text));
+                    }
+                }
+            }
+            Err(wrong) => {
+                for named in members {
+                    outcomes.entry(named.pair).or_insert_with(|| before_sending(&wrong));
+                }
+            }
+        }
+    }
+    states
+}
+
+/// The group with all its pairs in it, and which of them had to be added.
+async fn look_at_group(
+    driver: &CcmDriver,
+    turn: &mut Turn<'_>,
+    group: &GroupName,
+    group_type: GroupType,
+    members: &[&Named],
+    names: &Names,
+    outcomes: &mut BTreeMap<Pair, Outcome>,
+) -> Result<(GroupQuery, Vec<Pair>), ServerError> {
+    let first = if turn.groups.get(group) == Some(&Group::Absent) {
+        None
+    } else {
+        match reading::query(driver, turn, group, group_type, names).await {
+            Ok(query) => Some(query),
+            Err(wrong) if wrong.is_refusal() && wrong.class() != ErrorClass::Busy => None,
+            Err(wrong) => return Err(wrong),
+        }
+    };
+    if first.is_none() {
+        make_group(turn, group, group_type, members).await?;
+    }
+    let mut added = Vec::new();
+    for named in members {
+        if first.as_ref().is_some_and(|query| reading::row_of(query, &named.name).is_some()) {
+            continue;
+        }
+        let argv = command::add_pair(group, &named.name);
+        let reply = turn.send(&argv).await?;
+        match answer::whole(&argv, reply.exit, &reply.stdout)? {
+            Said::Succeeded { .. } => added.push(named.pair),
+            Said::Refused(refusal) => {
+                outcomes.insert(named.pair, Outcome::Refused(refusal));
+            }
+            Said::Unclear(why) => {
+                outcomes.insert(named.pair, refused(ErrorClass::Protocol, format!("nothing was started: {why}")));
+            }
+        }
+    }
+    match first {
+        Some(query) if added.is_empty() => Ok((query, added)),
+        _ => Ok((reading::query(driver, turn, group, group_type, names).await?, added)),
+    }
+}
+
+async fn make_group(
+    turn: &mut Turn<'_>,
+    group: &GroupName,
+    group_type: GroupType,
+    members: &[&Named],
+) -> Result<(), ServerError> {
+    let Some(member) = members.first() else { return Ok(()) };
+    let argv = command::create_group(group, group_type, &member.name.source.array, &member.name.target.array);
+    let reply = turn.send(&argv).await?;
+    match answer::whole(&argv, reply.exit, &reply.stdout)? {
+        Said::Succeeded { .. } => {
+            turn.groups.insert(group.clone(), Group::Present(std::collections::BTreeSet::new()));
+        }
+        // It may be there after all, and the query was refused for another reason: adding the pair will tell.
+        Said::Refused(refusal) => {
+            tracing::info!(%group, "the group was not made: {} {}", refusal.code, refusal.text.escaped());
+            turn.groups.remove(group);
+        }
+        Said::Unclear(why) => {
+            tracing::info!(%group, "whether the group was made is not clear: {}", Untrusted::new(why).escaped());
+            turn.groups.remove(group);
+        }
+    }
+    Ok(())
+}
+
+/// A pair right before it is commanded.
+struct State {
+    /// `None`: no session.
+    session: Option<(Status, Phase)>,
+    words: String,
+    /// The pair was put into the group for this command.
+    added: bool,
+}
+
+fn state(driver: &CcmDriver, row: &CopyRow, named: &Named, added: bool) -> State {
+    let session = reading::session(driver, row, named.pair.source, named.pair.target, named.pair.kind, "");
+    State {
+        session: session.map(|session| (session.status, session.phase)),
+        words: format!("{} / {}", row.status.escaped(), row.phase.escaped()),
+        added,
+    }
+}
+
+/// What the state makes of a command: `None` to send it, or the outcome without sending.
+fn settled(command: &Command, state: &State) -> Option<Outcome> {
+    use Status::{Active, Halted, Reserved, Suspended, Unknown};
+    enum Means {
+        Send,
+        Already,
+        Nothing,
+        Wrong(&'static str),
+    }
+    let status = state.session.map(|(status, _)| status);
+    let unknown = matches!(state.session, Some((Unknown, _) | (_, Phase::Unknown)));
+    let suspended_only = match status {
+        Some(Suspended) => Means::Send,
+        Some(_) => Means::Wrong("the session is not suspended"),
+        None => Means::Nothing,
+    };
+    let means = match command {
+        Command::Stop { .. } if status.is_none() => Means::Already,
+        Command::Stop { force: true, .. } => Means::Send,
+        _ if unknown => Means::Wrong("the session's words are not known, so nothing was sent"),
+        Command::Stop { .. } => Means::Send,
+        Command::Start { .. } => match status {
+            None => Means::Send,
+            Some(Active | Reserved) => Means::Already,
+            Some(_) => Means::Wrong("there is a session already, and a start would go on with it"),
+        },
+        Command::StartOpc { .. } if status.is_none() => Means::Send,
+        Command::StartOpc { .. } => Means::Wrong("an earlier copy of this pair is still at work"),
+        Command::Resume { .. } => match status {
+            Some(Active) => Means::Already,
+            Some(Halted) => Means::Send,
+            _ => suspended_only,
+        },
+        Command::Suspend { .. } => match status {
+            Some(Suspended) => Means::Already,
+            Some(_) => Means::Send,
+            None => Means::Nothing,
+        },
+        Command::Reverse { .. } | Command::ChangeMode { .. } => suspended_only,
+    };
+    let says = |class, text: &str| Some(refused(class, format!("{text} (CCM says: {})", state.words)));
+    match means {
+        Means::Send => None,
+        Means::Already => Some(Outcome::AlreadyDone),
+        Means::Nothing => says(ErrorClass::NotFound, "there is no session"),
+        Means::Wrong(text) => says(ErrorClass::InvalidState, text),
+    }
+}
+
+/// Commands the pairs one after the other. After a lost answer nothing more is sent: the line is not to be trusted.
+async fn send_all(
+    driver: &CcmDriver,
+    turn: &mut Turn<'_>,
+    command: &Command,
+    ready: &[Named],
+    states: &BTreeMap<Pair, State>,
+    outcomes: &mut BTreeMap<Pair, Outcome>,
+) {
+    let mut lost = false;
+    for named in ready {
+        let Some(state) = states.get(&named.pair) else { continue };
+        if outcomes.contains_key(&named.pair) {
+            continue;
+        }
+        if lost {
+            let text = "not sent: the answer of the command before it was lost";
+            outcomes.insert(named.pair, refused(ErrorClass::Transport, text));
+            continue;
+        }
+        let outcome = match settled(command, state) {
+            Some(outcome) => outcome,
+            None => match line(command, named, driver.settings.rec) {
+                Some(argv) => {
+                    let outcome = send(turn, &argv, named, command).await;
+                    check_failure(driver, turn, named, state, outcome).await
+                }
+                None => refused(ErrorClass::Unsupported, "modes are of REC only"),
+            },
+        };
+        lost = matches!(outcome, Outcome::Unknown { .. });
+        remember(driver, command, named, &outcome);
+        clean_up(turn, command, named, state, &outcome).await;
+        outcomes.insert(named.pair, outcome);
+    }
+}
+
+/// Sends one command for one pair, once.
+async fn send(turn: &Turn<'_>, argv: &Argv, named: &Named, command: &Command) -> Outcome {
+    let reply = match turn.send(argv).await {
+        Ok(reply) => reply,
+        Err(ExecError::NotRun { class, why, .. }) => {
+            let class =
+                if class == ErrorClass::Config || class == ErrorClass::Auth { class } else { ErrorClass::Transport };
+            return refused(class, why.raw());
+        }
+        Err(wrong @ ExecError::Lost { .. }) => return Outcome::Unknown { why: wrong.to_string() },
+    };
+    match answer::of_pair(argv, reply.exit, &reply.stdout, &named.name) {
+        Ok(Said::Succeeded { warning }) => {
+            if let Some(warning) = warning {
+                tracing::warn!(command = %argv, "CCM warns: {}", warning.escaped());
+            }
+            // A REC's suspend goes on after its answer: it is believed when it is seen.
+            let goes_on = named.pair.kind == CopyKind::Rec && matches!(command, Command::Suspend { .. });
+            if goes_on { Outcome::Accepted } else { Outcome::Done }
+        }
+        Ok(Said::Refused(refusal)) => of_refusal(command, refusal),
+        Ok(Said::Unclear(why)) => Outcome::Unknown { why },
+        Err(wrong) => Outcome::Unknown { why: wrong.to_string() },
+    }
+}
+
+/// A failure whose reason is in no table may be one of CCM's way to the array, and the array may have done it. Only a
+/// session that is as it was makes it a refusal.
+async fn check_failure(
+    driver: &CcmDriver,
+    turn: &mut Turn<'_>,
+    named: &Named,
+    before: &State,
+    outcome: Outcome,
+) -> Outcome {
+    let Outcome::Refused(refusal) = outcome else { return outcome };
+    if refusal.class != ErrorClass::Internal {
+        return Outcome::Refused(refusal);
+    }
+    let failed = format!("CCM failed with {}: {}", refusal.code, refusal.text.escaped());
+    let names = match turn.names(false).await {
+        Ok(names) => names,
+        Err(wrong) => return Outcome::Unknown { why: format!("{failed}; and then {wrong}") },
+    };
+    match reading::query(driver, turn, &named.group, named.group_type, &names).await {
+        Ok(query) => match reading::row_of(&query, &named.name).map(|row| state(driver, row, named, before.added)) {
+            Some(after) if after.session == before.session => Outcome::Refused(refusal),
+            Some(after) => Outcome::Unknown { why: format!("{failed}; and now the session is {}", after.words) },
+            None => Outcome::Unknown { why: format!("{failed}; and now the pair is not in its group") },
+        },
+        Err(wrong) => Outcome::Unknown { why: format!("{failed}; and then {wrong}") },
+    }
+}
+
+fn of_refusal(command: &Command, refusal: ArrayRefusal) -> Outcome {
+    match (refusal.class, command) {
+        (ErrorClass::AlreadyDone, _) | (ErrorClass::NotFound, Command::Stop { .. }) => Outcome::AlreadyDone,
+        _ => Outcome::Refused(refusal),
+    }
+}
+
+fn remember(driver: &CcmDriver, command: &Command, named: &Named, outcome: &Outcome) {
+    let mut memory = driver.memory();
+    match (command, outcome) {
+        (Command::Start { .. }, Outcome::Done) => {
+            memory.runs.insert(named.pair, Run::Full);
+        }
+        (Command::Resume { .. }, Outcome::Done) => {
+            memory.runs.insert(named.pair, Run::Difference);
+        }
+        (_, Outcome::Refused(_)) => {}
+        // What runs now, if anything does, did not surely begin here.
+        _ => {
+            memory.runs.remove(&named.pair);
+        }
+    }
+}
+
+/// Takes a pair out of its group when its session is over, or when it was put in for nothing. The group stays: there is one
+/// of a type and array. That a removal fails harms nothing: the pair is found in the group next time.
+async fn clean_up(turn: &mut Turn<'_>, command: &Command, named: &Named, state: &State, outcome: &Outcome) {
+    let over = matches!(command, Command::Stop { .. }) && matches!(outcome, Outcome::Done | Outcome::AlreadyDone);
+    let for_nothing = state.added && state.session.is_none() && matches!(outcome, Outcome::Refused(_));
+    if !over && !for_nothing {
+        return;
+    }
+    let argv = command::remove_pair(&named.group, &named.name);
+    match turn.send(&argv).await.map(|reply| answer::whole(&argv, reply.exit, &reply.stdout)) {
+        Ok(Ok(Said::Succeeded { .. })) => {
+            if let Some(Group::Present(pairs)) = turn.groups.get_mut(&named.group) {
+                pairs.remove(&named.name);
+            }
+        }
+        other => tracing::info!(command = %argv, "the pair stays in its group: {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states() -> Vec<Option<(Status, Phase)>> {
+        let mut states = vec![None];
+        states.extend(Status::ALL.iter().flat_map(|status| Phase::ALL.map(|phase| Some((*status, phase)))));
+        states
+    }
+
+    fn state(session: Option<(Status, Phase)>) -> State {
+        State { session, words: "words".to_owned(), added: false }
+    }
+
+    #[test]
+    fn only_a_forced_stop_is_ever_sent_on_words_that_are_not_known() {
+        let pairs = Vec::new;
+        let modes = RecModes::default();
+        for session in states().into_iter().flatten() {
+            if session.0 != Status::Unknown && session.1 != Phase::Unknown {
+                continue;
+            }
+            for command in [
+                Command::Start { pairs: pairs(), modes: None },
+                Command::Resume { pairs: pairs() },
+                Command::Suspend { pairs: pairs(), force: true, together: false },
+                Command::Reverse { pairs: pairs() },
+                Command::ChangeMode { pairs: pairs(), modes },
+                Command::StartOpc { pairs: pairs() },
+            ] {
+                assert!(settled(&command, &state(Some(session))).is_some(), "{command:?} on {session:?}");
+            }
+            let stop = Command::Stop { pairs: pairs(), force: true };
+            assert!(settled(&stop, &state(Some(session))).is_none(), "{session:?}");
+        }
+    }
+
+    #[test]
+    fn a_start_is_sent_only_where_there_is_no_session_and_a_resume_only_where_one_waits() {
+        for session in states() {
+            let start = settled(&Command::Start { pairs: Vec::new(), modes: None }, &state(session));
+            assert_eq!(start.is_none(), session.is_none(), "{session:?}");
+            let resume = settled(&Command::Resume { pairs: Vec::new() }, &state(session));
+            let waits = matches!(session, Some((Status::Suspended | Status::Halted, phase)) if phase != Phase::Unknown);
+            assert_eq!(resume.is_none(), waits, "{session:?}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! CCM on this machine.
+
+use super::child::{self, ChildError};
+use super::{ExecError, RawReply, Transport, unless_never_run};
+use crate::driver::Pending;
+use crate::driver::ccm::command::Argv;
+use crate::driver::ccm::names::Word;
+use crate::model::copy::ErrorClass;
+use crate::model::untrusted::Untrusted;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// Runs CCM's commands as children of this process.
+#[derive(Debug, Default)]
+pub struct Local {
+    pub sudo: bool,
+    pub folder: Option<Word>,
+    /// Variables that the commands get on top of ours.
+    pub environment: Vec<(String, String)>,
+}
+
+/// The words before every command.
+pub(super) fn prefix(sudo: bool) -> Vec<Word> {
+    if sudo { ["sudo", "-n"].iter().filter_map(|word| word.parse().ok()).collect() } else { Vec::new() }
+}
+
+impl Transport for Local {
+    fn exec<'a>(&'a self, argv: &'a Argv, limit: Duration) -> Pending<'a, Result<RawReply, ExecError>> {
+        Box::pin(async move {
+            let full = argv.behind(&prefix(self.sudo), self.folder.as_ref());
+            let mut words = full.words();
+            let mut command = Command::new(words.next().unwrap_or_default());
+            // CCM answers in the language of its locale, and its codes are what is read.
+            command.args(words).env("LC_ALL", "C").envs(self.environment.iter().map(|(key, value)| (key, value)));
+            match child::run(command, limit).await {
+                Ok(reply) => unless_never_run(argv, &self.place(), reply, self.sudo),
+                Err(ChildError::NotStarted(why)) => Err(ExecError::NotRun {
+                    command: argv.to_string(),
+                    place: self.place(),
+                    class: ErrorClass::Config,
+                    why: Untrusted::new(format!("{why}; name CCM's folder with `directory` in the configuration")),
+                }),
+                Err(why) => Err(ExecError::Lost {
+                    command: argv.to_string(),
+                    place: self.place(),
+                    why: Untrusted::new(why.to_string()),
+                }),
+            }
+        })
+    }
+
+    fn place(&self) -> String {
+        "on this machine".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::ccm::command;
+
+    #[tokio::test]
+    async fn a_program_that_is_missing_surely_did_not_run() {
+        let local = Local { folder: Some("/nowhere".parse().unwrap()), ..Local::default() };
+        let error = local.exec(&command::list_arrays(), Duration::from_secs(5)).await.unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, ExecError::NotRun { class: ErrorClass::Config, .. }), "{text}");
+        assert!(text.contains("acarray list -xml") && text.contains("directory"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn words_arrive_as_they_are() {
+        let local = Local { folder: Some("/bin".parse().unwrap()), ..Local::default() };
+        let argv = Argv::new(["echo", "KYOTO1/0x1:KYOTO1/0x6", "-xml"]).unwrap();
+        let reply = local.exec(&argv, Duration::from_secs(5)).await.unwrap();
+        assert_eq!(reply.stdout, b"KYOTO1/0x1:KYOTO1/0x6 -xml\n");
+    }
+}

@@ -1,0 +1,150 @@
+//! A transport for tests: another transport, or a function, with mishaps in between.
+
+use super::{ExecError, RawReply, Transport, ssh, unless_never_run};
+use crate::driver::Pending;
+use crate::driver::ccm::command::Argv;
+use crate::model::copy::ErrorClass;
+use crate::model::untrusted::Untrusted;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What goes wrong with a command. It goes wrong once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mishap {
+    /// It ran, and the answer ends after so many bytes.
+    CutAt(usize),
+    /// It ran, and the line went before the answer came: a lost reply, a late one, or a server that went down after it.
+    DoneAndLost,
+    /// It did not run, and nobody can know: the line went with the command on it.
+    NeverRunAndLost,
+    /// The shell did not find it.
+    MissingProgram,
+    /// sudo wanted a password.
+    NoRights,
+    /// ssh did not connect, and said this.
+    NotConnected(String),
+    /// Another answer than the one given.
+    Answers { exit: i32, stdout: Vec<u8> },
+    /// Somebody else ran this first.
+    After(Argv),
+}
+
+/// A mishap for the next command whose line contains a text.
+#[derive(Debug, Clone)]
+struct Planned {
+    line: String,
+    mishap: Mishap,
+}
+
+/// Passes commands on, keeps what was sent, and lets go wrong what was planned.
+#[derive(Clone)]
+pub struct Scripted {
+    inner: Arc<dyn Transport>,
+    planned: Arc<Mutex<Vec<Planned>>>,
+    sent: Arc<Mutex<Vec<String>>>,
+}
+
+impl Scripted {
+    pub fn over(inner: Arc<dyn Transport>) -> Self {
+        Self { inner, planned: Arc::default(), sent: Arc::default() }
+    }
+
+    /// Plans a mishap for the next command whose line contains `line`.
+    pub fn plan(&self, line: &str, mishap: Mishap) {
+        lock(&self.planned).push(Planned { line: line.to_owned(), mishap });
+    }
+
+    /// The command lines so far, those that never arrived included.
+    pub fn sent(&self) -> Vec<String> {
+        lock(&self.sent).clone()
+    }
+
+    /// Forgets the command lines so far.
+    pub fn forget(&self) {
+        lock(&self.sent).clear();
+    }
+
+    fn next(&self, line: &str) -> Option<Mishap> {
+        let mut planned = lock(&self.planned);
+        let at = planned.iter().position(|planned| line.contains(&planned.line))?;
+        Some(planned.remove(at).mishap)
+    }
+
+    async fn run(&self, argv: &Argv, limit: Duration) -> Result<RawReply, ExecError> {
+        let line = argv.to_string();
+        lock(&self.sent).push(line.clone());
+        let lost = |why: &str| Err(ExecError::Lost { command: line.clone(), place: self.place(), why: why.into() });
+        let reply = |exit, stderr: &str| RawReply { exit, stdout: Vec::new(), stderr: stderr.into() };
+        match self.next(&line) {
+            None => self.inner.exec(argv, limit).await,
+            Some(Mishap::CutAt(at)) => {
+                let mut reply = self.inner.exec(argv, limit).await?;
+                reply.stdout.truncate(at);
+                Ok(reply)
+            }
+            Some(Mishap::DoneAndLost) => {
+                self.inner.exec(argv, limit).await?;
+                lost("the connection was lost")
+            }
+            Some(Mishap::NeverRunAndLost) => lost("the connection was lost"),
+            Some(Mishap::MissingProgram) => unless_never_run(argv, &self.place(), reply(127, "sh: not found"), false),
+            Some(Mishap::NoRights) => {
+                unless_never_run(argv, &self.place(), reply(1, "sudo: a password is required"), true)
+            }
+            Some(Mishap::NotConnected(told)) => {
+                let (class, why) = ssh::why_not_connected(Some(255), &told);
+                Err(ExecError::NotRun { command: line, place: self.place(), class, why: Untrusted::new(why) })
+            }
+            Some(Mishap::Answers { exit, stdout }) => Ok(RawReply { exit, stdout, stderr: Vec::new() }),
+            Some(Mishap::After(first)) => {
+                self.inner.exec(&first, limit).await?;
+                self.inner.exec(argv, limit).await
+            }
+        }
+    }
+}
+
+impl Transport for Scripted {
+    fn exec<'a>(&'a self, argv: &'a Argv, limit: Duration) -> Pending<'a, Result<RawReply, ExecError>> {
+        Box::pin(self.run(argv, limit))
+    }
+
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+}
+
+/// A transport made of a function from a command to an answer.
+pub struct Function<F>(pub F);
+
+impl<F: Fn(&Argv) -> RawReply + Send + Sync> Transport for Function<F> {
+    fn exec<'a>(&'a self, argv: &'a Argv, _limit: Duration) -> Pending<'a, Result<RawReply, ExecError>> {
+        Box::pin(std::future::ready(Ok((self.0)(argv))))
+    }
+
+    fn place(&self) -> String {
+        "in a script".to_owned()
+    }
+}
+
+/// A server that nothing reaches.
+pub struct Nowhere;
+
+impl Transport for Nowhere {
+    fn exec<'a>(&'a self, argv: &'a Argv, _limit: Duration) -> Pending<'a, Result<RawReply, ExecError>> {
+        Box::pin(std::future::ready(Err(ExecError::NotRun {
+            command: argv.to_string(),
+            place: self.place(),
+            class: ErrorClass::Transport,
+            why: "nothing is there".into(),
+        })))
+    }
+
+    fn place(&self) -> String {
+        "nowhere".to_owned()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,350 @@
+//! CCM on another machine, through the system's OpenSSH client: the operator's `ssh_config`, agent, jump hosts, hardware keys
+//! and `known_hosts` all work. One shared connection; commands are channels in it.
+//!
+//! Connecting and running are two steps. A connection that fails is a command that surely did not run; a command is sent
+//! through the shared connection only, so that ssh never connects behind our back with the command already on its way.
+
+use super::child::{self, ChildError};
+use super::{ExecError, RawReply, Transport, local, unless_never_run};
+use crate::driver::Pending;
+use crate::driver::ccm::command::Argv;
+use crate::driver::ccm::names::Word;
+use crate::model::copy::ErrorClass;
+use crate::model::untrusted::Untrusted;
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+use tokio::time::Instant;
+
+/// Seconds that the shared connection outlives its last command.
+const PERSIST_SECONDS: u32 = 600;
+/// ssh puts a random ending behind the socket's name while it makes it.
+const SOCKET_ENDING: usize = 18;
+/// A way to the server that leads nowhere: for a client that finds no shared connection and would make one of its own.
+const NOWHERE: &str = "ProxyCommand=false";
+
+/// Where a CCM server is, and what ssh is told beyond the operator's own configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Destination {
+    /// A name of `ssh_config`, a host name or an address.
+    pub host: Word,
+    pub user: Option<Word>,
+    pub port: Option<u16>,
+    /// Instead of `~/.ssh/config`.
+    pub ssh_config: Option<PathBuf>,
+    /// A private key file; without one, the agent and `ssh_config` decide.
+    pub identity: Option<PathBuf>,
+    /// Instead of the usual `known_hosts` files.
+    pub known_hosts: Option<PathBuf>,
+}
+
+impl Destination {
+    pub fn at(host: Word) -> Self {
+        Self { host, user: None, port: None, ssh_config: None, identity: None, known_hosts: None }
+    }
+
+    fn named(&self) -> String {
+        match &self.user {
+            Some(user) => format!("{}@{}", user.as_str(), self.host.as_str()),
+            None => self.host.as_str().to_owned(),
+        }
+    }
+}
+
+/// Runs CCM's commands over one shared ssh connection.
+#[derive(Debug)]
+pub struct Ssh {
+    destination: Destination,
+    sudo: bool,
+    folder: Option<Word>,
+    connect_limit: Duration,
+    /// The shared connection's socket; its messages go to the file beside it.
+    socket: PathBuf,
+}
+
+/// A destination that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SshError {
+    #[error("{0:?} cannot be a host: it begins with '-'")]
+    Host(String),
+    #[error("the folder {0} is too long for a socket: set ECDECK_HOME or XDG_RUNTIME_DIR to a shorter one")]
+    Folder(PathBuf),
+}
+
+impl Ssh {
+    /// `runtime`: a folder of mode 0700 for the shared connection's socket.
+    pub fn new(
+        destination: Destination,
+        sudo: bool,
+        folder: Option<Word>,
+        connect_limit: Duration,
+        runtime: &Path,
+    ) -> Result<Self, SshError> {
+        if destination.named().starts_with('-') {
+            return Err(SshError::Host(destination.named()));
+        }
+        let key = blake3::hash(format!("{destination:?}").as_bytes()).to_hex();
+        let socket = runtime.join(format!("ssh-{}", &key[..12]));
+        if socket.as_os_str().len() + SOCKET_ENDING > crate::process::paths::LONGEST_SOCKET_PATH {
+            return Err(SshError::Folder(runtime.to_owned()));
+        }
+        Ok(Self { destination, sudo, folder, connect_limit, socket })
+    }
+
+    /// What every call of the client is told.
+    fn client(&self) -> Command {
+        let mut command = Command::new("ssh");
+        if let Some(config) = &self.destination.ssh_config {
+            command.arg("-F").arg(config);
+        }
+        let mut option = |key: &str, value: OsString| {
+            let mut word = OsString::from(format!("{key}="));
+            word.push(value);
+            command.arg("-o").arg(word);
+        };
+        for (key, value) in [
+            ("BatchMode", "yes"),
+            ("StrictHostKeyChecking", "yes"),
+            ("ServerAliveInterval", "5"),
+            ("ServerAliveCountMax", "3"),
+            ("ClearAllForwardings", "yes"),
+            ("ForwardAgent", "no"),
+            ("ForwardX11", "no"),
+            ("PermitLocalCommand", "no"),
+            ("RequestTTY", "no"),
+            ("LogLevel", "ERROR"),
+        ] {
+            option(key, value.into());
+        }
+        option("ConnectTimeout", self.connect_limit.as_secs().max(1).to_string().into());
+        option("ControlPath", self.socket.clone().into());
+        if let Some(known_hosts) = &self.destination.known_hosts {
+            option("UserKnownHostsFile", known_hosts.clone().into());
+        }
+        if let Some(identity) = &self.destination.identity {
+            option("IdentitiesOnly", "yes".into());
+            command.arg("-i").arg(identity);
+        }
+        if let Some(port) = self.destination.port {
+            command.arg("-p").arg(port.to_string());
+        }
+        command
+    }
+
+    /// Makes the shared connection. Nothing of a CCM command is in it, so a failure is one before sending.
+    async fn connect(&self) -> Result<(), (ErrorClass, String)> {
+        let config = |what: &str, why: std::io::Error| (ErrorClass::Config, format!("{what}: {why}"));
+        let messages = self.socket.with_extension("log");
+        let file = std::fs::File::create(&messages)
+            .map_err(|why| config(&format!("{} cannot be written", messages.display()), why))?;
+        // A dead connection leaves its socket behind, and a socket that is in the way would not be used.
+        let _ = std::fs::remove_file(&self.socket);
+        let mut command = self.client();
+        command.args(["-o", "ControlMaster=yes", "-o"]).arg(format!("ControlPersist={PERSIST_SECONDS}"));
+        command.arg("--").arg(self.destination.named()).arg("true");
+        // The connection stays after this client ends and must not hold a pipe of ours open: its messages go to a file.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).process_group(0).kill_on_drop(true);
+        let mut child = command.spawn().map_err(|why| config("the OpenSSH client cannot be started", why))?;
+        let limit = self.connect_limit.saturating_mul(3);
+        let Ok(ended) = tokio::time::timeout(limit, child.wait()).await else {
+            let _ = child.kill().await;
+            return Err((ErrorClass::Transport, format!("no connection after {} s", limit.as_secs())));
+        };
+        let status = ended.map_err(|why| config("the OpenSSH client cannot be waited for", why))?;
+        if status.success() {
+            return Ok(());
+        }
+        let told = std::fs::read(&messages).unwrap_or_default();
+        let told = String::from_utf8_lossy(&told[..told.len().min(super::MOST_ERROR_OUTPUT)]).trim().to_owned();
+        Err(why_not_connected(status.code(), &told))
+    }
+
+    /// Sends a command through the shared connection, or not at all.
+    async fn send(&self, full: &Argv, limit: Duration) -> Result<RawReply, ChildError> {
+        let mut command = self.client();
+        command.args(["-o", "ControlMaster=no", "-o", NOWHERE]);
+        command.arg("--").arg(self.destination.named()).args(full.words());
+        child::run(command, limit).await
+    }
+
+    /// Ends the shared connection.
+    pub async fn disconnect(&self) {
+        let mut command = self.client();
+        command.args(["-O", "exit", "--"]).arg(self.destination.named());
+        let _ = child::run(command, self.connect_limit).await;
+    }
+
+    fn lost(&self, argv: &Argv, why: impl Into<String>) -> ExecError {
+        ExecError::Lost { command: argv.to_string(), place: self.place(), why: Untrusted::new(why) }
+    }
+
+    fn not_run(&self, argv: &Argv, class: ErrorClass, why: impl Into<String>) -> ExecError {
+        ExecError::NotRun { command: argv.to_string(), place: self.place(), class, why: Untrusted::new(why) }
+    }
+
+    async fn run(&self, argv: &Argv, limit: Duration) -> Result<RawReply, ExecError> {
+        let deadline = Instant::now() + limit;
+        let full = argv.behind(&local::prefix(self.sudo), self.folder.as_ref());
+        for fresh in [false, true] {
+            if fresh || !self.socket.exists() {
+                self.connect().await.map_err(|(class, why)| self.not_run(argv, class, why))?;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(self.not_run(argv, ErrorClass::Transport, "connecting took all of its time"));
+            }
+            match self.send(&full, left).await {
+                Ok(reply) if was_not_sent(&reply) => {}
+                Ok(reply) if reply.exit == 255 && reply.stdout.is_empty() => {
+                    let told = String::from_utf8_lossy(&reply.stderr).trim().to_owned();
+                    return Err(self.lost(argv, format!("the connection was lost ({told})")));
+                }
+                Ok(reply) => return unless_never_run(argv, &self.place(), reply, self.sudo),
+                Err(ChildError::NotStarted(why)) => {
+                    return Err(self.not_run(argv, ErrorClass::Config, format!("the OpenSSH client: {why}")));
+                }
+                Err(why) => return Err(self.lost(argv, why.to_string())),
+            }
+        }
+        Err(self.not_run(argv, ErrorClass::Transport, "the shared connection is refused"))
+    }
+}
+
+/// Whether the client's own words prove that the command did not leave this machine: it found no shared connection, or
+/// was refused a channel in it, and its own way led nowhere. One line too many and it is no proof: a connection that goes
+/// while a channel is being opened leads nowhere afterwards, too.
+fn was_not_sent(reply: &RawReply) -> bool {
+    const PROOFS: [&str; 5] = [
+        "Control socket connect(",
+        "session request failed: Session open refused by peer",
+        "ssh_exchange_identification: ",
+        "kex_exchange_identification: ",
+        "Connection closed by UNKNOWN port ",
+    ];
+    let told = String::from_utf8_lossy(&reply.stderr);
+    let mut lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
+    reply.exit == 255
+        && reply.stdout.is_empty()
+        && told.contains("exchange_identification: ")
+        && lines.all(|line| PROOFS.iter().any(|proof| line.contains(proof)))
+}
+
+/// What ssh's words mean for the operator. The words are kept.
+pub fn why_not_connected(exit: Option<i32>, told: &str) -> (ErrorClass, String) {
+    let has = |text: &str| told.contains(text);
+    let (class, meaning) = if has("REMOTE HOST IDENTIFICATION HAS CHANGED") || has("WARNING: POSSIBLE DNS SPOOFING") {
+        (
+            ErrorClass::Auth,
+            "the server's host key has CHANGED: find out why before anything else; work on this array stops",
+        )
+    } else if has("Host key verification failed") || has("No ED25519 host key is known") || has("host key is known for")
+    {
+        (
+            ErrorClass::Auth,
+            "the server's host key is not known: add it with `ecdeck array add`, or to known_hosts after checking it",
+        )
+    } else if has("Permission denied") || has("Too many authentication failures") {
+        (ErrorClass::Auth, "the server accepts no key of this user")
+    } else if has("Could not resolve hostname") {
+        (ErrorClass::Config, "the server's name is not known")
+    } else if has("Bad configuration option") || has("Bad owner or permissions") || has("terminating") {
+        (ErrorClass::Config, "ssh's own configuration is wrong")
+    } else if exit.is_some_and(|exit| exit != 255) {
+        (ErrorClass::Config, "the server let us in and ran no command")
+    } else {
+        (ErrorClass::Transport, "the server cannot be reached")
+    };
+    (class, if told.is_empty() { meaning.to_owned() } else { format!("{meaning} ({told})") })
+}
+
+impl Transport for Ssh {
+    fn exec<'a>(&'a self, argv: &'a Argv, limit: Duration) -> Pending<'a, Result<RawReply, ExecError>> {
+        Box::pin(self.run(argv, limit))
+    }
+
+    fn place(&self) -> String {
+        format!("on {} over ssh", self.destination.host.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ssh_words_become_what_the_operator_can_do() {
+        for (told, class, hint) in [
+            (
+                "@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
+                ErrorClass::Auth,
+                "CHANGED",
+            ),
+            (
+                "No ED25519 host key is known for ccm01 and you have requested strict checking.\nHost key verification failed.",
+                ErrorClass::Auth,
+                "not known",
+            ),
+            ("root@ccm01: Permission denied (publickey).", ErrorClass::Auth, "no key"),
+            ("ssh: Could not resolve hostname ccm01: Name or service not known", ErrorClass::Config, "name"),
+            ("ssh: connect to host ccm01 port 22: Connection refused", ErrorClass::Transport, "reached"),
+        ] {
+            let (found, why) = why_not_connected(Some(255), told);
+            assert_eq!(found, class, "{told}");
+            assert!(why.contains(hint) && why.contains(told), "{why}");
+        }
+        assert_eq!(why_not_connected(Some(1), "This account is for sftp only").0, ErrorClass::Config);
+    }
+
+    #[test]
+    fn only_the_clients_own_words_prove_that_nothing_was_sent() {
+        let reply = |stderr: &str| RawReply { exit: 255, stdout: Vec::new(), stderr: stderr.into() };
+        let no_socket = "Control socket connect(/run/x): Connection refused\n";
+        let nowhere = "kex_exchange_identification: Connection closed by remote host\r\n";
+        let older = "ssh_exchange_identification: Connection closed by remote host\n";
+        assert!(was_not_sent(&reply(nowhere)) && was_not_sent(&reply(older)));
+        assert!(was_not_sent(&reply(&format!("{no_socket}{nowhere}Connection closed by UNKNOWN port 65535\n"))));
+        let refused = "mux_client_request_session: session request failed: Session open refused by peer\n";
+        assert!(was_not_sent(&reply(&format!("{refused}{nowhere}"))));
+        for unclear in [
+            String::new(),
+            "Shared connection to ccm01 closed.\n".to_owned(),
+            format!("mux_client_request_session: read from master failed: Broken pipe\n{nowhere}"),
+        ] {
+            assert!(!was_not_sent(&reply(&unclear)), "{unclear:?}");
+        }
+        assert!(!was_not_sent(&RawReply { exit: 1, ..reply(nowhere) }));
+    }
+
+    #[test]
+    fn a_host_cannot_be_an_option_and_the_socket_must_fit() {
+        let destination = |host: &str| Destination::at(host.parse().unwrap());
+        let make = |host: &str, folder: &str| {
+            Ssh::new(destination(host), false, None, Duration::from_secs(5), Path::new(folder))
+        };
+        assert!(make("-oProxyCommand", "/run/x").is_err());
+        assert!(matches!(make("ccm01", &format!("/{}", "x".repeat(90))), Err(SshError::Folder(_))));
+        assert!(make("ccm01", "/run/user/1000/ecdeck").is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_nobody_answers_at_is_one_that_nothing_was_sent_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let port = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().port()
+        };
+        let destination = Destination {
+            port: Some(port),
+            ssh_config: Some("/dev/null".into()),
+            ..Destination::at("127.0.0.1".parse().unwrap())
+        };
+        let ssh = Ssh::new(destination, false, None, Duration::from_secs(2), folder.path()).unwrap();
+        let argv = crate::driver::ccm::command::list_arrays();
+        let error = ssh.exec(&argv, Duration::from_secs(20)).await.unwrap_err();
+        assert!(matches!(error, ExecError::NotRun { .. }), "{error}");
+    }
+}
