@@ -8,7 +8,14 @@ use std::path::Path;
 /// A SQLite file that is this process's own: the lock is held until this is dropped.
 #[derive(Debug)]
 pub struct OwnedFile {
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for OwnedFile {
+    fn drop(&mut self) {
+        // Closing alone does not unlock while a child that is just being started has a copy of the descriptor.
+        let _ = self.lock.unlock();
+    }
 }
 
 /// Makes folder and file private and takes the lock. Nothing is written to a file that is there already.
@@ -28,7 +35,7 @@ pub fn own_file(path: &Path) -> Result<OwnedFile, CatalogueError> {
     if private.metadata().map_err(|error| failed(&error))?.mode() & 0o077 != 0 {
         private.set_permissions(PermissionsExt::from_mode(0o600)).map_err(|error| failed(&error))?;
     }
-    Ok(OwnedFile { _lock: lock })
+    Ok(OwnedFile { lock })
 }
 
 /// The engine's own lock is on its home; this one also meets two homes that name the same file.
@@ -80,6 +87,18 @@ fn network_kind(magic: u64) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_child_that_is_being_started_does_not_keep_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("catalogue.db");
+        let owned = own_file(&path).unwrap();
+        let copy_of_a_child = owned.lock.try_clone().unwrap();
+        assert!(matches!(own_file(&path), Err(CatalogueError::InUse { .. })));
+        drop(owned);
+        own_file(&path).unwrap();
+        drop(copy_of_a_child);
+    }
 
     #[test]
     fn network_file_systems_are_known_by_their_numbers() {
