@@ -2,15 +2,17 @@
 
 use crate::catalog::Catalogue;
 use crate::catalog::anchor::{Anchor, Anchored, FileAnchor, SyslogAnchor};
-use crate::catalog::sql::{OpenOptions, SqlCatalogue};
-use crate::config::{Array, Config};
+use crate::catalog::sql::{FORMAT, OpenOptions, SqlCatalogue};
+use crate::config::{Array, Config, ControlPlane};
 use crate::demo;
 use crate::driver::Driver;
+use crate::driver::emulated::driver::Embedded;
 use crate::engine::operation::Limits;
 use crate::engine::serve::{ServeError, serve};
-use crate::engine::{ConfiguredArray, Roles, Settings};
+use crate::engine::{ConfiguredArray, Roles, Settings, now};
 use crate::logs;
 use crate::model::catalogue_url::CataloguePlace;
+use crate::model::event::{EventKind, NewEvent};
 use crate::model::snapshot;
 use crate::process::paths::Home;
 use crate::site::Site;
@@ -56,10 +58,9 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     let home = site.home();
     let roles = roles(config)?;
     let catalogue = open_catalogue(home, config).await?;
-    let mut arrays = Vec::new();
-    for array in &config.arrays {
-        arrays.push(ConfiguredArray { name: array.name.clone(), driver: driver(home, array).await? });
-    }
+    make_once(site, catalogue.as_ref()).await?;
+    let configured = |array: &Array| ConfiguredArray { name: array.name.clone(), driver: driver(home, array) };
+    let arrays = config.arrays.iter().map(configured).collect();
     let poll_millis = u32::try_from(config.engine.poll.as_millis()).unwrap_or(u32::MAX);
     let site = snapshot::Site { name: config.site.to_string(), demo: site.is_demonstration(), poll_millis };
     let limits = limits(config);
@@ -67,8 +68,26 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     Ok((anchored, Settings { site, arrays, roles, limits }))
 }
 
-async fn driver(_home: &Home, array: &Array) -> Result<Arc<dyn Driver>, ServeError> {
-    Err(ServeError::Site(format!("array {} cannot be driven", array.name)))
+/// What drives an array, as the configuration says.
+fn driver(home: &Home, array: &Array) -> Arc<dyn Driver> {
+    match &array.control {
+        ControlPlane::Embedded { home: other } => {
+            let home = other.as_deref().map_or_else(|| home.clone(), Home::in_folder);
+            Arc::new(Embedded::new(home, array.name.to_string(), true))
+        }
+    }
+}
+
+/// What a catalogue begins with.
+async fn make_once(site: &Site, catalogue: &dyn Catalogue) -> Result<(), ServeError> {
+    if site.is_demonstration() {
+        return demo::make_once(site.home(), catalogue, now()).await.map_err(told);
+    }
+    if catalogue.head().await?.sequence == 0 {
+        let made = EventKind::CatalogueMade { format: FORMAT, demo: false };
+        catalogue.commit(Vec::new(), vec![NewEvent::by_engine(now(), made)]).await?;
+    }
+    Ok(())
 }
 
 /// The catalogue, its audit anchored outside.
