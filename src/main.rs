@@ -4,7 +4,10 @@ use clap::Parser;
 use ecdeck::catalog::anchor::FileAnchor;
 use ecdeck::cli::link::{EngineLine, House, Link, Need, Pending};
 use ecdeck::cli::{CommandLine, Exit, Trouble};
-use ecdeck::engine::client::Start;
+use ecdeck::console::app::Settings;
+use ecdeck::console::keys::KeyMap;
+use ecdeck::console::run::run;
+use ecdeck::engine::client::{Lifeline, Start};
 use ecdeck::model::event::ChainHead;
 use ecdeck::process::paths::{DEMO_VARIABLE, Home};
 use ecdeck::serve;
@@ -15,15 +18,35 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let line = CommandLine::parse();
     let Some(verb) = &line.verb else {
-        let trouble = Trouble::usage("give a command; `ecdeck --help` lists them, `ecdeck status` shows the site");
-        trouble.print(false, line.demo);
-        return trouble.exit.into();
+        return console(&line);
     };
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(ecdeck::cli::run(verb, &Wiring { line: &line })).into(),
         Err(error) => {
             eprintln!("ecdeck: no runtime: {error}");
             Exit::Failed.into()
+        }
+    }
+}
+
+/// The console, on the site that a reading verb would take.
+fn console(line: &CommandLine) -> ExitCode {
+    let wiring = Wiring { line };
+    let opened = wiring.site(false).and_then(|site| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Trouble::usage(format!("no runtime: {error}")))?;
+        let settings = Settings::from_environment(line.read_only, line.slow);
+        let start = Start::IfNeeded { arguments: serve_arguments(&site) };
+        runtime.block_on(async {
+            let engine = Lifeline::open(site.home().clone(), start);
+            run(settings, KeyMap::default(), engine).await.map_err(|error| Trouble::usage(error.to_string()))
+        })
+    });
+    match opened {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            trouble.print(false, line.demo);
+            trouble.exit.into()
         }
     }
 }

@@ -33,6 +33,22 @@ pub struct Settings {
     pub glyphs: GlyphMode,
 }
 
+impl Settings {
+    /// Colours and signs as the terminal's environment suggests.
+    pub fn from_environment(read_only: bool, slow: bool) -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let term = variable("TERM").unwrap_or_default();
+        let (no_color, background) = (variable("NO_COLOR"), variable("COLORFGBG"));
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default();
+        Self {
+            read_only,
+            slow,
+            theme: ThemeName::from_environment(no_color.as_deref(), &term, background.as_deref()),
+            glyphs: GlyphMode::from_locale(&locale),
+        }
+    }
+}
+
 /// Colours and signs.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
@@ -83,6 +99,13 @@ pub enum Msg {
         ticket: u64,
         answer: Box<Answer>,
     },
+    /// The question of that ticket will not be answered.
+    Unanswered {
+        ticket: u64,
+        why: String,
+    },
+    /// There is no shell to go back to.
+    NoShell,
     /// The present state has reached the terminal: from here on keys answer to what is seen.
     Drawn,
     /// The clock's minute.
@@ -304,6 +327,15 @@ impl App {
             self.focus = Pane::Volumes;
         }
         super::judge::refresh(self);
+    }
+
+    /// Whether a dialog is open that keys must not reach before it has been seen.
+    pub fn wants_arming(&self) -> bool {
+        match self.dialogs.last() {
+            Some(Dialog::Plan(plan)) => !plan.armed && plan.answer().is_some(),
+            Some(Dialog::Prompt(prompt)) => !prompt.armed,
+            _ => false,
+        }
     }
 
     pub(super) fn ticket(&mut self) -> u64 {

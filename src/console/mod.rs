@@ -14,6 +14,7 @@ pub mod glyphs;
 pub mod judge;
 pub mod keys;
 pub mod picture;
+pub mod run;
 #[cfg(test)]
 mod screens;
 pub mod terminal;

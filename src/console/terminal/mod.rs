@@ -1,3 +1,6 @@
 //! The terminal itself: bytes out, keys in, its modes, and its end. No state of the screen, no rules.
 
+pub mod input;
+pub mod job;
 pub mod paint;
+pub mod tty;

@@ -146,6 +146,13 @@ impl<W: Write> Painter<W> {
     }
 }
 
+impl Painter<Vec<u8>> {
+    /// The bytes of the frames since last time.
+    pub fn take_frames(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+}
+
 fn known() -> Modifier {
     MODIFIERS.iter().fold(Modifier::empty(), |all, (modifier, ..)| all | *modifier)
 }
@@ -261,14 +268,18 @@ mod tests {
         Terminal::new(Painter::new(Vec::new(), (20, 4))).unwrap()
     }
 
+    fn show(terminal: &mut Terminal<Painter<Vec<u8>>>, x: u16, y: u16, text: &str) {
+        terminal.draw(|frame| frame.buffer_mut().set_string(x, y, text, Style::new())).unwrap();
+    }
+
     #[test]
     fn a_frame_without_changes_writes_no_byte() {
         let mut terminal = terminal();
         for _ in 0..3 {
-            terminal.draw(|frame| drop(frame.buffer_mut().set_string(2, 1, "hello", Style::new().bold()))).unwrap();
+            show(&mut terminal, 2, 1, "hello");
         }
         let first = terminal.backend().written();
-        terminal.draw(|frame| drop(frame.buffer_mut().set_string(2, 1, "hello", Style::new().bold()))).unwrap();
+        show(&mut terminal, 2, 1, "hello");
         assert_eq!(terminal.backend().written(), first);
     }
 
@@ -276,7 +287,7 @@ mod tests {
     fn one_changed_cell_is_a_move_and_a_character() {
         let mut terminal = terminal();
         for text in ["a 10 %", "a 20 %"] {
-            terminal.draw(|frame| drop(frame.buffer_mut().set_string(0, 0, text, Style::new()))).unwrap();
+            show(&mut terminal, 0, 0, text);
         }
         let bytes = String::from_utf8(terminal.backend().out().clone()).unwrap();
         assert!(bytes.ends_with("\u{1b}[?2026h\u{1b}[3G2\u{1b}[?2026l"), "{bytes:?}");
@@ -303,7 +314,7 @@ mod tests {
     #[test]
     fn what_follows_a_wide_character_stands_where_it_should() {
         let mut terminal = terminal();
-        terminal.draw(|frame| drop(frame.buffer_mut().set_string(3, 2, "業務 ok", Style::new()))).unwrap();
+        show(&mut terminal, 3, 2, "業務 ok");
         let mut screen = vt100::Parser::new(4.try_into().unwrap(), 20.try_into().unwrap(), 0);
         screen.process(terminal.backend().out());
         assert_eq!(screen.screen().contents().trim_end(), "\n\n   業務 ok");

@@ -6,7 +6,7 @@ use super::super::dialog::plan::{Note, PlanDialog, Stage};
 use super::super::dialog::refused::RefusedDialog;
 use super::super::dialog::text::TextDialog;
 use super::super::format::count;
-use super::tell;
+use super::{ask, tell};
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::plan::Refusal;
 use crate::model::records::OperationId;
@@ -38,6 +38,21 @@ pub fn take(app: &mut App, ticket: u64, answer: Answer) -> Vec<Effect> {
         _ => {}
     }
     Vec::new()
+}
+
+/// The line was lost, or there was none, before an answer came.
+pub fn none(app: &mut App, ticket: u64, why: &str) {
+    let asked = |dialog: &Dialog| match dialog {
+        Dialog::Plan(plan) => plan.ticket == Some(ticket),
+        Dialog::Refused(refused) => refused.ticket == Some(ticket),
+        _ => false,
+    };
+    if app.dialogs.iter().any(asked) {
+        ask::forget(app);
+        if app.notice.is_none() {
+            tell(app, Severity::Warning, why);
+        }
+    }
 }
 
 fn planned_at(app: &mut App, at: usize, planned: PlannedAnswer, note: Option<Note>) {

@@ -25,6 +25,14 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Snapshot(snapshot) => take(app, snapshot),
         Msg::Link(link) => relink(app, link),
         Msg::Answer { ticket, answer } => answers::take(app, ticket, *answer),
+        Msg::Unanswered { ticket, why } => {
+            answers::none(app, ticket, &why);
+            Vec::new()
+        }
+        Msg::NoShell => {
+            tell(app, Severity::Warning, "there is no shell to go back to; q leaves");
+            Vec::new()
+        }
         Msg::Drawn => {
             dialogs::arm(app);
             return Vec::new();

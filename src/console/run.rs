@@ -1,0 +1,354 @@
+//! The console's loop: messages in, effects out, frames when something changed. It waits for nothing but its terminal, the
+//! engine's line and the clock's minute, and never for an answer.
+
+use super::app::{App, Effect, Link, Msg, Settings};
+use super::format::Clock;
+use super::keys::KeyMap;
+use super::terminal::input::{Input, Parser};
+use super::terminal::job;
+use super::terminal::paint::Painter;
+use super::terminal::tty::{Tty, TtyError, Waiter};
+use super::update::update;
+use super::view::view;
+use crate::engine::client::{Asker, Connection, Lifeline};
+use crate::engine::protocol::Ask;
+use crate::model::plan::plan;
+use crate::model::units::Timestamp;
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use std::io;
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+/// Frames for new data come no closer than this; those for keys come at once.
+const DATA_FRAMES: Duration = Duration::from_millis(50);
+/// The same on a slow line.
+const SLOW_FRAMES: Duration = Duration::from_secs(5);
+/// After an escape: what comes later than this is no part of its sequence.
+const ESCAPE_WAIT: Duration = Duration::from_millis(50);
+/// Answers that wait to be taken; more questions are not open at once.
+const MOST_ANSWERS: usize = 64;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    #[error(transparent)]
+    Terminal(#[from] TtyError),
+    #[error("the console cannot wait for its terminal or for signals: {0}")]
+    Waiting(#[from] io::Error),
+}
+
+/// Shows the site of a line to an engine until the person leaves, a signal ends it, or the terminal is gone.
+pub async fn run(settings: Settings, keys: KeyMap, line: Lifeline) -> Result<(), ConsoleError> {
+    let mut signals = Signals::new()?;
+    let tty = Tty::take()?;
+    let mut console = Console::new(settings, keys, tty, &line)?;
+    let mut snapshots = line.snapshots();
+    let mut connection = line.connection();
+    console.take_link(&connection.borrow_and_update().clone());
+    if let Some(snapshot) = snapshots.borrow_and_update().clone() {
+        console.tell(Msg::Snapshot(snapshot), Urgency::Data);
+    }
+    console.draw()?;
+    while !console.ended {
+        let minute = Instant::now() + Duration::from_millis(Clock::until_next_minute(now()));
+        tokio::select! {
+            biased;
+            which = signals.next() => console.take_signal(which),
+            ready = console.waiter.readable() => {
+                ready?.clear_ready();
+                console.read_keys();
+            }
+            ready = console.waiter.writable(), if !console.pending.is_empty() => {
+                ready?.clear_ready();
+                console.write();
+            }
+            Some(msg) = console.answers.recv() => console.tell(msg, Urgency::Key),
+            changed = connection.changed() => {
+                let state = if changed.is_ok() { connection.borrow_and_update().clone() } else { Connection::Connecting };
+                console.take_link(&state);
+            }
+            Ok(()) = snapshots.changed() => {
+                if let Some(snapshot) = snapshots.borrow_and_update().clone() {
+                    console.tell(Msg::Snapshot(snapshot), Urgency::Data);
+                }
+            }
+            () = sleep_until(console.escape_until), if console.parser.is_waiting() => {
+                if let Some(Input::Key(key)) = console.parser.end_waiting() {
+                    console.tell(Msg::Key(key), Urgency::Key);
+                }
+            }
+            () = sleep_until(console.frame_at.unwrap_or_else(Instant::now)), if console.may_draw() => {}
+            () = sleep_until(minute) => console.tell(Msg::Minute(now()), Urgency::Data),
+        }
+        if console.may_draw() && console.frame_at.is_some_and(|at| at <= Instant::now()) {
+            console.draw()?;
+        }
+    }
+    Ok(())
+}
+
+/// How soon a change has to be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Urgency {
+    Key,
+    Data,
+}
+
+struct Console {
+    app: App,
+    tty: Tty,
+    waiter: AsyncFd<Waiter>,
+    terminal: Terminal<Painter<Vec<u8>>>,
+    /// Bytes of a frame that the terminal has not taken yet. No frame is drawn before they are gone.
+    pending: Vec<u8>,
+    parser: Parser,
+    escape_until: Instant,
+    /// When the next frame is due; `None`: nothing changed.
+    frame_at: Option<Instant>,
+    last_data_frame: Option<Instant>,
+    asker: Asker,
+    answers: mpsc::Receiver<Msg>,
+    answer: mpsc::Sender<Msg>,
+    ended: bool,
+}
+
+impl Console {
+    fn new(settings: Settings, keys: KeyMap, tty: Tty, line: &Lifeline) -> Result<Self, ConsoleError> {
+        let size = tty.size();
+        let clock = Clock::new(now(), TimeZone::system());
+        let (answer, answers) = mpsc::channel(MOST_ANSWERS);
+        Ok(Self {
+            app: App::new(settings, keys, plan, clock, size),
+            waiter: wait_on(&tty)?,
+            tty,
+            terminal: Terminal::new(Painter::new(Vec::new(), size))?,
+            pending: Vec::new(),
+            parser: Parser::default(),
+            escape_until: Instant::now(),
+            frame_at: None,
+            last_data_frame: None,
+            asker: line.asker(),
+            answers,
+            answer,
+            ended: false,
+        })
+    }
+
+    /// Tells the state something, does what it asks for, and says when that has to be seen.
+    fn tell(&mut self, msg: Msg, urgency: Urgency) {
+        for effect in update(&mut self.app, msg) {
+            self.act(effect);
+        }
+        let now = Instant::now();
+        let due = match urgency {
+            Urgency::Key => now,
+            Urgency::Data => {
+                let pause = if self.app.settings.slow { SLOW_FRAMES } else { DATA_FRAMES };
+                self.last_data_frame.map_or(now, |last| (last + pause).max(now))
+            }
+        };
+        self.frame_at = Some(self.frame_at.map_or(due, |at| at.min(due)));
+    }
+
+    fn act(&mut self, effect: Effect) {
+        match effect {
+            Effect::Quit => self.ended = true,
+            Effect::Redraw => self.redraw(),
+            Effect::ToShell => self.to_shell(),
+            Effect::Plan { ticket, request } => self.ask(ticket, Ask::Plan { request }),
+            Effect::Run { ticket, request, digest, confirmation } => {
+                self.ask(ticket, Ask::Run { request, digest, confirmation });
+            }
+        }
+    }
+
+    /// Asks in a task of its own. An answer that never comes is the lost line's matter.
+    fn ask(&self, ticket: u64, ask: Ask) {
+        let (asker, answer) = (self.asker.clone(), self.answer.clone());
+        tokio::spawn(async move {
+            let msg = match asker.ask(ask).await {
+                Ok(reply) => Msg::Answer { ticket, answer: Box::new(reply) },
+                Err(error) => Msg::Unanswered { ticket, why: error.to_string() },
+            };
+            let _ = answer.send(msg).await;
+        });
+    }
+
+    fn take_link(&mut self, connection: &Connection) {
+        let link = match connection {
+            Connection::Connecting => Link::Connecting,
+            Connection::Connected => Link::Live,
+            Connection::Lost { why, .. } => Link::Lost { since: now(), why: why.clone() },
+        };
+        self.tell(Msg::Link(link), Urgency::Key);
+    }
+
+    fn take_signal(&mut self, which: Caught) {
+        match which {
+            Caught::End => self.ended = true,
+            Caught::Stop => {
+                self.tty.leave();
+                job::stop();
+                self.back_from_shell();
+            }
+            Caught::Continue => self.back_from_shell(),
+            Caught::Resize => {
+                let (width, height) = self.tty.size();
+                self.tell(Msg::Resize(width, height), Urgency::Key);
+            }
+        }
+    }
+
+    fn read_keys(&mut self) {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.tty.read(&mut buffer) {
+                Ok(read) => {
+                    for input in self.parser.feed(&buffer[..read]) {
+                        let msg = match input {
+                            Input::Key(key) => Msg::Key(key),
+                            Input::Paste(text) => Msg::Paste(text),
+                        };
+                        self.tell(msg, Urgency::Key);
+                    }
+                    self.escape_until = Instant::now() + ESCAPE_WAIT;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The other end is gone: reading on would never end.
+                Err(_) => {
+                    self.ended = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Something changed, and the terminal has taken the frame before.
+    fn may_draw(&self) -> bool {
+        self.frame_at.is_some() && self.pending.is_empty()
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        self.frame_at = None;
+        self.last_data_frame = Some(Instant::now());
+        let app = &self.app;
+        self.terminal.draw(|frame| view(app, frame))?;
+        self.pending = self.terminal.backend_mut().take_frames();
+        self.write();
+        if self.app.wants_arming() {
+            // What was typed before this frame was typed to another one.
+            self.tty.drop_input();
+            self.parser.clear();
+        }
+        update(&mut self.app, Msg::Drawn);
+        Ok(())
+    }
+
+    fn write(&mut self) {
+        while !self.pending.is_empty() {
+            match self.tty.write(&self.pending) {
+                Ok(written) => drop(self.pending.drain(..written)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.ended = true;
+                    self.pending.clear();
+                }
+            }
+        }
+    }
+
+    /// Everything anew: nothing is known of what the terminal shows.
+    fn redraw(&mut self) {
+        let size = self.tty.size();
+        self.app.size = size;
+        self.pending.clear();
+        self.terminal.backend_mut().forget();
+        self.terminal.backend_mut().resize(size);
+        if self.terminal.resize(ratatui::layout::Rect::new(0, 0, size.0, size.1)).is_err() {
+            self.ended = true;
+        }
+        self.frame_at = Some(Instant::now());
+    }
+
+    fn to_shell(&mut self) {
+        if !job::has_shell() {
+            self.tell(Msg::NoShell, Urgency::Key);
+            return;
+        }
+        self.tty.leave();
+        job::stop();
+        self.back_from_shell();
+    }
+
+    fn back_from_shell(&mut self) {
+        if self.tty.enter().is_err() {
+            self.ended = true;
+            return;
+        }
+        self.parser.clear();
+        self.redraw();
+        self.tell(Msg::Minute(now()), Urgency::Key);
+    }
+}
+
+/// What a signal wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caught {
+    End,
+    Stop,
+    Continue,
+    Resize,
+}
+
+struct Signals {
+    ends: [Signal; 4],
+    stop: Signal,
+    go_on: Signal,
+    resize: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let raw = |signal: rustix::process::Signal| SignalKind::from_raw(signal.as_raw());
+        Ok(Self {
+            ends: [
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::hangup())?,
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::quit())?,
+            ],
+            stop: signal(raw(rustix::process::Signal::TSTP))?,
+            go_on: signal(raw(rustix::process::Signal::CONT))?,
+            resize: signal(SignalKind::window_change())?,
+        })
+    }
+
+    async fn next(&mut self) -> Caught {
+        let [terminate, hangup, interrupt, quit] = &mut self.ends;
+        tokio::select! {
+            _ = terminate.recv() => Caught::End,
+            _ = hangup.recv() => Caught::End,
+            _ = interrupt.recv() => Caught::End,
+            _ = quit.recv() => Caught::End,
+            _ = self.stop.recv() => Caught::Stop,
+            _ = self.go_on.recv() => Caught::Continue,
+            _ = self.resize.recv() => Caught::Resize,
+        }
+    }
+}
+
+/// The wall clock.
+fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_millisecond())
+}
+
+/// The safe registration is called deprecated because a descriptor might be closed under it; ours lives in an `Arc`.
+#[allow(deprecated)]
+fn wait_on(tty: &Tty) -> io::Result<AsyncFd<Waiter>> {
+    AsyncFd::new(tty.waiter())
+}

@@ -1,0 +1,168 @@
+//! The terminal as a device: raw mode and back, whatever happens; reading and writing without ever blocking.
+//!
+//! It is opened anew as `/dev/tty`: the flags of that opening are ours alone, so the shell's descriptors stay as they are.
+
+use rustix::fs::{Mode, OFlags};
+use rustix::termios::{OptionalActions, QueueSelector, Termios};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Alternate screen, no cursor, pastes marked as such.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[0m\x1b[2J";
+/// All of it undone, and an unfinished synchronized frame ended.
+const LEAVE: &[u8] = b"\x1b[?2026l\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?1049l";
+/// How long a terminal that does not take bytes is waited for at the end.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Size that is assumed of a terminal that does not tell.
+const USUAL: (u16, u16) = (80, 24);
+
+#[derive(Debug, thiserror::Error)]
+pub enum TtyError {
+    #[error("the console needs a terminal; `ecdeck status` and `ecdeck status --json` work without one ({0})")]
+    None(rustix::io::Errno),
+    #[error("the terminal cannot be set up: {0}")]
+    Modes(rustix::io::Errno),
+}
+
+#[derive(Debug)]
+struct Device {
+    fd: OwnedFd,
+    /// The modes that it had before.
+    saved: Termios,
+}
+
+/// The terminal that is in our hands, for whoever has to give it back: the panic hook does not know the loop.
+static HELD: Mutex<Option<Arc<Device>>> = Mutex::new(None);
+
+/// The terminal in raw mode and on the alternate screen, until it is dropped.
+#[derive(Debug)]
+pub struct Tty {
+    device: Arc<Device>,
+}
+
+impl Tty {
+    /// Takes the terminal over. A panic anywhere in the process gives it back before its message is printed.
+    pub fn take() -> Result<Self, TtyError> {
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::open("/dev/tty", flags, Mode::empty()).map_err(TtyError::None)?;
+        let saved = rustix::termios::tcgetattr(&fd).map_err(TtyError::None)?;
+        let tty = Self { device: Arc::new(Device { fd, saved }) };
+        give_back_on_panic();
+        tty.enter()?;
+        Ok(tty)
+    }
+
+    /// Into raw mode and onto the alternate screen, at the start and when the shell gives the terminal back.
+    pub fn enter(&self) -> Result<(), TtyError> {
+        let mut raw = self.device.saved.clone();
+        raw.make_raw();
+        rustix::termios::tcsetattr(&self.device.fd, OptionalActions::Now, &raw).map_err(TtyError::Modes)?;
+        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&self.device));
+        self.device.write_patiently(ENTER);
+        Ok(())
+    }
+
+    /// Gives the terminal back as it was. More than once does no harm.
+    pub fn leave(&self) {
+        give_back();
+    }
+
+    /// Columns and rows.
+    pub fn size(&self) -> (u16, u16) {
+        match rustix::termios::tcgetwinsize(&self.device.fd) {
+            Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
+            _ => USUAL,
+        }
+    }
+
+    /// Reads what is there. `WouldBlock`: nothing; an end of file or any other error: the terminal is gone.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match rustix::io::read(&self.device.fd, buffer) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            other => other.map_err(io::Error::from),
+        }
+    }
+
+    /// Writes what the terminal takes now.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        rustix::io::write(&self.device.fd, bytes).map_err(io::Error::from)
+    }
+
+    /// Throws away what was typed and not read.
+    pub fn drop_input(&self) {
+        let _ = rustix::termios::tcflush(&self.device.fd, QueueSelector::IFlush);
+    }
+
+    /// A handle for waiting until it can be read or written.
+    pub fn waiter(&self) -> Waiter {
+        Waiter(Arc::clone(&self.device))
+    }
+}
+
+impl Drop for Tty {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// The terminal's descriptor, to wait on.
+#[derive(Debug)]
+pub struct Waiter(Arc<Device>);
+
+impl AsRawFd for Waiter {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.fd.as_raw_fd()
+    }
+}
+
+impl AsFd for Waiter {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.fd.as_fd()
+    }
+}
+
+impl Device {
+    /// Writes all of it, unless the terminal takes nothing for a while: then it is dead or stopped, and must not stop us.
+    fn write_patiently(&self, mut bytes: &[u8]) {
+        let deadline = Instant::now() + PATIENCE;
+        while !bytes.is_empty() {
+            match rustix::io::write(&self.fd, bytes) {
+                Ok(written) => bytes = &bytes[written..],
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    let mut fds = [rustix::event::PollFd::new(&self.fd, rustix::event::PollFlags::OUT)];
+                    let timeout = rustix::event::Timespec::try_from(left).ok();
+                    if left.is_zero() || rustix::event::poll(&mut fds, timeout.as_ref()).is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn give_back() {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(device) = held {
+        // What the terminal has not taken yet is a frame that nobody will see.
+        let _ = rustix::termios::tcflush(&device.fd, QueueSelector::OFlush);
+        device.write_patiently(LEAVE);
+        let _ = rustix::termios::tcsetattr(&device.fd, OptionalActions::Now, &device.saved);
+    }
+}
+
+fn give_back_on_panic() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            give_back();
+            before(info);
+        }));
+    });
+}
