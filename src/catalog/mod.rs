@@ -28,9 +28,7 @@ pub enum CatalogueError {
     Full { place: String, detail: String },
     #[error("the catalogue {place} cannot be written: {detail}; check the file's and folder's rights and the mount")]
     ReadOnly { place: String, detail: String },
-    #[error(
-        "the catalogue {place} is damaged: {detail}; it was not touched; put a saved copy in its place with `ecdeck catalogue load`"
-    )]
+    #[error("the catalogue {place} is damaged: {detail}; nothing was changed; put a saved copy in its place")]
     Corrupt { place: String, detail: String },
     #[error(
         "the catalogue {place} has format {found}, this program knows up to {known}; it was not touched; use the newer program"

@@ -2,7 +2,7 @@
 
 use crate::postgres::Server;
 use ecdeck::catalog::memory::MemoryCatalogue;
-use ecdeck::catalog::sql::{CataloguePlace, FORMAT, OpenOptions, SqlCatalogue};
+use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::chain::verify;
@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 const BOX: &str = "00ETERNUSDXL##ET08E21A####LN4310901078##";
 
-fn volume(olu: u32) -> VolumeId {
+pub fn volume(olu: u32) -> VolumeId {
     VolumeId { box_id: BOX.parse().unwrap(), olu: Olu(olu) }
 }
 
@@ -78,26 +78,26 @@ fn operation(id: u64, olu: u32) -> OpenOperation {
     }
 }
 
-fn open(id: u64, olu: u32, claims: &[u32]) -> Change {
+pub fn open(id: u64, olu: u32, claims: &[u32]) -> Change {
     Change::Open { operation: operation(id, olu), claims: claims.iter().copied().map(volume).collect(), epoch: id }
 }
 
-fn event(number: i64) -> NewEvent {
+pub fn event(number: i64) -> NewEvent {
     NewEvent::by_engine(Timestamp(number), EventKind::Overdue { volume: volume(1), days: number.unsigned_abs() as u32 })
 }
 
-const ALL: EventRange = EventRange::From { sequence: 1, most: u32::MAX };
+pub const ALL: EventRange = EventRange::From { sequence: 1, most: u32::MAX };
 const WHOLE_HISTORY: HistoryQuery = HistoryQuery { transaction_volume: None, most: 1_000 };
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
 }
 
-fn sqlite(folder: &Path) -> CataloguePlace {
+pub fn sqlite(folder: &Path) -> CataloguePlace {
     CataloguePlace::Sqlite(folder.join("cata logue#100%?.db"))
 }
 
-async fn open_sql(place: &CataloguePlace) -> SqlCatalogue {
+pub async fn open_sql(place: &CataloguePlace) -> SqlCatalogue {
     SqlCatalogue::open(place, OpenOptions::default()).await.unwrap()
 }
 
@@ -118,7 +118,7 @@ fn with_every_catalogue(name: &str, test: impl AsyncFn(Arc<dyn Catalogue>)) {
 }
 
 /// A server for one test, or none, which is said.
-fn server() -> Option<Server> {
+pub fn server() -> Option<Server> {
     // Straight to the descriptor: what a passing test prints is not shown.
     let tell = |why: &String| writeln!(std::io::stderr(), "SKIPPED on PostgreSQL: {why}");
     Server::start().inspect_err(|why| tell(why).unwrap()).ok()
@@ -321,7 +321,7 @@ fn any_change() -> impl Strategy<Value = Change> {
 }
 
 /// The same batches to a catalogue and to the model: the same answers, the same records, the same history.
-async fn agrees_with_the_model(catalogue: &dyn Catalogue, batches: &[Vec<Change>]) -> Result<(), TestCaseError> {
+pub async fn agrees_with_the_model(catalogue: &dyn Catalogue, batches: &[Vec<Change>]) -> Result<(), TestCaseError> {
     let model = MemoryCatalogue::new();
     for (number, batch) in (0..).zip(batches) {
         let expected = model.commit(batch.clone(), vec![event(number)]).await;
@@ -341,12 +341,12 @@ async fn agrees_with_the_model(catalogue: &dyn Catalogue, batches: &[Vec<Change>
 }
 
 /// How many random histories: `ECDECK_ROUNDS` times as many when that is set.
-fn rounds(usual: u32) -> u32 {
+pub fn rounds(usual: u32) -> u32 {
     let factor = std::env::var("ECDECK_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1);
     usual.saturating_mul(factor)
 }
 
-fn random_histories(cases: u32, test: impl Fn(Vec<Vec<Change>>) -> Result<(), TestCaseError>) {
+pub fn random_histories(cases: u32, test: impl Fn(Vec<Vec<Change>>) -> Result<(), TestCaseError>) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let batch = proptest::collection::vec(any_change(), 1..4);
     TestRunner::new(config).run(&proptest::collection::vec(batch, 1..40), test).unwrap();
@@ -377,207 +377,4 @@ async fn catalogue_records(batches: &[Vec<Change>]) -> Records {
         let _ = model.commit(batch.clone(), Vec::new()).await;
     }
     model.records()
-}
-
-#[test]
-fn random_changes_mean_the_same_in_postgresql() {
-    let Some(server) = server() else { return };
-    let number = std::cell::Cell::new(0);
-    random_histories(rounds(12), |batches| {
-        number.set(number.get() + 1);
-        block_on(async {
-            let url = server.new_database(&format!("random{}", number.get()));
-            let catalogue = open_sql(&url.parse().unwrap()).await;
-            let agreed = agrees_with_the_model(&catalogue, &batches).await;
-            catalogue.close().await;
-            agreed
-        })
-    });
-}
-
-#[test]
-fn a_full_file_is_told_and_nothing_is_lost() {
-    block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let options = OpenOptions { most_pages: Some(60) };
-        let catalogue = SqlCatalogue::open(&sqlite(folder.path()), options).await.unwrap();
-        let mut kept = 0;
-        let full = loop {
-            let long = EventKind::EngineStarted { version: "x".repeat(3_000) };
-            match catalogue.commit(Vec::new(), vec![NewEvent::by_engine(Timestamp(1), long)]).await {
-                Ok(_) => kept += 1,
-                Err(error) => break error,
-            }
-            assert!(kept < 1_000, "the limit of pages has no effect");
-        };
-        assert!(matches!(full, CatalogueError::Full { .. }), "{full}");
-        assert_eq!(catalogue.head().await.unwrap().sequence, kept);
-        catalogue.close().await;
-        drop(catalogue);
-        let again = open_sql(&sqlite(folder.path())).await;
-        assert!(verify(&again.links(ALL).await.unwrap(), &[]).is_intact());
-        assert_eq!(again.commit(Vec::new(), vec![event(1)]).await.unwrap()[0].sequence, kept + 1);
-    });
-}
-
-#[test]
-fn a_second_engine_on_the_same_file_is_refused() {
-    block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let place = sqlite(folder.path());
-        let first = open_sql(&place).await;
-        let second = SqlCatalogue::open(&place, OpenOptions::default()).await;
-        assert!(matches!(second, Err(CatalogueError::InUse { .. })), "{second:?}");
-        first.close().await;
-        drop(first);
-        open_sql(&place).await;
-    });
-}
-
-#[test]
-fn a_newer_catalogue_is_refused_and_not_touched() {
-    block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let place = sqlite(folder.path());
-        open_sql(&place).await.close().await;
-        let CataloguePlace::Sqlite(path) = &place else { unreachable!() };
-        raw(path, "PRAGMA journal_mode = DELETE").await;
-        raw(path, &format!("INSERT INTO migration (number) VALUES ({})", FORMAT + 1)).await;
-        let before = std::fs::read(path).unwrap();
-        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
-        assert!(matches!(refused, CatalogueError::Newer { found, .. } if found == FORMAT + 1), "{refused}");
-        assert!(before == std::fs::read(path).unwrap(), "the file was changed");
-    });
-}
-
-/// Runs one statement on the file, as somebody with the sqlite3 program would.
-async fn raw(path: &Path, statement: &str) {
-    use sqlx::{ConnectOptions, Connection};
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-    let mut connection = options.connect().await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-}
-
-#[test]
-fn a_damaged_file_and_a_foreign_one_are_told_apart_from_an_empty_one() {
-    block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let place = sqlite(folder.path());
-        let CataloguePlace::Sqlite(path) = &place else { unreachable!() };
-
-        std::fs::write(path, "this was never a database, and it is long enough to be read as one".repeat(20)).unwrap();
-        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
-        assert!(matches!(refused, CatalogueError::Corrupt { .. }), "{refused}");
-
-        std::fs::write(path, "").unwrap();
-        let catalogue = open_sql(&place).await;
-        for number in 0..200 {
-            catalogue.commit(Vec::new(), vec![event(number)]).await.unwrap();
-        }
-        catalogue.close().await;
-        drop(catalogue);
-        let mut bytes = std::fs::read(path).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle - 2_048..middle + 2_048].fill(0xA5);
-        std::fs::write(path, bytes).unwrap();
-        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
-        assert!(matches!(refused, CatalogueError::Corrupt { .. }), "{refused}");
-
-        std::fs::remove_file(path).unwrap();
-        raw_new(path, "CREATE TABLE recipe (name TEXT)").await;
-        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
-        assert!(refused.to_string().contains("another program"), "{refused}");
-    });
-}
-
-async fn raw_new(path: &Path, statement: &str) {
-    std::fs::write(path, "").unwrap();
-    raw(path, statement).await;
-}
-
-#[test]
-fn folder_and_files_are_private_and_an_open_folder_is_refused() {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-    block_on(async {
-        let home = tempfile::tempdir().unwrap();
-        let folder = home.path().join("state");
-        let catalogue = open_sql(&sqlite(&folder)).await;
-        catalogue.commit(Vec::new(), vec![event(1)]).await.unwrap();
-        assert_eq!(mode(&folder), 0o700);
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            assert_eq!(mode(&path), 0o600, "{}", path.display());
-        }
-        catalogue.close().await;
-        drop(catalogue);
-        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
-        let refused = SqlCatalogue::open(&sqlite(&folder), OpenOptions::default()).await.unwrap_err();
-        assert!(matches!(refused, CatalogueError::Exposed { .. }), "{refused}");
-    });
-}
-
-#[test]
-fn an_altered_row_is_found_by_verifying_the_chain() {
-    block_on(async {
-        let folder = tempfile::tempdir().unwrap();
-        let place = sqlite(folder.path());
-        let CataloguePlace::Sqlite(path) = &place else { unreachable!() };
-        let catalogue = open_sql(&place).await;
-        catalogue.commit(Vec::new(), (1..=9).map(event).collect()).await.unwrap();
-        raw(path, "UPDATE event SET document = replace(document, '\"days\":4', '\"days\":5') WHERE sequence = 4").await;
-        let verdict = verify(&catalogue.links(ALL).await.unwrap(), &[]);
-        assert_eq!(verdict.faults.iter().map(ToString::to_string).collect::<Vec<_>>(), ["event 4 was altered"]);
-    });
-}
-
-#[test]
-fn two_engines_on_postgresql_make_one_chain_and_one_of_them_gets_the_volume() {
-    let Some(server) = server() else { return };
-    block_on(async {
-        let place: CataloguePlace = server.new_database("two").parse().unwrap();
-        let (first, second) = (open_sql(&place).await, open_sql(&place).await);
-        let work = |engine: SqlCatalogue, base: i64| async move {
-            for number in 0..40 {
-                engine.commit(Vec::new(), vec![event(base + number)]).await.unwrap();
-            }
-        };
-        tokio::join!(work(first.clone(), 0), work(second.clone(), 1_000));
-        let links = first.links(ALL).await.unwrap();
-        let verdict = verify(&links, &[second.head().await.unwrap()]);
-        assert!(verdict.is_intact() && verdict.events == 80, "{verdict:?}");
-
-        let (one, other) = tokio::join!(
-            first.commit(vec![open(1, 1, &[1, 2])], Vec::new()),
-            second.commit(vec![open(2, 2, &[1, 2])], Vec::new())
-        );
-        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
-        first.close().await;
-        second.close().await;
-    });
-}
-
-#[test]
-fn a_server_that_went_away_is_told_and_used_again_when_it_is_back() {
-    let Some(mut server) = server() else { return };
-    block_on(async {
-        let catalogue = open_sql(&server.new_database("back").parse().unwrap()).await;
-        let before = catalogue.commit(Vec::new(), vec![event(1)]).await.unwrap();
-        server.crash_and_restart();
-        // The pool may first hand out lines that died with the server.
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        let after = loop {
-            match catalogue.commit(Vec::new(), vec![event(2)]).await {
-                Ok(kept) => break kept,
-                Err(error @ CatalogueError::Unreachable { .. }) => {
-                    assert!(std::time::Instant::now() < deadline, "{error}");
-                }
-                Err(other) => panic!("{other}"),
-            }
-        };
-        assert_eq!((before[0].sequence, after[0].sequence), (1, 2));
-        assert!(verify(&catalogue.links(ALL).await.unwrap(), &[]).is_intact());
-        catalogue.close().await;
-    });
 }

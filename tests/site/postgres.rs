@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// What a server on the usual port calls its socket.
+pub const SOCKET: &str = ".s.PGSQL.5432";
 /// Between two looks whether the server is ready.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -61,6 +63,11 @@ impl Server {
 
     pub fn url(&self, database: &str) -> String {
         format!("postgres://ecdeck@localhost/{database}?host={}", self.folder.path().display())
+    }
+
+    /// The server's socket.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join(SOCKET)
     }
 
     /// Runs statements with psql; whether they all worked.

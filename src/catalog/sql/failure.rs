@@ -105,3 +105,57 @@ fn words(error: &sqlx::Error) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::{AnyConnection, Connection};
+    use std::path::Path;
+
+    /// Runs statements on a file, the last of which fails, and gives what is said of it.
+    async fn said_of(file: &Path, statements: &[&'static str]) -> CatalogueError {
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+        let (last, first) = statements.split_last().unwrap();
+        for statement in first {
+            sqlx::query(*statement).execute(&mut connection).await.unwrap();
+        }
+        Failure::from(sqlx::query(*last).execute(&mut connection).await.unwrap_err()).explain("here")
+    }
+
+    fn empty_file(folder: &tempfile::TempDir) -> std::path::PathBuf {
+        let file = folder.path().join("some.db");
+        std::fs::write(&file, "").unwrap();
+        file
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_sqlite_says_is_understood() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = empty_file(&folder);
+        let read_only = said_of(&file, &["CREATE TABLE t (a TEXT)", "PRAGMA query_only = ON", "DELETE FROM t"]).await;
+        assert!(matches!(read_only, CatalogueError::ReadOnly { .. }), "{read_only}");
+
+        let full = ["PRAGMA max_page_count = 3", "CREATE TABLE u (a BLOB)", "INSERT INTO u VALUES (zeroblob(99999))"];
+        let full = said_of(&file, &full).await;
+        assert!(matches!(full, CatalogueError::Full { .. }), "{full}");
+
+        let unknown = said_of(&file, &["SELECT * FROM nothing"]).await;
+        assert!(matches!(unknown, CatalogueError::Unreachable { .. }), "{unknown}");
+
+        std::fs::write(&file, "not a database ".repeat(99)).unwrap();
+        let damaged = said_of(&file, &["SELECT * FROM sqlite_master"]).await;
+        assert!(matches!(damaged, CatalogueError::Corrupt { .. }), "{damaged}");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_file_that_another_program_writes_to_is_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = empty_file(&folder);
+        sqlx::any::install_default_drivers();
+        let mut other = AnyConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+        let _writing = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let busy = said_of(&file, &["PRAGMA busy_timeout = 0", "CREATE TABLE t (a TEXT)"]).await;
+        assert!(matches!(busy, CatalogueError::InUse { .. }), "{busy}");
+    }
+}

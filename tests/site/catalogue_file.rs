@@ -1,0 +1,146 @@
+//! The catalogue in a SQLite file: full, damaged, newer, foreign, in use, altered.
+
+use crate::catalogue::{ALL, block_on, event, open_sql, sqlite};
+use ecdeck::catalog::sql::{CataloguePlace, FORMAT, OpenOptions, SqlCatalogue};
+use ecdeck::catalog::{Catalogue, CatalogueError};
+use ecdeck::model::chain::verify;
+use ecdeck::model::event::{EventKind, NewEvent};
+use ecdeck::model::units::Timestamp;
+use std::path::Path;
+
+#[test]
+fn a_full_file_is_told_and_nothing_is_lost() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let options = OpenOptions { most_pages: Some(60) };
+        let catalogue = SqlCatalogue::open(&sqlite(folder.path()), options).await.unwrap();
+        let mut kept = 0;
+        let full = loop {
+            let long = EventKind::EngineStarted { version: "x".repeat(3_000) };
+            match catalogue.commit(Vec::new(), vec![NewEvent::by_engine(Timestamp(1), long)]).await {
+                Ok(_) => kept += 1,
+                Err(error) => break error,
+            }
+            assert!(kept < 1_000, "the limit of pages has no effect");
+        };
+        assert!(matches!(full, CatalogueError::Full { .. }), "{full}");
+        assert_eq!(catalogue.head().await.unwrap().sequence, kept);
+        catalogue.close().await;
+        drop(catalogue);
+        let again = open_sql(&sqlite(folder.path())).await;
+        assert!(verify(&again.links(ALL).await.unwrap(), &[]).is_intact());
+        assert_eq!(again.commit(Vec::new(), vec![event(1)]).await.unwrap()[0].sequence, kept + 1);
+    });
+}
+
+#[test]
+fn a_second_engine_on_the_same_file_is_refused() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = sqlite(folder.path());
+        let first = open_sql(&place).await;
+        let second = SqlCatalogue::open(&place, OpenOptions::default()).await;
+        assert!(matches!(second, Err(CatalogueError::InUse { .. })), "{second:?}");
+        first.close().await;
+        drop(first);
+        open_sql(&place).await;
+    });
+}
+
+#[test]
+fn a_newer_catalogue_is_refused_and_not_touched() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = sqlite(folder.path());
+        open_sql(&place).await.close().await;
+        let CataloguePlace::Sqlite(path) = &place else { unreachable!() };
+        raw(path, "PRAGMA journal_mode = DELETE").await;
+        raw(path, &format!("INSERT INTO migration (number) VALUES ({})", FORMAT + 1)).await;
+        let before = std::fs::read(path).unwrap();
+        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
+        assert!(matches!(refused, CatalogueError::Newer { found, .. } if found == FORMAT + 1), "{refused}");
+        assert!(before == std::fs::read(path).unwrap(), "the file was changed");
+    });
+}
+
+#[test]
+fn a_damaged_file_and_a_foreign_one_are_told_apart_from_an_empty_one() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = sqlite(folder.path());
+        let CataloguePlace::Sqlite(path) = &place else { unreachable!() };
+
+        std::fs::write(path, "this was never a database, and it is long enough to be read as one".repeat(20)).unwrap();
+        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
+        assert!(matches!(refused, CatalogueError::Corrupt { .. }), "{refused}");
+
+        std::fs::write(path, "").unwrap();
+        let catalogue = open_sql(&place).await;
+        for number in 0..200 {
+            catalogue.commit(Vec::new(), vec![event(number)]).await.unwrap();
+        }
+        catalogue.close().await;
+        drop(catalogue);
+        let mut bytes = std::fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle - 2_048..middle + 2_048].fill(0xA5);
+        std::fs::write(path, bytes).unwrap();
+        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
+        assert!(matches!(refused, CatalogueError::Corrupt { .. }), "{refused}");
+
+        std::fs::remove_file(path).unwrap();
+        raw_new(path, "CREATE TABLE recipe (name TEXT)").await;
+        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
+        assert!(refused.to_string().contains("another program"), "{refused}");
+    });
+}
+
+#[test]
+fn folder_and_files_are_private_and_an_open_folder_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    block_on(async {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("state");
+        let catalogue = open_sql(&sqlite(&folder)).await;
+        catalogue.commit(Vec::new(), vec![event(1)]).await.unwrap();
+        assert_eq!(mode(&folder), 0o700);
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+        catalogue.close().await;
+        drop(catalogue);
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
+        let refused = SqlCatalogue::open(&sqlite(&folder), OpenOptions::default()).await.unwrap_err();
+        assert!(matches!(refused, CatalogueError::Exposed { .. }), "{refused}");
+    });
+}
+
+#[test]
+fn an_altered_row_is_found_by_verifying_the_chain() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = sqlite(folder.path());
+        let CataloguePlace::Sqlite(path) = &place else { unreachable!() };
+        let catalogue = open_sql(&place).await;
+        catalogue.commit(Vec::new(), (1..=9).map(event).collect()).await.unwrap();
+        raw(path, "UPDATE event SET document = replace(document, '\"days\":4', '\"days\":5') WHERE sequence = 4").await;
+        let verdict = verify(&catalogue.links(ALL).await.unwrap(), &[]);
+        assert_eq!(verdict.faults.iter().map(ToString::to_string).collect::<Vec<_>>(), ["event 4 was altered"]);
+    });
+}
+
+/// Runs one statement on the file, as somebody with the sqlite3 program would.
+async fn raw(path: &Path, statement: &str) {
+    use sqlx::{ConnectOptions, Connection};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn raw_new(path: &Path, statement: &str) {
+    std::fs::write(path, "").unwrap();
+    raw(path, statement).await;
+}
