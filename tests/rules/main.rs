@@ -2,6 +2,7 @@
 
 mod cells;
 mod properties;
+mod simulation;
 mod site;
 mod verbs;
 mod walls;

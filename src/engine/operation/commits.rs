@@ -83,6 +83,18 @@ pub(super) fn of_step(operation: &Operation, index: usize, at: Timestamp, world:
     }
 }
 
+/// The sessions that a start of unknown outcome may have made: they are ours until somebody has looked, so that no other
+/// start is made beside them.
+pub(super) fn possible_sessions(operation: &Operation, world: &World<'_>) -> Vec<Change> {
+    match step::sort(&operation.open.item, operation.step) {
+        Some(Sort::Array(step)) if step.verb == ArrayVerb::StartFull => {
+            let made = step.pairs.iter().map(|pair| session(operation, step.verb, *pair, world.now, world));
+            made.flat_map(|(changes, _)| changes).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn session(operation: &Operation, verb: ArrayVerb, pair: Pair, at: Timestamp, world: &World<'_>) -> Kept {
     let known = world.records.sessions.get(&pair);
     match verb {

@@ -379,7 +379,11 @@ impl Operation {
     }
 
     fn end(&mut self, end: OperationEnd, world: &World<'_>) -> Output {
-        self.close(Commit::default(), end, world.now)
+        let mut commit = Commit::default();
+        if matches!(end, OperationEnd::OutcomeUnknown { .. }) {
+            commit.changes = commits::possible_sessions(self, world);
+        }
+        self.close(commit, end, world.now)
     }
 
     fn close(&mut self, mut commit: Commit, end: OperationEnd, at: Timestamp) -> Output {

@@ -1,0 +1,383 @@
+//! The invariants, checked against what only the simulator knows: contents, who did what, what was durable when.
+
+use super::bugs::Bug;
+use super::engine::{finish, pairs_of, volumes_of};
+use super::world::{Wire, World};
+use super::{Checked, Simulation, violated};
+use ecdeck::catalog::EventRange;
+use ecdeck::driver::emulated::in_process::REQUESTOR;
+use ecdeck::engine::operation::Commit;
+use ecdeck::model::copy::{Command, Outcome, PairOutcome};
+use ecdeck::model::event::EventKind;
+use ecdeck::model::identity::{BoxId, VolumeId};
+use ecdeck::model::records::{
+    Change, Generation, JournalEntry, OpenOperation, OperationEnd, OperationId, Records, ReleaseReason,
+};
+use ecdeck::model::request::Verb;
+use ecdeck::model::session::{CopyKind, Pair, Reading, Status};
+use ecdeck::model::units::{Timestamp, Version};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one operation did, whether it knows it or not.
+#[derive(Debug, Clone, Default)]
+pub struct Effects {
+    /// A command of it changed something on an array.
+    pub acted: bool,
+    /// Contents of the sources at the instant of its own un-forced suspends.
+    captured: BTreeMap<Pair, Vec<u64>>,
+    /// Pairs that it saw suspended, since the engine started or since it sent last.
+    saw_suspended: BTreeSet<Pair>,
+    /// A start without an answer, and not looked for yet.
+    blind_start: bool,
+    stopped: bool,
+    /// It cannot know whether its suspend was done: an answer was lost, or the engine crashed.
+    in_doubt: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Truth {
+    operations: BTreeMap<OperationId, Effects>,
+    /// What each kept generation must hold.
+    images: BTreeMap<(VolumeId, Version), Vec<u64>>,
+    ended: BTreeMap<OperationId, OperationEnd>,
+    /// Sessions that another program ended, or that an operation of unknown outcome left behind.
+    excused: BTreeSet<Pair>,
+    /// The newest un-forced suspends of another program: when, and what the source was then.
+    suspended_by_others: BTreeMap<Pair, (Timestamp, Vec<u64>)>,
+}
+
+impl Truth {
+    fn of(&mut self, id: OperationId) -> &mut Effects {
+        self.operations.entry(id).or_default()
+    }
+
+    /// The engine has an answer.
+    pub fn answered(&mut self, id: OperationId, outcomes: &[PairOutcome]) {
+        let unknown = outcomes.iter().any(|one| matches!(one.outcome, Outcome::Unknown { .. }));
+        let effects = self.of(id);
+        effects.in_doubt |= unknown || outcomes.iter().any(|one| one.outcome == Outcome::Accepted);
+        effects.blind_start &= unknown;
+    }
+
+    /// The engine has a reading.
+    pub fn read(&mut self, id: OperationId, reading: &Result<Reading, String>) {
+        let Ok(reading) = reading else { return };
+        let effects = self.of(id);
+        effects.blind_start = false;
+        let clean = reading.sessions.iter().filter(|session| session.is_cleanly_suspended());
+        effects.saw_suspended.extend(clean.map(|session| session.pair));
+    }
+
+    /// A command has reached its array.
+    pub fn acted(&mut self, wire: &Wire, outcomes: &[PairOutcome], world: &World) {
+        if self.ended.contains_key(&wire.operation) {
+            self.excused.extend(wire.command.pairs());
+        }
+        let effects = self.of(wire.operation);
+        for one in outcomes.iter().filter(|one| one.outcome == Outcome::Done) {
+            effects.acted = true;
+            match &wire.command {
+                Command::Suspend { force: false, .. } => {
+                    effects.captured.insert(one.pair, world.arrays.content(one.pair.source).to_vec());
+                }
+                Command::Stop { .. } => effects.stopped = true,
+                _ => {}
+            }
+        }
+    }
+
+    pub fn meddled(&mut self, command: &Command, outcomes: &[PairOutcome], world: &World, now: Timestamp) {
+        self.excused.extend(command.pairs());
+        if matches!(command, Command::Suspend { .. }) {
+            for one in outcomes.iter().filter(|one| one.outcome == Outcome::Done) {
+                let content = world.arrays.content(one.pair.source).to_vec();
+                self.suspended_by_others.insert(one.pair, (now, content));
+            }
+        }
+    }
+
+    /// A new engine begins by looking, and does not know what of the old one's commands was done.
+    pub fn crashed<'a>(&mut self, open: impl Iterator<Item = &'a OperationId>) {
+        for id in open {
+            let effects = self.of(*id);
+            (effects.blind_start, effects.in_doubt) = (false, true);
+        }
+    }
+
+    /// What a source was at a suspend that counts as this operation's. An array does not tell whose suspend it was: an
+    /// operation in doubt about its own takes another's that came since it began.
+    fn captured(&self, id: OperationId, since: Option<Timestamp>, pair: &Pair) -> Option<Vec<u64>> {
+        let effects = self.operations.get(&id)?;
+        let others = || {
+            let (at, content) = self.suspended_by_others.get(pair)?;
+            (effects.in_doubt && since.is_some_and(|since| *at >= since)).then_some(content)
+        };
+        effects.captured.get(pair).or_else(others).cloned()
+    }
+}
+
+impl Simulation {
+    /// Invariants 8 and 9 when a command is about to go out: its intent is durable, its volumes are the operation's own.
+    pub fn check_sending(&mut self, open: &OpenOperation, array: BoxId, command: &Command) -> Checked {
+        let durable = &self.engine.durable;
+        let Some(known) = durable.operations.get(&open.id) else {
+            return violated(format!("{} sends and is not open in the catalogue", open.id));
+        };
+        let intents = known.journal.iter().filter(|entry| matches!(entry, JournalEntry::Intent { .. })).count();
+        let answers = known.journal.iter().filter(|entry| matches!(entry, JournalEntry::Answered { .. })).count();
+        if intents <= answers && !matches!(known.journal.last(), Some(JournalEntry::Intent { .. })) {
+            return violated(format!("{} sends {} without a durable intent", open.id, command.verb()));
+        }
+        for volume in volumes_of(command.pairs()) {
+            if durable.claims.get(&volume).is_none_or(|claim| claim.operation != open.id) {
+                return violated(format!("{} touches {volume} without having it to itself", open.id));
+            }
+        }
+        if command.pairs().iter().any(|pair| pair.source.box_id != array) {
+            return violated("a copy is commanded at the box of its source");
+        }
+        let start = matches!(command, Command::Start { .. });
+        let effects = self.truth.of(open.id);
+        if start && effects.blind_start {
+            return violated(format!("{} repeats a start without having looked", open.id));
+        }
+        effects.blind_start = start;
+        for pair in command.pairs() {
+            effects.saw_suspended.remove(pair);
+        }
+        Ok(())
+    }
+
+    /// Invariants 2, 3, 5, 6 and 7 at the instant that a command acts.
+    pub fn check_arriving(&self, wire: &Wire) -> Checked {
+        let durable = &self.engine.durable;
+        for pair in wire.command.pairs() {
+            let session = self.world.arrays.core().session(pair);
+            if session.is_some_and(|session| session.requestor.raw() != REQUESTOR) {
+                return violated(format!("{} touches a session of another program: {pair:?}", wire.operation));
+            }
+            let makes_destination = matches!(wire.command, Command::Start { .. } | Command::Resume { .. });
+            let kept = durable.generations.values().find(|generation| generation.backup_volume == pair.target);
+            let acts = match (&wire.command, session.map(|session| session.status)) {
+                (Command::Start { .. }, None) => true,
+                (Command::Resume { .. }, Some(status)) => status == Status::Suspended,
+                _ => false,
+            };
+            if let Some(kept) = kept.filter(|_| makes_destination && acts) {
+                return violated(format!(
+                    "{} copies over {} of {}, which is kept",
+                    wire.operation, kept.version, kept.transaction_volume
+                ));
+            }
+            let kind = if pair.source.box_id == pair.target.box_id { CopyKind::Ec } else { CopyKind::Rec };
+            if pair.kind != kind {
+                return violated(format!("{pair:?} is not of the kind that fits its boxes"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Invariants 3, 4 and 5 for what is kept now and was not before.
+    pub fn check_commit(&mut self, before: &Records, commit: &Commit) -> Checked {
+        let mut recorded: Vec<(VolumeId, OperationId)> = Vec::new();
+        let operation = commit.changes.iter().find_map(|change| match change {
+            Change::Journal { operation, .. } | Change::Close { operation, .. } => Some(*operation),
+            _ => None,
+        });
+        let verb = operation.and_then(|id| before.operations.get(&id)).map(|open| open.item.verb);
+        for change in &commit.changes {
+            match change {
+                Change::AddGeneration(generation) => {
+                    self.check_recording(before, generation)?;
+                    recorded.extend(generation.operation.map(|id| (generation.transaction_volume, id)));
+                    self.summary.generations += 1;
+                }
+                Change::ReleaseGeneration { transaction_volume, version, why, .. } => {
+                    let key = (*transaction_volume, *version);
+                    let Some(known) = before.generations.get(&key) else {
+                        return violated(format!("{version} of {transaction_volume} is given up twice"));
+                    };
+                    if known.held.is_some() {
+                        return violated(format!("{version} of {transaction_volume} is held and is given up"));
+                    }
+                    check_release(before, *transaction_volume, *version, *why, operation, verb, &recorded)?;
+                    self.truth.images.remove(&key);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A generation is what its source was at a suspend that this operation issued, un-forced, and then saw.
+    fn check_recording(&mut self, before: &Records, generation: &Generation) -> Checked {
+        let pair = Pair::new(generation.transaction_volume, generation.backup_volume);
+        let Some(id) = generation.operation else { return violated("a generation of no operation") };
+        let since = before.operations.get(&id).map(|open| open.started);
+        let Some(captured) = self.truth.captured(id, since, &pair) else {
+            return violated(format!("{id} records a generation without an un-forced suspend of its own"));
+        };
+        if !self.truth.of(id).saw_suspended.contains(&pair) {
+            return violated(format!("{id} records a generation whose suspend it never saw"));
+        }
+        if self.world.arrays.content(generation.backup_volume) != captured {
+            return violated(format!("{id} records a generation that is not what the source was at the suspend"));
+        }
+        self.truth.images.insert((generation.transaction_volume, generation.version), captured);
+        Ok(())
+    }
+
+    /// What must hold at any time: invariants 1, 2 and 6.
+    pub fn check_everything(&self) -> Checked {
+        let durable = &self.engine.durable;
+        let mut on: BTreeMap<VolumeId, VolumeId> = BTreeMap::new();
+        for generation in durable.generations.values() {
+            if on.insert(generation.backup_volume, generation.transaction_volume).is_some() {
+                return violated(format!("{} holds two generations", generation.backup_volume));
+            }
+            let key = (generation.transaction_volume, generation.version);
+            let image = self.truth.images.get(&key);
+            if image.is_some_and(|image| self.world.arrays.content(generation.backup_volume) != image) {
+                return violated(format!("{} of {} is no longer what it was", key.1, key.0));
+            }
+        }
+        let mut in_session: BTreeMap<VolumeId, Pair> = BTreeMap::new();
+        for pair in durable.sessions.keys() {
+            if let Some(other) = in_session.insert(pair.target, *pair)
+                && self.really_in_a_session(&other)
+                && self.really_in_a_session(pair)
+            {
+                return violated(format!("{} is in two sessions", pair.target));
+            }
+            if on.get(&pair.target).is_some_and(|owner| *owner != pair.source) && self.really_in_a_session(pair) {
+                return violated(format!(
+                    "{} is in a session of one volume and holds a generation of another",
+                    pair.target
+                ));
+            }
+        }
+        for session in self.world.arrays.core().sessions().filter(|s| s.requestor.raw() == REQUESTOR) {
+            let moves = !matches!(session.status, Status::Suspended | Status::ErrorSuspended);
+            if moves && on.contains_key(&session.pair.target) {
+                return violated(format!("{} holds a generation and is copied to", session.pair.target));
+            }
+        }
+        match self.world.sources.iter().find(|source| self.world.live_of(**source) > 1) {
+            Some(source) => violated(format!("{source} has two live sessions of ours")),
+            None => Ok(()),
+        }
+    }
+
+    fn really_in_a_session(&self, pair: &Pair) -> bool {
+        self.world.arrays.core().session(pair).is_some_and(|session| session.requestor.raw() == REQUESTOR)
+    }
+
+    /// What an operation says of its end is so, and it has let go of everything.
+    pub fn check_end(&mut self, open: &OpenOperation, end: &OperationEnd) -> Checked {
+        let id = open.id;
+        if self.engine.durable.operations.contains_key(&id) {
+            return violated(format!("{id} ended and is still open in the catalogue"));
+        }
+        if let Some(claim) = self.engine.durable.claims.values().find(|claim| claim.operation == id) {
+            return violated(format!("{id} ended and still holds {}", claim.volume));
+        }
+        if self.truth.ended.insert(id, end.clone()).is_some() {
+            return violated(format!("{id} ended twice"));
+        }
+        let effects = self.truth.of(id).clone();
+        match end {
+            OperationEnd::NotDone { code, .. } if effects.acted => {
+                return violated(format!("{id} says that nothing of it happened ({code}), but something did"));
+            }
+            OperationEnd::OutcomeUnknown { .. } => self.truth.excused.extend(pairs_of(open)),
+            OperationEnd::Done if open.item.verb == Verb::Backup => {
+                let kept = |generation: &Generation| generation.operation == Some(id);
+                let history = |version: &&(VolumeId, Version)| version.0 == open.item.volume;
+                let any = self.engine.durable.generations.values().any(kept)
+                    || self.truth.images.keys().any(|key| history(&key));
+                if !any {
+                    return violated(format!("{id} is done and recorded no generation"));
+                }
+            }
+            _ => {}
+        }
+        match open.item.verb {
+            Verb::DeleteGeneration if effects.stopped => {
+                violated(format!("{id} deletes a generation and ended a session"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// After the faults: everything has ended, is told once, and the sessions on the arrays are known.
+    pub fn check_at_the_end(&mut self) -> Checked {
+        if !self.engine.durable.claims.is_empty() || !self.engine.durable.operations.is_empty() {
+            return violated("volumes are still held, and no operation runs");
+        }
+        let all = EventRange::From { sequence: 1, most: u32::MAX };
+        let events = finish(self.engine.catalogue().events(all)).unwrap();
+        if let Some(gap) = events.iter().zip(1..).find(|(event, place)| event.sequence != *place) {
+            return violated(format!("the audit has a gap before {}", gap.1));
+        }
+        let mut told: BTreeMap<OperationId, u32> = BTreeMap::new();
+        for event in &events {
+            if let (EventKind::OperationEnded { .. }, Some(id)) = (&event.event.kind, event.event.operation) {
+                *told.entry(id).or_default() += 1;
+            }
+        }
+        for id in (0..self.engine.durable.next_operation).map(OperationId) {
+            if told.get(&id) != Some(&1) {
+                return violated(format!("the end of {id} is told {:?} times", told.get(&id)));
+            }
+            if finish(self.engine.catalogue().operation_end(id)).unwrap().is_none() {
+                return violated(format!("the catalogue does not know how {id} ended"));
+            }
+        }
+        let sessions = self.world.arrays.core().sessions().filter(|session| session.requestor.raw() == REQUESTOR);
+        for session in sessions {
+            let known = self.engine.durable.sessions.contains_key(&session.pair);
+            if !known && !self.truth.excused.contains(&session.pair) {
+                return violated(format!("nobody remembers the session {:?}", session.pair));
+            }
+        }
+        if self.bug == Some(Bug::SkipFreshPlan) {
+            return Ok(());
+        }
+        match self.world.arrays.lies().first() {
+            Some(lie) => violated(format!("the array believes regions to be the same that differ: {lie:?}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Retention gives up the oldest, once its own new generation is there and only what is beyond the policy.
+fn check_release(
+    before: &Records,
+    volume: VolumeId,
+    version: Version,
+    why: ReleaseReason,
+    operation: Option<OperationId>,
+    verb: Option<Verb>,
+    recorded: &[(VolumeId, OperationId)],
+) -> Checked {
+    match (why, verb) {
+        (ReleaseReason::Retention, Some(Verb::Backup)) => {
+            let own = before.generations_of(volume).any(|generation| generation.operation == operation)
+                || recorded.iter().any(|(source, id)| *source == volume && Some(*id) == operation);
+            if !own {
+                return violated(format!("{version} of {volume} is given up before the new generation is there"));
+            }
+            if before.generations_of(volume).next().is_some_and(|oldest| oldest.version != version) {
+                return violated(format!("{version} of {volume} is given up, and an older one is kept"));
+            }
+            let limit = before.transaction_volumes[&volume].policy.map_or(0, |policy| usize::from(policy.generations));
+            if before.generations_of(volume).count() <= limit {
+                return violated(format!("{version} of {volume} is given up though the policy keeps it"));
+            }
+            Ok(())
+        }
+        (ReleaseReason::Deleted, Some(Verb::DeleteGeneration))
+        | (ReleaseReason::Overwritten, Some(Verb::Overwrite)) => Ok(()),
+        (why, verb) => violated(format!("{version} of {volume} is given up as {why:?} by {verb:?}")),
+    }
+}

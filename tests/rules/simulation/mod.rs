@@ -1,0 +1,182 @@
+//! The simulator: real step machines, real rules and a real catalogue, on emulated arrays, with everything that can go
+//! wrong, out of one seed.
+//!
+//! A history is a sequence of events that the seed draws: an operator asks or agrees, an operation takes one step, a
+//! command reaches an array or is lost, an array copies, a host writes, another program meddles, the engine crashes. After
+//! each of them the invariants are checked against the truth, which only the simulator knows. Nothing here waits, sleeps
+//! or depends on anything but the seed.
+//!
+//! It assumes of the world outside what the engine's limits assume: a command reaches its array within moments or never.
+
+mod bugs;
+mod checks;
+mod crash_points;
+mod engine;
+mod histories;
+mod operators;
+mod weather;
+mod world;
+
+use bugs::Bug;
+use checks::Truth;
+use ecdeck::catalog::Catalogue;
+use ecdeck::catalog::memory::MemoryCatalogue;
+use ecdeck::model::records::OperationEnd;
+use ecdeck::model::units::Timestamp;
+use engine::Engine;
+use fastrand::Rng;
+use operators::Operator;
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, OnceLock};
+use weather::Weather;
+use world::{Fate, World};
+
+/// A broken invariant, or an operation that never ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Violation(String);
+
+type Checked = Result<(), Violation>;
+
+fn violated<T>(what: impl Into<String>) -> Result<T, Violation> {
+    Err(Violation(what.into()))
+}
+
+/// With `SIMULATION_TRACE` set, a history tells what happens in it.
+fn tell(now: Timestamp, what: impl FnOnce() -> String) {
+    static WANTED: OnceLock<bool> = OnceLock::new();
+    if *WANTED.get_or_init(|| std::env::var_os("SIMULATION_TRACE").is_some()) {
+        eprintln!("{:>7} {}", now.0 - START.0, what());
+    }
+}
+
+/// When every history begins.
+const START: Timestamp = Timestamp(1_000 * Timestamp::DAY);
+
+/// What a history came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Summary {
+    /// The same seed gives the same trace.
+    trace: u64,
+    done: u32,
+    not_done: u32,
+    failed: u32,
+    unknown: u32,
+    crashes: u32,
+    refused: u32,
+    generations: u32,
+    faults: u32,
+}
+
+impl Summary {
+    fn count(&mut self, end: &OperationEnd) {
+        match end {
+            OperationEnd::Done => self.done += 1,
+            OperationEnd::NotDone { .. } => self.not_done += 1,
+            OperationEnd::Failed { .. } => self.failed += 1,
+            OperationEnd::OutcomeUnknown { .. } => self.unknown += 1,
+        }
+    }
+}
+
+/// Events of the stormy part of a history.
+const EVENTS: u32 = 400;
+/// Events after which every operation must have ended once the faults have.
+const CALM_EVENTS: u32 = 6000;
+
+struct Simulation {
+    rng: Rng,
+    now: Timestamp,
+    world: World,
+    engine: Engine,
+    operators: Vec<Operator>,
+    weather: Weather,
+    /// What becomes of the next commands, before the weather decides.
+    fates: VecDeque<Fate>,
+    truth: Truth,
+    bug: Option<Bug>,
+    summary: Summary,
+    trace: DefaultHasher,
+}
+
+/// One history in memory.
+fn history(seed: u64, bug: Option<Bug>) -> Result<Summary, Violation> {
+    let memory = MemoryCatalogue::new();
+    history_on(seed, bug, Arc::new(memory.clone()), Some(memory))
+}
+
+/// One history on a catalogue that is empty. `memory`: the same one, where its commits can be made to fail.
+fn history_on(
+    seed: u64,
+    bug: Option<Bug>,
+    catalogue: Arc<dyn Catalogue>,
+    memory: Option<MemoryCatalogue>,
+) -> Result<Summary, Violation> {
+    let mut simulation = Simulation::new(seed, bug, catalogue, memory);
+    for _ in 0..EVENTS {
+        simulation.event()?;
+    }
+    if seed.is_multiple_of(2) {
+        simulation.calm_down()?;
+    }
+    simulation.summary.trace = simulation.trace.finish();
+    Ok(simulation.summary)
+}
+
+impl Simulation {
+    fn new(seed: u64, bug: Option<Bug>, catalogue: Arc<dyn Catalogue>, memory: Option<MemoryCatalogue>) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let now = START;
+        let world = World::new(&mut rng);
+        let weather = Weather::draw(&mut rng);
+        let operators = (0..rng.usize(2..=4)).map(Operator::new).collect();
+        let mut engine = Engine::new(catalogue, memory, &world, bug);
+        engine.set_up(&world, &mut rng, now);
+        let truth = Truth::default();
+        let (summary, trace) = (Summary::default(), DefaultHasher::new());
+        let fates = VecDeque::new();
+        Self { rng, now, world, engine, operators, weather, fates, truth, bug, summary, trace }
+    }
+
+    /// One event of the storm, then the checks.
+    fn event(&mut self) -> Checked {
+        self.now = self.now.plus_millis(self.rng.i64(1..=40));
+        let drawn = self.rng.u32(0..100);
+        match drawn {
+            0..48 => self.step_a_task()?,
+            48..60 => self.deliver_a_command()?,
+            60..68 => self.world.copy(self.rng.u64(1..6)),
+            68..76 => self.world.host_write(&mut self.rng),
+            76..84 => self.poll(),
+            84..93 => self.operator_acts()?,
+            93..99 => self.weather_strikes()?,
+            _ => self.maybe_crash()?,
+        }
+        self.note(drawn);
+        self.check_everything()
+    }
+
+    /// The faults stop; every operation must end, nothing may stay claimed, nothing that was done may be forgotten.
+    fn calm_down(&mut self) -> Checked {
+        self.weather = Weather::calm();
+        self.world.heal(self.now);
+        for left in (0..CALM_EVENTS).rev() {
+            self.now = self.now.plus_millis(40);
+            match left % 4 {
+                0 => self.poll(),
+                1 => self.deliver_a_command()?,
+                _ => self.step_a_task()?,
+            }
+            self.check_everything()?;
+            if self.engine.is_idle() && self.world.nothing_on_its_way() {
+                self.poll();
+                return self.check_at_the_end();
+            }
+        }
+        violated(format!("an operation does not end: {:?}", self.engine.open_operations()))
+    }
+
+    fn note(&mut self, what: u32) {
+        (what, self.now.0, self.engine.tasks(), self.engine.durable.next_operation).hash(&mut self.trace);
+    }
+}

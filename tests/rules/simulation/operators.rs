@@ -1,0 +1,128 @@
+//! What operators ask for: mostly what leads on, sometimes anything, and they think for a while before they agree.
+
+use super::engine::{Admitting, Phase, Task};
+use super::{Checked, Simulation};
+use ecdeck::model::identity::VolumeId;
+use ecdeck::model::plan::Plan;
+use ecdeck::model::records::{BackupMode, Policy};
+use ecdeck::model::request::{Action, CancelScope, Request, VolumeRole};
+use ecdeck::model::snapshot::{Snapshot, TransactionState};
+use ecdeck::model::units::{Timestamp, Version};
+
+/// One operator at a console.
+#[derive(Debug)]
+pub struct Operator {
+    number: usize,
+    /// The plan on the screen, and when it will be agreed to.
+    reading: Option<(Request, Plan, Timestamp)>,
+}
+
+impl Operator {
+    pub fn new(number: usize) -> Self {
+        Self { number, reading: None }
+    }
+}
+
+impl Simulation {
+    /// One operator asks for something, or agrees to what he has been reading.
+    pub fn operator_acts(&mut self) -> Checked {
+        let at = self.rng.usize(..self.operators.len());
+        match self.operators[at].reading.take() {
+            None => {
+                let snapshot = self.engine.snapshot(&self.world, self.now, &[]);
+                let request = Request::new(self.wish(&snapshot));
+                match self.engine.plan(snapshot, &request) {
+                    Ok(plan) => {
+                        // Most agree at once, some come back from a telephone call.
+                        let pause = if self.rng.u32(0..5) == 0 { self.rng.i64(0..4000) } else { 0 };
+                        self.operators[at].reading = Some((request, plan, self.now.plus_millis(pause)));
+                    }
+                    Err(_) => self.summary.refused += 1,
+                }
+            }
+            Some((request, plan, until)) if until > self.now => {
+                self.operators[at].reading = Some((request, plan, until));
+            }
+            Some((request, agreed, _)) => {
+                let operator = self.operators[at].number;
+                let snapshot = self.engine.snapshot(&self.world, self.now, &[]);
+                // The engine runs its own plan, and only if it is the one that was agreed to.
+                let Ok(plan) = self.engine.plan(snapshot, &request) else {
+                    self.summary.refused += 1;
+                    return Ok(());
+                };
+                if plan.digest() != agreed.digest() && self.bug != Some(super::Bug::SkipFreshPlan) {
+                    self.summary.refused += 1;
+                    return Ok(());
+                }
+                let phase = Phase::Opening;
+                self.engine.tasks_now.push(Task::Admitting(Admitting { request, agreed, operator, phase }));
+            }
+        }
+        Ok(())
+    }
+
+    fn wish(&mut self, snapshot: &Snapshot) -> Action {
+        let volume = self.some_source();
+        if self.rng.u32(0..10) < 3 {
+            return self.anything(volume);
+        }
+        let volumes = if self.rng.u32(0..5) == 0 { vec![volume, self.some_source()] } else { vec![volume] };
+        let together = volumes.len() > 1 && self.rng.bool();
+        match snapshot.transaction_volume(volume).map(|view| view.state) {
+            Some(TransactionState::Equivalent) => {
+                let mode = if self.rng.u32(0..6) == 0 { Some(self.some_mode()) } else { None };
+                Action::Backup { volumes, mode, together }
+            }
+            Some(TransactionState::None | TransactionState::Suspended) => {
+                Action::Start { volumes, targets: Vec::new(), together }
+            }
+            Some(TransactionState::Error) => Action::Cancel { volumes: vec![volume], scope: CancelScope::Live },
+            Some(TransactionState::Halted | TransactionState::HalfOpen | TransactionState::Unknown) => {
+                Action::ForceStop { volume, target: None }
+            }
+            _ => self.anything(volume),
+        }
+    }
+
+    fn anything(&mut self, volume: VolumeId) -> Action {
+        let volumes = vec![volume];
+        let target = self.world.targets[self.rng.usize(..self.world.targets.len())];
+        let named = if self.rng.bool() { Some(target) } else { None };
+        let version = self.some_version(volume);
+        match self.rng.u32(0..17) {
+            0 => Action::Start { volumes, targets: vec![(volume, target)], together: false },
+            1 => Action::Resume { volumes, target: named },
+            2..4 => Action::Overwrite { volume, version },
+            4 => Action::Suspend { volumes, target: named },
+            5 => Action::Cancel { volumes, scope: CancelScope::Live },
+            6 => Action::Cancel { volumes, scope: CancelScope::One(target) },
+            7 => Action::Cancel { volumes, scope: CancelScope::All },
+            8 => Action::ForceStop { volume, target: named },
+            9 => Action::Backup { volumes, mode: Some(self.some_mode()), together: false },
+            10 => {
+                let generations = self.rng.u16(1..=3);
+                Action::SetPolicy { volume, policy: Policy { generations, interval_days: 1, mode: self.some_mode() } }
+            }
+            11..13 => Action::Hold { volume, version, why: "tape".into() },
+            13 => Action::Unhold { volume, version },
+            14 => Action::DeleteGeneration { volume, version },
+            15 => Action::Unregister { volume: target },
+            _ => Action::Register { volume: target, role: VolumeRole::Backup, name: None },
+        }
+    }
+
+    fn some_source(&mut self) -> VolumeId {
+        self.world.sources[self.rng.usize(..self.world.sources.len())]
+    }
+
+    fn some_mode(&mut self) -> BackupMode {
+        if self.rng.bool() { BackupMode::Suspend } else { BackupMode::Dissolve }
+    }
+
+    /// A kept version where there is one.
+    fn some_version(&mut self, volume: VolumeId) -> Version {
+        let kept: Vec<Version> = self.engine.durable.generations_of(volume).map(|g| g.version).collect();
+        if kept.is_empty() { Version(1) } else { kept[self.rng.usize(..kept.len())] }
+    }
+}

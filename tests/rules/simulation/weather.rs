@@ -1,0 +1,156 @@
+//! What goes wrong, and how often: drawn anew for every history, so that some are calm and some are wild.
+
+use super::world::Fate;
+use super::{Checked, Simulation, tell};
+use ecdeck::driver::emulated::faults::{Fault, Side};
+use ecdeck::driver::emulated::rules::outcomes_of;
+use ecdeck::model::copy::Command;
+use ecdeck::model::identity::VolumeId;
+use ecdeck::model::session::{CopyKind, ErrorByte, Pair, Status};
+use fastrand::Rng;
+
+/// Chances in a thousand.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Weather {
+    pub catalogue: u32,
+    pub reading: u32,
+    pub lost_request: u32,
+    pub lost_reply: u32,
+    pub accepted: u32,
+    pub busy: u32,
+    pub crash: u32,
+    pub array: u32,
+    pub meddling: u32,
+}
+
+impl Weather {
+    pub fn calm() -> Self {
+        Self::default()
+    }
+
+    pub fn draw(rng: &mut Rng) -> Self {
+        let mut often = |most: u32| if rng.u32(0..3) == 0 { 0 } else { rng.u32(0..most) };
+        Self {
+            catalogue: often(120),
+            reading: often(200),
+            lost_request: often(200),
+            lost_reply: often(250),
+            accepted: often(250),
+            busy: often(200),
+            crash: often(1000),
+            array: often(400),
+            meddling: often(400),
+        }
+    }
+
+    pub fn strikes(&self, rng: &mut Rng, chance: u32) -> bool {
+        chance > 0 && rng.u32(0..1000) < chance
+    }
+
+    pub fn reading_is_lost(&self, rng: &mut Rng) -> bool {
+        self.strikes(rng, self.reading)
+    }
+
+    pub fn fate(&self, rng: &mut Rng) -> Fate {
+        for (chance, fate) in [
+            (self.lost_request, Fate::LostRequest),
+            (self.lost_reply, Fate::LostReply),
+            (self.accepted, Fate::AcceptedLate),
+            (self.accepted / 8, Fate::AcceptedNever),
+            (self.busy, Fate::Busy),
+        ] {
+            if self.strikes(rng, chance) {
+                return fate;
+            }
+        }
+        Fate::Normal
+    }
+}
+
+impl Simulation {
+    /// Something happens to an array, or somebody else does something on it.
+    pub fn weather_strikes(&mut self) -> Checked {
+        let weather = self.weather;
+        if weather.strikes(&mut self.rng, weather.array) {
+            self.summary.faults += 1;
+            self.array_fault();
+        }
+        if weather.strikes(&mut self.rng, weather.meddling) {
+            self.summary.faults += 1;
+            self.meddle();
+        }
+        Ok(())
+    }
+
+    pub fn maybe_crash(&mut self) -> Checked {
+        let weather = self.weather;
+        if weather.strikes(&mut self.rng, weather.crash) { self.crash() } else { Ok(()) }
+    }
+
+    fn array_fault(&mut self) {
+        let at = self.world.boxes[self.rng.usize(0..2)];
+        let pair = self.some_session(|_, _| true);
+        let core = self.world.arrays.core_mut();
+        let boxes = self.world.boxes;
+        // A fault that finds nothing to break is no fault.
+        let _ = match self.rng.u32(0..12) {
+            0..2 => core.inject(at, Fault::Unreachable),
+            2..5 => core.inject(at, Fault::Clear),
+            5 => core.set_path(boxes[0], boxes[1], false),
+            6..8 => core.set_path(boxes[0], boxes[1], true),
+            8 => pair.map_or(Ok(()), |pair| core.inject(at, Fault::ErrorSuspend { pair, byte: ErrorByte(0xBA) })),
+            9 => pair.map_or(Ok(()), |pair| core.inject(at, Fault::StrangeWord { pair, word: "Frozen".to_owned() })),
+            10 => core.inject(at, Fault::CopyTableFull),
+            _ => pair.filter(|pair| pair.kind == CopyKind::Rec).map_or(Ok(()), |pair| {
+                let missing = if pair.target.olu.0.is_multiple_of(2) { Side::Source } else { Side::Target };
+                core.inject(at, Fault::HalfOpen { pair, missing })
+            }),
+        };
+    }
+
+    fn some_session(&mut self, which: impl Fn(&Pair, Status) -> bool) -> Option<Pair> {
+        let sessions = self.world.arrays.core().sessions();
+        let fitting: Vec<Pair> = sessions.filter(|s| which(&s.pair, s.status)).map(|session| session.pair).collect();
+        (!fitting.is_empty()).then(|| fitting[self.rng.usize(..fitting.len())])
+    }
+
+    /// Another program acts on its own sessions, or on ours; never on a volume with a generation in a way that loses it.
+    fn meddle(&mut self) {
+        let durable = &self.engine.durable;
+        let kept = |volume: &VolumeId| durable.generations.values().any(|g| g.backup_volume == *volume);
+        let claimed = |volume: &VolumeId| durable.claims.contains_key(volume);
+        let quiet = |pair: &Pair| !claimed(&pair.source) && !claimed(&pair.target) && !kept(&pair.target);
+        let command = match self.rng.u32(0..8) {
+            0..2 => {
+                let target = self.world.targets[self.rng.usize(..self.world.targets.len())];
+                let ours = durable.sessions.keys().any(|pair| pair.target == target);
+                if kept(&target) || claimed(&target) || ours {
+                    return;
+                }
+                let at = self.world.boxes.iter().position(|id| *id == target.box_id).unwrap();
+                let pairs = vec![Pair::new(self.world.others[at], target)];
+                Command::Start { pairs, modes: None }
+            }
+            2..5 => {
+                let active = self.some_session(|_, status| status == Status::Active);
+                let Some(pair) = active else { return };
+                Command::Suspend { pairs: vec![pair], force: false, together: false }
+            }
+            5 => {
+                let idle = |pair: &Pair| quiet(pair) && self.world.live_of(pair.source) == 0;
+                let quiet: Vec<Pair> = durable.sessions.keys().filter(|pair| idle(pair)).copied().collect();
+                let suspended = |pair: &Pair, status| status == Status::Suspended && quiet.contains(pair);
+                let Some(pair) = self.some_session(suspended) else { return };
+                Command::Resume { pairs: vec![pair] }
+            }
+            _ => {
+                let Some(pair) = self.some_session(|_, _| true) else { return };
+                Command::Stop { pairs: vec![pair], force: true }
+            }
+        };
+        let array = command.pairs()[0].source.box_id;
+        let reply = self.world.arrays.execute(array, &command, "another program", self.now);
+        tell(self.now, || format!("another program: {command:?}: {reply:?}"));
+        self.truth.meddled(&command, &outcomes_of(reply.clone(), &command), &self.world, self.now);
+    }
+}

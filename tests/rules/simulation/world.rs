@@ -1,0 +1,203 @@
+//! What is outside the engine: arrays with real contents, commands on their way, hosts that write.
+
+use super::engine::LIMITS;
+use ecdeck::driver::emulated::faults::Fault;
+use ecdeck::driver::emulated::in_process::REQUESTOR;
+use ecdeck::driver::emulated::memory::Memory;
+use ecdeck::driver::emulated::rules::{Reply, outcomes_of};
+use ecdeck::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
+use ecdeck::model::identity::{BoxId, Olu, VolumeId};
+use ecdeck::model::records::OperationId;
+use ecdeck::model::session::{Reading, Status};
+use ecdeck::model::units::{Blocks, Timestamp};
+use fastrand::Rng;
+
+/// Regions of a volume: enough that a copy takes several events.
+const REGIONS: u64 = 4;
+const REGION_BLOCKS: u64 = 128;
+pub const BLOCKS: Blocks = Blocks(REGIONS * REGION_BLOCKS);
+
+/// What becomes of a command that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Normal,
+    LostRequest,
+    LostReply,
+    /// Answered before it is done.
+    AcceptedLate,
+    AcceptedNever,
+    Busy,
+}
+
+/// A command between the engine and an array.
+#[derive(Debug, Clone)]
+pub struct Wire {
+    pub number: u64,
+    pub operation: OperationId,
+    pub array: BoxId,
+    pub command: Command,
+    pub fate: Fate,
+    /// What the array answered, once it was there.
+    pub outcomes: Option<Vec<PairOutcome>>,
+    /// Nobody waits for the answer any more; after this time it does not arrive.
+    pub lost_after: Option<Timestamp>,
+}
+
+impl Wire {
+    /// It has yet to reach the array, and will.
+    fn will_arrive(&self) -> bool {
+        self.outcomes.is_none() && !matches!(self.fate, Fate::LostRequest | Fate::Busy | Fate::AcceptedNever)
+    }
+
+    /// What the engine is told, once something comes back or the time is over.
+    pub fn answer(&self) -> Option<Vec<PairOutcome>> {
+        let all = |outcome: Outcome| {
+            let one = |pair: &_| PairOutcome { pair: *pair, outcome: outcome.clone() };
+            Some(self.command.pairs().iter().map(one).collect())
+        };
+        match self.fate {
+            Fate::Normal => self.outcomes.clone(),
+            Fate::LostRequest => all(Outcome::Unknown { why: "no answer".to_owned() }),
+            Fate::LostReply => {
+                self.outcomes.as_ref().and_then(|_| all(Outcome::Unknown { why: "no answer".to_owned() }))
+            }
+            Fate::AcceptedLate | Fate::AcceptedNever => all(Outcome::Accepted),
+            Fate::Busy => all(Outcome::Refused(ArrayRefusal {
+                class: ErrorClass::Busy,
+                code: "E5327".to_owned(),
+                text: "busy".into(),
+            })),
+        }
+    }
+}
+
+pub struct World {
+    pub arrays: Memory,
+    pub boxes: [BoxId; 2],
+    pub sources: Vec<VolumeId>,
+    pub targets: Vec<VolumeId>,
+    /// Volumes of another program.
+    pub others: Vec<VolumeId>,
+    pub wires: Vec<Wire>,
+    sent: u64,
+}
+
+impl World {
+    pub fn new(rng: &mut Rng) -> Self {
+        let mut arrays = Memory::new();
+        let boxes = ["DX1", "DX2"].map(|name| arrays.add_box(&name.parse().unwrap()).unwrap());
+        arrays.core_mut().add_path(boxes[0], boxes[1]).unwrap();
+        let mut add = |at: usize, olu: u32| arrays.add_volume(boxes[at], Some(Olu(olu)), "", BLOCKS).unwrap();
+        let sources = vec![add(0, 0x10), add(0, 0x11), add(1, 0x10)];
+        let near = rng.u32(3..=5);
+        let places = (0..near).map(|n| (0, n)).chain((0..2).map(|n| (1, n)));
+        let targets = places.map(|(at, n)| add(at, 0x20 + n)).collect();
+        let others = vec![add(0, 0x80), add(1, 0x80)];
+        Self { arrays, boxes, sources, targets, others, wires: Vec::new(), sent: 0 }
+    }
+
+    /// All contents are unlike each other from the start; this makes them more so.
+    pub fn host_write(&mut self, rng: &mut Rng) {
+        let volume = self.sources[rng.usize(..self.sources.len())];
+        // A write may be refused, as when a path is down and the split is by hand.
+        let _ = self.arrays.write(volume, rng.u32(..REGIONS as u32));
+    }
+
+    pub fn copy(&mut self, regions: u64) {
+        self.arrays.advance(Blocks(regions * REGION_BLOCKS));
+    }
+
+    pub fn reading(&self, at: BoxId, now: Timestamp) -> Result<Reading, String> {
+        if self.arrays.core().reach(at).is_ok_and(|reach| !reach.answers) {
+            return Err("the array does not answer".to_owned());
+        }
+        self.arrays.core().reading(at, now).map_err(|error| error.to_string())
+    }
+
+    pub fn send(&mut self, operation: OperationId, array: BoxId, command: Command, fate: Fate) -> u64 {
+        self.sent += 1;
+        let accepted = matches!(fate, Fate::AcceptedLate | Fate::AcceptedNever);
+        let fate = if accepted && !self.would_be_accepted(array, &command) { Fate::Normal } else { fate };
+        let number = self.sent;
+        self.wires.push(Wire { number, operation, array, command, fate, outcomes: None, lost_after: None });
+        number
+    }
+
+    /// Only a suspend goes on after its answer, and an array answers so only when it has checked that it may begin.
+    fn would_be_accepted(&self, array: BoxId, command: &Command) -> bool {
+        let Command::Suspend { pairs, force, .. } = command else { return false };
+        pairs.iter().all(|pair| self.arrays.core().may_suspend(array, pair, *force).is_ok())
+    }
+
+    /// A command that can reach its array now.
+    pub fn arriving(&self, rng: &mut Rng) -> Option<usize> {
+        let arriving: Vec<usize> =
+            (0..self.wires.len()).filter(|&at| self.wires[at].will_arrive() && self.may_arrive(at)).collect();
+        (!arriving.is_empty()).then(|| arriving[rng.usize(..arriving.len())])
+    }
+
+    /// What an array accepted is done after its answer, not before.
+    fn may_arrive(&self, at: usize) -> bool {
+        self.wires[at].fate != Fate::AcceptedLate || self.wires[at].lost_after.is_some()
+    }
+
+    /// Lets a command act. The outcomes are the array's.
+    pub fn act(&mut self, at: usize, now: Timestamp) -> Vec<PairOutcome> {
+        let wire = &self.wires[at];
+        let reply = self.arrays.execute(wire.array, &wire.command, REQUESTOR, now);
+        let outcomes = match reply {
+            Reply::Answered(outcomes) | Reply::Late(outcomes, _) => outcomes,
+            reply => outcomes_of(reply, &wire.command),
+        };
+        let wire = &mut self.wires[at];
+        wire.outcomes = Some(outcomes.clone());
+        if wire.lost_after.is_some() {
+            self.wires.remove(at);
+        }
+        outcomes
+    }
+
+    /// Nobody waits for these answers any more; what is on its way may still arrive for a moment.
+    pub fn abandon(&mut self, now: Timestamp, moment: i64, whose: impl Fn(&Wire) -> bool) {
+        for wire in self.wires.iter_mut().filter(|wire| whose(wire) && wire.lost_after.is_none()) {
+            wire.lost_after = Some(now.plus_millis(moment));
+        }
+        self.forget(now);
+    }
+
+    /// Drops what has arrived, or never will.
+    pub fn forget(&mut self, now: Timestamp) {
+        self.wires.retain(|wire| wire.lost_after.is_none_or(|until| wire.will_arrive() && now <= until));
+    }
+
+    pub fn nothing_on_its_way(&self) -> bool {
+        self.wires.is_empty()
+    }
+
+    /// The engine has its answer. What was accepted is done a little later.
+    pub fn answered(&mut self, number: u64, now: Timestamp) {
+        let accepted = LIMITS.accepted.as_millis() as i64 / 2;
+        self.abandon(now, accepted, |wire| wire.number == number);
+    }
+
+    /// All faults end. What they did stays.
+    pub fn heal(&mut self, now: Timestamp) {
+        for at in self.boxes {
+            self.arrays.core_mut().inject(at, Fault::Clear).unwrap();
+        }
+        self.arrays.core_mut().set_path(self.boxes[0], self.boxes[1], true).unwrap();
+        for wire in &mut self.wires {
+            if wire.lost_after.is_none() && wire.outcomes.is_none() && wire.fate != Fate::LostRequest {
+                wire.fate = Fate::Normal;
+            }
+        }
+        self.forget(now);
+    }
+
+    /// The live sessions that the engine made, by source.
+    pub fn live_of(&self, source: VolumeId) -> usize {
+        let live = |status| matches!(status, Status::Reserved | Status::Active | Status::Halted);
+        let ours = self.arrays.core().sessions().filter(|session| session.requestor.raw() == REQUESTOR);
+        ours.filter(|session| session.pair.source == source && live(session.status)).count()
+    }
+}
