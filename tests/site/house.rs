@@ -207,3 +207,8 @@ pub fn host_program(name: &str) -> Option<PathBuf> {
     let folders = std::env::split_paths(&path).chain(["/sbin".into(), "/usr/sbin".into()]);
     folders.map(|folder| folder.join(name)).find(|file| file.is_file())
 }
+
+/// Asks a process to end. Whoever started it waits for it.
+pub fn kill_softly(pid: u32) {
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::TERM).unwrap();
+}

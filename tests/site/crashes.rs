@@ -1,0 +1,69 @@
+//! SIGKILL for the engine in the middle of operations and for the array in the middle of copies: nothing is lost.
+
+use super::lab::{Lab, rounds};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A moment that differs from round to round: early, late, and between.
+fn moment(round: u32, most: u64) -> Duration {
+    Duration::from_millis(fastrand::Rng::with_seed(u64::from(round)).u64(0..most))
+}
+
+#[test]
+fn the_engine_is_killed_during_operations_and_no_generation_is_lost_or_invented() {
+    let lab = Lab::of(1, 4, 1);
+    lab.policy("t1", 2, "suspend");
+    let mut bytes: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+    for round in 0..rounds() {
+        lab.run(&format!("array write A1/0x1 --scatter 4 --seed {round}")).ends(0);
+        let start = lab.spawn("sync start t1 --yes --ensure --wait");
+        std::thread::sleep(moment(round * 2, 60));
+        lab.kill_engine();
+        start.end();
+        lab.run("sync start t1 --yes --ensure --wait").ends(0);
+
+        let source = lab.bytes("A1/0x1");
+        let before = lab.kept("t1");
+        let backup = lab.spawn("backup t1 --yes");
+        std::thread::sleep(moment(round * 2 + 1, 60));
+        lab.kill_engine();
+        let told = backup.end();
+        lab.wait_for("recovery", |status| {
+            status["operations"].as_array().unwrap().iter().all(|operation| !operation["end"].is_null())
+        });
+        let kept = lab.kept("t1");
+        let is_new = kept.first().map(|(version, _)| *version) > before.first().map(|(version, _)| *version);
+        assert!(is_new || told.exit != 0, "round {round}: a backup that was said to be done is not there: {told:?}");
+        if is_new {
+            assert!(lab.bytes(&kept[0].1) == source, "round {round}: v{} is not what was backed up", kept[0].0);
+            bytes.insert(kept[0].0, source);
+        }
+        for (version, place) in &kept {
+            assert!(lab.bytes(place) == bytes[version], "round {round}: v{version} on {place} has changed");
+        }
+        assert!((before.len().min(2)..=2).contains(&kept.len()), "round {round}: {before:?} {kept:?}");
+    }
+    let sessions = lab.status()["sessions"].as_array().unwrap().clone();
+    assert!(sessions.iter().all(|session| session["ours"] == true), "{sessions:#?}");
+    lab.run("audit verify").ends(0);
+}
+
+#[test]
+fn the_array_is_killed_during_copies_and_both_sides_become_the_same() {
+    let lab = Lab::of(1, 1, 8);
+    lab.run("array write A1/0x1 --length 8MiB --seed 1").ends(0);
+    lab.synchronize("t1");
+    for round in 0..rounds() {
+        lab.run("sync suspend t1 --yes --ensure").ends(0);
+        lab.run(&format!("array write A1/0x1 --scatter 60 --seed {round}")).ends(0);
+        lab.run("array rate 8MiB").ends(0);
+        lab.run("sync start t1 --yes").ends(0);
+        lab.run(&format!("array write A1/0x1 --scatter 10 --seed {}", round + 1_000)).ends(0);
+        std::thread::sleep(moment(round, 120));
+        lab.kill_arrays();
+        lab.run("array rate none").ends(0);
+        lab.wait_for_state("t1", "equivalent");
+        lab.run("sync suspend t1 --yes").ends(0);
+        assert!(lab.bytes("A1/0x1") == lab.bytes("A1/0x21"), "round {round}: the sides differ");
+    }
+}

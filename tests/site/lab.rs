@@ -1,0 +1,175 @@
+//! A configured site with two embedded arrays, `A1` and `A2`, and short ways to say what tests say often.
+
+use super::house::{DEADLINE, House, Ran};
+use serde_json::Value;
+use std::ops::{Deref, Range};
+use std::path::PathBuf;
+use std::time::Instant;
+
+const CONFIG: &str = r#"
+site = "lab"
+
+[[array]]
+name = "A1"
+driver = "embedded"
+
+[[array]]
+name = "A2"
+driver = "embedded"
+
+[engine]
+poll = "200ms"
+"#;
+
+pub struct Lab {
+    house: House,
+}
+
+impl Deref for Lab {
+    type Target = House;
+
+    fn deref(&self) -> &House {
+        &self.house
+    }
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        let house = House::new();
+        std::fs::write(house.home().config_file(), CONFIG).unwrap();
+        house.run("array create A1").ends(0);
+        house.run("array create A2").ends(0);
+        Self { house }
+    }
+
+    /// Transaction volumes `t1`, `t2`, ... and so many backup volumes, all on `A1` and of one size.
+    pub fn of(transactions: u32, backups: u32, mib: u32) -> Self {
+        let lab = Self::new();
+        for number in 1..=transactions {
+            lab.transaction(&format!("t{number}"), "A1", number, mib);
+        }
+        lab.backups("A1", 0x21..0x21 + backups, mib);
+        lab
+    }
+
+    pub fn volume(&self, array: &str, olu: u32, mib: u32) -> String {
+        let ran = self.run(&format!("array create {array} --size {mib}MiB --olu {olu:#X}").replace("0X", "0x"));
+        ran.ends(0);
+        format!("{array}/0x{olu:X}")
+    }
+
+    pub fn transaction(&self, name: &str, array: &str, olu: u32, mib: u32) -> String {
+        let place = self.volume(array, olu, mib);
+        self.seen(&place);
+        self.run(&format!("volume add --transaction {place} --name {name} --yes")).ends(0);
+        place
+    }
+
+    pub fn backups(&self, array: &str, olus: Range<u32>, mib: u32) {
+        for olu in olus {
+            let place = self.volume(array, olu, mib);
+            self.seen(&place);
+            self.run(&format!("volume add --backup {place} --yes")).ends(0);
+        }
+    }
+
+    /// Waits until the engine has read a volume that was just made.
+    pub fn seen(&self, place: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let list = self.json("volume list");
+            let of = |part: &str| list[part].as_array().unwrap().iter().any(|volume| volume["location"] == place);
+            if ["unregistered", "pool", "transaction_volumes"].into_iter().any(of) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{place} is not seen: {list:#}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
+    pub fn policy(&self, name: &str, generations: u32, mode: &str) -> Ran {
+        self.run(&format!(
+            "policy set {name} --generations {generations} --interval 1 --mode {mode} --yes --json"
+        ))
+        .ends(0)
+    }
+
+    /// Synchronizes until equivalence, and gives the plan's first step: `start-full` or `resume`.
+    #[track_caller]
+    pub fn synchronize(&self, name: &str) -> String {
+        let done = self.run(&format!("sync start {name} --wait --yes --json")).ends(0).json();
+        done["plan"]["items"][0]["steps"][0]["step"].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub fn back_up(&self, name: &str) {
+        self.run(&format!("backup {name} --yes")).ends(0);
+    }
+
+    /// The entry of a transaction volume in the status.
+    pub fn entry<'a>(&self, status: &'a Value, name: &str) -> &'a Value {
+        let volumes = status["transaction_volumes"].as_array().unwrap();
+        volumes.iter().find(|volume| volume["name"] == name).unwrap()
+    }
+
+    pub fn wait_for_state(&self, name: &str, state: &str) -> Value {
+        self.wait_for(&format!("{name} {state}"), |status| self.entry(status, name)["state"] == state)
+    }
+
+    /// The kept generations of a transaction volume, newest first: version and place.
+    pub fn kept(&self, name: &str) -> Vec<(u64, String)> {
+        let history = self.json(&format!("history {name}"));
+        let generations = history["generations"].as_array().unwrap().iter();
+        let kept = generations.filter(|generation| generation["kept"] == true);
+        kept.map(|generation| {
+            let place = generation["backup_volume"]["location"].as_str().unwrap().to_owned();
+            (generation["version"].as_u64().unwrap(), place)
+        })
+        .collect()
+    }
+
+    pub fn image(&self, place: &str) -> PathBuf {
+        let list = self.json("array volumes");
+        let volumes = list["volumes"].as_array().unwrap();
+        let (array, olu) = place.split_once('/').unwrap();
+        let number = u64::from_str_radix(olu.trim_start_matches("0x"), 16).unwrap();
+        let is = |volume: &&Value| {
+            let id = volume["id"].as_str().unwrap_or_default();
+            volume["array"] == array && id.rsplit("/0x").next().and_then(|hex| u64::from_str_radix(hex, 16).ok()) == Some(number)
+        };
+        let found = volumes.iter().find(is).unwrap_or_else(|| panic!("no {place} in {list:#}"));
+        PathBuf::from(found["image"].as_str().unwrap())
+    }
+
+    pub fn bytes(&self, place: &str) -> Vec<u8> {
+        std::fs::read(self.image(place)).unwrap()
+    }
+
+    /// The document of a refusal: exit status 3 and this code.
+    #[track_caller]
+    pub fn refused(&self, words: &str, code: &str) -> Value {
+        let document = self.run(&format!("{words} --json")).ends(3).json();
+        assert_eq!(document["error"]["code"], code, "{document:#}");
+        document
+    }
+
+    /// Takes a remedy as its command line, agreeing to whatever its plan wants confirmed.
+    #[track_caller]
+    pub fn take(&self, remedy: &Value) {
+        let mut words: Vec<String> =
+            remedy["command"].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect();
+        let with = |more: &[&str]| [words.clone(), more.iter().map(|word| (*word).to_owned()).collect()].concat();
+        let plan = self.run_words(&with(&["--dry-run", "--json"])).ends(0).json();
+        words = with(&["--yes"]);
+        if let Some(name) = plan["plan"]["confirmation"]["name"].as_str() {
+            assert_eq!(remedy["destroys"], true, "{remedy:#}");
+            words.extend(["--confirm".to_owned(), name.to_owned()]);
+        }
+        self.run_words(&words).ends(0);
+    }
+}
+
+/// Rounds of tests that kill processes: few on a developer's machine, many where time is no matter.
+pub fn rounds() -> u32 {
+    std::env::var("ECDECK_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(4)
+}
