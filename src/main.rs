@@ -4,9 +4,12 @@ use clap::Parser;
 use ecdeck::catalog::anchor::FileAnchor;
 use ecdeck::cli::link::{EngineLine, House, Link, Need, Pending};
 use ecdeck::cli::{CommandLine, Exit, Trouble};
+use ecdeck::config::{Glyphs, Theme};
 use ecdeck::console::app::Settings;
+use ecdeck::console::glyphs::GlyphMode;
 use ecdeck::console::keys::KeyMap;
 use ecdeck::console::run::run;
+use ecdeck::console::theme::ThemeName;
 use ecdeck::engine::client::{Lifeline, Start};
 use ecdeck::model::event::ChainHead;
 use ecdeck::process::paths::{DEMO_VARIABLE, Home};
@@ -14,6 +17,7 @@ use ecdeck::serve;
 use ecdeck::site::{NoSite, Site, Wish, choose};
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 fn main() -> ExitCode {
     let line = CommandLine::parse();
@@ -21,7 +25,7 @@ fn main() -> ExitCode {
         return console(&line);
     };
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(ecdeck::cli::run(verb, &Wiring { line: &line })).into(),
+        Ok(runtime) => runtime.block_on(ecdeck::cli::run(verb, &Wiring::new(&line))).into(),
         Err(error) => {
             eprintln!("ecdeck: no runtime: {error}");
             Exit::Failed.into()
@@ -31,15 +35,15 @@ fn main() -> ExitCode {
 
 /// The console, on the site that a reading verb would take.
 fn console(line: &CommandLine) -> ExitCode {
-    let wiring = Wiring { line };
-    let opened = wiring.site(false).and_then(|site| {
+    let wiring = Wiring::new(line);
+    let opened = has_terminal().and_then(|()| wiring.site(false)).and_then(|site| {
+        let (settings, keys) = looks(line, &site)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Trouble::usage(format!("no runtime: {error}")))?;
-        let settings = Settings::from_environment(line.read_only, line.slow);
         let start = Start::IfNeeded { arguments: serve_arguments(&site) };
         runtime.block_on(async {
             let engine = Lifeline::open(site.home().clone(), start);
-            run(settings, KeyMap::default(), engine).await.map_err(|error| Trouble::usage(error.to_string()))
+            run(settings, keys, engine).await.map_err(|error| Trouble::usage(error.to_string()))
         })
     });
     match opened {
@@ -51,12 +55,50 @@ fn console(line: &CommandLine) -> ExitCode {
     }
 }
 
+fn has_terminal() -> Result<(), Trouble> {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    Err(Trouble::usage(
+        "the console needs a terminal; without one, `ecdeck status` shows the site, `ecdeck status --json` for scripts, and \
+         `ecdeck --help` lists the other commands",
+    ))
+}
+
+/// How the console looks and which keys it hears: the environment's word on colours goes first, then the configuration.
+fn looks(line: &CommandLine, site: &Site) -> Result<(Settings, KeyMap), Trouble> {
+    let config = serve::configuration(site).map_err(Trouble::usage)?.console;
+    let mut settings = Settings::from_environment(line.read_only, line.slow || config.slow);
+    settings.theme = match (settings.theme, config.theme) {
+        (ThemeName::Plain, _) | (_, Theme::None) => ThemeName::Plain,
+        (_, Theme::Light) => ThemeName::Light,
+        (_, Theme::Sixteen) => ThemeName::Sixteen,
+        (suggested, Theme::Dark) => suggested,
+    };
+    settings.glyphs = match config.glyphs {
+        Glyphs::Auto => settings.glyphs,
+        Glyphs::Unicode => GlyphMode::Unicode,
+        Glyphs::Safe => GlyphMode::Safe,
+        Glyphs::Ascii => GlyphMode::Ascii,
+    };
+    let keys: Vec<(&str, String)> =
+        config.keys.iter().map(|(command, binding)| (command.as_str(), binding.keys.join(" "))).collect();
+    let keys = KeyMap::with_bindings(keys.iter().map(|(command, keys)| (*command, keys.as_str())));
+    Ok((settings, keys.map_err(|error| Trouble::usage(format!("console.keys: {error}")))?))
+}
+
 /// What the verbs are wired to.
 struct Wiring<'a> {
     line: &'a CommandLine,
+    /// Whether the site that was opened is the demonstration; not known before.
+    demo: OnceLock<bool>,
 }
 
-impl Wiring<'_> {
+impl<'a> Wiring<'a> {
+    fn new(line: &'a CommandLine) -> Self {
+        Self { line, demo: OnceLock::new() }
+    }
+
     fn wish(&self) -> Wish {
         Wish {
             demo: self.line.demo || demo_in_environment(),
@@ -69,7 +111,9 @@ impl Wiring<'_> {
 
     fn choose(&self, wish: &Wish) -> Result<Site, Trouble> {
         let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
-        choose(&home, wish).map_err(|error| no_site(&error))
+        let site = choose(&home, wish).map_err(|error| no_site(&error))?;
+        let _ = self.demo.set(site.is_demonstration());
+        Ok(site)
     }
 
     fn site(&self, changes: bool) -> Result<Site, Trouble> {
@@ -125,6 +169,6 @@ impl House for Wiring<'_> {
     }
 
     fn is_demo(&self) -> bool {
-        self.site(false).is_ok_and(|site| site.is_demonstration())
+        self.demo.get().copied().unwrap_or_else(|| self.wish().demo)
     }
 }

@@ -150,7 +150,8 @@ impl Link {
     /// Asks, and makes an engine that could not into a trouble.
     pub async fn ask(&mut self, ask: Ask) -> Result<Answer, Trouble> {
         match self.0.ask(ask).await? {
-            Answer::Failed { why } => Err(Trouble::failed(why)),
+            Answer::Failed { why, code: Some(code) } => Err(Trouble::coded(code, format!("{why} ({code})"))),
+            Answer::Failed { why, code: None } => Err(Trouble::failed(why)),
             answer => Ok(answer),
         }
     }

@@ -1,6 +1,7 @@
 //! What engine and clients say to each other: one JSON document a frame.
 
 use crate::catalog::sql::FORMAT;
+use crate::model::codes::Code;
 use crate::model::event::{ChainHead, Event};
 use crate::model::identity::VolumeId;
 use crate::model::plan::{Digest, Plan, Refusal};
@@ -122,6 +123,9 @@ pub enum Answer {
     /// The engine could not: a sentence with what to do.
     Failed {
         why: String,
+        /// The code of the cause, where it has one.
+        #[serde(default)]
+        code: Option<Code>,
     },
 }
 

@@ -125,7 +125,10 @@ impl Runner {
                     Ok(plan) => Answer::PlanChanged(self.planned(plan, snapshot.sequence)),
                 })
             }
-            Err(error) => Err(Answer::Failed { why: format!("nothing was done: {error}") }),
+            Err(error) => Err(Answer::Failed {
+                why: format!("nothing was done: {error}"),
+                code: Some(Code::CATALOGUE_UNAVAILABLE),
+            }),
         }
     }
 
@@ -256,12 +259,14 @@ impl Runner {
                             ends.push((id, end));
                             break;
                         }
-                        Ok(None) => return Answer::Failed { why: format!("there is no operation {id}") },
-                        Err(error) => return Answer::Failed { why: error.to_string() },
+                        Ok(None) => return Answer::Failed { why: format!("there is no operation {id}"), code: None },
+                        Err(error) => {
+                            return Answer::Failed { why: error.to_string(), code: Some(Code::CATALOGUE_UNAVAILABLE) };
+                        }
                     }
                 }
                 if news.changed().await.is_err() {
-                    return Answer::Failed { why: "the engine is ending".to_owned() };
+                    return Answer::Failed { why: "the engine is ending".to_owned(), code: None };
                 }
             }
         }

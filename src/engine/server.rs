@@ -7,6 +7,7 @@ use super::roles::Roles;
 use super::runner::Runner;
 use crate::catalog::{CatalogueError, EventRange, HistoryQuery};
 use crate::model::actor::Actor;
+use crate::model::codes::Code;
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot_change::SnapshotChange;
 use crate::process::frames::{FrameError, FrameReader, encode, greet};
@@ -113,7 +114,8 @@ impl Server {
 
     async fn answer(&self, ask: Ask, actor: &Actor) -> Answer {
         if !self.roles.admits(actor) {
-            return Answer::Failed { why: format!("{actor} has no role on this site: ask an administrator for one") };
+            let why = format!("{actor} has no role on this site: ask an administrator for one");
+            return Answer::Failed { why, code: Some(Code::NOT_AUTHORISED) };
         }
         let catalogue = self.ledger.catalogue();
         match ask {
@@ -142,7 +144,8 @@ impl Server {
 }
 
 fn or_why<T>(result: Result<T, CatalogueError>, answer: impl FnOnce(T) -> Answer) -> Answer {
-    result.map_or_else(|error| Answer::Failed { why: error.to_string() }, answer)
+    result
+        .map_or_else(|error| Answer::Failed { why: error.to_string(), code: Some(Code::CATALOGUE_UNAVAILABLE) }, answer)
 }
 
 /// Counts a client for as long as it is there.

@@ -20,7 +20,8 @@ fn it_is_there_at_once_and_every_state_of_life_is_on_it() {
         assert!(volumes.iter().any(|volume| volume["state"] == state), "nothing is {state}: {status:#}");
     }
     assert!(volumes.iter().any(|volume| volume["overdue_days"].as_u64() > Some(0)));
-    let error = status["sessions"].as_array().unwrap().iter().find(|session| session["status"] == "error-suspended").unwrap();
+    let error =
+        status["sessions"].as_array().unwrap().iter().find(|session| session["status"] == "error-suspended").unwrap();
     assert_eq!(error["error"], "0xBA");
     let percent = |status: &serde_json::Value| {
         let sessions = status["sessions"].as_array().unwrap();
@@ -83,7 +84,9 @@ fn the_equivalent_volume_can_be_backed_up_at_once_by_who_means_the_demonstration
 #[test]
 fn every_document_of_it_is_marked() {
     let house = House::new();
-    for words in ["status", "volume list", "policy show", "history", "audit show", "audit verify", "array list", "array volumes"] {
+    for words in
+        ["status", "volume list", "policy show", "history", "audit show", "audit verify", "array list", "array volumes"]
+    {
         let document = house.json(words);
         assert_eq!(document["demo"], true, "{words}");
         assert_eq!(document["schema"], 1, "{words}");

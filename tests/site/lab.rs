@@ -88,10 +88,8 @@ impl Lab {
     }
 
     pub fn policy(&self, name: &str, generations: u32, mode: &str) -> Ran {
-        self.run(&format!(
-            "policy set {name} --generations {generations} --interval 1 --mode {mode} --yes --json"
-        ))
-        .ends(0)
+        self.run(&format!("policy set {name} --generations {generations} --interval 1 --mode {mode} --yes --json"))
+            .ends(0)
     }
 
     /// Synchronizes until equivalence, and gives the plan's first step: `start-full` or `resume`.
@@ -135,7 +133,8 @@ impl Lab {
         let number = u64::from_str_radix(olu.trim_start_matches("0x"), 16).unwrap();
         let is = |volume: &&Value| {
             let id = volume["id"].as_str().unwrap_or_default();
-            volume["array"] == array && id.rsplit("/0x").next().and_then(|hex| u64::from_str_radix(hex, 16).ok()) == Some(number)
+            volume["array"] == array
+                && id.rsplit("/0x").next().and_then(|hex| u64::from_str_radix(hex, 16).ok()) == Some(number)
         };
         let found = volumes.iter().find(is).unwrap_or_else(|| panic!("no {place} in {list:#}"));
         PathBuf::from(found["image"].as_str().unwrap())

@@ -127,11 +127,15 @@ fn rounds(mode: &str) {
         assert_eq!(kept.len(), GENERATIONS.min(round as usize), "{kept:?}");
         assert_eq!(kept[0].0, round, "the newest is the one that was just taken");
         assert!(lab.bytes("A1/0x1") == lab.bytes(&kept[0].1), "round {round}");
-        assert!(before.iter().all(|(_, place)| *place != kept[0].1), "a kept generation was overwritten: {before:?} {kept:?}");
+        assert!(
+            before.iter().all(|(_, place)| *place != kept[0].1),
+            "a kept generation was overwritten: {before:?} {kept:?}"
+        );
         assert_eq!(kept[1..], before[..kept.len() - 1], "the oldest is given up, nothing else");
     }
     let history = lab.json("history t1");
-    let released = history["generations"].as_array().unwrap().iter().filter(|entry| entry["released_why"] == "retention");
+    let released =
+        history["generations"].as_array().unwrap().iter().filter(|entry| entry["released_why"] == "retention");
     assert_eq!(released.count(), 10 - GENERATIONS);
     let sessions = lab.status()["sessions"].as_array().unwrap().len();
     assert_eq!(sessions, if mode == "suspend" { GENERATIONS + 1 } else { 0 });

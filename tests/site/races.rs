@@ -40,9 +40,12 @@ fn of_twelve_started_at_once_nine_run_and_three_say_why() {
     assert!(operations.iter().all(|operation| operation["end"]["end"] == "done"), "{document:#}");
     let refused = document["refused"].as_array().unwrap();
     assert_eq!(refused.len(), 3);
-    assert!(refused.iter().all(|refusal| refusal["code"] == "ecd-1201" && !refusal["reason"].as_str().unwrap().is_empty()));
+    assert!(
+        refused.iter().all(|refusal| refusal["code"] == "ecd-1201" && !refusal["reason"].as_str().unwrap().is_empty())
+    );
     let status = lab.status();
-    let equivalent = status["transaction_volumes"].as_array().unwrap().iter().filter(|volume| volume["state"] == "equivalent");
+    let equivalent =
+        status["transaction_volumes"].as_array().unwrap().iter().filter(|volume| volume["state"] == "equivalent");
     assert_eq!(equivalent.count(), 9);
 }
 

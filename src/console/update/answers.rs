@@ -30,7 +30,7 @@ pub fn take(app: &mut App, ticket: u64, answer: Answer) -> Vec<Effect> {
             app.dialogs.truncate(at);
             tell(app, Severity::Info, "it is so already");
         }
-        Answer::Failed { why } => {
+        Answer::Failed { why, .. } => {
             app.dialogs.truncate(at);
             let title = "The engine could not".to_owned();
             app.dialogs.push(Dialog::Text(TextDialog { title, text: why, severity: Severity::Problem, scroll: 0 }));

@@ -229,7 +229,7 @@ async fn nothing_is_sent_while_the_catalogue_is_full_and_all_goes_on_when_it_is_
     let plan = planned(&client, &request).await.plan;
     house.disk.full.store(true, Ordering::SeqCst);
     let answer = agree(&client, &request, &plan).await;
-    assert!(matches!(&answer, Answer::Failed { why } if why.contains("full")), "{answer:?}");
+    assert!(matches!(&answer, Answer::Failed { why, .. } if why.contains("full")), "{answer:?}");
     assert_eq!(house.gate.commands.load(Ordering::SeqCst), 0);
     house.disk.full.store(false, Ordering::SeqCst);
     // Full again in mid-operation, while the answer is on its way: the outcome waits for the disk and is not lost.
