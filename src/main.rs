@@ -168,6 +168,25 @@ impl House for Wiring<'_> {
         })
     }
 
+    /// Arrays may be made before there is a configuration that names them; only reading goes to the demonstration then.
+    fn arrays_home(&self, need: Need) -> Result<Home, Trouble> {
+        let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
+        if self.wish().demo {
+            Ok(home.demonstration())
+        } else if need == Need::Changing || home.arrays_dir().exists() {
+            Ok(home)
+        } else {
+            Ok(self.site(false)?.home().clone())
+        }
+    }
+
+    fn serve_arrays(&self, detached: bool) -> Pending<'_, Result<(), Trouble>> {
+        Box::pin(async move {
+            let served = serve::arrays(&self.arrays_home(Need::Changing)?, detached).await;
+            served.map_err(|error| Trouble::not_reachable(error.to_string()))
+        })
+    }
+
     fn is_demo(&self) -> bool {
         self.demo.get().copied().unwrap_or_else(|| self.wish().demo)
     }

@@ -3,10 +3,10 @@
 use crate::catalog::Catalogue;
 use crate::catalog::anchor::{Anchor, Anchored, FileAnchor, SyslogAnchor};
 use crate::catalog::sql::{FORMAT, OpenOptions, SqlCatalogue};
-use crate::config::{Array, Config, ControlPlane};
+use crate::config::{Array, Config, ControlPlane, Log};
 use crate::demo;
 use crate::driver::Driver;
-use crate::driver::emulated::driver::Embedded;
+use crate::driver::emulated::{self, driver::Embedded};
 use crate::engine::operation::Limits;
 use crate::engine::serve::{ServeError, serve};
 use crate::engine::{ConfiguredArray, Roles, Settings, now};
@@ -14,6 +14,7 @@ use crate::logs;
 use crate::model::catalogue_url::CataloguePlace;
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::snapshot;
+use crate::process::life;
 use crate::process::paths::Home;
 use crate::site::Site;
 use std::path::{Path, PathBuf};
@@ -88,6 +89,16 @@ async fn make_once(site: &Site, catalogue: &dyn Catalogue) -> Result<(), ServeEr
         catalogue.commit(Vec::new(), vec![NewEvent::by_engine(now(), made)]).await?;
     }
     Ok(())
+}
+
+/// Serves the home's embedded arrays until asked to end.
+pub async fn arrays(home: &Home, detached: bool) -> Result<(), emulated::server::ServeError> {
+    let ready = detached.then(life::detach);
+    // A log that cannot be written is no reason to stop copying.
+    let log = logs::start(&Log::default(), &home.log_dir(), "arrays").ok();
+    let served = emulated::server::serve(home, ready).await;
+    drop(log);
+    served
 }
 
 /// The catalogue, its audit anchored outside.

@@ -1,5 +1,6 @@
 //! What can be typed: the tree of verbs and options, as clap reads it.
 
+use super::array_arguments::{ArrayVerb, Create};
 use crate::model::codes::Code;
 use crate::model::identity::Name;
 use crate::model::records::{BackupMode, Policy};
@@ -66,6 +67,11 @@ pub enum Verb {
     },
     /// What a code means and what to do
     Explain(Explain),
+    /// The embedded arrays: volumes, hosts' writes, faults
+    Array {
+        #[command(subcommand)]
+        verb: ArrayVerb,
+    },
     /// Run the engine in the foreground, as a service manager does
     Serve(Serve),
     /// Completions for a shell
@@ -353,6 +359,13 @@ impl Verb {
             Self::Policy { verb: PolicyVerb::Set { change, .. } }
             | Self::Volume { verb: VolumeVerb::Add { change, .. } | VolumeVerb::Remove { change, .. } } => change.json,
             Self::Sync { verb } => verb.change().json,
+            Self::Array { verb } => match verb {
+                ArrayVerb::List { json }
+                | ArrayVerb::Volumes { json, .. }
+                | ArrayVerb::Fingerprint { json, .. }
+                | ArrayVerb::Create(Create { json, .. }) => *json,
+                _ => false,
+            },
             Self::Audit { verb: Audit::Export { .. } } | Self::Serve(_) | Self::Completions { .. } | Self::Man => false,
         }
     }

@@ -36,6 +36,12 @@ pub trait House: Send + Sync {
     /// Is the site's engine until asked to end. `detached`: a command started it.
     fn serve(&self, detached: bool) -> Pending<'_, Result<(), Trouble>>;
 
+    /// The home whose embedded arrays a verb is about.
+    fn arrays_home(&self, need: Need) -> Result<Home, Trouble>;
+
+    /// Is the embedded arrays' process until asked to end. `detached`: a command started it.
+    fn serve_arrays(&self, detached: bool) -> Pending<'_, Result<(), Trouble>>;
+
     /// Whether documents are marked as the demonstration's.
     fn is_demo(&self) -> bool;
 }

@@ -5,6 +5,8 @@
 
 mod agree;
 pub mod arguments;
+mod array;
+pub mod array_arguments;
 mod audit;
 mod backup;
 mod change;
@@ -62,6 +64,7 @@ async fn dispatch(verb: &Verb, house: &dyn House) -> Result<Exit, Trouble> {
         Verb::Volume { verb } => volume::run(verb, house).await,
         Verb::Sync { verb } => sync::run(verb, &mut house.open(Need::Changing).await?).await,
         Verb::Backup(asked) => backup::run(asked, &mut house.open(Need::Changing).await?).await,
+        Verb::Array { verb } => array::run(verb, house).await,
         Verb::Serve(asked) => house.serve(asked.detached).await.map(|()| Exit::Done),
     }
 }

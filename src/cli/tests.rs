@@ -10,6 +10,7 @@ use crate::model::event::ChainHead;
 use crate::model::plan::plan;
 use crate::model::records::OperationEnd;
 use crate::model::request::{Action, Request};
+use crate::process::paths::Home;
 use clap::Parser;
 
 impl House for Fake {
@@ -23,6 +24,14 @@ impl House for Fake {
 
     fn serve(&self, _detached: bool) -> Pending<'_, Result<(), Trouble>> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn arrays_home(&self, _need: Need) -> Result<Home, Trouble> {
+        Err(Trouble::usage("there are no arrays here"))
+    }
+
+    fn serve_arrays(&self, _detached: bool) -> Pending<'_, Result<(), Trouble>> {
+        Box::pin(async { Err(Trouble::usage("there are no arrays here")) })
     }
 
     fn is_demo(&self) -> bool {

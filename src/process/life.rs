@@ -162,6 +162,19 @@ pub fn wait_until_it_answers(place: &Place) -> Result<(), LifeError> {
     Ok(())
 }
 
+/// Waits until a server that was asked to end has let go of its place.
+pub fn wait_until_it_is_free(place: &Place) -> Result<(), LifeError> {
+    let deadline = Instant::now() + LONGEST_START;
+    while let Claim::Taken = claim(place)? {
+        if Instant::now() > deadline {
+            let why = io("waiting for the end of the server of", &place.lock);
+            return Err(why(std::io::ErrorKind::TimedOut.into()));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    Ok(())
+}
+
 /// Starts this same program as a server of its own session and waits until it says that it is ready.
 ///
 /// The server must call [`detach`] first, and [`Ready::say`] when its socket is bound.

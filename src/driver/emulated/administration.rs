@@ -5,8 +5,8 @@ use super::faults::Fault;
 use super::provision::provision;
 use super::rules::Reply;
 use super::wire::{
-    Administration, ArrayEntry, CopyFigures, Data, Failure, FailureKind, Overview, PathEntry, Request, SessionFault,
-    VolumeEntry,
+    Administration, ArrayEntry, CopyEntry, CopyFigures, Data, Failure, FailureKind, Overview, PathEntry, Request,
+    SessionFault, VolumeEntry,
 };
 use super::workload::seeded;
 use crate::model::identity::{BoxId, VolumeId};
@@ -144,8 +144,8 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
         }
         Administration::Copied { source, target } => {
             let pair = pair_of(arrays, &source, &target)?;
-            let state = arrays.data().state(pair).ok_or(ArraysError::Core(super::core::CoreError::NoSession(pair)))?;
-            value(&CopyFigures { pair, copied_regions: state.copied_regions, differing: state.dirty })
+            let missing = ArraysError::Core(super::core::CoreError::NoSession(pair));
+            value(&figures(arrays, &pair).ok_or(missing)?)
         }
         Administration::Provision(wanted) => done(provision(arrays, &wanted)?),
         // The server ends when it has answered.
@@ -201,6 +201,9 @@ fn all_volumes(arrays: &Arrays) -> Result<Vec<VolumeEntry>, ArraysError> {
         for (olu, volume) in &cabinet.volumes {
             let id = VolumeId { box_id, olu: *olu };
             let mine = core.sessions().filter(|session| session.touches(id));
+            let mine = mine.filter_map(|session| {
+                Some(CopyEntry { reading: session.reading(), figures: figures(arrays, &session.pair)? })
+            });
             entries.push(VolumeEntry {
                 id,
                 array: cabinet.name.clone(),
@@ -208,11 +211,16 @@ fn all_volumes(arrays: &Arrays) -> Result<Vec<VolumeEntry>, ArraysError> {
                 blocks: volume.blocks,
                 image: arrays.data().image(id)?,
                 workload: workloads.get(&id).cloned(),
-                sessions: mine.map(super::sessions::Session::reading).collect(),
+                sessions: mine.collect(),
             });
         }
     }
     Ok(entries)
+}
+
+fn figures(arrays: &Arrays, pair: &Pair) -> Option<CopyFigures> {
+    let state = arrays.data().state(*pair)?;
+    Some(CopyFigures { copied_regions: state.copied_regions, differing: state.dirty })
 }
 
 fn box_of(arrays: &Arrays, array: &str) -> Result<BoxId, ArraysError> {

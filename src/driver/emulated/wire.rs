@@ -4,7 +4,7 @@ use super::faults::Fault;
 use super::provision::Provision;
 use crate::model::copy::Command;
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
-use crate::model::session::{Pair, SessionReading};
+use crate::model::session::SessionReading;
 use crate::model::units::Blocks;
 use crate::model::untrusted::Untrusted;
 use crate::process::frames::Hello;
@@ -178,12 +178,20 @@ pub struct VolumeEntry {
     /// Writing into it past the array is not tracked.
     pub image: PathBuf,
     pub workload: Option<Work>,
-    pub sessions: Vec<SessionReading>,
+    pub sessions: Vec<CopyEntry>,
+}
+
+/// A session as its own box has it, with what its copying came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyEntry {
+    #[serde(flatten)]
+    pub reading: SessionReading,
+    #[serde(flatten)]
+    pub figures: CopyFigures,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyFigures {
-    pub pair: Pair,
     /// 64 KiB regions copied since the server started or the session began.
     pub copied_regions: u64,
     pub differing: Blocks,
