@@ -4,6 +4,7 @@
 //! answers take from the manuals and what is inferred stands in [`HELP`]. Real arrays never meet it.
 
 mod copies;
+pub mod executable;
 mod inventory;
 mod line;
 mod output;
@@ -35,6 +36,10 @@ Usage: ccm-emulation COMMAND ...      or a link to it that is named like the com
        acopc start | query | cancel -g GROUP [-p PAIR]
        accopy query -a ARRAY -type local|remote|odx|all | -a ARRAY -sa ARRAY -ta ARRAY
        Each takes -xml.
+       ccm-emulation install FOLDER HOME      makes links named like the commands, for the arrays of an ECDECK_HOME
+
+It works on the running arrays of ECDECK_HOME (ECDECK_DEMO=1: those of the demonstration), or of the home that the file
+ccm-emulation.home beside a link names, because ssh and sudo pass no environment on.
 
 From the manuals: the commands above but those named below, their -g, -a, -p (of start and query), -type, -transfer, -split,
 -recovery, -xml; the XML forms; the text tables; the words \"EC action not startup\", \"EC Executing\", \"Not set\", \"Copying\",
