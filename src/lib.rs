@@ -18,7 +18,7 @@
 //! | `console` | the terminal user interface | engine's client and protocol, model |
 //! | `cli` | the command line's verbs | engine's client and protocol, model, config, console, the embedded array's administration |
 //! | `demo`, `site` | the demonstration site; which site a command works on | catalog, config, driver, model, process |
-//! | `serve` | puts an engine together out of all that | everything but cli and console |
+//! | `drivers`, `serve` | the drivers of a configuration; an engine put together out of all that | everything but cli and console |
 //! | `config`, `logs` | config.toml, the log file | model, process |
 //!
 //! `tests/rules/walls.rs` reads the `use` lines and holds the house to this map.
@@ -29,6 +29,7 @@ pub mod config;
 pub mod console;
 pub mod demo;
 pub mod driver;
+pub mod drivers;
 pub mod engine;
 pub mod logs;
 pub mod model;

@@ -3,13 +3,13 @@
 use crate::catalog::Catalogue;
 use crate::catalog::anchor::{Anchor, Anchored, FileAnchor, SyslogAnchor};
 use crate::catalog::sql::{FORMAT, OpenOptions, SqlCatalogue};
-use crate::config::{Array, Config, ControlPlane, Log};
+use crate::config::{Config, Log};
 use crate::demo;
-use crate::driver::Driver;
-use crate::driver::emulated::{self, driver::Embedded};
+use crate::driver::emulated;
+use crate::drivers;
 use crate::engine::operation::Limits;
 use crate::engine::serve::{ServeError, serve};
-use crate::engine::{ConfiguredArray, Roles, Settings, now};
+use crate::engine::{Roles, Settings, now};
 use crate::logs;
 use crate::model::catalogue_url::CataloguePlace;
 use crate::model::event::{EventKind, NewEvent};
@@ -60,23 +60,12 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     let roles = roles(config)?;
     let catalogue = open_catalogue(home, config).await?;
     make_once(site, catalogue.as_ref()).await?;
-    let configured = |array: &Array| ConfiguredArray { name: array.name.clone(), driver: driver(home, array) };
-    let arrays = config.arrays.iter().map(configured).collect();
+    let arrays = drivers::of(home, config).map_err(told)?;
     let poll_millis = u32::try_from(config.engine.poll.as_millis()).unwrap_or(u32::MAX);
     let site = snapshot::Site { name: config.site.to_string(), demo: site.is_demonstration(), poll_millis };
     let limits = limits(config);
     let anchored = anchored(home, config, catalogue).await?;
     Ok((anchored, Settings { site, arrays, roles, limits }))
-}
-
-/// What drives an array, as the configuration says.
-fn driver(home: &Home, array: &Array) -> Arc<dyn Driver> {
-    match &array.control {
-        ControlPlane::Embedded { home: other } => {
-            let home = other.as_deref().map_or_else(|| home.clone(), Home::in_folder);
-            Arc::new(Embedded::new(home, array.name.to_string(), true))
-        }
-    }
 }
 
 /// What a catalogue begins with.

@@ -1,5 +1,6 @@
 //! The file as serde reads it, and the checks that need more than one key.
 
+use super::ccm::{CcmKeys, ccm};
 use super::error::{Fault, closest, line_of, syntax};
 use super::roles::Members;
 use super::{
@@ -95,22 +96,25 @@ struct ConsoleKeys {
 #[serde(deny_unknown_fields)]
 struct ArrayKeys {
     name: Spanned<String>,
-    driver: Driver,
+    driver: Spanned<Driver>,
     home: Option<Spanned<PathBuf>>,
+    ccm: Option<Spanned<CcmKeys>>,
     forced_stop: Option<ControlKeys>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ControlKeys {
-    driver: Driver,
+    driver: Spanned<Driver>,
     home: Option<Spanned<PathBuf>>,
+    ccm: Option<Spanned<CcmKeys>>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Driver {
     Embedded,
+    Ccm,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,7 +132,7 @@ struct RecKeys {
 /// Readings more often than this load an array, less often the screen lies.
 const POLL: RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_mins(5);
 /// A limit of nothing refuses everything; one of a day is none.
-const LIMIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
+pub(super) const LIMIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
 const FPS: RangeInclusive<u8> = 1..=60;
 const KEPT_LOGS: RangeInclusive<u16> = 1..=3_660;
 
@@ -175,7 +179,7 @@ fn limits(keys: &LimitKeys) -> Result<Limits, Fault> {
     })
 }
 
-fn time(
+pub(super) fn time(
     written: Option<&Spanned<String>>,
     usual: Duration,
     range: RangeInclusive<Duration>,
@@ -231,17 +235,30 @@ fn arrays(written: &[ArrayKeys]) -> Result<Vec<Array>, Fault> {
         if arrays.iter().any(|array| array.name == name) {
             return Err(Fault::at(&keys.name, format!("another array is called {name}: give each its own name")));
         }
-        let control = control_plane(keys.driver, keys.home.as_ref())?;
+        let control = control_plane(&keys.driver, keys.home.as_ref(), keys.ccm.as_ref())?;
         let forced_stop = keys.forced_stop.as_ref();
-        let forced_stop = forced_stop.map(|keys| control_plane(keys.driver, keys.home.as_ref())).transpose()?;
+        let forced_stop =
+            forced_stop.map(|keys| control_plane(&keys.driver, keys.home.as_ref(), keys.ccm.as_ref())).transpose()?;
         arrays.push(Array { name, control, forced_stop });
     }
     Ok(arrays)
 }
 
-fn control_plane(driver: Driver, home: Option<&Spanned<PathBuf>>) -> Result<ControlPlane, Fault> {
-    match driver {
-        Driver::Embedded => Ok(ControlPlane::Embedded { home: home.map(absolute).transpose()? }),
+fn control_plane(
+    driver: &Spanned<Driver>,
+    home: Option<&Spanned<PathBuf>>,
+    keys: Option<&Spanned<CcmKeys>>,
+) -> Result<ControlPlane, Fault> {
+    match (driver.get_ref(), home, keys) {
+        (Driver::Embedded, home, None) => Ok(ControlPlane::Embedded { home: home.map(absolute).transpose()? }),
+        (Driver::Embedded, _, Some(keys)) => {
+            Err(Fault::at(keys, "this is for driver = \"ccm\"; the driver above is \"embedded\""))
+        }
+        (Driver::Ccm, None, Some(keys)) => Ok(ControlPlane::Ccm(Box::new(ccm(keys.get_ref())?))),
+        (Driver::Ccm, Some(home), _) => Err(Fault::at(home, "this is for driver = \"embedded\"")),
+        (Driver::Ccm, _, None) => {
+            Err(Fault::at(driver, "this driver needs an [array.ccm] table that names the array as CCM does"))
+        }
     }
 }
 
@@ -278,11 +295,11 @@ fn array_name(written: &Spanned<String>, arrays: &[Array]) -> Result<Name, Fault
     Err(Fault::at(written, format!("there is no array {:?}; {hint}", written.get_ref())))
 }
 
-fn name(written: &Spanned<String>) -> Result<Name, Fault> {
+pub(super) fn name(written: &Spanned<String>) -> Result<Name, Fault> {
     written.get_ref().parse().map_err(|why| Fault::at(written, format!("{why}")))
 }
 
-fn absolute(path: &Spanned<PathBuf>) -> Result<PathBuf, Fault> {
+pub(super) fn absolute(path: &Spanned<PathBuf>) -> Result<PathBuf, Fault> {
     if path.get_ref().is_absolute() {
         return Ok(path.get_ref().clone());
     }

@@ -2,11 +2,13 @@
 //!
 //! Belongs here: what can be configured, its defaults, and reading it. Does not: what anything does with it.
 
+mod ccm;
 mod duration;
 mod error;
 mod file;
 mod roles;
 
+pub use ccm::{Ccm, Ssh};
 pub use error::ConfigError;
 pub use roles::{Member, Members, ResolvedRoles, Roles, UnknownMember};
 
@@ -177,6 +179,8 @@ pub struct Array {
 pub enum ControlPlane {
     /// The array that comes with the program; `home` is its folder, in the site's home when `None`.
     Embedded { home: Option<PathBuf> },
+    /// `AdvancedCopy` Manager's Copy Control Module.
+    Ccm(Box<Ccm>),
 }
 
 impl Config {

@@ -60,14 +60,19 @@ fn the_example_has_every_key() {
         ("[roles.operators]", ""),
         ("[console]", ""),
         ("[[array]]", "name = \"X\"\ndriver = \"embedded\""),
+        ("[array.ccm]", "array = \"X\""),
+        ("[[array.ccm.words]]", "word = \"X\""),
         ("[array.forced_stop]", "driver = \"embedded\""),
         ("[[rec]]", "from = \"X\"\nto = \"Y\""),
     ];
     let example = uncommented();
     let mut checked = BTreeSet::new();
     for (table, needed) in tables {
-        let before =
-            if table == "[array.forced_stop]" { "[[array]]\nname = \"X\"\ndriver = \"embedded\"\n" } else { "" };
+        let before = match table {
+            "[array.ccm]" | "[array.forced_stop]" => "[[array]]\nname = \"X\"\ndriver = \"embedded\"\n",
+            "[[array.ccm.words]]" => "[[array]]\nname = \"X\"\ndriver = \"ccm\"\n[array.ccm]\narray = \"X\"\n",
+            _ => "",
+        };
         let text = format!("{before}{table}\n{needed}\nqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq = 1\n");
         let said = error(&text);
         let known = said.split_once("known are: ").unwrap_or_else(|| panic!("{table}: {said}")).1;
@@ -172,4 +177,25 @@ fn roles_are_found_by_user_by_group_and_by_own_group() {
     assert!(
         unknown.resolve(passwd, group).unwrap_err().to_string().contains("roles.viewers names the group \"nogroup\"")
     );
+}
+
+#[test]
+fn an_array_by_ccm_is_read_and_its_mistakes_have_their_line() {
+    let ccm = |keys: &str| format!("site = \"x\"\n[[array]]\nname = \"DX1\"\ndriver = \"ccm\"\n[array.ccm]\n{keys}\n");
+    let config = parse(&ccm("array = \"ET001\"\nhost = \"ccm01\"\nquery = \"5s\"")).unwrap();
+    let ControlPlane::Ccm(made) = &config.arrays[0].control else { panic!("not CCM") };
+    assert_eq!((made.array.as_str(), made.query), ("ET001", Duration::from_secs(5)));
+    assert_eq!(made.ssh.as_ref().unwrap().host, "ccm01");
+    for (keys, said) in [
+        ("array = \"ET 001\"", ":6: array[1].ccm.array"),
+        ("array = \"ET001\"\nhost = \"-oProxyCommand=x\"", ":7: array[1].ccm.host"),
+        ("array = \"ET001\"\nuser = \"root\"", ":7: array[1].ccm.user"),
+        ("array = \"ET001\"\ndirectory = \"bin; reboot\"", ":7: array[1].ccm.directory"),
+        ("array = \"ET001\"\n[[array.ccm.words]]\nword = \"EC Suspend\"", "no meaning"),
+        ("array = \"ET001\"\nhots = \"x\"", "did you mean host"),
+    ] {
+        let told = error(&ccm(keys));
+        assert!(told.contains(said), "{keys}: {told}");
+    }
+    assert!(error("site = \"x\"\n[[array]]\nname = \"A\"\ndriver = \"ccm\"\n").contains("[array.ccm]"));
 }

@@ -83,7 +83,7 @@ impl CcmDriver {
 
     /// A turn for questions.
     pub(super) async fn question(&self, what: &str) -> Result<Turn<'_>, DriverError> {
-        let limit = self.settings.query_limit().saturating_mul(COMMANDS_A_READING);
+        let limit = self.settings.query.saturating_mul(COMMANDS_A_READING);
         self.server.turn(Instant::now() + limit).await.ok_or_else(|| DriverError {
             array: self.name.clone(),
             class: ErrorClass::Busy,
@@ -175,7 +175,9 @@ impl CcmDriver {
             match self.named(pair, &names) {
                 Ok(named) => {
                     lines.extend(
-                        execution::commands(command, &named, self.settings.rec).iter().map(ToString::to_string),
+                        execution::commands(command, &named, self.settings.rec_modes(&named.name.target.array))
+                            .iter()
+                            .map(ToString::to_string),
                     );
                 }
                 Err(wrong) => lines.push(format!("({wrong})")),

@@ -346,7 +346,7 @@ async fn send_all(
         }
         let outcome = match settled(command, state) {
             Some(outcome) => outcome,
-            None => match line(command, named, driver.settings.rec) {
+            None => match line(command, named, driver.settings.rec_modes(&named.name.target.array)) {
                 Some(argv) => {
                     let outcome = send(turn, &argv, named, command).await;
                     check_failure(driver, turn, named, state, outcome).await

@@ -6,7 +6,6 @@
 use crate::model::identity::Olu;
 use crate::model::session::CopyKind;
 use crate::model::untrusted::Untrusted;
-use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -58,12 +57,6 @@ impl FromStr for ArrayName {
 impl fmt::Display for ArrayName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for ArrayName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -188,12 +181,6 @@ impl FromStr for Word {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let fits = (1..=Self::LONGEST).contains(&text.len()) && text.bytes().all(|byte| plain(byte, b"._-/:,+%"));
         if fits { Ok(Self(text.to_owned())) } else { Err(NameError::Word { text: text.into() }) }
-    }
-}
-
-impl<'de> Deserialize<'de> for Word {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -146,7 +146,7 @@ fn belongs(
 }
 
 fn discovery_is_due(driver: &CcmDriver) -> bool {
-    let interval = driver.settings.discover_interval();
+    let interval = driver.settings.discover;
     driver.memory().discovered.as_ref().is_none_or(|(when, _)| when.elapsed() >= interval)
 }
 

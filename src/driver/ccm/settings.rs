@@ -4,47 +4,30 @@ use super::names::{ArrayName, Word};
 use super::transport::ssh::Destination;
 use super::words::Row;
 use crate::model::session::RecModes;
-use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One array and the CCM server that drives it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The array's name in CCM, as `acarray list` shows it.
     pub array: ArrayName,
     /// Where CCM is; without it, on this machine.
-    #[serde(default)]
     pub ssh: Option<Destination>,
     /// CCM's commands need root: run them behind `sudo -n`.
-    #[serde(default)]
     pub sudo: bool,
     /// The folder of CCM's commands, where the server's PATH does not have it.
-    #[serde(default)]
     pub directory: Option<Word>,
-    /// Seconds for making the connection.
-    #[serde(default = "ten")]
-    pub connect_seconds: u32,
-    /// Seconds for one question to CCM.
-    #[serde(default = "sixty")]
-    pub query_seconds: u32,
-    /// Seconds between two looks at the sessions that are not ours.
-    #[serde(default = "sixty")]
-    pub discover_seconds: u32,
-    /// Modes of the RECs that start here.
-    #[serde(default)]
-    pub rec: RecModes,
+    /// For making the connection.
+    pub connect: Duration,
+    /// For one question to CCM.
+    pub query: Duration,
+    /// Between two looks at the sessions that are not ours.
+    pub discover: Duration,
+    /// Modes of the RECs that start here, by their target's name in CCM.
+    pub rec: BTreeMap<ArrayName, RecModes>,
     /// Meanings of CCM's words, on top of the table that comes with the program.
-    #[serde(default)]
     pub words: Vec<Row>,
-}
-
-fn ten() -> u32 {
-    10
-}
-
-fn sixty() -> u32 {
-    60
 }
 
 impl Settings {
@@ -55,52 +38,16 @@ impl Settings {
             ssh: None,
             sudo: false,
             directory: None,
-            connect_seconds: ten(),
-            query_seconds: sixty(),
-            discover_seconds: sixty(),
-            rec: RecModes::default(),
+            connect: Duration::from_secs(10),
+            query: Duration::from_mins(1),
+            discover: Duration::from_mins(1),
+            rec: BTreeMap::new(),
             words: Vec::new(),
         }
     }
 
-    pub fn connect_limit(&self) -> Duration {
-        Duration::from_secs(u64::from(self.connect_seconds.max(1)))
-    }
-
-    pub fn query_limit(&self) -> Duration {
-        Duration::from_secs(u64::from(self.query_seconds.max(1)))
-    }
-
-    pub fn discover_interval(&self) -> Duration {
-        Duration::from_secs(u64::from(self.discover_seconds))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_section_needs_a_name_and_nothing_else() {
-        let settings: Settings = toml::from_str("array = \"KYOTO1\"").unwrap();
-        assert_eq!(settings, Settings::local("KYOTO1".parse().unwrap()));
-    }
-
-    #[test]
-    fn everything_can_be_said_and_a_typo_is_refused() {
-        let text = r#"
-            array = "KYOTO1"
-            sudo = true
-            directory = "/opt/FJSVccm/bin"
-            connect_seconds = 5
-            ssh = { host = "ccm01", user = "backup", port = 2222 }
-            rec = { transfer = "consistency", recovery = "manual" }
-            words = [{ word = "EC Suspend", status = "suspended" }]
-        "#;
-        let settings: Settings = toml::from_str(text).unwrap();
-        assert_eq!(settings.ssh.as_ref().unwrap().port, Some(2222));
-        for wrong in ["array = \"KYOTO 1\"", "array = \"K\"\nsudoo = true", "array = \"K\"\nssh = { host = \"a b\" }"] {
-            assert!(toml::from_str::<Settings>(wrong).is_err(), "{wrong}");
-        }
+    /// The modes of a REC from here to there.
+    pub fn rec_modes(&self, target: &ArrayName) -> RecModes {
+        self.rec.get(target).copied().unwrap_or_default()
     }
 }

@@ -424,7 +424,7 @@ async fn sessions_of_others_are_seen_when_it_is_due_and_not_before() {
     let start = Command::Start { pairs: vec![foreign], modes: None };
     site.arrays().execute(site.boxes[0], &start, "somebody", Timestamp(0));
     assert_eq!(site.reading().await.sessions.len(), 1, "not due yet");
-    let always = Settings { discover_seconds: 0, ..site.kyoto.settings().clone() };
+    let always = Settings { discover: Duration::ZERO, ..site.kyoto.settings().clone() };
     let driver = CcmDriver::new("KYOTO1", always, Arc::clone(site.kyoto.server())).unwrap();
     let reading = driver.sessions(Timestamp(9)).await.unwrap();
     let found = reading.session(&foreign).unwrap();

@@ -3,52 +3,13 @@
 //! Only a row with a source, or one that the configuration confirms, gives a word its meaning. A guess gives `Unknown`,
 //! and rules refuse verbs on `Unknown`: that is how nothing ever acts on a guess.
 
+pub use crate::model::array_words::{PhaseMeaning, StatusMeaning, WordRow as Row};
 use crate::model::session::{CopyKind, Phase, Status};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The table that comes with the program.
 const SHIPPED: &str = include_str!("../../../assets/ccm-words.toml");
-
-/// One row: a word and what it means as a status, as a phase, or as a kind of copy.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    pub word: String,
-    pub status: Option<StatusMeaning>,
-    pub phase: Option<PhaseMeaning>,
-    pub kind: Option<CopyKind>,
-    /// Where the meaning is written. Absent: unverified.
-    pub source: Option<String>,
-}
-
-/// A status, or that there is no session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StatusMeaning {
-    /// The pair is defined and has no session.
-    None,
-    Idle,
-    Reserved,
-    Active,
-    Suspended,
-    ErrorSuspended,
-    Halted,
-}
-
-/// A phase, or that none is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PhaseMeaning {
-    NoPair,
-    Copying,
-    Equivalent,
-    Tracking,
-    TrackingAndCopying,
-    Readying,
-    /// CCM shows a filler where there is no phase to tell.
-    Absent,
-}
 
 /// What a column of a table holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -194,7 +155,7 @@ impl Words {
     /// What the operator is told of a word that has no confirmed meaning: the row that would give it one.
     pub fn hint(&self, word: &str) -> Option<String> {
         let key = key(word);
-        let row = |meaning: &str| format!("add [[words]] word = {key:?}, {meaning} to the array's section");
+        let row = |meaning: &str| format!("add word = {key:?}, {meaning} to [[array.ccm.words]] in the configuration");
         match self.status.get(&key) {
             Some(Known::Confirmed(_)) => None,
             Some(Known::Guess(guess)) => Some(format!(
@@ -244,7 +205,7 @@ mod tests {
         let words = Words::with(&[]).unwrap();
         assert_eq!(words.status("EC Suspend"), Some(Status::Unknown));
         assert!(!words.can_tell(CopyKind::Ec, StatusMeaning::Suspended));
-        assert!(words.hint("EC Suspend").unwrap().contains("[[words]]"));
+        assert!(words.hint("EC Suspend").unwrap().contains("[[array.ccm.words]]"));
 
         let words = Words::with(&[row("EC Suspend", StatusMeaning::Suspended)]).unwrap();
         assert_eq!(words.status("\"EC  Suspend\""), Some(Status::Suspended));

@@ -11,7 +11,6 @@ use crate::driver::ccm::command::Argv;
 use crate::driver::ccm::names::Word;
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
-use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -27,8 +26,7 @@ const SOCKET_ENDING: usize = 18;
 const NOWHERE: &str = "ProxyCommand=false";
 
 /// Where a CCM server is, and what ssh is told beyond the operator's own configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
     /// A name of `ssh_config`, a host name or an address.
     pub host: Word,

@@ -1,0 +1,127 @@
+//! The keys of an array that is driven by CCM, `AdvancedCopy` Manager's Copy Control Module.
+
+use super::error::Fault;
+use super::file::{LIMIT, absolute, name, time};
+use crate::model::array_words::WordRow;
+use crate::model::identity::Name;
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::time::Duration;
+use toml::Spanned;
+
+/// The CCM server of an array.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ccm {
+    /// The array's name in CCM.
+    pub array: Name,
+    /// Where CCM is; `None`: on this machine.
+    pub ssh: Option<Ssh>,
+    pub sudo: bool,
+    /// The folder of CCM's commands.
+    pub directory: Option<String>,
+    pub connect: Duration,
+    pub query: Duration,
+    pub discover: Duration,
+    pub words: Vec<WordRow>,
+}
+
+/// What the OpenSSH client is told beyond its own configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ssh {
+    pub host: String,
+    pub user: Option<String>,
+    pub port: Option<u16>,
+    pub ssh_config: Option<PathBuf>,
+    pub identity: Option<PathBuf>,
+    pub known_hosts: Option<PathBuf>,
+}
+
+/// As the file has them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CcmKeys {
+    array: Spanned<String>,
+    host: Option<Spanned<String>>,
+    user: Option<Spanned<String>>,
+    port: Option<Spanned<u16>>,
+    ssh_config: Option<Spanned<PathBuf>>,
+    identity: Option<Spanned<PathBuf>>,
+    known_hosts: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    sudo: bool,
+    directory: Option<Spanned<String>>,
+    connect: Option<Spanned<String>>,
+    query: Option<Spanned<String>>,
+    discover: Option<Spanned<String>>,
+    #[serde(default)]
+    words: Vec<Spanned<WordRow>>,
+}
+
+pub(super) fn ccm(keys: &CcmKeys) -> Result<Ccm, Fault> {
+    for row in &keys.words {
+        let WordRow { word, status, phase, kind, .. } = row.get_ref();
+        if status.is_none() && phase.is_none() && kind.is_none() {
+            return Err(Fault::at(row, format!("the word {word:?} gets no meaning: give status, phase or kind")));
+        }
+    }
+    Ok(Ccm {
+        array: name(&keys.array)?,
+        ssh: ssh(keys)?,
+        sudo: keys.sudo,
+        directory: keys.directory.as_ref().map(folder).transpose()?,
+        connect: time(keys.connect.as_ref(), Duration::from_secs(10), LIMIT)?,
+        query: time(keys.query.as_ref(), Duration::from_secs(20), LIMIT)?,
+        discover: time(keys.discover.as_ref(), Duration::from_mins(1), LIMIT)?,
+        words: keys.words.iter().map(|row| row.get_ref().clone()).collect(),
+    })
+}
+
+fn ssh(keys: &CcmKeys) -> Result<Option<Ssh>, Fault> {
+    let Some(host) = &keys.host else {
+        let needless = [
+            keys.user.as_ref().map(Spanned::span),
+            keys.port.as_ref().map(Spanned::span),
+            keys.ssh_config.as_ref().map(Spanned::span),
+            keys.identity.as_ref().map(Spanned::span),
+            keys.known_hosts.as_ref().map(Spanned::span),
+        ];
+        return match needless.into_iter().flatten().next() {
+            Some(span) => {
+                Err(Fault::at(&Spanned::new(span, ()), "this is for a CCM on another machine: name its host"))
+            }
+            None => Ok(None),
+        };
+    };
+    let word = |word: &Spanned<String>| {
+        let text = word.get_ref();
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:%".contains(&byte);
+        if !text.is_empty() && text.len() <= 255 && !text.starts_with('-') && text.bytes().all(plain) {
+            return Ok(text.clone());
+        }
+        Err(Fault::at(
+            word,
+            format!("{text:?} fits no ssh command line: use A-Z a-z 0-9 . _ - : % and begin without -"),
+        ))
+    };
+    Ok(Some(Ssh {
+        host: word(host)?,
+        user: keys.user.as_ref().map(word).transpose()?,
+        port: keys.port.as_ref().map(|port| *port.get_ref()),
+        ssh_config: keys.ssh_config.as_ref().map(absolute).transpose()?,
+        identity: keys.identity.as_ref().map(absolute).transpose()?,
+        known_hosts: keys.known_hosts.as_ref().map(absolute).transpose()?,
+    }))
+}
+
+/// A folder on the CCM server.
+fn folder(written: &Spanned<String>) -> Result<String, Fault> {
+    let text = written.get_ref();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+    if text.starts_with('/') && text.len() <= 200 && text.bytes().all(plain) {
+        return Ok(text.clone());
+    }
+    Err(Fault::at(
+        written,
+        format!("{text:?} cannot stand before a command: write it from / on, with A-Z a-z 0-9 . _ - /"),
+    ))
+}
