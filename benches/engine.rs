@@ -172,9 +172,9 @@ fn records(pairs: &[Pair]) -> Result<Vec<Change>, Error> {
 /// Processor time that threads of this name have used.
 fn cpu(name: &str) -> Duration {
     let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let named = tasks.map(|task| task.path()).filter(|task| {
-        std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
-    });
+    let named = tasks
+        .map(|task| task.path())
+        .filter(|task| std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name));
     let nanos = named.filter_map(|task| {
         std::fs::read_to_string(task.join("schedstat")).ok()?.split_ascii_whitespace().next()?.parse::<u64>().ok()
     });

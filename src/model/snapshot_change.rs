@@ -1,13 +1,16 @@
 //! The difference between two snapshots, so that a client is sent what changed and not everything.
 
-use super::identity::VolumeId;
+use super::identity::{BoxId, VolumeId};
 use super::records::{Generation, OperationId};
 use super::session::{ArrayVolume, Pair};
 use super::snapshot::{
-    ArrayView, BackupVolumeView, EventLine, OperationView, SessionView, Site, Snapshot, TransactionVolumeView,
+    ArrayView, BackupVolumeView, EventLine, Halves, OperationView, Ready, SessionView, Site, Snapshot,
+    TransactionVolumeView,
 };
-use super::units::{Timestamp, Version};
+use super::units::{Blocks, Progress, Timestamp, Version};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// What makes `sequence` out of `base`. Lists hold what is new or different, and the keys of what is gone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,11 +24,24 @@ pub struct SnapshotChange {
     pub transaction_volumes: ListChange<VolumeId, TransactionVolumeView>,
     pub pool: ListChange<VolumeId, BackupVolumeView>,
     pub sessions: ListChange<Pair, SessionView>,
+    /// Sessions of which nothing is different but how far they are.
+    pub moved: Vec<SessionMoved>,
     pub generations: ListChange<(VolumeId, Version), Generation>,
     pub operations: ListChange<OperationId, OperationView>,
     pub unregistered: ListChange<VolumeId, ArrayVolume>,
     /// Events after the newest one of the base.
     pub events: Vec<EventLine>,
+}
+
+/// How far a session is by now. Its reading is the newest one of its box, like that of every session that is not told of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionMoved {
+    /// Its place in the new list.
+    pub at: usize,
+    pub progress: Option<Progress>,
+    pub difference: Option<Blocks>,
+    pub rate: Option<u64>,
+    pub ready: Ready,
 }
 
 /// What happened to one sorted list.
@@ -53,6 +69,7 @@ impl SnapshotChange {
     /// What leads from `old` to `new`. Both lists of every kind are sorted by their key.
     pub fn between(old: &Snapshot, new: &Snapshot) -> Self {
         let newest = old.events.last().map_or(0, |event| event.sequence);
+        let (sessions, moved) = session_difference(old, new);
         Self {
             base: old.sequence,
             sequence: new.sequence,
@@ -61,7 +78,8 @@ impl SnapshotChange {
             arrays: (old.arrays != new.arrays).then(|| new.arrays.clone()),
             transaction_volumes: difference(&old.transaction_volumes, &new.transaction_volumes, |view| view.volume.id),
             pool: difference(&old.pool, &new.pool, |view| view.volume.id),
-            sessions: difference(&old.sessions, &new.sessions, |session| session.pair),
+            sessions,
+            moved,
             generations: difference(&old.generations, &new.generations, generation_key),
             operations: difference(&old.operations, &new.operations, |operation| operation.id),
             unregistered: difference(&old.unregistered, &new.unregistered, |volume| volume.id),
@@ -84,7 +102,17 @@ impl SnapshotChange {
         }
         merge(&mut snapshot.transaction_volumes, self.transaction_volumes, |view| view.volume.id);
         merge(&mut snapshot.pool, self.pool, |view| view.volume.id);
+        let read = readings(&snapshot.arrays);
+        for session in &mut snapshot.sessions {
+            session.taken_at = read_at(&read, session);
+        }
         merge(&mut snapshot.sessions, self.sessions, |session| session.pair);
+        for moved in self.moved {
+            if let Some(session) = snapshot.sessions.get_mut(moved.at) {
+                (session.progress, session.difference) = (moved.progress, moved.difference);
+                (session.rate, session.ready) = (moved.rate, moved.ready);
+            }
+        }
         merge(&mut snapshot.generations, self.generations, generation_key);
         merge(&mut snapshot.operations, self.operations, |operation| operation.id);
         merge(&mut snapshot.unregistered, self.unregistered, |volume| volume.id);
@@ -95,26 +123,112 @@ impl SnapshotChange {
     }
 }
 
+/// When each box was read.
+fn readings(arrays: &[ArrayView]) -> BTreeMap<BoxId, Timestamp> {
+    arrays.iter().filter_map(|array| Some((array.box_id?, array.taken_at?))).collect()
+}
+
+/// The time of the reading that a session comes from, as far as its box's last reading tells.
+fn read_at(read: &BTreeMap<BoxId, Timestamp>, session: &SessionView) -> Timestamp {
+    let side = match session.halves {
+        Halves::Missing { source_reports: false } => session.pair.target,
+        _ => session.pair.source,
+    };
+    read.get(&side.box_id).copied().unwrap_or(session.taken_at)
+}
+
+fn session_difference(old: &Snapshot, new: &Snapshot) -> (ListChange<Pair, SessionView>, Vec<SessionMoved>) {
+    let read = readings(&new.arrays);
+    let mut moved = Vec::new();
+    let same = |before: &SessionView, (at, after): &(usize, &SessionView)| {
+        if !stands_the_same(before, after) || read_at(&read, before) != after.taken_at {
+            return false;
+        }
+        let motion = |view: &SessionView| (view.progress, view.difference, view.rate, view.ready);
+        if motion(before) != motion(after) {
+            let (progress, difference, rate, ready) = motion(after);
+            moved.push(SessionMoved { at: *at, progress, difference, rate, ready });
+        }
+        true
+    };
+    let (left, right) = (old.sessions.iter(), new.sessions.iter().enumerate());
+    let walk = walk(left, right, |before| before.pair, |(_, after)| after.pair, same);
+    let change = ListChange { put: walk.put.into_iter().map(|(_, view)| view.clone()).collect(), gone: walk.gone };
+    (change, moved)
+}
+
+/// Whether nothing is different but how far it is, and when that was read.
+fn stands_the_same(before: &SessionView, after: &SessionView) -> bool {
+    // Without `..`: whoever adds a field decides here whether it is motion.
+    let SessionView {
+        pair,
+        status,
+        phase,
+        words,
+        halves,
+        ours,
+        full,
+        error,
+        modes,
+        requestor,
+        since,
+        sid,
+        progress: _,
+        difference: _,
+        rate: _,
+        ready: _,
+        taken_at: _,
+    } = before;
+    (*pair, *status, *phase, *ours, *full, *error, *modes, *since, *sid)
+        == (
+            after.pair,
+            after.status,
+            after.phase,
+            after.ours,
+            after.full,
+            after.error,
+            after.modes,
+            after.since,
+            after.sid,
+        )
+        && (words, halves, requestor) == (&after.words, &after.halves, &after.requestor)
+}
+
 fn generation_key(generation: &Generation) -> (VolumeId, Version) {
     (generation.transaction_volume, generation.version)
 }
 
 fn difference<K: Ord, V: PartialEq + Clone>(old: &[V], new: &[V], key: impl Fn(&V) -> K) -> ListChange<K, V> {
+    let change = walk(old.iter(), new.iter(), |value| key(value), |value| key(value), |before, after| before == *after);
+    ListChange { put: change.put.into_iter().cloned().collect(), gone: change.gone }
+}
+
+/// Goes through two sorted lists side by side: what is new or not the same, and the keys of what is gone.
+fn walk<K: Ord, A: Copy, B>(
+    old: impl Iterator<Item = A>,
+    new: impl Iterator<Item = B>,
+    old_key: impl Fn(&A) -> K,
+    new_key: impl Fn(&B) -> K,
+    mut same: impl FnMut(A, &B) -> bool,
+) -> ListChange<K, B> {
     let mut change = ListChange { put: Vec::new(), gone: Vec::new() };
-    let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());
+    let (mut left, mut right) = (old.peekable(), new.peekable());
     loop {
         let order = match (left.peek(), right.peek()) {
             (None, None) => return change,
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (Some(a), Some(b)) => key(a).cmp(&key(b)),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(a), Some(b)) => old_key(a).cmp(&new_key(b)),
         };
         match order {
-            std::cmp::Ordering::Less => change.gone.extend(left.next().map(&key)),
-            std::cmp::Ordering::Greater => change.put.extend(right.next().cloned()),
-            std::cmp::Ordering::Equal => {
-                let before = left.next();
-                change.put.extend(right.next().filter(|after| Some(*after) != before).cloned());
+            Ordering::Less => change.gone.extend(left.next().as_ref().map(&old_key)),
+            Ordering::Greater => change.put.extend(right.next()),
+            Ordering::Equal => {
+                if let (Some(before), Some(after)) = (left.next(), right.next())
+                    && !same(before, &after)
+                {
+                    change.put.push(after);
+                }
             }
         }
     }
