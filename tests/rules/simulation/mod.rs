@@ -145,10 +145,10 @@ impl Simulation {
         match drawn {
             0..48 => self.step_a_task()?,
             48..60 => self.deliver_a_command()?,
-            60..68 => self.world.copy(self.rng.u64(1..6)),
-            68..76 => self.world.host_write(&mut self.rng),
-            76..84 => self.poll(),
-            84..93 => self.operator_acts()?,
+            60..68 => self.world.copy(self.rng.u64(2..9)),
+            68..73 => self.world.host_write(&mut self.rng),
+            73..80 => self.poll(),
+            80..93 => self.operator_acts()?,
             93..99 => self.weather_strikes()?,
             _ => self.maybe_crash()?,
         }

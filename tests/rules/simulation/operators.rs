@@ -1,7 +1,7 @@
 //! What operators ask for: mostly what leads on, sometimes anything, and they think for a while before they agree.
 
 use super::engine::{Admitting, Phase, Task};
-use super::{Checked, Simulation};
+use super::{Checked, Simulation, tell};
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::plan::Plan;
 use ecdeck::model::records::{BackupMode, Policy};
@@ -37,7 +37,10 @@ impl Simulation {
                         let pause = if self.rng.u32(0..5) == 0 { self.rng.i64(0..4000) } else { 0 };
                         self.operators[at].reading = Some((request, plan, self.now.plus_millis(pause)));
                     }
-                    Err(_) => self.summary.refused += 1,
+                    Err(refusal) => {
+                        tell(self.now, || format!("refused: {}: {refusal}", request.action.verb()));
+                        self.summary.refused += 1;
+                    }
                 }
             }
             Some((request, plan, until)) if until > self.now => {
@@ -63,7 +66,7 @@ impl Simulation {
     }
 
     fn wish(&mut self, snapshot: &Snapshot) -> Action {
-        let volume = self.some_source();
+        let volume = self.some_free_source(snapshot);
         if self.rng.u32(0..10) < 3 {
             return self.anything(volume);
         }
@@ -81,7 +84,17 @@ impl Simulation {
             Some(TransactionState::Halted | TransactionState::HalfOpen | TransactionState::Unknown) => {
                 Action::ForceStop { volume, target: None }
             }
-            _ => self.anything(volume),
+            // While it copies there is time for what is kept.
+            _ => self.about_what_is_kept(volume),
+        }
+    }
+
+    fn about_what_is_kept(&mut self, volume: VolumeId) -> Action {
+        let version = self.some_version(volume);
+        match self.rng.u32(0..5) {
+            0..2 => Action::Hold { volume, version, why: "tape".into() },
+            2 => Action::Unhold { volume, version },
+            _ => Action::DeleteGeneration { volume, version },
         }
     }
 
@@ -110,6 +123,13 @@ impl Simulation {
             15 => Action::Unregister { volume: target },
             _ => Action::Register { volume: target, role: VolumeRole::Backup, name: None },
         }
+    }
+
+    /// A volume that nobody else is at, as far as the operator sees.
+    fn some_free_source(&mut self, snapshot: &Snapshot) -> VolumeId {
+        let free = |id: &VolumeId| snapshot.transaction_volume(*id).is_some_and(|view| view.claimed.is_none());
+        let tries = [self.some_source(), self.some_source(), self.some_source()];
+        tries.into_iter().find(free).unwrap_or(tries[0])
     }
 
     fn some_source(&mut self) -> VolumeId {

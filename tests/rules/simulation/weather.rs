@@ -127,9 +127,14 @@ impl Simulation {
                 if kept(&target) || claimed(&target) || ours {
                     return;
                 }
+                // Mostly of its own volume, sometimes of one of ours.
                 let at = self.world.boxes.iter().position(|id| *id == target.box_id).unwrap();
-                let pairs = vec![Pair::new(self.world.others[at], target)];
-                Command::Start { pairs, modes: None }
+                let shared = self.world.sources[self.rng.usize(..self.world.sources.len())];
+                let source = if self.rng.u32(0..3) == 0 { shared } else { self.world.others[at] };
+                if claimed(&source) {
+                    return;
+                }
+                Command::Start { pairs: vec![Pair::new(source, target)], modes: None }
             }
             2..5 => {
                 let active = self.some_session(|_, status| status == Status::Active);
