@@ -8,11 +8,13 @@ use super::keys::{Key, KeyMap};
 use super::picture::{Choice, CopyKey, Picture};
 use super::theme::{Theme, ThemeName};
 use super::view::layout::Layout;
+use super::view::sessions::governing;
 use crate::engine::protocol::Answer;
 use crate::model::identity::VolumeId;
 use crate::model::plan::{Digest, Plan, Refusal};
 use crate::model::records::OperationId;
 use crate::model::request::Request;
+use crate::model::session::Pair;
 use crate::model::snapshot::{Severity, Snapshot, TransactionVolumeView};
 use crate::model::units::{Timestamp, Version};
 use std::collections::BTreeSet;
@@ -21,6 +23,9 @@ use tui_input::Input;
 
 /// The rules: what a request would do, or why not.
 pub type Planner = fn(&Snapshot, &Request) -> Result<Plan, Refusal>;
+
+/// Rates in a sparkline.
+const LONGEST_TRACE: usize = 40;
 
 /// What a person chose at the start.
 #[derive(Debug, Clone, Copy, Default)]
@@ -211,6 +216,8 @@ pub struct App {
     pub judged: Judged,
     /// Operations that were started here and have not been seen to end.
     pub watching: Vec<OperationId>,
+    /// The rates of the copy under the cursor since it is there, for its sparkline.
+    pub trace: Option<(Pair, Vec<u64>)>,
     pub(super) next_ticket: u64,
 }
 
@@ -240,6 +247,7 @@ impl App {
             notice: None,
             judged: Judged::default(),
             watching: Vec::new(),
+            trace: None,
             next_ticket: 1,
         }
     }
@@ -327,6 +335,26 @@ impl App {
             self.focus = Pane::Volumes;
         }
         super::judge::refresh(self);
+    }
+
+    /// Notes the rate of the copy under the cursor; another copy begins a new line.
+    pub(super) fn note_rate(&mut self) {
+        let session = match self.focus {
+            Pane::Copies => self.picture.as_ref().and_then(|picture| picture.session(self.copies.selected)),
+            _ => self.selected_volume().and_then(|view| governing(self.snapshot()?, view.volume.id)),
+        };
+        let Some((pair, rate)) = session.and_then(|session| Some((session.pair, session.rate?))) else {
+            self.trace = None;
+            return;
+        };
+        match &mut self.trace {
+            Some((known, rates)) if *known == pair => {
+                let surplus = (rates.len() + 1).saturating_sub(LONGEST_TRACE);
+                rates.drain(..surplus);
+                rates.push(rate);
+            }
+            trace => *trace = Some((pair, vec![rate])),
+        }
     }
 
     /// Whether a dialog is open that keys must not reach before it has been seen.

@@ -164,6 +164,7 @@ pub fn demo() -> Snapshot {
     let claim = ClaimView { operation: OperationId(41), verb: Verb::Backup, holder: ana(), since: ago(1) };
     log.claimed = Some(claim.clone());
     let test = transaction(0x19, "demo-test", 48, None);
+    let erp = transaction(0x1A, "demo-erp", 192, suspend(2, 1));
 
     let copy = ("EC Executing", "Copying");
     let paired = ("EC Executing", "Paired");
@@ -253,7 +254,7 @@ pub fn demo() -> Snapshot {
         .chain([0x31, 0x32, 0x33, 0x34, 0x35].map(|olu| (one(olu), 48)))
         .chain([(two(0x09), 96), (two(0x0A), 96), (two(0x0B), 48)])
         .collect();
-    let mut transaction_volumes = vec![ora01, ora02, mail, web, dwh, vg01, files, crm, log, test];
+    let mut transaction_volumes = vec![ora01, ora02, mail, web, dwh, vg01, files, crm, log, test, erp];
     for view in &mut transaction_volumes {
         let own = generations.iter().filter(|generation| generation.transaction_volume == view.volume.id);
         view.kept = own.clone().count() as u16;
@@ -288,7 +289,9 @@ pub fn demo() -> Snapshot {
             steps_total: 3,
             end: None,
         }],
-        unregistered: vec![ArrayVolume { id: one(0x40), label: "spare".into(), blocks: Blocks::from_mib(96) }],
+        unregistered: [(0x40, 96), (0x41, 192)]
+            .map(|(olu, mib)| ArrayVolume { id: one(olu), label: "spare".into(), blocks: Blocks::from_mib(mib) })
+            .to_vec(),
         events: vec![
             line(88, 1_500, Severity::Good, Some(0x11), "demo-ora02: generation v17 recorded on DEMO1/0x26"),
             line(90, 31, Severity::Warning, Some(0x17), "demo-crm: halted, the path to DEMO2 is lost"),

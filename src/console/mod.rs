@@ -15,9 +15,9 @@ pub mod judge;
 pub mod keys;
 pub mod picture;
 pub mod run;
-#[cfg(test)]
-mod screens;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod theme;
 pub mod update;
 pub mod view;

@@ -157,7 +157,7 @@ impl Console {
         match effect {
             Effect::Quit => self.ended = true,
             Effect::Redraw => self.redraw(),
-            Effect::ToShell => self.to_shell(),
+            Effect::ToShell => self.stop_for_shell(),
             Effect::Plan { ticket, request } => self.ask(ticket, Ask::Plan { request }),
             Effect::Run { ticket, request, digest, confirmation } => {
                 self.ask(ticket, Ask::Run { request, digest, confirmation });
@@ -275,7 +275,7 @@ impl Console {
         self.frame_at = Some(Instant::now());
     }
 
-    fn to_shell(&mut self) {
+    fn stop_for_shell(&mut self) {
         if !job::has_shell() {
             self.tell(Msg::NoShell, Urgency::Key);
             return;

@@ -1,6 +1,7 @@
 //! All about one row: figures, records, and the array's own words.
 
 use super::super::app::App;
+use super::super::format::{count, rate};
 use super::super::judge::Subject;
 use super::super::view::sessions;
 use super::{Body, Content, keys_line};
@@ -58,7 +59,7 @@ fn transaction_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut B
     let due = match view.due {
         Due::NoPolicy => "no policy".to_owned(),
         Due::Ok => "in time".to_owned(),
-        Due::Overdue(days) => format!("overdue by {days} days"),
+        Due::Overdue(days) => format!("overdue by {}", count(days as usize, "day", "days")),
     };
     body.field("due", &due, dim, text);
     body.field("state", &view.state.to_string(), dim, app.look.theme.transaction(view.state));
@@ -140,7 +141,12 @@ fn describe(app: &App, snapshot: &Snapshot, session: &SessionView, body: &mut Bo
     if let Some(difference) = session.difference {
         body.field("changed since", &difference.to_string(), dim, text);
     }
-    body.field("ready", &ready(app, session.ready), dim, text);
+    if session.ready != Ready::Never {
+        body.field("ready", &ready(app, session.ready), dim, text);
+    }
+    if let Some(bytes) = session.rate {
+        body.field("rate", &format!("{}  {}", rate(bytes), trace(app, session)), dim, text);
+    }
     body.field("since", &app.clock.moment(session.since), dim, text);
     if let Some(modes) = session.modes {
         let transfer = match modes.transfer {
@@ -203,4 +209,13 @@ fn ready(app: &App, ready: Ready) -> String {
         Ready::NotYetKnown => "not yet known".to_owned(),
         ready => app.clock.ready(ready, 30),
     }
+}
+
+/// The rate since the row was selected, as a line of heights.
+fn trace(app: &App, session: &SessionView) -> String {
+    let heights = app.look.glyphs.spark;
+    let Some((_, rates)) = app.trace.as_ref().filter(|(pair, _)| *pair == session.pair) else { return String::new() };
+    let (Some(most), false) = (rates.iter().max(), heights.is_empty()) else { return String::new() };
+    let height = |rate: &u64| heights[(rate * (heights.len() as u64 - 1) / (*most).max(1)) as usize];
+    rates.iter().map(height).collect()
 }

@@ -34,6 +34,9 @@ pub enum Dialog {
     Text(TextDialog),
 }
 
+/// Rows of a screen from which on a dialog has a blank line above its text.
+const AIRY: u16 = 30;
+
 /// What a dialog shows: a body that scrolls, and lines that stay under it.
 pub struct Content {
     pub title: String,
@@ -141,7 +144,8 @@ pub fn extent(app: &App, dialog: &Dialog) -> (usize, usize) {
 
 fn body_rows(content: &Content, screen: u16) -> usize {
     let bottom = if content.bottom.is_empty() { 0 } else { content.bottom.len() + 1 };
-    let room = usize::from(screen.saturating_sub(2)).saturating_sub(2 + bottom).max(1);
+    let above = usize::from(screen >= AIRY);
+    let room = usize::from(screen.saturating_sub(2)).saturating_sub(2 + above + bottom).max(1);
     content.body.lines.len().min(room)
 }
 
@@ -152,7 +156,8 @@ pub fn draw(app: &App, dialog: &Dialog, canvas: &mut Canvas, screen: Rect) -> Op
     let content = content(app, dialog, usize::from(width));
     let rows = body_rows(&content, screen.height);
     let bottom = if content.bottom.is_empty() { 0 } else { content.bottom.len() as u16 + 1 };
-    let height = (rows as u16 + bottom + 2).min(screen.height);
+    let above = u16::from(screen.height >= AIRY);
+    let height = (rows as u16 + bottom + 2 + above).min(screen.height);
     let area = Rect::new((screen.width - (width + 4)) / 2, (screen.height - height) / 2, width + 4, height);
     canvas.clear(area);
     let style = if content.loud { theme.danger } else { theme.title_focused };
@@ -162,6 +167,7 @@ pub fn draw(app: &App, dialog: &Dialog, canvas: &mut Canvas, screen: Rect) -> Op
     let note =
         if more { format!("{}-{} of {}", scroll + 1, scroll + rows, content.body.lines.len()) } else { String::new() };
     let inner = canvas.panel(area, &title, &note, true);
+    let inner = Rect { y: inner.y + above, height: inner.height.saturating_sub(above), ..inner };
     let x = inner.x + 1;
     for (row, line) in content.body.lines.iter().skip(scroll).take(rows).enumerate() {
         canvas.spans(x, inner.y + row as u16, width, &line.spans);

@@ -128,7 +128,7 @@ pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
         body.text(0, "Not these:", theme.title);
         for refusal in plan.refused() {
             let name = refusal.volume.map_or_else(String::new, |id| format!("{}: ", snapshot.label(id)));
-            body.hanging(2, &name, &words::refusal(app, refusal), theme.text, theme.warning);
+            body.hanging(2, &name, &words::refusal(app, refusal), theme.text, theme.dim);
         }
     }
     if plan.items().len() > 1 {

@@ -39,14 +39,6 @@ pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
         }
         None => body.text(0, &format!("{}{array}", refusal.code), theme.accent),
     }
-    if !refusal.near_misses.is_empty() {
-        body.gap();
-        body.text(0, "Nearly:", theme.title);
-        let names = refusal.near_misses.iter().map(|miss| miss.name.len()).max().unwrap_or(0);
-        for miss in &refusal.near_misses {
-            body.hanging(2, &format!("{:<names$}  ", miss.name), &miss.why, theme.text, theme.dim);
-        }
-    }
     if !refusal.remedies.is_empty() {
         body.gap();
         body.text(0, "What leads on (each shows its plan first):", theme.title);
@@ -55,6 +47,15 @@ pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
             let style = if remedy.destroys { theme.danger } else { theme.text };
             let destroys = if remedy.destroys { " - gives up data" } else { "" };
             body.hanging(2, &key, &format!("{}{destroys}", remedy.label), theme.key, style);
+        }
+    }
+    if !refusal.near_misses.is_empty() {
+        body.gap();
+        body.text(0, "Nearly:", theme.title);
+        for miss in &refusal.near_misses {
+            let text =
+                if miss.why.contains(&miss.name) { miss.why.clone() } else { format!("{}: {}", miss.name, miss.why) };
+            body.text(2, &text, theme.dim);
         }
     }
     let verb = words::verb_noun(dialog.request.action.verb());

@@ -76,18 +76,20 @@ fn ways(app: &App, snapshot: &Snapshot, view: &TransactionVolumeView, body: &mut
         body.text(2, "Nothing from this console: it was started with --read-only.", theme.dim);
         return;
     }
-    let mut shown = 0;
+    let mut shown = Vec::new();
     let mut may_start = false;
     for command in WAYS {
         let Some(request) = judge::request(command, Subject::Volume(view.volume.id)) else { continue };
-        if let Ok(plan) = (app.planner)(snapshot, &request) {
-            let lead = format!("{}  ", app.keys.key(command));
-            body.hanging(2, &lead, &words::in_short(snapshot, &plan), theme.key, theme.text);
-            may_start |= command == Command::Start;
-            shown += 1;
+        let Ok(plan) = (app.planner)(snapshot, &request) else { continue };
+        may_start |= command == Command::Start;
+        let what = words::in_short(snapshot, &plan);
+        // Two verbs that come to the same are one way.
+        if !shown.contains(&what) {
+            body.hanging(2, &format!("{}  ", app.keys.key(command)), &what, theme.key, theme.text);
+            shown.push(what);
         }
     }
-    if shown == 0 {
+    if shown.is_empty() {
         body.text(2, "No verb is allowed in this state; the cause has to be repaired on the array first.", theme.text);
     }
     if !may_start {
@@ -116,30 +118,25 @@ fn window(app: &App, snapshot: &Snapshot, view: &TransactionVolumeView) -> Vec<S
         .filter_map(|session| session.rate)
         .max();
     let due_words = app.clock.moment(due);
-    let mut lines = vec![if due <= app.clock.now {
-        format!("The next backup was due {due_words}.")
+    let late = due <= app.clock.now;
+    let mut lines = vec![if late {
+        format!("The next backup was due {due_words}: it is late already.")
     } else {
         format!("The next backup is due {due_words}.")
     }];
-    match fastest.filter(|rate| *rate > 0) {
-        None => lines.push("Nothing is being copied on this array now, so there is no rate to reckon with.".to_owned()),
-        Some(bytes) => {
-            let millis = i64::try_from(view.volume.blocks.bytes().saturating_mul(1000) / bytes).unwrap_or(i64::MAX);
-            let ready = app.clock.now.plus_millis(millis);
-            let when = app.clock.moment_or_minute(ready);
-            let verdict = if due <= app.clock.now {
-                "as late as that, but no later"
-            } else if ready <= due {
-                "in time"
-            } else {
-                "too late"
-            };
-            let span = Clock::span(millis);
-            lines.push(format!(
-                "Started again in full now, at {} it takes {span} and is ready at {when}: {verdict}.",
-                rate(bytes)
-            ));
-        }
-    }
+    let Some(bytes) = fastest.filter(|rate| *rate > 0) else {
+        lines.push("Nothing is being copied on this array now, so there is no rate to reckon with.".to_owned());
+        return lines;
+    };
+    let millis = i64::try_from(view.volume.blocks.bytes().saturating_mul(1000) / bytes).unwrap_or(i64::MAX);
+    let ready = app.clock.now.plus_millis(millis.max(60_000));
+    let when = app.clock.moment_or_minute(ready);
+    let verdict = match (late, ready <= due) {
+        (true, _) => String::new(),
+        (false, true) => ": in time".to_owned(),
+        (false, false) => format!(": too late by {}", Clock::span(ready.since(due))),
+    };
+    let (rate, span) = (rate(bytes), Clock::span(millis));
+    lines.push(format!("Started again in full now, at {rate}, it takes {span} and is ready at {when}{verdict}."));
     lines
 }

@@ -59,13 +59,13 @@ pub fn step_words(snapshot: &Snapshot, step: &PlanStep) -> String {
         PlanStep::Resume { pair, difference: None } => format!("copy the difference to {}", label(pair.target)),
         PlanStep::Suspend { pairs, force } => {
             let targets: Vec<String> = pairs.iter().map(|pair| label(pair.target)).collect();
-            let how = if *force { "suspend by force" } else { "suspend" };
+            let how = if *force { " by force" } else { "" };
             let together = if pairs.len() > 1 { ", all at one instant" } else { "" };
-            format!("{how} {}{together}", targets.join(", "))
+            format!("suspend {}{how}{together}", targets.join(", "))
         }
         PlanStep::Stop { pair, force } => {
-            let how = if *force { "end by force" } else { "end" };
-            format!("{how} the session to {}", label(pair.target))
+            let how = if *force { " by force" } else { "" };
+            format!("end the session to {}{how}", label(pair.target))
         }
         PlanStep::Record { generations } => {
             let records: Vec<String> = generations
@@ -130,8 +130,7 @@ pub fn refusal(app: &App, refusal: &Refusal) -> String {
         let _ = write!(text, "; ready {}", app.clock.ready(ready, 21));
     }
     if let Some(claim) = &refusal.held_by {
-        let since = app.clock.moment_or_minute(claim.since);
-        let _ = write!(text, "; held by {} since {since}, for {} ({})", claim.holder, claim.verb, claim.operation);
+        let _ = write!(text, "; since {}", app.clock.moment_or_minute(claim.since));
     }
     text
 }

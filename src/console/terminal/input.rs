@@ -144,7 +144,6 @@ fn escape(bytes: &[u8]) -> Step {
         },
         // Replies of the terminal: to the bell or the string terminator.
         Some(b']' | b'P' | b'_' | b'^' | b'X') => string(bytes),
-        Some(&ESC) => key(1, Key::Esc),
         Some(0x00..=0x1f | 0x7f) => key(1, Key::Esc),
         Some(_) => match character(bytes, 1) {
             None => Step::Wait,

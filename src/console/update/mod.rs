@@ -58,6 +58,8 @@ fn take(app: &mut App, snapshot: Arc<Snapshot>) -> Vec<Effect> {
         app.marks.retain(|id| snapshot.transaction_volume(*id).is_some());
     }
     tell_ends(app);
+    app.settle();
+    app.note_rate();
     ask::again(app)
 }
 

@@ -40,7 +40,7 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
         return;
     }
     let name = picture.name_width;
-    let growth = [(1, name.min(14)), (8, 31), (5, 16), (2, 14), (5, 24), (1, name.min(32)), (2, 30), (8, 40), (5, 40)];
+    let growth = [(1, name.min(14)), (8, 31), (5, 16), (2, 14), (5, 24), (1, name.min(32)), (2, 18), (8, 34), (5, 60)];
     let places = fit(&COLUMNS, &growth, inner.width.saturating_sub(1));
     let focused = app.focus == Pane::Copies;
     for line in 0..inner.height {

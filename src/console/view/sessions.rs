@@ -6,14 +6,14 @@ use crate::model::request::Verb;
 use crate::model::session::{Phase, Status};
 use crate::model::snapshot::{SessionView, Snapshot, TransactionState};
 
-/// The session that a transaction volume's one word is about.
+/// The session of ours that a transaction volume's one word is about.
 pub fn governing(snapshot: &Snapshot, volume: VolumeId) -> Option<&SessionView> {
     let sessions = snapshot.sessions_of(volume);
     let rank = |session: &&SessionView| {
         let state = state_of(session);
-        (session.ours, state != TransactionState::Suspended && state != TransactionState::None, state, session.since)
+        (state != TransactionState::Suspended && state != TransactionState::None, state, session.since)
     };
-    sessions.iter().max_by_key(rank)
+    sessions.iter().filter(|session| session.ours).max_by_key(rank)
 }
 
 /// A session's state as one word.

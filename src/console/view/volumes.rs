@@ -1,8 +1,8 @@
 //! The main table: the transaction volumes, how each stands, when it is ready, what is kept, what is due.
 
 use super::super::app::{App, Pane};
-use super::super::format::{count, left};
-use super::super::picture::{Order, Picture};
+use super::super::format::{count, left, rate};
+use super::super::picture::{Order, Picture, is_moving};
 use super::canvas::{Canvas, Column, Place, fit};
 use super::{highlight, pane, sessions};
 use crate::model::snapshot::{Due, SessionView, TransactionState, TransactionVolumeView};
@@ -10,16 +10,20 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use std::fmt::Write as _;
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 12] = [
     // Cursor and mark.
     Column { title: "", right: false, gap: 0, least: 2, drop: 0 },
     Column { title: "volume", right: false, gap: 1, least: 10, drop: 0 },
     Column { title: "size", right: true, gap: 1, least: 8, drop: 4 },
     Column { title: "synchronization", right: false, gap: 2, least: 18, drop: 0 },
+    Column { title: "onto", right: false, gap: 2, least: 12, drop: 6 },
+    Column { title: "rate", right: true, gap: 1, least: 9, drop: 7 },
+    Column { title: "left", right: true, gap: 1, least: 9, drop: 8 },
     Column { title: "ready", right: true, gap: 1, least: 6, drop: 1 },
     Column { title: "kept", right: true, gap: 1, least: 4, drop: 3 },
     Column { title: "last backup", right: false, gap: 2, least: 9, drop: 5 },
     Column { title: "due", right: true, gap: 2, least: 8, drop: 2 },
+    Column { title: "policy", right: false, gap: 2, least: 18, drop: 9 },
 ];
 /// The state's sign, a blank and the longest word.
 const WORD: u16 = 12;
@@ -30,7 +34,7 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
         return;
     }
     let name = picture.name_width;
-    let growth = [(1, name.min(14)), (3, 27), (4, 11), (1, name.min(32)), (6, 11), (3, 44)];
+    let growth = [(1, name.min(14)), (3, 27), (7, 11), (1, name.min(32)), (9, 11), (3, 40), (4, 16), (3, 70)];
     let places = fit(&COLUMNS, &growth, inner.width.saturating_sub(1));
     heading(canvas, inner, &places);
     let rows = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
@@ -95,11 +99,11 @@ fn draw_row(
     picture: &Picture,
     canvas: &mut Canvas,
     row: Rect,
-    places: &[Place; 8],
+    places: &[Place; 12],
     view: &TransactionVolumeView,
 ) {
     let theme = canvas.look.theme;
-    let [_, name, size, synchronization, ready, kept, last, due] = *places;
+    let [_, name, size, synchronization, onto, speed, rest, ready, kept, last, due, policy] = *places;
     let (x, y) = (row.x, row.y);
     if app.marks.contains(&view.volume.id) {
         canvas.put(x + 1, y, canvas.look.glyphs.mark, theme.mark);
@@ -112,6 +116,22 @@ fn draw_row(
     }
     if let Some((at, width)) = synchronization {
         synchronized(picture, canvas, (x + at, y, width), view);
+    }
+    let session = sessions::governing(&picture.snapshot, view.volume.id);
+    if let (Some((at, width)), Some(session)) = (onto, session) {
+        canvas.text(x + at, y, width, &picture.snapshot.label(session.pair.target), theme.dim);
+    }
+    if let Some(session) = session.filter(|session| is_moving(session)) {
+        if let (Some((at, width)), Some(bytes)) = (speed, session.rate) {
+            canvas.right(x + at, y, width, &rate(bytes), theme.text);
+        }
+        if let (Some((at, width)), Some(progress)) = (rest, session.progress) {
+            canvas.right(x + at, y, width, &left(progress.left()), theme.text);
+        }
+    }
+    if let (Some((at, width)), Some(policy)) = (policy, view.volume.policy) {
+        let text = format!("{} x {} d, {}", policy.generations, policy.interval_days, policy.mode);
+        canvas.text(x + at, y, width, &text, theme.dim);
     }
     if let Some((at, width)) = ready {
         let text = app.clock.ready(view.ready, width);

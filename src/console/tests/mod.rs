@@ -1,13 +1,16 @@
-//! Screens of the fixture as text with their styles, for snapshots; and as bytes, for looking at them.
+//! A console on the fixture without terminal and engine: what tests press and what they see.
 
-use super::app::{App, Effect, Link, Msg, Settings};
-use super::fixture;
-use super::format::Clock;
-use super::keys::{Key, KeyMap};
-use super::terminal::paint::Painter;
-use super::theme::ThemeName;
-use super::update::update;
-use super::view::view;
+mod behaviour;
+mod pictures;
+
+use crate::console::app::{App, Effect, Link, Msg, Settings};
+use crate::console::fixture;
+use crate::console::format::Clock;
+use crate::console::keys::{Key, KeyMap};
+use crate::console::terminal::paint::Painter;
+use crate::console::theme::ThemeName;
+use crate::console::update::update;
+use crate::console::view::view;
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::plan::plan;
 use crate::model::snapshot::Snapshot;
@@ -20,14 +23,14 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 /// A console on a site, with an engine that answers questions by the rules.
-pub struct Bench {
+pub struct Desk {
     pub app: App,
     pub snapshot: Arc<Snapshot>,
     /// What was asked for and not answered.
     pub effects: Vec<Effect>,
 }
 
-impl Bench {
+impl Desk {
     pub fn new(settings: Settings, size: (u16, u16)) -> Self {
         Self::on(fixture::demo(), settings, size)
     }
@@ -35,11 +38,11 @@ impl Bench {
     pub fn on(snapshot: Snapshot, settings: Settings, size: (u16, u16)) -> Self {
         let clock = Clock::new(fixture::NOW, TimeZone::UTC);
         let app = App::new(settings, KeyMap::default(), plan, clock, size);
-        let mut bench = Self { app, snapshot: Arc::new(snapshot), effects: Vec::new() };
-        bench.tell(Msg::Link(Link::Live));
-        bench.tell(Msg::Snapshot(Arc::clone(&bench.snapshot)));
-        bench.tell(Msg::Drawn);
-        bench
+        let mut desk = Self { app, snapshot: Arc::new(snapshot), effects: Vec::new() };
+        desk.tell(Msg::Link(Link::Live));
+        desk.tell(Msg::Snapshot(Arc::clone(&desk.snapshot)));
+        desk.tell(Msg::Drawn);
+        desk
     }
 
     pub fn tell(&mut self, msg: Msg) {
@@ -93,7 +96,7 @@ impl Bench {
         let picture = self.app.picture.as_ref().unwrap();
         let row =
             (0..picture.volumes.len()).find(|row| picture.volume(*row).unwrap().volume.name.as_str() == name).unwrap();
-        self.app.select(super::app::Pane::Volumes, row);
+        self.app.select(crate::console::app::Pane::Volumes, row);
         self.app.settle();
         self
     }
@@ -178,49 +181,4 @@ fn styles(buffer: &Buffer) -> String {
         }
     }
     out
-}
-
-fn light() -> Settings {
-    Settings { theme: ThemeName::Light, ..Settings::default() }
-}
-
-/// Writes screens as a terminal gets them, for looking at them: `ECDECK_SCREENS=folder cargo test screens -- --ignored`.
-#[test]
-#[ignore = "writes files for looking at"]
-fn print_screens() {
-    let folder = std::path::PathBuf::from(std::env::var("ECDECK_SCREENS").unwrap());
-    let save = |name: &str, bench: &Bench| std::fs::write(folder.join(name), bench.bytes()).unwrap();
-    let standard = Settings::default();
-    for (name, size) in [("small", (80, 24)), ("middle", (120, 40)), ("large", (200, 60))] {
-        let mut bench = Bench::new(standard, size);
-        save(&format!("{name}-main"), &bench);
-        bench.at("demo-ora02").keys([Key::Char('b')]);
-        save(&format!("{name}-plan"), &bench);
-        let mut bench = Bench::new(standard, size);
-        bench.at("demo-dwh").keys([Key::Enter]);
-        save(&format!("{name}-wayout"), &bench);
-        let mut bench = Bench::new(standard, size);
-        bench.at("demo-vg01").keys([Key::Char('s')]);
-        save(&format!("{name}-refused"), &bench);
-        bench.keys([Key::Char('1')]);
-        save(&format!("{name}-remedy"), &bench);
-        let mut bench = Bench::new(standard, size);
-        bench.types("*s");
-        save(&format!("{name}-batch"), &bench);
-        let mut bench = Bench::new(standard, size);
-        bench.types("?");
-        save(&format!("{name}-help"), &bench);
-        let mut bench = Bench::new(standard, size);
-        bench.at("demo-ora01").types("i");
-        save(&format!("{name}-details"), &bench);
-        let mut bench = Bench::new(standard, size);
-        bench.types("2");
-        save(&format!("{name}-pool"), &bench);
-        let mut bench = Bench::new(standard, size);
-        bench.types("/ora");
-        save(&format!("{name}-filter"), &bench);
-        save(&format!("{name}-light"), &Bench::new(light(), size));
-        let ascii = Settings { glyphs: super::glyphs::GlyphMode::Ascii, theme: ThemeName::Plain, ..standard };
-        save(&format!("{name}-plain"), &Bench::new(ascii, size));
-    }
 }

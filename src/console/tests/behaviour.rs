@@ -1,0 +1,386 @@
+//! What keys do, and what they must never do.
+
+use super::Desk;
+use crate::console::app::{Effect, Link, Msg, Pane, Settings};
+use crate::console::dialog::Dialog;
+use crate::console::dialog::plan::{Note, Stage};
+use crate::console::fixture::{self, NOW, one};
+use crate::console::keys::{Key, TABLE};
+use crate::console::picture::Order;
+use crate::engine::protocol::{Answer, PlannedAnswer};
+use crate::model::plan::plan;
+use crate::model::records::OperationId;
+use crate::model::request::{Action, Request};
+use crate::model::snapshot::TransactionState;
+use proptest::prelude::*;
+
+const SIZE: (u16, u16) = (120, 40);
+
+fn desk() -> Desk {
+    Desk::new(Settings::default(), SIZE)
+}
+
+fn runs(desk: &Desk) -> Vec<&Effect> {
+    desk.effects.iter().filter(|effect| matches!(effect, Effect::Run { .. })).collect()
+}
+
+fn plan_dialog(desk: &Desk) -> &crate::console::dialog::plan::PlanDialog {
+    match desk.app.dialogs.last() {
+        Some(Dialog::Plan(plan)) => plan,
+        other => panic!("no plan is shown, but {other:?}"),
+    }
+}
+
+#[test]
+fn agreeing_runs_the_plan_that_was_shown() {
+    let mut desk = desk();
+    desk.at("demo-ora02").types("b");
+    let digest = plan_dialog(&desk).answer().unwrap().plan.digest().clone();
+    desk.types("Y");
+    let [Effect::Run { request, digest: agreed, confirmation, .. }] = runs(&desk)[..] else { panic!() };
+    assert_eq!(agreed, &digest);
+    assert_eq!(confirmation, &None);
+    assert!(matches!(&request.action, Action::Backup { volumes, .. } if volumes[..] == [one(0x11)]));
+}
+
+#[test]
+fn keys_typed_before_the_dialog_was_drawn_do_not_count() {
+    let mut desk = desk();
+    desk.at("demo-ora02");
+    desk.tell(Msg::Key(Key::Char('b')));
+    desk.tell(Msg::Key(Key::Char('Y')));
+    desk.answer();
+    desk.tell(Msg::Key(Key::Char('Y')));
+    assert!(runs(&desk).is_empty());
+    assert!(matches!(plan_dialog(&desk).stage, Stage::Shown(_)));
+    desk.tell(Msg::Drawn);
+    desk.tell(Msg::Key(Key::Char('Y')));
+    assert_eq!(runs(&desk).len(), 1);
+}
+
+#[test]
+fn cancel_has_the_focus_and_enter_takes_it() {
+    let mut desk = desk();
+    desk.at("demo-ora02").types("b").keys([Key::Enter]);
+    assert!(desk.app.dialogs.is_empty());
+    assert!(runs(&desk).is_empty());
+}
+
+#[test]
+fn an_open_dialog_plans_again_with_every_snapshot_and_a_changed_plan_must_be_seen_first() {
+    let mut desk = desk();
+    desk.at("demo-vg01").types("s");
+    let before = plan_dialog(&desk).answer().unwrap().plan.digest().clone();
+    // Another console takes the only unused volume of that size; a spare one is registered in its place.
+    desk.site(|site| {
+        let taken = site.pool.iter_mut().find(|view| view.volume.id == one(0x2E)).unwrap();
+        taken.volume.id = one(0x2B);
+        site.pool.sort_by_key(|view| view.volume.id);
+    });
+    assert!(desk.effects.iter().any(|effect| matches!(effect, Effect::Plan { .. })));
+    desk.answer();
+    let dialog = plan_dialog(&desk);
+    assert_ne!(dialog.answer().unwrap().plan.digest(), &before);
+    assert_eq!(dialog.note, Some(Note::Changed));
+    desk.tell(Msg::Key(Key::Char('Y')));
+    assert!(runs(&desk).is_empty(), "the new plan has not been seen");
+    desk.tell(Msg::Drawn);
+    desk.tell(Msg::Key(Key::Char('Y')));
+    assert_eq!(runs(&desk).len(), 1);
+}
+
+#[test]
+fn a_plan_that_changed_after_agreement_is_shown_and_nothing_ran() {
+    let mut desk = desk();
+    desk.at("demo-vg01").types("sY");
+    let Some(Effect::Run { ticket, .. }) = desk.effects.last().cloned() else { panic!() };
+    let other = plan(&desk.snapshot, &start(0x19)).unwrap();
+    let answer = Answer::PlanChanged(PlannedAnswer { plan: other, commands: Vec::new(), sequence: 9 });
+    desk.tell(Msg::Answer { ticket, answer: Box::new(answer) });
+    assert_eq!(plan_dialog(&desk).note, Some(Note::NothingRan));
+    assert!(desk.text().contains("Nothing ran"));
+}
+
+fn start(olu: u32) -> Request {
+    Request::new(Action::Start { volumes: vec![one(olu)], targets: Vec::new(), together: false })
+}
+
+#[test]
+fn what_destroys_wants_the_exact_name_typed() {
+    let mut desk = desk();
+    desk.at("demo-ora02").types("3jd");
+    let name = plan_dialog(&desk).answer().unwrap().plan.confirmation().expect("deleting destroys").name.clone();
+    desk.types("Y").types("something else").keys([Key::Enter]);
+    assert!(runs(&desk).is_empty());
+    assert!(desk.text().contains("this is another name"));
+    desk.keys([Key::Ctrl('u')]).types(&name).keys([Key::Enter]);
+    let [Effect::Run { confirmation, .. }] = runs(&desk)[..] else { panic!() };
+    assert_eq!(confirmation.as_ref(), Some(&name));
+}
+
+#[test]
+fn a_refusal_shows_remedies_and_a_number_takes_one() {
+    let mut desk = desk();
+    desk.at("demo-erp").types("s");
+    let Some(Dialog::Refused(refused)) = desk.app.dialogs.last() else { panic!("{:?}", desk.app.dialogs) };
+    let remedy = refused.refusal.remedies[0].clone();
+    desk.types("1");
+    assert_eq!(plan_dialog(&desk).request, remedy.request);
+}
+
+#[test]
+fn what_was_refused_and_becomes_possible_turns_into_its_plan() {
+    let mut desk = desk();
+    desk.at("demo-ora01").types("b");
+    assert!(matches!(desk.app.dialogs.last(), Some(Dialog::Refused(_))));
+    desk.site(|site| {
+        let view = site.transaction_volumes.iter_mut().find(|view| view.volume.id == one(0x10)).unwrap();
+        view.state = TransactionState::Equivalent;
+        let session = site.sessions.iter_mut().find(|session| session.pair.target == one(0x21)).unwrap();
+        session.phase = crate::model::session::Phase::Equivalent;
+        session.progress = None;
+    });
+    desk.answer();
+    assert!(plan_dialog(&desk).answer().is_some());
+    desk.tell(Msg::Key(Key::Char('Y')));
+    assert!(runs(&desk).is_empty(), "it has not been seen yet");
+}
+
+#[test]
+fn marked_volumes_share_one_dialog_that_says_how_many_run() {
+    let mut desk = desk();
+    desk.types("*s");
+    let plan = &plan_dialog(&desk).answer().unwrap().plan;
+    assert_eq!(plan.items().len() + plan.refused().len(), 11);
+    let text = desk.text();
+    assert!(text.contains("run 3 of 11"), "{text}");
+    assert!(text.contains("not at one instant"));
+    desk.types("Y");
+    let Some(Effect::Run { ticket, .. }) = desk.effects.last().cloned() else { panic!() };
+    let answer = Answer::Running { operations: (50..53).map(OperationId).collect(), refused: Vec::new() };
+    desk.tell(Msg::Answer { ticket, answer: Box::new(answer) });
+    assert!(desk.app.marks.is_empty() && desk.app.dialogs.is_empty());
+    assert!(desk.text().contains("3 operations begun (op50, op51, op52)"));
+}
+
+#[test]
+fn enter_on_a_red_row_leads_out_and_its_keys_work_there() {
+    let mut desk = desk();
+    desk.at("demo-dwh").keys([Key::Enter]);
+    let text = desk.text();
+    for part in ["bad sector on the source (ecd-1401)", "EC Error Suspend / Copying", "0xBA", "The window"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    desk.types("c");
+    assert!(matches!(plan_dialog(&desk).request.action, Action::Cancel { .. }));
+}
+
+#[test]
+fn a_read_only_console_asks_for_nothing() {
+    let mut desk = Desk::new(Settings { read_only: true, ..Settings::default() }, SIZE);
+    for name in ["demo-ora01", "demo-ora02", "demo-web", "demo-dwh"] {
+        for verb in "szrbcxdp".chars() {
+            desk.at(name).types(&verb.to_string()).types("Y").keys([Key::Esc, Key::Esc]);
+            desk.types("3").types(&verb.to_string()).types("Y").keys([Key::Esc, Key::Esc, Key::Esc]);
+        }
+    }
+    assert!(desk.effects.is_empty(), "{:?}", desk.effects);
+    assert!(desk.text().contains("read-only"));
+}
+
+#[test]
+fn a_paste_is_no_command() {
+    let mut desk = desk();
+    desk.at("demo-ora02");
+    desk.tell(Msg::Paste("bY\u{1b}[A".to_owned()));
+    assert!(desk.app.dialogs.is_empty() && desk.effects.is_empty());
+    desk.types("/");
+    desk.tell(Msg::Paste("ora\u{1b}".to_owned()));
+    assert_eq!(desk.app.choice.filter, "ora");
+}
+
+#[test]
+fn the_filter_follows_every_letter_and_esc_backs_out_of_it() {
+    let mut desk = desk();
+    desk.types("/ora");
+    assert_eq!(desk.app.len(Pane::Volumes), 2);
+    desk.keys([Key::Enter]).types("*");
+    assert_eq!(desk.app.marks.len(), 2);
+    desk.keys([Key::Esc]);
+    assert!(desk.app.marks.is_empty());
+    assert_eq!(desk.app.len(Pane::Volumes), 2);
+    desk.keys([Key::Esc]);
+    assert_eq!(desk.app.len(Pane::Volumes), 11);
+    desk.types("/nothing");
+    assert!(desk.text().contains("Nothing matches /nothing."));
+}
+
+#[test]
+fn problems_only_shows_what_needs_attention() {
+    let mut desk = desk();
+    desk.types("!");
+    let shown: Vec<String> = (0..desk.app.len(Pane::Volumes))
+        .map(|row| desk.app.picture.as_ref().unwrap().volume(row).unwrap().volume.name.to_string())
+        .collect();
+    assert_eq!(shown, ["demo-crm", "demo-dwh", "demo-mail", "demo-vg01"]);
+}
+
+#[test]
+fn the_order_can_be_changed_and_trouble_comes_first() {
+    let mut desk = desk();
+    desk.types("o");
+    assert_eq!(desk.app.choice.order, Order::Trouble);
+    let first = desk.app.picture.as_ref().unwrap().volume(0).unwrap();
+    assert_eq!(first.volume.name.as_str(), "demo-crm");
+    desk.types("o");
+    let first = desk.app.picture.as_ref().unwrap().volume(0).unwrap();
+    assert_eq!(first.volume.name.as_str(), "demo-mail");
+}
+
+#[test]
+fn the_cursor_stays_on_its_volume_when_others_come_and_go() {
+    let mut desk = desk();
+    desk.at("demo-ora01").types(" k");
+    desk.site(|site| drop(site.transaction_volumes.remove(2)));
+    assert_eq!(desk.app.selected_volume().unwrap().volume.name.as_str(), "demo-ora01");
+    assert_eq!(desk.app.marks.len(), 1);
+    desk.site(|site| site.transaction_volumes.retain(|view| view.volume.name.as_str() != "demo-ora01"));
+    assert!(desk.app.marks.is_empty());
+    assert!(desk.app.selected_volume().is_some());
+}
+
+#[test]
+fn a_lost_engine_is_said_in_the_header_and_what_was_agreed_to_is_in_doubt() {
+    let mut desk = desk();
+    desk.at("demo-ora02").types("bY");
+    desk.tell(Msg::Link(Link::Lost { since: NOW, why: "it was closed".to_owned() }));
+    assert!(desk.app.dialogs.is_empty());
+    let text = desk.text();
+    assert!(text.contains("engine lost at 01:31, reconnecting"), "{text}");
+    assert!(text.contains("it may run or not"), "{text}");
+    desk.tell(Msg::Link(Link::Live));
+    assert!(!desk.text().contains("reconnecting"));
+}
+
+#[test]
+fn an_open_plan_survives_a_lost_engine_and_is_asked_again() {
+    let mut desk = desk();
+    desk.at("demo-ora02").types("b");
+    desk.tell(Msg::Link(Link::Lost { since: NOW, why: "it was closed".to_owned() }));
+    desk.types("Y");
+    assert!(runs(&desk).is_empty(), "there is nobody to run it");
+    desk.tell(Msg::Link(Link::Live));
+    assert!(desk.effects.iter().any(|effect| matches!(effect, Effect::Plan { .. })));
+}
+
+#[test]
+fn the_end_of_an_operation_that_was_started_here_is_told() {
+    let mut desk = desk();
+    desk.app.watching.push(OperationId(41));
+    desk.site(|site| {
+        let end = crate::model::records::OperationEnd::Failed {
+            code: crate::model::codes::Code::ARRAY_REFUSED,
+            why: "E5323".to_owned(),
+        };
+        site.operations[0].end = Some((NOW, end));
+    });
+    assert!(desk.text().contains("backup of demo-log: failed, E5323 (ecd-1501)"));
+}
+
+#[test]
+fn text_from_outside_reaches_the_screen_escaped() {
+    let mut desk = desk();
+    desk.site(|site| {
+        for session in &mut site.sessions {
+            session.words.status = fixture::hostile();
+            session.requestor = fixture::hostile();
+        }
+        for generation in &mut site.generations {
+            generation.held = Some(fixture::hostile());
+        }
+    });
+    for keys in ["", "i", "3i", "1i", "2i"] {
+        desk.types(keys);
+        let text = desk.text();
+        assert!(!text.chars().any(|c| crate::model::untrusted::is_unsafe(c) && c != '\n'), "{keys}");
+        desk.keys([Key::Esc, Key::Esc, Key::Esc]);
+    }
+    desk.types("1i");
+    assert!(desk.text().contains(r"a\u{1b}[2J"));
+}
+
+#[test]
+fn letters_that_can_end_an_escape_sequence_do_nothing() {
+    for open in ["", "b", "i", "*s", "?"] {
+        let mut desk = desk();
+        desk.at("demo-ora02").types(open);
+        desk.effects.clear();
+        let before = desk.screen();
+        desk.types("ABCDO[");
+        assert_eq!(desk.screen(), before, "after {open:?}");
+        assert!(desk.effects.is_empty());
+    }
+}
+
+/// Anything that can happen to a console.
+fn anything() -> impl Strategy<Value = Step> {
+    let keys: Vec<Key> = TABLE.iter().flat_map(|entry| entry.keys.iter().copied()).collect();
+    prop_oneof![
+        10 => proptest::sample::select(keys).prop_map(Step::Key),
+        2 => any::<char>().prop_map(|c| Step::Key(Key::Char(c))),
+        2 => (0..230_u16, 0..70_u16).prop_map(|(width, height)| Step::Size(width, height)),
+        2 => (0..6_u8).prop_map(Step::Site),
+        1 => Just(Step::Lost),
+        1 => Just(Step::Live),
+        3 => Just(Step::Drawn),
+        1 => ".{0,20}".prop_map(Step::Paste),
+    ]
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Key(Key),
+    Size(u16, u16),
+    Site(u8),
+    Lost,
+    Live,
+    Drawn,
+    Paste(String),
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// No order of events panics at any size, and nothing runs that was not agreed to with the agreeing key.
+    #[test]
+    fn whatever_happens_the_console_stands_and_runs_nothing_unasked(
+        steps in proptest::collection::vec(anything(), 1..60),
+    ) {
+        let mut desk = desk();
+        for step in steps {
+            let before = runs(&desk).len();
+            let mut may_run = false;
+            match step {
+                Step::Key(key) => {
+                    let armed = matches!(desk.app.dialogs.last(), Some(Dialog::Plan(plan)) if plan.armed);
+                    may_run = armed && matches!(key, Key::Char('Y') | Key::Enter);
+                    desk.tell(Msg::Key(key));
+                }
+                Step::Size(width, height) => desk.tell(Msg::Resize(width, height)),
+                Step::Site(0) => desk.site(|site| site.transaction_volumes.clear()),
+                Step::Site(1) => desk.site(|site| site.sessions.clear()),
+                Step::Site(2) => desk.site(|site| *site = fixture::large(40)),
+                Step::Site(3) => desk.site(|site| { site.events.clear(); site.pool.clear(); site.generations.clear(); }),
+                Step::Site(_) => desk.site(|site| *site = crate::model::snapshot::Snapshot { sequence: site.sequence, ..fixture::demo() }),
+                Step::Lost => desk.tell(Msg::Link(Link::Lost { since: NOW, why: "gone".to_owned() })),
+                Step::Live => desk.tell(Msg::Link(Link::Live)),
+                Step::Drawn => { desk.answer(); desk.tell(Msg::Drawn); }
+                Step::Paste(text) => desk.tell(Msg::Paste(text)),
+            }
+            if desk.app.size.0 > 0 && desk.app.size.1 > 0 {
+                desk.buffer();
+            }
+            prop_assert!(runs(&desk).len() == before || may_run);
+        }
+    }
+}
