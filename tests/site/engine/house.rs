@@ -2,6 +2,10 @@
 
 use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery, Pending};
+use ecdeck::driver::ccm::CcmDriver;
+use ecdeck::driver::ccm::emulation::{Emulation, InProcess as CcmInProcess, Member, Store};
+use ecdeck::driver::ccm::server::Server;
+use ecdeck::driver::ccm::settings::Settings as CcmSettings;
 use ecdeck::driver::emulated::faults::Fault;
 use ecdeck::driver::emulated::in_process::InProcess;
 use ecdeck::driver::emulated::memory::Memory;
@@ -10,6 +14,7 @@ use ecdeck::engine::client::{Client, Snapshots, Start};
 use ecdeck::engine::operation::Limits;
 use ecdeck::engine::protocol::{Answer, Ask, PlannedAnswer};
 use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings};
+use ecdeck::model::array_words::{StatusMeaning, WordRow};
 use ecdeck::model::copy::{Capabilities, Command, Identity, PairOutcome};
 use ecdeck::model::event::{ChainHead, Event, NewEvent};
 use ecdeck::model::identity::{BoxId, Name, VolumeId};
@@ -34,7 +39,8 @@ pub const BLOCKS: Blocks = Blocks::from_mib(1);
 
 /// The driver of the emulated array, with a door before its commands and a count of its readings.
 pub struct Gate {
-    inner: InProcess,
+    inner: Arc<dyn Driver>,
+    arrays: Arc<Mutex<Memory>>,
     /// Commands go through it; closed, they wait after they were done.
     door: Semaphore,
     pub open: AtomicBool,
@@ -54,7 +60,7 @@ impl Gate {
     }
 
     pub fn arrays(&self) -> MutexGuard<'_, Memory> {
-        self.inner.arrays()
+        self.arrays.lock().unwrap()
     }
 }
 
@@ -193,9 +199,11 @@ impl House {
         }
         let disk = Disk::default();
         disk.commit(changes, Vec::new()).await.unwrap();
-        let inner = InProcess::new(Arc::new(Mutex::new(arrays)), box_id);
+        let arrays = Arc::new(Mutex::new(arrays));
+        let embedded = Arc::new(InProcess::new(Arc::clone(&arrays), box_id));
         let gate = Gate {
-            inner,
+            inner: if by_ccm() { ccm_upon(embedded, box_id) } else { embedded },
+            arrays,
             door: Semaphore::new(0),
             open: AtomicBool::new(true),
             commands: AtomicUsize::new(0),
@@ -278,6 +286,29 @@ impl House {
     }
 }
 
+/// These tests run twice: on the embedded array's driver, and on that of CCM with its emulation on the same array.
+fn by_ccm() -> bool {
+    module_path!().contains("engine_by_ccm")
+}
+
+/// The driver of CCM, as an operator would have it who has seen and confirmed CCM's words.
+fn ccm_upon(array: Arc<dyn Driver>, box_id: BoxId) -> Arc<dyn Driver> {
+    let word = |word: &str, status| WordRow {
+        word: word.to_owned(),
+        status: Some(status),
+        phase: None,
+        kind: None,
+        source: Some("the emulation".to_owned()),
+    };
+    let words =
+        vec![word("EC Suspend", StatusMeaning::Suspended), word("EC Error Suspend", StatusMeaning::ErrorSuspended)];
+    let member = Member { name: "A1".parse().unwrap(), box_id, driver: array };
+    let emulation = Emulation::new(vec![member], Store::in_memory());
+    let server = Server::new(Arc::new(CcmInProcess(Arc::new(emulation))));
+    let settings = CcmSettings { words, ..CcmSettings::local("A1".parse().unwrap()) };
+    Arc::new(CcmDriver::new("A1", settings, server).unwrap())
+}
+
 pub async fn planned(client: &Client, request: &Request) -> PlannedAnswer {
     match client.ask(Ask::Plan { request: request.clone() }).await.unwrap() {
         Answer::Planned(planned) => planned,
@@ -337,4 +368,11 @@ pub async fn soon(what: &str, mut so: impl FnMut() -> bool) {
         tokio::task::yield_now().await;
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+#[tokio::test]
+async fn the_driver_is_the_one_that_these_tests_are_about() {
+    let house = House::new(1, 1).await;
+    let unknown = house.gate.capabilities().atomic_suspend == ecdeck::model::copy::Ability::Unknown;
+    assert_eq!(unknown, by_ccm(), "CCM does not tell whether it suspends several pairs at one instant");
 }
