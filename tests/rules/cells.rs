@@ -33,10 +33,9 @@ fn expected(status: Status, phase: Phase, verb: PairVerb) -> Legality {
         _ if status == Status::ErrorSuspended => Refused(Code::ERROR_SUSPENDED),
         PairVerb::Suspend if status == Status::Halted => Force,
         _ if status == Status::Halted => Refused(Code::HALTED),
-        PairVerb::Suspend if equivalent => Legal,
+        PairVerb::Suspend | PairVerb::Backup if equivalent => Legal,
         PairVerb::Suspend if status == Status::Suspended => Refused(Code::ALREADY_SO),
         PairVerb::Suspend => Refused(Code::NOT_SUSPENDABLE),
-        PairVerb::Backup if equivalent => Legal,
         PairVerb::Backup if status == Status::Suspended => Refused(Code::RESUME_FIRST),
         PairVerb::Backup => Refused(Code::NOT_EQUIVALENT),
         PairVerb::Start | PairVerb::Resume | PairVerb::Restore | PairVerb::ResumeOnto => {

@@ -1,5 +1,7 @@
 //! The rules of backup management, the house's own rules, and the simulator that checks them under faults.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod cells;
 mod properties;
 mod simulation;

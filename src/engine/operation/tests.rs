@@ -97,6 +97,7 @@ fn a_start_that_never_arrives_is_sent_a_bounded_number_of_times() {
     let end = site.run(Verb::Start, start());
     assert!(matches!(&end, OperationEnd::OutcomeUnknown { why } if why.contains("no session to 0x1")), "{end:?}");
     assert_eq!(site.sent.len() as u32, Limits::default().unknown_sends);
+    assert!(site.records.sessions.contains_key(&pair(1)), "what may have been made is ours until somebody has looked");
 }
 
 #[test]

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What one operation did, whether it knows it or not.
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Effects {
     /// A command of it changed something on an array.
     pub acted: bool,

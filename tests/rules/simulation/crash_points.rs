@@ -181,7 +181,7 @@ impl Simulation {
         let snapshot = self.engine.snapshot(&self.world, self.now, &[]);
         let agreed = self.engine.plan(snapshot, &request).map_err(|refusal| refusal.to_string())?;
         let phase = Phase::Opening;
-        self.engine.tasks_now.push(Task::Admitting(Admitting { request, agreed, operator: 0, phase }));
+        self.engine.tasks_now.push(Task::Admitting(Box::new(Admitting { request, agreed, operator: 0, phase })));
         Ok(())
     }
 

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Histories of a normal run; `SIMULATION_HISTORIES` asks for more.
+/// Histories of a normal run; `ECDECK_ROUNDS` times as many when that is set. `SIMULATION_FIRST` and
+/// `SIMULATION_HISTORIES` choose seeds, `SIMULATION_TRACE` tells what happens in them.
 const IN_MEMORY: u64 = 10_000;
 const ON_SQLITE: u64 = 200;
 /// Histories in which a deliberate bug must show at the latest.
@@ -89,7 +90,7 @@ fn seeds_that_failed_once_do_not_fail_again() {
 #[test]
 fn no_history_in_memory_breaks_an_invariant() {
     let first = wanted("SIMULATION_FIRST", 0);
-    let count = wanted("SIMULATION_HISTORIES", IN_MEMORY);
+    let count = wanted("SIMULATION_HISTORIES", IN_MEMORY * wanted("ECDECK_ROUNDS", 1));
     let sum = run_all(first..first + count, |seed| history(seed, None));
     println!("{count} histories: {sum:?}");
     // A simulator that does nothing finds nothing.
@@ -100,7 +101,7 @@ fn no_history_in_memory_breaks_an_invariant() {
 #[test]
 fn no_history_on_sqlite_breaks_an_invariant() {
     let folder = tempfile::tempdir().unwrap();
-    let count = wanted("SIMULATION_SQLITE", ON_SQLITE);
+    let count = ON_SQLITE * wanted("ECDECK_ROUNDS", 1);
     for seed in 0..count {
         let place: CataloguePlace = CataloguePlace::Sqlite(folder.path().join(format!("{seed}.db")));
         let catalogue = runtime().block_on(SqlCatalogue::open(&place, OpenOptions::default())).unwrap();

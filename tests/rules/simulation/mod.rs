@@ -14,6 +14,7 @@ mod crash_points;
 mod engine;
 mod histories;
 mod operators;
+mod shell;
 mod weather;
 mod world;
 
@@ -148,8 +149,8 @@ impl Simulation {
             60..68 => self.world.copy(self.rng.u64(2..9)),
             68..73 => self.world.host_write(&mut self.rng),
             73..80 => self.poll(),
-            80..93 => self.operator_acts()?,
-            93..99 => self.weather_strikes()?,
+            80..93 => self.operator_acts(),
+            93..99 => self.weather_strikes(),
             _ => self.maybe_crash()?,
         }
         self.note(drawn);

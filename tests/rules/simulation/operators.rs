@@ -1,7 +1,7 @@
 //! What operators ask for: mostly what leads on, sometimes anything, and they think for a while before they agree.
 
 use super::engine::{Admitting, Phase, Task};
-use super::{Checked, Simulation, tell};
+use super::{Simulation, tell};
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::plan::Plan;
 use ecdeck::model::records::{BackupMode, Policy};
@@ -25,7 +25,7 @@ impl Operator {
 
 impl Simulation {
     /// One operator asks for something, or agrees to what he has been reading.
-    pub fn operator_acts(&mut self) -> Checked {
+    pub fn operator_acts(&mut self) {
         let at = self.rng.usize(..self.operators.len());
         match self.operators[at].reading.take() {
             None => {
@@ -52,17 +52,16 @@ impl Simulation {
                 // The engine runs its own plan, and only if it is the one that was agreed to.
                 let Ok(plan) = self.engine.plan(snapshot, &request) else {
                     self.summary.refused += 1;
-                    return Ok(());
+                    return;
                 };
                 if plan.digest() != agreed.digest() && self.bug != Some(super::Bug::SkipFreshPlan) {
                     self.summary.refused += 1;
-                    return Ok(());
+                    return;
                 }
                 let phase = Phase::Opening;
-                self.engine.tasks_now.push(Task::Admitting(Admitting { request, agreed, operator, phase }));
+                self.engine.tasks_now.push(Task::Admitting(Box::new(Admitting { request, agreed, operator, phase })));
             }
         }
-        Ok(())
     }
 
     fn wish(&mut self, snapshot: &Snapshot) -> Action {

@@ -23,6 +23,10 @@ pub struct Weather {
     pub meddling: u32,
 }
 
+pub fn strikes(rng: &mut Rng, chance: u32) -> bool {
+    chance > 0 && rng.u32(0..1000) < chance
+}
+
 impl Weather {
     pub fn calm() -> Self {
         Self::default()
@@ -43,12 +47,8 @@ impl Weather {
         }
     }
 
-    pub fn strikes(&self, rng: &mut Rng, chance: u32) -> bool {
-        chance > 0 && rng.u32(0..1000) < chance
-    }
-
     pub fn reading_is_lost(&self, rng: &mut Rng) -> bool {
-        self.strikes(rng, self.reading)
+        strikes(rng, self.reading)
     }
 
     pub fn fate(&self, rng: &mut Rng) -> Fate {
@@ -59,7 +59,7 @@ impl Weather {
             (self.accepted / 8, Fate::AcceptedNever),
             (self.busy, Fate::Busy),
         ] {
-            if self.strikes(rng, chance) {
+            if strikes(rng, chance) {
                 return fate;
             }
         }
@@ -69,22 +69,21 @@ impl Weather {
 
 impl Simulation {
     /// Something happens to an array, or somebody else does something on it.
-    pub fn weather_strikes(&mut self) -> Checked {
+    pub fn weather_strikes(&mut self) {
         let weather = self.weather;
-        if weather.strikes(&mut self.rng, weather.array) {
+        if strikes(&mut self.rng, weather.array) {
             self.summary.faults += 1;
             self.array_fault();
         }
-        if weather.strikes(&mut self.rng, weather.meddling) {
+        if strikes(&mut self.rng, weather.meddling) {
             self.summary.faults += 1;
             self.meddle();
         }
-        Ok(())
     }
 
     pub fn maybe_crash(&mut self) -> Checked {
         let weather = self.weather;
-        if weather.strikes(&mut self.rng, weather.crash) { self.crash() } else { Ok(()) }
+        if strikes(&mut self.rng, weather.crash) { self.crash() } else { Ok(()) }
     }
 
     fn array_fault(&mut self) {

@@ -1,0 +1,254 @@
+//! What the engine does, one step at a time: admission, the step machines' outputs, commands that arrive, crashes.
+
+use super::bugs::Bug;
+use super::engine::{Admitting, LIMITS, MOMENT, Phase, Running, Task, Waiting};
+use super::weather::{Weather, strikes};
+use super::world::Wire;
+use super::{Checked, Simulation, Violation, tell, violated};
+use ecdeck::catalog::memory::CommitFailure;
+use ecdeck::engine::operation::{Admission, Commit, Input, Operation, Output, World as Sight};
+use ecdeck::engine::operation::{admit, close_all, commands, opening};
+use ecdeck::model::actor::Actor;
+use ecdeck::model::codes::Code;
+use ecdeck::model::identity::BoxId;
+use ecdeck::model::plan::{Plan, plan};
+use ecdeck::model::records::{Change, OpenOperation};
+use ecdeck::model::request::Request;
+use fastrand::Rng;
+use std::collections::BTreeSet;
+
+impl Simulation {
+    pub fn poll(&mut self) {
+        for box_id in self.engine.boxes {
+            let reading = self.world.reading(box_id, self.now);
+            self.engine.take(reading, box_id, self.now);
+        }
+    }
+
+    /// One task takes one step, if any can.
+    pub fn step_a_task(&mut self) -> Checked {
+        if self.engine.tasks_now.is_empty() {
+            return Ok(());
+        }
+        let at = self.rng.usize(..self.engine.tasks_now.len());
+        let task = self.engine.tasks_now.swap_remove(at);
+        match task {
+            Task::Admitting(admitting) => self.admit(*admitting)?,
+            Task::Running(running) => {
+                if let Some(running) = self.step(running)? {
+                    self.engine.tasks_now.push(Task::Running(running));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one thing for an operation: what it waits for, or its next move. `None` once it has ended.
+    pub fn step(&mut self, mut running: Box<Running>) -> Result<Option<Box<Running>>, Violation> {
+        let waiting = std::mem::replace(&mut running.waiting, Waiting::Sleep(self.now));
+        running.waiting = match waiting {
+            Waiting::Input(input) => {
+                let sight = Sight { now: self.now, records: &self.engine.durable };
+                let output = running.operation.advance(input, &sight);
+                match self.begin(&running.open, output)? {
+                    Some(waiting) => waiting,
+                    None => return Ok(None),
+                }
+            }
+            Waiting::Commit(commit) => {
+                let fail = self.weather.commit_failure(&mut self.rng);
+                Waiting::Input(self.commit(&commit, fail)?)
+            }
+            Waiting::Wire(number) => {
+                let wire = self.world.wires.iter().find(|wire| wire.number == number);
+                match wire.and_then(Wire::answer) {
+                    Some(outcomes) => {
+                        self.world.answered(number, self.now);
+                        self.truth.answered(running.open.id, &outcomes);
+                        tell(self.now, || format!("{} is told {outcomes:?}", running.open.id));
+                        Waiting::Input(Input::Answered(outcomes))
+                    }
+                    None => Waiting::Wire(number),
+                }
+            }
+            Waiting::Read { array, taken: None } => {
+                let reading = self.world.reading(array, self.now);
+                let reading =
+                    if self.weather.reading_is_lost(&mut self.rng) { Err("no answer".into()) } else { reading };
+                Waiting::Read { array, taken: Some(reading) }
+            }
+            Waiting::Read { array, taken: Some(reading) } => {
+                self.engine.take(reading.clone(), array, self.now);
+                self.truth.read(running.open.id, &reading);
+                Waiting::Input(Input::Read(reading))
+            }
+            Waiting::Sleep(until) if self.now < until => Waiting::Sleep(until),
+            Waiting::Sleep(_) => Waiting::Input(Input::Slept),
+        };
+        Ok(Some(running))
+    }
+
+    fn begin(&mut self, open: &OpenOperation, output: Output) -> Result<Option<Waiting>, Violation> {
+        Ok(Some(match output {
+            Output::Commit(commit) => Waiting::Commit(commit),
+            Output::Send { array, command, .. } => {
+                self.check_sending(open, array, &command)?;
+                let fate = self.fates.pop_front().unwrap_or_else(|| self.weather.fate(&mut self.rng));
+                tell(self.now, || format!("{} sends {command:?}: {fate:?}", open.id));
+                Waiting::Wire(self.world.send(open.id, array, command, fate))
+            }
+            Output::Read { array } => Waiting::Read { array, taken: None },
+            Output::Sleep(pause) => Waiting::Sleep(self.now.plus_millis(pause.as_millis() as i64)),
+            Output::Hook { .. } => Waiting::Input(Input::HookEnded(Ok(()))),
+            Output::Done(end) => {
+                self.summary.count(&end);
+                self.check_end(open, &end)?;
+                tell(self.now, || format!("{} ends: {end:?}", open.id));
+                return Ok(None);
+            }
+        }))
+    }
+
+    /// Keeps a commit and checks what it changed.
+    pub fn commit(&mut self, commit: &Commit, fail: Option<CommitFailure>) -> Result<Input, Violation> {
+        match self.engine.keep(commit, fail) {
+            Ok(before) => {
+                tell(self.now, || format!("kept {:?}", commit.changes));
+                self.check_commit(&before, commit)?;
+                Ok(Input::Committed)
+            }
+            Err((why, lost)) => {
+                tell(self.now, || format!("not kept: {why}"));
+                Ok(Input::NotCommitted { why, lost })
+            }
+        }
+    }
+
+    /// From agreement to act: claim, read afresh, plan again.
+    fn admit(&mut self, admitting: Admitting) -> Checked {
+        let Admitting { request, agreed, operator, phase } = admitting;
+        let next = match phase {
+            Phase::Opening => self.claim(&agreed, operator)?,
+            Phase::Reading(operations, boxes) => self.look(&request, &agreed, operations, boxes)?,
+            Phase::Closing(operations, commit) => self.close(operations, commit)?,
+        };
+        if let Some(phase) = next {
+            let admitting = Admitting { request, agreed, operator, phase };
+            self.engine.tasks_now.push(Task::Admitting(Box::new(admitting)));
+        }
+        Ok(())
+    }
+
+    fn claim(&mut self, agreed: &Plan, operator: usize) -> Result<Option<Phase>, Violation> {
+        let actor = Actor { uid: operator as u32, ..Actor::default() };
+        let (mut operations, mut commit) = opening(agreed, &actor, &self.engine.durable, self.now);
+        for operation in &mut operations {
+            Bug::distort(self.bug, operation);
+        }
+        for (change, operation) in commit.changes.iter_mut().zip(&operations) {
+            if let Change::Open { operation: opened, claims, .. } = change {
+                claims.clone_from(&operation.item.claims);
+                opened.clone_from(operation);
+            }
+        }
+        let fail = self.weather.commit_failure(&mut self.rng);
+        if self.commit(&commit, fail)? != Input::Committed {
+            // Somebody was quicker, or nothing can be remembered: nothing was done.
+            self.summary.refused += 1;
+            return Ok(None);
+        }
+        let touched = agreed.items().iter().filter(|item| !commands(item).is_empty());
+        let boxes: BTreeSet<BoxId> = touched.flat_map(|item| &item.claims).map(|volume| volume.box_id).collect();
+        Ok(Some(Phase::Reading(operations, boxes.into_iter().collect())))
+    }
+
+    /// Reads one box after the other, then decides.
+    fn look(
+        &mut self,
+        request: &Request,
+        agreed: &Plan,
+        operations: Vec<OpenOperation>,
+        mut boxes: Vec<BoxId>,
+    ) -> Result<Option<Phase>, Violation> {
+        let Some(box_id) = boxes.pop() else {
+            if self.is_still_agreed(request, agreed, &operations)? {
+                self.run(operations);
+                return Ok(None);
+            }
+            let commit = close_all(&operations, Code::PLAN_CHANGED, "another plan", self.now);
+            return Ok(Some(Phase::Closing(operations, commit)));
+        };
+        let reading = self.world.reading(box_id, self.now);
+        let failed = reading.is_err();
+        self.engine.take(reading, box_id, self.now);
+        if failed {
+            let commit = close_all(&operations, Code::ARRAY_UNREACHABLE, "the array does not answer", self.now);
+            return Ok(Some(Phase::Closing(operations, commit)));
+        }
+        Ok(Some(Phase::Reading(operations, boxes)))
+    }
+
+    fn close(&mut self, operations: Vec<OpenOperation>, commit: Commit) -> Result<Option<Phase>, Violation> {
+        let fail = self.weather.commit_failure(&mut self.rng);
+        if self.commit(&commit, fail)? != Input::Committed {
+            return Ok(Some(Phase::Closing(operations, commit)));
+        }
+        self.summary.refused += 1;
+        Ok(None)
+    }
+
+    /// Whether what was agreed to is what would run. The answer is checked against the rules themselves.
+    fn is_still_agreed(
+        &mut self,
+        request: &Request,
+        agreed: &Plan,
+        operations: &[OpenOperation],
+    ) -> Result<bool, Violation> {
+        let snapshot = self.engine.snapshot(&self.world, self.now, operations);
+        let truly = plan(&snapshot, request).is_ok_and(|plan| plan.digest() == agreed.digest());
+        let fresh = self.engine.plan(snapshot, request);
+        let runs = admit(agreed, fresh, Bug::switches(self.bug)) == Admission::Run;
+        if runs && !truly && self.bug.is_none_or(|bug| bug == Bug::SkipFreshPlan) {
+            return violated("another plan runs than the one that was agreed to");
+        }
+        Ok(runs)
+    }
+
+    pub fn run(&mut self, operations: Vec<OpenOperation>) {
+        for open in operations {
+            let operation = Operation::new(open.clone(), LIMITS, Bug::switches(self.bug));
+            let waiting = Waiting::Input(Input::Go);
+            self.engine.tasks_now.push(Task::Running(Box::new(Running { open, operation, waiting })));
+        }
+    }
+
+    /// One command reaches its array.
+    pub fn deliver_a_command(&mut self) -> Checked {
+        self.world.forget(self.now);
+        let Some(at) = self.world.arriving(&mut self.rng) else { return Ok(()) };
+        let wire = self.world.wires[at].clone();
+        self.check_arriving(&wire)?;
+        let outcomes = self.world.act(at, self.now);
+        tell(self.now, || format!("{} {:?}: {outcomes:?}", wire.operation, wire.command));
+        self.truth.acted(&wire, &outcomes, &self.world);
+        Ok(())
+    }
+
+    pub fn crash(&mut self) -> Checked {
+        self.summary.crashes += 1;
+        tell(self.now, || "crash".to_owned());
+        self.world.abandon(self.now, MOMENT, |_| true);
+        self.engine.restart()?;
+        self.truth.crashed(self.engine.durable.operations.keys());
+        Ok(())
+    }
+}
+
+impl Weather {
+    fn commit_failure(&self, rng: &mut Rng) -> Option<CommitFailure> {
+        if !strikes(rng, self.catalogue) {
+            return None;
+        }
+        Some(rng.choice([CommitFailure::Full, CommitFailure::UnknownKept, CommitFailure::UnknownLost]).unwrap())
+    }
+}
