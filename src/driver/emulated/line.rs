@@ -12,6 +12,9 @@ use tokio::sync::Mutex;
 
 /// How long the hello may take.
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
+/// How long a server may take to die, and how often it is looked at.
+const DYING_LIMIT: Duration = Duration::from_secs(3);
+const DYING_PAUSE: Duration = Duration::from_millis(20);
 /// Lines that are kept for the next request.
 const KEPT_LINES: usize = 2;
 /// What a started server is told.
@@ -27,6 +30,9 @@ pub enum LineError {
     /// Nothing was sent, or not whole.
     #[error("the embedded array was not reached: {0}")]
     NotSent(FrameError),
+    /// Nothing was sent: somebody took the line and says nothing.
+    #[error("the embedded array took the line but said nothing for {} s: it hangs, or another program has its socket", .0.as_secs())]
+    NoHello(Duration),
     /// It was sent; nothing more is known.
     #[error("the line to the embedded array was lost after sending: {0}")]
     Lost(FrameError),
@@ -96,7 +102,22 @@ impl Lines {
         Ok(line)
     }
 
+    /// A server that is just dying still takes a line, and loses it: that is tried again for a moment.
     async fn open(&self) -> Result<Line, LineError> {
+        let deadline = tokio::time::Instant::now() + DYING_LIMIT;
+        loop {
+            match self.open_once().await {
+                Err(LineError::NotSent(FrameError::Line(_) | FrameError::Closed))
+                    if tokio::time::Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(DYING_PAUSE).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn open_once(&self) -> Result<Line, LineError> {
         let place = self.home.array_server();
         let stream = match UnixStream::connect(&place.socket).await {
             Ok(stream) => stream,
@@ -112,7 +133,7 @@ impl Lines {
         let (read, mut writer) = stream.into_split();
         let mut reader = FrameReader::new(read);
         let greeted = tokio::time::timeout(HELLO_LIMIT, greet(&mut reader, &mut writer, &hello(), REMEDY)).await;
-        greeted.map_err(|_| LineError::NotSent(FrameError::Closed))?.map_err(LineError::NotSent)?;
+        greeted.map_err(|_| LineError::NoHello(HELLO_LIMIT))?.map_err(LineError::NotSent)?;
         Ok(Line { reader, writer })
     }
 }

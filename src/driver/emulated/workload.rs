@@ -5,8 +5,9 @@ use super::data::DataError;
 use super::wire::Work;
 use crate::model::identity::VolumeId;
 use std::collections::BTreeMap;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, Weak};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Bytes of one write.
@@ -26,33 +27,47 @@ pub struct Workloads(Mutex<BTreeMap<VolumeId, Running>>);
 struct Running {
     work: Work,
     /// Dropping it ends the thread.
-    _life: Sender<()>,
+    life: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    /// When this returns, nothing more is written.
+    fn end(self) {
+        drop(self.life);
+        let _ = self.thread.join();
+    }
 }
 
 impl Workloads {
     pub(super) fn start(&self, arrays: &Arc<Arrays>, volume: VolumeId, work: Work) {
+        self.stop(volume);
         let (life, end) = channel::<()>();
         let weak = Arc::downgrade(arrays);
         let of_thread = work.clone();
-        held(&self.0).insert(volume, Running { work, _life: life });
-        std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             let mut writer = Writer::new(volume, &of_thread);
             let mut pause = SHORTEST_PAUSE;
             while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(pause) {
-                match writer.turn(&weak) {
+                match writer.turn(&weak, &end) {
                     Some(next) => pause = next,
                     None => return,
                 }
             }
         });
+        held(&self.0).insert(volume, Running { work, life, thread });
     }
 
     pub(super) fn stop(&self, volume: VolumeId) {
-        held(&self.0).remove(&volume);
+        let running = held(&self.0).remove(&volume);
+        if let Some(running) = running {
+            running.end();
+        }
     }
 
     pub(super) fn stop_all(&self) {
-        held(&self.0).clear();
+        let all = std::mem::take(&mut *held(&self.0));
+        all.into_values().for_each(Running::end);
     }
 
     pub fn all(&self) -> BTreeMap<VolumeId, Work> {
@@ -78,11 +93,14 @@ impl Writer {
         Self { volume, work: work.clone(), random, begun: Instant::now(), written: 0 }
     }
 
-    /// Writes what is due, and tells when the next is; `None` when the arrays are gone.
-    fn turn(&mut self, arrays: &Weak<Arrays>) -> Option<Duration> {
+    /// Writes what is due, and tells when the next is; `None` when it was ended or the arrays are gone.
+    fn turn(&mut self, arrays: &Weak<Arrays>, end: &Receiver<()>) -> Option<Duration> {
         let arrays = arrays.upgrade()?;
         let rate = self.work.bytes_per_second.max(1);
         while self.due_in(rate).is_zero() {
+            if end.try_recv() == Err(TryRecvError::Disconnected) {
+                return None;
+            }
             match self.write_one(&arrays) {
                 Ok(()) => self.written += WRITE,
                 Err(DataError::NotReady(_)) => {

@@ -1,0 +1,148 @@
+//! The life of the array's process.
+
+use super::setting::Setting;
+use crate::house::{DEADLINE, House};
+use ecdeck::driver::Driver;
+use ecdeck::driver::emulated::admin::{Admin, Content, NewArray, NewSession, NewState, NewVolume, Provision};
+use ecdeck::driver::emulated::driver::Embedded;
+use ecdeck::model::copy::ErrorClass;
+use ecdeck::model::identity::{Olu, VolumeId};
+use ecdeck::model::session::{Pair, Phase, Status};
+use ecdeck::model::units::{Blocks, Timestamp};
+use ecdeck::process::frames::{FrameReader, Hello, greet};
+use ecdeck::process::life;
+use rustix::process::Signal;
+use std::time::Instant;
+
+#[test]
+fn two_starters_at_once_get_one_server() {
+    let house = House::new();
+    let starters: Vec<_> = (0..4).map(|_| house.spawn("array start")).collect();
+    for starter in starters {
+        starter.end().ends(0);
+    }
+    let pid = life::pid_of(&house.home().array_server()).unwrap();
+    house.run("array create ONE --size 1MiB").ends(0);
+    assert_eq!(house.json("array list")["arrays"][0]["pid"], pid);
+    let second = house.run("array serve").ends(5);
+    assert!(second.err.contains("already serves"), "{second:?}");
+}
+
+#[test]
+fn a_home_without_arrays_starts_no_process_for_a_list() {
+    let house = House::new();
+    std::fs::create_dir(house.home().arrays_dir()).unwrap();
+    std::fs::remove_dir(house.home().arrays_dir()).unwrap();
+    let ran = house.run("array stop").ends(0);
+    assert!(ran.err.is_empty());
+    assert!(life::pid_of(&house.home().array_server()).is_none());
+}
+
+#[tokio::test]
+async fn sigterm_is_a_clean_end_and_everything_is_there_again() {
+    let setting = Setting::new().await;
+    let pair = setting.pair("ONE/0x0", "ONE/0x1").await;
+    setting.start(pair).await;
+    setting.equivalent(&pair).await;
+    setting.scatter("ONE/0x0", 1, 20).await;
+    setting.house.signal(&setting.house.home().array_server(), Signal::TERM);
+    assert!(!setting.house.home().array_server().socket.exists());
+    setting.house.run("array start").ends(0);
+    let reading = setting.reading(&pair).await.unwrap();
+    assert!(reading.is_equivalent(), "a clean end leaves nothing unsure: {reading:?}");
+}
+
+#[tokio::test]
+async fn an_array_of_another_version_is_an_error_with_its_remedy() {
+    let house = House::new();
+    let place = house.home().array_server();
+    let life::Claim::Ours(reign) = life::claim(&place).unwrap() else { panic!("nobody else is here") };
+    let listener = reign.bind().unwrap();
+    let served = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (read, mut write) = stream.into_split();
+            let hello = Hello { program: "ecdeck-array".into(), protocol: 99, format: 1 };
+            let _ = greet(&mut FrameReader::new(read), &mut write, &hello, "").await;
+        }
+    });
+    let error = Embedded::new(house.home(), "ONE".into(), false).identify().await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Protocol);
+    let text = error.to_string();
+    assert!(text.contains("protocol 99") && text.contains("array stop"), "{text}");
+    served.abort();
+}
+
+#[tokio::test]
+async fn a_whole_site_is_provisioned_at_once_with_bytes_that_are_what_they_are_said_to_be() {
+    let house = House::new();
+    house.run("array start").ends(0);
+    let admin = Admin::new(house.home(), false);
+    let arrays: Vec<NewArray> = ["D1", "D2"]
+        .map(|name| {
+            let name: ecdeck::model::identity::Name = name.parse().unwrap();
+            NewArray { box_id: ecdeck::driver::emulated::core::box_id(&name), name }
+        })
+        .into();
+    let volume = |array: usize, olu| VolumeId { box_id: arrays[array].box_id, olu: Olu(olu) };
+    let content = |rounds| Some(Content { seed: 5, filled: 6 << 20, rounds });
+    let make = |id, rounds| NewVolume {
+        id,
+        label: "v".into(),
+        blocks: Blocks::from_mib(96),
+        content: if rounds == 0 { None } else { content(rounds) },
+    };
+    let source = volume(0, 0);
+    let mut volumes = vec![make(source, 9)];
+    volumes.extend([(1, 7), (2, 8), (3, 0), (4, 0), (5, 6)].map(|(olu, rounds)| make(volume(0, olu), rounds)));
+    volumes.extend((0..20).map(|olu| make(volume(1, olu), 3)));
+    let session = |target, state, percent, full| NewSession {
+        pair: Pair::new(source, target),
+        state,
+        percent,
+        full,
+        modes: None,
+        started: Some(Timestamp(1)),
+    };
+    let sessions = vec![
+        session(volume(0, 1), NewState::Suspended, 100, false),
+        session(volume(0, 2), NewState::Suspended, 100, false),
+        session(volume(0, 3), NewState::Copying, 40, true),
+        session(volume(0, 4), NewState::Equivalent, 100, true),
+        session(volume(0, 5), NewState::Error(0xBA), 50, false),
+        session(volume(1, 0), NewState::Halted, 100, false),
+    ];
+    let wanted = Provision { arrays: arrays.clone(), volumes, sessions, bytes_per_second: None, workloads: Vec::new() };
+    let begun = Instant::now();
+    admin.provision(wanted.clone()).await.unwrap();
+    let took = begun.elapsed();
+    assert!(took.as_secs() < 20, "{took:?}");
+    assert!(admin.provision(wanted).await.is_err(), "what is there is not made again");
+    let driver = Embedded::new(house.home(), "D1".into(), false);
+    let state = async |target| {
+        let pair = Pair::new(source, target);
+        let reading = driver.sessions(Timestamp(1)).await.unwrap().session(&pair).cloned().unwrap();
+        (reading.status, reading.phase)
+    };
+    assert_eq!(state(volume(0, 1)).await, (Status::Suspended, Phase::Equivalent));
+    assert_eq!(state(volume(0, 4)).await, (Status::Active, Phase::Equivalent));
+    assert_eq!(state(volume(0, 5)).await, (Status::ErrorSuspended, Phase::Copying));
+    assert_eq!(state(volume(1, 0)).await.0, Status::Halted);
+    let deadline = Instant::now() + DEADLINE;
+    while state(volume(0, 3)).await.1 != Phase::Equivalent {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let entries = admin.volumes().await.unwrap();
+    let bytes = |id| std::fs::read(&entries.iter().find(|entry| entry.id == id).unwrap().image).unwrap();
+    assert_eq!(bytes(source), bytes(volume(0, 3)));
+    assert_eq!(bytes(source), bytes(volume(0, 4)));
+    assert_ne!(bytes(volume(0, 1)), bytes(volume(0, 2)), "generations are bytes of their own");
+    // What a suspended session says of its difference is exactly what differs.
+    for olu in [1, 2] {
+        let pair = Pair::new(source, volume(0, olu));
+        let regions =
+            bytes(source).chunks(65_536).zip(bytes(pair.target).chunks(65_536)).filter(|(a, b)| a != b).count();
+        let reading = driver.sessions(Timestamp(1)).await.unwrap().session(&pair).cloned().unwrap();
+        assert_eq!(reading.difference.unwrap().bytes(), regions as u64 * 65_536);
+    }
+}

@@ -1,0 +1,7 @@
+//! The embedded array as a process: bytes, barriers, crashes, faults, its life.
+
+mod copies;
+mod crashes;
+mod faults;
+mod lives;
+mod setting;
