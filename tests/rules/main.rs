@@ -4,6 +4,7 @@
 
 mod cells;
 mod properties;
+mod readme;
 mod simulation;
 mod site;
 mod verbs;
