@@ -114,7 +114,9 @@ async fn verify(snapshot: &Snapshot, link: &mut Link, anchors: &[ChainHead], as_
             format!("{events} events, the chain is whole, {matched} heads kept outside agree; its head is {head}\n");
         json::write_out(line.as_bytes())?;
     } else {
-        faults.iter().for_each(|fault| eprintln!("ecdeck: {fault}"));
+        for fault in &faults {
+            eprintln!("ecdeck: {fault}");
+        }
     }
     Ok(if intact { Exit::Done } else { Exit::Failed })
 }

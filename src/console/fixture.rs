@@ -258,7 +258,7 @@ pub fn demo() -> Snapshot {
     for view in &mut transaction_volumes {
         let own = generations.iter().filter(|generation| generation.transaction_volume == view.volume.id);
         view.kept = own.clone().count() as u16;
-        view.last_backup = own.clone().last().map(|generation| (generation.version, generation.taken_at));
+        view.last_backup = own.clone().next_back().map(|generation| (generation.version, generation.taken_at));
         view.volume.next_version = Version(view.last_backup.map_or(1, |(version, _)| version.0 + 1));
     }
     let pool = pool(&sizes, &sessions, &generations);

@@ -88,15 +88,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn reading(done: u64, total: u64) -> Option<Progress> {
-        Some(Progress { done: Blocks(done), total: Blocks(total) })
+    fn reading(done: u64, total: u64) -> Progress {
+        Progress { done: Blocks(done), total: Blocks(total) }
     }
 
     #[test]
     fn a_steady_copy_has_one_time_of_readiness() {
         let mut history = RateHistory::default();
         for second in 0..10 {
-            history.add(Timestamp(second * 1000), reading(second as u64 * 2048, 204_800));
+            history.add(Timestamp(second * 1000), Some(reading(second as u64 * 2048, 204_800)));
         }
         assert_eq!(history.bytes_per_second(), Some(2048 * 512));
         let end = Timestamp(100_000);
@@ -109,7 +109,7 @@ mod tests {
         let mut done = 0;
         for second in 0..20 {
             done += if second < 10 { 20_480 } else { 2_048 };
-            history.add(Timestamp(second * 1000), reading(done, 4_096_000));
+            history.add(Timestamp(second * 1000), Some(reading(done, 4_096_000)));
         }
         assert!(matches!(history.ready(), Ready::Between { earliest, latest } if earliest < latest));
     }
@@ -117,10 +117,10 @@ mod tests {
     #[test]
     fn a_counter_that_starts_again_starts_the_rate_again() {
         let mut history = RateHistory::default();
-        history.add(Timestamp(0), reading(100, 1000));
-        history.add(Timestamp(2000), reading(10, 1000));
+        history.add(Timestamp(0), Some(reading(100, 1000)));
+        history.add(Timestamp(2000), Some(reading(10, 1000)));
         assert_eq!(history.bytes_per_second(), None);
-        history.add(Timestamp(1000), reading(900, 1000));
+        history.add(Timestamp(1000), Some(reading(900, 1000)));
         assert_eq!(history.bytes_per_second(), None, "a reading that comes late is left out");
     }
 
@@ -132,7 +132,7 @@ mod tests {
             let mut history = RateHistory::default();
             let mut newest = Timestamp(i64::MIN);
             for (at, done, total) in readings {
-                history.add(Timestamp(at), reading(done, total));
+                history.add(Timestamp(at), Some(reading(done, total)));
                 newest = newest.max(Timestamp(at));
                 prop_assert!(history.samples.len() <= RateHistory::MOST_SAMPLES);
                 if let Ready::Between { earliest, latest } = history.ready() {

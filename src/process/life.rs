@@ -89,7 +89,7 @@ pub enum Claim {
 /// The lock of a home's server, held for life. Only its holder may bind the socket.
 #[derive(Debug)]
 pub struct Reign {
-    _lock: File,
+    lock: File,
     place: Place,
 }
 
@@ -107,7 +107,7 @@ pub fn claim(place: &Place) -> Result<Claim, LifeError> {
         .map_err(io("opening the lock", &place.lock))?;
     private_file(&place.lock)?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Claim::Ours(Reign { _lock: lock, place: place.clone() })),
+        Ok(()) => Ok(Claim::Ours(Reign { lock, place: place.clone() })),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(Claim::Taken),
         Err(e) => Err(io("locking", &place.lock)(e.into())),
     }
@@ -134,6 +134,8 @@ impl Reign {
 impl Drop for Reign {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.place.socket);
+        // A child that is being started may still hold the descriptor: closing ours would not let go.
+        let _ = rustix::fs::flock(&self.lock, FlockOperation::Unlock);
     }
 }
 

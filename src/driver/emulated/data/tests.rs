@@ -102,7 +102,7 @@ fn a_full_copy_under_host_writes_ends_with_equal_sides_and_stays_so() {
     bench.plane().attach(pair(), Attach::Full, Flow::Running).unwrap();
     std::thread::scope(|scope| {
         for seed in 0..3 {
-            let bench = &*bench.plane();
+            let bench = bench.plane();
             scope.spawn(move || {
                 let mut random = fastrand::Rng::with_seed(seed);
                 for _ in 0..300 {
