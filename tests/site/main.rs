@@ -4,14 +4,17 @@
 
 mod arrays;
 mod catalogue;
-mod catalogue_file;
-mod catalogue_server;
+mod crashes;
+mod demonstration;
 mod engine;
 /// The same tests with the driver of CCM under the engine.
 #[path = "engine/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests, told apart by the module's name")]
 mod engine_by_ccm;
 mod house;
-mod lossy;
+mod lab;
+mod main_job;
 mod postgres;
+mod races;
+mod refusals;
 mod usage;
