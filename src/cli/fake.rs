@@ -135,7 +135,7 @@ impl Line {
 
     fn answer(&self, ask: &Ask) -> Answer {
         match ask {
-            Ask::Snapshot => Answer::Snapshot { snapshot: Box::new(Snapshot::clone(&self.snapshot)) },
+            Ask::Snapshot | Ask::Reread => Answer::Snapshot { snapshot: Box::new(Snapshot::clone(&self.snapshot)) },
             Ask::Plan { request } => self.planned(request),
             Ask::Run { request, digest, .. } => {
                 if let Some(answer) = self.fake.answers.lock().unwrap().pop_front() {

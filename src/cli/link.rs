@@ -166,6 +166,14 @@ impl Link {
         self.0.next_snapshot().await
     }
 
+    /// A snapshot after every array was asked anew, for its volumes too: somebody may just have made one.
+    pub async fn reread(&mut self) -> Result<Arc<Snapshot>, Trouble> {
+        match self.ask(Ask::Reread).await? {
+            Answer::Snapshot { snapshot } => Ok(Arc::from(snapshot)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// A snapshot that every array has been asked for, as far as they answer within a few seconds.
     pub async fn snapshot(&mut self) -> Result<Arc<Snapshot>, Trouble> {
         if let Answer::Snapshot { snapshot } = self.ask(Ask::Snapshot).await?

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub async fn run(verb: &VolumeVerb, house: &dyn House) -> Result<Exit, Trouble> {
     match verb {
         VolumeVerb::List { json } => {
-            let snapshot = house.open(Need::Reading).await?.snapshot().await?;
+            let snapshot = house.open(Need::Reading).await?.reread().await?;
             if *json { list_json(&snapshot) } else { list_text(&snapshot) }
         }
         VolumeVerb::Add { transaction, volume, name, change, .. } => {
@@ -23,7 +23,10 @@ pub async fn run(verb: &VolumeVerb, house: &dyn House) -> Result<Exit, Trouble> 
                 return Err(Trouble::usage("a transaction volume needs a name: give --name N"));
             }
             let mut link = house.open(Need::Changing).await?;
-            let volume = names::volume(&*link.snapshot().await?, volume)?;
+            let volume = match names::volume(&*link.snapshot().await?, volume) {
+                Ok(volume) => volume,
+                Err(_) => names::volume(&*link.reread().await?, volume)?,
+            };
             act(&mut link, change, Action::Register { volume, role, name: name.clone() }).await
         }
         VolumeVerb::Remove { volume, change } => {

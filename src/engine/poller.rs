@@ -26,16 +26,32 @@ const MOST_WAITING: usize = 1024;
 
 type Answer = oneshot::Sender<Result<Arc<Reading>, String>>;
 
+/// What is asked of a poller.
+#[derive(Debug)]
+struct Wanted {
+    volumes: bool,
+    answer: Answer,
+}
+
 /// Asks the poller of an array for a reading.
 #[derive(Debug, Clone)]
-pub struct Reader(mpsc::Sender<Answer>);
+pub struct Reader(mpsc::Sender<Wanted>);
 
 impl Reader {
     /// A reading whose call begins after this one.
     pub async fn read(&self) -> Result<Arc<Reading>, String> {
+        self.ask(false).await
+    }
+
+    /// The same, and the list of the array's volumes before it.
+    pub async fn read_with_volumes(&self) -> Result<Arc<Reading>, String> {
+        self.ask(true).await
+    }
+
+    async fn ask(&self, volumes: bool) -> Result<Arc<Reading>, String> {
         let (sender, answer) = oneshot::channel();
         let ended = || "the engine is ending".to_owned();
-        self.0.send(sender).await.map_err(|_| ended())?;
+        self.0.send(Wanted { volumes, answer: sender }).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
     }
 }
@@ -71,29 +87,32 @@ struct Poller {
 }
 
 impl Poller {
-    async fn run(mut self, mut requests: mpsc::Receiver<Answer>) {
-        let mut waiting: Vec<Answer> = Vec::new();
+    async fn run(mut self, mut requests: mpsc::Receiver<Wanted>) {
+        let mut waiting: Vec<Wanted> = Vec::new();
         loop {
+            if waiting.iter().any(|wanted| wanted.volumes) {
+                self.volumes_due = Instant::now();
+            }
             let reading = self.read().await;
             if let Err(why) = &reading
                 && !self.is_other
             {
                 self.core.unreachable(self.index, why);
             }
-            for answer in waiting.drain(..) {
-                let _ = answer.send(reading.clone());
+            for wanted in waiting.drain(..) {
+                let _ = wanted.answer.send(reading.clone());
             }
             let pause = if self.core.moves(self.index) { self.interval.min(WHILE_MOVING) } else { self.interval };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 request = requests.recv() => match request {
-                    Some(answer) => waiting.push(answer),
+                    Some(wanted) => waiting.push(wanted),
                     None => return,
                 },
             }
             // Whoever asked before the call begins is served by it.
-            while let Ok(answer) = requests.try_recv() {
-                waiting.push(answer);
+            while let Ok(wanted) = requests.try_recv() {
+                waiting.push(wanted);
             }
         }
     }

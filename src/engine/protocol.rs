@@ -35,6 +35,8 @@ pub struct Question {
 pub enum Ask {
     /// One snapshot, now.
     Snapshot,
+    /// One snapshot, after every array was asked anew, for its volumes too.
+    Reread,
     /// A snapshot, then changes, until the connection ends. A client that is slow gets a new whole one instead of a queue.
     Watch,
     /// The plan for a request on the engine's snapshot. Changes nothing.

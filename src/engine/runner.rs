@@ -143,6 +143,11 @@ impl Runner {
         Ok(admit(agreed, fresh, DeliberateBugs::default()))
     }
 
+    /// Asks every array anew; what one does not answer is told in the snapshot.
+    pub async fn reread(&self) {
+        futures_util::future::join_all(self.readers.iter().map(Reader::read_with_volumes)).await;
+    }
+
     async fn read(&self, box_id: BoxId) -> Result<Arc<Reading>, String> {
         match self.core.driver(box_id) {
             Some((index, _)) => self.readers[index].read().await,

@@ -120,6 +120,10 @@ impl Server {
         let catalogue = self.ledger.catalogue();
         match ask {
             Ask::Snapshot => Answer::Snapshot { snapshot: Box::new(self.core.look()) },
+            Ask::Reread => {
+                self.runner.reread().await;
+                Answer::Snapshot { snapshot: Box::new(self.core.look()) }
+            }
             Ask::Watch => Answer::Watching,
             Ask::Plan { request } => self.runner.plan(&request),
             Ask::Run { request, digest, confirmation } => {

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 #[test]
 fn of_two_scripts_at_once_one_wins_and_the_other_is_told_who_holds_the_volume() {
     let lab = Lab::of(1, 2, 1);
-    lab.run("array fault A1 slow --millis 700").ends(0);
+    lab.run("array fault A1 slow --millis 500").ends(0);
     let first = lab.spawn("sync start t1 --yes");
     let status = lab.wait_for("t1 held", |status| !lab.entry(status, "t1")["held_by"].is_null());
     assert_eq!(lab.entry(&status, "t1")["held_by"]["verb"], "start");

@@ -40,12 +40,15 @@ fn a_start_with_an_exhausted_pool_is_refused_and_each_remedy_works() {
 }
 
 #[test]
-fn volumes_of_another_size_are_near_misses() {
+fn a_volume_of_another_size_does_not_serve() {
     let lab = Lab::of(1, 0, 1);
     lab.backups("A1", 0x21..0x22, 2);
     let document = lab.refused("sync start t1 --yes", "ecd-1201");
-    let near = document["error"]["refusal"]["near_misses"].to_string();
-    assert!(near.contains("0x21"), "{document:#}");
+    let reason = document["error"]["refusal"]["reason"].as_str().unwrap();
+    assert!(reason.contains("0 of this size"), "{document:#}");
+    let status = lab.status();
+    assert_eq!(status["pool"][0]["state"], "unused");
+    assert!(status["sessions"].as_array().unwrap().is_empty());
 }
 
 #[test]
