@@ -65,7 +65,16 @@ impl Ledger {
                 tracing::warn!(%error, "looking up whether the commit was kept");
                 if self.look_up(&commit, newest_event).await { Ok(()) } else { Err(error) }
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                // The catalogue's rules and ours saw different records: somebody else wrote to it.
+                if matches!(error, CatalogueError::Change(_))
+                    && let Ok((records, events)) = self.read_back().await
+                {
+                    *newest_event = events.last().map_or(*newest_event, |event| event.sequence);
+                    self.core.replace_records(records, &events);
+                }
+                Err(error)
+            }
         }
     }
 

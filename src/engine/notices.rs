@@ -4,7 +4,7 @@ use crate::model::codes::Code;
 use crate::model::event::{Event, EventKind};
 use crate::model::identity::VolumeId;
 use crate::model::session::Pair;
-use crate::model::snapshot::{ArrayView, Due, Reach, SessionView, Snapshot, TransactionVolumeView};
+use crate::model::snapshot::{ArrayView, Due, Reach, SessionView, Snapshot, TransactionState, TransactionVolumeView};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What has been told already, so that it is told once.
@@ -14,6 +14,8 @@ pub struct Notices {
     overdue: BTreeMap<VolumeId, u32>,
     vanished: BTreeSet<Pair>,
     foreign: BTreeSet<Pair>,
+    /// Words that an earlier engine told last: what changed while none was there is told at the first reading.
+    states: BTreeMap<VolumeId, TransactionState>,
 }
 
 impl Notices {
@@ -24,6 +26,9 @@ impl Notices {
             match &event.event.kind {
                 EventKind::Overdue { volume, days } => {
                     notices.overdue.insert(*volume, *days);
+                }
+                EventKind::StateChanged { volume, to, .. } => {
+                    notices.states.insert(*volume, *to);
                 }
                 EventKind::SessionVanished { pair } => {
                     notices.vanished.insert(*pair);
@@ -41,10 +46,25 @@ impl Notices {
     pub fn compare(&mut self, old: &Snapshot, new: &Snapshot) -> Vec<EventKind> {
         let mut told = Vec::new();
         told.extend(new.arrays.iter().filter_map(|array| reach(old, array)));
-        told.extend(new.transaction_volumes.iter().filter_map(|view| state(old, new, view)));
+        told.extend(new.transaction_volumes.iter().filter_map(|view| self.state(old, new, view)));
         told.extend(new.transaction_volumes.iter().filter_map(|view| self.overdue(view)));
         self.sessions(new, &mut told);
         told
+    }
+
+    /// A change of a volume's one word. What an array looked like before its first reading is no state.
+    fn state(&mut self, old: &Snapshot, new: &Snapshot, view: &TransactionVolumeView) -> Option<EventKind> {
+        let volume = view.volume.id;
+        let was_read =
+            |snapshot: &Snapshot| snapshot.array(volume.box_id).is_some_and(|array| array.taken_at.is_some());
+        if !was_read(new) {
+            return None;
+        }
+        let recalled = self.states.remove(&volume);
+        let before = if was_read(old) { old.transaction_volume(volume).map(|view| view.state) } else { recalled };
+        let (from, to) = (before.filter(|before| *before != view.state)?, view.state);
+        let error = new.sessions_of(volume).iter().find_map(|session| session.error);
+        Some(EventKind::StateChanged { volume, from, to, error })
     }
 
     /// Once a day as long as it lasts.
@@ -109,14 +129,120 @@ fn reach(old: &Snapshot, array: &ArrayView) -> Option<EventKind> {
     }
 }
 
-/// A change of a volume's one word. What an array looked like before its first reading is no state.
-fn state(old: &Snapshot, new: &Snapshot, view: &TransactionVolumeView) -> Option<EventKind> {
-    let volume = view.volume.id;
-    let before = old.transaction_volume(volume)?;
-    let was_read = |snapshot: &Snapshot| snapshot.array(volume.box_id).is_some_and(|array| array.taken_at.is_some());
-    if before.state == view.state || !was_read(old) || !was_read(new) {
-        return None;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::identity::{Olu, VolumeId};
+    use crate::model::records::{Records, TransactionVolume};
+    use crate::model::session::{ArrayWords, Phase, Reading, SessionReading, Status, Truth};
+    use crate::model::snapshot::Site;
+    use crate::model::units::{Blocks, Timestamp, Version};
+    use crate::model::untrusted::Untrusted;
+    use std::sync::Arc;
+
+    fn volume(olu: u32) -> VolumeId {
+        VolumeId { box_id: "00ETERNUSDXL##ET08E21A####LN4310901078##".parse().unwrap(), olu: Olu(olu) }
     }
-    let worst = new.sessions_of(volume).iter().find_map(|session| session.error);
-    Some(EventKind::StateChanged { volume, from: before.state, to: view.state, error: worst })
+
+    fn pair() -> Pair {
+        Pair::new(volume(1), volume(2))
+    }
+
+    /// A site of one volume with one session of ours, or of somebody else; `None`: not read yet.
+    fn site(status: Option<Status>, ours: bool, reach: Reach) -> Snapshot {
+        use crate::model::observe::{ArraySource, Sources, Tracker, build};
+        let mut records = Records::default();
+        let (id, registered_at, next_version) = (volume(1), Timestamp(0), Version(1));
+        let name = "tv".parse().unwrap();
+        let transaction = TransactionVolume { id, name, blocks: Blocks(1), policy: None, registered_at, next_version };
+        records.transaction_volumes.insert(id, transaction);
+        if ours {
+            let ours =
+                crate::model::records::OurSession { pair: pair(), since: Timestamp(0), operation: None, full: true };
+            records.sessions.insert(pair(), ours);
+        }
+        let reading = status.map(|status| {
+            let session = SessionReading {
+                sid: 1,
+                pair: pair(),
+                status,
+                phase: Phase::Equivalent,
+                progress: None,
+                difference: None,
+                error: None,
+                modes: None,
+                reversed: false,
+                requestor: Untrusted::default(),
+                started: None,
+                words: ArrayWords::default(),
+            };
+            let sessions = vec![session];
+            Arc::new(Reading { box_id: volume(1).box_id, taken_at: Timestamp(1), truth: Truth::Live, sessions })
+        });
+        let name = "A1".parse().unwrap();
+        let box_id = Some(volume(1).box_id);
+        let arrays = [ArraySource { name, box_id, reach, capabilities: None, reading, volumes: None }];
+        let site = Site { name: "test".into(), demo: false, poll_millis: 1000 };
+        let (tracker, now) = (Tracker::default(), Timestamp(2));
+        build(&Sources {
+            sequence: 1,
+            now,
+            site: &site,
+            records: &records,
+            arrays: &arrays,
+            tracker: &tracker,
+            operations: &[],
+            events: &[],
+        })
+    }
+
+    fn state_changes(told: &[EventKind]) -> Vec<(TransactionState, TransactionState)> {
+        told.iter()
+            .filter_map(|kind| match kind {
+                EventKind::StateChanged { from, to, .. } => Some((*from, *to)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_change_of_state_is_told_and_a_first_reading_is_none() {
+        let mut notices = Notices::default();
+        let unread = site(None, true, Reach::Waiting);
+        let equivalent = site(Some(Status::Active), true, Reach::Reachable);
+        let halted = site(Some(Status::Halted), true, Reach::Reachable);
+        assert!(state_changes(&notices.compare(&unread, &equivalent)).is_empty());
+        let told = notices.compare(&equivalent, &halted);
+        assert_eq!(state_changes(&told), [(TransactionState::Equivalent, TransactionState::Halted)]);
+        assert!(notices.compare(&halted, &halted).is_empty());
+    }
+
+    #[test]
+    fn what_changed_while_no_engine_was_there_is_told_at_the_first_reading() {
+        let (volume, from) = (volume(1), TransactionState::Copying);
+        let kind = EventKind::StateChanged { volume, from, to: TransactionState::Equivalent, error: None };
+        let hash = crate::model::event::ChainHash::start();
+        let event = crate::model::event::NewEvent::by_engine(Timestamp(0), kind);
+        let mut notices = Notices::recall(&[Event { sequence: 1, event, hash }]);
+        let unread = site(None, true, Reach::Waiting);
+        let failed = site(Some(Status::ErrorSuspended), true, Reach::Reachable);
+        let told = notices.compare(&unread, &failed);
+        assert_eq!(state_changes(&told), [(TransactionState::Equivalent, TransactionState::Error)]);
+    }
+
+    #[test]
+    fn a_session_of_others_and_a_lost_array_are_told_once() {
+        let mut notices = Notices::default();
+        let before = site(Some(Status::Active), false, Reach::Reachable);
+        let foreign =
+            |told: &[EventKind]| told.iter().filter(|kind| matches!(kind, EventKind::ForeignSession { .. })).count();
+        assert_eq!(foreign(&notices.compare(&before, &before)), 1);
+        assert_eq!(foreign(&notices.compare(&before, &before)), 0);
+        let lost = |why: &str| Reach::Unreachable { since: Timestamp(2), why: Untrusted::from(why) };
+        let away = site(Some(Status::Active), false, lost("no route"));
+        let still = site(Some(Status::Active), false, lost("time-out"));
+        assert!(matches!(notices.compare(&before, &away)[..], [EventKind::ArrayUnreachable { .. }]));
+        assert!(notices.compare(&away, &still).is_empty());
+        assert!(matches!(notices.compare(&still, &before)[..], [EventKind::ArrayReachable { .. }]));
+    }
 }

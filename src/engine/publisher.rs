@@ -8,16 +8,21 @@ use super::operation::Commit;
 use crate::model::event::NewEvent;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Changes that come closer together make one snapshot.
 const SHORTEST_SPACING: Duration = Duration::from_millis(30);
 /// Events that wait for a catalogue that cannot be written; older ones are dropped, and the log says so.
 const MOST_UNTOLD: usize = 10_000;
 
+/// Between two tries to tell them.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
 /// Publishes snapshots for as long as the engine lives.
 pub async fn run(core: Arc<Core>, ledger: Ledger, mut notices: Notices) {
     let mut last = core.publish();
     let mut untold: Vec<NewEvent> = Vec::new();
+    let mut next_try = Instant::now();
     loop {
         core.changed().await;
         let snapshot = core.publish();
@@ -25,11 +30,14 @@ pub async fn run(core: Arc<Core>, ledger: Ledger, mut notices: Notices) {
         let news = notices.compare(&last, &snapshot);
         untold.extend(news.into_iter().map(|kind| NewEvent::by_engine(now, kind)));
         last = snapshot;
-        if !untold.is_empty() {
+        if !untold.is_empty() && Instant::now() >= next_try {
             let commit = Commit { changes: Vec::new(), events: untold.clone() };
             match ledger.commit(commit).await {
                 Ok(()) => untold.clear(),
-                Err(error) => tracing::warn!(%error, waiting = untold.len(), "events wait for the catalogue"),
+                Err(error) => {
+                    tracing::warn!(%error, waiting = untold.len(), "events wait for the catalogue");
+                    next_try = Instant::now() + TRY_AGAIN;
+                }
             }
             let surplus = untold.len().saturating_sub(MOST_UNTOLD);
             if surplus > 0 {
