@@ -58,6 +58,9 @@ pub fn step(step: &PlanStep, snapshot: &Snapshot) -> String {
             format!("suspend{}{instant} {}", forced(*force), all.join(", "))
         }
         PlanStep::Stop { pair, force } => format!("end the session{} {}", forced(*force), arrow(*pair, snapshot)),
+        PlanStep::StopLeftOver { pair } => {
+            format!("end what the target's box has left of the session {}", arrow(*pair, snapshot))
+        }
         PlanStep::Record { generations } => {
             let each = generations.iter().map(|new| {
                 let version = snapshot.transaction_volume(new.transaction_volume).map(|view| view.volume.next_version);

@@ -4,7 +4,8 @@ use super::clock;
 use super::core::Core;
 use super::ledger::{Ledger, is_lost};
 use super::operation::{
-    Admission, Commit, DeliberateBugs, Input, Limits, Operation, Output, World, admit, close_all, commands, opening,
+    Admission, Commit, DeliberateBugs, Input, Limits, Operation, Output, World, admit, boxes_to_read, close_all,
+    commands, opening,
 };
 use super::poller::Reader;
 use super::protocol::{Answer, PlannedAnswer};
@@ -19,7 +20,6 @@ use crate::model::plan::{Digest, Plan, Refusal, plan};
 use crate::model::records::{ChangeError, OpenOperation, OperationId};
 use crate::model::request::Request;
 use crate::model::session::Reading;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,9 +134,7 @@ impl Runner {
 
     /// Reads every array that the plan touches, then plans once more.
     async fn look_afresh(&self, agreed: &Plan, operations: &[OpenOperation]) -> Result<Admission, String> {
-        let commanded = agreed.items().iter().filter(|item| !commands(item).is_empty());
-        let boxes: BTreeSet<BoxId> = commanded.flat_map(|item| &item.claims).map(|volume| volume.box_id).collect();
-        for box_id in boxes {
+        for box_id in boxes_to_read(agreed) {
             self.read(box_id).await.map_err(|why| format!("{}: {why}", self.core.array_name(box_id)))?;
         }
         let fresh = self.core.plan_without(operations, agreed.request());

@@ -442,6 +442,21 @@ fn halted_and_half_open_remote_copies_lead_out() {
 }
 
 #[test]
+fn a_half_that_only_the_targets_box_has_is_ended_there_even_while_the_sources_box_is_gone() {
+    let mut site = Site::new();
+    let source = site.transaction_volume("ora01", 0, 0x10, 48);
+    let target = site.backup_volume(1, 0x20, 48);
+    site.session(source, target, Status::Halted, Phase::Equivalent);
+    let mut half = site.snapshot();
+    half.sessions[0].halves = ecdeck::model::snapshot::Halves::Missing { source_reports: false };
+    half.arrays[0].reach = Reach::Unreachable { since: site.now, why: "no route".into() };
+    let request = ecdeck::model::request::Request::new(Action::ForceStop { volume: source, target: None });
+    let plan = plan(&half, &request).unwrap();
+    assert_eq!(steps(&plan), [PlanStep::StopLeftOver { pair: Pair::new(source, target) }]);
+    assert_eq!(ecdeck::engine::operation::boxes_to_read(&plan), [target.box_id].into());
+}
+
+#[test]
 fn nothing_is_decided_on_an_array_that_is_stale_gone_or_another_one() {
     let (mut site, source, targets) = round();
     site.session(source, targets[0], Status::Active, Phase::Equivalent);

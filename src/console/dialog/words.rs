@@ -67,6 +67,7 @@ pub fn step_words(snapshot: &Snapshot, step: &PlanStep) -> String {
             let how = if *force { " by force" } else { "" };
             format!("end the session to {}{how}", label(pair.target))
         }
+        PlanStep::StopLeftOver { pair } => format!("end what is left over of the session to {}", label(pair.target)),
         PlanStep::Record { generations } => {
             let records: Vec<String> = generations
                 .iter()

@@ -1,12 +1,15 @@
 //! Between agreement and act: the volumes are claimed, the array is read afresh, and only the plan agreed to runs.
 
-use super::{Commit, DeliberateBugs};
+use super::{Commit, DeliberateBugs, commands};
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::plan::{Plan, Refusal};
+use crate::model::identity::BoxId;
+use crate::model::plan::{Plan, PlanItem, Refusal};
 use crate::model::records::{Change, OpenOperation, OperationEnd, OperationId, Records};
+use crate::model::request::Verb;
 use crate::model::units::Timestamp;
+use std::collections::BTreeSet;
 
 /// Whether an agreed plan may run on a fresh reading.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +29,19 @@ pub fn admit(agreed: &Plan, fresh: Result<Plan, Refusal>, bugs: DeliberateBugs) 
         Ok(plan) => Admission::Changed(Box::new(plan)),
         Err(refusal) => Admission::Refused(Box::new(refusal)),
     }
+}
+
+/// The boxes that must be read before a plan may run: all that its items with a command touch. A forced stop is there for
+/// when a box is gone, so it wants only those that are commanded.
+pub fn boxes_to_read(plan: &Plan) -> BTreeSet<BoxId> {
+    let of_item = |item: &PlanItem| -> Vec<BoxId> {
+        let commanded: Vec<BoxId> = commands(item).into_iter().map(|(array, _)| array).collect();
+        match (item.verb, commanded.is_empty()) {
+            (_, true) | (Verb::ForceStop, false) => commanded,
+            _ => item.claims.iter().map(|volume| volume.box_id).collect(),
+        }
+    };
+    plan.items().iter().flat_map(of_item).collect()
 }
 
 /// Opens an operation for each item of a plan and claims all their volumes, as one commit.

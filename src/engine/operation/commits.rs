@@ -79,6 +79,7 @@ pub(super) fn of_step(operation: &Operation, index: usize, at: Timestamp, world:
         | PlanStep::Resume { .. }
         | PlanStep::Suspend { .. }
         | PlanStep::Stop { .. }
+        | PlanStep::StopLeftOver { .. }
         | PlanStep::Hook { .. } => Ok((Vec::new(), Vec::new())),
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct Course {
     /// An own send may have been done without our knowing.
     pub doubt: bool,
     pub known: Known,
+    /// A half of a stopped REC was left over at the other box.
+    pub left_over: bool,
     /// Pairs that the command is yet to be sent for.
     pub left: Vec<Pair>,
     /// The last reading already showed the same surprise: another one ends the waiting.
@@ -29,6 +31,7 @@ impl Default for Course {
             unknown_sends: 0,
             doubt: false,
             known: Known::NotSent,
+            left_over: false,
             left: Vec::new(),
             looked: false,
             busy: Pauses::default(),

@@ -25,6 +25,7 @@ impl Operation {
         let Some(Sort::Array(step)) = step::sort(&self.open.item, self.step) else {
             return self.enter(world);
         };
+        self.course.left_over |= outcomes.iter().any(is_left_over);
         match Answer::of(&step, &self.course.left, outcomes) {
             Answer::Unknown(why) => {
                 if self.bugs.unknown_is_refused {
@@ -101,6 +102,14 @@ impl Operation {
         let view = observe::view(&step, reading);
         let must_be_ours = step.must_be_ours && !self.bugs.foreign_suspend_is_ours;
         match verdict(&self.course.known, view.seen, must_be_ours) {
+            // The half that is left over stays ours: its row is the way to it.
+            Verdict::Finish if self.course.left_over => {
+                let why =
+                    "the session is ended at its source's box and left over at its target's, which was not reached; \
+                     a forced stop ends it there"
+                        .to_owned();
+                self.end(OperationEnd::Failed { code: Code::HALF_OPEN, why }, world)
+            }
             Verdict::Finish => {
                 self.own(&step, reading.taken_at);
                 self.finish(reading.taken_at, world)
@@ -174,6 +183,10 @@ impl Operation {
             self.own_suspends.extend(step.pairs.iter().map(|pair| (*pair, at)));
         }
     }
+}
+
+fn is_left_over(one: &PairOutcome) -> bool {
+    matches!(&one.outcome, Outcome::Refused(told) if told.class == ErrorClass::PartialDelete)
 }
 
 /// The answers for all pairs of a command, as one.

@@ -20,7 +20,7 @@ mod step;
 mod tests;
 mod verdict;
 
-pub use admission::{Admission, admit, close_all, opening};
+pub use admission::{Admission, admit, boxes_to_read, close_all, opening};
 pub use bugs::DeliberateBugs;
 pub use limits::Limits;
 pub use step::commands;

@@ -27,7 +27,7 @@ pub(super) enum Sort<'a> {
 pub(super) struct ArrayStep {
     pub verb: ArrayVerb,
     pub pairs: Vec<Pair>,
-    /// The box of the sources: it is commanded, and its reading governs.
+    /// The box that is commanded and whose reading governs: that of the sources, but for what is left over at a target's.
     pub array: BoxId,
     /// It would be wrong to take somebody else's doing for this step's.
     pub must_be_ours: bool,
@@ -46,6 +46,10 @@ pub(super) fn sort(item: &PlanItem, index: usize) -> Option<Sort<'_>> {
             array(ArrayVerb::Suspend { force: *force }, pairs.clone(), pairs.iter().any(|pair| records(item, pair)))
         }
         PlanStep::Stop { pair, .. } => array(ArrayVerb::Stop, vec![*pair], false),
+        PlanStep::StopLeftOver { pair } => {
+            let (verb, pairs, array) = (ArrayVerb::Stop, vec![*pair], pair.target.box_id);
+            Some(Sort::Array(ArrayStep { verb, pairs, array, must_be_ours: false }))
+        }
         PlanStep::Hook { phase, argv, .. } => Some(Sort::Hook { phase: *phase, argv }),
         PlanStep::Record { .. }
         | PlanStep::GiveUp { .. }
@@ -68,6 +72,7 @@ pub(super) fn command(item: &PlanItem, index: usize, pairs: Vec<Pair>) -> Option
             Command::Suspend { pairs, force: *force, together }
         }
         PlanStep::Stop { force, .. } => Command::Stop { pairs, force: *force },
+        PlanStep::StopLeftOver { .. } => Command::Stop { pairs, force: true },
         _ => return None,
     })
 }

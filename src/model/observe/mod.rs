@@ -14,11 +14,12 @@ pub use volumes::session_state;
 
 use super::copy::Capabilities;
 use super::identity::{BoxId, Name, VolumeId};
+use super::plan::PlanStep;
 use super::records::Records;
-use super::session::{ArrayVolume, Reading};
+use super::session::{ArrayVolume, Pair, Reading};
 use super::snapshot::{ArrayView, EventLine, OperationView, Reach, SessionView, Site, Snapshot};
 use super::units::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is known of one configured array.
@@ -152,9 +153,10 @@ impl<'a> Index<'a> {
             sources.arrays.iter().filter_map(|array| Some((array.box_id?, array))).collect();
         let mut lost_from: BTreeMap<VolumeId, Vec<Lost>> = BTreeMap::new();
         let mut lost_to = BTreeMap::new();
+        let ending = ending(sources);
         for session in sources.records.sessions.values() {
             let pair = session.pair;
-            if sessions.binary_search_by_key(&pair, |view| view.pair).is_ok() {
+            if ending.contains(&pair) || sessions.binary_search_by_key(&pair, |view| view.pair).is_ok() {
                 continue;
             }
             let reading = boxes.get(&pair.source.box_id).and_then(|array| array.reading.as_ref());
@@ -177,4 +179,15 @@ impl<'a> Index<'a> {
         let len = self.sessions[start..].partition_point(|session| session.pair.source == source);
         &self.sessions[start..start + len]
     }
+}
+
+/// Sessions that open operations are ending: that they are gone is no surprise.
+fn ending(sources: &Sources<'_>) -> BTreeSet<Pair> {
+    let steps = sources.records.operations.values().flat_map(|operation| &operation.item.steps);
+    steps
+        .filter_map(|step| match step {
+            PlanStep::Stop { pair, .. } | PlanStep::StopLeftOver { pair } => Some(*pair),
+            _ => None,
+        })
+        .collect()
 }

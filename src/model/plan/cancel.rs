@@ -87,14 +87,14 @@ pub(super) fn force_stop(
         },
     };
     // The box that has the session must be read; the other one may be gone, that is what the verb is for.
-    let box_id = match session.halves {
-        Halves::Missing { source_reports: false } => session.pair.target.box_id,
-        _ => session.pair.source.box_id,
+    let pair = session.pair;
+    let (box_id, step) = match session.halves {
+        Halves::Missing { source_reports: false } => (pair.target.box_id, PlanStep::StopLeftOver { pair }),
+        _ => (pair.source.box_id, PlanStep::Stop { pair, force: true }),
     };
     readable(snapshot, box_id).map_err(|refusal| refusal.about(id))?;
     super::case::unclaimed(snapshot, session.pair.target).map_err(|refusal| refusal.about(id))?;
     case.judge(session, PairVerb::ForceStop)?;
-    let step = PlanStep::Stop { pair: session.pair, force: true };
     let mut item = PlanItem::new(case.verb(), id, vec![step], vec![id, session.pair.target]);
     let label = snapshot.label(session.pair.target);
     item.notice(Code::NEEDS_FORCE, format!("the session of {} with {label} is ended by force", case.name()));

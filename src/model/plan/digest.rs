@@ -29,6 +29,7 @@ fn agreed(text: &mut String, step: &PlanStep) {
             writeln!(text, " suspend force={force} {}", pairs.join(" "))
         }
         PlanStep::Stop { pair, force } => writeln!(text, " stop force={force} {}", arrow(pair)),
+        PlanStep::StopLeftOver { pair } => writeln!(text, " stop what is left over of {}", arrow(pair)),
         PlanStep::Record { generations } => generations.iter().try_for_each(|new| {
             writeln!(text, " record {} on {} {}", new.transaction_volume, new.backup_volume, new.mode)
         }),

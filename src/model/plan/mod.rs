@@ -137,6 +137,10 @@ pub enum PlanStep {
         pair: Pair,
         force: bool,
     },
+    /// Ends the half of a REC that only its target's box still has; it is commanded there.
+    StopLeftOver {
+        pair: Pair,
+    },
     /// One catalogue transaction for all of them, after their suspend was observed.
     Record {
         generations: Vec<NewGeneration>,

@@ -134,7 +134,8 @@ impl Simulation {
                 return violated(format!("{} touches {volume} without having it to itself", open.id));
             }
         }
-        if command.pairs().iter().any(|pair| pair.source.box_id != array) {
+        let left_over = open.item.verb == Verb::ForceStop && matches!(command, Command::Stop { .. });
+        if !left_over && command.pairs().iter().any(|pair| pair.source.box_id != array) {
             return violated("a copy is commanded at the box of its source");
         }
         let start = matches!(command, Command::Start { .. });
@@ -336,8 +337,9 @@ impl Simulation {
                 return violated(format!("the catalogue does not know how {id} ended"));
             }
         }
-        let sessions = self.world.arrays.core().sessions().filter(|session| session.requestor.raw() == REQUESTOR);
-        for session in sessions {
+        let readings = self.world.boxes.map(|at| self.world.arrays.core().reading(at, self.now).unwrap());
+        let sessions = readings.iter().flat_map(|reading| &reading.sessions);
+        for session in sessions.filter(|session| session.requestor.raw() == REQUESTOR) {
             let known = self.engine.durable.sessions.contains_key(&session.pair);
             if !known && !self.truth.excused.contains(&session.pair) {
                 return violated(format!("nobody remembers the session {:?}", session.pair));

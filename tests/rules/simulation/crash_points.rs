@@ -68,6 +68,7 @@ fn scenarios() -> Vec<Scenario> {
         }),
         scenario("cancel all", kept_twice, |s| Action::Cancel { volumes: vec![tv(s)], scope: CancelScope::All }),
         scenario("forced stop", copying, |s| Action::ForceStop { volume: tv(s), target: None }),
+        scenario("forced stop of what is left over", left_over, |s| Action::ForceStop { volume: tv(s), target: None }),
         scenario("backup, suspend", equivalent, |s| backup(s, Some(BackupMode::Suspend))),
         scenario("backup, dissolve", equivalent, |s| backup(s, Some(BackupMode::Dissolve))),
         scenario("backup, suspend, with retention", kept_and_equivalent, |s| backup(s, Some(BackupMode::Suspend))),
@@ -155,6 +156,14 @@ fn halted(simulation: &mut Simulation) {
     simulation.world.arrays.core_mut().set_path(boxes[0], boxes[1], false).unwrap();
     simulation.now = simulation.now.plus_millis(1);
     simulation.poll();
+}
+
+/// A cancel while the path is down ends the session at one box only.
+fn left_over(simulation: &mut Simulation) {
+    halted(simulation);
+    simulation.do_now(Action::Cancel { volumes: vec![tv(simulation)], scope: CancelScope::Live });
+    simulation.now = simulation.now.plus_millis(10_000);
+    assert_eq!(simulation.summary.failed, 1, "the cancel says that a half is left over");
 }
 
 impl Simulation {

@@ -7,7 +7,7 @@ use super::world::Wire;
 use super::{Checked, Simulation, Violation, tell, violated};
 use ecdeck::catalog::memory::CommitFailure;
 use ecdeck::engine::operation::{Admission, Commit, Input, Operation, Output, World as Sight};
-use ecdeck::engine::operation::{admit, close_all, commands, opening};
+use ecdeck::engine::operation::{admit, boxes_to_read, close_all, opening};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::codes::Code;
 use ecdeck::model::identity::BoxId;
@@ -15,7 +15,6 @@ use ecdeck::model::plan::{Plan, plan};
 use ecdeck::model::records::{Change, OpenOperation};
 use ecdeck::model::request::Request;
 use fastrand::Rng;
-use std::collections::BTreeSet;
 
 impl Simulation {
     pub fn poll(&mut self) {
@@ -157,9 +156,7 @@ impl Simulation {
             self.summary.refused += 1;
             return Ok(None);
         }
-        let touched = agreed.items().iter().filter(|item| !commands(item).is_empty());
-        let boxes: BTreeSet<BoxId> = touched.flat_map(|item| &item.claims).map(|volume| volume.box_id).collect();
-        Ok(Some(Phase::Reading(operations, boxes.into_iter().collect())))
+        Ok(Some(Phase::Reading(operations, boxes_to_read(agreed).into_iter().collect())))
     }
 
     /// Reads one box after the other, then decides.
