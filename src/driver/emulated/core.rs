@@ -332,8 +332,9 @@ impl Core {
         if let Some(session) = found {
             session.measured = Some(dirty);
             if session.status == Status::Active {
+                let was_copying = session.phase == Phase::Copying;
                 session.phase = if dirty.0 == 0 { Phase::Equivalent } else { Phase::Copying };
-                session.total = session.total.max(dirty);
+                session.total = if was_copying { session.total.max(dirty) } else { dirty };
             }
         }
     }

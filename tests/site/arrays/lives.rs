@@ -146,3 +146,38 @@ async fn a_whole_site_is_provisioned_at_once_with_bytes_that_are_what_they_are_s
         assert_eq!(reading.difference.unwrap().bytes(), regions as u64 * 65_536);
     }
 }
+
+/// A thousand sessions, killed and started again; what it took is printed.
+#[tokio::test]
+async fn a_thousand_sessions_are_back_soon_after_a_kill() {
+    let house = House::new();
+    house.run("array start").ends(0);
+    let admin = Admin::new(house.home(), false);
+    let name: ecdeck::model::identity::Name = "BIG".parse().unwrap();
+    let box_id = ecdeck::driver::emulated::core::box_id(&name);
+    let id = |olu| VolumeId { box_id, olu: Olu(olu) };
+    let volume = |olu| NewVolume { id: id(olu), label: String::new(), blocks: Blocks::from_mib(1), content: None };
+    let session = |olu| NewSession {
+        pair: Pair::new(id(olu), id(olu + 1000)),
+        state: NewState::Equivalent,
+        percent: 100,
+        full: true,
+        modes: None,
+        started: None,
+    };
+    let wanted = Provision {
+        arrays: vec![NewArray { name, box_id }],
+        volumes: (0..2000).map(volume).collect(),
+        sessions: (0..1000).map(session).collect(),
+        ..Provision::default()
+    };
+    admin.provision(wanted).await.unwrap();
+    house.kill_arrays();
+    let begun = Instant::now();
+    house.run("array start").ends(0);
+    let took = begun.elapsed();
+    println!("1,000 sessions were back after {took:?}");
+    assert!(took.as_secs() < 20, "{took:?}");
+    let reading = Embedded::new(house.home(), "BIG".into(), false).sessions(Timestamp(1)).await.unwrap();
+    assert_eq!(reading.sessions.iter().filter(|session| session.is_equivalent()).count(), 1000);
+}

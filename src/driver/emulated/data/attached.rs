@@ -2,7 +2,7 @@
 
 use super::held;
 use super::image::Image;
-use super::map::{MapFile, REGION, RegionMap};
+use super::map::{Logs, MapFile, REGION, RegionMap};
 use super::{CopyState, Flow};
 use crate::model::session::Pair;
 use crate::model::units::Progress;
@@ -20,6 +20,8 @@ pub(super) struct Attached {
     pub(super) map: RegionMap,
     file: MapFile,
     epoch: Mutex<u64>,
+    /// [`RegionMap::changes`] before the map was read that is on disk; `None`: none of this life.
+    saved: Mutex<Option<u64>>,
     running: AtomicBool,
     /// Regions that this run had to copy when it began.
     run_total: AtomicU64,
@@ -32,6 +34,14 @@ pub(super) struct Attached {
     /// Copiers share it for a chunk; who stops the run takes it alone, so that no chunk is under way afterwards.
     pub(super) busy: RwLock<()>,
     bucket: Mutex<Bucket>,
+}
+
+/// A map on its way to disk.
+#[derive(Debug)]
+pub(super) struct MapToSave {
+    logs: Logs,
+    changes: u64,
+    bits: Vec<u8>,
 }
 
 /// Bytes that may be copied now; refilled as time passes.
@@ -53,6 +63,7 @@ impl Attached {
             map,
             file,
             epoch: Mutex::new(epoch),
+            saved: Mutex::new(None),
             running: AtomicBool::new(false),
             copied: AtomicU64::new(0),
             cursor: Mutex::new(0),
@@ -128,11 +139,28 @@ impl Attached {
         bucket.filled = Instant::now();
     }
 
-    /// Writes the map into its next slot.
-    pub(super) fn save(&self, bits: &[u8]) -> io::Result<()> {
+    /// Whether the map on disk says the same as this one.
+    pub(super) fn is_saved(&self) -> bool {
+        *held(&self.saved) == Some(self.map.changes())
+    }
+
+    /// The stored map is this one, as it is now.
+    pub(super) fn take_as_saved(&self) {
+        *held(&self.saved) = Some(self.map.changes());
+    }
+
+    /// The map as it is to be saved; what changes from now on must be in these logs or later ones.
+    pub(super) fn to_save(&self, logs: Logs) -> MapToSave {
+        MapToSave { logs, changes: self.map.changes(), bits: self.map.to_bytes() }
+    }
+
+    /// Writes a map into the next slot.
+    pub(super) fn save(&self, map: &MapToSave) -> io::Result<()> {
         let mut epoch = held(&self.epoch);
         *epoch += 1;
-        self.file.save(*epoch, self.source.blocks.bytes().div_ceil(REGION), bits)
+        self.file.save(*epoch, map.logs, self.source.blocks.bytes().div_ceil(REGION), &map.bits)?;
+        *held(&self.saved) = Some(map.changes);
+        Ok(())
     }
 
     pub(super) fn remove_file(&self) {

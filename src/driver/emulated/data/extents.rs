@@ -25,6 +25,8 @@ pub(super) struct Recovered {
     pub(super) hot: BTreeSet<Extent>,
     /// A record in the middle of a log is bad: what it marked is not known.
     pub(super) damaged: bool,
+    /// The first generation from which on all logs are there.
+    pub(super) oldest: u64,
 }
 
 #[derive(Debug)]
@@ -55,10 +57,17 @@ impl ExtentLog {
         let mut recovered = Recovered::default();
         let mut newest = 0;
         for (generation, path) in logs(folder)? {
-            newest = newest.max(generation);
+            // A gap means that the logs before it have served; those after it go on.
+            if generation != newest + 1 {
+                recovered.oldest = generation;
+            }
+            newest = generation;
             read_log(&path, &mut recovered)?;
         }
         let generation = newest + 1;
+        if recovered.oldest == 0 {
+            recovered.oldest = if newest == 0 { generation } else { 1 };
+        }
         let state = State {
             generation,
             file: create(folder, generation)?,
@@ -103,14 +112,19 @@ impl ExtentLog {
         }
     }
 
-    /// Begins a new log; no write may be under way. The generation that the maps must be saved for.
-    pub(super) fn begin_next(&self) -> io::Result<u64> {
+    /// The present log's generation.
+    pub(super) fn generation(&self) -> u64 {
+        held(&self.state).generation
+    }
+
+    /// Begins a new log; no write may be under way. Its generation, and the volumes that were hot in the one before.
+    pub(super) fn begin_next(&self) -> io::Result<(u64, BTreeSet<Olu>)> {
         let mut state = held(&self.state);
         let generation = state.generation + 1;
         state.file = create(&self.folder, generation)?;
         state.generation = generation;
-        state.hot.clear();
-        Ok(generation)
+        let hot = std::mem::take(&mut state.hot).into_iter().map(|(volume, _)| volume).collect();
+        Ok((generation, hot))
     }
 
     /// The maps of this generation are durable: older logs have served.
@@ -190,7 +204,8 @@ mod tests {
         drop(log);
         let (log, recovered) = ExtentLog::open(folder.path()).unwrap();
         assert_eq!(recovered.hot, BTreeSet::from([(Olu(1), 0), (Olu(1), 1)]));
-        let generation = log.begin_next().unwrap();
+        let (generation, hot) = log.begin_next().unwrap();
+        assert!(hot.is_empty());
         log.mark(Olu(2), &(0..1)).unwrap();
         log.forget_before(generation).unwrap();
         let (_, recovered) = ExtentLog::open(folder.path()).unwrap();

@@ -17,6 +17,8 @@ pub(super) struct RegionMap {
     words: Vec<AtomicU64>,
     regions: u64,
     dirty: AtomicU64,
+    /// Grows with every bit that changes.
+    changes: AtomicU64,
 }
 
 impl RegionMap {
@@ -24,7 +26,7 @@ impl RegionMap {
     pub(super) fn new(bytes: u64, dirty: bool) -> Self {
         let regions = bytes.div_ceil(REGION);
         let words = (0..regions.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        let map = Self { words, regions, dirty: AtomicU64::new(0) };
+        let map = Self { words, regions, dirty: AtomicU64::new(0), changes: AtomicU64::new(0) };
         if dirty {
             map.set(0..bytes);
         }
@@ -44,6 +46,7 @@ impl RegionMap {
                 && word.fetch_or(bit, Ordering::SeqCst) & bit == 0
             {
                 self.dirty.fetch_add(1, Ordering::SeqCst);
+                self.changes.fetch_add(1, Ordering::SeqCst);
             }
         }
     }
@@ -56,6 +59,7 @@ impl RegionMap {
                 && word.fetch_and(!bit, Ordering::SeqCst) & bit != 0
             {
                 self.dirty.fetch_sub(1, Ordering::SeqCst);
+                self.changes.fetch_add(1, Ordering::SeqCst);
             }
         }
     }
@@ -68,6 +72,11 @@ impl RegionMap {
     /// Dirty regions.
     pub(super) fn dirty(&self) -> u64 {
         self.dirty.load(Ordering::SeqCst)
+    }
+
+    /// How often a bit has changed. A stored map is this one as long as the number is that of before it was read.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 
     /// The blocks of so many regions, never more than the volume has.
@@ -104,7 +113,12 @@ impl RegionMap {
             .map(|chunk| chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)))
             .collect();
         let dirty = words.iter().map(|word| u64::from(word.count_ones())).sum();
-        Self { words: words.into_iter().map(AtomicU64::new).collect(), regions, dirty: AtomicU64::new(dirty) }
+        Self {
+            words: words.into_iter().map(AtomicU64::new).collect(),
+            regions,
+            dirty: AtomicU64::new(dirty),
+            changes: AtomicU64::new(0),
+        }
     }
 }
 
@@ -115,8 +129,28 @@ pub(super) struct MapFile {
     file: File,
 }
 
-const MAGIC: &[u8; 8] = b"ECDKMAP1";
-const HEADER: u64 = 32;
+/// The generations of the two boxes' logs, source's first, that say what changed after a map was read.
+pub(super) type Logs = [u64; 2];
+
+/// A map that was read back.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) epoch: u64,
+    pub(super) logs: Logs,
+    pub(super) map: RegionMap,
+    /// The other slot is bad and may have been newer: this one holds only while its logs are all there.
+    pub(super) in_doubt: bool,
+}
+
+/// What a slot holds.
+enum Slot {
+    NeverWritten,
+    Bad,
+    Good(Stored),
+}
+
+const MAGIC: &[u8; 8] = b"ECDKMAP2";
+const HEADER: u64 = 48;
 const SLOT_ALIGNMENT: u64 = 4096;
 
 impl MapFile {
@@ -126,22 +160,25 @@ impl MapFile {
     }
 
     /// Writes a slot and makes it durable. Epochs grow; the slot is chosen by the epoch's parity.
-    pub(super) fn save(&self, epoch: u64, regions: u64, bits: &[u8]) -> io::Result<()> {
+    pub(super) fn save(&self, epoch: u64, logs: Logs, regions: u64, bits: &[u8]) -> io::Result<()> {
         let mut slot = Vec::with_capacity(HEADER as usize + bits.len());
         slot.extend_from_slice(MAGIC);
-        slot.extend_from_slice(&epoch.to_le_bytes());
-        slot.extend_from_slice(&regions.to_le_bytes());
-        slot.extend_from_slice(&checksum(epoch, regions, bits).to_le_bytes());
+        for number in [epoch, regions, logs[0], logs[1]] {
+            slot.extend_from_slice(&number.to_le_bytes());
+        }
+        slot.extend_from_slice(&checksum(&slot, bits).to_le_bytes());
         slot.extend_from_slice(&[0; 4]);
         slot.extend_from_slice(bits);
         self.file.write_all_at(&slot, epoch % 2 * Self::slot_length(regions))?;
         self.file.sync_data()
     }
 
-    /// The newest good slot and its epoch; `None` when neither is good.
-    pub(super) fn load(&self, regions: u64) -> Option<(u64, RegionMap)> {
+    /// The newest good slot; `None` when neither is good.
+    pub(super) fn load(&self, regions: u64) -> Option<Stored> {
         let slots = [0, 1].map(|slot| self.read_slot(slot, regions));
-        slots.into_iter().flatten().max_by_key(|(epoch, _)| *epoch)
+        let in_doubt = slots.iter().any(|slot| matches!(slot, Slot::Bad));
+        let good = slots.into_iter().filter_map(|slot| if let Slot::Good(stored) = slot { Some(stored) } else { None });
+        good.max_by_key(|stored| stored.epoch).map(|stored| Stored { in_doubt, ..stored })
     }
 
     pub(super) fn remove(&self) {
@@ -149,16 +186,25 @@ impl MapFile {
         let _ = std::fs::remove_file(&self.path);
     }
 
-    fn read_slot(&self, slot: u64, regions: u64) -> Option<(u64, RegionMap)> {
+    fn read_slot(&self, slot: u64, regions: u64) -> Slot {
         let bits_length = regions.div_ceil(64) * 8;
         let mut bytes = vec![0; (HEADER + bits_length) as usize];
-        self.file.read_exact_at(&mut bytes, slot * Self::slot_length(regions)).ok()?;
+        match self.file.read_exact_at(&mut bytes, slot * Self::slot_length(regions)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => bytes.fill(0),
+            Err(_) => return Slot::Bad,
+        }
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Slot::NeverWritten;
+        }
         let (header, bits) = bytes.split_at(HEADER as usize);
-        let number = |at: usize| Some(u64::from_le_bytes(header.get(at..at + 8)?.try_into().ok()?));
-        let (epoch, stored) = (number(8)?, number(16)?);
-        let sum = u32::from_le_bytes(header.get(24..28)?.try_into().ok()?);
-        let good = header.starts_with(MAGIC) && stored == regions && sum == checksum(epoch, regions, bits);
-        good.then(|| (epoch, RegionMap::from_bytes(regions, bits)))
+        let number = |at: usize| header[at..at + 8].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let sum = u64::from(checksum(&header[..40], bits));
+        if !header.starts_with(MAGIC) || number(16) != regions || number(40) != sum {
+            return Slot::Bad;
+        }
+        let (epoch, logs) = (number(8), [number(24), number(32)]);
+        Slot::Good(Stored { epoch, logs, map: RegionMap::from_bytes(regions, bits), in_doubt: false })
     }
 
     fn slot_length(regions: u64) -> u64 {
@@ -166,10 +212,9 @@ impl MapFile {
     }
 }
 
-fn checksum(epoch: u64, regions: u64, bits: &[u8]) -> u32 {
+fn checksum(header: &[u8], bits: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&epoch.to_le_bytes());
-    hasher.update(&regions.to_le_bytes());
+    hasher.update(header);
     hasher.update(bits);
     hasher.finalize()
 }
@@ -212,21 +257,23 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_slot_falls_back_to_the_other_and_two_torn_slots_to_nothing() {
+    fn a_torn_slot_leaves_the_other_in_doubt_and_two_torn_slots_leave_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pair.map");
         let file = MapFile::open(&path).unwrap();
         let map = RegionMap::new(100 * REGION, false);
-        assert!(file.load(100).is_none(), "an empty file has no good slot");
+        let found = || file.load(100).map(|stored| (stored.epoch, stored.map.dirty(), stored.logs, stored.in_doubt));
+        assert!(found().is_none(), "an empty file has no good slot");
         map.set(0..1);
-        file.save(6, 100, &map.to_bytes()).unwrap();
+        file.save(6, [1, 2], 100, &map.to_bytes()).unwrap();
+        assert_eq!(found(), Some((6, 1, [1, 2], false)));
         map.set(5 * REGION..6 * REGION);
-        file.save(7, 100, &map.to_bytes()).unwrap();
-        assert_eq!(file.load(100).map(|(epoch, map)| (epoch, map.dirty())), Some((7, 2)));
+        file.save(7, [3, 4], 100, &map.to_bytes()).unwrap();
+        assert_eq!(found(), Some((7, 2, [3, 4], false)));
         file.file.write_all_at(&[0xFF], MapFile::slot_length(100) + HEADER + 3).unwrap();
-        assert_eq!(file.load(100).map(|(epoch, map)| (epoch, map.dirty())), Some((6, 1)));
+        assert_eq!(found(), Some((6, 1, [1, 2], true)));
         file.file.write_all_at(&[0xFF], 8).unwrap();
-        assert!(file.load(100).is_none());
+        assert!(found().is_none());
         assert!(file.load(101).is_none(), "a map of another size is no map of this volume");
     }
 }

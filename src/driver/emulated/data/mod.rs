@@ -22,8 +22,8 @@ use crate::model::units::{Blocks, Progress};
 use attached::Attached;
 use extents::{ExtentLog, Recovered};
 use image::Image;
-use map::{MapFile, RegionMap};
-use std::collections::BTreeMap;
+use map::{Logs, MapFile, RegionMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
@@ -121,6 +121,8 @@ struct Shared {
     sessions: RwLock<Sessions>,
     logs: RwLock<BTreeMap<BoxId, Arc<ExtentLog>>>,
     recovered: Mutex<BTreeMap<BoxId, Recovered>>,
+    /// Volumes that were hot in logs that are still there, but not in the present ones. Held for a whole checkpoint.
+    owed: Mutex<BTreeSet<VolumeId>>,
     /// Host writes share it; a barrier takes it alone.
     admission: RwLock<()>,
     rate: Mutex<Option<u64>>,
@@ -155,6 +157,7 @@ impl DataPlane {
             sessions: RwLock::default(),
             logs: RwLock::default(),
             recovered: Mutex::default(),
+            owed: Mutex::default(),
             admission: RwLock::default(),
             rate: Mutex::default(),
             alarm: Alarm::default(),
@@ -289,17 +292,17 @@ impl DataPlane {
         Ok(hasher.finalize().to_hex().to_string())
     }
 
-    /// Makes a session's bytes known. Its map is durable when this returns.
+    /// Makes a session's bytes known. Its map is durable when this returns, or, if it was stored, still is.
     pub fn attach(&self, pair: Pair, how: Attach, flow: Flow) -> Result<AttachReport, DataError> {
         let data = &self.data;
         let images = (data.find(pair.source)?, data.find(pair.target)?);
         let size = images.0.blocks.bytes().min(images.1.blocks.bytes());
         let path = data.map_path(pair);
         let file = MapFile::open(&path).map_err(at(&path))?;
-        let (epoch, stored) = match (how, file.load(size.div_ceil(REGION))) {
-            (Attach::Stored, Some((epoch, map))) => (epoch, Some(map)),
-            (_, found) => (found.map_or(0, |(epoch, _)| epoch), None),
-        };
+        let found = file.load(size.div_ceil(REGION));
+        let epoch = found.as_ref().map_or(0, |stored| stored.epoch);
+        let usable = found.filter(|stored| !stored.in_doubt || data.logs_are_there(pair, stored.logs));
+        let stored = usable.filter(|_| how == Attach::Stored).map(|stored| stored.map);
         let recovered = (how == Attach::Stored).then(|| data.recovered_for(pair));
         let damaged = recovered.as_ref().is_some_and(|(damaged, _)| *damaged);
         let map_lost = how == Attach::Stored && (stored.is_none() || damaged);
@@ -307,13 +310,19 @@ impl DataPlane {
             Some(map) if !damaged => map,
             _ => RegionMap::new(size, how != Attach::Clean),
         };
+        let session = Arc::new(Attached::new(pair, images, map, file, epoch));
+        if how == Attach::Stored && !map_lost {
+            session.take_as_saved();
+        }
         for extent in recovered.into_iter().flat_map(|(_, extents)| extents) {
             let start = u64::from(extent) * EXTENT;
-            map.set(start..(start + EXTENT).min(size));
+            session.map.set(start..(start + EXTENT).min(size));
         }
-        let session = Arc::new(Attached::new(pair, images, map, file, epoch));
         session.set_rate(*held(&data.rate));
-        session.save(&session.map.to_bytes()).map_err(at(&path))?;
+        // What was stored stays true together with the earlier life's logs, which stay until the next checkpoint.
+        if how != Attach::Stored {
+            data.save(&session)?;
+        }
         if flow == Flow::Running {
             session.run();
         }
@@ -350,7 +359,7 @@ impl DataPlane {
         }
         for session in &sessions {
             self.data.make_durable(session)?;
-            session.save(&session.map.to_bytes()).map_err(at(&self.data.map_path(session.pair)))?;
+            self.data.save(session)?;
         }
         Ok(())
     }
@@ -423,7 +432,7 @@ impl DataPlane {
         for range in ranges {
             session.map.set(range.clone());
         }
-        session.save(&session.map.to_bytes()).map_err(at(&self.data.map_path(pair)))
+        self.data.save(&session)
     }
 
     /// Makes all maps durable and starts the hot extents afresh.
@@ -570,33 +579,64 @@ impl Shared {
         self.alarm.rung.notify_all();
     }
 
-    /// A sync that fails is final: the kernel may have dropped the data, so the copy is given up, never synced again.
+    /// A sync that fails is final: the kernel may have dropped the data, so the copy is given up and nothing of it
+    /// counts as the same.
     fn make_durable(&self, session: &Attached) -> Result<(), DataError> {
-        sync_both(session).inspect_err(|error| self.fail(session, TARGET_FAILED, error.to_string()))
+        sync_both(session).inspect_err(|error| {
+            session.map.set(0..session.source.blocks.bytes());
+            self.fail(session, TARGET_FAILED, error.to_string());
+        })
+    }
+
+    /// Saves a session's map as it is now.
+    fn save(&self, session: &Attached) -> Result<(), DataError> {
+        let pair = session.pair;
+        // Read before the map: a mark that comes in between is in the map or in this log.
+        let logs = [self.log(pair.source.box_id)?.generation(), self.log(pair.target.box_id)?.generation()];
+        session.save(&session.to_save(logs)).map_err(at(&self.map_path(pair)))
+    }
+
+    /// Whether every log from these generations on was found at the start.
+    fn logs_are_there(&self, pair: Pair, logs: Logs) -> bool {
+        let recovered = held(&self.recovered);
+        let there = |box_id: &BoxId, log: u64| recovered.get(box_id).is_some_and(|found| found.oldest <= log);
+        there(&pair.source.box_id, logs[0]) && there(&pair.target.box_id, logs[1])
     }
 
     fn checkpoint(&self) -> Result<(), DataError> {
+        let mut owed = held(&self.owed);
         let (maps, begun) = {
             let _barrier = alone(&self.admission);
             let logs = shared(&self.logs);
-            let begin = |(box_id, log): (&BoxId, &Arc<ExtentLog>)| {
-                let generation = log.begin_next().map_err(at(&self.box_folder(*box_id)))?;
-                Ok::<_, DataError>((*box_id, Arc::clone(log), generation))
-            };
-            let begun = logs.iter().map(begin).collect::<Result<Vec<_>, _>>()?;
+            let mut begun = BTreeMap::new();
+            for (box_id, log) in logs.iter() {
+                let (generation, hot) = log.begin_next().map_err(at(&self.box_folder(*box_id)))?;
+                owed.extend(hot.into_iter().map(|olu| VolumeId { box_id: *box_id, olu }));
+                begun.insert(*box_id, (Arc::clone(log), generation));
+            }
+            let log = |id: VolumeId| begun.get(&id.box_id).map_or(0, |(_, generation)| *generation);
+            // A map that is on disk already, of volumes that were not written, loses nothing with the old logs.
             let sessions = shared(&self.sessions);
-            let maps: Vec<_> =
-                sessions.by_pair.values().map(|session| (Arc::clone(session), session.map.to_bytes())).collect();
+            let changed = sessions.by_pair.values().filter(|session| {
+                !session.is_saved() || owed.contains(&session.pair.source) || owed.contains(&session.pair.target)
+            });
+            let maps: Vec<_> = changed
+                .map(|session| {
+                    let logs = [log(session.pair.source), log(session.pair.target)];
+                    (Arc::clone(session), session.to_save(logs))
+                })
+                .collect();
             (maps, begun)
         };
         // What the maps call clean was written before they were read; it must be on disk before they are.
-        for (session, bits) in &maps {
+        for (session, map) in &maps {
             self.make_durable(session)?;
-            session.save(bits).map_err(at(&self.map_path(session.pair)))?;
+            session.save(map).map_err(at(&self.map_path(session.pair)))?;
         }
-        for (box_id, log, generation) in begun {
+        for (box_id, (log, generation)) in begun {
             log.forget_before(generation).map_err(at(&self.box_folder(box_id)))?;
         }
+        owed.clear();
         held(&self.recovered).clear();
         Ok(())
     }
