@@ -256,9 +256,9 @@ pub fn demo() -> Snapshot {
         .collect();
     let mut transaction_volumes = vec![ora01, ora02, mail, web, dwh, vg01, files, crm, log, test, erp];
     for view in &mut transaction_volumes {
-        let own = generations.iter().filter(|generation| generation.transaction_volume == view.volume.id);
-        view.kept = own.clone().count() as u16;
-        view.last_backup = own.clone().next_back().map(|generation| (generation.version, generation.taken_at));
+        let own: Vec<_> = generations.iter().filter(|kept| kept.transaction_volume == view.volume.id).collect();
+        view.kept = own.len() as u16;
+        view.last_backup = own.last().map(|generation| (generation.version, generation.taken_at));
         view.volume.next_version = Version(view.last_backup.map_or(1, |(version, _)| version.0 + 1));
     }
     let pool = pool(&sizes, &sessions, &generations);

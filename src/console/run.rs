@@ -238,16 +238,16 @@ impl Console {
         let app = &self.app;
         self.terminal.draw(|frame| view(app, frame))?;
         self.pending = self.terminal.backend_mut().take_frames();
-        self.write();
         if self.app.wants_arming() {
             // What was typed before this frame was typed to another one.
             self.tty.drop_input();
             self.parser.clear();
         }
-        update(&mut self.app, Msg::Drawn);
+        self.write();
         Ok(())
     }
 
+    /// Writes what the terminal takes; once it has all of a frame, keys answer to that frame.
     fn write(&mut self) {
         while !self.pending.is_empty() {
             match self.tty.write(&self.pending) {
@@ -260,6 +260,7 @@ impl Console {
                 }
             }
         }
+        update(&mut self.app, Msg::Drawn);
     }
 
     /// Everything anew: nothing is known of what the terminal shows.

@@ -8,7 +8,6 @@ use crate::console::fixture;
 use crate::console::format::Clock;
 use crate::console::keys::{Key, KeyMap};
 use crate::console::terminal::paint::Painter;
-use crate::console::theme::ThemeName;
 use crate::console::update::update;
 use crate::console::view::view;
 use crate::engine::protocol::{Answer, PlannedAnswer};

@@ -19,6 +19,9 @@ fn desk(size: (u16, u16)) -> Desk {
     Desk::new(Settings::default(), size)
 }
 
+/// A screen's name and the keys that lead to it.
+type Picture = (&'static str, fn(&mut Desk));
+
 /// Two snapshots of the same: small and middle.
 macro_rules! both {
     ($name:literal, $steps:expr) => {{
@@ -38,18 +41,34 @@ fn the_main_screen() {
 
 #[test]
 fn each_pane_with_the_focus() {
-    both!("copies", |desk| drop(desk.types("1jj")));
-    both!("pool", |desk| drop(desk.types("2jj")));
-    both!("generations", |desk| drop(desk.at("demo-ora01").types("3")));
-    both!("generations-attention", |desk| drop(desk.at("demo-files").types("3")));
-    both!("events", |desk| drop(desk.types("4jj")));
+    both!("copies", |desk| {
+        desk.types("1jj");
+    });
+    both!("pool", |desk| {
+        desk.types("2jj");
+    });
+    both!("generations", |desk| {
+        desk.at("demo-ora01").types("3");
+    });
+    both!("generations-attention", |desk| {
+        desk.at("demo-files").types("3");
+    });
+    both!("events", |desk| {
+        desk.types("4jj");
+    });
 }
 
 #[test]
 fn the_plan_dialog() {
-    both!("plan", |desk| drop(desk.at("demo-ora02").types("b")));
-    both!("plan-batch", |desk| drop(desk.types("*s")));
-    both!("plan-destroys", |desk| drop(desk.at("demo-ora02").types("3jd").types("Y").types("v1")));
+    both!("plan", |desk| {
+        desk.at("demo-ora02").types("b");
+    });
+    both!("plan-batch", |desk| {
+        desk.types("*s");
+    });
+    both!("plan-destroys", |desk| {
+        desk.at("demo-ora02").types("3jd").types("Y").types("v1");
+    });
     both!("plan-changed", |desk| {
         desk.at("demo-vg01").types("s");
         desk.site(|site| {
@@ -63,32 +82,60 @@ fn the_plan_dialog() {
 
 #[test]
 fn the_refusal_dialog() {
-    both!("refused", |desk| drop(desk.at("demo-erp").types("s")));
-    both!("refused-copying", |desk| drop(desk.at("demo-ora01").types("b")));
+    both!("refused", |desk| {
+        desk.at("demo-erp").types("s");
+    });
+    both!("refused-copying", |desk| {
+        desk.at("demo-ora01").types("b");
+    });
 }
 
 #[test]
 fn the_way_out_of_red_rows() {
-    both!("way-out-error", |desk| drop(desk.at("demo-dwh").keys([Key::Enter])));
-    both!("way-out-halted", |desk| drop(desk.at("demo-crm").keys([Key::Enter])));
+    both!("way-out-error", |desk| {
+        desk.at("demo-dwh").keys([Key::Enter]);
+    });
+    both!("way-out-halted", |desk| {
+        desk.at("demo-crm").keys([Key::Enter]);
+    });
 }
 
 #[test]
 fn details_and_help() {
-    both!("details", |desk| drop(desk.at("demo-ora01").types("i")));
-    both!("details-backup-volume", |desk| drop(desk.types("2i")));
-    both!("help", |desk| drop(desk.types("?")));
-    both!("help-end", |desk| drop(desk.types("?G")));
-    both!("event", |desk| drop(desk.types("4").keys([Key::Enter])));
-    both!("hold", |desk| drop(desk.at("demo-ora02").types("3p").types("tape")));
+    both!("details", |desk| {
+        desk.at("demo-ora01").types("i");
+    });
+    both!("details-backup-volume", |desk| {
+        desk.types("2i");
+    });
+    both!("help", |desk| {
+        desk.types("?");
+    });
+    both!("help-end", |desk| {
+        desk.types("?G");
+    });
+    both!("event", |desk| {
+        desk.types("4").keys([Key::Enter]);
+    });
+    both!("hold", |desk| {
+        desk.at("demo-ora02").types("3p").types("tape");
+    });
 }
 
 #[test]
 fn choosing_volumes() {
-    both!("filter", |desk| drop(desk.types("/ora")));
-    both!("filter-nothing", |desk| drop(desk.types("/zz").keys([Key::Enter])));
-    both!("problems", |desk| drop(desk.types("!")));
-    both!("marked", |desk| drop(desk.types("  o")));
+    both!("filter", |desk| {
+        desk.types("/ora");
+    });
+    both!("filter-nothing", |desk| {
+        desk.types("/zz").keys([Key::Enter]);
+    });
+    both!("problems", |desk| {
+        desk.types("!");
+    });
+    both!("marked", |desk| {
+        desk.types("  o");
+    });
 }
 
 #[test]
@@ -149,17 +196,35 @@ fn other_sizes() {
 #[ignore = "writes files for looking at"]
 fn print_screens() {
     let folder = std::path::PathBuf::from(std::env::var("ECDECK_SCREENS").unwrap());
-    let pictures: [(&str, fn(&mut Desk)); 10] = [
+    let pictures: [Picture; 10] = [
         ("main", |_| {}),
-        ("plan", |desk| drop(desk.at("demo-ora02").types("b"))),
-        ("destroys", |desk| drop(desk.at("demo-ora02").types("3jdYv1"))),
-        ("batch", |desk| drop(desk.types("*s"))),
-        ("wayout", |desk| drop(desk.at("demo-dwh").keys([Key::Enter]))),
-        ("refused", |desk| drop(desk.at("demo-erp").types("s"))),
-        ("help", |desk| drop(desk.types("?"))),
-        ("details", |desk| drop(desk.at("demo-ora01").types("i"))),
-        ("pool", |desk| drop(desk.types("2"))),
-        ("filter", |desk| drop(desk.types("/ora"))),
+        ("plan", |desk| {
+            desk.at("demo-ora02").types("b");
+        }),
+        ("destroys", |desk| {
+            desk.at("demo-ora02").types("3jdYv1");
+        }),
+        ("batch", |desk| {
+            desk.types("*s");
+        }),
+        ("wayout", |desk| {
+            desk.at("demo-dwh").keys([Key::Enter]);
+        }),
+        ("refused", |desk| {
+            desk.at("demo-erp").types("s");
+        }),
+        ("help", |desk| {
+            desk.types("?");
+        }),
+        ("details", |desk| {
+            desk.at("demo-ora01").types("i");
+        }),
+        ("pool", |desk| {
+            desk.types("2");
+        }),
+        ("filter", |desk| {
+            desk.types("/ora");
+        }),
     ];
     for (size_name, size) in [("small", SMALL), ("middle", MIDDLE), ("large", (200, 60))] {
         for (name, steps) in pictures {

@@ -2,7 +2,9 @@
 
 use super::super::app::{App, Pane};
 use super::canvas::Canvas;
+use super::volumes;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
     let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
@@ -27,6 +29,13 @@ pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
             text = format!(" {} generations of {} ", index + 1, view.volume.name);
         }
         x += canvas.text(x, area.y, area.right().saturating_sub(x), &text, style) + 1;
+    }
+    let Some(picture) = &app.picture else { return };
+    let chosen = volumes::chosen(app, picture).join(&format!(" {} ", glyphs.dot));
+    let text = format!(" {chosen} ");
+    let width = text.width() as u16;
+    if !chosen.is_empty() && x + width + 1 < area.right() {
+        canvas.text(area.right() - width - 1, area.y, width, &text, theme.accent);
     }
 }
 

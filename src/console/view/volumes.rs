@@ -8,7 +8,6 @@ use super::{highlight, pane, sessions};
 use crate::model::snapshot::{Due, SessionView, TransactionState, TransactionVolumeView};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use std::fmt::Write as _;
 
 const COLUMNS: [Column; 12] = [
     // Cursor and mark.
@@ -56,20 +55,31 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
 }
 
 fn title(app: &App, picture: &Picture) -> String {
-    let (shown, all) = (picture.volumes.len(), picture.snapshot.transaction_volumes.len());
     let dot = app.look.glyphs.dot;
-    let mut title = format!("Transaction volumes\u{0} {dot} ");
-    let _ = if shown == all { write!(title, "{all}") } else { write!(title, "{shown} of {all}") };
+    let parts = chosen(app, picture);
+    if parts.is_empty() {
+        return format!("Transaction volumes\u{0} {dot} {}", picture.volumes.len());
+    }
+    format!("Transaction volumes\u{0} {dot} {}", parts.join(&format!(" {dot} ")))
+}
+
+/// How many of the volumes are shown and why, and how many are marked; nothing when all are shown and none is marked.
+pub fn chosen(app: &App, picture: &Picture) -> Vec<String> {
+    let (shown, all) = (picture.volumes.len(), picture.snapshot.transaction_volumes.len());
+    let mut parts = Vec::new();
+    if shown != all || !app.marks.is_empty() {
+        parts.push(if shown == all { all.to_string() } else { format!("{shown} of {all}") });
+    }
     if !app.choice.filter.is_empty() && app.filter_input.is_none() {
-        let _ = write!(title, " {dot} /{}", app.choice.filter);
+        parts.push(format!("/{}", app.choice.filter));
     }
     if app.choice.problems {
-        let _ = write!(title, " {dot} problems only");
+        parts.push("problems only".to_owned());
     }
     if !app.marks.is_empty() {
-        let _ = write!(title, " {dot} {}", count(app.marks.len(), "marked", "marked"));
+        parts.push(count(app.marks.len(), "marked", "marked"));
     }
-    title
+    parts
 }
 
 fn note(app: &App, picture: &Picture) -> String {
