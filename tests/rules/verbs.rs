@@ -421,6 +421,24 @@ fn an_error_on_a_kept_generation_does_not_block_the_next_synchronization() {
 }
 
 #[test]
+fn a_generation_whose_session_ended_in_error_is_in_doubt_and_stays_so_after_a_cancel() {
+    let (mut site, source, targets) = round();
+    let version = site.generation(source, targets[0]);
+    site.session(source, targets[0], Status::ErrorSuspended, Phase::Tracking).error = Some(ErrorByte(0xBB));
+    let doubt = GenerationState::InDoubt("the array reported error 0xBB on its session".to_owned());
+    assert_eq!(site.snapshot().generations[0].state, doubt);
+    let cancel = Action::Cancel { volumes: vec![source], scope: CancelScope::One(targets[0]) };
+    let plan = site.plan(cancel).unwrap();
+    assert_eq!(
+        steps(&plan),
+        [
+            PlanStep::SetGenerationState { volume: source, version, state: doubt },
+            PlanStep::Stop { pair: Pair::new(source, targets[0]), force: true }
+        ]
+    );
+}
+
+#[test]
 fn halted_and_half_open_remote_copies_lead_out() {
     let mut site = Site::new();
     let source = site.transaction_volume("ora01", 0, 0x10, 48);

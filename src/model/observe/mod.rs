@@ -15,8 +15,9 @@ pub use volumes::session_state;
 use super::copy::Capabilities;
 use super::identity::{BoxId, Name, VolumeId};
 use super::plan::PlanStep;
-use super::records::Records;
-use super::session::{ArrayVolume, Pair, Reading};
+use super::plan::cancel::in_doubt;
+use super::records::{Generation, GenerationState, Records};
+use super::session::{ArrayVolume, Pair, Reading, Status};
 use super::snapshot::{ArrayView, EventLine, OperationView, Reach, SessionView, Site, Snapshot};
 use super::units::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,12 +65,29 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         arrays: sources.arrays.iter().map(array_view).collect(),
         transaction_volumes,
         pool,
-        generations: records.generations.values().cloned().collect(),
+        generations: generations(records, &sessions),
         operations: sources.operations.to_vec(),
         unregistered,
         events: sources.events.to_vec(),
         sessions,
     }
+}
+
+/// The kept generations; those whose session is in error are in doubt.
+fn generations(records: &Records, sessions: &[SessionView]) -> Vec<Generation> {
+    let mut list: Vec<Generation> = records.generations.values().cloned().collect();
+    for session in sessions.iter().filter(|session| session.ours && session.status == Status::ErrorSuspended) {
+        let (source, target) = (session.pair.source, session.pair.target);
+        let start = list.partition_point(|generation| generation.transaction_volume < source);
+        let own = list[start..].iter_mut().take_while(|generation| generation.transaction_volume == source);
+        let valid = |generation: &&mut Generation| {
+            generation.backup_volume == target && generation.state == GenerationState::Valid
+        };
+        if let Some(generation) = own.into_iter().find(valid) {
+            generation.state = GenerationState::InDoubt(in_doubt(session));
+        }
+    }
+    list
 }
 
 fn array_view(array: &ArraySource) -> ArrayView {

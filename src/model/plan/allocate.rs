@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Near misses that one refusal lists at most.
 const NEAR_MISSES: usize = 20;
+/// A volume whose size differs by less than one part in so many nearly fits.
+const NEAR: u64 = 9;
 /// Remedies of one kind that one refusal offers at most.
 const REMEDIES: usize = 3;
 
@@ -28,7 +30,7 @@ pub(super) enum Allocation<'a> {
     Full(Pair),
 }
 
-/// The backup volumes by size, and what of them is still free in this plan.
+/// The backup volumes of the sizes that are asked for, and what of them is still free in this plan.
 pub(super) struct Pool<'a> {
     snapshot: &'a Snapshot,
     sizes: BTreeMap<Blocks, Size<'a>>,
@@ -44,7 +46,8 @@ struct Size<'a> {
 }
 
 impl<'a> Pool<'a> {
-    pub fn new(snapshot: &'a Snapshot) -> Self {
+    /// Looks at each backup volume once; only those of wanted sizes, and those that nearly have one, are kept.
+    pub fn new(snapshot: &'a Snapshot, wanted: &BTreeSet<Blocks>) -> Self {
         let readable: BTreeSet<BoxId> = snapshot
             .arrays
             .iter()
@@ -52,7 +55,12 @@ impl<'a> Pool<'a> {
             .filter(|&box_id| readable(snapshot, box_id).is_ok())
             .collect();
         let mut sizes: BTreeMap<Blocks, Size<'a>> = BTreeMap::new();
-        for view in &snapshot.pool {
+        let near = |blocks: Blocks| {
+            let margin = blocks.0 / NEAR + 1;
+            let about = Blocks(blocks.0 - margin.min(blocks.0))..=Blocks(blocks.0.saturating_add(margin));
+            wanted.range(about).next().is_some()
+        };
+        for view in snapshot.pool.iter().filter(|view| near(view.volume.blocks)) {
             let (id, state) = (view.volume.id, view.state);
             let size = sizes.entry(view.volume.blocks).or_default();
             size.all.push(view);
@@ -64,13 +72,8 @@ impl<'a> Pool<'a> {
                 size.unused.entry(id.box_id).or_default().push_back(id);
             }
         }
-        for volume in &snapshot.unregistered {
-            if let Some(size) = sizes.get_mut(&volume.blocks) {
-                size.unregistered.push(volume);
-            } else {
-                let size = Size { unregistered: vec![volume], ..Size::default() };
-                sizes.insert(volume.blocks, size);
-            }
+        for volume in snapshot.unregistered.iter().filter(|volume| wanted.contains(&volume.blocks)) {
+            sizes.entry(volume.blocks).or_default().unregistered.push(volume);
         }
         Self { snapshot, sizes, taken: BTreeSet::new() }
     }
@@ -128,7 +131,7 @@ impl<'a> Pool<'a> {
         let blocks = case.view.volume.blocks;
         let other_sizes = self
             .sizes
-            .range(Blocks(blocks.0 - blocks.0 / 10)..=Blocks(blocks.0.saturating_add(blocks.0 / 10)))
+            .range(Blocks(blocks.0 - blocks.0 / (NEAR + 1))..=Blocks(blocks.0.saturating_add(blocks.0 / (NEAR + 1))))
             .filter(|(other, _)| **other != blocks)
             .flat_map(|(_, other)| other.all.iter().filter(|view| view.state == BackupState::Unused));
         let own_first = size.all.iter().filter(|view| view.transaction_volume == Some(case.id()));

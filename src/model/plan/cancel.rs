@@ -5,8 +5,9 @@ use super::legality::PairVerb;
 use super::{PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
+use crate::model::records::GenerationState;
 use crate::model::request::{Action, CancelScope, Request};
-use crate::model::session::Pair;
+use crate::model::session::{Pair, Status};
 use crate::model::snapshot::{Halves, SessionView, Snapshot};
 
 /// Sessions that a refusal names one by one at most.
@@ -45,10 +46,30 @@ pub(super) fn cancel(
         let target = session.pair.target;
         case.other_side_ready(target)?;
         let force = case.judge(session, PairVerb::Cancel)?;
+        item.steps.extend(doubt(&case, session));
         item.steps.push(PlanStep::Stop { pair: session.pair, force });
         notices(&case, session, force, &mut item);
     }
     Ok(item)
+}
+
+/// A generation whose session ended in error stays in doubt when the session, which tells of it, is gone.
+fn doubt(case: &Case<'_>, session: &SessionView) -> Option<PlanStep> {
+    let generation = case.generation_on(session.pair.target).filter(|_| session.status == Status::ErrorSuspended)?;
+    let state = match &generation.state {
+        GenerationState::NeedsAttention(_) => return None,
+        GenerationState::InDoubt(why) => GenerationState::InDoubt(why.clone()),
+        GenerationState::Valid => GenerationState::InDoubt(in_doubt(session)),
+    };
+    Some(PlanStep::SetGenerationState { volume: case.id(), version: generation.version, state })
+}
+
+/// Why a generation on a session's backup volume cannot be trusted.
+pub(crate) fn in_doubt(session: &SessionView) -> String {
+    match session.error {
+        Some(error) => format!("the array reported error {error} on its session"),
+        None => "the array reported an error on its session".to_owned(),
+    }
 }
 
 fn notices(case: &Case<'_>, session: &SessionView, force: bool, item: &mut PlanItem) {
@@ -95,7 +116,8 @@ pub(super) fn force_stop(
     readable(snapshot, box_id).map_err(|refusal| refusal.about(id))?;
     super::case::unclaimed(snapshot, session.pair.target).map_err(|refusal| refusal.about(id))?;
     case.judge(session, PairVerb::ForceStop)?;
-    let mut item = PlanItem::new(case.verb(), id, vec![step], vec![id, session.pair.target]);
+    let steps = doubt(&case, session).into_iter().chain([step]).collect();
+    let mut item = PlanItem::new(case.verb(), id, steps, vec![id, session.pair.target]);
     let label = snapshot.label(session.pair.target);
     item.notice(Code::NEEDS_FORCE, format!("the session of {} with {label} is ended by force", case.name()));
     Ok(item)

@@ -5,7 +5,7 @@
 
 mod allocate;
 mod backup;
-mod cancel;
+pub(crate) mod cancel;
 pub(crate) mod case;
 mod digest;
 pub mod legality;

@@ -27,13 +27,14 @@ pub(super) fn start(
     let mapped: BTreeMap<VolumeId, VolumeId> = targets.iter().copied().collect();
     let mut answers: Vec<Option<Answer>> = Vec::with_capacity(volumes.len());
     let mut waiting: Vec<(usize, Case<'_>)> = Vec::new();
+    let wanted = || volumes.iter().filter_map(|id| snapshot.transaction_volume(*id)).map(|view| view.volume.blocks);
     let mut pool = None;
     for (at, &id) in volumes.iter().enumerate() {
         let answer = match may_start(snapshot, request, id) {
             Err(refusal) => Some(Err(refusal)),
             Ok(case) => {
                 if let Some(&target) = mapped.get(&id) {
-                    let pool = pool.get_or_insert_with(|| Pool::new(snapshot));
+                    let pool = pool.get_or_insert_with(|| Pool::new(snapshot, &wanted().collect()));
                     Some(pool.named(&case, target).and_then(|allocation| item(&case, allocation)))
                 } else if let Ok(Some(session)) = allocate::bound(&case) {
                     Some(item(&case, Allocation::Differential(session)))
@@ -46,7 +47,7 @@ pub(super) fn start(
         answers.push(answer);
     }
     if !waiting.is_empty() {
-        let pool = pool.get_or_insert_with(|| Pool::new(snapshot));
+        let pool = pool.get_or_insert_with(|| Pool::new(snapshot, &wanted().collect()));
         allocate_unused(pool, waiting, &mut answers);
     }
     answers.into_iter().flatten().collect()
