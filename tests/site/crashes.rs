@@ -1,6 +1,6 @@
 //! SIGKILL for the engine in the middle of operations and for the array in the middle of copies: nothing is lost.
 
-use super::lab::{Lab, rounds};
+use super::lab::{Lab, kills};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ fn the_engine_is_killed_during_operations_and_no_generation_is_lost_or_invented(
     let lab = Lab::of(1, 4, 1);
     lab.policy("t1", 2, "suspend");
     let mut bytes: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
-    for round in 0..rounds() {
+    // Two kills a round.
+    for round in 0..kills() / 2 {
         lab.run(&format!("array write A1/0x1 --scatter 4 --seed {round}")).ends(0);
         let start = lab.spawn("sync start t1 --yes --ensure --wait");
         std::thread::sleep(moment(round * 2, 60));
@@ -53,7 +54,7 @@ fn the_array_is_killed_during_copies_and_both_sides_become_the_same() {
     let lab = Lab::of(1, 1, 8);
     lab.run("array write A1/0x1 --length 8MiB --seed 1").ends(0);
     lab.synchronize("t1");
-    for round in 0..rounds() {
+    for round in 0..kills() {
         lab.run("sync suspend t1 --yes --ensure").ends(0);
         lab.run(&format!("array write A1/0x1 --scatter 60 --seed {round}")).ends(0);
         lab.run("array rate 8MiB").ends(0);

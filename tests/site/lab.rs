@@ -158,7 +158,7 @@ impl Lab {
     }
 }
 
-/// Rounds of tests that kill processes: few on a developer's machine, many where time is no matter.
-pub fn rounds() -> u32 {
-    std::env::var("ECDECK_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(4)
+/// How often tests kill a process: few times on a developer's machine, a hundred in `.ci/run`.
+pub fn kills() -> u32 {
+    std::env::var("ECDECK_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(8)
 }
