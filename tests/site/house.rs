@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ecdeck");
 /// Nothing that is waited for takes longer, unless something is wrong.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 pub struct House {
     folder: tempfile::TempDir,
@@ -114,6 +114,7 @@ impl House {
     }
 
     /// Ends a server with a signal and waits until it is gone.
+    #[expect(clippy::unused_self, reason = "a house's servers are its own")]
     pub fn signal(&self, place: &Place, signal: Signal) {
         let Some(pid) = life::pid_of(place) else { return };
         kill(pid, signal);

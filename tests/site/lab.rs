@@ -95,6 +95,7 @@ impl Lab {
     }
 
     /// The entry of a transaction volume in the status.
+    #[expect(clippy::unused_self, reason = "it reads like the rest")]
     pub fn entry<'a>(&self, status: &'a Value, name: &str) -> &'a Value {
         let volumes = status["transaction_volumes"].as_array().unwrap();
         volumes.iter().find(|volume| volume["name"] == name).unwrap()
