@@ -167,13 +167,16 @@ impl Core {
         array.map_or_else(|| box_id.to_string(), |array| array.name.to_string())
     }
 
-    /// A reading of the array; one that is older than the last is dropped.
+    /// The latest reading of the array, by the order of the calls: one that seems older than the last was taken after the
+    /// host's clock had been set back, so nothing can be told of rates across it.
     pub(super) fn take_reading(&self, index: usize, reading: &Arc<Reading>) {
         let mut state = self.state();
         let array = &mut state.arrays[index];
         if array.reading.as_ref().is_some_and(|last| last.taken_at > reading.taken_at) {
-            return;
+            tracing::warn!(array = %array.name, "the clock went back: rates begin anew");
+            state.tracker = Tracker::default();
         }
+        let array = &mut state.arrays[index];
         array.reach = Reach::Reachable;
         array.capabilities = Some(self.drivers[index].driver.capabilities());
         array.reading = Some(Arc::clone(reading));
@@ -376,5 +379,45 @@ fn phrase(doing: &Doing, state: &State) -> String {
         Doing::Recording => "writing the journal".to_owned(),
         Doing::Script => "running a script".to_owned(),
         Doing::Ended => "ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::emulated::in_process::InProcess;
+    use crate::driver::emulated::memory::Memory;
+    use crate::model::session::Truth;
+
+    fn core() -> (Arc<Core>, BoxId) {
+        let name: Name = "A1".parse().unwrap();
+        let mut arrays = Memory::new();
+        let box_id = arrays.add_box(&name).unwrap();
+        let driver = Arc::new(InProcess::new(Arc::new(Mutex::new(arrays)), box_id));
+        let mut records = Records::default();
+        records.apply(&Change::KnowArray { name: name.clone(), box_id }).unwrap();
+        let site = Site { name: "test".into(), demo: false, poll_millis: 1000 };
+        (Core::new(site, records, vec![ConfiguredArray { name, driver }], &[]), box_id)
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_make_the_engine_blind() {
+        let (core, box_id) = core();
+        let read = |at| {
+            let reading = Reading { box_id, taken_at: Timestamp(at), truth: Truth::Live, sessions: Vec::new() };
+            core.take_reading(0, &Arc::new(reading));
+            core.look().arrays[0].taken_at
+        };
+        assert_eq!(read(7_200_000), Some(Timestamp(7_200_000)));
+        assert_eq!(read(3_600_000), Some(Timestamp(3_600_000)));
+    }
+
+    #[test]
+    fn a_snapshot_that_is_only_looked_at_is_nobody_elses() {
+        let (core, _) = core();
+        let published = core.snapshots().borrow().sequence;
+        core.look();
+        assert_eq!(core.snapshots().borrow().sequence, published);
+        assert_eq!(core.publish().sequence, published + 1);
     }
 }

@@ -23,8 +23,12 @@ pub async fn run(core: Arc<Core>, ledger: Ledger, mut notices: Notices) {
     let mut last = core.publish();
     let mut untold: Vec<NewEvent> = Vec::new();
     let mut next_try = Instant::now();
+    let mut made = Instant::now();
     loop {
         core.changed().await;
+        // The first change after a while is shown at once; what follows closely is collected.
+        tokio::time::sleep_until(made + SHORTEST_SPACING).await;
+        made = Instant::now();
         let snapshot = core.publish();
         let now = clock::now();
         let news = notices.compare(&last, &snapshot);
@@ -45,6 +49,5 @@ pub async fn run(core: Arc<Core>, ledger: Ledger, mut notices: Notices) {
                 untold.drain(..surplus);
             }
         }
-        tokio::time::sleep(SHORTEST_SPACING).await;
     }
 }

@@ -21,6 +21,7 @@ use crate::model::records::{ChangeError, OpenOperation, OperationId};
 use crate::model::request::Request;
 use crate::model::session::Reading;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What a driver may take beyond the limit that it was given, before it counts as stuck.
@@ -35,11 +36,17 @@ pub struct Runner {
     readers: Arc<Vec<Reader>>,
     limits: Limits,
     roles: Arc<Roles>,
+    ending: Arc<AtomicBool>,
 }
 
 impl Runner {
     pub fn new(core: Arc<Core>, ledger: Ledger, readers: Vec<Reader>, limits: Limits, roles: Roles) -> Self {
-        Self { core, ledger, readers: Arc::new(readers), limits, roles: Arc::new(roles) }
+        Self { core, ledger, readers: Arc::new(readers), limits, roles: Arc::new(roles), ending: Arc::default() }
+    }
+
+    /// From now on nothing new is begun.
+    pub fn end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
     }
 
     /// The plan for a request as things are; changes nothing.
@@ -86,6 +93,10 @@ impl Runner {
         confirmation: Option<&str>,
         actor: &Actor,
     ) -> Result<(Vec<OpenOperation>, Vec<Refusal>), Answer> {
+        if self.ending.load(Ordering::Relaxed) {
+            let why = "the engine is ending: nothing was done; repeat it when the next one serves".to_owned();
+            return Err(Answer::Failed { why, code: None });
+        }
         self.roles.check(actor, request.action.verb()).map_err(refused)?;
         let snapshot = self.core.look();
         let agreed = plan(&snapshot, request).map_err(|refusal| declined(request, refusal))?;

@@ -33,6 +33,7 @@ pub struct Settings {
 pub struct Engine {
     core: Arc<Core>,
     ledger: Ledger,
+    runner: Runner,
     server: Server,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -58,8 +59,8 @@ impl Engine {
         }
         let notices = Notices::recall(&recent);
         let tasks = vec![tokio::spawn(publisher::run(Arc::clone(&core), ledger.clone(), notices))];
-        let server = Server::new(Arc::clone(&core), ledger.clone(), runner, roles);
-        Ok(Self { core, ledger, server, tasks })
+        let server = Server::new(Arc::clone(&core), ledger.clone(), runner.clone(), roles);
+        Ok(Self { core, ledger, runner, server, tasks })
     }
 
     /// Begins to serve clients.
@@ -78,6 +79,7 @@ impl Engine {
 
     /// Takes no more clients, lets operations come to their ends for a moment, and says goodbye in the audit.
     pub async fn end(mut self) {
+        self.runner.end();
         for task in self.tasks.drain(..) {
             task.abort();
         }

@@ -50,7 +50,7 @@ pub fn opening(plan: &Plan, actor: &Actor, records: &Records, now: Timestamp) ->
     let operations: Vec<OpenOperation> = plan
         .items()
         .iter()
-        .zip(records.next_operation..)
+        .zip(records.next_operation.max(1)..)
         .map(|(item, number)| OpenOperation {
             id: OperationId(number),
             actor: actor.clone(),

@@ -160,6 +160,14 @@ pub struct Running {
     _reign: life::Reign,
 }
 
+impl Running {
+    /// Begins a clean end, as SIGTERM does.
+    pub fn end(&mut self) -> tokio::task::JoinHandle<()> {
+        let engine = self.engine.take().unwrap();
+        self.runtime.as_ref().unwrap().spawn(engine.end())
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         drop(self.engine.take());

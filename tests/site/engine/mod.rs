@@ -415,3 +415,31 @@ async fn a_policy_is_changed_without_an_array_and_shows_at_once() {
     until(&mut snapshots, "the policy", |now| now.transaction_volumes[0].volume.policy == Some(policy)).await;
     assert_eq!(house.gate.commands.load(Ordering::SeqCst), 0);
 }
+
+#[tokio::test]
+async fn an_engine_that_is_asked_to_end_finishes_what_runs_and_begins_nothing_new() {
+    let house = House::new(2, 2).await;
+    let mut engine = house.run().await;
+    let client = house.client().await;
+    let mut snapshots = client.watch().await.unwrap();
+    until(&mut snapshots, "a first reading", is_read).await;
+    let next = planned(&client, &house.start_request(1)).await.plan;
+    house.gate.hold();
+    operations(run(&client, &house.start_request(0)).await);
+    soon("the command", || house.gate.commands.load(Ordering::SeqCst) == 1).await;
+    let ended = engine.end();
+    let mut refused = false;
+    while !refused {
+        // Until the engine has heard of its end, the other volume may still be started.
+        match agree(&client, &house.start_request(1), &next).await {
+            Answer::Failed { why, .. } => refused = why.contains("ending"),
+            Answer::Running { .. } | Answer::PlanChanged(_) | Answer::Refused { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    house.gate.let_go();
+    tokio::time::timeout(house::PATIENCE, ended).await.unwrap().unwrap();
+    let records = house.disk.inner.records();
+    assert!(records.operations.is_empty() && records.sessions.contains_key(&house.pair(0, 0)));
+    assert!(matches!(house.events().await.last().unwrap().event.kind, EventKind::EngineStopped));
+}
