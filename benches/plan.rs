@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench plan`
 
+#![allow(clippy::expect_used, clippy::cast_possible_wrap, reason = "a benchmark of made-up volumes")]
+
 use ecdeck::model::copy::{Ability, Capabilities, CommandVerb};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
