@@ -16,6 +16,7 @@ use crate::config::{Array, Config, ControlPlane};
 use crate::driver::emulated::admin::{Admin, AdminError, Administration};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::units::Timestamp;
+use crate::process::life::{self, LifeError};
 use crate::process::paths::Home;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub enum DemoError {
     Arrays(#[from] AdminError),
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+    #[error(transparent)]
+    Life(#[from] LifeError),
     #[error("what is left of an earlier demonstration site in {folder:?} cannot be removed: {error}")]
     Leftovers { folder: PathBuf, error: std::io::Error },
 }
@@ -76,5 +79,9 @@ async fn remove_leftovers(home: &Home) -> Result<(), DemoError> {
     }
     // A server that is not there needs no end.
     let _ = Admin::new(home.clone(), false).tell(Administration::Stop).await;
+    // The next server must not meet the one that is ending.
+    let place = home.array_server();
+    let free = tokio::task::spawn_blocking(move || life::wait_until_it_is_free(&place)).await;
+    free.map_err(std::io::Error::other).map_err(|error| DemoError::Leftovers { folder: folder.clone(), error })??;
     std::fs::remove_dir_all(&folder).map_err(|error| DemoError::Leftovers { folder, error })
 }
