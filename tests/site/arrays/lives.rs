@@ -115,6 +115,7 @@ async fn a_whole_site_is_provisioned_at_once_with_bytes_that_are_what_they_are_s
     let begun = Instant::now();
     admin.provision(wanted.clone()).await.unwrap();
     let took = begun.elapsed();
+    println!("26 volumes of 96 MiB and 6 sessions were made in {took:?}");
     assert!(took.as_secs() < 20, "{took:?}");
     assert!(admin.provision(wanted).await.is_err(), "what is there is not made again");
     let driver = Embedded::new(house.home(), "D1".into(), false);

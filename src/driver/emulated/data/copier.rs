@@ -2,7 +2,8 @@
 
 use super::attached::Attached;
 use super::map::{REGION, RegionMap};
-use super::{BAD_SECTOR, Report, Shared, TARGET_FAILED, held, shared};
+use super::shared::Shared;
+use super::{BAD_SECTOR, Report, TARGET_FAILED, held, shared};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -10,25 +10,25 @@ mod extents;
 mod image;
 mod map;
 mod ranges;
+mod shared;
 #[cfg(test)]
 mod tests;
 
 pub use extents::EXTENT;
 pub use map::REGION;
 
-use crate::model::identity::{BoxId, Olu, VolumeId};
+use crate::model::identity::VolumeId;
 use crate::model::session::Pair;
 use crate::model::units::{Blocks, Progress};
 use attached::Attached;
-use extents::{ExtentLog, Recovered};
 use image::Image;
-use map::{Logs, MapFile, RegionMap};
-use std::collections::{BTreeMap, BTreeSet};
+use map::{MapFile, RegionMap};
+use shared::{Alarm, Shared};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 
 /// The error byte of a bad sector on the source.
@@ -113,39 +113,6 @@ pub enum Report {
 pub struct DataPlane {
     data: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
-}
-
-struct Shared {
-    folder: PathBuf,
-    images: RwLock<BTreeMap<VolumeId, Arc<Image>>>,
-    sessions: RwLock<Sessions>,
-    logs: RwLock<BTreeMap<BoxId, Arc<ExtentLog>>>,
-    recovered: Mutex<BTreeMap<BoxId, Recovered>>,
-    /// Volumes that were hot in logs that are still there, but not in the present ones. Held for a whole checkpoint.
-    owed: Mutex<BTreeSet<VolumeId>>,
-    /// Host writes share it; a barrier takes it alone.
-    admission: RwLock<()>,
-    rate: Mutex<Option<u64>>,
-    alarm: Alarm,
-    report: Box<dyn Fn(Report) + Send + Sync>,
-}
-
-#[derive(Default)]
-struct Sessions {
-    by_pair: BTreeMap<Pair, Arc<Attached>>,
-    by_volume: BTreeMap<VolumeId, Vec<Arc<Attached>>>,
-}
-
-#[derive(Default)]
-struct Alarm {
-    state: Mutex<AlarmState>,
-    rung: Condvar,
-}
-
-#[derive(Default)]
-struct AlarmState {
-    wakes: u64,
-    stop: bool,
 }
 
 impl DataPlane {
@@ -463,182 +430,6 @@ impl DataPlane {
 impl Drop for DataPlane {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-impl Shared {
-    fn box_folder(&self, box_id: BoxId) -> PathBuf {
-        self.folder.join(box_id.as_str())
-    }
-
-    fn image_path(&self, id: VolumeId) -> PathBuf {
-        self.box_folder(id.box_id).join("volumes").join(format!("{}.img", id.olu))
-    }
-
-    /// A REC's map belongs to the source's box; its name tells the target's box apart by a hash, as ids are long.
-    fn map_path(&self, pair: Pair) -> PathBuf {
-        let mark = blake3::hash(pair.target.box_id.as_str().as_bytes()).to_hex();
-        let name = format!("{}-{}-{}.map", pair.source.olu, &mark[..8], pair.target.olu);
-        self.box_folder(pair.source.box_id).join("maps").join(name)
-    }
-
-    fn open_box(&self, box_id: BoxId) -> Result<(), DataError> {
-        let mut logs = alone(&self.logs);
-        if logs.contains_key(&box_id) {
-            return Ok(());
-        }
-        let folder = self.box_folder(box_id);
-        for part in [folder.clone(), folder.join("volumes"), folder.join("maps")] {
-            make_folder(&part)?;
-        }
-        let mut images = alone(&self.images);
-        for entry in fs::read_dir(folder.join("volumes")).map_err(at(&folder))? {
-            let path = entry.map_err(at(&folder))?.path();
-            let olu: Option<Olu> = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-            if let Some(olu) = olu {
-                let image = Image::open(&path).map_err(at(&path))?;
-                images.insert(VolumeId { box_id, olu }, Arc::new(image));
-            }
-        }
-        let (log, recovered) = ExtentLog::open(&folder.join("maps")).map_err(at(&folder))?;
-        logs.insert(box_id, Arc::new(log));
-        held(&self.recovered).insert(box_id, recovered);
-        Ok(())
-    }
-
-    fn find(&self, id: VolumeId) -> Result<Arc<Image>, DataError> {
-        shared(&self.images).get(&id).cloned().ok_or(DataError::NoVolume(id))
-    }
-
-    fn session(&self, pair: Pair) -> Result<Arc<Attached>, DataError> {
-        shared(&self.sessions).by_pair.get(&pair).cloned().ok_or(DataError::NoSession(pair))
-    }
-
-    fn log(&self, box_id: BoxId) -> Result<Arc<ExtentLog>, DataError> {
-        let missing = || DataError::NoVolume(VolumeId { box_id, olu: Olu(0) });
-        shared(&self.logs).get(&box_id).cloned().ok_or_else(missing)
-    }
-
-    /// What the earlier life's logs say of both sides of a pair: damage, and the hot extents.
-    fn recovered_for(&self, pair: Pair) -> (bool, Vec<u32>) {
-        let recovered = held(&self.recovered);
-        let (mut damaged, mut extents) = (false, Vec::new());
-        for side in [pair.source, pair.target] {
-            if let Some(of_box) = recovered.get(&side.box_id) {
-                damaged |= of_box.damaged;
-                extents.extend(of_box.hot.iter().filter(|(olu, _)| *olu == side.olu).map(|(_, extent)| *extent));
-            }
-        }
-        (damaged, extents)
-    }
-
-    /// Other sessions that a volume is a side of.
-    fn others(&self, session: &Attached, volume: VolumeId) -> Vec<Arc<Attached>> {
-        let table = shared(&self.sessions);
-        let all = table.by_volume.get(&volume).into_iter().flatten();
-        all.filter(|other| other.pair != session.pair).cloned().collect()
-    }
-
-    /// Tells other sessions that know the target, durably and beforehand, that it is going to change.
-    /// Held off by a barrier, so that no mark falls between two logs.
-    fn mark_elsewhere(&self, session: &Attached, bytes: &std::ops::Range<u64>) -> Result<(), DataError> {
-        let target = session.pair.target;
-        let others = self.others(session, target);
-        if others.is_empty() {
-            return Ok(());
-        }
-        for other in &others {
-            other.map.set(bytes.clone());
-        }
-        self.log(target.box_id)?.mark(target.olu, bytes).map_err(at(&self.box_folder(target.box_id)))
-    }
-
-    fn insert(&self, session: &Arc<Attached>) {
-        let mut sessions = alone(&self.sessions);
-        let pair = session.pair;
-        sessions.by_pair.insert(pair, Arc::clone(session));
-        for side in [pair.source, pair.target] {
-            let list = sessions.by_volume.entry(side).or_default();
-            list.retain(|other| other.pair != pair);
-            list.push(Arc::clone(session));
-        }
-    }
-
-    fn forget(&self, pair: Pair) {
-        let mut sessions = alone(&self.sessions);
-        sessions.by_pair.remove(&pair);
-        for side in [pair.source, pair.target] {
-            if let Some(list) = sessions.by_volume.get_mut(&side) {
-                list.retain(|other| other.pair != pair);
-            }
-        }
-    }
-
-    fn wake(&self) {
-        held(&self.alarm.state).wakes += 1;
-        self.alarm.rung.notify_all();
-    }
-
-    /// A sync that fails is final: the kernel may have dropped the data, so the copy is given up and nothing of it
-    /// counts as the same.
-    fn make_durable(&self, session: &Attached) -> Result<(), DataError> {
-        sync_both(session).inspect_err(|error| {
-            session.map.set(0..session.source.blocks.bytes());
-            self.fail(session, TARGET_FAILED, error.to_string());
-        })
-    }
-
-    /// Saves a session's map as it is now.
-    fn save(&self, session: &Attached) -> Result<(), DataError> {
-        let pair = session.pair;
-        // Read before the map: a mark that comes in between is in the map or in this log.
-        let logs = [self.log(pair.source.box_id)?.generation(), self.log(pair.target.box_id)?.generation()];
-        session.save(&session.to_save(logs)).map_err(at(&self.map_path(pair)))
-    }
-
-    /// Whether every log from these generations on was found at the start.
-    fn logs_are_there(&self, pair: Pair, logs: Logs) -> bool {
-        let recovered = held(&self.recovered);
-        let there = |box_id: &BoxId, log: u64| recovered.get(box_id).is_some_and(|found| found.oldest <= log);
-        there(&pair.source.box_id, logs[0]) && there(&pair.target.box_id, logs[1])
-    }
-
-    fn checkpoint(&self) -> Result<(), DataError> {
-        let mut owed = held(&self.owed);
-        let (maps, begun) = {
-            let _barrier = alone(&self.admission);
-            let logs = shared(&self.logs);
-            let mut begun = BTreeMap::new();
-            for (box_id, log) in logs.iter() {
-                let (generation, hot) = log.begin_next().map_err(at(&self.box_folder(*box_id)))?;
-                owed.extend(hot.into_iter().map(|olu| VolumeId { box_id: *box_id, olu }));
-                begun.insert(*box_id, (Arc::clone(log), generation));
-            }
-            let log = |id: VolumeId| begun.get(&id.box_id).map_or(0, |(_, generation)| *generation);
-            // A map that is on disk already, of volumes that were not written, loses nothing with the old logs.
-            let sessions = shared(&self.sessions);
-            let changed = sessions.by_pair.values().filter(|session| {
-                !session.is_saved() || owed.contains(&session.pair.source) || owed.contains(&session.pair.target)
-            });
-            let maps: Vec<_> = changed
-                .map(|session| {
-                    let logs = [log(session.pair.source), log(session.pair.target)];
-                    (Arc::clone(session), session.to_save(logs))
-                })
-                .collect();
-            (maps, begun)
-        };
-        // What the maps call clean was written before they were read; it must be on disk before they are.
-        for (session, map) in &maps {
-            self.make_durable(session)?;
-            session.save(map).map_err(at(&self.map_path(session.pair)))?;
-        }
-        for (box_id, (log, generation)) in begun {
-            log.forget_before(generation).map_err(at(&self.box_folder(box_id)))?;
-        }
-        owed.clear();
-        held(&self.recovered).clear();
-        Ok(())
     }
 }
 
