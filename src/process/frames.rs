@@ -121,6 +121,15 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
+    /// Whether the other end has closed the line, or said what nobody asked for: it is of no more use. Does not wait.
+    pub async fn is_over(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.inner.read_buf(&mut self.arrived) => true,
+            () = std::future::ready(()) => !self.arrived.is_empty(),
+        }
+    }
+
     fn announced(&self) -> Result<Option<usize>, FrameError> {
         let Some(head) = self.arrived.first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*head) as usize;
@@ -159,6 +168,15 @@ mod tests {
     async fn a_line_cut_inside_a_frame_is_an_error() {
         let bytes = [0, 0, 0, 9, b'"'];
         assert!(matches!(FrameReader::new(&bytes[..]).receive::<String>().await, Err(FrameError::Closed)));
+    }
+
+    #[tokio::test]
+    async fn a_closed_line_is_known_to_be_over_and_a_quiet_one_is_not() {
+        let (near, far) = tokio::io::duplex(64);
+        let mut reader = FrameReader::new(far);
+        assert!(!reader.is_over().await);
+        drop(near);
+        assert!(reader.is_over().await);
     }
 
     #[tokio::test]

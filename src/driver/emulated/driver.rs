@@ -33,7 +33,12 @@ impl Embedded {
     }
 
     async fn question<T: DeserializeOwned>(&self, request: Request, what: &str) -> Result<T, DriverError> {
-        self.lines.ask(&request, QUESTION_LIMIT).await.map_err(|error| DriverError {
+        let mut answer = self.lines.ask(&request, QUESTION_LIMIT).await;
+        if matches!(answer, Err(LineError::Lost(_))) {
+            // A question changes nothing: it may be asked again on a new line.
+            answer = self.lines.ask(&request, QUESTION_LIMIT).await;
+        }
+        answer.map_err(|error| DriverError {
             array: self.array.clone(),
             class: class_of(&error),
             what: what.to_owned(),

@@ -93,7 +93,7 @@ impl Lines {
         loop {
             let kept = self.free.lock().await.pop();
             let Some(mut line) = kept else { break };
-            if send(&mut line.writer, request).await.is_ok() {
+            if !line.reader.is_over().await && send(&mut line.writer, request).await.is_ok() {
                 return Ok(line);
             }
         }
