@@ -18,7 +18,7 @@
 //! | `console` | the terminal user interface | engine's client and protocol, model |
 //! | `cli` | the command line's verbs | engine's client and protocol, model, config, console, the embedded array's administration |
 //! | `demo`, `site` | the demonstration site; which site a command works on | catalog, config, driver, model, process |
-//! | `drivers`, `serve` | the drivers of a configuration; an engine put together out of all that | everything but cli and console |
+//! | `drivers`, `serve`, `setup` | the drivers of a configuration; an engine put together out of all that; adding and examining arrays | everything but cli and console |
 //! | `config`, `logs` | config.toml, the log file | model, process |
 //!
 //! `tests/rules/walls.rs` reads the `use` lines and holds the house to this map.
@@ -35,4 +35,5 @@ pub mod logs;
 pub mod model;
 pub mod process;
 pub mod serve;
+pub mod setup;
 pub mod site;

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use ecdeck::catalog::anchor::FileAnchor;
+use ecdeck::cli::array_arguments::Add;
 use ecdeck::cli::link::{EngineLine, House, Link, Need, Pending};
 use ecdeck::cli::{CommandLine, Exit, Trouble};
 use ecdeck::config::{Glyphs, Theme};
@@ -11,9 +12,11 @@ use ecdeck::console::keys::KeyMap;
 use ecdeck::console::run::run;
 use ecdeck::console::theme::ThemeName;
 use ecdeck::engine::client::{Lifeline, Start};
+use ecdeck::model::check::Check;
 use ecdeck::model::event::ChainHead;
 use ecdeck::process::paths::{DEMO_VARIABLE, Home};
 use ecdeck::serve;
+use ecdeck::setup;
 use ecdeck::site::{NoSite, Site, Wish, choose};
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -184,6 +187,24 @@ impl House for Wiring<'_> {
         Box::pin(async move {
             let served = serve::arrays(&self.arrays_home(Need::Changing)?, detached).await;
             served.map_err(|error| Trouble::not_reachable(error.to_string()))
+        })
+    }
+
+    fn examine_array<'a>(&'a self, array: &'a str) -> Pending<'a, Result<Vec<Check>, Trouble>> {
+        Box::pin(async move {
+            let site = self.site(false)?;
+            let config = serve::configuration(&site).map_err(Trouble::usage)?;
+            setup::examine(site.home(), &config, array).await
+        })
+    }
+
+    /// There need not be a configuration yet.
+    fn add_array<'a>(&'a self, asked: &'a Add) -> Pending<'a, Result<Exit, Trouble>> {
+        Box::pin(async move {
+            let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
+            let named = self.line.config.as_ref().map(std::path::absolute).transpose();
+            let named = named.map_err(|error| Trouble::usage(error.to_string()))?;
+            setup::add(&home, &named.unwrap_or_else(|| home.config_file()), asked).await
         })
     }
 

@@ -362,6 +362,7 @@ impl Verb {
             Self::Array { verb } => match verb {
                 ArrayVerb::List { json }
                 | ArrayVerb::Volumes { json, .. }
+                | ArrayVerb::Doctor { json, .. }
                 | ArrayVerb::Fingerprint { json, .. }
                 | ArrayVerb::Create(Create { json, .. }) => *json,
                 _ => false,

@@ -3,11 +3,12 @@
 use super::array_arguments::{ArrayVerb, Create, FaultVerb, PathState, Workload, Write};
 use super::link::{House, Need};
 use super::table::{Lean, Table};
-use super::{Exit, Trouble, json};
+use super::{Exit, Trouble, checks, json};
 use crate::driver::emulated::admin::{
     Admin, AdminError, Administration, ArrayEntry, CopyEntry, Data, FailureKind, Fault, Overview, PathEntry,
     SessionFault, VolumeEntry, Work,
 };
+use crate::model::check::{Check, Verdict};
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::units::{Blocks, iec};
 use crate::process::life;
@@ -17,6 +18,8 @@ use std::path::Path;
 /// Runs a verb; every one is about the home's own arrays, not about what an engine knows.
 pub async fn run(verb: &ArrayVerb, house: &dyn House) -> Result<Exit, Trouble> {
     match verb {
+        ArrayVerb::Add(asked) => return house.add_array(asked).await,
+        ArrayVerb::Doctor { array, json } => return doctor(array, *json, house).await,
         ArrayVerb::Serve { detached } => house.serve_arrays(*detached).await?,
         ArrayVerb::List { json } => list(*json, house).await?,
         ArrayVerb::Volumes { array, json } => volumes(array.as_deref(), *json, house).await?,
@@ -40,6 +43,24 @@ pub async fn run(verb: &ArrayVerb, house: &dyn House) -> Result<Exit, Trouble> {
         }
     }
     Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct DoctorDocument<'a> {
+    array: &'a str,
+    checks: &'a [Check],
+}
+
+/// Failed when something is wrong that verbs would stumble over.
+async fn doctor(array: &str, as_json: bool, house: &dyn House) -> Result<Exit, Trouble> {
+    let found = house.examine_array(array).await?;
+    if as_json {
+        json::print(house.is_demo(), &DoctorDocument { array, checks: &found })?;
+    } else {
+        checks::print(&found);
+    }
+    let bad = found.iter().any(|check| check.verdict == Verdict::Bad);
+    Ok(if bad { Exit::NotReachable } else { Exit::Done })
 }
 
 fn changing(house: &dyn House) -> Result<Admin, Trouble> {

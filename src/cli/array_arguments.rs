@@ -1,7 +1,7 @@
 //! What can be typed after `ecdeck array`: the embedded arrays and their administration.
 
 use crate::driver::emulated::admin::Side;
-use crate::model::identity::{BoxId, Olu};
+use crate::model::identity::{BoxId, Name, Olu};
 use crate::model::units::Blocks;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -20,6 +20,15 @@ pub enum ArrayVerb {
     Volumes {
         /// Only those of this array
         array: Option<String>,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add a real array, by CCM, to the configuration: the host key is shown, CCM asked, everything tested
+    Add(Add),
+    /// Look at everything between here and a real array, with what to do about what is wrong
+    Doctor {
+        array: String,
         /// One JSON object
         #[arg(long)]
         json: bool,
@@ -71,6 +80,43 @@ pub enum ArrayVerb {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Add {
+    /// How people will call it
+    pub name: Name,
+    /// The machine that has CCM; without it, this one
+    #[arg(long)]
+    pub host: Option<String>,
+    #[arg(long, requires = "host")]
+    pub user: Option<String>,
+    #[arg(long, requires = "host")]
+    pub port: Option<u16>,
+    /// A private key file, instead of the agent's keys
+    #[arg(long, requires = "host")]
+    pub identity: Option<PathBuf>,
+    /// Instead of ~/.ssh/config
+    #[arg(long, requires = "host")]
+    pub ssh_config: Option<PathBuf>,
+    /// The host key that was confirmed on another way: SHA256:...
+    #[arg(long, requires = "host", conflicts_with = "known")]
+    pub fingerprint: Option<String>,
+    /// The host key is in known_hosts already
+    #[arg(long, requires = "host")]
+    pub known: bool,
+    /// CCM's commands need `sudo -n`
+    #[arg(long)]
+    pub sudo: bool,
+    /// The folder of CCM's commands, where the PATH does not have it
+    #[arg(long)]
+    pub directory: Option<String>,
+    /// The array's name in CCM, where CCM knows several
+    #[arg(long)]
+    pub array: Option<Name>,
+    /// The site's name, where there is no configuration yet
+    #[arg(long)]
+    pub site: Option<Name>,
 }
 
 #[derive(Debug, Args)]

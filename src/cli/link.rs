@@ -1,8 +1,10 @@
 //! The line to the engine as the verbs use it, and what `main` wires behind it.
 
-use super::Trouble;
+use super::array_arguments::Add;
+use super::{Exit, Trouble};
 use crate::engine::client::{Client, ClientError, Snapshots, Start};
 use crate::engine::protocol::{Answer, Ask};
+use crate::model::check::Check;
 use crate::model::codes::Code;
 use crate::model::event::ChainHead;
 use crate::model::snapshot::{Reach, Snapshot};
@@ -41,6 +43,12 @@ pub trait House: Send + Sync {
 
     /// Is the embedded arrays' process until asked to end. `detached`: a command started it.
     fn serve_arrays(&self, detached: bool) -> Pending<'_, Result<(), Trouble>>;
+
+    /// Examines the way to an array of the configuration.
+    fn examine_array<'a>(&'a self, array: &'a str) -> Pending<'a, Result<Vec<Check>, Trouble>>;
+
+    /// Adds an array to the configuration.
+    fn add_array<'a>(&'a self, asked: &'a Add) -> Pending<'a, Result<Exit, Trouble>>;
 
     /// Whether documents are marked as the demonstration's.
     fn is_demo(&self) -> bool;

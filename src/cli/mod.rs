@@ -10,6 +10,7 @@ pub mod array_arguments;
 mod audit;
 mod backup;
 mod change;
+pub mod checks;
 mod document;
 mod exit;
 mod explain;

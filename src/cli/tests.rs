@@ -1,10 +1,12 @@
 //! The dialogue of the verbs with an engine that plans by the real rules and runs nothing.
 
 use super::arguments::{CommandLine, Verb};
+use super::array_arguments::Add;
 use super::fake::{self, Fake};
 use super::link::{House, Link, Need, Pending};
 use super::{Exit, Trouble, dispatch};
 use crate::engine::protocol::{Answer, PlannedAnswer};
+use crate::model::check::Check;
 use crate::model::codes::Code;
 use crate::model::event::ChainHead;
 use crate::model::plan::plan;
@@ -31,6 +33,14 @@ impl House for Fake {
     }
 
     fn serve_arrays(&self, _detached: bool) -> Pending<'_, Result<(), Trouble>> {
+        Box::pin(async { Err(Trouble::usage("there are no arrays here")) })
+    }
+
+    fn examine_array<'a>(&'a self, _array: &'a str) -> Pending<'a, Result<Vec<Check>, Trouble>> {
+        Box::pin(async { Err(Trouble::usage("there are no arrays here")) })
+    }
+
+    fn add_array<'a>(&'a self, _asked: &'a Add) -> Pending<'a, Result<Exit, Trouble>> {
         Box::pin(async { Err(Trouble::usage("there are no arrays here")) })
     }
 

@@ -25,6 +25,22 @@ pub struct Ccm {
     pub words: Vec<WordRow>,
 }
 
+impl Ccm {
+    /// CCM on this machine, everything else as by default.
+    pub fn of(array: Name) -> Self {
+        Self {
+            array,
+            ssh: None,
+            sudo: false,
+            directory: None,
+            connect: Duration::from_secs(10),
+            query: Duration::from_secs(20),
+            discover: Duration::from_mins(1),
+            words: Vec::new(),
+        }
+    }
+}
+
 /// What the OpenSSH client is told beyond its own configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ssh {
@@ -64,14 +80,15 @@ pub(super) fn ccm(keys: &CcmKeys) -> Result<Ccm, Fault> {
             return Err(Fault::at(row, format!("the word {word:?} gets no meaning: give status, phase or kind")));
         }
     }
+    let usual = Ccm::of(name(&keys.array)?);
     Ok(Ccm {
-        array: name(&keys.array)?,
+        array: usual.array,
         ssh: ssh(keys)?,
         sudo: keys.sudo,
         directory: keys.directory.as_ref().map(folder).transpose()?,
-        connect: time(keys.connect.as_ref(), Duration::from_secs(10), LIMIT)?,
-        query: time(keys.query.as_ref(), Duration::from_secs(20), LIMIT)?,
-        discover: time(keys.discover.as_ref(), Duration::from_mins(1), LIMIT)?,
+        connect: time(keys.connect.as_ref(), usual.connect, LIMIT)?,
+        query: time(keys.query.as_ref(), usual.query, LIMIT)?,
+        discover: time(keys.discover.as_ref(), usual.discover, LIMIT)?,
         words: keys.words.iter().map(|row| row.get_ref().clone()).collect(),
     })
 }

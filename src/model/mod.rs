@@ -4,6 +4,7 @@ pub mod actor;
 pub mod array_words;
 pub mod catalogue_url;
 pub mod chain;
+pub mod check;
 pub mod codes;
 pub mod copy;
 pub mod event;

@@ -4,6 +4,9 @@
 
 mod arrays;
 mod catalogue;
+mod catalogue_file;
+mod catalogue_server;
+mod ccm;
 mod crashes;
 mod demonstration;
 mod engine;

@@ -12,30 +12,41 @@ use std::fmt;
 
 /// One command line, every word of it checked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Argv(Vec<Word>);
+pub struct Argv {
+    words: Vec<Word>,
+    /// A command of the system: it is not in CCM's folder and needs no rights.
+    of_system: bool,
+}
 
 impl Argv {
     /// # Errors
     /// When a word does not fit a command line.
     pub fn new<I: IntoIterator<Item = S>, S: AsRef<str>>(words: I) -> Result<Self, NameError> {
-        words.into_iter().map(|word| word.as_ref().parse()).collect::<Result<Vec<Word>, _>>().map(Self)
+        words.into_iter().map(|word| word.as_ref().parse()).collect::<Result<_, _>>().map(Self::of_ccm)
+    }
+
+    fn of_ccm(words: Vec<Word>) -> Self {
+        Self { words, of_system: false }
     }
 
     pub fn words(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(Word::as_str)
+        self.words.iter().map(Word::as_str)
     }
 
     /// The same command behind others: `sudo -n`, with the program's folder before its name.
     #[must_use]
     pub fn behind(&self, prefix: &[Word], folder: Option<&Word>) -> Self {
+        if self.of_system {
+            return self.clone();
+        }
         let mut words = prefix.to_vec();
-        words.extend(self.0.iter().cloned());
+        words.extend(self.words.iter().cloned());
         if let (Some(folder), Some(program)) = (folder, words.get_mut(prefix.len()))
             && let Ok(full) = format!("{}/{}", folder.as_str().trim_end_matches('/'), program.as_str()).parse()
         {
             *program = full;
         }
-        Self(words)
+        Self::of_ccm(words)
     }
 }
 
@@ -56,7 +67,7 @@ impl fmt::Display for Argv {
 fn line(words: &[&str]) -> Argv {
     let checked = words.iter().filter_map(|word| word.parse().ok()).collect::<Vec<Word>>();
     debug_assert_eq!(checked.len(), words.len(), "every word of {words:?} fits");
-    Argv(checked)
+    Argv::of_ccm(checked)
 }
 
 /// The program that runs copies of a group type.
@@ -130,7 +141,7 @@ pub fn change(group: &GroupName, pair: &PairName, modes: &RecModes) -> Argv {
 
 /// Seconds since 1970 by the server's clock. Not CCM's, but every UNIX server has it.
 pub fn clock() -> Argv {
-    line(&["date", "-u", "+%s"])
+    Argv { of_system: true, ..line(&["date", "-u", "+%s"]) }
 }
 
 fn with_force(words: &[&str], force: bool) -> Argv {

@@ -5,9 +5,11 @@
 //! when something is asked (engine). What CCM's public pages do not show is inferred here and marked so where it stands.
 
 pub mod command;
+pub mod doctor;
 mod driver;
 pub mod emulation;
 mod execution;
+pub mod host_key;
 pub mod names;
 mod reading;
 pub mod refusal;

@@ -10,6 +10,8 @@ use quick_xml::reader::Reader;
 /// One answer of a CCM command, taken apart but not yet understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
+    /// The format's version; 14.1 has none.
+    pub version: Option<String>,
     pub code: i32,
     pub message: String,
     /// The list part of a display command.
@@ -82,18 +84,18 @@ impl<'a> Pull<'a> {
     }
 
     fn document(mut self) -> Result<Response, XmlError> {
-        match self.next_in_element()? {
-            Token::Open { name, attribute } if name == "Response" => self.version(attribute.as_ref())?,
+        let version = match self.next_in_element()? {
+            Token::Open { name, attribute } if name == "Response" => self.version(attribute)?,
             Token::Open { name, .. } => {
                 return Err(self.error(format!("it begins with {name:?} and not with Response")));
             }
             Token::Text(_) | Token::Close => return Err(self.error("there is text before the first element")),
             Token::End => return Err(self.error("there is no element in it")),
-        }
+        };
         let code = self.leaf("ReturnCode")?;
         let code = code.trim().parse().map_err(|_| self.error(format!("ReturnCode {code:?} is not a number")))?;
         let message = self.leaf("Message")?;
-        let mut response = Response { code, message, list: None, table: None, results: None };
+        let mut response = Response { version, code, message, list: None, table: None, results: None };
         while let Some(part) = self.child("Response")? {
             match part.as_str() {
                 "List" if response.list.is_none() => response.list = Some(self.fields("List")?),
@@ -109,10 +111,10 @@ impl<'a> Pull<'a> {
         }
     }
 
-    fn version(&self, attribute: Option<&Field>) -> Result<(), XmlError> {
+    fn version(&self, attribute: Option<Field>) -> Result<Option<String>, XmlError> {
         match attribute {
-            None => Ok(()),
-            Some(field) if field.id == "version" && field.value == "1.0" => Ok(()),
+            None => Ok(None),
+            Some(field) if field.id == "version" && field.value == "1.0" => Ok(Some(field.value)),
             Some(field) if field.id == "version" => {
                 Err(self.error(format!("its format version {:?} is not 1.0", field.value)))
             }

@@ -12,6 +12,8 @@ use crate::driver::ccm::names::Word;
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
 use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -137,7 +139,12 @@ impl Ssh {
     async fn connect(&self) -> Result<(), (ErrorClass, String)> {
         let config = |what: &str, why: std::io::Error| (ErrorClass::Config, format!("{what}: {why}"));
         let messages = self.socket.with_extension("log");
-        let file = std::fs::File::create(&messages)
+        let file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&messages)
             .map_err(|why| config(&format!("{} cannot be written", messages.display()), why))?;
         // A dead connection leaves its socket behind, and a socket that is in the way would not be used.
         let _ = std::fs::remove_file(&self.socket);

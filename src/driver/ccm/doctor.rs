@@ -1,0 +1,249 @@
+//! Examining the way to an array by CCM: each thing by itself, in the order in which they build on each other.
+
+use super::command::{self, Argv};
+use super::driver::CcmDriver;
+use super::reply;
+use super::server::Turn;
+use super::transport::ExecError;
+use super::words::StatusMeaning;
+use crate::driver::Driver;
+use crate::model::check::{Check, Verdict};
+use crate::model::copy::ErrorClass;
+use crate::model::session::{CopyKind, Phase, Status};
+use crate::model::units::Timestamp;
+use crate::model::untrusted::Untrusted;
+use std::collections::BTreeMap;
+use tokio::time::Instant;
+
+/// Milliseconds that two clocks may differ before it is worth a word.
+const CLOCKS: u64 = 60_000;
+
+/// What was found so far.
+#[derive(Default)]
+struct Findings(Vec<Check>);
+
+impl Findings {
+    fn add(&mut self, what: &'static str, verdict: Verdict, told: impl Into<String>, remedy: Option<&str>) {
+        // Texts of the array are in here: whatever they contain, they must be fit for a terminal.
+        let told = Untrusted::new(told).escaped();
+        self.0.push(Check { what, verdict, told, remedy: remedy.map(str::to_owned) });
+    }
+
+    fn good(&mut self, what: &'static str, told: impl Into<String>) {
+        self.add(what, Verdict::Good, told, None);
+    }
+
+    fn bad(&mut self, what: &'static str, told: impl Into<String>, remedy: &str) {
+        self.add(what, Verdict::Bad, told, Some(remedy));
+    }
+}
+
+/// Looks at everything that can be looked at without changing anything. It ends at the first thing that the rest needs.
+pub async fn examine(driver: &CcmDriver, now: Timestamp) -> Vec<Check> {
+    let mut findings = Findings::default();
+    if examine_server(driver, now, &mut findings).await {
+        examine_array(driver, now, &mut findings).await;
+    }
+    findings.0
+}
+
+/// Whether CCM answers there.
+async fn examine_server(driver: &CcmDriver, now: Timestamp, findings: &mut Findings) -> bool {
+    const REACHED: &str = "the server is reached";
+    let limit = driver.settings.query;
+    let Some(turn) = driver.server.turn(Instant::now() + limit.saturating_mul(3)).await else {
+        findings.bad(REACHED, "another command of this program holds it", "wait for it, or end the engine");
+        return false;
+    };
+    if !examine_clock(&turn, now, findings).await {
+        return false;
+    }
+    examine_commands(&turn, findings).await
+}
+
+/// The first command is not CCM's, so that what fails here is the way and not CCM.
+async fn examine_clock(turn: &Turn<'_>, now: Timestamp, findings: &mut Findings) -> bool {
+    const REACHED: &str = "the server is reached";
+    const CLOCK: &str = "its clock is ours";
+    let reply = match turn.send(&command::clock()).await {
+        Ok(reply) => reply,
+        Err(ExecError::NotRun { class, why, .. }) => {
+            findings.bad(REACHED, why.raw(), remedy_of_way(class));
+            return false;
+        }
+        Err(lost @ ExecError::Lost { .. }) => {
+            findings.bad(REACHED, lost.to_string(), "look at the network and the server's load");
+            return false;
+        }
+    };
+    findings.good(REACHED, turn.place());
+    let told = String::from_utf8_lossy(&reply.stdout).trim().parse::<i64>();
+    match told.ok().and_then(|seconds| seconds.checked_mul(1_000)) {
+        Some(theirs) if theirs.abs_diff(now.0) <= CLOCKS => findings.good(CLOCK, "within a minute"),
+        Some(theirs) => findings.add(
+            CLOCK,
+            Verdict::Attention,
+            format!("it differs by {} s", theirs.abs_diff(now.0) / 1_000),
+            Some("let both machines follow the same time server: CCM's records carry its time"),
+        ),
+        None => findings.add(CLOCK, Verdict::Attention, "it did not tell its time", None),
+    }
+    true
+}
+
+fn remedy_of_way(class: ErrorClass) -> &'static str {
+    match class {
+        ErrorClass::Auth => {
+            "check the host key with the server's administrator, and that the server accepts your key (`ssh -v` tells more)"
+        }
+        ErrorClass::Config => "check host, port, user and ssh's own configuration in the array's section",
+        _ => "check that the server is up and that nothing blocks the port",
+    }
+}
+
+async fn examine_commands(turn: &Turn<'_>, findings: &mut Findings) -> bool {
+    const COMMANDS: &str = "CCM's commands are found";
+    const RIGHTS: &str = "they may be run";
+    const XML: &str = "they answer in XML";
+    let argv = command::list_arrays();
+    let reply = match turn.send(&argv).await {
+        Ok(reply) => reply,
+        Err(ExecError::NotRun { class: ErrorClass::Config, why, .. }) => {
+            findings.bad(
+                COMMANDS,
+                why.raw(),
+                "set `directory` in the array's section to the folder of acec and acarray",
+            );
+            return false;
+        }
+        Err(ExecError::NotRun { class: ErrorClass::Auth, why, .. }) => {
+            findings.good(COMMANDS, "yes");
+            findings.bad(RIGHTS, why.raw(), "set `sudo = true` and allow CCM's commands in sudoers without a password");
+            return false;
+        }
+        Err(other) => {
+            findings.bad(COMMANDS, other.to_string(), "run the command by hand on the server and see what it does");
+            return false;
+        }
+    };
+    findings.good(COMMANDS, argv_program(&argv));
+    match reply::response(&argv, &reply.stdout) {
+        Err(wrong) => {
+            findings.good(RIGHTS, "yes");
+            let stderr = String::from_utf8_lossy(&reply.stderr).trim().to_owned();
+            let told = if stderr.is_empty() { wrong.to_string() } else { format!("{wrong}; it also said: {stderr}") };
+            findings.bad(
+                XML,
+                told,
+                "run the command by hand; nothing but CCM may print to its output, greetings included",
+            );
+            false
+        }
+        Ok(response) if response.code != 0 => {
+            let text = format!("code {}: {}", response.code, response.message);
+            findings.bad(RIGHTS, text, "CCM wants root: set `sudo = true`, or use an account that may");
+            false
+        }
+        Ok(response) => {
+            findings.good(RIGHTS, "yes");
+            let version = response
+                .version
+                .map_or("no format version, as 14.1 has it".to_owned(), |version| format!("format version {version}"));
+            findings.good(XML, version);
+            true
+        }
+    }
+}
+
+fn argv_program(argv: &Argv) -> String {
+    argv.words().next().unwrap_or_default().to_owned()
+}
+
+async fn examine_array(driver: &CcmDriver, now: Timestamp, findings: &mut Findings) {
+    const KNOWN: &str = "CCM knows the array";
+    const VOLUMES: &str = "its volumes are readable";
+    const SESSIONS: &str = "its sessions are readable";
+    match driver.identify().await {
+        Ok(identity) => findings.good(KNOWN, format!("{} is box {}", driver.settings.array, identity.box_id)),
+        Err(wrong) => {
+            let remedy = "set `array` in its [array.ccm] section to a name of `acarray list`, or add it there with `acarray add`";
+            return findings.bad(KNOWN, wrong.detail.raw(), remedy);
+        }
+    }
+    match driver.volumes().await {
+        Ok(volumes) if volumes.is_empty() => {
+            findings.bad(VOLUMES, "there is none with an exact size", "look at `acinq lv -l` on the server");
+        }
+        Ok(volumes) => findings.good(VOLUMES, format!("{} with an exact size", volumes.len())),
+        Err(wrong) => findings.bad(VOLUMES, wrong.detail.raw(), "look at `acinq lv -l` on the server"),
+    }
+    match driver.sessions(now).await {
+        Ok(reading) => {
+            findings.good(SESSIONS, format!("{} now", reading.sessions.len()));
+            examine_words(driver, &reading, findings);
+            examine_limit(driver, &reading, findings);
+        }
+        Err(wrong) => findings.bad(SESSIONS, wrong.detail.raw(), "look at `accopy query -type all` on the server"),
+    }
+}
+
+fn examine_words(driver: &CcmDriver, reading: &crate::model::session::Reading, findings: &mut Findings) {
+    const WORDS: &str = "its words are known";
+    const SUSPENDED: &str = "a suspended copy can be told";
+    let mut unknown: BTreeMap<String, String> = BTreeMap::new();
+    for session in &reading.sessions {
+        let words = [
+            (session.status == Status::Unknown, &session.words.status),
+            (session.phase == Phase::Unknown, &session.words.phase),
+        ];
+        for (_, word) in words.into_iter().filter(|(unknown, _)| *unknown) {
+            if let Some(hint) = driver.words.hint(word.raw()) {
+                unknown.insert(word.raw().to_owned(), hint);
+            }
+        }
+    }
+    if unknown.is_empty() {
+        findings.good(WORDS, "all that it says now");
+    }
+    for (word, hint) in unknown {
+        findings.add(
+            WORDS,
+            Verdict::Attention,
+            format!("{word:?} of a session"),
+            Some(&Untrusted::new(hint).escaped()),
+        );
+    }
+    for kind in [CopyKind::Ec, CopyKind::Rec] {
+        if driver.words.can_tell(kind, StatusMeaning::Suspended) {
+            findings.good(SUSPENDED, format!("{kind}: its word is confirmed"));
+        } else {
+            findings.add(
+                SUSPENDED,
+                Verdict::Attention,
+                format!("{kind}: no word for it is confirmed, so none is suspended from here"),
+                Some(
+                    "suspend one by hand with acec, see its word with `acec query`, and add it to [[array.ccm.words]]",
+                ),
+            );
+        }
+    }
+}
+
+fn examine_limit(driver: &CcmDriver, reading: &crate::model::session::Reading, findings: &mut Findings) {
+    const LIMIT: &str = "sources have room for sessions";
+    let most = driver.capabilities().sessions_per_source;
+    let mut of_source = BTreeMap::new();
+    for session in &reading.sessions {
+        *of_source.entry(session.pair.source).or_insert(0_u16) += 1;
+    }
+    match of_source.into_iter().max_by_key(|(_, count)| *count) {
+        Some((volume, count)) if count >= most => findings.add(
+            LIMIT,
+            Verdict::Attention,
+            format!("{volume} has {count} of {most}"),
+            Some("end a session of that volume before another one is started"),
+        ),
+        Some((_, count)) => findings.good(LIMIT, format!("at most {count} of {most} are taken")),
+        None => findings.good(LIMIT, format!("none of {most} is taken")),
+    }
+}

@@ -1,0 +1,200 @@
+//! Setting up an array by CCM and examining one: `ecdeck array add`, `ecdeck array doctor`.
+
+use crate::cli::array_arguments::Add;
+use crate::cli::{Exit, Trouble, checks};
+use crate::config::{Ccm, Config, ControlPlane, Ssh};
+use crate::driver::ccm::CcmDriver;
+use crate::driver::ccm::command;
+use crate::driver::ccm::doctor;
+use crate::driver::ccm::host_key::{self, HostKey};
+use crate::driver::ccm::names::{NameError, Word};
+use crate::driver::ccm::reply::arrays::{self, KnownArray};
+use crate::driver::ccm::transport::ssh::Destination;
+use crate::drivers;
+use crate::engine::now;
+use crate::model::check::{Check, Verdict};
+use crate::model::identity::Name;
+use crate::process::life::private_folder;
+use crate::process::paths::Home;
+use std::fmt::Write as _;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use tokio::time::Instant;
+
+/// Examines the way to an array that the configuration has.
+pub async fn examine(home: &Home, config: &Config, array: &str) -> Result<Vec<Check>, Trouble> {
+    let found = config.arrays.iter().find(|one| one.name.as_str() == array);
+    let found = found.ok_or_else(|| Trouble::usage(format!("the configuration has no array {array:?}")))?;
+    let ControlPlane::Ccm(ccm) = &found.control else {
+        return Err(Trouble::usage(format!(
+            "{array} is an embedded array: `ecdeck array list` shows whether it answers"
+        )));
+    };
+    let driver = drivers::ccm(home, config, &found.name, ccm).map_err(|why| Trouble::usage(why.to_string()))?;
+    Ok(doctor::examine(&driver, now()).await)
+}
+
+/// Adds an array to the configuration: host key, CCM's list, a test, and only then the file.
+pub async fn add(home: &Home, file: &Path, asked: &Add) -> Result<Exit, Trouble> {
+    let before = read(file, asked.site.as_ref())?;
+    let config = Config::parse(&before, file).map_err(|why| Trouble::usage(why.to_string()))?;
+    if config.arrays.iter().any(|array| array.name == asked.name) {
+        return Err(Trouble::usage(format!("{} has an array {} already", file.display(), asked.name)));
+    }
+    let known_hosts = match &asked.host {
+        Some(host) if !asked.known => Some(meet(host, asked, file).await?),
+        _ => None,
+    };
+    let mut ccm = wanted(asked, known_hosts);
+    ccm.array = choose(home, &config, asked, &ccm).await?;
+    let driver = drivers::ccm(home, &config, &asked.name, &ccm).map_err(|why| Trouble::usage(why.to_string()))?;
+    let found = doctor::examine(&driver, now()).await;
+    checks::print(&found);
+    if found.iter().any(|check| check.verdict == Verdict::Bad) {
+        return Err(Trouble::not_reachable("the array was not added: what is marked with ! comes first"));
+    }
+    let text = format!("{}\n{}", before.trim_end(), section(&asked.name, &ccm));
+    Config::parse(&text, file).map_err(|why| Trouble::failed(format!("{why}; nothing was written")))?;
+    replace(file, &text)?;
+    println!("{} is in {}. A running engine reads it when it is started again.", asked.name, file.display());
+    Ok(Exit::Done)
+}
+
+fn read(file: &Path, site: Option<&Name>) -> Result<String, Trouble> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(text),
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => match site {
+            Some(site) => Ok(format!("site = \"{site}\"\n")),
+            None => Err(Trouble::usage(format!("there is no {} yet: name the site with --site", file.display()))),
+        },
+        Err(why) => Err(Trouble::failed(format!("{}: {why}", file.display()))),
+    }
+}
+
+/// Shows the server's keys and keeps them once they are agreed to.
+async fn meet(host: &str, asked: &Add, file: &Path) -> Result<PathBuf, Trouble> {
+    let word: Word = host.parse().map_err(|why: NameError| Trouble::usage(why.to_string()))?;
+    let destination = Destination { port: asked.port, ..Destination::at(word) };
+    let keys = host_key::shown_by(&destination).await.map_err(|why| Trouble::not_reachable(why.to_string()))?;
+    let agreed = agreed(host, &keys, asked.fingerprint.as_deref())?;
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let known_hosts = folder.join("known_hosts");
+    host_key::keep(&agreed, &known_hosts).map_err(|why| Trouble::failed(why.to_string()))?;
+    Ok(known_hosts)
+}
+
+fn agreed(host: &str, keys: &[HostKey], fingerprint: Option<&str>) -> Result<Vec<HostKey>, Trouble> {
+    if let Some(given) = fingerprint {
+        let same: Vec<HostKey> = keys.iter().filter(|key| key.fingerprint == given).cloned().collect();
+        if same.is_empty() {
+            let shown = keys.iter().map(|key| key.fingerprint.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(Trouble::usage(format!("{host} shows other keys than {given}: {shown}; find out why")));
+        }
+        return Ok(same);
+    }
+    eprintln!("{host} shows these host keys:");
+    for key in keys {
+        eprintln!("  {} {}", key.algorithm, key.fingerprint);
+    }
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(Trouble::usage("compare one with the server's administrator and give it with --fingerprint"));
+    }
+    eprint!("Compare one with the server's administrator. Is it right? [y/N] ");
+    let failed = |why: std::io::Error| Trouble::failed(format!("the terminal cannot be read: {why}"));
+    std::io::stderr().flush().map_err(failed)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        Ok(keys.to_vec())
+    } else {
+        Err(Trouble::usage("the host key was not confirmed; nothing was written"))
+    }
+}
+
+fn wanted(asked: &Add, known_hosts: Option<PathBuf>) -> Ccm {
+    let ssh = asked.host.as_ref().map(|host| Ssh {
+        host: host.clone(),
+        user: asked.user.clone(),
+        port: asked.port,
+        ssh_config: asked.ssh_config.clone(),
+        identity: asked.identity.clone(),
+        known_hosts,
+    });
+    Ccm {
+        array: asked.array.clone().unwrap_or_else(|| asked.name.clone()),
+        ssh,
+        sudo: asked.sudo,
+        directory: asked.directory.clone(),
+        ..Ccm::of(asked.name.clone())
+    }
+}
+
+/// The array's name in CCM: as asked, or the only one that CCM knows.
+async fn choose(home: &Home, config: &Config, asked: &Add, ccm: &Ccm) -> Result<Name, Trouble> {
+    let driver = drivers::ccm(home, config, &asked.name, ccm).map_err(|why| Trouble::usage(why.to_string()))?;
+    let known = known_arrays(&driver).await?;
+    let shown = || {
+        let lines = known.iter().map(|one| format!("  {} {}", one.name.escaped(), one.box_id));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    match (&asked.array, known.as_slice()) {
+        (Some(array), _) if known.iter().any(|one| one.name.raw() == array.as_str()) => Ok(array.clone()),
+        (Some(array), _) => Err(Trouble::usage(format!("CCM knows no array {array}; it knows:\n{}", shown()))),
+        (None, [one]) => one.name.raw().parse().map_err(|why| Trouble::usage(format!("{why}"))),
+        (None, []) => Err(Trouble::usage("CCM knows no array: add it there with `acarray add` first")),
+        (None, _) => Err(Trouble::usage(format!("CCM knows several arrays; choose with --array:\n{}", shown()))),
+    }
+}
+
+async fn known_arrays(driver: &CcmDriver) -> Result<Vec<KnownArray>, Trouble> {
+    let limit = driver.settings().connect.saturating_mul(3) + driver.settings().query;
+    let argv = command::list_arrays();
+    let turn = driver.server().turn(Instant::now() + limit).await;
+    let turn = turn.ok_or_else(|| Trouble::not_reachable("the CCM server is busy"))?;
+    let reply = turn.send(&argv).await.map_err(|why| Trouble::not_reachable(why.to_string()))?;
+    arrays::list(&argv, &reply.stdout).map_err(|why| Trouble::not_reachable(why.to_string()))
+}
+
+/// The array as the configuration has it.
+fn section(name: &Name, ccm: &Ccm) -> String {
+    let mut text =
+        format!("\n[[array]]\nname = \"{name}\"\ndriver = \"ccm\"\n[array.ccm]\narray = \"{}\"\n", ccm.array);
+    let mut line = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{key} = {}", toml::Value::String(value));
+        }
+    };
+    let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+    if let Some(ssh) = &ccm.ssh {
+        line("host", Some(ssh.host.clone()));
+        line("user", ssh.user.clone());
+        line("ssh_config", ssh.ssh_config.as_ref().map(path));
+        line("identity", ssh.identity.as_ref().map(path));
+        line("known_hosts", ssh.known_hosts.as_ref().map(path));
+    }
+    line("directory", ccm.directory.clone());
+    if let Some(port) = ccm.ssh.as_ref().and_then(|ssh| ssh.port) {
+        let _ = writeln!(text, "port = {port}");
+    }
+    if ccm.sudo {
+        text.push_str("sudo = true\n");
+    }
+    text
+}
+
+/// Puts a file in the place of another, whole or not at all.
+fn replace(file: &Path, text: &str) -> Result<(), Trouble> {
+    let failed = |why: std::io::Error| Trouble::failed(format!("{}: {why}", file.display()));
+    if let Some(folder) = file.parent()
+        && !folder.exists()
+    {
+        private_folder(folder).map_err(|why| Trouble::failed(why.to_string()))?;
+    }
+    let beside = file.with_extension("toml.new");
+    let mut out = std::fs::File::create(&beside).map_err(failed)?;
+    if let Ok(before) = std::fs::metadata(file) {
+        out.set_permissions(before.permissions()).map_err(failed)?;
+    }
+    out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(failed)?;
+    std::fs::rename(&beside, file).map_err(failed)
+}

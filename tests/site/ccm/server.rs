@@ -1,0 +1,230 @@
+//! A CCM server of one's own: embedded arrays, the emulation's commands in a folder, and sshd before them.
+
+use crate::house::{DEADLINE, House, host_program, kill};
+use rustix::process::Signal;
+use std::fs;
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The arrays and the commands that drive them.
+pub struct CcmServer {
+    pub arrays: House,
+    folder: PathBuf,
+}
+
+impl CcmServer {
+    /// K1 with so many volumes of 4 MiB, N2 with some, a path between them.
+    pub fn new(volumes: u32) -> Self {
+        let arrays = House::new();
+        arrays.run(&format!("array create K1 --size 4MiB --count {volumes}")).ends(0);
+        arrays.run("array create N2 --size 4MiB --count 8").ends(0);
+        arrays.run("array path K1 N2 up").ends(0);
+        let folder = arrays.path().join("ccm-commands");
+        let install = Command::new(env!("CARGO_BIN_EXE_ccm-emulation"))
+            .arg("install")
+            .args([&folder, arrays.path()])
+            .output()
+            .unwrap();
+        assert!(install.status.success(), "{install:?}");
+        Self { arrays, folder }
+    }
+
+    pub fn commands(&self) -> &Path {
+        &self.folder
+    }
+
+    /// BLAKE3 of a volume.
+    pub fn fingerprint(&self, volume: &str) -> String {
+        self.arrays.run(&format!("array fingerprint {volume}")).ends(0).out.trim().to_owned()
+    }
+
+    /// How many times sessions began in the arrays since they were made: the highest number that one got.
+    pub fn sessions(&self) -> Vec<serde_json::Value> {
+        let volumes = self.arrays.json("array volumes");
+        let of = |volume: &serde_json::Value| volume["sessions"].as_array().cloned().unwrap_or_default();
+        volumes["volumes"].as_array().unwrap().iter().flat_map(of).collect()
+    }
+
+    /// An engine's home with a configuration for both arrays, over sshd or on this machine.
+    pub fn house(&self, sshd: Option<&Sshd>, rec: &str) -> House {
+        let house = House::new();
+        let way = sshd.map(Sshd::keys).unwrap_or_default();
+        let commands = self.folder.display();
+        let array = |name: &str| {
+            format!(
+                "[[array]]\nname = \"{name}\"\ndriver = \"ccm\"\n[array.ccm]\narray = \"{name}\"\n\
+                 directory = \"{commands}\"\ndiscover = \"1s\"\n{way}{WORDS}"
+            )
+        };
+        let config = format!(
+            "site = \"kyoto\"\n[log]\nlevel = \"debug\"\n[engine]\npoll = \"500ms\"\n[limits]\nobserved = \"50s\"\n\
+             {}{}{rec}",
+            array("K1"),
+            array("N2")
+        );
+        fs::write(house.path().join("config.toml"), config).unwrap();
+        house
+    }
+}
+
+/// What an operator has seen of the emulation and confirmed.
+const WORDS: &str = r#"
+[[array.ccm.words]]
+word = "EC Suspend"
+status = "suspended"
+[[array.ccm.words]]
+word = "REC Suspend"
+status = "suspended"
+[[array.ccm.words]]
+word = "REC Executing"
+status = "active"
+[[array.ccm.words]]
+word = "REC action not startup"
+status = "none"
+[[array.ccm.words]]
+word = "REC Halt"
+status = "halted"
+"#;
+
+/// An OpenSSH server on a loopback port with keys of its own.
+pub struct Sshd {
+    folder: tempfile::TempDir,
+    program: PathBuf,
+    pub port: u16,
+    child: Option<Child>,
+}
+
+impl Sshd {
+    /// `None` where the host has no OpenSSH server.
+    pub fn start() -> Option<Self> {
+        let (Some(program), Some(_)) = (host_program("sshd"), host_program("ssh-keygen")) else {
+            eprintln!("skipped: this host has no sshd and ssh-keygen");
+            return None;
+        };
+        let folder = tempfile::Builder::new().prefix("sshd").tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut sshd = Self { folder, program, port, child: None };
+        for name in ["host", "user", "stranger"] {
+            sshd.make_key(name);
+        }
+        sshd.know("host");
+        fs::copy(sshd.file("user.pub"), sshd.file("authorized_keys")).unwrap();
+        sshd.run();
+        Some(sshd)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn make_key(&self, name: &str) {
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(self.file(name))
+            .status()
+            .unwrap();
+        assert!(made.success());
+    }
+
+    /// Makes that key the known one of this server.
+    pub fn know(&self, name: &str) {
+        let key = fs::read_to_string(self.file(&format!("{name}.pub"))).unwrap();
+        fs::write(self.file("known_hosts"), format!("[127.0.0.1]:{} {key}", self.port)).unwrap();
+    }
+
+    /// The text of the user's private key, which nobody but ssh may ever see.
+    pub fn secret(&self) -> String {
+        let text = fs::read_to_string(self.file("user")).unwrap();
+        text.lines().nth(1).unwrap().to_owned()
+    }
+
+    pub fn fingerprint(&self) -> String {
+        let out = Command::new("ssh-keygen").arg("-lf").arg(self.file("host.pub")).output().unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        text.split_whitespace().find(|word| word.starts_with("SHA256:")).unwrap().to_owned()
+    }
+
+    pub fn identity(&self) -> PathBuf {
+        self.file("user")
+    }
+
+    /// The keys of the configuration that lead here.
+    fn keys(&self) -> String {
+        format!(
+            "host = \"127.0.0.1\"\nport = {}\nssh_config = \"/dev/null\"\nidentity = \"{}\"\nknown_hosts = \"{}\"\n",
+            self.port,
+            self.file("user").display(),
+            self.file("known_hosts").display()
+        )
+    }
+
+    /// Starts the server, and waits until it greets.
+    pub fn run(&mut self) {
+        let config = format!(
+            "Port {}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPasswordAuthentication no\n\
+             KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\n",
+            self.port,
+            self.file("host").display(),
+            self.file("authorized_keys").display()
+        );
+        fs::write(self.file("sshd_config"), config).unwrap();
+        // Where the test is root, sshd wants its folder, which a package of a host without init has not made.
+        if rustix::process::geteuid().is_root() {
+            fs::DirBuilder::new().recursive(true).mode(0o755).create("/run/sshd").unwrap();
+        }
+        let child = Command::new(&self.program)
+            .args(["-D", "-e", "-f"])
+            .arg(self.file("sshd_config"))
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        let deadline = Instant::now() + DEADLINE;
+        while !greets(self.port) {
+            assert!(Instant::now() < deadline, "sshd does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The machine goes down: the server and every connection.
+    pub fn go_down(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        for process in descendants(child.id()) {
+            kill(process, Signal::KILL);
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        self.go_down();
+    }
+}
+
+fn greets(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+    let mut greeting = [0_u8; 4];
+    stream.read_exact(&mut greeting).is_ok() && &greeting == b"SSH-"
+}
+
+/// The processes below one, deepest last.
+fn descendants(of: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    let mut parents = vec![of];
+    while let Some(parent) = parents.pop() {
+        let text = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+        for child in text.split_whitespace().filter_map(|child| child.parse().ok()) {
+            found.push(child);
+            parents.push(child);
+        }
+    }
+    found
+}
