@@ -202,18 +202,18 @@ mod tests {
             ),
             (
                 create_group(&remote, GroupType::Rec, &kyoto, &nara),
-                "acgroup create -g ecdeckRECKYOTO1toNARA2 -type REC -a KYOTO1 -a NARA2 -xml",
+                "acgroup create -g ecdeckRECKYOTO1toNARA2sync -type REC -a KYOTO1 -a NARA2 -xml",
             ),
             (add_pair(&local, &ec), "acpair add -g ecdeckECKYOTO1 -p KYOTO1/0x11:KYOTO1/0x21 -xml"),
             (query(&local, GroupType::Ec), "acec query -g ecdeckECKYOTO1 -xml"),
             (start(&local, GroupType::Ec, &ec, None), "acec start -g ecdeckECKYOTO1 -p KYOTO1/0x11:KYOTO1/0x21 -xml"),
             (
                 start(&remote, GroupType::Rec, &rec, Some(&modes(TransferMode::Synchronous))),
-                "acec start -g ecdeckRECKYOTO1toNARA2 -p KYOTO1/0x11:NARA2/0x21 -transfer sync -split manual -recovery auto -xml",
+                "acec start -g ecdeckRECKYOTO1toNARA2sync -p KYOTO1/0x11:NARA2/0x21 -transfer sync -split manual -recovery auto -xml",
             ),
             (
                 start(&remote, GroupType::Rec, &rec, Some(&modes(TransferMode::Consistency))),
-                "acec start -g ecdeckRECKYOTO1toNARA2 -p KYOTO1/0x11:NARA2/0x21 -transfer consist -recovery auto -xml",
+                "acec start -g ecdeckRECKYOTO1toNARA2sync -p KYOTO1/0x11:NARA2/0x21 -transfer consist -recovery auto -xml",
             ),
             (suspend(&local, &ec, true), "acec suspend -g ecdeckECKYOTO1 -p KYOTO1/0x11:KYOTO1/0x21 -force -xml"),
             (
@@ -222,7 +222,7 @@ mod tests {
             ),
             (
                 change(&remote, &rec, &modes(TransferMode::Through)),
-                "acec change -g ecdeckRECKYOTO1toNARA2 -p KYOTO1/0x11:NARA2/0x21 -transfer through -recovery auto -xml",
+                "acec change -g ecdeckRECKYOTO1toNARA2sync -p KYOTO1/0x11:NARA2/0x21 -transfer through -recovery auto -xml",
             ),
         ] {
             assert_eq!(argv.to_string(), wanted);

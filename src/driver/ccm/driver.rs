@@ -2,14 +2,14 @@
 
 use super::names::{ArrayName, GroupName, GroupType, PairName, VolumeName};
 use super::reply::{arrays, volumes};
-use super::server::{Names, Server, ServerError, Turn};
+use super::server::{Group, Names, Server, ServerError, Turn};
 use super::settings::Settings;
 use super::words::{Words, WordsError};
 use super::{command, execution, reading};
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::copy::{Ability, Capabilities, Command, CommandVerb, ErrorClass, Identity, PairOutcome};
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::session::{ArrayVolume, CopyKind, Pair, Reading, SessionReading};
+use crate::model::session::{ArrayVolume, CopyKind, Pair, Reading, RecModes, SessionReading, TransferMode};
 use crate::model::units::{Blocks, Timestamp};
 use crate::model::untrusted::Untrusted;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,9 @@ use tokio::time::Instant;
 const SESSIONS_PER_SOURCE: u16 = 8;
 /// Commands of one reading, at most: names, our groups, everybody's sessions.
 const COMMANDS_A_READING: u32 = 4;
+
+pub(super) const TRANSFER_MODES: [TransferMode; 4] =
+    [TransferMode::Synchronous, TransferMode::Consistency, TransferMode::Stack, TransferMode::Through];
 
 /// What a copy that runs began with: only for the first is the volume's size its total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub(super) struct Memory {
     pub sizes: BTreeMap<VolumeId, Blocks>,
     /// How the copies that this driver started began.
     pub runs: BTreeMap<Pair, Run>,
+    /// Modes of RECs that were changed from here: their groups still tell those that they started with.
+    pub changed_modes: BTreeMap<Pair, RecModes>,
     /// Words without a meaning that the log has already.
     pub told: BTreeSet<String>,
 }
@@ -108,8 +113,14 @@ impl CcmDriver {
         })
     }
 
-    /// A pair and its group as CCM writes them.
-    pub(super) fn named(&self, pair: &Pair, names: &Names) -> Result<Named, ServerError> {
+    /// A pair and its group as CCM writes them. `known`: the groups as last read.
+    pub(super) fn named(
+        &self,
+        command: &Command,
+        pair: &Pair,
+        names: &Names,
+        known: &BTreeMap<GroupName, Group>,
+    ) -> Result<Named, ServerError> {
         let volume = |id: VolumeId| {
             let array = names.name_of(id.box_id).cloned();
             array
@@ -119,8 +130,33 @@ impl CcmDriver {
         let pair_name = PairName { source: volume(pair.source)?, target: volume(pair.target)? };
         // Kinds without a group type never come here: `execution` refuses them first.
         let group_type = GroupType::for_kind(pair.kind).unwrap_or(GroupType::Ec);
-        let group = GroupName::of(group_type, &pair_name.source.array, &pair_name.target.array);
+        let group = self.group_of(command, &pair_name, group_type, known);
         Ok(Named { pair: *pair, name: pair_name, group, group_type })
+    }
+
+    /// The group that a pair is in, or that it goes into when it is started. A REC's is that of its transfer mode.
+    fn group_of(
+        &self,
+        command: &Command,
+        name: &PairName,
+        group_type: GroupType,
+        known: &BTreeMap<GroupName, Group>,
+    ) -> GroupName {
+        let (source, target) = (&name.source.array, &name.target.array);
+        if group_type != GroupType::Rec {
+            return GroupName::of(group_type, source, target);
+        }
+        let configured = self.settings.rec_modes(target).transfer;
+        match command {
+            Command::Start { modes, .. } => {
+                GroupName::of_rec(source, target, modes.map_or(configured, |modes| modes.transfer))
+            }
+            _ => TRANSFER_MODES
+                .map(|transfer| GroupName::of_rec(source, target, transfer))
+                .into_iter()
+                .find(|group| matches!(known.get(group), Some(Group::Present(pairs)) if pairs.contains(name)))
+                .unwrap_or_else(|| GroupName::of_rec(source, target, configured)),
+        }
     }
 
     async fn identity(&self) -> Result<Identity, DriverError> {
@@ -172,7 +208,7 @@ impl CcmDriver {
                 lines.push(format!("(CCM is not used for {} here)", pair.kind));
                 continue;
             }
-            match self.named(pair, &names) {
+            match self.named(command, pair, &names, &BTreeMap::new()) {
                 Ok(named) => {
                     lines.extend(
                         execution::commands(command, &named, self.settings.rec_modes(&named.name.target.array))

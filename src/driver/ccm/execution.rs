@@ -5,7 +5,7 @@
 
 use super::command::{self, Argv};
 use super::driver::{CcmDriver, Named, Run};
-use super::names::{GroupName, GroupType};
+use super::names::{GroupName, GroupType, PairName};
 use super::reading;
 use super::reply::copies::{CopyRow, GroupQuery};
 use super::reply::execution::{self as answer, Said};
@@ -74,7 +74,7 @@ pub(super) async fn execute(driver: &CcmDriver, command: Command, limit: Duratio
     let mut outcomes: BTreeMap<Pair, Outcome> = BTreeMap::new();
     let mut ready: Vec<Named> = Vec::new();
     for pair in &pairs {
-        match driver.named(pair, &names) {
+        match driver.named(&command, pair, &names, &turn.groups) {
             Ok(named) => ready.push(named),
             Err(wrong) => {
                 outcomes.insert(*pair, before_sending(&wrong));
@@ -213,6 +213,10 @@ async fn look_at_group(
         if first.as_ref().is_some_and(|query| reading::row_of(query, &named.name).is_some()) {
             continue;
         }
+        if let Some(refusal) = leave_other_groups(turn, named).await? {
+            outcomes.insert(named.pair, Outcome::Refused(refusal));
+            continue;
+        }
         let argv = command::add_pair(group, &named.name);
         let reply = turn.send(&argv).await?;
         match answer::whole(&argv, reply.exit, &reply.stdout)? {
@@ -229,6 +233,34 @@ async fn look_at_group(
         Some(query) if added.is_empty() => Ok((query, added)),
         _ => Ok((reading::query(driver, turn, group, group_type, names).await?, added)),
     }
+}
+
+/// A REC that was in the group of another transfer mode comes out of it: its group is to tell its mode.
+async fn leave_other_groups(turn: &mut Turn<'_>, named: &Named) -> Result<Option<ArrayRefusal>, ServerError> {
+    let holds = |pairs: &std::collections::BTreeSet<PairName>| pairs.contains(&named.name);
+    let others: Vec<GroupName> = turn
+        .groups
+        .iter()
+        .filter(|(group, state)| **group != named.group && matches!(state, Group::Present(pairs) if holds(pairs)))
+        .map(|(group, _)| group.clone())
+        .collect();
+    if named.group_type != GroupType::Rec {
+        return Ok(None);
+    }
+    for group in others {
+        let argv = command::remove_pair(&group, &named.name);
+        let reply = turn.send(&argv).await?;
+        match answer::whole(&argv, reply.exit, &reply.stdout)? {
+            Said::Succeeded { .. } => {
+                if let Some(Group::Present(pairs)) = turn.groups.get_mut(&group) {
+                    pairs.remove(&named.name);
+                }
+            }
+            Said::Refused(refusal) => return Ok(Some(refusal)),
+            Said::Unclear(why) => return Ok(Some(refusal(ErrorClass::Protocol, why))),
+        }
+    }
+    Ok(None)
 }
 
 async fn make_group(
@@ -427,9 +459,13 @@ fn remember(driver: &CcmDriver, command: &Command, named: &Named, outcome: &Outc
     match (command, outcome) {
         (Command::Start { .. }, Outcome::Done) => {
             memory.runs.insert(named.pair, Run::Full);
+            memory.changed_modes.remove(&named.pair);
         }
         (Command::Resume { .. }, Outcome::Done) => {
             memory.runs.insert(named.pair, Run::Difference);
+        }
+        (Command::ChangeMode { modes, .. }, Outcome::Done) => {
+            memory.changed_modes.insert(named.pair, *modes);
         }
         (_, Outcome::Refused(_)) => {}
         // What runs now, if anything does, did not surely begin here.

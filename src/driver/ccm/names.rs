@@ -4,7 +4,7 @@
 //! which we choose, stay inside what is shown.
 
 use crate::model::identity::Olu;
-use crate::model::session::CopyKind;
+use crate::model::session::{CopyKind, TransferMode};
 use crate::model::untrusted::Untrusted;
 use std::fmt;
 use std::str::FromStr;
@@ -25,6 +25,10 @@ pub enum NameError {
         text.escaped(), Word::LONGEST
     )]
     Word { text: Untrusted },
+}
+
+fn plain_letters(name: &ArrayName) -> String {
+    name.0.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 fn plain(byte: u8, more: &[u8]) -> bool {
@@ -104,14 +108,25 @@ pub struct GroupName(String);
 impl GroupName {
     pub const LONGEST: usize = 80;
 
-    /// The one group that holds all our pairs of a type from one array to another (the same for EC and OPC).
+    /// The one group that holds all our pairs of a type in an array; of REC, those of the default transfer mode.
     /// Made from the names alone, so that it is found again after a restart, by another engine, and by people.
     pub fn of(group: GroupType, source: &ArrayName, target: &ArrayName) -> Self {
-        let plain = |name: &ArrayName| name.0.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
         match group {
-            GroupType::Ec | GroupType::Opc => Self(format!("ecdeck{}{}", group.word(), plain(source))),
-            GroupType::Rec => Self(format!("ecdeckREC{}to{}", plain(source), plain(target))),
+            GroupType::Ec | GroupType::Opc => Self(format!("ecdeck{}{}", group.word(), plain_letters(source))),
+            GroupType::Rec => Self::of_rec(source, target, TransferMode::default()),
         }
+    }
+
+    /// The one group of our RECs from one array to another in a transfer mode. CCM's queries do not show the mode, and no
+    /// backup may be made in some of them: the group tells it.
+    pub fn of_rec(source: &ArrayName, target: &ArrayName, transfer: TransferMode) -> Self {
+        let mode = match transfer {
+            TransferMode::Synchronous => "sync",
+            TransferMode::Stack => "stack",
+            TransferMode::Consistency => "consist",
+            TransferMode::Through => "through",
+        };
+        Self(format!("ecdeckREC{}to{}{mode}", plain_letters(source), plain_letters(target)))
     }
 
     pub fn as_str(&self) -> &str {
@@ -208,7 +223,9 @@ mod tests {
     fn a_group_is_named_after_its_arrays_and_nothing_else() {
         let (kyoto, nara) = ("KYOTO1".parse().unwrap(), "NARA-2".parse().unwrap());
         assert_eq!(GroupName::of(GroupType::Ec, &kyoto, &kyoto).as_str(), "ecdeckECKYOTO1");
-        assert_eq!(GroupName::of(GroupType::Rec, &kyoto, &nara).as_str(), "ecdeckRECKYOTO1toNARA2");
+        assert_eq!(GroupName::of(GroupType::Rec, &kyoto, &nara).as_str(), "ecdeckRECKYOTO1toNARA2sync");
+        let stack = GroupName::of_rec(&kyoto, &nara, TransferMode::Stack);
+        assert_eq!(stack.as_str(), "ecdeckRECKYOTO1toNARA2stack");
         assert_ne!(
             GroupName::of(GroupType::Rec, &kyoto, &nara),
             GroupName::of(GroupType::Rec, &nara, &kyoto),

@@ -3,13 +3,13 @@
 //! A poll costs the same with five sessions and with five hundred: a group is one answer, and there is one of a type.
 
 use super::command;
-use super::driver::{CcmDriver, Run};
+use super::driver::{CcmDriver, Run, TRANSFER_MODES};
 use super::names::{ArrayName, GroupName, GroupType, PairName, VolumeName};
 use super::reply::copies::{self, CopyRow, Direction, GroupQuery, NamedVolume};
 use super::server::{Group, Names, ServerError, Turn};
 use crate::driver::DriverError;
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::session::{ArrayWords, CopyKind, Pair, Phase, Reading, SessionReading, Status, Truth};
+use crate::model::session::{ArrayWords, CopyKind, Pair, Phase, Reading, RecModes, SessionReading, Status, Truth};
 use crate::model::units::{Progress, Timestamp};
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeSet;
@@ -34,7 +34,7 @@ async fn all(driver: &CcmDriver, turn: &mut Turn<'_>) -> Result<(BoxId, Vec<Sess
     let mut pairs_of_groups = BTreeSet::new();
     let mut answered = false;
     let mut gone = false;
-    for (group, group_type) in groups_of(driver, &names) {
+    for (group, group_type, modes) in groups_of(driver, &names) {
         let before = turn.groups.get(&group).cloned();
         if before == Some(Group::Absent) {
             continue;
@@ -46,7 +46,8 @@ async fn all(driver: &CcmDriver, turn: &mut Turn<'_>) -> Result<(BoxId, Vec<Sess
                     let Some((source, target)) = volumes_of(row, &names) else { continue };
                     pairs_of_groups.insert((source, target));
                     if source.box_id == own || target.box_id == own {
-                        sessions.extend(session(driver, row, source, target, group_type.kind(), OURS));
+                        let session = session(driver, row, source, target, group_type.kind(), OURS);
+                        sessions.extend(session.map(|session| in_modes(driver, session, modes)));
                     }
                 }
             }
@@ -75,16 +76,26 @@ async fn all(driver: &CcmDriver, turn: &mut Turn<'_>) -> Result<(BoxId, Vec<Sess
     Ok((own, sessions))
 }
 
-/// Our groups that can hold sessions of this box.
-fn groups_of(driver: &CcmDriver, names: &Names) -> Vec<(GroupName, GroupType)> {
+/// A REC's modes: its group's, unless they were changed from here since.
+fn in_modes(driver: &CcmDriver, session: SessionReading, of_group: Option<RecModes>) -> SessionReading {
+    let changed = driver.memory().changed_modes.get(&session.pair).copied();
+    SessionReading { modes: changed.or(of_group), ..session }
+}
+
+/// Our groups that can hold sessions of this box, those of REC with the modes of what is in them.
+fn groups_of(driver: &CcmDriver, names: &Names) -> Vec<(GroupName, GroupType, Option<RecModes>)> {
     let own = &driver.settings.array;
     let mut groups = vec![
-        (GroupName::of(GroupType::Ec, own, own), GroupType::Ec),
-        (GroupName::of(GroupType::Opc, own, own), GroupType::Opc),
+        (GroupName::of(GroupType::Ec, own, own), GroupType::Ec, None),
+        (GroupName::of(GroupType::Opc, own, own), GroupType::Opc, None),
     ];
     for other in names.all().filter(|other| *other != own) {
-        groups.push((GroupName::of(GroupType::Rec, own, other), GroupType::Rec));
-        groups.push((GroupName::of(GroupType::Rec, other, own), GroupType::Rec));
+        for transfer in TRANSFER_MODES {
+            let there = RecModes { transfer, ..driver.settings.rec_modes(other) };
+            groups.push((GroupName::of_rec(own, other, transfer), GroupType::Rec, Some(there)));
+            let here = RecModes { transfer, ..RecModes::default() };
+            groups.push((GroupName::of_rec(other, own, transfer), GroupType::Rec, Some(here)));
+        }
     }
     groups
 }

@@ -131,8 +131,8 @@ impl Turn<'_> {
             Ok(reply) => tracing::debug!(
                 command = %argv,
                 exit = reply.exit,
-                stdout = logged(&reply.stdout),
-                stderr = logged(&reply.stderr),
+                stdout = %logged(&reply.stdout),
+                stderr = %logged(&reply.stderr),
                 "CCM answered"
             ),
             Err(wrong) => tracing::debug!(command = %argv, "CCM did not answer: {wrong}"),

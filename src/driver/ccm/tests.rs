@@ -182,6 +182,7 @@ async fn a_rec_starts_with_its_modes_and_both_boxes_show_it() {
         assert_eq!(site.run(start).await, Outcome::Done);
         assert_eq!(site.arrays().core().session(&pair).unwrap().modes.unwrap().transfer, transfer);
         site.arrays().settle();
+        assert_eq!(site.session(&pair).await.unwrap().modes.unwrap().transfer, transfer, "its group tells it");
         let there = site.nara.sessions(Timestamp(8)).await.unwrap();
         assert_eq!((there.box_id, there.session(&pair).is_some()), (site.boxes[1], true));
         if transfer != TransferMode::Stack {
@@ -501,8 +502,8 @@ async fn a_plan_shows_the_commands_that_would_be_sent() {
     assert_eq!(
         site.kyoto.describe(&start),
         [
-            "acpair add -g ecdeckRECKYOTO1toNARA2 -p KYOTO1/0x1:NARA-2/0x1 -xml",
-            "acec start -g ecdeckRECKYOTO1toNARA2 -p KYOTO1/0x1:NARA-2/0x1 -transfer sync -split auto -recovery auto -xml",
+            "acpair add -g ecdeckRECKYOTO1toNARA2sync -p KYOTO1/0x1:NARA-2/0x1 -xml",
+            "acec start -g ecdeckRECKYOTO1toNARA2sync -p KYOTO1/0x1:NARA-2/0x1 -transfer sync -split auto -recovery auto -xml",
         ]
     );
     site.run(start).await;

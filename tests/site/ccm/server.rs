@@ -42,11 +42,14 @@ impl CcmServer {
         self.arrays.run(&format!("array fingerprint {volume}")).ends(0).out.trim().to_owned()
     }
 
-    /// How many times sessions began in the arrays since they were made: the highest number that one got.
+    /// The sessions as the arrays themselves have them, each once.
     pub fn sessions(&self) -> Vec<serde_json::Value> {
         let volumes = self.arrays.json("array volumes");
         let of = |volume: &serde_json::Value| volume["sessions"].as_array().cloned().unwrap_or_default();
-        volumes["volumes"].as_array().unwrap().iter().flat_map(of).collect()
+        let mut sessions: Vec<_> = volumes["volumes"].as_array().unwrap().iter().flat_map(of).collect();
+        sessions.sort_by_key(|session| session["pair"].to_string());
+        sessions.dedup_by_key(|session| session["pair"].to_string());
+        sessions
     }
 
     /// An engine's home with a configuration for both arrays, over sshd or on this machine.
@@ -61,7 +64,7 @@ impl CcmServer {
             )
         };
         let config = format!(
-            "site = \"kyoto\"\n[log]\nlevel = \"debug\"\n[engine]\npoll = \"500ms\"\n[limits]\nobserved = \"50s\"\n\
+            "site = \"kyoto\"\n[log]\nlevel = \"debug\"\n[engine]\npoll = \"500ms\"\n[limits]\ncommand = \"6s\"\n\
              {}{}{rec}",
             array("K1"),
             array("N2")
@@ -166,10 +169,12 @@ impl Sshd {
     pub fn run(&mut self) {
         let config = format!(
             "Port {}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPasswordAuthentication no\n\
-             KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\n",
+             KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\nSetEnv HOME={}\n",
             self.port,
             self.file("host").display(),
-            self.file("authorized_keys").display()
+            self.file("authorized_keys").display(),
+            // What the account's own shell does at its start is no part of the test.
+            self.folder.path().display()
         );
         fs::write(self.file("sshd_config"), config).unwrap();
         // Where the test is root, sshd wants its folder, which a package of a host without init has not made.
