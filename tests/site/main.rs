@@ -16,6 +16,7 @@ mod engine;
 mod engine_by_ccm;
 mod house;
 mod lab;
+mod lossy;
 mod main_job;
 mod postgres;
 mod races;
