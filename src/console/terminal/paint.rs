@@ -20,6 +20,11 @@ const MODIFIERS: [(Modifier, &str, &str); 5] = [
     (Modifier::REVERSED, "7", "27"),
 ];
 
+/// Steps down or back up to which single bytes are shorter than a place.
+const NEAR: u16 = 3;
+/// Up to so many changed cells it is worth looking for a shorter way than row by row.
+const FEW: usize = 600;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Pen {
     fg: Color,
@@ -82,6 +87,11 @@ impl<W: Write> Painter<W> {
                     self.put(format_args!("\x1b[{by}C"));
                 }
             }
+            // As terminfo's cud1 and cub1: in raw mode a line feed is a step down, and there is always a row below.
+            Some((from, line)) if y >= line && y - line <= NEAR && x <= from && from - x <= NEAR => {
+                self.frame.extend(std::iter::repeat_n(b'\n', usize::from(y - line)));
+                self.frame.extend(std::iter::repeat_n(8, usize::from(from - x)));
+            }
             Some((_, line)) if line == y => self.put(format_args!("\x1b[{column}G")),
             Some((from, line)) if from == x && y > line && y - line > 1 => {
                 self.put(format_args!("\x1b[{}B", y - line));
@@ -136,9 +146,15 @@ impl<W: Write> Painter<W> {
         self.pen = Some(pen);
     }
 
+    fn cells(&mut self, cells: &[(u16, u16, &Cell)]) {
+        for (x, y, cell) in cells {
+            self.cell(*x, *y, cell);
+        }
+    }
+
     fn cell(&mut self, x: u16, y: u16, cell: &Cell) {
         self.go(x, y);
-        self.take(Pen { fg: cell.fg, bg: cell.bg, modifier: cell.modifier & known() });
+        self.take(pen_of(cell));
         self.frame.extend(cell.symbol().as_bytes());
         let next = x + cell.symbol().width().max(1) as u16;
         // Past the last column terminals wait with the wrap: where the cursor is depends on the terminal.
@@ -151,6 +167,10 @@ impl Painter<Vec<u8>> {
     pub fn take_frames(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
     }
+}
+
+fn pen_of(cell: &Cell) -> Pen {
+    Pen { fg: cell.fg, bg: cell.bg, modifier: cell.modifier & known() }
 }
 
 fn known() -> Modifier {
@@ -190,8 +210,29 @@ impl<W: Write> Backend for Painter<W> {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        for (x, y, cell) in content {
-            self.cell(x, y, cell);
+        let mut cells: Vec<(u16, u16, &Cell)> = content.collect();
+        let start = (self.frame.len(), self.pen, self.at);
+        self.cells(&cells);
+        if cells.len() < 2 || cells.len() > FEW {
+            return Ok(());
+        }
+        // Bars and figures of many rows change at once: pen by pen is shorter than row by row then. A frame is shown as
+        // a whole, so the order is not seen.
+        let by_row = (self.frame.split_off(start.0), self.pen, self.at);
+        (self.pen, self.at) = (start.1, start.2);
+        let mut pens: Vec<Pen> = Vec::new();
+        cells.sort_by_cached_key(|(.., cell)| {
+            let pen = pen_of(cell);
+            pens.iter().position(|known| *known == pen).unwrap_or_else(|| {
+                pens.push(pen);
+                pens.len() - 1
+            })
+        });
+        self.cells(&cells);
+        if self.frame.len() - start.0 > by_row.0.len() {
+            self.frame.truncate(start.0);
+            self.frame.extend(by_row.0);
+            (self.pen, self.at) = (by_row.1, by_row.2);
         }
         Ok(())
     }
