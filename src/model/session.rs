@@ -205,7 +205,7 @@ impl SessionReading {
     /// Suspended with a usable copy on the target: the suspend found both sides equivalent.
     /// A forced suspend out of copying leaves the phase at copying.
     pub fn is_cleanly_suspended(&self) -> bool {
-        self.status == Status::Suspended && !matches!(self.phase, Phase::Copying | Phase::NoPair)
+        self.status == Status::Suspended && !matches!(self.phase, Phase::Copying | Phase::NoPair | Phase::Unknown)
     }
 }
 

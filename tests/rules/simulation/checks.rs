@@ -7,6 +7,7 @@ use super::{Checked, Simulation, violated};
 use ecdeck::catalog::EventRange;
 use ecdeck::driver::emulated::in_process::REQUESTOR;
 use ecdeck::engine::operation::Commit;
+use ecdeck::model::chain::verify;
 use ecdeck::model::copy::{Command, Outcome, PairOutcome};
 use ecdeck::model::event::EventKind;
 use ecdeck::model::identity::{BoxId, VolumeId};
@@ -320,6 +321,11 @@ impl Simulation {
         }
         let all = EventRange::From { sequence: 1, most: u32::MAX };
         let events = finish(self.engine.catalogue().events(all)).unwrap();
+        let links = finish(self.engine.catalogue().links(all)).unwrap();
+        let head = finish(self.engine.catalogue().head()).unwrap();
+        if !verify(&links, &[head]).is_intact() {
+            return violated("the chain of the audit does not verify");
+        }
         if let Some(gap) = events.iter().zip(1..).find(|(event, place)| event.sequence != *place) {
             return violated(format!("the audit has a gap before {}", gap.1));
         }
@@ -329,7 +335,7 @@ impl Simulation {
                 *told.entry(id).or_default() += 1;
             }
         }
-        for id in (0..self.engine.durable.next_operation).map(OperationId) {
+        for id in (1..self.engine.durable.next_operation).map(OperationId) {
             if told.get(&id) != Some(&1) {
                 return violated(format!("the end of {id} is told {:?} times", told.get(&id)));
             }

@@ -239,7 +239,7 @@ impl Simulation {
 fn run(scenario: &Scenario, fate: Fate, crashes: Crashes) -> Result<(usize, usize, Option<OperationEnd>), Violation> {
     let mut simulation = Simulation::fair();
     (scenario.prepare)(&mut simulation);
-    let next = simulation.engine.durable.next_operation;
+    let next = simulation.engine.durable.next_operation.max(1);
     simulation.agree(Request::new((scenario.request)(&simulation))).map_err(Violation)?;
     simulation.fates.push_back(fate);
     let before = simulation.go_and_check(crashes.first.unwrap_or(STEPS))?;
