@@ -102,7 +102,7 @@ pub struct Add {
     /// The host key that was confirmed on another way: SHA256:...
     #[arg(long, requires = "host", conflicts_with = "known")]
     pub fingerprint: Option<String>,
-    /// The host key is in known_hosts already
+    /// The host key is known to ssh already
     #[arg(long, requires = "host")]
     pub known: bool,
     /// CCM's commands need `sudo -n`

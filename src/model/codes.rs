@@ -200,7 +200,7 @@ codes! {
         "`ecdeck reconcile` looks and proposes.";
     1405 UNKNOWN_WORDS: "the array uses words that are not known here",
         "What a word means is never guessed; only forced stop and reconcile work until it is known.",
-        "Look the word up in the array's manual and add it to the driver's table.";
+        "Look the word up in the array's manual and give its meaning in the configuration ([[array.ccm.words]]); `ecdeck array doctor` lists such words.";
     1501 ARRAY_REFUSED: "the array refused",
         "It gave its own code and text.",
         "Read the array's text; the event list has it in full.";
