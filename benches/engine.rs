@@ -28,11 +28,11 @@ type Error = Box<dyn std::error::Error>;
 const BOX: &str = "00ETERNUSDXL##ET08E21A####LN4310901078##";
 const BLOCKS: Blocks = Blocks::from_mib(10_240);
 
-/// An array whose first `moving` sessions copy a little with every reading; the others are suspended.
+/// An array whose `first` sessions copy a little with every reading; the others are suspended.
 struct Moving {
     box_id: BoxId,
     pairs: Vec<Pair>,
-    moving: usize,
+    first: usize,
     readings: AtomicU64,
 }
 
@@ -56,7 +56,7 @@ impl Driver for Moving {
     fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
         let done = self.readings.fetch_add(1, Ordering::Relaxed) * 2048;
         let one = |(index, pair): (usize, &Pair)| {
-            let moves = index < self.moving;
+            let moves = index < self.first;
             SessionReading {
                 sid: u32::try_from(index).unwrap_or(0),
                 pair: *pair,
@@ -106,7 +106,7 @@ fn look(sessions: u32, moving: usize, time: Duration) -> Result<(), Error> {
     let id = |olu| VolumeId { box_id, olu: Olu(olu) };
     let pairs: Vec<Pair> = (0..sessions).map(|number| Pair::new(id(number), id(1_000_000 + number))).collect();
     let catalogue = MemoryCatalogue::new();
-    let driver = Moving { box_id, pairs: pairs.clone(), moving, readings: AtomicU64::new(0) };
+    let driver = Moving { box_id, pairs: pairs.clone(), first: moving, readings: AtomicU64::new(0) };
     let (ours, theirs) = (threads("bench-engine")?, threads("bench-client")?);
     let Claim::Ours(reign) = life::claim(&home.engine())? else { return Err("the folder is taken".into()) };
     let listener = {
@@ -137,7 +137,8 @@ fn look(sessions: u32, moving: usize, time: Duration) -> Result<(), Error> {
             }
         }
         let share = |spent: Duration| spent.as_secs_f64() / before.2.elapsed().as_secs_f64() * 100.0;
-        let (engine, client) = (cpu("bench-engine") - before.0, cpu("bench-client") - before.1);
+        let (engine, client) =
+            (cpu("bench-engine").saturating_sub(before.0), cpu("bench-client").saturating_sub(before.1));
         Ok::<_, String>((count, share(engine), share(client)))
     }))??;
     let (count, engine_share, client_share) = counted;

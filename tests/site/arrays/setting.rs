@@ -1,5 +1,7 @@
 //! Two arrays with volumes, the administrator's end and the driver's.
 
+#![allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "helpers that read well where they are called")]
+
 use crate::house::{DEADLINE, House};
 use ecdeck::driver::Driver;
 use ecdeck::driver::emulated::admin::{Admin, Administration, CopyEntry, Data, Work};
