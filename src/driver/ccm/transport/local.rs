@@ -69,6 +69,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn output_without_end_is_an_error_that_names_the_command() {
+        let local = Local { folder: Some("/usr/bin".parse().unwrap()), ..Local::default() };
+        let argv = Argv::new(["head", "-c", "67108864", "/dev/zero"]).unwrap();
+        let error = local.exec(&argv, Duration::from_secs(30)).await.unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, ExecError::Lost { .. }), "it ran: {text}");
+        assert!(text.contains("head -c 67108864 /dev/zero") && text.contains("16 MiB"), "{text}");
+    }
+
+    #[tokio::test]
     async fn words_arrive_as_they_are() {
         let local = Local { folder: Some("/bin".parse().unwrap()), ..Local::default() };
         let argv = Argv::new(["echo", "KYOTO1/0x1:KYOTO1/0x6", "-xml"]).unwrap();

@@ -21,7 +21,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 /// Seconds that the shared connection outlives its last command.
-const PERSIST_SECONDS: u32 = 600;
+const PERSIST_SECONDS: u32 = 120;
 /// ssh puts a random ending behind the socket's name while it makes it.
 const SOCKET_ENDING: usize = 18;
 /// A way to the server that leads nowhere: for a client that finds no shared connection and would make one of its own.
