@@ -22,6 +22,8 @@ use tokio::time::Instant;
 
 /// Seconds that the shared connection outlives its last command.
 const PERSIST_SECONDS: u32 = 120;
+/// For the keys and the first command, once the server has greeted.
+const AFTER_GREETING: Duration = Duration::from_secs(5);
 /// ssh puts a random ending behind the socket's name while it makes it.
 const SOCKET_ENDING: usize = 18;
 /// A way to the server that leads nowhere: for a client that finds no shared connection and would make one of its own.
@@ -154,7 +156,7 @@ impl Ssh {
         // The connection stays after this client ends and must not hold a pipe of ours open: its messages go to a file.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).process_group(0).kill_on_drop(true);
         let mut child = command.spawn().map_err(|why| config("the OpenSSH client cannot be started", why))?;
-        let limit = self.connect_limit.saturating_mul(3);
+        let limit = self.connect_limit.saturating_add(AFTER_GREETING);
         let Ok(ended) = tokio::time::timeout(limit, child.wait()).await else {
             let _ = child.kill().await;
             return Err((ErrorClass::Transport, format!("no connection after {} s", limit.as_secs())));
