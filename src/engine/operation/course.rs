@@ -4,6 +4,16 @@ use super::limits::Pauses;
 use super::verdict::Known;
 use crate::model::session::Pair;
 
+/// What is known of a stopped REC's half at its target's box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FarHalf {
+    NotAsked,
+    /// The array said that it is left over.
+    LeftOver,
+    /// The box of the target is looked at for it.
+    Asked,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Course {
     /// Times that the command was, or may have been, sent.
@@ -13,8 +23,7 @@ pub(super) struct Course {
     /// An own send may have been done without our knowing.
     pub doubt: bool,
     pub known: Known,
-    /// A half of a stopped REC was left over at the other box.
-    pub left_over: bool,
+    pub far: FarHalf,
     /// Pairs that the command is yet to be sent for.
     pub left: Vec<Pair>,
     /// The last reading already showed the same surprise: another one ends the waiting.
@@ -31,7 +40,7 @@ impl Default for Course {
             unknown_sends: 0,
             doubt: false,
             known: Known::NotSent,
-            left_over: false,
+            far: FarHalf::NotAsked,
             left: Vec::new(),
             looked: false,
             busy: Pauses::default(),

@@ -1,5 +1,6 @@
 //! What an operation makes of an array's answers and readings.
 
+use super::course::FarHalf;
 use super::observe::{self, View};
 use super::step::{self, ArrayStep, ArrayVerb, Sort};
 use super::verdict::{Known, Verdict, verdict};
@@ -25,7 +26,9 @@ impl Operation {
         let Some(Sort::Array(step)) = step::sort(&self.open.item, self.step) else {
             return self.enter(world);
         };
-        self.course.left_over |= outcomes.iter().any(is_left_over);
+        if outcomes.iter().any(is_left_over) {
+            self.course.far = FarHalf::LeftOver;
+        }
         match Answer::of(&step, &self.course.left, outcomes) {
             Answer::Unknown(why) => {
                 if self.bugs.unknown_is_refused {
@@ -99,16 +102,17 @@ impl Operation {
         let Some(Sort::Array(step)) = step::sort(&self.open.item, self.step) else {
             return self.enter(world);
         };
+        if self.course.far == FarHalf::Asked {
+            return self.read_far(&step, reading, world);
+        }
         let view = observe::view(&step, reading);
         let must_be_ours = step.must_be_ours && !self.bugs.foreign_suspend_is_ours;
         match verdict(&self.course.known, view.seen, must_be_ours) {
-            // The half that is left over stays ours: its row is the way to it.
-            Verdict::Finish if self.course.left_over => {
-                let why =
-                    "the session is ended at its source's box and left over at its target's, which was not reached; \
-                     a forced stop ends it there"
-                        .to_owned();
-                self.end(OperationEnd::Failed { code: Code::HALF_OPEN, why }, world)
+            Verdict::Finish if self.course.far == FarHalf::LeftOver => self.left_over(world),
+            // Only a plain answer tells that both halves were ended: otherwise the other box is asked.
+            Verdict::Finish if step.stops_remote() && self.course.known != Known::Done => {
+                self.course.far = FarHalf::Asked;
+                self.look()
             }
             Verdict::Finish => {
                 self.own(&step, reading.taken_at);
@@ -125,6 +129,23 @@ impl Operation {
             }
             Verdict::Stray => self.surprised(&step, &view, world),
         }
+    }
+
+    /// A reading of the target's box, after the session was seen to be gone at its source's.
+    fn read_far(&mut self, step: &ArrayStep, reading: &Reading, world: &World<'_>) -> Output {
+        if !step.pairs.iter().any(|pair| reading.session(pair).is_some()) {
+            return self.finish(reading.taken_at, world);
+        }
+        match self.course.observe.next(&self.limits, self.limits.observe) {
+            Some(pause) => self.pause(pause, Next::Read),
+            None => self.left_over(world),
+        }
+    }
+
+    /// The half that is left over stays ours: its row is the way to it.
+    fn left_over(&mut self, world: &World<'_>) -> Output {
+        let why = "the session is ended at its source's box and left over at its target's; a forced stop ends it there";
+        self.end(OperationEnd::Failed { code: Code::HALF_OPEN, why: why.to_owned() }, world)
     }
 
     /// Not done, as it seems: a command that is still on its way gets a moment to arrive before it is sent once more.

@@ -34,7 +34,7 @@ use crate::model::records::{Change, JournalEntry, OpenOperation, OperationEnd, O
 use crate::model::session::{Pair, Reading};
 use crate::model::units::Timestamp;
 use commits::Stop;
-use course::Course;
+use course::{Course, FarHalf};
 use limits::Pauses;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -412,6 +412,7 @@ impl Operation {
     /// The box that the present step is about.
     fn array(&self) -> BoxId {
         match step::sort(&self.open.item, self.step) {
+            Some(Sort::Array(step)) if self.course.far == FarHalf::Asked => step.pairs[0].target.box_id,
             Some(Sort::Array(step)) => step.array,
             _ => self.open.item.volume.box_id,
         }

@@ -3,7 +3,7 @@
 use crate::model::copy::Command;
 use crate::model::identity::BoxId;
 use crate::model::plan::{HookPhase, PlanItem, PlanStep};
-use crate::model::session::Pair;
+use crate::model::session::{CopyKind, Pair};
 
 /// What is asked of an array, and by that what is expected to be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,14 @@ pub(super) struct ArrayStep {
     pub array: BoxId,
     /// It would be wrong to take somebody else's doing for this step's.
     pub must_be_ours: bool,
+}
+
+impl ArrayStep {
+    /// A stop of a remote copy at its source's box, which ends the other half too when it can.
+    pub(super) fn stops_remote(&self) -> bool {
+        let remote = |pair: &Pair| pair.kind == CopyKind::Rec && pair.source.box_id == self.array;
+        self.verb == ArrayVerb::Stop && self.pairs.iter().any(remote)
+    }
 }
 
 /// The sort of one step of an item; `None` when there is no such step, or nothing in it.
