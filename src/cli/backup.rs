@@ -8,7 +8,6 @@ use super::{Exit, Trouble, names};
 use crate::model::identity::VolumeId;
 use crate::model::records::BackupMode;
 use crate::model::request::Action;
-use crate::model::units::Timestamp;
 
 pub async fn run(asked: &Backup, link: &mut Link) -> Result<Exit, Trouble> {
     let patience = Patience::new(asked.change.time_limit);
@@ -42,7 +41,9 @@ async fn wait_for_equivalence(
         return Ok(None);
     }
     let progress = ProgressLine::new(asked.change.json);
-    let waited = patience.wait(wait::until_equivalent(link, &pairs, Timestamp::default(), progress)).await?;
+    // The first snapshot of the watch may be older than this one, from before the session.
+    let since = snapshot.arrays.iter().filter_map(|array| array.taken_at).max().unwrap_or_default();
+    let waited = patience.wait(wait::until_equivalent(link, &pairs, since, progress)).await?;
     match wait::told(&waited) {
         None => Ok(None),
         Some((_, exit, text)) => Err(Trouble::new(exit, format!("no backup was taken: {text}"))),
