@@ -390,7 +390,7 @@ impl<'a> PlanDocument<'a> {
             verb: item.verb,
             volume: VolumeRef::new(item.volume, snapshot),
             steps: &item.steps,
-            texts: item.steps.iter().map(|step| super::plan_text::step(step, snapshot)).collect(),
+            texts: item.steps.iter().map(|step| crate::model::plan::words::step(step, snapshot)).collect(),
             commands,
             notices: &item.notices,
             confirmation: item.confirmation.as_ref(),

@@ -4,11 +4,11 @@ use super::arguments::{History, HistoryVerb};
 use super::change::{self, Then};
 use super::document::GenerationEntry;
 use super::link::{House, Link, Need, unexpected};
-use super::plan_text::{place, state_text};
 use super::table::{Lean, Table};
 use super::wait::Patience;
 use super::{Exit, Trouble, json, names, times};
 use crate::engine::protocol::{Answer, Ask};
+use crate::model::plan::words::place;
 use crate::model::records::{PastGeneration, ReleaseReason};
 use crate::model::request::Action;
 use crate::model::snapshot::Snapshot;
@@ -93,7 +93,7 @@ fn state(past: &PastGeneration) -> String {
     let generation = &past.generation;
     let mut words = Vec::new();
     match past.released {
-        None => words.push(state_text(&generation.state)),
+        None => words.push(generation.state.to_string()),
         Some((at, why)) => {
             let why = match why {
                 ReleaseReason::Retention => "pushed out",

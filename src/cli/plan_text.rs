@@ -2,10 +2,7 @@
 
 use super::{request_line, times};
 use crate::engine::protocol::PlannedAnswer;
-use crate::model::identity::VolumeId;
-use crate::model::plan::{PlanItem, PlanStep, Refusal};
-use crate::model::records::{GenerationState, Policy, ReleaseReason};
-use crate::model::session::Pair;
+use crate::model::plan::{PlanItem, Refusal, words};
 use crate::model::snapshot::{Ready, Snapshot};
 use crate::model::untrusted::Untrusted;
 use std::fmt::Write;
@@ -34,7 +31,7 @@ pub fn plan(planned: &PlannedAnswer, snapshot: &Snapshot) -> String {
 fn item_lines(out: &mut String, item: &PlanItem, commands: &[String], snapshot: &Snapshot) {
     let _ = writeln!(out, "  {} {}", item.verb, snapshot.label(item.volume));
     for step in &item.steps {
-        let _ = writeln!(out, "    - {}", self::step(step, snapshot));
+        let _ = writeln!(out, "    - {}", words::step(step, snapshot));
     }
     for command in commands {
         let _ = writeln!(out, "      $ {}", Untrusted::new(command.as_str()).escaped());
@@ -42,90 +39,6 @@ fn item_lines(out: &mut String, item: &PlanItem, commands: &[String], snapshot: 
     for notice in &item.notices {
         let _ = writeln!(out, "    ! {} ({})", sentence(&notice.text), notice.code);
     }
-}
-
-/// One step in words.
-pub fn step(step: &PlanStep, snapshot: &Snapshot) -> String {
-    match step {
-        PlanStep::StartFull { pair, blocks, .. } => format!("copy everything, {blocks}, {}", arrow(*pair, snapshot)),
-        PlanStep::Resume { pair, difference } => {
-            let much = difference.map_or_else(|| "as much as differs".to_owned(), |blocks| blocks.to_string());
-            format!("copy the difference, {much}, {}", arrow(*pair, snapshot))
-        }
-        PlanStep::Suspend { pairs, force } => {
-            let all: Vec<String> = pairs.iter().map(|pair| arrow(*pair, snapshot)).collect();
-            let instant = if pairs.len() > 1 { " at one instant" } else { "" };
-            format!("suspend{}{instant} {}", forced(*force), all.join(", "))
-        }
-        PlanStep::Stop { pair, force } => format!("end the session{} {}", forced(*force), arrow(*pair, snapshot)),
-        PlanStep::StopLeftOver { pair } => {
-            format!("end what the target's box has left of the session {}", arrow(*pair, snapshot))
-        }
-        PlanStep::Record { generations } => {
-            let each = generations.iter().map(|new| {
-                let version = snapshot.transaction_volume(new.transaction_volume).map(|view| view.volume.next_version);
-                let version = version.map_or_else(String::new, |version| format!(" {version}"));
-                format!(
-                    "generation{version} of {} on {}",
-                    snapshot.label(new.transaction_volume),
-                    place(new.backup_volume, snapshot)
-                )
-            });
-            format!("record {}", each.collect::<Vec<_>>().join(", "))
-        }
-        PlanStep::GiveUp { transaction_volume, version, backup_volume, why } => {
-            let why = match why {
-                ReleaseReason::Retention => "pushed out by the policy",
-                ReleaseReason::Deleted => "as asked",
-                ReleaseReason::Overwritten => "its volume is overwritten",
-                ReleaseReason::Reconciled => "as reconciled",
-            };
-            let (owner, volume) = (snapshot.label(*transaction_volume), place(*backup_volume, snapshot));
-            format!("give up {version} of {owner} on {volume}: {why}")
-        }
-        PlanStep::Hook { argv, volume, .. } => {
-            let argv: Vec<String> = argv.iter().map(|word| Untrusted::new(word.as_str()).escaped()).collect();
-            format!("run {} for {}", argv.join(" "), snapshot.label(*volume))
-        }
-        PlanStep::SetPolicy { policy, .. } => format!("set the policy: {}", policy_text(*policy)),
-        PlanStep::RegisterTransaction { volume } => {
-            format!(
-                "register {}, {}, as transaction volume {}",
-                snapshot.location(volume.id),
-                volume.blocks,
-                volume.name
-            )
-        }
-        PlanStep::RegisterBackup { volume } => {
-            let name = volume.name.as_ref().map_or_else(String::new, |name| format!(" as {name}"));
-            format!("register {}, {}, in the pool{name}", snapshot.location(volume.id), volume.blocks)
-        }
-        PlanStep::Unregister { volume } => format!("take {} out of the site", place(*volume, snapshot)),
-        PlanStep::Hold { version, why: Some(why), .. } => format!("hold {version}: {}", why.escaped()),
-        PlanStep::Hold { version, why: None, .. } => format!("hold {version} no longer"),
-        PlanStep::SetGenerationState { version, state, .. } => format!("mark {version} {}", state_text(state)),
-    }
-}
-
-/// `valid`, or what is the matter.
-pub fn state_text(state: &GenerationState) -> String {
-    let escaped = |why: &String| Untrusted::new(why.as_str()).escaped();
-    match state {
-        GenerationState::Valid => "valid".to_owned(),
-        GenerationState::InDoubt(why) => format!("in doubt: {}", escaped(why)),
-        GenerationState::NeedsAttention(why) => format!("needs attention: {}", escaped(why)),
-    }
-}
-
-/// `3 generations, every 1 day, suspend`.
-pub fn policy_text(policy: Policy) -> String {
-    let plural = |count: u16, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-    format!(
-        "{}, every {}, {}",
-        plural(policy.generations, "generation", "generations"),
-        plural(policy.interval_days, "day", "days"),
-        policy.mode
-    )
 }
 
 /// Reason, near misses and remedies; lines after the first are indented.
@@ -155,20 +68,6 @@ pub fn refusal(refusal: &Refusal, snapshot: &Snapshot) -> String {
         let _ = write!(out, "\n  way on: {}{warning}{line}", escaped(&remedy.label));
     }
     out
-}
-
-/// A name with its place, where they differ.
-pub fn place(id: VolumeId, snapshot: &Snapshot) -> String {
-    let (label, location) = (snapshot.label(id), snapshot.location(id));
-    if label == location { location } else { format!("{label} ({location})") }
-}
-
-fn arrow(pair: Pair, snapshot: &Snapshot) -> String {
-    format!("{} {} -> {}", pair.kind, snapshot.label(pair.source), place(pair.target, snapshot))
-}
-
-fn forced(force: bool) -> &'static str {
-    if force { " with force" } else { "" }
 }
 
 /// Reasons may quote what an array or a person wrote.

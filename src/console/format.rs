@@ -131,11 +131,6 @@ pub fn left(blocks: Blocks) -> String {
     if bytes >= 10 * MIB { iec(bytes / MIB * MIB) } else { iec(bytes) }
 }
 
-/// `1 volume`, `3 volumes`.
-pub fn count(number: usize, one: &str, many: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

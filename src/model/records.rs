@@ -6,7 +6,7 @@
 use super::actor::Actor;
 use super::identity::{BoxId, Name, VolumeId};
 use super::session::Pair;
-use super::units::{Blocks, Timestamp, Version};
+use super::units::{Blocks, Timestamp, Version, count};
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -47,6 +47,18 @@ impl Policy {
     pub const MOST_DAYS: u16 = 366;
 }
 
+/// `3 generations, every day, mode suspend`.
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = count(self.generations.into(), "generation", "generations");
+        let mode = self.mode;
+        match self.interval_days {
+            1 => write!(f, "{kept}, every day, mode {mode}"),
+            days => write!(f, "{kept}, every {days} days, mode {mode}"),
+        }
+    }
+}
+
 /// A registered volume that holds live data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransactionVolume {
@@ -78,6 +90,18 @@ pub enum GenerationState {
     InDoubt(String),
     /// It exists, but something after it failed (a post-hook): nothing is given up until that is cleared.
     NeedsAttention(String),
+}
+
+/// `valid`, or what is the matter; an array's words in it are escaped.
+impl fmt::Display for GenerationState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let escaped = |why: &String| Untrusted::new(why.as_str()).escaped();
+        match self {
+            Self::Valid => f.write_str("valid"),
+            Self::InDoubt(why) => write!(f, "in doubt: {}", escaped(why)),
+            Self::NeedsAttention(why) => write!(f, "needs attention: {}", escaped(why)),
+        }
+    }
 }
 
 /// One kept backup.

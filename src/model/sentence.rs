@@ -7,6 +7,7 @@ use super::records::{GenerationState, OperationEnd, ReleaseReason};
 use super::request::VolumeRole;
 use super::session::ErrorByte;
 use super::snapshot::{EventLine, TransactionState};
+use super::units::count;
 
 /// The line for an event. `label` gives a volume's name for people.
 pub fn line(event: &Event, label: &dyn Fn(VolumeId) -> String) -> EventLine {
@@ -78,16 +79,11 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             format!("{}: {version} is no longer held", label(*volume))
         }
         EventKind::GenerationStateSet { volume, version, state } => {
-            let state = match state {
-                GenerationState::Valid => "is valid".to_owned(),
-                GenerationState::InDoubt(why) => format!("is in doubt: {why}"),
-                GenerationState::NeedsAttention(why) => format!("needs attention: {why}"),
-            };
-            format!("{}: {version} {state}", label(*volume))
+            let is = if matches!(state, GenerationState::NeedsAttention(_)) { "" } else { "is " };
+            format!("{}: {version} {is}{state}", label(*volume))
         }
         EventKind::PolicySet { volume, policy } => {
-            let (generations, days) = (policy.generations, policy.interval_days);
-            format!("{}: policy set to {generations} generations, every {days} days, {}", label(*volume), policy.mode)
+            format!("{}: policy set to {policy}", label(*volume))
         }
         EventKind::VolumeAdded { volume, role, .. } => {
             let role = match role {
@@ -105,8 +101,7 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             format!("{}: another program ({}) made a {kind} session", label(pair.source), requestor.escaped())
         }
         EventKind::Overdue { volume, days } => {
-            let plural = if *days == 1 { "" } else { "s" };
-            format!("{}: backup overdue by {days} day{plural}", label(*volume))
+            format!("{}: backup overdue by {}", label(*volume), count(*days as usize, "day", "days"))
         }
         EventKind::ArrayUnreachable { array, why } => format!("{array} does not answer: {}", why.escaped()),
         EventKind::ArrayReachable { array } => format!("{array} answers"),

@@ -38,6 +38,11 @@ impl fmt::Display for Blocks {
     }
 }
 
+/// `1 volume`, `3 volumes`.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
+
 /// Bytes in IEC units: whole numbers from ten on and for exact values, one decimal below.
 pub fn iec(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

@@ -1,7 +1,7 @@
 //! All about one row: figures, records, and the array's own words.
 
 use super::super::app::App;
-use super::super::format::{count, rate};
+use super::super::format::rate;
 use super::super::judge::Subject;
 use super::super::view::sessions;
 use super::{Body, Content, keys_line};
@@ -9,6 +9,7 @@ use crate::model::identity::VolumeId;
 use crate::model::records::{Generation, GenerationState};
 use crate::model::session::{Automation, TransferMode};
 use crate::model::snapshot::{Due, Halves, Ready, SessionView, Snapshot};
+use crate::model::units::count;
 
 pub fn content(app: &App, subject: Subject, width: usize) -> Content {
     let mut body = Body::new(width);
@@ -47,9 +48,7 @@ fn transaction_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut B
     body.field("size", &format!("{}, {} blocks", volume.blocks, volume.blocks.0), dim, text);
     let policy = match volume.policy {
         None => "none".to_owned(),
-        Some(policy) => {
-            format!("{} generations, every {} days, mode {}", policy.generations, policy.interval_days, policy.mode)
-        }
+        Some(policy) => policy.to_string(),
     };
     body.field("policy", &policy, dim, text);
     body.field("kept", &format!("{}; the next one is {}", view.kept, volume.next_version), dim, text);
@@ -186,12 +185,8 @@ fn describe_generation(app: &App, snapshot: &Snapshot, generation: &Generation, 
     body.field("on", &snapshot.location(generation.backup_volume), dim, text);
     body.field("size", &generation.blocks.to_string(), dim, text);
     body.field("mode", &generation.mode.to_string(), dim, text);
-    let (state, style) = match &generation.state {
-        GenerationState::Valid => ("valid".to_owned(), text),
-        GenerationState::InDoubt(why) => (format!("in doubt: {why}"), app.look.theme.warning),
-        GenerationState::NeedsAttention(why) => (format!("needs attention: {why}"), app.look.theme.warning),
-    };
-    body.field("state", &state, dim, style);
+    let style = if generation.state == GenerationState::Valid { text } else { app.look.theme.warning };
+    body.field("state", &generation.state.to_string(), dim, style);
     if let Some(why) = &generation.held {
         body.field("held", &why.escaped(), dim, text);
     }

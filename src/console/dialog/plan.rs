@@ -4,6 +4,7 @@ use super::super::app::App;
 use super::super::keys::Command;
 use super::{Body, Content, keys_line, words};
 use crate::engine::protocol::PlannedAnswer;
+use crate::model::plan::words as plan_words;
 use crate::model::request::Request;
 use ratatui::text::{Line, Span};
 use tui_input::Input;
@@ -103,6 +104,12 @@ pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
     }
     body.gap();
     let several = plan.items().len() + plan.refused().len() > 1;
+    if let ([item], false) = (plan.items(), several)
+        && let Some(now) = words::situation(snapshot, item.volume)
+    {
+        body.text(0, &now, theme.dim);
+        body.gap();
+    }
     for (index, item) in plan.items().iter().enumerate() {
         if several {
             body.text(0, &words::item_name(snapshot, item), theme.title);
@@ -110,7 +117,7 @@ pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
         let indent = if several { 2 } else { 0 };
         for (number, step) in item.steps.iter().enumerate() {
             let lead = format!("{} ", number + 1);
-            body.hanging(indent, &lead, &words::step_words(snapshot, step), theme.dim, theme.text);
+            body.hanging(indent, &lead, &plan_words::step(step, snapshot), theme.dim, theme.text);
         }
         for command in answer.commands.get(index).into_iter().flatten() {
             body.hanging(indent + 2, "$ ", command, theme.frame, theme.dim);

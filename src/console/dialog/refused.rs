@@ -64,7 +64,11 @@ pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
         ([one], Some(snapshot)) => format!("Refused - {verb}: {}", snapshot.label(*one)),
         _ => format!("Refused - {verb}"),
     };
-    let keys: &[(&str, &str)] =
-        if refusal.remedies.is_empty() { &[("Esc", "back")] } else { &[("1-9", "take that way"), ("Esc", "back")] };
+    let ways = match refusal.remedies.len() {
+        0 | 1 => "1".to_owned(),
+        several => format!("1-{}", several.min(9)),
+    };
+    let keys = [(ways.as_str(), "take that way"), ("Esc", "back")];
+    let keys = if refusal.remedies.is_empty() { &keys[1..] } else { &keys };
     Content { title, body, bottom: vec![keys_line(app, keys)], typing: None, loud: false }
 }

@@ -1,18 +1,18 @@
 //! Sentences about plans and their steps.
 
 use super::super::app::App;
-use super::super::format::count;
-use crate::model::plan::{HookPhase, Plan, PlanItem, PlanStep, Refusal};
-use crate::model::records::{GenerationState, ReleaseReason};
+use super::super::view::sessions;
+use crate::model::identity::VolumeId;
+use crate::model::plan::{Plan, PlanItem, Refusal, words};
 use crate::model::request::Verb;
-use crate::model::session::CopyKind;
-use crate::model::snapshot::{Ready, Snapshot};
+use crate::model::snapshot::{Ready, SessionView, Snapshot, TransactionState};
+use crate::model::units::{Progress, count};
 use std::fmt::Write as _;
 
 /// A plan's first item in one line, for the hint under the keys.
 pub fn in_short(snapshot: &Snapshot, plan: &Plan) -> String {
     let Some(item) = plan.items().first() else { return "nothing to do".to_owned() };
-    let steps: Vec<String> = item.steps.iter().map(|step| step_words(snapshot, step)).collect();
+    let steps: Vec<String> = item.steps.iter().map(|step| words::step(step, snapshot)).collect();
     steps.join("; ")
 }
 
@@ -44,79 +44,25 @@ pub fn verb_noun(verb: Verb) -> &'static str {
     }
 }
 
-/// A step as half a sentence, beginning with what is done.
-pub fn step_words(snapshot: &Snapshot, step: &PlanStep) -> String {
-    let label = |id| snapshot.label(id);
-    match step {
-        PlanStep::StartFull { pair, blocks, .. } => {
-            let kind = pair.kind;
-            let far = if kind == CopyKind::Rec { ", on another box" } else { "" };
-            format!("copy all {blocks} to {} ({kind}{far})", label(pair.target))
-        }
-        PlanStep::Resume { pair, difference: Some(difference) } => {
-            format!("copy the difference, {difference}, to {}", label(pair.target))
-        }
-        PlanStep::Resume { pair, difference: None } => format!("copy the difference to {}", label(pair.target)),
-        PlanStep::Suspend { pairs, force } => {
-            let targets: Vec<String> = pairs.iter().map(|pair| label(pair.target)).collect();
-            let how = if *force { " by force" } else { "" };
-            let together = if pairs.len() > 1 { ", all at one instant" } else { "" };
-            format!("suspend {}{how}{together}", targets.join(", "))
-        }
-        PlanStep::Stop { pair, force } => {
-            let how = if *force { " by force" } else { "" };
-            format!("end the session to {}{how}", label(pair.target))
-        }
-        PlanStep::StopLeftOver { pair } => format!("end what is left over of the session to {}", label(pair.target)),
-        PlanStep::Record { generations } => {
-            let records: Vec<String> = generations
-                .iter()
-                .map(|new| {
-                    let next = snapshot.transaction_volume(new.transaction_volume).map(|view| view.volume.next_version);
-                    let version = next.map_or_else(|| "a generation".to_owned(), |next| next.to_string());
-                    format!("{version} on {}", label(new.backup_volume))
-                })
-                .collect();
-            format!("record {}", records.join(", "))
-        }
-        PlanStep::GiveUp { version, backup_volume, why, .. } => {
-            let why = match why {
-                ReleaseReason::Retention => "the oldest",
-                ReleaseReason::Deleted => "as asked",
-                ReleaseReason::Overwritten => "it is overwritten",
-                ReleaseReason::Reconciled => "reconciled",
-            };
-            format!("give up {version} on {} ({why})", label(*backup_volume))
-        }
-        PlanStep::Hook { phase, argv, .. } => {
-            let when = match phase {
-                HookPhase::BeforeBackup => "before the backup",
-                HookPhase::AfterBackup => "after the backup",
-                HookPhase::BeforeRestore => "before the restore",
-                HookPhase::AfterRestore => "after the restore",
-            };
-            format!("run {} {when}", argv.first().map_or("a script", String::as_str))
-        }
-        PlanStep::SetPolicy { policy, .. } => format!(
-            "keep {}, every {}, mode {}",
-            count(usize::from(policy.generations), "generation", "generations"),
-            count(usize::from(policy.interval_days), "day", "days"),
-            policy.mode
-        ),
-        PlanStep::RegisterTransaction { volume } => format!("register {} as a transaction volume", volume.name),
-        PlanStep::RegisterBackup { volume } => format!("add {} to the backup pool", snapshot.location(volume.id)),
-        PlanStep::Unregister { volume } => format!("take {} out of the site", label(*volume)),
-        PlanStep::Hold { version, why: Some(why), .. } => format!("hold {version}: {}", why.escaped()),
-        PlanStep::Hold { version, why: None, .. } => format!("hold {version} no longer"),
-        PlanStep::SetGenerationState { version, state, .. } => {
-            let state = match state {
-                GenerationState::Valid => "valid".to_owned(),
-                GenerationState::InDoubt(why) => format!("in doubt: {why}"),
-                GenerationState::NeedsAttention(why) => format!("in need of attention: {why}"),
-            };
-            format!("mark {version} as {state}")
-        }
-    }
+/// How a transaction volume stands before its plan runs.
+pub fn situation(snapshot: &Snapshot, volume: VolumeId) -> Option<String> {
+    let view = snapshot.transaction_volume(volume)?;
+    let target = |session: &SessionView| words::place(session.pair.target, snapshot);
+    let session = sessions::governing(snapshot, volume);
+    let state = match (view.state, session) {
+        (TransactionState::Equivalent, Some(session)) => format!("equivalent with {}", target(session)),
+        (TransactionState::Copying, Some(session)) => match session.progress.and_then(Progress::percent) {
+            Some(percent) => format!("{percent} copied to {}", target(session)),
+            None => format!("being copied to {}", target(session)),
+        },
+        (TransactionState::None, _) => "without a copy".to_owned(),
+        (state, _) => state.to_string(),
+    };
+    let kept = match view.volume.policy {
+        Some(policy) => format!("{} of {}", view.kept, count(policy.generations.into(), "generation", "generations")),
+        None => count(view.kept.into(), "generation", "generations"),
+    };
+    Some(format!("Now: {}, {state}; {kept} kept.", view.volume.blocks))
 }
 
 /// What an item is about.

@@ -176,7 +176,9 @@ fn other_signs_and_colours() {
     insta::assert_snapshot!("plain-ascii", with(ThemeName::Plain, GlyphMode::Ascii).screen());
     insta::assert_snapshot!("sixteen-safe", with(ThemeName::Sixteen, GlyphMode::Safe).screen());
     insta::assert_snapshot!("light", with(ThemeName::Light, GlyphMode::Unicode).screen());
-    let read_only = Desk::new(Settings { read_only: true, ..Settings::default() }, MIDDLE);
+    let mut real = fixture::demo();
+    real.site.demo = false;
+    let read_only = Desk::on(real, Settings { read_only: true, ..Settings::default() }, MIDDLE);
     insta::assert_snapshot!("read-only", read_only.screen());
 }
 

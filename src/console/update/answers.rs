@@ -5,12 +5,12 @@ use super::super::dialog::Dialog;
 use super::super::dialog::plan::{Note, PlanDialog, Stage};
 use super::super::dialog::refused::RefusedDialog;
 use super::super::dialog::text::TextDialog;
-use super::super::format::count;
 use super::{ask, tell};
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::plan::Refusal;
 use crate::model::records::OperationId;
 use crate::model::snapshot::Severity;
+use crate::model::units::count;
 use std::fmt::Write as _;
 
 /// Takes an answer. One whose dialog is gone, or that asked again meanwhile, concerns nobody.

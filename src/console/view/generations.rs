@@ -60,17 +60,17 @@ fn standing(canvas: &Canvas, snapshot: &Snapshot, generation: &Generation) -> (&
     let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
     let pair = Pair::new(generation.transaction_volume, generation.backup_volume);
     let resumable = generation.mode == BackupMode::Suspend && snapshot.session(&pair).is_some();
-    let (sign, mut text, style) = match &generation.state {
-        GenerationState::Valid if resumable => (glyphs.suspended_generation, "valid, resumable".to_owned(), theme.text),
-        GenerationState::Valid => (glyphs.generation, "valid".to_owned(), theme.text),
-        GenerationState::InDoubt(why) => (glyphs.unknown, format!("in doubt: {why}"), theme.warning),
-        GenerationState::NeedsAttention(why) => (glyphs.attention, format!("needs attention: {why}"), theme.warning),
+    let (sign, style) = match &generation.state {
+        GenerationState::Valid if resumable => (glyphs.suspended_generation, theme.text),
+        GenerationState::Valid => (glyphs.generation, theme.text),
+        GenerationState::InDoubt(_) => (glyphs.unknown, theme.warning),
+        GenerationState::NeedsAttention(_) => (glyphs.attention, theme.warning),
     };
-    if let Some(why) = &generation.held {
-        let _ = write!(text, ", held: {}", why.escaped());
-    }
-    if generation.provisioned {
-        text.push_str(", provisioned");
+    let mut text = generation.state.to_string();
+    match &generation.held {
+        Some(why) => _ = write!(text, ", held: {}", why.escaped()),
+        None if resumable && generation.state == GenerationState::Valid => text.push_str(", resumable"),
+        None => {}
     }
     (sign, text, style)
 }

@@ -67,10 +67,12 @@ fn link(app: &App, canvas: &Canvas) -> Option<Part> {
 fn site(app: &App, snapshot: &Snapshot, canvas: &Canvas, parts: &mut Vec<Part>) {
     let theme = canvas.look.theme;
     let wide = app.size.0 >= 100;
-    parts.push(Part::new(4, if wide { 2 } else { 1 }, snapshot.site.name.clone(), theme.title));
+    let gap = if wide { 2 } else { 1 };
     if snapshot.site.demo {
-        let text = if wide { format!("{} demonstration site", canvas.look.glyphs.dot) } else { "DEMO".to_owned() };
-        parts.push(Part::new(0, 1, text, theme.demo));
+        // It has no other name than what it is, and that is never dropped.
+        parts.push(Part::new(0, gap, if wide { "demonstration site" } else { "DEMO" }, theme.demo));
+    } else {
+        parts.push(Part::new(4, gap, snapshot.site.name.clone(), theme.title));
     }
     if app.settings.read_only {
         parts.push(Part::new(3, 2, "read-only", theme.warning));

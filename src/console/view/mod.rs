@@ -69,11 +69,10 @@ fn draw(app: &App, canvas: &mut Canvas, area: Rect) -> Option<Position> {
 /// The selected row, laid over what it shows.
 fn highlight(canvas: &mut Canvas, row: Rect, focused: bool) {
     let theme = canvas.look.theme;
-    canvas.overlay(row, if focused { theme.selected } else { theme.selected_unfocused });
-    if focused {
-        let style = theme.cursor.patch(theme.selected);
-        canvas.put(row.x, row.y, canvas.look.glyphs.cursor, style);
-    }
+    let (background, cursor) =
+        if focused { (theme.selected, theme.cursor) } else { (theme.selected_unfocused, theme.key_off) };
+    canvas.overlay(row, background);
+    canvas.put(row.x, row.y, canvas.look.glyphs.cursor, cursor.patch(background));
 }
 
 /// A pane's area inside its frame, or all of it on a narrow screen.

@@ -1,7 +1,7 @@
 //! The main table: the transaction volumes, how each stands, when it is ready, what is kept, what is due.
 
 use super::super::app::{App, Pane};
-use super::super::format::{count, left, rate};
+use super::super::format::{left, rate};
 use super::super::picture::{Order, Picture, is_moving};
 use super::canvas::{Canvas, Column, Place, fit};
 use super::{highlight, pane, sessions};
@@ -77,7 +77,7 @@ pub fn chosen(app: &App, picture: &Picture) -> Vec<String> {
         parts.push("problems only".to_owned());
     }
     if !app.marks.is_empty() {
-        parts.push(count(app.marks.len(), "marked", "marked"));
+        parts.push(format!("{} marked", app.marks.len()));
     }
     parts
 }

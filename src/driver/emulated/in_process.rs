@@ -94,7 +94,10 @@ impl Driver for InProcess {
 /// The embedded array's commands, in its own notation.
 pub fn describe(command: &Command) -> Vec<String> {
     let line = |pair: &crate::model::session::Pair| {
-        let mut line = format!("embedded: {} {} {} {}", command.verb(), pair.kind, pair.source, pair.target);
+        // A copy inside one box names the box once.
+        let near = pair.source.box_id == pair.target.box_id;
+        let target = if near { pair.target.olu.to_string() } else { pair.target.to_string() };
+        let mut line = format!("embedded: {} {} {} {target}", command.verb(), pair.kind, pair.source);
         match command {
             Command::Suspend { force, together, .. } => {
                 line += if *force { " force" } else { "" };

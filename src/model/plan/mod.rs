@@ -14,6 +14,7 @@ mod registry;
 mod rules;
 mod suspend;
 mod synchronize;
+pub mod words;
 
 pub use registry::{PoolSize, pool_sizes};
 pub use rules::{available, plan};

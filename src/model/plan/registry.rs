@@ -10,7 +10,7 @@ use crate::model::records::{BackupMode, BackupVolume, Policy, ReleaseReason, Tra
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::Pair;
 use crate::model::snapshot::{BackupState, Snapshot};
-use crate::model::units::{Blocks, Version};
+use crate::model::units::{Blocks, Version, count};
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ fn warn_of_pool(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
     if have < needed {
         let text = format!(
             "{} of {blocks} missing: {} needs {own}, all volumes of this size together {needed}, the pool has {have}",
-            count(needed - have, "backup volume"),
+            count(needed - have, "backup volume", "backup volumes"),
             case.name()
         );
         item.notice(Code::POOL_TOO_SMALL_FOR_POLICY, text);
@@ -67,14 +67,10 @@ fn warn_of_sessions(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
         let text = format!(
             "{} needs {} and other programs have {foreign}; the array grants a source volume {limit}",
             case.name(),
-            count(own, "session")
+            count(own, "session", "sessions")
         );
         item.notice(Code::TOO_MANY_SESSIONS_FOR_POLICY, text);
     }
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 pub(super) fn register(
@@ -157,14 +153,14 @@ pub(super) fn unregister(snapshot: &Snapshot, request: &Request, id: VolumeId) -
             if sessions > 0 {
                 let action = Action::Cancel { volumes: vec![id], scope: CancelScope::All };
                 return in_use(
-                    count(sessions, "session"),
+                    count(sessions, "session", "sessions"),
                     vec![Remedy::new(format!("end all sessions of {label}"), action)],
                 );
             }
             if let Some(oldest) = snapshot.generations_of(id).first() {
                 let action = Action::DeleteGeneration { volume: id, version: oldest.version };
                 let remedy = Remedy::destroying(format!("delete {} of {label}", oldest.version), action);
-                return in_use(count(kept, "generation"), vec![remedy]);
+                return in_use(count(kept, "generation", "generations"), vec![remedy]);
             }
         }
         VolumeRole::Backup => {
