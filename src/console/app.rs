@@ -362,6 +362,7 @@ impl App {
         match self.dialogs.last() {
             Some(Dialog::Plan(plan)) => !plan.armed && plan.answer().is_some(),
             Some(Dialog::Prompt(prompt)) => !prompt.armed,
+            Some(Dialog::Policy(form)) => !form.armed,
             _ => false,
         }
     }

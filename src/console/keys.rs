@@ -37,6 +37,7 @@ pub enum Command {
     ForceStop,
     Delete,
     Hold,
+    Policy,
     Up,
     Down,
     PageUp,
@@ -62,6 +63,13 @@ pub enum Command {
     ToShell,
     Quit,
     Agree,
+}
+
+impl Command {
+    /// Whether it asks the engine for something, and so shows a plan first.
+    pub fn is_verb(self) -> bool {
+        TABLE.iter().any(|entry| entry.command == self && entry.group == Group::Verbs)
+    }
 }
 
 /// Where an entry stands in the help.
@@ -125,6 +133,7 @@ pub static TABLE: &[Entry] = &[
     entry(Command::ForceStop, "force-stop", &[Key::Char('x')], Group::Verbs, ("", 0), "end a session on the array, whatever state it is in"),
     entry(Command::Delete, "delete", &[Key::Char('d')], Group::Verbs, ("", 0), "delete the selected generation (in generations and pool)"),
     entry(Command::Hold, "hold", &[Key::Char('p')], Group::Verbs, ("", 0), "protect the selected generation from being given up, or no longer"),
+    entry(Command::Policy, "policy", &[Key::Char('e')], Group::Verbs, ("", 0), "edit the policy: generations kept, days between backups, suspend or dissolve"),
     entry(Command::Up, "up", &[Key::Up, Key::Char('k')], Group::Moving, ("", 0), "one row up"),
     entry(Command::Down, "down", &[Key::Down, Key::Char('j')], Group::Moving, ("", 0), "one row down"),
     entry(Command::PageUp, "page-up", &[Key::PageUp, Key::Ctrl('b')], Group::Moving, ("", 0), "one page up"),

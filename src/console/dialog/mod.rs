@@ -3,6 +3,7 @@
 pub mod details;
 pub mod help;
 pub mod plan;
+pub mod policy;
 pub mod prompt;
 pub mod refused;
 pub mod text;
@@ -14,6 +15,7 @@ use super::judge::Subject;
 use super::view::canvas::{Canvas, wrap};
 use crate::model::identity::VolumeId;
 use plan::PlanDialog;
+use policy::PolicyForm;
 use prompt::Prompt;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
@@ -31,6 +33,7 @@ pub enum Dialog {
     Plan(Box<PlanDialog>),
     Refused(Box<RefusedDialog>),
     Prompt(Box<Prompt>),
+    Policy(PolicyForm),
     Text(TextDialog),
 }
 
@@ -79,6 +82,12 @@ impl Body {
         self.hanging(1, &format!("{label:<16}"), value, label_style, style);
     }
 
+    /// Blank lines up to so many lines.
+    pub fn at_least(&mut self, lines: usize) {
+        let lines = lines.max(self.lines.len());
+        self.lines.resize(lines, Line::default());
+    }
+
     pub fn gap(&mut self) {
         if self.lines.last().is_some_and(|line| line.width() > 0) {
             self.lines.push(Line::default());
@@ -95,6 +104,7 @@ fn content(app: &App, dialog: &Dialog, width: usize) -> Content {
         Dialog::Plan(plan) => plan::content(app, plan, width),
         Dialog::Refused(refused) => refused::content(app, refused, width),
         Dialog::Prompt(prompt) => prompt::content(app, prompt, width),
+        Dialog::Policy(form) => policy::content(app, form, width),
         Dialog::Text(text) => text::content(app, text, width),
     }
 }
@@ -106,7 +116,7 @@ impl Dialog {
             Self::Plan(plan) => Some(&mut plan.scroll),
             Self::Refused(refused) => Some(&mut refused.scroll),
             Self::Text(text) => Some(&mut text.scroll),
-            Self::Prompt(_) => None,
+            Self::Prompt(_) | Self::Policy(_) => None,
         }
     }
 
@@ -116,7 +126,7 @@ impl Dialog {
             Self::Plan(plan) => plan.scroll,
             Self::Refused(refused) => refused.scroll,
             Self::Text(text) => text.scroll,
-            Self::Prompt(_) => 0,
+            Self::Prompt(_) | Self::Policy(_) => 0,
         }
     }
 
@@ -125,6 +135,7 @@ impl Dialog {
         match self {
             Self::Help { .. } => 100,
             Self::Prompt(_) => 64,
+            Self::Policy(_) => 76,
             _ => 92,
         }
     }

@@ -9,7 +9,7 @@ use crate::console::keys::{Key, TABLE};
 use crate::console::picture::Order;
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::plan::plan;
-use crate::model::records::OperationId;
+use crate::model::records::{BackupMode, OperationId, Policy};
 use crate::model::request::{Action, Request};
 use crate::model::snapshot::TransactionState;
 use proptest::prelude::*;
@@ -103,6 +103,24 @@ fn a_plan_that_changed_after_agreement_is_shown_and_nothing_ran() {
 
 fn start(olu: u32) -> Request {
     Request::new(Action::Start { volumes: vec![one(olu)], targets: Vec::new(), together: false })
+}
+
+#[test]
+fn a_policy_is_edited_and_then_planned_like_everything_else() {
+    let mut desk = desk();
+    desk.at("demo-ora02").types("e");
+    assert!(desk.text().contains("Policy: demo-ora02"));
+    desk.types("5").keys([Key::Tab, Key::Right, Key::Tab, Key::Right]).keys([Key::Enter]);
+    desk.answer();
+    let Action::SetPolicy { volume, policy } = &plan_dialog(&desk).request.action else { panic!() };
+    assert_eq!(
+        (*volume, *policy),
+        (one(0x11), Policy { generations: 5, interval_days: 2, mode: BackupMode::Dissolve })
+    );
+    assert!(runs(&desk).is_empty(), "nothing runs before the plan is agreed to");
+    desk.tell(Msg::Drawn);
+    desk.types("Y");
+    assert_eq!(runs(&desk).len(), 1);
 }
 
 #[test]

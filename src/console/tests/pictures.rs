@@ -120,6 +120,9 @@ fn details_and_help() {
     both!("hold", |desk| {
         desk.at("demo-ora02").types("3p").types("tape");
     });
+    both!("policy", |desk| {
+        desk.at("demo-ora02").types("e7").keys([Key::Down]);
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::super::app::{App, Effect, Link, Pane};
 use super::super::dialog::Dialog;
 use super::super::dialog::plan::{PlanDialog, Stage};
+use super::super::dialog::policy::PolicyForm;
 use super::super::dialog::prompt::Prompt;
 use super::super::dialog::refused::RefusedDialog;
 use super::super::judge::{self, Subject};
@@ -38,6 +39,16 @@ pub fn verb_on(app: &mut App, command: Command, subject: Subject) -> Vec<Effect>
             let prompt = Prompt { subject, input: Input::default(), armed: false };
             app.dialogs.push(Dialog::Prompt(Box::new(prompt)));
         }
+        return Vec::new();
+    }
+    if command == Command::Policy
+        && let Some(view) = subject.owner().and_then(|owner| app.snapshot()?.transaction_volume(owner))
+    {
+        let form = PolicyForm::new(view.volume.id, view.volume.policy);
+        if app.settings.read_only {
+            return propose(app, form.request());
+        }
+        app.dialogs.push(Dialog::Policy(form));
         return Vec::new();
     }
     if let Some(request) = judge::request(command, subject) {

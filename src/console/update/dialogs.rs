@@ -13,6 +13,7 @@ pub fn arm(app: &mut App) {
     match app.dialogs.last_mut() {
         Some(Dialog::Plan(plan)) => plan.armed = plan.answer().is_some(),
         Some(Dialog::Prompt(prompt)) => prompt.armed = true,
+        Some(Dialog::Policy(form)) => form.armed = true,
         _ => {}
     }
 }
@@ -22,6 +23,7 @@ pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
     match app.dialogs.last_mut() {
         Some(Dialog::Plan(plan)) if plan.typing => return name_key(app, key),
         Some(Dialog::Prompt(_)) => return prompt_key(app, key),
+        Some(Dialog::Policy(_)) => return policy_key(app, key),
         _ => {}
     }
     if key == Key::Ctrl('c') {
@@ -156,6 +158,34 @@ fn prompt_key(app: &mut App, key: Key) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Keys in the policy form. What it says is planned like any other request before it counts.
+fn policy_key(app: &mut App, key: Key) -> Vec<Effect> {
+    let command = app.keys.command(key);
+    let Some(Dialog::Policy(form)) = app.dialogs.last_mut() else { return Vec::new() };
+    if !form.armed && !matches!(key, Key::Esc | Key::Ctrl('c')) {
+        return Vec::new();
+    }
+    match (key, command) {
+        (Key::Ctrl('c'), _) => return vec![Effect::Quit],
+        (Key::Esc, _) | (_, Some(Command::Quit)) => {
+            app.dialogs.pop();
+        }
+        (Key::Enter, _) => {
+            let request = form.request();
+            app.dialogs.pop();
+            return ask::propose(app, request);
+        }
+        (Key::Char(digit @ '0'..='9'), _) => form.digit(digit as u16 - '0' as u16),
+        (Key::Backspace, _) => form.erase(),
+        (Key::Tab, _) | (_, Some(Command::Down)) => form.next_field(),
+        (Key::BackTab, _) | (_, Some(Command::Up)) => form.previous_field(),
+        (Key::Char('+'), _) | (_, Some(Command::NextPane)) => form.more(),
+        (Key::Char('-'), _) | (_, Some(Command::PreviousPane)) => form.less(),
+        _ => {}
+    }
+    Vec::new()
+}
+
 /// A number takes a remedy: a request of its own, planned and shown like any other.
 fn remedy_key(app: &mut App, key: Key) -> Vec<Effect> {
     let Some(Dialog::Refused(refused)) = app.dialogs.last() else { return Vec::new() };
@@ -188,16 +218,7 @@ fn way_out_key(app: &mut App, subject: Subject, command: Option<Command>) -> Vec
             Vec::new()
         }
         Some(Command::Help) => main_screen::program(app, Command::Help).unwrap_or_default(),
-        Some(
-            command @ (Command::Start
-            | Command::Suspend
-            | Command::Resume
-            | Command::Backup
-            | Command::Cancel
-            | Command::ForceStop
-            | Command::Delete
-            | Command::Hold),
-        ) => ask::verb_on(app, command, subject),
+        Some(command) if command.is_verb() => ask::verb_on(app, command, subject),
         _ => Vec::new(),
     }
 }

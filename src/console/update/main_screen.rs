@@ -25,14 +25,7 @@ pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
         return Vec::new();
     }
     match command {
-        Command::Start
-        | Command::Suspend
-        | Command::Resume
-        | Command::Backup
-        | Command::Cancel
-        | Command::ForceStop
-        | Command::Delete
-        | Command::Hold => return ask::verb(app, command),
+        verb if verb.is_verb() => return ask::verb(app, verb),
         Command::Up => step(app, -1),
         Command::Down => step(app, 1),
         Command::PageUp => step(app, -page(app)),

@@ -25,8 +25,9 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
     let generations = picture.snapshot.generations_of(view.volume.id);
     if generations.is_empty() {
         let (start, backup) = (app.keys.key(Command::Start), app.keys.key(Command::Backup));
-        let how = format!("{start} synchronizes; once equivalent, {backup} makes a generation.");
-        canvas.empty(inner, &["No generation is kept yet.", &how]);
+        let synchronize = format!("{start} starts a synchronization;");
+        let back_up = format!("once it is equivalent, {backup} makes a generation.");
+        canvas.empty(inner, &["No generation is kept yet.", &synchronize, &back_up]);
         return;
     }
     let focused = app.focus == Pane::Generations;
