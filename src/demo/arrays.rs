@@ -36,7 +36,7 @@ pub fn of(declaration: &Declaration) -> Provision {
     };
     let work = |(index, workload): (usize, &super::declaration::Workload)| {
         let seed = declaration.seed + 1_000 + index as u64;
-        (workload.volume, Work { seed, bytes_per_second: workload.bytes_per_second, start: 0, end: 0 })
+        (workload.volume, Work { seed, bytes_per_second: workload.bytes_per_second, start: 0, end: workload.within })
     };
     Provision {
         arrays: declaration

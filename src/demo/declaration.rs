@@ -91,6 +91,7 @@ struct Group {
 struct DeclaredWorkload {
     volume: Name,
     rate: u64,
+    within: u64,
 }
 
 /// The demonstration site as it is when it is made.
@@ -147,6 +148,8 @@ pub struct Kept {
 pub struct Workload {
     pub volume: VolumeId,
     pub bytes_per_second: u64,
+    /// Bytes from the volume's begin that it stays within, so that differences stay differences.
+    pub within: u64,
 }
 
 /// A declaration that does not hold together: a fault of the program, told like any other.
@@ -171,10 +174,10 @@ impl Declaration {
                 .map(|volume| volume.id)
                 .ok_or_else(|| DeclarationError(format!("a workload names {name}, which is not declared")))
         };
-        let workloads = file
-            .workload
-            .iter()
-            .map(|declared| Ok(Workload { volume: of_name(&declared.volume)?, bytes_per_second: declared.rate << 10 }));
+        let workloads = file.workload.iter().map(|declared| {
+            let (bytes_per_second, within) = (declared.rate << 10, declared.within << 20);
+            Ok(Workload { volume: of_name(&declared.volume)?, bytes_per_second, within })
+        });
         Ok(Self {
             workloads: workloads.collect::<Result<_, _>>()?,
             unregistered: places.group(&file.unregistered)?,
