@@ -412,6 +412,8 @@ pub struct RefusalDocument {
     volume: Option<VolumeRef>,
     reason: String,
     near_misses: Vec<NearMiss>,
+    /// How many more there are than those.
+    near_misses_left_off: usize,
     remedies: Vec<RemedyEntry>,
     array_code: Option<String>,
     /// When what is waited for will be so, at the latest.
@@ -443,6 +445,7 @@ impl RefusalDocument {
             volume: refusal.volume.map(|id| VolumeRef::new(id, snapshot)),
             reason: refusal.reason.clone(),
             near_misses: refusal.near_misses.clone(),
+            near_misses_left_off: refusal.near_misses_left_off,
             remedies: remedies.collect(),
             array_code: refusal.array_code.clone(),
             ready_at: refusal.ready.and_then(latest),

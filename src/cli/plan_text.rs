@@ -61,6 +61,9 @@ pub fn refusal(refusal: &Refusal, snapshot: &Snapshot) -> String {
     for near in &refusal.near_misses {
         let _ = write!(out, "\n  not {}: {}", escaped(&near.name), sentence(&near.why));
     }
+    if refusal.near_misses_left_off > 0 {
+        let _ = write!(out, "\n  and {} more", refusal.near_misses_left_off);
+    }
     for remedy in &refusal.remedies {
         let warning = if remedy.destroys { ", gives data up" } else { "" };
         let line = request_line::text(&remedy.request, snapshot)

@@ -294,7 +294,7 @@ fn sizes(snapshot: &Snapshot) -> Vec<SizeRow> {
     for view in &snapshot.transaction_volumes {
         let Some(policy) = view.volume.policy else { continue };
         let has = own.get(&view.volume.id).copied().unwrap_or(0);
-        let needs = (usize::from(policy.generations) + 1).saturating_sub(has);
+        let needs = policy.backup_volumes().saturating_sub(has);
         rows.entry(view.volume.blocks).or_default().need += needs;
     }
     rows.into_iter().map(|(blocks, row)| SizeRow { blocks, ..row }).collect()

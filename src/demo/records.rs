@@ -121,6 +121,7 @@ fn last_time_at(hour: i8, now: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::records::Policy;
     use crate::model::records::Records;
 
     const NOW: Timestamp = Timestamp(1_790_000_000_000);
@@ -152,8 +153,7 @@ mod tests {
             records.backup_volumes.values().map(|volume| volume.blocks).collect::<std::collections::BTreeSet<_>>()
         {
             let volumes = records.transaction_volumes.values().filter(|volume| volume.blocks == blocks);
-            let need: usize =
-                volumes.filter_map(|volume| volume.policy).map(|policy| usize::from(policy.generations) + 1).sum();
+            let need: usize = volumes.filter_map(|volume| volume.policy).map(Policy::backup_volumes).sum();
             let have = records.backup_volumes.values().filter(|volume| volume.blocks == blocks).count();
             if need > have {
                 short.push((blocks, need - have));

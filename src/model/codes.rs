@@ -171,15 +171,9 @@ codes! {
     1311 SESSION_OF_OTHERS: "another program made this session",
         "Sessions that are not ours are shown and counted, never touched.",
         "Use the program that made it, or adopt it with `ecdeck reconcile`.";
-    1312 SEVERAL_SUSPENDED: "several sessions are suspended",
-        "The request names none of them, and which one is meant makes a difference.",
-        "Name one with --volume BV.";
     1313 NO_BACKUP_IN_THIS_MODE: "no backup in this transfer mode",
         "In stack and through mode a REC's target is no copy at one instant.",
         "Change the mode to synchronous or consistency first.";
-    1314 RESTORE_RUNNING: "a restore is running",
-        "While a restore runs, its backup volume and its target are closed to everything else.",
-        "Wait for its end.";
     1315 BACKUP_VOLUME_UNVERIFIED: "the backup volume is unverified",
         "Its session vanished without us; what is on it and who uses it is not known.",
         "`ecdeck reconcile` looks and proposes.";
@@ -252,6 +246,9 @@ codes! {
     1806 NEXT_COPY_FULL: "the next copy is a full one",
         "Ending a suspended session gives up its record of differences.",
         "Leave it suspended if the next copy should be short.";
+    1807 BOUND_NOT_USABLE: "a bound backup volume cannot be used now",
+        "A start prefers a suspended backup volume of its own, which needs only the difference.",
+        "Start again when that volume is free and its array answers, or agree to the full copy.";
     1901 CATALOGUE_UNAVAILABLE: "the catalogue cannot be written",
         "Nothing is done that could not be remembered.",
         "Free space, check the file's rights and its disk; the log names the file.";

@@ -45,6 +45,11 @@ pub struct Policy {
 impl Policy {
     pub const MOST_GENERATIONS: u16 = 99;
     pub const MOST_DAYS: u16 = 366;
+
+    /// Backup volumes that synchronized backup needs for it: one for each generation, and one that is copied to.
+    pub fn backup_volumes(self) -> usize {
+        usize::from(self.generations) + 1
+    }
 }
 
 /// `3 generations, every day, mode suspend`.

@@ -132,6 +132,13 @@ pub struct ArrayWords {
     pub phase: Untrusted,
 }
 
+/// `Active / Copying`, escaped.
+impl fmt::Display for ArrayWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} / {}", self.status.escaped(), self.phase.escaped())
+    }
+}
+
 /// The array's one-byte error code, written `0xBA`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

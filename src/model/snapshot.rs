@@ -186,7 +186,7 @@ pub enum Halves {
     /// Both boxes report it and agree, or the other one is only a little behind.
     Agree,
     /// They do not agree. The source side governs; this is the other side's story.
-    Disagree { other_status: Status, other_phase: Phase, other_taken_at: Timestamp },
+    Disagree { other_status: Status, other_phase: Phase, other_words: ArrayWords, other_taken_at: Timestamp },
     /// One box has no such session. `source_reports`: which one has it.
     Missing { source_reports: bool },
     /// The other box has not been read.
@@ -224,6 +224,11 @@ pub struct SessionView {
 impl SessionView {
     pub fn is_equivalent(&self) -> bool {
         self.status == Status::Active && self.phase == Phase::Equivalent
+    }
+
+    /// The box that governs says a word that is not known.
+    pub fn says_unknown_words(&self) -> bool {
+        self.status == Status::Unknown || self.phase == Phase::Unknown
     }
 
     /// The two halves of a REC tell different stories, or one of them is missing.

@@ -4,10 +4,10 @@ use crate::site::{Site, volume};
 use ecdeck::model::codes::Code;
 use ecdeck::model::copy::Ability;
 use ecdeck::model::identity::VolumeId;
-use ecdeck::model::plan::{Plan, PlanStep, Refusal, available, plan};
+use ecdeck::model::plan::{Plan, PlanStep, Refusal, plan};
 use ecdeck::model::records::{BackupMode, GenerationState, Policy, ReleaseReason};
 use ecdeck::model::request::{Action, CancelScope, Request, Verb, VolumeRole};
-use ecdeck::model::session::{CopyKind, Pair, Phase, RecModes, Status, TransferMode};
+use ecdeck::model::session::{ArrayWords, CopyKind, Pair, Phase, RecModes, Status, TransferMode};
 use ecdeck::model::snapshot::{Halves, SessionView, Snapshot};
 use ecdeck::model::snapshot_change::SnapshotChange;
 use ecdeck::model::units::{Blocks, Timestamp, Version};
@@ -386,18 +386,6 @@ proptest! {
     }
 
     #[test]
-    fn what_is_available_is_what_can_be_planned(drawn in drawn(), n in 0..SOURCES) {
-        let snapshot = site(&drawn).snapshot();
-        let volumes = vec![source(n)];
-        let start = Action::Start { volumes: volumes.clone(), targets: Vec::new(), together: false };
-        let backup = Action::Backup { volumes, mode: None, together: false };
-        for (verb, action) in [(Verb::Start, start), (Verb::Backup, backup)] {
-            let planned = plan(&snapshot, &Request::new(action)).map(|_| ()).map_err(|refusal| refusal.code);
-            prop_assert_eq!(available(&snapshot, source(n), verb), planned);
-        }
-    }
-
-    #[test]
     fn the_digest_is_about_what_is_agreed_to_and_nothing_else(
         drawn in drawn(), action in action(), blocks in 1..1000_u64, later in 1..1_000_000_i64
     ) {
@@ -445,6 +433,7 @@ proptest! {
             session.halves = Halves::Disagree {
                 other_status: Status::Halted,
                 other_phase: Phase::Copying,
+                other_words: ArrayWords::default(),
                 other_taken_at: Timestamp(0),
             };
         }

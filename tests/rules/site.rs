@@ -1,10 +1,11 @@
 //! A site in a few lines: records and readings that the tests put together, and the snapshot of them.
 
 use ecdeck::model::actor::Actor;
+use ecdeck::model::codes::Code;
 use ecdeck::model::copy::{Ability, Capabilities, CommandVerb};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
-use ecdeck::model::plan::{Plan, PlanItem, Refusal, plan};
+use ecdeck::model::plan::{Plan, PlanItem, PlanStep, Refusal, plan};
 use ecdeck::model::records::{
     BackupMode, BackupVolume, Change, Generation, GenerationState, OpenOperation, OperationId, OurSession, Policy,
     Records, TransactionVolume,
@@ -220,4 +221,35 @@ pub fn suspend(volume: VolumeId) -> Action {
 
 pub fn backup(volume: VolumeId, mode: Option<BackupMode>) -> Action {
     Action::Backup { volumes: vec![volume], mode, together: false }
+}
+
+pub fn steps(plan: &Plan) -> &[PlanStep] {
+    assert_eq!(plan.items().len(), 1, "{plan:?}");
+    &plan.items()[0].steps
+}
+
+pub fn code<T: std::fmt::Debug>(answer: Result<T, Refusal>) -> Code {
+    answer.unwrap_err().code
+}
+
+pub fn notices(plan: &Plan) -> Vec<Code> {
+    plan.items().iter().flat_map(|item| &item.notices).map(|notice| notice.code).collect()
+}
+
+/// Every way on that a refusal offers can be gone.
+pub fn all_remedies_work(site: &Site, refusal: &Refusal) {
+    for remedy in &refusal.remedies {
+        let planned = plan(&site.snapshot(), &remedy.request);
+        assert!(planned.is_ok(), "{}: {:?}", remedy.label, planned.unwrap_err());
+        assert_eq!(planned.unwrap().destroys(), remedy.destroys, "{}", remedy.label);
+    }
+}
+
+/// A volume of 48 MiB with a policy of two generations and three backup volumes.
+pub fn round() -> (Site, VolumeId, [VolumeId; 3]) {
+    let mut site = Site::new();
+    let source = site.transaction_volume("ora01", 0, 0x10, 48);
+    let targets = [0x21, 0x22, 0x23].map(|olu| site.backup_volume(0, olu, 48));
+    site.policy(source, 2, BackupMode::Suspend);
+    (site, source, targets)
 }

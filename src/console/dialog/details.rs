@@ -3,9 +3,9 @@
 use super::super::app::App;
 use super::super::format::rate;
 use super::super::judge::Subject;
-use super::super::view::sessions;
 use super::{Body, Content, keys_line};
 use crate::model::identity::VolumeId;
+use crate::model::observe::session_state;
 use crate::model::records::{Generation, GenerationState};
 use crate::model::session::{Automation, TransferMode};
 use crate::model::snapshot::{Due, Halves, Ready, SessionView, Snapshot};
@@ -119,7 +119,7 @@ fn backup_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut Body) 
 
 fn describe(app: &App, snapshot: &Snapshot, session: &SessionView, body: &mut Body) {
     let (dim, text) = (app.look.theme.dim, app.look.theme.text);
-    let state = sessions::state_of(session);
+    let state = session_state(session);
     let full = match session.full {
         Some(true) => ", full",
         Some(false) => ", difference",
@@ -128,8 +128,7 @@ fn describe(app: &App, snapshot: &Snapshot, session: &SessionView, body: &mut Bo
     body.field("kind", &format!("{}{full}, session {}", session.pair.kind, session.sid), dim, text);
     let ours = format!("{} / {}", session.status, session.phase);
     body.field("state", &ours, dim, app.look.theme.transaction(state));
-    let words = format!("{} / {}", session.words.status.escaped(), session.words.phase.escaped());
-    body.field("the array says", &words, dim, text);
+    body.field("the array says", &session.words.to_string(), dim, text);
     if let Some(error) = session.error {
         body.field("its error code", &error.to_string(), dim, app.look.theme.problem);
     }
@@ -160,9 +159,8 @@ fn describe(app: &App, snapshot: &Snapshot, session: &SessionView, body: &mut Bo
     }
     match &session.halves {
         Halves::One | Halves::Agree => {}
-        Halves::Disagree { other_status, other_phase, other_taken_at } => {
-            let at = app.clock.moment_or_minute(*other_taken_at);
-            let line = format!("{other_status} / {other_phase}, read at {at}");
+        Halves::Disagree { other_words, other_taken_at, .. } => {
+            let line = format!("{other_words}, read at {}", app.clock.moment_or_minute(*other_taken_at));
             body.field("the other half", &line, dim, app.look.theme.problem);
         }
         Halves::Missing { source_reports } => {

@@ -57,6 +57,9 @@ pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
                 if miss.why.contains(&miss.name) { miss.why.clone() } else { format!("{}: {}", miss.name, miss.why) };
             body.text(2, &text, theme.dim);
         }
+        if refusal.near_misses_left_off > 0 {
+            body.text(2, &format!("and {} more", refusal.near_misses_left_off), theme.dim);
+        }
     }
     let verb = words::verb_noun(dialog.request.action.verb());
     let what = dialog.request.action.volumes();

@@ -52,8 +52,7 @@ fn cause(app: &App, snapshot: &Snapshot, view: &TransactionVolumeView, body: &mu
     }
     if let Some(session) = sessions::governing(snapshot, view.volume.id) {
         body.gap();
-        let words = format!("{} / {}", session.words.status.escaped(), session.words.phase.escaped());
-        body.field("the array says", &words, theme.dim, theme.text);
+        body.field("the array says", &session.words.to_string(), theme.dim, theme.text);
         if let Some(error) = session.error.or(view.problem.as_ref().and_then(|problem| problem.array_error)) {
             body.field("its error code", &error.to_string(), theme.dim, theme.problem);
         }

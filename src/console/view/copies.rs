@@ -5,6 +5,7 @@ use super::super::format::{left, rate};
 use super::super::picture::{CopyRow, Picture, is_moving};
 use super::canvas::{Canvas, Column, Place, fit};
 use super::{highlight, pane, sessions};
+use crate::model::observe::session_state;
 use crate::model::records::OperationEnd;
 use crate::model::snapshot::{Halves, OperationView, Ready, SessionView, TransactionState};
 use ratatui::layout::Rect;
@@ -114,7 +115,7 @@ fn draw_session(
     let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
     let [_, source, target, kind, how, bar, percent, speed, rest] = *places;
     let (x, y) = (row.x, row.y);
-    let state = sessions::state_of(session);
+    let state = session_state(session);
     let style = if session.ours { theme.transaction(state) } else { theme.dim };
     canvas.put(x + 1, y, glyphs.transaction(state), style);
     if let Some((at, width)) = source {
@@ -193,22 +194,20 @@ fn remaining(app: &App, session: &SessionView, width: u16) -> String {
 /// How a session that does not move stands.
 fn standing(app: &App, session: &SessionView) -> String {
     let since = app.clock.moment_or_minute(session.since);
-    let state = sessions::state_of(session);
+    let state = session_state(session);
     let mut text = match (state, session.error) {
         (TransactionState::Error, Some(error)) => format!("error {error} since {since}"),
         (TransactionState::Suspended, _) => match session.difference {
             Some(difference) => format!("suspended {since}, {} to copy", left(difference)),
             None => format!("suspended {since}"),
         },
-        (TransactionState::Unknown, _) => {
-            format!("unknown: {} / {}", session.words.status.escaped(), session.words.phase.escaped())
-        }
+        (TransactionState::Unknown, _) => format!("unknown: {}", session.words),
         _ => format!("{state} since {since}"),
     };
     match &session.halves {
         Halves::One | Halves::Agree => {}
-        Halves::Disagree { other_status, other_phase, .. } => {
-            let _ = write!(text, ", the other half: {other_status}, {other_phase}");
+        Halves::Disagree { other_words, .. } => {
+            let _ = write!(text, ", the other half: {other_words}");
         }
         Halves::Missing { source_reports: true } => text.push_str(", the target's box has no such session"),
         Halves::Missing { source_reports: false } => text.push_str(", the source's box has no such session"),

@@ -2,31 +2,18 @@
 
 use super::super::picture::is_moving;
 use crate::model::identity::VolumeId;
+use crate::model::observe::session_state;
 use crate::model::request::Verb;
-use crate::model::session::{Phase, Status};
 use crate::model::snapshot::{SessionView, Snapshot, TransactionState};
 
 /// The session of ours that a transaction volume's one word is about.
 pub fn governing(snapshot: &Snapshot, volume: VolumeId) -> Option<&SessionView> {
     let sessions = snapshot.sessions_of(volume);
     let rank = |session: &&SessionView| {
-        let state = state_of(session);
+        let state = session_state(session);
         (state != TransactionState::Suspended && state != TransactionState::None, state, session.since)
     };
     sessions.iter().filter(|session| session.ours).max_by_key(rank)
-}
-
-/// A session's state as one word.
-pub fn state_of(session: &SessionView) -> TransactionState {
-    match (session.status, session.phase) {
-        (Status::ErrorSuspended, _) => TransactionState::Error,
-        (Status::Halted, _) => TransactionState::Halted,
-        (Status::Unknown, _) | (Status::Active, Phase::Unknown) => TransactionState::Unknown,
-        (Status::Suspended, _) => TransactionState::Suspended,
-        (Status::Active, Phase::Equivalent) => TransactionState::Equivalent,
-        (Status::Active | Status::Reserved, _) => TransactionState::Copying,
-        (Status::Idle, _) => TransactionState::None,
-    }
 }
 
 /// The share copied, where there is a total and a copy that runs.

@@ -90,7 +90,7 @@ fn compare(sources: &Sources<'_>, pair: Pair, source: Option<Half<'_>>, target: 
         Halves::Agree
     } else if is_read(sources, pair.target.box_id) {
         let (other_status, other_phase, other_taken_at) = (right.status, right.phase, right_reading.taken_at);
-        Halves::Disagree { other_status, other_phase, other_taken_at }
+        Halves::Disagree { other_status, other_phase, other_words: right.words.clone(), other_taken_at }
     } else {
         Halves::OtherUnread
     }
@@ -113,7 +113,7 @@ fn within_grace(sources: &Sources<'_>, changed: Timestamp) -> bool {
 }
 
 /// Whether the box answers and has been read lately.
-fn is_read(sources: &Sources<'_>, box_id: BoxId) -> bool {
+pub(super) fn is_read(sources: &Sources<'_>, box_id: BoxId) -> bool {
     let array: Option<&ArraySource> = sources.arrays.iter().find(|array| array.box_id == Some(box_id));
     array.and_then(|array| array.reading.as_ref()).is_some_and(|reading| within_grace(sources, reading.taken_at))
 }

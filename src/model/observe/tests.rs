@@ -237,6 +237,65 @@ fn halves_that_differ_for_a_moment_agree_and_for_long_are_half_open() {
 }
 
 #[test]
+fn nothing_is_ready_that_a_backup_would_be_refused_for() {
+    let equivalent = |pair| session(pair, Status::Active, Phase::Equivalent);
+    let ready = |bench: &Bench| bench.snapshot().transaction_volumes[0].ready;
+
+    let mut silent = Bench::new();
+    silent.own(ec(0x21));
+    silent.read(0, vec![equivalent(ec(0x21))]);
+    assert_eq!(ready(&silent), Ready::Now);
+    silent.now = silent.now.plus_millis(10_000);
+    assert_eq!(ready(&silent), Ready::Never, "its reading is old");
+    silent.read(0, vec![equivalent(ec(0x21))]);
+    silent.arrays[0].reach = Reach::Unreachable { since: silent.now, why: "gone".into() };
+    assert_eq!(ready(&silent), Ready::Never, "its array does not answer");
+
+    let mut unruled = Bench::new();
+    unruled.own(ec(0x21));
+    unruled.read(0, vec![equivalent(ec(0x21))]);
+    let mut volume = unruled.records.transaction_volumes[&ec(0x21).source].clone();
+    volume.policy = None;
+    unruled.records.apply(&Change::PutTransactionVolume(volume)).unwrap();
+    assert_eq!(ready(&unruled), Ready::Never, "it has no policy");
+
+    let mut torn = Bench::new();
+    let rec = Pair::new(self::volume(near(), 1), self::volume(far(), 9));
+    torn.own(rec);
+    for _ in 0..5 {
+        torn.read(0, vec![equivalent(rec)]);
+        torn.read(1, vec![]);
+    }
+    assert_eq!(torn.snapshot().transaction_volumes[0].state, TransactionState::HalfOpen);
+    assert_eq!(ready(&torn), Ready::Never, "it is half-open");
+}
+
+#[test]
+fn unknown_words_of_either_half_are_quoted_and_go_before_the_halves_disagreement() {
+    let rec = Pair::new(volume(near(), 1), volume(far(), 9));
+    let strange = |status| {
+        let words = ArrayWords { status: "REC Pondering".into(), phase: "Paired".into() };
+        SessionReading { words, ..session(rec, status, Phase::Equivalent) }
+    };
+    for (halves, state) in [
+        ([strange(Status::Unknown), session(rec, Status::Active, Phase::Equivalent)], TransactionState::Unknown),
+        ([session(rec, Status::Active, Phase::Equivalent), strange(Status::Unknown)], TransactionState::HalfOpen),
+    ] {
+        let mut bench = Bench::new();
+        bench.own(rec);
+        for _ in 0..5 {
+            bench.read(0, vec![halves[0].clone()]);
+            bench.read(1, vec![halves[1].clone()]);
+        }
+        let snapshot = bench.snapshot();
+        let view = &snapshot.transaction_volumes[0];
+        assert_eq!(view.state, state);
+        let text = &view.problem.as_ref().unwrap().text;
+        assert!(text.contains("\"REC Pondering / Paired\", which is not known here"), "{text}");
+    }
+}
+
+#[test]
 fn unknown_words_are_shown_and_guessed_at_by_nobody() {
     let mut bench = Bench::new();
     bench.own(ec(0x21));

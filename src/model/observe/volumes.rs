@@ -1,5 +1,6 @@
 //! What a transaction volume and a backup volume are called, and what is wrong with them.
 
+use super::halves::is_read;
 use super::{Index, Sources, Walk};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
@@ -26,7 +27,7 @@ pub(super) fn backup_views(sources: &Sources<'_>, index: &Index<'_>) -> Vec<Back
 
 /// The one word for a session.
 pub fn session_state(session: &SessionView) -> TransactionState {
-    if matches!(session.halves, Halves::Disagree { .. } | Halves::Missing { .. }) {
+    if !session.says_unknown_words() && session.is_half_open() {
         return TransactionState::HalfOpen;
     }
     match (session.status, session.phase) {
@@ -61,18 +62,28 @@ fn transaction_view(
         kept += 1;
         last_backup = Some((generation.version, generation.taken_at));
     }
-    let live = ours().find(|session| session.status == Status::Active);
+    let located = location_problem(index, walk, id, volume.blocks);
+    let answers = index.boxes.get(&id.box_id).is_some_and(|array| array.reach == Reach::Reachable);
+    let may_back_up = volume.policy.is_some() && located.is_none() && answers && is_read(sources, id.box_id);
     TransactionVolumeView {
         state,
         kept,
         last_backup,
         due: due(volume.policy, last_backup.map_or(volume.registered_at, |(_, at)| at), sources.now),
-        ready: live.map_or(Ready::Never, |session| session.ready),
+        ready: worst.filter(|_| may_back_up).map_or(Ready::Never, ready),
         claimed: claim(sources, id),
-        problem: location_problem(index, walk, id, volume.blocks)
+        problem: located
             .or_else(|| worst.and_then(session_problem))
             .or_else(|| lost_from(index, id, true).then(vanished)),
         volume: volume.clone(),
+    }
+}
+
+/// When the session's copy can be backed up, as far as the session goes.
+fn ready(session: &SessionView) -> Ready {
+    match session_state(session) {
+        TransactionState::Equivalent | TransactionState::Copying => session.ready,
+        _ => Ready::Never,
     }
 }
 
@@ -187,8 +198,7 @@ fn session_problem(session: &SessionView) -> Option<Problem> {
         TransactionState::Halted => (Code::HALTED, "the path to the other box is lost".to_owned()),
         TransactionState::HalfOpen => (Code::HALF_OPEN, half_open(&session.halves)),
         TransactionState::Unknown => {
-            let (status, phase) = (session.words.status.escaped(), session.words.phase.escaped());
-            (Code::UNKNOWN_WORDS, format!("the array says \"{status}\" / \"{phase}\", which is not known here"))
+            (Code::UNKNOWN_WORDS, format!("the array says \"{}\", which is not known here", session.words))
         }
         _ => return None,
     };
@@ -197,6 +207,10 @@ fn session_problem(session: &SessionView) -> Option<Problem> {
 
 fn half_open(halves: &Halves) -> String {
     match halves {
+        Halves::Disagree { other_status: Status::Unknown, other_words, .. }
+        | Halves::Disagree { other_phase: Phase::Unknown, other_words, .. } => {
+            format!("the target's box says \"{other_words}\", which is not known here")
+        }
         Halves::Disagree { other_status, other_phase, .. } => {
             format!("the target's box says {other_status}, {other_phase}")
         }

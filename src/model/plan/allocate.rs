@@ -14,12 +14,11 @@ use crate::model::request::{Action, CancelScope, VolumeRole};
 use crate::model::session::{ArrayVolume, CopyKind, Pair};
 use crate::model::snapshot::{BackupState, BackupVolumeView, SessionView, Snapshot};
 use crate::model::units::{Blocks, Version};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Near misses that one refusal lists at most.
 const NEAR_MISSES: usize = 20;
-/// A volume whose size differs by less than one part in so many nearly fits.
-const NEAR: u64 = 9;
 /// Remedies of one kind that one refusal offers at most.
 const REMEDIES: usize = 3;
 
@@ -35,6 +34,8 @@ pub(super) struct Pool<'a> {
     snapshot: &'a Snapshot,
     sizes: BTreeMap<Blocks, Size<'a>>,
     taken: BTreeSet<VolumeId>,
+    /// All unused volumes by size, gathered when the first refusal tells of those that do not fit.
+    unused: OnceCell<Vec<&'a BackupVolumeView>>,
 }
 
 #[derive(Default)]
@@ -46,7 +47,7 @@ struct Size<'a> {
 }
 
 impl<'a> Pool<'a> {
-    /// Looks at each backup volume once; only those of wanted sizes, and those that nearly have one, are kept.
+    /// Looks at each backup volume once; only those of wanted sizes are kept.
     pub fn new(snapshot: &'a Snapshot, wanted: &BTreeSet<Blocks>) -> Self {
         let readable: BTreeSet<BoxId> = snapshot
             .arrays
@@ -55,12 +56,7 @@ impl<'a> Pool<'a> {
             .filter(|&box_id| readable(snapshot, box_id).is_ok())
             .collect();
         let mut sizes: BTreeMap<Blocks, Size<'a>> = BTreeMap::new();
-        let near = |blocks: Blocks| {
-            let margin = blocks.0 / NEAR + 1;
-            let about = Blocks(blocks.0 - margin.min(blocks.0))..=Blocks(blocks.0.saturating_add(margin));
-            wanted.range(about).next().is_some()
-        };
-        for view in snapshot.pool.iter().filter(|view| near(view.volume.blocks)) {
+        for view in snapshot.pool.iter().filter(|view| wanted.contains(&view.volume.blocks)) {
             let (id, state) = (view.volume.id, view.state);
             let size = sizes.entry(view.volume.blocks).or_default();
             size.all.push(view);
@@ -75,7 +71,7 @@ impl<'a> Pool<'a> {
         for volume in snapshot.unregistered.iter().filter(|volume| wanted.contains(&volume.blocks)) {
             sizes.entry(volume.blocks).or_default().unregistered.push(volume);
         }
-        Self { snapshot, sizes, taken: BTreeSet::new() }
+        Self { snapshot, sizes, taken: BTreeSet::new(), unused: OnceCell::new() }
     }
 
     /// Takes a volume that a device map or a request names.
@@ -123,25 +119,41 @@ impl<'a> Pool<'a> {
         );
         Refusal::new(Code::NO_BACKUP_VOLUME, reason)
             .about(case.id())
-            .with_near_misses(self.near_misses(case, size))
+            .with_near_misses(self.near_misses(case, size), NEAR_MISSES)
             .with_remedies(remedies(case, size))
     }
 
-    fn near_misses(&self, case: &Case<'_>, size: &Size<'a>) -> Vec<NearMiss> {
-        let blocks = case.view.volume.blocks;
-        let other_sizes = self
-            .sizes
-            .range(Blocks(blocks.0 - blocks.0 / (NEAR + 1))..=Blocks(blocks.0.saturating_add(blocks.0 / (NEAR + 1))))
-            .filter(|(other, _)| **other != blocks)
-            .flat_map(|(_, other)| other.all.iter().filter(|view| view.state == BackupState::Unused));
+    /// Every volume that might have served: those of this size, the volume's own first, then unused ones of other sizes.
+    fn near_misses<'b>(
+        &'b self,
+        case: &'b Case<'_>,
+        size: &'b Size<'a>,
+    ) -> impl Iterator<Item = NearMiss> + use<'a, 'b> {
         let own_first = size.all.iter().filter(|view| view.transaction_volume == Some(case.id()));
         let others = size.all.iter().filter(|view| view.transaction_volume != Some(case.id()));
-        let miss = |view: &&BackupVolumeView| NearMiss {
+        own_first.chain(others).copied().chain(self.of_other_sizes(case.view.volume.blocks)).map(|view| NearMiss {
             volume: view.volume.id,
             name: self.snapshot.label(view.volume.id),
             why: self.why_not(case, view),
-        };
-        own_first.chain(others).chain(other_sizes).take(NEAR_MISSES).map(miss).collect()
+        })
+    }
+
+    /// The unused volumes of all sizes but this one, those nearest to it first.
+    fn of_other_sizes(&self, blocks: Blocks) -> impl Iterator<Item = &'a BackupVolumeView> + use<'a, '_> {
+        let all = self.unused.get_or_init(|| {
+            let mut all: Vec<_> = self.snapshot.pool.iter().filter(|view| view.state == BackupState::Unused).collect();
+            all.sort_by_key(|view| (view.volume.blocks, view.volume.id));
+            all
+        });
+        let below = &all[..all.partition_point(|view| view.volume.blocks < blocks)];
+        let above = &all[all.partition_point(|view| view.volume.blocks <= blocks)..];
+        let (mut below, mut above) = (below.iter().rev().peekable(), above.iter().peekable());
+        let distance = move |view: &BackupVolumeView| view.volume.blocks.0.abs_diff(blocks.0);
+        std::iter::from_fn(move || match (below.peek(), above.peek()) {
+            (Some(smaller), Some(larger)) if distance(smaller) <= distance(larger) => below.next().copied(),
+            (_, Some(_)) => above.next().copied(),
+            (_, None) => below.next().copied(),
+        })
     }
 
     fn why_not(&self, case: &Case<'_>, view: &BackupVolumeView) -> String {
@@ -177,7 +189,9 @@ pub(super) fn bound<'a>(case: &Case<'a>) -> Result<Option<&'a SessionView>, Refu
                     best = Some(session);
                 }
             }
-            Err(refusal) => obstacle = obstacle.or(Some(refusal)),
+            // A generation on its volume is as it should be: anything else is the better reason.
+            Err(refusal) if obstacle.is_none() || refusal.code != Code::HOLDS_A_GENERATION => obstacle = Some(refusal),
+            Err(_) => {}
         }
     }
     match (best, obstacle) {
@@ -209,17 +223,23 @@ pub(super) fn resumable(case: &Case<'_>, session: &SessionView) -> Result<(), Re
     able(snapshot, &session.pair, CommandVerb::Resume).map_err(|refusal| refusal.about(case.id()))
 }
 
+/// A backup volume that the site and its array have, of the size of this transaction volume.
+pub(super) fn fitting<'a>(case: &Case<'a>, target: VolumeId) -> Result<&'a BackupVolumeView, Refusal> {
+    let Some(view) = case.snapshot.backup_volume(target) else {
+        return Err(not_a_backup_volume(case.snapshot, target).about(case.id()));
+    };
+    if let Some(problem) = view.problem.as_ref().filter(|problem| problem.code == Code::VOLUME_MISSING) {
+        return Err(Refusal::new(problem.code, problem.text.as_str()).about(case.id()));
+    }
+    equal_size(case, view)?;
+    Ok(view)
+}
+
 /// What the rules say to one named backup volume for this transaction volume.
 fn named<'a>(snapshot: &'a Snapshot, case: &Case<'_>, target: VolumeId) -> Result<Allocation<'a>, Refusal> {
     let refuse = |code, reason| Refusal::new(code, reason).about(case.id());
     let (name, label) = (case.name(), snapshot.label(target));
-    let Some(view) = snapshot.backup_volume(target) else {
-        return Err(not_a_backup_volume(snapshot, target).about(case.id()));
-    };
-    if let Some(problem) = view.problem.as_ref().filter(|problem| problem.code == Code::VOLUME_MISSING) {
-        return Err(refuse(problem.code, problem.text.clone()));
-    }
-    equal_size(case, view)?;
+    let view = fitting(case, target)?;
     unclaimed(snapshot, target).map_err(|refusal| refusal.about(case.id()))?;
     let owner = view.transaction_volume.map_or_else(|| "another volume".to_owned(), |id| snapshot.label(id));
     let own = view.transaction_volume == Some(case.id());
@@ -279,8 +299,9 @@ pub(super) fn room_for_a_session(case: &Case<'_>) -> Result<(), Refusal> {
         case.name(),
         sessions.len()
     );
-    let oldest = case.suspended().find(|session| case.generation_on(session.pair.target).is_some());
-    let remedy = oldest.map(|session| release(case.snapshot, case.id(), session.pair.target));
+    let suspended = |target: &VolumeId| case.suspended().any(|session| session.pair.target == *target);
+    let oldest = case.generations().iter().map(|generation| generation.backup_volume).find(suspended);
+    let remedy = oldest.map(|target| release(case.snapshot, case.id(), target));
     Err(Refusal::new(Code::SESSION_LIMIT, reason).about(case.id()).with_remedies(remedy))
 }
 
@@ -337,13 +358,15 @@ fn remedies(case: &Case<'_>, size: &Size<'_>) -> Vec<Remedy> {
                     && view.claimed.is_none()
             })
     };
-    let oldest = case.generations().iter().find(usable);
+    let (oldest, first) = (case.generations().iter().find(usable), case.generations().first());
     let mut remedies: Vec<Remedy> =
         same_box.into_iter().chain(other_box).take(REMEDIES).map(|volume| register(snapshot, volume)).collect();
     let bound = size.bound.iter().filter(|view| view.claimed.is_none());
     let others = bound.filter_map(|view| view.transaction_volume.map(|owner| (owner, view.volume.id)));
     let others = others.filter(|(owner, _)| *owner != case.id());
     remedies.extend(others.take(REMEDIES).map(|(owner, target)| release(snapshot, owner, target)));
+    // Where the oldest one is held, a newer one is not given up in its place without a word.
+    remedies.extend(first.filter(|first| first.held.is_some()).map(|held| unhold(case, held.version)));
     if let Some(generation) = oldest {
         let label = snapshot.label(generation.backup_volume);
         let action = Action::DeleteGeneration { volume: case.id(), version: generation.version };
@@ -367,6 +390,11 @@ fn release(snapshot: &Snapshot, owner: VolumeId, target: VolumeId) -> Remedy {
 fn overwrite(case: &Case<'_>, version: Version, label: &str) -> Remedy {
     let action = Action::Overwrite { volume: case.id(), version };
     Remedy::destroying(format!("overwrite {version} of {} on {label}", case.name()), action)
+}
+
+pub(super) fn unhold(case: &Case<'_>, version: Version) -> Remedy {
+    let action = Action::Unhold { volume: case.id(), version };
+    Remedy::new(format!("release the hold of {version} of {}", case.name()), action)
 }
 
 /// Whether the table lets a suspended or absent session be overwritten.

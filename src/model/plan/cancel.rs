@@ -1,9 +1,11 @@
 //! Cancel and forced stop: what ends sessions. Neither ever touches a generation.
 
+use super::allocate::able;
 use super::case::{Case, badness, is_left_over, readable};
 use super::legality::PairVerb;
 use super::{PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
+use crate::model::copy::CommandVerb;
 use crate::model::identity::VolumeId;
 use crate::model::records::GenerationState;
 use crate::model::request::{Action, CancelScope, Request};
@@ -46,6 +48,7 @@ pub(super) fn cancel(
         let target = session.pair.target;
         case.other_side_ready(target)?;
         let force = case.judge(session, PairVerb::Cancel)?;
+        able(snapshot, &session.pair, CommandVerb::Stop).map_err(|refusal| refusal.about(id))?;
         item.steps.extend(doubt(&case, session));
         item.steps.push(PlanStep::Stop { pair: session.pair, force });
         notices(&case, session, force, &mut item);
@@ -116,6 +119,7 @@ pub(super) fn force_stop(
     readable(snapshot, box_id).map_err(|refusal| refusal.about(id))?;
     super::case::unclaimed(snapshot, session.pair.target).map_err(|refusal| refusal.about(id))?;
     case.judge(session, PairVerb::ForceStop)?;
+    able(snapshot, &pair, CommandVerb::Stop).map_err(|refusal| refusal.about(id))?;
     let steps = doubt(&case, session).into_iter().chain([step]).collect();
     let mut item = PlanItem::new(case.verb(), id, steps, vec![id, session.pair.target]);
     let label = snapshot.label(session.pair.target);
@@ -165,12 +169,12 @@ fn nothing_live(case: &Case<'_>) -> Refusal {
             };
             Remedy::new(format!("end the session of {name} with {label}"), action)
         };
-        let all = Action::Cancel { volumes: vec![id], scope: CancelScope::All };
-        let remedies: Vec<Remedy> = quiet.iter().zip(&labels).take(NAMED).map(one).collect();
-        return Refusal::new(Code::ONLY_SUSPENDED, reason)
-            .about(id)
-            .with_remedies(remedies)
-            .with_remedy(Remedy::new(format!("end all {} sessions of {name}", quiet.len()), all));
+        let all = (quiet.len() > 1).then(|| {
+            let action = Action::Cancel { volumes: vec![id], scope: CancelScope::All };
+            Remedy::new(format!("end all {} sessions of {name}", quiet.len()), action)
+        });
+        let remedies: Vec<Remedy> = quiet.iter().zip(&labels).take(NAMED).map(one).chain(all).collect();
+        return Refusal::new(Code::ONLY_SUSPENDED, reason).about(id).with_remedies(remedies);
     }
     let left_over = vanished(case).into_iter().map(|pair| {
         let action = Action::Cancel { volumes: vec![id], scope: CancelScope::One(pair.target) };

@@ -175,9 +175,8 @@ impl<'a> Case<'a> {
                 format!("the session of {name} with {target} is half-open: {}", halves(session, self.snapshot))
             }
             Code::UNKNOWN_WORDS => format!(
-                "the array says \"{}\" and \"{}\" of the session of {name} with {target}, words that are not known together",
-                session.words.status.escaped(),
-                session.words.phase.escaped()
+                "the array says \"{}\" of the session of {name} with {target}, which is not known here",
+                session.words
             ),
             code => {
                 let text = code.explain().map_or("it is refused", |row| row.text);
@@ -197,6 +196,10 @@ impl<'a> Case<'a> {
             let action = Action::ForceStop { volume: id, target: Some(target) };
             Remedy::new(format!("stop the session of {name} with {label} by force"), action)
         };
+        let back_up = || {
+            let action = Action::Backup { volumes: vec![id], mode: None, together: false };
+            Remedy::new(format!("back up {name}, which is equivalent"), action)
+        };
         let resume = || {
             let action = Action::Resume { volumes: vec![id], target: Some(target) };
             Remedy::new(format!("resume {name} with {label}"), action)
@@ -204,6 +207,7 @@ impl<'a> Case<'a> {
         match code {
             Code::RESUME_FIRST if self.generation_on(target).is_none() => vec![resume()],
             Code::RESUME_FIRST => vec![start(self)],
+            Code::ALREADY_SYNCHRONIZING if session.is_equivalent() => vec![back_up(), cancel()],
             Code::ALREADY_SYNCHRONIZING | Code::NOT_SUSPENDABLE | Code::ERROR_SUSPENDED => vec![cancel()],
             Code::HALTED => {
                 let action = Action::Suspend { volumes: vec![id], target: Some(target) };
@@ -231,7 +235,8 @@ pub(super) fn start(case: &Case<'_>) -> Remedy {
 
 /// The table's cell for a session; halves that disagree leave forced stop and deleting.
 pub(super) fn judge(session: &SessionView, verb: PairVerb) -> Legality {
-    if session.is_half_open() && !matches!(verb, PairVerb::ForceStop | PairVerb::Delete) {
+    let torn = session.is_half_open() && !session.says_unknown_words();
+    if torn && !matches!(verb, PairVerb::ForceStop | PairVerb::Delete) {
         return Legality::Refused(Code::HALF_OPEN);
     }
     legality(session.status, session.phase, verb)
@@ -239,7 +244,7 @@ pub(super) fn judge(session: &SessionView, verb: PairVerb) -> Legality {
 
 /// Orders sessions by how bad they are: the worst is what a transaction volume shows.
 pub(crate) fn badness(session: &SessionView) -> u8 {
-    if session.is_half_open() {
+    if session.is_half_open() && !session.says_unknown_words() {
         return 6;
     }
     match (session.status, session.phase) {
@@ -257,6 +262,11 @@ pub(crate) fn halves(session: &SessionView, snapshot: &Snapshot) -> String {
     let array = |id: VolumeId| snapshot.array(id.box_id).map_or_else(|| id.box_id.to_string(), |a| a.name.to_string());
     let (source, target) = (array(session.pair.source), array(session.pair.target));
     match &session.halves {
+        Halves::Disagree { other_status, other_phase, other_words, .. }
+            if *other_status == Status::Unknown || *other_phase == Phase::Unknown =>
+        {
+            format!("{source} says {}, {}, {target} says \"{other_words}\"", session.status, session.phase)
+        }
         Halves::Disagree { other_status, other_phase, .. } => {
             format!("{source} says {}, {}, {target} says {other_status}, {other_phase}", session.status, session.phase)
         }

@@ -17,10 +17,10 @@ mod synchronize;
 pub mod words;
 
 pub use registry::{PoolSize, pool_sizes};
-pub use rules::{available, plan};
+pub use rules::plan;
 
 use super::codes::Code;
-use super::identity::{Name, VolumeId};
+use super::identity::VolumeId;
 use super::records::{BackupMode, BackupVolume, GenerationState, Policy, ReleaseReason, TransactionVolume};
 use super::request::{Request, Verb};
 use super::session::{Pair, RecModes};
@@ -204,6 +204,9 @@ pub struct Refusal {
     pub reason: String,
     /// Volumes that nearly fit, each with what is wrong with it.
     pub near_misses: Vec<NearMiss>,
+    /// How many more there are than those.
+    #[serde(default)]
+    pub near_misses_left_off: usize,
     /// Requests that would lead on, best first.
     pub remedies: Vec<Remedy>,
     /// The message id that the array's own tools would give, where it is documented.
@@ -236,9 +239,3 @@ pub struct Remedy {
     /// It gives up or overwrites data, so it will want a confirmation.
     pub destroys: bool,
 }
-
-/// A name for people: the registered one, else `ARRAY/0x21`, else the full identity.
-pub type Label = String;
-
-/// The parts that a set name will need.
-pub type SetName = Name;

@@ -13,6 +13,7 @@ impl Refusal {
             volume: None,
             reason: reason.into(),
             near_misses: Vec::new(),
+            near_misses_left_off: 0,
             remedies: Vec::new(),
             array_code: array_code(code).map(str::to_owned),
             ready: None,
@@ -40,8 +41,11 @@ impl Refusal {
     }
 
     #[must_use]
-    pub(super) fn with_near_misses(mut self, near_misses: Vec<NearMiss>) -> Self {
-        self.near_misses = near_misses;
+    /// The first `most` near misses, and how many more there are.
+    pub(super) fn with_near_misses(mut self, near_misses: impl Iterator<Item = NearMiss>, most: usize) -> Self {
+        let mut near_misses = near_misses;
+        self.near_misses = near_misses.by_ref().take(most).collect();
+        self.near_misses_left_off = near_misses.count();
         self
     }
 

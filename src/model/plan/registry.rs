@@ -1,6 +1,6 @@
 //! What only the catalogue knows: policies, registered volumes, holds, deleting a generation.
 
-use super::case::{Case, claim_on, judge, not_a_transaction_volume, readable, unclaimed};
+use super::case::{Case, judge, not_a_transaction_volume, readable, unclaimed};
 use super::legality::{Legality, PairVerb};
 use super::synchronize::{generation, not_held};
 use super::{Confirmation, PlanItem, PlanStep, Refusal, Remedy};
@@ -37,13 +37,9 @@ pub(super) fn set_policy(snapshot: &Snapshot, request: &Request, id: VolumeId, p
 
 fn warn_of_pool(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
     let blocks = case.view.volume.blocks;
-    let own = usize::from(policy.generations) + 1;
-    let others = case.snapshot.transaction_volumes.iter().filter(|view| view.volume.id != case.id());
-    let of_size = others.filter(|view| view.volume.blocks == blocks);
-    let needed =
-        own + of_size.filter_map(|view| view.volume.policy).map(|p| usize::from(p.generations) + 1).sum::<usize>();
-    let pool = case.snapshot.pool.iter().filter(|view| view.volume.blocks == blocks);
-    let have = pool.filter(|view| view.state != BackupState::Foreign).count();
+    let size = pool_sizes(case.snapshot).remove(&blocks).unwrap_or_default();
+    let (own, before) = (policy.backup_volumes(), case.view.volume.policy.map_or(0, Policy::backup_volumes));
+    let (have, needed) = (size.total, size.needed - before + own);
     if have < needed {
         let text = format!(
             "{} of {blocks} missing: {} needs {own}, all volumes of this size together {needed}, the pool has {have}",
@@ -59,7 +55,7 @@ fn warn_of_sessions(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
     let Some(capabilities) = array.and_then(|array| array.capabilities.as_ref()) else { return };
     let limit = usize::from(capabilities.sessions_per_source);
     let own = match policy.mode {
-        BackupMode::Suspend => usize::from(policy.generations) + 1,
+        BackupMode::Suspend => policy.backup_volumes(),
         BackupMode::Dissolve => 1,
     };
     let foreign = case.snapshot.sessions_of(case.id()).iter().filter(|session| !session.ours).count();
@@ -211,11 +207,7 @@ pub(super) fn delete(snapshot: &Snapshot, request: &Request, id: VolumeId, versi
     let generation = generation(&case, version)?;
     not_held(&case, version)?;
     let target = generation.backup_volume;
-    if let Some(claim) = claim_on(snapshot, target) {
-        let label = snapshot.label(target);
-        let reason = format!("{label} is held by operation {} ({}) of {}", claim.operation, claim.verb, claim.holder);
-        return Err(Refusal::new(Code::HELD_BY_OTHER, reason).about(id).held(claim.clone()));
-    }
+    unclaimed(snapshot, target).map_err(|refusal| refusal.about(id))?;
     if let Some(session) = snapshot.session(&Pair::new(id, target)).filter(|session| session.ours)
         && let Legality::Refused(code) = judge(session, PairVerb::Delete)
     {
@@ -268,7 +260,7 @@ pub fn pool_sizes(snapshot: &Snapshot) -> BTreeMap<Blocks, PoolSize> {
     }
     for view in &snapshot.transaction_volumes {
         if let Some(policy) = view.volume.policy {
-            sizes.entry(view.volume.blocks).or_default().needed += usize::from(policy.generations) + 1;
+            sizes.entry(view.volume.blocks).or_default().needed += policy.backup_volumes();
         }
     }
     sizes

@@ -3,11 +3,10 @@
 use super::{Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, registry, suspend, synchronize};
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
-use crate::model::records::{BackupMode, Policy, ReleaseReason};
-use crate::model::request::{Action, CancelScope, Request, Verb, VolumeRole};
+use crate::model::records::ReleaseReason;
+use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::{Pair, Status};
 use crate::model::snapshot::Snapshot;
-use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
 
 type Answer = Result<PlanItem, Refusal>;
@@ -44,43 +43,6 @@ pub fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, Refusal> {
         Action::DeleteGeneration { version, .. } => each(&|id| registry::delete(snapshot, request, id, *version)),
     };
     assemble(snapshot, request, answers, all_or_nothing)
-}
-
-/// Whether a verb is possible for a volume as it is: for dimming keys. The reason and the ways on are what `plan` gives.
-/// Verbs that name a version are asked for the oldest kept one.
-pub fn available(snapshot: &Snapshot, volume: VolumeId, verb: Verb) -> Result<(), Code> {
-    match usual(snapshot, volume, verb) {
-        Some(action) => plan(snapshot, &Request::new(action)).map(|_| ()).map_err(|refusal| refusal.code),
-        None => Err(Code::NO_SUCH_GENERATION),
-    }
-}
-
-/// The request that a key without further choices stands for.
-fn usual(snapshot: &Snapshot, volume: VolumeId, verb: Verb) -> Option<Action> {
-    let volumes = vec![volume];
-    let oldest = snapshot.generations_of(volume).first().map(|generation| generation.version);
-    let policy = snapshot.transaction_volume(volume).and_then(|view| view.volume.policy);
-    Some(match verb {
-        Verb::Start => Action::Start { volumes, targets: Vec::new(), together: false },
-        Verb::Resume => Action::Resume { volumes, target: None },
-        Verb::Overwrite => Action::Overwrite { volume, version: oldest? },
-        Verb::Suspend => Action::Suspend { volumes, target: None },
-        Verb::Cancel => Action::Cancel { volumes, scope: CancelScope::Live },
-        Verb::ForceStop => Action::ForceStop { volume, target: None },
-        Verb::Backup => Action::Backup { volumes, mode: None, together: false },
-        Verb::SetPolicy => Action::SetPolicy { volume, policy: another_policy(policy) },
-        Verb::Register => Action::Register { volume, role: VolumeRole::Backup, name: None },
-        Verb::Unregister => Action::Unregister { volume },
-        Verb::Hold => Action::Hold { volume, version: oldest?, why: Untrusted::default() },
-        Verb::Unhold => Action::Unhold { volume, version: oldest? },
-        Verb::DeleteGeneration => Action::DeleteGeneration { volume, version: oldest? },
-    })
-}
-
-/// Any policy but the present one, which would be refused as being so already.
-fn another_policy(present: Option<Policy>) -> Policy {
-    let generations = if present.is_some_and(|policy| policy.generations == 1) { 2 } else { 1 };
-    Policy { generations, interval_days: 1, mode: present.map_or_else(BackupMode::default, |policy| policy.mode) }
 }
 
 /// Sorted and each once, so that the order of asking changes nothing.

@@ -3,12 +3,12 @@
 use super::allocate::{self, Allocation, Pool};
 use super::case::{Case, start as start_remedy};
 use super::legality::PairVerb;
-use super::{Confirmation, PlanItem, PlanStep, Refusal, Remedy};
+use super::{Confirmation, PlanItem, PlanStep, Refusal};
 use crate::model::codes::Code;
 use crate::model::copy::CommandVerb;
 use crate::model::identity::VolumeId;
 use crate::model::records::ReleaseReason;
-use crate::model::request::{Action, Request};
+use crate::model::request::Request;
 use crate::model::session::Pair;
 use crate::model::snapshot::{SessionView, Snapshot};
 use crate::model::units::Version;
@@ -28,6 +28,7 @@ pub(super) fn start(
     let mut answers: Vec<Option<Answer>> = Vec::with_capacity(volumes.len());
     let mut waiting: Vec<(usize, Case<'_>)> = Vec::new();
     let wanted = || volumes.iter().filter_map(|id| snapshot.transaction_volume(*id)).map(|view| view.volume.blocks);
+    let mut obstacles: Vec<(usize, Refusal)> = Vec::new();
     let mut pool = None;
     for (at, &id) in volumes.iter().enumerate() {
         let answer = match may_start(snapshot, request, id) {
@@ -36,11 +37,16 @@ pub(super) fn start(
                 if let Some(&target) = mapped.get(&id) {
                     let pool = pool.get_or_insert_with(|| Pool::new(snapshot, &wanted().collect()));
                     Some(pool.named(&case, target).and_then(|allocation| item(&case, allocation)))
-                } else if let Ok(Some(session)) = allocate::bound(&case) {
-                    Some(item(&case, Allocation::Differential(session)))
                 } else {
-                    waiting.push((at, case));
-                    None
+                    match allocate::bound(&case) {
+                        Ok(Some(session)) => Some(item(&case, Allocation::Differential(session))),
+                        unusable => {
+                            let obstacle = unusable.err().filter(|why| why.code != Code::HOLDS_A_GENERATION);
+                            obstacles.extend(obstacle.map(|why| (at, why)));
+                            waiting.push((at, case));
+                            None
+                        }
+                    }
                 }
             }
         };
@@ -49,6 +55,12 @@ pub(super) fn start(
     if !waiting.is_empty() {
         let pool = pool.get_or_insert_with(|| Pool::new(snapshot, &wanted().collect()));
         allocate_unused(pool, waiting, &mut answers);
+    }
+    for (at, why) in obstacles {
+        if let Some(Ok(item)) = &mut answers[at] {
+            let text = format!("the difference would do, but {}: everything is copied", why.reason);
+            item.notice(Code::BOUND_NOT_USABLE, text);
+        }
     }
     answers.into_iter().flatten().collect()
 }
@@ -147,19 +159,8 @@ pub(super) fn overwrite(snapshot: &Snapshot, request: &Request, id: VolumeId, ve
     let target = generation.backup_volume;
     let label = snapshot.label(target);
     not_held(&case, version)?;
-    let Some(view) = snapshot.backup_volume(target) else {
-        let reason = format!("{} is not a backup volume of this site", snapshot.location(target));
-        return Err(Refusal::new(Code::NOT_A_BACKUP_VOLUME, reason).about(id));
-    };
+    allocate::fitting(&case, target)?;
     case.other_side_ready(target)?;
-    if let Some(problem) = view.problem.as_ref().filter(|problem| problem.code == Code::VOLUME_MISSING) {
-        return Err(Refusal::new(problem.code, problem.text.as_str()).about(id));
-    }
-    if view.volume.blocks != case.view.volume.blocks {
-        let reason =
-            format!("{label} has {} blocks, {} has {}", view.volume.blocks.0, case.name(), case.view.volume.blocks.0);
-        return Err(Refusal::new(Code::UNEQUAL_SIZE, reason).about(id));
-    }
     let foreign = snapshot.foreign_session_on(target);
     if let Some(session) = foreign {
         let reason = format!("another program has a session of {} with {label}", snapshot.label(session.pair.source));
@@ -199,7 +200,5 @@ pub(super) fn not_held(case: &Case<'_>, version: Version) -> Result<(), Refusal>
     let generation = generation(case, version)?;
     let Some(why) = &generation.held else { return Ok(()) };
     let reason = format!("{version} of {} is held: {}", case.name(), why.escaped());
-    let action = Action::Unhold { volume: case.id(), version };
-    let remedy = Remedy::new(format!("release the hold of {version} of {}", case.name()), action);
-    Err(Refusal::new(Code::GENERATION_HELD, reason).about(case.id()).with_remedy(remedy))
+    Err(Refusal::new(Code::GENERATION_HELD, reason).about(case.id()).with_remedy(allocate::unhold(case, version)))
 }
