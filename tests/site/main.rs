@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod arrays;
+mod barrier;
+mod cancels;
 mod catalogue;
 mod catalogue_file;
 mod catalogue_server;

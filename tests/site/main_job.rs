@@ -93,24 +93,6 @@ fn files_are_backed_up_to_another_box() {
     files_are_backed_up("A2");
 }
 
-#[test]
-fn a_resume_copies_only_what_has_changed() {
-    let lab = Lab::of(1, 1, 16);
-    lab.run("array write A1/0x1 --length 16MiB --seed 1").ends(0);
-    assert_eq!(lab.synchronize("t1"), "start-full");
-    lab.run("sync suspend t1 --yes").ends(0);
-    let before = lab.bytes("A1/0x1");
-    lab.run("array write A1/0x1 --scatter 12 --seed 5").ends(0);
-    let after = lab.bytes("A1/0x1");
-    // In the array's regions of 64 KiB.
-    let changed = before.chunks(65_536).zip(after.chunks(65_536)).filter(|(a, b)| a != b).count() as u64;
-    assert!((1..=24).contains(&changed), "{changed} regions");
-    let suspended = |status: &serde_json::Value| status["sessions"][0]["difference_blocks"] == changed * 128;
-    lab.wait_for("the difference is told", suspended);
-    assert_eq!(lab.synchronize("t1"), "resume");
-    assert!(lab.bytes("A1/0x21") == after);
-}
-
 /// Ten rounds with G generations on G + 1 volumes.
 fn rounds(mode: &str) {
     const GENERATIONS: usize = 2;

@@ -79,18 +79,48 @@ impl Workloads {
     }
 }
 
+/// What a workload writes, one write after the other: it follows from the seed, so a state of the volume can be told apart
+/// from every other one.
+#[derive(Debug)]
+pub struct Writes {
+    random: fastrand::Rng,
+    start: u64,
+    /// Bytes that may be written to, from `start` on.
+    room: u64,
+}
+
+impl Writes {
+    /// On a volume of so many bytes.
+    pub fn new(work: &Work, size: u64) -> Self {
+        let end = if work.end == 0 { size } else { work.end.min(size) };
+        Self { random: fastrand::Rng::with_seed(work.seed), start: work.start, room: end.saturating_sub(work.start) }
+    }
+}
+
+/// Where, in bytes, and what.
+impl Iterator for Writes {
+    type Item = (u64, Vec<u8>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let length = WRITE.min(self.room);
+        let places = ((self.room - length) / 512).max(1);
+        let offset = self.start + self.random.u64(0..places) * 512;
+        Some((offset, seeded(self.random.u64(..), length as usize)))
+    }
+}
+
 struct Writer {
     volume: VolumeId,
     work: Work,
-    random: fastrand::Rng,
+    /// Made at the first write, when the volume's size is known.
+    writes: Option<Writes>,
     begun: Instant,
     written: u64,
 }
 
 impl Writer {
     fn new(volume: VolumeId, work: &Work) -> Self {
-        let random = fastrand::Rng::with_seed(work.seed);
-        Self { volume, work: work.clone(), random, begun: Instant::now(), written: 0 }
+        Self { volume, work: work.clone(), writes: None, begun: Instant::now(), written: 0 }
     }
 
     /// Writes what is due, and tells when the next is; `None` when it was ended or the arrays are gone.
@@ -131,12 +161,9 @@ impl Writer {
 
     fn write_one(&mut self, arrays: &Arrays) -> Result<(), DataError> {
         let size = arrays.data().blocks(self.volume)?.bytes();
-        let end = if self.work.end == 0 { size } else { self.work.end.min(size) };
-        let room = end.saturating_sub(self.work.start);
-        let length = WRITE.min(room);
-        let places = ((room - length) / 512).max(1);
-        let offset = self.work.start + self.random.u64(0..places) * 512;
-        arrays.data().write(self.volume, offset, &seeded(self.random.u64(..), length as usize))
+        let writes = self.writes.get_or_insert_with(|| Writes::new(&self.work, size));
+        let Some((offset, bytes)) = writes.next() else { return Ok(()) };
+        arrays.data().write(self.volume, offset, &bytes)
     }
 }
 
