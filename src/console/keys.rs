@@ -58,6 +58,7 @@ pub enum Command {
     Filter,
     Problems,
     Order,
+    Palette,
     Help,
     Redraw,
     ToShell,
@@ -154,10 +155,11 @@ pub static TABLE: &[Entry] = &[
     entry(Command::Problems, "problems", &[Key::Char('!')], Group::Choosing, ("problems", 9), "show only volumes that need attention"),
     entry(Command::Mark, "mark", &[Key::Char(' ')], Group::Choosing, ("mark", 6), "mark the selected volume; a verb then acts on all marked ones"),
     entry(Command::MarkAll, "mark-all", &[Key::Char('*')], Group::Choosing, ("", 0), "mark all that the filter shows, or none"),
+    entry(Command::Palette, "palette", &[Key::Char(':')], Group::Program, ("command", 10), "all commands by name"),
     entry(Command::Help, "help", &[Key::Char('?')], Group::Program, ("help", 0), "this help"),
     entry(Command::Redraw, "redraw", &[Key::Ctrl('l')], Group::Program, ("", 0), "draw the screen anew"),
     entry(Command::ToShell, "to-shell", &[Key::Ctrl('z')], Group::Program, ("", 0), "back to the shell; `fg` returns"),
-    entry(Command::Quit, "quit", &[Key::Char('q'), Key::Ctrl('c')], Group::Program, ("quit", 10), "leave; copies and operations go on"),
+    entry(Command::Quit, "quit", &[Key::Char('q'), Key::Ctrl('c')], Group::Program, ("quit", 11), "leave; copies and operations go on"),
     entry(Command::Agree, "agree", &[Key::Char('Y')], Group::Program, ("", 0), "in a plan: agree to it and run it"),
 ];
 

@@ -2,6 +2,7 @@
 
 pub mod details;
 pub mod help;
+pub mod palette;
 pub mod plan;
 pub mod policy;
 pub mod prompt;
@@ -14,6 +15,7 @@ use super::app::App;
 use super::judge::Subject;
 use super::view::canvas::{Canvas, wrap};
 use crate::model::identity::VolumeId;
+use palette::Palette;
 use plan::PlanDialog;
 use policy::PolicyForm;
 use prompt::Prompt;
@@ -34,6 +36,7 @@ pub enum Dialog {
     Refused(Box<RefusedDialog>),
     Prompt(Box<Prompt>),
     Policy(PolicyForm),
+    Palette(Palette),
     Text(TextDialog),
 }
 
@@ -105,6 +108,7 @@ fn content(app: &App, dialog: &Dialog, width: usize) -> Content {
         Dialog::Refused(refused) => refused::content(app, refused, width),
         Dialog::Prompt(prompt) => prompt::content(app, prompt, width),
         Dialog::Policy(form) => policy::content(app, form, width),
+        Dialog::Palette(palette) => palette::content(app, palette, width),
         Dialog::Text(text) => text::content(app, text, width),
     }
 }
@@ -116,7 +120,7 @@ impl Dialog {
             Self::Plan(plan) => Some(&mut plan.scroll),
             Self::Refused(refused) => Some(&mut refused.scroll),
             Self::Text(text) => Some(&mut text.scroll),
-            Self::Prompt(_) | Self::Policy(_) => None,
+            Self::Prompt(_) | Self::Policy(_) | Self::Palette(_) => None,
         }
     }
 
@@ -126,7 +130,7 @@ impl Dialog {
             Self::Plan(plan) => plan.scroll,
             Self::Refused(refused) => refused.scroll,
             Self::Text(text) => text.scroll,
-            Self::Prompt(_) | Self::Policy(_) => 0,
+            Self::Prompt(_) | Self::Policy(_) | Self::Palette(_) => 0,
         }
     }
 

@@ -106,6 +106,17 @@ fn start(olu: u32) -> Request {
 }
 
 #[test]
+fn the_palette_does_what_the_key_would_and_agrees_to_nothing() {
+    let mut desk = desk();
+    desk.at("demo-ora02").types(":back up").keys([Key::Enter]);
+    desk.answer();
+    assert!(matches!(plan_dialog(&desk).request.action, Action::Backup { .. }));
+    assert!(runs(&desk).is_empty());
+    desk.keys([Key::Esc]).types(":agree").keys([Key::Enter]);
+    assert!(runs(&desk).is_empty());
+}
+
+#[test]
 fn a_policy_is_edited_and_then_planned_like_everything_else() {
     let mut desk = desk();
     desk.at("demo-ora02").types("e");

@@ -120,6 +120,9 @@ fn details_and_help() {
     both!("hold", |desk| {
         desk.at("demo-ora02").types("3p").types("tape");
     });
+    both!("palette", |desk| {
+        desk.at("demo-ora01").types(":s").keys([Key::Down]);
+    });
     both!("policy", |desk| {
         desk.at("demo-ora02").types("e7").keys([Key::Down]);
     });

@@ -14,6 +14,7 @@ pub fn arm(app: &mut App) {
         Some(Dialog::Plan(plan)) => plan.armed = plan.answer().is_some(),
         Some(Dialog::Prompt(prompt)) => prompt.armed = true,
         Some(Dialog::Policy(form)) => form.armed = true,
+        Some(Dialog::Palette(palette)) => palette.armed = true,
         _ => {}
     }
 }
@@ -24,6 +25,7 @@ pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
         Some(Dialog::Plan(plan)) if plan.typing => return name_key(app, key),
         Some(Dialog::Prompt(_)) => return prompt_key(app, key),
         Some(Dialog::Policy(_)) => return policy_key(app, key),
+        Some(Dialog::Palette(_)) => return palette_key(app, key),
         _ => {}
     }
     if key == Key::Ctrl('c') {
@@ -152,6 +154,31 @@ fn prompt_key(app: &mut App, key: Key) -> Vec<Effect> {
         key => {
             if prompt.armed {
                 typing::edit(&mut prompt.input, key);
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Keys in the palette. What is chosen acts as its own key would on the main screen.
+fn palette_key(app: &mut App, key: Key) -> Vec<Effect> {
+    let Some(Dialog::Palette(palette)) = app.dialogs.last_mut() else { return Vec::new() };
+    match key {
+        Key::Ctrl('c') => return vec![Effect::Quit],
+        Key::Esc => {
+            app.dialogs.pop();
+        }
+        Key::Enter if palette.armed => {
+            if let Some(command) = palette.chosen() {
+                app.dialogs.pop();
+                return main_screen::act(app, command);
+            }
+        }
+        Key::Up | Key::BackTab | Key::Ctrl('p') => palette.turn(-1),
+        Key::Down | Key::Tab | Key::Ctrl('n') => palette.turn(1),
+        key => {
+            if palette.armed && typing::edit(&mut palette.input, key) {
+                palette.selected = 0;
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::super::app::{App, Effect, Pane};
 use super::super::dialog::Dialog;
+use super::super::dialog::palette::Palette;
 use super::super::dialog::text::TextDialog;
 use super::super::judge::{self, Subject};
 use super::super::keys::{Command, Key};
@@ -17,7 +18,11 @@ pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
         return Vec::new();
     }
     app.notice = None;
-    let Some(command) = app.keys.command(key) else { return Vec::new() };
+    app.keys.command(key).map_or_else(Vec::new, |command| act(app, command))
+}
+
+/// A command of the key table, whatever it was called by.
+pub fn act(app: &mut App, command: Command) -> Vec<Effect> {
     if let Some(effects) = program(app, command) {
         return effects;
     }
@@ -69,6 +74,10 @@ pub fn program(app: &mut App, command: Command) -> Option<Vec<Effect>> {
         Command::Quit => Some(vec![Effect::Quit]),
         Command::ToShell => Some(vec![Effect::ToShell]),
         Command::Redraw => Some(vec![Effect::Redraw]),
+        Command::Palette => {
+            app.dialogs.push(Dialog::Palette(Palette::default()));
+            Some(Vec::new())
+        }
         Command::Help => {
             app.dialogs.push(Dialog::Help { scroll: 0 });
             Some(Vec::new())

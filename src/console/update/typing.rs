@@ -58,7 +58,7 @@ pub fn paste(app: &mut App, text: &str) -> Vec<Effect> {
     for c in text.chars().filter(|c| !is_unsafe(*c)).take(LONGEST) {
         let typing = match app.dialogs.last() {
             Some(Dialog::Plan(plan)) => plan.typing,
-            Some(Dialog::Prompt(_)) => true,
+            Some(Dialog::Prompt(_) | Dialog::Palette(_)) => true,
             Some(_) => false,
             None => app.filter_input.is_some(),
         };
