@@ -104,7 +104,7 @@ impl Scene {
                 full: true,
             }));
         }
-        let site = Site { name: "bench".into(), demo: false, poll_millis: 1000 };
+        let site = Site { name: "bench".into(), demo: false, poll_millis: 1000, rec: Vec::new() };
         Self { records, volumes: Arc::new(volumes), site }
     }
 

@@ -57,7 +57,7 @@ pub fn snapshot() -> Snapshot {
             }
         })
         .collect();
-    let site = Site { name: declaration.site.to_string(), demo: true, poll_millis: 1000 };
+    let site = Site { name: declaration.site.to_string(), demo: true, poll_millis: 1000, rec: Vec::new() };
     build(&Sources {
         sequence: 1,
         now: NOW,

@@ -47,7 +47,10 @@ fn item_lines(out: &mut String, item: &PlanItem, commands: &[String], snapshot: 
 /// One step in words.
 pub fn step(step: &PlanStep, snapshot: &Snapshot) -> String {
     match step {
-        PlanStep::StartFull { pair, blocks, .. } => format!("copy everything, {blocks}, {}", arrow(*pair, snapshot)),
+        PlanStep::StartFull { pair, blocks, modes } => {
+            let modes = modes.map_or_else(String::new, |modes| format!(", {modes}"));
+            format!("copy everything, {blocks}, {}{modes}", arrow(*pair, snapshot))
+        }
         PlanStep::Resume { pair, difference } => {
             let much = difference.map_or_else(|| "as much as differs".to_owned(), |blocks| blocks.to_string());
             format!("copy the difference, {much}, {}", arrow(*pair, snapshot))

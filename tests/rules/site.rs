@@ -11,7 +11,7 @@ use ecdeck::model::records::{
 };
 use ecdeck::model::request::{Action, Request, Verb};
 use ecdeck::model::session::{ArrayVolume, ArrayWords, CopyKind, Pair, Phase, Reading, SessionReading, Status, Truth};
-use ecdeck::model::snapshot::{Reach, Site as SiteView, Snapshot};
+use ecdeck::model::snapshot::{Reach, RecRoute, Site as SiteView, Snapshot};
 use ecdeck::model::units::{Blocks, Progress, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub struct Site {
     /// How long ago the arrays were read, in milliseconds.
     pub age: [i64; 2],
     pub capabilities: Capabilities,
+    /// The configured modes of remote copies.
+    pub rec: Vec<RecRoute>,
 }
 
 impl Site {
@@ -50,6 +52,7 @@ impl Site {
             reach: [Reach::Reachable, Reach::Reachable],
             age: [0, 0],
             capabilities: Capabilities { verbs: verbs.collect(), atomic_suspend: Ability::Yes, sessions_per_source: 8 },
+            rec: Vec::new(),
         }
     }
 
@@ -163,7 +166,7 @@ impl Site {
     pub fn snapshot(&self) -> Snapshot {
         let mut tracker = Tracker::default();
         let arrays: Vec<ArraySource> = (0..2).map(|at| self.array(at, &mut tracker)).collect();
-        let site = SiteView { name: "test".to_owned(), demo: false, poll_millis: POLL_MILLIS };
+        let site = SiteView { name: "test".to_owned(), demo: false, poll_millis: POLL_MILLIS, rec: self.rec.clone() };
         build(&Sources {
             sequence: 1,
             now: self.now,

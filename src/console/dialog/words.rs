@@ -48,10 +48,11 @@ pub fn verb_noun(verb: Verb) -> &'static str {
 pub fn step_words(snapshot: &Snapshot, step: &PlanStep) -> String {
     let label = |id| snapshot.label(id);
     match step {
-        PlanStep::StartFull { pair, blocks, .. } => {
+        PlanStep::StartFull { pair, blocks, modes } => {
             let kind = pair.kind;
             let far = if kind == CopyKind::Rec { ", on another box" } else { "" };
-            format!("copy all {blocks} to {} ({kind}{far})", label(pair.target))
+            let modes = modes.map_or_else(String::new, |modes| format!("; {modes}"));
+            format!("copy all {blocks} to {} ({kind}{far}{modes})", label(pair.target))
         }
         PlanStep::Resume { pair, difference: Some(difference) } => {
             format!("copy the difference, {difference}, to {}", label(pair.target))

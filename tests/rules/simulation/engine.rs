@@ -122,7 +122,7 @@ impl Engine {
             tasks_now: Vec::new(),
             readings: BTreeMap::new(),
             tracker: Tracker::default(),
-            site: Site { name: "simulated".to_owned(), demo: false, poll_millis: 1000 },
+            site: Site { name: "simulated".to_owned(), demo: false, poll_millis: 1000, rec: Vec::new() },
             boxes: world.boxes,
             bug,
         }
