@@ -44,7 +44,7 @@ impl Driver for Moving {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { verbs: Vec::new(), atomic_suspend: Ability::No, sessions_per_source: 8 }
+        Capabilities { verbs: Vec::new(), atomic_suspend: Ability::No, sessions_per_source: 8, limited: None }
     }
 
     fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {

@@ -137,6 +137,7 @@ impl Scene {
                 verbs: verbs.map(|verb| (CopyKind::Ec, verb)).to_vec(),
                 atomic_suspend: Ability::Yes,
                 sessions_per_source: 8,
+                limited: None,
             }),
             reading: Some(reading),
             volumes: Some(Arc::clone(&self.volumes)),

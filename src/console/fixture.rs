@@ -55,6 +55,7 @@ fn array(name: &str, number: u8) -> ArrayView {
             verbs: kinds.iter().flat_map(|kind| verbs.map(|verb| (*kind, verb))).collect(),
             atomic_suspend: Ability::Yes,
             sessions_per_source: 8,
+            limited: None,
         }),
     }
 }

@@ -81,6 +81,13 @@ pub struct ArrayView {
     pub capabilities: Option<Capabilities>,
 }
 
+impl ArrayView {
+    /// Why the array can do less than it ever could, just now.
+    pub fn limited(&self) -> Option<&str> {
+        self.capabilities.as_ref()?.limited.as_deref()
+    }
+}
+
 /// The one word for a transaction volume: that of its worst live session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -51,7 +51,12 @@ impl Site {
             volumes: Vec::new(),
             reach: [Reach::Reachable, Reach::Reachable],
             age: [0, 0],
-            capabilities: Capabilities { verbs: verbs.collect(), atomic_suspend: Ability::Yes, sessions_per_source: 8 },
+            capabilities: Capabilities {
+                verbs: verbs.collect(),
+                atomic_suspend: Ability::Yes,
+                sessions_per_source: 8,
+                limited: None,
+            },
             rec: Vec::new(),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::site::{Site, backup, resume, start, suspend, volume};
 use ecdeck::model::codes::Code;
+use ecdeck::model::copy::CommandVerb;
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::plan::{Plan, PlanStep, Refusal, plan};
 use ecdeck::model::records::{BackupMode, GenerationState, Policy, ReleaseReason};
@@ -305,6 +306,22 @@ fn a_remote_copy_starts_in_the_configured_modes_and_people_agree_to_them() {
     assert_ne!(stack.digest(), usual.digest(), "other modes are another plan");
     assert_eq!(notices(&stack), [Code::NO_BACKUP_IN_THIS_MODE], "said before the copy, not when the backup is due");
     assert!(stack.items()[0].notices[0].text.contains("stack, recovery manual"), "{stack:?}");
+}
+
+#[test]
+fn an_array_that_only_its_second_way_leads_to_says_so_and_lets_sessions_be_ended() {
+    let (mut site, source, targets) = round();
+    site.session(source, targets[0], Status::Active, Phase::Equivalent);
+    let other = site.transaction_volume("ora02", 0, 0x11, 48);
+    site.capabilities.verbs.retain(|(_, verb)| *verb == CommandVerb::Stop);
+    site.capabilities.limited = Some("only its second way leads there".to_owned());
+    for action in [start(&[other]), suspend(source), backup(source, None)] {
+        let refusal = site.plan(action).unwrap_err();
+        assert_eq!(refusal.code, Code::UNSUPPORTED);
+        assert!(refusal.reason.contains("only its second way leads there"), "{refusal:?}");
+    }
+    let stop = site.plan(Action::ForceStop { volume: source, target: None }).unwrap();
+    assert!(matches!(steps(&stop), [PlanStep::Stop { force: true, .. }]));
 }
 
 #[test]

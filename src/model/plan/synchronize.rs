@@ -115,6 +115,7 @@ fn may_start<'a>(snapshot: &'a Snapshot, request: &'a Request, id: VolumeId) -> 
     if let Some(session) = case.blocking() {
         case.judge(session, PairVerb::Start)?;
     }
+    allocate::can_copy_now(snapshot, id.box_id).map_err(|refusal| refusal.about(id))?;
     Ok(case)
 }
 
