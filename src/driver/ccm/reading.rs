@@ -189,7 +189,7 @@ fn volumes_of(row: &CopyRow, names: &Names) -> Option<(VolumeId, VolumeId)> {
 }
 
 /// A row's pair as CCM's commands name it; `None` for parts of volumes and for boxes without a name.
-fn pair_name(row: &CopyRow) -> Option<PairName> {
+pub fn pair_name(row: &CopyRow) -> Option<PairName> {
     let name = |volume: &NamedVolume| {
         let array = volume.array.parse::<ArrayName>().ok().filter(|_| !volume.extent)?;
         Some(VolumeName { array, olu: volume.olu })
