@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod arrays;
+mod by_ccm;
 mod catalogue;
 mod catalogue_file;
 mod catalogue_server;

@@ -2,7 +2,7 @@
 
 mod cutter;
 mod mishaps;
-mod server;
+pub mod server;
 
 use crate::house::House;
 use ecdeck::driver::Driver;

@@ -120,7 +120,7 @@ impl CcmServer {
 }
 
 /// Links named like CCM's commands.
-fn install(folder: &Path, home: &Path) {
+pub fn install(folder: &Path, home: &Path) {
     let program = env!("CARGO_BIN_EXE_ccm-emulation");
     let install = Command::new(program).arg("install").args([folder, home]).output().unwrap();
     assert!(install.status.success(), "{install:?}");
@@ -143,6 +143,9 @@ status = "none"
 [[array.ccm.words]]
 word = "REC Halt"
 status = "halted"
+[[array.ccm.words]]
+word = "EC Error Suspend"
+status = "error-suspended"
 "#;
 
 /// An OpenSSH server on a loopback port with keys of its own.
