@@ -44,7 +44,7 @@ impl Driver for Moving {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { verbs: Vec::new(), atomic_suspend: Ability::No, sessions_per_source: 8 }
+        Capabilities { verbs: Vec::new(), atomic_suspend: Ability::No, sessions_per_source: 8, limited: None }
     }
 
     fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
@@ -116,7 +116,7 @@ fn look(sessions: u32, moving: usize, time: Duration) -> Result<(), Error> {
     let engine = ours.block_on(async {
         catalogue.commit(records(&pairs)?, Vec::new()).await?;
         let settings = Settings {
-            site: Site { name: "bench".into(), demo: false, poll_millis: 1_000 },
+            site: Site { name: "bench".into(), demo: false, poll_millis: 1_000, rec: Vec::new() },
             arrays: vec![ConfiguredArray { name: "A1".parse()?, driver: Arc::new(driver) }],
             roles: Roles::default(),
             limits: Limits::default(),

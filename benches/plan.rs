@@ -104,7 +104,7 @@ impl Scene {
                 full: true,
             }));
         }
-        let site = Site { name: "bench".into(), demo: false, poll_millis: 1000 };
+        let site = Site { name: "bench".into(), demo: false, poll_millis: 1000, rec: Vec::new() };
         Self { records, volumes: Arc::new(volumes), site }
     }
 
@@ -137,6 +137,7 @@ impl Scene {
                 verbs: verbs.map(|verb| (CopyKind::Ec, verb)).to_vec(),
                 atomic_suspend: Ability::Yes,
                 sessions_per_source: 8,
+                limited: None,
             }),
             reading: Some(reading),
             volumes: Some(Arc::clone(&self.volumes)),

@@ -11,6 +11,7 @@ use crate::driver::ccm::transport::local::Local;
 use crate::driver::ccm::transport::ssh::{Destination, Ssh, SshError};
 use crate::driver::ccm::words::WordsError;
 use crate::driver::emulated::driver::Embedded;
+use crate::driver::two_ways::TwoWays;
 use crate::engine::ConfiguredArray;
 use crate::model::identity::Name;
 use crate::process::life::{LifeError, private_folder};
@@ -39,12 +40,11 @@ pub fn of(home: &Home, config: &Config) -> Result<Vec<ConfiguredArray>, DriversE
         .arrays
         .iter()
         .map(|array| {
-            let driver: Arc<dyn Driver> = match &array.control {
-                ControlPlane::Embedded { home: folder } => {
-                    let home = folder.as_deref().map_or_else(|| home.clone(), Home::in_folder);
-                    Arc::new(Embedded::new(home, array.name.to_string(), true))
-                }
-                ControlPlane::Ccm(ccm) => Arc::new(servers.driver(home, config, &array.name, ccm)?),
+            let mut by = |control| servers.by(home, config, &array.name, control);
+            let first = by(&array.control)?;
+            let driver = match &array.forced_stop {
+                Some(second) => Arc::new(TwoWays::new(array.name.as_str(), first, by(second)?)),
+                None => first,
             };
             Ok(ConfiguredArray { name: array.name.clone(), driver })
         })
@@ -61,6 +61,22 @@ pub fn ccm(home: &Home, config: &Config, array: &Name, ccm: &Ccm) -> Result<CcmD
 struct Servers(BTreeMap<String, Arc<Server>>);
 
 impl Servers {
+    fn by(
+        &mut self,
+        home: &Home,
+        config: &Config,
+        array: &Name,
+        control: &ControlPlane,
+    ) -> Result<Arc<dyn Driver>, DriversError> {
+        Ok(match control {
+            ControlPlane::Embedded { home: folder } => {
+                let home = folder.as_deref().map_or_else(|| home.clone(), Home::in_folder);
+                Arc::new(Embedded::new(home, array.to_string(), true))
+            }
+            ControlPlane::Ccm(ccm) => Arc::new(self.driver(home, config, array, ccm)?),
+        })
+    }
+
     fn driver(&mut self, home: &Home, config: &Config, array: &Name, ccm: &Ccm) -> Result<CcmDriver, DriversError> {
         let name = |why| DriversError::Name { array: array.clone(), why };
         let rec = config.arrays.iter().filter_map(|target| match &target.control {

@@ -13,7 +13,7 @@ use crate::engine::{Roles, Settings, now};
 use crate::logs;
 use crate::model::catalogue_url::CataloguePlace;
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::snapshot;
+use crate::model::snapshot::{self, RecRoute};
 use crate::process::life;
 use crate::process::paths::Home;
 use crate::site::Site;
@@ -62,7 +62,10 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     make_once(site, catalogue.as_ref()).await?;
     let arrays = drivers::of(home, config).map_err(told)?;
     let poll_millis = u32::try_from(config.engine.poll.as_millis()).unwrap_or(u32::MAX);
-    let site = snapshot::Site { name: config.site.to_string(), demo: site.is_demonstration(), poll_millis };
+    let rec =
+        config.rec.iter().map(|((from, to), modes)| RecRoute { from: from.clone(), to: to.clone(), modes: *modes });
+    let (name, demo) = (config.site.to_string(), site.is_demonstration());
+    let site = snapshot::Site { name, demo, poll_millis, rec: rec.collect() };
     let limits = limits(config);
     let anchored = anchored(home, config, catalogue).await?;
     Ok((anchored, Settings { site, arrays, roles, limits }))

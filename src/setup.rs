@@ -12,7 +12,7 @@ use crate::driver::ccm::reply::arrays::{self, KnownArray};
 use crate::driver::ccm::transport::ssh::Destination;
 use crate::drivers;
 use crate::engine::now;
-use crate::model::check::{Check, Verdict};
+use crate::model::check::{Check, Verdict, Way};
 use crate::model::identity::Name;
 use crate::process::life::private_folder;
 use crate::process::paths::Home;
@@ -21,17 +21,24 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 
-/// Examines the way to an array that the configuration has.
+/// Examines the ways to an array that the configuration has.
 pub async fn examine(home: &Home, config: &Config, array: &str) -> Result<Vec<Check>, Trouble> {
     let found = config.arrays.iter().find(|one| one.name.as_str() == array);
     let found = found.ok_or_else(|| Trouble::usage(format!("the configuration has no array {array:?}")))?;
-    let ControlPlane::Ccm(ccm) = &found.control else {
+    let ways = [(Way::First, Some(&found.control)), (Way::Second, found.forced_stop.as_ref())];
+    let mut checks = Vec::new();
+    for (way, control) in ways {
+        let Some(ControlPlane::Ccm(ccm)) = control else { continue };
+        let driver = drivers::ccm(home, config, &found.name, ccm).map_err(|why| Trouble::usage(why.to_string()))?;
+        let examined = doctor::examine(&driver, now()).await;
+        checks.extend(examined.into_iter().map(|check| Check { way, ..check }));
+    }
+    if checks.is_empty() {
         return Err(Trouble::usage(format!(
             "{array} is an embedded array: `ecdeck array list` shows whether it answers"
         )));
-    };
-    let driver = drivers::ccm(home, config, &found.name, ccm).map_err(|why| Trouble::usage(why.to_string()))?;
-    Ok(doctor::examine(&driver, now()).await)
+    }
+    Ok(checks)
 }
 
 /// Adds an array to the configuration: host key, CCM's list, a test, and only then the file.

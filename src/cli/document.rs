@@ -82,7 +82,7 @@ pub struct ArrayEntry<'a> {
     name: &'a Name,
     box_id: Option<crate::model::identity::BoxId>,
     reachable: bool,
-    /// Why it is not reachable.
+    /// Why it is not reachable, or not for everything.
     why: Option<String>,
     taken_at: Option<Stamp>,
 }
@@ -90,7 +90,7 @@ pub struct ArrayEntry<'a> {
 impl<'a> ArrayEntry<'a> {
     fn new(view: &'a crate::model::snapshot::ArrayView) -> Self {
         let why = match &view.reach {
-            Reach::Reachable => None,
+            Reach::Reachable => view.limited().map(str::to_owned),
             Reach::Waiting => Some("not asked yet".to_owned()),
             Reach::Unreachable { why, .. } => Some(why.raw().to_owned()),
             Reach::IdentityChanged { found } => Some(format!("another box answers: {found}")),

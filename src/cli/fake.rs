@@ -29,6 +29,7 @@ pub fn snapshot() -> Snapshot {
         verbs: [CopyKind::Ec, CopyKind::Rec].into_iter().flat_map(|kind| verbs.map(|verb| (kind, verb))).collect(),
         atomic_suspend: Ability::Yes,
         sessions_per_source: 8,
+        limited: None,
     };
     let mut tracker = Tracker::default();
     let arrays: Vec<ArraySource> = declaration
@@ -57,7 +58,7 @@ pub fn snapshot() -> Snapshot {
             }
         })
         .collect();
-    let site = Site { name: declaration.site.to_string(), demo: true, poll_millis: 1000 };
+    let site = Site { name: declaration.site.to_string(), demo: true, poll_millis: 1000, rec: Vec::new() };
     build(&Sources {
         sequence: 1,
         now: NOW,

@@ -9,6 +9,7 @@ use crate::model::snapshot::{
     BackupState, BackupVolumeView, Due, Reach, Ready, SessionView, Snapshot, TransactionVolumeView,
 };
 use crate::model::units::{Blocks, Progress, iec};
+use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
@@ -84,12 +85,15 @@ fn section(out: &mut String, title: &str, table: &Table) {
 
 fn head(out: &mut String, snapshot: &Snapshot) {
     let demo = if snapshot.site.demo { " (demonstration site)" } else { "" };
-    let site = crate::model::untrusted::Untrusted::new(snapshot.site.name.as_str()).escaped();
+    let site = Untrusted::new(snapshot.site.name.as_str()).escaped();
     let _ = writeln!(out, "{site}{demo}, {}", times::minute(snapshot.taken_at));
     for array in &snapshot.arrays {
         let reach = match &array.reach {
             Reach::Reachable if snapshot.is_stale(array, snapshot.taken_at) => "its last reading is too old".to_owned(),
-            Reach::Reachable => "reachable".to_owned(),
+            Reach::Reachable => match array.limited() {
+                Some(why) => format!("reachable, but {}", Untrusted::new(why).escaped()),
+                None => "reachable".to_owned(),
+            },
             Reach::Waiting => "not read yet".to_owned(),
             Reach::Unreachable { since, why } => {
                 format!("not reachable since {}: {}", times::minute(*since), why.escaped())
@@ -173,7 +177,7 @@ fn problems(out: &mut String, snapshot: &Snapshot) {
     let of_pool = snapshot.pool.iter().map(|view| (view.volume.id, &view.problem));
     for (id, problem) in of_volumes.chain(of_pool) {
         if let Some(problem) = problem {
-            let text = crate::model::untrusted::Untrusted::new(problem.text.trim_end_matches('.')).escaped();
+            let text = Untrusted::new(problem.text.trim_end_matches('.')).escaped();
             let _ = writeln!(out, "! {}: {text} ({})", snapshot.label(id), problem.code);
         }
     }
@@ -263,7 +267,7 @@ fn operations(snapshot: &Snapshot) -> Table {
             snapshot.label(operation.volume),
             operation.actor.to_string(),
             times::second(operation.started),
-            crate::model::untrusted::Untrusted::new(operation.step.as_str()).escaped(),
+            Untrusted::new(operation.step.as_str()).escaped(),
         ]);
     }
     table

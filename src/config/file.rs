@@ -257,7 +257,7 @@ fn control_plane(
         (Driver::Ccm, None, Some(keys)) => Ok(ControlPlane::Ccm(Box::new(ccm(keys.get_ref())?))),
         (Driver::Ccm, Some(home), _) => Err(Fault::at(home, "this is for driver = \"embedded\"")),
         (Driver::Ccm, _, None) => {
-            Err(Fault::at(driver, "this driver needs an [array.ccm] table that names the array as CCM does"))
+            Err(Fault::at(driver, "this driver needs a `ccm` table of its own that names the array as CCM does"))
         }
     }
 }

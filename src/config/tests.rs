@@ -197,5 +197,5 @@ fn an_array_by_ccm_is_read_and_its_mistakes_have_their_line() {
         let told = error(&ccm(keys));
         assert!(told.contains(said), "{keys}: {told}");
     }
-    assert!(error("site = \"x\"\n[[array]]\nname = \"A\"\ndriver = \"ccm\"\n").contains("[array.ccm]"));
+    assert!(error("site = \"x\"\n[[array]]\nname = \"A\"\ndriver = \"ccm\"\n").contains("needs a `ccm` table"));
 }

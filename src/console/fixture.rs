@@ -55,6 +55,7 @@ fn array(name: &str, number: u8) -> ArrayView {
             verbs: kinds.iter().flat_map(|kind| verbs.map(|verb| (*kind, verb))).collect(),
             atomic_suspend: Ability::Yes,
             sessions_per_source: 8,
+            limited: None,
         }),
     }
 }
@@ -272,7 +273,7 @@ pub fn demo() -> Snapshot {
     Snapshot {
         sequence: 7,
         taken_at: NOW,
-        site: Site { name: "db01".to_owned(), demo: true, poll_millis: 1_000 },
+        site: Site { name: "db01".to_owned(), demo: true, poll_millis: 1_000, rec: Vec::new() },
         arrays: vec![array("DEMO1", 1), array("DEMO2", 2)],
         transaction_volumes,
         pool,

@@ -5,6 +5,7 @@
 
 pub mod ccm;
 pub mod emulated;
+pub mod two_ways;
 
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
 use crate::model::session::{ArrayVolume, Reading};

@@ -1,15 +1,26 @@
-//! What was found when an array's way was examined, each with what to do about it.
+//! What was found when the ways to an array were examined, each with what to do about it.
 
 use serde::Serialize;
 
 /// One thing that was looked at. The texts are fit for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
+    pub way: Way,
     pub what: &'static str,
     pub verdict: Verdict,
     pub told: String,
     /// What the operator can do; absent when nothing has to be done.
     pub remedy: Option<String>,
+}
+
+/// The way to the array that a check is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    #[default]
+    First,
+    /// The one for forced stops.
+    Second,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

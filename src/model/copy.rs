@@ -172,6 +172,9 @@ pub struct Capabilities {
     pub atomic_suspend: Ability,
     /// Sessions that one source volume may have, of all kinds and requestors together.
     pub sessions_per_source: u16,
+    /// Why some verbs are missing just now; `None` when the list is all that the array ever can.
+    #[serde(default)]
+    pub limited: Option<String>,
 }
 
 impl Capabilities {

@@ -180,6 +180,25 @@ pub struct RecModes {
     pub recovery: Automation,
 }
 
+/// In the words of the configuration.
+impl fmt::Display for RecModes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let transfer = match self.transfer {
+            TransferMode::Synchronous => "synchronous",
+            TransferMode::Stack => "stack",
+            TransferMode::Consistency => "consistency",
+            TransferMode::Through => "through",
+        };
+        let by = |automation| if automation == Automation::Automatic { "automatic" } else { "manual" };
+        match self.transfer {
+            TransferMode::Synchronous => {
+                write!(f, "{transfer}, split {}, recovery {}", by(self.split), by(self.recovery))
+            }
+            _ => write!(f, "{transfer}, recovery {}", by(self.recovery)),
+        }
+    }
+}
+
 /// One session as one box reports it. A REC is reported by both boxes: two halves, each with its own reading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionReading {

@@ -6,7 +6,7 @@ use super::copy::Capabilities;
 use super::identity::{BoxId, Name, VolumeId};
 use super::records::{BackupVolume, Generation, OperationEnd, OperationId, TransactionVolume};
 use super::request::Verb;
-use super::session::{ArrayVolume, ArrayWords, ErrorByte, Pair, Phase, RecModes, Status};
+use super::session::{ArrayVolume, ArrayWords, CopyKind, ErrorByte, Pair, Phase, RecModes, Status};
 use super::units::{Blocks, Progress, Timestamp, Version};
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,17 @@ pub struct Site {
     pub demo: bool,
     /// What the engine polls arrays by, in milliseconds. A reading older than three of them is stale.
     pub poll_millis: u32,
+    /// The configured modes of remote copies; what is not here has the default ones.
+    #[serde(default)]
+    pub rec: Vec<RecRoute>,
+}
+
+/// The modes that remote copies from one array to another are started with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecRoute {
+    pub from: Name,
+    pub to: Name,
+    pub modes: RecModes,
 }
 
 /// How an array answers.
@@ -68,6 +79,13 @@ pub struct ArrayView {
     /// When the reading in this snapshot was taken.
     pub taken_at: Option<Timestamp>,
     pub capabilities: Option<Capabilities>,
+}
+
+impl ArrayView {
+    /// Why the array can do less than it ever could, just now.
+    pub fn limited(&self) -> Option<&str> {
+        self.capabilities.as_ref()?.limited.as_deref()
+    }
 }
 
 /// The one word for a transaction volume: that of its worst live session.
@@ -314,6 +332,17 @@ impl Snapshot {
 
     pub fn array(&self, box_id: BoxId) -> Option<&ArrayView> {
         self.arrays.iter().find(|array| array.box_id == Some(box_id))
+    }
+
+    /// The modes that a copy of this pair is started with; `None` where it has none.
+    pub fn modes_of(&self, pair: &Pair) -> Option<RecModes> {
+        if pair.kind != CopyKind::Rec {
+            return None;
+        }
+        let name = |box_id| self.array(box_id).map(|array| &array.name);
+        let (from, to) = (name(pair.source.box_id), name(pair.target.box_id));
+        let is_it = |route: &&RecRoute| Some(&route.from) == from && Some(&route.to) == to;
+        Some(self.site.rec.iter().find(is_it).map_or_else(RecModes::default, |route| route.modes))
     }
 
     /// `DEMO1/0x21`; the full identity when no configured array has that box id.

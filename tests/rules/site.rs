@@ -12,7 +12,7 @@ use ecdeck::model::records::{
 };
 use ecdeck::model::request::{Action, Request, Verb};
 use ecdeck::model::session::{ArrayVolume, ArrayWords, CopyKind, Pair, Phase, Reading, SessionReading, Status, Truth};
-use ecdeck::model::snapshot::{Reach, Site as SiteView, Snapshot};
+use ecdeck::model::snapshot::{Reach, RecRoute, Site as SiteView, Snapshot};
 use ecdeck::model::units::{Blocks, Progress, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
 use std::sync::Arc;
@@ -36,6 +36,8 @@ pub struct Site {
     /// How long ago the arrays were read, in milliseconds.
     pub age: [i64; 2],
     pub capabilities: Capabilities,
+    /// The configured modes of remote copies.
+    pub rec: Vec<RecRoute>,
 }
 
 impl Site {
@@ -50,7 +52,13 @@ impl Site {
             volumes: Vec::new(),
             reach: [Reach::Reachable, Reach::Reachable],
             age: [0, 0],
-            capabilities: Capabilities { verbs: verbs.collect(), atomic_suspend: Ability::Yes, sessions_per_source: 8 },
+            capabilities: Capabilities {
+                verbs: verbs.collect(),
+                atomic_suspend: Ability::Yes,
+                sessions_per_source: 8,
+                limited: None,
+            },
+            rec: Vec::new(),
         }
     }
 
@@ -164,7 +172,7 @@ impl Site {
     pub fn snapshot(&self) -> Snapshot {
         let mut tracker = Tracker::default();
         let arrays: Vec<ArraySource> = (0..2).map(|at| self.array(at, &mut tracker)).collect();
-        let site = SiteView { name: "test".to_owned(), demo: false, poll_millis: POLL_MILLIS };
+        let site = SiteView { name: "test".to_owned(), demo: false, poll_millis: POLL_MILLIS, rec: self.rec.clone() };
         build(&Sources {
             sequence: 1,
             now: self.now,

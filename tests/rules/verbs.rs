@@ -2,13 +2,14 @@
 
 use crate::site::{Site, all_remedies_work, backup, code, notices, resume, round, start, steps, suspend, volume};
 use ecdeck::model::codes::Code;
+use ecdeck::model::copy::CommandVerb;
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::plan::{PlanStep, plan};
 use ecdeck::model::records::{BackupMode, GenerationState, Policy, ReleaseReason};
 use ecdeck::model::request::{Action, CancelScope, VolumeRole};
-use ecdeck::model::session::{ErrorByte, Pair, Phase, RecModes, Status, TransferMode};
-use ecdeck::model::snapshot::Reach;
-use ecdeck::model::units::Version;
+use ecdeck::model::session::{Automation, ErrorByte, Pair, Phase, RecModes, Status, TransferMode};
+use ecdeck::model::snapshot::{Reach, RecRoute};
+use ecdeck::model::units::{Blocks, Version};
 
 #[test]
 fn volumes_that_belong_together_start_all_or_not_at_all() {
@@ -117,6 +118,46 @@ fn a_backup_without_a_session_on_a_suspended_pair_or_without_a_policy_is_refused
 }
 
 #[test]
+fn a_remote_copy_starts_in_the_configured_modes_and_people_agree_to_them() {
+    let mut site = Site::new();
+    let source = site.transaction_volume("ora01", 0, 0x10, 48);
+    let target = site.backup_volume(1, 0x20, 48);
+    site.backup_volume(1, 0x21, 48);
+    let usual = site.plan(start(&[source])).unwrap();
+    let blocks = Blocks::from_mib(48);
+    let pair = Pair::new(source, target);
+    assert_eq!(steps(&usual), [PlanStep::StartFull { pair, blocks, modes: Some(RecModes::default()) }]);
+    assert_eq!(notices(&usual), []);
+
+    let modes = RecModes { transfer: TransferMode::Stack, recovery: Automation::Manual, ..RecModes::default() };
+    let route = |from: &str, to: &str| RecRoute { from: from.parse().unwrap(), to: to.parse().unwrap(), modes };
+    site.rec = vec![route("DEMO2", "DEMO1")];
+    assert_eq!(site.plan(start(&[source])).unwrap().digest(), usual.digest(), "the other direction's are its own");
+    site.rec.push(route("DEMO1", "DEMO2"));
+    let stack = site.plan(start(&[source])).unwrap();
+    assert_eq!(steps(&stack), [PlanStep::StartFull { pair, blocks, modes: Some(modes) }]);
+    assert_ne!(stack.digest(), usual.digest(), "other modes are another plan");
+    assert_eq!(notices(&stack), [Code::NO_BACKUP_IN_THIS_MODE], "said before the copy, not when the backup is due");
+    assert!(stack.items()[0].notices[0].text.contains("stack, recovery manual"), "{stack:?}");
+}
+
+#[test]
+fn an_array_that_only_its_second_way_leads_to_says_so_and_lets_sessions_be_ended() {
+    let (mut site, source, targets) = round();
+    site.session(source, targets[0], Status::Active, Phase::Equivalent);
+    let other = site.transaction_volume("ora02", 0, 0x11, 48);
+    site.capabilities.verbs.retain(|(_, verb)| *verb == CommandVerb::Stop);
+    site.capabilities.limited = Some("only its second way leads there".to_owned());
+    for action in [start(&[other]), suspend(source), backup(source, None)] {
+        let refusal = site.plan(action).unwrap_err();
+        assert_eq!(refusal.code, Code::UNSUPPORTED);
+        assert!(refusal.reason.contains("only its second way leads there"), "{refusal:?}");
+    }
+    let stop = site.plan(Action::ForceStop { volume: source, target: None }).unwrap();
+    assert!(matches!(steps(&stop), [PlanStep::Stop { force: true, .. }]));
+}
+
+#[test]
 fn no_backup_of_a_remote_copy_in_stack_or_through_mode() {
     for (transfer, possible) in [
         (TransferMode::Synchronous, true),
@@ -153,7 +194,11 @@ fn backups_together_are_one_item_at_one_instant_or_refused() {
             if pairs.len() == 2 && generations.len() == 2 && pair.source == second
     ));
     site.capabilities.atomic_suspend = ecdeck::model::copy::Ability::Unknown;
-    assert_eq!(code(site.plan(action.clone())), Code::UNSUPPORTED);
+    let refusal = site.plan(action.clone()).unwrap_err();
+    assert_eq!(refusal.code, Code::UNSUPPORTED);
+    assert!(refusal.reason.contains("not known") && refusal.reason.contains("freezes"), "{refusal:?}");
+    assert_eq!(refusal.remedies.len(), 1, "each by itself");
+    all_remedies_work(&site, &refusal);
     site.sessions[1].phase = Phase::Copying;
     let refusal = site.plan(action).unwrap_err();
     assert_eq!((refusal.code, refusal.volume), (Code::NOT_EQUIVALENT, Some(second)));

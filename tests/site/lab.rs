@@ -1,24 +1,28 @@
 //! A configured site with two embedded arrays, `A1` and `A2`, and short ways to say what tests say often.
 
 use super::house::{House, Ran};
+use crate::ccm::server::{WORDS, install};
 use serde_json::Value;
 use std::ops::{Deref, Range};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-const CONFIG: &str = r#"
-site = "lab"
+/// These tests run twice: with the embedded arrays' own driver, and with CCM's commands in between.
+pub fn by_ccm() -> bool {
+    module_path!().contains("by_ccm")
+}
 
-[[array]]
-name = "A1"
-driver = "embedded"
-
-[[array]]
-name = "A2"
-driver = "embedded"
-
-[engine]
-poll = "500ms"
-"#;
+/// The site's configuration. `commands`: the folder of CCM's commands, where they are in between.
+fn config(commands: Option<&Path>) -> String {
+    let array = |name: &str| match commands {
+        None => format!("[[array]]\nname = \"{name}\"\ndriver = \"embedded\"\n"),
+        Some(folder) => format!(
+            "[[array]]\nname = \"{name}\"\ndriver = \"ccm\"\n[array.ccm]\narray = \"{name}\"\n\
+             directory = \"{}\"\ndiscover = \"1s\"\n{WORDS}",
+            folder.display()
+        ),
+    };
+    format!("site = \"lab\"\n{}{}[engine]\npoll = \"500ms\"\n", array("A1"), array("A2"))
+}
 
 pub struct Lab {
     house: House,
@@ -35,7 +39,11 @@ impl Deref for Lab {
 impl Lab {
     pub fn new() -> Self {
         let house = House::new();
-        std::fs::write(house.home().config_file(), CONFIG).unwrap();
+        let commands = by_ccm().then(|| house.path().join("ccm-commands"));
+        if let Some(folder) = &commands {
+            install(folder, house.path());
+        }
+        std::fs::write(house.home().config_file(), config(commands.as_deref())).unwrap();
         house.run("array create A1").ends(0);
         house.run("array create A2").ends(0);
         Self { house }
@@ -159,7 +167,9 @@ impl Lab {
     }
 }
 
-/// How often tests kill a process: few times on a developer's machine, a hundred in `.ci/run`.
+/// How often tests kill a process: few times on a developer's machine, a hundred in `.ci/run`; with CCM's commands in
+/// between, where each step takes a process, a tenth of that.
 pub fn kills() -> u32 {
-    std::env::var("ECDECK_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(8)
+    let kills = std::env::var("ECDECK_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(8);
+    if by_ccm() { (kills / 10).max(4) } else { kills }
 }

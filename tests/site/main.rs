@@ -4,6 +4,7 @@
 
 mod arrays;
 mod barrier;
+mod by_ccm;
 mod cancels;
 mod catalogue;
 mod catalogue_file;

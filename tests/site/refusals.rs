@@ -1,6 +1,6 @@
 //! What is refused, with which status and code, and that every way on that is offered leads on.
 
-use super::lab::Lab;
+use super::lab::{Lab, by_ccm};
 use serde_json::Value;
 
 fn remedies(document: &Value) -> Vec<Value> {
@@ -141,7 +141,9 @@ fn cancel_does_in_every_state_what_the_rules_say() {
     let target = lab.status()["sessions"][0]["target"]["location"].as_str().unwrap().to_owned();
     lab.run(&format!("array fault A1 error-suspend A1/0x1 {target}")).ends(0);
     let status = lab.wait_for_state("t1", "error");
-    assert_eq!(status["sessions"][0]["error"], "0xBA");
+    // CCM's queries have no column for it, as far as anybody has seen.
+    let error = if by_ccm() { Value::Null } else { "0xBA".into() };
+    assert_eq!(status["sessions"][0]["error"], error);
     lab.run("sync cancel t1 --yes").ends(0);
     lab.wait_for_state("t1", "none");
 }

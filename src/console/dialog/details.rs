@@ -7,7 +7,6 @@ use super::{Body, Content, keys_line};
 use crate::model::identity::VolumeId;
 use crate::model::observe::session_state;
 use crate::model::records::{Generation, GenerationState};
-use crate::model::session::{Automation, TransferMode};
 use crate::model::snapshot::{Due, Halves, Ready, SessionView, Snapshot};
 use crate::model::units::count;
 
@@ -147,15 +146,7 @@ fn describe(app: &App, snapshot: &Snapshot, session: &SessionView, body: &mut Bo
     }
     body.field("since", &app.clock.moment(session.since), dim, text);
     if let Some(modes) = session.modes {
-        let transfer = match modes.transfer {
-            TransferMode::Synchronous => "synchronous",
-            TransferMode::Stack => "stack",
-            TransferMode::Consistency => "consistency",
-            TransferMode::Through => "through",
-        };
-        let by = |automation| if automation == Automation::Automatic { "automatic" } else { "manual" };
-        let modes = format!("{transfer}, split {}, recovery {}", by(modes.split), by(modes.recovery));
-        body.field("modes", &modes, dim, text);
+        body.field("modes", &modes.to_string(), dim, text);
     }
     match &session.halves {
         Halves::One | Halves::Agree => {}

@@ -99,6 +99,7 @@ fn trouble(app: &App, snapshot: &Snapshot, array: &ArrayView) -> Option<String> 
         Reach::Waiting => Some("not read yet".to_owned()),
         Reach::Unreachable { since, .. } => Some(format!("silent since {}", app.clock.moment_or_minute(*since))),
         Reach::IdentityChanged { .. } => Some("is another box".to_owned()),
+        Reach::Reachable if array.limited().is_some() => Some("by its second way only".to_owned()),
         Reach::Reachable => {
             let taken = array.taken_at?;
             let age = snapshot.taken_at.since(taken);

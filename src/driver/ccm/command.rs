@@ -3,7 +3,7 @@
 //! Documented: `start`, `query` and their options; `-g` of `suspend`, `reverse` and `cancel`; `acgroup create`, `acpair add`,
 //! `acarray`, `acinq lv`, `accopy query`, `acopc`. Inferred from their sisters, because the pages were not to be had: `-p` of
 //! `suspend`, `reverse`, `change` and `cancel`; `-force` of `acec suspend` and `acec cancel`; the mode options of `acec change`;
-//! `acpair remove`'s arguments. CCM answers an option it does not know with ccm1001 and does nothing, so a wrong inference is
+//! `acpair remove`'s arguments; `acgroup delete`. CCM answers an option it does not know with ccm1001 and does nothing, so a wrong inference is
 //! a refusal and never a deed.
 
 use super::names::{ArrayName, GroupName, GroupType, NameError, PairName, Word};
@@ -102,6 +102,10 @@ pub fn create_group(name: &GroupName, group: GroupType, source: &ArrayName, targ
     }
     words.push("-xml");
     line(&words)
+}
+
+pub fn delete_group(name: &GroupName) -> Argv {
+    line(&["acgroup", "delete", "-g", name.as_str(), "-xml"])
 }
 
 pub fn add_pair(group: &GroupName, pair: &PairName) -> Argv {

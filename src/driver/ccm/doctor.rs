@@ -7,7 +7,7 @@ use super::server::Turn;
 use super::transport::ExecError;
 use super::words::StatusMeaning;
 use crate::driver::Driver;
-use crate::model::check::{Check, Verdict};
+use crate::model::check::{Check, Verdict, Way};
 use crate::model::copy::ErrorClass;
 use crate::model::session::{CopyKind, Phase, Status};
 use crate::model::units::Timestamp;
@@ -26,7 +26,7 @@ impl Findings {
     fn add(&mut self, what: &'static str, verdict: Verdict, told: impl Into<String>, remedy: Option<&str>) {
         // Texts of the array are in here: whatever they contain, they must be fit for a terminal.
         let told = Untrusted::new(told).escaped();
-        self.0.push(Check { what, verdict, told, remedy: remedy.map(str::to_owned) });
+        self.0.push(Check { way: Way::First, what, verdict, told, remedy: remedy.map(str::to_owned) });
     }
 
     fn good(&mut self, what: &'static str, told: impl Into<String>) {

@@ -251,7 +251,12 @@ impl Driver for CcmDriver {
         let mut verbs: Vec<_> = both.iter().flat_map(|verb| [(CopyKind::Ec, *verb), (CopyKind::Rec, *verb)]).collect();
         verbs.extend([(CopyKind::Rec, ChangeMode), (CopyKind::Opc, StartOpc), (CopyKind::Opc, Stop)]);
         // Whether `acec suspend` of a whole group is one instant is on no public page.
-        Capabilities { verbs, atomic_suspend: Ability::Unknown, sessions_per_source: SESSIONS_PER_SOURCE }
+        Capabilities {
+            verbs,
+            atomic_suspend: Ability::Unknown,
+            sessions_per_source: SESSIONS_PER_SOURCE,
+            limited: None,
+        }
     }
 
     fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {

@@ -5,11 +5,12 @@
 
 use super::command::{self, Argv};
 use super::driver::{CcmDriver, Named, Run};
-use super::names::{GroupName, GroupType, PairName};
+use super::groups::{self, LeftOver};
+use super::names::{GroupName, GroupType};
 use super::reading;
-use super::reply::copies::{CopyRow, GroupQuery};
+use super::reply::copies::CopyRow;
 use super::reply::execution::{self as answer, Said};
-use super::server::{Group, Names, ServerError, Turn};
+use super::server::{Names, ServerError, Turn};
 use super::transport::ExecError;
 use super::words::StatusMeaning;
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
@@ -81,8 +82,10 @@ pub(super) async fn execute(driver: &CcmDriver, command: Command, limit: Duratio
             }
         }
     }
-    let states = look(driver, &mut turn, &ready, &names, &mut outcomes).await;
+    let mut left_over = Vec::new();
+    let states = look(driver, &mut turn, &ready, &names, &mut outcomes, &mut left_over).await;
     send_all(driver, &mut turn, &command, &ready, &states, &mut outcomes).await;
+    groups::tidy(driver, &mut turn, &ready, &left_over, &names).await;
     // What others see of these volumes is no longer what was read.
     driver.memory().discovered = None;
     pairs
@@ -94,11 +97,11 @@ pub(super) async fn execute(driver: &CcmDriver, command: Command, limit: Duratio
         .collect()
 }
 
-fn refusal(class: ErrorClass, text: impl Into<String>) -> ArrayRefusal {
+pub(super) fn refusal(class: ErrorClass, text: impl Into<String>) -> ArrayRefusal {
     ArrayRefusal { class, code: CODE.to_owned(), text: Untrusted::new(text) }
 }
 
-fn refused(class: ErrorClass, text: impl Into<String>) -> Outcome {
+pub(super) fn refused(class: ErrorClass, text: impl Into<String>) -> Outcome {
     Outcome::Refused(refusal(class, text))
 }
 
@@ -151,6 +154,7 @@ async fn look(
     ready: &[Named],
     names: &Names,
     outcomes: &mut BTreeMap<Pair, Outcome>,
+    left_over: &mut Vec<LeftOver>,
 ) -> BTreeMap<Pair, State> {
     let mut states = BTreeMap::new();
     let mut groups: Vec<(GroupName, GroupType)> = Vec::new();
@@ -162,8 +166,9 @@ async fn look(
     }
     for (group, group_type) in groups {
         let members: Vec<&Named> = ready.iter().filter(|named| named.group == group).collect();
-        match look_at_group(driver, turn, &group, group_type, &members, names, outcomes).await {
+        match groups::with_pairs(driver, turn, &group, group_type, &members, names, outcomes).await {
             Ok((query, added)) => {
+                left_over.extend(groups::left_over(driver, &group, &query, ready));
                 for named in &members {
                     if outcomes.contains_key(&named.pair) {
                         continue;
@@ -184,109 +189,6 @@ async fn look(
         }
     }
     states
-}
-
-/// The group with all its pairs in it, and which of them had to be added.
-async fn look_at_group(
-    driver: &CcmDriver,
-    turn: &mut Turn<'_>,
-    group: &GroupName,
-    group_type: GroupType,
-    members: &[&Named],
-    names: &Names,
-    outcomes: &mut BTreeMap<Pair, Outcome>,
-) -> Result<(GroupQuery, Vec<Pair>), ServerError> {
-    let first = if turn.groups.get(group) == Some(&Group::Absent) {
-        None
-    } else {
-        match reading::query(driver, turn, group, group_type, names).await {
-            Ok(query) => Some(query),
-            Err(wrong) if wrong.is_refusal() && wrong.class() != ErrorClass::Busy => None,
-            Err(wrong) => return Err(wrong),
-        }
-    };
-    if first.is_none() {
-        make_group(turn, group, group_type, members).await?;
-    }
-    let mut added = Vec::new();
-    for named in members {
-        if first.as_ref().is_some_and(|query| reading::row_of(query, &named.name).is_some()) {
-            continue;
-        }
-        if let Some(refusal) = leave_other_groups(turn, named).await? {
-            outcomes.insert(named.pair, Outcome::Refused(refusal));
-            continue;
-        }
-        let argv = command::add_pair(group, &named.name);
-        let reply = turn.send(&argv).await?;
-        match answer::whole(&argv, reply.exit, &reply.stdout)? {
-            Said::Succeeded { .. } => added.push(named.pair),
-            Said::Refused(refusal) => {
-                outcomes.insert(named.pair, Outcome::Refused(refusal));
-            }
-            Said::Unclear(why) => {
-                outcomes.insert(named.pair, refused(ErrorClass::Protocol, format!("nothing was started: {why}")));
-            }
-        }
-    }
-    match first {
-        Some(query) if added.is_empty() => Ok((query, added)),
-        _ => Ok((reading::query(driver, turn, group, group_type, names).await?, added)),
-    }
-}
-
-/// A REC that was in the group of another transfer mode comes out of it: its group is to tell its mode.
-async fn leave_other_groups(turn: &mut Turn<'_>, named: &Named) -> Result<Option<ArrayRefusal>, ServerError> {
-    let holds = |pairs: &std::collections::BTreeSet<PairName>| pairs.contains(&named.name);
-    let others: Vec<GroupName> = turn
-        .groups
-        .iter()
-        .filter(|(group, state)| **group != named.group && matches!(state, Group::Present(pairs) if holds(pairs)))
-        .map(|(group, _)| group.clone())
-        .collect();
-    if named.group_type != GroupType::Rec {
-        return Ok(None);
-    }
-    for group in others {
-        let argv = command::remove_pair(&group, &named.name);
-        let reply = turn.send(&argv).await?;
-        match answer::whole(&argv, reply.exit, &reply.stdout)? {
-            Said::Succeeded { .. } => {
-                if let Some(Group::Present(pairs)) = turn.groups.get_mut(&group) {
-                    pairs.remove(&named.name);
-                }
-            }
-            Said::Refused(refusal) => return Ok(Some(refusal)),
-            Said::Unclear(why) => return Ok(Some(refusal(ErrorClass::Protocol, why))),
-        }
-    }
-    Ok(None)
-}
-
-async fn make_group(
-    turn: &mut Turn<'_>,
-    group: &GroupName,
-    group_type: GroupType,
-    members: &[&Named],
-) -> Result<(), ServerError> {
-    let Some(member) = members.first() else { return Ok(()) };
-    let argv = command::create_group(group, group_type, &member.name.source.array, &member.name.target.array);
-    let reply = turn.send(&argv).await?;
-    match answer::whole(&argv, reply.exit, &reply.stdout)? {
-        Said::Succeeded { .. } => {
-            turn.groups.insert(group.clone(), Group::Present(std::collections::BTreeSet::new()));
-        }
-        // It may be there after all, and the query was refused for another reason: adding the pair will tell.
-        Said::Refused(refusal) => {
-            tracing::info!(%group, "the group was not made: {} {}", refusal.code, refusal.text.escaped());
-            turn.groups.remove(group);
-        }
-        Said::Unclear(why) => {
-            tracing::info!(%group, "whether the group was made is not clear: {}", Untrusted::new(why).escaped());
-            turn.groups.remove(group);
-        }
-    }
-    Ok(())
 }
 
 /// A pair right before it is commanded.
@@ -388,7 +290,9 @@ async fn send_all(
         };
         lost = matches!(outcome, Outcome::Unknown { .. });
         remember(driver, command, named, &outcome);
-        clean_up(turn, command, named, state, &outcome).await;
+        if !is_needed(command, state, &outcome) {
+            groups::remove_pair(turn, &named.group, &named.name).await;
+        }
         outcomes.insert(named.pair, outcome);
     }
 }
@@ -454,6 +358,13 @@ fn of_refusal(command: &Command, refusal: ArrayRefusal) -> Outcome {
     }
 }
 
+/// Whether a pair is needed in its group after this: not when its session is over, nor when it was put in for nothing.
+fn is_needed(command: &Command, state: &State, outcome: &Outcome) -> bool {
+    let over = matches!(command, Command::Stop { .. }) && matches!(outcome, Outcome::Done | Outcome::AlreadyDone);
+    let for_nothing = state.added && state.session.is_none() && matches!(outcome, Outcome::Refused(_));
+    !over && !for_nothing
+}
+
 fn remember(driver: &CcmDriver, command: &Command, named: &Named, outcome: &Outcome) {
     let mut memory = driver.memory();
     match (command, outcome) {
@@ -472,25 +383,6 @@ fn remember(driver: &CcmDriver, command: &Command, named: &Named, outcome: &Outc
         _ => {
             memory.runs.remove(&named.pair);
         }
-    }
-}
-
-/// Takes a pair out of its group when its session is over, or when it was put in for nothing. The group stays: there is one
-/// of a type and array. That a removal fails harms nothing: the pair is found in the group next time.
-async fn clean_up(turn: &mut Turn<'_>, command: &Command, named: &Named, state: &State, outcome: &Outcome) {
-    let over = matches!(command, Command::Stop { .. }) && matches!(outcome, Outcome::Done | Outcome::AlreadyDone);
-    let for_nothing = state.added && state.session.is_none() && matches!(outcome, Outcome::Refused(_));
-    if !over && !for_nothing {
-        return;
-    }
-    let argv = command::remove_pair(&named.group, &named.name);
-    match turn.send(&argv).await.map(|reply| answer::whole(&argv, reply.exit, &reply.stdout)) {
-        Ok(Ok(Said::Succeeded { .. })) => {
-            if let Some(Group::Present(pairs)) = turn.groups.get_mut(&named.group) {
-                pairs.remove(&named.name);
-            }
-        }
-        other => tracing::info!(command = %argv, "the pair stays in its group: {other:?}"),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod doctor;
 mod driver;
 pub mod emulation;
 mod execution;
+mod groups;
 pub mod host_key;
 pub mod names;
 mod reading;

@@ -31,7 +31,7 @@ async fn all(driver: &CcmDriver, turn: &mut Turn<'_>) -> Result<(BoxId, Vec<Sess
     let names = turn.names(false).await?;
     let own = driver.own_box(&names)?;
     let mut sessions = Vec::new();
-    let mut pairs_of_groups = BTreeSet::new();
+    let (mut pairs_of_groups, mut idle) = (BTreeSet::new(), BTreeSet::new());
     let mut answered = false;
     let mut gone = false;
     for (group, group_type, modes) in groups_of(driver, &names) {
@@ -44,9 +44,13 @@ async fn all(driver: &CcmDriver, turn: &mut Turn<'_>) -> Result<(BoxId, Vec<Sess
                 answered = true;
                 for row in &query.rows {
                     let Some((source, target)) = volumes_of(row, &names) else { continue };
-                    pairs_of_groups.insert((source, target));
+                    let session = session(driver, row, source, target, group_type.kind(), OURS);
+                    if session.is_some() {
+                        pairs_of_groups.insert((source, target));
+                    } else {
+                        idle.insert((source, target));
+                    }
                     if source.box_id == own || target.box_id == own {
-                        let session = session(driver, row, source, target, group_type.kind(), OURS);
                         sessions.extend(session.map(|session| in_modes(driver, session, modes)));
                     }
                 }
@@ -55,7 +59,7 @@ async fn all(driver: &CcmDriver, turn: &mut Turn<'_>) -> Result<(BoxId, Vec<Sess
             Err(wrong) => return Err(wrong),
         }
     }
-    if gone || !answered || discovery_is_due(driver) {
+    if gone || !answered || discovery_is_due(driver) || was_discovered(driver, &idle) {
         match discover(driver, turn, &names).await {
             Ok(found) => driver.memory().discovered = Some((Instant::now(), found)),
             // Our own sessions are known; CCM before `accopy` had no way to show the others.
@@ -161,6 +165,14 @@ fn discovery_is_due(driver: &CcmDriver) -> bool {
     driver.memory().discovered.as_ref().is_none_or(|(when, _)| when.elapsed() >= interval)
 }
 
+/// Whether the last discovery has a session of a pair that its group shows without one. It ended since, or it is the half
+/// of a REC that only its target's box still has: only a fresh look tells.
+fn was_discovered(driver: &CcmDriver, idle: &BTreeSet<(VolumeId, VolumeId)>) -> bool {
+    let memory = driver.memory();
+    let mut found = memory.discovered.iter().flat_map(|(_, found)| found);
+    found.any(|session| idle.contains(&(session.pair.source, session.pair.target)))
+}
+
 /// Everybody's sessions of the box.
 async fn discover(driver: &CcmDriver, turn: &Turn<'_>, names: &Names) -> Result<Vec<SessionReading>, ServerError> {
     let argv = command::list_copies(&driver.settings.array);
@@ -189,7 +201,7 @@ fn volumes_of(row: &CopyRow, names: &Names) -> Option<(VolumeId, VolumeId)> {
 }
 
 /// A row's pair as CCM's commands name it; `None` for parts of volumes and for boxes without a name.
-fn pair_name(row: &CopyRow) -> Option<PairName> {
+pub fn pair_name(row: &CopyRow) -> Option<PairName> {
     let name = |volume: &NamedVolume| {
         let array = volume.array.parse::<ArrayName>().ok().filter(|_| !volume.extent)?;
         Some(VolumeName { array, olu: volume.olu })

@@ -170,6 +170,103 @@ async fn an_ec_lives_through_start_equivalence_suspend_resume_and_cancel() {
     assert!(site.ccm.sent().contains(&"acpair remove -g ecdeckECKYOTO1 -p KYOTO1/0x1:KYOTO1/0xb -xml".to_owned()));
 }
 
+impl Site {
+    /// What CCM has under our names: the groups that it answers for, with their pairs.
+    async fn left_in_ccm(&self, group: &str) -> Option<String> {
+        let query = command::Argv::new(["acec", "query", "-g", group, "-xml"]).unwrap();
+        let reply = self.ccm.exec(&query, LIMIT).await.unwrap();
+        (reply.exit == 0).then(|| String::from_utf8(reply.stdout).unwrap())
+    }
+
+    /// A driver that knows nothing yet, as after a crash.
+    fn after_a_crash(&self) -> CcmDriver {
+        let server = Server::new(Arc::new(self.ccm.clone()) as Arc<dyn Transport>);
+        CcmDriver::new("KYOTO1", self.kyoto.settings().clone(), server).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_last_stop_leaves_nothing_in_ccm_and_the_next_start_makes_it_anew() {
+    let site = Site::new(&confirmed());
+    let (one, two) = (site.ec(1, 11), site.ec(2, 12));
+    for _ in 0..2 {
+        for pair in [one, two] {
+            assert_eq!(site.start(pair).await, Outcome::Done);
+        }
+        site.run(Command::Stop { pairs: vec![one], force: true }).await;
+        let there = site.left_in_ccm("ecdeckECKYOTO1").await.unwrap();
+        assert!(there.contains("KYOTO1/0x2") && !there.contains("KYOTO1/0x1<"), "{there}");
+        site.run(Command::Stop { pairs: vec![two], force: true }).await;
+        assert_eq!(site.left_in_ccm("ecdeckECKYOTO1").await, None);
+        assert_eq!(site.reading().await.sessions.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_a_crash_left_in_ccm_is_used_again_or_removed_with_the_next_command() {
+    let site = Site::new(&confirmed());
+    let pairs: Vec<Pair> = (1..=6).map(|at| site.ec(at, 10 + at)).collect();
+    site.kyoto.execute(Command::Start { pairs: pairs.clone(), modes: None }, LIMIT).await;
+    // Stopped, and then came the crash.
+    let stop = Command::Stop { pairs: pairs.clone(), force: true };
+    site.arrays().execute(site.boxes[0], &stop, "ecdeck", Timestamp(0));
+    let driver = site.after_a_crash();
+    let start = |pair: Pair| driver.execute(Command::Start { pairs: vec![pair], modes: None }, LIMIT);
+    site.ccm.forget();
+    assert_eq!(start(pairs[5]).await[0].outcome, Outcome::Done);
+    let removed = || site.ccm.sent().iter().filter(|line| line.starts_with("acpair remove")).count();
+    assert!(!site.ccm.sent().iter().any(|line| line.starts_with("acpair add")), "its pair was there");
+    assert_eq!(removed(), 4, "people wait for the answer: {:?}", site.ccm.sent());
+    assert_eq!(start(pairs[0]).await[0].outcome, Outcome::Done);
+    let there = site.left_in_ccm("ecdeckECKYOTO1").await.unwrap();
+    assert_eq!(there.matches("<Row>").count(), 2, "{there}");
+    assert_eq!(site.reading().await.sessions.len(), 2);
+}
+
+#[tokio::test]
+async fn a_pair_of_a_session_that_ended_without_us_is_removed_too() {
+    let site = Site::new(&confirmed());
+    let (ended, other) = (site.ec(1, 11), site.ec(2, 12));
+    site.start(ended).await;
+    let stop = Command::Stop { pairs: vec![ended], force: true };
+    site.arrays().execute(site.boxes[0], &stop, "somebody", Timestamp(0));
+    site.start(other).await;
+    let there = site.left_in_ccm("ecdeckECKYOTO1").await.unwrap();
+    assert_eq!(there.matches("<Row>").count(), 1, "{there}");
+}
+
+#[tokio::test]
+async fn that_a_pair_or_a_group_exists_already_is_no_failure() {
+    let site = Site::new(&confirmed());
+    let (one, two) = (site.ec(1, 11), site.ec(2, 12));
+    let line = |line: &str| command::Argv::new(line.split(' ')).unwrap();
+    // Somebody makes the group, and then the pair, right before us.
+    site.ccm.plan("acgroup create", Mishap::After(line("acgroup create -g ecdeckECKYOTO1 -type EC -a KYOTO1 -xml")));
+    assert_eq!(site.start(one).await, Outcome::Done);
+    site.ccm.plan("acpair add", Mishap::After(line("acpair add -g ecdeckECKYOTO1 -p KYOTO1/0x2:KYOTO1/0xc -xml")));
+    assert_eq!(site.start(two).await, Outcome::Done);
+    // Somebody removes a pair before us: it is gone, which is what was wanted.
+    site.ccm
+        .plan("acpair remove", Mishap::After(line("acpair remove -g ecdeckECKYOTO1 -p KYOTO1/0x2:KYOTO1/0xc -xml")));
+    assert_eq!(site.run(Command::Stop { pairs: vec![two], force: true }).await, Outcome::Done);
+    // A pair that CCM will not have is refused in CCM's own words, and not because it is missing afterwards.
+    let refused = site.start(site.ec(4, 0x99)).await;
+    assert!(matches!(&refused, Outcome::Refused(refusal) if refusal.text.raw().contains("sizes")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_group_that_ccm_does_not_let_go_of_stays_and_harms_nothing() {
+    let site = Site::new(&confirmed());
+    let pair = site.ec(1, 11);
+    let no = b"<Response><ReturnCode>1</ReturnCode><Message>ccm1001 What is delete?</Message></Response>".to_vec();
+    for _ in 0..2 {
+        site.start(pair).await;
+        site.ccm.plan("acgroup delete", Mishap::Answers { exit: 1, stdout: no.clone() });
+        assert_eq!(site.run(Command::Stop { pairs: vec![pair], force: true }).await, Outcome::Done);
+        assert!(site.left_in_ccm("ecdeckECKYOTO1").await.is_some());
+    }
+}
+
 #[tokio::test]
 async fn a_rec_starts_with_its_modes_and_both_boxes_show_it() {
     for (at, transfer) in
@@ -345,10 +442,10 @@ async fn what_surely_did_not_run_is_refused_with_its_cause() {
             assert_eq!(class(&outcome), Some(wanted), "{line} {mishap:?}: {outcome:?}");
             assert_eq!(site.state(&pair).await, None);
         }
-        site.ccm.plan("acec query", mishap.clone());
+        site.ccm.plan("query", mishap.clone());
         let error: DriverError = site.kyoto.sessions(Timestamp(0)).await.err().unwrap_or_else(|| panic!("{mishap:?}"));
         assert_eq!(error.class, wanted);
-        assert!(error.to_string().contains("acec query"), "{error}");
+        assert!(error.to_string().contains("accopy query"), "{error}");
     }
 }
 

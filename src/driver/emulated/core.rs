@@ -442,5 +442,5 @@ pub fn capabilities() -> Capabilities {
         .flat_map(|kind| [Start, Resume, Suspend, Stop].into_iter().map(move |verb| (kind, verb)))
         .collect();
     verbs.push((CopyKind::Rec, ChangeMode));
-    Capabilities { verbs, atomic_suspend: Ability::Yes, sessions_per_source: SESSIONS_PER_SOURCE as u16 }
+    Capabilities { verbs, atomic_suspend: Ability::Yes, sessions_per_source: SESSIONS_PER_SOURCE as u16, limited: None }
 }

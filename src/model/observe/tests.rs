@@ -104,7 +104,7 @@ impl Bench {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let site = Site { name: "test".into(), demo: false, poll_millis: 1000 };
+        let site = Site { name: "test".into(), demo: false, poll_millis: 1000, rec: Vec::new() };
         build(&Sources {
             sequence: 1,
             now: self.now,

@@ -311,10 +311,23 @@ pub(super) fn able(snapshot: &Snapshot, pair: &Pair, verb: CommandVerb) -> Resul
     let unable = boxes.into_iter().find(|&box_id| !can(snapshot, box_id, pair.kind, verb));
     match unable.and_then(|box_id| snapshot.array(box_id)) {
         Some(array) => {
-            let reason = format!("{} cannot {verb} {}", array.name, pair.kind);
+            let reason = match array.limited() {
+                Some(why) => format!("{} cannot {verb} {} now: {why}", array.name, pair.kind),
+                None => format!("{} cannot {verb} {}", array.name, pair.kind),
+            };
             Err(Refusal::new(Code::UNSUPPORTED, reason))
         }
         None => Ok(()),
+    }
+}
+
+/// Whether the array can copy at all just now: one that cannot leaves no volume of the pool to blame.
+pub(super) fn can_copy_now(snapshot: &Snapshot, box_id: BoxId) -> Result<(), Refusal> {
+    let Some(array) = snapshot.array(box_id) else { return Ok(()) };
+    let copies = [CopyKind::Ec, CopyKind::Rec].into_iter().any(|kind| can_start(snapshot, box_id, kind));
+    match array.limited() {
+        Some(why) if !copies => Err(Refusal::new(Code::UNSUPPORTED, format!("{} cannot copy now: {why}", array.name))),
+        _ => Ok(()),
     }
 }
 

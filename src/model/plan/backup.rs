@@ -3,12 +3,12 @@
 use super::allocate::able;
 use super::case::{Case, start as start_remedy, unclaimed};
 use super::legality::PairVerb;
-use super::{NewGeneration, PlanItem, PlanStep, Refusal};
+use super::{NewGeneration, PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::copy::{Ability, CommandVerb};
 use crate::model::identity::VolumeId;
 use crate::model::records::{BackupMode, Generation, GenerationState, ReleaseReason};
-use crate::model::request::Request;
+use crate::model::request::{Action, Request};
 use crate::model::session::{Pair, TransferMode};
 use crate::model::snapshot::{SessionView, Snapshot};
 
@@ -169,9 +169,19 @@ fn at_one_instant(snapshot: &Snapshot, parts: &[Part<'_>]) -> Result<(), Refusal
     let name = array.map_or_else(|| source.to_string(), |array| array.name.to_string());
     let reason = match ability {
         Some(Ability::No) => format!("{name} cannot suspend several sessions at one instant"),
-        _ => format!("whether {name} can suspend several sessions at one instant is not known"),
+        _ => format!(
+            "whether {name} can suspend several sessions at one instant is not known: a set on it needs a hook that \
+             freezes all of it meanwhile"
+        ),
     };
-    Err(Refusal::new(Code::UNSUPPORTED, reason))
+    let volumes = parts.iter().map(|part| part.case.id()).collect();
+    let mode = match &first.case.request.action {
+        Action::Backup { mode, .. } => *mode,
+        _ => None,
+    };
+    let each = Action::Backup { volumes, mode, together: false };
+    let remedy = Remedy::new("back up each by itself, not at one instant", each);
+    Err(Refusal::new(Code::UNSUPPORTED, reason).with_remedy(remedy))
 }
 
 fn item(parts: &[Part<'_>]) -> PlanItem {

@@ -9,7 +9,7 @@ use crate::model::copy::CommandVerb;
 use crate::model::identity::VolumeId;
 use crate::model::records::ReleaseReason;
 use crate::model::request::Request;
-use crate::model::session::Pair;
+use crate::model::session::{Pair, TransferMode};
 use crate::model::snapshot::{SessionView, Snapshot};
 use crate::model::units::Version;
 use std::collections::BTreeMap;
@@ -127,6 +127,7 @@ fn may_start<'a>(snapshot: &'a Snapshot, request: &'a Request, id: VolumeId) -> 
     if let Some(session) = case.blocking() {
         case.judge(session, PairVerb::Start)?;
     }
+    allocate::can_copy_now(snapshot, id.box_id).map_err(|refusal| refusal.about(id))?;
     Ok(case)
 }
 
@@ -137,14 +138,30 @@ fn item(case: &Case<'_>, allocation: Allocation<'_>) -> Answer {
         }
         Allocation::Full(pair) => {
             allocate::room_for_a_session(case)?;
-            (PlanStep::StartFull { pair, blocks: case.view.volume.blocks, modes: None }, pair)
+            (start_full(case, pair), pair)
         }
     };
     let mut item = PlanItem::new(case.verb(), case.id(), vec![step], vec![pair.source, pair.target]);
     if let Allocation::Differential(session) = allocation {
         new_data_lost(case, session, &mut item);
     }
+    no_backup_later(case, &pair, &mut item);
     Ok(item)
+}
+
+fn start_full(case: &Case<'_>, pair: Pair) -> PlanStep {
+    PlanStep::StartFull { pair, blocks: case.view.volume.blocks, modes: case.snapshot.modes_of(&pair) }
+}
+
+/// Said before the copy is made, not when the backup is due.
+fn no_backup_later(case: &Case<'_>, pair: &Pair, item: &mut PlanItem) {
+    let running = case.snapshot.session(pair).and_then(|session| session.modes);
+    let Some(modes) = running.or_else(|| case.snapshot.modes_of(pair)) else { return };
+    if matches!(modes.transfer, TransferMode::Stack | TransferMode::Through) {
+        let label = case.snapshot.label(pair.target);
+        let text = format!("{} cannot be backed up from {label}: the mode is {modes}", case.name());
+        item.notice(Code::NO_BACKUP_IN_THIS_MODE, text);
+    }
 }
 
 fn new_data_lost(case: &Case<'_>, session: &SessionView, item: &mut PlanItem) {
@@ -174,11 +191,12 @@ pub(super) fn overwrite(snapshot: &Snapshot, request: &Request, id: VolumeId, ve
     } else {
         allocate::able(snapshot, &pair, CommandVerb::Start).map_err(|refusal| refusal.about(id))?;
         allocate::room_for_a_session(&case)?;
-        PlanStep::StartFull { pair, blocks: case.view.volume.blocks, modes: None }
+        start_full(&case, pair)
     };
     let give_up =
         PlanStep::GiveUp { transaction_volume: id, version, backup_volume: target, why: ReleaseReason::Overwritten };
     let mut item = PlanItem::new(case.verb(), id, vec![give_up, step], vec![id, target]);
+    no_backup_later(&case, &pair, &mut item);
     item.confirmation =
         Some(Confirmation::new(label.clone(), format!("{version} of {} on {label} is overwritten", case.name())));
     Ok(item)

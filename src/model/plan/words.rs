@@ -11,9 +11,10 @@ use crate::model::untrusted::Untrusted;
 pub fn step(step: &PlanStep, snapshot: &Snapshot) -> String {
     let place = |id: &VolumeId| place(*id, snapshot);
     match step {
-        PlanStep::StartFull { pair, blocks, .. } => {
+        PlanStep::StartFull { pair, blocks, modes } => {
             let far = if pair.kind == CopyKind::Rec { ", on another box" } else { "" };
-            format!("copy all {blocks} to {} ({}{far})", place(&pair.target), pair.kind)
+            let modes = modes.map_or_else(String::new, |modes| format!("; {modes}"));
+            format!("copy all {blocks} to {} ({}{far}{modes})", place(&pair.target), pair.kind)
         }
         PlanStep::Resume { pair, difference } => {
             let much = difference.map_or_else(String::new, |difference| format!(", {difference},"));

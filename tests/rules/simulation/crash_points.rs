@@ -26,13 +26,15 @@ struct Scenario {
 /// Where to crash: after so many steps, and in recovery after so many more.
 #[derive(Debug, Clone, Copy)]
 struct Crashes {
+    /// CCM's commands are between the engine and the arrays.
+    by_ccm: bool,
     first: Option<usize>,
     second: Option<usize>,
     /// What was on its way at the crash arrives.
     arrives: bool,
 }
 
-const NONE: Crashes = Crashes { first: None, second: None, arrives: true };
+const NONE: Crashes = Crashes { by_ccm: false, first: None, second: None, arrives: true };
 
 fn tv(simulation: &Simulation) -> VolumeId {
     simulation.world.sources[0]
@@ -168,9 +170,12 @@ fn left_over(simulation: &mut Simulation) {
 
 impl Simulation {
     /// A site in fair weather, one generation kept a volume.
-    fn fair() -> Self {
+    fn fair(by_ccm: bool) -> Self {
         let memory = MemoryCatalogue::new();
         let mut simulation = Self::new(1, None, Arc::new(memory.clone()), Some(memory));
+        if by_ccm {
+            simulation.world.go_by_ccm();
+        }
         simulation.weather = super::Weather::calm();
         let policy = Policy { generations: 1, interval_days: 1, mode: BackupMode::Suspend };
         for volume in simulation.world.sources.clone() {
@@ -237,7 +242,7 @@ impl Simulation {
 
 /// Runs a scenario with its crashes; gives the steps until the first crash or the end, and those of the recovery.
 fn run(scenario: &Scenario, fate: Fate, crashes: Crashes) -> Result<(usize, usize, Option<OperationEnd>), Violation> {
-    let mut simulation = Simulation::fair();
+    let mut simulation = Simulation::fair(crashes.by_ccm);
     (scenario.prepare)(&mut simulation);
     let next = simulation.engine.durable.next_operation.max(1);
     simulation.agree(Request::new((scenario.request)(&simulation))).map_err(Violation)?;
@@ -278,7 +283,7 @@ fn crash_everywhere(scenario: &Scenario, fate: Fate) -> usize {
     let mut runs = 1;
     for first in 0..=steps {
         for arrives in [true, false] {
-            let once = Crashes { first: Some(first), second: None, arrives };
+            let once = Crashes { first: Some(first), arrives, ..NONE };
             let (_, recovery, _) = told(scenario, fate, once);
             runs += 1;
             for second in 0..=recovery {
@@ -308,4 +313,25 @@ fn crash_points_with_a_lost_request_a_lost_answer_or_one_that_comes_too_soon() {
         }
     }
     println!("{runs} runs");
+}
+
+/// What CCM cannot do is refused before: several suspends at one instant, and ending what only the target's box has left.
+#[test]
+fn every_crash_point_of_every_operation_recovers_by_ccm_too() {
+    let able =
+        |scenario: &Scenario| !["backup of two together", "forced stop of what is left over"].contains(&scenario.name);
+    let mut runs = 0;
+    for scenario in scenarios().iter().filter(|scenario| able(scenario)) {
+        let by_ccm = Crashes { by_ccm: true, ..NONE };
+        let (steps, _, end) = told(scenario, Fate::Normal, by_ccm);
+        assert_eq!(end, Some(OperationEnd::Done), "{}: without a crash it is done", scenario.name);
+        for first in 0..=steps {
+            for arrives in [true, false] {
+                told(scenario, Fate::Normal, Crashes { first: Some(first), arrives, ..by_ccm });
+                runs += 1;
+            }
+        }
+    }
+    println!("{runs} runs");
+    assert!(runs > 300, "only {runs}");
 }

@@ -5,7 +5,6 @@ use super::world::{BLOCKS, World};
 use super::{Checked, violated};
 use ecdeck::catalog::memory::{CommitFailure, MemoryCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError};
-use ecdeck::driver::emulated::core::capabilities;
 use ecdeck::engine::operation::{Commit, Input, Limits, Operation, commands};
 use ecdeck::model::identity::{BoxId, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
@@ -122,14 +121,14 @@ impl Engine {
             tasks_now: Vec::new(),
             readings: BTreeMap::new(),
             tracker: Tracker::default(),
-            site: Site { name: "simulated".to_owned(), demo: false, poll_millis: 1000 },
+            site: Site { name: "simulated".to_owned(), demo: false, poll_millis: 1000, rec: Vec::new() },
             boxes: world.boxes,
             bug,
         }
     }
 
     /// Registers all volumes, with policies.
-    pub fn set_up(&mut self, world: &World, rng: &mut Rng, now: Timestamp) {
+    pub fn set_up(&mut self, world: &mut World, rng: &mut Rng, now: Timestamp) {
         let mut changes = Vec::new();
         for (at, &id) in world.sources.iter().enumerate() {
             let mode = if rng.bool() { BackupMode::Suspend } else { BackupMode::Dissolve };
@@ -215,7 +214,7 @@ impl Engine {
             name: cabinet.name.clone(),
             box_id: Some(box_id),
             reach: known.map_or(Reach::Waiting, |(_, reach)| reach.clone()),
-            capabilities: Some(capabilities()),
+            capabilities: Some(world.capabilities()),
             reading: known.map(|(reading, _)| Arc::clone(reading)),
             volumes: Some(Arc::new(world.arrays.core().volumes_of(box_id).unwrap())),
         }

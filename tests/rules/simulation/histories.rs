@@ -1,7 +1,7 @@
 //! Histories out of seeds: many in memory, some on SQLite, the same twice, and every deliberate bug caught.
 
 use super::bugs::Bug;
-use super::{Summary, Violation, history, history_on};
+use super::{Summary, Violation, history, history_by_ccm, history_on};
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 /// `SIMULATION_HISTORIES` choose seeds, `SIMULATION_TRACE` tells what happens in them.
 const IN_MEMORY: u64 = 10_000;
 const ON_SQLITE: u64 = 200;
+const BY_CCM: u64 = 300;
 /// Histories in which a deliberate bug must show at the latest.
 const TO_CATCH_A_BUG: u64 = 3_000;
 
@@ -99,6 +100,16 @@ fn no_history_in_memory_breaks_an_invariant() {
 }
 
 #[test]
+fn no_history_by_ccm_breaks_an_invariant() {
+    let first = wanted("SIMULATION_FIRST", 0);
+    let count = wanted("SIMULATION_HISTORIES", BY_CCM * wanted("ECDECK_ROUNDS", 1));
+    let sum = run_all(first..first + count, |seed| history_by_ccm(seed, None));
+    println!("{count} histories by CCM: {sum:?}");
+    assert!(sum.done > sum.unknown && u64::from(sum.generations) > count / 4, "{sum:?}");
+    assert!(sum.crashes > 0 && sum.faults > 0 && sum.failed > 0 && sum.not_done > 0 && sum.refused > 0, "{sum:?}");
+}
+
+#[test]
 fn no_history_on_sqlite_breaks_an_invariant() {
     let folder = tempfile::tempdir().unwrap();
     let count = ON_SQLITE * wanted("ECDECK_ROUNDS", 1);
@@ -118,18 +129,29 @@ fn the_same_seed_is_the_same_history() {
     for seed in 0..20 {
         assert_eq!(history(seed, None), history(seed, None));
     }
+    for seed in 0..5 {
+        assert_eq!(history_by_ccm(seed, None), history_by_ccm(seed, None));
+    }
 }
 
 #[test]
 fn every_deliberate_bug_is_caught() {
-    let bugs = Bug::ALL;
+    catch(&Bug::ALL, history);
+}
+
+#[test]
+fn deliberate_bugs_are_caught_by_ccm_too() {
+    catch(&Bug::ALL, history_by_ccm);
+}
+
+fn catch(bugs: &[Bug], one: impl Fn(u64, Option<Bug>) -> Result<Summary, Violation> + Sync) {
     let next = AtomicU64::new(0);
     let caught: Vec<BTreeMap<String, Option<(u64, String)>>> = std::thread::scope(|scope| {
         let work = || {
             let mut found = BTreeMap::new();
             while let Some(bug) = bugs.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
                 let first = (0..TO_CATCH_A_BUG)
-                    .find_map(|seed| history(seed, Some(*bug)).err().map(|Violation(what)| (seed, what)));
+                    .find_map(|seed| one(seed, Some(*bug)).err().map(|Violation(what)| (seed, what)));
                 found.insert(format!("{bug:?}"), first);
             }
             found

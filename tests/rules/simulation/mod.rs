@@ -9,6 +9,7 @@
 //! It assumes of the world outside what the engine's limits assume: a command reaches its array within moments or never.
 
 mod bugs;
+mod by_ccm;
 mod checks;
 mod crash_points;
 mod engine;
@@ -106,6 +107,14 @@ fn history(seed: u64, bug: Option<Bug>) -> Result<Summary, Violation> {
     history_on(seed, bug, Arc::new(memory.clone()), Some(memory))
 }
 
+/// One history in memory, with CCM's commands between the engine and the arrays.
+fn history_by_ccm(seed: u64, bug: Option<Bug>) -> Result<Summary, Violation> {
+    let memory = MemoryCatalogue::new();
+    let mut simulation = Simulation::new(seed, bug, Arc::new(memory.clone()), Some(memory));
+    simulation.world.go_by_ccm();
+    simulation.unfold(seed)
+}
+
 /// One history on a catalogue that is empty. `memory`: the same one, where its commits can be made to fail.
 fn history_on(
     seed: u64,
@@ -113,26 +122,30 @@ fn history_on(
     catalogue: Arc<dyn Catalogue>,
     memory: Option<MemoryCatalogue>,
 ) -> Result<Summary, Violation> {
-    let mut simulation = Simulation::new(seed, bug, catalogue, memory);
-    for _ in 0..EVENTS {
-        simulation.event()?;
-    }
-    if seed.is_multiple_of(2) {
-        simulation.calm_down()?;
-    }
-    simulation.summary.trace = simulation.trace.finish();
-    Ok(simulation.summary)
+    Simulation::new(seed, bug, catalogue, memory).unfold(seed)
 }
 
 impl Simulation {
+    /// The storm, and for every other seed the calm after it.
+    fn unfold(mut self, seed: u64) -> Result<Summary, Violation> {
+        for _ in 0..EVENTS {
+            self.event()?;
+        }
+        if seed.is_multiple_of(2) {
+            self.calm_down()?;
+        }
+        self.summary.trace = self.trace.finish();
+        Ok(self.summary)
+    }
+
     fn new(seed: u64, bug: Option<Bug>, catalogue: Arc<dyn Catalogue>, memory: Option<MemoryCatalogue>) -> Self {
         let mut rng = Rng::with_seed(seed);
         let now = START;
-        let world = World::new(&mut rng);
+        let mut world = World::new(&mut rng);
         let weather = Weather::draw(&mut rng);
         let operators = (0..rng.usize(2..=4)).map(Operator::new).collect();
         let mut engine = Engine::new(catalogue, memory, &world, bug);
-        engine.set_up(&world, &mut rng, now);
+        engine.set_up(&mut world, &mut rng, now);
         let truth = Truth::default();
         let (summary, trace) = (Summary::default(), DefaultHasher::new());
         let fates = VecDeque::new();

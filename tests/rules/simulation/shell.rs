@@ -235,6 +235,7 @@ impl Simulation {
         self.summary.crashes += 1;
         tell(self.now, || "crash".to_owned());
         self.world.abandon(self.now, MOMENT, |_| true);
+        self.world.engine_died();
         self.engine.restart()?;
         self.truth.crashed(self.engine.durable.operations.keys());
         Ok(())

@@ -1,11 +1,13 @@
 //! What is outside the engine: arrays with real contents, commands on their way, hosts that write.
 
+use super::by_ccm::Ccm;
 use super::engine::LIMITS;
+use ecdeck::driver::emulated::core::capabilities;
 use ecdeck::driver::emulated::faults::Fault;
 use ecdeck::driver::emulated::in_process::REQUESTOR;
 use ecdeck::driver::emulated::memory::Memory;
 use ecdeck::driver::emulated::rules::{Reply, outcomes_of};
-use ecdeck::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
+use ecdeck::model::copy::{ArrayRefusal, Capabilities, Command, ErrorClass, Outcome, PairOutcome};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
 use ecdeck::model::records::OperationId;
 use ecdeck::model::session::{Reading, Status};
@@ -80,6 +82,8 @@ pub struct World {
     pub others: Vec<VolumeId>,
     pub wires: Vec<Wire>,
     sent: u64,
+    /// CCM between the engine and the arrays.
+    pub ccm: Option<Ccm>,
 }
 
 impl World {
@@ -93,7 +97,27 @@ impl World {
         let places = (0..near).map(|n| (0, n)).chain((0..2).map(|n| (1, n)));
         let targets = places.map(|(at, n)| add(at, 0x20 + n)).collect();
         let others = vec![add(0, 0x80), add(1, 0x80)];
-        Self { arrays, boxes, sources, targets, others, wires: Vec::new(), sent: 0 }
+        Self { arrays, boxes, sources, targets, others, wires: Vec::new(), sent: 0, ccm: None }
+    }
+
+    /// From now on the engine drives the arrays by CCM's commands.
+    pub fn go_by_ccm(&mut self) {
+        let names = self.boxes.map(|at| {
+            let (_, cabinet) = self.arrays.core().boxes().find(|(id, _)| *id == at).unwrap();
+            (at, cabinet.name.clone())
+        });
+        self.ccm = Some(Ccm::new(names));
+    }
+
+    /// The engine is gone, and with it what its drivers knew.
+    pub fn engine_died(&mut self) {
+        if let Some(ccm) = &mut self.ccm {
+            ccm.forget();
+        }
+    }
+
+    pub fn capabilities(&self) -> Capabilities {
+        self.ccm.as_ref().map_or_else(capabilities, Ccm::capabilities)
     }
 
     /// All contents are unlike each other from the start; this makes them more so.
@@ -107,7 +131,10 @@ impl World {
         self.arrays.advance(Blocks(regions * REGION_BLOCKS));
     }
 
-    pub fn reading(&self, at: BoxId, now: Timestamp) -> Result<Reading, String> {
+    pub fn reading(&mut self, at: BoxId, now: Timestamp) -> Result<Reading, String> {
+        if let Some(reading) = self.reading_by_ccm(at, now) {
+            return reading;
+        }
         if self.arrays.core().reach(at).is_ok_and(|reach| !reach.answers) {
             return Err("the array does not answer".to_owned());
         }
@@ -143,18 +170,21 @@ impl World {
 
     /// Lets a command act. The outcomes are the array's.
     pub fn act(&mut self, at: usize, now: Timestamp) -> Vec<PairOutcome> {
-        let wire = &self.wires[at];
-        let reply = self.arrays.execute(wire.array, &wire.command, REQUESTOR, now);
-        let outcomes = match reply {
-            Reply::Answered(outcomes) | Reply::Late(outcomes, _) => outcomes,
-            reply => outcomes_of(reply, &wire.command),
-        };
+        let (array, command) = (self.wires[at].array, self.wires[at].command.clone());
+        let by_ccm = self.execute_by_ccm(array, &command, now);
+        let (told, truth) = by_ccm.unwrap_or_else(|| {
+            let outcomes = match self.arrays.execute(array, &command, REQUESTOR, now) {
+                Reply::Answered(outcomes) | Reply::Late(outcomes, _) => outcomes,
+                reply => outcomes_of(reply, &command),
+            };
+            (outcomes.clone(), outcomes)
+        });
         let wire = &mut self.wires[at];
-        wire.outcomes = Some(outcomes.clone());
+        wire.outcomes = Some(told);
         if wire.lost_after.is_some() {
             self.wires.remove(at);
         }
-        outcomes
+        truth
     }
 
     /// Nobody waits for these answers any more; what is on its way may still arrive for a moment.

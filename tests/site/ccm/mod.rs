@@ -1,12 +1,15 @@
 //! CCM from end to end: command line, engine, driver, ssh or a process, the emulation's commands, the embedded array.
 
-mod server;
+mod cutter;
+mod mishaps;
+pub mod server;
 
 use crate::house::House;
 use ecdeck::driver::Driver;
 use ecdeck::driver::ccm::CcmDriver;
 use ecdeck::driver::ccm::server::Server;
 use ecdeck::driver::ccm::settings::Settings;
+use ecdeck::driver::ccm::transport::Transport;
 use ecdeck::driver::ccm::transport::local::Local;
 use ecdeck::driver::emulated::driver::Embedded;
 use ecdeck::model::array_words::{StatusMeaning, WordRow};
@@ -223,6 +226,11 @@ struct Both {
 
 impl Both {
     fn new(server: &CcmServer) -> Self {
+        let folder = server.commands().to_str().unwrap().parse().unwrap();
+        Self::by(server, Arc::new(Local { folder: Some(folder), ..Local::default() }))
+    }
+
+    fn by(server: &CcmServer, transport: Arc<dyn Transport>) -> Self {
         let row = |word: &str, status| WordRow {
             word: word.to_owned(),
             status: Some(status),
@@ -232,9 +240,7 @@ impl Both {
         };
         let words = vec![row("EC Suspend", StatusMeaning::Suspended)];
         let settings = Settings { words, ..Settings::local("K1".parse().unwrap()) };
-        let folder = server.commands().to_str().unwrap().parse().unwrap();
-        let local = Local { folder: Some(folder), ..Local::default() };
-        let ccm = CcmDriver::new("K1", settings, Server::new(Arc::new(local))).unwrap();
+        let ccm = CcmDriver::new("K1", settings, Server::new(transport)).unwrap();
         Self { ccm, array: Embedded::new(server.arrays.home(), "K1".to_owned(), false) }
     }
 

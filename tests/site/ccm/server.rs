@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use std::fs;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,17 +24,38 @@ impl CcmServer {
         arrays.run("array create N2 --size 4MiB --count 8").ends(0);
         arrays.run("array path K1 N2 up").ends(0);
         let folder = arrays.path().join("ccm-commands");
-        let install = Command::new(env!("CARGO_BIN_EXE_ccm-emulation"))
-            .arg("install")
-            .args([&folder, arrays.path()])
-            .output()
-            .unwrap();
-        assert!(install.status.success(), "{install:?}");
+        install(&folder, arrays.path());
         Self { arrays, folder }
     }
 
     pub fn commands(&self) -> &Path {
         &self.folder
+    }
+
+    /// Puts a script of the shell in the place of a command; `$REAL` is the command itself.
+    pub fn replace(&self, command: &str, script: &str) {
+        let real = self.arrays.path().join("ccm-real");
+        if !real.exists() {
+            install(&real, self.arrays.path());
+        }
+        let file = self.folder.join(command);
+        let text = format!("#!/bin/sh\nREAL={}\n{script}\n", real.join(command).display());
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A folder for what scripts leave behind.
+    pub fn traces(&self) -> &Path {
+        self.arrays.path()
+    }
+
+    /// What somebody at the CCM server types.
+    pub fn by_hand(&self, line: &str) -> String {
+        let mut words = line.split_whitespace();
+        let program = self.folder.join(words.next().unwrap());
+        let out = Command::new(program).args(words).output().unwrap();
+        String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
     /// BLAKE3 of a volume.
@@ -54,28 +75,59 @@ impl CcmServer {
 
     /// An engine's home with a configuration for both arrays, over sshd or on this machine.
     pub fn house(&self, sshd: Option<&Sshd>, rec: &str) -> House {
-        let house = House::new();
         let way = sshd.map(Sshd::keys).unwrap_or_default();
-        let commands = self.folder.display();
+        self.house_by(&way, "", rec)
+    }
+
+    /// The same with other keys for the way to CCM, further tables of each array, and further tables at the end.
+    pub fn house_by(&self, way: &str, of_array: &str, rest: &str) -> House {
+        let house = House::new();
         let array = |name: &str| {
-            format!(
-                "[[array]]\nname = \"{name}\"\ndriver = \"ccm\"\n[array.ccm]\narray = \"{name}\"\n\
-                 directory = \"{commands}\"\ndiscover = \"1s\"\n{way}{WORDS}"
-            )
+            let keys = self.keys(name, way);
+            format!("[[array]]\nname = \"{name}\"\ndriver = \"ccm\"\n[array.ccm]\n{keys}{WORDS}{of_array}")
         };
         let config = format!(
             "site = \"kyoto\"\n[log]\nlevel = \"debug\"\n[engine]\npoll = \"500ms\"\n[limits]\ncommand = \"6s\"\n\
-             {}{}{rec}",
+             {}{}{rest}",
             array("K1"),
             array("N2")
         );
         fs::write(house.path().join("config.toml"), config).unwrap();
         house
     }
+
+    /// A home with K1 alone.
+    pub fn house_of_one(&self, way: &str, of_array: &str) -> House {
+        let house = self.house_by(way, of_array, "");
+        let file = house.path().join("config.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        let of_n2 = text.rfind("[[array]]").unwrap();
+        fs::write(file, &text[..of_n2]).unwrap();
+        house
+    }
+
+    /// The keys of an `[array.ccm]` table. A key of the way comes before the usual one.
+    pub fn keys(&self, array: &str, way: &str) -> String {
+        let usual = [
+            ("array", array.to_owned()),
+            ("directory", self.folder.display().to_string()),
+            ("discover", "1s".to_owned()),
+        ];
+        let own = |key: &str| way.lines().any(|line| line.starts_with(&format!("{key} =")));
+        let usual = usual.iter().filter(|(key, _)| !own(key)).map(|(key, value)| format!("{key} = \"{value}\"\n"));
+        usual.collect::<String>() + way
+    }
+}
+
+/// Links named like CCM's commands.
+pub fn install(folder: &Path, home: &Path) {
+    let program = env!("CARGO_BIN_EXE_ccm-emulation");
+    let install = Command::new(program).arg("install").args([folder, home]).output().unwrap();
+    assert!(install.status.success(), "{install:?}");
 }
 
 /// What an operator has seen of the emulation and confirmed.
-const WORDS: &str = r#"
+pub const WORDS: &str = r#"
 [[array.ccm.words]]
 word = "EC Suspend"
 status = "suspended"
@@ -91,6 +143,9 @@ status = "none"
 [[array.ccm.words]]
 word = "REC Halt"
 status = "halted"
+[[array.ccm.words]]
+word = "EC Error Suspend"
+status = "error-suspended"
 "#;
 
 /// An OpenSSH server on a loopback port with keys of its own.
@@ -115,7 +170,8 @@ impl Sshd {
             sshd.make_key(name);
         }
         sshd.know("host");
-        fs::copy(sshd.file("user.pub"), sshd.file("authorized_keys")).unwrap();
+        sshd.authorize("user");
+        fs::create_dir(sshd.file("bin")).unwrap();
         sshd.run();
         Some(sshd)
     }
@@ -139,6 +195,13 @@ impl Sshd {
         fs::write(self.file("known_hosts"), format!("[127.0.0.1]:{} {key}", self.port)).unwrap();
     }
 
+    /// Makes the right key the known one of another port, too.
+    pub fn know_also(&self, port: u16) {
+        let key = fs::read_to_string(self.file("host.pub")).unwrap();
+        let known = fs::read_to_string(self.file("known_hosts")).unwrap();
+        fs::write(self.file("known_hosts"), format!("{known}[127.0.0.1]:{port} {key}")).unwrap();
+    }
+
     /// The text of the user's private key, which nobody but ssh may ever see.
     pub fn secret(&self) -> String {
         let text = fs::read_to_string(self.file("user")).unwrap();
@@ -156,36 +219,63 @@ impl Sshd {
     }
 
     /// The keys of the configuration that lead here.
-    fn keys(&self) -> String {
+    pub fn keys(&self) -> String {
+        self.keys_by(self.port)
+    }
+
+    /// The same by another port, which leads to this server's.
+    pub fn keys_by(&self, port: u16) -> String {
         format!(
-            "host = \"127.0.0.1\"\nport = {}\nssh_config = \"/dev/null\"\nidentity = \"{}\"\nknown_hosts = \"{}\"\n",
-            self.port,
+            "host = \"127.0.0.1\"\nport = {port}\nssh_config = \"/dev/null\"\nidentity = \"{}\"\nknown_hosts = \"{}\"\n",
             self.file("user").display(),
             self.file("known_hosts").display()
         )
+    }
+
+    pub fn known_hosts(&self) -> PathBuf {
+        self.file("known_hosts")
+    }
+
+    /// A program that comes first in the path of whoever logs in.
+    pub fn program(&self, name: &str, script: &str) {
+        let file = self.file("bin").join(name);
+        fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Who may log in: by this key and no other.
+    pub fn authorize(&self, name: &str) {
+        fs::copy(self.file(&format!("{name}.pub")), self.file("authorized_keys")).unwrap();
+    }
+
+    /// How many connections were let in so far.
+    pub fn connections(&self) -> usize {
+        fs::read_to_string(self.file("log")).unwrap().matches("Accepted publickey").count()
     }
 
     /// Starts the server, and waits until it greets.
     pub fn run(&mut self) {
         let config = format!(
             "Port {}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPasswordAuthentication no\n\
-             KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\nSetEnv HOME={}\n",
+             KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\nSetEnv HOME={} PATH={}:/usr/bin:/bin\n",
             self.port,
             self.file("host").display(),
             self.file("authorized_keys").display(),
             // What the account's own shell does at its start is no part of the test.
-            self.folder.path().display()
+            self.folder.path().display(),
+            self.file("bin").display()
         );
         fs::write(self.file("sshd_config"), config).unwrap();
         // Where the test is root, sshd wants its folder, which a package of a host without init has not made.
         if rustix::process::geteuid().is_root() {
             fs::DirBuilder::new().recursive(true).mode(0o755).create("/run/sshd").unwrap();
         }
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.file("log")).unwrap();
         let child = Command::new(&self.program)
             .args(["-D", "-e", "-f"])
             .arg(self.file("sshd_config"))
             .stdin(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         self.child = Some(child);

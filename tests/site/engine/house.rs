@@ -246,7 +246,7 @@ impl House {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let Claim::Ours(reign) = life::claim(&self.home.engine()).unwrap() else { panic!("an engine runs already") };
         let settings = Settings {
-            site: Site { name: "test".into(), demo: false, poll_millis: self.poll_millis },
+            site: Site { name: "test".into(), demo: false, poll_millis: self.poll_millis, rec: Vec::new() },
             arrays: vec![ConfiguredArray {
                 name: "A1".parse().unwrap(),
                 driver: Arc::clone(&self.gate) as Arc<dyn Driver>,

@@ -26,6 +26,8 @@ const PERSIST_SECONDS: u32 = 120;
 const AFTER_GREETING: Duration = Duration::from_secs(5);
 /// ssh puts a random ending behind the socket's name while it makes it.
 const SOCKET_ENDING: usize = 18;
+/// What the client ends with when it failed itself.
+const CLIENT_FAILED: i32 = 255;
 /// A way to the server that leads nowhere: for a client that finds no shared connection and would make one of its own.
 const NOWHERE: &str = "ProxyCommand=false";
 
@@ -206,7 +208,8 @@ impl Ssh {
             }
             match self.send(&full, left).await {
                 Ok(reply) if was_not_sent(&reply) => {}
-                Ok(reply) if reply.exit == 255 && reply.stdout.is_empty() => {
+                // ssh's own status, which no command of CCM is known to have: the line may have gone behind a whole answer.
+                Ok(reply) if reply.exit == CLIENT_FAILED => {
                     let told = String::from_utf8_lossy(&reply.stderr).trim().to_owned();
                     return Err(self.lost(argv, format!("the connection was lost ({told})")));
                 }
@@ -234,7 +237,7 @@ fn was_not_sent(reply: &RawReply) -> bool {
     ];
     let told = String::from_utf8_lossy(&reply.stderr);
     let mut lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
-    reply.exit == 255
+    reply.exit == CLIENT_FAILED
         && reply.stdout.is_empty()
         && told.contains("exchange_identification: ")
         && lines.all(|line| PROOFS.iter().any(|proof| line.contains(proof)))
@@ -260,7 +263,7 @@ pub fn why_not_connected(exit: Option<i32>, told: &str) -> (ErrorClass, String) 
         (ErrorClass::Config, "the server's name is not known")
     } else if has("Bad configuration option") || has("Bad owner or permissions") || has("terminating") {
         (ErrorClass::Config, "ssh's own configuration is wrong")
-    } else if exit.is_some_and(|exit| exit != 255) {
+    } else if exit.is_some_and(|exit| exit != CLIENT_FAILED) {
         (ErrorClass::Config, "the server let us in and ran no command")
     } else {
         (ErrorClass::Transport, "the server cannot be reached")

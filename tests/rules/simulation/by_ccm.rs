@@ -1,0 +1,156 @@
+//! The same arrays with CCM's commands between them and the engine: the driver of CCM on the emulation of its commands,
+//! without processes. Everything that the simulator does is done through them; the truth is still the arrays' own.
+
+use super::engine::finish;
+use super::world::World;
+use ecdeck::driver::ccm::CcmDriver;
+use ecdeck::driver::ccm::emulation::{Emulation, InProcess as CcmInProcess, Member, Store};
+use ecdeck::driver::ccm::server::Server;
+use ecdeck::driver::ccm::settings::Settings;
+use ecdeck::driver::emulated::in_process::InProcess;
+use ecdeck::driver::emulated::memory::Memory;
+use ecdeck::driver::{Driver, DriverError, Pending};
+use ecdeck::model::array_words::{StatusMeaning, WordRow};
+use ecdeck::model::copy::{Capabilities, Command, Identity, PairOutcome};
+use ecdeck::model::identity::{BoxId, Name};
+use ecdeck::model::session::{ArrayVolume, Reading};
+use ecdeck::model::units::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Time of the host's clock, which nothing here waits for.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// CCM on two boxes. The arrays are in it only while it is at work.
+pub struct Ccm {
+    arrays: Arc<Mutex<Memory>>,
+    emulation: Arc<Emulation>,
+    names: [(BoxId, Name); 2],
+    drivers: BTreeMap<BoxId, CcmDriver>,
+    /// The simulated time, for the arrays.
+    now: Arc<Mutex<Timestamp>>,
+    /// What the arrays themselves said, whatever CCM made of it.
+    said: Arc<Mutex<Vec<PairOutcome>>>,
+}
+
+impl Ccm {
+    pub fn new(names: [(BoxId, Name); 2]) -> Self {
+        let (arrays, now, said) = (Arc::default(), Arc::default(), Arc::default());
+        let member = |(box_id, name): &(BoxId, Name)| Member {
+            name: name.as_str().parse().unwrap(),
+            box_id: *box_id,
+            driver: Arc::new(Witness {
+                inner: InProcess::new(Arc::clone(&arrays), *box_id),
+                now: Arc::clone(&now),
+                said: Arc::clone(&said),
+            }),
+        };
+        let emulation = Emulation::new(names.iter().map(member).collect(), Store::in_memory());
+        let mut ccm = Self { arrays, emulation: Arc::new(emulation), names, drivers: BTreeMap::new(), now, said };
+        ccm.forget();
+        ccm
+    }
+
+    /// A new engine: its drivers know nothing yet. CCM's groups stay.
+    pub fn forget(&mut self) {
+        let server = Server::new(Arc::new(CcmInProcess(Arc::clone(&self.emulation))));
+        let driver = |(box_id, name): &(BoxId, Name)| {
+            let array = name.as_str().parse().unwrap();
+            let settings = Settings { words: words(), discover: Duration::ZERO, ..Settings::local(array) };
+            (*box_id, CcmDriver::new(name.as_str(), settings, Arc::clone(&server)).unwrap())
+        };
+        self.drivers = self.names.iter().map(driver).collect();
+    }
+
+    pub fn capabilities(&self) -> Capabilities {
+        self.drivers[&self.names[0].0].capabilities()
+    }
+}
+
+impl World {
+    fn by_ccm<T>(&mut self, now: Timestamp, act: impl FnOnce(&Ccm) -> T) -> Option<T> {
+        let ccm = self.ccm.as_ref()?;
+        *ccm.now.lock().unwrap() = now;
+        std::mem::swap(&mut self.arrays, &mut *ccm.arrays.lock().unwrap());
+        let result = act(ccm);
+        std::mem::swap(&mut self.arrays, &mut *ccm.arrays.lock().unwrap());
+        Some(result)
+    }
+
+    /// `None` when the engine drives the arrays themselves.
+    pub fn reading_by_ccm(&mut self, at: BoxId, now: Timestamp) -> Option<Result<Reading, String>> {
+        self.by_ccm(now, |ccm| finish(ccm.drivers[&at].sessions(now)).map_err(|error| error.to_string()))
+    }
+
+    /// What the engine is told, and what the arrays did.
+    pub fn execute_by_ccm(
+        &mut self,
+        at: BoxId,
+        command: &Command,
+        now: Timestamp,
+    ) -> Option<(Vec<PairOutcome>, Vec<PairOutcome>)> {
+        self.by_ccm(now, |ccm| {
+            ccm.said.lock().unwrap().clear();
+            let told = finish(ccm.drivers[&at].execute(command.clone(), LIMIT));
+            let said = ccm.said.lock().unwrap().clone();
+            let truly = |told: &PairOutcome| said.iter().find(|said| said.pair == told.pair).unwrap_or(told).clone();
+            let truth = told.iter().map(truly).collect();
+            (told, truth)
+        })
+    }
+}
+
+/// The words that an operator has confirmed.
+fn words() -> Vec<WordRow> {
+    let row = |word: String, status| WordRow { word, status: Some(status), phase: None, kind: None, source: None };
+    let of_kind = |kind: &str| {
+        [
+            ("action not startup", StatusMeaning::None),
+            ("Executing", StatusMeaning::Active),
+            ("Suspend", StatusMeaning::Suspended),
+            ("Error Suspend", StatusMeaning::ErrorSuspended),
+            ("Halt", StatusMeaning::Halted),
+        ]
+        .map(|(word, status)| row(format!("{kind} {word}"), status))
+    };
+    ["EC", "REC"].iter().flat_map(|kind| of_kind(kind)).collect()
+}
+
+/// An array's own driver, with the simulated time, that keeps what the array said.
+struct Witness {
+    inner: InProcess,
+    now: Arc<Mutex<Timestamp>>,
+    said: Arc<Mutex<Vec<PairOutcome>>>,
+}
+
+impl Driver for Witness {
+    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
+        self.inner.identify()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+        self.inner.volumes()
+    }
+
+    fn sessions(&self, _host: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+        let now = *self.now.lock().unwrap();
+        self.inner.sessions(now)
+    }
+
+    fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
+        Box::pin(async move {
+            let outcomes = self.inner.execute(command, limit).await;
+            self.said.lock().unwrap().extend(outcomes.clone());
+            outcomes
+        })
+    }
+
+    fn describe(&self, command: &Command) -> Vec<String> {
+        self.inner.describe(command)
+    }
+}
