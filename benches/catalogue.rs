@@ -56,7 +56,7 @@ async fn run() -> Result<(), Error> {
     for number in 0..COMMANDS {
         let (tv, id) = (number * 7 % VOLUMES, OperationId(u64::from(number)));
         open.push(timed(&catalogue, vec![opened(id, tv)?]).await?);
-        let entry = JournalEntry::Intent { step: 0, attempt: 1 };
+        let entry = JournalEntry::Intent { step: 0, attempt: 1, at: Timestamp(1) };
         journal.push(timed(&catalogue, vec![Change::Journal { operation: id, entry }]).await?);
         close.push(timed(&catalogue, backed_up(id, tv, versions)?).await?);
     }

@@ -111,7 +111,7 @@ pub struct Generation {
     pub version: Version,
     pub backup_volume: VolumeId,
     pub blocks: Blocks,
-    /// When the backup's suspend was observed.
+    /// When the backup's suspend was about to be sent: what it holds is no older, however late it was observed.
     pub taken_at: Timestamp,
     pub mode: BackupMode,
     pub state: GenerationState,
@@ -210,8 +210,8 @@ pub struct OpenOperation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "entry")]
 pub enum JournalEntry {
-    /// The step's command is about to be sent for the `attempt`th time (from 1): from here on it may have happened.
-    Intent { step: usize, attempt: u32 },
+    /// The step's command is about to be sent for the `attempt`th time (from 1): from `at` on it may have happened.
+    Intent { step: usize, attempt: u32, at: Timestamp },
     /// What the array answered.
     Answered { step: usize, outcomes: Vec<super::copy::PairOutcome> },
     /// The step's effect was observed on the array, or its catalogue change is committed.

@@ -147,7 +147,10 @@ fn what_was_committed_is_loaded_and_told() {
                 why: ReleaseReason::Retention,
             },
             open(1, 1, &[1, 0x101]),
-            Change::Journal { operation: OperationId(1), entry: JournalEntry::Intent { step: 0, attempt: 1 } },
+            Change::Journal {
+                operation: OperationId(1),
+                entry: JournalEntry::Intent { step: 0, attempt: 1, at: Timestamp(7) },
+            },
             Change::KnowArray { name: "DX1".parse().unwrap(), box_id: BOX.parse().unwrap() },
         ];
         let mut expected = Records::default();
@@ -257,7 +260,11 @@ fn any_change() -> impl Strategy<Value = Change> {
     let held = proptest::option::of(text.clone().prop_map(Untrusted::new)).boxed();
     let outcome = prop_oneof![Just(Outcome::Done), text.prop_map(|why| Outcome::Unknown { why })];
     let entry = prop_oneof![
-        (0_usize..3, 1_u32..3).prop_map(|(step, attempt)| JournalEntry::Intent { step, attempt }),
+        (0_usize..3, 1_u32..3, 0_i64..9).prop_map(|(step, attempt, at)| JournalEntry::Intent {
+            step,
+            attempt,
+            at: Timestamp(at)
+        }),
         (0_usize..3).prop_map(|step| JournalEntry::Finished { step }),
         (pair.clone(), outcome).prop_map(|(pair, outcome)| JournalEntry::Answered {
             step: 1,

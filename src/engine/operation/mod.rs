@@ -15,6 +15,7 @@ mod judge;
 mod limits;
 mod observe;
 mod recovery;
+mod sends;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -148,7 +149,7 @@ pub struct Operation {
     step: usize,
     phase: Phase,
     course: Course,
-    /// Un-forced suspends that this operation issued and then observed, and when.
+    /// Un-forced suspends that this operation issued and then observed, and when they were sent.
     own_suspends: BTreeMap<Pair, Timestamp>,
     /// Told with the next commit.
     untold: Vec<NewEvent>,
@@ -248,7 +249,7 @@ impl Operation {
             }
             Some(Sort::Catalogue) => self.finish(world.now, world),
             Some(Sort::Hook { .. }) => {
-                let entry = JournalEntry::Intent { step: self.step, attempt: 1 };
+                let entry = JournalEntry::Intent { step: self.step, attempt: 1, at: world.now };
                 self.commit(Commit { changes: vec![self.journal(entry)], events: Vec::new() }, Then::Hook)
             }
             None if self.step < self.open.item.steps.len() => {
@@ -269,7 +270,7 @@ impl Operation {
         if self.bugs.no_intent {
             return self.sent(command);
         }
-        let entry = JournalEntry::Intent { step: self.step, attempt: self.course.attempt };
+        let entry = JournalEntry::Intent { step: self.step, attempt: self.course.attempt, at: world.now };
         let array = self.array();
         let events = vec![self.event(world.now, EventKind::Sent { array, command: command.clone() })];
         self.doing = Doing::Recording;

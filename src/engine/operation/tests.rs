@@ -8,7 +8,7 @@ use crate::model::plan::PlanStep;
 use crate::model::records::{BackupMode, Change, GenerationState, OperationEnd, ReleaseReason};
 use crate::model::request::Verb;
 use crate::model::session::{Phase, Status};
-use crate::model::units::{Blocks, Version};
+use crate::model::units::{Blocks, Timestamp, Version};
 
 fn start() -> Vec<PlanStep> {
     vec![PlanStep::StartFull { pair: pair(1), blocks: Blocks(1000), modes: None }]
@@ -48,6 +48,20 @@ fn a_backup_is_recorded_with_its_suspend_and_pushes_out_the_oldest() {
     let kept: Vec<Version> = site.records.generations_of(volume(0)).map(|generation| generation.version).collect();
     assert_eq!(kept, [Version(2), Version(3)]);
     assert_eq!(site.sessions.len(), 1);
+}
+
+#[test]
+fn a_generation_is_dated_by_its_suspend_however_late_that_was_seen() {
+    let mut site = equivalent(0);
+    let open = site.open(Verb::Backup, backup_steps(BackupMode::Suspend, false));
+    let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+    // Intent and command; then the engine is gone for a day.
+    assert_eq!(site.drive(&mut operation, 2), None);
+    let sent_by = site.now;
+    site.now = site.now.plus_millis(Timestamp::DAY);
+    assert_eq!(site.recover(DeliberateBugs::default(), 1000), Some(OperationEnd::Done));
+    let taken_at = site.records.generations_of(volume(0)).next().unwrap().taken_at;
+    assert!(taken_at <= sent_by, "{} ms late", taken_at.since(sent_by));
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub enum Bug {
     ForgetFinished,
     UnknownIsRefused,
     RecoveryGivesUp,
+    DateByObserving,
     /// The rules do not see holds, and the step machine ignores them.
     GiveUpHeld,
     /// A volume with a generation counts as unused.
@@ -33,7 +34,7 @@ pub enum Bug {
 }
 
 impl Bug {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::RecordBeforeObserving,
         Self::RetentionBeforeRecord,
         Self::OverwriteBeforeRelease,
@@ -46,6 +47,7 @@ impl Bug {
         Self::ForgetFinished,
         Self::UnknownIsRefused,
         Self::RecoveryGivesUp,
+        Self::DateByObserving,
         Self::GiveUpHeld,
         Self::AllocateGenerationVolume,
         Self::BackupBeforeEquivalence,
@@ -69,6 +71,7 @@ impl Bug {
             Some(Self::ForgetFinished) => switches.forget_finished = true,
             Some(Self::UnknownIsRefused) => switches.unknown_is_refused = true,
             Some(Self::RecoveryGivesUp) => switches.recovery_gives_up = true,
+            Some(Self::DateByObserving) => switches.date_by_observing = true,
             Some(Self::GiveUpHeld) => switches.ignore_held = true,
             Some(Self::BackupBeforeEquivalence) => switches.forced_suspend_is_a_backup = true,
             Some(Self::AllocateGenerationVolume | Self::ClaimNothing | Self::TouchForeign) | None => {}

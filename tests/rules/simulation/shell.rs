@@ -227,7 +227,7 @@ impl Simulation {
         self.check_arriving(&wire)?;
         let outcomes = self.world.act(at, self.now);
         tell(self.now, || format!("{} {:?}: {outcomes:?}", wire.operation, wire.command));
-        self.truth.acted(&wire, &outcomes, &self.world);
+        self.truth.acted(&wire, &outcomes, &self.world, self.now);
         Ok(())
     }
 
