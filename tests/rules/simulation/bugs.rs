@@ -31,10 +31,12 @@ pub enum Bug {
     ClaimNothing,
     /// Sessions of other programs count as ours.
     TouchForeign,
+    /// What was read before a session was ended still counts.
+    BelieveOldReadings,
 }
 
 impl Bug {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::RecordBeforeObserving,
         Self::RetentionBeforeRecord,
         Self::OverwriteBeforeRelease,
@@ -53,6 +55,7 @@ impl Bug {
         Self::BackupBeforeEquivalence,
         Self::ClaimNothing,
         Self::TouchForeign,
+        Self::BelieveOldReadings,
     ];
 
     /// The switches of the step machine.
@@ -74,7 +77,10 @@ impl Bug {
             Some(Self::DateByObserving) => switches.date_by_observing = true,
             Some(Self::GiveUpHeld) => switches.ignore_held = true,
             Some(Self::BackupBeforeEquivalence) => switches.forced_suspend_is_a_backup = true,
-            Some(Self::AllocateGenerationVolume | Self::ClaimNothing | Self::TouchForeign) | None => {}
+            Some(
+                Self::AllocateGenerationVolume | Self::ClaimNothing | Self::TouchForeign | Self::BelieveOldReadings,
+            )
+            | None => {}
         }
         switches
     }

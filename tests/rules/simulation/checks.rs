@@ -16,6 +16,7 @@ use ecdeck::model::records::{
 };
 use ecdeck::model::request::Verb;
 use ecdeck::model::session::{CopyKind, Pair, Reading, Status};
+use ecdeck::model::snapshot::{SessionView, Snapshot};
 use ecdeck::model::units::{Timestamp, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -278,6 +279,16 @@ impl Simulation {
 
     fn really_in_a_session(&self, pair: &Pair) -> bool {
         self.world.arrays.core().session(pair).is_some_and(|session| session.requestor.raw() == REQUESTOR)
+    }
+
+    /// A session that the engine made is never shown as another program's.
+    pub fn check_whose(&self, snapshot: &Snapshot) -> Checked {
+        let by_us = |session: &&SessionView| session.requestor.raw() == REQUESTOR;
+        let mut strangers = snapshot.sessions.iter().filter(by_us).filter(|session| !session.ours);
+        match strangers.find(|session| !self.truth.excused.contains(&session.pair)) {
+            Some(session) => violated(format!("our session {:?} is told as another program's", session.pair)),
+            None => Ok(()),
+        }
     }
 
     /// What an operation says of its end is so, and it has let go of everything.

@@ -228,7 +228,12 @@ impl Engine {
     }
 
     /// Keeps a commit, or says why not. `records` are those from before it, for the checks.
-    pub fn keep(&mut self, commit: &Commit, fail: Option<CommitFailure>) -> Result<Records, (String, bool)> {
+    pub fn keep(
+        &mut self,
+        commit: &Commit,
+        fail: Option<CommitFailure>,
+        now: Timestamp,
+    ) -> Result<Records, (String, bool)> {
         let before = self.durable.clone();
         if let (Some(how), Some(memory)) = (fail, &self.memory) {
             memory.fail_commit(1, how);
@@ -238,6 +243,7 @@ impl Engine {
         match finish(self.catalogue.commit(commit.changes.clone(), commit.events.clone())) {
             Ok(_) => {
                 self.durable.apply_all(&commit.changes).unwrap();
+                self.kept(commit, now);
                 Ok(before)
             }
             // The line was lost at COMMIT: look it up before anything else.
@@ -246,11 +252,18 @@ impl Engine {
                 if self.durable == before && !commit.changes.is_empty() {
                     Err((error.to_string(), false))
                 } else {
+                    self.kept(commit, now);
                     Ok(before)
                 }
             }
             Err(CatalogueError::Change(error)) => Err((error.to_string(), true)),
             Err(error) => Err((error.to_string(), false)),
+        }
+    }
+
+    fn kept(&mut self, commit: &Commit, now: Timestamp) {
+        if self.bug != Some(Bug::BelieveOldReadings) {
+            self.tracker.kept(&commit.changes, now);
         }
     }
 

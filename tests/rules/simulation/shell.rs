@@ -110,10 +110,13 @@ impl Simulation {
 
     /// Keeps a commit and checks what it changed.
     pub fn commit(&mut self, commit: &Commit, fail: Option<CommitFailure>) -> Result<Input, Violation> {
-        match self.engine.keep(commit, fail) {
+        match self.engine.keep(commit, fail, self.now) {
             Ok(before) => {
                 tell(self.now, || format!("kept {:?}", commit.changes));
                 self.check_commit(&before, commit)?;
+                if commit.changes.iter().any(|change| matches!(change, Change::RemoveSession { .. })) {
+                    self.check_whose(&self.engine.snapshot(&self.world, self.now, &[]))?;
+                }
                 Ok(Input::Committed)
             }
             Err((why, lost)) => {
