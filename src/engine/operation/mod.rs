@@ -26,12 +26,13 @@ pub use bugs::DeliberateBugs;
 pub use limits::Limits;
 pub use step::commands;
 
+use crate::catalog::CatalogueError;
 use crate::model::codes::Code;
 use crate::model::copy::{Command, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::plan::HookPhase;
-use crate::model::records::{Change, JournalEntry, OpenOperation, OperationEnd, OperationId, Records};
+use crate::model::records::{Change, ChangeError, JournalEntry, OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::session::{Pair, Reading};
 use crate::model::units::Timestamp;
 use commits::Stop;
@@ -53,10 +54,10 @@ pub enum Input {
     /// Begin, or go on after a crash.
     Go,
     Committed,
-    /// Surely nothing of it was kept. `lost`: another engine has the volumes now.
+    /// Surely nothing of it was kept.
     NotCommitted {
         why: String,
-        lost: bool,
+        cause: NotKept,
     },
     /// One outcome for each pair of the command.
     Answered(Vec<PairOutcome>),
@@ -64,6 +65,27 @@ pub enum Input {
     Read(Result<Reading, String>),
     Slept,
     HookEnded(Result<(), String>),
+}
+
+/// Why a commit was not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotKept {
+    /// The catalogue cannot be written now.
+    Unavailable,
+    /// Another engine has the volumes now.
+    Lost,
+    /// The records are others than the commit takes for granted: it is never going to be kept.
+    Unfit,
+}
+
+impl NotKept {
+    pub fn of(error: &CatalogueError) -> Self {
+        match error {
+            CatalogueError::Change(ChangeError::LostClaim(_)) => Self::Lost,
+            CatalogueError::Change(_) => Self::Unfit,
+            _ => Self::Unavailable,
+        }
+    }
 }
 
 /// What to do next; its result is the next input.
@@ -216,9 +238,11 @@ impl Operation {
                 self.commit_pauses = Pauses::default();
                 self.committed(then, world)
             }
-            (Phase::Committing { commit, then }, Input::NotCommitted { why, lost }) => {
-                self.not_committed(commit, then, why, lost, world)
-            }
+            (Phase::Committing { commit, then }, Input::NotCommitted { why, cause }) => match cause {
+                NotKept::Lost => self.done(OperationEnd::Failed { code: Code::HELD_BY_OTHER, why }),
+                NotKept::Unfit => self.unfit(commit, why, world),
+                NotKept::Unavailable => self.not_committed(commit, then, why, world),
+            },
             (Phase::Sending, Input::Answered(outcomes)) => self.answered(outcomes, world),
             (Phase::Reading, Input::Read(Ok(reading))) => self.read(&reading, world),
             (Phase::Reading, Input::Read(Err(why))) => self.unread(why, world),
@@ -322,15 +346,17 @@ impl Operation {
                 self.step = step;
                 self.enter(world)
             }
-            Then::End(end) => self.done(end),
+            Then::End(end) => {
+                if end.is_done() {
+                    self.step = self.open.item.steps.len();
+                }
+                self.done(end)
+            }
         }
     }
 
     /// Nothing is sent that could not be journaled; what happened is kept as soon as that is possible again.
-    fn not_committed(&mut self, commit: Commit, then: Then, why: String, lost: bool, world: &World<'_>) -> Output {
-        if lost {
-            return self.done(OperationEnd::Failed { code: Code::HELD_BY_OTHER, why });
-        }
+    fn not_committed(&mut self, commit: Commit, then: Then, why: String, world: &World<'_>) -> Output {
         let untouched = self.step == 0 && !self.course.doubt;
         if untouched && matches!(then, Then::Send(_) | Then::Hook) {
             return self.end(OperationEnd::NotDone { code: Code::CATALOGUE_UNAVAILABLE, why }, world);
@@ -338,6 +364,19 @@ impl Operation {
         self.doing = Doing::WaitingForCatalogue { why };
         let pause = self.commit_pauses.endless(&self.limits);
         self.pause(pause, Next::Commit(Box::new((commit, then))))
+    }
+
+    /// What was to be kept does not go with what others kept meanwhile: the step is not done, and the rules say why.
+    fn unfit(&mut self, commit: Commit, why: String, world: &World<'_>) -> Output {
+        let taken_up = |event: &NewEvent| matches!(event.kind, EventKind::Recovered { .. });
+        self.untold.extend(commit.events.into_iter().filter(taken_up));
+        let quiet = matches!(step::sort(&self.open.item, self.step), Some(Sort::Catalogue));
+        let reason = if quiet { commits::of_step(self, self.step, world.now, world).err() } else { None };
+        let Stop { code, why } = reason.unwrap_or(Stop { code: Code::STEP_FAILED, why });
+        let nothing_happened = quiet && self.step == 0;
+        let end =
+            if nothing_happened { OperationEnd::NotDone { code, why } } else { OperationEnd::Failed { code, why } };
+        self.end(end, world)
     }
 
     /// Journals the present step as finished, with what follows from it; `seen_at` is when its effect was observed.
@@ -359,7 +398,6 @@ impl Operation {
         if step < self.open.item.steps.len() {
             return self.commit(commit, Then::NextStep(step));
         }
-        self.step = step;
         self.close(commit, OperationEnd::Done, world.now)
     }
 

@@ -6,7 +6,7 @@ use super::{Checked, violated};
 use ecdeck::catalog::memory::{CommitFailure, MemoryCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError};
 use ecdeck::driver::emulated::core::capabilities;
-use ecdeck::engine::operation::{Commit, Input, Limits, Operation, commands};
+use ecdeck::engine::operation::{Commit, Input, Limits, NotKept, Operation, commands};
 use ecdeck::model::identity::{BoxId, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
 use ecdeck::model::plan::{Plan, Refusal, plan};
@@ -233,12 +233,12 @@ impl Engine {
         commit: &Commit,
         fail: Option<CommitFailure>,
         now: Timestamp,
-    ) -> Result<Records, (String, bool)> {
+    ) -> Result<Records, (String, NotKept)> {
         let before = self.durable.clone();
         if let (Some(how), Some(memory)) = (fail, &self.memory) {
             memory.fail_commit(1, how);
         } else if fail.is_some() {
-            return Err(("the disk is full".to_owned(), false));
+            return Err(("the disk is full".to_owned(), NotKept::Unavailable));
         }
         match finish(self.catalogue.commit(commit.changes.clone(), commit.events.clone())) {
             Ok(_) => {
@@ -250,14 +250,13 @@ impl Engine {
             Err(error @ CatalogueError::OutcomeUnknown { .. }) => {
                 self.durable = finish(self.catalogue.load()).unwrap();
                 if self.durable == before && !commit.changes.is_empty() {
-                    Err((error.to_string(), false))
+                    Err((error.to_string(), NotKept::Unavailable))
                 } else {
                     self.kept(commit, now);
                     Ok(before)
                 }
             }
-            Err(CatalogueError::Change(error)) => Err((error.to_string(), true)),
-            Err(error) => Err((error.to_string(), false)),
+            Err(error) => Err((error.to_string(), NotKept::of(&error))),
         }
     }
 

@@ -119,9 +119,9 @@ impl Simulation {
                 }
                 Ok(Input::Committed)
             }
-            Err((why, lost)) => {
+            Err((why, cause)) => {
                 tell(self.now, || format!("not kept: {why}"));
-                Ok(Input::NotCommitted { why, lost })
+                Ok(Input::NotCommitted { why, cause })
             }
         }
     }
