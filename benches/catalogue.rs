@@ -55,8 +55,8 @@ async fn run() -> Result<(), Error> {
     let (mut open, mut journal, mut close) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..COMMANDS {
         let (tv, id) = (number * 7 % VOLUMES, OperationId(u64::from(number)));
-        open.push(timed(&catalogue, vec![opened(id, tv)?]).await?);
-        let entry = JournalEntry::Intent { step: 0, attempt: 1 };
+        open.push(timed(&catalogue, vec![opened(id, tv, versions)?]).await?);
+        let entry = JournalEntry::Intent { step: 0, attempt: 1, at: Timestamp(1) };
         journal.push(timed(&catalogue, vec![Change::Journal { operation: id, entry }]).await?);
         close.push(timed(&catalogue, backed_up(id, tv, versions)?).await?);
     }
@@ -82,8 +82,14 @@ fn volume(number: u32) -> Result<VolumeId, Error> {
     Ok(VolumeId { box_id: BOX.parse()?, olu: Olu(number) })
 }
 
-fn opened(id: OperationId, tv: u32) -> Result<Change, Error> {
-    let claims = vec![volume(tv)?, volume(tv + 0x1_0000)?];
+/// The backup volume of a version: one more than are kept, in turn.
+fn pool(tv: u32, version: u64) -> Result<VolumeId, Error> {
+    let turn = u32::try_from(version % (KEPT + 1))?;
+    volume(tv + 0x1_0000 * (turn + 1))
+}
+
+fn opened(id: OperationId, tv: u32, versions: u64) -> Result<Change, Error> {
+    let claims = vec![volume(tv)?, pool(tv, versions + 1)?];
     let item = PlanItem {
         verb: Verb::Backup,
         volume: volume(tv)?,
@@ -103,7 +109,7 @@ fn backed_up(id: OperationId, tv: u32, versions: u64) -> Result<Vec<Change>, Err
     let generation = Generation {
         transaction_volume,
         version: Version(versions + 1),
-        backup_volume: volume(tv + 0x1_0000)?,
+        backup_volume: pool(tv, versions + 1)?,
         blocks: Blocks::from_mib(48),
         taken_at: Timestamp(i64::MAX / 2),
         mode: BackupMode::Suspend,
@@ -146,14 +152,19 @@ async fn fill(path: &Path, rows: u64) -> Result<(), Error> {
         "BEGIN;
         CREATE TEMP TABLE volume AS
             WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n + 1 < {VOLUMES})
-            SELECT n, '{BOX}/' || printf('0x%X', n) AS tv, '{BOX}/' || printf('0x%X', n + 65536) AS bv FROM n;
-        INSERT INTO transaction_volume (id, name, blocks, generations, interval_days, mode, registered_at, next_version)
-            SELECT tv, 'tv' || n, 98304, {KEPT}, 1, 'suspend', 1, {versions} + 1 FROM volume;
-        INSERT INTO backup_volume (id, name, blocks, registered_at) SELECT bv, NULL, 98304, 1 FROM volume;
+            SELECT n, '{BOX}/' || printf('0x%X', n) AS tv FROM n;
+        CREATE TEMP TABLE pool AS
+            WITH RECURSIVE k (k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM k WHERE k < {KEPT})
+            SELECT n, k, '{BOX}/' || printf('0x%X', n + 65536 * (k + 1)) AS bv FROM volume, k;
+        CREATE INDEX temp.pool_by_place ON pool (n, k);
+        INSERT INTO transaction_volume (id, blocks, generations, interval_days, mode, registered_at, next_version)
+            SELECT tv, 98304, {KEPT}, 1, 'suspend', 1, {versions} + 1 FROM volume;
+        INSERT INTO volume_name (name, volume) SELECT 'tv' || n, tv FROM volume;
+        INSERT INTO backup_volume (id, blocks, registered_at) SELECT bv, 98304, 1 FROM pool;
         INSERT INTO generation (transaction_volume, version, backup_volume, blocks, taken_at, mode, state, provisioned,
                 released_at, release_reason)
             WITH RECURSIVE v (v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM v WHERE v < {versions})
-            SELECT tv, v, bv, 98304, v * 86400000 + n, 'suspend', 'valid', 0,
+            SELECT tv, v, (SELECT bv FROM pool WHERE pool.n = volume.n AND k = v % ({KEPT} + 1)), 98304, v * 86400000 + n, 'suspend', 'valid', 0,
                 CASE WHEN v + {KEPT} > {versions} THEN NULL ELSE v * 86400000 END,
                 CASE WHEN v + {KEPT} > {versions} THEN NULL ELSE 'retention' END FROM v, volume;
         INSERT INTO event (sequence, at, what, volume, hash, document)

@@ -1,7 +1,7 @@
 //! Puts an engine together: configuration, log, catalogue and drivers; for the demonstration site, what it is made of.
 
 use crate::catalog::Catalogue;
-use crate::catalog::anchor::{Anchor, Anchored, FileAnchor, SyslogAnchor};
+use crate::catalog::anchor::{self, Anchor, Anchored, FileAnchor, SyslogAnchor};
 use crate::catalog::sql::{FORMAT, OpenOptions, SqlCatalogue};
 use crate::config::{Config, Log};
 use crate::demo;
@@ -12,6 +12,7 @@ use crate::engine::serve::{ServeError, serve};
 use crate::engine::{Roles, Settings, now};
 use crate::logs;
 use crate::model::catalogue_url::CataloguePlace;
+use crate::model::codes::Code;
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::snapshot::{self, RecRoute};
 use crate::process::life;
@@ -58,7 +59,7 @@ pub fn configuration(site: &Site) -> Result<Config, String> {
 async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Settings), ServeError> {
     let home = site.home();
     let roles = roles(config)?;
-    let catalogue = open_catalogue(home, config).await?;
+    let catalogue = open_catalogue(site, config).await?;
     make_once(site, catalogue.as_ref()).await?;
     let arrays = drivers::of(home, config).map_err(told)?;
     let poll_millis = u32::try_from(config.engine.poll.as_millis()).unwrap_or(u32::MAX);
@@ -101,7 +102,7 @@ async fn anchored(
 ) -> Result<Arc<dyn Catalogue>, ServeError> {
     let file = anchor_file(home);
     let opened = FileAnchor::open(&file);
-    let opened = opened.map_err(|error| ServeError::Site(format!("{}: {error}", file.display())))?;
+    let opened = opened.map_err(|error| unreadable(&file, &error))?;
     let mut anchors: Vec<Box<dyn Anchor>> = vec![Box::new(opened)];
     // A host without a system log has the file.
     if let Ok(Some(syslog)) = SyslogAnchor::open(Path::new(SyslogAnchor::SOCKET), config.site.as_str()) {
@@ -112,9 +113,40 @@ async fn anchored(
     Ok(Arc::new(anchored))
 }
 
-async fn open_catalogue(home: &Home, config: &Config) -> Result<Arc<dyn Catalogue>, ServeError> {
+/// Opens the catalogue that the audit's heads are of. Any other one, a new one above all, would know nothing of the
+/// generations that are kept.
+async fn open_catalogue(site: &Site, config: &Config) -> Result<Arc<dyn Catalogue>, ServeError> {
+    let home = site.home();
     let place = config.catalogue.clone().unwrap_or_else(|| CataloguePlace::Sqlite(home.catalogue_file()));
-    Ok(Arc::new(SqlCatalogue::open(&place, OpenOptions::default()).await?))
+    let heads = anchor_file(home);
+    let newest = FileAnchor::newest(&heads).map_err(|error| unreadable(&heads, &error))?;
+    let another = |what: &str| {
+        let (heads, code) = (heads.display(), Code::CATALOGUE_REPLACED);
+        ServeError::Site(format!(
+            "the catalogue {place} is not the one that {heads} is of: {what}; put the catalogue back, or, to begin anew \
+             on purpose, move {heads} away ({code})"
+        ))
+    };
+    if let (CataloguePlace::Sqlite(file), Some(_), false) = (&place, &newest, site.is_demonstration())
+        && !file.try_exists().map_err(|error| unreadable(file, &error))?
+    {
+        // Said before an empty one stands in its place.
+        return Err(another("there is none"));
+    }
+    let catalogue = SqlCatalogue::open(&place, OpenOptions::default()).await?;
+    if let Some(newest) = newest {
+        if site.is_demonstration() && catalogue.head().await?.sequence == 0 {
+            // It is made anew whenever its catalogue is gone.
+            std::fs::remove_file(&heads).map_err(|error| unreadable(&heads, &error))?;
+        } else if let Some(what) = anchor::missing(&catalogue, &newest).await? {
+            return Err(another(&what));
+        }
+    }
+    Ok(Arc::new(catalogue))
+}
+
+fn unreadable(file: &Path, error: &std::io::Error) -> ServeError {
+    ServeError::Site(format!("{}: {error}", file.display()))
 }
 
 fn roles(config: &Config) -> Result<Roles, ServeError> {

@@ -45,6 +45,42 @@ impl FileAnchor {
     }
 }
 
+/// How much of the end of a file surely holds its last whole line: a torn one may stand after it.
+const TAIL: u64 = 1024;
+
+impl FileAnchor {
+    /// The last head in a file, which may be long; `None` where there is no file, or nothing in it.
+    pub fn newest(path: &Path) -> io::Result<Option<ChainHead>> {
+        use std::io::Read;
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut tail = Vec::new();
+        file.read_to_end(&mut tail)?;
+        let tail = String::from_utf8_lossy(&tail);
+        let mut whole = tail.lines();
+        // The first one may have lost its beginning.
+        let skipped = usize::from(length > TAIL);
+        Ok(whole.by_ref().skip(skipped).filter_map(parse_line).last())
+    }
+}
+
+/// What a catalogue lacks of the chain that was anchored; `None` when it has the very event whose head that is.
+pub async fn missing(catalogue: &dyn Catalogue, anchored: &ChainHead) -> Result<Option<String>, CatalogueError> {
+    let head = catalogue.head().await?;
+    if head.sequence < anchored.sequence {
+        let has = if head.sequence == 0 { "is empty".to_owned() } else { format!("ends at event {}", head.sequence) };
+        return Ok(Some(format!("it {has}, and the newest head is of event {}", anchored.sequence)));
+    }
+    let range = EventRange::From { sequence: anchored.sequence, most: 1 };
+    let same = catalogue.links(range).await?.first().is_some_and(|link| link.hash == anchored.hash);
+    Ok((!same).then(|| format!("its event {} is another than the one whose head is kept", anchored.sequence)))
+}
+
 /// Keeps a line that a crash cut off from swallowing the next one.
 fn end_torn_line(file: &mut File) -> io::Result<()> {
     use std::io::Read;
@@ -237,6 +273,33 @@ mod tests {
         commit(&Anchored::new(catalogue, vec![Box::new(FileAnchor::open(&path).unwrap())]), "2");
         let heads = FileAnchor::read(&path).unwrap();
         assert_eq!(heads.iter().map(|head| head.sequence).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn a_catalogue_that_does_not_have_the_newest_head_is_told_from_one_that_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit-head");
+        assert_eq!(FileAnchor::newest(&path).unwrap(), None);
+        let catalogue = Arc::new(MemoryCatalogue::new());
+        let anchored = Anchored::new(catalogue.clone(), vec![Box::new(FileAnchor::open(&path).unwrap())]);
+        assert_eq!(FileAnchor::newest(&path).unwrap(), None);
+        (0..40).for_each(|version| commit(&anchored, &version.to_string()));
+        let newest = FileAnchor::newest(&path).unwrap().unwrap();
+        assert_eq!(newest.sequence, 40);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let missing = |catalogue: &dyn Catalogue| runtime.block_on(missing(catalogue, &newest)).unwrap();
+        assert_eq!(missing(&*catalogue), None);
+        // One commit more than was anchored is what a crash leaves.
+        commit(&*catalogue, "unanchored");
+        assert_eq!(missing(&*catalogue), None);
+        let other = MemoryCatalogue::new();
+        assert!(missing(&other).unwrap().contains("is empty"));
+        (0..50).for_each(|version| commit(&other, &format!("other {version}")));
+        assert!(missing(&other).unwrap().contains("another"));
+        // A line that a crash cut off does not hide the one before it.
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{text}41 0123")).unwrap();
+        assert_eq!(FileAnchor::newest(&path).unwrap(), Some(newest.clone()));
     }
 
     #[test]

@@ -136,6 +136,7 @@ impl Core {
                 array.box_id = Some(*box_id);
             }
         }
+        state.tracker.kept(changes, clock::now());
         state.tell(events);
         drop(state);
         self.changed.notify_one();
@@ -144,7 +145,11 @@ impl Core {
     /// What the catalogue has after all, when a commit's outcome was in doubt.
     pub(super) fn replace_records(&self, records: Records, events: &[Event]) {
         let mut state = self.state();
-        state.records = records;
+        let now = clock::now();
+        let before = std::mem::replace(&mut state.records, records);
+        let State { records, tracker, .. } = &mut *state;
+        let gone = before.sessions.into_keys().filter(|pair| !records.sessions.contains_key(pair));
+        gone.for_each(|pair| tracker.end(pair, now));
         state.tell(events);
         drop(state);
         self.changed.notify_one();

@@ -5,7 +5,7 @@ use super::core::Core;
 use super::operation::Commit;
 use crate::catalog::{Catalogue, CatalogueError, EventRange};
 use crate::model::event::{Event, EventKind, NewEvent};
-use crate::model::records::{Change, ChangeError, Records};
+use crate::model::records::{Change, Records};
 use crate::model::snapshot::Snapshot;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,11 +113,6 @@ fn was_kept(commit: &Commit, records: &Records, new_events: bool) -> bool {
         _ => None,
     });
     journal.unwrap_or(new_events)
-}
-
-/// Whether another engine has the volumes by now.
-pub fn is_lost(error: &CatalogueError) -> bool {
-    matches!(error, CatalogueError::Change(ChangeError::LostClaim(_)))
 }
 
 fn stopped(error: &tokio::task::JoinError) -> CatalogueError {

@@ -2,10 +2,10 @@
 
 use super::clock;
 use super::core::Core;
-use super::ledger::{Ledger, is_lost};
+use super::ledger::Ledger;
 use super::operation::{
-    Admission, Commit, DeliberateBugs, Input, Limits, Operation, Output, World, admit, boxes_to_read, close_all,
-    commands, opening,
+    Admission, Commit, DeliberateBugs, Input, Limits, NotKept, Operation, Output, World, admit, boxes_to_read,
+    close_all, commands, opening,
 };
 use super::poller::Reader;
 use super::protocol::{Answer, PlannedAnswer};
@@ -218,7 +218,7 @@ impl Runner {
     async fn commit(&self, commit: Commit) -> Input {
         match self.ledger.commit(commit).await {
             Ok(()) => Input::Committed,
-            Err(error) => Input::NotCommitted { lost: is_lost(&error), why: error.to_string() },
+            Err(error) => Input::NotCommitted { cause: NotKept::of(&error), why: error.to_string() },
         }
     }
 

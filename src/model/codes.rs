@@ -258,6 +258,11 @@ codes! {
     1903 ENGINE_MISMATCH: "the engine is of another version",
         "Client and engine speak different protocols or formats.",
         "Restart the engine with this program: it goes on where it was.";
+    1904 CATALOGUE_REPLACED: "the catalogue is not the one that the audit's heads are of",
+        "The newest head that is kept beside it (audit.heads) is of an event that the catalogue does not have: it was lost, \
+         replaced, or put back from an older copy. Volumes of kept generations could be taken for unused ones.",
+        "Put the catalogue back. To begin anew, or to go on with an older copy, on purpose: move audit.heads away, compare \
+         what the catalogue says with the arrays, and start the engine again.";
 }
 
 #[cfg(test)]

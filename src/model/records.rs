@@ -116,7 +116,7 @@ pub struct Generation {
     pub version: Version,
     pub backup_volume: VolumeId,
     pub blocks: Blocks,
-    /// When the backup's suspend was observed.
+    /// When the backup's suspend was about to be sent: what it holds is no older, however late it was observed.
     pub taken_at: Timestamp,
     pub mode: BackupMode,
     pub state: GenerationState,
@@ -215,8 +215,8 @@ pub struct OpenOperation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "entry")]
 pub enum JournalEntry {
-    /// The step's command is about to be sent for the `attempt`th time (from 1): from here on it may have happened.
-    Intent { step: usize, attempt: u32 },
+    /// The step's command is about to be sent for the `attempt`th time (from 1): from `at` on it may have happened.
+    Intent { step: usize, attempt: u32, at: Timestamp },
     /// What the array answered.
     Answered { step: usize, outcomes: Vec<super::copy::PairOutcome> },
     /// The step's effect was observed on the array, or its catalogue change is committed.
@@ -325,16 +325,37 @@ pub enum ChangeError {
     LostClaim(OperationId),
 }
 
+impl ChangeError {
+    /// Transaction and backup volumes share one name space: a name means one volume.
+    pub fn name_taken(name: &Name) -> Self {
+        Self::Exists(format!("a volume that is called {name}"))
+    }
+
+    pub fn other_role(id: VolumeId) -> Self {
+        Self::Exists(format!("volume {id} in another role"))
+    }
+
+    pub fn holds_generation(backup_volume: VolumeId) -> Self {
+        Self::Exists(format!("a generation on {backup_volume}"))
+    }
+}
+
 impl Records {
     /// Makes one change, or none. The same checks hold in every catalogue; the conformance suite compares them.
     pub fn apply(&mut self, change: &Change) -> Result<(), ChangeError> {
         match change {
-            Change::PutTransactionVolume(volume) => self.put_transaction_volume(volume),
+            Change::PutTransactionVolume(volume) => self.put_transaction_volume(volume)?,
             Change::RemoveTransactionVolume { id } => {
                 let removed = self.transaction_volumes.remove(id).ok_or_else(|| missing("transaction volume", id))?;
                 self.retired.insert(*id, removed.next_version);
             }
             Change::PutBackupVolume(volume) => {
+                if self.transaction_volumes.contains_key(&volume.id) {
+                    return Err(ChangeError::other_role(volume.id));
+                }
+                if let Some(name) = &volume.name {
+                    self.name_is_free(name, volume.id)?;
+                }
                 self.backup_volumes.insert(volume.id, volume.clone());
             }
             Change::RemoveBackupVolume { id } => {
@@ -390,23 +411,55 @@ impl Records {
         self.generations.range((id, Version(0))..=(id, Version(u64::MAX))).map(|(_, generation)| generation)
     }
 
+    /// The volume that is called so, in whichever role.
+    pub fn named(&self, name: &Name) -> Option<VolumeId> {
+        let transaction = self.transaction_volumes.values().find(|volume| volume.name == *name).map(|volume| volume.id);
+        let backup = || self.backup_volumes.values().find(|volume| volume.name.as_ref() == Some(name));
+        transaction.or_else(|| backup().map(|volume| volume.id))
+    }
+
+    /// The kept generation on a backup volume.
+    pub fn generation_on(&self, backup_volume: VolumeId) -> Option<&Generation> {
+        self.generations.values().find(|generation| generation.backup_volume == backup_volume)
+    }
+
+    fn name_is_free(&self, name: &Name, wanted_by: VolumeId) -> Result<(), ChangeError> {
+        let keeps = |known: Option<&Name>| known == Some(name);
+        // The usual change keeps the name, and all others need not be looked at.
+        if keeps(self.transaction_volumes.get(&wanted_by).map(|volume| &volume.name))
+            || keeps(self.backup_volumes.get(&wanted_by).and_then(|volume| volume.name.as_ref()))
+        {
+            return Ok(());
+        }
+        self.named(name).map_or(Ok(()), |_| Err(ChangeError::name_taken(name)))
+    }
+
     fn generation_mut(&mut self, id: VolumeId, version: Version) -> Result<&mut Generation, ChangeError> {
         self.generations.get_mut(&(id, version)).ok_or_else(|| missing("generation", version))
     }
 
-    fn put_transaction_volume(&mut self, volume: &TransactionVolume) {
+    fn put_transaction_volume(&mut self, volume: &TransactionVolume) -> Result<(), ChangeError> {
+        if self.backup_volumes.contains_key(&volume.id) {
+            return Err(ChangeError::other_role(volume.id));
+        }
+        self.name_is_free(&volume.name, volume.id)?;
         let mut volume = volume.clone();
         let known = self.transaction_volumes.get(&volume.id).map(|known| known.next_version);
         let reached = known.max(self.retired.remove(&volume.id));
         volume.next_version = volume.next_version.max(reached.unwrap_or(Version(0)));
         self.transaction_volumes.insert(volume.id, volume);
+        Ok(())
     }
 
     fn add_generation(&mut self, generation: &Generation) -> Result<(), ChangeError> {
         let id = generation.transaction_volume;
+        let holds = self.generation_on(generation.backup_volume).is_some();
         let volume = self.transaction_volumes.get_mut(&id).ok_or_else(|| missing("transaction volume", id))?;
         if self.generations.contains_key(&(id, generation.version)) || generation.version < volume.next_version {
             return Err(ChangeError::Exists(format!("generation {} of {}", generation.version, volume.name)));
+        }
+        if holds {
+            return Err(ChangeError::holds_generation(generation.backup_volume));
         }
         volume.next_version = Version(generation.version.0 + 1);
         self.generations.insert((id, generation.version), generation.clone());

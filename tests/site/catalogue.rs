@@ -139,15 +139,18 @@ fn what_was_committed_is_loaded_and_told() {
             }),
             Change::PutSession(OurSession { pair, since: Timestamp(8), operation: Some(OperationId(1)), full: true }),
             Change::AddGeneration(generation(1, 1)),
-            Change::AddGeneration(generation(1, 2)),
             Change::ReleaseGeneration {
                 transaction_volume: volume(1),
                 version: Version(1),
                 at: Timestamp(9),
                 why: ReleaseReason::Retention,
             },
+            Change::AddGeneration(generation(1, 2)),
             open(1, 1, &[1, 0x101]),
-            Change::Journal { operation: OperationId(1), entry: JournalEntry::Intent { step: 0, attempt: 1 } },
+            Change::Journal {
+                operation: OperationId(1),
+                entry: JournalEntry::Intent { step: 0, attempt: 1, at: Timestamp(7) },
+            },
             Change::KnowArray { name: "DX1".parse().unwrap(), box_id: BOX.parse().unwrap() },
         ];
         let mut expected = Records::default();
@@ -190,6 +193,59 @@ fn a_held_volume_is_told_with_its_holder_and_nothing_of_the_batch_is_kept() {
         assert_eq!(claim.holder.user.as_deref(), Some("ana"));
         assert_eq!(catalogue.load().await.unwrap(), before);
         assert_eq!(catalogue.head().await.unwrap().sequence, 1);
+    });
+}
+
+#[test]
+fn a_name_means_one_volume_in_whichever_role() {
+    with_every_catalogue("names", async |catalogue| {
+        let named = |olu: u32, name: &str| {
+            Change::PutTransactionVolume(TransactionVolume { name: name.parse().unwrap(), ..transaction_volume(olu) })
+        };
+        let pooled = |olu: u32, name: Option<&str>| {
+            let (name, registered_at) = (name.map(|name| name.parse().unwrap()), Timestamp(7));
+            Change::PutBackupVolume(BackupVolume { id: volume(olu), name, blocks: Blocks(1), registered_at })
+        };
+        let commit = async |change: Change| catalogue.commit(vec![change], vec![event(1)]).await.map(drop);
+        let taken = |name: &str| Err(CatalogueError::Change(ChangeError::name_taken(&name.parse().unwrap())));
+        assert_eq!(commit(named(1, "db01")).await, Ok(()));
+        assert_eq!(commit(named(2, "db01")).await, taken("db01"));
+        assert_eq!(commit(pooled(0x101, Some("db01"))).await, taken("db01"));
+        assert_eq!(commit(pooled(0x101, Some("tape"))).await, Ok(()));
+        assert_eq!(commit(named(2, "tape")).await, taken("tape"));
+        assert_eq!(commit(pooled(0x102, Some("tape"))).await, taken("tape"));
+        // Its own name is no hindrance, and a name that was given up is free.
+        assert_eq!(commit(named(1, "db01")).await, Ok(()));
+        assert_eq!(commit(named(1, "db02")).await, Ok(()));
+        assert_eq!(commit(pooled(0x101, None)).await, Ok(()));
+        assert_eq!(commit(named(2, "tape")).await, Ok(()));
+        assert_eq!(commit(Change::RemoveTransactionVolume { id: volume(1) }).await, Ok(()));
+        assert_eq!(commit(pooled(0x102, Some("db02"))).await, Ok(()));
+        let other_role = Err(CatalogueError::Change(ChangeError::other_role(volume(2))));
+        assert_eq!(commit(pooled(2, None)).await, other_role);
+        assert_eq!(catalogue.head().await.unwrap().sequence, 8);
+    });
+}
+
+#[test]
+fn a_backup_volume_holds_one_kept_generation() {
+    with_every_catalogue("holds", async |catalogue| {
+        let changes = [1, 2].map(|olu| Change::PutTransactionVolume(transaction_volume(olu)));
+        catalogue.commit(changes.to_vec(), Vec::new()).await.unwrap();
+        let add = |generation: Generation| vec![Change::AddGeneration(generation)];
+        catalogue.commit(add(generation(1, 1)), Vec::new()).await.unwrap();
+        let backup_volume = generation(1, 1).backup_volume;
+        let held = Err(CatalogueError::Change(ChangeError::holds_generation(backup_volume)));
+        assert_eq!(catalogue.commit(add(generation(1, 2)), Vec::new()).await, held);
+        let of_another = Generation { backup_volume, ..generation(2, 1) };
+        assert_eq!(catalogue.commit(add(of_another.clone()), Vec::new()).await, held);
+        let release = Change::ReleaseGeneration {
+            transaction_volume: volume(1),
+            version: Version(1),
+            at: Timestamp(9),
+            why: ReleaseReason::Deleted,
+        };
+        catalogue.commit(vec![release, Change::AddGeneration(of_another)], Vec::new()).await.unwrap();
     });
 }
 
@@ -257,7 +313,11 @@ fn any_change() -> impl Strategy<Value = Change> {
     let held = proptest::option::of(text.clone().prop_map(Untrusted::new)).boxed();
     let outcome = prop_oneof![Just(Outcome::Done), text.prop_map(|why| Outcome::Unknown { why })];
     let entry = prop_oneof![
-        (0_usize..3, 1_u32..3).prop_map(|(step, attempt)| JournalEntry::Intent { step, attempt }),
+        (0_usize..3, 1_u32..3, 0_i64..9).prop_map(|(step, attempt, at)| JournalEntry::Intent {
+            step,
+            attempt,
+            at: Timestamp(at)
+        }),
         (0_usize..3).prop_map(|step| JournalEntry::Finished { step }),
         (pair.clone(), outcome).prop_map(|(pair, outcome)| JournalEntry::Answered {
             step: 1,
@@ -269,23 +329,25 @@ fn any_change() -> impl Strategy<Value = Change> {
             let mut volume = transaction_volume(tv);
             volume.next_version = Version(next);
             volume.policy = volume.policy.filter(|_| policy);
+            if next == 4 {
+                volume.name = format!("tv{}", tv % 3 + 1).parse().unwrap();
+            }
             Change::PutTransactionVolume(volume)
         }),
         1 => tv.clone().prop_map(|tv| Change::RemoveTransactionVolume { id: volume(tv) }),
-        2 => (bv.clone(), any::<bool>(), 0_u64..u64::MAX).prop_map(|(bv, named, blocks)| Change::PutBackupVolume(BackupVolume {
+        2 => (bv.clone(), 0_u32..4, 0_u64..u64::MAX).prop_map(|(bv, named, blocks)| Change::PutBackupVolume(BackupVolume {
             id: volume(bv),
-            name: named.then(|| format!("bv{bv}").parse().unwrap()),
+            name: (named > 0).then(|| if named == 1 { format!("bv{bv}") } else { format!("tv{named}") }.parse().unwrap()),
             blocks: Blocks(blocks),
             registered_at: Timestamp(-1),
         })),
         1 => bv.clone().prop_map(|bv| Change::RemoveBackupVolume { id: volume(bv) }),
-        4 => (tv.clone(), version.clone(), state.clone(), held.clone(), proptest::option::of(id.clone())).prop_map(
-            |(tv, version, state, held, operation)| {
+        4 => (tv.clone(), bv.clone(), version.clone(), state.clone(), held.clone(), proptest::option::of(id.clone()))
+            .prop_map(|(tv, bv, version, state, held, operation)| {
                 let operation = operation.map(OperationId);
-                let mode = BackupMode::Dissolve;
-                Change::AddGeneration(Generation { state, held, operation, mode, ..generation(tv, version) })
-            }
-        ),
+                let (mode, backup_volume) = (BackupMode::Dissolve, volume(bv));
+                Change::AddGeneration(Generation { state, held, operation, mode, backup_volume, ..generation(tv, version) })
+            }),
         1 => (tv.clone(), version.clone(), state).prop_map(|(tv, version, state)| Change::SetGenerationState {
             transaction_volume: volume(tv),
             version: Version(version),

@@ -179,3 +179,32 @@ fn a_file_on_a_read_only_disk_is_told_and_everything_is_there_when_it_is_writabl
     let status = lab.status();
     assert_eq!(lab.entry(&status, "t1")["policy"]["generations"], 1, "{status:#}");
 }
+
+#[test]
+fn an_engine_whose_catalogue_is_gone_begins_anew_only_when_the_heads_are_moved_away_on_purpose() {
+    let lab = Lab::of(1, 1, 1);
+    let (state, catalogue) = (lab.home().state_dir().to_owned(), lab.home().catalogue_file());
+    let aside = state.join("aside");
+    std::fs::create_dir(&aside).unwrap();
+    let rename = |from: &Path, to: &Path| {
+        for suffix in ["", "-wal", "-shm"] {
+            let name = format!("{}{suffix}", catalogue.file_name().unwrap().to_str().unwrap());
+            let _ = std::fs::rename(from.join(&name), to.join(&name));
+        }
+    };
+    lab.kill_engine();
+    rename(&state, &aside);
+    let told = lab.run("status").ends(5);
+    assert!(told.err.contains("ecd-1904") && told.err.contains("audit.heads"), "{told:?}");
+    assert!(!catalogue.exists(), "an empty catalogue stands where the lost one belongs");
+    // An empty one is no better than none.
+    block_on(async { open_sql(&CataloguePlace::Sqlite(catalogue.clone())).await.close().await });
+    assert!(lab.run("status").ends(5).err.contains("ecd-1904"));
+    rename(&aside, &state);
+    assert_eq!(lab.status()["transaction_volumes"].as_array().unwrap().len(), 1);
+    lab.run("audit verify").ends(0);
+    lab.kill_engine();
+    rename(&state, &aside);
+    std::fs::rename(state.join("audit.heads"), aside.join("audit.heads")).unwrap();
+    assert!(lab.status()["transaction_volumes"].as_array().unwrap().is_empty());
+}

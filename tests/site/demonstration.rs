@@ -97,6 +97,19 @@ fn every_document_of_it_is_marked() {
 }
 
 #[test]
+fn its_catalogue_may_be_thrown_away_and_it_is_made_anew() {
+    let house = House::new();
+    house.status();
+    let demo = house.home().demonstration();
+    house.signal(&demo.engine(), rustix::process::Signal::KILL);
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", demo.catalogue_file().display()));
+    }
+    assert_eq!(house.status()["transaction_volumes"].as_array().unwrap().len(), 9);
+    house.run("audit verify").ends(0);
+}
+
+#[test]
 fn a_site_that_was_cut_off_in_the_making_is_made_again() {
     let house = House::new();
     house.status();

@@ -25,12 +25,12 @@ pub async fn apply(to: &mut AnyConnection, counters: &mut Counters, change: &Cha
         Change::PutTransactionVolume(volume) => put_transaction_volume(to, volume).await,
         Change::RemoveTransactionVolume { id } => remove_transaction_volume(to, *id).await,
         Change::PutBackupVolume(volume) => {
-            let statement = "INSERT INTO backup_volume (id, name, blocks, registered_at) VALUES ($1, $2, $3, $4)
-                ON CONFLICT (id) DO UPDATE SET name = excluded.name, blocks = excluded.blocks,
-                    registered_at = excluded.registered_at";
+            has_no_other_role(to, "SELECT 1 FROM transaction_volume WHERE id = $1", volume.id).await?;
+            set_name(to, volume.id, volume.name.as_ref()).await?;
+            let statement = "INSERT INTO backup_volume (id, blocks, registered_at) VALUES ($1, $2, $3)
+                ON CONFLICT (id) DO UPDATE SET blocks = excluded.blocks, registered_at = excluded.registered_at";
             query(statement)
                 .bind(volume.id.to_string())
-                .bind(volume.name.as_ref().map(Name::to_string))
                 .bind(signed(volume.blocks.0))
                 .bind(volume.registered_at.0)
                 .execute(to)
@@ -38,8 +38,10 @@ pub async fn apply(to: &mut AnyConnection, counters: &mut Counters, change: &Cha
             Ok(())
         }
         Change::RemoveBackupVolume { id } => {
-            let removed = query("DELETE FROM backup_volume WHERE id = $1").bind(id.to_string()).execute(to).await?;
-            one_row(removed.rows_affected(), || missing("backup volume", id))
+            let removed =
+                query("DELETE FROM backup_volume WHERE id = $1").bind(id.to_string()).execute(&mut *to).await?;
+            one_row(removed.rows_affected(), || missing("backup volume", id))?;
+            set_name(to, *id, None).await
         }
         Change::AddGeneration(generation) => add_generation(to, generation).await,
         Change::SetGenerationState { transaction_volume, version, state } => {
@@ -116,6 +118,8 @@ pub async fn apply(to: &mut AnyConnection, counters: &mut Counters, change: &Cha
 }
 
 async fn put_transaction_volume(to: &mut AnyConnection, volume: &TransactionVolume) -> Result<(), Failure> {
+    has_no_other_role(to, "SELECT 1 FROM backup_volume WHERE id = $1", volume.id).await?;
+    set_name(to, volume.id, Some(&volume.name)).await?;
     let id = volume.id.to_string();
     let retired = query_scalar::<_, i64>("DELETE FROM retired_volume WHERE id = $1 RETURNING next_version")
         .bind(&id)
@@ -123,16 +127,14 @@ async fn put_transaction_volume(to: &mut AnyConnection, volume: &TransactionVolu
         .await?;
     let next_version = volume.next_version.0.max(retired.map_or(0, unsigned));
     let statement = "INSERT INTO transaction_volume
-            (id, name, blocks, generations, interval_days, mode, registered_at, next_version)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        ON CONFLICT (id) DO UPDATE SET name = excluded.name, blocks = excluded.blocks,
-            generations = excluded.generations, interval_days = excluded.interval_days, mode = excluded.mode,
+            (id, blocks, generations, interval_days, mode, registered_at, next_version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (id) DO UPDATE SET blocks = excluded.blocks, generations = excluded.generations, interval_days = excluded.interval_days, mode = excluded.mode,
             registered_at = excluded.registered_at,
             next_version = CASE WHEN excluded.next_version > transaction_volume.next_version
                 THEN excluded.next_version ELSE transaction_volume.next_version END";
     query(statement)
         .bind(id)
-        .bind(volume.name.as_str())
         .bind(signed(volume.blocks.0))
         .bind(volume.policy.map(|policy| i64::from(policy.generations)))
         .bind(volume.policy.map(|policy| i64::from(policy.interval_days)))
@@ -144,12 +146,30 @@ async fn put_transaction_volume(to: &mut AnyConnection, volume: &TransactionVolu
     Ok(())
 }
 
+/// A volume has one role in a site. `wanted`: looks for it in the other one.
+async fn has_no_other_role(to: &mut AnyConnection, wanted: &'static str, id: VolumeId) -> Result<(), Failure> {
+    match query(wanted).bind(id.to_string()).fetch_optional(to).await? {
+        Some(_) => Err(ChangeError::other_role(id).into()),
+        None => Ok(()),
+    }
+}
+
+/// Gives a volume its name, or takes it away.
+async fn set_name(to: &mut AnyConnection, id: VolumeId, name: Option<&Name>) -> Result<(), Failure> {
+    query("DELETE FROM volume_name WHERE volume = $1").bind(id.to_string()).execute(&mut *to).await?;
+    let Some(name) = name else { return Ok(()) };
+    let statement = "INSERT INTO volume_name (name, volume) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    let named = query(statement).bind(name.as_str()).bind(id.to_string()).execute(to).await?;
+    one_row(named.rows_affected(), || ChangeError::name_taken(name))
+}
+
 async fn remove_transaction_volume(to: &mut AnyConnection, id: VolumeId) -> Result<(), Failure> {
     let removed = query_scalar::<_, i64>("DELETE FROM transaction_volume WHERE id = $1 RETURNING next_version")
         .bind(id.to_string())
         .fetch_optional(&mut *to)
         .await?;
     let next_version = removed.ok_or_else(|| missing("transaction volume", id))?;
+    set_name(to, id, None).await?;
     query("INSERT INTO retired_volume (id, next_version) VALUES ($1, $2)")
         .bind(id.to_string())
         .bind(next_version)
@@ -160,15 +180,20 @@ async fn remove_transaction_volume(to: &mut AnyConnection, id: VolumeId) -> Resu
 
 async fn add_generation(to: &mut AnyConnection, generation: &Generation) -> Result<(), Failure> {
     let id = generation.transaction_volume.to_string();
-    let known = query("SELECT name, next_version FROM transaction_volume WHERE id = $1")
-        .bind(&id)
-        .fetch_optional(&mut *to)
-        .await?
-        .ok_or_else(|| missing("transaction volume", &id))?;
+    let known = "SELECT name, next_version FROM transaction_volume LEFT JOIN volume_name ON volume = id WHERE id = $1";
+    let known =
+        query(known).bind(&id).fetch_optional(&mut *to).await?.ok_or_else(|| missing("transaction volume", &id))?;
     if generation.version < Version(unsigned(known.try_get(1)?)) {
         let name: String = known.try_get(0)?;
         let name: Name = parse(&name)?;
         return Err(ChangeError::Exists(format!("generation {} of {name}", generation.version)).into());
+    }
+    let held = query("SELECT 1 FROM generation WHERE backup_volume = $1 AND released_at IS NULL")
+        .bind(generation.backup_volume.to_string())
+        .fetch_optional(&mut *to)
+        .await?;
+    if held.is_some() {
+        return Err(ChangeError::holds_generation(generation.backup_volume).into());
     }
     query("UPDATE transaction_volume SET next_version = $2 WHERE id = $1")
         .bind(&id)

@@ -23,7 +23,7 @@ pub async fn load(from: &mut AnyConnection) -> Result<Records, Failure> {
     records.next_epoch = unsigned(head.try_get(1)?);
 
     let volumes = "SELECT id, name, blocks, generations, interval_days, mode, registered_at, next_version
-        FROM transaction_volume";
+        FROM transaction_volume LEFT JOIN volume_name ON volume = id";
     for row in query(volumes).fetch_all(&mut *from).await? {
         let volume = transaction_volume(&row)?;
         records.transaction_volumes.insert(volume.id, volume);
@@ -31,7 +31,8 @@ pub async fn load(from: &mut AnyConnection) -> Result<Records, Failure> {
     for row in query("SELECT id, next_version FROM retired_volume").fetch_all(&mut *from).await? {
         records.retired.insert(volume_id(&row, 0)?, Version(unsigned(row.try_get(1)?)));
     }
-    for row in query("SELECT id, name, blocks, registered_at FROM backup_volume").fetch_all(&mut *from).await? {
+    let pool = "SELECT id, name, blocks, registered_at FROM backup_volume LEFT JOIN volume_name ON volume = id";
+    for row in query(pool).fetch_all(&mut *from).await? {
         let volume = backup_volume(&row)?;
         records.backup_volumes.insert(volume.id, volume);
     }

@@ -30,9 +30,12 @@ const MIGRATIONS: &[&[&str]] = &[&[
         document TEXT NOT NULL)",
     "CREATE INDEX event_by_volume ON event (volume, sequence)",
     "CREATE INDEX event_by_operation ON event (operation, sequence)",
+    // One name space for both roles: a name means one volume.
+    "CREATE TABLE volume_name (
+        name TEXT PRIMARY KEY,
+        volume TEXT NOT NULL UNIQUE)",
     "CREATE TABLE transaction_volume (
         id TEXT PRIMARY KEY,
-        name TEXT NOT NULL,
         blocks BIGINT NOT NULL,
         generations BIGINT,
         interval_days BIGINT,
@@ -44,7 +47,6 @@ const MIGRATIONS: &[&[&str]] = &[&[
         next_version BIGINT NOT NULL)",
     "CREATE TABLE backup_volume (
         id TEXT PRIMARY KEY,
-        name TEXT,
         blocks BIGINT NOT NULL,
         registered_at BIGINT NOT NULL)",
     "CREATE TABLE generation (
@@ -64,6 +66,8 @@ const MIGRATIONS: &[&[&str]] = &[&[
         PRIMARY KEY (transaction_volume, version))",
     "CREATE INDEX generation_kept ON generation (transaction_volume, version) WHERE released_at IS NULL",
     "CREATE INDEX generation_by_time ON generation (taken_at DESC, transaction_volume, version DESC)",
+    // A backup volume holds one kept generation, whoever writes.
+    "CREATE UNIQUE INDEX generation_on ON generation (backup_volume) WHERE released_at IS NULL",
     "CREATE INDEX generation_by_backup_volume ON generation (backup_volume)",
     "CREATE TABLE our_session (
         source TEXT NOT NULL,

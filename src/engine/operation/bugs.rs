@@ -38,6 +38,8 @@ pub struct DeliberateBugs {
     pub recovery_gives_up: bool,
     /// A forced suspend is as good as an un-forced one.
     pub forced_suspend_is_a_backup: bool,
+    /// A generation is dated by when its suspend was seen.
+    pub date_by_observing: bool,
 }
 
 impl DeliberateBugs {

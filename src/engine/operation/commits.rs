@@ -49,11 +49,13 @@ pub(super) fn of_step(operation: &Operation, index: usize, at: Timestamp, world:
             Ok((vec![Change::PutTransactionVolume(changed)], vec![event]))
         }
         PlanStep::RegisterTransaction { volume } => {
+            name_is_free(&volume.name, world)?;
             let event = added(volume.id, VolumeRole::Transaction, Some(volume.name.clone()));
             let volume = TransactionVolume { registered_at: now, ..volume.clone() };
             Ok((vec![Change::PutTransactionVolume(volume)], vec![event]))
         }
         PlanStep::RegisterBackup { volume } => {
+            volume.name.as_ref().map_or(Ok(()), |name| name_is_free(name, world))?;
             let event = added(volume.id, VolumeRole::Backup, volume.name.clone());
             let volume = BackupVolume { registered_at: now, ..volume.clone() };
             Ok((vec![Change::PutBackupVolume(volume)], vec![event]))
@@ -124,6 +126,10 @@ fn record(operation: &Operation, generations: &[NewGeneration], world: &World<'_
             let why = "no suspend by this operation was observed, so no generation was recorded".to_owned();
             return Err(Stop { code: Code::RESUME_FIRST, why });
         };
+        if let Some(kept) = world.records.generation_on(new.backup_volume) {
+            let why = format!("{} holds {} by now, so no generation was recorded", new.backup_volume, kept.version);
+            return Err(Stop { code: Code::HOLDS_A_GENERATION, why });
+        }
         let volume = new.transaction_volume;
         let version = world.records.transaction_volumes.get(&volume).ok_or_else(|| unregistered(volume))?.next_version;
         kept.0.push(Change::AddGeneration(Generation {
@@ -183,6 +189,14 @@ fn newer_is_sound(operation: &Operation, volume: VolumeId, version: Version, wor
 
 fn added(volume: VolumeId, role: VolumeRole, name: Option<Name>) -> EventKind {
     EventKind::VolumeAdded { volume, role, name }
+}
+
+/// Names are not held by anybody: between plan and step another volume may have got this one.
+fn name_is_free(name: &Name, world: &World<'_>) -> Result<(), Stop> {
+    match world.records.named(name) {
+        Some(_) => Err(Stop { code: Code::NAME_TAKEN, why: format!("another volume is called {name} by now") }),
+        None => Ok(()),
+    }
 }
 
 fn unregistered(volume: VolumeId) -> Stop {

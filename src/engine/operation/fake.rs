@@ -1,6 +1,6 @@
 //! A catalogue and an array in a few lines, for the tests of the step machine: what is kept, and what crashes lose.
 
-use super::{Commit, DeliberateBugs, Input, Limits, Operation, Output, World};
+use super::{Commit, DeliberateBugs, Input, Limits, NotKept, Operation, Output, World};
 use crate::model::actor::Actor;
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::event::NewEvent;
@@ -153,7 +153,7 @@ impl Site {
 
     fn commit(&mut self, commit: Commit) -> Input {
         if self.full {
-            return Input::NotCommitted { why: "the disk is full".into(), lost: false };
+            return Input::NotCommitted { why: "the disk is full".into(), cause: NotKept::Unavailable };
         }
         match self.records.apply_all(&commit.changes) {
             Ok(()) => {

@@ -4,7 +4,7 @@ use super::course::FarHalf;
 use super::observe::{self, View};
 use super::step::{self, ArrayStep, ArrayVerb, Sort};
 use super::verdict::{Known, Verdict, verdict};
-use super::{Doing, Next, Operation, Output, World};
+use super::{Doing, Next, Operation, Output, World, sends};
 use crate::model::codes::Code;
 use crate::model::copy::{ArrayRefusal, ErrorClass, Outcome, PairOutcome};
 use crate::model::event::EventKind;
@@ -61,7 +61,7 @@ impl Operation {
 
     /// Only by a deliberate bug.
     fn believe(&mut self, step: &ArrayStep, world: &World<'_>) -> Output {
-        self.own(step, world.now);
+        self.own(self.step, step, world);
         self.finish(world.now, world)
     }
 
@@ -115,7 +115,7 @@ impl Operation {
                 self.look()
             }
             Verdict::Finish => {
-                self.own(&step, reading.taken_at);
+                self.own(self.step, &step, world);
                 self.finish(reading.taken_at, world)
             }
             Verdict::LookAgain => self.look_again(&step, &view, world),
@@ -195,13 +195,18 @@ impl Operation {
         self.fail(Code::ARRAY_UNREACHABLE, why, world)
     }
 
-    fn own(&mut self, step: &ArrayStep, at: crate::model::units::Timestamp) {
+    /// An un-forced suspend that was seen is this operation's from the send on that did it.
+    pub(super) fn own(&mut self, index: usize, step: &ArrayStep, world: &World<'_>) {
         let counts = match step.verb {
             ArrayVerb::Suspend { force } => !force || self.bugs.forced_suspend_is_a_backup,
             _ => false,
         };
-        if counts {
-            self.own_suspends.extend(step.pairs.iter().map(|pair| (*pair, at)));
+        let Some(known) = world.records.operations.get(&self.open.id).filter(|_| counts) else { return };
+        for pair in &step.pairs {
+            let anyone = self.bugs.foreign_suspend_is_ours.then_some(world.now);
+            let sent = sends::effective(&known.journal, index, pair).or(anyone);
+            let at = if self.bugs.date_by_observing { sent.map(|_| world.now) } else { sent };
+            self.own_suspends.extend(at.map(|at| (*pair, at)));
         }
     }
 }

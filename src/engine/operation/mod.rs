@@ -15,6 +15,7 @@ mod judge;
 mod limits;
 mod observe;
 mod recovery;
+mod sends;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -25,12 +26,13 @@ pub use bugs::DeliberateBugs;
 pub use limits::Limits;
 pub use step::commands;
 
+use crate::catalog::CatalogueError;
 use crate::model::codes::Code;
 use crate::model::copy::{Command, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::plan::HookPhase;
-use crate::model::records::{Change, JournalEntry, OpenOperation, OperationEnd, OperationId, Records};
+use crate::model::records::{Change, ChangeError, JournalEntry, OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::session::{Pair, Reading};
 use crate::model::units::Timestamp;
 use commits::Stop;
@@ -52,10 +54,10 @@ pub enum Input {
     /// Begin, or go on after a crash.
     Go,
     Committed,
-    /// Surely nothing of it was kept. `lost`: another engine has the volumes now.
+    /// Surely nothing of it was kept.
     NotCommitted {
         why: String,
-        lost: bool,
+        cause: NotKept,
     },
     /// One outcome for each pair of the command.
     Answered(Vec<PairOutcome>),
@@ -63,6 +65,27 @@ pub enum Input {
     Read(Result<Reading, String>),
     Slept,
     HookEnded(Result<(), String>),
+}
+
+/// Why a commit was not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotKept {
+    /// The catalogue cannot be written now.
+    Unavailable,
+    /// Another engine has the volumes now.
+    Lost,
+    /// The records are others than the commit takes for granted: it is never going to be kept.
+    Unfit,
+}
+
+impl NotKept {
+    pub fn of(error: &CatalogueError) -> Self {
+        match error {
+            CatalogueError::Change(ChangeError::LostClaim(_)) => Self::Lost,
+            CatalogueError::Change(_) => Self::Unfit,
+            _ => Self::Unavailable,
+        }
+    }
 }
 
 /// What to do next; its result is the next input.
@@ -148,7 +171,7 @@ pub struct Operation {
     step: usize,
     phase: Phase,
     course: Course,
-    /// Un-forced suspends that this operation issued and then observed, and when.
+    /// Un-forced suspends that this operation issued and then observed, and when they were sent.
     own_suspends: BTreeMap<Pair, Timestamp>,
     /// Told with the next commit.
     untold: Vec<NewEvent>,
@@ -215,9 +238,11 @@ impl Operation {
                 self.commit_pauses = Pauses::default();
                 self.committed(then, world)
             }
-            (Phase::Committing { commit, then }, Input::NotCommitted { why, lost }) => {
-                self.not_committed(commit, then, why, lost, world)
-            }
+            (Phase::Committing { commit, then }, Input::NotCommitted { why, cause }) => match cause {
+                NotKept::Lost => self.done(OperationEnd::Failed { code: Code::HELD_BY_OTHER, why }),
+                NotKept::Unfit => self.unfit(commit, why, world),
+                NotKept::Unavailable => self.not_committed(commit, then, why, world),
+            },
             (Phase::Sending, Input::Answered(outcomes)) => self.answered(outcomes, world),
             (Phase::Reading, Input::Read(Ok(reading))) => self.read(&reading, world),
             (Phase::Reading, Input::Read(Err(why))) => self.unread(why, world),
@@ -248,7 +273,7 @@ impl Operation {
             }
             Some(Sort::Catalogue) => self.finish(world.now, world),
             Some(Sort::Hook { .. }) => {
-                let entry = JournalEntry::Intent { step: self.step, attempt: 1 };
+                let entry = JournalEntry::Intent { step: self.step, attempt: 1, at: world.now };
                 self.commit(Commit { changes: vec![self.journal(entry)], events: Vec::new() }, Then::Hook)
             }
             None if self.step < self.open.item.steps.len() => {
@@ -269,7 +294,7 @@ impl Operation {
         if self.bugs.no_intent {
             return self.sent(command);
         }
-        let entry = JournalEntry::Intent { step: self.step, attempt: self.course.attempt };
+        let entry = JournalEntry::Intent { step: self.step, attempt: self.course.attempt, at: world.now };
         let array = self.array();
         let events = vec![self.event(world.now, EventKind::Sent { array, command: command.clone() })];
         self.doing = Doing::Recording;
@@ -321,15 +346,17 @@ impl Operation {
                 self.step = step;
                 self.enter(world)
             }
-            Then::End(end) => self.done(end),
+            Then::End(end) => {
+                if end.is_done() {
+                    self.step = self.open.item.steps.len();
+                }
+                self.done(end)
+            }
         }
     }
 
     /// Nothing is sent that could not be journaled; what happened is kept as soon as that is possible again.
-    fn not_committed(&mut self, commit: Commit, then: Then, why: String, lost: bool, world: &World<'_>) -> Output {
-        if lost {
-            return self.done(OperationEnd::Failed { code: Code::HELD_BY_OTHER, why });
-        }
+    fn not_committed(&mut self, commit: Commit, then: Then, why: String, world: &World<'_>) -> Output {
         let untouched = self.step == 0 && !self.course.doubt;
         if untouched && matches!(then, Then::Send(_) | Then::Hook) {
             return self.end(OperationEnd::NotDone { code: Code::CATALOGUE_UNAVAILABLE, why }, world);
@@ -337,6 +364,19 @@ impl Operation {
         self.doing = Doing::WaitingForCatalogue { why };
         let pause = self.commit_pauses.endless(&self.limits);
         self.pause(pause, Next::Commit(Box::new((commit, then))))
+    }
+
+    /// What was to be kept does not go with what others kept meanwhile: the step is not done, and the rules say why.
+    fn unfit(&mut self, commit: Commit, why: String, world: &World<'_>) -> Output {
+        let taken_up = |event: &NewEvent| matches!(event.kind, EventKind::Recovered { .. });
+        self.untold.extend(commit.events.into_iter().filter(taken_up));
+        let quiet = matches!(step::sort(&self.open.item, self.step), Some(Sort::Catalogue));
+        let reason = if quiet { commits::of_step(self, self.step, world.now, world).err() } else { None };
+        let Stop { code, why } = reason.unwrap_or(Stop { code: Code::STEP_FAILED, why });
+        let nothing_happened = quiet && self.step == 0;
+        let end =
+            if nothing_happened { OperationEnd::NotDone { code, why } } else { OperationEnd::Failed { code, why } };
+        self.end(end, world)
     }
 
     /// Journals the present step as finished, with what follows from it; `seen_at` is when its effect was observed.
@@ -358,7 +398,6 @@ impl Operation {
         if step < self.open.item.steps.len() {
             return self.commit(commit, Then::NextStep(step));
         }
-        self.step = step;
         self.close(commit, OperationEnd::Done, world.now)
     }
 

@@ -84,7 +84,7 @@ impl Operation {
             if let Some(Sort::Array(step)) = step::sort(&self.open.item, index)
                 && step.verb == (ArrayVerb::Suspend { force: false })
             {
-                self.own_suspends.extend(step.pairs.iter().map(|pair| (*pair, world.now)));
+                self.own(index, &step, world);
             }
         }
     }

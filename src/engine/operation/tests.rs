@@ -1,14 +1,15 @@
 //! The step machine against a small fake: good weather, each bad answer, and every crash point, each with a second crash.
 
 use super::fake::{Fault, Site, backup_steps, pair, release, session, volume};
-use super::{DeliberateBugs, Limits, Operation};
+use super::{DeliberateBugs, Input, Limits, NotKept, Operation, Output, World};
+use crate::catalog::CatalogueError;
 use crate::model::codes::Code;
 use crate::model::event::EventKind;
 use crate::model::plan::PlanStep;
-use crate::model::records::{BackupMode, Change, GenerationState, OperationEnd, ReleaseReason};
+use crate::model::records::{BackupMode, BackupVolume, Change, GenerationState, OperationEnd, ReleaseReason};
 use crate::model::request::Verb;
 use crate::model::session::{Phase, Status};
-use crate::model::units::{Blocks, Version};
+use crate::model::units::{Blocks, Timestamp, Version};
 
 fn start() -> Vec<PlanStep> {
     vec![PlanStep::StartFull { pair: pair(1), blocks: Blocks(1000), modes: None }]
@@ -48,6 +49,48 @@ fn a_backup_is_recorded_with_its_suspend_and_pushes_out_the_oldest() {
     let kept: Vec<Version> = site.records.generations_of(volume(0)).map(|generation| generation.version).collect();
     assert_eq!(kept, [Version(2), Version(3)]);
     assert_eq!(site.sessions.len(), 1);
+}
+
+#[test]
+fn a_name_that_another_got_meanwhile_ends_a_registration_with_the_reason() {
+    let register = |olu: u32| PlanStep::RegisterBackup {
+        volume: BackupVolume {
+            id: volume(olu),
+            name: Some("spare".parse().unwrap()),
+            blocks: Blocks(1000),
+            registered_at: Timestamp(0),
+        },
+    };
+    let mut site = Site::new(Vec::new(), 0);
+    let open = site.open(Verb::Register, vec![register(6)]);
+    let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+    // Both have looked; the other one commits first.
+    let output = operation.advance(Input::Go, &World { now: site.now, records: &site.records });
+    let PlanStep::RegisterBackup { volume: other } = register(7) else { unreachable!() };
+    site.records.apply(&Change::PutBackupVolume(other)).unwrap();
+    let Output::Commit(commit) = output else { panic!("{output:?}") };
+    let error = CatalogueError::from(site.records.apply_all(&commit.changes).unwrap_err());
+    let refused = Input::NotCommitted { why: error.to_string(), cause: NotKept::of(&error) };
+    let close = operation.advance(refused, &World { now: site.now, records: &site.records });
+    let committed = site.perform(close).unwrap();
+    let end = operation.advance(committed, &World { now: site.now, records: &site.records });
+    let Output::Done(OperationEnd::NotDone { code, .. }) = end else { panic!("{end:?}") };
+    assert_eq!(code, Code::NAME_TAKEN);
+    assert!(site.records.operations.is_empty() && !site.records.backup_volumes.contains_key(&volume(6)));
+}
+
+#[test]
+fn a_generation_is_dated_by_its_suspend_however_late_that_was_seen() {
+    let mut site = equivalent(0);
+    let open = site.open(Verb::Backup, backup_steps(BackupMode::Suspend, false));
+    let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+    // Intent and command; then the engine is gone for a day.
+    assert_eq!(site.drive(&mut operation, 2), None);
+    let sent_by = site.now;
+    site.now = site.now.plus_millis(Timestamp::DAY);
+    assert_eq!(site.recover(DeliberateBugs::default(), 1000), Some(OperationEnd::Done));
+    let taken_at = site.records.generations_of(volume(0)).next().unwrap().taken_at;
+    assert!(taken_at <= sent_by, "{} ms late", taken_at.since(sent_by));
 }
 
 #[test]

@@ -16,7 +16,10 @@ type Half<'a> = (&'a SessionReading, &'a Reading);
 pub(super) fn join(sources: &Sources<'_>) -> Vec<SessionView> {
     let mut found: BTreeMap<Pair, (Option<Half<'_>>, Option<Half<'_>>)> = BTreeMap::new();
     for reading in sources.arrays.iter().filter_map(|array| array.reading.as_deref()) {
-        for session in reading.sessions.iter().filter(|session| session.status != Status::Idle) {
+        let is_there = |session: &&SessionReading| {
+            session.status != Status::Idle && !sources.tracker.is_past(session.pair, reading)
+        };
+        for session in reading.sessions.iter().filter(is_there) {
             let halves = found.entry(session.pair).or_default();
             let side = if session.pair.source.box_id == reading.box_id { &mut halves.0 } else { &mut halves.1 };
             *side = Some((session, reading));

@@ -347,3 +347,24 @@ fn the_change_between_two_snapshots_makes_the_second_out_of_the_first() {
     assert_eq!(old, new);
     assert!(change.apply(&mut old).is_err(), "a change fits its own base only");
 }
+
+#[test]
+fn a_session_that_we_ended_is_not_found_again_in_an_older_reading() {
+    let mut bench = Bench::new();
+    let pair = Pair::new(volume(near(), 1), volume(far(), 9));
+    bench.own(pair);
+    let equivalent = || vec![session(pair, Status::Active, Phase::Equivalent)];
+    bench.read(1, equivalent());
+    bench.read(0, equivalent());
+    // It is ended; the box of its source shows so, that of its target was not read since.
+    bench.read(0, Vec::new());
+    let end = [Change::RemoveSession { pair }];
+    bench.records.apply_all(&end).unwrap();
+    bench.tracker.kept(&end, bench.now);
+    let snapshot = bench.snapshot();
+    assert!(snapshot.sessions.is_empty(), "{:?}", snapshot.sessions);
+    assert_eq!(snapshot.backup_volume(pair.target).unwrap().state, BackupState::Unused);
+    // What a later reading shows is there.
+    bench.read(1, equivalent());
+    assert_eq!(bench.snapshot().backup_volume(pair.target).unwrap().state, BackupState::Foreign);
+}

@@ -20,6 +20,7 @@ pub enum Bug {
     ForgetFinished,
     UnknownIsRefused,
     RecoveryGivesUp,
+    DateByObserving,
     /// The rules do not see holds, and the step machine ignores them.
     GiveUpHeld,
     /// A volume with a generation counts as unused.
@@ -30,10 +31,12 @@ pub enum Bug {
     ClaimNothing,
     /// Sessions of other programs count as ours.
     TouchForeign,
+    /// What was read before a session was ended still counts.
+    BelieveOldReadings,
 }
 
 impl Bug {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::RecordBeforeObserving,
         Self::RetentionBeforeRecord,
         Self::OverwriteBeforeRelease,
@@ -46,11 +49,13 @@ impl Bug {
         Self::ForgetFinished,
         Self::UnknownIsRefused,
         Self::RecoveryGivesUp,
+        Self::DateByObserving,
         Self::GiveUpHeld,
         Self::AllocateGenerationVolume,
         Self::BackupBeforeEquivalence,
         Self::ClaimNothing,
         Self::TouchForeign,
+        Self::BelieveOldReadings,
     ];
 
     /// The switches of the step machine.
@@ -69,9 +74,13 @@ impl Bug {
             Some(Self::ForgetFinished) => switches.forget_finished = true,
             Some(Self::UnknownIsRefused) => switches.unknown_is_refused = true,
             Some(Self::RecoveryGivesUp) => switches.recovery_gives_up = true,
+            Some(Self::DateByObserving) => switches.date_by_observing = true,
             Some(Self::GiveUpHeld) => switches.ignore_held = true,
             Some(Self::BackupBeforeEquivalence) => switches.forced_suspend_is_a_backup = true,
-            Some(Self::AllocateGenerationVolume | Self::ClaimNothing | Self::TouchForeign) | None => {}
+            Some(
+                Self::AllocateGenerationVolume | Self::ClaimNothing | Self::TouchForeign | Self::BelieveOldReadings,
+            )
+            | None => {}
         }
         switches
     }

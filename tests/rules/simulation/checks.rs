@@ -16,6 +16,7 @@ use ecdeck::model::records::{
 };
 use ecdeck::model::request::Verb;
 use ecdeck::model::session::{CopyKind, Pair, Reading, Status};
+use ecdeck::model::snapshot::{SessionView, Snapshot};
 use ecdeck::model::units::{Timestamp, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,8 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Effects {
     /// A command of it changed something on an array.
     pub acted: bool,
-    /// Contents of the sources at the instant of its own un-forced suspends.
-    captured: BTreeMap<Pair, Vec<u64>>,
+    /// Its own un-forced suspends: when they were done, and contents of the sources at that instant.
+    captured: BTreeMap<Pair, (Timestamp, Vec<u64>)>,
     /// Pairs that it saw suspended, since the engine started or since it sent last.
     saw_suspended: BTreeSet<Pair>,
     /// A start without an answer, and not looked for yet.
@@ -71,7 +72,7 @@ impl Truth {
     }
 
     /// A command has reached its array.
-    pub fn acted(&mut self, wire: &Wire, outcomes: &[PairOutcome], world: &World) {
+    pub fn acted(&mut self, wire: &Wire, outcomes: &[PairOutcome], world: &World, now: Timestamp) {
         if self.ended.contains_key(&wire.operation) {
             self.excused.extend(wire.command.pairs());
         }
@@ -80,7 +81,7 @@ impl Truth {
             effects.acted = true;
             match &wire.command {
                 Command::Suspend { force: false, .. } => {
-                    effects.captured.insert(one.pair, world.arrays.content(one.pair.source).to_vec());
+                    effects.captured.insert(one.pair, (now, world.arrays.content(one.pair.source).to_vec()));
                 }
                 Command::Stop { .. } => effects.stopped = true,
                 _ => {}
@@ -106,13 +107,13 @@ impl Truth {
         }
     }
 
-    /// What a source was at a suspend that counts as this operation's. An array does not tell whose suspend it was: an
+    /// When a suspend was that counts as this operation's, and what the source was then. An array does not tell whose suspend it was: an
     /// operation in doubt about its own takes another's that came since it began.
-    fn captured(&self, id: OperationId, since: Option<Timestamp>, pair: &Pair) -> Option<Vec<u64>> {
+    fn captured(&self, id: OperationId, since: Option<Timestamp>, pair: &Pair) -> Option<(Timestamp, Vec<u64>)> {
         let effects = self.operations.get(&id)?;
         let others = || {
-            let (at, content) = self.suspended_by_others.get(pair)?;
-            (effects.in_doubt && since.is_some_and(|since| *at >= since)).then_some(content)
+            let suspend = self.suspended_by_others.get(pair)?;
+            (effects.in_doubt && since.is_some_and(|since| suspend.0 >= since)).then_some(suspend)
         };
         effects.captured.get(pair).or_else(others).cloned()
     }
@@ -217,11 +218,16 @@ impl Simulation {
         let pair = Pair::new(generation.transaction_volume, generation.backup_volume);
         let Some(id) = generation.operation else { return violated("a generation of no operation") };
         let since = before.operations.get(&id).map(|open| open.started);
-        let Some(captured) = self.truth.captured(id, since, &pair) else {
+        let Some((at, captured)) = self.truth.captured(id, since, &pair) else {
             return violated(format!("{id} records a generation without an un-forced suspend of its own"));
         };
         if !self.truth.of(id).saw_suspended.contains(&pair) {
             return violated(format!("{id} records a generation whose suspend it never saw"));
+        }
+        // Another program's suspend may have come between the last look and the first intent.
+        let first = before.operations.get(&id).and_then(|open| open.journal.iter().find_map(intended));
+        if generation.taken_at > at && first.is_none_or(|first| first <= at || generation.taken_at != first) {
+            return violated(format!("{id} dates a generation {} ms after its suspend", generation.taken_at.since(at)));
         }
         if self.world.arrays.content(generation.backup_volume) != captured {
             return violated(format!("{id} records a generation that is not what the source was at the suspend"));
@@ -273,6 +279,16 @@ impl Simulation {
 
     fn really_in_a_session(&self, pair: &Pair) -> bool {
         self.world.arrays.core().session(pair).is_some_and(|session| session.requestor.raw() == REQUESTOR)
+    }
+
+    /// A session that the engine made is never shown as another program's.
+    pub fn check_whose(&self, snapshot: &Snapshot) -> Checked {
+        let by_us = |session: &&SessionView| session.requestor.raw() == REQUESTOR;
+        let mut strangers = snapshot.sessions.iter().filter(by_us).filter(|session| !session.ours);
+        match strangers.find(|session| !self.truth.excused.contains(&session.pair)) {
+            Some(session) => violated(format!("our session {:?} is told as another program's", session.pair)),
+            None => Ok(()),
+        }
     }
 
     /// What an operation says of its end is so, and it has let go of everything.
@@ -358,6 +374,13 @@ impl Simulation {
             Some(lie) => violated(format!("the array believes regions to be the same that differ: {lie:?}")),
             None => Ok(()),
         }
+    }
+}
+
+fn intended(entry: &JournalEntry) -> Option<Timestamp> {
+    match entry {
+        JournalEntry::Intent { at, .. } => Some(*at),
+        _ => None,
     }
 }
 

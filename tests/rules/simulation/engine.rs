@@ -5,7 +5,7 @@ use super::world::{BLOCKS, World};
 use super::{Checked, violated};
 use ecdeck::catalog::memory::{CommitFailure, MemoryCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError};
-use ecdeck::engine::operation::{Commit, Input, Limits, Operation, commands};
+use ecdeck::engine::operation::{Commit, Input, Limits, NotKept, Operation, commands};
 use ecdeck::model::identity::{BoxId, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
 use ecdeck::model::plan::{Plan, Refusal, plan};
@@ -227,29 +227,41 @@ impl Engine {
     }
 
     /// Keeps a commit, or says why not. `records` are those from before it, for the checks.
-    pub fn keep(&mut self, commit: &Commit, fail: Option<CommitFailure>) -> Result<Records, (String, bool)> {
+    pub fn keep(
+        &mut self,
+        commit: &Commit,
+        fail: Option<CommitFailure>,
+        now: Timestamp,
+    ) -> Result<Records, (String, NotKept)> {
         let before = self.durable.clone();
         if let (Some(how), Some(memory)) = (fail, &self.memory) {
             memory.fail_commit(1, how);
         } else if fail.is_some() {
-            return Err(("the disk is full".to_owned(), false));
+            return Err(("the disk is full".to_owned(), NotKept::Unavailable));
         }
         match finish(self.catalogue.commit(commit.changes.clone(), commit.events.clone())) {
             Ok(_) => {
                 self.durable.apply_all(&commit.changes).unwrap();
+                self.kept(commit, now);
                 Ok(before)
             }
             // The line was lost at COMMIT: look it up before anything else.
             Err(error @ CatalogueError::OutcomeUnknown { .. }) => {
                 self.durable = finish(self.catalogue.load()).unwrap();
                 if self.durable == before && !commit.changes.is_empty() {
-                    Err((error.to_string(), false))
+                    Err((error.to_string(), NotKept::Unavailable))
                 } else {
+                    self.kept(commit, now);
                     Ok(before)
                 }
             }
-            Err(CatalogueError::Change(error)) => Err((error.to_string(), true)),
-            Err(error) => Err((error.to_string(), false)),
+            Err(error) => Err((error.to_string(), NotKept::of(&error))),
+        }
+    }
+
+    fn kept(&mut self, commit: &Commit, now: Timestamp) {
+        if self.bug != Some(Bug::BelieveOldReadings) {
+            self.tracker.kept(&commit.changes, now);
         }
     }
 

@@ -162,7 +162,7 @@ impl Simulation {
             60..68 => self.world.copy(self.rng.u64(2..9)),
             68..73 => self.world.host_write(&mut self.rng),
             73..80 => self.poll(),
-            80..93 => self.operator_acts(),
+            80..93 => self.operator_acts()?,
             93..99 => self.weather_strikes(),
             _ => self.maybe_crash()?,
         }

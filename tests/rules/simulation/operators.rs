@@ -1,7 +1,7 @@
 //! What operators ask for: mostly what leads on, sometimes anything, and they think for a while before they agree.
 
 use super::engine::{Admitting, Phase, Task};
-use super::{Simulation, tell};
+use super::{Checked, Simulation, tell};
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::plan::Plan;
 use ecdeck::model::records::{BackupMode, Policy};
@@ -25,11 +25,12 @@ impl Operator {
 
 impl Simulation {
     /// One operator asks for something, or agrees to what he has been reading.
-    pub fn operator_acts(&mut self) {
+    pub fn operator_acts(&mut self) -> Checked {
         let at = self.rng.usize(..self.operators.len());
         match self.operators[at].reading.take() {
             None => {
                 let snapshot = self.engine.snapshot(&self.world, self.now, &[]);
+                self.check_whose(&snapshot)?;
                 let request = Request::new(self.wish(&snapshot));
                 match self.engine.plan(snapshot, &request) {
                     Ok(plan) => {
@@ -52,16 +53,17 @@ impl Simulation {
                 // The engine runs its own plan, and only if it is the one that was agreed to.
                 let Ok(plan) = self.engine.plan(snapshot, &request) else {
                     self.summary.refused += 1;
-                    return;
+                    return Ok(());
                 };
                 if plan.digest() != agreed.digest() && self.bug != Some(super::Bug::SkipFreshPlan) {
                     self.summary.refused += 1;
-                    return;
+                    return Ok(());
                 }
                 let phase = Phase::Opening;
                 self.engine.tasks_now.push(Task::Admitting(Box::new(Admitting { request, agreed, operator, phase })));
             }
         }
+        Ok(())
     }
 
     fn wish(&mut self, snapshot: &Snapshot) -> Action {

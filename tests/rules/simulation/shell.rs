@@ -110,15 +110,18 @@ impl Simulation {
 
     /// Keeps a commit and checks what it changed.
     pub fn commit(&mut self, commit: &Commit, fail: Option<CommitFailure>) -> Result<Input, Violation> {
-        match self.engine.keep(commit, fail) {
+        match self.engine.keep(commit, fail, self.now) {
             Ok(before) => {
                 tell(self.now, || format!("kept {:?}", commit.changes));
                 self.check_commit(&before, commit)?;
+                if commit.changes.iter().any(|change| matches!(change, Change::RemoveSession { .. })) {
+                    self.check_whose(&self.engine.snapshot(&self.world, self.now, &[]))?;
+                }
                 Ok(Input::Committed)
             }
-            Err((why, lost)) => {
+            Err((why, cause)) => {
                 tell(self.now, || format!("not kept: {why}"));
-                Ok(Input::NotCommitted { why, lost })
+                Ok(Input::NotCommitted { why, cause })
             }
         }
     }
@@ -227,7 +230,7 @@ impl Simulation {
         self.check_arriving(&wire)?;
         let outcomes = self.world.act(at, self.now);
         tell(self.now, || format!("{} {:?}: {outcomes:?}", wire.operation, wire.command));
-        self.truth.acted(&wire, &outcomes, &self.world);
+        self.truth.acted(&wire, &outcomes, &self.world, self.now);
         Ok(())
     }
 
