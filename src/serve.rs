@@ -65,7 +65,7 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     let site = snapshot::Site { name: config.site.to_string(), demo: site.is_demonstration(), poll_millis };
     let limits = limits(config);
     let anchored = anchored(home, config, catalogue).await?;
-    Ok((anchored, Settings { site, arrays, roles, limits }))
+    Ok((anchored, Settings { site, arrays, roles, limits, configuration: Some(config.engine_digest()) }))
 }
 
 /// What a catalogue begins with.

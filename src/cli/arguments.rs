@@ -288,8 +288,8 @@ pub enum VolumeVerb {
         backup: bool,
         #[arg(value_name = "VOLUME")]
         volume: String,
-        /// A name for people; a transaction volume needs one
-        #[arg(long)]
+        /// A name for people; without it a transaction volume gets the array's own or ARRAY-0x21, a backup volume none
+        #[arg(long, value_name = "N")]
         name: Option<Name>,
         #[command(flatten)]
         change: Change,

@@ -181,64 +181,97 @@ pub struct Workload {
     pub stop: bool,
 }
 
+/// What can be made to go wrong, by what it is about.
 #[derive(Debug, Subcommand)]
 pub enum FaultVerb {
+    #[command(flatten)]
+    OfBox(BoxFault),
+    #[command(flatten)]
+    OfPair(PairFault),
+    /// A block of 512 bytes cannot be read
+    BadBlock {
+        #[arg(value_name = "0xOLU")]
+        volume: Olu,
+        /// Counted from 0
+        block: u64,
+    },
+}
+
+/// Of the whole array.
+#[derive(Debug, Subcommand)]
+pub enum BoxFault {
     /// The next commands are answered with "busy"
     Busy {
-        #[arg(long, default_value_t = 1)]
+        /// So many of them
+        #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
     },
     /// The next commands never arrive
     LostRequest {
-        #[arg(long, default_value_t = 1)]
+        /// So many of them
+        #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
     },
     /// The next commands are done, their answers are lost
     LostReply {
-        #[arg(long, default_value_t = 1)]
+        /// So many of them
+        #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
     },
     /// The next commands are done, their answers are late
     LateReply {
-        #[arg(long, default_value_t = 1)]
+        /// So many of them
+        #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
-        #[arg(long, default_value_t = 5_000)]
+        /// By so many milliseconds
+        #[arg(long, value_name = "MS", default_value_t = 5_000)]
         millis: u32,
     },
-    /// A session goes into Error Suspend
+    /// The array does not answer
+    Unreachable,
+    /// Starts are refused: the copy table has no room
+    CopyTableFull,
+    /// Every call takes longer
+    Slow {
+        /// By so many milliseconds
+        #[arg(long, value_name = "MS")]
+        millis: u32,
+    },
+    /// All faults of the array end; what they did to sessions stays
+    Clear,
+}
+
+/// Of one session. SOURCE and TARGET are `0x21`, on this array, or `ARRAY/0x21`.
+#[derive(Debug, Subcommand)]
+pub enum PairFault {
+    /// The session of two volumes goes into Error Suspend
     ErrorSuspend {
+        #[arg(value_name = "0xSOURCE")]
         source: String,
+        #[arg(value_name = "0xTARGET")]
         target: String,
         /// The error byte, as 0xBA
         #[arg(long, default_value = "0xBA", value_parser = byte)]
         code: u8,
     },
-    /// A block of 512 bytes cannot be read
-    BadBlock {
-        #[arg(value_name = "0xOLU")]
-        volume: Olu,
-        block: u64,
-    },
     /// One half of a REC is gone
     HalfOpen {
+        #[arg(value_name = "0xSOURCE")]
         source: String,
+        #[arg(value_name = "ARRAY/0xTARGET")]
         target: String,
+        /// The box that has it no more
         #[arg(long)]
         missing: MissingSide,
     },
-    /// A session is reported with a status word that nobody knows
-    StrangeWord { source: String, target: String, word: String },
-    /// The array does not answer
-    Unreachable,
-    /// Starts are refused: the copy table has no room
-    CopyTableFull,
-    /// Every call takes so much longer
-    Slow {
-        #[arg(long)]
-        millis: u32,
+    /// The session of two volumes is reported with a status word that nobody knows
+    StrangeWord {
+        #[arg(value_name = "0xSOURCE")]
+        source: String,
+        #[arg(value_name = "0xTARGET")]
+        target: String,
+        word: String,
     },
-    /// All faults of the array end
-    Clear,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -112,7 +112,7 @@ pub struct Fake {
 
 impl Fake {
     pub fn link(&self) -> Link {
-        Link::new(Line { fake: self.clone(), snapshot: Arc::new(snapshot()) })
+        Link::new(Line { fake: self.clone(), snapshot: Arc::new(snapshot()) }, vec!["--demo".to_owned()])
     }
 
     pub fn ran(&self) -> bool {

@@ -5,7 +5,8 @@ use super::change::{self, Then};
 use super::link::{House, Need};
 use super::table::{Lean, Table};
 use super::wait::Patience;
-use super::{Exit, Trouble, json, names};
+use super::{Exit, Trouble, json, names, out};
+use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::Policy;
 use crate::model::request::Action;
@@ -47,7 +48,7 @@ fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, 
     let is_wanted = |view: &&TransactionVolumeView| wanted.is_empty() || wanted.contains(&view.volume.id);
     let views: Vec<&TransactionVolumeView> = snapshot.transaction_volumes.iter().filter(is_wanted).collect();
     if let Some(other) = wanted.iter().find(|id| snapshot.transaction_volume(**id).is_none()) {
-        let code = crate::model::codes::Code::NOT_A_TRANSACTION_VOLUME;
+        let code = Code::NOT_A_TRANSACTION_VOLUME;
         return Err(Trouble::coded(code, format!("{} is not a transaction volume ({code})", snapshot.label(*other))));
     }
     if as_json {
@@ -72,6 +73,6 @@ fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, 
         );
         table.row([view.volume.name.to_string(), view.kept.to_string(), of, every, mode]);
     }
-    json::write_out(table.render().as_bytes())?;
+    out::print(&table.render())?;
     Ok(Exit::Done)
 }

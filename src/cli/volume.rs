@@ -6,7 +6,7 @@ use super::document::{self, BackupVolumeEntry, TransactionVolumeEntry, Unregiste
 use super::link::{House, Link, Need};
 use super::table::{Lean, Table};
 use super::wait::Patience;
-use super::{Exit, Trouble, json, names};
+use super::{Exit, Trouble, json, names, out};
 use crate::model::request::{Action, VolumeRole};
 use crate::model::snapshot::Snapshot;
 use serde::Serialize;
@@ -19,9 +19,6 @@ pub async fn run(verb: &VolumeVerb, house: &dyn House) -> Result<Exit, Trouble> 
         }
         VolumeVerb::Add { transaction, volume, name, change, .. } => {
             let role = if *transaction { VolumeRole::Transaction } else { VolumeRole::Backup };
-            if role == VolumeRole::Transaction && name.is_none() {
-                return Err(Trouble::usage("a transaction volume needs a name: give --name N"));
-            }
             let mut link = house.open(Need::Changing).await?;
             let volume = match names::volume(&*link.snapshot().await?, volume) {
                 Ok(volume) => volume,
@@ -97,6 +94,6 @@ fn list_text(snapshot: &Snapshot) -> Result<Exit, Trouble> {
             volume.label.escaped(),
         ]);
     }
-    json::write_out(table.render().as_bytes())?;
+    out::print(&table.render())?;
     Ok(Exit::Done)
 }

@@ -22,3 +22,4 @@ mod postgres;
 mod races;
 mod refusals;
 mod usage;
+mod words;

@@ -167,10 +167,11 @@ fn nothing_live(case: &Case<'_>) -> Refusal {
         };
         let all = Action::Cancel { volumes: vec![id], scope: CancelScope::All };
         let remedies: Vec<Remedy> = quiet.iter().zip(&labels).take(NAMED).map(one).collect();
+        let all = Remedy::new(format!("end all {} sessions of {name}", quiet.len()), all);
         return Refusal::new(Code::ONLY_SUSPENDED, reason)
             .about(id)
             .with_remedies(remedies)
-            .with_remedy(Remedy::new(format!("end all {} sessions of {name}", quiet.len()), all));
+            .with_remedies((quiet.len() > 1).then_some(all));
     }
     let left_over = vanished(case).into_iter().map(|pair| {
         let action = Action::Cancel { volumes: vec![id], scope: CancelScope::One(pair.target) };

@@ -253,6 +253,7 @@ impl House {
             }],
             roles: self.roles.clone(),
             limits: self.limits,
+            configuration: None,
         };
         let catalogue: Arc<dyn Catalogue> = Arc::new(self.disk.clone());
         let listener = {
