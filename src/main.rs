@@ -140,8 +140,8 @@ fn outdated(site: &Site) -> String {
     let pid = life::pid_of(&site.home().engine());
     let end = pid.map_or_else(|| "end it".to_owned(), |pid| format!("end it (`kill {pid}`)"));
     format!(
-        "ecdeck: the engine still goes by the configuration that it was started with, and {file} has changed since: {end}, or \
-         restart its service; nothing is lost, the next command starts it anew"
+        "ecdeck: the engine still goes by another configuration than {file} has now: {end}, or restart its service; \
+         nothing is lost, the next command starts it anew"
     )
 }
 
@@ -233,6 +233,10 @@ impl House for Wiring<'_> {
     fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, Trouble> {
         let site = self.site(false)?;
         if *site.home() != self.arrays_home(Need::Reading)? {
+            return Ok(Vec::new());
+        }
+        if site.is_demonstration() && !site.home().arrays_dir().exists() {
+            // The first verb that looks at the site makes them.
             return Ok(Vec::new());
         }
         let config = serve::configuration(&site).map_err(Trouble::usage)?;

@@ -117,7 +117,7 @@ async fn verify(snapshot: &Snapshot, link: &mut Link, anchors: &[ChainHead], as_
         let (events, matched) = (verdict.events, verdict.anchors_matched);
         let head = verdict.head.hash.as_str();
         let line =
-            format!("{events} events, the chain is whole, {matched} heads kept outside agree; its head is {head}\n");
+            format!("{events} events, the chain is whole, {matched} heads kept outside agree\nits head is {head}\n");
         out::print(&line)?;
     } else {
         for fault in &faults {

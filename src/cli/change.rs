@@ -210,8 +210,8 @@ impl Report<'_> {
         let so = told.iter().filter(|one| self.exit_of(one) == Exit::Done);
         let reasons: Vec<String> = so.map(|one| escaped(&one.reason)).collect();
         let text = match reasons.as_slice() {
-            [] => "it is so already".to_owned(),
-            some => format!("it is so already: {}", some.join("; ")),
+            [] => "nothing to do: it is so already".to_owned(),
+            some => format!("nothing to do: {}", some.join("; ")),
         };
         self.refused = refused;
         self.finish("already-so", exit, Some(text))
@@ -219,7 +219,7 @@ impl Report<'_> {
 
     fn all_refused(self, plan: &Plan) -> Result<Exit, Trouble> {
         match plan.refused() {
-            [] => self.finish("already-so", Exit::Done, Some("there is nothing to do".to_owned())),
+            [] => self.finish("already-so", Exit::Done, Some("nothing to do".to_owned())),
             [only] => Err(Trouble::refused(only, self.scene)),
             several => {
                 let exit = Exit::together(several.iter().map(|refusal| self.exit_of(refusal)));

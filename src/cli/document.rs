@@ -455,6 +455,11 @@ impl RefusalDocument {
         }
     }
 
+    /// The volume that was refused, as people call it.
+    pub fn name(&self) -> Option<&str> {
+        self.volume.as_ref().map(|volume| volume.name.as_str())
+    }
+
     pub fn has_remedies(&self) -> bool {
         !self.remedies.is_empty()
     }

@@ -2,6 +2,7 @@
 
 use super::Trouble;
 use std::io::{self, ErrorKind, Write};
+use unicode_width::UnicodeWidthStr;
 
 /// Whether somebody still reads what is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +32,43 @@ fn write_to(out: &mut impl Write, bytes: &[u8]) -> Result<Reader, Trouble> {
     }
 }
 
-/// Says a line beside what is printed: troubles, what is waited for, what to know.
-pub fn say(line: &str) {
+/// Says something beside what is printed: troubles, what is waited for, what to know. A terminal gets it wrapped at words.
+pub fn say(text: &str) {
+    let mut err = io::stderr().lock();
+    let width = rustix::termios::tcgetwinsize(&err).map_or(0, |size| usize::from(size.ws_col));
+    let text = if width < NARROWEST { text.to_owned() } else { wrapped(text, width) };
     // There is nobody left to be told that it cannot be said.
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(err, "{text}");
+}
+
+/// A narrower terminal wraps by itself, and one that says 0 does not know.
+const NARROWEST: usize = 40;
+
+/// Lines that are no wider, broken between words and indented as they begin. Command lines stay whole: they are to be copied.
+fn wrapped(text: &str, width: usize) -> String {
+    let lines: Vec<String> = text.lines().map(|line| wrapped_line(line, width)).collect();
+    lines.join("\n")
+}
+
+fn wrapped_line(line: &str, width: usize) -> String {
+    let words = line.trim_start_matches(' ');
+    let indent = &line[..line.len() - words.len()];
+    if line.width() <= width || words.starts_with("ecdeck ") {
+        return line.to_owned();
+    }
+    let (mut out, mut column) = (indent.to_owned(), indent.width());
+    for (number, word) in words.split(' ').enumerate() {
+        if number > 0 && column + 1 + word.width() > width {
+            out = out + "\n" + indent + "  ";
+            column = indent.width() + 2;
+        } else if number > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += word.width();
+    }
+    out
 }
 
 #[cfg(test)]
@@ -52,6 +86,16 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn prose_is_broken_between_words_and_command_lines_stay_whole() {
+        let text = "ecdeck: db01 is suspended with p1 already\n  way on: resume db01 with the volume p1\n    ecdeck sync resume db01 --volume p1 --config /a/long/path";
+        assert_eq!(
+            wrapped(text, 30),
+            "ecdeck: db01 is suspended with\n  p1 already\n  way on: resume db01 with the\n    volume p1\n    ecdeck sync resume db01 --volume p1 --config /a/long/path"
+        );
+        assert_eq!(wrapped("short", 30), "short");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::model::identity::{Name, VolumeId};
 use crate::model::records::Policy;
 use crate::model::request::Action;
 use crate::model::snapshot::{Snapshot, TransactionVolumeView};
+use crate::model::units::count;
 use serde::Serialize;
 
 pub async fn run(verb: &PolicyVerb, house: &dyn House) -> Result<Exit, Trouble> {
@@ -69,7 +70,13 @@ fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, 
     for view in views {
         let (of, every, mode) = view.volume.policy.map_or_else(
             || ("-".to_owned(), "-".to_owned(), "no policy".to_owned()),
-            |policy| (policy.generations.to_string(), format!("{} d", policy.interval_days), policy.mode.to_string()),
+            |policy| {
+                (
+                    policy.generations.to_string(),
+                    count(usize::from(policy.interval_days), "day", "days"),
+                    policy.mode.to_string(),
+                )
+            },
         );
         table.row([view.volume.name.to_string(), view.kept.to_string(), of, every, mode]);
     }

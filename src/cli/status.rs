@@ -12,7 +12,7 @@ use crate::model::plan::words::place;
 use crate::model::snapshot::{
     BackupState, Due, Problem, Reach, Ready, SessionView, Snapshot, TransactionState, TransactionVolumeView,
 };
-use crate::model::units::{Progress, iec};
+use crate::model::units::{Blocks, Progress, iec};
 use crate::model::untrusted::Untrusted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -249,18 +249,19 @@ fn copies(snapshot: &Snapshot) -> Table {
         ("state", Lean::Left),
         ("done", Lean::Right),
         ("left", Lean::Right),
+        ("new", Lean::Right),
         ("rate", Lean::Right),
     ]);
     for session in &snapshot.sessions {
-        let left = session.progress.map_or_else(|| "-".to_owned(), |progress| progress.left().to_string());
-        let differs = session.difference.map(|blocks| format!("{blocks} new"));
+        let amount = |blocks: Option<Blocks>| blocks.map_or_else(|| "-".to_owned(), |blocks| blocks.to_string());
         table.row([
             snapshot.label(session.pair.source),
             place(session.pair.target, snapshot),
             kind(session),
             session_state(session),
             session.progress.and_then(Progress::percent).map_or_else(|| "-".to_owned(), |percent| percent.to_string()),
-            differs.unwrap_or(left),
+            amount(session.progress.map(Progress::left)),
+            amount(session.difference),
             session.rate.map_or_else(|| "-".to_owned(), |rate| format!("{}/s", iec(rate))),
         ]);
     }

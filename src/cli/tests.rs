@@ -200,6 +200,7 @@ fn filled_in(word: &str) -> &str {
         "N" | "DAYS" | "SECONDS" => "1",
         "suspend|dissolve" => "suspend",
         "FILE" => "config.toml",
+        "COMMAND" => "status",
         "TEXT" => "why",
         "CODE" | "{code}" => "ecd-1301",
         made if made.starts_with('{') => "A1",

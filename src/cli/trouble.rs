@@ -68,11 +68,19 @@ impl Trouble {
         out::say(&format!("ecdeck: {}", self.text));
         let already_told = self.refusal.as_ref().is_some_and(|refusal| refusal.has_remedies());
         if let Some(row) = self.code.and_then(Code::explain).filter(|_| !already_told) {
-            out::say(&format!("  {}", row.remedy));
+            out::say(&format!("  {}", named(row.remedy, self.refusal.as_deref())));
         }
         if let Some(code) = self.code {
             out::say(&format!("  `ecdeck explain {code}` tells more."));
         }
+    }
+}
+
+/// The table's remedy with the volume's name where the table has TV.
+fn named(remedy: &str, refusal: Option<&RefusalDocument>) -> String {
+    match refusal.and_then(RefusalDocument::name) {
+        Some(name) => remedy.replace(" TV", &format!(" {name}")),
+        None => remedy.to_owned(),
     }
 }
 

@@ -118,7 +118,7 @@ fn an_engine_that_goes_by_an_older_configuration_is_told_of_with_its_pid() {
     assert_eq!(lab.run("status").ends(0).err, "");
     std::fs::write(&file, text.replace("500ms", "400ms")).unwrap();
     let ran = lab.run("status").ends(0);
-    assert!(ran.err.contains("has changed since") && ran.err.contains(&format!("`kill {pid}`")), "{ran:?}");
+    assert!(ran.err.contains("another configuration than") && ran.err.contains(&format!("`kill {pid}`")), "{ran:?}");
     lab.signal(&lab.home().engine(), rustix::process::Signal::TERM);
     assert_eq!(lab.run("status").ends(0).err, "");
     let ran = lab.run("array stop").ends(0);
@@ -184,13 +184,13 @@ fn what_is_so_already_is_one_plain_line_when_that_was_the_wish() {
     let lab = Lab::of(1, 1, 1);
     lab.synchronize("t1");
     let ran = lab.run("sync start t1 --ensure --yes").ends(0);
-    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", "it is so already: t1 is equivalent with A1/0x21\n"));
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", "nothing to do: t1 is equivalent with A1/0x21\n"));
     let ran = lab.run("sync start t1 --yes").ends(3);
     assert!(!ran.err.contains("ccm4") && ran.err.contains("ecd-1307"), "{ran:?}");
     lab.run("sync cancel t1 --yes").ends(0);
     lab.wait_for_state("t1", "none");
     let ran = lab.run("sync cancel t1 --ensure --yes").ends(0);
-    assert_eq!(ran.err, "it is so already: t1 has no session\n");
+    assert_eq!(ran.err, "nothing to do: t1 has no session\n");
 }
 
 #[test]
@@ -246,4 +246,25 @@ fn who_has_a_volume_is_told_once_and_the_audit_names_who_asked_once() {
     first.end().ends(0);
     let audit = lab.run("audit show").ends(0).out;
     assert!(audit.contains("t1: start asked for\n"), "{audit}");
+}
+
+#[test]
+fn an_array_that_does_not_answer_is_named_once() {
+    let lab = Lab::of(1, 1, 1);
+    lab.run("array fault A2 unreachable").ends(0);
+    lab.wait_for("A2 is silent", |status| status["arrays"][1]["reachable"] == false);
+    let text = lab.run("status").ends(0).out;
+    let line = text.lines().find(|line| line.starts_with("array A2: ")).unwrap();
+    assert!(line.contains("does not answer since") && line.matches("A2").count() == 1, "{line}");
+}
+
+#[test]
+fn what_to_do_is_told_with_the_name_of_the_volume() {
+    let lab = Lab::of(1, 1, 4);
+    lab.policy("t1", 1, "suspend");
+    lab.run("array rate 1MiB").ends(0);
+    lab.run("sync start t1 --yes").ends(0);
+    lab.wait_for_state("t1", "copying");
+    let ran = lab.run("backup t1 --yes").ends(3);
+    assert!(ran.err.contains("`ecdeck backup t1 --wait`"), "{ran:?}");
 }
