@@ -56,8 +56,8 @@ pub enum NoSite {
     )]
     Lost { config: PathBuf, catalogue: PathBuf },
     #[error(
-        "no site is configured: there is no {config:?}, and this would change something; --demo or ECDECK_DEMO=1 means the \
-         demonstration site ({code})", code = Code::NOT_ON_DEMONSTRATION
+        "no site is configured: there is no {config:?}, and this would change something ({code})",
+        code = Code::NOT_ON_DEMONSTRATION
     )]
     NotConfigured { config: PathBuf },
 }

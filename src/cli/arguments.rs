@@ -46,8 +46,8 @@ Examples:
   ecdeck status --json | jq '.transaction_volumes[] | select(.problem)'
 
 The pool's columns: unused; bound to a transaction volume without a generation;
-kept, with a generation on them; in a session that copies or is equivalent; in
-trouble; used by other programs. `need` is what the policies need of that size.";
+kept, with a generation on them; in a live session; in trouble; used by other
+programs. `need` is what the policies need of that size.";
 
 const BACKUP_EXAMPLES: &str = "\
 The copy is suspended at one instant and recorded as the newest generation; the

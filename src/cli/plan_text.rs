@@ -58,7 +58,8 @@ pub fn refusal(refusal: &Refusal, scene: Scene<'_>) -> String {
         Some(Ready::Now | Ready::Never) | None => {}
     }
     for near in &refusal.near_misses {
-        let _ = write!(out, "\n  not {}: {}", escaped(&near.name), sentence(&near.why));
+        let name = if near.why.contains(&near.name) { String::new() } else { format!("{}: ", escaped(&near.name)) };
+        let _ = write!(out, "\n  nearly: {name}{}", sentence(&near.why));
     }
     for remedy in &refusal.remedies {
         let warning = if remedy.destroys { ", gives data up" } else { "" };

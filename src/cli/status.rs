@@ -209,9 +209,8 @@ fn pool(snapshot: &Snapshot) -> Table {
         ("unused", Lean::Right),
         ("bound", Lean::Right),
         ("kept", Lean::Right),
-        ("copying", Lean::Right),
-        ("equivalent", Lean::Right),
-        ("in trouble", Lean::Right),
+        ("live", Lean::Right),
+        ("trouble", Lean::Right),
         ("foreign", Lean::Right),
         ("need", Lean::Right),
         ("missing", Lean::Right),
@@ -225,8 +224,7 @@ fn pool(snapshot: &Snapshot) -> Table {
             size.unused,
             size.bound,
             size.kept,
-            count(&[BackupState::Copying]),
-            count(&[BackupState::Equivalent]),
+            count(&[BackupState::Copying, BackupState::Equivalent]),
             count(&[BackupState::Error, BackupState::Unverified]),
             count(&[BackupState::Foreign]),
             size.needed,
@@ -248,8 +246,7 @@ fn copies(snapshot: &Snapshot) -> Table {
         ("kind", Lean::Left),
         ("state", Lean::Left),
         ("done", Lean::Right),
-        ("left", Lean::Right),
-        ("new", Lean::Right),
+        ("to copy", Lean::Right),
         ("rate", Lean::Right),
     ]);
     for session in &snapshot.sessions {
@@ -260,8 +257,7 @@ fn copies(snapshot: &Snapshot) -> Table {
             kind(session),
             session_state(session),
             session.progress.and_then(Progress::percent).map_or_else(|| "-".to_owned(), |percent| percent.to_string()),
-            amount(session.progress.map(Progress::left)),
-            amount(session.difference),
+            amount(session.difference.or(session.progress.map(Progress::left))),
             session.rate.map_or_else(|| "-".to_owned(), |rate| format!("{}/s", iec(rate))),
         ]);
     }

@@ -145,7 +145,7 @@ fn the_status_tells_what_policies_need_and_every_trouble_once() {
     let (headings, row): (Vec<String>, Vec<String>) = (columns(pool[0]), columns(pool[1]));
     let cell = |heading: &str| row[headings.iter().position(|one| one == heading).unwrap()].clone();
     assert_eq!(
-        (cell("unused"), cell("in trouble"), cell("need"), cell("missing")),
+        (cell("unused"), cell("trouble"), cell("need"), cell("missing")),
         ("1".into(), "1".into(), "3".into(), "! 1".into()),
         "{text}"
     );
@@ -267,4 +267,16 @@ fn what_to_do_is_told_with_the_name_of_the_volume() {
     lab.wait_for_state("t1", "copying");
     let ran = lab.run("backup t1 --yes").ends(3);
     assert!(ran.err.contains("`ecdeck backup t1 --wait`"), "{ran:?}");
+}
+
+#[test]
+fn the_list_of_volumes_tells_whose_a_backup_volume_is_and_a_refusal_why_each_does_not_fit() {
+    let lab = Lab::of(1, 1, 1);
+    lab.policy("t1", 2, "dissolve");
+    lab.synchronize("t1");
+    assert!(lab.run("volume list").ends(0).out.contains("equivalent, t1"));
+    lab.back_up("t1");
+    assert!(lab.run("volume list").ends(0).out.contains("generation, v1 of t1"));
+    let ran = lab.run("sync start t1 --yes").ends(3);
+    assert!(ran.err.contains("\n  nearly: A1/0x21 holds v1 of t1\n"), "{ran:?}");
 }

@@ -1,5 +1,6 @@
 //! What single readings cannot tell: since when a session is as it is, and how fast it moves.
 
+use crate::model::identity::BoxId;
 use crate::model::progress::RateHistory;
 use crate::model::session::{Pair, Phase, Reading, SessionReading, Status};
 use crate::model::units::Timestamp;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default)]
 pub struct Tracker {
     /// By pair and by the box that reports it: the halves of a REC move by themselves.
-    halves: BTreeMap<(Pair, crate::model::identity::BoxId), Tracked>,
+    halves: BTreeMap<(Pair, BoxId), Tracked>,
 }
 
 #[derive(Debug, Clone)]
@@ -45,11 +46,11 @@ impl Tracker {
     }
 
     /// Since when this half has its present status and phase.
-    pub(super) fn since(&self, pair: Pair, box_id: crate::model::identity::BoxId) -> Option<Timestamp> {
+    pub(super) fn since(&self, pair: Pair, box_id: BoxId) -> Option<Timestamp> {
         self.halves.get(&(pair, box_id)).map(|tracked| tracked.since)
     }
 
-    pub(super) fn rate(&self, pair: Pair, box_id: crate::model::identity::BoxId) -> Option<&RateHistory> {
+    pub(super) fn rate(&self, pair: Pair, box_id: BoxId) -> Option<&RateHistory> {
         self.halves.get(&(pair, box_id)).map(|tracked| &tracked.rate)
     }
 }

@@ -96,6 +96,10 @@ impl Driver for Gate {
     fn describe(&self, command: &Command) -> Vec<String> {
         self.inner.describe(command)
     }
+
+    fn gives_message_ids(&self) -> bool {
+        self.inner.gives_message_ids()
+    }
 }
 
 /// A catalogue whose disk can be filled up.
