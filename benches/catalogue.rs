@@ -3,7 +3,7 @@
 //! `ECDECK_BENCH_ROWS` changes the number of rows, `ECDECK_BENCH_DIR` the folder (a temporary one by default).
 
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
-use ecdeck::catalog::{Catalogue, EventRange, HistoryQuery};
+use ecdeck::catalog::{Catalogue, EventRange, Generations, HistoryQuery};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::event::{EventKind, NewEvent};
 use ecdeck::model::identity::{Olu, VolumeId};
@@ -67,9 +67,9 @@ async fn run() -> Result<(), Error> {
     let (mut newest, mut of_one, mut of_all) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..SCREENS {
         newest.push(time(catalogue.events(EventRange::Newest(200))).await?);
-        let transaction_volume = Some(volume(number * 97 % VOLUMES)?);
-        of_one.push(time(catalogue.history(HistoryQuery { transaction_volume, most: 200 })).await?);
-        of_all.push(time(catalogue.history(HistoryQuery { transaction_volume: None, most: 200 })).await?);
+        let of = Generations::OfTransactionVolume(volume(number * 97 % VOLUMES)?);
+        of_one.push(time(catalogue.history(HistoryQuery { of, most: 200 })).await?);
+        of_all.push(time(catalogue.history(HistoryQuery { of: Generations::All, most: 200 })).await?);
     }
     report("newest 200 events", newest);
     report("history of one volume", of_one);

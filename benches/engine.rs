@@ -120,6 +120,7 @@ fn look(sessions: u32, moving: usize, time: Duration) -> Result<(), Error> {
             arrays: vec![ConfiguredArray { name: "A1".parse()?, driver: Arc::new(driver) }],
             roles: Roles::default(),
             limits: Limits::default(),
+            configuration: None,
         };
         let mut engine = Engine::start(Arc::new(catalogue), settings).await?;
         engine.listen(listener);

@@ -23,6 +23,9 @@
 //!
 //! `tests/rules/walls.rs` reads the `use` lines and holds the house to this map.
 
+// What is printed may meet a full disk or nobody: `cli::out` does it without a panic.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod catalog;
 pub mod cli;
 pub mod config;

@@ -60,6 +60,8 @@ fn writer(folder: &Path, name: &str, keep: u16) -> Result<(NonBlocking, LogGuard
         .build(folder)
         .map_err(|error| failed(error.to_string()))?;
     let private = PrivateFiles { appender, folder: folder.to_owned(), prefix: format!("{name}."), day: None };
+    // The appender has made today's file already; a server that has nothing to say never writes a first line.
+    private.make_private().map_err(|error| failed(error.to_string()))?;
     let (writer, worker) = tracing_appender::non_blocking(private);
     Ok((writer, LogGuard { _worker: worker }))
 }
@@ -68,7 +70,7 @@ fn subscriber(filter: EnvFilter, writer: NonBlocking) -> impl Subscriber + Send 
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false).finish()
 }
 
-/// The appender makes each day's file as the umask says; here it gets mode 0600 with its first line.
+/// The appender makes each day's file as the umask says; here it gets mode 0600: at once, or with the first line of its day.
 struct PrivateFiles {
     appender: RollingFileAppender,
     folder: PathBuf,
@@ -136,6 +138,14 @@ mod tests {
         assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         assert!(name.starts_with("engine.20") && name.strip_suffix(".log").is_some(), "{name}");
+    }
+
+    #[test]
+    fn a_log_without_a_line_is_private_too() {
+        let home = tempfile::tempdir().unwrap();
+        let (_writer, _guard) = writer(home.path(), "arrays", 1).unwrap();
+        let [file] = &files(home.path())[..] else { panic!("one file") };
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

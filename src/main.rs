@@ -1,11 +1,13 @@
 //! ecdeck: reads the command line and wires the house together.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use clap::Parser;
 use ecdeck::catalog::anchor::FileAnchor;
 use ecdeck::cli::array_arguments::Add;
-use ecdeck::cli::link::{EngineLine, House, Link, Need, Pending};
-use ecdeck::cli::{CommandLine, Exit, Trouble};
-use ecdeck::config::{Glyphs, Theme};
+use ecdeck::cli::link::{ConfiguredArray, EngineLine, House, Link, Need, Pending};
+use ecdeck::cli::{CommandLine, Exit, Trouble, out};
+use ecdeck::config::{ControlPlane, Glyphs, Theme};
 use ecdeck::console::app::Settings;
 use ecdeck::console::glyphs::GlyphMode;
 use ecdeck::console::keys::KeyMap;
@@ -14,10 +16,11 @@ use ecdeck::console::theme::ThemeName;
 use ecdeck::engine::client::{Lifeline, Start};
 use ecdeck::model::check::Check;
 use ecdeck::model::event::ChainHead;
+use ecdeck::process::life;
 use ecdeck::process::paths::{DEMO_VARIABLE, Home};
 use ecdeck::serve;
 use ecdeck::setup;
-use ecdeck::site::{NoSite, Site, Wish, choose};
+use ecdeck::site::{NoSite, Site, Wish, choose, is_there};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -30,7 +33,7 @@ fn main() -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(ecdeck::cli::run(verb, &Wiring::new(&line))).into(),
         Err(error) => {
-            eprintln!("ecdeck: no runtime: {error}");
+            out::say(&format!("ecdeck: no runtime: {error}"));
             Exit::Failed.into()
         }
     }
@@ -128,6 +131,20 @@ fn demo_in_environment() -> bool {
     std::env::var_os(DEMO_VARIABLE).is_some_and(|value| value == "1")
 }
 
+/// The engine that runs was started with another configuration than the file has now.
+fn outdated(site: &Site) -> String {
+    let file = match site {
+        Site::Configured { config, .. } => config.display().to_string(),
+        Site::Demonstration { .. } => "this program".to_owned(),
+    };
+    let pid = life::pid_of(&site.home().engine());
+    let end = pid.map_or_else(|| "end it".to_owned(), |pid| format!("end it (`kill {pid}`)"));
+    format!(
+        "ecdeck: the engine still goes by another configuration than {file} has now: {end}, or restart its service; \
+         nothing is lost, the next command starts it anew"
+    )
+}
+
 fn no_site(error: &NoSite) -> Trouble {
     match error.code() {
         Some(code) => Trouble::coded(code, error.to_string()),
@@ -148,9 +165,13 @@ impl House for Wiring<'_> {
         Box::pin(async move {
             let site = self.site(need == Need::Changing)?;
             // Here and not only in the engine, so that a slip in the file is wrong input and not an engine out of reach.
-            serve::configuration(&site).map_err(Trouble::usage)?;
+            let config = serve::configuration(&site).map_err(Trouble::usage)?;
             let start = Start::IfNeeded { arguments: serve_arguments(&site) };
-            Ok(Link::new(EngineLine::open(site.home().clone(), start).await?))
+            let line = EngineLine::open(site.home().clone(), start).await?;
+            if line.configuration().is_some_and(|served| served != config.engine_digest()) {
+                out::say(&outdated(&site));
+            }
+            Ok(Link::new(line, self.site_words()))
         })
     }
 
@@ -176,7 +197,7 @@ impl House for Wiring<'_> {
         let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
         if self.wish().demo {
             Ok(home.demonstration())
-        } else if need == Need::Changing || home.arrays_dir().exists() {
+        } else if need == Need::Changing || is_there(&home.arrays_dir()).map_err(|error| no_site(&error))? {
             Ok(home)
         } else {
             Ok(self.site(false)?.home().clone())
@@ -206,6 +227,37 @@ impl House for Wiring<'_> {
             let named = named.map_err(|error| Trouble::usage(error.to_string()))?;
             setup::add(&home, &named.unwrap_or_else(|| home.config_file()), asked).await
         })
+    }
+
+    /// Where the embedded arrays of a home come before its configuration, that has none yet.
+    fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, Trouble> {
+        let site = self.site(false)?;
+        if *site.home() != self.arrays_home(Need::Reading)? {
+            return Ok(Vec::new());
+        }
+        if site.is_demonstration() && !site.home().arrays_dir().exists() {
+            // The first verb that looks at the site makes them.
+            return Ok(Vec::new());
+        }
+        let config = serve::configuration(&site).map_err(Trouble::usage)?;
+        let listed = config.arrays.into_iter().map(|array| {
+            let (driver, at_home) = match array.control {
+                ControlPlane::Embedded { home } => ("embedded", home.is_none()),
+                ControlPlane::Ccm(_) => ("ccm", false),
+            };
+            ConfiguredArray { name: array.name, driver, at_home }
+        });
+        Ok(listed.collect())
+    }
+
+    fn engine_pid(&self) -> Option<u32> {
+        life::pid_of(&self.site(false).ok()?.home().engine())
+    }
+
+    fn site_words(&self) -> Vec<String> {
+        let demo = self.line.demo.then(|| "--demo".to_owned());
+        let named = self.line.config.iter().flat_map(|file| ["--config".to_owned(), file.display().to_string()]);
+        demo.into_iter().chain(named).collect()
     }
 
     fn is_demo(&self) -> bool {

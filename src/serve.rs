@@ -69,7 +69,7 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     let site = snapshot::Site { name, demo, poll_millis, rec: rec.collect() };
     let limits = limits(config);
     let anchored = anchored(home, config, catalogue).await?;
-    Ok((anchored, Settings { site, arrays, roles, limits }))
+    Ok((anchored, Settings { site, arrays, roles, limits, configuration: Some(config.engine_digest()) }))
 }
 
 /// What a catalogue begins with.

@@ -1,7 +1,7 @@
 //! Setting up an array by CCM and examining one: `ecdeck array add`, `ecdeck array doctor`.
 
 use crate::cli::array_arguments::Add;
-use crate::cli::{Exit, Trouble, checks};
+use crate::cli::{Exit, Trouble, checks, out};
 use crate::config::{Ccm, Config, ControlPlane, Ssh};
 use crate::driver::ccm::CcmDriver;
 use crate::driver::ccm::command;
@@ -14,7 +14,7 @@ use crate::drivers;
 use crate::engine::now;
 use crate::model::check::{Check, Verdict, Way};
 use crate::model::identity::Name;
-use crate::process::life::private_folder;
+use crate::process::life::{self, private_folder};
 use crate::process::paths::Home;
 use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal, Write};
@@ -56,14 +56,18 @@ pub async fn add(home: &Home, file: &Path, asked: &Add) -> Result<Exit, Trouble>
     ccm.array = choose(home, &config, asked, &ccm).await?;
     let driver = drivers::ccm(home, &config, &asked.name, &ccm).map_err(|why| Trouble::usage(why.to_string()))?;
     let found = doctor::examine(&driver, now()).await;
-    checks::print(&found);
+    out::print(&checks::text(&found))?;
     if found.iter().any(|check| check.verdict == Verdict::Bad) {
         return Err(Trouble::not_reachable("the array was not added: what is marked with ! comes first"));
     }
     let text = format!("{}\n{}", before.trim_end(), section(&asked.name, &ccm));
     Config::parse(&text, file).map_err(|why| Trouble::failed(format!("{why}; nothing was written")))?;
     replace(file, &text)?;
-    println!("{} is in {}. A running engine reads it when it is started again.", asked.name, file.display());
+    let pid = life::pid_of(&home.engine());
+    let running = pid.map_or_else(String::new, |pid| {
+        format!(" The running engine reads it when it is started again: `kill {pid}`.")
+    });
+    out::print(&format!("{} is in {}.{running}\n", asked.name, file.display()))?;
     Ok(Exit::Done)
 }
 
@@ -99,16 +103,17 @@ fn agreed(host: &str, keys: &[HostKey], fingerprint: Option<&str>) -> Result<Vec
         }
         return Ok(same);
     }
-    eprintln!("{host} shows these host keys:");
+    out::say(&format!("{host} shows these host keys:"));
     for key in keys {
-        eprintln!("  {} {}", key.algorithm, key.fingerprint);
+        out::say(&format!("  {} {}", key.algorithm, key.fingerprint));
     }
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Err(Trouble::usage("compare one with the server's administrator and give it with --fingerprint"));
     }
-    eprint!("Compare one with the server's administrator. Is it right? [y/N] ");
     let failed = |why: std::io::Error| Trouble::failed(format!("the terminal cannot be read: {why}"));
-    std::io::stderr().flush().map_err(failed)?;
+    let mut err = std::io::stderr().lock();
+    let asked = err.write_all(b"Compare one with the server's administrator. Is it right? [y/N] ");
+    asked.and_then(|()| err.flush()).map_err(failed)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {

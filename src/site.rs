@@ -3,7 +3,10 @@
 
 use crate::model::codes::Code;
 use crate::process::paths::Home;
-use std::path::PathBuf;
+use crate::process::peer::user_name;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 /// What the command line and its surroundings say.
 #[derive(Debug, Clone, Default)]
@@ -44,14 +47,17 @@ impl Site {
 pub enum NoSite {
     #[error("the configuration {0:?} is not there; check the name given with --config")]
     NamedMissing(PathBuf),
+    /// What cannot be seen may be a real site: nothing takes its place.
+    #[error("whether there is a site cannot be seen: {path:?}: {why}; {remedy}")]
+    Unseen { path: PathBuf, why: String, remedy: String },
     #[error(
         "the configuration {config:?} is gone, but {catalogue:?} holds a real site; put it back: the demonstration site is no \
          substitute ({code})", code = Code::NOT_ON_DEMONSTRATION
     )]
     Lost { config: PathBuf, catalogue: PathBuf },
     #[error(
-        "no site is configured: there is no {config:?}, and this would change something; --demo or ECDECK_DEMO=1 means the \
-         demonstration site ({code})", code = Code::NOT_ON_DEMONSTRATION
+        "no site is configured: there is no {config:?}, and this would change something ({code})",
+        code = Code::NOT_ON_DEMONSTRATION
     )]
     NotConfigured { config: PathBuf },
 }
@@ -59,7 +65,7 @@ pub enum NoSite {
 impl NoSite {
     pub fn code(&self) -> Option<Code> {
         match self {
-            Self::NamedMissing(_) => None,
+            Self::NamedMissing(_) | Self::Unseen { .. } => None,
             Self::Lost { .. } | Self::NotConfigured { .. } => Some(Code::NOT_ON_DEMONSTRATION),
         }
     }
@@ -72,23 +78,46 @@ pub fn choose(home: &Home, wish: &Wish) -> Result<Site, NoSite> {
     }
     if let Some(named) = &wish.named {
         let config = std::path::absolute(named).unwrap_or_else(|_| named.clone());
-        return if config.exists() {
+        return if is_there(&config)? {
             Ok(Site::Configured { home: home.clone(), config })
         } else {
             Err(NoSite::NamedMissing(config))
         };
     }
     let config = home.config_file();
-    if config.exists() {
+    if is_there(&config)? {
         return Ok(Site::Configured { home: home.clone(), config });
     }
-    if home.catalogue_file().exists() {
+    if is_there(&home.catalogue_file())? {
         return Err(NoSite::Lost { config, catalogue: home.catalogue_file() });
     }
     if wish.serves || (wish.changes && !wish.terminal) {
         return Err(NoSite::NotConfigured { config });
     }
     Ok(Site::Demonstration { home: home.demonstration() })
+}
+
+/// Whether a file or folder is there; that one may not look is not "no".
+pub fn is_there(path: &Path) -> Result<bool, NoSite> {
+    path.try_exists().map_err(|error| NoSite::Unseen {
+        path: path.to_owned(),
+        why: error.to_string(),
+        remedy: remedy(path, error.kind()),
+    })
+}
+
+fn remedy(path: &Path, kind: ErrorKind) -> String {
+    let own = "set ECDECK_HOME to a folder of your own";
+    // The nearest folder that can be looked at is the one that may not be entered.
+    let barred = path.ancestors().skip(1).find_map(|folder| Some((folder, folder.metadata().ok()?)));
+    match barred.filter(|_| kind == ErrorKind::PermissionDenied) {
+        Some((folder, found)) => {
+            let owner = user_name(found.uid()).unwrap_or_else(|| format!("#{}", found.uid()));
+            let folder = folder.display();
+            format!("{folder} belongs to {owner}: repeat it with `sudo -u {owner}` before it, or {own}")
+        }
+        None => format!("correct that, or {own}"),
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +157,29 @@ mod tests {
         let place = place();
         let wish = Wish { named: Some("/nowhere/config.toml".into()), terminal: true, ..Wish::default() };
         assert_eq!(choose(&place.home, &wish), Err(NoSite::NamedMissing("/nowhere/config.toml".into())));
+    }
+
+    #[test]
+    fn a_home_that_cannot_be_looked_into_never_falls_back() {
+        let place = place();
+        let file = place.home.config_file();
+        std::fs::write(&file, "").unwrap();
+        let inside = Home::in_folder(&file.join("home"));
+        let error = choose(&inside, &Wish { terminal: true, ..Wish::default() }).unwrap_err();
+        assert!(matches!(error, NoSite::Unseen { .. }), "{error}");
+        let named = Wish { named: Some(file.join("config.toml")), ..Wish::default() };
+        assert!(matches!(choose(&place.home, &named), Err(NoSite::Unseen { .. })));
+    }
+
+    #[test]
+    fn who_may_not_look_is_told_whose_folder_it_is() {
+        let place = place();
+        let file = place.home.config_file();
+        let owner = user_name(rustix::process::geteuid().as_raw()).unwrap();
+        let told = remedy(&file, ErrorKind::PermissionDenied);
+        let folder = file.parent().unwrap().display();
+        assert!(told.contains(&format!("{folder} belongs to {owner}: ")), "{told}");
+        assert!(told.contains(&format!("`sudo -u {owner}`")) && told.contains("ECDECK_HOME"), "{told}");
     }
 
     #[test]

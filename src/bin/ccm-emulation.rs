@@ -1,5 +1,7 @@
 //! The emulation of CCM's commands as an executable: by its own name, or by links named like the commands.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use ecdeck::driver::ccm::emulation::{HELP, executable};
 use std::ffi::OsString;
 use std::io::Write;
@@ -8,7 +10,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let Some(words) = executable::command_of(&words) else {
-        print!("{HELP}");
+        let _ = std::io::stdout().write_all(HELP.as_bytes());
         return ExitCode::SUCCESS;
     };
     let reply = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -22,7 +24,7 @@ fn main() -> ExitCode {
             ExitCode::from(u8::try_from(reply.exit).unwrap_or(1))
         }
         Err(why) => {
-            eprintln!("ccm-emulation: {why}");
+            let _ = writeln!(std::io::stderr(), "ccm-emulation: {why}");
             ExitCode::from(9)
         }
     }

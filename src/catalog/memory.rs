@@ -1,6 +1,6 @@
 //! The catalogue in memory, for the simulator and the tests: the same rules, and switches that make a commit fail.
 
-use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Pending, newest_first};
+use super::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Pending, newest_first};
 use crate::model::chain::{ChainLink, chain};
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::identity::VolumeId;
@@ -141,11 +141,14 @@ impl Store {
     }
 
     fn history(&self, query: HistoryQuery) -> Vec<PastGeneration> {
-        let wanted = |past: &&PastGeneration| {
-            query.transaction_volume.is_none_or(|volume| volume == past.generation.transaction_volume)
+        let wanted = |past: &&PastGeneration| match query.of {
+            Generations::All => true,
+            Generations::OfTransactionVolume(volume) => volume == past.generation.transaction_volume,
+            Generations::OnBackupVolume(volume) => volume == past.generation.backup_volume,
         };
+        let one_volume = matches!(query.of, Generations::OfTransactionVolume(_));
         let mut found: Vec<_> = self.generations.values().filter(wanted).cloned().collect();
-        found.sort_by(|a, b| newest_first(query.transaction_volume.is_some(), &a.generation, &b.generation));
+        found.sort_by(|a, b| newest_first(one_volume, &a.generation, &b.generation));
         found.truncate(query.most as usize);
         found
     }

@@ -70,11 +70,19 @@ pub enum EventRange {
     From { sequence: u64, most: u32 },
 }
 
-/// Which generations are wanted, kept and released ones, newest first: those of one transaction volume by version, those of
-/// all by time.
+/// Whose generations are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generations {
+    All,
+    OfTransactionVolume(VolumeId),
+    OnBackupVolume(VolumeId),
+}
+
+/// Which generations are wanted, kept and released ones, newest first: those of one transaction volume by version, others by
+/// time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryQuery {
-    pub transaction_volume: Option<VolumeId>,
+    pub of: Generations,
     pub most: u32,
 }
 

@@ -1,7 +1,7 @@
 //! Agreement to a plan: on the terminal, or by `--yes` and `--confirm`.
 
-use super::Trouble;
 use super::arguments::Change;
+use super::{Exit, Trouble};
 use crate::model::codes::Code;
 use crate::model::plan::Plan;
 use std::io::{BufRead, IsTerminal, Write};
@@ -22,7 +22,7 @@ pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, Trouble> {
         (Some(wanted), None) if can_ask && !change.yes => {
             let typed = ask(&format!("{}. Type {} to agree: ", wanted.what.trim_end_matches('.'), wanted.name))?;
             if typed != wanted.name {
-                return Err(not_agreed("nothing was done"));
+                return Err(declined(&format!("that is not {}: nothing was done", wanted.name)));
             }
             return Ok(Some(typed));
         }
@@ -41,8 +41,13 @@ pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, Trouble> {
     if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") {
         Ok(confirmation)
     } else {
-        Err(not_agreed("nothing was done"))
+        Err(declined("nothing was done"))
     }
+}
+
+/// Somebody was asked and said no, which needs no explanation.
+fn declined(text: &str) -> Trouble {
+    Trouble::new(Exit::Refused, text)
 }
 
 fn not_agreed(text: &str) -> Trouble {

@@ -9,29 +9,141 @@ use clap_complete::Shell;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The first page: usage, commands by what one wants to do, options, and what all verbs have in common.
+const FRONT_PAGE: &str = "\
+{about-with-newline}
+Usage: ecdeck [OPTIONS]            the console
+       ecdeck [OPTIONS] COMMAND    one thing at a time, for prompts and scripts
+
+{before-help}Options:
+{options}{after-help}";
+
+/// The commands of the first page; a test holds it to the tree.
+const COMMANDS: &str = "\
+Look:
+  status       The site now: volumes, pool, copies, operations
+  history      Generations, kept and given up; hold them, delete them
+  audit        Everything that was asked, decided, sent and answered
+  explain      What a code like ecd-1301 means, and what to do
+
+Back up:
+  sync         Start, suspend, resume and end synchronizations
+  backup       Make the equivalent copy a generation
+
+Set up:
+  volume       Which volumes belong to the site
+  policy       Generations kept, days between backups, mode
+  array        The arrays; the embedded ones and what happens to them
+
+Around it:
+  serve        Be the engine, in the foreground, as a service manager wants
+  completions  Completions for a shell
+  man          The manual page";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  ecdeck status --watch 10           a line for each volume that changed
+  ecdeck status --json | jq '.transaction_volumes[] | select(.problem)'
+
+The pool's columns: unused; bound to a transaction volume without a generation;
+kept, with a generation on them; in a live session; in trouble; used by other
+programs. `need` is what the policies need of that size.";
+
+const BACKUP_EXAMPLES: &str = "\
+The copy is suspended at one instant and recorded as the newest generation; the
+oldest one beyond the policy is given up after that. Before equivalence it is
+refused.
+
+Examples:
+  ecdeck backup db01                 show the plan, ask, do it
+  ecdeck backup db01 --wait --yes --time-limit 2h
+                                     for a script: when it is equivalent
+  ecdeck backup db01 --dissolve      end the session, whatever the policy says";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  ecdeck history                     all of the site, newest first
+  ecdeck history db01                of one transaction volume
+  ecdeck history DX1/0x21            what was kept on a backup volume
+  ecdeck history hold db01 --version 17 --reason tape";
+
+const SERVE_NOTE: &str = "\
+Without a service the first command starts an engine by itself; that one ends
+when nobody has needed it for a while. SIGTERM is a clean end of either.";
+
+const CANCEL_NOTE: &str = "\
+Without --volume and --all it ends the live session only: suspended ones keep
+their base for the next start.";
+
+const FORCE_STOP_NOTE: &str = "\
+The way out when nothing else is accepted any more. It needs no host; what was
+being copied is given up.";
+
+const START_EXAMPLES: &str = "\
+It takes a backup volume that is bound to the transaction volume, else an unused
+one of equal size, in the same array first.
+
+Examples:
+  ecdeck sync start db01             show the plan, ask, start the copy
+  ecdeck sync start db01 db02 --wait --yes
+                                     for a script: return at equivalence
+  ecdeck sync start db01 --overwrite-version 3 --confirm DX1/0x21
+                                     onto the volume of v3, which is given up";
+
+const POLICY_EXAMPLE: &str = "\
+Example:
+  ecdeck policy set db01 --generations 3 --interval 1 --mode suspend
+
+Synchronized backup of G generations needs G + 1 backup volumes of equal size.";
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  ecdeck volume add --transaction DX1/0x1 --name db01
+  ecdeck volume add --backup DX1/0x21";
+
+const EXPORT_EXAMPLE: &str = "\
+Example:
+  ecdeck audit export --from 1000 > audit.jsonl";
+
 const AFTER: &str = "\
-Exit status: 0 done, 1 failed, 2 wrong usage or input, 3 refused by the rules, 4 outcome unknown, 5 engine, array or \
-catalogue not reachable, 6 partly done, 7 held by another, 8 time limit.
+Begin with:
+  ecdeck --demo                      look around on the demonstration site
+  ecdeck sync start db01 --wait      synchronize, return at equivalence
+  ecdeck backup db01                 take the backup: shows its plan and asks
 
-A volume is named by its registered name, by where it is (ARRAY/0x21), or by its identity (BOXID/0x21).";
+Volumes are named by their registered name, by where they are (DX1/0x21), or by
+their identity. What changes something shows its plan first: --dry-run stops
+there, --yes agrees to it. `ecdeck COMMAND --help` tells the rest.
 
-/// Operator console for synchronized high-speed backup on Fujitsu ETERNUS disk arrays.
-///
-/// Without a command it opens the console.
+Exit status:
+  0 done       3 refused by the rules           6 partly done
+  1 failed     4 outcome unknown                7 held by another operation
+  2 usage      5 engine, array or catalogue     8 time limit
+                 not reachable";
+
+/// Operator console for synchronized high-speed backup on Fujitsu ETERNUS disk arrays
 #[derive(Debug, Parser)]
-#[command(name = "ecdeck", version, after_help = AFTER, disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    name = "ecdeck",
+    version,
+    help_template = FRONT_PAGE,
+    before_help = COMMANDS,
+    after_help = AFTER,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
 pub struct CommandLine {
-    /// Show everything, change nothing
+    /// Show everything, change nothing (console)
     #[arg(long)]
     pub read_only: bool,
-    /// Few bytes to the terminal, for slow lines
+    /// Few bytes to the terminal, for slow lines (console)
     #[arg(long)]
     pub slow: bool,
     /// Work on the demonstration site (also: `ECDECK_DEMO=1`)
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Site")]
     pub demo: bool,
     /// The configuration to use instead of the usual place
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Site")]
     pub config: Option<PathBuf>,
     #[command(subcommand)]
     pub verb: Option<Verb>,
@@ -40,17 +152,20 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// The site now: volumes, pool, copies, operations
+    #[command(after_help = STATUS_EXAMPLES)]
     Status(Status),
-    /// Synchronizations of transaction volumes with backup volumes
+    /// Start, suspend, resume and end synchronizations
     Sync {
         #[command(subcommand)]
         verb: Sync,
     },
-    /// Take a backup of equivalent transaction volumes
+    /// Make the equivalent copy a generation
+    #[command(after_help = BACKUP_EXAMPLES)]
     Backup(Backup),
-    /// Generations, kept and given up
+    /// Generations, kept and given up; hold them, delete them
+    #[command(after_help = HISTORY_EXAMPLES)]
     History(History),
-    /// How many generations are kept, how often, and what becomes of the session
+    /// Generations kept, days between backups, mode
     Policy {
         #[command(subcommand)]
         verb: PolicyVerb,
@@ -65,17 +180,21 @@ pub enum Verb {
         #[command(subcommand)]
         verb: Audit,
     },
-    /// What a code means and what to do
+    /// What a code like ecd-1301 means, and what to do
     Explain(Explain),
-    /// The embedded arrays: volumes, hosts' writes, faults
+    /// The arrays; the embedded ones and what happens to them
     Array {
         #[command(subcommand)]
         verb: ArrayVerb,
     },
-    /// Run the engine in the foreground, as a service manager does
+    /// Be the engine, in the foreground, as a service manager wants
+    #[command(after_help = SERVE_NOTE)]
     Serve(Serve),
     /// Completions for a shell
-    Completions { shell: Shell },
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
     /// The manual page
     Man,
 }
@@ -92,6 +211,7 @@ pub struct Status {
 
 /// Options of every verb that changes something.
 #[derive(Debug, Args, Clone, Default)]
+#[command(next_help_heading = "Plan and agreement")]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option that scripts give")]
 pub struct Change {
     /// Print the plan and do nothing
@@ -120,7 +240,9 @@ pub struct Change {
 #[derive(Debug, Subcommand)]
 pub enum Sync {
     /// Start a synchronization: a differential copy where there is a base, else a full one
+    #[command(after_help = START_EXAMPLES)]
     Start {
+        /// Transaction volumes
         #[arg(required = true, value_name = "TV")]
         volumes: Vec<String>,
         /// Return at equivalence instead of when the copy runs
@@ -137,15 +259,18 @@ pub enum Sync {
     /// Go on with a suspended session: only the difference is copied
     Resume(OnSession),
     /// End sessions; generations stay
+    #[command(after_help = CANCEL_NOTE)]
     Cancel {
-        #[command(flatten)]
-        on: OnSession,
         /// Suspended sessions too
         #[arg(long, conflicts_with = "volume")]
         all: bool,
+        #[command(flatten)]
+        on: OnSession,
     },
     /// End a session on the array side, whatever state it is in
+    #[command(after_help = FORCE_STOP_NOTE)]
     ForceStop {
+        /// The transaction volume
         #[arg(value_name = "TV")]
         volume: String,
         /// The session to this backup volume
@@ -158,6 +283,7 @@ pub enum Sync {
 
 #[derive(Debug, Args)]
 pub struct OnSession {
+    /// Transaction volumes
     #[arg(required = true, value_name = "TV")]
     pub volumes: Vec<String>,
     /// The session to this backup volume
@@ -172,6 +298,7 @@ pub struct OnSession {
 
 #[derive(Debug, Args)]
 pub struct Backup {
+    /// Transaction volumes
     #[arg(required = true, value_name = "TV")]
     pub volumes: Vec<String>,
     /// Keep the session suspended, whatever the policy says
@@ -192,8 +319,8 @@ pub struct Backup {
 pub struct History {
     #[command(subcommand)]
     pub verb: Option<HistoryVerb>,
-    /// Only of this transaction volume
-    #[arg(value_name = "TV")]
+    /// Only of this transaction volume, or on this backup volume
+    #[arg(value_name = "VOLUME")]
     pub volume: Option<String>,
     /// At most so many generations
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -205,7 +332,7 @@ pub struct History {
 
 #[derive(Debug, Subcommand)]
 pub enum HistoryVerb {
-    /// Give a generation up
+    /// Give a generation up; its session, if it has one, stays
     Delete(OnVersion),
     /// Mark a generation as not to be given up (--reason says why)
     Hold(OnVersion),
@@ -215,6 +342,7 @@ pub enum HistoryVerb {
 
 #[derive(Debug, Args)]
 pub struct OnVersion {
+    /// The transaction volume
     #[arg(value_name = "TV")]
     pub volume: String,
     /// The absolute number of the generation: 17 or v17
@@ -228,6 +356,7 @@ pub struct OnVersion {
 pub enum PolicyVerb {
     /// The policies of all transaction volumes, or of these
     Show {
+        /// Transaction volumes; all of them without one
         #[arg(value_name = "TV")]
         volumes: Vec<String>,
         /// One JSON object
@@ -235,7 +364,9 @@ pub enum PolicyVerb {
         json: bool,
     },
     /// Set the policy of a transaction volume
+    #[command(after_help = POLICY_EXAMPLE)]
     Set {
+        /// The transaction volume
         #[arg(value_name = "TV")]
         volume: String,
         /// Generations kept
@@ -244,7 +375,7 @@ pub enum PolicyVerb {
         /// Days between backups: exceeding them gives a notice
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MOST_DAYS)))]
         interval: u16,
-        /// What a backup does with the session
+        /// What a backup does with the session: keep it, so that the next start copies the difference, or end it
         #[arg(long)]
         mode: Mode,
         #[command(flatten)]
@@ -254,9 +385,7 @@ pub enum PolicyVerb {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Mode {
-    /// The session is kept; the next start copies the difference
     Suspend,
-    /// The session is ended; the next start copies everything
     Dissolve,
 }
 
@@ -278,7 +407,7 @@ pub enum VolumeVerb {
         json: bool,
     },
     /// Register a volume of an array
-    #[command(group = clap::ArgGroup::new("role").required(true))]
+    #[command(group = clap::ArgGroup::new("role").required(true), after_help = ADD_EXAMPLES)]
     Add {
         /// It holds live data
         #[arg(long, group = "role")]
@@ -286,16 +415,18 @@ pub enum VolumeVerb {
         /// It goes into the pool
         #[arg(long, group = "role")]
         backup: bool,
+        /// Where it is: ARRAY/0x21, as `ecdeck volume list` shows it
         #[arg(value_name = "VOLUME")]
         volume: String,
-        /// A name for people; a transaction volume needs one
-        #[arg(long)]
+        /// A name for people; without it a transaction volume gets the array's own or ARRAY-0x21, a backup volume none
+        #[arg(long, value_name = "N")]
         name: Option<Name>,
         #[command(flatten)]
         change: Change,
     },
     /// Take a volume out of the site
     Remove {
+        /// Its name, or where it is
         #[arg(value_name = "VOLUME")]
         volume: String,
         #[command(flatten)]
@@ -321,6 +452,7 @@ pub enum Audit {
         json: bool,
     },
     /// All events, one JSON object a line
+    #[command(after_help = EXPORT_EXAMPLE)]
     Export {
         /// From this sequence on
         #[arg(long, value_name = "SEQUENCE", default_value_t = 1)]
@@ -415,6 +547,52 @@ mod tests {
     #[test]
     fn the_tree_is_sound() {
         CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn the_first_page_has_every_command() {
+        let command = CommandLine::command();
+        let listed = COMMANDS.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        let mut listed: Vec<&str> = listed.collect();
+        let mut there: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        listed.sort_unstable();
+        there.sort_unstable();
+        assert_eq!(listed, there);
+    }
+
+    /// Every verb with a line of its own, and every argument of it.
+    #[test]
+    fn every_verb_and_every_argument_says_what_it_is() {
+        fn look(command: &clap::Command, path: &str, silent: &mut Vec<String>) {
+            let path = format!("{path} {}", command.get_name());
+            if command.get_about().is_none() {
+                silent.push(path.clone());
+            }
+            let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
+            silent.extend(shown.filter(|a| a.get_help().is_none()).map(|a| format!("{path} {}", a.get_id())));
+            command.get_subcommands().filter(|verb| !verb.is_hide_set()).for_each(|verb| look(verb, &path, silent));
+        }
+        let mut silent = Vec::new();
+        look(&CommandLine::command(), "", &mut silent);
+        assert!(silent.is_empty(), "{silent:#?}");
+    }
+
+    #[test]
+    fn every_example_can_be_typed_and_fits_a_terminal() {
+        fn pages(command: &clap::Command) -> Vec<String> {
+            let own = command.get_after_help().map(ToString::to_string).into_iter();
+            own.chain(command.get_subcommands().flat_map(pages)).collect()
+        }
+        let mut found = 0;
+        for line in pages(&CommandLine::command()).iter().flat_map(|page| page.lines()) {
+            assert!(line.len() <= 80, "{line:?} is wider than a terminal");
+            let Some(example) = line.strip_prefix("  ecdeck ") else { continue };
+            let typed = example.split("   ").next().unwrap_or_default().split(['|', '>']).next().unwrap_or_default();
+            let words = std::iter::once("ecdeck").chain(typed.split_whitespace());
+            assert!(CommandLine::try_parse_from(words).is_ok(), "{typed}");
+            found += 1;
+        }
+        assert!(found > 15, "only {found} examples");
     }
 
     #[test]

@@ -6,17 +6,50 @@ use crate::model::units::Blocks;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
+const STOP_NOTE: &str = "\
+An engine that runs starts it again with its next reading: end that first, where
+the arrays should stay down.";
+
+const VOLUMES_NOTE: &str = "\
+Writing into an image file past the array is not tracked: a resume would not
+copy it. Use `ecdeck array write`.";
+
+const ADD_EXAMPLES: &str = "\
+It is driven by AdvancedCopy Manager's Copy Control Module (CCM), here or over
+ssh: the host key is shown and confirmed, CCM is asked for its arrays,
+everything is tested, and only then the configuration is written.
+
+Examples:
+  ecdeck array add DX1 --site db01 --host ccm01 --user backup --sudo
+  ecdeck array add DX2 --array ET002           CCM on this machine
+  ecdeck array doctor DX1                      afterwards, or when in doubt";
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  ecdeck array create LAB1 --size 64MiB --count 3
+  ecdeck array create LAB1 --size 64MiB --olu 0x21 --label spare";
+
+const WRITE_EXAMPLES: &str = "\
+Examples:
+  ecdeck array write LAB1/0x0 --length 8MiB
+  ecdeck array write LAB1/0x0 --scatter 200 --seed 7";
+
+const FAULT_EXAMPLES: &str = "\
+Examples:
+  ecdeck array fault LAB1 error-suspend 0x0 0x21
+  ecdeck array fault LAB1 lost-reply --times 2
+  ecdeck array fault LAB1 clear";
+
 #[derive(Debug, Subcommand)]
 pub enum ArrayVerb {
-    /// The embedded arrays of this home, and their process
+    /// The arrays of the site, whatever drives them, and whether they answer
     List {
         /// One JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Their volumes, with the image files
-    ///
-    /// Writing into an image file past the array is not tracked: a resume would not copy it. Use `array write`.
+    /// The volumes of the embedded arrays, with their image files
+    #[command(after_help = VOLUMES_NOTE)]
     Volumes {
         /// Only those of this array
         array: Option<String>,
@@ -24,10 +57,12 @@ pub enum ArrayVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Add a real array, by CCM, to the configuration: the host key is shown, CCM asked, everything tested
+    /// Add a real array to the configuration
+    #[command(after_help = ADD_EXAMPLES)]
     Add(Add),
-    /// Look at everything between here and a real array, with what to do about what is wrong
+    /// Examine the way to a real array, with what to do about what is wrong
     Doctor {
+        /// Its name in the configuration
         array: String,
         /// One JSON object
         #[arg(long)]
@@ -42,16 +77,21 @@ pub enum ArrayVerb {
     /// Start the process of the embedded arrays
     Start,
     /// End it cleanly; copies go on when it is started again
+    #[command(after_help = STOP_NOTE)]
     Stop,
-    /// Make an array, or volumes in one
+    /// Make an embedded array, or volumes in one
+    #[command(after_help = CREATE_EXAMPLES)]
     Create(Create),
     /// Copy a file into a volume, from its beginning on
     Import {
+        /// The volume
         #[arg(value_name = "ARRAY/0xOLU")]
         volume: String,
+        /// An image of a disk or a file system, no larger than the volume
         file: PathBuf,
     },
     /// Write into a volume as a host does
+    #[command(after_help = WRITE_EXAMPLES)]
     Write(Write),
     /// Let a host write on and on, at places that follow from a seed
     Workload(Workload),
@@ -64,16 +104,26 @@ pub enum ArrayVerb {
         #[arg(long, num_args = 2, value_names = ["SOURCE", "TARGET"])]
         of: Option<Vec<String>>,
     },
-    /// Make something go wrong
+    /// Make something go wrong, until `clear` or the end of the arrays' process
+    #[command(after_help = FAULT_EXAMPLES)]
     Fault {
+        /// The array
         array: String,
         #[command(subcommand)]
         fault: FaultVerb,
     },
     /// Take the path between two arrays up or down
-    Path { one: String, other: String, state: PathState },
+    Path {
+        /// An array
+        one: String,
+        /// Another one
+        other: String,
+        /// What becomes of it
+        state: PathState,
+    },
     /// BLAKE3 of a volume's bytes
     Fingerprint {
+        /// The volume
         #[arg(value_name = "ARRAY/0xOLU")]
         volume: String,
         /// One JSON object
@@ -89,8 +139,10 @@ pub struct Add {
     /// The machine that has CCM; without it, this one
     #[arg(long)]
     pub host: Option<String>,
+    /// Who logs in there
     #[arg(long, requires = "host")]
     pub user: Option<String>,
+    /// Where its ssh listens, if not where ssh expects it
     #[arg(long, requires = "host")]
     pub port: Option<u16>,
     /// A private key file, instead of the agent's keys
@@ -121,6 +173,7 @@ pub struct Add {
 
 #[derive(Debug, Args)]
 pub struct Create {
+    /// The array's name
     pub array: String,
     /// Make volumes of this size, as 48MiB; without it only the array
     #[arg(long, value_parser = size)]
@@ -131,7 +184,8 @@ pub struct Create {
     /// The number of a single one, as 0x21
     #[arg(long, requires = "size")]
     pub olu: Option<Olu>,
-    #[arg(long, default_value = "", requires = "size")]
+    /// The name that the array reports for them
+    #[arg(long, default_value = "", hide_default_value = true, requires = "size")]
     pub label: String,
     /// The identity that a new array reports: 40 characters
     #[arg(long)]
@@ -144,11 +198,13 @@ pub struct Create {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["text", "length", "scatter"]))]
 pub struct Write {
+    /// The volume
     #[arg(value_name = "ARRAY/0xOLU")]
     pub volume: String,
     /// From this byte on, as 4096 or 1MiB
     #[arg(long, default_value = "0", value_parser = bytes)]
     pub offset: u64,
+    /// These characters
     #[arg(long)]
     pub text: Option<String>,
     /// So many bytes that follow from the seed
@@ -157,17 +213,20 @@ pub struct Write {
     /// So many writes of 4 KiB at places that follow from the seed
     #[arg(long)]
     pub scatter: Option<u32>,
+    /// Another one gives other bytes and places
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
 #[derive(Debug, Args)]
 pub struct Workload {
+    /// The volume
     #[arg(value_name = "ARRAY/0xOLU")]
     pub volume: String,
     /// Bytes a second, as 256KiB
     #[arg(long, value_parser = bytes, required_unless_present = "stop")]
     pub rate: Option<u64>,
+    /// Another one gives other bytes and places
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// From this byte on
@@ -181,64 +240,105 @@ pub struct Workload {
     pub stop: bool,
 }
 
+/// What can be made to go wrong, by what it is about.
 #[derive(Debug, Subcommand)]
 pub enum FaultVerb {
+    #[command(flatten)]
+    OfBox(BoxFault),
+    #[command(flatten)]
+    OfPair(PairFault),
+    /// A block of 512 bytes cannot be read
+    BadBlock {
+        /// The volume
+        #[arg(value_name = "0xOLU")]
+        volume: Olu,
+        /// Counted from 0
+        block: u64,
+    },
+}
+
+/// Of the whole array.
+#[derive(Debug, Subcommand)]
+pub enum BoxFault {
     /// The next commands are answered with "busy"
     Busy {
-        #[arg(long, default_value_t = 1)]
+        /// So many of them
+        #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
     },
     /// The next commands never arrive
     LostRequest {
-        #[arg(long, default_value_t = 1)]
+        /// So many of them
+        #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
     },
     /// The next commands are done, their answers are lost
     LostReply {
-        #[arg(long, default_value_t = 1)]
+        /// So many of them
+        #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
     },
     /// The next commands are done, their answers are late
     LateReply {
-        #[arg(long, default_value_t = 1)]
+        /// So many of them
+        #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
-        #[arg(long, default_value_t = 5_000)]
+        /// By so many milliseconds
+        #[arg(long, value_name = "MS", default_value_t = 5_000)]
         millis: u32,
     },
-    /// A session goes into Error Suspend
+    /// The array does not answer
+    Unreachable,
+    /// Starts are refused: the copy table has no room
+    CopyTableFull,
+    /// Every call takes longer
+    Slow {
+        /// By so many milliseconds
+        #[arg(long, value_name = "MS")]
+        millis: u32,
+    },
+    /// All faults of the array end; what they did to sessions stays
+    Clear,
+}
+
+/// Of one session. SOURCE and TARGET are `0x21`, on this array, or `ARRAY/0x21`.
+#[derive(Debug, Subcommand)]
+pub enum PairFault {
+    /// The session of two volumes goes into Error Suspend
     ErrorSuspend {
+        /// Its source, on this array
+        #[arg(value_name = "0xSOURCE")]
         source: String,
+        /// Its target: 0x21 on this array, or ARRAY/0x21
+        #[arg(value_name = "0xTARGET")]
         target: String,
         /// The error byte, as 0xBA
         #[arg(long, default_value = "0xBA", value_parser = byte)]
         code: u8,
     },
-    /// A block of 512 bytes cannot be read
-    BadBlock {
-        #[arg(value_name = "0xOLU")]
-        volume: Olu,
-        block: u64,
-    },
     /// One half of a REC is gone
     HalfOpen {
+        /// Its source, on this array
+        #[arg(value_name = "0xSOURCE")]
         source: String,
+        /// Its target on the other array
+        #[arg(value_name = "ARRAY/0xTARGET")]
         target: String,
+        /// The box that has it no more
         #[arg(long)]
         missing: MissingSide,
     },
-    /// A session is reported with a status word that nobody knows
-    StrangeWord { source: String, target: String, word: String },
-    /// The array does not answer
-    Unreachable,
-    /// Starts are refused: the copy table has no room
-    CopyTableFull,
-    /// Every call takes so much longer
-    Slow {
-        #[arg(long)]
-        millis: u32,
+    /// The session of two volumes is reported with a status word that nobody knows
+    StrangeWord {
+        /// Its source, on this array
+        #[arg(value_name = "0xSOURCE")]
+        source: String,
+        /// Its target: 0x21 on this array, or ARRAY/0x21
+        #[arg(value_name = "0xTARGET")]
+        target: String,
+        /// The word
+        word: String,
     },
-    /// All faults of the array end
-    Clear,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,8 +2,9 @@
 
 use super::arguments::Audit;
 use super::link::{House, Link, Need, unexpected};
+use super::out::Reader;
 use super::table::{Lean, Table};
-use super::{Exit, Trouble, document::Stamp, json, times};
+use super::{Exit, Trouble, document::Stamp, json, out, times};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::chain::{ChainLink, ChainVerifier};
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
@@ -50,9 +51,12 @@ impl<'a> Entry<'a> {
 }
 
 fn text(event: &Event, snapshot: &Snapshot) -> String {
-    let operation = event.event.operation.map_or_else(String::new, |operation| format!("{operation}: "));
     let line = sentence::line(event, &|id| snapshot.label(id)).text;
-    format!("{operation}{}", Untrusted::new(line).escaped())
+    format!("{}{}", operation(event), Untrusted::new(line).escaped())
+}
+
+fn operation(event: &Event) -> String {
+    event.event.operation.map_or_else(String::new, |operation| format!("{operation}: "))
 }
 
 #[derive(Serialize)]
@@ -73,9 +77,11 @@ async fn show(snapshot: &Snapshot, link: &mut Link, last: u32, as_json: bool) ->
     let mut table = Table::new(&[("event", Lean::Right), ("at", Lean::Left), ("by", Lean::Left), ("what", Lean::Left)]);
     for event in &events {
         let by = event.event.actor.as_ref().map_or_else(|| "engine".to_owned(), ToString::to_string);
-        table.row([event.sequence.to_string(), times::second(event.event.at), by, text(event, snapshot)]);
+        let line = sentence::beside_actor(&event.event, &|id| snapshot.label(id));
+        let what = format!("{}{}", operation(event), Untrusted::new(line).escaped());
+        table.row([event.sequence.to_string(), times::second(event.event.at), by, what]);
     }
-    json::write_out(table.render().as_bytes())?;
+    out::print(&table.render())?;
     Ok(Exit::Done)
 }
 
@@ -111,11 +117,11 @@ async fn verify(snapshot: &Snapshot, link: &mut Link, anchors: &[ChainHead], as_
         let (events, matched) = (verdict.events, verdict.anchors_matched);
         let head = verdict.head.hash.as_str();
         let line =
-            format!("{events} events, the chain is whole, {matched} heads kept outside agree; its head is {head}\n");
-        json::write_out(line.as_bytes())?;
+            format!("{events} events, the chain is whole, {matched} heads kept outside agree\nits head is {head}\n");
+        out::print(&line)?;
     } else {
         for fault in &faults {
-            eprintln!("ecdeck: {fault}");
+            out::say(&format!("ecdeck: {fault}"));
         }
     }
     Ok(if intact { Exit::Done } else { Exit::Failed })
@@ -128,7 +134,9 @@ async fn export(snapshot: &Snapshot, link: &mut Link, from: u64) -> Result<Exit,
         let Some(last) = page.last() else { return Ok(Exit::Done) };
         next = last.sequence + 1;
         for event in &page {
-            json::print_line(snapshot.site.demo, &Entry::new(event, snapshot))?;
+            if json::print_line(snapshot.site.demo, &Entry::new(event, snapshot))? == Reader::Gone {
+                return Ok(Exit::Done);
+            }
         }
     }
 }

@@ -4,10 +4,13 @@ use super::agree::agree;
 use super::arguments::Change;
 use super::document::{ChangeDocument, OutcomeEntry, PlanDocument, RefusalDocument, VolumeRef, pair_text};
 use super::link::{Link, unexpected};
+use super::request_line::Scene;
 use super::wait::{self, Patience, ProgressLine, Waited};
-use super::{Exit, Trouble, json, plan_text, times};
+use super::{Exit, Trouble, json, out, plan_text, times};
 use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
 use crate::model::codes::Code;
+use crate::model::identity::VolumeId;
+use crate::model::plan::words::place;
 use crate::model::plan::{Plan, PlanStep, Refusal};
 use crate::model::records::{OperationEnd, OperationId};
 use crate::model::request::{Action, Request, Verb};
@@ -37,12 +40,14 @@ pub async fn run(
     then: Then,
 ) -> Result<Exit, Trouble> {
     let snapshot = link.snapshot().await?;
+    let site = link.site().to_vec();
+    let scene = Scene { snapshot: &snapshot, site: &site };
     let verb = request.action.verb();
     let mut report = Report {
         verb,
         json: change.json,
         ensure: change.ensure,
-        snapshot: &snapshot,
+        scene,
         planned: None,
         refused: Vec::new(),
         outcomes: Vec::new(),
@@ -57,7 +62,7 @@ pub async fn run(
         return report.all_refused(&planned.plan);
     }
     if !change.json {
-        json::write_out(plan_text::plan(&planned, &snapshot).as_bytes())?;
+        out::print(&plan_text::plan(&planned, scene))?;
     }
     if change.dry_run {
         return report.dry_run(&planned);
@@ -114,9 +119,9 @@ async fn follow(link: &mut Link, mut report: Report<'_>, patience: Patience, the
     let exit = if there == 0 { Exit::Failed } else { Exit::together(exits) };
     let told: Vec<String> = never
         .iter()
-        .map(|never| format!("{} does not become equivalent: {}", pair_text(never.pair, report.snapshot), never.why))
+        .map(|never| format!("{} does not become equivalent: {}", report.pair(never.pair), never.why))
         .collect();
-    let text = if told.is_empty() { "equivalent".to_owned() } else { told.join("; ") };
+    let text = if told.is_empty() { report.equivalent(&pairs) } else { told.join("; ") };
     report.finish("ended", exit, Some(text))
 }
 
@@ -125,7 +130,7 @@ struct Report<'a> {
     verb: Verb,
     json: bool,
     ensure: bool,
-    snapshot: &'a Snapshot,
+    scene: Scene<'a>,
     planned: Option<&'a PlannedAnswer>,
     refused: Vec<Refusal>,
     /// In the order of the plan's items.
@@ -133,6 +138,25 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
+    fn snapshot(&self) -> &Snapshot {
+        self.scene.snapshot
+    }
+
+    fn pair(&self, pair: Pair) -> String {
+        pair_text(pair, self.snapshot())
+    }
+
+    /// What was waited for has come true.
+    fn equivalent(&self, pairs: &[Pair]) -> String {
+        match pairs {
+            [pair] => {
+                let source = self.snapshot().label(pair.source);
+                format!("{source} is equivalent with {}", place(pair.target, self.snapshot()))
+            }
+            several => format!("all {} copies are equivalent", several.len()),
+        }
+    }
+
     /// One status for all volumes.
     fn exit(&self) -> Exit {
         let refused = self.refused.iter().map(|refusal| self.exit_of(refusal));
@@ -169,23 +193,34 @@ impl Report<'_> {
     fn nothing_runs(self, refusal: &Refusal) -> Result<Exit, Trouble> {
         let all = || std::iter::once(refusal).chain(&refusal.also);
         if all().all(|one| self.exit_of(one) != Exit::Done) {
-            return Err(Trouble::refused(refusal, self.snapshot));
+            return Err(Trouble::refused(refusal, self.scene));
         }
-        let refused = all().filter(|one| self.exit_of(one) != Exit::Done).cloned().collect();
-        self.already_so(refused)
+        let told: Vec<Refusal> = all().cloned().collect();
+        let refused = told.iter().filter(|one| self.exit_of(one) != Exit::Done).cloned().collect();
+        self.so_already(&told, refused)
     }
 
-    fn already_so(mut self, refused: Vec<Refusal>) -> Result<Exit, Trouble> {
-        let exits = refused.iter().map(|refusal| self.exit_of(refusal));
-        let exit = Exit::together(exits.chain([Exit::Done]));
+    fn already_so(self, told: Vec<Refusal>) -> Result<Exit, Trouble> {
+        self.so_already(&told.clone(), told)
+    }
+
+    /// What is so already was the wish: it is told as it is, and not as a refusal.
+    fn so_already(mut self, told: &[Refusal], refused: Vec<Refusal>) -> Result<Exit, Trouble> {
+        let exit = Exit::together(told.iter().map(|one| self.exit_of(one)).chain([Exit::Done]));
+        let so = told.iter().filter(|one| self.exit_of(one) == Exit::Done);
+        let reasons: Vec<String> = so.map(|one| escaped(&one.reason)).collect();
+        let text = match reasons.as_slice() {
+            [] => "nothing to do: it is so already".to_owned(),
+            some => format!("nothing to do: {}", some.join("; ")),
+        };
         self.refused = refused;
-        self.finish("already-so", exit, Some("it is so already".to_owned()))
+        self.finish("already-so", exit, Some(text))
     }
 
     fn all_refused(self, plan: &Plan) -> Result<Exit, Trouble> {
         match plan.refused() {
-            [] => self.finish("already-so", Exit::Done, Some("there is nothing to do".to_owned())),
-            [only] => Err(Trouble::refused(only, self.snapshot)),
+            [] => self.finish("already-so", Exit::Done, Some("nothing to do".to_owned())),
+            [only] => Err(Trouble::refused(only, self.scene)),
             several => {
                 let exit = Exit::together(several.iter().map(|refusal| self.exit_of(refusal)));
                 Report { refused: several.to_vec(), ..self }.finish(
@@ -209,8 +244,8 @@ impl Report<'_> {
     fn plan_changed(self, new: &PlannedAnswer) -> Result<Exit, Trouble> {
         let text = format!("the plan has changed, nothing ran ({}); this is the plan now", Code::PLAN_CHANGED);
         if !self.json {
-            eprintln!("ecdeck: {text}:");
-            json::write_out(plan_text::plan(new, self.snapshot).as_bytes())?;
+            out::say(&format!("ecdeck: {text}:"));
+            out::print(&plan_text::plan(new, self.scene))?;
             return Ok(Exit::Refused);
         }
         Report { planned: Some(new), ..self }.finish("changed", Exit::Refused, Some(text))
@@ -225,53 +260,72 @@ impl Report<'_> {
         Ok(exit)
     }
 
-    fn volume_of(&self, index: usize) -> Option<crate::model::identity::VolumeId> {
+    fn volume_of(&self, index: usize) -> Option<VolumeId> {
         self.planned.and_then(|planned| planned.plan.items().get(index)).map(|item| item.volume)
     }
 
     fn print_json(self, result: &'static str, exit: Exit, text: Option<String>) -> Result<(), Trouble> {
         let outcomes = self.outcomes.iter().enumerate().filter_map(|(index, (operation, end))| {
-            let volume = VolumeRef::new(self.volume_of(index)?, self.snapshot);
+            let volume = VolumeRef::new(self.volume_of(index)?, self.snapshot());
             Some(OutcomeEntry { operation: operation.0, volume, end: end.clone() })
         });
         let document = ChangeDocument {
             verb: self.verb,
             result,
-            plan: self.planned.map(|planned| PlanDocument::new(planned, self.snapshot)),
-            refused: self.refused.iter().map(|refusal| RefusalDocument::new(refusal, self.snapshot)).collect(),
+            plan: self.planned.map(|planned| PlanDocument::new(planned, self.scene)),
+            refused: self.refused.iter().map(|refusal| RefusalDocument::new(refusal, self.scene)).collect(),
             operations: outcomes.collect(),
             text,
             exit: exit as u8,
         };
-        json::print(self.snapshot.site.demo, &document)
+        json::print(self.snapshot().site.demo, &document)
     }
 
     fn print_text(self, text: Option<&str>) -> Result<(), Trouble> {
         for (index, (operation, end)) in self.outcomes.iter().enumerate() {
             let Some(volume) = self.volume_of(index) else { continue };
-            let label = self.snapshot.label(volume);
+            let label = self.snapshot().label(volume);
             match end {
-                Some(OperationEnd::Done) => json::write_out(format!("{} {label}: done\n", self.verb).as_bytes())?,
-                Some(end) => eprintln!("ecdeck: {} {label} ({operation}): {}", self.verb, end_text(end)),
-                None => eprintln!("ecdeck: {} {label} ({operation}): goes on", self.verb),
+                Some(OperationEnd::Done) => {
+                    out::print(&format!("{} {label}: done\n", self.verb))?;
+                }
+                Some(end) => {
+                    out::say(&format!("ecdeck: {} {label} ({operation}): {}", self.verb, end_text(end)));
+                    if let Some(row) = code_of(end).and_then(Code::explain) {
+                        out::say(&format!("  {}", row.remedy));
+                    }
+                }
+                None => out::say(&format!("ecdeck: {} {label} ({operation}): goes on", self.verb)),
             }
         }
         // What the plan refused stands in the printed plan; here is only what was refused without one.
         if self.planned.is_none() {
-            for refusal in &self.refused {
-                eprintln!("ecdeck: {}", plan_text::refusal(refusal, self.snapshot));
+            for refusal in self.refused.iter().filter(|one| self.exit_of(one) != Exit::Done) {
+                out::say(&format!("ecdeck: {}", plan_text::refusal(refusal, self.scene)));
             }
         }
         if let Some(text) = text {
-            eprintln!("{text}");
+            out::say(text);
         }
         Ok(())
     }
 }
 
+/// The code that an end tells of, where it was not the wanted one.
+fn code_of(end: &OperationEnd) -> Option<Code> {
+    match end {
+        OperationEnd::Done => None,
+        OperationEnd::NotDone { code, .. } | OperationEnd::Failed { code, .. } => Some(*code),
+        OperationEnd::OutcomeUnknown { .. } => Some(Code::OUTCOME_UNKNOWN),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    Untrusted::new(text.trim_end_matches('.')).escaped()
+}
+
 /// How an operation ended, in words.
 pub fn end_text(end: &OperationEnd) -> String {
-    let escaped = |why: &String| Untrusted::new(why.trim_end_matches('.')).escaped();
     match end {
         OperationEnd::Done => "done".to_owned(),
         OperationEnd::NotDone { code, why } => format!("not done: {} ({code})", escaped(why)),

@@ -9,12 +9,8 @@ const WIDTH: usize = 100;
 /// The longest word for a verdict.
 const VERDICT: usize = 4;
 
-pub fn print(checks: &[Check]) {
-    print!("{}", text(checks));
-}
-
 /// All of it, with what it comes to in the last line.
-fn text(checks: &[Check]) -> String {
+pub fn text(checks: &[Check]) -> String {
     let mut out = String::new();
     let what = checks.iter().map(|check| check.what.width()).max().unwrap_or(0);
     let mut before = Way::First;

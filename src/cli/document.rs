@@ -1,18 +1,19 @@
 //! The documents of `--json`: shapes that scripts rely on.
 
-use super::{request_line, times};
-use crate::engine::protocol::PlannedAnswer;
+use super::request_line::{self, Scene};
+use super::times;
+use crate::engine::protocol::{PlannedAnswer, StepCommand};
 use crate::model::codes::Code;
-use crate::model::identity::{Name, VolumeId};
-use crate::model::plan::{Confirmation, NearMiss, Notice, PlanStep, Refusal};
-use crate::model::records::{BackupMode, GenerationState, OperationEnd, PastGeneration, Policy};
+use crate::model::identity::{BoxId, Name, VolumeId};
+use crate::model::plan::{Confirmation, NearMiss, Notice, PlanStep, Refusal, words};
+use crate::model::records::{BackupMode, GenerationState, OperationEnd, PastGeneration, Policy, ReleaseReason};
 use crate::model::request::{Request, Verb};
 use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, ErrorByte, Pair, Phase, Status};
 use crate::model::snapshot::{
-    BackupState, BackupVolumeView, ClaimView, Due, Halves, OperationView, Problem, Reach, Ready, SessionView, Snapshot,
-    TransactionState, TransactionVolumeView,
+    ArrayView, BackupState, BackupVolumeView, ClaimView, Due, Halves, OperationView, Problem, Reach, Ready,
+    SessionView, Snapshot, TransactionState, TransactionVolumeView,
 };
-use crate::model::units::{Blocks, Percent, Timestamp, Version};
+use crate::model::units::{Blocks, Percent, Progress, Timestamp, Version};
 use crate::model::untrusted::Untrusted;
 use serde::{Serialize, Serializer};
 
@@ -80,7 +81,7 @@ pub fn pool(snapshot: &Snapshot) -> Vec<BackupVolumeEntry<'_>> {
 #[derive(Serialize)]
 pub struct ArrayEntry<'a> {
     name: &'a Name,
-    box_id: Option<crate::model::identity::BoxId>,
+    box_id: Option<BoxId>,
     reachable: bool,
     /// Why it is not reachable, or not for everything.
     why: Option<String>,
@@ -88,7 +89,7 @@ pub struct ArrayEntry<'a> {
 }
 
 impl<'a> ArrayEntry<'a> {
-    fn new(view: &'a crate::model::snapshot::ArrayView) -> Self {
+    fn new(view: &'a ArrayView) -> Self {
         let why = match &view.reach {
             Reach::Reachable => view.limited().map(str::to_owned),
             Reach::Waiting => Some("not asked yet".to_owned()),
@@ -268,7 +269,7 @@ impl<'a> SessionEntry<'a> {
             target: VolumeRef::new(session.pair.target, snapshot),
             status: session.status,
             phase: session.phase,
-            percent: session.progress.and_then(crate::model::units::Progress::percent),
+            percent: session.progress.and_then(Progress::percent),
             blocks_done: session.progress.map(|progress| progress.done),
             blocks_total: session.progress.map(|progress| progress.total),
             difference_blocks: session.difference,
@@ -335,7 +336,7 @@ pub struct GenerationEntry<'a> {
     operation: Option<u64>,
     kept: bool,
     released_at: Option<Stamp>,
-    released_why: Option<crate::model::records::ReleaseReason>,
+    released_why: Option<ReleaseReason>,
 }
 
 impl<'a> GenerationEntry<'a> {
@@ -378,19 +379,21 @@ struct PlanItemEntry<'a> {
     /// The steps in words.
     texts: Vec<String>,
     /// The exact commands to the arrays.
-    commands: &'a [String],
+    commands: Vec<&'a str>,
     notices: &'a [Notice],
     confirmation: Option<&'a Confirmation>,
 }
 
 impl<'a> PlanDocument<'a> {
-    pub fn new(planned: &'a PlannedAnswer, snapshot: &Snapshot) -> Self {
-        let commands = planned.commands.iter().map(Vec::as_slice).chain(std::iter::repeat(&[] as &[String]));
+    pub fn new(planned: &'a PlannedAnswer, scene: Scene<'_>) -> Self {
+        let snapshot = scene.snapshot;
+        let lines = |commands: &'a Vec<StepCommand>| commands.iter().map(|command| command.line.as_str()).collect();
+        let commands = planned.commands.iter().map(lines).chain(std::iter::repeat_with(Vec::new));
         let items = planned.plan.items().iter().zip(commands).map(|(item, commands)| PlanItemEntry {
             verb: item.verb,
             volume: VolumeRef::new(item.volume, snapshot),
             steps: &item.steps,
-            texts: item.steps.iter().map(|step| crate::model::plan::words::step(step, snapshot)).collect(),
+            texts: item.steps.iter().map(|step| words::step(step, snapshot)).collect(),
             commands,
             notices: &item.notices,
             confirmation: item.confirmation.as_ref(),
@@ -399,7 +402,7 @@ impl<'a> PlanDocument<'a> {
             digest: planned.plan.digest().as_str(),
             sequence: planned.sequence,
             items: items.collect(),
-            refused: planned.plan.refused().iter().map(|refusal| RefusalDocument::new(refusal, snapshot)).collect(),
+            refused: planned.plan.refused().iter().map(|refusal| RefusalDocument::new(refusal, scene)).collect(),
             confirmation: planned.plan.confirmation(),
         }
     }
@@ -433,10 +436,11 @@ struct RemedyEntry {
 }
 
 impl RefusalDocument {
-    pub fn new(refusal: &Refusal, snapshot: &Snapshot) -> Self {
+    pub fn new(refusal: &Refusal, scene: Scene<'_>) -> Self {
+        let snapshot = scene.snapshot;
         let remedies = refusal.remedies.iter().map(|remedy| RemedyEntry {
             label: remedy.label.clone(),
-            command: request_line::words(&remedy.request, snapshot),
+            command: request_line::words(&remedy.request, scene),
             destroys: remedy.destroys,
             request: remedy.request.clone(),
         });
@@ -450,8 +454,13 @@ impl RefusalDocument {
             array_code: refusal.array_code.clone(),
             ready_at: refusal.ready.and_then(latest),
             held_by: refusal.held_by.as_ref().map(ClaimEntry::new),
-            also: refusal.also.iter().map(|other| Self::new(other, snapshot)).collect(),
+            also: refusal.also.iter().map(|other| Self::new(other, scene)).collect(),
         }
+    }
+
+    /// The volume that was refused, as people call it.
+    pub fn name(&self) -> Option<&str> {
+        self.volume.as_ref().map(|volume| volume.name.as_str())
     }
 
     pub fn has_remedies(&self) -> bool {
@@ -485,5 +494,5 @@ pub struct ChangeDocument<'a> {
 
 /// The copy of a pair, for waiting messages.
 pub fn pair_text(pair: Pair, snapshot: &Snapshot) -> String {
-    format!("{} -> {}", snapshot.label(pair.source), snapshot.location(pair.target))
+    format!("{} -> {}", snapshot.label(pair.source), words::place(pair.target, snapshot))
 }

@@ -2,8 +2,8 @@
 
 use super::arguments::Explain;
 use super::table::{Lean, Table};
-use super::{Exit, Trouble, json};
-use crate::model::codes::{Explanation, TABLE};
+use super::{Exit, Trouble, json, out};
+use crate::model::codes::{Code, Explanation, TABLE};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -26,19 +26,19 @@ impl From<&'static Explanation> for Row {
 }
 
 pub fn run(asked: &Explain) -> Result<Exit, Trouble> {
-    let row = asked.code.and_then(crate::model::codes::Code::explain);
+    let row = asked.code.and_then(Code::explain);
     match (row, asked.json) {
         (Some(row), true) => json::print(false, &Row::from(row))?,
         (None, true) => json::print(false, &Rows { codes: TABLE.iter().map(Row::from).collect() })?,
-        (Some(row), false) => json::write_out(
-            format!("{}: {}\n\n{}\n\nWhat to do: {}\n", row.code, row.text, row.why, row.remedy).as_bytes(),
-        )?,
+        (Some(row), false) => {
+            out::print(&format!("{}: {}\n\n{}\n\nWhat to do: {}\n", row.code, row.text, row.why, row.remedy))?;
+        }
         (None, false) => {
             let mut table = Table::new(&[("code", Lean::Left), ("means", Lean::Left)]);
             for row in TABLE {
                 table.row([row.code.to_string(), row.text.to_owned()]);
             }
-            json::write_out(table.render().as_bytes())?;
+            out::print(&table.render())?;
         }
     }
     Ok(Exit::Done)

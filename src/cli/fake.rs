@@ -5,6 +5,7 @@ use super::link::{Channel, Link, Pending};
 use crate::demo::{Declaration, LiveState, records_of};
 use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
 use crate::model::copy::{Ability, Capabilities, CommandVerb};
+use crate::model::identity::VolumeId;
 use crate::model::observe::{ArraySource, Sources, Tracker, build};
 use crate::model::plan::plan;
 use crate::model::records::{OperationEnd, OperationId, Records};
@@ -13,7 +14,7 @@ use crate::model::session::{
     ArrayVolume, ArrayWords, CopyKind, ErrorByte, Pair, Phase, Reading, SessionReading, Status, Truth,
 };
 use crate::model::snapshot::{Reach, Site, Snapshot};
-use crate::model::units::{Progress, Timestamp};
+use crate::model::units::{Blocks, Progress, Timestamp};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
@@ -36,7 +37,7 @@ pub fn snapshot() -> Snapshot {
         .arrays
         .iter()
         .map(|array| {
-            let of_box = |id: &crate::model::identity::VolumeId| id.box_id == array.box_id;
+            let of_box = |id: &VolumeId| id.box_id == array.box_id;
             let sessions = readings(&declaration, &records);
             let sessions = sessions
                 .into_iter()
@@ -84,7 +85,7 @@ fn readings(declaration: &Declaration, records: &Records) -> Vec<SessionReading>
             LiveState::Error => (Status::ErrorSuspended, Phase::Copying),
             LiveState::Halted => (Status::Halted, Phase::Copying),
         };
-        let progress = Progress { done: crate::model::units::Blocks(blocks.0 / 3), total: blocks };
+        let progress = Progress { done: Blocks(blocks.0 / 3), total: blocks };
         SessionReading {
             sid: index as u32,
             pair: *pair,
@@ -113,7 +114,7 @@ pub struct Fake {
 
 impl Fake {
     pub fn link(&self) -> Link {
-        Link::new(Line { fake: self.clone(), snapshot: Arc::new(snapshot()) })
+        Link::new(Line { fake: self.clone(), snapshot: Arc::new(snapshot()) }, vec!["--demo".to_owned()])
     }
 
     pub fn ran(&self) -> bool {

@@ -1,21 +1,21 @@
 //! `ecdeck completions` and `ecdeck man`: made from the tree of verbs, so they cannot drift.
 
 use super::arguments::CommandLine;
-use super::{Exit, Trouble, json};
+use super::{Exit, Trouble, out};
 use clap::CommandFactory;
 use clap_complete::Shell;
 
 pub fn completions(shell: Shell) -> Result<Exit, Trouble> {
-    let mut out = Vec::new();
-    clap_complete::generate(shell, &mut CommandLine::command(), "ecdeck", &mut out);
-    json::write_out(&out)?;
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut CommandLine::command(), "ecdeck", &mut script);
+    out::write(&script)?;
     Ok(Exit::Done)
 }
 
 /// One page: the command itself, then every verb.
 pub fn man() -> Result<Exit, Trouble> {
     let page = manual().map_err(|error| Trouble::failed(format!("the manual page could not be made: {error}")))?;
-    json::write_out(&page)?;
+    out::write(&page)?;
     Ok(Exit::Done)
 }
 

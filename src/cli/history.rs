@@ -6,8 +6,10 @@ use super::document::GenerationEntry;
 use super::link::{House, Link, Need, unexpected};
 use super::table::{Lean, Table};
 use super::wait::Patience;
-use super::{Exit, Trouble, json, names, times};
+use super::{Exit, Trouble, json, names, out, times};
 use crate::engine::protocol::{Answer, Ask};
+use crate::model::codes::Code;
+use crate::model::identity::VolumeId;
 use crate::model::plan::words::place;
 use crate::model::records::{PastGeneration, ReleaseReason};
 use crate::model::request::Action;
@@ -52,18 +54,33 @@ async fn show(asked: &History, link: &mut Link) -> Result<Exit, Trouble> {
         Answer::History { generations } => generations,
         other => return Err(unexpected(&other)),
     };
+    if let (Some(id), []) = (volume, generations.as_slice())
+        && snapshot.transaction_volume(id).is_none()
+        && snapshot.backup_volume(id).is_none()
+    {
+        let code = Code::UNKNOWN_VOLUME;
+        let text = format!("{} is not registered in this site and has no generations ({code})", snapshot.label(id));
+        return Err(Trouble::coded(code, text));
+    }
     if asked.json {
         let generations = generations.iter().map(|past| GenerationEntry::new(past, &snapshot)).collect();
         json::print(snapshot.site.demo, &Document { generations })?;
     } else {
-        json::write_out(text(&generations, &snapshot).as_bytes())?;
+        out::print(&text(&generations, volume, &snapshot))?;
     }
     Ok(Exit::Done)
 }
 
-fn text(generations: &[PastGeneration], snapshot: &Snapshot) -> String {
+fn text(generations: &[PastGeneration], volume: Option<VolumeId>, snapshot: &Snapshot) -> String {
     if generations.is_empty() {
-        return "no generations\n".to_owned();
+        let label = volume.map(|id| (snapshot.label(id), snapshot.backup_volume(id).is_some()));
+        return match label {
+            None => "no generations yet: `ecdeck backup TV` takes one of an equivalent volume\n".to_owned(),
+            Some((name, true)) => format!("no generations on {name}\n"),
+            Some((name, false)) => {
+                format!("no generations of {name} yet: `ecdeck backup {name}` takes one when it is equivalent\n")
+            }
+        };
     }
     let mut table = Table::new(&[
         ("volume", Lean::Left),

@@ -1,9 +1,10 @@
 //! JSON as it is printed: one object a document, every non-printing character escaped.
 
+use super::out::{self, Reader};
 use super::trouble::Trouble;
 use crate::model::untrusted::is_unsafe;
 use serde::Serialize;
-use serde_json::ser::{Formatter, PrettyFormatter};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use std::io::{self, Write};
 
 /// Grows when a document changes in a way that a script could stumble over.
@@ -20,12 +21,12 @@ struct Document<'a, T: Serialize> {
 
 /// Prints a document over several lines.
 pub fn print<T: Serialize>(demo: bool, body: &T) -> Result<(), Trouble> {
-    write_out(&render(demo, body, Safe(PrettyFormatter::new()))?)
+    out::write(&render(demo, body, Safe(PrettyFormatter::new()))?).map(|_| ())
 }
 
 /// Prints a document as one line, where several follow each other.
-pub fn print_line<T: Serialize>(demo: bool, body: &T) -> Result<(), Trouble> {
-    write_out(&render(demo, body, Safe(serde_json::ser::CompactFormatter))?)
+pub fn print_line<T: Serialize>(demo: bool, body: &T) -> Result<Reader, Trouble> {
+    out::write(&render(demo, body, Safe(CompactFormatter))?)
 }
 
 fn render<T: Serialize, F: Formatter>(demo: bool, body: &T, formatter: F) -> Result<Vec<u8>, Trouble> {
@@ -37,17 +38,6 @@ fn render<T: Serialize, F: Formatter>(demo: bool, body: &T, formatter: F) -> Res
         .map_err(|error| Trouble::failed(format!("the document could not be made: {error}")))?;
     out.push(b'\n');
     Ok(out)
-}
-
-/// Writes to standard output; a reader that went away is no failure of ours.
-pub fn write_out(bytes: &[u8]) -> Result<(), Trouble> {
-    let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Trouble::failed(format!("standard output cannot be written: {error}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// A formatter that also escapes what a terminal would act on: C1, bidirectional and zero-width characters.
@@ -98,7 +88,7 @@ mod tests {
         struct Body<'a> {
             name: &'a str,
         }
-        String::from_utf8(render(true, &Body { name }, Safe(serde_json::ser::CompactFormatter)).unwrap()).unwrap()
+        String::from_utf8(render(true, &Body { name }, Safe(CompactFormatter)).unwrap()).unwrap()
     }
 
     #[test]

@@ -7,7 +7,10 @@ use crate::engine::protocol::{Answer, Ask};
 use crate::model::check::Check;
 use crate::model::codes::Code;
 use crate::model::event::ChainHead;
+use crate::model::identity::Name;
 use crate::model::snapshot::{Reach, Snapshot};
+use crate::model::untrusted::Untrusted;
+use crate::process::life;
 use crate::process::paths::Home;
 use std::future::Future;
 use std::pin::Pin;
@@ -26,6 +29,16 @@ const FIRST_READING: Duration = Duration::from_secs(5);
 pub enum Need {
     Reading,
     Changing,
+}
+
+/// An array of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfiguredArray {
+    pub name: Name,
+    /// `embedded`, `ccm`.
+    pub driver: &'static str,
+    /// It is one of the arrays of this home's own process.
+    pub at_home: bool,
 }
 
 /// Opens the line to the site's engine, and starts the engine if need be.
@@ -49,6 +62,15 @@ pub trait House: Send + Sync {
 
     /// Adds an array to the configuration.
     fn add_array<'a>(&'a self, asked: &'a Add) -> Pending<'a, Result<Exit, Trouble>>;
+
+    /// The arrays that the configuration of the site has, where there is one.
+    fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, Trouble>;
+
+    /// The pid of the site's engine, where one runs.
+    fn engine_pid(&self) -> Option<u32>;
+
+    /// The words that chose the site, as they were typed.
+    fn site_words(&self) -> Vec<String>;
 
     /// Whether documents are marked as the demonstration's.
     fn is_demo(&self) -> bool;
@@ -77,8 +99,13 @@ pub struct EngineLine {
 
 impl EngineLine {
     pub async fn open(home: Home, start: Start) -> Result<Self, Trouble> {
-        let client = Client::connect(&home, &start).await.map_err(|error| not_open(&error))?;
+        let client = Client::connect(&home, &start).await.map_err(|error| not_open(&error, &home))?;
         Ok(Self { home, start, client, snapshots: None })
+    }
+
+    /// The digest of the configuration that the engine was started with.
+    pub fn configuration(&self) -> Option<&str> {
+        self.client.configuration()
     }
 
     async fn reopen(&mut self) -> Result<(), Trouble> {
@@ -89,12 +116,12 @@ impl EngineLine {
                     (self.client, self.snapshots) = (client, None);
                     return Ok(());
                 }
-                Err(ClientError::Mismatch(text)) => return Err(not_open(&ClientError::Mismatch(text))),
+                Err(ClientError::Mismatch(text)) => return Err(not_open(&ClientError::Mismatch(text), &self.home)),
                 Err(error) => last = error,
             }
             tokio::time::sleep(REOPEN_PAUSE).await;
         }
-        Err(not_open(&last))
+        Err(not_open(&last, &self.home))
     }
 
     async fn ask_again_when_lost(&mut self, ask: Ask) -> Result<Answer, Trouble> {
@@ -144,26 +171,35 @@ impl Channel for EngineLine {
     }
 }
 
-fn not_open(error: &ClientError) -> Trouble {
+fn not_open(error: &ClientError, home: &Home) -> Trouble {
     match error {
         ClientError::Mismatch(text) => {
-            Trouble::coded(Code::ENGINE_MISMATCH, format!("{text} ({})", Code::ENGINE_MISMATCH))
+            let pid = life::pid_of(&home.engine()).map_or_else(String::new, |pid| format!("; its pid is {pid}"));
+            Trouble::coded(Code::ENGINE_MISMATCH, format!("{text}{pid} ({})", Code::ENGINE_MISMATCH))
         }
         other => Trouble::not_reachable(other.to_string()),
     }
 }
 
 /// The line, with the questions that verbs have.
-pub struct Link(Box<dyn Channel>);
+pub struct Link {
+    channel: Box<dyn Channel>,
+    site: Vec<String>,
+}
 
 impl Link {
-    pub fn new(channel: impl Channel + 'static) -> Self {
-        Self(Box::new(channel))
+    /// `site`: the words that chose it, to be repeated in command lines that are offered.
+    pub fn new(channel: impl Channel + 'static, site: Vec<String>) -> Self {
+        Self { channel: Box::new(channel), site }
+    }
+
+    pub fn site(&self) -> &[String] {
+        &self.site
     }
 
     /// Asks, and makes an engine that could not into a trouble.
     pub async fn ask(&mut self, ask: Ask) -> Result<Answer, Trouble> {
-        match self.0.ask(ask).await? {
+        match self.channel.ask(ask).await? {
             Answer::Failed { why, code: Some(code) } => Err(Trouble::coded(code, format!("{why} ({code})"))),
             Answer::Failed { why, code: None } => Err(Trouble::failed(why)),
             answer => Ok(answer),
@@ -171,7 +207,7 @@ impl Link {
     }
 
     pub async fn next_snapshot(&mut self) -> Result<Arc<Snapshot>, Trouble> {
-        self.0.next_snapshot().await
+        self.channel.next_snapshot().await
     }
 
     /// A snapshot after every array was asked anew, for its volumes too: somebody may just have made one.
@@ -209,8 +245,5 @@ fn is_waiting(snapshot: &Snapshot) -> bool {
 pub fn unexpected(answer: &Answer) -> Trouble {
     let json = serde_json::to_string(answer).unwrap_or_default();
     let short: String = json.chars().take(80).collect();
-    Trouble::failed(format!(
-        "the engine answered something else than was asked: {}",
-        crate::model::untrusted::Untrusted::new(short).escaped()
-    ))
+    Trouble::failed(format!("the engine answered something else than was asked: {}", Untrusted::new(short).escaped()))
 }

@@ -19,6 +19,7 @@ mod history;
 mod json;
 pub mod link;
 mod names;
+pub mod out;
 mod plan_text;
 mod policy;
 mod request_line;

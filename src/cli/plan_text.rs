@@ -1,20 +1,21 @@
 //! Plans and refusals for people: what happens, the exact commands, what is given up, what was refused and the ways on.
 
-use super::{request_line, times};
-use crate::engine::protocol::PlannedAnswer;
+use super::request_line::{self, Scene};
+use super::times;
+use crate::engine::protocol::{PlannedAnswer, StepCommand};
 use crate::model::plan::{PlanItem, Refusal, words};
-use crate::model::snapshot::{Ready, Snapshot};
+use crate::model::snapshot::Ready;
 use crate::model::untrusted::Untrusted;
 use std::fmt::Write;
 
 /// The whole plan. Ends with a newline.
-pub fn plan(planned: &PlannedAnswer, snapshot: &Snapshot) -> String {
+pub fn plan(planned: &PlannedAnswer, scene: Scene<'_>) -> String {
+    let snapshot = scene.snapshot;
     let mut out = String::new();
     let site = if snapshot.site.demo { ", demonstration site" } else { "" };
     let _ = writeln!(out, "Plan{site}:");
-    let no_commands = Vec::new();
     for (index, item) in planned.plan.items().iter().enumerate() {
-        item_lines(&mut out, item, planned.commands.get(index).unwrap_or(&no_commands), snapshot);
+        item_lines(&mut out, item, planned.commands.get(index).map_or(&[], Vec::as_slice), scene);
     }
     if let Some(confirmation) = planned.plan.confirmation() {
         let _ = writeln!(out, "  ! {}; wants --confirm {}", sentence(&confirmation.what), confirmation.name);
@@ -22,19 +23,20 @@ pub fn plan(planned: &PlannedAnswer, snapshot: &Snapshot) -> String {
     if !planned.plan.refused().is_empty() {
         let _ = writeln!(out, "Not done:");
         for refused in planned.plan.refused() {
-            let _ = writeln!(out, "  {}", refusal(refused, snapshot).replace('\n', "\n  "));
+            let _ = writeln!(out, "  {}", refusal(refused, scene).replace('\n', "\n  "));
         }
     }
     out
 }
 
-fn item_lines(out: &mut String, item: &PlanItem, commands: &[String], snapshot: &Snapshot) {
-    let _ = writeln!(out, "  {} {}", item.verb, snapshot.label(item.volume));
-    for step in &item.steps {
-        let _ = writeln!(out, "    - {}", words::step(step, snapshot));
-    }
-    for command in commands {
-        let _ = writeln!(out, "      $ {}", Untrusted::new(command.as_str()).escaped());
+/// Each step with the commands that do it below it.
+fn item_lines(out: &mut String, item: &PlanItem, commands: &[StepCommand], scene: Scene<'_>) {
+    let _ = writeln!(out, "  {} {}", item.verb, scene.snapshot.label(item.volume));
+    for (index, step) in item.steps.iter().enumerate() {
+        let _ = writeln!(out, "    - {}", words::step(step, scene.snapshot));
+        for command in commands.iter().filter(|command| command.step == index) {
+            let _ = writeln!(out, "      $ {}", escaped(&command.line));
+        }
     }
     for notice in &item.notices {
         let _ = writeln!(out, "    ! {} ({})", sentence(&notice.text), notice.code);
@@ -42,14 +44,11 @@ fn item_lines(out: &mut String, item: &PlanItem, commands: &[String], snapshot: 
 }
 
 /// Reason, near misses and remedies; lines after the first are indented.
-pub fn refusal(refusal: &Refusal, snapshot: &Snapshot) -> String {
-    let mut out = format!("{} ({})", sentence(&refusal.reason), refusal.code);
-    if let Some(code) = &refusal.array_code {
-        let _ = write!(out, ", {} on the array", Untrusted::new(code.as_str()).escaped());
-    }
+pub fn refusal(refusal: &Refusal, scene: Scene<'_>) -> String {
+    let in_its_tools = refusal.array_code.as_ref().map(|code| format!(", CCM: {}", escaped(code)));
+    let mut out = format!("{} ({}{})", sentence(&refusal.reason), refusal.code, in_its_tools.unwrap_or_default());
     if let Some(claim) = &refusal.held_by {
-        let since = times::second(claim.since);
-        let _ = write!(out, "; {} by {} has it since {since} ({})", claim.verb, claim.holder, claim.operation);
+        let _ = write!(out, ", since {}", times::second(claim.since));
     }
     match refusal.ready {
         Some(Ready::Between { latest, .. }) => {
@@ -59,16 +58,18 @@ pub fn refusal(refusal: &Refusal, snapshot: &Snapshot) -> String {
         Some(Ready::Now | Ready::Never) | None => {}
     }
     for near in &refusal.near_misses {
-        let _ = write!(out, "\n  not {}: {}", escaped(&near.name), sentence(&near.why));
+        let name = if near.why.contains(&near.name) { String::new() } else { format!("{}: ", escaped(&near.name)) };
+        let _ = write!(out, "\n  nearly: {name}{}", sentence(&near.why));
     }
     if refusal.near_misses_left_off > 0 {
         let _ = write!(out, "\n  and {} more", refusal.near_misses_left_off);
     }
     for remedy in &refusal.remedies {
         let warning = if remedy.destroys { ", gives data up" } else { "" };
-        let line = request_line::text(&remedy.request, snapshot)
-            .map_or_else(String::new, |line| format!(": {}", escaped(&line)));
-        let _ = write!(out, "\n  way on: {}{warning}{line}", escaped(&remedy.label));
+        let _ = write!(out, "\n  way on: {}{warning}", escaped(&remedy.label));
+        if let Some(line) = request_line::text(remedy, scene) {
+            let _ = write!(out, "\n    {}", escaped(&line));
+        }
     }
     out
 }

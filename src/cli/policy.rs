@@ -5,11 +5,13 @@ use super::change::{self, Then};
 use super::link::{House, Need};
 use super::table::{Lean, Table};
 use super::wait::Patience;
-use super::{Exit, Trouble, json, names};
+use super::{Exit, Trouble, json, names, out};
+use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::Policy;
 use crate::model::request::Action;
 use crate::model::snapshot::{Snapshot, TransactionVolumeView};
+use crate::model::units::count;
 use serde::Serialize;
 
 pub async fn run(verb: &PolicyVerb, house: &dyn House) -> Result<Exit, Trouble> {
@@ -47,7 +49,7 @@ fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, 
     let is_wanted = |view: &&TransactionVolumeView| wanted.is_empty() || wanted.contains(&view.volume.id);
     let views: Vec<&TransactionVolumeView> = snapshot.transaction_volumes.iter().filter(is_wanted).collect();
     if let Some(other) = wanted.iter().find(|id| snapshot.transaction_volume(**id).is_none()) {
-        let code = crate::model::codes::Code::NOT_A_TRANSACTION_VOLUME;
+        let code = Code::NOT_A_TRANSACTION_VOLUME;
         return Err(Trouble::coded(code, format!("{} is not a transaction volume ({code})", snapshot.label(*other))));
     }
     if as_json {
@@ -68,10 +70,16 @@ fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, 
     for view in views {
         let (of, every, mode) = view.volume.policy.map_or_else(
             || ("-".to_owned(), "-".to_owned(), "no policy".to_owned()),
-            |policy| (policy.generations.to_string(), format!("{} d", policy.interval_days), policy.mode.to_string()),
+            |policy| {
+                (
+                    policy.generations.to_string(),
+                    count(usize::from(policy.interval_days), "day", "days"),
+                    policy.mode.to_string(),
+                )
+            },
         );
         table.row([view.volume.name.to_string(), view.kept.to_string(), of, every, mode]);
     }
-    json::write_out(table.render().as_bytes())?;
+    out::print(&table.render())?;
     Ok(Exit::Done)
 }

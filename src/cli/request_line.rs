@@ -1,13 +1,22 @@
 //! A request as the command line that makes it: what remedies are offered as.
 
 use crate::model::identity::VolumeId;
+use crate::model::plan::{Remedy, plan};
 use crate::model::records::BackupMode;
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::snapshot::Snapshot;
 
+/// What command lines are written for: the site as it is, and the words that chose it.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    pub snapshot: &'a Snapshot,
+    /// `--demo` or `--config FILE` as they were typed: without them a copied line could act on another site.
+    pub site: &'a [String],
+}
+
 /// The words after `ecdeck`, without those that agree. `None` when no verb of the command line makes the request.
-pub fn words(request: &Request, snapshot: &Snapshot) -> Option<Vec<String>> {
-    let mut line = Line { words: Vec::new(), snapshot };
+pub fn words(request: &Request, scene: Scene<'_>) -> Option<Vec<String>> {
+    let mut line = Line { words: Vec::new(), snapshot: scene.snapshot };
     match &request.action {
         Action::Start { volumes, targets, .. } => {
             if !targets.is_empty() {
@@ -80,20 +89,34 @@ pub fn words(request: &Request, snapshot: &Snapshot) -> Option<Vec<String>> {
             line.say(&["history", "delete"]).volumes(&[*volume]).say(&["--version", &version.0.to_string()]);
         }
     }
+    line.words.extend_from_slice(scene.site);
     Some(line.words)
 }
 
-/// As one text for people.
-pub fn text(request: &Request, snapshot: &Snapshot) -> Option<String> {
-    let words = words(request, snapshot)?;
-    let quoted = words.iter().map(|word| {
-        if word.contains(|c: char| c.is_whitespace() || c == '\'' || c == '#') {
-            format!("'{word}'")
-        } else {
-            word.clone()
-        }
-    });
-    Some(format!("ecdeck {}", quoted.collect::<Vec<_>>().join(" ")))
+/// As one text for people, to be copied to a prompt. What destroys has the name in it that its plan wants confirmed; the plan
+/// is still shown and agreed to.
+pub fn text(remedy: &Remedy, scene: Scene<'_>) -> Option<String> {
+    let mut words = words(&remedy.request, scene)?;
+    if let Some(name) = wanted_name(remedy, scene.snapshot) {
+        words.extend(["--confirm".to_owned(), name]);
+    }
+    let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    Some(format!("ecdeck {}", quoted.join(" ")))
+}
+
+fn wanted_name(remedy: &Remedy, snapshot: &Snapshot) -> Option<String> {
+    let plan = plan(snapshot, &remedy.request).ok().filter(|_| remedy.destroys)?;
+    plan.confirmation().map(|confirmation| confirmation.name.clone())
+}
+
+/// As a shell reads it back: in single quotes where anything but plain letters is in it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 struct Line<'a> {
@@ -118,5 +141,18 @@ impl Line<'_> {
             self.words.extend(["--volume".to_owned(), self.snapshot.label(target)]);
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_as_a_shell_reads_them_back() {
+        assert_eq!(quoted("LAB1/0x21"), "LAB1/0x21");
+        assert_eq!(quoted("00EMUL##A1####/0x21"), "'00EMUL##A1####/0x21'");
+        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(quoted(""), "''");
     }
 }

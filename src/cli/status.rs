@@ -3,15 +3,20 @@
 use super::arguments::Status;
 use super::document::StatusDocument;
 use super::link::Link;
+use super::out::Reader;
 use super::table::{Lean, Table};
-use super::{Exit, Trouble, json, times};
+use super::{Exit, Trouble, json, out, times};
+use crate::model::identity::VolumeId;
+use crate::model::plan::pool_sizes;
+use crate::model::plan::words::place;
 use crate::model::snapshot::{
-    BackupState, BackupVolumeView, Due, Reach, Ready, SessionView, Snapshot, TransactionVolumeView,
+    BackupState, Due, Problem, Reach, Ready, SessionView, Snapshot, TransactionState, TransactionVolumeView,
 };
 use crate::model::units::{Blocks, Progress, iec};
 use crate::model::untrusted::Untrusted;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -21,7 +26,7 @@ pub async fn run(asked: &Status, link: &mut Link) -> Result<Exit, Trouble> {
         if asked.json {
             json::print(snapshot.site.demo, &StatusDocument::new(&snapshot))?;
         } else {
-            json::write_out(text(&snapshot).as_bytes())?;
+            out::print(&text(&snapshot))?;
         }
         return Ok(Exit::Done);
     };
@@ -35,20 +40,22 @@ async fn watch(link: &mut Link, first: &Snapshot, as_json: bool, every: Duration
     loop {
         let until = Instant::now() + every;
         tokio::select! {
-            newest = newest_at(link, until) => print_watched(&*newest?, as_json, &mut told)?,
+            newest = newest_at(link, until) => if print_watched(&*newest?, as_json, &mut told)? == Reader::Gone {
+                return Ok(Exit::Done);
+            },
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
         }
     }
 }
 
 /// The newest snapshot when the time has come.
-async fn newest_at(link: &mut Link, until: Instant) -> Result<std::sync::Arc<Snapshot>, Trouble> {
+async fn newest_at(link: &mut Link, until: Instant) -> Result<Arc<Snapshot>, Trouble> {
     tokio::time::sleep_until(until).await;
     link.snapshot().await
 }
 
 /// A document a line; or a line for every transaction volume that reads otherwise than before.
-fn print_watched(snapshot: &Snapshot, as_json: bool, told: &mut BTreeMap<String, String>) -> Result<(), Trouble> {
+fn print_watched(snapshot: &Snapshot, as_json: bool, told: &mut BTreeMap<String, String>) -> Result<Reader, Trouble> {
     if as_json {
         return json::print_line(snapshot.site.demo, &StatusDocument::new(snapshot));
     }
@@ -61,7 +68,7 @@ fn print_watched(snapshot: &Snapshot, as_json: bool, told: &mut BTreeMap<String,
             let _ = writeln!(out, "{}  {mark}{line}", times::second(snapshot.taken_at));
         }
     }
-    json::write_out(out.as_bytes())
+    out::print(&out)
 }
 
 /// Everything that a person at a prompt wants to know.
@@ -85,7 +92,7 @@ fn section(out: &mut String, title: &str, table: &Table) {
 
 fn head(out: &mut String, snapshot: &Snapshot) {
     let demo = if snapshot.site.demo { " (demonstration site)" } else { "" };
-    let site = Untrusted::new(snapshot.site.name.as_str()).escaped();
+    let site = escaped(&snapshot.site.name);
     let _ = writeln!(out, "{site}{demo}, {}", times::minute(snapshot.taken_at));
     for array in &snapshot.arrays {
         let reach = match &array.reach {
@@ -96,7 +103,7 @@ fn head(out: &mut String, snapshot: &Snapshot) {
             },
             Reach::Waiting => "not read yet".to_owned(),
             Reach::Unreachable { since, why } => {
-                format!("not reachable since {}: {}", times::minute(*since), why.escaped())
+                format!("does not answer since {}: {}", times::minute(*since), why.escaped())
             }
             Reach::IdentityChanged { found } => format!("another box answers here: {found}; all verbs stop"),
         };
@@ -106,7 +113,9 @@ fn head(out: &mut String, snapshot: &Snapshot) {
 
 fn transaction_volumes(snapshot: &Snapshot) -> String {
     if snapshot.transaction_volumes.is_empty() {
-        return "no transaction volumes: `ecdeck volume add --transaction VOLUME --name N`\n".to_owned();
+        return "no transaction volumes: `ecdeck volume list` shows what the arrays have, `ecdeck volume add --transaction VOLUME` \
+                registers one\n"
+            .to_owned();
     }
     let mut table = Table::new(&[
         ("volume", Lean::Left),
@@ -141,7 +150,7 @@ fn synchronization(view: &TransactionVolumeView, snapshot: &Snapshot) -> String 
     }
     let live = snapshot.sessions_of(view.volume.id).iter().find(|session| session.progress.is_some());
     if let Some(percent) = live.and_then(|session| session.progress).and_then(Progress::percent)
-        && view.state == crate::model::snapshot::TransactionState::Copying
+        && view.state == TransactionState::Copying
     {
         return format!("{word} {percent}");
     }
@@ -172,43 +181,65 @@ fn due(due: Due) -> String {
     }
 }
 
+/// What is wrong, once: a backup volume's trouble that its transaction volume has told of is the same session's.
 fn problems(out: &mut String, snapshot: &Snapshot) {
-    let of_volumes = snapshot.transaction_volumes.iter().map(|view| (view.volume.id, &view.problem));
-    let of_pool = snapshot.pool.iter().map(|view| (view.volume.id, &view.problem));
-    for (id, problem) in of_volumes.chain(of_pool) {
-        if let Some(problem) = problem {
-            let text = Untrusted::new(problem.text.trim_end_matches('.')).escaped();
-            let _ = writeln!(out, "! {}: {text} ({})", snapshot.label(id), problem.code);
+    let mut line = |id: VolumeId, with: Option<VolumeId>, problem: &Problem| {
+        let with = with.map_or_else(String::new, |target| format!(" with {}", place(target, snapshot)));
+        let text = escaped(problem.text.trim_end_matches('.'));
+        let _ = writeln!(out, "! {}{with}: {text} ({})", snapshot.label(id), problem.code);
+    };
+    let mut told = BTreeSet::new();
+    for view in &snapshot.transaction_volumes {
+        let Some(problem) = &view.problem else { continue };
+        let same = snapshot.pool.iter().find(|backup| {
+            backup.transaction_volume == Some(view.volume.id) && backup.problem.as_ref() == Some(problem)
+        });
+        let target = same.map(|backup| backup.volume.id);
+        told.extend(target);
+        line(view.volume.id, target, problem);
+    }
+    for view in snapshot.pool.iter().filter(|view| !told.contains(&view.volume.id)) {
+        if let Some(problem) = &view.problem {
+            line(view.volume.id, None, problem);
         }
     }
 }
 
-/// How many volumes of each size are in which state.
+/// The pool by size: every volume in one column, then what the policies need of this size and how many that is too many.
 fn pool(snapshot: &Snapshot) -> Table {
-    let mut by_size: BTreeMap<Blocks, [usize; 4]> = BTreeMap::new();
-    for view in &snapshot.pool {
-        by_size.entry(view.volume.blocks).or_default()[column(view)] += 1;
-    }
     let mut table = Table::new(&[
         ("size", Lean::Right),
         ("unused", Lean::Right),
         ("bound", Lean::Right),
-        ("generations", Lean::Right),
-        ("other", Lean::Right),
+        ("kept", Lean::Right),
+        ("live", Lean::Right),
+        ("trouble", Lean::Right),
+        ("foreign", Lean::Right),
+        ("need", Lean::Right),
+        ("missing", Lean::Right),
     ]);
-    for (blocks, counts) in by_size {
-        table.row([blocks.to_string()].into_iter().chain(counts.map(|count| count.to_string())));
+    for (blocks, size) in pool_sizes(snapshot) {
+        let count = |states: &[BackupState]| {
+            let of_size = snapshot.pool.iter().filter(|view| view.volume.blocks == blocks);
+            of_size.filter(|view| states.contains(&view.state)).count()
+        };
+        let counts = [
+            size.unused,
+            size.bound,
+            size.kept,
+            count(&[BackupState::Copying, BackupState::Equivalent]),
+            count(&[BackupState::Error, BackupState::Unverified]),
+            count(&[BackupState::Foreign]),
+            size.needed,
+        ];
+        let missing = if size.missing() == 0 { "-".to_owned() } else { format!("! {}", size.missing()) };
+        table.row([blocks.to_string()].into_iter().chain(counts.map(|count| count.to_string())).chain([missing]));
     }
     table
 }
 
-fn column(view: &BackupVolumeView) -> usize {
-    match view.state {
-        BackupState::Unused => 0,
-        BackupState::Bound => 1,
-        BackupState::Generation | BackupState::SuspendedGeneration => 2,
-        _ => 3,
-    }
+fn escaped(text: &str) -> String {
+    Untrusted::new(text).escaped()
 }
 
 fn copies(snapshot: &Snapshot) -> Table {
@@ -218,19 +249,18 @@ fn copies(snapshot: &Snapshot) -> Table {
         ("kind", Lean::Left),
         ("state", Lean::Left),
         ("done", Lean::Right),
-        ("left", Lean::Right),
+        ("to copy", Lean::Right),
         ("rate", Lean::Right),
     ]);
     for session in &snapshot.sessions {
-        let left = session.progress.map_or_else(|| "-".to_owned(), |progress| progress.left().to_string());
-        let differs = session.difference.map(|blocks| format!("{blocks} new"));
+        let amount = |blocks: Option<Blocks>| blocks.map_or_else(|| "-".to_owned(), |blocks| blocks.to_string());
         table.row([
             snapshot.label(session.pair.source),
-            snapshot.location(session.pair.target),
+            place(session.pair.target, snapshot),
             kind(session),
             session_state(session),
             session.progress.and_then(Progress::percent).map_or_else(|| "-".to_owned(), |percent| percent.to_string()),
-            differs.unwrap_or(left),
+            amount(session.difference.or(session.progress.map(Progress::left))),
             session.rate.map_or_else(|| "-".to_owned(), |rate| format!("{}/s", iec(rate))),
         ]);
     }
@@ -267,7 +297,7 @@ fn operations(snapshot: &Snapshot) -> Table {
             snapshot.label(operation.volume),
             operation.actor.to_string(),
             times::second(operation.started),
-            Untrusted::new(operation.step.as_str()).escaped(),
+            escaped(&operation.step),
         ]);
     }
     table

@@ -3,7 +3,8 @@
 use super::arguments::{CommandLine, Verb};
 use super::array_arguments::Add;
 use super::fake::{self, Fake};
-use super::link::{House, Link, Need, Pending};
+use super::link::{ConfiguredArray, House, Link, Need, Pending};
+use super::request_line::Scene;
 use super::{Exit, Trouble, dispatch};
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::check::Check;
@@ -13,7 +14,7 @@ use crate::model::plan::plan;
 use crate::model::records::OperationEnd;
 use crate::model::request::{Action, Request};
 use crate::process::paths::Home;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 impl House for Fake {
     fn open(&self, _need: Need) -> Pending<'_, Result<Link, Trouble>> {
@@ -42,6 +43,18 @@ impl House for Fake {
 
     fn add_array<'a>(&'a self, _asked: &'a Add) -> Pending<'a, Result<Exit, Trouble>> {
         Box::pin(async { Err(Trouble::usage("there are no arrays here")) })
+    }
+
+    fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, Trouble> {
+        Ok(Vec::new())
+    }
+
+    fn engine_pid(&self) -> Option<u32> {
+        None
+    }
+
+    fn site_words(&self) -> Vec<String> {
+        vec!["--demo".to_owned()]
     }
 
     fn is_demo(&self) -> bool {
@@ -158,6 +171,7 @@ async fn reading_verbs_print_the_demonstration_site() {
 #[test]
 fn every_remedy_of_a_full_pool_is_a_command_line() {
     let snapshot = fake::snapshot();
+    let scene = Scene { snapshot: &snapshot, site: &[] };
     let volume = snapshot.find("demo-dev").unwrap();
     let all = snapshot.transaction_volumes.iter().map(|view| view.volume.id);
     for id in all.chain([volume]) {
@@ -168,10 +182,95 @@ fn every_remedy_of_a_full_pool_is_a_command_line() {
         ] {
             let Err(refusal) = plan(&snapshot, &Request::new(action)) else { continue };
             for remedy in &refusal.remedies {
-                let words = super::request_line::words(&remedy.request, &snapshot).expect("a verb makes it");
+                let words = super::request_line::words(&remedy.request, scene).expect("a verb makes it");
                 let line = CommandLine::try_parse_from(std::iter::once("ecdeck".to_owned()).chain(words.clone()));
                 assert!(line.is_ok(), "{words:?}");
             }
         }
     }
+}
+
+/// What a person puts in the place of a word in capitals, or of what the program fills in.
+fn filled_in(word: &str) -> &str {
+    match word {
+        "TV" | "NAME" | "SITE" | "{name}" => "t1",
+        "BV" | "VOLUME" => "A1/0x21",
+        "ARRAY" => "A1",
+        "HOST" => "host",
+        "N" | "DAYS" | "SECONDS" => "1",
+        "suspend|dissolve" => "suspend",
+        "FILE" => "config.toml",
+        "COMMAND" => "status",
+        "TEXT" => "why",
+        "CODE" | "{code}" => "ecd-1301",
+        made if made.starts_with('{') => "A1",
+        word => word,
+    }
+}
+
+/// Every command between backticks of a text or a source, on one line. Comments name verbs, not commands.
+fn commands_in(text: &str) -> Vec<String> {
+    let mut joined = String::new();
+    for line in text.lines().map(str::trim_start).filter(|line| !line.starts_with("//")) {
+        match joined.strip_suffix('\\') {
+            Some(begun) => joined.truncate(begun.len()),
+            None => joined.push('\n'),
+        }
+        joined.push_str(line);
+    }
+    let spans = joined.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    spans.filter(|span| span.starts_with("ecdeck ")).map(str::to_owned).collect()
+}
+
+fn cannot_be_typed(command: &str) -> Option<String> {
+    let words = command.split_whitespace().map(filled_in);
+    match CommandLine::try_parse_from(words) {
+        Err(error) if error.use_stderr() => Some(format!("`{command}`: {error}")),
+        _ => None,
+    }
+}
+
+/// Whether these are the words of a verb and nothing else: its name, not a line to be typed.
+fn is_a_verbs_name(command: &str) -> bool {
+    let mut at = CommandLine::command();
+    command.split_whitespace().skip(1).all(|word| {
+        let below = at.find_subcommand(word).cloned();
+        below.is_some_and(|verb| {
+            at = verb;
+            true
+        })
+    })
+}
+
+#[test]
+fn every_command_that_a_text_names_can_be_typed() {
+    let mut files = vec![std::path::PathBuf::from("README.md"), "config.example.toml".into(), "src".into()];
+    let (mut found, mut wrong) = (0, Vec::new());
+    while let Some(path) = files.pop() {
+        let whole = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&path);
+        if whole.is_dir() {
+            files.extend(std::fs::read_dir(&whole).unwrap().map(|entry| path.join(entry.unwrap().file_name())));
+            continue;
+        }
+        let Ok(text) = std::fs::read_to_string(&whole) else { continue };
+        for command in commands_in(&text) {
+            found += 1;
+            let why = cannot_be_typed(&command).filter(|_| !is_a_verbs_name(&command));
+            wrong.extend(why.map(|why| format!("{}: {why}", path.display())));
+        }
+    }
+    assert!(found > 50, "only {found} commands were found: they are no longer looked for in the right way");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_to_do_about_a_code_names_whole_commands() {
+    for row in crate::model::codes::TABLE {
+        let spans = row.remedy.split('`').skip(1).step_by(2);
+        for span in spans {
+            assert!(span.starts_with("ecdeck "), "{}: `{span}` is no command", row.code);
+            assert_eq!(cannot_be_typed(span), None, "{}", row.code);
+        }
+    }
+    assert!(cannot_be_typed("ecdeck snapshot TV").is_some() && cannot_be_typed("ecdeck reconcile").is_some());
 }

@@ -2,10 +2,10 @@
 
 use super::document::RefusalDocument;
 use super::exit::Exit;
-use super::json;
+use super::request_line::Scene;
+use super::{json, out};
 use crate::model::codes::Code;
 use crate::model::plan::Refusal;
-use crate::model::snapshot::Snapshot;
 use serde::Serialize;
 
 /// An end that is not the wanted one.
@@ -41,14 +41,14 @@ impl Trouble {
     }
 
     /// Nothing of a request runs.
-    pub fn refused(refusal: &Refusal, snapshot: &Snapshot) -> Self {
+    pub fn refused(refusal: &Refusal, scene: Scene<'_>) -> Self {
         let all = || std::iter::once(refusal).chain(&refusal.also);
-        let texts: Vec<String> = all().map(|one| super::plan_text::refusal(one, snapshot)).collect();
+        let texts: Vec<String> = all().map(|one| super::plan_text::refusal(one, scene)).collect();
         Self {
             exit: Exit::together(all().map(|one| Exit::of_code(one.code))),
             code: Some(refusal.code),
             text: texts.join("\n"),
-            refusal: Some(Box::new(RefusalDocument::new(refusal, snapshot))),
+            refusal: Some(Box::new(RefusalDocument::new(refusal, scene))),
         }
     }
 
@@ -65,14 +65,22 @@ impl Trouble {
             let _ = json::print(demo, &ErrorDocument { error, exit: self.exit as u8 });
             return;
         }
-        eprintln!("ecdeck: {}", self.text);
+        out::say(&format!("ecdeck: {}", self.text));
         let already_told = self.refusal.as_ref().is_some_and(|refusal| refusal.has_remedies());
         if let Some(row) = self.code.and_then(Code::explain).filter(|_| !already_told) {
-            eprintln!("  {}", row.remedy);
+            out::say(&format!("  {}", named(row.remedy, self.refusal.as_deref())));
         }
         if let Some(code) = self.code {
-            eprintln!("  `ecdeck explain {code}` tells more.");
+            out::say(&format!("  `ecdeck explain {code}` tells more."));
         }
+    }
+}
+
+/// The table's remedy with the volume's name where the table has TV.
+fn named(remedy: &str, refusal: Option<&RefusalDocument>) -> String {
+    match refusal.and_then(RefusalDocument::name) {
+        Some(name) => remedy.replace(" TV", &format!(" {name}")),
+        None => remedy.to_owned(),
     }
 }
 

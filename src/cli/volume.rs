@@ -6,9 +6,9 @@ use super::document::{self, BackupVolumeEntry, TransactionVolumeEntry, Unregiste
 use super::link::{House, Link, Need};
 use super::table::{Lean, Table};
 use super::wait::Patience;
-use super::{Exit, Trouble, json, names};
+use super::{Exit, Trouble, json, names, out};
 use crate::model::request::{Action, VolumeRole};
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{BackupVolumeView, Snapshot};
 use serde::Serialize;
 
 pub async fn run(verb: &VolumeVerb, house: &dyn House) -> Result<Exit, Trouble> {
@@ -19,9 +19,6 @@ pub async fn run(verb: &VolumeVerb, house: &dyn House) -> Result<Exit, Trouble> 
         }
         VolumeVerb::Add { transaction, volume, name, change, .. } => {
             let role = if *transaction { VolumeRole::Transaction } else { VolumeRole::Backup };
-            if role == VolumeRole::Transaction && name.is_none() {
-                return Err(Trouble::usage("a transaction volume needs a name: give --name N"));
-            }
             let mut link = house.open(Need::Changing).await?;
             let volume = match names::volume(&*link.snapshot().await?, volume) {
                 Ok(volume) => volume,
@@ -59,6 +56,15 @@ fn list_json(snapshot: &Snapshot) -> Result<Exit, Trouble> {
     Ok(Exit::Done)
 }
 
+/// What a backup volume is used for, and by whom.
+fn use_of(view: &BackupVolumeView, snapshot: &Snapshot) -> String {
+    let Some(owner) = view.transaction_volume.map(|id| snapshot.label(id)) else { return view.state.to_string() };
+    match view.generation {
+        Some(version) => format!("{}, {version} of {owner}", view.state),
+        None => format!("{}, {owner}", view.state),
+    }
+}
+
 fn list_text(snapshot: &Snapshot) -> Result<Exit, Trouble> {
     let mut table = Table::new(&[
         ("volume", Lean::Left),
@@ -84,7 +90,7 @@ fn list_text(snapshot: &Snapshot) -> Result<Exit, Trouble> {
         let volume = &view.volume;
         let name = volume.name.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         let (size, blocks) = (volume.blocks.to_string(), volume.blocks.0.to_string());
-        table.row([snapshot.location(volume.id), "backup".into(), size, blocks, view.state.to_string(), name]);
+        table.row([snapshot.location(volume.id), "backup".into(), size, blocks, use_of(view, snapshot), name]);
     }
     for volume in &snapshot.unregistered {
         let (size, blocks) = (volume.blocks.to_string(), volume.blocks.0.to_string());
@@ -97,6 +103,6 @@ fn list_text(snapshot: &Snapshot) -> Result<Exit, Trouble> {
             volume.label.escaped(),
         ]);
     }
-    json::write_out(table.render().as_bytes())?;
+    out::print(&table.render())?;
     Ok(Exit::Done)
 }

@@ -2,14 +2,15 @@
 
 use super::document::pair_text;
 use super::link::Link;
-use super::{Exit, Trouble, times};
+use super::{Exit, Trouble, out, times};
 use crate::model::identity::VolumeId;
-use crate::model::session::{Pair, Status};
+use crate::model::session::{Pair, Phase, Status};
 use crate::model::snapshot::{Ready, SessionView, Snapshot, TransactionState};
-use crate::model::units::Timestamp;
+use crate::model::units::{Progress, Timestamp};
 use std::future::Future;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 /// What waiting came to.
@@ -39,11 +40,14 @@ impl Patience {
                 None => std::future::pending().await,
             }
         };
+        // Heard from here on, so before anybody is told that we wait.
+        let heard = signal(SignalKind::interrupt());
+        let mut interrupts = heard.map_err(|error| Trouble::failed(format!("signals cannot be heard: {error}")))?;
         tokio::select! {
             biased;
             came = awaited => came.map(Waited::Came),
             () = limit => Ok(Waited::TimeLimit),
-            _ = tokio::signal::ctrl_c() => Ok(Waited::Detached),
+            _ = interrupts.recv() => Ok(Waited::Detached),
         }
     }
 }
@@ -64,6 +68,7 @@ pub async fn until_equivalent(
     since: Timestamp,
     mut progress: ProgressLine,
 ) -> Result<Vec<NeverEquivalent>, Trouble> {
+    progress.begin();
     loop {
         let snapshot = link.next_snapshot().await?;
         let mut stopped = Vec::new();
@@ -111,7 +116,7 @@ fn towards(snapshot: &Snapshot, pair: &Pair, since: Timestamp) -> Towards {
 }
 
 fn is_equivalent(session: &SessionView) -> bool {
-    session.status == Status::Active && session.phase == crate::model::session::Phase::Equivalent
+    session.status == Status::Active && session.phase == Phase::Equivalent
 }
 
 /// The volumes whose live session is on its way to equivalence.
@@ -134,15 +139,22 @@ fn is_live(session: &SessionView) -> bool {
     session.ours && matches!(session.status, Status::Reserved | Status::Active | Status::Halted)
 }
 
-/// One line on standard error that is written over, where that is a terminal.
+/// One line on standard error: written over where that is a terminal, said once where it is not.
 pub struct ProgressLine {
     on: bool,
+    quiet: bool,
     shown: String,
 }
 
 impl ProgressLine {
     pub fn new(json: bool) -> Self {
-        Self { on: !json && std::io::stderr().is_terminal(), shown: String::new() }
+        Self { on: !json && std::io::stderr().is_terminal(), quiet: json, shown: String::new() }
+    }
+
+    fn begin(&self) {
+        if !self.on && !self.quiet {
+            out::say("waiting for equivalence; Ctrl-C leaves the waiting, not the copy");
+        }
     }
 
     fn show(&mut self, snapshot: &Snapshot, pairs: &[Pair]) {
@@ -164,7 +176,7 @@ impl ProgressLine {
 /// The slowest copy, and when it will be ready.
 fn progress_text(snapshot: &Snapshot, pairs: &[Pair]) -> String {
     let moving = pairs.iter().filter_map(|pair| snapshot.session(pair)).filter(|session| !is_equivalent(session));
-    let share = |session: &&SessionView| session.progress.and_then(crate::model::units::Progress::percent);
+    let share = |session: &&SessionView| session.progress.and_then(Progress::percent);
     let Some(slowest) = moving.min_by_key(share) else { return "waiting".to_owned() };
     let percent = share(&slowest).map_or_else(String::new, |percent| format!(" {percent}"));
     let ready = match slowest.ready {

@@ -210,6 +210,13 @@ impl Config {
         file::read(text).map_err(|fault| fault.in_file(file, text))
     }
 
+    /// What an engine was made of, in short: another digest means that a running engine has to be ended to be up to date. How
+    /// the console looks is none of its business.
+    pub fn engine_digest(&self) -> String {
+        let of_engine = Self { console: Console::default(), ..self.clone() };
+        blake3::hash(format!("{of_engine:?}").as_bytes()).to_hex().to_string()
+    }
+
     /// The modes of a remote copy from one array to another.
     pub fn rec_modes(&self, from: &Name, to: &Name) -> RecModes {
         self.rec.get(&(from.clone(), to.clone())).copied().unwrap_or_default()

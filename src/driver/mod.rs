@@ -18,6 +18,13 @@ use std::time::Duration;
 /// A future that a driver returns: boxed, so that the trait is object-safe.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+impl DriverError {
+    /// The sentence without the array's name, for places that name it themselves.
+    pub fn about_it(&self) -> String {
+        format!("{}: {}", self.what, self.detail.escaped())
+    }
+}
+
 /// A question that got no usable answer. Questions change nothing, so they may be asked again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("array {array}: {what}: {}", detail.escaped())]
@@ -52,4 +59,9 @@ pub trait Driver: Send + Sync {
 
     /// The exact commands that `execute` would send, for the plan that people read.
     fn describe(&self, command: &Command) -> Vec<String>;
+
+    /// Whether the array is driven by the tools whose message ids refusals carry (`ccm4012`).
+    fn gives_message_ids(&self) -> bool {
+        false
+    }
 }

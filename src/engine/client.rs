@@ -66,6 +66,8 @@ struct Line {
     next_number: AtomicU64,
     snapshots: Snapshots,
     lost: watch::Receiver<Option<ClientError>>,
+    /// What the engine said of its configuration.
+    configuration: Option<String>,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -117,12 +119,12 @@ impl Client {
         let mut reader = FrameReader::new(reader);
         let ours = hello();
         let greeting = greet(&mut reader, &mut writer, &ours, REMEDY);
-        match tokio::time::timeout(LONGEST_GREETING, greeting).await {
-            Ok(Ok(())) => {}
+        let theirs = match tokio::time::timeout(LONGEST_GREETING, greeting).await {
+            Ok(Ok(theirs)) => theirs,
             Ok(Err(FrameError::Mismatch(mismatch))) => return Err(ClientError::Mismatch(mismatch.to_string())),
             Ok(Err(error)) => return Err(ClientError::Lost(error.to_string())),
             Err(_) => return Err(ClientError::Lost("it does not greet".to_owned())),
-        }
+        };
         let (frames, outgoing) = mpsc::channel(MOST_WAITING);
         let waiting = Arc::new(Waiting::default());
         let (told, lost) = watch::channel(None);
@@ -132,6 +134,7 @@ impl Client {
             next_number: AtomicU64::new(1),
             snapshots: snapshots.subscribe(),
             lost,
+            configuration: theirs.configuration,
             tasks: [
                 tokio::spawn(write(writer, outgoing)),
                 tokio::spawn(async move {
@@ -143,6 +146,11 @@ impl Client {
             ],
         };
         Ok(Self { line: Arc::new(line) })
+    }
+
+    /// The digest of the configuration that the engine serves, where it tells.
+    pub fn configuration(&self) -> Option<&str> {
+        self.line.configuration.as_deref()
     }
 
     /// Asks, and waits for the answer. Dropping the future forgets the answer, not the question.

@@ -185,7 +185,7 @@ impl Poller {
         let task = tokio::spawn(async move { ask(&*driver).await });
         match tokio::time::timeout(LONGEST_CALL, task).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(error))) => Err(error.to_string()),
+            Ok(Ok(Err(error))) => Err(error.about_it()),
             Ok(Err(error)) => Err(format!("the driver failed: {error}")),
             Err(_) => Err(format!("no answer within {} s", LONGEST_CALL.as_secs())),
         }

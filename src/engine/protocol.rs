@@ -13,14 +13,14 @@ use crate::process::frames::Hello;
 use serde::{Deserialize, Serialize};
 
 /// Grows with every change of what is on the wire that an older program would misread.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// What a person does about an engine that does not understand.
 pub const REMEDY: &str = "end the engine (SIGTERM, or `systemctl restart ecdeck`) and repeat: it goes on where it was";
 
 /// The greeting of both ends.
 pub fn hello() -> Hello {
-    Hello { program: "ecdeck-engine".to_owned(), protocol: PROTOCOL, format: FORMAT }
+    Hello { program: "ecdeck-engine".to_owned(), protocol: PROTOCOL, format: FORMAT, configuration: None }
 }
 
 /// Client to engine. Answers carry the number of the question.
@@ -53,6 +53,7 @@ pub enum Ask {
     Wait {
         operations: Vec<OperationId>,
     },
+    /// The generations of a transaction volume, those on a backup volume, or all.
     History {
         volume: Option<VolumeId>,
         most: u32,
@@ -131,12 +132,19 @@ pub enum Answer {
     },
 }
 
+/// A command as its driver describes it, and the step of the item that it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepCommand {
+    pub step: usize,
+    pub line: String,
+}
+
 /// A plan with the exact commands that its items would send, as the drivers describe them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlannedAnswer {
     pub plan: Plan,
-    /// One list an item.
-    pub commands: Vec<Vec<String>>,
+    /// One list an item, in the order of its steps.
+    pub commands: Vec<Vec<StepCommand>>,
     /// The snapshot that it was planned on.
     pub sequence: u64,
 }

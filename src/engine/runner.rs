@@ -5,10 +5,10 @@ use super::core::Core;
 use super::ledger::Ledger;
 use super::operation::{
     Admission, Commit, DeliberateBugs, Input, Limits, NotKept, Operation, Output, World, admit, boxes_to_read,
-    close_all, commands, opening,
+    close_all, commands_of_steps, opening,
 };
 use super::poller::Reader;
-use super::protocol::{Answer, PlannedAnswer};
+use super::protocol::{Answer, PlannedAnswer, StepCommand};
 use super::roles::Roles;
 use crate::catalog::CatalogueError;
 use crate::model::actor::Actor;
@@ -54,18 +54,44 @@ impl Runner {
         let snapshot = self.core.look();
         match plan(&snapshot, request) {
             Ok(plan) => Answer::Planned(self.planned(plan, snapshot.sequence)),
-            Err(refusal) => declined(request, refusal),
+            Err(refusal) => self.heard(declined(request, refusal)),
         }
     }
 
-    fn planned(&self, plan: Plan, sequence: u64) -> PlannedAnswer {
-        let describe = |(box_id, command): (BoxId, Command)| match self.core.driver(box_id) {
-            Some((_, driver)) => driver.describe(&command),
-            None => Vec::new(),
+    fn planned(&self, mut plan: Plan, sequence: u64) -> PlannedAnswer {
+        let describe = |(step, box_id, command): (usize, BoxId, Command)| {
+            let lines = self.core.driver(box_id).map(|(_, driver)| driver.describe(&command)).unwrap_or_default();
+            lines.into_iter().map(move |line| StepCommand { step, line })
         };
-        let commands =
-            plan.items().iter().map(|item| commands(item).into_iter().flat_map(describe).collect()).collect();
+        let commands = plan.items().iter().map(|item| commands_of_steps(item).flat_map(describe).collect()).collect();
+        for refusal in plan.refused_mut() {
+            self.in_its_tools_words(refusal);
+        }
         PlannedAnswer { plan, commands, sequence }
+    }
+
+    /// An answer as it is told: with the message ids of an array's tools only where the array is driven by these tools.
+    fn heard(&self, mut answer: Answer) -> Answer {
+        match &mut answer {
+            Answer::Refused { refusal } => self.in_its_tools_words(refusal),
+            Answer::Running { refused, .. } | Answer::AlreadySo { refused } => {
+                for refusal in refused {
+                    self.in_its_tools_words(refusal);
+                }
+            }
+            _ => {}
+        }
+        answer
+    }
+
+    fn in_its_tools_words(&self, refusal: &mut Refusal) {
+        let driver = refusal.volume.and_then(|volume| self.core.driver(volume.box_id));
+        if !driver.is_some_and(|(_, driver)| driver.gives_message_ids()) {
+            refusal.array_code = None;
+        }
+        for also in &mut refusal.also {
+            self.in_its_tools_words(also);
+        }
     }
 
     /// Runs what was agreed to, and nothing else.
@@ -76,11 +102,11 @@ impl Runner {
                 for open in operations {
                     self.spawn(open.clone(), Operation::new(open, self.limits, DeliberateBugs::default()));
                 }
-                Answer::Running { operations: ids, refused }
+                self.heard(Answer::Running { operations: ids, refused })
             }
             Err(answer) => {
                 self.note(&request, &answer, actor).await;
-                answer
+                self.heard(answer)
             }
         }
     }

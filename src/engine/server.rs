@@ -5,12 +5,13 @@ use super::ledger::Ledger;
 use super::protocol::{Answer, Ask, Message, Question, REMEDY, hello};
 use super::roles::Roles;
 use super::runner::Runner;
-use crate::catalog::{CatalogueError, EventRange, HistoryQuery};
+use crate::catalog::{CatalogueError, EventRange, Generations, HistoryQuery};
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
+use crate::model::identity::VolumeId;
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot_change::SnapshotChange;
-use crate::process::frames::{FrameError, FrameReader, encode, greet};
+use crate::process::frames::{FrameError, FrameReader, Hello, encode, greet};
 use crate::process::peer;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,11 +42,13 @@ pub struct Server {
     roles: Arc<Roles>,
     clients: Arc<AtomicUsize>,
     encoded: Arc<Encoded>,
+    configuration: Option<String>,
 }
 
 impl Server {
-    pub fn new(core: Arc<Core>, ledger: Ledger, runner: Runner, roles: Roles) -> Self {
-        Self { core, ledger, runner, roles: Arc::new(roles), clients: Arc::default(), encoded: Arc::default() }
+    pub fn new(core: Arc<Core>, ledger: Ledger, runner: Runner, roles: Roles, configuration: Option<String>) -> Self {
+        let (clients, encoded) = (Arc::default(), Arc::default());
+        Self { core, ledger, runner, roles: Arc::new(roles), clients, encoded, configuration }
     }
 
     /// Lines that are open now.
@@ -80,7 +83,7 @@ impl Server {
         let actor = peer::of(&stream)?;
         let (reader, mut writer) = stream.into_split();
         let mut reader = FrameReader::new(reader);
-        let ours = hello();
+        let ours = Hello { configuration: self.configuration.clone(), ..hello() };
         let greeting = greet(&mut reader, &mut writer, &ours, REMEDY);
         tokio::time::timeout(LONGEST_GREETING, greeting).await.map_err(|_| FrameError::Closed)??;
         let (watching, watched) = watch::channel(0);
@@ -112,6 +115,16 @@ impl Server {
         Ok(())
     }
 
+    /// What is asked of one volume's history: the generations on it where it is a backup volume, else those of it.
+    fn generations(&self, volume: Option<VolumeId>) -> Generations {
+        let is_backup = |id: &VolumeId| self.core.with_records(|records| records.backup_volumes.contains_key(id));
+        match volume {
+            None => Generations::All,
+            Some(id) if is_backup(&id) => Generations::OnBackupVolume(id),
+            Some(id) => Generations::OfTransactionVolume(id),
+        }
+    }
+
     async fn answer(&self, ask: Ask, actor: &Actor) -> Answer {
         if !self.roles.admits(actor) {
             let why = format!("{actor} has no role on this site: ask an administrator for one");
@@ -131,7 +144,7 @@ impl Server {
             }
             Ask::Wait { operations } => self.runner.wait(&operations).await,
             Ask::History { volume, most } => {
-                let query = HistoryQuery { transaction_volume: volume, most: most.min(MOST_ROWS) };
+                let query = HistoryQuery { of: self.generations(volume), most: most.min(MOST_ROWS) };
                 or_why(catalogue.history(query).await, |generations| Answer::History { generations })
             }
             Ask::Events { most } => {

@@ -27,6 +27,8 @@ pub struct Settings {
     pub arrays: Vec<ConfiguredArray>,
     pub roles: Roles,
     pub limits: Limits,
+    /// A digest of the configuration that all this comes from: clients are told, and see whether it has changed since.
+    pub configuration: Option<String>,
 }
 
 /// A running engine. Dropping it without [`Engine::end`] is a crash, as far as the catalogue can tell.
@@ -45,7 +47,7 @@ impl Engine {
         let recent = catalogue.events(EventRange::Newest(RECALLED_EVENTS)).await?;
         let newest = recent.last().map_or(0, |event| event.sequence);
         let open: Vec<_> = records.operations.values().cloned().collect();
-        let Settings { site, arrays, roles, limits } = settings;
+        let Settings { site, arrays, roles, limits, configuration } = settings;
         let interval = Duration::from_millis(u64::from(site.poll_millis));
         let core = Core::new(site, records, arrays, &recent);
         let ledger = Ledger::new(catalogue, Arc::clone(&core), newest);
@@ -59,7 +61,7 @@ impl Engine {
         }
         let notices = Notices::recall(&recent);
         let tasks = vec![tokio::spawn(publisher::run(Arc::clone(&core), ledger.clone(), notices))];
-        let server = Server::new(Arc::clone(&core), ledger.clone(), runner.clone(), roles);
+        let server = Server::new(Arc::clone(&core), ledger.clone(), runner.clone(), roles, configuration);
         Ok(Self { core, ledger, runner, server, tasks })
     }
 

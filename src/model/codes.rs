@@ -92,7 +92,7 @@ codes! {
         "Give --confirm with the name that the plan prints.";
     1101 UNKNOWN_VOLUME: "no such volume",
         "The name is not registered here, and no array reports a volume of that identity.",
-        "`ecdeck volume list` shows the registered ones, `ecdeck array volumes` all of them.";
+        "`ecdeck volume list` shows the registered ones and those that could be.";
     1102 NO_POLICY: "no policy is set",
         "A backup needs to know how many generations to keep.",
         "`ecdeck policy set TV --generations N --interval DAYS --mode suspend|dissolve`.";
@@ -143,10 +143,10 @@ codes! {
         "Name another volume, or end that session.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant; until both sides are identical there is none.",
-        "Wait for equivalence (`backup --wait`), or look why the copy does not come to its end.";
+        "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";
     1302 NO_SESSION: "there is no session",
-        "A backup without a synchronization would be a snapshot, which gives up the oldest generation first. It is never made silently.",
-        "`ecdeck sync start TV`, or `ecdeck snapshot TV` if that is what you want.";
+        "The verb acts on a synchronization of the volume, and there is none. A backup is never made of something else instead.",
+        "`ecdeck sync start TV` begins one. What only ends a session has nothing left to do.";
     1303 MODE_DEVIATES: "the mode differs from the policy's",
         "Dissolving ends the session: the next start copies everything. Suspending keeps a volume bound.",
         "Confirm the deviation with --suspend or --dissolve, or change the policy.";
@@ -158,28 +158,28 @@ codes! {
         "`ecdeck sync resume TV`, wait for equivalence, then back up.";
     1307 ALREADY_SYNCHRONIZING: "a session is live already",
         "A transaction volume has at most one live session.",
-        "Wait for it, or cancel it.";
+        "Wait for it: `ecdeck backup TV --wait` backs up as soon as it is equivalent. Or end it: `ecdeck sync cancel TV`.";
     1308 NOTHING_TO_RESUME: "there is no suspended session to resume",
         "Resume is a start that copies the difference only.",
         "`ecdeck sync start TV` makes a full copy.";
     1309 NOT_SUSPENDABLE: "this cannot be suspended now",
         "Only an equivalent session can be suspended without force.",
-        "Wait for equivalence; or force it with `ecdeck sync force-stop`, which gives the copy up.";
+        "Wait for equivalence; or end it with `ecdeck sync force-stop TV`, which gives the copy up.";
     1310 ALREADY_SO: "it is so already",
         "The request asks for what is the case.",
         "Nothing is to be done; with --ensure this counts as success.";
     1311 SESSION_OF_OTHERS: "another program made this session",
         "Sessions that are not ours are shown and counted, never touched.",
-        "Use the program that made it, or adopt it with `ecdeck reconcile`.";
+        "Use the program that made it; `ecdeck status --json` has its name with the session.";
     1313 NO_BACKUP_IN_THIS_MODE: "no backup in this transfer mode",
         "In stack and through mode a REC's target is no copy at one instant.",
         "Change the mode to synchronous or consistency first.";
     1315 BACKUP_VOLUME_UNVERIFIED: "the backup volume is unverified",
         "Its session vanished without us; what is on it and who uses it is not known.",
-        "`ecdeck reconcile` looks and proposes.";
+        "Find out what ended its session; then `ecdeck sync cancel TV --volume BV` lets go of it, and the volume is unused.";
     1316 NEEDS_FORCE: "this is only possible with force",
         "The array refuses it in this state unless forced, and the copy is given up by that.",
-        "`ecdeck sync force-stop` does it, and says what is lost.";
+        "`ecdeck sync force-stop TV` does it, and says what is lost.";
     1401 ERROR_SUSPENDED: "the array stopped the copy with an error",
         "It found something that it could not copy; its code tells what.",
         "Cancel the session, repair the cause, start again.";
@@ -188,22 +188,22 @@ codes! {
         "Restore the path; with manual recovery, forced suspend and resume.";
     1403 HALF_OPEN: "the two halves of the remote session disagree",
         "The boxes tell different stories, or one of them has no session.",
-        "Restore the path, look again; `ecdeck sync force-stop` ends what is left over.";
+        "Restore the path and look again; `ecdeck sync force-stop TV` ends what is left over.";
     1404 VANISHED: "a session is gone without us",
         "The array no longer reports a session that the catalogue knows.",
-        "`ecdeck reconcile` looks and proposes.";
+        "Find out what ended it; then `ecdeck sync cancel TV --volume BV` lets go of it. A generation on the volume stays.";
     1405 UNKNOWN_WORDS: "the array uses words that are not known here",
-        "What a word means is never guessed; only forced stop and reconcile work until it is known.",
-        "Look the word up in the array's manual and give its meaning in the configuration ([[array.ccm.words]]); `ecdeck array doctor` lists such words.";
+        "What a word means is never guessed; only a forced stop works until it is known.",
+        "Look the word up in the array's manual and give its meaning in the configuration ([[array.ccm.words]]); `ecdeck array doctor ARRAY` lists such words.";
     1501 ARRAY_REFUSED: "the array refused",
         "It gave its own code and text.",
-        "Read the array's text; the event list has it in full.";
+        "Remove the cause that the array names, then ask again; `ecdeck audit show` has its answer in full.";
     1502 OUTCOME_UNKNOWN: "nobody knows yet whether it happened",
         "The line was lost after the command was sent, and the array does not show what was expected.",
-        "Look at the session, then `ecdeck reconcile`.";
+        "`ecdeck status` shows what is so now, `ecdeck audit show` what was sent; then ask again for what is missing.";
     1503 STEP_FAILED: "a step failed, what came before it stays",
         "The operation stopped in the middle; the events tell where.",
-        "Read the events; the volume's row leads on.";
+        "`ecdeck audit show` tells which step it was, `ecdeck status` what is so now; then ask again for what is missing.";
     1504 INTERRUPTED: "it was given up before anything was sent",
         "The engine ended between agreement and the first command.",
         "Ask again.";
@@ -212,10 +212,10 @@ codes! {
         "Try again later.";
     1702 ARRAY_STALE: "the array's reading is too old",
         "Nothing is decided on a reading older than three poll intervals.",
-        "See in `ecdeck array list` whether the array is reachable.";
+        "See in `ecdeck array list` whether the array answers, and ask again.";
     1703 ARRAY_UNREACHABLE: "the array does not answer",
         "Nothing can be read from it or sent to it.",
-        "See `ecdeck array list`; the copies on the array go on by themselves.";
+        "`ecdeck array list` tells why; the copies on the array go on by themselves.";
     1704 IDENTITY_CHANGED: "another array answers under this name",
         "The box id differs from the one that the site knows. All verbs stop there, so that nothing is done to the wrong array.",
         "Check the configuration's address; if the array was replaced on purpose, take it out and add it anew.";
@@ -224,7 +224,7 @@ codes! {
         "Use another way, or another array.";
     1706 VOLUME_MISSING: "the array no longer has this volume",
         "It is registered here, but the array does not report it, or with another size.",
-        "Look at the array; `ecdeck volume remove` takes it out of the site.";
+        "Look at the array; `ecdeck volume remove VOLUME` takes it out of the site.";
     1707 SESSION_LIMIT: "the source has as many sessions as the array grants",
         "Sessions of all kinds and programs count.",
         "Cancel one that is not needed.";
@@ -233,7 +233,7 @@ codes! {
         "Synchronize and back up.";
     1802 HELD_BY_OTHER: "another operation has this volume",
         "One operation at a time has a volume to itself.",
-        "Wait for it; `ecdeck status` shows it.";
+        "Wait for it: `ecdeck status` shows what it is at.";
     1803 NEW_DATA_LOST: "what was written on the backup volume since the suspend is lost",
         "A resume overwrites changed regions of both sides with the source's data.",
         "Save it first if it is wanted.";
@@ -254,10 +254,10 @@ codes! {
         "Free space, check the file's rights and its disk; the log names the file.";
     1902 NOT_ON_DEMONSTRATION: "no site is configured here",
         "Verbs that change something never fall back to the demonstration site without being told.",
-        "`ecdeck init` makes a configuration; --demo or ECDECK_DEMO=1 means the demonstration site.";
+        "Write a config.toml (config.example.toml explains every key), or let `ecdeck array add NAME --site SITE` write one for a real array; --demo or ECDECK_DEMO=1 means the demonstration site.";
     1903 ENGINE_MISMATCH: "the engine is of another version",
         "Client and engine speak different protocols or formats.",
-        "Restart the engine with this program: it goes on where it was.";
+        "End the engine that runs, as the message says: the next command starts this program's, and it goes on where it was.";
     1904 CATALOGUE_REPLACED: "the catalogue is not the one that the audit's heads are of",
         "The newest head that is kept beside it (audit.heads) is of an event that the catalogue does not have: it was lost, \
          replaced, or put back from an older copy. Volumes of kept generations could be taken for unused ones.",

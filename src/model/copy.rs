@@ -113,6 +113,35 @@ pub enum ErrorClass {
     Internal,
 }
 
+impl ErrorClass {
+    /// What whoever asked can do about an error of this class, as half a sentence; `None` where only the array's own text tells.
+    pub fn advice(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Busy => "ask again when the array has less to do",
+            Self::NotFound => "look on the array whether the volume or the session is still there",
+            Self::Overlap => "another copy of the array uses one of the two volumes: end that first",
+            Self::Limit => {
+                "the array has no room for another copy: end one that is not needed, or enlarge its copy table"
+            }
+            Self::NotLicensed => "the array has no licence for this copy",
+            Self::Unsupported => "the array or its firmware cannot do this",
+            Self::Config => "look at the array's own settings for copies, its copy table among them",
+            Self::PathDown => "look at the path between the two boxes",
+            Self::MediaError | Self::ErrorState => "repair what the array reports, end the session and start again",
+            Self::Auth => "the account that commands the array has not the rights for this",
+            Self::Transport => "look at the line to the array",
+            Self::AlreadyDone
+            | Self::InvalidState
+            | Self::NeedsForce
+            | Self::PartialDelete
+            | Self::Consistency
+            | Self::Parameter
+            | Self::Protocol
+            | Self::Internal => return None,
+        })
+    }
+}
+
 /// A refusal in the array's own code and words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArrayRefusal {

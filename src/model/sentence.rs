@@ -20,6 +20,16 @@ pub fn line(event: &Event, label: &dyn Fn(VolumeId) -> String) -> EventLine {
     }
 }
 
+/// The sentence alone, for a place that shows who asked beside it.
+pub fn beside_actor(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
+    match &event.kind {
+        EventKind::Requested { request, .. } => {
+            format!("{}: {} asked for", names(request.action.volumes(), label), request.action.verb())
+        }
+        _ => sentence(event, label),
+    }
+}
+
 /// What array error bytes mean, as far as it is published.
 pub fn error_meaning(error: ErrorByte) -> Option<&'static str> {
     (error.0 == 0xBA).then_some("bad sector on the source")

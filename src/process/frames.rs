@@ -31,6 +31,16 @@ pub struct Hello {
     pub protocol: u32,
     /// Of what the server keeps on disk.
     pub format: u32,
+    /// A digest of what the server was configured with, where it says so. No reason not to understand each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
+}
+
+impl Hello {
+    fn understands(&self, other: &Self) -> bool {
+        let spoken = |hello: &Self| (hello.program.clone(), hello.protocol, hello.format);
+        spoken(self) == spoken(other)
+    }
 }
 
 /// Two ends that do not understand each other.
@@ -58,20 +68,23 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Says hello and hears the other end's; both ends do this first. `remedy` is what a person does about a mismatch.
+/// Says hello and gives the other end's; both ends do this first. `remedy` is what a person does about a mismatch.
 pub async fn greet<R, W>(
     reader: &mut FrameReader<R>,
     writer: &mut W,
     ours: &Hello,
     remedy: &'static str,
-) -> Result<(), FrameError>
+) -> Result<Hello, FrameError>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     send(writer, ours).await?;
     let theirs: Hello = reader.receive().await?.ok_or(FrameError::Closed)?;
-    if theirs == *ours { Ok(()) } else { Err(FrameError::Mismatch(Mismatch { ours: ours.clone(), theirs, remedy })) }
+    if ours.understands(&theirs) {
+        return Ok(theirs);
+    }
+    Err(FrameError::Mismatch(Mismatch { ours: ours.clone(), theirs, remedy }))
 }
 
 /// One document as the bytes of a frame.
@@ -142,7 +155,7 @@ mod tests {
     use super::*;
 
     fn hello(protocol: u32) -> Hello {
-        Hello { program: "ecdeck-test".into(), protocol, format: 1 }
+        Hello { program: "ecdeck-test".into(), protocol, format: 1, configuration: None }
     }
 
     #[tokio::test]
@@ -177,6 +190,21 @@ mod tests {
         assert!(!reader.is_over().await);
         drop(near);
         assert!(reader.is_over().await);
+    }
+
+    #[tokio::test]
+    async fn another_configuration_is_told_and_understood() {
+        let (near, far) = tokio::io::duplex(1024);
+        let (near_read, mut near_write) = tokio::io::split(near);
+        let (far_read, mut far_write) = tokio::io::split(far);
+        let (mut near_read, mut far_read) = (FrameReader::new(near_read), FrameReader::new(far_read));
+        let (asks, says) = (hello(1), Hello { configuration: Some("c0ffee".into()), ..hello(1) });
+        let (a, b) = tokio::join!(
+            greet(&mut near_read, &mut near_write, &asks, ""),
+            greet(&mut far_read, &mut far_write, &says, "")
+        );
+        assert_eq!(a.unwrap().configuration.as_deref(), Some("c0ffee"));
+        assert_eq!(b.unwrap().configuration, None);
     }
 
     #[tokio::test]

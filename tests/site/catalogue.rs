@@ -3,7 +3,7 @@
 use crate::postgres::Server;
 use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
-use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery};
+use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::chain::verify;
 use ecdeck::model::codes::Code;
@@ -87,7 +87,7 @@ pub fn event(number: i64) -> NewEvent {
 }
 
 pub const ALL: EventRange = EventRange::From { sequence: 1, most: u32::MAX };
-const WHOLE_HISTORY: HistoryQuery = HistoryQuery { transaction_volume: None, most: 1_000 };
+const WHOLE_HISTORY: HistoryQuery = HistoryQuery { of: Generations::All, most: 1_000 };
 
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
@@ -392,8 +392,10 @@ pub async fn agrees_with_the_model(catalogue: &dyn Catalogue, batches: &[Vec<Cha
     }
     prop_assert_eq!(catalogue.load().await.unwrap(), model.records());
     prop_assert_eq!(catalogue.links(ALL).await.unwrap(), model.links(ALL).await.unwrap());
-    for transaction_volume in [None, Some(volume(1)), Some(volume(2))] {
-        let wanted = HistoryQuery { transaction_volume, most: 5 };
+    let of_each = (1..=6).chain(0x101..=0x106).map(volume);
+    let each = of_each.flat_map(|id| [Generations::OfTransactionVolume(id), Generations::OnBackupVolume(id)]);
+    for of in each.chain([Generations::All]) {
+        let wanted = HistoryQuery { of, most: 5 };
         prop_assert_eq!(catalogue.history(wanted).await.unwrap(), model.history(wanted).await.unwrap());
     }
     for id in (0..6).map(OperationId) {

@@ -4,6 +4,7 @@ use ecdeck::process::life;
 use ecdeck::process::paths::{Home, Place};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -82,7 +83,7 @@ impl House {
     pub fn spawn(&self, words: &str) -> Running {
         let words: Vec<&str> = words.split_whitespace().collect();
         let child = self.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        Running { words: words.join(" "), child }
+        Running { words: words.join(" "), child, heard: Vec::new() }
     }
 
     /// Runs, wants a good end, and reads the document.
@@ -173,6 +174,8 @@ fn show_logs(folder: &Path) {
 pub struct Running {
     words: String,
     child: Child,
+    /// What it said on standard error and was read already.
+    heard: Vec<u8>,
 }
 
 impl Running {
@@ -185,8 +188,21 @@ impl Running {
         kill_process(id, Signal::INT).unwrap();
     }
 
+    /// Reads what it says on standard error until this is said.
+    #[track_caller]
+    pub fn until_it_says(&mut self, text: &str) {
+        let err = self.child.stderr.as_mut().unwrap();
+        let mut some = [0; 256];
+        while !String::from_utf8_lossy(&self.heard).contains(text) {
+            let count = err.read(&mut some).unwrap();
+            assert!(count > 0, "it never said {text:?}: {}", String::from_utf8_lossy(&self.heard));
+            self.heard.extend_from_slice(&some[..count]);
+        }
+    }
+
     pub fn end(self) -> Ran {
-        let output = self.child.wait_with_output().unwrap();
+        let mut output = self.child.wait_with_output().unwrap();
+        output.stderr = [self.heard, output.stderr].concat();
         ran(&[self.words], &output)
     }
 }

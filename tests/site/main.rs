@@ -25,3 +25,4 @@ mod postgres;
 mod races;
 mod refusals;
 mod usage;
+mod words;

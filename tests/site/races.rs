@@ -53,10 +53,8 @@ fn of_twelve_started_at_once_nine_run_and_three_say_why() {
 fn who_lets_go_is_told_that_the_engine_goes_on() {
     let lab = Lab::of(1, 1, 4);
     lab.run("array rate 1MiB").ends(0);
-    let waiting = lab.spawn("sync start t1 --yes --wait");
-    lab.wait_for_state("t1", "copying");
-    // The verb hears signals once it waits; a copy is seen a little before that.
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut waiting = lab.spawn("sync start t1 --yes --wait");
+    waiting.until_it_says("waiting for equivalence");
     waiting.interrupt();
     let ran = waiting.end().ends(4);
     assert!(ran.err.contains("detached"), "{ran:?}");

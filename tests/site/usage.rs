@@ -78,7 +78,8 @@ async fn an_engine_of_another_version_is_an_error_with_its_remedy() {
     let engine = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let (reader, mut writer) = stream.into_split();
-        let hello = Hello { program: "ecdeck-engine".to_owned(), protocol: 999, format: 1 };
+        let program = "ecdeck-engine".to_owned();
+        let hello = Hello { program, protocol: 999, format: 1, configuration: None };
         send(&mut writer, &hello).await.unwrap();
         FrameReader::new(reader).receive::<Hello>().await.unwrap()
     });

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::words::{from_json, from_optional_json, from_word, parse, small, unsigned};
-use crate::catalog::{EventRange, HistoryQuery};
+use crate::catalog::{EventRange, Generations, HistoryQuery};
 use crate::model::chain::ChainLink;
 use crate::model::event::{ChainHash, ChainHead};
 use crate::model::identity::{Name, VolumeId};
@@ -114,16 +114,26 @@ pub async fn links(from: &mut AnyConnection, range: EventRange) -> Result<Vec<Ch
 
 pub async fn history(from: &mut AnyConnection, wanted: HistoryQuery) -> Result<Vec<PastGeneration>, Failure> {
     let most = i64::from(wanted.most);
-    let rows = if let Some(volume) = wanted.transaction_volume {
-        let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
-                held, provisioned, operation, released_at, release_reason
-            FROM generation WHERE transaction_volume = $1 ORDER BY version DESC LIMIT $2";
-        query(statement).bind(volume.to_string()).bind(most).fetch_all(from).await?
-    } else {
-        let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
-                held, provisioned, operation, released_at, release_reason
-            FROM generation ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $1";
-        query(statement).bind(most).fetch_all(from).await?
+    let rows = match wanted.of {
+        Generations::OfTransactionVolume(volume) => {
+            let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
+                    held, provisioned, operation, released_at, release_reason
+                FROM generation WHERE transaction_volume = $1 ORDER BY version DESC LIMIT $2";
+            query(statement).bind(volume.to_string()).bind(most).fetch_all(from).await?
+        }
+        Generations::OnBackupVolume(volume) => {
+            let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
+                    held, provisioned, operation, released_at, release_reason
+                FROM generation WHERE backup_volume = $1
+                ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $2";
+            query(statement).bind(volume.to_string()).bind(most).fetch_all(from).await?
+        }
+        Generations::All => {
+            let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
+                    held, provisioned, operation, released_at, release_reason
+                FROM generation ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $1";
+            query(statement).bind(most).fetch_all(from).await?
+        }
     };
     rows.iter().map(past_generation).collect()
 }

@@ -115,12 +115,13 @@ pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
             body.text(0, &words::item_name(snapshot, item), theme.title);
         }
         let indent = if several { 2 } else { 0 };
+        let commands = answer.commands.get(index).map_or(&[][..], Vec::as_slice);
         for (number, step) in item.steps.iter().enumerate() {
             let lead = format!("{} ", number + 1);
             body.hanging(indent, &lead, &plan_words::step(step, snapshot), theme.dim, theme.text);
-        }
-        for command in answer.commands.get(index).into_iter().flatten() {
-            body.hanging(indent + 2, "$ ", command, theme.frame, theme.dim);
+            for command in commands.iter().filter(|command| command.step == number) {
+                body.hanging(indent + 2, "$ ", &command.line, theme.frame, theme.dim);
+            }
         }
         let lead = format!("{} ", app.look.glyphs.attention);
         for notice in &item.notices {

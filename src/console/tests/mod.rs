@@ -10,7 +10,7 @@ use crate::console::keys::{Key, KeyMap};
 use crate::console::terminal::paint::Painter;
 use crate::console::update::update;
 use crate::console::view::view;
-use crate::engine::protocol::{Answer, PlannedAnswer};
+use crate::engine::protocol::{Answer, PlannedAnswer, StepCommand};
 use crate::model::plan::plan;
 use crate::model::snapshot::Snapshot;
 use jiff::tz::TimeZone;
@@ -79,7 +79,8 @@ impl Desk {
             let Effect::Plan { ticket, request } = effect else { return true };
             let answer = match plan(&self.snapshot, request) {
                 Ok(plan) => {
-                    let commands = plan.items().iter().map(|item| vec![format!("acec {} ...", item.verb)]).collect();
+                    let command = |verb| vec![StepCommand { step: 0, line: format!("acec {verb} ...") }];
+                    let commands = plan.items().iter().map(|item| command(item.verb)).collect();
                     Answer::Planned(PlannedAnswer { plan, commands, sequence: self.snapshot.sequence })
                 }
                 Err(refusal) => Answer::Refused { refusal },

@@ -8,6 +8,7 @@ use super::{highlight, pane, sessions};
 use crate::model::observe::session_state;
 use crate::model::records::OperationEnd;
 use crate::model::snapshot::{Halves, OperationView, Ready, SessionView, TransactionState};
+use crate::model::units::Progress;
 use ratatui::layout::Rect;
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
@@ -155,9 +156,7 @@ fn draw_session(
     if let (Some((at, width)), Some(share)) = (bar, sessions::share(session)) {
         canvas.bar(x + at, y, width, share, theme.bar);
     }
-    if let (Some((at, width)), Some(done)) =
-        (percent, session.progress.and_then(crate::model::units::Progress::percent))
-    {
+    if let (Some((at, width)), Some(done)) = (percent, session.progress.and_then(Progress::percent)) {
         canvas.right(x + at, y, width, &done.to_string(), style);
     }
     if let (Some((at, width)), Some(bytes)) = (speed, session.rate) {

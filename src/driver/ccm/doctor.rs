@@ -9,7 +9,7 @@ use super::words::StatusMeaning;
 use crate::driver::Driver;
 use crate::model::check::{Check, Verdict, Way};
 use crate::model::copy::ErrorClass;
-use crate::model::session::{CopyKind, Phase, Status};
+use crate::model::session::{CopyKind, Phase, Reading, Status};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
@@ -187,7 +187,7 @@ async fn examine_array(driver: &CcmDriver, now: Timestamp, findings: &mut Findin
     }
 }
 
-fn examine_words(driver: &CcmDriver, reading: &crate::model::session::Reading, findings: &mut Findings) {
+fn examine_words(driver: &CcmDriver, reading: &Reading, findings: &mut Findings) {
     const WORDS: &str = "its words are known";
     const SUSPENDED: &str = "a suspended copy can be told";
     let mut unknown: BTreeMap<String, String> = BTreeMap::new();
@@ -229,7 +229,7 @@ fn examine_words(driver: &CcmDriver, reading: &crate::model::session::Reading, f
     }
 }
 
-fn examine_limit(driver: &CcmDriver, reading: &crate::model::session::Reading, findings: &mut Findings) {
+fn examine_limit(driver: &CcmDriver, reading: &Reading, findings: &mut Findings) {
     const LIMIT: &str = "sources have room for sessions";
     let most = driver.capabilities().sessions_per_source;
     let mut of_source = BTreeMap::new();

@@ -271,6 +271,10 @@ impl Driver for CcmDriver {
         Box::pin(execution::execute(self, command, limit))
     }
 
+    fn gives_message_ids(&self) -> bool {
+        true
+    }
+
     fn describe(&self, command: &Command) -> Vec<String> {
         self.lines(command)
     }

@@ -8,6 +8,7 @@ use super::names::{ArrayName, GroupName, GroupType, PairName, VolumeName};
 use super::reply::copies::{self, CopyRow, Direction, GroupQuery, NamedVolume};
 use super::server::{Group, Names, ServerError, Turn};
 use crate::driver::DriverError;
+use crate::model::copy::ErrorClass;
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{ArrayWords, CopyKind, Pair, Phase, Reading, RecModes, SessionReading, Status, Truth};
 use crate::model::units::{Progress, Timestamp};
@@ -63,7 +64,7 @@ async fn all(driver: &CcmDriver, turn: &mut Turn<'_>) -> Result<(BoxId, Vec<Sess
         match discover(driver, turn, &names).await {
             Ok(found) => driver.memory().discovered = Some((Instant::now(), found)),
             // Our own sessions are known; CCM before `accopy` had no way to show the others.
-            Err(wrong) if answered && !gone && wrong.class() != crate::model::copy::ErrorClass::Transport => {
+            Err(wrong) if answered && !gone && wrong.class() != ErrorClass::Transport => {
                 tracing::warn!("sessions of others are not seen: {wrong}");
                 driver.memory().discovered = Some((Instant::now(), Vec::new()));
             }
@@ -118,7 +119,7 @@ pub async fn query(
         Ok(query) => query,
         Err(wrong) => {
             let wrong = ServerError::from(wrong);
-            if wrong.is_refusal() && wrong.class() != crate::model::copy::ErrorClass::Busy {
+            if wrong.is_refusal() && wrong.class() != ErrorClass::Busy {
                 turn.groups.insert(group.clone(), Group::Absent);
             }
             return Err(wrong);

@@ -35,6 +35,19 @@ pub enum Answer {
 
 /// Answers a request. It may take long: not for a thread that others wait for.
 pub fn answer(arrays: &Arc<Arrays>, request: Request) -> Result<Answer, Failure> {
+    done(arrays, request).map_err(|failure| in_names(arrays, failure))
+}
+
+/// A failure as people read it: the names of arrays instead of their identities.
+fn in_names(arrays: &Arrays, failure: Failure) -> Failure {
+    let text = arrays
+        .core()
+        .boxes()
+        .fold(failure.text, |text, (box_id, cabinet)| text.replace(&box_id.to_string(), cabinet.name.as_str()));
+    Failure { text, ..failure }
+}
+
+fn done(arrays: &Arc<Arrays>, request: Request) -> Result<Answer, Failure> {
     match request {
         Request::Administer(what) => Ok(Answer::Value(administer(arrays, what)?)),
         Request::Identify { array } => reached(arrays, &array, |at| Ok(arrays.core().identity(at)?)),

@@ -42,8 +42,16 @@ impl Embedded {
             array: self.array.clone(),
             class: class_of(&error),
             what: what.to_owned(),
-            detail: Untrusted::new(error.to_string()),
+            detail: Untrusted::new(without_name(&error)),
         })
+    }
+}
+
+/// What is told of an array beside its name.
+fn without_name(error: &LineError) -> String {
+    match error {
+        LineError::Failed(failure) if failure.kind == FailureKind::Unreachable => "no answer".to_owned(),
+        error => error.to_string(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::rules::{Reply, outcomes_of};
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
 use crate::model::identity::BoxId;
-use crate::model::session::{ArrayVolume, Reading};
+use crate::model::session::{ArrayVolume, Pair, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -93,7 +93,7 @@ impl Driver for InProcess {
 
 /// The embedded array's commands, in its own notation.
 pub fn describe(command: &Command) -> Vec<String> {
-    let line = |pair: &crate::model::session::Pair| {
+    let line = |pair: &Pair| {
         // A copy inside one box names the box once.
         let near = pair.source.box_id == pair.target.box_id;
         let target = if near { pair.target.olu.to_string() } else { pair.target.to_string() };

@@ -5,7 +5,7 @@ use super::arrays::{Arrays, ArraysError};
 use super::wire::{Administration, Failure, FailureKind, REMEDY, Request, hello};
 use crate::process::frames::{FrameError, FrameReader, greet, send};
 use crate::process::life::{
-    Claim, LifeError, Ready, asked_to_end, claim, idle_for, private_folder, wait_until_it_answers,
+    Claim, LifeError, Ready, Reign, asked_to_end, claim, idle_for, private_folder, wait_until_it_answers,
 };
 use crate::process::paths::Home;
 use serde_json::Value;
@@ -78,7 +78,7 @@ async fn begin(home: &Home) -> Result<Option<Server>, ServeError> {
 }
 
 struct Server {
-    reign: crate::process::life::Reign,
+    reign: Reign,
     listener: UnixListener,
     shared: Arc<Shared>,
 }

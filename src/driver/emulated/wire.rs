@@ -20,7 +20,7 @@ pub const REMEDY: &str =
     "stop the running embedded array with `ecdeck array stop` (of its version, or by SIGTERM) and try again";
 
 pub fn hello() -> Hello {
-    Hello { program: "ecdeck-array".to_owned(), protocol: PROTOCOL, format: FORMAT }
+    Hello { program: "ecdeck-array".to_owned(), protocol: PROTOCOL, format: FORMAT, configuration: None }
 }
 
 /// Arrays are named by their name or box id, volumes as `ARRAY/0x21`: the server knows them.

@@ -254,8 +254,9 @@ impl Answer {
     }
 }
 
-/// The array's refusal in its own code and words.
+/// The array's refusal in its own code and words, and what can be done about its kind.
 fn sentence(refusal: &ArrayRefusal) -> String {
     let code = Untrusted::new(refusal.code.as_str()).escaped();
-    format!("the array says {code}: {}", refusal.text.escaped())
+    let advice = refusal.class.advice().map_or_else(String::new, |advice| format!("; {advice}"));
+    format!("the array says {code}: {}{advice}", refusal.text.escaped())
 }

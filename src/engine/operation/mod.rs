@@ -24,7 +24,7 @@ mod verdict;
 pub use admission::{Admission, admit, boxes_to_read, close_all, opening};
 pub use bugs::DeliberateBugs;
 pub use limits::Limits;
-pub use step::commands;
+pub use step::{commands, commands_of_steps};
 
 use crate::catalog::CatalogueError;
 use crate::model::codes::Code;

@@ -85,14 +85,17 @@ pub(super) fn command(item: &PlanItem, index: usize, pairs: Vec<Pair>) -> Option
     })
 }
 
-/// Every command that an item would send, in order: for the driver to describe.
+/// Every command that an item would send, in order.
 pub fn commands(item: &PlanItem) -> Vec<(BoxId, Command)> {
-    (0..item.steps.len())
-        .filter_map(|index| match sort(item, index)? {
-            Sort::Array(step) => Some((step.array, command(item, index, step.pairs)?)),
-            Sort::Catalogue | Sort::Hook { .. } => None,
-        })
-        .collect()
+    commands_of_steps(item).map(|(_, array, command)| (array, command)).collect()
+}
+
+/// The same, each with the step that it does: for the driver to describe.
+pub fn commands_of_steps(item: &PlanItem) -> impl Iterator<Item = (usize, BoxId, Command)> + '_ {
+    (0..item.steps.len()).filter_map(|index| match sort(item, index)? {
+        Sort::Array(step) => Some((index, step.array, command(item, index, step.pairs)?)),
+        Sort::Catalogue | Sort::Hook { .. } => None,
+    })
 }
 
 fn records(item: &PlanItem, pair: &Pair) -> bool {

@@ -53,6 +53,11 @@ impl Plan {
         &self.refused
     }
 
+    /// The same, for whoever knows more of the arrays than the rules do. Nothing of it is agreed to.
+    pub fn refused_mut(&mut self) -> &mut [Refusal] {
+        &mut self.refused
+    }
+
     /// What people agree to: pairs, full or differential, releases, force, hooks; neither bytes nor times.
     pub fn digest(&self) -> &Digest {
         &self.digest

@@ -1,7 +1,7 @@
 //! Suspend: stop mirroring, keep the session, make no generation.
 
 use super::allocate::able;
-use super::case::Case;
+use super::case::{Case, start};
 use super::legality::PairVerb;
 use super::{PlanItem, PlanStep, Refusal};
 use crate::model::codes::Code;
@@ -46,5 +46,6 @@ pub(super) fn the_session<'a>(case: &Case<'a>) -> Result<&'a SessionView, Refusa
     if let Some(foreign) = case.snapshot.sessions_of(case.id()).first() {
         return Err(case.not_ours(foreign));
     }
-    Err(Refusal::new(Code::NO_SESSION, format!("{} has no session", case.name())).about(case.id()))
+    let nothing = Refusal::new(Code::NO_SESSION, format!("{} has no session", case.name()));
+    Err(nothing.about(case.id()).with_remedy(start(case)))
 }

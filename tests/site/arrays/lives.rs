@@ -61,7 +61,7 @@ async fn an_array_of_another_version_is_an_error_with_its_remedy() {
     let served = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (read, mut write) = stream.into_split();
-            let hello = Hello { program: "ecdeck-array".into(), protocol: 99, format: 1 };
+            let hello = Hello { program: "ecdeck-array".into(), protocol: 99, format: 1, configuration: None };
             let _ = greet(&mut FrameReader::new(read), &mut write, &hello, "").await;
         }
     });

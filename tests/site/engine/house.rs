@@ -96,6 +96,10 @@ impl Driver for Gate {
     fn describe(&self, command: &Command) -> Vec<String> {
         self.inner.describe(command)
     }
+
+    fn gives_message_ids(&self) -> bool {
+        self.inner.gives_message_ids()
+    }
 }
 
 /// A catalogue whose disk can be filled up.
@@ -253,6 +257,7 @@ impl House {
             }],
             roles: self.roles.clone(),
             limits: self.limits,
+            configuration: None,
         };
         let catalogue: Arc<dyn Catalogue> = Arc::new(self.disk.clone());
         let listener = {

@@ -1,6 +1,7 @@
 //! The emulation as a program: which command it is called as, and whose arrays it works on.
 
 use super::{Emulation, Member, Store};
+use crate::driver::ccm::names::NameError;
 use crate::driver::ccm::transport::RawReply;
 use crate::driver::emulated::admin::Admin;
 use crate::driver::emulated::driver::Embedded;
@@ -69,8 +70,7 @@ pub async fn of_home(home: &Home) -> Result<Emulation, String> {
     let mut members = Vec::new();
     for array in overview.arrays {
         let driver = Embedded::new(home.clone(), array.name.to_string(), false);
-        let name =
-            array.name.as_str().parse().map_err(|wrong: crate::driver::ccm::names::NameError| wrong.to_string())?;
+        let name = array.name.as_str().parse().map_err(|wrong: NameError| wrong.to_string())?;
         members.push(Member { name, box_id: array.box_id, driver: Arc::new(driver) });
     }
     let store = Store::in_folder(&home.state_dir().join("ccm")).map_err(|why| why.to_string())?;

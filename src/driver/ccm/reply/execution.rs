@@ -2,7 +2,7 @@
 
 use super::ReplyError;
 use crate::driver::ccm::command::Argv;
-use crate::driver::ccm::names::PairName;
+use crate::driver::ccm::names::{PairName, VolumeName};
 use crate::driver::ccm::refusal;
 use crate::driver::ccm::xml::{ObjectResult, Response};
 use crate::model::copy::ArrayRefusal;
@@ -78,7 +78,7 @@ fn is_about(object: &str, pair: &PairName) -> bool {
         Some((array.to_owned(), Olu(u32::try_from(olu).ok()?)))
     };
     let Some((source, target)) = object.split_once(':') else { return false };
-    let wanted = |name: &crate::driver::ccm::names::VolumeName| (name.array.as_str().to_owned(), name.olu);
+    let wanted = |name: &VolumeName| (name.array.as_str().to_owned(), name.olu);
     volume(source) == Some(wanted(&pair.source)) && volume(target) == Some(wanted(&pair.target))
 }
 

@@ -1,0 +1,114 @@
+//! What is done to embedded arrays: their process, new arrays and volumes, hosts' writes.
+
+use super::super::array_arguments::{Create, Workload, Write};
+use super::super::link::{House, Need};
+use super::super::{Trouble, json, out};
+use super::{changing, told};
+use crate::driver::emulated::admin::{Admin, AdminError, Administration, Data, Work};
+use crate::model::identity::{BoxId, VolumeId};
+use crate::model::units::iec;
+use crate::process::life;
+use serde::Serialize;
+use std::path::Path;
+
+pub async fn start(house: &dyn House) -> Result<(), Trouble> {
+    let found = changing(house)?.list().await.map_err(|error| told(&error))?;
+    out::print(&format!("the embedded arrays run, process {}\n", found.pid)).map(|_| ())
+}
+
+/// Ends the process. An engine that goes on polling starts it again, which whoever wanted it down has to know.
+pub async fn stop(house: &dyn House) -> Result<(), Trouble> {
+    let home = house.arrays_home(Need::Changing)?;
+    let place = home.array_server();
+    match Admin::new(home, false).tell(Administration::Stop).await {
+        Ok(()) => {}
+        Err(AdminError::NotRunning) => return out::print("no embedded array was running\n").map(|_| ()),
+        Err(error) => return Err(told(&error)),
+    }
+    let ended = tokio::task::spawn_blocking(move || life::wait_until_it_is_free(&place)).await;
+    ended.map_err(|error| Trouble::failed(error.to_string()))?.map_err(|error| Trouble::failed(error.to_string()))?;
+    out::print("the embedded arrays have ended; copies go on where they were at the next start\n")?;
+    if let Some(pid) = house.engine_pid() {
+        out::say(&format!(
+            "the engine starts them again with its next reading; to keep them down, end it first: `kill {pid}`"
+        ));
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct CreatedDocument {
+    array: String,
+    box_id: Option<BoxId>,
+    volumes: Vec<VolumeId>,
+}
+
+pub async fn create(asked: &Create, house: &dyn House) -> Result<(), Trouble> {
+    let admin = changing(house)?;
+    let known = admin.list().await.map_err(|error| told(&error))?;
+    let found = known.arrays.iter().find(|array| array.name.as_str() == asked.array);
+    let box_id = match found {
+        Some(_) if asked.size.is_none() => {
+            let text = format!("there is already an array named {}: give --size to make volumes in it", asked.array);
+            return Err(Trouble::usage(text));
+        }
+        Some(array) => array.box_id,
+        None => {
+            let name = asked.array.parse().map_err(|error| Trouble::usage(format!("{error}")))?;
+            admin.ask(Administration::CreateArray { name, box_id: asked.box_id }).await.map_err(|error| told(&error))?
+        }
+    };
+    let mut volumes: Vec<VolumeId> = Vec::new();
+    if let Some(blocks) = asked.size {
+        let (array, label) = (asked.array.clone(), asked.label.clone());
+        let wanted = Administration::CreateVolumes { array, olu: asked.olu, label, blocks, count: asked.count };
+        volumes = admin.ask(wanted).await.map_err(|error| told(&error))?;
+    }
+    if asked.json {
+        let document = CreatedDocument { array: asked.array.clone(), box_id: Some(box_id), volumes };
+        return json::print(house.is_demo(), &document);
+    }
+    let lines: Vec<String> = match volumes.as_slice() {
+        [] => vec![format!("{} is {box_id}\n", asked.array)],
+        made => made.iter().map(|volume| format!("{}/{}\n", asked.array, volume.olu)).collect(),
+    };
+    out::print(&lines.concat())?;
+    if !house.configured_arrays()?.iter().any(|array| array.name.as_str() == asked.array) {
+        out::say(&format!(
+            "{} is not in the configuration yet: an [[array]] with this name and driver = \"embedded\" in config.toml makes it \
+             one of the site",
+            asked.array
+        ));
+    }
+    Ok(())
+}
+
+pub async fn import(volume: &str, file: &Path, house: &dyn House) -> Result<(), Trouble> {
+    let absolute = std::path::absolute(file).map_err(|error| Trouble::usage(format!("{}: {error}", file.display())))?;
+    if !absolute.is_file() {
+        return Err(Trouble::usage(format!("{} is not a file", file.display())));
+    }
+    let wanted = Administration::Import { volume: volume.to_owned(), file: absolute };
+    let bytes: u64 = changing(house)?.ask(wanted).await.map_err(|error| told(&error))?;
+    out::print(&format!("{} copied into {volume}\n", iec(bytes))).map(|_| ())
+}
+
+pub fn write(asked: &Write) -> Administration {
+    let seed = asked.seed;
+    let data = match (&asked.text, asked.length, asked.scatter) {
+        (Some(text), ..) => Data::Text { text: text.clone() },
+        (None, Some(length), _) => Data::Seeded { seed, length },
+        (None, None, writes) => Data::Scattered { seed, writes: writes.unwrap_or(0) },
+    };
+    Administration::Write { volume: asked.volume.clone(), offset: asked.offset, data }
+}
+
+pub fn workload(asked: &Workload) -> Administration {
+    let work = asked.rate.filter(|_| !asked.stop).map(|bytes_per_second| Work {
+        seed: asked.seed,
+        bytes_per_second,
+        start: asked.from,
+        end: asked.to,
+    });
+    Administration::Workload { volume: asked.volume.clone(), work }
+}

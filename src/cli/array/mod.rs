@@ -1,0 +1,81 @@
+//! `ecdeck array`: the arrays of the site, and the administration of the embedded ones.
+//!
+//! Belongs here: the verbs as they are typed and what is printed for them. Does not: what an array does (driver).
+
+mod administration;
+mod faults;
+mod list;
+mod volumes;
+
+use super::array_arguments::{ArrayVerb, PathState};
+use super::link::{House, Need};
+use super::{Exit, Trouble, checks, json, out};
+use crate::driver::emulated::admin::{Admin, AdminError, Administration, FailureKind};
+use crate::model::check::{Check, Verdict};
+use serde::Serialize;
+
+/// Runs a verb.
+pub async fn run(verb: &ArrayVerb, house: &dyn House) -> Result<Exit, Trouble> {
+    match verb {
+        ArrayVerb::Add(asked) => return house.add_array(asked).await,
+        ArrayVerb::Doctor { array, json } => return doctor(array, *json, house).await,
+        ArrayVerb::Serve { detached } => house.serve_arrays(*detached).await?,
+        ArrayVerb::List { json } => list::run(*json, house).await?,
+        ArrayVerb::Volumes { array, json } => volumes::run(array.as_deref(), *json, house).await?,
+        ArrayVerb::Fingerprint { volume, json } => volumes::fingerprint(volume, *json, house).await?,
+        ArrayVerb::Start => administration::start(house).await?,
+        ArrayVerb::Stop => administration::stop(house).await?,
+        ArrayVerb::Create(asked) => administration::create(asked, house).await?,
+        ArrayVerb::Import { volume, file } => administration::import(volume, file, house).await?,
+        ArrayVerb::Write(asked) => tell(house, administration::write(asked)).await?,
+        ArrayVerb::Workload(asked) => tell(house, administration::workload(asked)).await?,
+        ArrayVerb::Rate { rate, of } => {
+            let pair = of.as_ref().map(|of| (of[0].clone(), of[1].clone()));
+            tell(house, Administration::Rate { bytes_per_second: rate.0, pair }).await?;
+        }
+        ArrayVerb::Fault { array, fault } => faults::inject(array, fault, house).await?,
+        ArrayVerb::Path { one, other, state } => {
+            let up = *state == PathState::Up;
+            tell(house, Administration::Path { one: one.clone(), other: other.clone(), up }).await?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct DoctorDocument<'a> {
+    array: &'a str,
+    checks: &'a [Check],
+}
+
+/// Failed when something is wrong that verbs would stumble over.
+async fn doctor(array: &str, as_json: bool, house: &dyn House) -> Result<Exit, Trouble> {
+    let found = house.examine_array(array).await?;
+    if as_json {
+        json::print(house.is_demo(), &DoctorDocument { array, checks: &found })?;
+    } else {
+        out::print(&checks::text(&found))?;
+    }
+    let bad = found.iter().any(|check| check.verdict == Verdict::Bad);
+    Ok(if bad { Exit::NotReachable } else { Exit::Done })
+}
+
+fn changing(house: &dyn House) -> Result<Admin, Trouble> {
+    Ok(Admin::new(house.arrays_home(Need::Changing)?, true))
+}
+
+async fn tell(house: &dyn House, what: Administration) -> Result<(), Trouble> {
+    changing(house)?.tell(what).await.map_err(|error| told(&error))
+}
+
+fn told(error: &AdminError) -> Trouble {
+    match error {
+        AdminError::Failed(failure) => match failure.kind {
+            FailureKind::NotFound | FailureKind::Refused => Trouble::usage(failure.text.clone()),
+            FailureKind::Unreachable => Trouble::not_reachable(failure.text.clone()),
+            FailureKind::Internal => Trouble::failed(failure.text.clone()),
+        },
+        error if error.was_sent() => Trouble::new(Exit::OutcomeUnknown, error.to_string()),
+        error => Trouble::not_reachable(error.to_string()),
+    }
+}

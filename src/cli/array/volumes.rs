@@ -1,0 +1,121 @@
+//! `ecdeck array volumes` and `fingerprint`: what embedded arrays have, with the files behind it.
+
+use super::super::link::{House, Need};
+use super::super::table::{Lean, Table};
+use super::super::{Trouble, json, out};
+use super::told;
+use crate::driver::emulated::admin::{Admin, AdminError, CopyEntry, VolumeEntry, Work};
+use crate::model::identity::{Name, VolumeId};
+use crate::model::units::{Blocks, iec};
+use crate::model::untrusted::Untrusted;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct VolumesDocument {
+    volumes: Vec<ListedVolume>,
+    /// Said to people and to scripts alike.
+    note: &'static str,
+}
+
+#[derive(Serialize)]
+struct ListedVolume {
+    id: VolumeId,
+    array: Name,
+    location: String,
+    label: String,
+    blocks: Blocks,
+    image: String,
+    workload: Option<Work>,
+    sessions: Vec<CopyEntry>,
+}
+
+const NOTE: &str =
+    "Writing into an image file past the array is not tracked; use `ecdeck array write` or `ecdeck array import`.";
+
+pub async fn run(array: Option<&str>, as_json: bool, house: &dyn House) -> Result<(), Trouble> {
+    let home = house.arrays_home(Need::Reading)?;
+    let admin = Admin::new(home.clone(), home.arrays_dir().exists());
+    if let Some(array) = array {
+        known(array, &admin, house).await?;
+    }
+    let mut found = match admin.volumes().await {
+        Err(AdminError::NotRunning) => Vec::new(),
+        found => found.map_err(|error| told(&error))?,
+    };
+    found.retain(|volume| array.is_none_or(|array| volume.array.as_str() == array));
+    if as_json {
+        let volumes = found.into_iter().map(listed).collect();
+        return json::print(house.is_demo(), &VolumesDocument { volumes, note: NOTE });
+    }
+    let headings = [
+        ("volume", Lean::Left),
+        ("size", Lean::Right),
+        ("label", Lean::Left),
+        ("workload", Lean::Right),
+        ("image", Lean::Left),
+    ];
+    let mut table = Table::new(&headings);
+    for volume in found.into_iter().map(listed) {
+        let label = if volume.label.is_empty() { "-".to_owned() } else { Untrusted::new(volume.label).escaped() };
+        let work = volume.workload.map_or_else(|| "-".to_owned(), |work| format!("{}/s", iec(work.bytes_per_second)));
+        table.row([volume.location, volume.blocks.to_string(), label, work, volume.image]);
+    }
+    let text = if table.is_empty() {
+        "there is no volume: `ecdeck array create NAME --size 48MiB --count 4` makes some\n".to_owned()
+    } else {
+        format!("{}{NOTE}\n", table.render())
+    };
+    out::print(&text).map(|_| ())
+}
+
+/// A name that no embedded array has is a slip, and not an array without volumes.
+async fn known(array: &str, admin: &Admin, house: &dyn House) -> Result<(), Trouble> {
+    let names: Vec<String> = match admin.list().await {
+        Err(AdminError::NotRunning) => Vec::new(),
+        found => found.map_err(|error| told(&error))?.arrays.iter().map(|entry| entry.name.to_string()).collect(),
+    };
+    if names.iter().any(|name| name == array) {
+        return Ok(());
+    }
+    let shown = Untrusted::new(array).escaped();
+    let configured = house.configured_arrays()?;
+    if configured.iter().any(|one| one.name.as_str() == array && !one.at_home) {
+        let text = format!(
+            "{shown} is no embedded array of this home: `ecdeck volume list` shows what is known of its volumes"
+        );
+        return Err(Trouble::usage(text));
+    }
+    let there = match names.as_slice() {
+        [] => "there is none: `ecdeck array create NAME --size 48MiB --count 4` makes one".to_owned(),
+        names => format!("there are {}", names.join(", ")),
+    };
+    Err(Trouble::usage(format!("there is no embedded array named {shown}; {there}")))
+}
+
+fn listed(volume: VolumeEntry) -> ListedVolume {
+    ListedVolume {
+        location: format!("{}/{}", volume.array, volume.id.olu),
+        id: volume.id,
+        array: volume.array,
+        label: volume.label.raw().to_owned(),
+        blocks: volume.blocks,
+        image: volume.image.to_string_lossy().into_owned(),
+        workload: volume.workload,
+        sessions: volume.sessions,
+    }
+}
+
+#[derive(Serialize)]
+struct FingerprintDocument<'a> {
+    volume: &'a str,
+    blake3: &'a str,
+}
+
+pub async fn fingerprint(volume: &str, as_json: bool, house: &dyn House) -> Result<(), Trouble> {
+    let home = house.arrays_home(Need::Reading)?;
+    let blake3 = Admin::new(home, true).fingerprint(volume).await.map_err(|error| told(&error))?;
+    if as_json {
+        return json::print(house.is_demo(), &FingerprintDocument { volume, blake3: &blake3 });
+    }
+    out::print(&format!("{blake3}\n")).map(|_| ())
+}
