@@ -22,8 +22,9 @@ pub fn man() -> Result<Exit, Trouble> {
 fn manual() -> std::io::Result<Vec<u8>> {
     let mut command = CommandLine::command();
     command.build();
-    let mut out = Vec::new();
-    clap_mangen::Man::new(command.clone()).render(&mut out)?;
+    let mut first = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut first)?;
+    let mut out = with_notes(&first).into_bytes();
     verbs(&command, &mut out)?;
     Ok(out)
 }
@@ -45,14 +46,26 @@ fn verbs(command: &clap::Command, out: &mut Vec<u8>) -> std::io::Result<()> {
         let mut section = Vec::new();
         man.render_synopsis_section(&mut section)?;
         man.render_options_section(&mut section)?;
-        out.extend_from_slice(&below(&section));
+        if verb.get_after_help().is_some() {
+            man.render_extra_section(&mut section)?;
+        }
+        out.extend_from_slice(&below(&with_notes(&section)));
     }
     Ok(())
 }
 
 /// Sections become subsections.
-fn below(section: &[u8]) -> Vec<u8> {
-    String::from_utf8_lossy(section).replace(".SH ", ".SS ").into_bytes()
+fn below(section: &str) -> Vec<u8> {
+    section.replace(".SH ", ".SS ").into_bytes()
+}
+
+/// What follows the options of a help page, examples above all: its lines stay as they are.
+fn with_notes(page: &[u8]) -> String {
+    let page = String::from_utf8_lossy(page).into_owned();
+    let Some((before, rest)) = page.split_once(".SH EXTRA\n") else { return page };
+    let end = rest.find("\n.SH ").map_or(rest.len(), |at| at + 1);
+    let (notes, after) = rest.split_at(end);
+    format!("{before}.SH NOTES\n.nf\n{notes}.fi\n{after}")
 }
 
 #[cfg(test)]
@@ -67,5 +80,9 @@ mod tests {
         {
             assert!(page.contains(&format!(".SH \"{verb}\"")), "{verb} is not in the manual");
         }
+        let notes: Vec<&str> = page.split(".nf\n").skip(1).map(|from| from.split(".fi\n").next().unwrap()).collect();
+        assert!(notes[0].contains("Exit status:"), "{}", notes[0]);
+        assert!(notes.iter().any(|note| note.contains("ecdeck backup db01 ")), "{notes:#?}");
+        assert!(!page.contains("EXTRA"));
     }
 }

@@ -10,7 +10,6 @@ use crate::model::event::ChainHead;
 use crate::model::identity::Name;
 use crate::model::snapshot::{Reach, Snapshot};
 use crate::model::untrusted::Untrusted;
-use crate::process::life;
 use crate::process::paths::Home;
 use std::future::Future;
 use std::pin::Pin;
@@ -99,7 +98,7 @@ pub struct EngineLine {
 
 impl EngineLine {
     pub async fn open(home: Home, start: Start) -> Result<Self, Trouble> {
-        let client = Client::connect(&home, &start).await.map_err(|error| not_open(&error, &home))?;
+        let client = Client::connect(&home, &start).await.map_err(|error| not_open(&error))?;
         Ok(Self { home, start, client, snapshots: None })
     }
 
@@ -116,12 +115,12 @@ impl EngineLine {
                     (self.client, self.snapshots) = (client, None);
                     return Ok(());
                 }
-                Err(ClientError::Mismatch(text)) => return Err(not_open(&ClientError::Mismatch(text), &self.home)),
+                Err(ClientError::Mismatch(text)) => return Err(not_open(&ClientError::Mismatch(text))),
                 Err(error) => last = error,
             }
             tokio::time::sleep(REOPEN_PAUSE).await;
         }
-        Err(not_open(&last, &self.home))
+        Err(not_open(&last))
     }
 
     async fn ask_again_when_lost(&mut self, ask: Ask) -> Result<Answer, Trouble> {
@@ -171,11 +170,10 @@ impl Channel for EngineLine {
     }
 }
 
-fn not_open(error: &ClientError, home: &Home) -> Trouble {
+fn not_open(error: &ClientError) -> Trouble {
     match error {
         ClientError::Mismatch(text) => {
-            let pid = life::pid_of(&home.engine()).map_or_else(String::new, |pid| format!("; its pid is {pid}"));
-            Trouble::coded(Code::ENGINE_MISMATCH, format!("{text}{pid} ({})", Code::ENGINE_MISMATCH))
+            Trouble::coded(Code::ENGINE_MISMATCH, format!("{text} ({})", Code::ENGINE_MISMATCH))
         }
         other => Trouble::not_reachable(other.to_string()),
     }

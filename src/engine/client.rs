@@ -115,13 +115,17 @@ impl Client {
         stream: UnixStream,
         snapshots: watch::Sender<Option<Arc<Snapshot>>>,
     ) -> Result<Self, ClientError> {
+        let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
         let (reader, mut writer) = stream.into_split();
         let mut reader = FrameReader::new(reader);
         let ours = hello();
         let greeting = greet(&mut reader, &mut writer, &ours, REMEDY);
         let theirs = match tokio::time::timeout(LONGEST_GREETING, greeting).await {
             Ok(Ok(theirs)) => theirs,
-            Ok(Err(FrameError::Mismatch(mismatch))) => return Err(ClientError::Mismatch(mismatch.to_string())),
+            Ok(Err(FrameError::Mismatch(mismatch))) => {
+                let pid = pid.map_or_else(String::new, |pid| format!("; its pid is {pid}"));
+                return Err(ClientError::Mismatch(format!("{mismatch}{pid}")));
+            }
             Ok(Err(error)) => return Err(ClientError::Lost(error.to_string())),
             Err(_) => return Err(ClientError::Lost("it does not greet".to_owned())),
         };

@@ -88,6 +88,8 @@ async fn an_engine_of_another_version_is_an_error_with_its_remedy() {
     let error = ran.0.ends(5).json();
     assert_eq!(error["error"]["code"], "ecd-1903");
     assert!(error["error"]["text"].as_str().unwrap().contains("SIGTERM"), "{error}");
+    let pid = format!("its pid is {}", std::process::id());
+    assert!(error["error"]["text"].as_str().unwrap().contains(&pid), "{error}");
     engine.await.unwrap();
     drop(reign);
 }

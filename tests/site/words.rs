@@ -191,6 +191,12 @@ fn what_is_so_already_is_one_plain_line_when_that_was_the_wish() {
     lab.wait_for_state("t1", "none");
     let ran = lab.run("sync cancel t1 --ensure --yes").ends(0);
     assert_eq!(ran.err, "nothing to do: t1 has no session\n");
+    let ran = lab.run("sync suspend t1 --yes").ends(3);
+    assert_eq!(way_on(&ran, "sync start"), "ecdeck sync start t1");
+    lab.synchronize("t1");
+    lab.run("sync suspend t1 --yes").ends(0);
+    let ran = lab.run("sync cancel t1 --yes").ends(3);
+    assert_eq!(ran.err.matches("way on").count(), 1, "{ran:?}");
 }
 
 #[test]
