@@ -138,6 +138,7 @@ impl Scene {
                 atomic_suspend: Ability::Yes,
                 sessions_per_source: 8,
             }),
+            took_millis: 0,
             reading: Some(reading),
             volumes: Some(Arc::clone(&self.volumes)),
         };

@@ -6,7 +6,7 @@ use super::table::{Lean, Table};
 use super::{Exit, Trouble, document::Stamp, json, times};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::chain::{ChainLink, ChainVerifier};
-use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
+use crate::model::event::{ChainHash, ChainHead, Event, EventKind, NewEvent};
 use crate::model::sentence;
 use crate::model::snapshot::Snapshot;
 use crate::model::untrusted::Untrusted;
@@ -74,6 +74,12 @@ async fn show(snapshot: &Snapshot, link: &mut Link, last: u32, as_json: bool) ->
     for event in &events {
         let by = event.event.actor.as_ref().map_or_else(|| "engine".to_owned(), ToString::to_string);
         table.row([event.sequence.to_string(), times::second(event.event.at), by, text(event, snapshot)]);
+        if let EventKind::Requested { agreed, .. } = &event.event.kind {
+            for line in agreed {
+                let line = format!("  agreed: {}", Untrusted::new(line.as_str()).escaped());
+                table.row([String::new(), String::new(), String::new(), line]);
+            }
+        }
     }
     json::write_out(table.render().as_bytes())?;
     Ok(Exit::Done)
