@@ -7,7 +7,7 @@ use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::driver::{Driver, DriverError, Pending};
 use ecdeck::engine::client::{Client, Start};
 use ecdeck::engine::operation::Limits;
-use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings, now};
+use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings, Times, now};
 use ecdeck::model::copy::{Ability, Capabilities, Command, Identity, PairOutcome};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
 use ecdeck::model::records::{BackupVolume, Change, OurSession, TransactionVolume};
@@ -121,6 +121,7 @@ fn look(sessions: u32, moving: usize, time: Duration) -> Result<(), Error> {
             roles: Roles::default(),
             limits: Limits::default(),
             configuration: None,
+            times: Times::default(),
         };
         let mut engine = Engine::start(Arc::new(catalogue), settings).await?;
         engine.listen(listener);

@@ -139,6 +139,7 @@ impl Scene {
                 sessions_per_source: 8,
                 limited: None,
             }),
+            took_millis: 0,
             reading: Some(reading),
             volumes: Some(Arc::clone(&self.volumes)),
         };

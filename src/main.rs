@@ -75,6 +75,7 @@ fn has_terminal() -> Result<(), Trouble> {
 fn looks(line: &CommandLine, site: &Site) -> Result<(Settings, KeyMap), Trouble> {
     let config = serve::configuration(site).map_err(Trouble::usage)?.console;
     let mut settings = Settings::from_environment(line.read_only, line.slow || config.slow);
+    settings.fps = config.fps;
     settings.theme = match (settings.theme, config.theme) {
         (ThemeName::Plain, _) | (_, Theme::None) => ThemeName::Plain,
         (_, Theme::Light) => ThemeName::Light,

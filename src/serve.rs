@@ -9,7 +9,7 @@ use crate::driver::emulated;
 use crate::drivers;
 use crate::engine::operation::Limits;
 use crate::engine::serve::{ServeError, serve};
-use crate::engine::{Roles, Settings, now};
+use crate::engine::{Roles, Settings, Times, now};
 use crate::logs;
 use crate::model::catalogue_url::CataloguePlace;
 use crate::model::codes::Code;
@@ -69,7 +69,9 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     let site = snapshot::Site { name, demo, poll_millis, rec: rec.collect() };
     let limits = limits(config);
     let anchored = anchored(home, config, catalogue).await?;
-    Ok((anchored, Settings { site, arrays, roles, limits, configuration: Some(config.engine_digest()) }))
+    let times = Times { reading: config.limits.reading, idle_end: config.engine.idle_end };
+    let configuration = Some(config.engine_digest());
+    Ok((anchored, Settings { site, arrays, roles, limits, configuration, times }))
 }
 
 /// What a catalogue begins with.

@@ -6,6 +6,7 @@ use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::identity::VolumeId;
 use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
 use crate::model::units::Version;
+use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,6 +32,7 @@ struct Store {
     records: Records,
     generations: BTreeMap<(VolumeId, Version), PastGeneration>,
     ends: BTreeMap<OperationId, OperationEnd>,
+    reasons: BTreeMap<OperationId, Untrusted>,
     events: Vec<Event>,
     texts: Vec<String>,
     commits: u64,
@@ -104,7 +106,7 @@ impl Store {
         match change {
             Change::AddGeneration(generation) => {
                 let key = (generation.transaction_volume, generation.version);
-                let past = PastGeneration { generation: generation.clone(), released: None };
+                let past = PastGeneration { generation: generation.clone(), released: None, reason: None };
                 self.generations.insert(key, past);
             }
             Change::SetGenerationState { transaction_volume, version, state } => {
@@ -121,6 +123,9 @@ impl Store {
                 if let Some(past) = self.generations.get_mut(&(*transaction_volume, *version)) {
                     past.released = Some((*at, *why));
                 }
+            }
+            Change::Open { operation, .. } => {
+                self.reasons.extend(operation.reason.clone().map(|reason| (operation.id, reason)));
             }
             Change::Close { operation, end, .. } => {
                 self.ends.insert(*operation, end.clone());
@@ -146,8 +151,12 @@ impl Store {
             Generations::OfTransactionVolume(volume) => volume == past.generation.transaction_volume,
             Generations::OnBackupVolume(volume) => volume == past.generation.backup_volume,
         };
+        let told = |past: &PastGeneration| {
+            let reason = past.generation.operation.and_then(|id| self.reasons.get(&id)).cloned();
+            PastGeneration { reason, ..past.clone() }
+        };
         let one_volume = matches!(query.of, Generations::OfTransactionVolume(_));
-        let mut found: Vec<_> = self.generations.values().filter(wanted).cloned().collect();
+        let mut found: Vec<_> = self.generations.values().filter(wanted).map(told).collect();
         found.sort_by(|a, b| newest_first(one_volume, &a.generation, &b.generation));
         found.truncate(query.most as usize);
         found

@@ -7,7 +7,7 @@ use super::table::{Lean, Table};
 use super::{Exit, Trouble, document::Stamp, json, out, times};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::chain::{ChainLink, ChainVerifier};
-use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
+use crate::model::event::{ChainHash, ChainHead, Event, EventKind, NewEvent};
 use crate::model::sentence;
 use crate::model::snapshot::Snapshot;
 use crate::model::untrusted::Untrusted;
@@ -80,6 +80,12 @@ async fn show(snapshot: &Snapshot, link: &mut Link, last: u32, as_json: bool) ->
         let line = sentence::beside_actor(&event.event, &|id| snapshot.label(id));
         let what = format!("{}{}", operation(event), Untrusted::new(line).escaped());
         table.row([event.sequence.to_string(), times::second(event.event.at), by, what]);
+        if let EventKind::Requested { agreed, .. } = &event.event.kind {
+            for line in agreed {
+                let line = format!("  agreed: {}", Untrusted::new(line.as_str()).escaped());
+                table.row([String::new(), String::new(), String::new(), line]);
+            }
+        }
     }
     out::print(&table.render())?;
     Ok(Exit::Done)

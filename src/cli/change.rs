@@ -52,7 +52,10 @@ pub async fn run(
         refused: Vec::new(),
         outcomes: Vec::new(),
     };
-    let planned = match link.ask(Ask::Plan { request: request.clone() }).await? {
+    // Who only wants to see a plan asks for nothing.
+    let asked = request.clone();
+    let ask = if change.dry_run { Ask::Plan { request: asked } } else { Ask::Propose { request: asked } };
+    let planned = match link.ask(ask).await? {
         Answer::Planned(planned) => planned,
         Answer::Refused { refusal } => return report.nothing_runs(&refusal),
         Answer::AlreadySo { refused } => return report.already_so(refused),
@@ -67,7 +70,15 @@ pub async fn run(
     if change.dry_run {
         return report.dry_run(&planned);
     }
-    let confirmation = agree(&planned.plan, change)?;
+    let confirmation = match agree(&planned.plan, change) {
+        Ok(confirmation) => confirmation,
+        Err(trouble) => {
+            if let (Some(Code::CONFIRMATION_MISMATCH), Some(given)) = (trouble.code, change.confirm.clone()) {
+                link.ask(Ask::Misnamed { request, given }).await?;
+            }
+            return Err(trouble);
+        }
+    };
     let digest = planned.plan.digest().clone();
     match link.ask(Ask::Run { request, digest, confirmation }).await? {
         Answer::Running { operations, refused } => {

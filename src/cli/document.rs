@@ -334,6 +334,8 @@ pub struct GenerationEntry<'a> {
     held: Option<&'a Untrusted>,
     provisioned: bool,
     operation: Option<u64>,
+    /// Why it was made, if that was said.
+    reason: Option<&'a Untrusted>,
     kept: bool,
     released_at: Option<Stamp>,
     released_why: Option<ReleaseReason>,
@@ -353,6 +355,7 @@ impl<'a> GenerationEntry<'a> {
             held: generation.held.as_ref(),
             provisioned: generation.provisioned,
             operation: generation.operation.map(|operation| operation.0),
+            reason: past.reason.as_ref(),
             kept: past.released.is_none(),
             released_at: past.released.map(|(at, _)| Stamp(at)),
             released_why: past.released.map(|(_, why)| why),

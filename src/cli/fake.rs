@@ -4,10 +4,11 @@ use super::Trouble;
 use super::link::{Channel, Link, Pending};
 use crate::demo::{Declaration, LiveState, records_of};
 use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
+use crate::model::codes::Code;
 use crate::model::copy::{Ability, Capabilities, CommandVerb};
 use crate::model::identity::VolumeId;
 use crate::model::observe::{ArraySource, Sources, Tracker, build};
-use crate::model::plan::plan;
+use crate::model::plan::{Refusal, plan};
 use crate::model::records::{OperationEnd, OperationId, Records};
 use crate::model::request::Request;
 use crate::model::session::{
@@ -54,6 +55,7 @@ pub fn snapshot() -> Snapshot {
                 box_id: Some(array.box_id),
                 reach: Reach::Reachable,
                 capabilities: Some(capabilities.clone()),
+                took_millis: 0,
                 reading: Some(Arc::new(reading)),
                 volumes: Some(Arc::new(volumes)),
             }
@@ -138,7 +140,8 @@ impl Line {
     fn answer(&self, ask: &Ask) -> Answer {
         match ask {
             Ask::Snapshot | Ask::Reread => Answer::Snapshot { snapshot: Box::new(Snapshot::clone(&self.snapshot)) },
-            Ask::Plan { request } => self.planned(request),
+            Ask::Plan { request } | Ask::Propose { request } => self.planned(request),
+            Ask::Misnamed { .. } => Answer::Refused { refusal: Refusal::new(Code::CONFIRMATION_MISMATCH, "misnamed") },
             Ask::Run { request, digest, .. } => {
                 if let Some(answer) = self.fake.answers.lock().unwrap().pop_front() {
                     return answer;

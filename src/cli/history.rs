@@ -124,6 +124,9 @@ fn state(past: &PastGeneration) -> String {
     if let Some(held) = &generation.held {
         words.push(format!("held: {}", held.escaped()));
     }
+    if let Some(reason) = &past.reason {
+        words.push(format!("because: {}", reason.escaped()));
+    }
     if generation.provisioned {
         words.push("provisioned".to_owned());
     }

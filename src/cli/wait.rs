@@ -3,8 +3,9 @@
 use super::document::pair_text;
 use super::link::Link;
 use super::{Exit, Trouble, out, times};
+use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
-use crate::model::session::{Pair, Phase, Status};
+use crate::model::session::{Automation, Pair, Phase, Status};
 use crate::model::snapshot::{Ready, SessionView, Snapshot, TransactionState};
 use crate::model::units::{Progress, Timestamp};
 use std::future::Future;
@@ -110,9 +111,19 @@ fn towards(snapshot: &Snapshot, pair: &Pair, since: Timestamp) -> Towards {
                 Towards::Stopped(format!("the array stopped it with an error{error}"))
             }
             Status::Idle => Towards::Stopped("its session ended".to_owned()),
+            Status::Halted if waits_for_people(session) => {
+                let why =
+                    "the path to the other box is lost, and with manual recovery the copy does not go on by itself";
+                Towards::Stopped(format!("{why} ({})", Code::HALTED))
+            }
             Status::Reserved | Status::Active | Status::Halted | Status::Unknown => Towards::Moving,
         },
     }
+}
+
+/// A halted copy that an operator has to take up again; one whose recovery is not told may go on by itself.
+fn waits_for_people(session: &SessionView) -> bool {
+    session.modes.is_some_and(|modes| modes.recovery == Automation::Manual)
 }
 
 fn is_equivalent(session: &SessionView) -> bool {
@@ -200,5 +211,24 @@ pub fn told<T>(waited: &Waited<T>) -> Option<(&'static str, Exit, &'static str)>
             Exit::OutcomeUnknown,
             "detached; the engine and the array go on, `ecdeck status` shows how far they are",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::session::RecModes;
+
+    #[test]
+    fn a_halted_copy_is_waited_for_only_where_it_goes_on_by_itself() {
+        let mut snapshot = super::super::fake::snapshot();
+        let at = snapshot.sessions.iter().position(|session| session.status == Status::Halted).unwrap();
+        let (pair, since) = (snapshot.sessions[at].pair, snapshot.sessions[at].taken_at);
+        let mut recovers = |recovery| {
+            snapshot.sessions[at].modes = Some(RecModes { recovery, ..RecModes::default() });
+            towards(&snapshot, &pair, since)
+        };
+        assert!(matches!(recovers(Automation::Automatic), Towards::Moving));
+        assert!(matches!(recovers(Automation::Manual), Towards::Stopped(why) if why.contains("ecd-1402")));
     }
 }

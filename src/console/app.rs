@@ -28,17 +28,29 @@ pub type Planner = fn(&Snapshot, &Request) -> Result<Plan, Refusal>;
 const LONGEST_TRACE: usize = 40;
 
 /// What a person chose at the start.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// Nothing can be asked to change anything.
     pub read_only: bool,
     /// Draw progress rarely: for lines of a few hundred bytes a second.
     pub slow: bool,
+    /// Most frames drawn in a second.
+    pub fps: u8,
     pub theme: ThemeName,
     pub glyphs: GlyphMode,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        let (theme, glyphs) = (ThemeName::default(), GlyphMode::default());
+        Self { read_only: false, slow: false, fps: Self::FPS, theme, glyphs }
+    }
+}
+
 impl Settings {
+    /// As many as a held key repeats, and twice that.
+    pub const FPS: u8 = 60;
+
     /// Colours and signs as the terminal's environment suggests.
     pub fn from_environment(read_only: bool, slow: bool) -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -48,6 +60,7 @@ impl Settings {
         Self {
             read_only,
             slow,
+            fps: Self::FPS,
             theme: ThemeName::from_environment(no_color.as_deref(), &term, background.as_deref()),
             glyphs: GlyphMode::from_locale(&locale),
         }
@@ -123,6 +136,8 @@ pub enum Effect {
     Plan {
         ticket: u64,
         request: Request,
+        /// By a key, just now; otherwise an open dialog is planned anew.
+        asked: bool,
     },
     Run {
         ticket: u64,

@@ -50,6 +50,7 @@ fn array(name: &str, number: u8) -> ArrayView {
         name: name.parse().unwrap(),
         box_id: Some(box_id(number)),
         reach: Reach::Reachable,
+        took_millis: 0,
         taken_at: Some(NOW),
         capabilities: Some(Capabilities {
             verbs: kinds.iter().flat_map(|kind| verbs.map(|verb| (*kind, verb))).collect(),

@@ -23,7 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-/// Frames for new data come no closer than this; those for keys come at once.
+/// Frames for new data come no closer than this; those for keys come at once, as far as `fps` allows.
 const DATA_FRAMES: Duration = Duration::from_millis(50);
 /// The same on a slow line.
 const SLOW_FRAMES: Duration = Duration::from_secs(5);
@@ -97,6 +97,16 @@ enum Urgency {
     Data,
 }
 
+/// Between two frames.
+fn pause(urgency: Urgency, settings: Settings) -> Duration {
+    let shortest = Duration::from_secs(1) / u32::from(settings.fps.max(1));
+    match urgency {
+        Urgency::Key => shortest,
+        Urgency::Data if settings.slow => SLOW_FRAMES.max(shortest),
+        Urgency::Data => DATA_FRAMES.max(shortest),
+    }
+}
+
 struct Console {
     app: App,
     tty: Tty,
@@ -108,7 +118,7 @@ struct Console {
     escape_until: Instant,
     /// When the next frame is due; `None`: nothing changed.
     frame_at: Option<Instant>,
-    last_data_frame: Option<Instant>,
+    last_frame: Option<Instant>,
     asker: Asker,
     answers: mpsc::Receiver<Msg>,
     answer: mpsc::Sender<Msg>,
@@ -129,7 +139,7 @@ impl Console {
             parser: Parser::default(),
             escape_until: Instant::now(),
             frame_at: None,
-            last_data_frame: None,
+            last_frame: None,
             asker: line.asker(),
             answers,
             answer,
@@ -143,13 +153,7 @@ impl Console {
             self.act(effect);
         }
         let now = Instant::now();
-        let due = match urgency {
-            Urgency::Key => now,
-            Urgency::Data => {
-                let pause = if self.app.settings.slow { SLOW_FRAMES } else { DATA_FRAMES };
-                self.last_data_frame.map_or(now, |last| (last + pause).max(now))
-            }
-        };
+        let due = self.last_frame.map_or(now, |last| (last + pause(urgency, self.app.settings)).max(now));
         self.frame_at = Some(self.frame_at.map_or(due, |at| at.min(due)));
     }
 
@@ -158,7 +162,8 @@ impl Console {
             Effect::Quit => self.ended = true,
             Effect::Redraw => self.redraw(),
             Effect::ToShell => self.stop_for_shell(),
-            Effect::Plan { ticket, request } => self.ask(ticket, Ask::Plan { request }),
+            Effect::Plan { ticket, request, asked: true } => self.ask(ticket, Ask::Propose { request }),
+            Effect::Plan { ticket, request, asked: false } => self.ask(ticket, Ask::Plan { request }),
             Effect::Run { ticket, request, digest, confirmation } => {
                 self.ask(ticket, Ask::Run { request, digest, confirmation });
             }
@@ -234,7 +239,7 @@ impl Console {
 
     fn draw(&mut self) -> io::Result<()> {
         self.frame_at = None;
-        self.last_data_frame = Some(Instant::now());
+        self.last_frame = Some(Instant::now());
         let app = &self.app;
         self.terminal.draw(|frame| view(app, frame))?;
         self.pending = self.terminal.backend_mut().take_frames();
@@ -352,4 +357,19 @@ fn now() -> Timestamp {
 #[allow(deprecated)]
 fn wait_on(tty: &Tty) -> io::Result<AsyncFd<Waiter>> {
     AsyncFd::new(tty.waiter())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_frames_are_drawn_than_the_configuration_says() {
+        let few = Settings { fps: 4, ..Settings::default() };
+        let slow = Settings { slow: true, ..few };
+        assert_eq!(pause(Urgency::Key, few), Duration::from_millis(250));
+        assert_eq!(pause(Urgency::Data, few), Duration::from_millis(250));
+        assert_eq!(pause(Urgency::Data, Settings::default()), DATA_FRAMES);
+        assert_eq!((pause(Urgency::Key, slow), pause(Urgency::Data, slow)), (Duration::from_millis(250), SLOW_FRAMES));
+    }
 }

@@ -18,6 +18,7 @@ use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 /// How long an operation that ended stays in the snapshot.
@@ -174,7 +175,7 @@ impl Core {
 
     /// The latest reading of the array, by the order of the calls: one that seems older than the last was taken after the
     /// host's clock had been set back, so nothing can be told of rates across it.
-    pub(super) fn take_reading(&self, index: usize, reading: &Arc<Reading>) {
+    pub(super) fn take_reading(&self, index: usize, reading: &Arc<Reading>, took: Duration) {
         let mut state = self.state();
         let array = &mut state.arrays[index];
         if array.reading.as_ref().is_some_and(|last| last.taken_at > reading.taken_at) {
@@ -185,6 +186,7 @@ impl Core {
         array.reach = Reach::Reachable;
         array.capabilities = Some(self.drivers[index].driver.capabilities());
         array.reading = Some(Arc::clone(reading));
+        array.took_millis = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
         state.tracker.take(reading);
         drop(state);
         self.changed.notify_one();
@@ -363,6 +365,7 @@ fn source(array: &ConfiguredArray, records: &Records) -> ArraySource {
         box_id: records.arrays.get(&array.name).copied(),
         reach: Reach::Waiting,
         capabilities: None,
+        took_millis: 0,
         reading: None,
         volumes: None,
     }
@@ -410,7 +413,7 @@ mod tests {
         let (core, box_id) = core();
         let read = |at| {
             let reading = Reading { box_id, taken_at: Timestamp(at), truth: Truth::Live, sessions: Vec::new() };
-            core.take_reading(0, &Arc::new(reading));
+            core.take_reading(0, &Arc::new(reading), Duration::ZERO);
             core.look().arrays[0].taken_at
         };
         assert_eq!(read(7_200_000), Some(Timestamp(7_200_000)));

@@ -21,4 +21,4 @@ mod site;
 pub use clock::now;
 pub use core::ConfiguredArray;
 pub use roles::{Role, Roles};
-pub use site::{Engine, Settings};
+pub use site::{Engine, Settings, Times};

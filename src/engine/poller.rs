@@ -17,8 +17,6 @@ use tokio::time::Instant;
 
 /// While something moves, an array is read at least so often.
 const WHILE_MOVING: Duration = Duration::from_secs(1);
-/// A call that asks the array gives no answer for so long: the array counts as unreachable.
-const LONGEST_CALL: Duration = Duration::from_secs(20);
 /// How often the list of volumes is read.
 const VOLUMES_EVERY: Duration = Duration::from_mins(1);
 /// Readings that are waited for at the same time: more than operations that run at once.
@@ -56,8 +54,9 @@ impl Reader {
     }
 }
 
-/// Starts the poller of the `index`th array. It ends with the last of its readers.
-pub fn start(core: Arc<Core>, ledger: Ledger, index: usize, interval: Duration) -> Reader {
+/// Starts the poller of the `index`th array. It ends with the last of its readers. `longest`: a call that asks the array and
+/// gives no answer for so long means that it is unreachable.
+pub fn start(core: Arc<Core>, ledger: Ledger, index: usize, interval: Duration, longest: Duration) -> Reader {
     let (sender, requests) = mpsc::channel(MOST_WAITING);
     let poller = Poller {
         driver: Arc::clone(&core.arrays()[index].driver),
@@ -65,6 +64,7 @@ pub fn start(core: Arc<Core>, ledger: Ledger, index: usize, interval: Duration) 
         ledger,
         index,
         interval,
+        longest,
         identified: false,
         is_other: false,
         volumes_due: Instant::now(),
@@ -79,6 +79,7 @@ struct Poller {
     driver: Arc<dyn Driver>,
     index: usize,
     interval: Duration,
+    longest: Duration,
     /// The box answered to its identity since it was last out of reach.
     identified: bool,
     /// Another box answers under the name.
@@ -136,10 +137,10 @@ impl Poller {
             self.core.take_volumes(self.index, volumes);
             self.volumes_due = Instant::now() + VOLUMES_EVERY;
         }
-        let now = clock::now();
+        let (now, began) = (clock::now(), Instant::now());
         let reading = Arc::new(self.call(move |driver| driver.sessions(now)).await?);
         self.check(reading.box_id)?;
-        self.core.take_reading(self.index, &reading);
+        self.core.take_reading(self.index, &reading, began.elapsed());
         Ok(reading)
     }
 
@@ -183,11 +184,11 @@ impl Poller {
     {
         let driver = Arc::clone(&self.driver);
         let task = tokio::spawn(async move { ask(&*driver).await });
-        match tokio::time::timeout(LONGEST_CALL, task).await {
+        match tokio::time::timeout(self.longest, task).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(error))) => Err(error.about_it()),
             Ok(Err(error)) => Err(format!("the driver failed: {error}")),
-            Err(_) => Err(format!("no answer within {} s", LONGEST_CALL.as_secs())),
+            Err(_) => Err(format!("no answer within {} ms", self.longest.as_millis())),
         }
     }
 }

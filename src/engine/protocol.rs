@@ -43,6 +43,16 @@ pub enum Ask {
     Plan {
         request: Request,
     },
+    /// The plan for what somebody just asked for, by a verb or a key: a reading that is too old is waited for, and a refusal
+    /// is an event. [`Ask::Plan`] is a look.
+    Propose {
+        request: Request,
+    },
+    /// Somebody wanted to agree to a plan and named something else than it gives up: refused, which is an event.
+    Misnamed {
+        request: Request,
+        given: String,
+    },
     /// Run a request as agreed to.
     Run {
         request: Request,

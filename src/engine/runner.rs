@@ -15,11 +15,13 @@ use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::copy::{Command, Outcome, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::identity::BoxId;
-use crate::model::plan::{Digest, Plan, Refusal, plan};
+use crate::model::identity::{BoxId, Name};
+use crate::model::plan::{Digest, Plan, Refusal, plan, words};
 use crate::model::records::{ChangeError, OpenOperation, OperationId};
 use crate::model::request::Request;
 use crate::model::session::Reading;
+use crate::model::snapshot::{ArrayView, Reach};
+use crate::model::untrusted::Untrusted;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -56,6 +58,37 @@ impl Runner {
             Ok(plan) => Answer::Planned(self.planned(plan, snapshot.sequence)),
             Err(refusal) => self.heard(declined(request, refusal)),
         }
+    }
+
+    /// The plan for what somebody just asked for. An array that answers, however slowly, is waited for.
+    pub async fn propose(&self, request: &Request, actor: &Actor) -> Answer {
+        let mut answer = self.plan(request);
+        if wants_a_reading(&answer) {
+            self.read_what_is_old().await;
+            answer = self.plan(request);
+        }
+        self.note(request, &answer, actor).await;
+        answer
+    }
+
+    /// Reads the arrays that have not been read, or too long ago.
+    async fn read_what_is_old(&self) {
+        let snapshot = self.core.look();
+        let old = |array: &ArrayView| {
+            array.reach == Reach::Waiting
+                || (array.reach == Reach::Reachable && snapshot.is_stale(array, snapshot.taken_at))
+        };
+        let readers = snapshot.arrays.iter().zip(self.readers.iter());
+        futures_util::future::join_all(readers.filter(|(array, _)| old(array)).map(|(_, reader)| reader.read())).await;
+    }
+
+    /// A confirmation that names something else: nothing is done, and that is told.
+    pub async fn misnamed(&self, request: &Request, given: &str, actor: &Actor) -> Answer {
+        let given: String = given.chars().take(Name::LONGEST).collect();
+        let reason = format!("the confirmation names {}", Untrusted::new(given).escaped());
+        let answer = refused(Refusal::new(Code::CONFIRMATION_MISMATCH, reason));
+        self.note(request, &answer, actor).await;
+        answer
     }
 
     fn planned(&self, mut plan: Plan, sequence: u64) -> PlannedAnswer {
@@ -130,7 +163,7 @@ impl Runner {
             return Err(Answer::PlanChanged(self.planned(agreed, snapshot.sequence)));
         }
         confirm(&agreed, confirmation)?;
-        let operations = self.open(&agreed, actor).await?;
+        let operations = self.open(&agreed, words::agreed(&agreed, &snapshot), actor).await?;
         match self.look_afresh(&agreed, &operations).await {
             Ok(Admission::Run) => Ok((operations, agreed.refused().to_vec())),
             Ok(Admission::Changed(plan)) => {
@@ -149,8 +182,9 @@ impl Runner {
     }
 
     /// Opens an operation for each item; all volumes are claimed together or none is.
-    async fn open(&self, agreed: &Plan, actor: &Actor) -> Result<Vec<OpenOperation>, Answer> {
-        let (operations, commit) = self.core.with_records(|records| opening(agreed, actor, records, clock::now()));
+    async fn open(&self, agreed: &Plan, words: Vec<String>, actor: &Actor) -> Result<Vec<OpenOperation>, Answer> {
+        let (operations, commit) =
+            self.core.with_records(|records| opening(agreed, words, actor, records, clock::now()));
         match self.ledger.commit(commit).await {
             Ok(()) => Ok(operations),
             // Somebody was quicker: the rules say who, and since when.
@@ -275,7 +309,7 @@ impl Runner {
             Answer::PlanChanged(_) => (Code::PLAN_CHANGED, "another plan would run now".to_owned()),
             _ => return,
         };
-        let kind = EventKind::Refused { request: request.clone(), code, reason };
+        let kind = EventKind::Refused { request: request.abridged(), code, reason };
         let event = NewEvent { at: clock::now(), actor: Some(actor.clone()), operation: None, kind };
         if let Err(error) = self.ledger.commit(Commit { changes: Vec::new(), events: vec![event] }).await {
             tracing::warn!(%error, "a refusal is not in the audit");
@@ -311,6 +345,16 @@ impl Runner {
             }
         }
         Answer::Ended { ends }
+    }
+}
+
+/// Whether something is refused only because an array was not read lately.
+fn wants_a_reading(answer: &Answer) -> bool {
+    let stale = |refusal: &Refusal| refusal.code == Code::ARRAY_STALE;
+    match answer {
+        Answer::Refused { refusal } => stale(refusal) || refusal.also.iter().any(stale),
+        Answer::Planned(planned) => planned.plan.refused().iter().any(stale),
+        _ => false,
     }
 }
 

@@ -5,10 +5,6 @@ use crate::catalog::{Catalogue, CatalogueError};
 use crate::process::life::{self, Claim, LifeError, Ready};
 use crate::process::paths::Home;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// An engine that a command started ends when nobody needed it for so long.
-const IDLE_LIMIT: Duration = Duration::from_mins(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -62,6 +58,7 @@ where
         }
     };
     let (catalogue, settings) = prepare().await?;
+    let idle_end = settings.times.idle_end;
     let mut engine = Engine::start(catalogue, settings).await?;
     engine.listen(reign.bind()?);
     let detached = ready.is_some();
@@ -71,7 +68,7 @@ where
     tracing::info!(home = %home.state_dir().display(), "the engine serves");
     let idle = async {
         if detached {
-            life::idle_for(IDLE_LIMIT, || engine.is_idle()).await;
+            life::idle_for(idle_end, || engine.is_idle()).await;
         } else {
             std::future::pending::<()>().await;
         }

@@ -139,6 +139,8 @@ impl Server {
             }
             Ask::Watch => Answer::Watching,
             Ask::Plan { request } => self.runner.plan(&request),
+            Ask::Propose { request } => self.runner.propose(&request, actor).await,
+            Ask::Misnamed { request, given } => self.runner.misnamed(&request, &given, actor).await,
             Ask::Run { request, digest, confirmation } => {
                 self.runner.run(request, &digest, confirmation.as_deref(), actor).await
             }

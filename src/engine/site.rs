@@ -29,6 +29,22 @@ pub struct Settings {
     pub limits: Limits,
     /// A digest of the configuration that all this comes from: clients are told, and see whether it has changed since.
     pub configuration: Option<String>,
+    pub times: Times,
+}
+
+/// How long the engine waits outside of operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// For one reading of an array.
+    pub reading: Duration,
+    /// Until an engine that a command started ends, when nobody needs it.
+    pub idle_end: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { reading: Duration::from_secs(20), idle_end: Duration::from_mins(10) }
+    }
 }
 
 /// A running engine. Dropping it without [`Engine::end`] is a crash, as far as the catalogue can tell.
@@ -47,13 +63,13 @@ impl Engine {
         let recent = catalogue.events(EventRange::Newest(RECALLED_EVENTS)).await?;
         let newest = recent.last().map_or(0, |event| event.sequence);
         let open: Vec<_> = records.operations.values().cloned().collect();
-        let Settings { site, arrays, roles, limits, configuration } = settings;
+        let Settings { site, arrays, roles, limits, configuration, times } = settings;
         let interval = Duration::from_millis(u64::from(site.poll_millis));
         let core = Core::new(site, records, arrays, &recent);
         let ledger = Ledger::new(catalogue, Arc::clone(&core), newest);
         ledger.tell([EventKind::EngineStarted { version: env!("CARGO_PKG_VERSION").to_owned() }]).await?;
         let readers = (0..core.arrays().len())
-            .map(|index| poller::start(Arc::clone(&core), ledger.clone(), index, interval))
+            .map(|index| poller::start(Arc::clone(&core), ledger.clone(), index, interval, times.reading))
             .collect();
         let runner = Runner::new(Arc::clone(&core), ledger.clone(), readers, limits, roles.clone());
         for operation in open {

@@ -84,8 +84,12 @@ pub enum EventKind {
         version: String,
     },
     EngineStopped,
+    /// Somebody agreed to a plan. Neither the request nor the words are longer than an audit can bear.
     Requested {
         request: Request,
+        /// What was agreed to, a line an item, with the names of then.
+        agreed: Vec<String>,
+        /// Of the whole plan.
         digest: Digest,
     },
     Refused {

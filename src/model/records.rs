@@ -147,6 +147,9 @@ pub struct PastGeneration {
     pub generation: Generation,
     /// `None` while it is kept.
     pub released: Option<(Timestamp, ReleaseReason)>,
+    /// Why it was made, as somebody gave it when it was asked for.
+    #[serde(default)]
+    pub reason: Option<Untrusted>,
 }
 
 /// A session that is ours: the array's sessions without such a row are foreign.

@@ -18,8 +18,34 @@ pub struct Request {
 }
 
 impl Request {
+    /// Volumes that an event names at most.
+    pub const MOST_VOLUMES: usize = 100;
+    /// Characters of a reason that an event keeps.
+    pub const LONGEST_REASON: usize = 1_000;
+
     pub fn new(action: Action) -> Self {
         Self { action, ensure: false, reason: None }
+    }
+
+    /// The request as an event keeps it: bounded, however many volumes it names and however long its reason is.
+    #[must_use]
+    pub fn abridged(&self) -> Self {
+        let short =
+            |text: &Untrusted| Untrusted::new(text.raw().chars().take(Self::LONGEST_REASON).collect::<String>());
+        let mut action = self.action.clone();
+        match &mut action {
+            Action::Start { volumes, targets, .. } => {
+                volumes.truncate(Self::MOST_VOLUMES);
+                targets.truncate(Self::MOST_VOLUMES);
+            }
+            Action::Resume { volumes, .. }
+            | Action::Suspend { volumes, .. }
+            | Action::Cancel { volumes, .. }
+            | Action::Backup { volumes, .. } => volumes.truncate(Self::MOST_VOLUMES),
+            Action::Hold { why, .. } => *why = short(why),
+            _ => {}
+        }
+        Self { action, ensure: self.ensure, reason: self.reason.as_ref().map(short) }
     }
 }
 

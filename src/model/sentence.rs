@@ -4,7 +4,7 @@ use super::copy::{Command, Outcome};
 use super::event::{Event, EventKind, NewEvent};
 use super::identity::VolumeId;
 use super::records::{GenerationState, OperationEnd, ReleaseReason};
-use super::request::VolumeRole;
+use super::request::{Request, VolumeRole};
 use super::session::ErrorByte;
 use super::snapshot::{EventLine, TransactionState};
 use super::units::count;
@@ -43,11 +43,13 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
         EventKind::EngineStarted { version } => format!("the engine started, version {version}"),
         EventKind::EngineStopped => "the engine ended".to_owned(),
         EventKind::Requested { request, .. } => {
-            format!("{}: {} asked for by {}", names(request.action.volumes(), label), request.action.verb(), who())
+            let (names, verb) = (names(request.action.volumes(), label), request.action.verb());
+            format!("{names}: {verb} asked for by {}{}", who(), because(request))
         }
         EventKind::Refused { request, code, reason } => {
             let names = names(request.action.volumes(), label);
-            format!("{names}: {} refused: {reason} ({code})", request.action.verb())
+            let reason = escaped(reason);
+            format!("{names}: {} refused: {reason} ({code}){}", request.action.verb(), because(request))
         }
         EventKind::Sent { command, .. } => {
             let targets: Vec<VolumeId> = command.pairs().iter().map(|pair| pair.target).collect();
@@ -119,6 +121,11 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             format!("{array}: box {found} answers, known is {known}: all verbs stop there")
         }
     }
+}
+
+/// Why it was asked for, if that was said.
+fn because(request: &Request) -> String {
+    request.reason.as_ref().map_or_else(String::new, |reason| format!(", because: {}", reason.escaped()))
 }
 
 fn state_change(name: &str, to: TransactionState, error: Option<ErrorByte>) -> String {

@@ -38,7 +38,7 @@ pub struct Snapshot {
 pub struct Site {
     pub name: String,
     pub demo: bool,
-    /// What the engine polls arrays by, in milliseconds. A reading older than three of them is stale.
+    /// What the engine polls arrays by, in milliseconds.
     pub poll_millis: u32,
     /// The configured modes of remote copies; what is not here has the default ones.
     #[serde(default)]
@@ -76,8 +76,11 @@ pub struct ArrayView {
     /// `None` until it answered for the first time ever.
     pub box_id: Option<BoxId>,
     pub reach: Reach,
-    /// When the reading in this snapshot was taken.
+    /// When the reading in this snapshot was taken: when its call began.
     pub taken_at: Option<Timestamp>,
+    /// How long the array took for that call.
+    #[serde(default)]
+    pub took_millis: u32,
     pub capabilities: Option<Capabilities>,
 }
 
@@ -293,8 +296,14 @@ pub struct EventLine {
 
 impl Snapshot {
     pub const RECENT_EVENTS: usize = 200;
-    /// Poll intervals after which a reading is too old to decide on.
-    pub const STALE_INTERVALS: i64 = 3;
+    /// Rounds after which a reading is too old to decide on. A round is a poll interval and the array's own time for a
+    /// reading, so that a slow array that answers is never too old for ever.
+    pub const STALE_ROUNDS: i64 = 3;
+
+    /// How old a reading may be, in milliseconds.
+    pub fn patience(poll_millis: u32, took_millis: u32) -> i64 {
+        Self::STALE_ROUNDS * (i64::from(poll_millis) + i64::from(took_millis))
+    }
 
     pub fn transaction_volume(&self, id: VolumeId) -> Option<&TransactionVolumeView> {
         let index = self.transaction_volumes.binary_search_by_key(&id, |view| view.volume.id).ok()?;
@@ -378,7 +387,7 @@ impl Snapshot {
 
     /// Whether an array's reading is too old to decide on at `now`.
     pub fn is_stale(&self, array: &ArrayView, now: Timestamp) -> bool {
-        let limit = Self::STALE_INTERVALS * i64::from(self.site.poll_millis);
+        let limit = Self::patience(self.site.poll_millis, array.took_millis);
         array.taken_at.is_none_or(|taken| now.since(taken) > limit)
     }
 }

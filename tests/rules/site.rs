@@ -201,6 +201,7 @@ impl Site {
             box_id: Some(box_id),
             reach: self.reach[at].clone(),
             capabilities: Some(self.capabilities.clone()),
+            took_millis: 0,
             reading: Some(Arc::new(reading)),
             volumes: Some(Arc::new(self.volumes.iter().filter(|v| v.id.box_id == box_id).cloned().collect())),
         }

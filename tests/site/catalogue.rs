@@ -128,6 +128,7 @@ pub fn server() -> Option<Server> {
 fn what_was_committed_is_loaded_and_told() {
     with_every_catalogue("committed", async |catalogue| {
         let pair = Pair::new(volume(1), volume(0x101));
+        let second = Generation { operation: Some(OperationId(1)), ..generation(1, 2) };
         let end = OperationEnd::Failed { code: Code::PLAN_CHANGED, why: "busy".into() };
         let changes = vec![
             Change::PutTransactionVolume(transaction_volume(1)),
@@ -145,7 +146,7 @@ fn what_was_committed_is_loaded_and_told() {
                 at: Timestamp(9),
                 why: ReleaseReason::Retention,
             },
-            Change::AddGeneration(generation(1, 2)),
+            Change::AddGeneration(second.clone()),
             open(1, 1, &[1, 0x101]),
             Change::Journal {
                 operation: OperationId(1),
@@ -174,8 +175,8 @@ fn what_was_committed_is_loaded_and_told() {
         assert_eq!(
             history,
             [
-                PastGeneration { generation: generation(1, 2), released: None },
-                PastGeneration { generation: generation(1, 1), released },
+                PastGeneration { generation: second, released: None, reason: operation(1, 1).reason },
+                PastGeneration { generation: generation(1, 1), released, reason: None },
             ]
         );
     });

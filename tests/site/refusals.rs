@@ -198,3 +198,41 @@ fn an_unknown_name_offers_near_ones() {
     let document = lab.refused("sync start t11 --yes", "ecd-1101");
     assert!(document["error"]["text"].as_str().unwrap().contains("t1"), "{document:#}");
 }
+
+#[test]
+fn audit_and_history_tell_what_was_refused_what_was_agreed_to_and_why() {
+    let lab = Lab::of(1, 2, 1);
+    lab.policy("t1", 1, "suspend");
+    lab.refused("backup t1 --yes", "ecd-1302");
+    lab.synchronize("t1");
+    lab.run("backup t1 --yes --reason upgrade").ends(0);
+    lab.refused("history delete t1 --version 1 --yes --confirm t1", "ecd-1004");
+    let audit = lab.run("audit show --last 1000").ends(0).out;
+    for told in [
+        "t1: backup refused: ",
+        "(ecd-1302)",
+        "the confirmation names t1 (ecd-1004)",
+        "because: upgrade",
+        "agreed: backup t1: suspend A1/0x21; record v1 on A1/0x21",
+    ] {
+        assert!(audit.contains(told), "{told} is not in {audit}");
+    }
+    assert!(lab.run("history t1").ends(0).out.contains("because: upgrade"));
+    assert_eq!(lab.json("history t1")["generations"][0]["reason"], "upgrade");
+    lab.run("audit verify").ends(0);
+}
+
+#[test]
+fn a_remote_copy_that_was_cancelled_is_started_again_at_once_and_was_never_another_programs() {
+    let lab = Lab::new();
+    // Between two readings of the target's box there is time for both.
+    let config = std::fs::read_to_string(lab.home().config_file()).unwrap();
+    std::fs::write(lab.home().config_file(), config.replace("500ms", "5m")).unwrap();
+    lab.transaction("t3", "A1", 3, 1);
+    lab.backups("A2", 0x9..0xa, 1);
+    lab.synchronize("t3");
+    lab.run("sync cancel t3 --yes").ends(0);
+    lab.run("sync start t3 --yes --wait").ends(0);
+    let audit = lab.run("audit show --last 1000").ends(0).out;
+    assert!(!audit.contains("another program"), "{audit}");
+}

@@ -2,7 +2,7 @@
 
 use super::house::House;
 use ecdeck::process::frames::{FrameReader, Hello, send};
-use ecdeck::process::life::{Claim, claim};
+use ecdeck::process::life::{Claim, claim, wait_until_it_is_free};
 use std::process::Stdio;
 
 #[test]
@@ -92,4 +92,15 @@ async fn an_engine_of_another_version_is_an_error_with_its_remedy() {
     assert!(error["error"]["text"].as_str().unwrap().contains(&pid), "{error}");
     engine.await.unwrap();
     drop(reign);
+}
+
+#[test]
+fn an_engine_that_a_command_started_ends_when_the_configuration_says() {
+    let house = House::new();
+    let config = "site = \"lab\"\n[[array]]\nname = \"A1\"\ndriver = \"embedded\"\n[engine]\nidle_end = \"100ms\"\n";
+    std::fs::write(house.home().config_file(), config).unwrap();
+    house.run("array create A1").ends(0);
+    house.run("status").ends(0);
+    // By default it would serve for ten minutes more.
+    wait_until_it_is_free(&house.home().engine()).unwrap();
 }

@@ -117,21 +117,24 @@ pub async fn history(from: &mut AnyConnection, wanted: HistoryQuery) -> Result<V
     let rows = match wanted.of {
         Generations::OfTransactionVolume(volume) => {
             let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
-                    held, provisioned, operation, released_at, release_reason
-                FROM generation WHERE transaction_volume = $1 ORDER BY version DESC LIMIT $2";
+                    held, provisioned, operation, released_at, release_reason, reason
+                FROM generation LEFT JOIN operation ON operation.id = generation.operation
+                WHERE transaction_volume = $1 ORDER BY version DESC LIMIT $2";
             query(statement).bind(volume.to_string()).bind(most).fetch_all(from).await?
         }
         Generations::OnBackupVolume(volume) => {
             let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
-                    held, provisioned, operation, released_at, release_reason
-                FROM generation WHERE backup_volume = $1
+                    held, provisioned, operation, released_at, release_reason, reason
+                FROM generation LEFT JOIN operation ON operation.id = generation.operation
+                WHERE backup_volume = $1
                 ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $2";
             query(statement).bind(volume.to_string()).bind(most).fetch_all(from).await?
         }
         Generations::All => {
             let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
-                    held, provisioned, operation, released_at, release_reason
-                FROM generation ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $1";
+                    held, provisioned, operation, released_at, release_reason, reason
+                FROM generation LEFT JOIN operation ON operation.id = generation.operation
+                ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $1";
             query(statement).bind(most).fetch_all(from).await?
         }
     };
@@ -205,7 +208,8 @@ fn past_generation(row: &AnyRow) -> Result<PastGeneration, Failure> {
         None => None,
         Some(at) => Some((Timestamp(at), from_word(&text(row, 12)?)?)),
     };
-    Ok(PastGeneration { generation: generation(row)?, released })
+    let reason = from_optional_json(row.try_get(13)?)?;
+    Ok(PastGeneration { generation: generation(row)?, released, reason })
 }
 
 fn session(row: &AnyRow) -> Result<OurSession, Failure> {

@@ -76,7 +76,7 @@ impl Desk {
     pub fn answer(&mut self) {
         let mut open = std::mem::take(&mut self.effects);
         open.retain(|effect| {
-            let Effect::Plan { ticket, request } = effect else { return true };
+            let Effect::Plan { ticket, request, .. } = effect else { return true };
             let answer = match plan(&self.snapshot, request) {
                 Ok(plan) => {
                     let command = |verb| vec![StepCommand { step: 0, line: format!("acec {verb} ...") }];

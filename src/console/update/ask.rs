@@ -75,13 +75,17 @@ pub fn propose(app: &mut App, request: Request) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(snapshot) = app.snapshot() else { return Vec::new() };
-    if let Err(refusal) = (app.planner)(snapshot, &request) {
-        app.dialogs.push(Dialog::Refused(Box::new(RefusedDialog::new(request, refusal))));
-        return Vec::new();
-    }
+    let refusal = (app.planner)(snapshot, &request).err();
     let ticket = app.ticket();
-    app.dialogs.push(Dialog::Plan(Box::new(PlanDialog::new(request.clone(), ticket))));
-    vec![Effect::Plan { ticket, request }]
+    // The engine is asked in any case: what it refuses to a pressed key belongs into the audit.
+    app.dialogs.push(match refusal {
+        Some(refusal) => {
+            let refused = RefusedDialog { ticket: Some(ticket), ..RefusedDialog::new(request.clone(), refusal) };
+            Dialog::Refused(Box::new(refused))
+        }
+        None => Dialog::Plan(Box::new(PlanDialog::new(request.clone(), ticket))),
+    });
+    vec![Effect::Plan { ticket, request, asked: true }]
 }
 
 /// An open dialog plans again with every snapshot, one question at a time.
@@ -102,7 +106,7 @@ pub fn again(app: &mut App) -> Vec<Effect> {
         _ => return Vec::new(),
     };
     app.next_ticket = ticket;
-    vec![Effect::Plan { ticket, request }]
+    vec![Effect::Plan { ticket, request, asked: false }]
 }
 
 /// After the line was lost: no open question will be answered. What was agreed to may have begun, so its dialog goes.

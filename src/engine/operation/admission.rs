@@ -44,8 +44,15 @@ pub fn boxes_to_read(plan: &Plan) -> BTreeSet<BoxId> {
     plan.items().iter().flat_map(of_item).collect()
 }
 
-/// Opens an operation for each item of a plan and claims all their volumes, as one commit.
-pub fn opening(plan: &Plan, actor: &Actor, records: &Records, now: Timestamp) -> (Vec<OpenOperation>, Commit) {
+/// Opens an operation for each item of a plan and claims all their volumes, as one commit. `words`: what was agreed to, for
+/// the audit.
+pub fn opening(
+    plan: &Plan,
+    words: Vec<String>,
+    actor: &Actor,
+    records: &Records,
+    now: Timestamp,
+) -> (Vec<OpenOperation>, Commit) {
     let request = plan.request();
     let operations: Vec<OpenOperation> = plan
         .items()
@@ -65,7 +72,7 @@ pub fn opening(plan: &Plan, actor: &Actor, records: &Records, now: Timestamp) ->
         claims: operation.item.claims.clone(),
         epoch,
     };
-    let requested = EventKind::Requested { request: request.clone(), digest: plan.digest().clone() };
+    let requested = EventKind::Requested { request: request.abridged(), agreed: words, digest: plan.digest().clone() };
     let commit = Commit {
         changes: operations.iter().zip(records.next_epoch..).map(open).collect(),
         events: vec![NewEvent { at: now, actor: Some(actor.clone()), operation: None, kind: requested }],

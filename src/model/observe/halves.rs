@@ -6,7 +6,6 @@ use crate::model::plan::PlanStep;
 use crate::model::progress::RateHistory;
 use crate::model::session::{CopyKind, Pair, Phase, Reading, SessionReading, Status};
 use crate::model::snapshot::{Halves, Ready, SessionView, Snapshot};
-use crate::model::units::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A half: the session, and the reading that it stands in.
@@ -89,7 +88,8 @@ fn compare(sources: &Sources<'_>, pair: Pair, source: Option<Half<'_>>, target: 
         .filter_map(|reading| sources.tracker.since(pair, reading.box_id))
         .max()
         .unwrap_or(right_reading.taken_at);
-    if same || within_grace(sources, changed) {
+    let grace = patience(sources, pair.source.box_id).max(patience(sources, pair.target.box_id));
+    if same || sources.now.since(changed) <= grace {
         Halves::Agree
     } else if is_read(sources, pair.target.box_id) {
         let (other_status, other_phase, other_taken_at) = (right.status, right.phase, right_reading.taken_at);
@@ -103,20 +103,25 @@ fn missing(sources: &Sources<'_>, pair: Pair, at: BoxId, present: Option<BoxId>,
     let since = present.and_then(|box_id| sources.tracker.since(pair, box_id));
     if !is_read(sources, at) {
         Halves::OtherUnread
-    } else if since.is_some_and(|since| within_grace(sources, since)) {
+    } else if since.is_some_and(|since| sources.now.since(since) <= patience(sources, at)) {
         Halves::Agree
     } else {
         Halves::Missing { source_reports }
     }
 }
 
-/// The far half is reported a little late: what changed just now may still differ.
-fn within_grace(sources: &Sources<'_>, changed: Timestamp) -> bool {
-    sources.now.since(changed) <= Snapshot::STALE_INTERVALS * i64::from(sources.site.poll_millis)
+/// The far half is reported a little late: what changed no longer ago than this may still differ. The same age makes a
+/// reading too old.
+fn patience(sources: &Sources<'_>, box_id: BoxId) -> i64 {
+    Snapshot::patience(sources.site.poll_millis, array(sources, box_id).map_or(0, |array| array.took_millis))
+}
+
+fn array<'a>(sources: &Sources<'a>, box_id: BoxId) -> Option<&'a ArraySource> {
+    sources.arrays.iter().find(|array| array.box_id == Some(box_id))
 }
 
 /// Whether the box answers and has been read lately.
 pub(super) fn is_read(sources: &Sources<'_>, box_id: BoxId) -> bool {
-    let array: Option<&ArraySource> = sources.arrays.iter().find(|array| array.box_id == Some(box_id));
-    array.and_then(|array| array.reading.as_ref()).is_some_and(|reading| within_grace(sources, reading.taken_at))
+    let reading = array(sources, box_id).and_then(|array| array.reading.as_ref());
+    reading.is_some_and(|reading| sources.now.since(reading.taken_at) <= patience(sources, box_id))
 }

@@ -32,6 +32,8 @@ pub struct ArraySource {
     pub capabilities: Option<Capabilities>,
     /// The last reading, however old.
     pub reading: Option<Arc<Reading>>,
+    /// How long its call took.
+    pub took_millis: u32,
     /// The last list of volumes; `None` before the first one.
     pub volumes: Option<Arc<Vec<ArrayVolume>>>,
 }
@@ -96,6 +98,7 @@ fn array_view(array: &ArraySource) -> ArrayView {
         box_id: array.box_id,
         reach: array.reach.clone(),
         taken_at: array.reading.as_ref().map(|reading| reading.taken_at),
+        took_millis: array.took_millis,
         capabilities: array.capabilities.clone(),
     }
 }

@@ -60,6 +60,7 @@ impl Bench {
                 box_id: Some(box_id),
                 reach: Reach::Reachable,
                 capabilities: None,
+                took_millis: 0,
                 reading: None,
                 volumes: Some(Arc::new(olus.iter().map(list).collect())),
             }

@@ -1,6 +1,6 @@
 //! The steps of a plan as people read them, the same in a terminal's dialog, in a printed plan and in JSON.
 
-use super::{HookPhase, NewGeneration, PlanStep};
+use super::{HookPhase, NewGeneration, Plan, PlanItem, PlanStep};
 use crate::model::identity::VolumeId;
 use crate::model::records::ReleaseReason;
 use crate::model::session::{CopyKind, Pair};
@@ -62,6 +62,25 @@ pub fn step(step: &PlanStep, snapshot: &Snapshot) -> String {
         PlanStep::Hold { version, why: None, .. } => format!("hold {version} no longer"),
         PlanStep::SetGenerationState { version, state, .. } => format!("mark {version}: {state}"),
     }
+}
+
+/// Items that are told in words at most, and characters of each.
+const MOST_TOLD: usize = 100;
+const LONGEST_TOLD: usize = 500;
+
+/// What is agreed to with a plan, for the audit: a line an item, as many as can be told, with the names of now.
+pub fn agreed(plan: &Plan, snapshot: &Snapshot) -> Vec<String> {
+    let line = |item: &PlanItem| {
+        let steps: Vec<String> = item.steps.iter().map(|one| step(one, snapshot)).collect();
+        let line = format!("{} {}: {}", item.verb, snapshot.label(item.volume), steps.join("; "));
+        line.chars().take(LONGEST_TOLD).collect()
+    };
+    let mut lines: Vec<String> = plan.items().iter().take(MOST_TOLD).map(line).collect();
+    let more = plan.items().len().saturating_sub(MOST_TOLD);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
 }
 
 /// A volume by its name and by where it is, once where both are the same.

@@ -215,6 +215,7 @@ impl Engine {
             box_id: Some(box_id),
             reach: known.map_or(Reach::Waiting, |(_, reach)| reach.clone()),
             capabilities: Some(world.capabilities()),
+            took_millis: 0,
             reading: known.map(|(reading, _)| Arc::clone(reading)),
             volumes: Some(Arc::new(world.arrays.core().volumes_of(box_id).unwrap())),
         }

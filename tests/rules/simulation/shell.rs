@@ -143,7 +143,7 @@ impl Simulation {
 
     fn claim(&mut self, agreed: &Plan, operator: usize) -> Result<Option<Phase>, Violation> {
         let actor = Actor { uid: operator as u32, ..Actor::default() };
-        let (mut operations, mut commit) = opening(agreed, &actor, &self.engine.durable, self.now);
+        let (mut operations, mut commit) = opening(agreed, Vec::new(), &actor, &self.engine.durable, self.now);
         for operation in &mut operations {
             Bug::distort(self.bug, operation);
         }

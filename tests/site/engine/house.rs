@@ -13,7 +13,7 @@ use ecdeck::driver::{Driver, DriverError};
 use ecdeck::engine::client::{Client, Snapshots, Start};
 use ecdeck::engine::operation::Limits;
 use ecdeck::engine::protocol::{Answer, Ask, PlannedAnswer};
-use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings};
+use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings, Times};
 use ecdeck::model::array_words::{StatusMeaning, WordRow};
 use ecdeck::model::copy::{Capabilities, Command, Identity, PairOutcome};
 use ecdeck::model::event::{ChainHead, Event, NewEvent};
@@ -46,6 +46,8 @@ pub struct Gate {
     pub open: AtomicBool,
     pub commands: AtomicUsize,
     pub readings: AtomicUsize,
+    /// What the array takes for a reading.
+    pub slowness: Mutex<Duration>,
 }
 
 impl Gate {
@@ -79,7 +81,11 @@ impl Driver for Gate {
 
     fn sessions(&self, now: Timestamp) -> ecdeck::driver::Pending<'_, Result<Reading, DriverError>> {
         self.readings.fetch_add(1, Ordering::SeqCst);
-        self.inner.sessions(now)
+        let slowness = *self.slowness.lock().unwrap();
+        Box::pin(async move {
+            tokio::time::sleep(slowness).await;
+            self.inner.sessions(now).await
+        })
     }
 
     fn execute(&self, command: Command, limit: Duration) -> ecdeck::driver::Pending<'_, Vec<PairOutcome>> {
@@ -154,6 +160,7 @@ pub struct House {
     pub backup: Vec<VolumeId>,
     pub poll_millis: u32,
     pub limits: Limits,
+    pub times: Times,
     pub roles: Roles,
 }
 
@@ -220,6 +227,7 @@ impl House {
             open: AtomicBool::new(true),
             commands: AtomicUsize::new(0),
             readings: AtomicUsize::new(0),
+            slowness: Mutex::default(),
         };
         let limits = Limits {
             send: Duration::from_secs(2),
@@ -241,6 +249,7 @@ impl House {
             backup,
             poll_millis: 20,
             limits,
+            times: Times::default(),
             roles: Roles::default(),
         }
     }
@@ -258,6 +267,7 @@ impl House {
             roles: self.roles.clone(),
             limits: self.limits,
             configuration: None,
+            times: self.times,
         };
         let catalogue: Arc<dyn Catalogue> = Arc::new(self.disk.clone());
         let listener = {

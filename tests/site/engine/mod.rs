@@ -12,6 +12,7 @@ use ecdeck::model::event::EventKind;
 use ecdeck::model::records::{OperationEnd, Policy};
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::snapshot::{Due, Reach, TransactionState};
+use ecdeck::model::untrusted::Untrusted;
 use house::{House, agree, done, ends, operations, planned, run, soon, until};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -446,4 +447,75 @@ async fn an_engine_that_is_asked_to_end_finishes_what_runs_and_begins_nothing_ne
     let records = house.disk.inner.records();
     assert!(records.operations.is_empty() && records.sessions.contains_key(&house.pair(0, 0)));
     assert!(matches!(house.events().await.last().unwrap().event.kind, EventKind::EngineStopped));
+}
+
+#[tokio::test]
+async fn a_slow_array_that_answers_is_worked_with() {
+    let house = House::new(1, 1).await;
+    // Far more than three poll intervals.
+    *house.gate.slowness.lock().unwrap() = Duration::from_millis(300);
+    let _engine = house.run().await;
+    let client = house.client().await;
+    let request = house.start_request(0);
+    // It has not been read yet: what is asked for by a verb waits for that.
+    let answer = client.ask(Ask::Propose { request: request.clone() }).await.unwrap();
+    assert!(matches!(answer, Answer::Planned(_)), "{answer:?}");
+    done(&client, &request).await;
+    house.gate.arrays().settle();
+    let mut snapshots = client.watch().await.unwrap();
+    until(&mut snapshots, "equivalence", |now| state(now, &house, 0) == TransactionState::Equivalent).await;
+    done(&client, &house.backup_request(0)).await;
+}
+
+#[tokio::test]
+async fn an_array_that_is_slower_than_the_limit_for_readings_counts_as_unreachable() {
+    let mut house = House::new(1, 1).await;
+    house.times.reading = Duration::from_millis(20);
+    *house.gate.slowness.lock().unwrap() = Duration::from_mins(1);
+    let _engine = house.run().await;
+    let client = house.client().await;
+    let mut snapshots = client.watch().await.unwrap();
+    let away = |now: &ecdeck::model::snapshot::Snapshot| matches!(now.arrays[0].reach, Reach::Unreachable { .. });
+    until(&mut snapshots, "the limit", away).await;
+}
+
+#[tokio::test]
+async fn what_was_asked_for_refused_and_agreed_to_is_in_the_audit_and_what_was_only_looked_at_is_not() {
+    let house = House::new(1, 1).await;
+    let _engine = house.run().await;
+    let client = house.client().await;
+    let mut snapshots = client.watch().await.unwrap();
+    until(&mut snapshots, "a first reading", is_read).await;
+    let early = Request { reason: Some(Untrusted::from("before the upgrade")), ..house.backup_request(0) };
+    client.ask(Ask::Plan { request: early.clone() }).await.unwrap();
+    let refused = |events: &[ecdeck::model::event::Event]| -> Vec<Code> {
+        let code = |kind: &EventKind| match kind {
+            EventKind::Refused { code, request, .. } => {
+                assert_eq!(request.reason.as_ref().map(Untrusted::raw), Some("before the upgrade"));
+                Some(*code)
+            }
+            _ => None,
+        };
+        events.iter().filter_map(|event| code(&event.event.kind)).collect()
+    };
+    assert_eq!(refused(&house.events().await), []);
+    let answer = client.ask(Ask::Propose { request: early.clone() }).await.unwrap();
+    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    assert_eq!(refused(&house.events().await), [Code::NO_SESSION]);
+    let given = "another".to_owned();
+    let answer = client.ask(Ask::Misnamed { request: early, given }).await.unwrap();
+    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    let events = house.events().await;
+    assert_eq!(refused(&events), [Code::NO_SESSION, Code::CONFIRMATION_MISMATCH]);
+    let actor = events.last().unwrap().event.actor.clone();
+    assert_eq!(actor.map(|actor| actor.pid), Some(std::process::id()));
+    let start = Request { reason: Some(Untrusted::from("nightly")), ..house.start_request(0) };
+    done(&client, &start).await;
+    let agreed = house.events().await.into_iter().find_map(|event| match event.event.kind {
+        EventKind::Requested { agreed, request, .. } => Some((agreed, request)),
+        _ => None,
+    });
+    let (agreed, request) = agreed.unwrap();
+    assert_eq!(request, start);
+    assert_eq!(agreed, ["start tv1: copy all 1 MiB to A1/0x1 (EC)"]);
 }
