@@ -92,7 +92,7 @@ enum Towards {
 fn towards(snapshot: &Snapshot, pair: &Pair, since: Timestamp) -> Towards {
     let session = snapshot.session(pair);
     let read_at = snapshot.array(pair.source.box_id).and_then(|array| array.taken_at);
-    if session.is_none_or(|session| session.taken_at < since) && read_at.is_none_or(|at| at < since) {
+    if session.is_none_or(|session| snapshot.read_at(session) < Some(since)) && read_at.is_none_or(|at| at < since) {
         return Towards::Moving;
     }
     match session {

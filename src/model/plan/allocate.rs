@@ -15,11 +15,12 @@ use crate::model::session::{ArrayVolume, CopyKind, Pair};
 use crate::model::snapshot::{BackupState, BackupVolumeView, SessionView, Snapshot};
 use crate::model::units::{Blocks, Version};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 
 /// Near misses that one refusal lists at most.
 const NEAR_MISSES: usize = 20;
-/// A volume whose size differs by less than one part in so many nearly fits.
-const NEAR: u64 = 9;
+/// A volume whose size differs by at most one part in so many nearly fits.
+const NEAR: u64 = 10;
 /// Remedies of one kind that one refusal offers at most.
 const REMEDIES: usize = 3;
 
@@ -55,12 +56,8 @@ impl<'a> Pool<'a> {
             .filter(|&box_id| readable(snapshot, box_id).is_ok())
             .collect();
         let mut sizes: BTreeMap<Blocks, Size<'a>> = BTreeMap::new();
-        let near = |blocks: Blocks| {
-            let margin = blocks.0 / NEAR + 1;
-            let about = Blocks(blocks.0 - margin.min(blocks.0))..=Blocks(blocks.0.saturating_add(margin));
-            wanted.range(about).next().is_some()
-        };
-        for view in snapshot.pool.iter().filter(|view| near(view.volume.blocks)) {
+        let near = Near::new(wanted);
+        for view in snapshot.pool.iter().filter(|view| near.contains(view.volume.blocks)) {
             let (id, state) = (view.volume.id, view.state);
             let size = sizes.entry(view.volume.blocks).or_default();
             size.all.push(view);
@@ -131,7 +128,7 @@ impl<'a> Pool<'a> {
         let blocks = case.view.volume.blocks;
         let other_sizes = self
             .sizes
-            .range(Blocks(blocks.0 - blocks.0 / (NEAR + 1))..=Blocks(blocks.0.saturating_add(blocks.0 / (NEAR + 1))))
+            .range(about(blocks))
             .filter(|(other, _)| **other != blocks)
             .flat_map(|(_, other)| other.all.iter().filter(|view| view.state == BackupState::Unused));
         let own_first = size.all.iter().filter(|view| view.transaction_volume == Some(case.id()));
@@ -152,6 +149,33 @@ impl<'a> Pool<'a> {
             Err(refusal) => refusal.reason,
             Ok(_) => "cannot be reached from here".to_owned(),
         }
+    }
+}
+
+/// Sizes that fit so many blocks, or nearly do.
+fn about(blocks: Blocks) -> RangeInclusive<Blocks> {
+    let margin = blocks.0 / NEAR;
+    Blocks(blocks.0 - margin)..=Blocks(blocks.0.saturating_add(margin))
+}
+
+/// The sizes about those that are wanted, as ranges that do not touch, in ascending order.
+struct Near(Vec<RangeInclusive<Blocks>>);
+
+impl Near {
+    fn new(wanted: &BTreeSet<Blocks>) -> Self {
+        let mut ranges: Vec<RangeInclusive<Blocks>> = Vec::new();
+        for range in wanted.iter().map(|&blocks| about(blocks)) {
+            match ranges.last_mut() {
+                Some(last) if last.end() >= range.start() => *last = *last.start()..=*range.end(),
+                _ => ranges.push(range),
+            }
+        }
+        Self(ranges)
+    }
+
+    fn contains(&self, blocks: Blocks) -> bool {
+        let at = self.0.partition_point(|range| *range.end() < blocks);
+        self.0.get(at).is_some_and(|range| range.contains(&blocks))
     }
 }
 
@@ -199,7 +223,8 @@ pub(super) fn resumable(case: &Case<'_>, session: &SessionView) -> Result<(), Re
     let Some(view) = snapshot.backup_volume(target) else {
         return Err(not_a_backup_volume(snapshot, target).about(case.id()));
     };
-    if let Some(other) = snapshot.generations.iter().find(|g| view.generation.is_some() && g.backup_volume == target) {
+    let kept = || snapshot.generations.iter().find(|generation| generation.backup_volume == target);
+    if let Some(other) = view.generation.and_then(|_| kept()) {
         let reason = format!("{label} holds {} of {}", other.version, snapshot.label(other.transaction_volume));
         return Err(Refusal::new(Code::HOLDS_A_GENERATION, reason).about(case.id()));
     }
