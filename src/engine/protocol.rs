@@ -13,7 +13,7 @@ use crate::process::frames::Hello;
 use serde::{Deserialize, Serialize};
 
 /// Grows with every change of what is on the wire that an older program would misread.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// What a person does about an engine that does not understand.
 pub const REMEDY: &str = "end the engine (SIGTERM, or `systemctl restart ecdeck`) and repeat: it goes on where it was";
@@ -69,9 +69,10 @@ pub enum Ask {
     ChainHead,
 }
 
-/// Engine to client.
+/// Engine to client. What it is stands outside of what it holds, so that a whole snapshot is read into its place at once:
+/// a tag inside would have it read twice, the first time into a tree of several times its size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "message")]
+#[serde(rename_all = "kebab-case")]
 pub enum Message {
     Answer {
         number: u64,
@@ -87,8 +88,9 @@ pub enum Message {
     },
 }
 
+/// Tagged as [`Message`] is, for the same reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "answer")]
+#[serde(rename_all = "kebab-case")]
 pub enum Answer {
     Snapshot {
         snapshot: Box<Snapshot>,
