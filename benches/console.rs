@@ -1,5 +1,9 @@
-//! What the console costs: a frame with 20,000 volumes, and the bytes for a terminal when nothing moves and when 300
-//! sessions do.
+//! What the console costs. Drawing and taking snapshots are measured in this process; bytes, wake-ups, processor time,
+//! memory and latency are those of the real program on a real terminal, with a real engine behind it.
+//!
+//! `cargo bench --bench console` prints each figure with its budget. `ECDECK_BENCH_SECONDS` changes how long a terminal is
+//! looked at (10 s by default). Times are least, median and high percentiles of repeated runs: on a machine with other work
+//! on it, the least is what the work itself costs.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 #![allow(dead_code, reason = "the fixture is shared with the tests")]
@@ -13,17 +17,59 @@ use ecdeck::console::view::view;
 use ecdeck::model;
 use ecdeck::model::plan::plan;
 use ecdeck::model::snapshot::Snapshot;
+use ecdeck::model::snapshot_change::SnapshotChange;
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use support::Error;
+use support::counts::{cpu_of, memory, wake_ups};
+use support::site::{Served, Size};
+use support::terminal::Console;
 
 #[path = "../src/console/fixture.rs"]
 mod fixture;
+mod support;
 
-const SIZE: (u16, u16) = (120, 40);
+const SCREEN: (u16, u16) = (120, 40);
 const FRAMES: usize = 1_000;
-const SECONDS: usize = 60;
+const CHANGES: usize = 60;
+const STARTS: usize = 20;
+const KEYS: usize = 200;
+/// The console has drawn the site's rows, the first of them too.
+const ROWS: &str = "tv00000";
+
+fn main() -> Result<(), Error> {
+    for screen in [(80, 24), SCREEN, (200, 60)] {
+        frames(screen);
+    }
+    changes("300 of 300 sessions move", fixture::large(300));
+    changes("20,000 of 20,000 sessions move", fixture::large(20_000));
+
+    let quiet = Served::new(Size { sessions: 300, moving: 0, spare: 0 })?;
+    starts(&quiet, "300 volumes")?;
+    keys(&quiet, "300 volumes")?;
+    look(&quiet, "300 sessions, nothing changes", &[], "0 B, a wake-up a poll")?;
+    drop(quiet);
+    let moving = Served::new(Size { sessions: 300, moving: 300, spare: 0 })?;
+    look(&moving, "300 sessions move, 1 s", &[], "600 B/s, 0.2 %")?;
+    look(&moving, "300 sessions move, --slow", &["--slow"], "100 B/s, 0.2 %")?;
+    drop(moving);
+    let large = Served::new(Size { sessions: 20_000, moving: 0, spare: 20_000 })?;
+    starts(&large, "20,000 + 40,000 volumes")?;
+    keys(&large, "20,000 + 40,000 volumes")?;
+    look(&large, "20,000 sessions, nothing changes", &[], "32 MiB")?;
+    drop(large);
+    let large = Served::new(Size { sessions: 20_000, moving: 300, spare: 20_000 })?;
+    look(&large, "20,000 sessions, 300 move", &[], "32 MiB")?;
+    drop(large);
+    let third = Served::new(Size { sessions: 6_667, moving: 300, spare: 6_666 })?;
+    look(&third, "20,000 volumes of both kinds, 300 move", &[], "32 MiB")
+}
+
+fn row(what: &str, figure: &str, budget: &str) {
+    println!("{what:46} {figure:76} {budget}");
+}
 
 struct Desk {
     app: App,
@@ -48,69 +94,105 @@ impl Desk {
     }
 }
 
-fn main() {
-    for size in [(80, 24), SIZE, (200, 60)] {
-        frames(size);
-    }
-    bytes("nothing changes", &mut Desk::new(fixture::demo(), SIZE), |snapshot| Snapshot {
-        sequence: snapshot.sequence + 1,
-        ..snapshot.clone()
-    });
-    bytes("300 sessions move, 1 s", &mut Desk::new(fixture::large(300), SIZE), |snapshot| fixture::later(snapshot, 1));
-    bytes("20,000 sessions move, 1 s", &mut Desk::new(fixture::large(20_000), SIZE), |snapshot| {
-        fixture::later(snapshot, 1)
-    });
-}
-
 /// The cursor goes down 20,000 volumes that all move; each step is a key and a frame.
 fn frames(size: (u16, u16)) {
     let mut desk = Desk::new(fixture::large(20_000), size);
-    let (mut keys, mut frames, mut written) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut keys, mut frames) = (Vec::new(), Vec::new());
     for _ in 0..FRAMES {
-        let start = Instant::now();
-        update(&mut desk.app, Msg::Key(Key::Down));
-        keys.push(start.elapsed());
-        let start = Instant::now();
-        written.push(desk.draw());
-        frames.push(start.elapsed());
+        keys.push(time(|| update(&mut desk.app, Msg::Key(Key::Down))));
+        frames.push(time(|| desk.draw()));
     }
     let (width, height) = size;
-    println!(
-        "{width}x{height}, 20,000 volumes: frame {}; key {}; {} B a key",
-        spread(&mut frames),
-        spread(&mut keys),
-        median(&mut written)
-    );
+    row(&format!("frame, 20,000 volumes, {width}x{height}"), &spread(&mut frames), "p99 1 ms");
+    row("  taking a key", &spread(&mut keys), "");
 }
 
-fn bytes(what: &str, desk: &mut Desk, next: impl Fn(&Snapshot) -> Snapshot) {
-    let mut snapshot = desk.app.snapshot().unwrap().clone();
-    let (mut written, mut updates) = (Vec::new(), Vec::new());
-    for _ in 0..SECONDS {
-        snapshot = next(&snapshot);
-        let message = Msg::Snapshot(Arc::new(snapshot.clone()));
-        let start = Instant::now();
-        update(&mut desk.app, message);
-        updates.push(start.elapsed());
-        written.push(desk.draw());
+/// Snapshots that follow each other, as a client makes them out of what the engine sends.
+fn changes(what: &str, first: Snapshot) {
+    let mut desk = Desk::new(first, SCREEN);
+    let mut current = desk.app.picture.as_ref().map(|picture| Arc::clone(&picture.snapshot)).unwrap();
+    let (mut applied, mut taken) = (Vec::new(), Vec::new());
+    for _ in 0..CHANGES {
+        let change = SnapshotChange::between(&current, &fixture::later(&current, 1));
+        applied.push(time(|| change.apply(Arc::make_mut(&mut current)).unwrap()));
+        let snapshot = Arc::clone(&current);
+        taken.push(time(|| update(&mut desk.app, Msg::Snapshot(snapshot))));
+        desk.draw();
     }
-    let mean = written.iter().sum::<usize>() / written.len();
-    println!(
-        "{what}: {mean} B a second at {}x{}, most {}; snapshot taken in {}",
-        SIZE.0,
-        SIZE.1,
-        written.iter().max().unwrap(),
-        spread(&mut updates)
+    row(&format!("change applied, {what}"), &spread(&mut applied), "");
+    row("  taken into the picture", &spread(&mut taken), "");
+}
+
+/// From the start of the process to its first frame, and to the one with the site's rows.
+fn starts(served: &Served, what: &str) -> Result<(), Error> {
+    let (mut first, mut rows) = (Vec::new(), Vec::new());
+    for _ in 0..STARTS {
+        let console = Console::start(served.folder(), &[], SCREEN)?;
+        first.push(console.until("ecdeck")?);
+        rows.push(console.until(ROWS)?);
+    }
+    row(&format!("start to first frame, {what}"), &spread(&mut first), "50 ms");
+    row("  to the site's rows", &spread(&mut rows), "");
+    Ok(())
+}
+
+/// Up and down where nothing else moves: every byte answers a key.
+fn keys(served: &Served, what: &str) -> Result<(), Error> {
+    let mut console = Console::start(served.folder(), &[], SCREEN)?;
+    console.until(ROWS)?;
+    let mut times = Vec::new();
+    for number in 0..KEYS {
+        times.push(console.key(if number % 4 < 2 { b"j" } else { b"k" })?);
+    }
+    row(&format!("key to the end of its frame, {what}"), &spread(&mut times), "p95 2 ms");
+    Ok(())
+}
+
+/// Looks at a console that nobody touches.
+fn look(served: &Served, what: &str, words: &[&str], budget: &str) -> Result<(), Error> {
+    let seconds = std::env::var("ECDECK_BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
+    let console = Console::start(served.folder(), words, SCREEN)?;
+    console.until(ROWS)?;
+    // Rates and times of readiness need some readings before they are there.
+    std::thread::sleep(Duration::from_secs(4));
+    away_from_the_minute(seconds);
+    let pid = console.pid();
+    let counts = || (console.bytes(), wake_ups(pid), cpu_of(pid), Instant::now());
+    let before = counts();
+    std::thread::sleep(Duration::from_secs(seconds));
+    let after = counts();
+    let elapsed = (after.3 - before.3).as_secs_f64();
+    let (resident, most) = memory(pid);
+    let figure = format!(
+        "{:.0} B/s, {:.1} wake-ups/s, {:.3} % of a core, {:.1} MiB (at most {:.1})",
+        (after.0 - before.0) as f64 / elapsed,
+        (after.1 - before.1) as f64 / elapsed,
+        (after.2.saturating_sub(before.2)).as_secs_f64() / elapsed * 100.0,
+        resident as f64 / 1024.0,
+        most as f64 / 1024.0,
     );
+    row(what, &figure, budget);
+    Ok(())
+}
+
+/// The clock on the screen changes with the minute, and that is allowed to cost bytes.
+fn away_from_the_minute(seconds: u64) {
+    let into = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() % 60;
+    if seconds < 58 && into + seconds >= 59 {
+        std::thread::sleep(Duration::from_secs(61 - into));
+    }
+}
+
+fn time<T>(work: impl FnOnce() -> T) -> Duration {
+    let start = Instant::now();
+    let result = work();
+    let time = start.elapsed();
+    drop(result);
+    time
 }
 
 fn spread(times: &mut [Duration]) -> String {
     times.sort_unstable();
-    let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)].as_micros();
-    format!("median {} us, p99 {} us", at(50), at(99))
-}
-
-fn median(values: &mut [usize]) -> usize {
-    values.sort_unstable();
-    values[values.len() / 2]
+    let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)].as_secs_f64() * 1000.0;
+    format!("least {:.3}, median {:.3}, p95 {:.3}, p99 {:.3} ms", at(0), at(50), at(95), at(99))
 }

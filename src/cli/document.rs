@@ -179,8 +179,8 @@ impl<'a> TransactionVolumeEntry<'a> {
             overdue_days: if let Due::Overdue(days) = view.due { days } else { 0 },
             ready: view.ready == Ready::Now,
             ready_at: latest(view.ready),
-            problem: view.problem.as_ref().map(ProblemEntry::new),
-            held_by: view.claimed.as_ref().map(ClaimEntry::new),
+            problem: view.problem.as_deref().map(ProblemEntry::new),
+            held_by: view.claimed.as_deref().map(ClaimEntry::new),
         }
     }
 }
@@ -213,8 +213,8 @@ impl<'a> BackupVolumeEntry<'a> {
             state: view.state,
             transaction_volume: view.transaction_volume.map(|id| VolumeRef::new(id, snapshot)),
             generation: view.generation,
-            problem: view.problem.as_ref().map(ProblemEntry::new),
-            held_by: view.claimed.as_ref().map(ClaimEntry::new),
+            problem: view.problem.as_deref().map(ProblemEntry::new),
+            held_by: view.claimed.as_deref().map(ClaimEntry::new),
         }
     }
 }
@@ -257,7 +257,7 @@ pub struct SessionEntry<'a> {
     halves: &'a Halves,
     requestor: &'a Untrusted,
     since: Stamp,
-    taken_at: Stamp,
+    taken_at: Option<Stamp>,
     sid: u32,
 }
 
@@ -283,7 +283,7 @@ impl<'a> SessionEntry<'a> {
             halves: &session.halves,
             requestor: &session.requestor,
             since: Stamp(session.since),
-            taken_at: Stamp(session.taken_at),
+            taken_at: snapshot.read_at(session).map(Stamp),
             sid: session.sid,
         }
     }

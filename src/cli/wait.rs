@@ -98,7 +98,7 @@ enum Towards {
 fn towards(snapshot: &Snapshot, pair: &Pair, since: Timestamp) -> Towards {
     let session = snapshot.session(pair);
     let read_at = snapshot.array(pair.source.box_id).and_then(|array| array.taken_at);
-    if session.is_none_or(|session| session.taken_at < since) && read_at.is_none_or(|at| at < since) {
+    if session.is_none_or(|session| snapshot.read_at(session) < Some(since)) && read_at.is_none_or(|at| at < since) {
         return Towards::Moving;
     }
     match session {
@@ -223,7 +223,8 @@ mod tests {
     fn a_halted_copy_is_waited_for_only_where_it_goes_on_by_itself() {
         let mut snapshot = super::super::fake::snapshot();
         let at = snapshot.sessions.iter().position(|session| session.status == Status::Halted).unwrap();
-        let (pair, since) = (snapshot.sessions[at].pair, snapshot.sessions[at].taken_at);
+        let pair = snapshot.sessions[at].pair;
+        let since = snapshot.array(pair.source.box_id).and_then(|array| array.taken_at).unwrap();
         let mut recovers = |recovery| {
             snapshot.sessions[at].modes = Some(RecModes { recovery, ..RecModes::default() });
             towards(&snapshot, &pair, since)

@@ -99,7 +99,7 @@ fn session(source: VolumeId, target: VolumeId, status: Status, phase: Phase, wor
         rate: None,
         ready: Ready::Never,
         since: ago(23 * 60),
-        taken_at: NOW,
+        by_target: false,
         sid: target.olu.0,
     }
 }
@@ -142,29 +142,29 @@ pub fn demo() -> Snapshot {
     web.state = TransactionState::Suspended;
     let mut dwh = transaction(0x14, "demo-dwh", 192, suspend(3, 1));
     dwh.state = TransactionState::Error;
-    dwh.problem = Some(Problem {
+    dwh.problem = Some(Box::new(Problem {
         code: Code::ERROR_SUSPENDED,
         text: "bad sector on the source".to_owned(),
         array_error: Some(ErrorByte(0xBA)),
         since: Some(ago(19)),
-    });
+    }));
     let mut vg01 = transaction(0x15, "demo-vg01", 96, suspend(2, 1));
     vg01.due = Due::Overdue(1);
     let mut files = transaction(0x16, "demo-files", 96, Some((2, 7, BackupMode::Dissolve)));
     files.state = TransactionState::None;
     let mut crm = transaction(0x17, "demo-crm", 48, suspend(1, 1));
     crm.state = TransactionState::Halted;
-    crm.problem = Some(Problem {
+    crm.problem = Some(Box::new(Problem {
         code: Code::HALTED,
         text: "the path to DEMO2 is lost".to_owned(),
         array_error: None,
         since: Some(ago(31)),
-    });
+    }));
     let mut log = transaction(0x18, "demo-log", 48, suspend(1, 1));
     log.state = TransactionState::Equivalent;
     log.ready = Ready::Now;
     let claim = ClaimView { operation: OperationId(41), verb: Verb::Backup, holder: ana(), since: ago(1) };
-    log.claimed = Some(claim.clone());
+    log.claimed = Some(Box::new(claim));
     let test = transaction(0x19, "demo-test", 48, None);
     let erp = transaction(0x1A, "demo-erp", 192, suspend(2, 1));
 
@@ -276,10 +276,10 @@ pub fn demo() -> Snapshot {
         taken_at: NOW,
         site: Site { name: "db01".to_owned(), demo: true, poll_millis: 1_000, rec: Vec::new() },
         arrays: vec![array("DEMO1", 1), array("DEMO2", 2)],
-        transaction_volumes,
-        pool,
-        sessions,
-        generations,
+        transaction_volumes: transaction_volumes.into(),
+        pool: pool.into(),
+        sessions: sessions.into(),
+        generations: generations.into(),
         operations: vec![OperationView {
             id: OperationId(41),
             verb: Verb::Backup,
@@ -293,7 +293,8 @@ pub fn demo() -> Snapshot {
         }],
         unregistered: [(0x40, 96), (0x41, 192)]
             .map(|(olu, mib)| ArrayVolume { id: one(olu), label: "spare".into(), blocks: Blocks::from_mib(mib) })
-            .to_vec(),
+            .into_iter()
+            .collect(),
         events: vec![
             line(88, 1_500, Severity::Good, Some(0x11), "demo-ora02: generation v17 recorded on DEMO1/0x26"),
             line(90, 31, Severity::Warning, Some(0x17), "demo-crm: halted, the path to DEMO2 is lost"),
@@ -407,7 +408,6 @@ pub fn later(snapshot: &Snapshot, seconds: u64) -> Snapshot {
     next.sequence += 1;
     next.taken_at = next.taken_at.plus_millis(i64::try_from(seconds).unwrap() * 1_000);
     for (index, view) in next.sessions.iter_mut().enumerate() {
-        view.taken_at = next.taken_at;
         let (Some(progress), Some(rate)) = (&mut view.progress, &mut view.rate) else { continue };
         let sway = (next.sequence + index as u64) % 5 * 40_000;
         let moved = (*rate + sway) * seconds / Blocks::BYTES / 8;

@@ -128,15 +128,17 @@ impl Picture {
 
     /// The same site a little later. The order is kept where names and choice allow, for it is the dear part.
     pub fn advance(&mut self, snapshot: Arc<Snapshot>, choice: &Choice) {
-        let same_volumes = self.snapshot.transaction_volumes.len() == snapshot.transaction_volumes.len()
-            && std::iter::zip(&self.snapshot.transaction_volumes, &snapshot.transaction_volumes)
-                .all(|(old, new)| old.volume.id == new.volume.id && old.volume.name == new.volume.name);
-        let order_stands = same_volumes && !choice.problems && choice.order == Order::Name;
+        let same_volumes = has_same_volumes(&self.snapshot, &snapshot);
+        let same_pool = self.snapshot.pool.are(&snapshot.pool);
+        // A filter may ask for a state, which changes from one snapshot to the next.
+        let order_stands = same_volumes && !choice.problems && choice.filter.is_empty() && choice.order == Order::Name;
         self.copies = copies(&snapshot);
-        self.sizes = sizes(&snapshot);
         self.summary = summary(&snapshot);
-        if self.snapshot.pool.len() != snapshot.pool.len() || !same_volumes {
+        if !same_pool {
             self.pool = pool(&snapshot);
+        }
+        if !same_pool || !same_volumes {
+            self.sizes = sizes(&snapshot);
         }
         self.snapshot = snapshot;
         if !same_volumes {
@@ -193,6 +195,12 @@ impl Picture {
             CopyRow::Session(index) => CopyKey::Session(self.snapshot.sessions.get(*index as usize)?.pair),
         })
     }
+}
+
+/// Whether the same transaction volumes are registered, under the same names and policies.
+fn has_same_volumes(old: &Snapshot, new: &Snapshot) -> bool {
+    let (old, new) = (&old.transaction_volumes, &new.transaction_volumes);
+    old.are(new) || old.len() == new.len() && std::iter::zip(old, new).all(|(old, new)| old.volume == new.volume)
 }
 
 /// The identity of a row in the copies pane.

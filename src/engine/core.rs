@@ -92,7 +92,8 @@ impl Core {
     /// Builds a snapshot of this moment and gives it to everybody who watches.
     pub fn publish(&self) -> Arc<Snapshot> {
         let mut state = self.state();
-        let snapshot = Arc::new(state.snapshot(clock::now()));
+        let last = Arc::clone(&self.published.borrow());
+        let snapshot = Arc::new(state.snapshot(clock::now()).sharing(&last));
         self.published.send_replace(Arc::clone(&snapshot));
         snapshot
     }

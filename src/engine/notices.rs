@@ -46,14 +46,15 @@ impl Notices {
     pub fn compare(&mut self, old: &Snapshot, new: &Snapshot) -> Vec<EventKind> {
         let mut told = Vec::new();
         told.extend(new.arrays.iter().filter_map(|array| reach(old, array)));
-        told.extend(new.transaction_volumes.iter().filter_map(|view| self.state(old, new, view)));
+        let views = new.transaction_volumes.iter().enumerate();
+        told.extend(views.filter_map(|(at, view)| self.state(old, new, at, view)));
         told.extend(new.transaction_volumes.iter().filter_map(|view| self.overdue(view)));
         self.sessions(new, &mut told);
         told
     }
 
     /// A change of a volume's one word. What an array looked like before its first reading is no state.
-    fn state(&mut self, old: &Snapshot, new: &Snapshot, view: &TransactionVolumeView) -> Option<EventKind> {
+    fn state(&mut self, old: &Snapshot, new: &Snapshot, at: usize, view: &TransactionVolumeView) -> Option<EventKind> {
         let volume = view.volume.id;
         let was_read =
             |snapshot: &Snapshot| snapshot.array(volume.box_id).is_some_and(|array| array.taken_at.is_some());
@@ -61,7 +62,10 @@ impl Notices {
             return None;
         }
         let recalled = self.states.remove(&volume);
-        let before = if was_read(old) { old.transaction_volume(volume).map(|view| view.state) } else { recalled };
+        // Volumes come and go rarely: nearly always it stands where it stood.
+        let stood = || old.transaction_volumes.get(at).filter(|view| view.volume.id == volume);
+        let known = || stood().or_else(|| old.transaction_volume(volume)).map(|view| view.state);
+        let before = if was_read(old) { known() } else { recalled };
         let (from, to) = (before.filter(|before| *before != view.state)?, view.state);
         let error = new.sessions_of(volume).iter().find_map(|session| session.error);
         Some(EventKind::StateChanged { volume, from, to, error })

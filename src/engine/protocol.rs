@@ -80,9 +80,10 @@ pub enum Ask {
     ChainHead,
 }
 
-/// Engine to client.
+/// Engine to client. What it is stands outside of what it holds, so that a whole snapshot is read into its place at once:
+/// a tag inside would have it read twice, the first time into a tree of several times its size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "message")]
+#[serde(rename_all = "kebab-case")]
 pub enum Message {
     Answer {
         number: u64,
@@ -98,8 +99,9 @@ pub enum Message {
     },
 }
 
+/// Tagged as [`Message`] is, for the same reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "answer")]
+#[serde(rename_all = "kebab-case")]
 pub enum Answer {
     Snapshot {
         snapshot: Box<Snapshot>,

@@ -1,14 +1,20 @@
 //! Who a volume is: the box's own 40-character id and the volume's number in it.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An identity that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     #[error("a box id is 40 printable ASCII characters, padded with '#'; this has {0} characters or others among them")]
     BoxId(usize),
+    #[error("{MOST_BOXES} different box ids were read already: this is no site; end the program that names them")]
+    TooManyBoxes,
     #[error("{0:?} is not a volume number: write it as 0x21")]
     Olu(String),
     #[error("{0:?} is not a volume identity: write BOXID/0x21 with the box's 40 characters")]
@@ -17,14 +23,64 @@ pub enum IdentityError {
     Name(String),
 }
 
+/// Different box ids that one process remembers: a site has a handful.
+const MOST_BOXES: usize = 65_536;
+
 /// The identity of an array, which it reports itself: 40 ASCII characters, padded with `#`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BoxId([u8; 40]);
+///
+/// A snapshot names a box some hundred thousand times, and sorting by it is most of what making one costs: each id is kept
+/// once a process, and what is passed around points to it.
+#[derive(Clone, Copy)]
+pub struct BoxId(&'static [u8; 40]);
+
+/// Box ids that were read so far.
+static READ: Mutex<BTreeSet<&'static [u8; 40]>> = Mutex::new(BTreeSet::new());
 
 impl BoxId {
     pub fn as_str(&self) -> &str {
         // `from_str` lets printable ASCII in and nothing else.
-        std::str::from_utf8(&self.0).unwrap_or("")
+        std::str::from_utf8(self.0).unwrap_or("")
+    }
+
+    fn kept(bytes: &[u8; 40]) -> Result<Self, IdentityError> {
+        let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = read.get(bytes) {
+            return Ok(Self(known));
+        }
+        if read.len() >= MOST_BOXES {
+            return Err(IdentityError::TooManyBoxes);
+        }
+        let new: &'static [u8; 40] = Box::leak(Box::new(*bytes));
+        read.insert(new);
+        Ok(Self(new))
+    }
+}
+
+/// Each id is kept once, so the same place is the same id.
+impl PartialEq for BoxId {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
+impl Eq for BoxId {}
+
+/// By their characters, whatever was read first.
+impl Ord for BoxId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self == other { Ordering::Equal } else { self.0.cmp(other.0) }
+    }
+}
+
+impl PartialOrd for BoxId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for BoxId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 
@@ -34,7 +90,7 @@ impl FromStr for BoxId {
     fn from_str(text: &str) -> Result<Self, IdentityError> {
         let bytes: [u8; 40] = text.as_bytes().try_into().map_err(|_| IdentityError::BoxId(text.chars().count()))?;
         if bytes.iter().all(u8::is_ascii_graphic) && !bytes.contains(&b'/') {
-            Ok(Self(bytes))
+            Self::kept(&bytes)
         } else {
             Err(IdentityError::BoxId(40))
         }
@@ -86,7 +142,9 @@ pub struct VolumeId {
 
 impl fmt::Display for VolumeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.box_id, self.olu)
+        f.write_str(self.box_id.as_str())?;
+        f.write_str("/")?;
+        fmt::Display::fmt(&self.olu, f)
     }
 }
 
@@ -105,9 +163,9 @@ impl FromStr for VolumeId {
     }
 }
 
-/// A name that people give: an array's, a volume's. Safe on any command line and any screen.
+/// A name that people give: an array's, a volume's. Safe on any command line and any screen. Copies share it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(String);
+pub struct Name(Arc<str>);
 
 impl Name {
     pub const LONGEST: usize = 32;
@@ -124,7 +182,7 @@ impl FromStr for Name {
         let fits = (1..=Self::LONGEST).contains(&text.len())
             && text.as_bytes()[0].is_ascii_alphanumeric()
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-        if fits { Ok(Self(text.to_owned())) } else { Err(IdentityError::Name(text.to_owned())) }
+        if fits { Ok(Self(text.into())) } else { Err(IdentityError::Name(text.to_owned())) }
     }
 }
 
@@ -171,6 +229,16 @@ mod tests {
         let json = serde_json::to_string(&id).unwrap();
         assert_eq!(json, format!("\"{BOX}/0x1F\""));
         assert_eq!(serde_json::from_str::<VolumeId>(&json).unwrap(), id);
+    }
+
+    #[test]
+    fn a_box_is_the_same_however_often_it_is_read_and_boxes_are_ordered_by_their_characters() {
+        let read = |text: &str| text.parse::<BoxId>().unwrap();
+        let later = BOX.replace("1078", "1079");
+        let (second, first) = (read(&later), read(BOX));
+        assert_eq!((first, second), (read(&String::from(BOX)), read(&later)));
+        assert!(first < second && first != second);
+        assert_eq!(first.as_str(), BOX);
     }
 
     #[test]

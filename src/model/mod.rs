@@ -14,6 +14,7 @@ pub mod plan;
 pub mod progress;
 pub mod records;
 pub mod request;
+pub mod rows;
 pub mod sentence;
 pub mod session;
 pub mod snapshot;

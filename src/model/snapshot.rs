@@ -6,13 +6,15 @@ use super::copy::Capabilities;
 use super::identity::{BoxId, Name, VolumeId};
 use super::records::{BackupVolume, Generation, OperationEnd, OperationId, TransactionVolume};
 use super::request::Verb;
+use super::rows::Rows;
 use super::session::{ArrayVolume, ArrayWords, CopyKind, ErrorByte, Pair, Phase, RecModes, Status};
 use super::units::{Blocks, Progress, Timestamp, Version};
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A site at one moment. Lists are sorted by identity; look-ups are binary searches.
+/// A site at one moment. Lists are sorted by identity; look-ups are binary searches. What few volumes have is boxed, and
+/// snapshots share the lists that are the same in them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Grows by one with every snapshot of an engine's life.
@@ -21,15 +23,15 @@ pub struct Snapshot {
     pub taken_at: Timestamp,
     pub site: Site,
     pub arrays: Vec<ArrayView>,
-    pub transaction_volumes: Vec<TransactionVolumeView>,
-    pub pool: Vec<BackupVolumeView>,
+    pub transaction_volumes: Rows<TransactionVolumeView>,
+    pub pool: Rows<BackupVolumeView>,
     /// Sorted by pair: all sessions of a source stand together.
-    pub sessions: Vec<SessionView>,
+    pub sessions: Rows<SessionView>,
     /// Kept generations, by transaction volume, oldest first.
-    pub generations: Vec<Generation>,
+    pub generations: Rows<Generation>,
     pub operations: Vec<OperationView>,
     /// Volumes that arrays have and nobody registered.
-    pub unregistered: Vec<ArrayVolume>,
+    pub unregistered: Rows<ArrayVolume>,
     /// The newest events, newest last; at most [`Snapshot::RECENT_EVENTS`].
     pub events: Vec<EventLine>,
 }
@@ -139,8 +141,8 @@ pub struct TransactionVolumeView {
     pub last_backup: Option<(Version, Timestamp)>,
     pub due: Due,
     pub ready: Ready,
-    pub claimed: Option<ClaimView>,
-    pub problem: Option<Problem>,
+    pub claimed: Option<Box<ClaimView>>,
+    pub problem: Option<Box<Problem>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -150,8 +152,8 @@ pub struct BackupVolumeView {
     /// Whose generation or session is on it.
     pub transaction_volume: Option<VolumeId>,
     pub generation: Option<Version>,
-    pub claimed: Option<ClaimView>,
-    pub problem: Option<Problem>,
+    pub claimed: Option<Box<ClaimView>>,
+    pub problem: Option<Box<Problem>>,
 }
 
 /// Whether a backup is due. A notice, never a scheduler.
@@ -236,8 +238,8 @@ pub struct SessionView {
     pub ready: Ready,
     /// When its status or phase last changed, as the engine saw it.
     pub since: Timestamp,
-    /// The reading that this comes from.
-    pub taken_at: Timestamp,
+    /// Only the target's box reports it. Else it is as the source's box says, which governs.
+    pub by_target: bool,
     /// The number that the governing box gave it.
     pub sid: u32,
 }
@@ -250,6 +252,11 @@ impl SessionView {
     /// The box that governs says a word that is not known.
     pub fn says_unknown_words(&self) -> bool {
         self.status == Status::Unknown || self.phase == Phase::Unknown
+    }
+
+    /// The box whose reading it comes from.
+    pub fn reported_by(&self) -> BoxId {
+        if self.by_target { self.pair.target.box_id } else { self.pair.source.box_id }
     }
 
     /// The two halves of a REC tell different stories, or one of them is missing.
@@ -362,6 +369,20 @@ impl Snapshot {
         }
     }
 
+    /// The same, holding an earlier snapshot's lists where its own are equal to them: most are, from one reading of the
+    /// arrays to the next, and who compares the two then sees so at once.
+    #[must_use]
+    pub fn sharing(self, earlier: &Self) -> Self {
+        Self {
+            transaction_volumes: self.transaction_volumes.or_same(&earlier.transaction_volumes),
+            pool: self.pool.or_same(&earlier.pool),
+            sessions: self.sessions.or_same(&earlier.sessions),
+            generations: self.generations.or_same(&earlier.generations),
+            unregistered: self.unregistered.or_same(&earlier.unregistered),
+            ..self
+        }
+    }
+
     /// The name for people: the registered one, else where it is.
     pub fn label(&self, id: VolumeId) -> String {
         let transaction = self.transaction_volume(id).map(|view| view.volume.name.to_string());
@@ -383,6 +404,11 @@ impl Snapshot {
         let olu = olu.parse().ok()?;
         let by_name = self.arrays.iter().find(|view| view.name.as_str() == array).and_then(|view| view.box_id);
         Some(VolumeId { box_id: by_name.or_else(|| array.parse().ok())?, olu })
+    }
+
+    /// When the reading was taken that a session comes from.
+    pub fn read_at(&self, session: &SessionView) -> Option<Timestamp> {
+        self.array(session.reported_by())?.taken_at
     }
 
     /// Whether an array's reading is too old to decide on at `now`.

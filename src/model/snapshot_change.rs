@@ -1,16 +1,15 @@
 //! The difference between two snapshots, so that a client is sent what changed and not everything.
 
-use super::identity::{BoxId, VolumeId};
+use super::identity::VolumeId;
 use super::records::{Generation, OperationId};
+use super::rows::Rows;
 use super::session::{ArrayVolume, Pair};
 use super::snapshot::{
-    ArrayView, BackupVolumeView, EventLine, Halves, OperationView, Ready, SessionView, Site, Snapshot,
-    TransactionVolumeView,
+    ArrayView, BackupVolumeView, EventLine, OperationView, Ready, SessionView, Site, Snapshot, TransactionVolumeView,
 };
 use super::units::{Blocks, Progress, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 /// What makes `sequence` out of `base`. Lists hold what is new or different, and the keys of what is gone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +21,8 @@ pub struct SnapshotChange {
     pub site: Option<Site>,
     pub arrays: Option<Vec<ArrayView>>,
     pub transaction_volumes: ListChange<VolumeId, TransactionVolumeView>,
+    /// Transaction volumes of which nothing is different but when they are ready, by their places in the new list.
+    pub ready: Vec<(usize, Ready)>,
     pub pool: ListChange<VolumeId, BackupVolumeView>,
     pub sessions: ListChange<Pair, SessionView>,
     /// Sessions of which nothing is different but how far they are.
@@ -33,7 +34,7 @@ pub struct SnapshotChange {
     pub events: Vec<EventLine>,
 }
 
-/// How far a session is by now. Its reading is the newest one of its box, like that of every session that is not told of.
+/// How far a session is by now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SessionMoved {
     /// Its place in the new list.
@@ -59,6 +60,12 @@ pub struct WrongBase {
     pub found: u64,
 }
 
+impl<K, V> Default for ListChange<K, V> {
+    fn default() -> Self {
+        Self { put: Vec::new(), gone: Vec::new() }
+    }
+}
+
 impl<K, V> ListChange<K, V> {
     pub fn is_empty(&self) -> bool {
         self.put.is_empty() && self.gone.is_empty()
@@ -69,19 +76,21 @@ impl SnapshotChange {
     /// What leads from `old` to `new`. Both lists of every kind are sorted by their key.
     pub fn between(old: &Snapshot, new: &Snapshot) -> Self {
         let newest = old.events.last().map_or(0, |event| event.sequence);
-        let (sessions, moved) = session_difference(old, new);
+        let (transaction_volumes, ready) = transaction_difference(&old.transaction_volumes, &new.transaction_volumes);
+        let (sessions, moved) = session_difference(&old.sessions, &new.sessions);
         Self {
             base: old.sequence,
             sequence: new.sequence,
             taken_at: new.taken_at,
             site: (old.site != new.site).then(|| new.site.clone()),
             arrays: (old.arrays != new.arrays).then(|| new.arrays.clone()),
-            transaction_volumes: difference(&old.transaction_volumes, &new.transaction_volumes, |view| view.volume.id),
+            transaction_volumes,
+            ready,
             pool: difference(&old.pool, &new.pool, |view| view.volume.id),
             sessions,
             moved,
             generations: difference(&old.generations, &new.generations, generation_key),
-            operations: difference(&old.operations, &new.operations, |operation| operation.id),
+            operations: different(&old.operations, &new.operations, |operation| operation.id),
             unregistered: difference(&old.unregistered, &new.unregistered, |volume| volume.id),
             events: new.events.iter().filter(|event| event.sequence > newest).cloned().collect(),
         }
@@ -100,22 +109,18 @@ impl SnapshotChange {
         if let Some(arrays) = self.arrays {
             snapshot.arrays = arrays;
         }
-        merge(&mut snapshot.transaction_volumes, self.transaction_volumes, |view| view.volume.id);
-        merge(&mut snapshot.pool, self.pool, |view| view.volume.id);
-        let read = readings(&snapshot.arrays);
-        for session in &mut snapshot.sessions {
-            session.taken_at = read_at(&read, session);
+        merge_rows(&mut snapshot.transaction_volumes, self.transaction_volumes, |view| view.volume.id);
+        if !self.ready.is_empty() {
+            make_ready(&mut snapshot.transaction_volumes, self.ready);
         }
-        merge(&mut snapshot.sessions, self.sessions, |session| session.pair);
-        for moved in self.moved {
-            if let Some(session) = snapshot.sessions.get_mut(moved.at) {
-                (session.progress, session.difference) = (moved.progress, moved.difference);
-                (session.rate, session.ready) = (moved.rate, moved.ready);
-            }
+        merge_rows(&mut snapshot.pool, self.pool, |view| view.volume.id);
+        merge_rows(&mut snapshot.sessions, self.sessions, |session| session.pair);
+        if !self.moved.is_empty() {
+            go_on(&mut snapshot.sessions, self.moved);
         }
-        merge(&mut snapshot.generations, self.generations, generation_key);
+        merge_rows(&mut snapshot.generations, self.generations, generation_key);
         merge(&mut snapshot.operations, self.operations, |operation| operation.id);
-        merge(&mut snapshot.unregistered, self.unregistered, |volume| volume.id);
+        merge_rows(&mut snapshot.unregistered, self.unregistered, |volume| volume.id);
         snapshot.events.extend(self.events);
         let surplus = snapshot.events.len().saturating_sub(Snapshot::RECENT_EVENTS);
         snapshot.events.drain(..surplus);
@@ -123,25 +128,57 @@ impl SnapshotChange {
     }
 }
 
-/// When each box was read.
-fn readings(arrays: &[ArrayView]) -> BTreeMap<BoxId, Timestamp> {
-    arrays.iter().filter_map(|array| Some((array.box_id?, array.taken_at?))).collect()
+fn make_ready(views: &mut [TransactionVolumeView], changed: Vec<(usize, Ready)>) {
+    for (at, ready) in changed {
+        if let Some(view) = views.get_mut(at) {
+            view.ready = ready;
+        }
+    }
 }
 
-/// The time of the reading that a session comes from, as far as its box's last reading tells.
-fn read_at(read: &BTreeMap<BoxId, Timestamp>, session: &SessionView) -> Timestamp {
-    let side = match session.halves {
-        Halves::Missing { source_reports: false } => session.pair.target,
-        _ => session.pair.source,
+fn go_on(sessions: &mut [SessionView], moved: Vec<SessionMoved>) {
+    for moved in moved {
+        if let Some(session) = sessions.get_mut(moved.at) {
+            (session.progress, session.difference) = (moved.progress, moved.difference);
+            (session.rate, session.ready) = (moved.rate, moved.ready);
+        }
+    }
+}
+
+fn transaction_difference(
+    old: &Rows<TransactionVolumeView>,
+    new: &Rows<TransactionVolumeView>,
+) -> (ListChange<VolumeId, TransactionVolumeView>, Vec<(usize, Ready)>) {
+    let mut changed = Vec::new();
+    if old.are(new) {
+        return (ListChange::default(), changed);
+    }
+    let same = |before: &TransactionVolumeView, (at, after): &(usize, &TransactionVolumeView)| {
+        // Without `..`: whoever adds a field decides here whether it is more than being ready.
+        let TransactionVolumeView { volume, state, kept, last_backup, due, claimed, problem, ready } = before;
+        let is_same = (*state, *kept, *last_backup, *due) == (after.state, after.kept, after.last_backup, after.due)
+            && (volume, claimed, problem) == (&after.volume, &after.claimed, &after.problem);
+        if is_same && *ready != after.ready {
+            changed.push((*at, after.ready));
+        }
+        is_same
     };
-    read.get(&side.box_id).copied().unwrap_or(session.taken_at)
+    let (left, right) = (old.iter(), new.iter().enumerate());
+    let walk = walk(left, right, |before| before.volume.id, |(_, after)| after.volume.id, same);
+    let put = walk.put.into_iter().map(|(_, view)| view.clone()).collect();
+    (ListChange { put, gone: walk.gone }, changed)
 }
 
-fn session_difference(old: &Snapshot, new: &Snapshot) -> (ListChange<Pair, SessionView>, Vec<SessionMoved>) {
-    let read = readings(&new.arrays);
+fn session_difference(
+    old: &Rows<SessionView>,
+    new: &Rows<SessionView>,
+) -> (ListChange<Pair, SessionView>, Vec<SessionMoved>) {
     let mut moved = Vec::new();
+    if old.are(new) {
+        return (ListChange::default(), moved);
+    }
     let same = |before: &SessionView, (at, after): &(usize, &SessionView)| {
-        if !stands_the_same(before, after) || read_at(&read, before) != after.taken_at {
+        if !stands_the_same(before, after) {
             return false;
         }
         let motion = |view: &SessionView| (view.progress, view.difference, view.rate, view.ready);
@@ -151,13 +188,13 @@ fn session_difference(old: &Snapshot, new: &Snapshot) -> (ListChange<Pair, Sessi
         }
         true
     };
-    let (left, right) = (old.sessions.iter(), new.sessions.iter().enumerate());
+    let (left, right) = (old.iter(), new.iter().enumerate());
     let walk = walk(left, right, |before| before.pair, |(_, after)| after.pair, same);
     let change = ListChange { put: walk.put.into_iter().map(|(_, view)| view.clone()).collect(), gone: walk.gone };
     (change, moved)
 }
 
-/// Whether nothing is different but how far it is, and when that was read.
+/// Whether nothing is different but how far it is.
 fn stands_the_same(before: &SessionView, after: &SessionView) -> bool {
     // Without `..`: whoever adds a field decides here whether it is motion.
     let SessionView {
@@ -172,14 +209,14 @@ fn stands_the_same(before: &SessionView, after: &SessionView) -> bool {
         modes,
         requestor,
         since,
+        by_target,
         sid,
         progress: _,
         difference: _,
         rate: _,
         ready: _,
-        taken_at: _,
     } = before;
-    (*pair, *status, *phase, *ours, *full, *error, *modes, *since, *sid)
+    (*pair, *status, *phase, *ours, *full, *error, *modes, *since, *by_target, *sid)
         == (
             after.pair,
             after.status,
@@ -189,6 +226,7 @@ fn stands_the_same(before: &SessionView, after: &SessionView) -> bool {
             after.error,
             after.modes,
             after.since,
+            after.by_target,
             after.sid,
         )
         && (words, halves, requestor) == (&after.words, &after.halves, &after.requestor)
@@ -198,7 +236,12 @@ fn generation_key(generation: &Generation) -> (VolumeId, Version) {
     (generation.transaction_volume, generation.version)
 }
 
-fn difference<K: Ord, V: PartialEq + Clone>(old: &[V], new: &[V], key: impl Fn(&V) -> K) -> ListChange<K, V> {
+/// Nothing, without a look, where both hold the same rows.
+fn difference<K: Ord, V: PartialEq + Clone>(old: &Rows<V>, new: &Rows<V>, key: impl Fn(&V) -> K) -> ListChange<K, V> {
+    if old.are(new) { ListChange::default() } else { different(old, new, key) }
+}
+
+fn different<K: Ord, V: PartialEq + Clone>(old: &[V], new: &[V], key: impl Fn(&V) -> K) -> ListChange<K, V> {
     let change = walk(old.iter(), new.iter(), |value| key(value), |value| key(value), |before, after| before == *after);
     ListChange { put: change.put.into_iter().cloned().collect(), gone: change.gone }
 }
@@ -211,7 +254,7 @@ fn walk<K: Ord, A: Copy, B>(
     new_key: impl Fn(&B) -> K,
     mut same: impl FnMut(A, &B) -> bool,
 ) -> ListChange<K, B> {
-    let mut change = ListChange { put: Vec::new(), gone: Vec::new() };
+    let mut change = ListChange::default();
     let (mut left, mut right) = (old.peekable(), new.peekable());
     loop {
         let order = match (left.peek(), right.peek()) {
@@ -231,6 +274,13 @@ fn walk<K: Ord, A: Copy, B>(
                 }
             }
         }
+    }
+}
+
+/// Rows that others hold too are copied for a change, and for none they are not.
+fn merge_rows<K: Ord, V: Clone>(rows: &mut Rows<V>, change: ListChange<K, V>, key: impl Fn(&V) -> K) {
+    if !change.is_empty() {
+        merge(rows, change, key);
     }
 }
 

@@ -1,21 +1,22 @@
 //! Text from outside: volume names on an array, replies, script output, old rows.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Text that somebody else wrote. It has no `Display`: the ways out are `escaped`, for terminals,
-/// and serde, for the wire and for JSON (whose writer in `cli` escapes every non-printing character).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Untrusted(String);
+/// and serde, for the wire and for JSON (whose writer in `cli` escapes every non-printing character). Copies share it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Untrusted(Arc<str>);
 
 impl Untrusted {
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(text.into().into())
     }
 
     /// Bytes from outside; what is not UTF-8 is shown as the replacement character.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        Self(String::from_utf8_lossy(bytes).into_owned())
+        Self(String::from_utf8_lossy(bytes).into())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -43,7 +44,19 @@ impl Untrusted {
 
 impl From<&str> for Untrusted {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
+    }
+}
+
+impl Serialize for Untrusted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Untrusted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Cow::<'de, str>::deserialize(deserializer)?.into()))
     }
 }
 

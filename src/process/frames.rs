@@ -7,6 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// The longest document: far more than a snapshot of 30,000 volumes, far less than would hurt.
 pub const LONGEST_FRAME: usize = 64 << 20;
+/// Room that a line keeps for what arrives. A whole snapshot of a large site comes once: its room is given back.
+const KEPT_ROOM: usize = 256 << 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
@@ -124,6 +126,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 if self.arrived.len() >= 4 + length {
                     let document = serde_json::from_slice(&self.arrived[4..4 + length]);
                     self.arrived.drain(..4 + length);
+                    if self.arrived.capacity() > KEPT_ROOM {
+                        self.arrived.shrink_to(KEPT_ROOM);
+                    }
                     return Ok(Some(document?));
                 }
                 self.arrived.reserve(4 + length - self.arrived.len());

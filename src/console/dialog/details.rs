@@ -162,9 +162,9 @@ fn describe(app: &App, snapshot: &Snapshot, session: &SessionView, body: &mut Bo
     }
     let by = if session.ours { "ecdeck".to_owned() } else { session.requestor.escaped() };
     body.field("made by", &by, dim, text);
-    let age = snapshot.taken_at.since(session.taken_at);
-    if age > 2 * i64::from(snapshot.site.poll_millis) {
-        body.field("read", &app.clock.moment(session.taken_at), dim, app.look.theme.warning);
+    let late = 2 * i64::from(snapshot.site.poll_millis);
+    if let Some(read) = snapshot.read_at(session).filter(|read| snapshot.taken_at.since(*read) > late) {
+        body.field("read", &app.clock.moment(read), dim, app.look.theme.warning);
     }
 }
 

@@ -2,6 +2,10 @@
 //!
 //! It is opened anew as `/dev/tty`: the flags of that opening are ours alone, so the shell's descriptors stay as they are.
 
+use crossterm::cursor::{Hide, Show};
+use crossterm::queue;
+use crossterm::style::{Attribute, Print, SetAttribute};
+use crossterm::terminal::{Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen};
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{OptionalActions, QueueSelector, Termios};
 use std::io;
@@ -9,10 +13,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Alternate screen, no cursor, pastes marked as such.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[0m\x1b[2J";
-/// All of it undone, and an unfinished synchronized frame ended.
-const LEAVE: &[u8] = b"\x1b[?2026l\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?1049l";
+/// Pastes are marked as such, or not. Crossterm has these only together with its event reader.
+const MARK_PASTES: &str = "\x1b[?2004h";
+const DO_NOT_MARK_PASTES: &str = "\x1b[?2004l";
 /// How long a terminal that does not take bytes is waited for at the end.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -61,7 +64,7 @@ impl Tty {
         raw.make_raw();
         rustix::termios::tcsetattr(&self.device.fd, OptionalActions::Now, &raw).map_err(TtyError::Modes)?;
         *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&self.device));
-        self.device.write_patiently(ENTER);
+        self.device.write_patiently(&entering());
         Ok(())
     }
 
@@ -146,12 +149,41 @@ impl Device {
     }
 }
 
+/// Alternate screen, no cursor, pastes marked as such.
+fn entering() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A vector takes everything.
+    let _ = queue!(
+        bytes,
+        EnterAlternateScreen,
+        Hide,
+        Print(MARK_PASTES),
+        SetAttribute(Attribute::Reset),
+        Clear(ClearType::All)
+    );
+    bytes
+}
+
+/// All of it undone, and an unfinished synchronized frame ended.
+fn leaving() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = queue!(
+        bytes,
+        EndSynchronizedUpdate,
+        Print(DO_NOT_MARK_PASTES),
+        SetAttribute(Attribute::Reset),
+        Show,
+        LeaveAlternateScreen
+    );
+    bytes
+}
+
 fn give_back() {
     let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(device) = held {
         // What the terminal has not taken yet is a frame that nobody will see.
         let _ = rustix::termios::tcflush(&device.fd, QueueSelector::OFlush);
-        device.write_patiently(LEAVE);
+        device.write_patiently(&leaving());
         let _ = rustix::termios::tcsetattr(&device.fd, OptionalActions::Now, &device.saved);
     }
 }
@@ -165,4 +197,22 @@ fn give_back_on_panic() {
             before(info);
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_at_the_start_is_unset_at_the_end() {
+        let mut screen = vt100::Parser::default();
+        screen.process(&entering());
+        let state = |screen: &vt100::Parser| {
+            let screen = screen.screen();
+            (screen.alternate_screen(), screen.hide_cursor(), screen.bracketed_paste())
+        };
+        assert_eq!(state(&screen), (true, true, true));
+        screen.process(&leaving());
+        assert_eq!(state(&screen), (false, false, false));
+    }
 }

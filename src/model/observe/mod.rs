@@ -3,6 +3,7 @@
 //! Belongs here: what a session, a backup volume, a transaction volume is called in good and bad weather, and what is wrong
 //! with it. Does not: what may be done about it (plan).
 
+mod along;
 mod halves;
 #[cfg(test)]
 mod tests;
@@ -12,15 +13,17 @@ mod volumes;
 pub use tracker::Tracker;
 pub use volumes::session_state;
 
+use self::along::Along;
 use super::copy::Capabilities;
 use super::identity::{BoxId, Name, VolumeId};
 use super::plan::PlanStep;
 use super::plan::cancel::in_doubt;
-use super::records::{Generation, GenerationState, Records};
+use super::records::{Claim, Generation, GenerationState, Records};
+use super::rows::Rows;
 use super::session::{ArrayVolume, Pair, Reading, Status};
 use super::snapshot::{ArrayView, EventLine, OperationView, Reach, SessionView, Site, Snapshot};
 use super::units::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What is known of one configured array.
@@ -51,6 +54,13 @@ pub struct Sources<'a> {
     pub events: &'a [EventLine],
 }
 
+impl<'a> Sources<'a> {
+    /// The array that is this box. A site has few of them.
+    fn array(&self, box_id: BoxId) -> Option<&'a ArraySource> {
+        self.arrays.iter().find(|array| array.box_id == Some(box_id))
+    }
+}
+
 /// The snapshot of these sources.
 pub fn build(sources: &Sources<'_>) -> Snapshot {
     let sessions = halves::join(sources);
@@ -71,12 +81,12 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         operations: sources.operations.to_vec(),
         unregistered,
         events: sources.events.to_vec(),
-        sessions,
+        sessions: sessions.into(),
     }
 }
 
 /// The kept generations; those whose session is in error are in doubt.
-fn generations(records: &Records, sessions: &[SessionView]) -> Vec<Generation> {
+fn generations(records: &Records, sessions: &[SessionView]) -> Rows<Generation> {
     let mut list: Vec<Generation> = records.generations.values().cloned().collect();
     for session in sessions.iter().filter(|session| session.ours && session.status == Status::ErrorSuspended) {
         let (source, target) = (session.pair.source, session.pair.target);
@@ -89,7 +99,7 @@ fn generations(records: &Records, sessions: &[SessionView]) -> Vec<Generation> {
             generation.state = GenerationState::InDoubt(in_doubt(session));
         }
     }
-    list
+    list.into()
 }
 
 fn array_view(array: &ArraySource) -> ArrayView {
@@ -114,7 +124,7 @@ fn reported_volumes<'a>(sources: &Sources<'a>) -> Vec<&'a ArrayVolume> {
 }
 
 /// Walks the three sorted lists side by side.
-fn unregistered(records: &Records, reported: &[&ArrayVolume]) -> Vec<ArrayVolume> {
+fn unregistered(records: &Records, reported: &[&ArrayVolume]) -> Rows<ArrayVolume> {
     let mut transaction = records.transaction_volumes.keys().peekable();
     let mut backup = records.backup_volumes.keys().peekable();
     let mut is_known = |id: VolumeId| {
@@ -123,19 +133,6 @@ fn unregistered(records: &Records, reported: &[&ArrayVolume]) -> Vec<ArrayVolume
         transaction.peek().is_some_and(|known| **known == id) || backup.peek().is_some_and(|known| **known == id)
     };
     reported.iter().filter(|volume| !is_known(volume.id)).map(|volume| (*volume).clone()).collect()
-}
-
-/// Finds volumes in a sorted list; asked for ascending identities, it walks the list once.
-struct Walk<'a> {
-    rest: &'a [&'a ArrayVolume],
-}
-
-impl Walk<'_> {
-    fn blocks(&mut self, id: VolumeId) -> Option<super::units::Blocks> {
-        let passed = self.rest.iter().take_while(|volume| volume.id < id).count();
-        self.rest = &self.rest[passed..];
-        self.rest.first().filter(|volume| volume.id == id).map(|volume| volume.blocks)
-    }
 }
 
 /// One of our sessions that its source's box does not show.
@@ -147,59 +144,60 @@ struct Lost {
     vanished: bool,
 }
 
-/// Look-ups over the sources, made once a snapshot.
+/// The sources sorted by volume, made once a snapshot, to go along them with the volumes.
 struct Index<'a> {
-    /// Sorted by pair, so those of a source stand together.
+    /// By pair, so those of a source stand together.
     sessions: &'a [SessionView],
     /// Sessions by every volume that they touch as a target, and foreign ones also as a source.
-    by_target: BTreeMap<VolumeId, Vec<&'a SessionView>>,
+    by_target: Vec<(VolumeId, &'a SessionView)>,
     /// Our sessions that the readings do not show, by source and by target.
-    lost_from: BTreeMap<VolumeId, Vec<Lost>>,
-    lost_to: BTreeMap<VolumeId, Lost>,
-    boxes: BTreeMap<BoxId, &'a ArraySource>,
+    lost_from: Vec<Lost>,
+    lost_to: Vec<Lost>,
     reported: &'a [&'a ArrayVolume],
-    generation_on: BTreeMap<VolumeId, &'a super::records::Generation>,
+    /// Kept generations by transaction volume, oldest first, and by what they are on.
+    generations: Vec<&'a Generation>,
+    generation_on: Vec<&'a Generation>,
+    claims: Vec<&'a Claim>,
 }
 
 impl<'a> Index<'a> {
     fn new(sources: &Sources<'a>, sessions: &'a [SessionView], reported: &'a [&'a ArrayVolume]) -> Self {
-        let mut by_target: BTreeMap<VolumeId, Vec<&SessionView>> = BTreeMap::new();
+        let mut by_target: Vec<(VolumeId, &SessionView)> = Vec::with_capacity(sessions.len());
         for session in sessions {
-            by_target.entry(session.pair.target).or_default().push(session);
+            by_target.push((session.pair.target, session));
             if !session.ours {
-                by_target.entry(session.pair.source).or_default().push(session);
+                by_target.push((session.pair.source, session));
             }
         }
-        let boxes: BTreeMap<BoxId, &ArraySource> =
-            sources.arrays.iter().filter_map(|array| Some((array.box_id?, array))).collect();
-        let mut lost_from: BTreeMap<VolumeId, Vec<Lost>> = BTreeMap::new();
-        let mut lost_to = BTreeMap::new();
-        let ending = ending(sources);
-        for session in sources.records.sessions.values() {
-            let pair = session.pair;
-            if ending.contains(&pair) || sessions.binary_search_by_key(&pair, |view| view.pair).is_ok() {
-                continue;
-            }
-            let reading = boxes.get(&pair.source.box_id).and_then(|array| array.reading.as_ref());
+        by_target.sort_by_key(|(volume, _)| *volume);
+        let lost_from = lost(sources, sessions);
+        let mut lost_to = lost_from.clone();
+        lost_to.sort_by_key(|lost| lost.target);
+        let generations: Vec<&Generation> = sources.records.generations.values().collect();
+        let mut generation_on = generations.clone();
+        generation_on.sort_by_key(|generation| generation.backup_volume);
+        let claims = sources.records.claims.values().collect();
+        Self { sessions, by_target, lost_from, lost_to, reported, generations, generation_on, claims }
+    }
+
+    fn holds_generation(&self, backup_volume: VolumeId) -> bool {
+        self.generation_on.binary_search_by_key(&backup_volume, |generation| generation.backup_volume).is_ok()
+    }
+}
+
+/// Our sessions that the readings do not show and nobody is ending, by pair.
+fn lost(sources: &Sources<'_>, sessions: &[SessionView]) -> Vec<Lost> {
+    let ending = ending(sources);
+    let mut sessions = Along::new(sessions, |view| view.pair);
+    let ours = sources.records.sessions.values();
+    ours.filter(|session| sessions.at(session.pair).is_empty() && !ending.contains(&session.pair))
+        .map(|session| {
+            let Pair { source, target, .. } = session.pair;
+            let reading = sources.array(source.box_id).and_then(|array| array.reading.as_ref());
             let vanished = reading.is_some_and(|reading| reading.taken_at > session.since);
-            let lost = Lost { source: pair.source, target: pair.target, vanished };
-            lost_from.entry(pair.source).or_default().push(lost);
-            lost_to.insert(pair.target, lost);
-        }
-        let generation_on =
-            sources.records.generations.values().map(|generation| (generation.backup_volume, generation)).collect();
-        Self { sessions, by_target, lost_from, lost_to, boxes, reported, generation_on }
-    }
-
-    fn walk(&self) -> Walk<'a> {
-        Walk { rest: self.reported }
-    }
-
-    fn sessions_of(&self, source: VolumeId) -> &'a [SessionView] {
-        let start = self.sessions.partition_point(|session| session.pair.source < source);
-        let len = self.sessions[start..].partition_point(|session| session.pair.source == source);
-        &self.sessions[start..start + len]
-    }
+            Lost { source, target, vanished }
+        })
+        .collect()
 }
 
 /// Sessions that open operations are ending: that they are gone is no surprise.

@@ -369,3 +369,20 @@ fn a_session_that_we_ended_is_not_found_again_in_an_older_reading() {
     bench.read(1, equivalent());
     assert_eq!(bench.snapshot().backup_volume(pair.target).unwrap().state, BackupState::Foreign);
 }
+
+#[test]
+fn what_only_moves_is_told_as_motion_and_what_stands_is_shared() {
+    let mut bench = Bench::new();
+    bench.own(ec(0x21));
+    bench.read(0, vec![copying(ec(0x21), 2048)]);
+    bench.read(0, vec![copying(ec(0x21), 4096)]);
+    let mut old = bench.snapshot();
+    bench.read(0, vec![copying(ec(0x21), 8192)]);
+    let new = Snapshot { sequence: 2, ..bench.snapshot() }.sharing(&old);
+    assert!(new.pool.are(&old.pool) && !new.sessions.are(&old.sessions));
+    let change = SnapshotChange::between(&old, &new);
+    assert!(change.sessions.is_empty() && change.transaction_volumes.is_empty() && change.pool.is_empty());
+    assert_eq!((change.moved.len(), change.ready.len()), (1, 1));
+    change.apply(&mut old).unwrap();
+    assert_eq!(old, new);
+}

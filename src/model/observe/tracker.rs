@@ -10,28 +10,39 @@ use std::collections::BTreeMap;
 /// Follows the sessions through their readings.
 #[derive(Debug, Clone, Default)]
 pub struct Tracker {
-    /// By pair and by the box that reports it: the halves of a REC move by themselves.
-    halves: BTreeMap<(Pair, BoxId), Tracked>,
+    /// By the box that reports them, for the halves of a REC move by themselves; sorted by pair.
+    boxes: BTreeMap<BoxId, Vec<Tracked>>,
     /// Sessions that we ended, and when that was known, by the boxes that have not been read since.
     ended: BTreeMap<(Pair, BoxId), Timestamp>,
 }
 
+/// A session of one box, through its readings.
 #[derive(Debug, Clone)]
-struct Tracked {
+pub(super) struct Tracked {
+    pub pair: Pair,
     status: Status,
     phase: Phase,
-    since: Timestamp,
-    rate: RateHistory,
+    /// Since when this half has its present status and phase.
+    pub since: Timestamp,
+    pub rate: RateHistory,
 }
 
 impl Tracker {
     /// Takes a reading of a box. One that is older than what is known of the box must not be given: the poller drops it.
     pub fn take(&mut self, reading: &Reading) {
-        for session in &reading.sessions {
-            self.follow(reading, session);
+        let mut known = self.boxes.remove(&reading.box_id).unwrap_or_default().into_iter().peekable();
+        let mut tracked: Vec<Tracked> = Vec::with_capacity(reading.sessions.len());
+        for session in by_pair(reading) {
+            if tracked.last().is_none_or(|last| last.pair != session.pair) {
+                while known.next_if(|one| one.pair < session.pair).is_some() {}
+                let known = known.next_if(|one| one.pair == session.pair);
+                tracked.push(known.unwrap_or_else(|| Tracked::new(session, reading.taken_at)));
+            }
+            if let Some(last) = tracked.last_mut() {
+                last.follow(session, reading.taken_at);
+            }
         }
-        let reported: std::collections::BTreeSet<Pair> = reading.sessions.iter().map(|session| session.pair).collect();
-        self.halves.retain(|(pair, box_id), _| *box_id != reading.box_id || reported.contains(pair));
+        self.boxes.insert(reading.box_id, tracked);
         self.ended.retain(|(_, box_id), at| *box_id != reading.box_id || *at >= reading.taken_at);
     }
 
@@ -54,26 +65,30 @@ impl Tracker {
         self.ended.get(&(pair, reading.box_id)).is_some_and(|at| *at >= reading.taken_at)
     }
 
-    fn follow(&mut self, reading: &Reading, session: &SessionReading) {
-        let tracked = self.halves.entry((session.pair, reading.box_id)).or_insert_with(|| Tracked {
-            status: session.status,
-            phase: session.phase,
-            since: reading.taken_at,
-            rate: RateHistory::default(),
-        });
-        if (tracked.status, tracked.phase) != (session.status, session.phase) {
-            (tracked.status, tracked.phase, tracked.since) = (session.status, session.phase, reading.taken_at);
+    /// The sessions of a box, sorted by pair.
+    pub(super) fn of(&self, box_id: BoxId) -> &[Tracked] {
+        self.boxes.get(&box_id).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Tracked {
+    fn new(session: &SessionReading, at: Timestamp) -> Self {
+        let (pair, status, phase) = (session.pair, session.status, session.phase);
+        Self { pair, status, phase, since: at, rate: RateHistory::default() }
+    }
+
+    fn follow(&mut self, session: &SessionReading, at: Timestamp) {
+        if (self.status, self.phase) != (session.status, session.phase) {
+            (self.status, self.phase, self.since) = (session.status, session.phase, at);
         }
         let moves = session.status == Status::Active && session.phase == Phase::Copying;
-        tracked.rate.add(reading.taken_at, session.progress.filter(|_| moves));
+        self.rate.add(at, session.progress.filter(|_| moves));
     }
+}
 
-    /// Since when this half has its present status and phase.
-    pub(super) fn since(&self, pair: Pair, box_id: BoxId) -> Option<Timestamp> {
-        self.halves.get(&(pair, box_id)).map(|tracked| tracked.since)
-    }
-
-    pub(super) fn rate(&self, pair: Pair, box_id: BoxId) -> Option<&RateHistory> {
-        self.halves.get(&(pair, box_id)).map(|tracked| &tracked.rate)
-    }
+/// The sessions of a reading by pair; those of one pair stay in their order.
+pub(super) fn by_pair(reading: &Reading) -> Vec<&SessionReading> {
+    let mut sessions: Vec<&SessionReading> = reading.sessions.iter().collect();
+    sessions.sort_by_key(|session| session.pair);
+    sessions
 }

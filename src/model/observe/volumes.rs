@@ -1,28 +1,70 @@
 //! What a transaction volume and a backup volume are called, and what is wrong with them.
 
+use super::along::Along;
 use super::halves::is_read;
-use super::{Index, Sources, Walk};
+use super::{Index, Lost, Sources};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
-use crate::model::records::{BackupVolume, Policy, TransactionVolume};
+use crate::model::records::{BackupVolume, Claim, Generation, Policy, TransactionVolume};
+use crate::model::rows::Rows;
 use crate::model::sentence::error_meaning;
-use crate::model::session::{CopyKind, Phase, Status};
+use crate::model::session::{ArrayVolume, CopyKind, Phase, Status};
 use crate::model::snapshot::{
     BackupState, BackupVolumeView, ClaimView, Due, Halves, Problem, Reach, Ready, SessionView, TransactionState,
     TransactionVolumeView,
 };
 use crate::model::units::{Blocks, Timestamp};
 
-pub(super) fn transaction_views(sources: &Sources<'_>, index: &Index<'_>) -> Vec<TransactionVolumeView> {
-    let mut walk = index.walk();
-    let volumes = sources.records.transaction_volumes.values();
-    volumes.map(|volume| transaction_view(sources, index, &mut walk, volume)).collect()
+pub(super) fn transaction_views(sources: &Sources<'_>, index: &Index<'_>) -> Rows<TransactionVolumeView> {
+    let mut place = Place::new(index);
+    let mut sessions = Along::new(index.sessions, |session| session.pair.source);
+    let mut generations = Along::new(&index.generations, |generation| generation.transaction_volume);
+    let mut lost = Along::new(&index.lost_from, |lost| lost.source);
+    let view = |volume: &TransactionVolume| {
+        let (id, here) = (volume.id, place.at(sources, volume.id, volume.blocks));
+        transaction_view(sources, index, volume, here, (sessions.at(id), generations.at(id), lost.at(id)))
+    };
+    sources.records.transaction_volumes.values().map(view).collect()
 }
 
-pub(super) fn backup_views(sources: &Sources<'_>, index: &Index<'_>) -> Vec<BackupVolumeView> {
-    let mut walk = index.walk();
-    let volumes = sources.records.backup_volumes.values();
-    volumes.map(|volume| backup_view(sources, index, &mut walk, volume)).collect()
+pub(super) fn backup_views(sources: &Sources<'_>, index: &Index<'_>) -> Rows<BackupVolumeView> {
+    let mut place = Place::new(index);
+    let mut sessions = Along::new(&index.by_target, |(volume, _)| *volume);
+    let mut generations = Along::new(&index.generation_on, |generation| generation.backup_volume);
+    let mut lost = Along::new(&index.lost_to, |lost| lost.target);
+    let view = |volume: &BackupVolume| {
+        let (id, here) = (volume.id, place.at(sources, volume.id, volume.blocks));
+        let generation = generations.at(id).last().copied();
+        backup_view(volume, here, sessions.at(id), generation, lost.at(id).last())
+    };
+    sources.records.backup_volumes.values().map(view).collect()
+}
+
+/// What is the case of a volume in either role.
+struct Here {
+    problem: Option<Problem>,
+    claimed: Option<Box<ClaimView>>,
+}
+
+/// Goes along the volumes that the arrays report and those that operations have claimed.
+struct Place<'a> {
+    reported: Along<'a, &'a ArrayVolume, VolumeId>,
+    claims: Along<'a, &'a Claim, VolumeId>,
+}
+
+impl<'a> Place<'a> {
+    fn new(index: &'a Index<'a>) -> Self {
+        Self {
+            reported: Along::new(index.reported, |volume| volume.id),
+            claims: Along::new(&index.claims, |claim| claim.volume),
+        }
+    }
+
+    fn at(&mut self, sources: &Sources<'_>, id: VolumeId, blocks: Blocks) -> Here {
+        let reported = self.reported.at(id).first().map(|volume| volume.blocks);
+        let claimed = self.claims.at(id).first().and_then(|claim| claim_view(sources, claim));
+        Here { problem: location_problem(sources, id, blocks, reported), claimed }
+    }
 }
 
 /// The one word for a session.
@@ -44,37 +86,35 @@ pub fn session_state(session: &SessionView) -> TransactionState {
 fn transaction_view(
     sources: &Sources<'_>,
     index: &Index<'_>,
-    walk: &mut Walk<'_>,
     volume: &TransactionVolume,
+    here: Here,
+    (sessions, generations, lost): (&[SessionView], &[&Generation], &[Lost]),
 ) -> TransactionVolumeView {
-    let id = volume.id;
-    let ours = || index.sessions_of(id).iter().filter(|session| session.ours && is_synchronization(session));
+    let ours = || sessions.iter().filter(|session| session.ours && is_synchronization(session));
     let worst = ours().max_by_key(|session| session_state(session));
-    let unread = lost_from(index, id, false);
     let state = match worst {
         Some(session) => session_state(session),
-        None if unread => TransactionState::Unknown,
+        None if lost.iter().any(|lost| !lost.vanished) => TransactionState::Unknown,
         None => TransactionState::None,
     };
-    let mut kept = 0;
-    let mut last_backup = None;
-    for generation in sources.records.generations_of(id) {
-        kept += 1;
-        last_backup = Some((generation.version, generation.taken_at));
-    }
-    let located = location_problem(index, walk, id, volume.blocks);
-    let answers = index.boxes.get(&id.box_id).is_some_and(|array| array.reach == Reach::Reachable);
-    let may_back_up = volume.policy.is_some() && located.is_none() && answers && is_read(sources, id.box_id);
+    // One whose backup volume holds a generation does not count: it was suspended, the generation is whole.
+    let has_vanished = || lost.iter().any(|lost| lost.vanished && !index.holds_generation(lost.target));
+    let last_backup = generations.last().map(|generation| (generation.version, generation.taken_at));
+    let box_id = volume.id.box_id;
+    let answers = sources.array(box_id).is_some_and(|array| array.reach == Reach::Reachable);
+    let may_back_up = volume.policy.is_some() && here.problem.is_none() && answers && is_read(sources, box_id);
     TransactionVolumeView {
         state,
-        kept,
+        kept: u16::try_from(generations.len()).unwrap_or(u16::MAX),
         last_backup,
         due: due(volume.policy, last_backup.map_or(volume.registered_at, |(_, at)| at), sources.now),
         ready: worst.filter(|_| may_back_up).map_or(Ready::Never, ready),
-        claimed: claim(sources, id),
-        problem: located
+        claimed: here.claimed,
+        problem: here
+            .problem
             .or_else(|| worst.and_then(session_problem))
-            .or_else(|| lost_from(index, id, true).then(vanished)),
+            .or_else(|| has_vanished().then(vanished))
+            .map(Box::new),
         volume: volume.clone(),
     }
 }
@@ -88,17 +128,14 @@ fn ready(session: &SessionView) -> Ready {
 }
 
 fn backup_view(
-    sources: &Sources<'_>,
-    index: &Index<'_>,
-    walk: &mut Walk<'_>,
     volume: &BackupVolume,
+    here: Here,
+    sessions: &[(VolumeId, &SessionView)],
+    generation: Option<&Generation>,
+    lost: Option<&Lost>,
 ) -> BackupVolumeView {
-    let id = volume.id;
-    let sessions = index.by_target.get(&id).map_or(&[][..], Vec::as_slice);
-    let generation = index.generation_on.get(&id);
-    let ours = sessions.iter().find(|session| session.ours);
-    let lost = index.lost_to.get(&id);
-    let state = if sessions.iter().any(|session| !session.ours) {
+    let ours = sessions.iter().map(|(_, session)| *session).find(|session| session.ours);
+    let state = if sessions.iter().any(|(_, session)| !session.ours) {
         BackupState::Foreign
     } else if let Some(session) = ours {
         backup_state(session_state(session), generation.is_some())
@@ -117,10 +154,12 @@ fn backup_view(
         state,
         transaction_volume: of_session.or(generation.map(|generation| generation.transaction_volume)).or(of_lost),
         generation: generation.map(|generation| generation.version),
-        claimed: claim(sources, id),
-        problem: location_problem(index, walk, id, volume.blocks)
-            .or_else(|| ours.and_then(|session| session_problem(session)))
-            .or_else(|| (state == BackupState::Unverified && lost.is_some_and(|lost| lost.vanished)).then(vanished)),
+        claimed: here.claimed,
+        problem: here
+            .problem
+            .or_else(|| ours.and_then(session_problem))
+            .or_else(|| (state == BackupState::Unverified && lost.is_some_and(|lost| lost.vanished)).then(vanished))
+            .map(Box::new),
         volume: volume.clone(),
     }
 }
@@ -142,17 +181,10 @@ fn is_synchronization(session: &SessionView) -> bool {
     matches!(session.pair.kind, CopyKind::Ec | CopyKind::Rec)
 }
 
-/// Whether one of our sessions of this source vanished, or (`vanished` false) stands on a box that was not read yet.
-/// A vanished one whose backup volume holds a generation does not count: it was suspended, the generation is whole.
-fn lost_from(index: &Index<'_>, source: VolumeId, vanished: bool) -> bool {
-    let lost = index.lost_from.get(&source).map_or(&[][..], Vec::as_slice);
-    lost.iter().any(|lost| lost.vanished == vanished && !(vanished && index.generation_on.contains_key(&lost.target)))
-}
-
-fn claim(sources: &Sources<'_>, id: VolumeId) -> Option<ClaimView> {
-    let claim = sources.records.claims.get(&id)?;
+fn claim_view(sources: &Sources<'_>, claim: &Claim) -> Option<Box<ClaimView>> {
     let verb = sources.records.operations.get(&claim.operation)?.item.verb;
-    Some(ClaimView { operation: claim.operation, verb, holder: claim.holder.clone(), since: claim.since })
+    let (operation, holder, since) = (claim.operation, claim.holder.clone(), claim.since);
+    Some(Box::new(ClaimView { operation, verb, holder, since }))
 }
 
 /// Overdue from the moment that the interval has passed; the first day of it counts as one.
@@ -162,9 +194,8 @@ fn due(policy: Option<Policy>, last: Timestamp, now: Timestamp) -> Due {
     if late <= 0 { Due::Ok } else { Due::Overdue(u32::try_from(late / Timestamp::DAY + 1).unwrap_or(u32::MAX)) }
 }
 
-fn location_problem(index: &Index<'_>, walk: &mut Walk<'_>, id: VolumeId, blocks: Blocks) -> Option<Problem> {
-    let reported = walk.blocks(id);
-    let array = index.boxes.get(&id.box_id)?;
+fn location_problem(sources: &Sources<'_>, id: VolumeId, blocks: Blocks, reported: Option<Blocks>) -> Option<Problem> {
+    let array = sources.array(id.box_id)?;
     let problem = |code, text| Some(Problem { code, text, array_error: None, since: None });
     if let Reach::IdentityChanged { found } = array.reach {
         return problem(Code::IDENTITY_CHANGED, format!("box {found} answers under the name {}", array.name));

@@ -213,7 +213,8 @@ pub(super) fn resumable(case: &Case<'_>, session: &SessionView) -> Result<(), Re
     let Some(view) = snapshot.backup_volume(target) else {
         return Err(not_a_backup_volume(snapshot, target).about(case.id()));
     };
-    if let Some(other) = snapshot.generations.iter().find(|g| view.generation.is_some() && g.backup_volume == target) {
+    let kept = || snapshot.generations.iter().find(|generation| generation.backup_volume == target);
+    if let Some(other) = view.generation.and_then(|_| kept()) {
         let reason = format!("{label} holds {} of {}", other.version, snapshot.label(other.transaction_volume));
         return Err(Refusal::new(Code::HOLDS_A_GENERATION, reason).about(case.id()));
     }

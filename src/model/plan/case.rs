@@ -311,8 +311,8 @@ pub(super) fn unclaimed(snapshot: &Snapshot, volume: VolumeId) -> Result<(), Ref
 }
 
 pub(super) fn claim_on(snapshot: &Snapshot, volume: VolumeId) -> Option<&ClaimView> {
-    let transaction = snapshot.transaction_volume(volume).and_then(|view| view.claimed.as_ref());
-    transaction.or_else(|| snapshot.backup_volume(volume).and_then(|view| view.claimed.as_ref()))
+    let transaction = snapshot.transaction_volume(volume).and_then(|view| view.claimed.as_deref());
+    transaction.or_else(|| snapshot.backup_volume(volume).and_then(|view| view.claimed.as_deref()))
 }
 
 fn held(name: &str, claim: &ClaimView) -> Refusal {

@@ -2,7 +2,7 @@
 
 use super::{Digest, PlanItem, PlanStep};
 use crate::model::session::Pair;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// Hashes pairs, full or differential, releases, force, hooks, names and policies; neither bytes nor times.
 pub(super) fn digest(items: &[PlanItem]) -> Digest {
@@ -25,7 +25,7 @@ fn agreed(text: &mut String, step: &PlanStep) {
         PlanStep::StartFull { pair, modes, .. } => writeln!(text, " full {} {modes:?}", arrow(pair)),
         PlanStep::Resume { pair, .. } => writeln!(text, " difference {}", arrow(pair)),
         PlanStep::Suspend { pairs, force } => {
-            let pairs: Vec<String> = pairs.iter().map(arrow).collect();
+            let pairs: Vec<String> = pairs.iter().map(|pair| arrow(pair).to_string()).collect();
             writeln!(text, " suspend force={force} {}", pairs.join(" "))
         }
         PlanStep::Stop { pair, force } => writeln!(text, " stop force={force} {}", arrow(pair)),
@@ -50,6 +50,6 @@ fn agreed(text: &mut String, step: &PlanStep) {
     };
 }
 
-fn arrow(pair: &Pair) -> String {
-    format!("{} {}>{}", pair.kind, pair.source, pair.target)
+fn arrow(pair: &Pair) -> impl fmt::Display {
+    fmt::from_fn(move |f| write!(f, "{} {}>{}", pair.kind, pair.source, pair.target))
 }
