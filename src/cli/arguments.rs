@@ -1,6 +1,10 @@
 //! What can be typed: the tree of verbs and options, as clap reads it.
 
 use super::array_arguments::{ArrayVerb, Create};
+use super::pages::{
+    ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE, FRONT_PAGE,
+    HISTORY_EXAMPLES, POLICY_EXAMPLE, SERVE_NOTE, START_EXAMPLES, STATUS_EXAMPLES,
+};
 use crate::model::codes::Code;
 use crate::model::identity::Name;
 use crate::model::records::{BackupMode, Policy};
@@ -8,118 +12,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// The first page: usage, commands by what one wants to do, options, and what all verbs have in common.
-const FRONT_PAGE: &str = "\
-{about-with-newline}
-Usage: ecdeck [OPTIONS]            the console
-       ecdeck [OPTIONS] COMMAND    one thing at a time, for prompts and scripts
-
-{before-help}Options:
-{options}{after-help}";
-
-/// The commands of the first page; a test holds it to the tree.
-const COMMANDS: &str = "\
-Look:
-  status       The site now: volumes, pool, copies, operations
-  history      Generations, kept and given up; hold them, delete them
-  audit        Everything that was asked, decided, sent and answered
-  explain      What a code like ecd-1301 means, and what to do
-
-Back up:
-  sync         Start, suspend, resume and end synchronizations
-  backup       Make the equivalent copy a generation
-
-Set up:
-  volume       Which volumes belong to the site
-  policy       Generations kept, days between backups, mode
-  array        The arrays; the embedded ones and what happens to them
-
-Around it:
-  serve        Be the engine, in the foreground, as a service manager wants
-  completions  Completions for a shell
-  man          The manual page";
-
-const STATUS_EXAMPLES: &str = "\
-Examples:
-  ecdeck status --watch 10           a line for each volume that changed
-  ecdeck status --json | jq '.transaction_volumes[] | select(.problem)'
-
-The pool's columns: unused; bound to a transaction volume without a generation;
-kept, with a generation on them; in a live session; in trouble; used by other
-programs. `need` is what the policies need of that size.";
-
-const BACKUP_EXAMPLES: &str = "\
-The copy is suspended at one instant and recorded as the newest generation; the
-oldest one beyond the policy is given up after that. Before equivalence it is
-refused.
-
-Examples:
-  ecdeck backup db01                 show the plan, ask, do it
-  ecdeck backup db01 --wait --yes --time-limit 2h
-                                     for a script: when it is equivalent
-  ecdeck backup db01 --dissolve      end the session, whatever the policy says";
-
-const HISTORY_EXAMPLES: &str = "\
-Examples:
-  ecdeck history                     all of the site, newest first
-  ecdeck history db01                of one transaction volume
-  ecdeck history DX1/0x21            what was kept on a backup volume
-  ecdeck history hold db01 --version 17 --reason tape";
-
-const SERVE_NOTE: &str = "\
-Without a service the first command starts an engine by itself; that one ends
-when nobody has needed it for a while. SIGTERM is a clean end of either.";
-
-const CANCEL_NOTE: &str = "\
-Without --volume and --all it ends the live session only: suspended ones keep
-their base for the next start.";
-
-const FORCE_STOP_NOTE: &str = "\
-The way out when nothing else is accepted any more. It needs no host; what was
-being copied is given up.";
-
-const START_EXAMPLES: &str = "\
-It takes a backup volume that is bound to the transaction volume, else an unused
-one of equal size, in the same array first.
-
-Examples:
-  ecdeck sync start db01             show the plan, ask, start the copy
-  ecdeck sync start db01 db02 --wait --yes
-                                     for a script: return at equivalence
-  ecdeck sync start db01 --overwrite-version 3 --confirm DX1/0x21
-                                     onto the volume of v3, which is given up";
-
-const POLICY_EXAMPLE: &str = "\
-Example:
-  ecdeck policy set db01 --generations 3 --interval 1 --mode suspend
-
-Synchronized backup of G generations needs G + 1 backup volumes of equal size.";
-
-const ADD_EXAMPLES: &str = "\
-Examples:
-  ecdeck volume add --transaction DX1/0x1 --name db01
-  ecdeck volume add --backup DX1/0x21";
-
-const EXPORT_EXAMPLE: &str = "\
-Example:
-  ecdeck audit export --from 1000 > audit.jsonl";
-
-const AFTER: &str = "\
-Begin with:
-  ecdeck --demo                      look around on the demonstration site
-  ecdeck sync start db01 --wait      synchronize, return at equivalence
-  ecdeck backup db01                 take the backup: shows its plan and asks
-
-Volumes are named by their registered name, by where they are (DX1/0x21), or by
-their identity. What changes something shows its plan first: --dry-run stops
-there, --yes agrees to it. `ecdeck COMMAND --help` tells the rest.
-
-Exit status:
-  0 done       3 refused by the rules           6 partly done
-  1 failed     4 outcome unknown                7 held by another operation
-  2 usage      5 engine, array or catalogue     8 time limit
-                 not reachable";
 
 /// Operator console for synchronized high-speed backup on Fujitsu ETERNUS disk arrays
 #[derive(Debug, Parser)]
@@ -547,52 +439,6 @@ mod tests {
     #[test]
     fn the_tree_is_sound() {
         CommandLine::command().debug_assert();
-    }
-
-    #[test]
-    fn the_first_page_has_every_command() {
-        let command = CommandLine::command();
-        let listed = COMMANDS.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
-        let mut listed: Vec<&str> = listed.collect();
-        let mut there: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-        listed.sort_unstable();
-        there.sort_unstable();
-        assert_eq!(listed, there);
-    }
-
-    /// Every verb with a line of its own, and every argument of it.
-    #[test]
-    fn every_verb_and_every_argument_says_what_it_is() {
-        fn look(command: &clap::Command, path: &str, silent: &mut Vec<String>) {
-            let path = format!("{path} {}", command.get_name());
-            if command.get_about().is_none() {
-                silent.push(path.clone());
-            }
-            let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
-            silent.extend(shown.filter(|a| a.get_help().is_none()).map(|a| format!("{path} {}", a.get_id())));
-            command.get_subcommands().filter(|verb| !verb.is_hide_set()).for_each(|verb| look(verb, &path, silent));
-        }
-        let mut silent = Vec::new();
-        look(&CommandLine::command(), "", &mut silent);
-        assert!(silent.is_empty(), "{silent:#?}");
-    }
-
-    #[test]
-    fn every_example_can_be_typed_and_fits_a_terminal() {
-        fn pages(command: &clap::Command) -> Vec<String> {
-            let own = command.get_after_help().map(ToString::to_string).into_iter();
-            own.chain(command.get_subcommands().flat_map(pages)).collect()
-        }
-        let mut found = 0;
-        for line in pages(&CommandLine::command()).iter().flat_map(|page| page.lines()) {
-            assert!(line.len() <= 80, "{line:?} is wider than a terminal");
-            let Some(example) = line.strip_prefix("  ecdeck ") else { continue };
-            let typed = example.split("   ").next().unwrap_or_default().split(['|', '>']).next().unwrap_or_default();
-            let words = std::iter::once("ecdeck").chain(typed.split_whitespace());
-            assert!(CommandLine::try_parse_from(words).is_ok(), "{typed}");
-            found += 1;
-        }
-        assert!(found > 15, "only {found} examples");
     }
 
     #[test]

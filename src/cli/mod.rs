@@ -20,6 +20,7 @@ mod json;
 pub mod link;
 mod names;
 pub mod out;
+mod pages;
 mod plan_text;
 mod policy;
 mod request_line;
