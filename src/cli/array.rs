@@ -57,7 +57,7 @@ async fn doctor(array: &str, as_json: bool, house: &dyn House) -> Result<Exit, T
     if as_json {
         json::print(house.is_demo(), &DoctorDocument { array, checks: &found })?;
     } else {
-        checks::print(&found);
+        checks::print(array, &found);
     }
     let bad = found.iter().any(|check| check.verdict == Verdict::Bad);
     Ok(if bad { Exit::NotReachable } else { Exit::Done })

@@ -9,13 +9,13 @@ const WIDTH: usize = 100;
 /// The longest word for a verdict.
 const VERDICT: usize = 4;
 
-pub fn print(checks: &[Check]) {
-    print!("{}", text(checks));
+pub fn print(array: &str, checks: &[Check]) {
+    print!("{}", text(array, checks));
 }
 
 /// All of it, with what it comes to in the last line.
-fn text(checks: &[Check]) -> String {
-    let mut out = String::new();
+fn text(array: &str, checks: &[Check]) -> String {
+    let mut out = format!("The way to {array}:\n");
     let what = checks.iter().map(|check| check.what.width()).max().unwrap_or(0);
     let mut before = Way::First;
     for check in checks {
@@ -91,7 +91,8 @@ mod tests {
             check(Way::First, "its clock is ours", Verdict::Attention, "it differs by 90 s", Some("follow one clock")),
             check(Way::Second, "the server is reached", Verdict::Bad, long, Some("check the host key")),
         ];
-        let wanted = "  \
+        let wanted = "\
+The way to DX1:
   ok    the server is reached  on ccm01 over ssh
   note  its clock is ours      it differs by 90 s
         -> follow one clock
@@ -103,7 +104,7 @@ The second way, for forced stops:
 
 One thing is wrong, and what builds on it was not examined; one thing to know.
 ";
-        assert_eq!(text(&checks), wanted);
-        assert!(text(&checks[..1]).ends_with("\nNothing is wrong.\n"));
+        assert_eq!(text("DX1", &checks), wanted);
+        assert!(text("DX1", &checks[..1]).ends_with("\nNothing is wrong.\n"));
     }
 }
