@@ -198,6 +198,8 @@ struct State {
     words: String,
     /// The pair was put into the group for this command.
     added: bool,
+    /// The source is in another box than this driver's: CCM's query does not show what this box has.
+    of_other_box: bool,
 }
 
 fn state(driver: &CcmDriver, row: &CopyRow, named: &Named, added: bool) -> State {
@@ -206,6 +208,7 @@ fn state(driver: &CcmDriver, row: &CopyRow, named: &Named, added: bool) -> State
         session: session.map(|session| (session.status, session.phase)),
         words: format!("{} / {}", row.status.escaped(), row.phase.escaped()),
         added,
+        of_other_box: named.name.source.array != driver.settings.array,
     }
 }
 
@@ -217,6 +220,7 @@ fn settled(command: &Command, state: &State) -> Option<Outcome> {
         Already,
         Nothing,
         Wrong(&'static str),
+        Unable(&'static str),
     }
     let status = state.session.map(|(status, _)| status);
     let unknown = matches!(state.session, Some((Unknown, _) | (_, Phase::Unknown)));
@@ -226,6 +230,9 @@ fn settled(command: &Command, state: &State) -> Option<Outcome> {
         None => Means::Nothing,
     };
     let means = match command {
+        Command::Stop { .. } if status.is_none() && state.of_other_box => Means::Unable(
+            "what only its target's box has left of a REC is ended at that array: by its web interface or CLI",
+        ),
         Command::Stop { .. } if status.is_none() => Means::Already,
         Command::Stop { force: true, .. } => Means::Send,
         _ if unknown => Means::Wrong("the session's words are not known, so nothing was sent"),
@@ -255,6 +262,7 @@ fn settled(command: &Command, state: &State) -> Option<Outcome> {
         Means::Already => Some(Outcome::AlreadyDone),
         Means::Nothing => says(ErrorClass::NotFound, "there is no session"),
         Means::Wrong(text) => says(ErrorClass::InvalidState, text),
+        Means::Unable(text) => says(ErrorClass::Unsupported, text),
     }
 }
 
@@ -397,7 +405,7 @@ mod tests {
     }
 
     fn state(session: Option<(Status, Phase)>) -> State {
-        State { session, words: "words".to_owned(), added: false }
+        State { session, words: "words".to_owned(), added: false, of_other_box: false }
     }
 
     #[test]

@@ -539,6 +539,9 @@ async fn the_half_of_a_rec_that_only_its_targets_box_still_has_is_seen_there() {
     site.arrays().core_mut().inject(site.boxes[0], Fault::HalfOpen { pair, missing: Side::Source }).unwrap();
     assert!(site.reading().await.session(&pair).is_none(), "its source's box has none");
     assert!(site.nara.sessions(Timestamp(2)).await.unwrap().session(&pair).is_some());
+    let stop = Command::Stop { pairs: vec![pair], force: true };
+    let outcome = site.nara.execute(stop, LIMIT).await.remove(0).outcome;
+    assert_eq!(class(&outcome), Some(ErrorClass::Unsupported), "it is not said to be done: {outcome:?}");
     // And one that has ended is not kept alive by what was discovered a while ago.
     let other = site.rec(2, 2);
     site.start(other).await;
