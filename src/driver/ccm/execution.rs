@@ -22,6 +22,8 @@ use tokio::time::Instant;
 
 /// The code under which this driver refuses by itself, before anything is sent.
 const CODE: &str = "driver";
+/// CCM's code for an argument that it does not know. It answers with its usage and does nothing.
+const UNKNOWN_ARGUMENT: &str = "ccm1001";
 
 /// The command lines that a command means for one pair, when its group and pair are yet to be made. For people.
 pub(super) fn commands(command: &Command, named: &Named, modes: RecModes) -> Vec<Argv> {
@@ -291,6 +293,7 @@ async fn send_all(
             None => match line(command, named, driver.settings.rec_modes(&named.name.target.array)) {
                 Some(argv) => {
                     let outcome = send(turn, &argv, named, command).await;
+                    let outcome = without_force(turn, named, command, outcome).await;
                     check_failure(driver, turn, named, state, outcome).await
                 }
                 None => refused(ErrorClass::Unsupported, "modes are of REC only"),
@@ -329,6 +332,18 @@ async fn send(turn: &Turn<'_>, argv: &Argv, named: &Named, command: &Command) ->
         Ok(Said::Unclear(why)) => Outcome::Unknown { why },
         Err(wrong) => Outcome::Unknown { why: wrong.to_string() },
     }
+}
+
+/// Whether `acec cancel` has `-force` is on no public page, and it is the way out when nothing else is: where CCM does not
+/// know the option, it did nothing, and is told again without it. It may refuse that one, too.
+async fn without_force(turn: &Turn<'_>, named: &Named, command: &Command, outcome: Outcome) -> Outcome {
+    let unknown_option = matches!(&outcome, Outcome::Refused(refusal) if refusal.code == UNKNOWN_ARGUMENT);
+    if !unknown_option || !matches!(command, Command::Stop { force: true, .. }) {
+        return outcome;
+    }
+    let argv = command::cancel(&named.group, named.group_type, &named.name, false);
+    tracing::warn!(command = %argv, "CCM does not know -force: told again without it");
+    send(turn, &argv, named, command).await
 }
 
 /// A failure whose reason is in no table may be one of CCM's way to the array, and the array may have done it. Only a

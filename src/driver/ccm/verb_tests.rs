@@ -6,7 +6,7 @@ use super::driver::CcmDriver;
 use super::server::Server;
 use super::settings::Settings;
 use super::transport::RawReply;
-use super::transport::scripted::{Function, Scripted};
+use super::transport::scripted::{Function, Mishap, Scripted};
 use super::words::{Row, StatusMeaning};
 use crate::driver::Driver;
 use crate::model::copy::{Command, ErrorClass, Outcome};
@@ -240,4 +240,23 @@ async fn a_command_of_several_pairs_takes_each_pairs_own_result_out_of_a_partial
     let (driver, _) = server(CopyKind::Ec, idle, RawReply { exit: 6, stdout: both, stderr: Vec::new() });
     let start = Command::Start { pairs: vec![pair(CopyKind::Ec)], modes: None };
     assert_eq!(run(&driver, start).await, Outcome::Done);
+}
+
+#[tokio::test]
+async fn a_forced_stop_of_a_ccm_that_knows_no_force_is_sent_without_it_and_nothing_else_ever_is() {
+    let usage = include_bytes!("../../../tests/rules/ccm/usage-error.xml").to_vec();
+    let copying = Shown { direction: "==>", status: "\"EC Executing\"", phase: "\"Copying\"" };
+    let pairs = vec![pair(CopyKind::Ec)];
+    let line = format!("acec cancel -g ecdeckECKYOTO1 -p {LOCAL}");
+    let (driver, ccm) = server(CopyKind::Ec, copying, result(LOCAL, None));
+    ccm.plan("-force", Mishap::Answers { exit: 1, stdout: usage.clone() });
+    assert_eq!(run(&driver, Command::Stop { pairs: pairs.clone(), force: true }).await, Outcome::Done);
+    assert_eq!(deed(&ccm), [format!("{line} -force -xml"), format!("{line} -xml")]);
+
+    // A forced suspend leaves data behind: without its force it is another command.
+    let (driver, ccm) = server(CopyKind::Ec, copying, result(LOCAL, None));
+    ccm.plan("-force", Mishap::Answers { exit: 1, stdout: usage });
+    let suspend = Command::Suspend { pairs, force: true, together: false };
+    assert_eq!(class(&run(&driver, suspend).await), Some((ErrorClass::Parameter, "ccm1001")));
+    assert_eq!(deed(&ccm).len(), 1);
 }
