@@ -53,12 +53,16 @@ pub fn of(home: &Home, config: &Config) -> Result<Vec<ConfiguredArray>, DriversE
 
 /// The CCM driver of one array, with a connection of its own: for setting up and for looking what is wrong.
 pub fn ccm(home: &Home, config: &Config, array: &Name, ccm: &Ccm) -> Result<CcmDriver, DriversError> {
-    Servers::default().driver(home, config, array, ccm)
+    Servers { alone: true, ..Servers::default() }.driver(home, config, array, ccm)
 }
 
 /// CCM servers: arrays that are reached in the same way share one, and wait for each other.
 #[derive(Default)]
-struct Servers(BTreeMap<String, Arc<Server>>);
+struct Servers {
+    made: BTreeMap<String, Arc<Server>>,
+    /// Their connections are not those of an engine that runs.
+    alone: bool,
+}
 
 impl Servers {
     fn by(
@@ -104,17 +108,17 @@ impl Servers {
 
     fn server(&mut self, home: &Home, array: &Name, settings: &Settings) -> Result<Arc<Server>, DriversError> {
         let key = format!("{:?} {} {:?}", settings.ssh, settings.sudo, settings.directory);
-        if let Some(server) = self.0.get(&key) {
+        if let Some(server) = self.made.get(&key) {
             return Ok(Arc::clone(server));
         }
-        let transport = transport(home, settings, array)?;
+        let transport = transport(home, settings, array, self.alone)?;
         let server = Server::new(transport);
-        self.0.insert(key, Arc::clone(&server));
+        self.made.insert(key, Arc::clone(&server));
         Ok(server)
     }
 }
 
-fn transport(home: &Home, settings: &Settings, array: &Name) -> Result<Arc<dyn Transport>, DriversError> {
+fn transport(home: &Home, settings: &Settings, array: &Name, alone: bool) -> Result<Arc<dyn Transport>, DriversError> {
     let (sudo, folder) = (settings.sudo, settings.directory.clone());
     let Some(destination) = settings.ssh.clone() else {
         return Ok(Arc::new(Local { sudo, folder, environment: Vec::new() }));
@@ -123,7 +127,8 @@ fn transport(home: &Home, settings: &Settings, array: &Name) -> Result<Arc<dyn T
     let runtime = socket.parent().unwrap_or(Path::new("/"));
     private_folder(runtime)?;
     let ssh = Ssh::new(destination, sudo, folder, settings.connect, runtime);
-    Ok(Arc::new(ssh.map_err(|why| DriversError::Ssh { array: array.clone(), why })?))
+    let ssh = ssh.map_err(|why| DriversError::Ssh { array: array.clone(), why })?;
+    Ok(Arc::new(if alone { ssh.alone() } else { ssh }))
 }
 
 fn destination(ccm: &Ccm) -> Result<Option<Destination>, NameError> {

@@ -56,7 +56,7 @@ pub async fn add(home: &Home, file: &Path, asked: &Add) -> Result<Exit, Trouble>
     ccm.array = choose(home, &config, asked, &ccm).await?;
     let driver = drivers::ccm(home, &config, &asked.name, &ccm).map_err(|why| Trouble::usage(why.to_string()))?;
     let found = doctor::examine(&driver, now()).await;
-    out::print(&checks::text(&found))?;
+    out::print(&checks::text(asked.name.as_str(), &found))?;
     if found.iter().any(|check| check.verdict == Verdict::Bad) {
         return Err(Trouble::not_reachable("the array was not added: what is marked with ! comes first"));
     }
@@ -67,7 +67,11 @@ pub async fn add(home: &Home, file: &Path, asked: &Add) -> Result<Exit, Trouble>
     let running = pid.map_or_else(String::new, |pid| {
         format!(" The running engine reads it when it is started again: `kill {pid}`.")
     });
-    out::print(&format!("{} is in {}.{running}\n", asked.name, file.display()))?;
+    out::print(&format!(
+        "{} is in {} now.{running}\n`ecdeck volume list` shows its volumes, `ecdeck volume add` registers them.\n",
+        asked.name,
+        file.display()
+    ))?;
     Ok(Exit::Done)
 }
 
@@ -107,16 +111,11 @@ fn agreed(host: &str, keys: &[HostKey], fingerprint: Option<&str>) -> Result<Vec
     for key in keys {
         out::say(&format!("  {} {}", key.algorithm, key.fingerprint));
     }
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    if !asks() {
         return Err(Trouble::usage("compare one with the server's administrator and give it with --fingerprint"));
     }
-    let failed = |why: std::io::Error| Trouble::failed(format!("the terminal cannot be read: {why}"));
-    let mut err = std::io::stderr().lock();
-    let asked = err.write_all(b"Compare one with the server's administrator. Is it right? [y/N] ");
-    asked.and_then(|()| err.flush()).map_err(failed)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
-    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+    let answer = ask("Compare one with the server's administrator. Is it right? [y/N] ")?;
+    if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") {
         Ok(keys.to_vec())
     } else {
         Err(Trouble::usage("the host key was not confirmed; nothing was written"))
@@ -154,8 +153,30 @@ async fn choose(home: &Home, config: &Config, asked: &Add, ccm: &Ccm) -> Result<
         (Some(array), _) => Err(Trouble::usage(format!("CCM knows no array {array}; it knows:\n{}", shown()))),
         (None, [one]) => one.name.raw().parse().map_err(|why| Trouble::usage(format!("{why}"))),
         (None, []) => Err(Trouble::usage("CCM knows no array: add it there with `acarray add` first")),
+        (None, _) if asks() => {
+            out::say(&format!("CCM knows these arrays:\n{}", shown()));
+            let answer = ask("Which one? ")?;
+            match known.iter().find(|one| one.name.raw() == answer) {
+                Some(one) => one.name.raw().parse().map_err(|why| Trouble::usage(format!("{why}"))),
+                None => Err(Trouble::usage(format!("{answer:?} is none of them; nothing was written"))),
+            }
+        }
         (None, _) => Err(Trouble::usage(format!("CCM knows several arrays; choose with --array:\n{}", shown()))),
     }
+}
+
+/// Whether somebody is there to answer.
+fn asks() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+fn ask(question: &str) -> Result<String, Trouble> {
+    let failed = |why: std::io::Error| Trouble::failed(format!("the terminal cannot be read: {why}"));
+    let mut err = std::io::stderr().lock();
+    err.write_all(question.as_bytes()).and_then(|()| err.flush()).map_err(failed)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    Ok(answer.trim().to_owned())
 }
 
 async fn known_arrays(driver: &CcmDriver) -> Result<Vec<KnownArray>, Trouble> {
@@ -171,26 +192,23 @@ async fn known_arrays(driver: &CcmDriver) -> Result<Vec<KnownArray>, Trouble> {
 fn section(name: &Name, ccm: &Ccm) -> String {
     let mut text =
         format!("\n[[array]]\nname = \"{name}\"\ndriver = \"ccm\"\n[array.ccm]\narray = \"{}\"\n", ccm.array);
-    let mut line = |key: &str, value: Option<String>| {
+    let mut line = |key: &str, value: Option<toml::Value>| {
         if let Some(value) = value {
-            let _ = writeln!(text, "{key} = {}", toml::Value::String(value));
+            let _ = writeln!(text, "{key} = {value}");
         }
     };
-    let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let word = |word: &String| toml::Value::String(word.clone());
+    let path = |path: &PathBuf| toml::Value::String(path.to_string_lossy().into_owned());
     if let Some(ssh) = &ccm.ssh {
-        line("host", Some(ssh.host.clone()));
-        line("user", ssh.user.clone());
+        line("host", Some(word(&ssh.host)));
+        line("port", ssh.port.map(|port| toml::Value::Integer(port.into())));
+        line("user", ssh.user.as_ref().map(word));
         line("ssh_config", ssh.ssh_config.as_ref().map(path));
         line("identity", ssh.identity.as_ref().map(path));
         line("known_hosts", ssh.known_hosts.as_ref().map(path));
     }
-    line("directory", ccm.directory.clone());
-    if let Some(port) = ccm.ssh.as_ref().and_then(|ssh| ssh.port) {
-        let _ = writeln!(text, "port = {port}");
-    }
-    if ccm.sudo {
-        text.push_str("sudo = true\n");
-    }
+    line("sudo", ccm.sudo.then_some(toml::Value::Boolean(true)));
+    line("directory", ccm.directory.as_ref().map(word));
     text
 }
 

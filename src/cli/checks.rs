@@ -10,8 +10,8 @@ const WIDTH: usize = 100;
 const VERDICT: usize = 4;
 
 /// All of it, with what it comes to in the last line.
-pub fn text(checks: &[Check]) -> String {
-    let mut out = String::new();
+pub fn text(array: &str, checks: &[Check]) -> String {
+    let mut out = format!("The way to {array}:\n");
     let what = checks.iter().map(|check| check.what.width()).max().unwrap_or(0);
     let mut before = Way::First;
     for check in checks {
@@ -87,7 +87,8 @@ mod tests {
             check(Way::First, "its clock is ours", Verdict::Attention, "it differs by 90 s", Some("follow one clock")),
             check(Way::Second, "the server is reached", Verdict::Bad, long, Some("check the host key")),
         ];
-        let wanted = "  \
+        let wanted = "\
+The way to DX1:
   ok    the server is reached  on ccm01 over ssh
   note  its clock is ours      it differs by 90 s
         -> follow one clock
@@ -99,7 +100,7 @@ The second way, for forced stops:
 
 One thing is wrong, and what builds on it was not examined; one thing to know.
 ";
-        assert_eq!(text(&checks), wanted);
-        assert!(text(&checks[..1]).ends_with("\nNothing is wrong.\n"));
+        assert_eq!(text("DX1", &checks), wanted);
+        assert!(text("DX1", &checks[..1]).ends_with("\nNothing is wrong.\n"));
     }
 }

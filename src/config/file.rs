@@ -235,10 +235,12 @@ fn arrays(written: &[ArrayKeys]) -> Result<Vec<Array>, Fault> {
         if arrays.iter().any(|array| array.name == name) {
             return Err(Fault::at(&keys.name, format!("another array is called {name}: give each its own name")));
         }
-        let control = control_plane(&keys.driver, keys.home.as_ref(), keys.ccm.as_ref())?;
+        let control = control_plane(&keys.driver, keys.home.as_ref(), keys.ccm.as_ref(), "[array.ccm]")?;
         let forced_stop = keys.forced_stop.as_ref();
-        let forced_stop =
-            forced_stop.map(|keys| control_plane(&keys.driver, keys.home.as_ref(), keys.ccm.as_ref())).transpose()?;
+        let second = |keys: &ControlKeys| {
+            control_plane(&keys.driver, keys.home.as_ref(), keys.ccm.as_ref(), "[array.forced_stop.ccm]")
+        };
+        let forced_stop = forced_stop.map(second).transpose()?;
         arrays.push(Array { name, control, forced_stop });
     }
     Ok(arrays)
@@ -248,6 +250,7 @@ fn control_plane(
     driver: &Spanned<Driver>,
     home: Option<&Spanned<PathBuf>>,
     keys: Option<&Spanned<CcmKeys>>,
+    table: &str,
 ) -> Result<ControlPlane, Fault> {
     match (driver.get_ref(), home, keys) {
         (Driver::Embedded, home, None) => Ok(ControlPlane::Embedded { home: home.map(absolute).transpose()? }),
@@ -257,7 +260,7 @@ fn control_plane(
         (Driver::Ccm, None, Some(keys)) => Ok(ControlPlane::Ccm(Box::new(ccm(keys.get_ref())?))),
         (Driver::Ccm, Some(home), _) => Err(Fault::at(home, "this is for driver = \"embedded\"")),
         (Driver::Ccm, _, None) => {
-            Err(Fault::at(driver, "this driver needs a `ccm` table of its own that names the array as CCM does"))
+            Err(Fault::at(driver, format!("this driver needs an {table} table that names the array as CCM does")))
         }
     }
 }

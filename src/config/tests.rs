@@ -197,5 +197,8 @@ fn an_array_by_ccm_is_read_and_its_mistakes_have_their_line() {
         let told = error(&ccm(keys));
         assert!(told.contains(said), "{keys}: {told}");
     }
-    assert!(error("site = \"x\"\n[[array]]\nname = \"A\"\ndriver = \"ccm\"\n").contains("needs a `ccm` table"));
+    assert!(error("site = \"x\"\n[[array]]\nname = \"A\"\ndriver = \"ccm\"\n").contains("[array.ccm]"));
+    let second =
+        "site = \"x\"\n[[array]]\nname = \"A\"\ndriver = \"embedded\"\n[array.forced_stop]\ndriver = \"ccm\"\n";
+    assert!(error(second).contains("[array.forced_stop.ccm]"));
 }

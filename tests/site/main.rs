@@ -22,6 +22,9 @@ mod lab;
 mod lossy;
 mod main_job;
 mod postgres;
+#[path = "../terminal/pty.rs"]
+#[allow(dead_code, reason = "what the tests of terminals need is more than is needed here")]
+mod pty;
 mod races;
 mod refusals;
 mod usage;

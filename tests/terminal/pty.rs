@@ -109,6 +109,12 @@ impl Pty {
         self.seen.0.lock().unwrap().bytes.len()
     }
 
+    /// All that came out, as it came.
+    #[allow(dead_code, reason = "for the tests that search outputs for what must not be in them")]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.seen.0.lock().unwrap().bytes.clone()
+    }
+
     pub fn text(&self) -> String {
         self.seen.0.lock().unwrap().screen.screen().contents()
     }

@@ -54,7 +54,7 @@ async fn doctor(array: &str, as_json: bool, house: &dyn House) -> Result<Exit, T
     if as_json {
         json::print(house.is_demo(), &DoctorDocument { array, checks: &found })?;
     } else {
-        out::print(&checks::text(&found))?;
+        out::print(&checks::text(array, &found))?;
     }
     let bad = found.iter().any(|check| check.verdict == Verdict::Bad);
     Ok(if bad { Exit::NotReachable } else { Exit::Done })

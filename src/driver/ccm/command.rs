@@ -82,6 +82,11 @@ pub fn list_arrays() -> Argv {
     line(&["acarray", "list", "-xml"])
 }
 
+/// The other programs, without anything to do: each says that an argument is missing, and how it is used.
+pub fn usages() -> impl Iterator<Item = Argv> {
+    ["acinq", "accopy", "acgroup", "acpair", "acec", "acopc"].into_iter().map(|program| line(&[program, "-xml"]))
+}
+
 pub fn array_detail(array: &ArrayName) -> Argv {
     line(&["acarray", "detail", "-a", array.as_str(), "-xml"])
 }

@@ -58,7 +58,7 @@ async fn examine_server(driver: &CcmDriver, now: Timestamp, findings: &mut Findi
     if !examine_clock(&turn, now, findings).await {
         return false;
     }
-    examine_commands(&turn, findings).await
+    examine_commands(driver, &turn, findings).await
 }
 
 /// The first command is not CCM's, so that what fails here is the way and not CCM.
@@ -101,32 +101,28 @@ fn remedy_of_way(class: ErrorClass) -> &'static str {
     }
 }
 
-async fn examine_commands(turn: &Turn<'_>, findings: &mut Findings) -> bool {
-    const COMMANDS: &str = "CCM's commands are found";
-    const RIGHTS: &str = "they may be run";
+const COMMANDS: &str = "CCM's commands are found";
+const RIGHTS: &str = "they may be run";
+
+/// Every program that verbs need. Called without anything to do, each but the first only says how it is used.
+async fn examine_commands(driver: &CcmDriver, turn: &Turn<'_>, findings: &mut Findings) -> bool {
     const XML: &str = "they answer in XML";
     let argv = command::list_arrays();
-    let reply = match turn.send(&argv).await {
-        Ok(reply) => reply,
-        Err(ExecError::NotRun { class: ErrorClass::Config, why, .. }) => {
-            findings.bad(
-                COMMANDS,
-                why.raw(),
-                "set `directory` in the array's section to the folder of acec and acarray",
-            );
-            return false;
+    let mut first = None;
+    for asked in std::iter::once(argv.clone()).chain(command::usages()) {
+        match turn.send(&asked).await {
+            Ok(reply) => first = first.or(Some(reply)),
+            Err(wrong) => {
+                not_run(driver, &asked, wrong, findings);
+                return false;
+            }
         }
-        Err(ExecError::NotRun { class: ErrorClass::Auth, why, .. }) => {
-            findings.good(COMMANDS, "yes");
-            findings.bad(RIGHTS, why.raw(), "set `sudo = true` and allow CCM's commands in sudoers without a password");
-            return false;
-        }
-        Err(other) => {
-            findings.bad(COMMANDS, other.to_string(), "run the command by hand on the server and see what it does");
-            return false;
-        }
-    };
-    findings.good(COMMANDS, argv_program(&argv));
+    }
+    let Some(reply) = first else { return false };
+    let programs = std::iter::once(argv.clone()).chain(command::usages());
+    let programs: Vec<String> = programs.map(|argv| argv_program(&argv)).collect();
+    let folder = driver.settings.directory.as_ref().map(|folder| format!(" in {}", folder.as_str()));
+    findings.good(COMMANDS, format!("{}{}", programs.join(", "), folder.unwrap_or_default()));
     match reply::response(&argv, &reply.stdout) {
         Err(wrong) => {
             findings.good(RIGHTS, "yes");
@@ -141,7 +137,7 @@ async fn examine_commands(turn: &Turn<'_>, findings: &mut Findings) -> bool {
         }
         Ok(response) if response.code != 0 => {
             let text = format!("code {}: {}", response.code, response.message);
-            findings.bad(RIGHTS, text, "CCM wants root: set `sudo = true`, or use an account that may");
+            findings.bad(RIGHTS, text, "CCM wants root: set `sudo = true`, or use an account that may run it");
             false
         }
         Ok(response) => {
@@ -151,6 +147,32 @@ async fn examine_commands(turn: &Turn<'_>, findings: &mut Findings) -> bool {
                 .map_or("no format version, as 14.1 has it".to_owned(), |version| format!("format version {version}"));
             findings.good(XML, version);
             true
+        }
+    }
+}
+
+fn not_run(driver: &CcmDriver, argv: &Argv, wrong: ExecError, findings: &mut Findings) {
+    let program = argv_program(argv);
+    match wrong {
+        ExecError::NotRun { class: ErrorClass::Config, why, .. } => findings.bad(
+            COMMANDS,
+            format!("{program}: {}", why.raw()),
+            "find the folder of acarray, acec and the others on the server, and set `directory` to it",
+        ),
+        ExecError::NotRun { class: ErrorClass::Auth, why, .. } => {
+            findings.good(COMMANDS, "yes");
+            findings.bad(
+                RIGHTS,
+                format!("{program}: {}", why.raw()),
+                if driver.settings.sudo {
+                    "let sudoers allow CCM's commands without a password, or use an account that needs no sudo"
+                } else {
+                    "use an account that may run CCM's commands, or set `sudo = true` and allow them in sudoers"
+                },
+            );
+        }
+        other => {
+            findings.bad(COMMANDS, other.to_string(), "run the command by hand on the server and see what it does");
         }
     }
 }
@@ -213,17 +235,18 @@ fn examine_words(driver: &CcmDriver, reading: &Reading, findings: &mut Findings)
             Some(&Untrusted::new(hint).escaped()),
         );
     }
-    for kind in [CopyKind::Ec, CopyKind::Rec] {
+    // A REC wants a second array.
+    let arrays = driver.server.names_so_far().map_or(0, |names| names.all().count());
+    let kinds = [Some(CopyKind::Ec), (arrays > 1).then_some(CopyKind::Rec)];
+    for kind in kinds.into_iter().flatten() {
         if driver.words.can_tell(kind, StatusMeaning::Suspended) {
             findings.good(SUSPENDED, format!("{kind}: its word is confirmed"));
         } else {
             findings.add(
                 SUSPENDED,
                 Verdict::Attention,
-                format!("{kind}: no word for it is confirmed, so none is suspended from here"),
-                Some(
-                    "suspend one by hand with acec, see its word with `acec query`, and add it to [[array.ccm.words]]",
-                ),
+                format!("{kind}: no word for it is confirmed, so none is suspended here"),
+                Some("suspend one by hand, see its word with `acec query`, and add it to [[array.ccm.words]]"),
             );
         }
     }

@@ -22,6 +22,8 @@ use tokio::time::Instant;
 
 /// The code under which this driver refuses by itself, before anything is sent.
 const CODE: &str = "driver";
+/// CCM's code for an argument that it does not know. It answers with its usage and does nothing.
+const UNKNOWN_ARGUMENT: &str = "ccm1001";
 
 /// The command lines that a command means for one pair, when its group and pair are yet to be made. For people.
 pub(super) fn commands(command: &Command, named: &Named, modes: RecModes) -> Vec<Argv> {
@@ -198,6 +200,8 @@ struct State {
     words: String,
     /// The pair was put into the group for this command.
     added: bool,
+    /// The source is in another box than this driver's: CCM's query does not show what this box has.
+    of_other_box: bool,
 }
 
 fn state(driver: &CcmDriver, row: &CopyRow, named: &Named, added: bool) -> State {
@@ -206,6 +210,7 @@ fn state(driver: &CcmDriver, row: &CopyRow, named: &Named, added: bool) -> State
         session: session.map(|session| (session.status, session.phase)),
         words: format!("{} / {}", row.status.escaped(), row.phase.escaped()),
         added,
+        of_other_box: named.name.source.array != driver.settings.array,
     }
 }
 
@@ -217,6 +222,7 @@ fn settled(command: &Command, state: &State) -> Option<Outcome> {
         Already,
         Nothing,
         Wrong(&'static str),
+        Unable(&'static str),
     }
     let status = state.session.map(|(status, _)| status);
     let unknown = matches!(state.session, Some((Unknown, _) | (_, Phase::Unknown)));
@@ -226,6 +232,9 @@ fn settled(command: &Command, state: &State) -> Option<Outcome> {
         None => Means::Nothing,
     };
     let means = match command {
+        Command::Stop { .. } if status.is_none() && state.of_other_box => Means::Unable(
+            "what only its target's box has left of a REC is ended at that array: by its web interface or CLI",
+        ),
         Command::Stop { .. } if status.is_none() => Means::Already,
         Command::Stop { force: true, .. } => Means::Send,
         _ if unknown => Means::Wrong("the session's words are not known, so nothing was sent"),
@@ -255,6 +264,7 @@ fn settled(command: &Command, state: &State) -> Option<Outcome> {
         Means::Already => Some(Outcome::AlreadyDone),
         Means::Nothing => says(ErrorClass::NotFound, "there is no session"),
         Means::Wrong(text) => says(ErrorClass::InvalidState, text),
+        Means::Unable(text) => says(ErrorClass::Unsupported, text),
     }
 }
 
@@ -283,6 +293,7 @@ async fn send_all(
             None => match line(command, named, driver.settings.rec_modes(&named.name.target.array)) {
                 Some(argv) => {
                     let outcome = send(turn, &argv, named, command).await;
+                    let outcome = without_force(turn, named, command, outcome).await;
                     check_failure(driver, turn, named, state, outcome).await
                 }
                 None => refused(ErrorClass::Unsupported, "modes are of REC only"),
@@ -321,6 +332,18 @@ async fn send(turn: &Turn<'_>, argv: &Argv, named: &Named, command: &Command) ->
         Ok(Said::Unclear(why)) => Outcome::Unknown { why },
         Err(wrong) => Outcome::Unknown { why: wrong.to_string() },
     }
+}
+
+/// Whether `acec cancel` has `-force` is on no public page, and it is the way out when nothing else is: where CCM does not
+/// know the option, it did nothing, and is told again without it. It may refuse that one, too.
+async fn without_force(turn: &Turn<'_>, named: &Named, command: &Command, outcome: Outcome) -> Outcome {
+    let unknown_option = matches!(&outcome, Outcome::Refused(refusal) if refusal.code == UNKNOWN_ARGUMENT);
+    if !unknown_option || !matches!(command, Command::Stop { force: true, .. }) {
+        return outcome;
+    }
+    let argv = command::cancel(&named.group, named.group_type, &named.name, false);
+    tracing::warn!(command = %argv, "CCM does not know -force: told again without it");
+    send(turn, &argv, named, command).await
 }
 
 /// A failure whose reason is in no table may be one of CCM's way to the array, and the array may have done it. Only a
@@ -397,7 +420,7 @@ mod tests {
     }
 
     fn state(session: Option<(Status, Phase)>) -> State {
-        State { session, words: "words".to_owned(), added: false }
+        State { session, words: "words".to_owned(), added: false, of_other_box: false }
     }
 
     #[test]

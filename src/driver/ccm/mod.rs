@@ -25,3 +25,5 @@ pub use driver::CcmDriver;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verb_tests;

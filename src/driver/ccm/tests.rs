@@ -8,7 +8,7 @@ use super::settings::Settings;
 use super::transport::Transport;
 use super::transport::scripted::{Mishap, Scripted};
 use super::words::{Row, StatusMeaning};
-use crate::driver::emulated::faults::Fault;
+use crate::driver::emulated::faults::{Fault, Side};
 use crate::driver::emulated::in_process::InProcess as EmulatedArray;
 use crate::driver::emulated::memory::Memory;
 use crate::driver::{Driver, DriverError};
@@ -527,6 +527,28 @@ async fn sessions_of_others_are_seen_when_it_is_due_and_not_before() {
     let reading = driver.sessions(Timestamp(9)).await.unwrap();
     let found = reading.session(&foreign).unwrap();
     assert_eq!((found.requestor.raw(), reading.session(&ours).unwrap().requestor.raw()), ("", "ecdeck"));
+}
+
+#[tokio::test]
+async fn the_half_of_a_rec_that_only_its_targets_box_still_has_is_seen_there() {
+    let site = Site::new(&confirmed());
+    let pair = site.rec(1, 1);
+    site.start(pair).await;
+    site.arrays().settle();
+    assert!(site.nara.sessions(Timestamp(1)).await.unwrap().session(&pair).is_some());
+    site.arrays().core_mut().inject(site.boxes[0], Fault::HalfOpen { pair, missing: Side::Source }).unwrap();
+    assert!(site.reading().await.session(&pair).is_none(), "its source's box has none");
+    assert!(site.nara.sessions(Timestamp(2)).await.unwrap().session(&pair).is_some());
+    let stop = Command::Stop { pairs: vec![pair], force: true };
+    let outcome = site.nara.execute(stop, LIMIT).await.remove(0).outcome;
+    assert_eq!(class(&outcome), Some(ErrorClass::Unsupported), "it is not said to be done: {outcome:?}");
+    // And one that has ended is not kept alive by what was discovered a while ago.
+    let other = site.rec(2, 2);
+    site.start(other).await;
+    assert!(site.nara.sessions(Timestamp(3)).await.unwrap().session(&other).is_some());
+    let stop = Command::Stop { pairs: vec![other], force: true };
+    site.arrays().execute(site.boxes[0], &stop, "somebody", Timestamp(4));
+    assert!(site.nara.sessions(Timestamp(5)).await.unwrap().session(&other).is_none());
 }
 
 #[tokio::test]

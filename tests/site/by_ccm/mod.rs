@@ -15,3 +15,10 @@ mod main_job;
 mod races;
 #[path = "../refusals.rs"]
 mod refusals;
+
+#[test]
+fn the_commands_in_between_are_those_of_ccm() {
+    let lab = lab::Lab::of(1, 1, 1);
+    let plan = lab.run("sync start t1 --dry-run").ends(0);
+    assert!(plan.out.contains("$ acec start -g ecdeckECA1 -p A1/0x1:A1/0x21 -xml"), "{plan:?}");
+}

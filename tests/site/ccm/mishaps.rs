@@ -209,7 +209,7 @@ fn while_the_first_ccm_server_is_down_the_second_shows_and_ends_what_runs() {
     assert!(ccm.sessions().is_empty());
     let start = house.run("sync start tv --yes --json").ends(3).json();
     assert_eq!(start["error"]["code"], "ecd-1705", "{start:#}");
-    assert_eq!(first.connections(), 1);
+    assert_eq!(first.connections(), 2, "the engine's, and the doctor's own");
 }
 
 #[tokio::test]
@@ -264,7 +264,13 @@ async fn a_start_is_done_once_wherever_the_line_is_cut() {
             })
             .or_default() += 1;
         let again = both.ccm.execute(start(), limit).await.remove(0).outcome;
-        assert_eq!(again, if is_there { Outcome::AlreadyDone } else { Outcome::Done }, "cut at {cut}: {outcome:?}");
+        match outcome {
+            Outcome::Done => assert_eq!(again, Outcome::AlreadyDone, "cut at {cut}"),
+            Outcome::Refused(_) => assert_eq!(again, Outcome::Done, "cut at {cut}"),
+            // What was on its way may have come to the array before this one or not.
+            _ => assert!(matches!(again, Outcome::Done | Outcome::AlreadyDone), "cut at {cut}: {again:?}"),
+        }
+        assert_eq!(Both::states(&both.array).await.len(), 1, "cut at {cut}");
         let stop = Command::Stop { pairs: pairs.clone(), force: true };
         assert_eq!(both.ccm.execute(stop, limit).await.remove(0).outcome, Outcome::Done);
         if !fresh && !was_cut {

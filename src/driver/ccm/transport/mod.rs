@@ -57,6 +57,9 @@ fn unless_never_run(argv: &Argv, place: &str, reply: RawReply, sudo: bool) -> Re
     }
     let told = String::from_utf8_lossy(&reply.stderr).trim().to_owned();
     match reply.exit {
+        127 if sudo && told.contains("sudo:") => {
+            not_run(ErrorClass::Auth, format!("sudo is not there, and `sudo` is set in the configuration ({told})"))
+        }
         127 => not_run(
             ErrorClass::Config,
             format!("the command was not found; name CCM's folder with `directory` in the configuration ({told})"),
@@ -90,6 +93,7 @@ mod tests {
             _ => None,
         };
         assert_eq!(class(judge(127, "", "sh: acarray: not found", false)), Some(ErrorClass::Config));
+        assert_eq!(class(judge(127, "", "bash: line 1: sudo: command not found", true)), Some(ErrorClass::Auth));
         assert_eq!(class(judge(126, "", "sh: acarray: Permission denied", false)), Some(ErrorClass::Auth));
         assert_eq!(class(judge(1, "", "sudo: a password is required", true)), Some(ErrorClass::Auth));
         assert_eq!(class(judge(1, "<Response>", "", true)), None, "an answer is an answer");

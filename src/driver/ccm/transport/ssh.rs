@@ -69,6 +69,8 @@ pub struct Ssh {
     connect_limit: Duration,
     /// The shared connection's socket; its messages go to the file beside it.
     socket: PathBuf,
+    /// Nobody else uses the connection, and it ends with this.
+    alone: bool,
 }
 
 /// A destination that cannot be used.
@@ -97,7 +99,15 @@ impl Ssh {
         if socket.as_os_str().len() + SOCKET_ENDING > LONGEST_SOCKET_PATH {
             return Err(SshError::Folder(runtime.to_owned()));
         }
-        Ok(Self { destination, sudo, folder, connect_limit, socket })
+        Ok(Self { destination, sudo, folder, connect_limit, socket, alone: false })
+    }
+
+    /// With a connection of this process alone: one that an engine has made tells nothing of keys and rights of today.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.socket.set_file_name(format!("ssh-{}", std::process::id()));
+        self.alone = true;
+        self
     }
 
     /// What every call of the client is told.
@@ -140,10 +150,14 @@ impl Ssh {
         command
     }
 
+    fn messages(&self) -> PathBuf {
+        self.socket.with_extension("log")
+    }
+
     /// Makes the shared connection. Nothing of a CCM command is in it, so a failure is one before sending.
     async fn connect(&self) -> Result<(), (ErrorClass, String)> {
         let config = |what: &str, why: std::io::Error| (ErrorClass::Config, format!("{what}: {why}"));
-        let messages = self.socket.with_extension("log");
+        let messages = self.messages();
         let file = OpenOptions::new()
             .create(true)
             .write(true)
@@ -179,13 +193,6 @@ impl Ssh {
         command.args(["-o", "ControlMaster=no", "-o", NOWHERE]);
         command.arg("--").arg(self.destination.named()).args(full.words());
         child::run(command, limit).await
-    }
-
-    /// Ends the shared connection.
-    pub async fn disconnect(&self) {
-        let mut command = self.client();
-        command.args(["-O", "exit", "--"]).arg(self.destination.named());
-        let _ = child::run(command, self.connect_limit).await;
     }
 
     fn lost(&self, argv: &Argv, why: impl Into<String>) -> ExecError {
@@ -269,7 +276,35 @@ pub fn why_not_connected(exit: Option<i32>, told: &str) -> (ErrorClass, String) 
     } else {
         (ErrorClass::Transport, "the server cannot be reached")
     };
+    let told = in_short(told);
     (class, if told.is_empty() { meaning.to_owned() } else { format!("{meaning} ({told})") })
+}
+
+/// ssh's words without their frame of `@`; of the page about a changed key, what a person compares and where it stands.
+fn in_short(told: &str) -> String {
+    let lines = || told.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('@'));
+    let shown = lines().find_map(|line| line.starts_with("SHA256:").then(|| line.trim_end_matches('.')));
+    let known = lines().find_map(|line| line.split_once("key in ").filter(|(start, _)| start.starts_with("Offending")));
+    match (shown, known) {
+        (Some(shown), Some((_, place))) => format!("it shows {shown}; another one is known, in {place}"),
+        _ => lines().collect::<Vec<_>>().join("; "),
+    }
+}
+
+impl Drop for Ssh {
+    fn drop(&mut self) {
+        if !self.alone {
+            return;
+        }
+        let mut command = self.client();
+        command.args(["-O", "exit", "--"]).arg(self.destination.named());
+        let command = command.as_std_mut().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Where there is no connection, there is nothing to end.
+        let _ = command.status();
+        for file in [self.socket.clone(), self.messages()] {
+            let _ = std::fs::remove_file(file);
+        }
+    }
 }
 
 impl Transport for Ssh {
@@ -290,12 +325,7 @@ mod tests {
     fn ssh_words_become_what_the_operator_can_do() {
         for (told, class, hint) in [
             (
-                "@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
-                ErrorClass::Auth,
-                "CHANGED",
-            ),
-            (
-                "No ED25519 host key is known for ccm01 and you have requested strict checking.\nHost key verification failed.",
+                "No ED25519 host key is known for ccm01 and you have requested strict checking.",
                 ErrorClass::Auth,
                 "not known",
             ),
@@ -308,6 +338,22 @@ mod tests {
             assert!(why.contains(hint) && why.contains(told), "{why}");
         }
         assert_eq!(why_not_connected(Some(1), "This account is for sftp only").0, ErrorClass::Config);
+    }
+
+    #[test]
+    fn of_the_page_about_a_changed_key_the_operator_is_told_what_to_compare() {
+        let page = "@@@@@@@\r\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n@@@@@@@\r\n\
+                    IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\r\n\
+                    The fingerprint for the ED25519 key sent by the remote host is\nSHA256:abc.\r\n\
+                    Offending ED25519 key in /home/me/.ssh/known_hosts:7\r\nHost key verification failed.";
+        let (class, why) = why_not_connected(Some(255), page);
+        assert_eq!(class, ErrorClass::Auth);
+        assert!(
+            why.contains("CHANGED")
+                && why.ends_with("(it shows SHA256:abc; another one is known, in /home/me/.ssh/known_hosts:7)"),
+            "{why}"
+        );
+        assert_eq!(in_short("one\r\n\r\ntwo"), "one; two");
     }
 
     #[test]

@@ -1,0 +1,262 @@
+//! Verbs against answers that are laid out as in the manuals: what is sent, and what is made of the answer. Reverse, change
+//! of modes and OPC above all, which the engine does not ask for yet.
+
+use super::command::Argv;
+use super::driver::CcmDriver;
+use super::server::Server;
+use super::settings::Settings;
+use super::transport::RawReply;
+use super::transport::scripted::{Function, Mishap, Scripted};
+use super::words::{Row, StatusMeaning};
+use crate::driver::Driver;
+use crate::model::copy::{Command, ErrorClass, Outcome};
+use crate::model::identity::{BoxId, Olu, VolumeId};
+use crate::model::session::{Automation, CopyKind, Pair, Phase, RecModes, Status, TransferMode};
+use crate::model::units::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+const BOXES: [&str; 2] = ["00ETERNUSDXL##ET08E21A####LN4310900021##", "00ETERNUSDXM##ET092DC#####LN4610900022##"];
+
+fn pair(kind: CopyKind) -> Pair {
+    let volume = |at: usize, olu| VolumeId { box_id: BOXES[at].parse::<BoxId>().unwrap(), olu: Olu(olu) };
+    Pair { source: volume(0, 0x11), target: volume(usize::from(kind == CopyKind::Rec), 0x21), kind }
+}
+
+fn response(code: i32, body: &str) -> RawReply {
+    let text = format!("<Response version=\"1.0\"><ReturnCode>{code}</ReturnCode><Message/>{body}</Response>");
+    RawReply { exit: code, stdout: text.into_bytes(), stderr: Vec::new() }
+}
+
+fn data(id: &str, value: &str) -> String {
+    format!("<Data id=\"{id}\">{value}</Data>")
+}
+
+/// One result of a pair, as the manuals show it: `Detail` ends its lines with a carriage return.
+fn result(pair: &str, message: Option<&str>) -> RawReply {
+    let (code, status) = if message.is_some() { (6, "Failed") } else { (0, "Succeeded") };
+    let message = message.unwrap_or_default();
+    let body = format!(
+        "<ResultList><Result><Object>{pair}</Object><Status>{status}</Status><Message>{message}</Message>\
+         <Detail>DATE : 2026/03/02 21:15:07 - &lt;&lt; EC Change &gt;&gt; &#13;\n</Detail></Result></ResultList>"
+    );
+    response(code, &body)
+}
+
+/// What a group's query shows of its only pair.
+#[derive(Clone, Copy)]
+struct Shown {
+    direction: &'static str,
+    status: &'static str,
+    phase: &'static str,
+}
+
+const NOTHING: [&str; 3] = ["N/A", "action not startup", "Not set"];
+
+fn group(kind: &str) -> String {
+    format!("ecdeck{kind}{}", if kind == "REC" { "KYOTO1toNARA2sync" } else { "KYOTO1" })
+}
+
+fn shown(kind: &str, shown: Shown) -> RawReply {
+    let (array, title) = match kind {
+        "REC" => ("NARA2", "REC Status"),
+        "OPC" => ("KYOTO1", "OPC Status"),
+        _ => ("KYOTO1", "EC Status"),
+    };
+    let header = data("Copy Group Name", &group(kind))
+        + &data("Copy Group Type", kind)
+        + &data("Disk Array Name", &format!("KYOTO1 ({})", BOXES[0]));
+    let sid = if shown.direction == "N/A" { "N/A" } else { "0x41" };
+    let row = data("Source", "KYOTO1/0x11")
+        + &data("&lt;=&gt;", &shown.direction.replace('<', "&lt;").replace('>', "&gt;"))
+        + &data("Target", &format!("{array}/0x21"))
+        + &data("SID", sid)
+        + &data(title, shown.status)
+        + &data("Copy Phase", shown.phase)
+        + &data("Copied Block", "N/A");
+    response(0, &format!("<List>{header}</List><Table><Row>{row}</Row></Table>"))
+}
+
+/// A CCM server with one pair of that kind in its state, that answers the verb like this.
+fn server(kind: CopyKind, state: Shown, answer: RawReply) -> (CcmDriver, Scripted) {
+    let of_ccm = move |argv: &Argv| {
+        let line = argv.to_string();
+        if line.starts_with("acarray list") {
+            let row = |name: &str, id: &str| {
+                format!("<Row>{}{}{}</Row>", data("Name", name), data("BOX-ID", id), data("IP Address", "192.0.2.1"))
+            };
+            response(0, &format!("<Table>{}{}</Table>", row("KYOTO1", BOXES[0]), row("NARA2", BOXES[1])))
+        } else if line.contains(&format!(" query -g {} ", group(&kind.to_string()))) {
+            shown(&kind.to_string(), state)
+        } else if line.starts_with("accopy") {
+            response(0, "<Table/>")
+        } else if line.contains(" query ") {
+            response(4, "")
+        } else if line.starts_with("acpair") || line.starts_with("acgroup") {
+            response(0, "")
+        } else {
+            answer.clone()
+        }
+    };
+    let ccm = Scripted::over(Arc::new(Function(of_ccm)));
+    let row =
+        |word: &str, status| Row { word: word.into(), status: Some(status), phase: None, kind: None, source: None };
+    let words = vec![
+        row("EC Suspend", StatusMeaning::Suspended),
+        row("REC Suspend", StatusMeaning::Suspended),
+        row("REC Executing", StatusMeaning::Active),
+        row("REC action not startup", StatusMeaning::None),
+    ];
+    let settings = Settings { words, ..Settings::local("KYOTO1".parse().unwrap()) };
+    (CcmDriver::new("DX1", settings, Server::new(Arc::new(ccm.clone()))).unwrap(), ccm)
+}
+
+const SUSPENDED_EC: Shown = Shown { direction: "==>", status: "\"EC Suspend\"", phase: "\"Tracking\"" };
+const SUSPENDED_REC: Shown = Shown { direction: "==>", status: "\"REC Suspend\"", phase: "\"Tracking\"" };
+const LOCAL: &str = "KYOTO1/0x11:KYOTO1/0x21";
+const REMOTE: &str = "KYOTO1/0x11:NARA2/0x21";
+
+async fn run(driver: &CcmDriver, command: Command) -> Outcome {
+    driver.execute(command, Duration::from_secs(5)).await.remove(0).outcome
+}
+
+/// The command that is not a question and not about groups.
+fn deed(ccm: &Scripted) -> Vec<String> {
+    let about = |line: &String| ["acarray", "acpair", "acgroup"].iter().any(|word| line.starts_with(word));
+    ccm.sent().into_iter().filter(|line| !line.contains(" query ") && !about(line)).collect()
+}
+
+fn class(outcome: &Outcome) -> Option<(ErrorClass, &str)> {
+    match outcome {
+        Outcome::Refused(refusal) => Some((refusal.class, refusal.code.as_str())),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_reverse_is_sent_for_the_pair_and_a_warning_is_no_failure() {
+    for (kind, state, group, name) in [
+        (CopyKind::Ec, SUSPENDED_EC, "ecdeckECKYOTO1", LOCAL),
+        (CopyKind::Rec, SUSPENDED_REC, "ecdeckRECKYOTO1toNARA2sync", REMOTE),
+    ] {
+        let (driver, ccm) = server(kind, state, result(name, None));
+        let reverse = Command::Reverse { pairs: vec![pair(kind)] };
+        assert_eq!(run(&driver, reverse.clone()).await, Outcome::Done);
+        assert_eq!(deed(&ccm), [format!("acec reverse -g {group} -p {name} -xml")]);
+        assert_eq!(driver.describe(&reverse), deed(&ccm), "the plan shows what is sent");
+    }
+    let warned = include_bytes!("../../../tests/rules/ccm/acec-reverse-warning.xml").to_vec();
+    let (driver, _) = server(CopyKind::Ec, SUSPENDED_EC, RawReply { exit: 0, stdout: warned, stderr: Vec::new() });
+    assert_eq!(run(&driver, Command::Reverse { pairs: vec![pair(CopyKind::Ec)] }).await, Outcome::Done);
+}
+
+#[tokio::test]
+async fn what_the_array_or_ccm_says_to_a_reverse_becomes_its_class() {
+    let failed = |function: &str, code: &str| format!("ccm5004 Operation failed. function={function}, message={code}.");
+    for (message, wanted) in [
+        (failed("STXCopyEC.REVERSE", "E5321"), Some((ErrorClass::InvalidState, "ccm5004"))),
+        (failed("STXCopyEC.REVERSE", "E5328"), Some((ErrorClass::Busy, "ccm5004"))),
+        (failed("STXCopyEC.REVERSE", "E5339"), Some((ErrorClass::Overlap, "ccm5004"))),
+        (failed("STXCopyEC.REVERSE", "E5351"), Some((ErrorClass::Config, "ccm5004"))),
+        ("ccm4014 The state forbids it.".to_owned(), Some((ErrorClass::InvalidState, "ccm4014"))),
+        ("ccm4012 There is no session.".to_owned(), Some((ErrorClass::NotFound, "ccm4012"))),
+        // Without a reason that is known, the session is looked at: it is as it was.
+        ("ccm9999 Something else.".to_owned(), Some((ErrorClass::Internal, "ccm9999"))),
+    ] {
+        let (driver, _) = server(CopyKind::Ec, SUSPENDED_EC, result(LOCAL, Some(&message)));
+        let outcome = run(&driver, Command::Reverse { pairs: vec![pair(CopyKind::Ec)] }).await;
+        assert_eq!(class(&outcome), wanted, "{message}");
+    }
+    let already = failed("STXCopyEC.REVERSE", "E5330");
+    let (driver, _) = server(CopyKind::Ec, SUSPENDED_EC, result(LOCAL, Some(&already)));
+    assert_eq!(run(&driver, Command::Reverse { pairs: vec![pair(CopyKind::Ec)] }).await, Outcome::AlreadyDone);
+    for unclear in [result(REMOTE, None), response(0, ""), response(0, "<Table/>"), response(6, "<ResultList/>")] {
+        let (driver, _) = server(CopyKind::Ec, SUSPENDED_EC, unclear);
+        let outcome = run(&driver, Command::Reverse { pairs: vec![pair(CopyKind::Ec)] }).await;
+        assert!(matches!(outcome, Outcome::Unknown { .. }), "it may have happened: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn modes_are_changed_of_a_suspended_rec_only_and_every_mode_has_its_options() {
+    let modes = |transfer| RecModes { transfer, split: Automation::Manual, recovery: Automation::Manual };
+    for (transfer, options) in [
+        (TransferMode::Synchronous, "-transfer sync -split manual -recovery manual"),
+        (TransferMode::Consistency, "-transfer consist -recovery manual"),
+        (TransferMode::Stack, "-transfer stack -recovery manual"),
+        (TransferMode::Through, "-transfer through -recovery manual"),
+    ] {
+        let (driver, ccm) = server(CopyKind::Rec, SUSPENDED_REC, result(REMOTE, None));
+        let change = Command::ChangeMode { pairs: vec![pair(CopyKind::Rec)], modes: modes(transfer) };
+        assert_eq!(run(&driver, change).await, Outcome::Done);
+        assert_eq!(deed(&ccm), [format!("acec change -g ecdeckRECKYOTO1toNARA2sync -p {REMOTE} {options} -xml")]);
+        let seen = driver.sessions(Timestamp(1)).await.unwrap();
+        assert_eq!(seen.sessions[0].modes, Some(modes(transfer)), "its group still tells the old one");
+    }
+    let copying = Shown { status: "\"REC Executing\"", phase: "\"Copying\"", ..SUSPENDED_REC };
+    let (driver, ccm) = server(CopyKind::Rec, copying, result(REMOTE, None));
+    let change = Command::ChangeMode { pairs: vec![pair(CopyKind::Rec)], modes: modes(TransferMode::Stack) };
+    assert_eq!(class(&run(&driver, change).await), Some((ErrorClass::InvalidState, "driver")));
+    assert_eq!(deed(&ccm), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_reversed_session_is_told_by_its_arrow_and_resumed_like_any_other() {
+    let reversed = Shown { direction: "<==", ..SUSPENDED_EC };
+    let (driver, ccm) = server(CopyKind::Ec, reversed, result(LOCAL, None));
+    let seen = driver.sessions(Timestamp(1)).await.unwrap();
+    assert_eq!((seen.sessions[0].reversed, seen.sessions[0].status), (true, Status::Suspended));
+    assert_eq!(run(&driver, Command::Resume { pairs: vec![pair(CopyKind::Ec)] }).await, Outcome::Done);
+    assert_eq!(deed(&ccm), [format!("acec start -g ecdeckECKYOTO1 -p {LOCAL} -xml")]);
+}
+
+#[tokio::test]
+async fn an_opc_is_started_where_there_is_none_seen_while_it_copies_and_cancelled() {
+    let [direction, _, phase] = NOTHING;
+    let idle = Shown { direction, status: "\"OPC action not startup\"", phase };
+    let (driver, ccm) = server(CopyKind::Opc, idle, result(LOCAL, None));
+    let start = Command::StartOpc { pairs: vec![pair(CopyKind::Opc)] };
+    assert_eq!(run(&driver, start.clone()).await, Outcome::Done);
+    assert_eq!(deed(&ccm), [format!("acopc start -g ecdeckOPCKYOTO1 -p {LOCAL} -xml")]);
+
+    let copying = Shown { direction: "==>", status: "\"OPC Executing\"", phase: "\"Copying\"" };
+    let (driver, ccm) = server(CopyKind::Opc, copying, result(LOCAL, None));
+    let seen = driver.sessions(Timestamp(1)).await.unwrap();
+    assert_eq!((seen.sessions[0].pair.kind, seen.sessions[0].phase), (CopyKind::Opc, Phase::Copying));
+    assert_eq!(class(&run(&driver, start).await), Some((ErrorClass::InvalidState, "driver")), "one is at work");
+    let stop = |force| Command::Stop { pairs: vec![pair(CopyKind::Opc)], force };
+    assert_eq!(run(&driver, stop(false)).await, Outcome::Done);
+    assert_eq!(run(&driver, stop(true)).await, Outcome::Done);
+    let line = format!("acopc cancel -g ecdeckOPCKYOTO1 -p {LOCAL}");
+    assert_eq!(deed(&ccm), [format!("{line} -xml"), format!("{line} -force -xml")]);
+}
+
+#[tokio::test]
+async fn a_command_of_several_pairs_takes_each_pairs_own_result_out_of_a_partial_failure() {
+    // CCM is asked for one pair at a time; whatever else it reports with code 6 is not mistaken for that pair's.
+    let both = include_bytes!("../../../tests/rules/ccm/acec-start-partial.xml").to_vec();
+    let [direction, _, phase] = NOTHING;
+    let idle = Shown { direction, status: "\"EC action not startup\"", phase };
+    let (driver, _) = server(CopyKind::Ec, idle, RawReply { exit: 6, stdout: both, stderr: Vec::new() });
+    let start = Command::Start { pairs: vec![pair(CopyKind::Ec)], modes: None };
+    assert_eq!(run(&driver, start).await, Outcome::Done);
+}
+
+#[tokio::test]
+async fn a_forced_stop_of_a_ccm_that_knows_no_force_is_sent_without_it_and_nothing_else_ever_is() {
+    let usage = include_bytes!("../../../tests/rules/ccm/usage-error.xml").to_vec();
+    let copying = Shown { direction: "==>", status: "\"EC Executing\"", phase: "\"Copying\"" };
+    let pairs = vec![pair(CopyKind::Ec)];
+    let line = format!("acec cancel -g ecdeckECKYOTO1 -p {LOCAL}");
+    let (driver, ccm) = server(CopyKind::Ec, copying, result(LOCAL, None));
+    ccm.plan("-force", Mishap::Answers { exit: 1, stdout: usage.clone() });
+    assert_eq!(run(&driver, Command::Stop { pairs: pairs.clone(), force: true }).await, Outcome::Done);
+    assert_eq!(deed(&ccm), [format!("{line} -force -xml"), format!("{line} -xml")]);
+
+    // A forced suspend leaves data behind: without its force it is another command.
+    let (driver, ccm) = server(CopyKind::Ec, copying, result(LOCAL, None));
+    ccm.plan("-force", Mishap::Answers { exit: 1, stdout: usage });
+    let suspend = Command::Suspend { pairs, force: true, together: false };
+    assert_eq!(class(&run(&driver, suspend).await), Some((ErrorClass::Parameter, "ccm1001")));
+    assert_eq!(deed(&ccm).len(), 1);
+}
