@@ -333,10 +333,18 @@ impl Core {
             session.measured = Some(dirty);
             if session.status == Status::Active {
                 let was_copying = session.phase == Phase::Copying;
-                session.phase = if dirty.0 == 0 { Phase::Equivalent } else { Phase::Copying };
+                // A one-point copy is never equivalent: it ends.
+                let equivalent = dirty.0 == 0 && session.pair.kind != CopyKind::Opc;
+                session.phase = if equivalent { Phase::Equivalent } else { Phase::Copying };
                 session.total = if was_copying { session.total.max(dirty) } else { dirty };
             }
         }
+    }
+
+    /// After a start of the server nobody knows what the other boxes had heard before: they hear all again.
+    pub fn tell_all_again(&mut self) {
+        self.untold
+            .extend(self.sessions.values().filter(|session| session.remote.is_some()).map(|session| session.key));
     }
 
     /// Whether remote boxes have something to hear.
@@ -435,12 +443,11 @@ fn recovers_by_itself(session: &Session) -> bool {
 
 /// What every emulated array can do.
 pub fn capabilities() -> Capabilities {
-    use CommandVerb::{ChangeMode, Resume, Start, Stop, Suspend};
-    // Reversing and one-point copies have their rules here, but not yet their bytes in the data plane.
+    use CommandVerb::{ChangeMode, Resume, Reverse, Start, StartOpc, Stop, Suspend};
     let mut verbs: Vec<_> = [CopyKind::Ec, CopyKind::Rec]
         .into_iter()
-        .flat_map(|kind| [Start, Resume, Suspend, Stop].into_iter().map(move |verb| (kind, verb)))
+        .flat_map(|kind| [Start, Resume, Suspend, Stop, Reverse].into_iter().map(move |verb| (kind, verb)))
         .collect();
-    verbs.push((CopyKind::Rec, ChangeMode));
+    verbs.extend([(CopyKind::Rec, ChangeMode), (CopyKind::Opc, StartOpc), (CopyKind::Opc, Stop)]);
     Capabilities { verbs, atomic_suspend: Ability::Yes, sessions_per_source: SESSIONS_PER_SOURCE as u16 }
 }

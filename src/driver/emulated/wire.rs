@@ -13,8 +13,10 @@ use std::path::PathBuf;
 
 /// Of what is said on the line.
 pub const PROTOCOL: u32 = 1;
-/// Of what the server keeps on disk.
-pub const FORMAT: u32 = 1;
+/// Of what the server keeps on disk. 2: one-point copies, which a server that knows only 1 would take for ECs.
+pub const FORMAT: u32 = 2;
+/// The oldest one that is understood; it is written as [`FORMAT`] from then on.
+pub const OLDEST_FORMAT: u32 = 1;
 /// What to do about an array server of another version.
 pub const REMEDY: &str =
     "stop the running embedded array with `ecdeck array stop` (of its version, or by SIGTERM) and try again";

@@ -5,3 +5,4 @@ mod crashes;
 mod faults;
 mod lives;
 mod setting;
+mod turns;

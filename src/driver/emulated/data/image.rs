@@ -11,6 +11,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// A megabyte in one piece, aligned as direct I/O wants it.
+pub(super) struct Buffer(Vec<u8>);
+
+const ALIGNMENT: usize = 4096;
+
+impl Buffer {
+    pub(super) const LENGTH: usize = 1 << 20;
+
+    pub(super) fn new() -> Self {
+        Self(vec![0; Self::LENGTH + ALIGNMENT])
+    }
+
+    pub(super) fn bytes(&mut self) -> &mut [u8] {
+        let start = self.0.as_ptr().align_offset(ALIGNMENT);
+        &mut self.0[start..start + Self::LENGTH]
+    }
+}
+
 /// An open image. Reads and writes go through the page cache; direct I/O has its place here when copying is tuned.
 #[derive(Debug)]
 pub(super) struct Image {
