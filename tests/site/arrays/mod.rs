@@ -1,5 +1,6 @@
 //! The embedded array as a process: bytes, barriers, crashes, faults, its life.
 
+mod commands;
 mod copies;
 mod crashes;
 mod faults;
