@@ -1,12 +1,12 @@
 //! `ecdeck array`: the embedded arrays and their administration.
 
-use super::array_arguments::{ArrayVerb, Create, FaultVerb, PathState, Workload, Write};
+use super::array_arguments::{ArrayVerb, Create, PathState, Workload, Write};
 use super::link::{House, Need};
 use super::table::{Lean, Table};
-use super::{Exit, Trouble, checks, json};
+use super::{Exit, Trouble, array_faults, checks, json};
 use crate::driver::emulated::admin::{
-    Admin, AdminError, Administration, ArrayEntry, CopyEntry, Data, FailureKind, Fault, Overview, PathEntry,
-    SessionFault, VolumeEntry, Work,
+    Admin, AdminError, Administration, ArrayEntry, CopyEntry, Data, FailureKind, FaultEntry, Overview, PathEntry,
+    VolumeEntry, Work,
 };
 use crate::model::check::{Check, Verdict};
 use crate::model::identity::{BoxId, Name, VolumeId};
@@ -36,7 +36,11 @@ pub async fn run(verb: &ArrayVerb, house: &dyn House) -> Result<Exit, Trouble> {
             let pair = of.as_ref().map(|of| (of[0].clone(), of[1].clone()));
             tell(house, Administration::Rate { bytes_per_second: rate.0, pair }).await?;
         }
-        ArrayVerb::Fault { array, fault } => inject(array, fault, house).await?,
+        ArrayVerb::Fault { array, json, fault: None } => array_faults::list(array.as_deref(), *json, house).await?,
+        ArrayVerb::Fault { array, fault: Some(fault), .. } => {
+            let unnamed = || Trouble::usage("name the array: `ecdeck array fault ARRAY ...`".to_owned());
+            array_faults::inject(array.as_deref().ok_or_else(unnamed)?, fault, house).await?;
+        }
         ArrayVerb::Path { one, other, state } => {
             let up = *state == PathState::Up;
             tell(house, Administration::Path { one: one.clone(), other: other.clone(), up }).await?;
@@ -63,11 +67,11 @@ async fn doctor(array: &str, as_json: bool, house: &dyn House) -> Result<Exit, T
     Ok(if bad { Exit::NotReachable } else { Exit::Done })
 }
 
-fn changing(house: &dyn House) -> Result<Admin, Trouble> {
+pub(super) fn changing(house: &dyn House) -> Result<Admin, Trouble> {
     Ok(Admin::new(house.arrays_home(Need::Changing)?, true))
 }
 
-async fn tell(house: &dyn House, what: Administration) -> Result<(), Trouble> {
+pub(super) async fn tell(house: &dyn House, what: Administration) -> Result<(), Trouble> {
     changing(house)?.tell(what).await.map_err(|error| told(&error))
 }
 
@@ -75,6 +79,7 @@ async fn tell(house: &dyn House, what: Administration) -> Result<(), Trouble> {
 struct ListDocument {
     arrays: Vec<ListedArray>,
     paths: Vec<PathEntry>,
+    faults: Vec<FaultEntry>,
     warnings: Vec<String>,
 }
 
@@ -87,18 +92,23 @@ struct ListedArray {
     pid: u32,
 }
 
-async fn list(as_json: bool, house: &dyn House) -> Result<(), Trouble> {
+pub(super) async fn overview(house: &dyn House) -> Result<Overview, Trouble> {
     let home = house.arrays_home(Need::Reading)?;
     // Where no array was ever made there is no reason to start a process.
     let may_start = home.arrays_dir().exists();
-    let found = match Admin::new(home, may_start).list().await {
-        Err(AdminError::NotRunning) => Overview { pid: 0, arrays: Vec::new(), paths: Vec::new(), warnings: Vec::new() },
-        found => found.map_err(|error| told(&error))?,
-    };
+    match Admin::new(home, may_start).list().await {
+        Err(AdminError::NotRunning) => Ok(Overview::default()),
+        found => found.map_err(|error| told(&error)),
+    }
+}
+
+async fn list(as_json: bool, house: &dyn House) -> Result<(), Trouble> {
+    let found = overview(house).await?;
     if as_json {
         let (pid, driver) = (found.pid, "embedded");
         let arrays = found.arrays.into_iter().map(|entry| ListedArray { entry, driver, pid }).collect();
-        return json::print(house.is_demo(), &ListDocument { arrays, paths: found.paths, warnings: found.warnings });
+        let (paths, faults, warnings) = (found.paths, found.faults, found.warnings);
+        return json::print(house.is_demo(), &ListDocument { arrays, paths, faults, warnings });
     }
     let headings = [
         ("array", Lean::Left),
@@ -130,6 +140,9 @@ async fn list(as_json: bool, house: &dyn House) -> Result<(), Trouble> {
     print!("{}", table.render());
     for path in found.paths.iter().filter(|path| !path.up) {
         println!("The path between {} and {} is down.", path.one, path.other);
+    }
+    for fault in &found.faults {
+        println!("! {}", array_faults::sentence(fault));
     }
     for warning in found.warnings {
         println!("! {}", crate::model::untrusted::Untrusted::new(warning).escaped());
@@ -297,58 +310,7 @@ fn workload(asked: &Workload) -> Administration {
     Administration::Workload { volume: asked.volume.clone(), work }
 }
 
-async fn inject(array: &str, fault: &FaultVerb, house: &dyn House) -> Result<(), Trouble> {
-    let session = |source: &str, target: &str, fault| Administration::SessionFault {
-        source: within(array, source),
-        target: within(array, target),
-        fault,
-    };
-    let what = match fault {
-        FaultVerb::ErrorSuspend { source, target, code } => {
-            session(source, target, SessionFault::ErrorSuspend { byte: *code })
-        }
-        FaultVerb::HalfOpen { source, target, missing } => {
-            session(source, target, SessionFault::HalfOpen { missing: (*missing).into() })
-        }
-        FaultVerb::StrangeWord { source, target, word } => {
-            session(source, target, SessionFault::StrangeWord { word: word.clone() })
-        }
-        FaultVerb::BadBlock { volume, block } => {
-            let known = changing(house)?.list().await.map_err(|error| told(&error))?;
-            let found = known.arrays.iter().find(|entry| entry.name.as_str() == array);
-            let box_id =
-                found.ok_or_else(|| Trouble::usage(format!("there is no embedded array named {array}")))?.box_id;
-            let volume = VolumeId { box_id, olu: *volume };
-            Administration::Fault { array: array.to_owned(), fault: Fault::BadBlock { volume, block: *block } }
-        }
-        plain => Administration::Fault { array: array.to_owned(), fault: of_box(plain) },
-    };
-    tell(house, what).await
-}
-
-/// `0x21` is a volume of the array that was named.
-fn within(array: &str, volume: &str) -> String {
-    if volume.contains('/') { volume.to_owned() } else { format!("{array}/{volume}") }
-}
-
-fn of_box(fault: &FaultVerb) -> Fault {
-    match *fault {
-        FaultVerb::Busy { times } => Fault::Busy { times },
-        FaultVerb::LostRequest { times } => Fault::LostRequest { times },
-        FaultVerb::LostReply { times } => Fault::LostReply { times },
-        FaultVerb::LateReply { times, millis } => Fault::LateReply { times, millis },
-        FaultVerb::Unreachable => Fault::Unreachable,
-        FaultVerb::CopyTableFull => Fault::CopyTableFull,
-        FaultVerb::Slow { millis } => Fault::Slow { millis },
-        FaultVerb::ErrorSuspend { .. }
-        | FaultVerb::BadBlock { .. }
-        | FaultVerb::HalfOpen { .. }
-        | FaultVerb::StrangeWord { .. }
-        | FaultVerb::Clear => Fault::Clear,
-    }
-}
-
-fn told(error: &AdminError) -> Trouble {
+pub(super) fn told(error: &AdminError) -> Trouble {
     match error {
         AdminError::Failed(failure) => match failure.kind {
             FailureKind::NotFound | FailureKind::Refused => Trouble::usage(failure.text.clone()),

@@ -64,11 +64,14 @@ pub enum ArrayVerb {
         #[arg(long, num_args = 2, value_names = ["SOURCE", "TARGET"])]
         of: Option<Vec<String>>,
     },
-    /// Make something go wrong
+    /// Make something go wrong, until it is cleared; without a fault, show those that there are
     Fault {
-        array: String,
+        array: Option<String>,
+        /// The list as one JSON object
+        #[arg(long)]
+        json: bool,
         #[command(subcommand)]
-        fault: FaultVerb,
+        fault: Option<FaultVerb>,
     },
     /// Take the path between two arrays up or down
     Path { one: String, other: String, state: PathState },
@@ -213,7 +216,7 @@ pub enum FaultVerb {
         #[arg(long, default_value = "0xBA", value_parser = byte)]
         code: u8,
     },
-    /// A block of 512 bytes cannot be read
+    /// A block of 512 bytes cannot be read, until a host overwrites it
     BadBlock {
         #[arg(value_name = "0xOLU")]
         volume: Olu,
@@ -237,7 +240,7 @@ pub enum FaultVerb {
         #[arg(long)]
         millis: u32,
     },
-    /// All faults of the array end
+    /// All faults of the array end; sessions that they stopped stay as they are
     Clear,
 }
 

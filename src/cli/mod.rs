@@ -7,6 +7,7 @@ mod agree;
 pub mod arguments;
 mod array;
 pub mod array_arguments;
+mod array_faults;
 mod audit;
 mod backup;
 mod change;

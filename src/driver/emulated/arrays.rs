@@ -104,6 +104,9 @@ impl Arrays {
         let mut warnings = Vec::new();
         forget_unfinished(&data, &kept.core)?;
         data.set_rate(kept.bytes_per_second, None)?;
+        for (volume, block) in kept.core.bad_blocks() {
+            data.set_bad_blocks(volume, block * Blocks::BYTES, Blocks::BYTES)?;
+        }
         // All are known before one of them copies: a target may be the source of others.
         let sessions: Vec<_> = kept.core.sessions().map(|session| (session.pair, session.reversed)).collect();
         for (pair, reversed) in &sessions {
@@ -178,6 +181,11 @@ impl Arrays {
         let change = held(&self.changing);
         let mishap = held(&self.core).receive(at);
         let Ok(mishap) = mishap else { return Reply::Unreachable };
+        if mishap.is_some()
+            && let Err(error) = self.keep(&change, &held(&self.core))
+        {
+            self.warn(format!("the state of the arrays could not be written: {error}"));
+        }
         let refuse_all = |code| command.pairs().iter().map(|pair| refused(*pair, code)).collect();
         match mishap {
             None => Reply::Answered(self.obey(&change, at, command, by)),
@@ -389,6 +397,16 @@ impl Arrays {
                 let still = self.data.state(pair).is_some_and(|state| state.dirty.0 == 0);
                 if still {
                     self.core().became_equivalent(&pair);
+                }
+            }
+            Report::Healed(volume) => {
+                let core = {
+                    let mut core = self.core();
+                    core.healed(volume, |block| self.data.is_bad(volume, block * Blocks::BYTES).unwrap_or(false));
+                    core.clone()
+                };
+                if let Err(error) = self.keep(&turn, &core) {
+                    self.warn(format!("the state of the arrays could not be written: {error}"));
                 }
             }
             Report::Failed { pair, error, detail } => {

@@ -64,7 +64,7 @@ pub struct Cabinet {
     pub volumes: BTreeMap<Olu, Volume>,
     /// Halves of REC whose source box does not know them any more.
     pub(super) orphans: Vec<Orphan>,
-    #[serde(skip)]
+    #[serde(default)]
     pub(super) faults: Faults,
 }
 
@@ -368,7 +368,7 @@ impl Core {
                 if block >= self.volume(volume)?.blocks.0 {
                     return Err(CoreError::BeyondEnd { volume, block });
                 }
-                self.cabinet_mut(volume.box_id)?.faults.bad_blocks.push((volume, block));
+                self.cabinet_mut(volume.box_id)?.faults.add_bad_block(volume, block);
             }
             other => {
                 let faults = &mut self.cabinet_mut(at)?.faults;
@@ -387,6 +387,25 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// The faults of a box that have not ended, as they would be injected anew.
+    pub fn faults(&self, at: BoxId) -> Result<Vec<Fault>, CoreError> {
+        Ok(self.cabinet(at)?.faults.list())
+    }
+
+    /// All blocks that cannot be read.
+    pub fn bad_blocks(&self) -> Vec<(VolumeId, u64)> {
+        let faults = self.boxes.values().flat_map(|cabinet| cabinet.faults.list());
+        let bad = |fault| if let Fault::BadBlock { volume, block } = fault { Some((volume, block)) } else { None };
+        faults.filter_map(bad).collect()
+    }
+
+    /// Blocks that were overwritten are good again.
+    pub fn healed(&mut self, volume: VolumeId, still_bad: impl Fn(u64) -> bool) {
+        if let Some(cabinet) = self.boxes.get_mut(&volume.box_id) {
+            cabinet.faults.retain_bad_blocks(volume, still_bad);
+        }
     }
 
     fn lose_half(&mut self, key: SessionKey, missing: Side) -> Result<(), CoreError> {

@@ -52,7 +52,7 @@ impl Core {
     /// What goes wrong with the next command to a box; an error when it does not even arrive.
     pub(super) fn receive(&mut self, at: BoxId) -> Result<Option<Mishap>, NotReached> {
         let reached = self.boxes.get_mut(&at).filter(|cabinet| !cabinet.faults.unreachable);
-        Ok(reached.ok_or(NotReached)?.faults.mishaps.pop_front())
+        Ok(reached.ok_or(NotReached)?.faults.next_mishap())
     }
 
     /// Carries a command out by the rules.

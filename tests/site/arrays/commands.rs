@@ -56,7 +56,7 @@ impl<'a> Ccm<'a> {
         }
     }
 
-    async fn write(&self, volume: &str, text: &str) {
+    fn write(&self, volume: &str, text: &str) {
         let line = format!("array write {volume} --offset {} --text {text}", 7 * REGION);
         self.setting.house.run(&line).ends(0);
     }
@@ -75,7 +75,7 @@ async fn acec_reverse_turns_real_bytes_and_back() {
         ccm.wait(&query, "\"Paired\"");
         assert!(ccm.run(&format!("acec reverse -g {group}"), 6).contains("E5321"), "only while it is suspended");
         ccm.run(&format!("acec suspend -g {group}"), 0);
-        ccm.write(target, "reversed").await;
+        ccm.write(target, "reversed");
         assert!(ccm.run(&format!("acec reverse -g {group}"), 0).contains("<< EC Change >>"));
         assert!(
             ccm.run(&format!("acec reverse -g {group}"), 6).contains("E5330"),
@@ -129,7 +129,7 @@ async fn acopc_makes_a_copy_of_a_moment_and_cancels_one() {
     let said = ccm.run("acopc query -g O", 0);
     assert!(said.contains("\"OPC Executing\"") && said.contains("\"Copying\""), "{said}");
     assert!(ccm.run("acopc start -g O", 6).contains("ccm4014"));
-    ccm.write("ONE/0x2", "later").await;
+    ccm.write("ONE/0x2", "later");
     setting.rate(None).await;
     ccm.wait("acopc query -g O", "\"OPC action not startup\"");
     assert!(setting.bytes(pair.target).await == moment);

@@ -1,10 +1,11 @@
 //! The copier: plain threads that take turns on all running sessions, a chunk at a time.
 
 use super::attached::Attached;
-use super::image::Buffer;
+use super::image::{Buffer, Image};
 use super::map::{REGION, RegionMap};
 use super::shared::Shared;
 use super::{BAD_SECTOR, Report, TARGET_FAILED, held, shared};
+use crate::model::identity::VolumeId;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -72,7 +73,7 @@ fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut Buffer) -> Turn {
         data.fail(session, TARGET_FAILED, error.to_string());
         return Turn::Nothing;
     }
-    match copy(session, &chunk, buffer) {
+    match data.copy(session, &chunk, buffer) {
         Ok(()) => Turn::Copied,
         Err((error, detail)) => {
             data.fail(session, error, detail);
@@ -81,24 +82,32 @@ fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut Buffer) -> Turn {
     }
 }
 
-/// Copies what is still dirty of the chunk; its range is held.
-pub(super) fn copy(session: &Attached, chunk: &Range<u64>, buffer: &mut Buffer) -> Result<(), (u8, String)> {
-    let (source, target) = (session.from().image, session.to().image);
-    let mut from = chunk.start;
-    while let Some(run) = session.map.next_run(from, CHUNK_REGIONS).filter(|run| run.start < chunk.end) {
-        let run = run.start..run.end.min(chunk.end);
-        let bytes = session.bytes_of(&run);
-        let part = &mut buffer.bytes()[..(bytes.end - bytes.start) as usize];
-        source.read(bytes.start, part).map_err(|error| (BAD_SECTOR, error.to_string()))?;
-        target.write(bytes.start, part).map_err(|error| (TARGET_FAILED, error.to_string()))?;
-        session.map.clear(run.clone());
-        session.count_copied(run.end - run.start);
-        from = run.end;
-    }
-    Ok(())
-}
-
 impl Shared {
+    /// Copies what is still dirty of the chunk; its range is held.
+    pub(super) fn copy(&self, session: &Attached, chunk: &Range<u64>, buffer: &mut Buffer) -> Result<(), (u8, String)> {
+        let (source, target) = (session.from().image, session.to());
+        let mut from = chunk.start;
+        while let Some(run) = session.map.next_run(from, CHUNK_REGIONS).filter(|run| run.start < chunk.end) {
+            let run = run.start..run.end.min(chunk.end);
+            let bytes = session.bytes_of(&run);
+            let part = &mut buffer.bytes()[..(bytes.end - bytes.start) as usize];
+            source.read(bytes.start, part).map_err(|error| (BAD_SECTOR, error.to_string()))?;
+            self.put(target.id, target.image, bytes.start, part).map_err(|error| (TARGET_FAILED, error.to_string()))?;
+            session.map.clear(run.clone());
+            session.count_copied(run.end - run.start);
+            from = run.end;
+        }
+        Ok(())
+    }
+
+    /// Writes into a volume.
+    pub(super) fn put(&self, id: VolumeId, image: &Image, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
+        if image.write(offset, bytes)? {
+            (self.report)(Report::Healed(id));
+        }
+        Ok(())
+    }
+
     /// Ends a session's run because of an error: everything from here on is tracked only.
     pub(super) fn fail(&self, session: &Attached, error: u8, detail: String) {
         if session.is_running() {
@@ -140,6 +149,7 @@ impl Shared {
     /// A host write, region by region of what it touches: to a copied region both sides, to another the source only.
     pub(super) fn mirror(&self, session: &Attached, offset: u64, bytes: &[u8]) {
         let range = offset..offset + bytes.len() as u64;
+        let target = session.to();
         for region in RegionMap::regions_of(&range) {
             if session.map.is_dirty(region) {
                 continue;
@@ -149,7 +159,7 @@ impl Shared {
             let written = self
                 .mark_elsewhere(session, &part)
                 .map_err(|error| error.to_string())
-                .and_then(|()| session.to().image.write(part.start, slice).map_err(|error| error.to_string()));
+                .and_then(|()| self.put(target.id, target.image, part.start, slice).map_err(|error| error.to_string()));
             if let Err(error) = written {
                 session.map.set(range);
                 self.fail(session, TARGET_FAILED, error);

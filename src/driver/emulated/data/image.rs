@@ -70,15 +70,17 @@ impl Image {
         self.file.read_exact_at(bytes, offset)
     }
 
-    /// Writes; a bad sector that is wholly overwritten is good again, as on a disk.
-    pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    /// Writes, and tells whether that made something good again: a bad sector that is wholly overwritten, as on a disk.
+    pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<bool> {
         if self.failing.load(Ordering::Relaxed) {
             return Err(io::Error::other("the volume does not take writes"));
         }
         self.file.write_all_at(bytes, offset)?;
         let range = offset..offset + bytes.len() as u64;
-        held(&self.bad).retain(|bad| !(range.start <= bad.start && bad.end <= range.end));
-        Ok(())
+        let mut bad = held(&self.bad);
+        let before = bad.len();
+        bad.retain(|bad| !(range.start <= bad.start && bad.end <= range.end));
+        Ok(bad.len() < before)
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
@@ -87,6 +89,10 @@ impl Image {
 
     pub(super) fn set_bad(&self, range: Range<u64>) {
         held(&self.bad).push(range);
+    }
+
+    pub(super) fn is_bad(&self, offset: u64) -> bool {
+        held(&self.bad).iter().any(|bad| bad.contains(&offset))
     }
 
     pub(super) fn heal(&self) {

@@ -112,6 +112,8 @@ pub struct CopyState {
 pub enum Report {
     /// Nothing is left to copy.
     Equivalent(Pair),
+    /// Bad blocks of a volume were overwritten.
+    Healed(VolumeId),
     /// The run ended; the session only tracks now.
     Failed { pair: Pair, error: u8, detail: String },
 }
@@ -242,7 +244,7 @@ impl DataPlane {
         for session in sessions.iter().filter(|session| !session.is_running()) {
             session.map.set(range.clone());
         }
-        if let Err(error) = image.write(offset, bytes) {
+        if let Err(error) = self.data.put(id, &image, offset, bytes) {
             // Part of it may be on the disk.
             for session in &sessions {
                 session.map.set(range.clone());
@@ -461,6 +463,11 @@ impl DataPlane {
         image.heal();
         image.set_failing(false);
         Ok(())
+    }
+
+    /// Whether a byte cannot be read.
+    pub fn is_bad(&self, id: VolumeId, offset: u64) -> Result<bool, DataError> {
+        Ok(self.data.find(id)?.is_bad(offset))
     }
 
     /// Makes a volume refuse writes.

@@ -5,7 +5,6 @@
 //! and recorded; after a crash everything else is copied once more, from a source that has not changed there.
 
 use super::attached::Attached;
-use super::copier::copy;
 use super::extents::{EXTENT, parse, records};
 use super::image::Buffer;
 use super::map::{REGION, RegionMap};
@@ -159,7 +158,7 @@ impl Shared {
             if !session.is_running() {
                 return;
             }
-            let copied = copy(session, &RegionMap::regions_of(&bytes), &mut Buffer::new());
+            let copied = self.copy(session, &RegionMap::regions_of(&bytes), &mut Buffer::new());
             let settled = copied.and_then(|()| {
                 let durable = session.to().image.sync().and_then(|()| moment.record(&[extent]));
                 durable.map_err(|error| (TARGET_FAILED, error.to_string()))
