@@ -1,7 +1,7 @@
 //! A session's bytes: its two images, which way they flow, its map, and how its copy run stands.
 
 use super::held;
-use super::image::Image;
+use super::image::{ALIGNMENT, Image};
 use super::map::{REGION, RegionMap};
 use super::moment::Moment;
 use super::slots::Slots;
@@ -107,6 +107,11 @@ impl Attached {
     /// Only inside a barrier, and while nothing runs: writers and copiers look at it once a write.
     pub(super) fn set_reversed(&self, reversed: bool) {
         self.reversed.store(reversed, Ordering::SeqCst);
+    }
+
+    /// Whether copying goes past the page cache, on both sides: half of it would be no faster.
+    pub(super) fn copies_direct(&self) -> bool {
+        self.size.is_multiple_of(ALIGNMENT as u64) && self.source.takes_direct() && self.target.takes_direct()
     }
 
     /// What a one-point copy keeps; `None` for EC and REC.

@@ -68,7 +68,7 @@ fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut Buffer) -> Turn {
     let Some(chunk) = session.next_chunk(CHUNK_REGIONS) else { return Turn::Nothing };
     let bytes = session.bytes_of(&chunk);
     session.spend_tokens(bytes.end - bytes.start);
-    let _alone = session.from().image.locks.lock(bytes.clone());
+    let _alone = session.from().image.locks.lock_to_copy(bytes.clone(), session.copies_direct());
     if let Err(error) = data.mark_elsewhere(session, &bytes) {
         data.fail(session, TARGET_FAILED, error.to_string());
         return Turn::Nothing;
@@ -85,14 +85,16 @@ fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut Buffer) -> Turn {
 impl Shared {
     /// Copies what is still dirty of the chunk; its range is held.
     pub(super) fn copy(&self, session: &Attached, chunk: &Range<u64>, buffer: &mut Buffer) -> Result<(), (u8, String)> {
-        let (source, target) = (session.from().image, session.to());
+        let (source, target, direct) = (session.from().image, session.to(), session.copies_direct());
         let mut from = chunk.start;
         while let Some(run) = session.map.next_run(from, CHUNK_REGIONS).filter(|run| run.start < chunk.end) {
             let run = run.start..run.end.min(chunk.end);
             let bytes = session.bytes_of(&run);
             let part = &mut buffer.bytes()[..(bytes.end - bytes.start) as usize];
-            source.read(bytes.start, part).map_err(|error| (BAD_SECTOR, error.to_string()))?;
-            self.put(target.id, target.image, bytes.start, part).map_err(|error| (TARGET_FAILED, error.to_string()))?;
+            source.read_to_copy(direct, bytes.start, part).map_err(|error| (BAD_SECTOR, error.to_string()))?;
+            let written = target.image.write_copied(direct, bytes.start, part);
+            let healed = written.map_err(|error| (TARGET_FAILED, error.to_string()))?;
+            self.tell_healed(target.id, healed);
             session.map.clear(run.clone());
             session.count_copied(run.end - run.start);
             from = run.end;
@@ -102,10 +104,15 @@ impl Shared {
 
     /// Writes into a volume.
     pub(super) fn put(&self, id: VolumeId, image: &Image, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
-        if image.write(offset, bytes)? {
+        let healed = image.write(offset, bytes)?;
+        self.tell_healed(id, healed);
+        Ok(())
+    }
+
+    fn tell_healed(&self, id: VolumeId, healed: bool) {
+        if healed {
             (self.report)(Report::Healed(id));
         }
-        Ok(())
     }
 
     /// Ends a session's run because of an error: everything from here on is tracked only.

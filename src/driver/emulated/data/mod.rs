@@ -2,7 +2,7 @@
 //!
 //! Belongs here: that both sides are equal when they are said to be, and that a crash never makes a differing region clean.
 //! Does not: which session may be made or suspended when (the core), who asks (the server).
-//! Host access over NBD gets its place beside the host-write path; direct I/O in `image`.
+//! Host access over NBD gets its place beside the host-write path.
 
 mod attached;
 mod copier;
@@ -44,7 +44,8 @@ pub const TARGET_FAILED: u8 = 0xB1;
 /// The error byte of a one-point copy of which nobody can tell any more what was copied. The number is this array's own.
 pub const MOMENT_LOST: u8 = 0xB2;
 
-const COPIER_THREADS: usize = 2;
+/// More than one keeps a disk busy while another waits; more than four gain nothing.
+const COPIER_THREADS: usize = 4;
 
 /// Why the data plane did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -165,6 +165,7 @@ fn a_bad_sector_on_the_source_ends_the_run_with_its_code_until_it_is_overwritten
     bench.plane().attach(pair(), Attach::Full, Flow::Running).unwrap();
     assert!(matches!(bench.report(), Report::Failed { error: BAD_SECTOR, .. }));
     bench.plane().write(pair().source, 3 * REGION, &[1; 512]).unwrap();
+    assert_eq!(bench.report(), Report::Healed(pair().source));
     bench.plane().run(pair()).unwrap();
     assert_eq!(bench.report(), Report::Equivalent(pair()));
     assert!(bench.equal(pair()));
