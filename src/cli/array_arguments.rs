@@ -104,13 +104,16 @@ pub enum ArrayVerb {
         #[arg(long, num_args = 2, value_names = ["SOURCE", "TARGET"])]
         of: Option<Vec<String>>,
     },
-    /// Make something go wrong, until `clear` or the end of the arrays' process
+    /// Make something go wrong, until it is cleared; without a fault, show those that there are
     #[command(after_help = FAULT_EXAMPLES)]
     Fault {
-        /// The array
-        array: String,
+        /// The array; without it, the list is of all
+        array: Option<String>,
+        /// The list as one JSON object
+        #[arg(long)]
+        json: bool,
         #[command(subcommand)]
-        fault: FaultVerb,
+        fault: Option<FaultVerb>,
     },
     /// Take the path between two arrays up or down
     Path {
@@ -247,7 +250,7 @@ pub enum FaultVerb {
     OfBox(BoxFault),
     #[command(flatten)]
     OfPair(PairFault),
-    /// A block of 512 bytes cannot be read
+    /// A block of 512 bytes cannot be read, until a host overwrites it
     BadBlock {
         /// The volume
         #[arg(value_name = "0xOLU")]

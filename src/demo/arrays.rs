@@ -7,8 +7,6 @@ use crate::model::session::{Automation, CopyKind, Pair, RecModes};
 use crate::model::units::Blocks;
 use std::collections::BTreeMap;
 
-/// The array's code for a bad sector on the source.
-const BAD_SECTOR: u8 = 0xBA;
 /// Rounds of changes that a transaction volume had by the last backup hour; one a day.
 const ROUNDS: u32 = 10;
 
@@ -79,7 +77,7 @@ fn session(live: Live) -> NewSession {
         LiveState::Copying => NewState::Copying,
         LiveState::Equivalent => NewState::Equivalent,
         LiveState::Suspended => NewState::Suspended,
-        LiveState::Error => NewState::Error(BAD_SECTOR),
+        LiveState::Error => NewState::BadSector,
         LiveState::Halted => NewState::Halted,
     };
     // With automatic recovery it would not stay halted: the path is there.

@@ -82,6 +82,29 @@ fn the_equivalent_volume_can_be_backed_up_at_once_by_who_means_the_demonstration
 }
 
 #[test]
+fn the_volume_in_error_has_a_bad_block_and_the_way_out_is_to_repair_it() {
+    let house = House::new();
+    let state = |status: &serde_json::Value| {
+        let volumes = status["transaction_volumes"].as_array().unwrap();
+        volumes.iter().find(|volume| volume["name"] == "demo-dwh").unwrap()["state"].clone()
+    };
+    assert_eq!(state(&house.status()), "error");
+    house.run("array rate none --demo").ends(0);
+    let faults = house.json("array fault")["faults"].clone();
+    assert_eq!(faults.as_array().map(Vec::len), Some(1), "{faults}");
+    let again = |wanted: &str| {
+        house.run("sync cancel demo-dwh --demo --yes").ends(0);
+        house.run("sync start demo-dwh --demo --yes").ends(0);
+        house.wait_for(wanted, |status| state(status) == wanted);
+    };
+    again("error");
+    let offset = faults[0]["block"].as_u64().unwrap() * 512;
+    house.run(&format!("array write DEMO1/0x5 --offset {offset} --length 512 --demo")).ends(0);
+    again("equivalent");
+    assert_eq!(house.json("array fault")["faults"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
 fn every_document_of_it_is_marked() {
     let house = House::new();
     for words in

@@ -1,11 +1,78 @@
-//! `ecdeck array fault`: what can be made to go wrong, as the array is told.
+//! `ecdeck array fault`: what goes wrong with the embedded arrays, injected and listed.
 
-use super::super::Trouble;
 use super::super::array_arguments::{BoxFault, FaultVerb, PairFault};
 use super::super::link::House;
+use super::super::{Trouble, json, out};
+use super::list::embedded;
 use super::{changing, tell, told};
-use crate::driver::emulated::admin::{Administration, Fault, SessionFault};
+use crate::driver::emulated::admin::{Administration, Fault, FaultEntry, SessionFault};
 use crate::model::identity::VolumeId;
+use crate::model::units::Blocks;
+use crate::model::untrusted::Untrusted;
+use serde::Serialize;
+use std::fmt::Write;
+
+#[derive(Serialize)]
+struct Document {
+    faults: Vec<FaultEntry>,
+}
+
+/// The faults that have not ended, of one array or of all.
+pub async fn list(array: Option<&str>, as_json: bool, house: &dyn House) -> Result<(), Trouble> {
+    let found = embedded(house).await?;
+    if let Some(array) = array.filter(|array| found.arrays.iter().all(|known| known.name.as_str() != *array)) {
+        return Err(no_such(array));
+    }
+    let mut faults = found.faults;
+    faults.retain(|fault| array.is_none_or(|array| fault.array.as_str() == array));
+    if as_json {
+        return json::print(house.is_demo(), &Document { faults });
+    }
+    if faults.is_empty() {
+        return out::print("Nothing is wrong.\n").map(|_| ());
+    }
+    let mut text: String = faults.iter().map(|fault| sentence(fault) + "\n").collect();
+    for array in found.arrays.iter().filter(|array| faults.iter().any(|fault| fault.array == array.name)) {
+        let _ = writeln!(text, "`ecdeck array fault {} clear` ends them.", array.name);
+    }
+    out::print(&text).map(|_| ())
+}
+
+fn no_such(array: &str) -> Trouble {
+    Trouble::usage(format!("there is no embedded array named {array}: `ecdeck array list` shows them"))
+}
+
+/// A fault as people read it.
+pub fn sentence(entry: &FaultEntry) -> String {
+    let array = &entry.array;
+    let next =
+        |times: u32| if times == 1 { "the next command".to_owned() } else { format!("the next {times} commands") };
+    let what = match &entry.fault {
+        Fault::Busy { times } => format!("\"busy\" is the answer to {}", next(*times)),
+        Fault::LostRequest { times } => format!("{} will not arrive", next(*times)),
+        Fault::LostReply { times } => format!("{} will be done, and the answer lost", next(*times)),
+        Fault::LateReply { times, millis } => format!("{} will be answered {millis} ms late", next(*times)),
+        Fault::BadBlock { volume, block } => format!(
+            "block {block} of {} cannot be read; `ecdeck array write {array}/{} --offset {} --length 512` overwrites it",
+            volume.olu,
+            volume.olu,
+            block * Blocks::BYTES
+        ),
+        Fault::StrangeWord { pair, word } => {
+            let word = Untrusted::from(word.as_str()).escaped();
+            format!("the copy of {} to {} is reported as {word:?}", pair.source, pair.target)
+        }
+        Fault::Unreachable => "it does not answer".to_owned(),
+        Fault::CopyTableFull => "its copy table has no room for another copy".to_owned(),
+        Fault::Slow { millis } => format!("every call takes {millis} ms longer"),
+        // These are done at once and are no longer faults of the box.
+        Fault::ErrorSuspend { pair, .. } | Fault::HalfOpen { pair, .. } => {
+            format!("the copy of {} to {} was changed", pair.source, pair.target)
+        }
+        Fault::Clear => "nothing is wrong".to_owned(),
+    };
+    format!("{array}: {what}")
+}
 
 pub async fn inject(array: &str, fault: &FaultVerb, house: &dyn House) -> Result<(), Trouble> {
     let what = match fault {
@@ -14,9 +81,7 @@ pub async fn inject(array: &str, fault: &FaultVerb, house: &dyn House) -> Result
         FaultVerb::BadBlock { volume, block } => {
             let known = changing(house)?.list().await.map_err(|error| told(&error))?;
             let found = known.arrays.iter().find(|entry| entry.name.as_str() == array);
-            let missing =
-                || Trouble::usage(format!("there is no embedded array named {array}: `ecdeck array list` shows them"));
-            let volume = VolumeId { box_id: found.ok_or_else(missing)?.box_id, olu: *volume };
+            let volume = VolumeId { box_id: found.ok_or_else(|| no_such(array))?.box_id, olu: *volume };
             Administration::Fault { array: array.to_owned(), fault: Fault::BadBlock { volume, block: *block } }
         }
     };
@@ -67,7 +132,7 @@ mod tests {
     fn typed(words: &str) -> FaultVerb {
         let words = ["ecdeck", "array", "fault", "A1"].into_iter().chain(words.split_whitespace());
         match CommandLine::try_parse_from(words).unwrap().verb {
-            Some(Verb::Array { verb: ArrayVerb::Fault { fault, .. } }) => fault,
+            Some(Verb::Array { verb: ArrayVerb::Fault { fault: Some(fault), .. } }) => fault,
             other => panic!("{other:?}"),
         }
     }

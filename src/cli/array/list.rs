@@ -3,8 +3,9 @@
 use super::super::link::{ConfiguredArray, House, Need};
 use super::super::table::{Lean, Table};
 use super::super::{Trouble, json, out, times};
+use super::faults::sentence;
 use super::told;
-use crate::driver::emulated::admin::{Admin, AdminError, ArrayEntry, Overview, PathEntry};
+use crate::driver::emulated::admin::{Admin, AdminError, ArrayEntry, FaultEntry, Overview, PathEntry};
 use crate::model::identity::{BoxId, Name};
 use crate::model::session::Pair;
 use crate::model::snapshot::{ArrayView, Reach, Snapshot};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 struct Document<'a> {
     arrays: &'a [Listed],
     paths: &'a [PathEntry],
+    faults: &'a [FaultEntry],
     warnings: &'a [String],
 }
 
@@ -54,20 +56,19 @@ pub async fn run(as_json: bool, house: &dyn House) -> Result<(), Trouble> {
     let others = embedded.arrays.iter().filter(|entry| !configured.iter().any(|array| array.name == entry.name));
     arrays.extend(others.map(|entry| of_process(entry, embedded.pid, false)));
     if as_json {
-        let document = Document { arrays: &arrays, paths: &embedded.paths, warnings: &embedded.warnings };
+        let Overview { paths, faults, warnings, .. } = &embedded;
+        let document = Document { arrays: &arrays, paths, faults, warnings };
         return json::print(house.is_demo(), &document);
     }
     out::print(&text(&arrays, &embedded, !configured.is_empty())).map(|_| ())
 }
 
 /// The arrays of the home's own process. Where no array was ever made there is no reason to start it.
-async fn embedded(house: &dyn House) -> Result<Overview, Trouble> {
+pub(super) async fn embedded(house: &dyn House) -> Result<Overview, Trouble> {
     let home = house.arrays_home(Need::Reading)?;
     let may_start = home.arrays_dir().exists();
     match Admin::new(home, may_start).list().await {
-        Err(AdminError::NotRunning) => {
-            Ok(Overview { pid: 0, arrays: Vec::new(), paths: Vec::new(), warnings: Vec::new() })
-        }
+        Err(AdminError::NotRunning) => Ok(Overview::default()),
         found => found.map_err(|error| told(&error)),
     }
 }
@@ -190,6 +191,9 @@ fn text(arrays: &[Listed], embedded: &Overview, is_site: bool) -> String {
     for path in embedded.paths.iter().filter(|path| !path.up) {
         let (one, other) = (&path.one, &path.other);
         let _ = writeln!(out, "! the path between {one} and {other} is down: `ecdeck array path {one} {other} up`");
+    }
+    for fault in &embedded.faults {
+        let _ = writeln!(out, "! {}", sentence(fault));
     }
     for warning in &embedded.warnings {
         let _ = writeln!(out, "! {}", Untrusted::new(warning.as_str()).escaped());

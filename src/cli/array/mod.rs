@@ -33,7 +33,11 @@ pub async fn run(verb: &ArrayVerb, house: &dyn House) -> Result<Exit, Trouble> {
             let pair = of.as_ref().map(|of| (of[0].clone(), of[1].clone()));
             tell(house, Administration::Rate { bytes_per_second: rate.0, pair }).await?;
         }
-        ArrayVerb::Fault { array, fault } => faults::inject(array, fault, house).await?,
+        ArrayVerb::Fault { array, json, fault: None } => faults::list(array.as_deref(), *json, house).await?,
+        ArrayVerb::Fault { array, fault: Some(fault), .. } => {
+            let unnamed = || Trouble::usage("name the array: `ecdeck array fault ARRAY ...`".to_owned());
+            faults::inject(array.as_deref().ok_or_else(unnamed)?, fault, house).await?;
+        }
         ArrayVerb::Path { one, other, state } => {
             let up = *state == PathState::Up;
             tell(house, Administration::Path { one: one.clone(), other: other.clone(), up }).await?;

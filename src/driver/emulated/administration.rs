@@ -5,8 +5,8 @@ use super::faults::Fault;
 use super::provision::provision;
 use super::rules::Reply;
 use super::wire::{
-    Administration, ArrayEntry, CopyEntry, CopyFigures, Data, Failure, FailureKind, Overview, PathEntry, Request,
-    SessionFault, VolumeEntry,
+    Administration, ArrayEntry, CopyEntry, CopyFigures, Data, Failure, FailureKind, FaultEntry, Overview, PathEntry,
+    Request, SessionFault, VolumeEntry,
 };
 use super::workload::seeded;
 use crate::model::identity::{BoxId, VolumeId};
@@ -192,8 +192,10 @@ fn write(arrays: &Arrays, id: VolumeId, offset: u64, data: &Data) -> Result<(), 
 
 fn overview(arrays: &Arrays) -> Result<Overview, ArraysError> {
     let core = arrays.core();
-    let mut entries = Vec::new();
+    let (mut entries, mut faults) = (Vec::new(), Vec::new());
     for (box_id, cabinet) in core.boxes() {
+        let array = || cabinet.name.clone();
+        faults.extend(core.faults(box_id)?.into_iter().map(|fault| FaultEntry { array: array(), fault }));
         let reachable = core.reach(box_id)?.answers;
         let sessions = core.reading(box_id, super::arrays::now())?.sessions.len();
         let volumes = cabinet.volumes.len();
@@ -203,7 +205,7 @@ fn overview(arrays: &Arrays) -> Result<Overview, ArraysError> {
     let paths =
         core.paths().filter_map(|([one, other], up)| Some(PathEntry { one: name(&one)?, other: name(&other)?, up }));
     let paths = paths.collect();
-    Ok(Overview { pid: std::process::id(), arrays: entries, paths, warnings: arrays.warnings() })
+    Ok(Overview { pid: std::process::id(), arrays: entries, paths, faults, warnings: arrays.warnings() })
 }
 
 fn all_volumes(arrays: &Arrays) -> Result<Vec<VolumeEntry>, ArraysError> {

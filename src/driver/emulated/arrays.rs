@@ -6,7 +6,7 @@
 
 use super::codes::ArrayCode;
 use super::core::{Core, CoreError};
-use super::data::{Attach, DataError, DataPlane, Flow, Report};
+use super::data::{Attach, DataError, DataPlane, Flow, MOMENT_LOST, Report};
 use super::faults::{Fault, Mishap};
 pub use super::kept::ArraysError;
 use super::kept::{self, Kept};
@@ -16,7 +16,7 @@ use super::wire::{FORMAT, Work};
 use super::workload::Workloads;
 use crate::model::copy::{Command, Outcome, PairOutcome};
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::session::{ErrorByte, Pair, Reading, Status};
+use crate::model::session::{CopyKind, ErrorByte, Pair, Reading, Status};
 use crate::model::units::{Blocks, Timestamp};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,8 @@ struct Moves {
     resumed: Vec<Pair>,
     suspended: Vec<Pair>,
     stopped_in_place: Vec<Pair>,
+    /// And whether they flow backwards now.
+    turned: Vec<(Pair, bool)>,
     ended: Vec<Pair>,
 }
 
@@ -73,6 +75,9 @@ impl Moves {
                 moves.begun.push(session.pair);
                 continue;
             };
+            if old.reversed != session.reversed {
+                moves.turned.push((session.pair, session.reversed));
+            }
             match (old.status, session.status) {
                 (old, new) if old == new => {}
                 (_, Status::Active) => moves.resumed.push(session.pair),
@@ -99,18 +104,24 @@ impl Arrays {
         let mut warnings = Vec::new();
         forget_unfinished(&data, &kept.core)?;
         data.set_rate(kept.bytes_per_second, None)?;
-        let sessions: Vec<_> = kept.core.sessions().map(|session| (session.pair, session.status)).collect();
-        for (pair, status) in sessions {
-            let flow = if status == Status::Active { Flow::Running } else { Flow::Tracking };
-            let found = data.attach(pair, Attach::Stored, flow)?;
-            kept.core.go_on(&pair, found.dirty);
-            if found.map_lost {
-                let text =
-                    format!("the map of {} to {} was lost: all of it counts as changed", pair.source, pair.target);
-                tracing::warn!("{text}");
-                warnings.push(text);
-            }
+        for (volume, block) in kept.core.bad_blocks() {
+            data.set_bad_blocks(volume, block * Blocks::BYTES, Blocks::BYTES)?;
         }
+        // All are known before one of them copies: a target may be the source of others.
+        let sessions: Vec<_> = kept.core.sessions().map(|session| (session.pair, session.reversed)).collect();
+        for (pair, reversed) in &sessions {
+            let found = data.attach(*pair, Attach::Stored, Flow::Tracking)?;
+            if *reversed {
+                data.turn(*pair, true)?;
+            }
+            if found.map_lost {
+                warnings.push(lost(&mut kept.core, pair));
+            }
+            kept.core.go_on(pair, found.dirty);
+        }
+        kept.core.tell_all_again();
+        let active = kept.core.sessions().filter(|session| session.status == Status::Active);
+        active.map(|session| session.pair).try_for_each(|pair| data.run(pair))?;
         data.checkpoint()?;
         let changing = Change { bytes_per_second: kept.bytes_per_second, stopped: false };
         let arrays = Arc::new(Self {
@@ -127,6 +138,7 @@ impl Arrays {
         thread
             .spawn(move || beat(&life, &beats))
             .map_err(|error| ArraysError::File { path: folder.to_owned(), error })?;
+        arrays.beat(Beat::Changed);
         for (volume, work) in kept.workloads {
             arrays.workloads.start(&arrays, volume, work);
         }
@@ -169,6 +181,11 @@ impl Arrays {
         let change = held(&self.changing);
         let mishap = held(&self.core).receive(at);
         let Ok(mishap) = mishap else { return Reply::Unreachable };
+        if mishap.is_some()
+            && let Err(error) = self.keep(&change, &held(&self.core))
+        {
+            self.warn(format!("the state of the arrays could not be written: {error}"));
+        }
         let refuse_all = |code| command.pairs().iter().map(|pair| refused(*pair, code)).collect();
         match mishap {
             None => Reply::Answered(self.obey(&change, at, command, by)),
@@ -183,9 +200,6 @@ impl Arrays {
     }
 
     fn obey(&self, change: &Change, at: BoxId, command: &Command, by: &str) -> Vec<PairOutcome> {
-        if matches!(command, Command::Reverse { .. } | Command::StartOpc { .. }) {
-            return command.pairs().iter().map(|pair| refused(*pair, ArrayCode::SourceBoxLacks)).collect();
-        }
         each_by_itself(command).iter().flat_map(|step| self.obey_one(change, at, step, by)).collect()
     }
 
@@ -311,6 +325,9 @@ impl Arrays {
             return Err(error);
         }
         *held(&self.core) = after;
+        for (pair, reversed) in &moves.turned {
+            self.data.turn(*pair, *reversed)?;
+        }
         for pair in moves.begun.iter().chain(&moves.resumed) {
             self.data.run(*pair)?;
         }
@@ -371,10 +388,25 @@ impl Arrays {
     fn heed(&self, report: Report) {
         let turn = held(&self.changing);
         match report {
+            Report::Equivalent(pair) if pair.kind == CopyKind::Opc => {
+                if let Err(error) = self.end_copy(&turn, pair) {
+                    self.warn(format!("the copy of {} to {} could not be ended: {error}", pair.source, pair.target));
+                }
+            }
             Report::Equivalent(pair) => {
                 let still = self.data.state(pair).is_some_and(|state| state.dirty.0 == 0);
                 if still {
                     self.core().became_equivalent(&pair);
+                }
+            }
+            Report::Healed(volume) => {
+                let core = {
+                    let mut core = self.core();
+                    core.healed(volume, |block| self.data.is_bad(volume, block * Blocks::BYTES).unwrap_or(false));
+                    core.clone()
+                };
+                if let Err(error) = self.keep(&turn, &core) {
+                    self.warn(format!("the state of the arrays could not be written: {error}"));
                 }
             }
             Report::Failed { pair, error, detail } => {
@@ -389,6 +421,19 @@ impl Arrays {
                 }
             }
         }
+    }
+
+    /// A one-point copy is through: its session ends once the target is durable.
+    fn end_copy(&self, change: &Change, pair: Pair) -> Result<(), ArraysError> {
+        // The report may be about an earlier copy of this pair.
+        if self.data.state(pair).is_none_or(|state| state.dirty.0 > 0) {
+            return Ok(());
+        }
+        self.data.secure(pair)?;
+        let before = self.core().clone();
+        let mut after = before.clone();
+        after.became_equivalent(&pair);
+        self.become_true(change, &before, after)
     }
 
     fn is_copying(&self) -> bool {
@@ -452,6 +497,19 @@ fn each_by_itself(command: &Command) -> Vec<Command> {
         Command::Suspend { together: true, .. } => vec![command.clone()],
         _ => command.pairs().iter().map(one).collect(),
     }
+}
+
+/// A map that cannot be used: an EC or REC copies everything, a one-point copy has lost its moment. In words for people.
+fn lost(core: &mut Core, pair: &Pair) -> String {
+    let (source, target) = (pair.source, pair.target);
+    let text = if pair.kind == CopyKind::Opc {
+        core.gave_up(pair, ErrorByte(MOMENT_LOST));
+        format!("what the one-point copy of {source} to {target} had copied was lost: it cannot go on, start it again")
+    } else {
+        format!("the map of {source} to {target} was lost: all of it counts as changed")
+    };
+    tracing::warn!("{text}");
+    text
 }
 
 fn refused(pair: Pair, code: ArrayCode) -> PairOutcome {

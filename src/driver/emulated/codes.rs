@@ -11,6 +11,7 @@ pub enum ArrayCode {
     PathError,
     BadParameter,
     SourceLarger,
+    ReverseFailed,
     SourceOverlaps,
     TargetOverlaps,
     ErrorSuspended,
@@ -20,6 +21,7 @@ pub enum ArrayCode {
     BufferLate,
     Cascade,
     AlreadyReversed,
+    ReverseOverlaps,
     BoxLimit,
     SourceLimit,
     TargetLimit,
@@ -31,18 +33,20 @@ pub enum ArrayCode {
     TableFull,
     UnknownBox,
     RemoteLeftOver,
+    CopyAtWork,
     NotCertified,
     SourceBoxLacks,
     Internal,
 }
 
 impl ArrayCode {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::Busy,
         Self::NoSuchVolume,
         Self::PathError,
         Self::BadParameter,
         Self::SourceLarger,
+        Self::ReverseFailed,
         Self::SourceOverlaps,
         Self::TargetOverlaps,
         Self::ErrorSuspended,
@@ -52,6 +56,7 @@ impl ArrayCode {
         Self::BufferLate,
         Self::Cascade,
         Self::AlreadyReversed,
+        Self::ReverseOverlaps,
         Self::BoxLimit,
         Self::SourceLimit,
         Self::TargetLimit,
@@ -63,6 +68,7 @@ impl ArrayCode {
         Self::TableFull,
         Self::UnknownBox,
         Self::RemoteLeftOver,
+        Self::CopyAtWork,
         Self::NotCertified,
         Self::SourceBoxLacks,
         Self::Internal,
@@ -76,6 +82,9 @@ impl ArrayCode {
             Self::PathError => ("E5300", ErrorClass::PathDown, "copy path connection error"),
             Self::BadParameter => ("E5310", ErrorClass::Parameter, "parameter error"),
             Self::SourceLarger => ("E5311", ErrorClass::Parameter, "the source is larger than the destination"),
+            Self::ReverseFailed => {
+                ("E5312", ErrorClass::InvalidState, "reverse failed: the two volumes differ in size")
+            }
             Self::SourceOverlaps => ("E5314", ErrorClass::Overlap, "the source overlaps an existing session"),
             Self::TargetOverlaps => ("E5315", ErrorClass::Overlap, "the destination overlaps an existing session"),
             Self::ErrorSuspended => ("E5319", ErrorClass::ErrorState, "the session is in Error Suspend"),
@@ -85,6 +94,7 @@ impl ArrayCode {
             Self::BufferLate => ("E5327", ErrorClass::Busy, "buffer transfer is late: no suspend now"),
             Self::Cascade => ("E5329", ErrorClass::InvalidState, "would make an unsuspended cascade"),
             Self::AlreadyReversed => ("E5330", ErrorClass::AlreadyDone, "already reversed"),
+            Self::ReverseOverlaps => ("E5339", ErrorClass::Overlap, "reversed, it would overlap an existing session"),
             Self::BoxLimit => ("E5331", ErrorClass::Limit, "too many sessions in the box"),
             Self::SourceLimit => ("E5333", ErrorClass::Limit, "too many sessions of the source"),
             Self::TargetLimit => ("E5334", ErrorClass::Limit, "too many sessions of the destination"),
@@ -100,6 +110,7 @@ impl ArrayCode {
                 ErrorClass::PartialDelete,
                 "the path is not normal: deleted here, left over at the remote box",
             ),
+            Self::CopyAtWork => ("E5367", ErrorClass::Overlap, "a one-point copy of the two volumes is still at work"),
             Self::NotCertified => {
                 ("E5391", ErrorClass::Consistency, "consistency is not certified: nothing was suspended")
             }

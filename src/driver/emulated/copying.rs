@@ -102,7 +102,7 @@ impl Core {
     pub fn bad_block(&self, volume: VolumeId, bytes: &Range<u64>) -> Option<u64> {
         let faults = &self.boxes.get(&volume.box_id)?.faults;
         let hit = |block: u64| block * Blocks::BYTES < bytes.end && (block + 1) * Blocks::BYTES > bytes.start;
-        faults.bad_blocks.iter().find(|(bad, block)| *bad == volume && hit(*block)).map(|(_, block)| *block)
+        faults.bad_blocks(volume).find(|block| hit(*block))
     }
 
     /// Volumes whose regions must be locked for a host's write, sorted: a one-point copy ties its two sides together.

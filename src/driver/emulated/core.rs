@@ -64,7 +64,7 @@ pub struct Cabinet {
     pub volumes: BTreeMap<Olu, Volume>,
     /// Halves of REC whose source box does not know them any more.
     pub(super) orphans: Vec<Orphan>,
-    #[serde(skip)]
+    #[serde(default)]
     pub(super) faults: Faults,
 }
 
@@ -333,10 +333,18 @@ impl Core {
             session.measured = Some(dirty);
             if session.status == Status::Active {
                 let was_copying = session.phase == Phase::Copying;
-                session.phase = if dirty.0 == 0 { Phase::Equivalent } else { Phase::Copying };
+                // A one-point copy is never equivalent: it ends.
+                let equivalent = dirty.0 == 0 && session.pair.kind != CopyKind::Opc;
+                session.phase = if equivalent { Phase::Equivalent } else { Phase::Copying };
                 session.total = if was_copying { session.total.max(dirty) } else { dirty };
             }
         }
+    }
+
+    /// After a start of the server nobody knows what the other boxes had heard before: they hear all again.
+    pub fn tell_all_again(&mut self) {
+        self.untold
+            .extend(self.sessions.values().filter(|session| session.remote.is_some()).map(|session| session.key));
     }
 
     /// Whether remote boxes have something to hear.
@@ -360,7 +368,7 @@ impl Core {
                 if block >= self.volume(volume)?.blocks.0 {
                     return Err(CoreError::BeyondEnd { volume, block });
                 }
-                self.cabinet_mut(volume.box_id)?.faults.bad_blocks.push((volume, block));
+                self.cabinet_mut(volume.box_id)?.faults.add_bad_block(volume, block);
             }
             other => {
                 let faults = &mut self.cabinet_mut(at)?.faults;
@@ -379,6 +387,25 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// The faults of a box that have not ended, as they would be injected anew.
+    pub fn faults(&self, at: BoxId) -> Result<Vec<Fault>, CoreError> {
+        Ok(self.cabinet(at)?.faults.list())
+    }
+
+    /// All blocks that cannot be read.
+    pub fn bad_blocks(&self) -> Vec<(VolumeId, u64)> {
+        let faults = self.boxes.values().flat_map(|cabinet| cabinet.faults.list());
+        let bad = |fault| if let Fault::BadBlock { volume, block } = fault { Some((volume, block)) } else { None };
+        faults.filter_map(bad).collect()
+    }
+
+    /// Blocks that were overwritten are good again.
+    pub fn healed(&mut self, volume: VolumeId, still_bad: impl Fn(u64) -> bool) {
+        if let Some(cabinet) = self.boxes.get_mut(&volume.box_id) {
+            cabinet.faults.retain_bad_blocks(volume, still_bad);
+        }
     }
 
     fn lose_half(&mut self, key: SessionKey, missing: Side) -> Result<(), CoreError> {
@@ -435,12 +462,11 @@ fn recovers_by_itself(session: &Session) -> bool {
 
 /// What every emulated array can do.
 pub fn capabilities() -> Capabilities {
-    use CommandVerb::{ChangeMode, Resume, Start, Stop, Suspend};
-    // Reversing and one-point copies have their rules here, but not yet their bytes in the data plane.
+    use CommandVerb::{ChangeMode, Resume, Reverse, Start, StartOpc, Stop, Suspend};
     let mut verbs: Vec<_> = [CopyKind::Ec, CopyKind::Rec]
         .into_iter()
-        .flat_map(|kind| [Start, Resume, Suspend, Stop].into_iter().map(move |verb| (kind, verb)))
+        .flat_map(|kind| [Start, Resume, Suspend, Stop, Reverse].into_iter().map(move |verb| (kind, verb)))
         .collect();
-    verbs.push((CopyKind::Rec, ChangeMode));
+    verbs.extend([(CopyKind::Rec, ChangeMode), (CopyKind::Opc, StartOpc), (CopyKind::Opc, Stop)]);
     Capabilities { verbs, atomic_suspend: Ability::Yes, sessions_per_source: SESSIONS_PER_SOURCE as u16, limited: None }
 }

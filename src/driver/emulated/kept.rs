@@ -2,7 +2,7 @@
 
 use super::core::{Core, CoreError};
 use super::data::DataError;
-use super::wire::{FORMAT, Failure, FailureKind, Work};
+use super::wire::{FORMAT, Failure, FailureKind, OLDEST_FORMAT, Work};
 use crate::model::identity::VolumeId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ pub(super) struct Kept {
     pub workloads: BTreeMap<VolumeId, Work>,
 }
 
-/// Read first: what follows is only understood when the number is ours.
+/// Read first: what follows is only understood when the number is one of ours.
 #[derive(Deserialize)]
 struct Head {
     format: u32,
@@ -67,7 +67,7 @@ pub(super) fn read(file: &Path) -> Result<Kept, ArraysError> {
     };
     let damaged = |error| ArraysError::Damaged { path: file.to_owned(), error };
     let head: Head = serde_json::from_slice(&text).map_err(damaged)?;
-    if head.format != FORMAT {
+    if !(OLDEST_FORMAT..=FORMAT).contains(&head.format) {
         return Err(ArraysError::Format { path: file.to_owned(), found: head.format });
     }
     serde_json::from_slice(&text).map_err(damaged)

@@ -5,7 +5,8 @@
 
 use super::arrays::{Arrays, ArraysError, now};
 use super::core::Core;
-use super::data::{Attach, DataPlane, Flow};
+use super::data::{Attach, BAD_SECTOR, DataPlane, Flow};
+use super::faults::Fault;
 use super::regions::{REGION, REGION_BLOCKS, bytes_of};
 use super::sessions::Placed;
 use super::wire::Work;
@@ -76,6 +77,8 @@ pub enum NewState {
     Equivalent,
     Suspended,
     Error(u8),
+    /// Stopped by a block of the source that cannot be read: a real fault, at the first region that was not copied.
+    BadSector,
     Halted,
 }
 
@@ -159,8 +162,10 @@ fn settle(session: &NewSession, blocks: Blocks, stamps: &mut BTreeMap<VolumeId, 
     let (to_copy, percent) = match session.state {
         NewState::Equivalent => (differing(), 100),
         NewState::Suspended | NewState::Halted => (differing(), 0),
-        NewState::Copying | NewState::Error(_) if session.full => ((0..regions).collect(), session.percent.min(99)),
-        NewState::Copying | NewState::Error(_) => (differing(), session.percent.min(99)),
+        NewState::Copying | NewState::Error(_) | NewState::BadSector if session.full => {
+            ((0..regions).collect(), session.percent.min(99))
+        }
+        NewState::Copying | NewState::Error(_) | NewState::BadSector => (differing(), session.percent.min(99)),
     };
     let copied = to_copy.len() * usize::from(percent) / 100;
     for region in &to_copy[..copied] {
@@ -204,8 +209,15 @@ fn place(
         NewState::Equivalent => (Status::Active, Phase::Equivalent, None),
         NewState::Suspended => (Status::Suspended, Phase::Equivalent, None),
         NewState::Error(byte) => (Status::ErrorSuspended, Phase::Copying, Some(ErrorByte(byte))),
+        NewState::BadSector => (Status::ErrorSuspended, Phase::Copying, Some(ErrorByte(BAD_SECTOR))),
         NewState::Halted => (Status::Halted, Phase::Equivalent, None),
     };
+    if session.state == NewState::BadSector
+        && let Some(first) = ranges.first()
+    {
+        core.inject(pair.source.box_id, Fault::BadBlock { volume: pair.source, block: first.start / Blocks::BYTES })?;
+        data.set_bad_blocks(pair.source, first.start, Blocks::BYTES)?;
+    }
     let modes = (pair.kind == CopyKind::Rec).then(|| session.modes.unwrap_or_default());
     let started = session.started.unwrap_or_else(now);
     core.place(&Placed { pair, status, phase, total: differs.total, error, modes, started });

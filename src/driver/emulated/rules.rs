@@ -52,7 +52,7 @@ impl Core {
     /// What goes wrong with the next command to a box; an error when it does not even arrive.
     pub(super) fn receive(&mut self, at: BoxId) -> Result<Option<Mishap>, NotReached> {
         let reached = self.boxes.get_mut(&at).filter(|cabinet| !cabinet.faults.unreachable);
-        Ok(reached.ok_or(NotReached)?.faults.mishaps.pop_front())
+        Ok(reached.ok_or(NotReached)?.faults.next_mishap())
     }
 
     /// Carries a command out by the rules.
@@ -100,7 +100,11 @@ impl Core {
         if pair.source.box_id != at || pair.target.box_id != at || pair.kind != CopyKind::Opc {
             return Err(ArrayCode::BadParameter);
         }
-        let blocks = self.may_begin(pair)?;
+        // "It is so already" would be wrong: the moment of the one that runs has passed.
+        let blocks = self.may_begin(pair).map_err(|code| match code {
+            ArrayCode::AlreadySet => ArrayCode::CopyAtWork,
+            code => code,
+        })?;
         // What other sessions know of the target is wrong from now on.
         self.mark_elsewhere(None, pair.target, &(0..u32::MAX));
         self.begin(pair, blocks, None, by, now);
@@ -183,7 +187,7 @@ impl Core {
         if self.boxes.get(&pair.target.box_id).is_some_and(orphaned) {
             return Err(ArrayCode::TargetOverlaps);
         }
-        if self.sessions.values().any(|session| session.pair.target == pair.target) {
+        if self.sessions.values().any(|session| session.pair.target == pair.target || session.flow().1 == pair.target) {
             return Err(ArrayCode::TargetOverlaps);
         }
         if self.would_cascade(pair, None) {
@@ -289,10 +293,10 @@ impl Core {
     }
 
     fn reverse(&mut self, at: BoxId, pair: &Pair) -> Verdict {
-        // Named the other way round, a reversed session is turned back.
+        // Named the other way round, a reversed session is turned back; its source is now at the other end.
         let swapped = Pair { source: pair.target, target: pair.source, kind: pair.kind };
         if let Some(key) = self.session(&swapped).filter(|session| session.reversed).map(|session| session.key) {
-            return self.turn(key, false);
+            return if pair.source.box_id == at { self.turn(key, false) } else { Err(ArrayCode::BadParameter) };
         }
         let session = self.commanded(at, pair)?;
         if session.reversed {
@@ -302,12 +306,22 @@ impl Core {
     }
 
     fn turn(&mut self, key: SessionKey, reversed: bool) -> Verdict {
-        let session = self.sessions.get_mut(&key).ok_or(ArrayCode::AlreadyDeleted)?;
+        let session = self.sessions.get(&key).ok_or(ArrayCode::AlreadyDeleted)?;
         if session.status != Status::Suspended || session.phase != Phase::Equivalent {
             return Err(ArrayCode::WrongState);
         }
-        session.reversed = reversed;
-        self.untold.insert(key);
+        let (from, to) = session.flow();
+        if self.blocks_of(from)? != self.blocks_of(to)? {
+            return Err(ArrayCode::ReverseFailed);
+        }
+        // What was the source becomes a destination, and a destination belongs to one session.
+        if self.sessions.values().any(|other| other.key != key && other.flow().1 == from) {
+            return Err(ArrayCode::ReverseOverlaps);
+        }
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.reversed = reversed;
+            self.untold.insert(key);
+        }
         Ok(())
     }
 

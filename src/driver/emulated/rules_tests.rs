@@ -225,6 +225,46 @@ fn a_reverse_turns_a_clean_suspended_session_once() {
 }
 
 #[test]
+fn a_reverse_is_refused_where_it_would_lose_bytes_or_share_a_destination() {
+    let mut site = Site::new(4);
+    let reverse = |pair| Command::Reverse { pairs: vec![pair] };
+    let longer = site.arrays.add_volume(site.one, None, "longer", Blocks(2 * REGIONS * REGION_BLOCKS)).unwrap();
+    let uneven = Pair::new(site.volumes[0], longer);
+    let (first, second) = (site.ec(0, 1), site.ec(0, 2));
+    for pair in [uneven, first, second] {
+        site.equivalent(pair);
+        site.suspend(pair, false);
+    }
+    assert_eq!(site.word(&reverse(uneven)), "E5312");
+    assert_eq!(site.word(&reverse(first)), "done");
+    assert_eq!(site.word(&reverse(second)), "E5339", "the source is a destination already");
+    let restore = Pair { kind: CopyKind::Opc, source: site.volumes[3], target: site.volumes[0] };
+    assert_eq!(site.word(&Command::StartOpc { pairs: vec![restore] }), "E5315");
+    let rec = site.rec(3, 3);
+    site.equivalent(rec);
+    site.suspend(rec, false);
+    assert_eq!(site.word(&reverse(rec)), "done");
+    let back = Pair { source: rec.target, target: rec.source, kind: rec.kind };
+    let Reply::Answered(outcomes) = site.arrays.execute(site.one, &reverse(back), "test", NOW) else { panic!() };
+    assert!(matches!(&outcomes[0].outcome, Outcome::Refused(refusal) if refusal.code == "E5310"));
+    assert_eq!(site.word(&reverse(back)), "done", "it is commanded where its source is now");
+}
+
+#[test]
+fn a_one_point_copy_that_runs_is_not_taken_for_a_new_one() {
+    let mut site = Site::new(3);
+    let pair = Pair { kind: CopyKind::Opc, ..site.ec(0, 1) };
+    let start = |pair| Command::StartOpc { pairs: vec![pair] };
+    assert_eq!(site.word(&start(Pair { kind: CopyKind::Opc, ..site.rec(0, 0) })), "E5310", "inside one box only");
+    assert_eq!(site.word(&start(pair)), "done");
+    assert_eq!(site.word(&start(pair)), "E5367");
+    assert_eq!(site.start(site.ec(1, 2)), "E5329", "its target is nobody's source before it is through");
+    assert_eq!(site.stop(pair, false), "E5323");
+    assert_eq!(site.stop(pair, true), "done");
+    assert_eq!(site.word(&start(pair)), "done");
+}
+
+#[test]
 fn modes_change_only_on_a_suspended_rec() {
     let mut site = Site::new(3);
     let (rec, ec) = (site.rec(0, 0), site.ec(1, 2));

@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Of what is said on the line.
-pub const PROTOCOL: u32 = 1;
-/// Of what the server keeps on disk.
-pub const FORMAT: u32 = 1;
+pub const PROTOCOL: u32 = 2;
+/// Of what the server keeps on disk. 2: one-point copies, which a server that knows only 1 would take for ECs.
+pub const FORMAT: u32 = 2;
+/// The oldest one that is understood; it is written as [`FORMAT`] from then on.
+pub const OLDEST_FORMAT: u32 = 1;
 /// What to do about an array server of another version.
 pub const REMEDY: &str =
     "stop the running embedded array with `ecdeck array stop` (of its version, or by SIGTERM) and try again";
@@ -144,11 +146,13 @@ pub enum SessionFault {
     StrangeWord { word: String },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overview {
     pub pid: u32,
     pub arrays: Vec<ArrayEntry>,
     pub paths: Vec<PathEntry>,
+    /// Faults that were injected and have not ended.
+    pub faults: Vec<FaultEntry>,
     /// What people should know: maps that were lost, workloads that fail.
     pub warnings: Vec<String>,
 }
@@ -167,6 +171,13 @@ pub struct PathEntry {
     pub one: Name,
     pub other: Name,
     pub up: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultEntry {
+    pub array: Name,
+    #[serde(flatten)]
+    pub fault: Fault,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

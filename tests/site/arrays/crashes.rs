@@ -2,6 +2,7 @@
 
 use super::setting::{SIZE, Setting, writes};
 use ecdeck::driver::emulated::admin::{Administration, Data};
+use ecdeck::driver::emulated::wire::FORMAT;
 use ecdeck::model::copy::Command;
 use ecdeck::model::session::{Phase, Status};
 use std::time::Duration;
@@ -124,7 +125,7 @@ async fn a_state_file_of_another_format_is_refused_and_left_alone() {
     let file = setting.house.home().arrays_dir().join("arrays.json");
     let kept = std::fs::read_to_string(&file).unwrap();
     for (text, wanted) in [
-        (kept.replacen("\"format\":1", "\"format\":99", 1), "format 99"),
+        (kept.replacen(&format!("\"format\":{FORMAT}"), "\"format\":99", 1), "format 99"),
         (kept[..kept.len() / 2].to_owned(), "cannot be read"),
     ] {
         std::fs::write(&file, &text).unwrap();
@@ -132,6 +133,23 @@ async fn a_state_file_of_another_format_is_refused_and_left_alone() {
         assert!(ran.err.contains(wanted), "{ran:?}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
     }
+}
+
+#[tokio::test]
+async fn a_state_file_of_the_format_before_is_understood() {
+    let setting = Setting::new().await;
+    let pair = setting.pair("ONE/0x0", "ONE/0x1").await;
+    setting.start(pair).await;
+    setting.equivalent(&pair).await;
+    setting.house.run("array stop").ends(0);
+    let file = setting.house.home().arrays_dir().join("arrays.json");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    let before = kept.replacen(&format!("\"format\":{FORMAT}"), "\"format\":1", 1);
+    assert_ne!(before, kept);
+    std::fs::write(&file, before).unwrap();
+    setting.house.run("array start").ends(0);
+    setting.equivalent(&pair).await;
+    assert_eq!(setting.entry(&pair).await.figures.differing.0, 0);
 }
 
 #[tokio::test]

@@ -170,3 +170,67 @@ async fn a_slow_array_is_slow_and_right() {
     assert_eq!(setting.one.volumes().await.unwrap().len(), 4);
     assert!(begun.elapsed() >= Duration::from_millis(150));
 }
+
+fn listed(setting: &Setting) -> Vec<serde_json::Value> {
+    setting.house.json("array fault")["faults"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn faults_outlast_the_process_until_they_have_happened_or_are_cleared() {
+    let setting = Setting::new().await;
+    let pair = setting.pair("ONE/0x0", "ONE/0x1").await;
+    setting.start(pair).await;
+    setting.equivalent(&pair).await;
+    for words in
+        ["ONE busy --times 3", "ONE slow --millis 1", "ONE strange-word 0x0 0x1 Zombie", "TWO bad-block 0x1 77"]
+    {
+        setting.house.run(&format!("array fault {words}")).ends(0);
+    }
+    let faults = listed(&setting);
+    assert_eq!(faults.len(), 4, "{faults:?}");
+    setting.crash();
+    assert_eq!(listed(&setting), faults);
+    let suspend = || Command::Suspend { pairs: vec![pair], force: false, together: false };
+    assert_eq!(setting.send(suspend()).await, ["E0070"]);
+    assert_eq!(setting.reading(&pair).await.unwrap().words.status.raw(), "Zombie");
+    setting.crash();
+    assert_eq!(setting.send(suspend()).await, ["E0070"]);
+    assert_eq!(setting.send(suspend()).await, ["E0070"], "what has happened does not happen again");
+    assert_eq!(setting.send(suspend()).await, ["done"]);
+    let shown = setting.house.run("array fault TWO").ends(0).out;
+    assert!(shown.contains("block 77 of 0x1 cannot be read") && !shown.contains("Zombie"), "{shown}");
+    assert!(
+        setting.house.run("array list").ends(0).out.contains("block 77 of 0x1"),
+        "and people who do not ask are told"
+    );
+    for array in ["ONE", "TWO"] {
+        setting.house.run(&format!("array fault {array} clear")).ends(0);
+    }
+    setting.crash();
+    assert!(listed(&setting).is_empty());
+    assert!(setting.house.run("array fault").ends(0).out.contains("Nothing is wrong"));
+    setting.house.run("array fault THREE").ends(2);
+    setting.house.run("array fault busy").ends(2);
+}
+
+#[tokio::test]
+async fn a_bad_block_is_bad_again_after_a_kill_and_good_once_it_was_overwritten() {
+    let setting = Setting::new().await;
+    let pair = setting.pair("ONE/0x0", "ONE/0x1").await;
+    let block = 20 * REGION / 512;
+    setting.house.run(&format!("array fault ONE bad-block 0x0 {block}")).ends(0);
+    setting.crash();
+    setting.start(pair).await;
+    setting.wait_until(&pair, "an error", |it| it.status == Status::ErrorSuspended).await;
+    setting.resume(pair).await;
+    setting.wait_until(&pair, "the error again", |it| it.status == Status::ErrorSuspended).await;
+    setting.house.run(&format!("array write ONE/0x0 --offset {} --length 512", 20 * REGION)).ends(0);
+    let deadline = std::time::Instant::now() + crate::house::DEADLINE;
+    while !listed(&setting).is_empty() {
+        assert!(std::time::Instant::now() < deadline, "the fault does not end");
+    }
+    setting.crash();
+    setting.resume(pair).await;
+    setting.equivalent(&pair).await;
+    setting.check_equal(setting.both(&pair).await);
+}

@@ -1,7 +1,9 @@
 //! The embedded array as a process: bytes, barriers, crashes, faults, its life.
 
+mod commands;
 mod copies;
 mod crashes;
 mod faults;
 mod lives;
 mod setting;
+mod turns;

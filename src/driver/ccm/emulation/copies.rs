@@ -135,19 +135,30 @@ impl Emulation {
         if !line.fits(group.group_type()) {
             return Err(line.wrong());
         }
-        let modes = modes(line, group.group_type())?;
-        let pairs = self.named_pairs(line)?;
-        let sessions = self.sessions_of(&pairs).await?;
+        let given = Given::read(line, group.group_type())?;
+        let pairs = self.commanded_pairs(line, &group.pairs)?;
+        let members: Vec<Pair> = pairs.iter().map(|pair| member_of_group(pair, &group.pairs)).collect();
+        let sessions = self.sessions_of(&members).await?;
         let mut results = Vec::new();
         for (pair, session) in pairs.iter().zip(sessions) {
             let object = self.written(pair);
-            let outcome = match command(line, *pair, session.as_ref(), modes) {
+            let outcome = match command(line, *pair, session.as_ref(), given) {
                 Ok(command) => self.one(line, command).await,
                 Err(message) => Err(message),
             };
             results.push(PairResult { object, outcome });
         }
         Ok(Output::Results(results))
+    }
+
+    /// As [`Self::named_pairs`]; a reversed pair is turned back by naming it the other way round.
+    fn commanded_pairs(&self, line: &Line<'_>, of_group: &[Pair]) -> Result<Vec<Pair>, Failure> {
+        let turned = line.option("-p").filter(|_| line.asked == Asked::Reverse).and_then(|text| {
+            let (source, target) = text.split_once(':')?;
+            let pair = self.pair(&format!("{target}:{source}"), GroupType::Ec)?;
+            of_group.contains(&pair).then(|| swapped(&pair))
+        });
+        turned.map_or_else(|| self.named_pairs(line), |pair| Ok(vec![pair]))
     }
 
     /// Commands one pair and says it as CCM does.
@@ -160,7 +171,9 @@ impl Emulation {
         let failed = |why: String| Err(array_failed(function, &why).message);
         match outcomes.into_iter().next() {
             Some(PairOutcome { outcome: Outcome::Done | Outcome::Accepted, .. }) => Ok(record(line, &pair, starts)),
-            Some(PairOutcome { outcome: Outcome::AlreadyDone, .. }) => failed("E5344 it is so already".to_owned()),
+            Some(PairOutcome { outcome: Outcome::AlreadyDone, .. }) => {
+                failed(format!("{} it is so already", already(line.asked)))
+            }
             Some(PairOutcome { outcome: Outcome::Refused(refusal), .. }) if refusal.class == ErrorClass::NotFound => {
                 Err(format!("ccm4012 There is no copy session. {}", refusal.text.escaped()))
             }
@@ -183,12 +196,7 @@ async fn sessions(member: &Member) -> Result<Vec<SessionReading>, Failure> {
 }
 
 /// What a line means for a pair in its state. CCM checks some states by itself before it asks the array.
-fn command(
-    line: &Line<'_>,
-    pair: Pair,
-    session: Option<&SessionReading>,
-    modes: Option<RecModes>,
-) -> Result<Command, String> {
+fn command(line: &Line<'_>, pair: Pair, session: Option<&SessionReading>, given: Given) -> Result<Command, String> {
     let pairs = vec![pair];
     let force = line.flag("-force");
     let no_session = || "ccm4012 There is no copy session.".to_owned();
@@ -199,38 +207,91 @@ fn command(
         }
         Asked::Start if line.opc => Command::StartOpc { pairs },
         Asked::Start if suspended => Command::Resume { pairs },
-        Asked::Start => Command::Start { pairs, modes },
+        Asked::Start => Command::Start { pairs, modes: given.of_start() },
         _ if session.is_none() => return Err(no_session()),
         Asked::Resume => Command::Resume { pairs },
         Asked::Suspend => Command::Suspend { pairs, force, together: false },
         Asked::Reverse => Command::Reverse { pairs },
-        Asked::Change => Command::ChangeMode { pairs, modes: modes.unwrap_or_default() },
+        Asked::Change => {
+            let modes = given.upon(session.and_then(|session| session.modes).unwrap_or_default());
+            Command::ChangeMode { pairs, modes }
+        }
         _ => Command::Stop { pairs, force },
     })
 }
 
-/// The modes that a line gives; for REC only.
-fn modes(line: &Line<'_>, group_type: GroupType) -> Result<Option<RecModes>, Failure> {
-    let automation = |option: &str| match line.option(option) {
-        None | Some("auto") => Ok(Automation::Automatic),
-        Some("manual") => Ok(Automation::Manual),
-        Some(_) => Err(line.wrong()),
-    };
-    let transfer = match line.option("-transfer") {
-        Some("sync") => TransferMode::Synchronous,
-        Some("stack") => TransferMode::Stack,
-        Some("consist") => TransferMode::Consistency,
-        // Without a mode it is through: so say the manuals on replication.
-        Some("through") | None => TransferMode::Through,
-        Some(_) => return Err(line.wrong()),
-    };
-    let modes = RecModes { transfer, split: automation("-split")?, recovery: automation("-recovery")? };
-    let given = ["-transfer", "-split", "-recovery"].iter().any(|option| line.option(option).is_some());
-    let split_without_sync = line.option("-split").is_some() && transfer != TransferMode::Synchronous;
-    if split_without_sync || (given && group_type != GroupType::Rec) {
-        return Err(line.wrong());
+fn swapped(pair: &Pair) -> Pair {
+    Pair { source: pair.target, target: pair.source, kind: pair.kind }
+}
+
+/// The pair as its group has it, whichever way round it was named.
+fn member_of_group(pair: &Pair, of_group: &[Pair]) -> Pair {
+    if of_group.contains(pair) { *pair } else { swapped(pair) }
+}
+
+/// The array's code for what is so already; the driver's answer has none.
+fn already(asked: Asked) -> &'static str {
+    match asked {
+        Asked::Start => "E5342",
+        Asked::Reverse => "E5330",
+        Asked::Resume => "E5345",
+        Asked::Suspend => "E5344",
+        _ => "E5343",
     }
-    Ok((group_type == GroupType::Rec).then_some(modes))
+}
+
+/// The modes that a line gives; for REC only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Given {
+    is_rec: bool,
+    transfer: Option<TransferMode>,
+    split: Option<Automation>,
+    recovery: Option<Automation>,
+}
+
+impl Given {
+    fn read(line: &Line<'_>, group_type: GroupType) -> Result<Self, Failure> {
+        let automation = |option: &str| match line.option(option) {
+            None => Ok(None),
+            Some("auto") => Ok(Some(Automation::Automatic)),
+            Some("manual") => Ok(Some(Automation::Manual)),
+            Some(_) => Err(line.wrong()),
+        };
+        let transfer = match line.option("-transfer") {
+            None => None,
+            Some("sync") => Some(TransferMode::Synchronous),
+            Some("stack") => Some(TransferMode::Stack),
+            Some("consist") => Some(TransferMode::Consistency),
+            Some("through") => Some(TransferMode::Through),
+            Some(_) => return Err(line.wrong()),
+        };
+        let is_rec = group_type == GroupType::Rec;
+        let given = Self { is_rec, transfer, split: automation("-split")?, recovery: automation("-recovery")? };
+        let nothing = given.transfer.is_none() && given.split.is_none() && given.recovery.is_none();
+        let split_without_sync = given.split.is_some() && given.transfer != Some(TransferMode::Synchronous);
+        let changes_nothing = line.asked == Asked::Change && (nothing || !is_rec);
+        if split_without_sync || changes_nothing || !(nothing || is_rec) {
+            return Err(line.wrong());
+        }
+        Ok(given)
+    }
+
+    /// Without a transfer mode a start is in through mode: so say the manuals on replication.
+    fn of_start(self) -> Option<RecModes> {
+        let through = RecModes { transfer: TransferMode::Through, ..RecModes::default() };
+        self.is_rec.then(|| self.upon(through))
+    }
+
+    /// What is not named stays as it is; another transfer than synchronous has no split.
+    fn upon(self, present: RecModes) -> RecModes {
+        let transfer = self.transfer.unwrap_or(present.transfer);
+        let split = if transfer == TransferMode::Synchronous {
+            self.split.unwrap_or(present.split)
+        } else {
+            Automation::default()
+        };
+        RecModes { transfer, split, recovery: self.recovery.unwrap_or(present.recovery) }
+    }
 }
 
 fn function(line: &Line<'_>) -> &'static str {

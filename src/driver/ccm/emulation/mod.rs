@@ -46,7 +46,8 @@ From the manuals: the commands above but those named below, their -g, -a, -p (of
 \"Paired\", \"Tracking\", \"Copying/Tracking\", \"Readying\"; codes 0, 1, 6, 8; ccm1001, ccm4012, ccm4014, ccm5004, ccm8003.
 Inferred: acgroup delete; acpair remove; -p of suspend, resume, reverse, change and cancel; -force of acec; the words for
 suspended, halted and stopped by an error and all words of REC; <== for a reversed copy; the columns of accopy query after the
-first; the array's code inside the text of ccm5004; which ccm code a missing group or pair has (ccm4001, ccm4002).
+first; the array's code inside the text of ccm5004; which ccm code a missing group or pair has (ccm4001, ccm4002); that acec
+change leaves alone what it does not name; that a reversed pair is turned back by naming it the other way round (-p B:A).
 Not offered: acsnap, QuickOPC, -r, -skip, -concur, -progress, parts of volumes, acarray add and remove, acinhibit.
 ";
 

@@ -1,12 +1,14 @@
-//! A session's bytes: its two images, its map, and how its copy run stands.
+//! A session's bytes: its two images, which way they flow, its map, and how its copy run stands.
 
 use super::held;
-use super::image::Image;
-use super::map::{Logs, MapFile, REGION, RegionMap};
+use super::image::{ALIGNMENT, Image};
+use super::map::{REGION, RegionMap};
+use super::moment::Moment;
+use super::slots::Slots;
 use super::{CopyState, Flow};
+use crate::model::identity::VolumeId;
 use crate::model::session::Pair;
-use crate::model::units::Progress;
-use std::io;
+use crate::model::units::{Blocks, Progress};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -15,13 +17,14 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Attached {
     pub(super) pair: Pair,
-    pub(super) source: Arc<Image>,
-    pub(super) target: Arc<Image>,
+    source: Arc<Image>,
+    target: Arc<Image>,
+    /// What is copied; a target may be longer.
+    pub(super) size: u64,
+    /// The bytes flow from the target to the source. Changed by barriers only.
+    reversed: AtomicBool,
     pub(super) map: RegionMap,
-    file: MapFile,
-    epoch: Mutex<u64>,
-    /// [`RegionMap::changes`] before the map was read that is on disk; `None`: none of this life.
-    saved: Mutex<Option<u64>>,
+    pub(super) kept: Kept,
     running: AtomicBool,
     /// Regions that this run had to copy when it began.
     run_total: AtomicU64,
@@ -29,19 +32,28 @@ pub(super) struct Attached {
     copied: AtomicU64,
     /// Where the next chunk is looked for.
     cursor: Mutex<u64>,
-    /// Equivalence of this run was reported.
+    /// The end of this run's copying was reported.
     pub(super) announced: AtomicBool,
     /// Copiers share it for a chunk; who stops the run takes it alone, so that no chunk is under way afterwards.
     pub(super) busy: RwLock<()>,
     bucket: Mutex<Bucket>,
 }
 
-/// A map on its way to disk.
+/// What of a session's map outlasts the process. The two err in opposite directions: a region that is copied once too
+/// often is right in an EC or REC, and in a one-point copy is of the wrong moment.
 #[derive(Debug)]
-pub(super) struct MapToSave {
-    logs: Logs,
-    changes: u64,
-    bits: Vec<u8>,
+pub(super) enum Kept {
+    /// EC and REC: what may differ.
+    Slots(Slots),
+    /// One-point copies: what is copied for certain.
+    Moment(Moment),
+}
+
+/// One side of a session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End<'a> {
+    pub(super) id: VolumeId,
+    pub(super) image: &'a Image,
 }
 
 /// Bytes that may be copied now; refilled as time passes.
@@ -53,17 +65,18 @@ struct Bucket {
 }
 
 impl Attached {
-    pub(super) fn new(pair: Pair, images: (Arc<Image>, Arc<Image>), map: RegionMap, file: MapFile, epoch: u64) -> Self {
+    pub(super) fn new(pair: Pair, [source, target]: [Arc<Image>; 2], map: RegionMap, kept: Kept) -> Self {
         let bucket = Bucket { rate: None, tokens: 0.0, filled: Instant::now() };
+        let size = source.blocks.bytes().min(target.blocks.bytes());
         Self {
             pair,
-            source: images.0,
-            target: images.1,
+            source,
+            target,
+            size,
+            reversed: AtomicBool::new(false),
             run_total: AtomicU64::new(map.dirty()),
             map,
-            file,
-            epoch: Mutex::new(epoch),
-            saved: Mutex::new(None),
+            kept,
             running: AtomicBool::new(false),
             copied: AtomicU64::new(0),
             cursor: Mutex::new(0),
@@ -71,6 +84,39 @@ impl Attached {
             busy: RwLock::new(()),
             bucket: Mutex::new(bucket),
         }
+    }
+
+    /// Where the bytes come from.
+    pub(super) fn from(&self) -> End<'_> {
+        self.side(self.reversed.load(Ordering::SeqCst))
+    }
+
+    /// Where they go.
+    pub(super) fn to(&self) -> End<'_> {
+        self.side(!self.reversed.load(Ordering::SeqCst))
+    }
+
+    fn side(&self, target: bool) -> End<'_> {
+        if target {
+            End { id: self.pair.target, image: &self.target }
+        } else {
+            End { id: self.pair.source, image: &self.source }
+        }
+    }
+
+    /// Only inside a barrier, and while nothing runs: writers and copiers look at it once a write.
+    pub(super) fn set_reversed(&self, reversed: bool) {
+        self.reversed.store(reversed, Ordering::SeqCst);
+    }
+
+    /// Whether copying goes past the page cache, on both sides: half of it would be no faster.
+    pub(super) fn copies_direct(&self) -> bool {
+        self.size.is_multiple_of(ALIGNMENT as u64) && self.source.takes_direct() && self.target.takes_direct()
+    }
+
+    /// What a one-point copy keeps; `None` for EC and REC.
+    pub(super) fn moment(&self) -> Option<&Moment> {
+        if let Kept::Moment(moment) = &self.kept { Some(moment) } else { None }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -92,7 +138,7 @@ impl Attached {
     pub(super) fn state(&self) -> CopyState {
         let dirty = self.map.dirty();
         let total = self.run_total.load(Ordering::SeqCst).max(dirty);
-        let blocks = |regions| RegionMap::blocks(regions, self.source.blocks);
+        let blocks = |regions| RegionMap::blocks(regions, Blocks(self.size / Blocks::BYTES));
         CopyState {
             dirty: blocks(dirty),
             run: Progress { done: blocks(total).saturating_sub(blocks(dirty)), total: blocks(total) },
@@ -103,7 +149,7 @@ impl Attached {
 
     /// The bytes of a run of regions, cut at the volume's end.
     pub(super) fn bytes_of(&self, regions: &Range<u64>) -> Range<u64> {
-        regions.start * REGION..(regions.end * REGION).min(self.source.blocks.bytes())
+        regions.start * REGION..(regions.end * REGION).min(self.size)
     }
 
     /// The next dirty regions that nobody else was given in this pass.
@@ -118,18 +164,18 @@ impl Attached {
         self.copied.fetch_add(regions, Ordering::SeqCst);
     }
 
-    /// Takes bytes from the bucket, or tells how long to wait until there are any. One chunk may be borrowed.
-    pub(super) fn take_tokens(&self, bytes: u64, now: Instant) -> Result<(), Duration> {
+    /// Tells how long to wait until there are bytes in the bucket. Each copier may borrow one chunk.
+    pub(super) fn wait_for_tokens(&self, now: Instant) -> Result<(), Duration> {
         let mut bucket = held(&self.bucket);
         let Some(rate) = bucket.rate else { return Ok(()) };
         let refill = now.saturating_duration_since(bucket.filled).as_secs_f64() * rate as f64;
         bucket.tokens = (bucket.tokens + refill).min(rate as f64 / 4.0);
         bucket.filled = now;
-        if bucket.tokens < 0.0 {
-            return Err(Duration::from_secs_f64(-bucket.tokens / rate.max(1) as f64));
-        }
-        bucket.tokens -= bytes as f64;
-        Ok(())
+        if bucket.tokens < 0.0 { Err(Duration::from_secs_f64(-bucket.tokens / rate.max(1) as f64)) } else { Ok(()) }
+    }
+
+    pub(super) fn spend_tokens(&self, bytes: u64) {
+        held(&self.bucket).tokens -= bytes as f64;
     }
 
     pub(super) fn set_rate(&self, rate: Option<u64>) {
@@ -139,31 +185,10 @@ impl Attached {
         bucket.filled = Instant::now();
     }
 
-    /// Whether the map on disk says the same as this one.
-    pub(super) fn is_saved(&self) -> bool {
-        *held(&self.saved) == Some(self.map.changes())
-    }
-
-    /// The stored map is this one, as it is now.
-    pub(super) fn take_as_saved(&self) {
-        *held(&self.saved) = Some(self.map.changes());
-    }
-
-    /// The map as it is to be saved; what changes from now on must be in these logs or later ones.
-    pub(super) fn to_save(&self, logs: Logs) -> MapToSave {
-        MapToSave { logs, changes: self.map.changes(), bits: self.map.to_bytes() }
-    }
-
-    /// Writes a map into the next slot.
-    pub(super) fn save(&self, map: &MapToSave) -> io::Result<()> {
-        let mut epoch = held(&self.epoch);
-        *epoch += 1;
-        self.file.save(*epoch, map.logs, self.source.blocks.bytes().div_ceil(REGION), &map.bits)?;
-        *held(&self.saved) = Some(map.changes);
-        Ok(())
-    }
-
     pub(super) fn remove_file(&self) {
-        self.file.remove();
+        match &self.kept {
+            Kept::Slots(slots) => slots.remove(),
+            Kept::Moment(moment) => moment.remove(),
+        }
     }
 }

@@ -1,16 +1,18 @@
 //! The copier: plain threads that take turns on all running sessions, a chunk at a time.
 
 use super::attached::Attached;
+use super::image::{Buffer, Image};
 use super::map::{REGION, RegionMap};
 use super::shared::Shared;
 use super::{BAD_SECTOR, Report, TARGET_FAILED, held, shared};
+use crate::model::identity::VolumeId;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Regions of a chunk: 1 MiB.
-const CHUNK_REGIONS: u64 = (1 << 20) / REGION;
+/// Regions of a chunk.
+const CHUNK_REGIONS: u64 = Buffer::LENGTH as u64 / REGION;
 /// No wait for tokens is shorter: a wake-up for less is not worth it.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 
@@ -23,7 +25,7 @@ enum Turn {
 
 /// The life of one copier thread.
 pub(super) fn work(data: &Shared, first: usize) {
-    let mut buffer = vec![0; (CHUNK_REGIONS * REGION) as usize];
+    let mut buffer = Buffer::new();
     let mut next = first;
     loop {
         let (sessions, seen) = data.running();
@@ -46,29 +48,32 @@ pub(super) fn work(data: &Shared, first: usize) {
     }
 }
 
-fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut [u8]) -> Turn {
+fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut Buffer) -> Turn {
     // Before `busy`, as a barrier takes them in this order.
-    let _admitted = (!data.others(session, session.pair.target).is_empty()).then(|| shared(&data.admission));
+    let _admitted = data.is_known_elsewhere(session).then(|| shared(&data.admission));
     let _busy = shared(&session.busy);
     if !session.is_running() {
         return Turn::Nothing;
     }
-    let Some(chunk) = session.next_chunk(CHUNK_REGIONS) else {
-        if session.map.dirty() == 0 && !session.announced.swap(true, Ordering::SeqCst) {
+    if session.map.dirty() == 0 {
+        if !session.announced.swap(true, Ordering::SeqCst) {
             (data.report)(Report::Equivalent(session.pair));
         }
         return Turn::Nothing;
-    };
-    let bytes = session.bytes_of(&chunk);
-    if let Err(wait) = session.take_tokens(bytes.end - bytes.start, Instant::now()) {
+    }
+    // Before a chunk is taken in hand: one that has to wait would leave a hole behind.
+    if let Err(wait) = session.wait_for_tokens(Instant::now()) {
         return Turn::Wait(wait);
     }
-    let _alone = session.source.locks.lock(bytes.clone());
+    let Some(chunk) = session.next_chunk(CHUNK_REGIONS) else { return Turn::Nothing };
+    let bytes = session.bytes_of(&chunk);
+    session.spend_tokens(bytes.end - bytes.start);
+    let _alone = session.from().image.locks.lock_to_copy(bytes.clone(), session.copies_direct());
     if let Err(error) = data.mark_elsewhere(session, &bytes) {
         data.fail(session, TARGET_FAILED, error.to_string());
         return Turn::Nothing;
     }
-    match copy(session, &chunk, buffer) {
+    match data.copy(session, &chunk, buffer) {
         Ok(()) => Turn::Copied,
         Err((error, detail)) => {
             data.fail(session, error, detail);
@@ -77,23 +82,39 @@ fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut [u8]) -> Turn {
     }
 }
 
-/// Copies what is still dirty of the chunk; its range is held.
-fn copy(session: &Attached, chunk: &Range<u64>, buffer: &mut [u8]) -> Result<(), (u8, String)> {
-    let mut from = chunk.start;
-    while let Some(run) = session.map.next_run(from, CHUNK_REGIONS).filter(|run| run.start < chunk.end) {
-        let run = run.start..run.end.min(chunk.end);
-        let bytes = session.bytes_of(&run);
-        let part = &mut buffer[..(bytes.end - bytes.start) as usize];
-        session.source.read(bytes.start, part).map_err(|error| (BAD_SECTOR, error.to_string()))?;
-        session.target.write(bytes.start, part).map_err(|error| (TARGET_FAILED, error.to_string()))?;
-        session.map.clear(run.clone());
-        session.count_copied(run.end - run.start);
-        from = run.end;
-    }
-    Ok(())
-}
-
 impl Shared {
+    /// Copies what is still dirty of the chunk; its range is held.
+    pub(super) fn copy(&self, session: &Attached, chunk: &Range<u64>, buffer: &mut Buffer) -> Result<(), (u8, String)> {
+        let (source, target, direct) = (session.from().image, session.to(), session.copies_direct());
+        let mut from = chunk.start;
+        while let Some(run) = session.map.next_run(from, CHUNK_REGIONS).filter(|run| run.start < chunk.end) {
+            let run = run.start..run.end.min(chunk.end);
+            let bytes = session.bytes_of(&run);
+            let part = &mut buffer.bytes()[..(bytes.end - bytes.start) as usize];
+            source.read_to_copy(direct, bytes.start, part).map_err(|error| (BAD_SECTOR, error.to_string()))?;
+            let written = target.image.write_copied(direct, bytes.start, part);
+            let healed = written.map_err(|error| (TARGET_FAILED, error.to_string()))?;
+            self.tell_healed(target.id, healed);
+            session.map.clear(run.clone());
+            session.count_copied(run.end - run.start);
+            from = run.end;
+        }
+        Ok(())
+    }
+
+    /// Writes into a volume.
+    pub(super) fn put(&self, id: VolumeId, image: &Image, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
+        let healed = image.write(offset, bytes)?;
+        self.tell_healed(id, healed);
+        Ok(())
+    }
+
+    fn tell_healed(&self, id: VolumeId, healed: bool) {
+        if healed {
+            (self.report)(Report::Healed(id));
+        }
+    }
+
     /// Ends a session's run because of an error: everything from here on is tracked only.
     pub(super) fn fail(&self, session: &Attached, error: u8, detail: String) {
         if session.is_running() {
@@ -135,6 +156,7 @@ impl Shared {
     /// A host write, region by region of what it touches: to a copied region both sides, to another the source only.
     pub(super) fn mirror(&self, session: &Attached, offset: u64, bytes: &[u8]) {
         let range = offset..offset + bytes.len() as u64;
+        let target = session.to();
         for region in RegionMap::regions_of(&range) {
             if session.map.is_dirty(region) {
                 continue;
@@ -144,7 +166,7 @@ impl Shared {
             let written = self
                 .mark_elsewhere(session, &part)
                 .map_err(|error| error.to_string())
-                .and_then(|()| session.target.write(part.start, slice).map_err(|error| error.to_string()));
+                .and_then(|()| self.put(target.id, target.image, part.start, slice).map_err(|error| error.to_string()));
             if let Err(error) = written {
                 session.map.set(range);
                 self.fail(session, TARGET_FAILED, error);

@@ -164,7 +164,8 @@ fn logs(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-fn records(extents: &BTreeSet<Extent>) -> Vec<u8> {
+/// As they are written.
+pub(super) fn records(extents: &BTreeSet<Extent>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(extents.len() * RECORD);
     for (volume, extent) in extents {
         let start = bytes.len();
@@ -176,19 +177,37 @@ fn records(extents: &BTreeSet<Extent>) -> Vec<u8> {
     bytes
 }
 
+/// What a file of records says.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) extents: BTreeSet<Extent>,
+    /// A bad record is followed by a good one.
+    pub(super) damaged: bool,
+    /// Bytes before the first bad record.
+    pub(super) good_length: u64,
+}
+
 /// A bad record at the end was never acknowledged: the write that it was for did not begin. One before the end is damage.
-fn read_log(path: &Path, recovered: &mut Recovered) -> io::Result<()> {
-    let bytes = fs::read(path)?;
+pub(super) fn parse(bytes: &[u8]) -> Found {
+    let mut found = Found::default();
     let mut bad = false;
     for record in bytes.chunks_exact(RECORD) {
         let number = |at: usize| u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]]);
         if number(8) == crc32fast::hash(&record[..8]) {
-            recovered.damaged |= bad;
-            recovered.hot.insert((Olu(number(0)), number(4)));
+            found.damaged |= bad;
+            found.extents.insert((Olu(number(0)), number(4)));
+            found.good_length += if bad { 0 } else { RECORD as u64 };
         } else {
             bad = true;
         }
     }
+    found
+}
+
+fn read_log(path: &Path, recovered: &mut Recovered) -> io::Result<()> {
+    let found = parse(&fs::read(path)?);
+    recovered.damaged |= found.damaged;
+    recovered.hot.extend(found.extents);
     Ok(())
 }
 

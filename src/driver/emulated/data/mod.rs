@@ -2,15 +2,19 @@
 //!
 //! Belongs here: that both sides are equal when they are said to be, and that a crash never makes a differing region clean.
 //! Does not: which session may be made or suspended when (the core), who asks (the server).
-//! Host access over NBD gets its place beside the host-write path; direct I/O in `image`.
+//! Host access over NBD gets its place beside the host-write path.
 
 mod attached;
 mod copier;
 mod extents;
 mod image;
 mod map;
+mod moment;
+#[cfg(test)]
+mod moment_tests;
 mod ranges;
 mod shared;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -18,12 +22,14 @@ pub use extents::EXTENT;
 pub use map::REGION;
 
 use crate::model::identity::VolumeId;
-use crate::model::session::Pair;
+use crate::model::session::{CopyKind, Pair};
 use crate::model::units::{Blocks, Progress};
-use attached::Attached;
+use attached::{Attached, Kept};
 use image::Image;
 use map::{MapFile, RegionMap};
+use moment::Moment;
 use shared::{Alarm, Shared};
+use slots::Slots;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
@@ -35,8 +41,11 @@ use std::thread::JoinHandle;
 pub const BAD_SECTOR: u8 = 0xBA;
 /// The error byte of a target that does not take writes. The number is this array's own.
 pub const TARGET_FAILED: u8 = 0xB1;
+/// The error byte of a one-point copy of which nobody can tell any more what was copied. The number is this array's own.
+pub const MOMENT_LOST: u8 = 0xB2;
 
-const COPIER_THREADS: usize = 2;
+/// More than one keeps a disk busy while another waits; more than four gain nothing.
+const COPIER_THREADS: usize = 4;
 
 /// Why the data plane did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +60,8 @@ pub enum DataError {
     OutOfRange { volume: VolumeId, offset: u64, end: u64, size: u64 },
     #[error("volume {0} is the target of a running copy and takes no writes")]
     NotReady(VolumeId),
+    #[error("the copy of {} to {} runs: its direction is turned while it is suspended", .0.source, .0.target)]
+    Running(Pair),
     #[error("{} is not equivalent to {}", .0.target, .0.source)]
     NotEquivalent(Pair),
     #[error("{} has {file} bytes, more than volume {volume} holds", path.display())]
@@ -81,7 +92,7 @@ pub enum Attach {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttachReport {
     pub dirty: Blocks,
-    /// The stored map was unusable, so everything counts as dirty.
+    /// The stored map was unusable, so everything counts as dirty; a one-point copy must not go on.
     pub map_lost: bool,
 }
 
@@ -100,13 +111,12 @@ pub struct CopyState {
 /// What the data plane has to say by itself. The receiver must not call back from within: it queues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
+    /// Nothing is left to copy.
     Equivalent(Pair),
+    /// Bad blocks of a volume were overwritten.
+    Healed(VolumeId),
     /// The run ended; the session only tracks now.
-    Failed {
-        pair: Pair,
-        error: u8,
-        detail: String,
-    },
+    Failed { pair: Pair, error: u8, detail: String },
 }
 
 /// Images and sessions of all boxes of one array process.
@@ -199,10 +209,17 @@ impl DataPlane {
         }
     }
 
+    /// A host's read. From the target of a one-point copy it brings the moment, copied or not.
     pub fn read(&self, id: VolumeId, offset: u64, bytes: &mut [u8]) -> Result<(), DataError> {
         let image = self.data.find(id)?;
-        in_range(id, &image, offset, bytes.len())?;
-        image.read(offset, bytes).map_err(at(&image.path))
+        let range = in_range(id, &image, offset, bytes.len())?;
+        match self.data.moment_of(id) {
+            None => image.read(offset, bytes).map_err(at(&image.path)),
+            Some(session) => {
+                let _alone = session.from().image.locks.lock(range);
+                session.read_through(offset, bytes).map_err(at(&image.path))
+            }
+        }
     }
 
     /// A host's write. It is on the source when this returns, and on the target of every running session whose region was
@@ -212,8 +229,13 @@ impl DataPlane {
         let range = in_range(id, &image, offset, bytes.len())?;
         let _admitted = shared(&self.data.admission);
         let sessions = shared(&self.data.sessions).by_volume.get(&id).cloned().unwrap_or_default();
-        if sessions.iter().any(|session| session.pair.target == id && session.is_running()) {
+        let (moments, sessions): (Vec<_>, Vec<_>) =
+            sessions.into_iter().partition(|session| session.moment().is_some());
+        if sessions.iter().any(|session| session.is_running() && session.to().id == id) {
             return Err(DataError::NotReady(id));
+        }
+        for session in moments.iter().filter(|session| session.is_running()) {
+            self.data.settle(session, &range);
         }
         if !sessions.is_empty() {
             let log = self.data.log(id.box_id)?;
@@ -223,7 +245,7 @@ impl DataPlane {
         for session in sessions.iter().filter(|session| !session.is_running()) {
             session.map.set(range.clone());
         }
-        if let Err(error) = image.write(offset, bytes) {
+        if let Err(error) = self.data.put(id, &image, offset, bytes) {
             // Part of it may be on the disk.
             for session in &sessions {
                 session.map.set(range.clone());
@@ -231,7 +253,7 @@ impl DataPlane {
             self.data.wake();
             return Err(at(&image.path)(error));
         }
-        for session in sessions.iter().filter(|session| session.pair.source == id) {
+        for session in sessions.iter().filter(|session| session.from().id == id) {
             if session.is_running() {
                 self.data.mirror(session, offset, bytes);
             } else {
@@ -247,12 +269,18 @@ impl DataPlane {
         let image = self.data.find(id)?;
         let size = image.blocks.bytes();
         let _alone = image.locks.lock(0..size);
+        let moment = self.data.moment_of(id);
+        let _still = moment.as_ref().map(|session| session.from().image.locks.lock(0..size));
         let mut hasher = blake3::Hasher::new();
         let mut buffer = vec![0; 1 << 20];
         let mut offset = 0;
         while offset < size {
             let part = &mut buffer[..(size - offset).min(1 << 20) as usize];
-            image.read(offset, part).map_err(at(&image.path))?;
+            let read = match &moment {
+                None => image.read(offset, part),
+                Some(session) => session.read_through(offset, part),
+            };
+            read.map_err(at(&image.path))?;
             hasher.update(part);
             offset += part.len() as u64;
         }
@@ -261,9 +289,25 @@ impl DataPlane {
 
     /// Makes a session's bytes known. Its map is durable when this returns, or, if it was stored, still is.
     pub fn attach(&self, pair: Pair, how: Attach, flow: Flow) -> Result<AttachReport, DataError> {
+        let images = [self.data.find(pair.source)?, self.data.find(pair.target)?];
+        let (session, map_lost) = if pair.kind == CopyKind::Opc {
+            self.attach_moment(pair, images, how)?
+        } else {
+            self.attach_map(pair, images, how)?
+        };
+        session.set_rate(*held(&self.data.rate));
+        if flow == Flow::Running {
+            session.run();
+        }
+        let dirty = session.state().dirty;
+        self.data.insert(&session);
+        self.data.wake();
+        Ok(AttachReport { dirty, map_lost })
+    }
+
+    fn attach_map(&self, pair: Pair, images: [Arc<Image>; 2], how: Attach) -> Result<(Arc<Attached>, bool), DataError> {
         let data = &self.data;
-        let images = (data.find(pair.source)?, data.find(pair.target)?);
-        let size = images.0.blocks.bytes().min(images.1.blocks.bytes());
+        let size = images[0].blocks.bytes().min(images[1].blocks.bytes());
         let path = data.map_path(pair);
         let file = MapFile::open(&path).map_err(at(&path))?;
         let found = file.load(size.div_ceil(REGION));
@@ -277,29 +321,51 @@ impl DataPlane {
             Some(map) if !damaged => map,
             _ => RegionMap::new(size, how != Attach::Clean),
         };
-        let session = Arc::new(Attached::new(pair, images, map, file, epoch));
+        let slots = Slots::new(file, epoch);
         if how == Attach::Stored && !map_lost {
-            session.take_as_saved();
+            slots.take_as_saved(&map);
         }
         for extent in recovered.into_iter().flat_map(|(_, extents)| extents) {
             let start = u64::from(extent) * EXTENT;
-            session.map.set(start..(start + EXTENT).min(size));
+            map.set(start..(start + EXTENT).min(size));
         }
-        session.set_rate(*held(&data.rate));
+        let session = Arc::new(Attached::new(pair, images, map, Kept::Slots(slots)));
         // What was stored stays true together with the earlier life's logs, which stay until the next checkpoint.
         if how != Attach::Stored {
             data.save(&session)?;
         }
-        if flow == Flow::Running {
-            session.run();
-        }
-        let dirty = session.state().dirty;
-        data.insert(&session);
-        data.wake();
-        Ok(AttachReport { dirty, map_lost })
+        Ok((session, map_lost))
     }
 
-    /// Goes on with a session: what is dirty is copied, then everything is mirrored.
+    fn attach_moment(
+        &self,
+        pair: Pair,
+        images: [Arc<Image>; 2],
+        how: Attach,
+    ) -> Result<(Arc<Attached>, bool), DataError> {
+        let data = &self.data;
+        let size = images[0].blocks.bytes().min(images[1].blocks.bytes());
+        let path = data.moment_path(pair);
+        let target = pair.target.olu;
+        let stored = match how {
+            Attach::Stored => Moment::open(&path, target),
+            Attach::Full | Attach::Clean => Moment::create(&path, target).map(Some),
+        };
+        let stored = stored.map_err(at(&path))?;
+        let lost = stored.is_none();
+        let moment = stored.unwrap_or_else(|| Moment::lost(&path, target));
+        let map = if how == Attach::Clean { RegionMap::new(size, false) } else { moment.map(size) };
+        let session = Arc::new(Attached::new(pair, images, map, Kept::Moment(moment)));
+        if how != Attach::Stored {
+            // All of the target changes at the instant of the start, for whoever knows it.
+            let _admitted = shared(&data.admission);
+            data.mark_elsewhere(&session, &(0..size))?;
+        }
+        Ok((session, lost))
+    }
+
+    /// Goes on with a session: what is dirty is copied, then everything is mirrored. Of a one-point copy that was just
+    /// attached this is the moment.
     pub fn run(&self, pair: Pair) -> Result<(), DataError> {
         let _barrier = alone(&self.data.admission);
         self.data.session(pair)?.run();
@@ -329,6 +395,24 @@ impl DataPlane {
             self.data.save(session)?;
         }
         Ok(())
+    }
+
+    /// Turns the direction in which the bytes of a session that only tracks will flow. The map says of both sides what may
+    /// differ, so it stays as it is.
+    pub fn turn(&self, pair: Pair, reversed: bool) -> Result<(), DataError> {
+        let _barrier = alone(&self.data.admission);
+        let session = self.data.session(pair)?;
+        let _still = alone(&session.busy);
+        if session.is_running() {
+            return Err(DataError::Running(pair));
+        }
+        session.set_reversed(reversed);
+        Ok(())
+    }
+
+    /// Makes what was copied durable; a side that cannot be made so ends the run.
+    pub fn secure(&self, pair: Pair) -> Result<(), DataError> {
+        self.data.make_durable(&*self.data.session(pair)?)
     }
 
     /// From now on changes are only marked: the path is lost, or the array gave the copy up.
@@ -380,6 +464,11 @@ impl DataPlane {
         image.heal();
         image.set_failing(false);
         Ok(())
+    }
+
+    /// Whether a byte cannot be read.
+    pub fn is_bad(&self, id: VolumeId, offset: u64) -> Result<bool, DataError> {
+        Ok(self.data.find(id)?.is_bad(offset))
     }
 
     /// Makes a volume refuse writes.
@@ -443,8 +532,7 @@ fn in_range(id: VolumeId, image: &Image, offset: u64, length: usize) -> Result<s
 }
 
 fn sync_both(session: &Attached) -> Result<(), DataError> {
-    session.source.sync().map_err(at(&session.source.path))?;
-    session.target.sync().map_err(at(&session.target.path))
+    [session.from(), session.to()].into_iter().try_for_each(|end| end.image.sync().map_err(at(&end.image.path)))
 }
 
 fn make_folder(folder: &Path) -> Result<(), DataError> {

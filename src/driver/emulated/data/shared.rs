@@ -1,9 +1,10 @@
 //! What the data plane's callers and its copier threads share: images, sessions and logs, found and made durable.
 
-use super::attached::Attached;
+use super::attached::{Attached, Kept};
 use super::extents::{ExtentLog, Recovered};
 use super::image::Image;
 use super::map::Logs;
+use super::slots::MapToSave;
 use super::{DataError, Report, TARGET_FAILED, alone, at, held, make_folder, shared, sync_both};
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::session::Pair;
@@ -61,6 +62,11 @@ impl Shared {
         self.box_folder(pair.source.box_id).join("maps").join(name)
     }
 
+    /// What a one-point copy keeps lies beside the maps.
+    pub(super) fn moment_path(&self, pair: Pair) -> PathBuf {
+        self.map_path(pair).with_extension("opc")
+    }
+
     pub(super) fn open_box(&self, box_id: BoxId) -> Result<(), DataError> {
         let mut logs = alone(&self.logs);
         if logs.contains_key(&box_id) {
@@ -111,25 +117,30 @@ impl Shared {
         (damaged, extents)
     }
 
-    /// Other sessions that a volume is a side of.
-    pub(super) fn others(&self, session: &Attached, volume: VolumeId) -> Vec<Arc<Attached>> {
+    /// Other sessions that would have to know of a change to a volume. One-point copies are told apart: see [`super::moment`].
+    fn others(&self, session: &Attached, volume: VolumeId) -> Vec<Arc<Attached>> {
         let table = shared(&self.sessions);
         let all = table.by_volume.get(&volume).into_iter().flatten();
-        all.filter(|other| other.pair != session.pair).cloned().collect()
+        all.filter(|other| other.pair != session.pair && other.moment().is_none()).cloned().collect()
     }
 
-    /// Tells other sessions that know the target, durably and beforehand, that it is going to change.
+    /// Whether copying has to be told to other sessions.
+    pub(super) fn is_known_elsewhere(&self, session: &Attached) -> bool {
+        !self.others(session, session.to().id).is_empty()
+    }
+
+    /// Tells other sessions that know the volume that is written, durably and beforehand, that it is going to change.
     /// Held off by a barrier, so that no mark falls between two logs.
     pub(super) fn mark_elsewhere(&self, session: &Attached, bytes: &std::ops::Range<u64>) -> Result<(), DataError> {
-        let target = session.pair.target;
-        let others = self.others(session, target);
+        let written = session.to().id;
+        let others = self.others(session, written);
         if others.is_empty() {
             return Ok(());
         }
         for other in &others {
             other.map.set(bytes.clone());
         }
-        self.log(target.box_id)?.mark(target.olu, bytes).map_err(at(&self.box_folder(target.box_id)))
+        self.log(written.box_id)?.mark(written.olu, bytes).map_err(at(&self.box_folder(written.box_id)))
     }
 
     pub(super) fn insert(&self, session: &Arc<Attached>) {
@@ -162,7 +173,9 @@ impl Shared {
     /// counts as the same.
     pub(super) fn make_durable(&self, session: &Attached) -> Result<(), DataError> {
         sync_both(session).inspect_err(|error| {
-            session.map.set(0..session.source.blocks.bytes());
+            if session.moment().is_none() {
+                session.map.set(0..session.size);
+            }
             self.fail(session, TARGET_FAILED, error.to_string());
         })
     }
@@ -170,9 +183,10 @@ impl Shared {
     /// Saves a session's map as it is now.
     pub(super) fn save(&self, session: &Attached) -> Result<(), DataError> {
         let pair = session.pair;
+        let Kept::Slots(slots) = &session.kept else { return Ok(()) };
         // Read before the map: a mark that comes in between is in the map or in this log.
         let logs = [self.log(pair.source.box_id)?.generation(), self.log(pair.target.box_id)?.generation()];
-        session.save(&session.to_save(logs)).map_err(at(&self.map_path(pair)))
+        slots.save(&MapToSave::of(&session.map, logs)).map_err(at(&self.map_path(pair)))
     }
 
     /// Whether every log from these generations on was found at the start.
@@ -184,6 +198,7 @@ impl Shared {
 
     pub(super) fn checkpoint(&self) -> Result<(), DataError> {
         let mut owed = held(&self.owed);
+        let mut moments = Vec::new();
         let (maps, begun) = {
             let _barrier = alone(&self.admission);
             let logs = shared(&self.logs);
@@ -196,21 +211,30 @@ impl Shared {
             let log = |id: VolumeId| begun.get(&id.box_id).map_or(0, |(_, generation)| *generation);
             // A map that is on disk already, of volumes that were not written, loses nothing with the old logs.
             let sessions = shared(&self.sessions);
-            let changed = sessions.by_pair.values().filter(|session| {
-                !session.is_saved() || owed.contains(&session.pair.source) || owed.contains(&session.pair.target)
-            });
-            let maps: Vec<_> = changed
-                .map(|session| {
+            let is_owed =
+                |session: &Attached| owed.contains(&session.pair.source) || owed.contains(&session.pair.target);
+            let mut maps = Vec::new();
+            for session in sessions.by_pair.values() {
+                let Kept::Slots(slots) = &session.kept else {
+                    moments.push(Arc::clone(session));
+                    continue;
+                };
+                if !slots.hold(&session.map) || is_owed(session) {
                     let logs = [log(session.pair.source), log(session.pair.target)];
-                    (Arc::clone(session), session.to_save(logs))
-                })
-                .collect();
+                    maps.push((Arc::clone(session), MapToSave::of(&session.map, logs)));
+                }
+            }
             (maps, begun)
         };
         // What the maps call clean was written before they were read; it must be on disk before they are.
         for (session, map) in &maps {
             self.make_durable(session)?;
-            session.save(map).map_err(at(&self.map_path(session.pair)))?;
+            if let Kept::Slots(slots) = &session.kept {
+                slots.save(map).map_err(at(&self.map_path(session.pair)))?;
+            }
+        }
+        for session in moments {
+            self.settle_copied(&session).map_err(at(&self.moment_path(session.pair)))?;
         }
         for (box_id, (log, generation)) in begun {
             log.forget_before(generation).map_err(at(&self.box_folder(box_id)))?;

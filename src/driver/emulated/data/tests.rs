@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-const SIZE: u64 = 8 << 20;
+pub(super) const SIZE: u64 = 8 << 20;
 
-struct Bench {
+pub(super) struct Bench {
     folder: tempfile::TempDir,
-    plane: Option<DataPlane>,
+    pub(super) plane: Option<DataPlane>,
     reports: Receiver<Report>,
 }
 
@@ -18,16 +18,16 @@ fn box_id(number: u8) -> BoxId {
     format!("00ETERNUSDXL##ET08E21A####LN43109000{number:02}##").parse().unwrap()
 }
 
-fn volume(number: u8, olu: u32) -> VolumeId {
+pub(super) fn volume(number: u8, olu: u32) -> VolumeId {
     VolumeId { box_id: box_id(number), olu: Olu(olu) }
 }
 
-fn pair() -> Pair {
+pub(super) fn pair() -> Pair {
     Pair::new(volume(1, 1), volume(1, 0x21))
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut bench = Self { folder, plane: None, reports: channel().1 };
         bench.open();
@@ -37,35 +37,35 @@ impl Bench {
         bench
     }
 
-    fn open(&mut self) {
+    pub(super) fn open(&mut self) {
         let (sender, reports) = channel();
         let report = Box::new(move |report| drop(sender.send(report)));
         self.plane = Some(DataPlane::open(self.folder.path(), report).unwrap());
         self.reports = reports;
     }
 
-    fn plane(&self) -> &DataPlane {
+    pub(super) fn plane(&self) -> &DataPlane {
         self.plane.as_ref().unwrap()
     }
 
     /// As `kill -9` leaves it: no last checkpoint. Files keep what was written to them.
-    fn crash(&mut self) {
+    pub(super) fn crash(&mut self) {
         self.plane = None;
         self.open();
     }
 
-    fn report(&self) -> Report {
+    pub(super) fn report(&self) -> Report {
         self.reports.recv_timeout(Duration::from_secs(20)).expect("a report within 20 s")
     }
 
-    fn fill(&self, id: VolumeId, seed: u64) {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let bytes: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(SIZE as usize).collect();
+    pub(super) fn fill(&self, id: VolumeId, seed: u64) {
+        let mut bytes = vec![0; SIZE as usize];
+        fastrand::Rng::with_seed(seed).fill(&mut bytes);
         self.plane().write(id, 0, &bytes).unwrap();
     }
 
     /// Random writes of 1 to 9,000 bytes.
-    fn scatter(&self, id: VolumeId, seed: u64, writes: usize) {
+    pub(super) fn scatter(&self, id: VolumeId, seed: u64, writes: usize) {
         let mut random = fastrand::Rng::with_seed(seed);
         for _ in 0..writes {
             let bytes = vec![random.u8(..); random.usize(1..9000)];
@@ -74,17 +74,17 @@ impl Bench {
         }
     }
 
-    fn equal(&self, pair: Pair) -> bool {
+    pub(super) fn equal(&self, pair: Pair) -> bool {
         self.plane().fingerprint(pair.source).unwrap() == self.plane().fingerprint(pair.target).unwrap()
     }
 
-    fn synchronize(&self) {
+    pub(super) fn synchronize(&self) {
         self.plane().attach(pair(), Attach::Full, Flow::Running).unwrap();
         assert_eq!(self.report(), Report::Equivalent(pair()));
     }
 
     /// Every region that differs is dirty in the map.
-    fn map_covers_differences(&self, pair: Pair) -> bool {
+    pub(super) fn map_covers_differences(&self, pair: Pair) -> bool {
         let (mut left, mut right) = (vec![0; REGION as usize], vec![0; REGION as usize]);
         let session = self.plane().data.session(pair).unwrap();
         (0..SIZE / REGION).all(|region| {
@@ -165,6 +165,7 @@ fn a_bad_sector_on_the_source_ends_the_run_with_its_code_until_it_is_overwritten
     bench.plane().attach(pair(), Attach::Full, Flow::Running).unwrap();
     assert!(matches!(bench.report(), Report::Failed { error: BAD_SECTOR, .. }));
     bench.plane().write(pair().source, 3 * REGION, &[1; 512]).unwrap();
+    assert_eq!(bench.report(), Report::Healed(pair().source));
     bench.plane().run(pair()).unwrap();
     assert_eq!(bench.report(), Report::Equivalent(pair()));
     assert!(bench.equal(pair()));
@@ -274,6 +275,7 @@ enum Act {
     Run(bool),
     Suspend(bool),
     Track(bool),
+    Turn(bool),
     Checkpoint,
     Crash,
     /// The newest slot of a map goes bad while the power is off.
@@ -286,6 +288,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => any::<bool>().prop_map(Act::Run),
         2 => any::<bool>().prop_map(Act::Suspend),
         1 => any::<bool>().prop_map(Act::Track),
+        2 => any::<bool>().prop_map(Act::Turn),
         2 => Just(Act::Checkpoint),
         3 => Just(Act::Crash),
         1 => any::<bool>().prop_map(Act::CrashAndDamage),
@@ -296,13 +299,15 @@ impl Bench {
     /// Crashes, and looks at all maps before anything is copied again.
     fn crash_and_check(&mut self, pairs: [Pair; 2], damaged: Option<Pair>) -> bool {
         let flows = pairs.map(|pair| self.plane().state(pair).unwrap().flow);
+        let reversed = pairs.map(|pair| self.is_reversed(pair));
         self.plane = None;
         if let Some(pair) = damaged {
             self.damage_newest_slot(pair);
         }
         self.open();
-        for pair in pairs {
+        for (pair, reversed) in pairs.into_iter().zip(reversed) {
             self.plane().attach(pair, Attach::Stored, Flow::Tracking).unwrap();
+            self.plane().turn(pair, reversed).unwrap();
         }
         let honest = pairs.into_iter().all(|pair| self.map_covers_differences(pair));
         for (pair, flow) in pairs.into_iter().zip(flows) {
@@ -311,6 +316,14 @@ impl Bench {
             }
         }
         honest
+    }
+
+    fn is_reversed(&self, pair: Pair) -> bool {
+        self.plane().data.session(pair).unwrap().from().id == pair.target
+    }
+
+    fn runs(&self, pair: Pair) -> bool {
+        self.plane().state(pair).unwrap().flow == Flow::Running
     }
 
     fn damage_newest_slot(&self, pair: Pair) {
@@ -348,7 +361,19 @@ proptest! {
                     // A target of a running copy takes none.
                     let _ = bench.plane().write(id, seed % (SIZE - bytes.len() as u64), &bytes);
                 }
-                Act::Run(second) => bench.plane().run(of(second)).unwrap(),
+                // As the rules have it: what one copies into, the other does not copy from.
+                Act::Run(second) => {
+                    let clash = bench.runs(of(!second)) && pairs.iter().any(|pair| bench.is_reversed(*pair));
+                    if !clash {
+                        bench.plane().run(of(second)).unwrap();
+                    }
+                }
+                Act::Turn(second) => {
+                    let (pair, other) = (of(second), of(!second));
+                    if !bench.runs(pair) && (bench.is_reversed(pair) || !bench.is_reversed(other)) {
+                        bench.plane().turn(pair, !bench.is_reversed(pair)).unwrap();
+                    }
+                }
                 Act::Suspend(force) => {
                     let _ = bench.plane().suspend(&pairs, force);
                 }

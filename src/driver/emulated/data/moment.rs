@@ -1,0 +1,222 @@
+//! One-point copies: the target holds the source as it was at the start, whatever hosts write to either side afterwards.
+//!
+//! An EC's map errs towards dirty. Here that would be wrong: where a host has written since, copying again brings a later
+//! moment. So before a host's first write into 4 MiB of either side, what is left of that extent is copied, made durable
+//! and recorded; after a crash everything else is copied once more, from a source that has not changed there.
+
+use super::attached::Attached;
+use super::extents::{EXTENT, parse, records};
+use super::image::Buffer;
+use super::map::{REGION, RegionMap};
+use super::shared::Shared;
+use super::{TARGET_FAILED, held};
+use crate::model::identity::Olu;
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// The record of extents that need no more copying.
+#[derive(Debug)]
+pub(super) struct Moment {
+    path: PathBuf,
+    /// Its records carry it, so that a file of another copy is not taken for this one's.
+    target: Olu,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// `None` when it is lost, or could not be made durable once: final, as the kernel may have dropped the data.
+    file: Option<File>,
+    settled: BTreeSet<u32>,
+}
+
+impl Moment {
+    /// Begins with nothing copied.
+    pub(super) fn create(path: &Path, target: Olu) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        file.set_len(0)?;
+        file.sync_all()?;
+        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()?;
+        Ok(Self::with(path, target, Some(file), BTreeSet::new()))
+    }
+
+    /// The moment is lost. What is on disk stays as it is, so that it is lost after the next start too.
+    pub(super) fn lost(path: &Path, target: Olu) -> Self {
+        Self::with(path, target, None, BTreeSet::new())
+    }
+
+    /// What was recorded before; `None` when that cannot be known any more.
+    pub(super) fn open(path: &Path, target: Olu) -> io::Result<Option<Self>> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let found = parse(&bytes);
+        if found.damaged || found.extents.iter().any(|(volume, _)| *volume != target) {
+            return Ok(None);
+        }
+        let file = OpenOptions::new().append(true).open(path)?;
+        // A torn record at the end was never acknowledged; the next one must not come behind it.
+        file.set_len(found.good_length)?;
+        file.sync_all()?;
+        let settled = found.extents.into_iter().map(|(_, extent)| extent).collect();
+        Ok(Some(Self::with(path, target, Some(file), settled)))
+    }
+
+    fn with(path: &Path, target: Olu, file: Option<File>, settled: BTreeSet<u32>) -> Self {
+        Self { path: path.to_owned(), target, state: Mutex::new(State { file, settled }) }
+    }
+
+    /// What is left to copy of a volume of so many bytes.
+    pub(super) fn map(&self, size: u64) -> RegionMap {
+        let map = RegionMap::new(size, true);
+        for extent in &held(&self.state).settled {
+            map.clear(RegionMap::regions_of(&bytes_of(*extent, size)));
+        }
+        map
+    }
+
+    fn is_settled(&self, extent: u32) -> bool {
+        held(&self.state).settled.contains(&extent)
+    }
+
+    /// Records that these extents are on the target, durably. The target was synced before.
+    fn record(&self, extents: &[u32]) -> io::Result<()> {
+        let mut state = held(&self.state);
+        let fresh = extents.iter().filter(|extent| !state.settled.contains(extent));
+        let fresh: BTreeSet<_> = fresh.map(|extent| (self.target, *extent)).collect();
+        let Some(file) = &mut state.file else {
+            return Err(io::Error::other("the record of what is copied is lost, or could not be made durable"));
+        };
+        if !fresh.is_empty()
+            && let Err(error) = file.write_all(&records(&fresh)).and_then(|()| file.sync_data())
+        {
+            state.file = None;
+            return Err(error);
+        }
+        state.settled.extend(fresh.into_iter().map(|(_, extent)| extent));
+        Ok(())
+    }
+
+    pub(super) fn remove(&self) {
+        // A file that stays behind is overwritten by the next copy of this pair.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn bytes_of(extent: u32, size: u64) -> Range<u64> {
+    let start = u64::from(extent) * EXTENT;
+    start..(start + EXTENT).min(size)
+}
+
+impl Attached {
+    /// The target as hosts see it at once: what was not copied yet is read from the source. The range must be held there.
+    pub(super) fn read_through(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        let mut at = offset;
+        while !rest.is_empty() {
+            let region = at / REGION;
+            let missing = at < self.size && self.is_running() && self.map.is_dirty(region);
+            let end = if missing { ((region + 1) * REGION).min(self.size) } else { (region + 1) * REGION };
+            let (part, others) = rest.split_at_mut(((end - at) as usize).min(rest.len()));
+            let side = if missing { self.from() } else { self.to() };
+            side.image.read(at, part)?;
+            at += part.len() as u64;
+            rest = others;
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// The one-point copy that runs into a volume.
+    pub(super) fn moment_of(&self, id: crate::model::identity::VolumeId) -> Option<std::sync::Arc<Attached>> {
+        let table = super::shared(&self.sessions);
+        let into = |session: &&std::sync::Arc<Attached>| {
+            session.moment().is_some() && session.is_running() && session.to().id == id
+        };
+        table.by_volume.get(&id)?.iter().find(into).cloned()
+    }
+
+    /// Before a host writes: the extents that it touches hold the moment for certain. A side that fails ends the copy,
+    /// never the host's write.
+    pub(super) fn settle(&self, session: &Attached, range: &Range<u64>) {
+        let Some(moment) = session.moment() else { return };
+        let range = range.start..range.end.min(session.size);
+        for extent in (range.start / EXTENT) as u32..range.end.div_ceil(EXTENT) as u32 {
+            if moment.is_settled(extent) {
+                continue;
+            }
+            let bytes = bytes_of(extent, session.size);
+            let _alone = session.from().image.locks.lock(bytes.clone());
+            if !session.is_running() {
+                return;
+            }
+            let copied = self.copy(session, &RegionMap::regions_of(&bytes), &mut Buffer::new());
+            let settled = copied.and_then(|()| {
+                let durable = session.to().image.sync().and_then(|()| moment.record(&[extent]));
+                durable.map_err(|error| (TARGET_FAILED, error.to_string()))
+            });
+            if let Err((error, detail)) = settled {
+                self.fail(session, error, detail);
+                return;
+            }
+        }
+    }
+
+    /// Records the extents that the copier is through with, so that a crash does not begin anew.
+    pub(super) fn settle_copied(&self, session: &Attached) -> io::Result<()> {
+        let Some(moment) = session.moment().filter(|_| session.is_running()) else { return Ok(()) };
+        let extents = 0..session.size.div_ceil(EXTENT) as u32;
+        let through = |extent: &u32| session.map.is_clean(&RegionMap::regions_of(&bytes_of(*extent, session.size)));
+        let fresh: Vec<u32> = extents.filter(|extent| through(extent) && !moment.is_settled(*extent)).collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        session.to().image.sync().and_then(|()| moment.record(&fresh)).inspect_err(|error| {
+            self.fail(session, TARGET_FAILED, error.to_string());
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_recorded_is_settled_again_and_a_torn_tail_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pair.opc");
+        let moment = Moment::create(&path, Olu(7)).unwrap();
+        moment.record(&[2]).unwrap();
+        moment.record(&[2, 0]).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [whole.as_slice(), &[1, 2, 3]].concat()).unwrap();
+        let again = Moment::open(&path, Olu(7)).unwrap().unwrap();
+        assert!(again.is_settled(0) && !again.is_settled(1) && again.is_settled(2));
+        assert_eq!(again.map(3 * EXTENT - 512).dirty(), EXTENT / REGION);
+        again.record(&[1]).unwrap();
+        let last = Moment::open(&path, Olu(7)).unwrap().unwrap();
+        assert_eq!(last.map(3 * EXTENT - 512).dirty(), 0);
+    }
+
+    #[test]
+    fn a_record_that_is_gone_damaged_or_of_another_copy_is_a_lost_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pair.opc");
+        assert!(Moment::open(&path, Olu(7)).unwrap().is_none());
+        let moment = Moment::create(&path, Olu(7)).unwrap();
+        moment.record(&[0, 1]).unwrap();
+        assert!(Moment::open(&path, Olu(8)).unwrap().is_none());
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[1] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        assert!(Moment::open(&path, Olu(7)).unwrap().is_none());
+    }
+}

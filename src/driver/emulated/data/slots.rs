@@ -1,0 +1,59 @@
+//! How the map of an EC or REC is kept: which of its states are on disk, and writing the next one.
+
+use super::held;
+use super::map::{Logs, MapFile, RegionMap};
+use std::io;
+use std::sync::Mutex;
+
+#[derive(Debug)]
+pub(super) struct Slots {
+    file: MapFile,
+    epoch: Mutex<u64>,
+    /// [`RegionMap::changes`] before the map was read that is on disk; `None`: none of this life.
+    saved: Mutex<Option<u64>>,
+}
+
+/// A map on its way to disk.
+#[derive(Debug)]
+pub(super) struct MapToSave {
+    logs: Logs,
+    changes: u64,
+    regions: u64,
+    bits: Vec<u8>,
+}
+
+impl MapToSave {
+    /// The map as it is now; what changes from now on must be in these logs or later ones.
+    pub(super) fn of(map: &RegionMap, logs: Logs) -> Self {
+        Self { logs, changes: map.changes(), regions: map.regions(), bits: map.to_bytes() }
+    }
+}
+
+impl Slots {
+    pub(super) fn new(file: MapFile, epoch: u64) -> Self {
+        Self { file, epoch: Mutex::new(epoch), saved: Mutex::new(None) }
+    }
+
+    /// Whether the map on disk says the same as this one.
+    pub(super) fn hold(&self, map: &RegionMap) -> bool {
+        *held(&self.saved) == Some(map.changes())
+    }
+
+    /// The stored map is this one, as it is now.
+    pub(super) fn take_as_saved(&self, map: &RegionMap) {
+        *held(&self.saved) = Some(map.changes());
+    }
+
+    /// Writes a map into the next slot.
+    pub(super) fn save(&self, map: &MapToSave) -> io::Result<()> {
+        let mut epoch = held(&self.epoch);
+        *epoch += 1;
+        self.file.save(*epoch, map.logs, map.regions, &map.bits)?;
+        *held(&self.saved) = Some(map.changes);
+        Ok(())
+    }
+
+    pub(super) fn remove(&self) {
+        self.file.remove();
+    }
+}
