@@ -239,7 +239,8 @@ impl Console {
 
     fn draw(&mut self) -> io::Result<()> {
         self.frame_at = None;
-        self.last_frame = Some(Instant::now());
+        // A frame that waits for its site holds nothing up: the site's rows are shown as soon as they come.
+        self.last_frame = self.app.picture.is_some().then(Instant::now);
         let app = &self.app;
         self.terminal.draw(|frame| view(app, frame))?;
         self.pending = self.terminal.backend_mut().take_frames();
