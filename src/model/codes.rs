@@ -211,7 +211,7 @@ codes! {
         "It asked to be tried again, for longer than the limit.",
         "Try again later.";
     1702 ARRAY_STALE: "the array's reading is too old",
-        "Nothing is decided on a reading older than three poll intervals.",
+        "Nothing is decided on a reading older than three rounds: each a poll interval and what the array took to answer.",
         "See in `ecdeck array list` whether the array answers, and ask again.";
     1703 ARRAY_UNREACHABLE: "the array does not answer",
         "Nothing can be read from it or sent to it.",

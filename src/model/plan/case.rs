@@ -277,7 +277,7 @@ pub(crate) fn halves(session: &SessionView, snapshot: &Snapshot) -> String {
     }
 }
 
-/// Whether a box can be decided on: configured, the known one, answering, read within three poll intervals.
+/// Whether a box can be decided on: configured, the known one, answering, read within three rounds.
 pub(super) fn readable(snapshot: &Snapshot, box_id: BoxId) -> Result<(), Refusal> {
     let Some(array) = snapshot.array(box_id) else {
         let reason = format!("no configured array is the box {box_id}");
