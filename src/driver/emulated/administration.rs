@@ -20,6 +20,8 @@ use std::sync::Arc;
 const LONGEST_READ: u32 = 8 << 20;
 /// Bytes that are written in one piece.
 const PIECE: u64 = 1 << 20;
+/// Bytes of each of the scattered writes.
+const SCATTERED: u64 = 4096;
 /// Volumes that are made by one request.
 const MOST_VOLUMES: u32 = 20_000;
 
@@ -166,7 +168,14 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
     }
 }
 
+/// All of it, or nothing where the volume ends before.
 fn write(arrays: &Arrays, id: VolumeId, offset: u64, data: &Data) -> Result<(), ArraysError> {
+    let length = match data {
+        Data::Text { text } => text.len() as u64,
+        Data::Seeded { length, .. } => *length,
+        Data::Scattered { .. } => SCATTERED,
+    };
+    let size = arrays.data().within(id, offset, length)?;
     match data {
         Data::Text { text } => arrays.data().write(id, offset, text.as_bytes())?,
         Data::Seeded { seed, length } => {
@@ -179,11 +188,9 @@ fn write(arrays: &Arrays, id: VolumeId, offset: u64, data: &Data) -> Result<(), 
         }
         Data::Scattered { seed, writes } => {
             let mut random = fastrand::Rng::with_seed(*seed);
-            let blocks = arrays.data().blocks(id)?.bytes().saturating_sub(offset) / 4096;
             for _ in 0..*writes {
-                let at = offset + random.u64(0..blocks.max(1)) * 4096;
-                let length = 4096.min(arrays.data().blocks(id)?.bytes() - at);
-                arrays.data().write(id, at, &seeded(random.u64(..), length as usize))?;
+                let at = offset + random.u64(0..(size - offset) / SCATTERED) * SCATTERED;
+                arrays.data().write(id, at, &seeded(random.u64(..), SCATTERED as usize))?;
             }
         }
     }

@@ -100,9 +100,11 @@ impl Arrays {
         let report = Box::new(move |report| drop(said.send(Beat::Said(report))));
         let data = DataPlane::open(folder, report)?;
         let file = folder.join("arrays.json");
-        let mut kept = kept::read(&file)?;
-        let mut warnings = Vec::new();
-        forget_unfinished(&data, &kept.core)?;
+        let mut kept = match kept::read(&file)? {
+            Some(kept) => kept,
+            None => begin(&file, &data)?,
+        };
+        let mut warnings = set_aside_unknown(&data, &kept.core)?;
         data.set_rate(kept.bytes_per_second, None)?;
         for (volume, block) in kept.core.bad_blocks() {
             data.set_bad_blocks(volume, block * Blocks::BYTES, Blocks::BYTES)?;
@@ -516,7 +518,30 @@ fn refused(pair: Pair, code: ArrayCode) -> PairOutcome {
     PairOutcome { pair, outcome: Outcome::Refused(code.refusal()) }
 }
 
-/// Images that no durable core knows were never acknowledged.
+/// Begins with no arrays. The file is there from then on: where it is missing beside images, it was lost.
+fn begin(file: &Path, data: &DataPlane) -> Result<Kept, ArraysError> {
+    let images = data.volumes().len();
+    if images > 0 {
+        return Err(ArraysError::Lost { path: file.to_owned(), images });
+    }
+    let kept = Kept { format: FORMAT, ..Kept::default() };
+    kept::write(file, &kept)?;
+    Ok(kept)
+}
+
+/// Images that the durable core does not know: of volumes that were never finished, or of an older file that was put back.
+/// Nothing tells which, so their bytes are kept, out of the way.
+fn set_aside_unknown(data: &DataPlane, core: &Core) -> Result<Vec<String>, ArraysError> {
+    let volumes = data.volumes();
+    let unknown = volumes.iter().filter(|(id, _)| core.volume(*id).is_err());
+    let set_aside = |(id, _): &(VolumeId, Blocks)| {
+        let place = data.set_aside(*id)?;
+        Ok(format!("{id} is no volume here: its image is now {}; delete it if nobody misses it", place.display()))
+    };
+    unknown.map(set_aside).collect()
+}
+
+/// What a change made before it failed was never acknowledged.
 fn forget_unfinished(data: &DataPlane, core: &Core) -> Result<(), ArraysError> {
     for (id, _) in data.volumes() {
         if core.volume(id).is_err() {

@@ -23,6 +23,11 @@ pub enum ArraysError {
     Damaged { path: PathBuf, error: serde_json::Error },
     #[error("{} has format {found}, this program knows format {FORMAT}: use the version that wrote it", path.display())]
     Format { path: PathBuf, found: u32 },
+    #[error(
+        "{} is missing, and {images} images of volumes lie beside it: put it back; to begin anew, move the folder away",
+        path.display()
+    )]
+    Lost { path: PathBuf, images: usize },
     #[error("{0}")]
     Request(String),
 }
@@ -36,6 +41,7 @@ impl From<ArraysError> for Failure {
             ArraysError::Data(DataError::File { .. })
             | ArraysError::File { .. }
             | ArraysError::Damaged { .. }
+            | ArraysError::Lost { .. }
             | ArraysError::Format { .. } => FailureKind::Internal,
             ArraysError::Core(_) | ArraysError::Request(_) | ArraysError::Data(_) => FailureKind::Refused,
         };
@@ -58,11 +64,11 @@ struct Head {
     format: u32,
 }
 
-/// Reads the file; none is a home without arrays.
-pub(super) fn read(file: &Path) -> Result<Kept, ArraysError> {
+/// Reads the file; none is a home without arrays, or one that has lost it.
+pub(super) fn read(file: &Path) -> Result<Option<Kept>, ArraysError> {
     let text = match std::fs::read(file) {
         Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Kept::default()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(ArraysError::File { path: file.to_owned(), error }),
     };
     let damaged = |error| ArraysError::Damaged { path: file.to_owned(), error };
@@ -70,7 +76,7 @@ pub(super) fn read(file: &Path) -> Result<Kept, ArraysError> {
     if !(OLDEST_FORMAT..=FORMAT).contains(&head.format) {
         return Err(ArraysError::Format { path: file.to_owned(), found: head.format });
     }
-    serde_json::from_slice(&text).map_err(damaged)
+    serde_json::from_slice(&text).map(Some).map_err(damaged)
 }
 
 /// Replaces the file; at any moment the old one or the new one is there, whole.

@@ -29,6 +29,52 @@ fn two_starters_at_once_get_one_server() {
 }
 
 #[test]
+fn arrays_whose_list_is_lost_are_not_opened_and_no_image_is_deleted() {
+    let house = House::new();
+    house.run("array create ONE --size 1MiB --count 2").ends(0);
+    house.run("array write ONE/0x0 --text precious").ends(0);
+    let folder = house.home().arrays_dir();
+    let (list, aside) = (folder.join("arrays.json"), house.path().join("arrays.json"));
+    house.kill_arrays();
+    std::fs::rename(&list, &aside).unwrap();
+    let told = house.run("array list").ends(5);
+    assert!(told.err.contains("arrays.json is missing, and 2 images"), "{told:?}");
+    std::fs::rename(&aside, &list).unwrap();
+    let image = |at: usize| {
+        let volumes = house.json("array volumes");
+        std::path::PathBuf::from(volumes["volumes"][at]["image"].as_str().unwrap())
+    };
+    assert!(std::fs::read(image(0)).unwrap().starts_with(b"precious"));
+
+    // A list that is older than an image: its bytes are kept, out of the way.
+    std::fs::copy(&list, &aside).unwrap();
+    house.run("array create ONE --size 1MiB --olu 0x9").ends(0);
+    house.run("array write ONE/0x9 --text newer").ends(0);
+    let newer = image(2);
+    house.kill_arrays();
+    std::fs::copy(&aside, &list).unwrap();
+    let warnings = house.json("array list")["warnings"].to_string();
+    assert!(warnings.contains("is no volume here"), "{warnings}");
+    let unknown = newer.with_extension("unknown");
+    assert!(warnings.contains(unknown.to_str().unwrap()), "{warnings}");
+    assert!(std::fs::read(&unknown).unwrap().starts_with(b"newer"));
+}
+
+#[test]
+fn a_write_beyond_the_volume_s_end_writes_nothing() {
+    let house = House::new();
+    house.run("array create ONE --size 4MiB").ends(0);
+    let before = house.run("array fingerprint ONE/0x0").ends(0).out;
+    for words in
+        ["--length 5MiB", "--offset 3MiB --length 2MiB", "--scatter 3 --offset 64MiB", "--offset 4MiB --text x"]
+    {
+        let told = house.run(&format!("array write ONE/0x0 {words}")).ends(2);
+        assert!(told.err.contains("4194304"), "{told:?}");
+    }
+    assert_eq!(house.run("array fingerprint ONE/0x0").ends(0).out, before);
+}
+
+#[test]
 fn a_home_without_arrays_starts_no_process_for_a_list() {
     let house = House::new();
     std::fs::create_dir(house.home().arrays_dir()).unwrap();

@@ -175,6 +175,14 @@ impl DataPlane {
         fs::remove_file(&image.path).map_err(at(&image.path))
     }
 
+    /// Takes a volume away and keeps its bytes in a file that is no volume's. The caller knows that it is in no session.
+    pub fn set_aside(&self, id: VolumeId) -> Result<PathBuf, DataError> {
+        let image = alone(&self.data.images).remove(&id).ok_or(DataError::NoVolume(id))?;
+        let place = image.path.with_extension("unknown");
+        fs::rename(&image.path, &place).map_err(at(&image.path))?;
+        Ok(place)
+    }
+
     /// All volumes with their sizes.
     pub fn volumes(&self) -> Vec<(VolumeId, Blocks)> {
         shared(&self.data.images).iter().map(|(id, image)| (*id, image.blocks)).collect()
@@ -187,6 +195,13 @@ impl DataPlane {
 
     pub fn blocks(&self, id: VolumeId) -> Result<Blocks, DataError> {
         Ok(self.data.find(id)?.blocks)
+    }
+
+    /// The volume's size in bytes, if so many from the offset on are within it.
+    pub fn within(&self, id: VolumeId, offset: u64, length: u64) -> Result<u64, DataError> {
+        let image = self.data.find(id)?;
+        in_range(id, &image, offset, usize::try_from(length).unwrap_or(usize::MAX))?;
+        Ok(image.blocks.bytes())
     }
 
     /// Copies a file's bytes into the volume from its beginning on, as a host would write them.
