@@ -113,7 +113,7 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
         }
         Administration::Import { volume, file } => {
             let id = volume_of(arrays, &volume)?;
-            value(&arrays.data().import(id, &file).map_err(ArraysError::from)?)
+            value(&arrays.import(id, &file)?)
         }
         Administration::Write { volume, offset, data } => {
             let id = volume_of(arrays, &volume)?;
@@ -177,12 +177,12 @@ fn write(arrays: &Arrays, id: VolumeId, offset: u64, data: &Data) -> Result<(), 
     };
     let size = arrays.data().within(id, offset, length)?;
     match data {
-        Data::Text { text } => arrays.data().write(id, offset, text.as_bytes())?,
+        Data::Text { text } => arrays.write_as_host(id, offset, text.as_bytes())?,
         Data::Seeded { seed, length } => {
             let mut at = 0;
             while at < *length {
                 let piece = (length - at).min(PIECE);
-                arrays.data().write(id, offset + at, &seeded(seed.wrapping_add(at), piece as usize))?;
+                arrays.write_as_host(id, offset + at, &seeded(seed.wrapping_add(at), piece as usize))?;
                 at += piece;
             }
         }
@@ -190,7 +190,7 @@ fn write(arrays: &Arrays, id: VolumeId, offset: u64, data: &Data) -> Result<(), 
             let mut random = fastrand::Rng::with_seed(*seed);
             for _ in 0..*writes {
                 let at = offset + random.u64(0..(size - offset) / SCATTERED) * SCATTERED;
-                arrays.data().write(id, at, &seeded(random.u64(..), SCATTERED as usize))?;
+                arrays.write_as_host(id, at, &seeded(random.u64(..), SCATTERED as usize))?;
             }
         }
     }

@@ -278,6 +278,18 @@ impl Arrays {
         })
     }
 
+    /// A host's write, as far as the rules let one through.
+    pub fn write_as_host(&self, id: VolumeId, offset: u64, bytes: &[u8]) -> Result<(), ArraysError> {
+        held(&self.core).takes_writes(id)?;
+        Ok(self.data.write(id, offset, bytes)?)
+    }
+
+    /// A file's bytes, written into the volume as a host would; tells how many.
+    pub fn import(&self, id: VolumeId, file: &Path) -> Result<u64, ArraysError> {
+        held(&self.core).takes_writes(id)?;
+        Ok(self.data.import(id, file)?)
+    }
+
     pub fn set_rate(&self, bytes_per_second: Option<u64>, pair: Option<Pair>) -> Result<(), ArraysError> {
         let mut change = held(&self.changing);
         self.data.set_rate(bytes_per_second, pair)?;

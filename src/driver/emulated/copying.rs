@@ -10,8 +10,6 @@ use std::ops::Range;
 
 /// The error byte of a block that cannot be read.
 pub const BAD_SECTOR: ErrorByte = ErrorByte(0xBA);
-/// The error byte of a side that cannot be written or flushed.
-pub const WRITE_FAILED: ErrorByte = ErrorByte(0xBB);
 
 /// Regions of one session that a copier has taken in hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,13 +66,6 @@ impl Core {
         Some(Work { key, from, to, bytes: bytes_of(&run, blocks), run })
     }
 
-    /// Whether work that was taken in hand is still wanted; asked again once its regions are locked.
-    pub fn still_wanted(&self, work: &Work) -> bool {
-        self.sessions.get(&work.key).is_some_and(|session| {
-            session.is_copying() && session.flow() == (work.from, work.to) && session.in_hand.contains(&work.run)
-        })
-    }
-
     /// The regions are the same on both sides now.
     pub fn copied(&mut self, work: &Work) {
         if let Some(session) = self.sessions.get_mut(&work.key) {
@@ -103,15 +94,6 @@ impl Core {
         let faults = &self.boxes.get(&volume.box_id)?.faults;
         let hit = |block: u64| block * Blocks::BYTES < bytes.end && (block + 1) * Blocks::BYTES > bytes.start;
         faults.bad_blocks(volume).find(|block| hit(*block))
-    }
-
-    /// Volumes whose regions must be locked for a host's write, sorted: a one-point copy ties its two sides together.
-    pub fn locks_for_write(&self, volume: VolumeId) -> Vec<VolumeId> {
-        let tied = self.sessions.values().filter(|s| s.pair.kind == CopyKind::Opc && s.touches(volume));
-        let mut volumes: Vec<_> = tied.flat_map(|s| [s.pair.source, s.pair.target]).chain([volume]).collect();
-        volumes.sort();
-        volumes.dedup();
-        volumes
     }
 
     /// Decides what a host's write entails, and marks what it makes different. Its regions must be locked.
@@ -157,15 +139,8 @@ impl Core {
         Ok(plan)
     }
 
-    /// The host's write is on the source but not on this mirror: the session stops in error, the host does not.
-    pub fn mirror_failed(&mut self, mirror: &Mirror, byte: ErrorByte) {
-        if let Some(session) = self.sessions.get_mut(&mirror.key) {
-            session.map.mark(&regions_of(&mirror.bytes));
-        }
-        self.fail(mirror.key, byte);
-    }
-
-    fn takes_writes(&self, volume: VolumeId) -> Result<(), CoreError> {
+    /// Whether a host may write to the volume now: not to what is copied onto, nor to a source that was split by hand.
+    pub fn takes_writes(&self, volume: VolumeId) -> Result<(), CoreError> {
         for session in self.sessions.values().filter(|session| session.touches(volume)) {
             let (from, to) = session.flow();
             let live = session.is_live() && session.pair.kind != CopyKind::Opc;

@@ -3,7 +3,6 @@
 //! The server drives it under a lock and moves real bytes; the simulator drives it directly.
 
 use super::faults::{Fault, Faults, Mishap, Side};
-use super::regions::RegionMap;
 use super::sessions::{Orphan, Session, SessionKey};
 use crate::model::copy::{Ability, Capabilities, CommandVerb, Identity};
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
@@ -205,29 +204,6 @@ impl Core {
 
     pub fn session_by_key(&self, key: SessionKey) -> Option<&Session> {
         self.sessions.get(&key)
-    }
-
-    /// Puts a stored map back; without one, or with one that does not fit, everything is dirty.
-    pub fn attach_map(&mut self, key: SessionKey, words: Option<&[u64]>) {
-        if let Some(session) = self.sessions.get(&key) {
-            let blocks = self.volume(session.pair.source).map_or(Blocks(0), |volume| volume.blocks);
-            let map = words.and_then(|words| RegionMap::from_words(blocks, words));
-            if let Some(session) = self.sessions.get_mut(&key) {
-                session.map = map.unwrap_or_else(|| RegionMap::all_dirty(blocks));
-                if session.phase == Phase::Equivalent && !session.map.is_clean() {
-                    self.fall_back(key);
-                }
-            }
-        }
-    }
-
-    /// An equivalent pair that may differ after a crash copies again; a suspended one only has more to resume.
-    fn fall_back(&mut self, key: SessionKey) {
-        if let Some(session) = self.sessions.get_mut(&key)
-            && session.status == Status::Active
-        {
-            session.begin_copy();
-        }
     }
 
     pub fn identity(&self, at: BoxId) -> Result<Identity, CoreError> {

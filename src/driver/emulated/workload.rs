@@ -1,6 +1,6 @@
 //! Host writes that go on by themselves: seeded, within a range, at a rate.
 
-use super::arrays::{Arrays, held};
+use super::arrays::{Arrays, ArraysError, held};
 use super::data::DataError;
 use super::wire::Work;
 use crate::model::identity::VolumeId;
@@ -133,7 +133,7 @@ impl Writer {
             }
             match self.write_one(&arrays) {
                 Ok(()) => self.written += WRITE,
-                Err(DataError::NotReady(_)) => {
+                Err(ArraysError::Data(DataError::NotReady(_)) | ArraysError::Core(_)) => {
                     self.start_anew();
                     return Some(REFUSED_PAUSE);
                 }
@@ -159,11 +159,11 @@ impl Writer {
         (self.begun, self.written) = (Instant::now(), WRITE);
     }
 
-    fn write_one(&mut self, arrays: &Arrays) -> Result<(), DataError> {
+    fn write_one(&mut self, arrays: &Arrays) -> Result<(), ArraysError> {
         let size = arrays.data().blocks(self.volume)?.bytes();
         let writes = self.writes.get_or_insert_with(|| Writes::new(&self.work, size));
         let Some((offset, bytes)) = writes.next() else { return Ok(()) };
-        arrays.data().write(self.volume, offset, &bytes)
+        arrays.write_as_host(self.volume, offset, &bytes)
     }
 }
 

@@ -5,7 +5,7 @@ use ecdeck::driver::Driver;
 use ecdeck::driver::emulated::admin::{Administration, Fault};
 use ecdeck::driver::emulated::driver::Embedded;
 use ecdeck::model::copy::{Command, ErrorClass, Outcome};
-use ecdeck::model::session::{ErrorByte, Phase, Status};
+use ecdeck::model::session::{Automation, ErrorByte, Phase, RecModes, Status};
 use std::time::Duration;
 
 async fn fault(setting: &Setting, fault: Fault) {
@@ -130,6 +130,27 @@ async fn a_lost_path_halts_a_rec_at_both_ends_and_its_return_heals_it() {
     setting.house.run("array path ONE TWO up").ends(0);
     setting.equivalent(&pair).await;
     setting.check_equal(setting.both(&pair).await);
+}
+
+#[tokio::test]
+async fn with_manual_split_a_host_s_writes_stop_with_the_path_and_with_automatic_split_they_go_on() {
+    for (split, goes_on) in [(Automation::Automatic, true), (Automation::Manual, false)] {
+        let setting = Setting::new().await;
+        let pair = setting.pair("ONE/0x0", "TWO/0x0").await;
+        let modes = RecModes { split, recovery: Automation::Automatic, ..RecModes::default() };
+        assert_eq!(setting.send(Command::Start { pairs: vec![pair], modes: Some(modes) }).await, ["done"]);
+        setting.equivalent(&pair).await;
+        let onto = setting.house.run("array write TWO/0x0 --text x").ends(2);
+        assert!(onto.err.contains("destination of a running copy"), "{onto:?}");
+        setting.house.run("array path ONE TWO down").ends(0);
+        setting.wait_until(&pair, "halted", |it| it.status == Status::Halted).await;
+        let told = setting.house.run("array write ONE/0x0 --text during").ends(if goes_on { 0 } else { 2 });
+        assert!(goes_on || told.err.contains("splits by hand"), "{told:?}");
+        setting.house.run("array path ONE TWO up").ends(0);
+        setting.equivalent(&pair).await;
+        assert_eq!(setting.bytes(pair.source).await.starts_with(b"during"), goes_on);
+        setting.check_equal(setting.both(&pair).await);
+    }
 }
 
 #[tokio::test]
