@@ -5,7 +5,8 @@ mod mishaps;
 mod outputs;
 pub mod server;
 
-use crate::house::House;
+use crate::house::{DEADLINE, House};
+use ecdeck::config::Config;
 use ecdeck::driver::Driver;
 use ecdeck::driver::ccm::CcmDriver;
 use ecdeck::driver::ccm::server::Server;
@@ -13,17 +14,18 @@ use ecdeck::driver::ccm::settings::Settings;
 use ecdeck::driver::ccm::transport::Transport;
 use ecdeck::driver::ccm::transport::local::Local;
 use ecdeck::driver::emulated::driver::Embedded;
+use ecdeck::drivers;
 use ecdeck::model::array_words::{StatusMeaning, WordRow};
 use ecdeck::model::copy::{Command, Outcome};
 use ecdeck::model::identity::{Olu, VolumeId};
-use ecdeck::model::session::{Pair, Status};
+use ecdeck::model::session::{Automation, CopyKind, Pair, Phase, RecModes, Status};
 use ecdeck::model::units::Timestamp;
 use serde_json::Value;
 use server::{CcmServer, Sshd};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Registers K1/0x0 as tv and those volumes as its pool.
 fn register(house: &House, pool: &[&str]) {
@@ -275,6 +277,68 @@ async fn a_hundred_commands_through_real_processes_do_what_they_say() {
         assert_eq!(Both::states(&both.ccm).await, after, "{told}");
     }
     assert!(done > 20, "only {done} of the commands did something");
+}
+
+/// The driver of K1 as a configuration makes it.
+fn driver_of(house: &House) -> Arc<dyn Driver> {
+    let file = house.home().config_file();
+    let config = Config::parse(&std::fs::read_to_string(&file).unwrap(), &file).unwrap();
+    Arc::clone(&drivers::of(&house.home(), &config).unwrap()[0].driver)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reverse_changed_modes_and_opc_reach_real_bytes_over_ssh() {
+    let Some(sshd) = Sshd::start() else { return };
+    let ccm = CcmServer::new(4);
+    ccm.arrays.run("array write K1/0x0 --length 1MiB --seed 7").ends(0);
+    let house = ccm.house(Some(&sshd), "");
+    let driver = driver_of(&house);
+    let box_id = driver.identify().await.unwrap().box_id;
+    let far = Embedded::new(ccm.arrays.home(), "N2".to_owned(), false).identify().await.unwrap().box_id;
+    let volume = |box_id, olu| VolumeId { box_id, olu: Olu(olu) };
+    let done = async |command: Command| {
+        let outcome = driver.execute(command, Duration::from_secs(30)).await.remove(0).outcome;
+        assert!(matches!(outcome, Outcome::Done | Outcome::Accepted), "{outcome:?}");
+    };
+    let becomes = async |pair: Pair, wanted: Status, phase: Phase| {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let reading = driver.sessions(Timestamp(1)).await.unwrap();
+            let found = reading.sessions.iter().find(|session| session.pair == pair);
+            if found.is_some_and(|session| (session.status, session.phase) == (wanted, phase)) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{pair:?} does not become {wanted:?}, {phase:?}: {found:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+
+    // What was copied goes back: after the reverse, a resume copies from the target to the source.
+    let ec = Pair::new(volume(box_id, 0), volume(box_id, 1));
+    done(Command::Start { pairs: vec![ec], modes: None }).await;
+    becomes(ec, Status::Active, Phase::Equivalent).await;
+    done(Command::Suspend { pairs: vec![ec], force: false, together: false }).await;
+    let kept = ccm.fingerprint("K1/0x1");
+    ccm.arrays.run("array write K1/0x0 --scatter 9 --seed 8").ends(0);
+    assert_ne!(ccm.fingerprint("K1/0x0"), kept);
+    done(Command::Reverse { pairs: vec![ec] }).await;
+    assert_eq!(ccm.sessions()[0]["reversed"], true);
+
+    // An OPC is the source at its start.
+    let opc = Pair { kind: CopyKind::Opc, ..Pair::new(volume(box_id, 1), volume(box_id, 2)) };
+    done(Command::StartOpc { pairs: vec![opc] }).await;
+    assert_eq!(ccm.fingerprint("K1/0x2"), kept);
+
+    // A suspended remote copy changes its modes.
+    let rec = Pair::new(volume(box_id, 3), volume(far, 0));
+    done(Command::Start { pairs: vec![rec], modes: Some(RecModes::default()) }).await;
+    becomes(rec, Status::Active, Phase::Equivalent).await;
+    done(Command::Suspend { pairs: vec![rec], force: false, together: false }).await;
+    let modes = RecModes { recovery: Automation::Manual, ..RecModes::default() };
+    done(Command::ChangeMode { pairs: vec![rec], modes }).await;
+    let sessions = ccm.sessions();
+    let changed = sessions.iter().find(|session| session["modes"].is_object()).unwrap();
+    assert_eq!(changed["modes"]["recovery"], "manual", "{changed:#}");
 }
 
 #[test]
