@@ -197,7 +197,7 @@ fn filled_in(word: &str) -> &str {
         "BV" | "VOLUME" => "A1/0x21",
         "ARRAY" => "A1",
         "HOST" => "host",
-        "N" | "DAYS" | "SECONDS" => "1",
+        "N" | "DAYS" | "SECONDS" | "{offset}" => "1",
         "suspend|dissolve" => "suspend",
         "FILE" => "config.toml",
         "COMMAND" => "status",

@@ -24,7 +24,8 @@ pub fn line(event: &Event, label: &dyn Fn(VolumeId) -> String) -> EventLine {
 pub fn beside_actor(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
     match &event.kind {
         EventKind::Requested { request, .. } => {
-            format!("{}: {} asked for", names(request.action.volumes(), label), request.action.verb())
+            let (names, verb) = (names(request.action.volumes(), label), request.action.verb());
+            format!("{names}: {verb} asked for{}", because(request))
         }
         _ => sentence(event, label),
     }

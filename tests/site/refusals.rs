@@ -64,7 +64,7 @@ fn a_policy_that_the_pool_cannot_serve_is_accepted_with_a_warning() {
 fn copying() -> Lab {
     let lab = Lab::of(1, 2, 4);
     lab.policy("t1", 1, "suspend");
-    lab.run("array rate 1MiB").ends(0);
+    lab.run("array rate 64KiB").ends(0);
     lab.run("sync start t1 --yes").ends(0);
     lab
 }

@@ -52,12 +52,13 @@ pub fn sentence(entry: &FaultEntry) -> String {
         Fault::LostRequest { times } => format!("{} will not arrive", next(*times)),
         Fault::LostReply { times } => format!("{} will be done, and the answer lost", next(*times)),
         Fault::LateReply { times, millis } => format!("{} will be answered {millis} ms late", next(*times)),
-        Fault::BadBlock { volume, block } => format!(
-            "block {block} of {} cannot be read; `ecdeck array write {array}/{} --offset {} --length 512` overwrites it",
-            volume.olu,
-            volume.olu,
-            block * Blocks::BYTES
-        ),
+        Fault::BadBlock { volume, block } => {
+            let (olu, offset) = (volume.olu, block * Blocks::BYTES);
+            format!(
+                "block {block} of {olu} cannot be read; \
+                 `ecdeck array write {array}/{olu} --offset {offset} --length 512` overwrites it"
+            )
+        }
         Fault::StrangeWord { pair, word } => {
             let word = Untrusted::from(word.as_str()).escaped();
             format!("the copy of {} to {} is reported as {word:?}", pair.source, pair.target)

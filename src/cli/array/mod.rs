@@ -35,7 +35,8 @@ pub async fn run(verb: &ArrayVerb, house: &dyn House) -> Result<Exit, Trouble> {
         }
         ArrayVerb::Fault { array, json, fault: None } => faults::list(array.as_deref(), *json, house).await?,
         ArrayVerb::Fault { array, fault: Some(fault), .. } => {
-            let unnamed = || Trouble::usage("name the array: `ecdeck array fault ARRAY ...`".to_owned());
+            let unnamed =
+                || Trouble::usage("name the array before the fault: `ecdeck array fault ARRAY busy`".to_owned());
             faults::inject(array.as_deref().ok_or_else(unnamed)?, fault, house).await?;
         }
         ArrayVerb::Path { one, other, state } => {
