@@ -132,7 +132,7 @@ pub struct Console {
 
 impl Default for Console {
     fn default() -> Self {
-        Self { fps: 60, theme: Theme::Dark, glyphs: Glyphs::Auto, slow: false, keys: BTreeMap::new() }
+        Self { fps: 20, theme: Theme::Dark, glyphs: Glyphs::Auto, slow: false, keys: BTreeMap::new() }
     }
 }
 

@@ -48,8 +48,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// As many as a held key repeats, and twice that.
-    pub const FPS: u8 = 60;
+    /// For what changes by itself: more would be noise on a terminal, and bytes on a line.
+    pub const FPS: u8 = 20;
 
     /// Colours and signs as the terminal's environment suggests.
     pub fn from_environment(read_only: bool, slow: bool) -> Self {

@@ -23,9 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-/// Frames for new data come no closer than this; those for keys come at once, as far as `fps` allows.
-const DATA_FRAMES: Duration = Duration::from_millis(50);
-/// The same on a slow line.
+/// Frames for new data on a slow line come no closer than this.
 const SLOW_FRAMES: Duration = Duration::from_secs(5);
 /// After an escape: what comes later than this is no part of its sequence.
 const ESCAPE_WAIT: Duration = Duration::from_millis(50);
@@ -97,13 +95,13 @@ enum Urgency {
     Data,
 }
 
-/// Between two frames.
+/// Before a frame that is wanted, since the last one: who pressed a key waits for nothing.
 fn pause(urgency: Urgency, settings: Settings) -> Duration {
     let shortest = Duration::from_secs(1) / u32::from(settings.fps.max(1));
     match urgency {
-        Urgency::Key => shortest,
+        Urgency::Key => Duration::ZERO,
         Urgency::Data if settings.slow => SLOW_FRAMES.max(shortest),
-        Urgency::Data => DATA_FRAMES.max(shortest),
+        Urgency::Data => shortest,
     }
 }
 
@@ -365,12 +363,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_frames_are_drawn_than_the_configuration_says() {
+    fn no_more_frames_for_new_data_are_drawn_than_the_configuration_says_and_a_key_is_answered_at_once() {
         let few = Settings { fps: 4, ..Settings::default() };
         let slow = Settings { slow: true, ..few };
-        assert_eq!(pause(Urgency::Key, few), Duration::from_millis(250));
         assert_eq!(pause(Urgency::Data, few), Duration::from_millis(250));
-        assert_eq!(pause(Urgency::Data, Settings::default()), DATA_FRAMES);
-        assert_eq!((pause(Urgency::Key, slow), pause(Urgency::Data, slow)), (Duration::from_millis(250), SLOW_FRAMES));
+        assert_eq!(pause(Urgency::Data, slow), SLOW_FRAMES);
+        assert_eq!((pause(Urgency::Key, few), pause(Urgency::Key, slow)), (Duration::ZERO, Duration::ZERO));
     }
 }
