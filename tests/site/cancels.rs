@@ -72,7 +72,10 @@ fn cancelling_a_pair_with_a_generation_ends_the_session_and_keeps_the_generation
     lab.back_up("t1");
     let kept = lab.kept("t1");
     let (place, bytes) = (kept[0].1.clone(), lab.bytes(&kept[0].1));
-    lab.run(&format!("sync cancel t1 --volume {place} --yes")).ends(0);
+    let cancel = format!("sync cancel t1 --volume {place}");
+    let plan = lab.run(&format!("{cancel} --dry-run --json")).ends(0).json();
+    assert_eq!(plan["plan"]["items"][0]["commands"][0], "A1: stop EC 0x1 to 0x21", "{plan:#}");
+    lab.run(&format!("{cancel} --yes")).ends(0);
     let status = lab.wait_for("the session is gone", |status| status["sessions"].as_array().unwrap().is_empty());
     assert_eq!(backup_state(&status), "generation");
     assert_eq!(lab.kept("t1"), kept);

@@ -110,6 +110,6 @@ impl Driver for Embedded {
     }
 
     fn describe(&self, command: &Command) -> Vec<String> {
-        describe(command)
+        describe(&self.array, command)
     }
 }

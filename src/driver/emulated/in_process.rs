@@ -5,7 +5,7 @@ use super::memory::Memory;
 use super::rules::{Reply, outcomes_of};
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
-use crate::model::identity::BoxId;
+use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{ArrayVolume, Pair, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
@@ -87,17 +87,17 @@ impl Driver for InProcess {
     }
 
     fn describe(&self, command: &Command) -> Vec<String> {
-        describe(command)
+        describe(&self.at.to_string(), command)
     }
 }
 
-/// The embedded array's commands, in its own notation.
-pub fn describe(command: &Command) -> Vec<String> {
+/// An embedded array's commands, in its own notation: a copy inside the box needs only its volumes' numbers.
+pub fn describe(array: &str, command: &Command) -> Vec<String> {
     let line = |pair: &Pair| {
-        // A copy inside one box names the box once.
         let near = pair.source.box_id == pair.target.box_id;
-        let target = if near { pair.target.olu.to_string() } else { pair.target.to_string() };
-        let mut line = format!("embedded: {} {} {} {target}", command.verb(), pair.kind, pair.source);
+        let name = |id: VolumeId| if near { id.olu.to_string() } else { id.to_string() };
+        let (source, target) = (name(pair.source), name(pair.target));
+        let mut line = format!("{array}: {} {} {source} to {target}", command.verb(), pair.kind);
         match command {
             Command::Suspend { force, together, .. } => {
                 line += if *force { " force" } else { "" };
