@@ -219,7 +219,7 @@ impl Report<'_> {
     fn so_already(mut self, told: &[Refusal], refused: Vec<Refusal>) -> Result<Exit, Trouble> {
         let exit = Exit::together(told.iter().map(|one| self.exit_of(one)).chain([Exit::Done]));
         let so = told.iter().filter(|one| self.exit_of(one) == Exit::Done);
-        let reasons: Vec<String> = so.map(|one| escaped(&one.reason)).collect();
+        let reasons: Vec<String> = so.map(|one| plan_text::sentence(&one.reason)).collect();
         let text = match reasons.as_slice() {
             [] => "nothing to do: it is so already".to_owned(),
             some => format!("nothing to do: {}", some.join("; ")),
@@ -331,18 +331,14 @@ fn code_of(end: &OperationEnd) -> Option<Code> {
     }
 }
 
-fn escaped(text: &str) -> String {
-    Untrusted::new(text.trim_end_matches('.')).escaped()
-}
-
 /// How an operation ended, in words.
 pub fn end_text(end: &OperationEnd) -> String {
     match end {
         OperationEnd::Done => "done".to_owned(),
-        OperationEnd::NotDone { code, why } => format!("not done: {} ({code})", escaped(why)),
-        OperationEnd::Failed { code, why } => format!("failed part way: {} ({code})", escaped(why)),
+        OperationEnd::NotDone { code, why } => format!("not done: {} ({code})", plan_text::sentence(why)),
+        OperationEnd::Failed { code, why } => format!("failed part way: {} ({code})", plan_text::sentence(why)),
         OperationEnd::OutcomeUnknown { why } => {
-            format!("outcome unknown: {} ({})", escaped(why), Code::OUTCOME_UNKNOWN)
+            format!("outcome unknown: {} ({})", plan_text::sentence(why), Code::OUTCOME_UNKNOWN)
         }
     }
 }

@@ -5,7 +5,7 @@ use super::times;
 use crate::engine::protocol::{PlannedAnswer, StepCommand};
 use crate::model::plan::{PlanItem, Refusal, words};
 use crate::model::snapshot::Ready;
-use crate::model::untrusted::Untrusted;
+use crate::model::untrusted::escaped;
 use std::fmt::Write;
 
 /// The whole plan. Ends with a newline.
@@ -74,11 +74,7 @@ pub fn refusal(refusal: &Refusal, scene: Scene<'_>) -> String {
     out
 }
 
-/// Reasons may quote what an array or a person wrote.
-fn escaped(text: &str) -> String {
-    Untrusted::new(text).escaped()
-}
-
-fn sentence(text: &str) -> String {
+/// A reason within a longer line: it may quote what an array or a person wrote.
+pub fn sentence(text: &str) -> String {
     escaped(text.trim_end_matches('.'))
 }

@@ -13,7 +13,7 @@ use crate::model::snapshot::{
     BackupState, Due, Problem, Reach, Ready, SessionView, Snapshot, TransactionState, TransactionVolumeView,
 };
 use crate::model::units::{Blocks, Progress, iec};
-use crate::model::untrusted::Untrusted;
+use crate::model::untrusted::{Untrusted, escaped};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -236,10 +236,6 @@ fn pool(snapshot: &Snapshot) -> Table {
         table.row([blocks.to_string()].into_iter().chain(counts.map(|count| count.to_string())).chain([missing]));
     }
     table
-}
-
-fn escaped(text: &str) -> String {
-    Untrusted::new(text).escaped()
 }
 
 fn copies(snapshot: &Snapshot) -> Table {

@@ -8,6 +8,7 @@ use super::request::{Request, VolumeRole};
 use super::session::ErrorByte;
 use super::snapshot::{EventLine, TransactionState};
 use super::units::count;
+use super::untrusted::escaped;
 
 /// The line for an event. `label` gives a volume's name for people.
 pub fn line(event: &Event, label: &dyn Fn(VolumeId) -> String) -> EventLine {
@@ -158,10 +159,6 @@ fn outcome(outcome: &Outcome) -> String {
         Outcome::Refused(refusal) => format!("refused {} {}", escaped(&refusal.code), refusal.text.escaped()),
         Outcome::Unknown { why } => format!("nothing that could be read: {}", escaped(why)),
     }
-}
-
-fn escaped(text: &str) -> String {
-    super::untrusted::Untrusted::from(text).escaped()
 }
 
 fn source(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {

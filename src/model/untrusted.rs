@@ -30,16 +30,21 @@ impl Untrusted {
 
     /// Fit for a terminal: C0, C1, DEL, bidirectional and zero-width characters as `\u{..}`, everything else as it is.
     pub fn escaped(&self) -> String {
-        let mut out = String::with_capacity(self.0.len());
-        for c in self.0.chars() {
-            if is_unsafe(c) {
-                out.extend(c.escape_unicode());
-            } else {
-                out.push(c);
-            }
-        }
-        out
+        escaped(&self.0)
     }
+}
+
+/// As [`Untrusted::escaped`], for a text of ours that may quote what somebody else wrote.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 impl From<&str> for Untrusted {

@@ -119,8 +119,8 @@ fn every_document_of_it_is_marked() {
     assert_eq!(nothing["demo"], true);
 }
 
-#[test]
-fn its_catalogue_may_be_thrown_away_and_it_is_made_anew() {
+/// A demonstration site that was made, and whose catalogue is gone.
+fn without_catalogue() -> House {
     let house = House::new();
     house.status();
     let demo = house.home().demonstration();
@@ -128,20 +128,20 @@ fn its_catalogue_may_be_thrown_away_and_it_is_made_anew() {
     for suffix in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{suffix}", demo.catalogue_file().display()));
     }
+    house
+}
+
+#[test]
+fn its_catalogue_may_be_thrown_away_and_it_is_made_anew() {
+    let house = without_catalogue();
     assert_eq!(house.status()["transaction_volumes"].as_array().unwrap().len(), 9);
     house.run("audit verify").ends(0);
 }
 
 #[test]
 fn a_site_that_was_cut_off_in_the_making_is_made_again() {
-    let house = House::new();
-    house.status();
-    let demo = house.home().demonstration();
-    house.signal(&demo.engine(), rustix::process::Signal::KILL);
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{suffix}", demo.catalogue_file().display()));
-    }
-    let _ = std::fs::remove_file(demo.state_dir().join("audit.heads"));
+    let house = without_catalogue();
+    let _ = std::fs::remove_file(house.home().demonstration().state_dir().join("audit.heads"));
     let status = house.status();
     assert_eq!(status["transaction_volumes"].as_array().unwrap().len(), 9);
     house.run("audit verify").ends(0);

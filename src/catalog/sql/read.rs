@@ -112,29 +112,33 @@ pub async fn links(from: &mut AnyConnection, range: EventRange) -> Result<Vec<Ch
         .collect()
 }
 
+/// A statement for generations, kept and released, in the columns that [`past_generation`] reads.
+macro_rules! past_generations {
+    ($which:literal) => {
+        concat!(
+            "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why, held, provisioned, ",
+            "operation, released_at, release_reason, reason ",
+            "FROM generation LEFT JOIN operation ON operation.id = generation.operation ",
+            $which
+        )
+    };
+}
+
 pub async fn history(from: &mut AnyConnection, wanted: HistoryQuery) -> Result<Vec<PastGeneration>, Failure> {
     let most = i64::from(wanted.most);
     let rows = match wanted.of {
         Generations::OfTransactionVolume(volume) => {
-            let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
-                    held, provisioned, operation, released_at, release_reason, reason
-                FROM generation LEFT JOIN operation ON operation.id = generation.operation
-                WHERE transaction_volume = $1 ORDER BY version DESC LIMIT $2";
+            let statement = past_generations!("WHERE transaction_volume = $1 ORDER BY version DESC LIMIT $2");
             query(statement).bind(volume.to_string()).bind(most).fetch_all(from).await?
         }
         Generations::OnBackupVolume(volume) => {
-            let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
-                    held, provisioned, operation, released_at, release_reason, reason
-                FROM generation LEFT JOIN operation ON operation.id = generation.operation
-                WHERE backup_volume = $1
-                ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $2";
+            let statement = past_generations!(
+                "WHERE backup_volume = $1 ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $2"
+            );
             query(statement).bind(volume.to_string()).bind(most).fetch_all(from).await?
         }
         Generations::All => {
-            let statement = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why,
-                    held, provisioned, operation, released_at, release_reason, reason
-                FROM generation LEFT JOIN operation ON operation.id = generation.operation
-                ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $1";
+            let statement = past_generations!("ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $1");
             query(statement).bind(most).fetch_all(from).await?
         }
     };
