@@ -1,5 +1,6 @@
 //! One conformance suite for every catalogue: in memory, SQLite, PostgreSQL.
 
+use crate::needs::needs;
 use crate::postgres::Server;
 use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
@@ -21,9 +22,8 @@ use ecdeck::model::units::{Blocks, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 const BOX: &str = "00ETERNUSDXL##ET08E21A####LN4310901078##";
 
@@ -117,11 +117,16 @@ fn with_every_catalogue(name: &str, test: impl AsyncFn(Arc<dyn Catalogue>)) {
     });
 }
 
-/// A server for one test, or none, which is said.
-pub fn server() -> Option<Server> {
-    // Straight to the descriptor: what a passing test prints is not shown.
-    let tell = |why: &String| writeln!(std::io::stderr(), "SKIPPED on PostgreSQL: {why}");
-    Server::start().inspect_err(|why| tell(why).unwrap()).ok()
+/// The server that all tests use, each with databases of its own names; `None` where the host has none: the test is skipped.
+pub fn server() -> Option<&'static Server> {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    let programs = needs("postgresql")?;
+    Some(SERVER.get_or_init(|| Server::start(programs).unwrap()))
+}
+
+/// A server that one test may end.
+pub fn server_of_its_own() -> Option<Server> {
+    Some(Server::start(needs("postgresql")?).unwrap())
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The catalogue on PostgreSQL: two engines, lines that are lost, servers that go away.
 
-use crate::catalogue::{ALL, agrees_with_the_model, block_on, event, open, open_sql, random_histories, rounds, server};
+use crate::catalogue::{ALL, agrees_with_the_model, block_on, event, open, open_sql, random_histories, rounds};
+use crate::catalogue::{server, server_of_its_own};
 use crate::lossy::{Cut, LossyLine};
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError};
@@ -98,7 +99,7 @@ fn a_server_that_is_not_there_is_told_at_once() {
 
 #[test]
 fn a_server_that_went_away_is_told_and_used_again_when_it_is_back() {
-    let Some(mut server) = server() else { return };
+    let Some(mut server) = server_of_its_own() else { return };
     block_on(async {
         let catalogue = open_sql(&server.new_database("back").parse().unwrap()).await;
         let before = catalogue.commit(Vec::new(), vec![event(1)]).await.unwrap();

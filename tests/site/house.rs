@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -216,13 +216,6 @@ fn ran<W: AsRef<str>>(words: &[W], output: &Output) -> Ran {
         out: text(&output.stdout),
         err: text(&output.stderr),
     }
-}
-
-/// A program of the host, where it is there.
-pub fn host_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/sbin".into(), "/usr/sbin".into()]);
-    folders.map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
 /// Asks a process to end. Whoever started it waits for it.

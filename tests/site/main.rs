@@ -21,6 +21,8 @@ mod house;
 mod lab;
 mod lossy;
 mod main_job;
+#[path = "../needs.rs"]
+mod needs;
 mod postgres;
 #[path = "../terminal/pty.rs"]
 #[allow(dead_code, reason = "what the tests of terminals need is more than is needed here")]

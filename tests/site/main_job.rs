@@ -1,7 +1,7 @@
 //! The main job, end to end: volumes with real files, synchronized, backed up, generation after generation.
 
-use super::house::host_program;
 use super::lab::Lab;
+use crate::needs::needs;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,11 +11,9 @@ const VOLUME: u32 = 12;
 
 /// A file system with some files on a transaction volume, or why not.
 fn with_files(lab: &Lab) -> Option<tempfile::TempDir> {
-    let (Some(make), Some(_), Some(_)) = (host_program("mke2fs"), host_program("e2fsck"), host_program("debugfs"))
-    else {
-        eprintln!("skipped: this host has no e2fsprogs");
-        return None;
-    };
+    let make = needs("mke2fs")?;
+    needs("e2fsck")?;
+    needs("debugfs")?;
     let folder = tempfile::tempdir().unwrap();
     let files = folder.path().join("files");
     std::fs::create_dir(&files).unwrap();
@@ -43,12 +41,12 @@ fn with_files(lab: &Lab) -> Option<tempfile::TempDir> {
 /// The file system on a backup volume is clean and has every file as it was.
 fn check_files(lab: &Lab, folder: &Path, place: &str) {
     let image = lab.image(place);
-    let checked = Command::new(host_program("e2fsck").unwrap()).arg("-fn").arg(&image).output().unwrap();
+    let checked = Command::new(needs("e2fsck").unwrap()).arg("-fn").arg(&image).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     let out = folder.join(format!("out-{}", place.replace('/', "-")));
     std::fs::create_dir(&out).unwrap();
     let dump = format!("rdump / {}", out.display());
-    let dumped = Command::new(host_program("debugfs").unwrap()).args(["-R", &dump]).arg(&image).output().unwrap();
+    let dumped = Command::new(needs("debugfs").unwrap()).args(["-R", &dump]).arg(&image).output().unwrap();
     assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
     for entry in std::fs::read_dir(folder.join("files")).unwrap() {
         let path = entry.unwrap().path();

@@ -1,4 +1,5 @@
-//! A PostgreSQL server for the tests: on a Unix socket in a temporary folder, started and ended here.
+//! A PostgreSQL server for the tests: on a Unix socket in a temporary folder. It ends with the tests' process, however that
+//! ends.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -11,9 +12,11 @@ pub const SOCKET: &str = ".s.PGSQL.5432";
 /// Between two looks whether the server is ready.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// A running server. It ends when this is dropped.
+/// A running server. It ends when this is dropped, or with the process.
 pub struct Server {
     folder: tempfile::TempDir,
+    /// Ends the server and removes its folder when this process is gone: nobody drops what is static.
+    guard: Child,
     programs: PathBuf,
     user: Option<User>,
     process: Child,
@@ -27,9 +30,8 @@ struct User {
 }
 
 impl Server {
-    /// Starts a server, or says why there is none to test with.
-    pub fn start() -> Result<Self, String> {
-        let programs = programs().ok_or("no initdb in PATH or /usr/lib/postgresql/*/bin")?;
+    /// Starts a server with the programs of a folder, or says why it does not start.
+    pub fn start(programs: PathBuf) -> Result<Self, String> {
         let user =
             if rustix_is_root() { Some(plain_user().ok_or("root, and no user postgres or nobody")?) } else { None };
         let folder = tempfile::Builder::new().prefix("ecdeck-pg-").tempdir().map_err(|error| error.to_string())?;
@@ -49,7 +51,8 @@ impl Server {
             return Err(format!("initdb failed: {}", String::from_utf8_lossy(&made.stderr)));
         }
         let process = spawn(user, &programs, folder.path())?;
-        let mut server = Self { folder, programs, user, process };
+        let guard = guard(folder.path())?;
+        let mut server = Self { folder, guard, programs, user, process };
         server.wait_ready()?;
         Ok(server)
     }
@@ -126,16 +129,31 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.signal("-QUIT");
         let _ = self.process.wait();
+        self.guard.stdin.take();
+        let _ = self.guard.wait();
     }
 }
 
 fn spawn(user: Option<User>, programs: &Path, folder: &Path) -> Result<Child, String> {
     as_user(user, &programs.join("postgres"), folder)
-        .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=60", "-k"])
+        .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200", "-k"])
         .arg(folder)
         .arg("-D")
         .arg(folder.join("data"))
         .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())
+}
+
+/// Waits for the end of the pipe that only this process holds.
+fn guard(folder: &Path) -> Result<Child, String> {
+    const WATCH: &str = r#"cat; kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")"; rm -rf "$1""#;
+    Command::new("sh")
+        .args(["-c", WATCH, "sh"])
+        .arg(folder)
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -166,18 +184,4 @@ fn plain_user() -> Option<User> {
         let mut fields = line.split(':').skip(2);
         Some(User { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
     })
-}
-
-/// The folder with the real server programs: wrappers in PATH do not have all of them.
-fn programs() -> Option<PathBuf> {
-    let installed =
-        fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<PathBuf> = installed.collect();
-    folders.sort();
-    folders.reverse();
-    folders.extend(std::env::split_paths(&path));
-    folders
-        .into_iter()
-        .find(|folder| ["initdb", "postgres", "pg_isready", "psql"].iter().all(|name| folder.join(name).exists()))
 }

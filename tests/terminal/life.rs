@@ -1,6 +1,7 @@
 //! The terminal is given back whatever ends the console, and no terminal can make it spin.
 
-use crate::house::{House, PROGRAM, host_program, kill};
+use crate::house::{House, PROGRAM, kill};
+use crate::needs::needs;
 use crate::pty::Pty;
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::{Duration, Instant};
@@ -97,8 +98,7 @@ fn without_a_shell_to_go_back_to_it_stays() {
 #[test]
 fn a_terminal_that_dies_ends_it_within_a_second_even_when_no_signal_tells() {
     let house = House::new();
-    if host_program("script").is_none() {
-        println!("skipped: no `script` here");
+    if needs("script").is_none() {
         return;
     }
     // `script` owns the terminal of the console; killed, it takes it away without a word.

@@ -6,5 +6,8 @@
 #[allow(dead_code, reason = "shared with the site tests, which use all of it")]
 mod house;
 mod life;
+#[path = "../needs.rs"]
+#[allow(dead_code, reason = "shared with the site tests, which use all of it")]
+mod needs;
 mod pty;
 mod work;

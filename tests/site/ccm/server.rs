@@ -1,6 +1,7 @@
 //! A CCM server of one's own: embedded arrays, the emulation's commands in a folder, and sshd before them.
 
-use crate::house::{DEADLINE, House, host_program, kill};
+use crate::house::{DEADLINE, House, kill};
+use crate::needs::needs;
 use rustix::process::Signal;
 use std::fs;
 use std::io::Read;
@@ -157,12 +158,11 @@ pub struct Sshd {
 }
 
 impl Sshd {
-    /// `None` where the host has no OpenSSH server.
+    /// `None` where the host has no OpenSSH; the test is skipped.
     pub fn start() -> Option<Self> {
-        let (Some(program), Some(_)) = (host_program("sshd"), host_program("ssh-keygen")) else {
-            eprintln!("skipped: this host has no sshd and ssh-keygen");
-            return None;
-        };
+        let program = needs("sshd")?;
+        needs("ssh")?;
+        needs("ssh-keygen")?;
         let folder = tempfile::Builder::new().prefix("sshd").tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut sshd = Self { folder, program, port, child: None };
