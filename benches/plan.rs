@@ -12,7 +12,9 @@ use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
 use ecdeck::model::plan::plan;
 use ecdeck::model::records::{BackupMode, BackupVolume, Change, OurSession, Policy, Records, TransactionVolume};
 use ecdeck::model::request::{Action, Request};
-use ecdeck::model::session::{ArrayVolume, ArrayWords, CopyKind, Pair, Phase, Reading, SessionReading, Status, Truth};
+use ecdeck::model::session::{
+    ArrayVolume, ArrayWords, CopyKind, Direction, Pair, Phase, Reading, SessionReading, Status,
+};
 use ecdeck::model::snapshot::{Reach, Site};
 use ecdeck::model::snapshot_change::SnapshotChange;
 use ecdeck::model::units::{Blocks, Progress, Timestamp, Version};
@@ -90,13 +92,18 @@ impl Scene {
                 registered_at: Timestamp(0),
                 next_version: Version(1),
             }));
-            volumes.push(ArrayVolume { id: id(number), label: Untrusted::default(), blocks: size(number) });
+            volumes.push(ArrayVolume {
+                id: id(number),
+                label: Untrusted::default(),
+                blocks: size(number),
+                copy_inhibited: None,
+            });
         }
         for number in 0..BACKUP_VOLUMES {
             let id = id(FIRST_BACKUP + number);
             let blocks = size(number);
             put(Change::PutBackupVolume(BackupVolume { id, name: None, blocks, registered_at: Timestamp(0) }));
-            volumes.push(ArrayVolume { id, label: Untrusted::default(), blocks });
+            volumes.push(ArrayVolume { id, label: Untrusted::default(), blocks, copy_inhibited: None });
         }
         for number in 0..MOVING {
             put(Change::PutSession(OurSession {
@@ -121,13 +128,13 @@ impl Scene {
             difference: None,
             error: None,
             modes: None,
-            reversed: false,
+            direction: Direction::Forward,
+            target_written: None,
             requestor: Untrusted::default(),
             started: None,
             words: ArrayWords::default(),
         });
-        let reading =
-            Arc::new(Reading { box_id: box_id(), taken_at: now, truth: Truth::Live, sessions: sessions.collect() });
+        let reading = Arc::new(Reading::complete(box_id(), now, sessions.collect()));
         let mut tracker = Tracker::default();
         tracker.take(&reading);
         let verbs = [CommandVerb::Start, CommandVerb::Resume, CommandVerb::Suspend, CommandVerb::Stop];
@@ -139,6 +146,7 @@ impl Scene {
                 verbs: verbs.map(|verb| (CopyKind::Ec, verb)).to_vec(),
                 atomic_suspend: Ability::Yes,
                 sessions_per_source: 8,
+                sees_target_writes: Ability::Unknown,
                 limited: None,
             }),
             took_millis: 0,

@@ -9,7 +9,9 @@ use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings, Times, now};
 use ecdeck::model::copy::{Ability, Capabilities, Command, CommandVerb, Identity, PairOutcome};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
 use ecdeck::model::records::{BackupVolume, Change, OurSession, TransactionVolume};
-use ecdeck::model::session::{ArrayVolume, ArrayWords, CopyKind, Pair, Phase, Reading, SessionReading, Status, Truth};
+use ecdeck::model::session::{
+    ArrayVolume, ArrayWords, CopyKind, Direction, Pair, Phase, Reading, SessionReading, Status,
+};
 use ecdeck::model::snapshot::Site;
 use ecdeck::model::units::{Blocks, Progress, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
@@ -60,13 +62,21 @@ impl Driver for Moving {
     fn capabilities(&self) -> Capabilities {
         let verbs = [CommandVerb::Start, CommandVerb::Resume, CommandVerb::Suspend, CommandVerb::Stop];
         let verbs = verbs.map(|verb| (CopyKind::Ec, verb)).to_vec();
-        Capabilities { verbs, atomic_suspend: Ability::No, sessions_per_source: 8, limited: None }
+        Capabilities {
+            verbs,
+            atomic_suspend: Ability::No,
+            sessions_per_source: 8,
+            sees_target_writes: Ability::Unknown,
+            limited: None,
+        }
     }
 
     fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
         let paired = self.pairs.iter().flat_map(|pair| [pair.source, pair.target]);
         let ids = paired.chain(self.spare.iter().copied());
-        let list = ids.map(|id| ArrayVolume { id, label: Untrusted::default(), blocks: BLOCKS }).collect();
+        let list = ids
+            .map(|id| ArrayVolume { id, label: Untrusted::default(), blocks: BLOCKS, copy_inhibited: None })
+            .collect();
         Box::pin(async move { Ok(list) })
     }
 
@@ -83,14 +93,15 @@ impl Driver for Moving {
                 difference: (!moves).then_some(Blocks(2048)),
                 error: None,
                 modes: None,
-                reversed: false,
+                direction: Direction::Forward,
+                target_written: None,
                 requestor: self.requestor.clone(),
                 started: Some(Timestamp(0)),
                 words: self.words.clone(),
             }
         };
         let sessions = self.pairs.iter().enumerate().map(one).collect();
-        let reading = Reading { box_id: self.box_id, taken_at: now, truth: Truth::Live, sessions };
+        let reading = Reading::complete(self.box_id, now, sessions);
         Box::pin(async move { Ok(reading) })
     }
 

@@ -12,7 +12,7 @@ use crate::model::plan::{Refusal, plan};
 use crate::model::records::{OperationEnd, OperationId, Records};
 use crate::model::request::Request;
 use crate::model::session::{
-    ArrayVolume, ArrayWords, CopyKind, ErrorByte, Pair, Phase, Reading, SessionReading, Status, Truth,
+    ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, Reading, SessionReading, Status,
 };
 use crate::model::snapshot::{Reach, Site, Snapshot};
 use crate::model::units::{Blocks, Progress, Timestamp};
@@ -31,6 +31,7 @@ pub fn snapshot() -> Snapshot {
         verbs: [CopyKind::Ec, CopyKind::Rec].into_iter().flat_map(|kind| verbs.map(|verb| (kind, verb))).collect(),
         atomic_suspend: Ability::Yes,
         sessions_per_source: 8,
+        sees_target_writes: Ability::Unknown,
         limited: None,
     };
     let mut tracker = Tracker::default();
@@ -44,11 +45,12 @@ pub fn snapshot() -> Snapshot {
                 .into_iter()
                 .filter(|session| of_box(&session.pair.source) || of_box(&session.pair.target))
                 .collect();
-            let reading = Reading { box_id: array.box_id, taken_at: NOW, truth: Truth::Live, sessions };
+            let reading = Reading::complete(array.box_id, NOW, sessions);
             tracker.take(&reading);
             let volumes = declaration.volumes().filter(|(id, _)| of_box(id));
-            let mut volumes: Vec<ArrayVolume> =
-                volumes.map(|(id, blocks)| ArrayVolume { id, label: "demo".into(), blocks }).collect();
+            let mut volumes: Vec<ArrayVolume> = volumes
+                .map(|(id, blocks)| ArrayVolume { id, label: "demo".into(), blocks, copy_inhibited: None })
+                .collect();
             volumes.sort_by_key(|volume| volume.id);
             ArraySource {
                 name: array.name.clone(),
@@ -97,7 +99,8 @@ fn readings(declaration: &Declaration, records: &Records) -> Vec<SessionReading>
             difference: None,
             error: (state == LiveState::Error).then_some(ErrorByte(0xBA)),
             modes: None,
-            reversed: false,
+            direction: Direction::Forward,
+            target_written: None,
             requestor: "ecdeck".into(),
             started: None,
             words: ArrayWords::default(),

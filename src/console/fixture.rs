@@ -8,7 +8,7 @@ use crate::model::records::{
     BackupMode, BackupVolume, Generation, GenerationState, OperationId, Policy, TransactionVolume,
 };
 use crate::model::request::Verb;
-use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, ErrorByte, Pair, Phase, RecModes, Status};
+use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, Status};
 use crate::model::snapshot::{
     ArrayView, BackupState, BackupVolumeView, ClaimView, Due, EventLine, Halves, OperationView, Problem, Reach, Ready,
     SessionView, Severity, Site, Snapshot, TransactionState, TransactionVolumeView,
@@ -56,8 +56,10 @@ fn array(name: &str, number: u8) -> ArrayView {
             verbs: kinds.iter().flat_map(|kind| verbs.map(|verb| (*kind, verb))).collect(),
             atomic_suspend: Ability::Yes,
             sessions_per_source: 8,
+            sees_target_writes: Ability::Unknown,
             limited: None,
         }),
+        attentions: Vec::new(),
     }
 }
 
@@ -95,6 +97,8 @@ fn session(source: VolumeId, target: VolumeId, status: Status, phase: Phase, wor
         difference: None,
         error: None,
         modes: (source.box_id != target.box_id).then(RecModes::default),
+        direction: Direction::Forward,
+        reported_kind: Pair::new(source, target).kind,
         requestor: "ecdeck".into(),
         rate: None,
         ready: Ready::Never,
@@ -292,7 +296,12 @@ pub fn demo() -> Snapshot {
             end: None,
         }],
         unregistered: [(0x40, 96), (0x41, 192)]
-            .map(|(olu, mib)| ArrayVolume { id: one(olu), label: "spare".into(), blocks: Blocks::from_mib(mib) })
+            .map(|(olu, mib)| ArrayVolume {
+                id: one(olu),
+                label: "spare".into(),
+                blocks: Blocks::from_mib(mib),
+                copy_inhibited: None,
+            })
             .into_iter()
             .collect(),
         events: vec![

@@ -396,7 +396,6 @@ mod tests {
     use super::*;
     use crate::driver::emulated::in_process::InProcess;
     use crate::driver::emulated::memory::Memory;
-    use crate::model::session::Truth;
 
     fn core() -> (Arc<Core>, BoxId) {
         let name: Name = "A1".parse().unwrap();
@@ -413,7 +412,7 @@ mod tests {
     fn a_clock_that_is_set_back_does_not_make_the_engine_blind() {
         let (core, box_id) = core();
         let read = |at| {
-            let reading = Reading { box_id, taken_at: Timestamp(at), truth: Truth::Live, sessions: Vec::new() };
+            let reading = Reading::complete(box_id, Timestamp(at), Vec::new());
             core.take_reading(0, &Arc::new(reading), Duration::ZERO);
             core.look().arrays[0].taken_at
         };

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
     use crate::model::identity::{Olu, VolumeId};
     use crate::model::records::{Records, TransactionVolume};
-    use crate::model::session::{ArrayWords, Phase, Reading, SessionReading, Status, Truth};
+    use crate::model::session::{ArrayWords, Direction, Phase, Reading, SessionReading, Status};
     use crate::model::snapshot::Site;
     use crate::model::units::{Blocks, Timestamp, Version};
     use crate::model::untrusted::Untrusted;
@@ -175,13 +175,14 @@ mod tests {
                 difference: None,
                 error: None,
                 modes: None,
-                reversed: false,
+                direction: Direction::Forward,
+                target_written: None,
                 requestor: Untrusted::default(),
                 started: None,
                 words: ArrayWords::default(),
             };
             let sessions = vec![session];
-            Arc::new(Reading { box_id: volume(1).box_id, taken_at: Timestamp(1), truth: Truth::Live, sessions })
+            Arc::new(Reading::complete(volume(1).box_id, Timestamp(1), sessions))
         });
         let name = "A1".parse().unwrap();
         let box_id = Some(volume(1).box_id);

@@ -13,7 +13,7 @@ use crate::process::frames::Hello;
 use serde::{Deserialize, Serialize};
 
 /// Grows with every change of what is on the wire that an older program would misread.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// What a person does about an engine that does not understand.
 pub const REMEDY: &str = "end the engine (SIGTERM, or `systemctl restart ecdeck`) and repeat: it goes on where it was";

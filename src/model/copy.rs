@@ -192,6 +192,12 @@ pub enum Ability {
     Unknown,
 }
 
+impl Ability {
+    fn unknown() -> Self {
+        Self::Unknown
+    }
+}
+
 /// What an array can do, through the driver that drives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
@@ -201,6 +207,9 @@ pub struct Capabilities {
     pub atomic_suspend: Ability,
     /// Sessions that one source volume may have, of all kinds and requestors together.
     pub sessions_per_source: u16,
+    /// Whether a host's write on the target of a suspended session shows in a reading.
+    #[serde(default = "Ability::unknown")]
+    pub sees_target_writes: Ability,
     /// Why some verbs are missing just now; `None` when the list is all that the array ever can.
     #[serde(default)]
     pub limited: Option<String>,

@@ -199,6 +199,33 @@ impl fmt::Display for RecModes {
     }
 }
 
+/// Which way a session copies, seen from its pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// From the pair's source to its target.
+    #[default]
+    Forward,
+    /// From the pair's target to its source.
+    Reversed,
+    /// The array gave none, or a mark without a meaning: never taken for forward.
+    Unknown,
+}
+
+impl Direction {
+    pub const ALL: [Self; 3] = [Self::Forward, Self::Reversed, Self::Unknown];
+
+    /// The same copy, seen from the pair with source and target exchanged.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        match self {
+            Self::Forward => Self::Reversed,
+            Self::Reversed => Self::Forward,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
 /// One session as one box reports it. A REC is reported by both boxes: two halves, each with its own reading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionReading {
@@ -214,8 +241,10 @@ pub struct SessionReading {
     pub error: Option<ErrorByte>,
     /// REC only.
     pub modes: Option<RecModes>,
-    /// The copy runs from target to source.
-    pub reversed: bool,
+    pub direction: Direction,
+    /// While suspended: whether a host wrote on the target since. `None` where the array does not tell.
+    #[serde(default)]
+    pub target_written: Option<bool>,
     /// Who asked the array for it, in the array's words.
     pub requestor: Untrusted,
     /// When the session was made, by the array's clock.
@@ -243,6 +272,30 @@ pub enum Truth {
     Cached,
 }
 
+/// Whether a reading has the sessions that other programs made.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "others")]
+pub enum Others {
+    /// They were read: what is not in the reading does not exist.
+    #[default]
+    Read,
+    /// The control plane has no way to show them. What depends on them is done, and people are warned.
+    NotShown { why: String },
+    /// They could not be read this time. What depends on them is refused.
+    Failed { why: Untrusted },
+}
+
+/// A line of an array's answer that could not be read. It is kept and shown, and it may be any session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownRow {
+    /// The line as the array gave it.
+    pub words: Untrusted,
+    /// What could not be read of it, as half a sentence.
+    pub why: String,
+    /// The volumes that it names and that the session may copy to.
+    pub may_copy_to: Vec<VolumeId>,
+}
+
 /// All sessions that one box reports, as one atomic reading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
@@ -251,9 +304,18 @@ pub struct Reading {
     pub taken_at: Timestamp,
     pub truth: Truth,
     pub sessions: Vec<SessionReading>,
+    #[serde(default)]
+    pub others: Others,
+    #[serde(default)]
+    pub unknown_rows: Vec<UnknownRow>,
 }
 
 impl Reading {
+    /// A live reading of a box of which everything was read.
+    pub fn complete(box_id: super::identity::BoxId, taken_at: Timestamp, sessions: Vec<SessionReading>) -> Self {
+        Self { box_id, taken_at, truth: Truth::Live, sessions, others: Others::Read, unknown_rows: Vec::new() }
+    }
+
     pub fn session(&self, pair: &Pair) -> Option<&SessionReading> {
         self.sessions.iter().find(|session| session.pair == *pair)
     }
@@ -266,4 +328,7 @@ pub struct ArrayVolume {
     /// The array's name for it.
     pub label: Untrusted,
     pub blocks: Blocks,
+    /// The array refuses to copy to it (`Copy Inhibit`). `None` where the array does not tell.
+    #[serde(default)]
+    pub copy_inhibited: Option<bool>,
 }

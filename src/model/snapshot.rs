@@ -7,7 +7,7 @@ use super::identity::{BoxId, Name, VolumeId};
 use super::records::{BackupVolume, Generation, OperationEnd, OperationId, TransactionVolume};
 use super::request::Verb;
 use super::rows::Rows;
-use super::session::{ArrayVolume, ArrayWords, CopyKind, ErrorByte, Pair, Phase, RecModes, Status};
+use super::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, Status};
 use super::units::{Blocks, Progress, Timestamp, Version};
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,19 @@ pub struct ArrayView {
     #[serde(default)]
     pub took_millis: u32,
     pub capabilities: Option<Capabilities>,
+    /// What people should know of the array while it answers: what it does not show, what could not be read.
+    #[serde(default)]
+    pub attentions: Vec<Attention>,
+}
+
+/// What is not as good as it could be, and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attention {
+    pub code: Code,
+    /// One sentence; text from outside in it is escaped.
+    pub text: String,
+    /// A reading failed: verbs that depend on it are refused. Else the array or its driver cannot do better.
+    pub failed: bool,
 }
 
 impl ArrayView {
@@ -232,6 +245,11 @@ pub struct SessionView {
     pub difference: Option<Blocks>,
     pub error: Option<ErrorByte>,
     pub modes: Option<RecModes>,
+    /// Which way it copies, as the governing box says.
+    #[serde(default)]
+    pub direction: Direction,
+    /// The kind that the array gave it; other than the pair's where the array's word is not known here.
+    pub reported_kind: CopyKind,
     pub requestor: Untrusted,
     /// Bytes a second over the last readings; `None` when nothing moves or not yet known.
     pub rate: Option<u64>,

@@ -207,6 +207,8 @@ fn stands_the_same(before: &SessionView, after: &SessionView) -> bool {
         full,
         error,
         modes,
+        direction,
+        reported_kind,
         requestor,
         since,
         by_target,
@@ -216,7 +218,7 @@ fn stands_the_same(before: &SessionView, after: &SessionView) -> bool {
         rate: _,
         ready: _,
     } = before;
-    (*pair, *status, *phase, *ours, *full, *error, *modes, *since, *by_target, *sid)
+    let stands = (*pair, *status, *phase, *ours, *full, *error, *modes, *since, *by_target, *sid)
         == (
             after.pair,
             after.status,
@@ -228,7 +230,9 @@ fn stands_the_same(before: &SessionView, after: &SessionView) -> bool {
             after.since,
             after.by_target,
             after.sid,
-        )
+        );
+    stands
+        && (*direction, *reported_kind) == (after.direction, after.reported_kind)
         && (words, halves, requestor) == (&after.words, &after.halves, &after.requestor)
 }
 

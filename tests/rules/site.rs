@@ -11,7 +11,9 @@ use ecdeck::model::records::{
     Records, TransactionVolume,
 };
 use ecdeck::model::request::{Action, Request, Verb};
-use ecdeck::model::session::{ArrayVolume, ArrayWords, CopyKind, Pair, Phase, Reading, SessionReading, Status, Truth};
+use ecdeck::model::session::{
+    ArrayVolume, ArrayWords, CopyKind, Direction, Pair, Phase, Reading, SessionReading, Status,
+};
 use ecdeck::model::snapshot::{Reach, RecRoute, Site as SiteView, Snapshot};
 use ecdeck::model::units::{Blocks, Progress, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
@@ -56,6 +58,7 @@ impl Site {
                 verbs: verbs.collect(),
                 atomic_suspend: Ability::Yes,
                 sessions_per_source: 8,
+                sees_target_writes: Ability::Yes,
                 limited: None,
             },
             rec: Vec::new(),
@@ -68,7 +71,12 @@ impl Site {
 
     pub fn unregistered(&mut self, array: usize, olu: u32, mib: u64) -> VolumeId {
         let id = volume(array, olu);
-        self.volumes.push(ArrayVolume { id, label: Untrusted::default(), blocks: Blocks::from_mib(mib) });
+        self.volumes.push(ArrayVolume {
+            id,
+            label: Untrusted::default(),
+            blocks: Blocks::from_mib(mib),
+            copy_inhibited: None,
+        });
         id
     }
 
@@ -117,7 +125,8 @@ impl Site {
             difference: None,
             error: None,
             modes: None,
-            reversed: false,
+            direction: Direction::Forward,
+            target_written: None,
             requestor: "AdvancedCopy Manager".into(),
             started: None,
             words: ArrayWords { status: status.to_string().as_str().into(), phase: phase.to_string().as_str().into() },
@@ -189,12 +198,8 @@ impl Site {
         let box_id: BoxId = BOXES[at].parse().unwrap();
         let touches =
             |session: &&SessionReading| session.pair.source.box_id == box_id || session.pair.target.box_id == box_id;
-        let reading = Reading {
-            box_id,
-            taken_at: self.now.plus_millis(-self.age[at]),
-            truth: Truth::Live,
-            sessions: self.sessions.iter().filter(touches).cloned().collect(),
-        };
+        let sessions = self.sessions.iter().filter(touches).cloned().collect();
+        let reading = Reading::complete(box_id, self.now.plus_millis(-self.age[at]), sessions);
         tracker.take(&Reading { taken_at: Timestamp(1), ..reading.clone() });
         ArraySource {
             name: format!("DEMO{}", at + 1).parse().unwrap(),

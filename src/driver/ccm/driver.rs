@@ -188,7 +188,7 @@ impl CcmDriver {
         for volume in listed {
             let id = VolumeId { box_id, olu: volume.olu };
             if let Some(blocks) = volume.blocks {
-                found.push(ArrayVolume { id, label: volume.label, blocks });
+                found.push(ArrayVolume { id, label: volume.label, blocks, copy_inhibited: None });
             } else {
                 // Without an exact size it can be compared with no other volume, so it can be in no pair.
                 tracing::debug!(array = self.name, volume = %id, "left out: CCM shows no exact size");
@@ -255,6 +255,7 @@ impl Driver for CcmDriver {
             verbs,
             atomic_suspend: Ability::Unknown,
             sessions_per_source: SESSIONS_PER_SOURCE,
+            sees_target_writes: Ability::No,
             limited: None,
         }
     }

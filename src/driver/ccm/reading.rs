@@ -10,7 +10,7 @@ use super::server::{Group, Names, ServerError, Turn};
 use crate::driver::DriverError;
 use crate::model::copy::ErrorClass;
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::session::{ArrayWords, CopyKind, Pair, Phase, Reading, RecModes, SessionReading, Status, Truth};
+use crate::model::session::{self, ArrayWords, CopyKind, Pair, Phase, Reading, RecModes, SessionReading, Status};
 use crate::model::units::{Progress, Timestamp};
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ pub async fn read(driver: &CcmDriver, now: Timestamp) -> Result<Reading, DriverE
     let mut turn = driver.question(WHAT).await?;
     let result = all(driver, &mut turn).await;
     let (box_id, sessions) = result.map_err(|wrong| driver.error(WHAT, &wrong))?;
-    Ok(Reading { box_id, taken_at: now, truth: Truth::Live, sessions })
+    Ok(Reading::complete(box_id, now, sessions))
 }
 
 async fn all(driver: &CcmDriver, turn: &mut Turn<'_>) -> Result<(BoxId, Vec<SessionReading>), ServerError> {
@@ -242,7 +242,12 @@ pub fn session(
         difference: None,
         error: row.error,
         modes: None,
-        reversed: row.direction == Direction::Reversed,
+        direction: match row.direction {
+            Direction::Forward => session::Direction::Forward,
+            Direction::Reversed => session::Direction::Reversed,
+            Direction::None | Direction::Untold => session::Direction::Unknown,
+        },
+        target_written: None,
         requestor: requestor.into(),
         started: None,
         words: ArrayWords { status: row.status.clone(), phase: row.phase.clone() },

@@ -15,7 +15,7 @@ use crate::driver::{Driver, DriverError};
 use crate::model::copy::{Command, ErrorClass, Outcome};
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
 use crate::model::session::{
-    Automation, CopyKind, ErrorByte, Pair, Phase, Reading, RecModes, SessionReading, Status, TransferMode,
+    Automation, CopyKind, Direction, ErrorByte, Pair, Phase, Reading, RecModes, SessionReading, Status, TransferMode,
 };
 use crate::model::units::{Blocks, Timestamp};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -288,7 +288,7 @@ async fn a_rec_starts_with_its_modes_and_both_boxes_show_it() {
             let change = Command::ChangeMode { pairs: vec![pair], modes: RecModes::default() };
             assert_eq!(site.run(change).await, Outcome::Done);
             assert_eq!(site.run(Command::Reverse { pairs: vec![pair] }).await, Outcome::Done);
-            assert!(site.session(&pair).await.unwrap().reversed);
+            assert!(site.session(&pair).await.unwrap().direction == Direction::Reversed);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::words::{Row, StatusMeaning};
 use crate::driver::Driver;
 use crate::model::copy::{Command, ErrorClass, Outcome};
 use crate::model::identity::{BoxId, Olu, VolumeId};
-use crate::model::session::{Automation, CopyKind, Pair, Phase, RecModes, Status, TransferMode};
+use crate::model::session::{Automation, CopyKind, Direction, Pair, Phase, RecModes, Status, TransferMode};
 use crate::model::units::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -205,7 +205,7 @@ async fn a_reversed_session_is_told_by_its_arrow_and_resumed_like_any_other() {
     let reversed = Shown { direction: "<==", ..SUSPENDED_EC };
     let (driver, ccm) = server(CopyKind::Ec, reversed, result(LOCAL, None));
     let seen = driver.sessions(Timestamp(1)).await.unwrap();
-    assert_eq!((seen.sessions[0].reversed, seen.sessions[0].status), (true, Status::Suspended));
+    assert_eq!((seen.sessions[0].direction, seen.sessions[0].status), (Direction::Reversed, Status::Suspended));
     assert_eq!(run(&driver, Command::Resume { pairs: vec![pair(CopyKind::Ec)] }).await, Outcome::Done);
     assert_eq!(deed(&ccm), [format!("acec start -g ecdeckECKYOTO1 -p {LOCAL} -xml")]);
 }

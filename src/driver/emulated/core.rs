@@ -7,7 +7,7 @@ use super::sessions::{Orphan, Session, SessionKey};
 use crate::model::copy::{Ability, Capabilities, CommandVerb, Identity};
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
 use crate::model::session::{
-    ArrayVolume, Automation, CopyKind, ErrorByte, Pair, Phase, Reading, SessionReading, Status, Truth,
+    ArrayVolume, Automation, CopyKind, ErrorByte, Pair, Phase, Reading, SessionReading, Status,
 };
 use crate::model::units::{Blocks, Timestamp};
 use crate::model::untrusted::Untrusted;
@@ -221,6 +221,7 @@ impl Core {
             id: VolumeId { box_id: at, olu: *olu },
             label: volume.label.clone(),
             blocks: volume.blocks,
+            copy_inhibited: Some(false),
         };
         Ok(self.cabinet(at)?.volumes.iter().map(volume).collect())
     }
@@ -245,7 +246,7 @@ impl Core {
             }
         }
         sessions.sort_by_key(|session| session.sid);
-        Ok(Reading { box_id: at, taken_at: now, truth: Truth::Live, sessions })
+        Ok(Reading::complete(at, now, sessions))
     }
 
     /// What time does to the arrays: finished copies become equivalent, and remote boxes hear what has happened.
@@ -444,5 +445,11 @@ pub fn capabilities() -> Capabilities {
         .flat_map(|kind| [Start, Resume, Suspend, Stop, Reverse].into_iter().map(move |verb| (kind, verb)))
         .collect();
     verbs.extend([(CopyKind::Rec, ChangeMode), (CopyKind::Opc, StartOpc), (CopyKind::Opc, Stop)]);
-    Capabilities { verbs, atomic_suspend: Ability::Yes, sessions_per_source: SESSIONS_PER_SOURCE as u16, limited: None }
+    Capabilities {
+        verbs,
+        atomic_suspend: Ability::Yes,
+        sessions_per_source: SESSIONS_PER_SOURCE as u16,
+        sees_target_writes: Ability::No,
+        limited: None,
+    }
 }

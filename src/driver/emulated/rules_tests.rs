@@ -9,7 +9,7 @@ use super::rules::Reply;
 use crate::model::copy::{Command, Outcome};
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{
-    Automation, CopyKind, ErrorByte, Pair, Phase, RecModes, SessionReading, Status, TransferMode,
+    Automation, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, SessionReading, Status, TransferMode,
 };
 use crate::model::units::{Blocks, Timestamp};
 use proptest::prelude::*;
@@ -221,7 +221,7 @@ fn a_reverse_turns_a_clean_suspended_session_once() {
     site.suspend(pair, false);
     let back = Pair { source: pair.target, target: pair.source, kind: pair.kind };
     assert_eq!(site.word(&reverse(back)), "done");
-    assert!(!site.half(site.one, &pair).unwrap().reversed);
+    assert_eq!(site.half(site.one, &pair).unwrap().direction, Direction::Forward);
 }
 
 #[test]

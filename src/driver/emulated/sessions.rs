@@ -2,7 +2,9 @@
 
 use super::regions::{RegionMap, Run};
 use crate::model::identity::VolumeId;
-use crate::model::session::{ArrayWords, CopyKind, ErrorByte, Pair, Phase, RecModes, SessionReading, Status};
+use crate::model::session::{
+    ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, SessionReading, Status,
+};
 use crate::model::units::{Blocks, Progress, Timestamp};
 use crate::model::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
@@ -166,7 +168,8 @@ fn reading_of(pair: Pair, half: &Half, requestor: &Untrusted, started: Timestamp
         difference: half.difference,
         error: half.error,
         modes: half.modes.filter(|_| pair.kind == CopyKind::Rec),
-        reversed: half.reversed,
+        direction: if half.reversed { Direction::Reversed } else { Direction::Forward },
+        target_written: None,
         requestor: requestor.clone(),
         started: Some(started),
         words: words(half.status, half.phase),

@@ -11,7 +11,7 @@ use crate::model::records::{
     ReleaseReason, TransactionVolume,
 };
 use crate::model::request::Verb;
-use crate::model::session::{ArrayWords, Pair, Phase, Reading, SessionReading, Status, Truth};
+use crate::model::session::{ArrayWords, Direction, Pair, Phase, Reading, SessionReading, Status};
 use crate::model::units::{Blocks, Timestamp, Version};
 use crate::model::untrusted::Untrusted;
 use std::collections::VecDeque;
@@ -40,7 +40,8 @@ pub(super) fn session(target: u32, status: Status, phase: Phase) -> SessionReadi
         difference: None,
         error: None,
         modes: None,
-        reversed: false,
+        direction: Direction::Forward,
+        target_written: None,
         requestor: Untrusted::default(),
         started: None,
         words: ArrayWords::default(),
@@ -175,7 +176,7 @@ impl Site {
             let (_, command) = self.late.remove(index);
             self.act(&command);
         }
-        Ok(Reading { box_id, taken_at: self.now, truth: Truth::Live, sessions: self.sessions.clone() })
+        Ok(Reading::complete(box_id, self.now, self.sessions.clone()))
     }
 
     fn execute(&mut self, command: &Command) -> Vec<PairOutcome> {

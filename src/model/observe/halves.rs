@@ -72,6 +72,8 @@ fn view(
         difference: session.difference,
         error: session.error,
         modes: session.modes,
+        direction: session.direction,
+        reported_kind: session.pair.kind,
         requestor: session.requestor.clone(),
         rate: history.filter(|_| moves).and_then(RateHistory::bytes_per_second),
         ready: match (session.is_equivalent(), moves) {

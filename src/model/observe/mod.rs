@@ -110,6 +110,7 @@ fn array_view(array: &ArraySource) -> ArrayView {
         taken_at: array.reading.as_ref().map(|reading| reading.taken_at),
         took_millis: array.took_millis,
         capabilities: array.capabilities.clone(),
+        attentions: Vec::new(),
     }
 }
 

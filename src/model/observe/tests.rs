@@ -6,7 +6,9 @@ use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::records::{
     BackupMode, BackupVolume, Change, Generation, GenerationState, OurSession, Policy, Records, TransactionVolume,
 };
-use crate::model::session::{ArrayVolume, ArrayWords, ErrorByte, Pair, Phase, Reading, SessionReading, Status, Truth};
+use crate::model::session::{
+    ArrayVolume, ArrayWords, Direction, ErrorByte, Pair, Phase, Reading, SessionReading, Status,
+};
 use crate::model::snapshot::{BackupState, Due, Halves, Reach, Ready, Site, Snapshot, TransactionState};
 use crate::model::snapshot_change::SnapshotChange;
 use crate::model::units::{Blocks, Progress, Timestamp, Version};
@@ -54,7 +56,12 @@ impl Bench {
             records.apply(&Change::PutBackupVolume(backup_volume)).unwrap();
         }
         let array = |name: &str, box_id, olus: &[u32]| {
-            let list = |olu: &u32| ArrayVolume { id: volume(box_id, *olu), label: "lv".into(), blocks: SIZE };
+            let list = |olu: &u32| ArrayVolume {
+                id: volume(box_id, *olu),
+                label: "lv".into(),
+                blocks: SIZE,
+                copy_inhibited: None,
+            };
             ArraySource {
                 name: name.parse().unwrap(),
                 box_id: Some(box_id),
@@ -76,7 +83,7 @@ impl Bench {
     fn read(&mut self, array: usize, sessions: Vec<SessionReading>) {
         self.now = self.now.plus_millis(1000);
         let box_id = self.arrays[array].box_id.unwrap();
-        let reading = Reading { box_id, taken_at: self.now, truth: Truth::Live, sessions };
+        let reading = Reading::complete(box_id, self.now, sessions);
         self.tracker.take(&reading);
         self.arrays[array].reading = Some(Arc::new(reading));
     }
@@ -133,7 +140,8 @@ fn session(pair: Pair, status: Status, phase: Phase) -> SessionReading {
         difference: None,
         error: None,
         modes: None,
-        reversed: false,
+        direction: Direction::Forward,
+        target_written: None,
         requestor: Untrusted::default(),
         started: None,
         words: ArrayWords::default(),
@@ -324,8 +332,12 @@ fn a_backup_is_overdue_from_the_moment_its_interval_has_passed() {
 #[test]
 fn a_volume_that_the_array_lost_or_resized_is_a_problem() {
     let mut bench = Bench::new();
-    bench.arrays[0].volumes =
-        Some(Arc::new(vec![ArrayVolume { id: volume(near(), 1), label: "lv".into(), blocks: Blocks(SIZE.0 - 1) }]));
+    bench.arrays[0].volumes = Some(Arc::new(vec![ArrayVolume {
+        id: volume(near(), 1),
+        label: "lv".into(),
+        blocks: Blocks(SIZE.0 - 1),
+        copy_inhibited: None,
+    }]));
     let snapshot = bench.snapshot();
     assert!(snapshot.transaction_volumes[0].problem.as_ref().unwrap().text.contains("204799 blocks"));
     assert_eq!(snapshot.pool[0].problem.as_ref().unwrap().code, Code::VOLUME_MISSING);

@@ -3,7 +3,7 @@
 use super::setting::{REGION, SIZE, Setting, writes};
 use ecdeck::driver::emulated::admin::{Administration, Data};
 use ecdeck::model::copy::Command;
-use ecdeck::model::session::{Automation, CopyKind, ErrorByte, Pair, Phase, RecModes, Status, TransferMode};
+use ecdeck::model::session::{Automation, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, Status, TransferMode};
 use std::time::{Duration, Instant};
 
 fn opc(pair: Pair) -> Pair {
@@ -45,9 +45,12 @@ async fn a_reversed_pair_brings_the_backups_bytes_back_and_then_mirrors_backward
         write(&setting, "ONE/0x0", 5 * REGION, 77, 3 * REGION).await;
         assert_eq!(reverse(&setting, pair).await, ["done"]);
         assert_eq!(reverse(&setting, pair).await, ["already"]);
-        assert!(setting.reading(&pair).await.unwrap().reversed);
+        assert!(setting.reading(&pair).await.unwrap().direction == Direction::Reversed);
         setting.crash();
-        assert!(setting.reading(&pair).await.unwrap().reversed, "a turned direction outlasts the process");
+        assert!(
+            setting.reading(&pair).await.unwrap().direction == Direction::Reversed,
+            "a turned direction outlasts the process"
+        );
         setting.resume(pair).await;
         setting.equivalent(&pair).await;
         assert!(setting.bytes(pair.source).await == kept, "the source holds what was backed up");
@@ -89,7 +92,10 @@ async fn a_kill_after_a_reverse_never_calls_a_differing_region_the_same() {
             setting.crash();
         }
         let reading = setting.reading(&pair).await.unwrap();
-        assert!(reading.is_cleanly_suspended() && reading.reversed == reversed, "{reading:?}");
+        assert!(
+            reading.is_cleanly_suspended() && (reading.direction == Direction::Reversed) == reversed,
+            "{reading:?}"
+        );
         let differs = setting.differing_regions(&pair).await;
         assert!(reading.difference.unwrap().bytes() >= (differs - 1) * REGION, "{differs} regions differ");
         let wanted = setting.bytes(if reversed { pair.target } else { pair.source }).await;

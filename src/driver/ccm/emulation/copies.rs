@@ -7,7 +7,9 @@ use super::{Answer, Emulation, Failure, Member};
 use crate::driver::ccm::names::GroupType;
 use crate::model::copy::{Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::session::{Automation, CopyKind, Pair, Phase, RecModes, SessionReading, Status, TransferMode};
+use crate::model::session::{
+    Automation, CopyKind, Direction, Pair, Phase, RecModes, SessionReading, Status, TransferMode,
+};
 use crate::model::units::Timestamp;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -86,7 +88,7 @@ impl Emulation {
         let (direction, sid, copied) = match session {
             None => (na(), na(), na()),
             Some(session) => (
-                if session.reversed { "<==" } else { "==>" }.to_owned(),
+                if session.direction == Direction::Reversed { "<==" } else { "==>" }.to_owned(),
                 format!("0x{:x}", session.sid),
                 session.progress.map_or_else(na, |progress| progress.done.0.to_string()),
             ),
