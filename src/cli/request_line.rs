@@ -17,24 +17,22 @@ pub struct Scene<'a> {
 /// The words after `ecdeck`, without those that agree. `None` when no verb of the command line makes the request.
 pub fn words(request: &Request, scene: Scene<'_>) -> Option<Vec<String>> {
     let mut line = Line { words: Vec::new(), snapshot: scene.snapshot };
+    line.say(request.action.verb().info().command);
     match &request.action {
         Action::Start { volumes, targets, .. } => {
             if !targets.is_empty() {
                 return None;
             }
-            line.say(&["sync", "start"]).volumes(volumes);
+            line.volumes(volumes);
         }
-        Action::Resume { volumes, target } => {
-            line.say(&["sync", "resume"]).volumes(volumes).target(*target);
+        Action::Resume { volumes, target } | Action::Suspend { volumes, target } => {
+            line.volumes(volumes).target(*target);
         }
         Action::Overwrite { volume, version } => {
-            line.say(&["sync", "start"]).volumes(&[*volume]).say(&["--overwrite-version", &version.0.to_string()]);
-        }
-        Action::Suspend { volumes, target } => {
-            line.say(&["sync", "suspend"]).volumes(volumes).target(*target);
+            line.volumes(&[*volume]).say(&["--overwrite-version", &version.0.to_string()]);
         }
         Action::Cancel { volumes, scope } => {
-            line.say(&["sync", "cancel"]).volumes(volumes);
+            line.volumes(volumes);
             match scope {
                 CancelScope::Live => {}
                 CancelScope::One(target) => {
@@ -46,10 +44,10 @@ pub fn words(request: &Request, scene: Scene<'_>) -> Option<Vec<String>> {
             }
         }
         Action::ForceStop { volume, target } => {
-            line.say(&["sync", "force-stop"]).volumes(&[*volume]).target(*target);
+            line.volumes(&[*volume]).target(*target);
         }
         Action::Backup { volumes, mode, .. } => {
-            line.say(&["backup"]).volumes(volumes);
+            line.volumes(volumes);
             match mode {
                 None => {}
                 Some(BackupMode::Suspend) => {
@@ -61,7 +59,7 @@ pub fn words(request: &Request, scene: Scene<'_>) -> Option<Vec<String>> {
             }
         }
         Action::SetPolicy { volume, policy } => {
-            line.say(&["policy", "set"]).volumes(&[*volume]);
+            line.volumes(&[*volume]);
             line.say(&["--generations", &policy.generations.to_string()]);
             line.say(&["--interval", &policy.interval_days.to_string(), "--mode", &policy.mode.to_string()]);
         }
@@ -70,23 +68,20 @@ pub fn words(request: &Request, scene: Scene<'_>) -> Option<Vec<String>> {
                 VolumeRole::Transaction => "--transaction",
                 VolumeRole::Backup => "--backup",
             };
-            line.say(&["volume", "add", role]).volumes(&[*volume]);
+            line.say(&[role]).volumes(&[*volume]);
             if let Some(name) = name {
                 line.say(&["--name", name.as_str()]);
             }
         }
         Action::Unregister { volume } => {
-            line.say(&["volume", "remove"]).volumes(&[*volume]);
+            line.volumes(&[*volume]);
         }
         Action::Hold { volume, version, why } => {
-            line.say(&["history", "hold"]).volumes(&[*volume]);
+            line.volumes(&[*volume]);
             line.say(&["--version", &version.0.to_string(), "--reason", &why.escaped()]);
         }
-        Action::Unhold { volume, version } => {
-            line.say(&["history", "unhold"]).volumes(&[*volume]).say(&["--version", &version.0.to_string()]);
-        }
-        Action::DeleteGeneration { volume, version } => {
-            line.say(&["history", "delete"]).volumes(&[*volume]).say(&["--version", &version.0.to_string()]);
+        Action::Unhold { volume, version } | Action::DeleteGeneration { volume, version } => {
+            line.volumes(&[*volume]).say(&["--version", &version.0.to_string()]);
         }
     }
     line.words.extend_from_slice(scene.site);

@@ -10,12 +10,13 @@ use crate::model::session::{Phase, Status};
 use crate::model::snapshot::{SessionView, Snapshot};
 use crate::model::units::Version;
 use crate::model::untrusted::Untrusted;
+use crate::model::verb::Verb;
 
 /// The verbs' answers for one row of one snapshot.
 #[derive(Debug, Default)]
 pub struct Judged {
     of: Option<(u64, Pane, Option<Subject>, bool)>,
-    verbs: Vec<(Command, Result<Plan, Refusal>)>,
+    verbs: Vec<(Verb, Result<Plan, Refusal>)>,
 }
 
 /// What a verb acts on.
@@ -55,17 +56,19 @@ impl Subject {
 }
 
 /// The verbs that the footer and the hint tell about.
-pub const VERBS: [Command; 6] =
-    [Command::Start, Command::Suspend, Command::Resume, Command::Backup, Command::Cancel, Command::ForceStop];
+pub const VERBS: [Verb; 6] = [Verb::Start, Verb::Suspend, Verb::Resume, Verb::Backup, Verb::Cancel, Verb::ForceStop];
 
 impl Judged {
-    pub fn verdict(&self, command: Command) -> Option<&Result<Plan, Refusal>> {
-        self.verbs.iter().find(|(verb, _)| *verb == command).map(|(_, verdict)| verdict)
+    pub fn verdict(&self, verb: Verb) -> Option<&Result<Plan, Refusal>> {
+        self.verbs.iter().find(|(judged, _)| *judged == verb).map(|(_, verdict)| verdict)
     }
 
     /// Whether the key would lead to a plan. What was not judged may be tried.
     pub fn allows(&self, command: Command) -> bool {
-        self.verdict(command).is_none_or(Result::is_ok)
+        match command {
+            Command::Verb(verb) => self.verdict(verb).is_none_or(Result::is_ok),
+            _ => true,
+        }
     }
 }
 
@@ -81,10 +84,10 @@ pub fn refresh(app: &mut App) {
     // Several volumes are judged when their dialog opens: it says for each.
     let mut verbs = Vec::new();
     if !several {
-        for command in VERBS {
-            if let Some(request) = subject.and_then(|subject| request(command, subject)) {
+        for verb in VERBS {
+            if let Some(request) = subject.and_then(|subject| request(verb, subject)) {
                 let verdict = if app.settings.read_only { Err(read_only()) } else { (app.planner)(snapshot, &request) };
-                verbs.push((command, verdict));
+                verbs.push((verb, verdict));
             }
         }
     }
@@ -126,33 +129,33 @@ fn is_held(snapshot: &Snapshot, volume: Option<VolumeId>, version: Option<Versio
     snapshot.generations_of(volume).iter().any(|generation| generation.version == version && generation.held.is_some())
 }
 
-/// The request that a verb's key makes of a subject; `None` where the verb has no meaning.
-pub fn request(command: Command, subject: Subject) -> Option<Request> {
+/// The request that a verb's key makes of a subject; `None` where the verb has no meaning there, or needs words of its own.
+pub fn request(verb: Verb, subject: Subject) -> Option<Request> {
     let volumes = || subject.owner().map(|owner| vec![owner]);
     let target = match subject {
         Subject::Session { target, .. } => Some(target),
         Subject::Backup { id, owner: Some(_), .. } => Some(id),
         _ => None,
     };
-    let action = match command {
-        Command::Start => Action::Start { volumes: volumes()?, targets: Vec::new(), together: false },
-        Command::Resume => Action::Resume { volumes: volumes()?, target },
-        Command::Suspend => Action::Suspend { volumes: volumes()?, target },
-        Command::Backup => Action::Backup { volumes: volumes()?, mode: None, together: false },
-        Command::Cancel => {
+    let action = match verb {
+        Verb::Start => Action::Start { volumes: volumes()?, targets: Vec::new(), together: false },
+        Verb::Resume => Action::Resume { volumes: volumes()?, target },
+        Verb::Suspend => Action::Suspend { volumes: volumes()?, target },
+        Verb::Backup => Action::Backup { volumes: volumes()?, mode: None, together: false },
+        Verb::Cancel => {
             let scope = target.map_or(CancelScope::Live, CancelScope::One);
             Action::Cancel { volumes: volumes()?, scope }
         }
-        Command::ForceStop => Action::ForceStop { volume: subject.owner()?, target },
-        Command::Delete => {
+        Verb::ForceStop => Action::ForceStop { volume: subject.owner()?, target },
+        Verb::DeleteGeneration => {
             let (volume, version) = generation(subject)?;
             Action::DeleteGeneration { volume, version }
         }
-        Command::Hold => {
+        Verb::Unhold => {
             let (volume, version) = generation(subject)?;
             Action::Unhold { volume, version }
         }
-        _ => return None,
+        Verb::Hold | Verb::SetPolicy | Verb::Overwrite | Verb::Register | Verb::Unregister => return None,
     };
     Some(Request::new(action))
 }
@@ -173,14 +176,21 @@ pub fn generation(subject: Subject) -> Option<(VolumeId, Version)> {
 }
 
 /// One verb for several volumes.
-pub fn batch(command: Command, volumes: Vec<VolumeId>) -> Option<Request> {
-    let action = match command {
-        Command::Start => Action::Start { volumes, targets: Vec::new(), together: false },
-        Command::Resume => Action::Resume { volumes, target: None },
-        Command::Suspend => Action::Suspend { volumes, target: None },
-        Command::Backup => Action::Backup { volumes, mode: None, together: false },
-        Command::Cancel => Action::Cancel { volumes, scope: CancelScope::Live },
-        _ => return None,
+pub fn batch(verb: Verb, volumes: Vec<VolumeId>) -> Option<Request> {
+    let action = match verb {
+        Verb::Start => Action::Start { volumes, targets: Vec::new(), together: false },
+        Verb::Resume => Action::Resume { volumes, target: None },
+        Verb::Suspend => Action::Suspend { volumes, target: None },
+        Verb::Backup => Action::Backup { volumes, mode: None, together: false },
+        Verb::Cancel => Action::Cancel { volumes, scope: CancelScope::Live },
+        Verb::ForceStop
+        | Verb::DeleteGeneration
+        | Verb::Hold
+        | Verb::Unhold
+        | Verb::SetPolicy
+        | Verb::Overwrite
+        | Verb::Register
+        | Verb::Unregister => return None,
     };
     Some(Request::new(action))
 }

@@ -1,8 +1,10 @@
 //! The one table of keys. Footer, help, palette and the manual are made from it, and a configuration may bind its
 //! commands to other keys.
 
+use crate::model::verb::{Verb, VerbKey};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 /// A key as it comes from the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,15 +31,8 @@ pub enum Key {
 /// What a key can make the console do. `Agree`, `TypeName` and the numbers of remedies belong to dialogs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Command {
-    Start,
-    Suspend,
-    Resume,
-    Backup,
-    Cancel,
-    ForceStop,
-    Delete,
-    Hold,
-    Policy,
+    /// Asks the engine for something, and so shows a plan first.
+    Verb(Verb),
     Up,
     Down,
     PageUp,
@@ -66,13 +61,6 @@ pub enum Command {
     Agree,
 }
 
-impl Command {
-    /// Whether it asks the engine for something, and so shows a plan first.
-    pub fn is_verb(self) -> bool {
-        TABLE.iter().any(|entry| entry.command == self && entry.group == Group::Verbs)
-    }
-}
-
 /// Where an entry stands in the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
@@ -98,12 +86,12 @@ impl Group {
 }
 
 /// A row of the table.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     pub command: Command,
     /// For bindings and the palette.
     pub name: &'static str,
-    pub keys: &'static [Key],
+    pub keys: Vec<Key>,
     pub group: Group,
     /// The word in the footer; empty: not there.
     pub label: &'static str,
@@ -112,56 +100,60 @@ pub struct Entry {
     pub help: &'static str,
 }
 
-const fn entry(
+fn entry(
     command: Command,
     name: &'static str,
-    keys: &'static [Key],
+    keys: &[Key],
     group: Group,
     footer: (&'static str, u8),
     help: &'static str,
 ) -> Entry {
-    Entry { command, name, keys, group, label: footer.0, rank: footer.1, help }
+    Entry { command, name, keys: keys.to_vec(), group, label: footer.0, rank: footer.1, help }
 }
 
-/// All keys. No letter that can end an escape sequence (`A B C D O [`) acts: a slow line tears sequences apart.
+/// The rows of the verbs, from their descriptors.
+fn verbs() -> impl Iterator<Item = Entry> {
+    Verb::ALL.iter().filter_map(|&verb| {
+        let VerbKey { binding, key, footer, help } = verb.info().key?;
+        Some(entry(Command::Verb(verb), binding, &[Key::Char(key)], Group::Verbs, footer.unwrap_or_default(), help))
+    })
+}
+
+/// All keys: the verbs', then the console's own.
+pub static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(|| verbs().chain(own()).collect());
+
+/// What is no verb. No letter that can end an escape sequence (`A B C D O [`) acts: a slow line tears sequences apart.
 #[rustfmt::skip]
-pub static TABLE: &[Entry] = &[
-    entry(Command::Start, "start", &[Key::Char('s')], Group::Verbs, ("start", 2), "start a synchronization: the difference where there is a base, else everything"),
-    entry(Command::Suspend, "suspend", &[Key::Char('z')], Group::Verbs, ("suspend", 5), "suspend an equivalent copy; this makes no generation"),
-    entry(Command::Resume, "resume", &[Key::Char('r')], Group::Verbs, ("resume", 3), "resume a suspended copy: the difference only"),
-    entry(Command::Backup, "backup", &[Key::Char('b')], Group::Verbs, ("backup", 1), "back up: the equivalent copy becomes a generation"),
-    entry(Command::Cancel, "cancel", &[Key::Char('c')], Group::Verbs, ("cancel", 4), "cancel a synchronization; generations stay"),
-    entry(Command::ForceStop, "force-stop", &[Key::Char('x')], Group::Verbs, ("", 0), "end a session on the array, whatever state it is in"),
-    entry(Command::Delete, "delete", &[Key::Char('d')], Group::Verbs, ("", 0), "delete the selected generation (in generations and pool)"),
-    entry(Command::Hold, "hold", &[Key::Char('p')], Group::Verbs, ("", 0), "protect the selected generation from being given up, or no longer"),
-    entry(Command::Policy, "policy", &[Key::Char('e')], Group::Verbs, ("", 0), "edit the policy: generations kept, days between backups, suspend or dissolve"),
-    entry(Command::Up, "up", &[Key::Up, Key::Char('k')], Group::Moving, ("", 0), "one row up"),
-    entry(Command::Down, "down", &[Key::Down, Key::Char('j')], Group::Moving, ("", 0), "one row down"),
-    entry(Command::PageUp, "page-up", &[Key::PageUp, Key::Ctrl('b')], Group::Moving, ("", 0), "one page up"),
-    entry(Command::PageDown, "page-down", &[Key::PageDown, Key::Ctrl('f')], Group::Moving, ("", 0), "one page down"),
-    entry(Command::First, "first", &[Key::Home, Key::Char('g')], Group::Moving, ("", 0), "to the first row"),
-    entry(Command::Last, "last", &[Key::End, Key::Char('G')], Group::Moving, ("", 0), "to the last row"),
-    entry(Command::NextPane, "next-pane", &[Key::Tab, Key::Right, Key::Char('l')], Group::Moving, ("", 0), "to the next pane"),
-    entry(Command::PreviousPane, "previous-pane", &[Key::BackTab, Key::Left, Key::Char('h')], Group::Moving, ("", 0), "to the pane before"),
-    entry(Command::Copies, "copies", &[Key::Char('1')], Group::Moving, ("", 0), "to the copies"),
-    entry(Command::Pool, "pool", &[Key::Char('2')], Group::Moving, ("", 0), "to the backup pool"),
-    entry(Command::Generations, "generations", &[Key::Char('3')], Group::Moving, ("", 0), "to the generations of the selected volume"),
-    entry(Command::Events, "events", &[Key::Char('4')], Group::Moving, ("", 0), "to the events"),
-    entry(Command::Open, "open", &[Key::Enter], Group::Looking, ("open", 8), "open the selected row; a red one leads out of its trouble"),
-    entry(Command::Details, "details", &[Key::Char('i')], Group::Looking, ("", 0), "all about the selected volume, in the array's own words too"),
-    entry(Command::Back, "back", &[Key::Esc], Group::Looking, ("", 0), "back out: close, clear the filter, clear the marks"),
-    entry(Command::Order, "order", &[Key::Char('o')], Group::Looking, ("", 0), "sort volumes by name, by trouble, by readiness"),
-    entry(Command::Filter, "filter", &[Key::Char('/')], Group::Choosing, ("filter", 7), "show only volumes whose name contains what is typed"),
-    entry(Command::Problems, "problems", &[Key::Char('!')], Group::Choosing, ("problems", 9), "show only volumes that need attention"),
-    entry(Command::Mark, "mark", &[Key::Char(' ')], Group::Choosing, ("mark", 6), "mark the selected volume; a verb then acts on all marked ones"),
-    entry(Command::MarkAll, "mark-all", &[Key::Char('*')], Group::Choosing, ("", 0), "mark all that the filter shows, or none"),
-    entry(Command::Palette, "palette", &[Key::Char(':')], Group::Program, ("command", 10), "all commands by name"),
-    entry(Command::Help, "help", &[Key::Char('?')], Group::Program, ("help", 0), "this help"),
-    entry(Command::Redraw, "redraw", &[Key::Ctrl('l')], Group::Program, ("", 0), "draw the screen anew"),
-    entry(Command::ToShell, "to-shell", &[Key::Ctrl('z')], Group::Program, ("", 0), "back to the shell; `fg` returns"),
-    entry(Command::Quit, "quit", &[Key::Char('q'), Key::Ctrl('c')], Group::Program, ("quit", 11), "leave; copies and operations go on"),
-    entry(Command::Agree, "agree", &[Key::Char('Y')], Group::Program, ("", 0), "in a plan: agree to it and run it"),
-];
+fn own() -> Vec<Entry> {
+    vec![
+        entry(Command::Up, "up", &[Key::Up, Key::Char('k')], Group::Moving, ("", 0), "one row up"),
+        entry(Command::Down, "down", &[Key::Down, Key::Char('j')], Group::Moving, ("", 0), "one row down"),
+        entry(Command::PageUp, "page-up", &[Key::PageUp, Key::Ctrl('b')], Group::Moving, ("", 0), "one page up"),
+        entry(Command::PageDown, "page-down", &[Key::PageDown, Key::Ctrl('f')], Group::Moving, ("", 0), "one page down"),
+        entry(Command::First, "first", &[Key::Home, Key::Char('g')], Group::Moving, ("", 0), "to the first row"),
+        entry(Command::Last, "last", &[Key::End, Key::Char('G')], Group::Moving, ("", 0), "to the last row"),
+        entry(Command::NextPane, "next-pane", &[Key::Tab, Key::Right, Key::Char('l')], Group::Moving, ("", 0), "to the next pane"),
+        entry(Command::PreviousPane, "previous-pane", &[Key::BackTab, Key::Left, Key::Char('h')], Group::Moving, ("", 0), "to the pane before"),
+        entry(Command::Copies, "copies", &[Key::Char('1')], Group::Moving, ("", 0), "to the copies"),
+        entry(Command::Pool, "pool", &[Key::Char('2')], Group::Moving, ("", 0), "to the backup pool"),
+        entry(Command::Generations, "generations", &[Key::Char('3')], Group::Moving, ("", 0), "to the generations of the selected volume"),
+        entry(Command::Events, "events", &[Key::Char('4')], Group::Moving, ("", 0), "to the events"),
+        entry(Command::Open, "open", &[Key::Enter], Group::Looking, ("open", 8), "open the selected row; a red one leads out of its trouble"),
+        entry(Command::Details, "details", &[Key::Char('i')], Group::Looking, ("", 0), "all about the selected volume, in the array's own words too"),
+        entry(Command::Back, "back", &[Key::Esc], Group::Looking, ("", 0), "back out: close, clear the filter, clear the marks"),
+        entry(Command::Order, "order", &[Key::Char('o')], Group::Looking, ("", 0), "sort volumes by name, by trouble, by readiness"),
+        entry(Command::Filter, "filter", &[Key::Char('/')], Group::Choosing, ("filter", 7), "show only volumes whose name contains what is typed"),
+        entry(Command::Problems, "problems", &[Key::Char('!')], Group::Choosing, ("problems", 9), "show only volumes that need attention"),
+        entry(Command::Mark, "mark", &[Key::Char(' ')], Group::Choosing, ("mark", 6), "mark the selected volume; a verb then acts on all marked ones"),
+        entry(Command::MarkAll, "mark-all", &[Key::Char('*')], Group::Choosing, ("", 0), "mark all that the filter shows, or none"),
+        entry(Command::Palette, "palette", &[Key::Char(':')], Group::Program, ("command", 10), "all commands by name"),
+        entry(Command::Help, "help", &[Key::Char('?')], Group::Program, ("help", 0), "this help"),
+        entry(Command::Redraw, "redraw", &[Key::Ctrl('l')], Group::Program, ("", 0), "draw the screen anew"),
+        entry(Command::ToShell, "to-shell", &[Key::Ctrl('z')], Group::Program, ("", 0), "back to the shell; `fg` returns"),
+        entry(Command::Quit, "quit", &[Key::Char('q'), Key::Ctrl('c')], Group::Program, ("quit", 11), "leave; copies and operations go on"),
+        entry(Command::Agree, "agree", &[Key::Char('Y')], Group::Program, ("", 0), "in a plan: agree to it and run it"),
+    ]
+}
 
 /// What the keys mean now: the table, and what a configuration changed.
 #[derive(Debug, Clone)]
@@ -195,13 +187,13 @@ impl KeyMap {
     /// The table with other keys for some commands, by their names.
     pub fn with_bindings<'a>(bindings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, BindingError> {
         let mut chosen: BTreeMap<&'static str, Vec<Key>> =
-            TABLE.iter().map(|entry| (entry.name, entry.keys.to_vec())).collect();
+            TABLE.iter().map(|entry| (entry.name, entry.keys.clone())).collect();
         for (name, keys) in bindings {
             let slot = chosen.get_mut(name).ok_or_else(|| BindingError::NoCommand(name.to_owned()))?;
             *slot = keys.split_whitespace().map(parse_key).collect::<Result<_, _>>()?;
         }
         let mut commands = BTreeMap::new();
-        for entry in TABLE {
+        for entry in TABLE.iter() {
             for &key in &chosen[entry.name] {
                 if let Some(first) = commands.insert(key, entry.command) {
                     return Err(BindingError::Twice { key, first: name_of(first), second: entry.name });
@@ -316,7 +308,7 @@ mod tests {
 
     #[test]
     fn no_letter_that_can_end_an_escape_sequence_acts() {
-        assert!(TABLE.iter().flat_map(|entry| entry.keys).all(|key| !ends_sequences(*key)));
+        assert!(TABLE.iter().flat_map(|entry| &entry.keys).all(|key| !ends_sequences(*key)));
         let error = KeyMap::with_bindings([("start", "A")]).unwrap_err();
         assert_eq!(error, BindingError::EndsSequences(Key::Char('A')));
     }
@@ -324,7 +316,7 @@ mod tests {
     #[test]
     fn commands_can_be_bound_to_other_keys_and_conflicts_are_named() {
         let map = KeyMap::with_bindings([("backup", "ctrl-k space"), ("mark", "v")]).unwrap();
-        assert_eq!(map.command(Key::Ctrl('k')), Some(Command::Backup));
+        assert_eq!(map.command(Key::Ctrl('k')), Some(Command::Verb(Verb::Backup)));
         assert_eq!(map.command(Key::Char('b')), None);
         assert_eq!(map.command(Key::Char('v')), Some(Command::Mark));
         let error = KeyMap::with_bindings([("backup", "s")]).unwrap_err();
@@ -335,7 +327,7 @@ mod tests {
 
     #[test]
     fn every_key_is_written_in_a_way_that_reads_back() {
-        for key in TABLE.iter().flat_map(|entry| entry.keys) {
+        for key in TABLE.iter().flat_map(|entry| &entry.keys) {
             assert_eq!(parse_key(&key.to_string()), Ok(*key), "{key}");
         }
     }

@@ -3,17 +3,7 @@
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::plan::Refusal;
-use crate::model::request::Verb;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Sees everything.
-    Viewer,
-    /// Synchronizes, backs up, deletes.
-    Operator,
-    /// Changes policies and registrations as well.
-    Administrator,
-}
+use crate::model::verb::{Role, Verb};
 
 /// The roles of a site. The user that the engine runs as, and root, are administrators.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,14 +35,12 @@ impl Roles {
 
     /// Whether somebody may ask for a verb.
     pub fn check(&self, actor: &Actor, verb: Verb) -> Result<(), Refusal> {
-        let (needed, word) = match verb {
-            Verb::SetPolicy | Verb::Register | Verb::Unregister => (Role::Administrator, "an administrator"),
-            _ => (Role::Operator, "an operator"),
-        };
+        let needed = verb.info().role;
         if self.role(actor).is_some_and(|role| role >= needed) {
             return Ok(());
         }
-        Err(Refusal::new(Code::NOT_AUTHORISED, format!("{verb} needs the role of {word}, which {actor} has not")))
+        let reason = format!("{verb} needs the role of {}, which {actor} has not", needed.with_article());
+        Err(Refusal::new(Code::NOT_AUTHORISED, reason))
     }
 
     /// Whether somebody may see the site at all.

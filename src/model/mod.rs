@@ -21,3 +21,4 @@ pub mod snapshot;
 pub mod snapshot_change;
 pub mod units;
 pub mod untrusted;
+pub mod verb;

@@ -4,8 +4,8 @@ use super::identity::{Name, VolumeId};
 use super::records::{BackupMode, Policy};
 use super::units::Version;
 use super::untrusted::Untrusted;
+pub use super::verb::Verb;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// One wish, about one or several volumes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,25 +138,6 @@ pub enum Action {
     },
 }
 
-/// The verbs that people know, one for each key and command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verb {
-    Start,
-    Resume,
-    Overwrite,
-    Suspend,
-    Cancel,
-    ForceStop,
-    Backup,
-    SetPolicy,
-    Register,
-    Unregister,
-    Hold,
-    Unhold,
-    DeleteGeneration,
-}
-
 impl Action {
     pub fn verb(&self) -> Verb {
         match self {
@@ -193,25 +174,5 @@ impl Action {
             | Self::Unhold { volume, .. }
             | Self::DeleteGeneration { volume, .. } => std::slice::from_ref(volume),
         }
-    }
-}
-
-impl fmt::Display for Verb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Start => "start",
-            Self::Resume => "resume",
-            Self::Overwrite => "overwrite",
-            Self::Suspend => "suspend",
-            Self::Cancel => "cancel",
-            Self::ForceStop => "force-stop",
-            Self::Backup => "backup",
-            Self::SetPolicy => "set policy",
-            Self::Register => "register",
-            Self::Unregister => "unregister",
-            Self::Hold => "hold",
-            Self::Unhold => "unhold",
-            Self::DeleteGeneration => "delete generation",
-        })
     }
 }

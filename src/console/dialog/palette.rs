@@ -85,7 +85,10 @@ fn line(app: &App, entry: &Entry, selected: bool) -> Line<'static> {
 
 /// What a verb would do for the selected row, or why not.
 fn outlook(app: &App, command: Option<Command>) -> String {
-    let verdict = command.and_then(|command| app.judged.verdict(command));
+    let verdict = match command {
+        Some(Command::Verb(verb)) => app.judged.verdict(verb),
+        _ => None,
+    };
     match (verdict, app.snapshot()) {
         (Some(Ok(plan)), Some(snapshot)) => words::in_short(snapshot, plan),
         (Some(Err(refusal)), Some(_)) => words::refusal(app, refusal),
@@ -105,7 +108,7 @@ mod tests {
     #[test]
     fn names_that_begin_with_what_is_typed_come_first_and_help_is_searched_too() {
         assert_eq!(names("res")[0], "resume");
-        assert!(names("protect").contains(&"hold"), "{:?}", names("protect"));
+        assert!(names("not released").contains(&"hold"), "{:?}", names("not released"));
         assert!(names("no such thing").is_empty());
         assert!(!names("").contains(&"agree"), "nothing agrees to a plan that is not seen");
     }

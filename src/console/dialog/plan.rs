@@ -84,7 +84,7 @@ impl PlanDialog {
 pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
     let theme = app.look.theme;
     let mut body = Body::new(width);
-    let verb = words::verb_noun(dialog.request.action.verb());
+    let verb = dialog.request.action.verb().info().title;
     let (Some(answer), Some(snapshot)) = (dialog.answer(), app.snapshot()) else {
         body.text(0, "Asking the engine what this would do.", theme.dim);
         let bottom = vec![cancel_line(app, None)];

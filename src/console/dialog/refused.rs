@@ -61,7 +61,7 @@ pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
             body.text(2, &format!("and {} more", refusal.near_misses_left_off), theme.dim);
         }
     }
-    let verb = words::verb_noun(dialog.request.action.verb());
+    let verb = dialog.request.action.verb().info().title;
     let what = dialog.request.action.volumes();
     let title = match (what, app.snapshot()) {
         ([one], Some(snapshot)) => format!("Refused - {verb}: {}", snapshot.label(*one)),

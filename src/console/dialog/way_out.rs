@@ -10,10 +10,10 @@ use super::{Body, Content, keys_line, words};
 use crate::model::identity::VolumeId;
 use crate::model::snapshot::{Snapshot, TransactionVolumeView};
 use crate::model::units::Timestamp;
+use crate::model::verb::Verb;
 
 /// The verbs that may help, in the order in which they are tried.
-const WAYS: [Command; 6] =
-    [Command::Resume, Command::Suspend, Command::Cancel, Command::ForceStop, Command::Start, Command::Backup];
+const WAYS: [Verb; 6] = [Verb::Resume, Verb::Suspend, Verb::Cancel, Verb::ForceStop, Verb::Start, Verb::Backup];
 
 pub fn content(app: &App, volume: VolumeId, width: usize) -> Content {
     let theme = app.look.theme;
@@ -77,14 +77,14 @@ fn ways(app: &App, snapshot: &Snapshot, view: &TransactionVolumeView, body: &mut
     }
     let mut shown = Vec::new();
     let mut may_start = false;
-    for command in WAYS {
-        let Some(request) = judge::request(command, Subject::Volume(view.volume.id)) else { continue };
+    for verb in WAYS {
+        let Some(request) = judge::request(verb, Subject::Volume(view.volume.id)) else { continue };
         let Ok(plan) = (app.planner)(snapshot, &request) else { continue };
-        may_start |= command == Command::Start;
+        may_start |= verb == Verb::Start;
         let what = words::in_short(snapshot, &plan);
         // Two verbs that come to the same are one way.
         if !shown.contains(&what) {
-            body.hanging(2, &format!("{}  ", app.keys.key(command)), &what, theme.key, theme.text);
+            body.hanging(2, &format!("{}  ", app.keys.key(Command::Verb(verb))), &what, theme.key, theme.text);
             shown.push(what);
         }
     }
@@ -92,7 +92,7 @@ fn ways(app: &App, snapshot: &Snapshot, view: &TransactionVolumeView, body: &mut
         body.text(2, "No verb is allowed in this state; the cause has to be repaired on the array first.", theme.text);
     }
     if !may_start {
-        let start = app.keys.key(Command::Start);
+        let start = app.keys.key(Command::Verb(Verb::Start));
         body.hanging(
             2,
             &format!("{start}  "),

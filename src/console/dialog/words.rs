@@ -4,7 +4,6 @@ use super::super::app::App;
 use super::super::view::sessions;
 use crate::model::identity::VolumeId;
 use crate::model::plan::{Plan, PlanItem, Refusal, words};
-use crate::model::request::Verb;
 use crate::model::snapshot::{Ready, SessionView, Snapshot, TransactionState};
 use crate::model::units::{Progress, count};
 use std::fmt::Write as _;
@@ -19,28 +18,10 @@ pub fn in_short(snapshot: &Snapshot, plan: &Plan) -> String {
 /// What a verb's dialog is called.
 pub fn title(snapshot: &Snapshot, plan: &Plan) -> String {
     let request = plan.request();
-    let verb = verb_noun(request.action.verb());
+    let verb = request.action.verb().info().title;
     match request.action.volumes() {
         [one] => format!("{verb}: {}", snapshot.label(*one)),
         several => format!("{verb}: {}", count(several.len(), "volume", "volumes")),
-    }
-}
-
-pub fn verb_noun(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Start => "Start synchronization",
-        Verb::Resume => "Resume synchronization",
-        Verb::Overwrite => "Overwrite a generation",
-        Verb::Suspend => "Suspend synchronization",
-        Verb::Cancel => "Cancel synchronization",
-        Verb::ForceStop => "Forced stop",
-        Verb::Backup => "Backup",
-        Verb::SetPolicy => "Set the policy",
-        Verb::Register => "Register a volume",
-        Verb::Unregister => "Take a volume out of the site",
-        Verb::Hold => "Hold a generation",
-        Verb::Unhold => "No longer hold a generation",
-        Verb::DeleteGeneration => "Delete a generation",
     }
 }
 

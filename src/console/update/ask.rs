@@ -7,17 +7,17 @@ use super::super::dialog::policy::PolicyForm;
 use super::super::dialog::prompt::Prompt;
 use super::super::dialog::refused::RefusedDialog;
 use super::super::judge::{self, Subject};
-use super::super::keys::Command;
 use super::tell;
 use crate::model::request::Request;
 use crate::model::snapshot::Severity;
+use crate::model::verb::Verb;
 use tui_input::Input;
 
 /// A verb's key: for the marked volumes if there are any, else for the focused pane's row.
-pub fn verb(app: &mut App, command: Command) -> Vec<Effect> {
+pub fn verb(app: &mut App, verb: Verb) -> Vec<Effect> {
     if app.focus == Pane::Volumes && !app.marks.is_empty() {
         let marked = app.marks.iter().copied().collect();
-        return if let Some(request) = judge::batch(command, marked) {
+        return if let Some(request) = judge::batch(verb, marked) {
             propose(app, request)
         } else {
             tell(app, Severity::Warning, "this acts on one volume at a time: Esc clears the marks");
@@ -25,14 +25,15 @@ pub fn verb(app: &mut App, command: Command) -> Vec<Effect> {
         };
     }
     match judge::subject(app) {
-        Some(subject) => verb_on(app, command, subject),
+        Some(subject) => verb_on(app, verb, subject),
         None => Vec::new(),
     }
 }
 
 /// A verb for one subject.
-pub fn verb_on(app: &mut App, command: Command, subject: Subject) -> Vec<Effect> {
-    if command == Command::Hold && judge::generation(subject).is_some() && !is_held(subject) {
+pub fn verb_on(app: &mut App, verb: Verb, subject: Subject) -> Vec<Effect> {
+    let verb = if verb == Verb::Hold && is_held(subject) { Verb::Unhold } else { verb };
+    if verb == Verb::Hold && judge::generation(subject).is_some() {
         if app.settings.read_only {
             tell(app, Severity::Warning, judge::read_only().to_string());
         } else {
@@ -41,7 +42,7 @@ pub fn verb_on(app: &mut App, command: Command, subject: Subject) -> Vec<Effect>
         }
         return Vec::new();
     }
-    if command == Command::Policy
+    if verb == Verb::SetPolicy
         && let Some(view) = subject.owner().and_then(|owner| app.snapshot()?.transaction_volume(owner))
     {
         let form = PolicyForm::new(view.volume.id, view.volume.policy);
@@ -51,11 +52,11 @@ pub fn verb_on(app: &mut App, command: Command, subject: Subject) -> Vec<Effect>
         app.dialogs.push(Dialog::Policy(form));
         return Vec::new();
     }
-    if let Some(request) = judge::request(command, subject) {
+    if let Some(request) = judge::request(verb, subject) {
         propose(app, request)
     } else {
-        let text = match command {
-            Command::Delete | Command::Hold => "select a generation first: 3 goes to them",
+        let text = match verb {
+            Verb::DeleteGeneration | Verb::Hold | Verb::Unhold => "select a generation first: 3 goes to them",
             _ => "this volume of the pool belongs to no transaction volume",
         };
         tell(app, Severity::Warning, text);

@@ -245,7 +245,7 @@ fn way_out_key(app: &mut App, subject: Subject, command: Option<Command>) -> Vec
             Vec::new()
         }
         Some(Command::Help) => main_screen::program(app, Command::Help).unwrap_or_default(),
-        Some(command) if command.is_verb() => ask::verb_on(app, command, subject),
+        Some(Command::Verb(verb)) => ask::verb_on(app, verb, subject),
         _ => Vec::new(),
     }
 }

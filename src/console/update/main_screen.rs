@@ -30,7 +30,7 @@ pub fn act(app: &mut App, command: Command) -> Vec<Effect> {
         return Vec::new();
     }
     match command {
-        verb if verb.is_verb() => return ask::verb(app, verb),
+        Command::Verb(verb) => return ask::verb(app, verb),
         Command::Up => step(app, -1),
         Command::Down => step(app, 1),
         Command::PageUp => step(app, -page(app)),

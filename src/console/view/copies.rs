@@ -2,6 +2,7 @@
 
 use super::super::app::{App, Pane};
 use super::super::format::{left, rate};
+use super::super::keys::Command;
 use super::super::picture::{CopyRow, Picture, is_moving};
 use super::canvas::{Canvas, Column, Place, fit};
 use super::{highlight, pane, sessions};
@@ -9,6 +10,7 @@ use crate::model::observe::session_state;
 use crate::model::records::OperationEnd;
 use crate::model::snapshot::{Halves, OperationView, Ready, SessionView, TransactionState};
 use crate::model::units::Progress;
+use crate::model::verb::Verb;
 use ratatui::layout::Rect;
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
@@ -36,7 +38,7 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
         return;
     }
     if picture.copies.is_empty() {
-        let key = app.keys.key(super::super::keys::Command::Start);
+        let key = app.keys.key(Command::Verb(Verb::Start));
         let hint = format!("{key} starts the synchronization of the selected volume.");
         canvas.empty(inner, &["There is no copy.", &hint]);
         return;

@@ -7,6 +7,7 @@ use super::super::keys::{Command, TABLE};
 use super::super::picture::is_trouble;
 use super::canvas::Canvas;
 use crate::model::snapshot::TransactionState;
+use crate::model::verb::Verb;
 use ratatui::layout::{Position, Rect};
 use unicode_width::UnicodeWidthStr;
 
@@ -83,13 +84,13 @@ fn hint(app: &App, canvas: &mut Canvas, area: Rect) {
         return;
     }
     let next = match view.state {
-        TransactionState::None => Command::Start,
-        TransactionState::Suspended => Command::Resume,
-        TransactionState::Equivalent | TransactionState::Copying => Command::Backup,
+        TransactionState::None => Verb::Start,
+        TransactionState::Suspended => Verb::Resume,
+        TransactionState::Equivalent | TransactionState::Copying => Verb::Backup,
         _ => return,
     };
     let (Some(verdict), Some(snapshot)) = (app.judged.verdict(next), app.snapshot()) else { return };
-    let key = app.keys.key(next);
+    let key = app.keys.key(Command::Verb(next));
     let mut x = area.x + 1;
     x += canvas.text(x, area.y, room, &format!("{key}: "), theme.key);
     let text = match verdict {

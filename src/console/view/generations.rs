@@ -8,6 +8,7 @@ use super::{highlight, pane};
 use crate::model::records::{BackupMode, Generation, GenerationState};
 use crate::model::session::Pair;
 use crate::model::snapshot::Snapshot;
+use crate::model::verb::Verb;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use std::fmt::Write as _;
@@ -24,7 +25,7 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
     let Some(view) = selected else { return };
     let generations = picture.snapshot.generations_of(view.volume.id);
     if generations.is_empty() {
-        let (start, backup) = (app.keys.key(Command::Start), app.keys.key(Command::Backup));
+        let (start, backup) = (app.keys.key(Command::Verb(Verb::Start)), app.keys.key(Command::Verb(Verb::Backup)));
         let synchronize = format!("{start} starts a synchronization;");
         let back_up = format!("once it is equivalent, {backup} makes a generation.");
         canvas.empty(inner, &["No generation is kept yet.", &synchronize, &back_up]);

@@ -212,7 +212,7 @@ fn synchronized(picture: &Picture, canvas: &mut Canvas, (x, y, width): (u16, u16
 
 fn word(view: &TransactionVolumeView, session: Option<&SessionView>) -> String {
     if let Some(claim) = &view.claimed {
-        return sessions::doing(claim.verb).to_owned();
+        return claim.verb.info().doing.to_owned();
     }
     match (view.state, session.and_then(|session| session.error)) {
         (TransactionState::Error, Some(error)) => format!("error {error}"),

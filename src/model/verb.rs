@@ -1,0 +1,338 @@
+//! One descriptor a verb: keys, footer, help, palette, roles, audit sentences, and remedies as command lines are made from it.
+//!
+//! Belongs here: what is true of a verb whoever asks for it and whatever its volumes are like. Does not: its rules
+//! (`plan`), its arguments ([`super::request::Action`]), how a screen draws it.
+
+use super::plan::legality::PairVerb;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a person may do. Each role may do what the one before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Sees everything, changes nothing.
+    Viewer,
+    /// Synchronizes, backs up, holds and deletes generations.
+    Operator,
+    /// Changes policies and registrations as well.
+    Administrator,
+}
+
+impl Role {
+    /// The role with its article, for a sentence.
+    pub fn with_article(self) -> &'static str {
+        match self {
+            Self::Viewer => "a viewer",
+            Self::Operator => "an operator",
+            Self::Administrator => "an administrator",
+        }
+    }
+}
+
+/// The verb's row in the console's table of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerbKey {
+    /// Its name in `[console.keys]` and in the palette. Configurations contain it: it never changes.
+    pub binding: &'static str,
+    /// The key, unless a configuration binds another one.
+    pub key: char,
+    /// Its word in the footer and how early it leaves a footer that is too narrow (lower ranks stay longer).
+    pub footer: Option<(&'static str, u8)>,
+    /// Its line in the help.
+    pub help: &'static str,
+}
+
+/// What is known of a verb without its volumes.
+#[derive(Debug, Clone, Copy)]
+pub struct VerbInfo {
+    /// The verb in events, plans and refusals: `force-stop`.
+    pub word: &'static str,
+    /// The title of its dialog: `Forced stop`.
+    pub title: &'static str,
+    /// What an operation is doing to a volume, in at most ten columns: `stopping`.
+    pub doing: &'static str,
+    /// Who may ask for it.
+    pub role: Role,
+    /// Whether every plan of it ends or overwrites a generation, so that its name is typed first.
+    pub destroys: bool,
+    /// Whether one request may name several volumes.
+    pub several: bool,
+    /// Its column in the table of status and phase; `None` where no session decides on it.
+    pub column: Option<PairVerb>,
+    /// The words after `ecdeck` that ask for it.
+    pub command: &'static [&'static str],
+    /// `None` where another verb's key leads to it, or no key does.
+    pub key: Option<VerbKey>,
+}
+
+/// Makes the enum, the list of all verbs and the descriptors from one table, so that no verb can lack one.
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $verb:ident { $($field:ident: $value:expr),* $(,)? })*) => {
+        /// The verbs that people know. The order is that of the help.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Verb {
+            $($(#[$doc])* $verb,)*
+        }
+
+        impl Verb {
+            /// Every verb.
+            pub const ALL: &[Self] = &[$(Self::$verb),*];
+
+            /// The verb's descriptor.
+            pub const fn info(self) -> &'static VerbInfo {
+                match self {
+                    $(Self::$verb => &VerbInfo { $($field: $value),* },)*
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    /// A full copy to an unused backup volume, or the difference to a bound one.
+    Start {
+        word: "start",
+        title: "Start synchronization",
+        doing: "starting",
+        role: Role::Operator,
+        destroys: false,
+        several: true,
+        column: Some(PairVerb::Start),
+        command: &["sync", "start"],
+        key: Some(VerbKey {
+            binding: "start",
+            key: 's',
+            footer: Some(("start", 2)),
+            help: "start a synchronization: the difference where there is a base, else everything",
+        }),
+    }
+    /// From equivalence to suspended, without a generation.
+    Suspend {
+        word: "suspend",
+        title: "Suspend synchronization",
+        doing: "suspending",
+        role: Role::Operator,
+        destroys: false,
+        several: true,
+        column: Some(PairVerb::Suspend),
+        command: &["sync", "suspend"],
+        key: Some(VerbKey {
+            binding: "suspend",
+            key: 'z',
+            footer: Some(("suspend", 5)),
+            help: "suspend an equivalent copy; this makes no generation",
+        }),
+    }
+    /// A start that copies the difference or is refused.
+    Resume {
+        word: "resume",
+        title: "Resume synchronization",
+        doing: "resuming",
+        role: Role::Operator,
+        destroys: false,
+        several: true,
+        column: Some(PairVerb::Resume),
+        command: &["sync", "resume"],
+        key: Some(VerbKey {
+            binding: "resume",
+            key: 'r',
+            footer: Some(("resume", 3)),
+            help: "resume a suspended copy: the difference only",
+        }),
+    }
+    /// From equivalence to a generation.
+    Backup {
+        word: "backup",
+        title: "Backup",
+        doing: "backing up",
+        role: Role::Operator,
+        destroys: false,
+        several: true,
+        column: Some(PairVerb::Backup),
+        command: &["backup"],
+        key: Some(VerbKey {
+            binding: "backup",
+            key: 'b',
+            footer: Some(("backup", 1)),
+            help: "back up: the equivalent copy becomes a generation",
+        }),
+    }
+    /// Ends sessions by the array's rules; generations stay.
+    Cancel {
+        word: "cancel",
+        title: "Cancel synchronization",
+        doing: "cancelling",
+        role: Role::Operator,
+        destroys: false,
+        several: true,
+        column: Some(PairVerb::Cancel),
+        command: &["sync", "cancel"],
+        key: Some(VerbKey {
+            binding: "cancel",
+            key: 'c',
+            footer: Some(("cancel", 4)),
+            help: "cancel a synchronization; generations stay",
+        }),
+    }
+    /// Ends a session on the array, whatever its state.
+    ForceStop {
+        word: "force-stop",
+        title: "Forced stop",
+        doing: "stopping",
+        role: Role::Operator,
+        destroys: false,
+        several: false,
+        column: Some(PairVerb::ForceStop),
+        command: &["sync", "force-stop"],
+        key: Some(VerbKey {
+            binding: "force-stop",
+            key: 'x',
+            footer: None,
+            help: "end a session on the array, whatever state it is in",
+        }),
+    }
+    DeleteGeneration {
+        word: "delete generation",
+        title: "Delete a generation",
+        doing: "deleting",
+        role: Role::Operator,
+        destroys: true,
+        several: false,
+        column: Some(PairVerb::Delete),
+        command: &["history", "delete"],
+        key: Some(VerbKey {
+            binding: "delete",
+            key: 'd',
+            footer: None,
+            help: "delete the selected generation (in generations and pool)",
+        }),
+    }
+    /// Keeps retention from releasing a generation.
+    Hold {
+        word: "hold",
+        title: "Hold a generation",
+        doing: "holding",
+        role: Role::Operator,
+        destroys: false,
+        several: false,
+        column: None,
+        command: &["history", "hold"],
+        key: Some(VerbKey {
+            binding: "hold",
+            key: 'p',
+            footer: None,
+            help: "hold the selected generation so that it is not released, or end the hold",
+        }),
+    }
+    /// Ends a hold. The key of [`Self::Hold`] leads here on a held generation.
+    Unhold {
+        word: "unhold",
+        title: "No longer hold a generation",
+        doing: "holding",
+        role: Role::Operator,
+        destroys: false,
+        several: false,
+        column: None,
+        command: &["history", "unhold"],
+        key: None,
+    }
+    SetPolicy {
+        word: "set policy",
+        title: "Set the policy",
+        doing: "policy",
+        role: Role::Administrator,
+        destroys: false,
+        several: false,
+        column: None,
+        command: &["policy", "set"],
+        key: Some(VerbKey {
+            binding: "policy",
+            key: 'e',
+            footer: None,
+            help: "edit the policy: generations kept, days between backups, suspend or dissolve",
+        }),
+    }
+    /// Copies onto the backup volume of a version, which is released first.
+    Overwrite {
+        word: "overwrite",
+        title: "Overwrite a generation",
+        doing: "overwrites",
+        role: Role::Operator,
+        destroys: true,
+        several: false,
+        column: Some(PairVerb::ResumeOnto),
+        command: &["sync", "start"],
+        key: None,
+    }
+    Register {
+        word: "register",
+        title: "Register a volume",
+        doing: "registers",
+        role: Role::Administrator,
+        destroys: false,
+        several: false,
+        column: None,
+        command: &["volume", "add"],
+        key: None,
+    }
+    Unregister {
+        word: "unregister",
+        title: "Take a volume out of the site",
+        doing: "registers",
+        role: Role::Administrator,
+        destroys: false,
+        several: false,
+        column: None,
+        command: &["volume", "remove"],
+        key: None,
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.info().word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_descriptor_is_complete() {
+        for verb in Verb::ALL {
+            let info = verb.info();
+            assert!(!info.word.is_empty() && !info.title.is_empty() && !info.command.is_empty(), "{verb:?}");
+            assert!((1..=10).contains(&info.doing.len()), "{verb:?} does not fit its column: {}", info.doing);
+            assert!(info.role >= Role::Operator, "{verb:?} changes something, so a viewer may not");
+            assert!(info.key.is_none_or(|key| !key.help.is_empty()), "{verb:?}");
+        }
+    }
+
+    #[test]
+    fn words_titles_and_bindings_are_used_once() {
+        fn once<'a>(all: impl Iterator<Item = &'a str>) -> bool {
+            let mut seen = BTreeSet::new();
+            all.into_iter().all(|one| seen.insert(one))
+        }
+        assert!(once(Verb::ALL.iter().map(|verb| verb.info().word)));
+        assert!(once(Verb::ALL.iter().map(|verb| verb.info().title)));
+        assert!(once(Verb::ALL.iter().filter_map(|verb| Some(verb.info().key?.binding))));
+    }
+
+    #[test]
+    fn what_administers_the_site_wants_an_administrator() {
+        let administrators: Vec<_> = Verb::ALL.iter().filter(|verb| verb.info().role == Role::Administrator).collect();
+        assert_eq!(administrators, [&Verb::SetPolicy, &Verb::Register, &Verb::Unregister]);
+    }
+
+    #[test]
+    fn a_column_of_the_table_belongs_to_one_verb() {
+        for column in PairVerb::ALL.iter().filter(|column| **column != PairVerb::Restore) {
+            let verbs: Vec<_> = Verb::ALL.iter().filter(|verb| verb.info().column == Some(*column)).collect();
+            assert_eq!(verbs.len(), 1, "{column}: {verbs:?}");
+        }
+    }
+}
