@@ -12,6 +12,7 @@ mod catalogue_server;
 mod ccm;
 mod crashes;
 mod demonstration;
+mod earlier;
 mod engine;
 /// The same tests with the driver of CCM under the engine.
 #[path = "engine/mod.rs"]
