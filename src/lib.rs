@@ -7,21 +7,26 @@
 //!                                                     catalogue, journal       (embedded: a process of its own)
 //! ```
 //!
-//! | room | what lives there | may use |
+//! | module | contents | may use |
 //! | --- | --- | --- |
-//! | `main.rs` | parses the command line and wires things together | everything |
+//! | `main.rs`, `bin` | parse the command line and wire things together | everything |
 //! | [`model`] | plain types and pure rules | nothing |
-//! | [`process`] | what every server and client here needs: life cycle, frames, folders, peers | model |
-//! | [`catalog`] | what must outlast the process | model, process |
-//! | [`driver`] | how arrays are reached; the embedded array | model, process |
-//! | [`engine`] | plans, executes, recovers, watches, serves clients | catalog, driver, model, process |
-//! | `console` | the terminal user interface | engine's client and protocol, model |
-//! | `cli` | the command line's verbs | engine's client and protocol, model, config, console, the embedded array's administration |
-//! | `demo`, `site` | the demonstration site; which site a command works on | catalog, config, driver, model, process |
-//! | `drivers`, `serve`, `setup` | the drivers of a configuration; an engine put together out of all that; adding and examining arrays | everything but cli and console |
-//! | `config`, `logs` | config.toml, the log file | model, process |
+//! | [`process`] | what every server and client needs: life cycle, frames, folders, peers | `model` |
+//! | [`catalog`] | what must outlast the process | `model`, `process` |
+//! | [`config`] | config.toml | `model` |
+//! | [`logs`] | the log file | `config` |
+//! | [`driver`] | how arrays are reached; the embedded array | `model`, `process` |
+//! | [`engine`] | plans, executes, recovers, watches, serves clients | `catalog`, `driver`, `model`, `process` |
+//! | [`console`] | the terminal user interface | `engine::client`, `engine::protocol`, `model` |
+//! | [`cli`] | the verbs of the command line | `driver::emulated::admin`, `engine::client`, `engine::protocol`, `model`, `process` |
+//! | [`site`] | the site that a command works on | `model`, `process` |
+//! | [`demo`] | the demonstration site | `catalog`, `config`, `driver`, `model`, `process` |
+//! | [`drivers`] | the drivers of a configuration | `config`, `driver`, `engine`, `model`, `process` |
+//! | [`serve`] | an engine with its catalogue, drivers and log | `catalog`, `config`, `demo`, `driver`, `drivers`, `engine`, `logs`, `model`, `process`, `site` |
+//! | [`setup`] | adding and examining arrays | `config`, `driver`, `drivers`, `engine`, `model`, `process` |
 //!
-//! `tests/rules/walls.rs` reads the `use` lines and holds the house to this map.
+//! A name stands for a module and all below it. This table is the rule: `tests/rules/layering.rs` parses every module and
+//! holds it to its row.
 
 // What is printed may meet a full disk or nobody: `cli::out` does it without a panic.
 #![deny(clippy::print_stdout, clippy::print_stderr)]

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod cells;
+mod layering;
 mod pool;
 mod properties;
 mod readme;
 mod simulation;
 mod site;
 mod verbs;
-mod walls;
