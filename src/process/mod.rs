@@ -1,8 +1,10 @@
 //! What the two servers of a home, the engine and the embedded array, share: their life, their socket, their frames.
 //!
-//! Belongs here: where a home keeps things, one server per home, starting it, who is at the other end, JSON frames.
+//! Belongs here: where a home keeps things, one server per home, starting it, who is at the other end, JSON frames, and
+//! the one way to run a child process.
 //! Does not: what any server says or does (engine, `driver::emulated`).
 
+pub mod child;
 pub mod frames;
 pub mod life;
 pub mod paths;

@@ -38,11 +38,25 @@ impl Findings {
     }
 }
 
-/// Looks at everything that can be looked at without changing anything. It ends at the first thing that the rest needs.
+/// Questions that an examination has time for: each of its parts has limits of its own, which come to less.
+const QUESTIONS: u32 = 15;
+
+/// Looks at everything that can be looked at without changing anything. It ends at the first thing that the rest needs, and
+/// always within its time.
 pub async fn examine(driver: &CcmDriver, now: Timestamp) -> Vec<Check> {
     let mut findings = Findings::default();
-    if examine_server(driver, now, &mut findings).await {
-        examine_array(driver, now, &mut findings).await;
+    let limit = driver.settings.connect.saturating_add(driver.settings.query.saturating_mul(QUESTIONS));
+    let whole = async {
+        if examine_server(driver, now, &mut findings).await {
+            examine_array(driver, now, &mut findings).await;
+        }
+    };
+    if tokio::time::timeout(limit, whole).await.is_err() {
+        findings.bad(
+            "it ends in time",
+            format!("CCM {} had not answered everything after {} s", driver.server.place(), limit.as_secs()),
+            "look at the load of the CCM server, and at what CCM waits for there",
+        );
     }
     findings.0
 }

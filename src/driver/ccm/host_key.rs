@@ -1,14 +1,12 @@
 //! The host key of a CCM server that is met for the first time: fetched, shown, and kept once it is confirmed.
 
-use super::transport::RawReply;
 use super::transport::ssh::Destination;
 use crate::model::untrusted::Untrusted;
+use crate::process::child::{self, ChildError, Ended};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 /// How long a server may take to show its keys.
@@ -26,8 +24,8 @@ pub struct HostKey {
 
 #[derive(Debug, thiserror::Error)]
 pub enum HostKeyError {
-    #[error("{program} cannot be run: {why}; it comes with OpenSSH")]
-    Program { program: &'static str, why: std::io::Error },
+    #[error("{program}, which comes with OpenSSH, shows no key: {why}")]
+    Program { program: &'static str, why: ChildError },
     #[error("{0} shows no host key: is an ssh server there? Behind a jump host, add its key to known_hosts yourself")]
     None(String),
     #[error("{program} said something that is not a fingerprint: {}", said.escaped())]
@@ -70,18 +68,8 @@ async fn with_fingerprint(line: &str) -> Result<HostKey, HostKeyError> {
     }
 }
 
-async fn run(program: &'static str, mut command: Command, input: Option<&str>) -> Result<RawReply, HostKeyError> {
-    let wrong = |why| HostKeyError::Program { program, why };
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-    let mut child = command.spawn().map_err(wrong)?;
-    if let Some(mut stdin) = child.stdin.take()
-        && let Some(input) = input
-    {
-        stdin.write_all(input.as_bytes()).await.map_err(wrong)?;
-    }
-    let ended = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
-    let output = ended.map_err(|_| wrong(std::io::ErrorKind::TimedOut.into()))?.map_err(wrong)?;
-    Ok(RawReply { exit: output.status.code().unwrap_or(-1), stdout: output.stdout, stderr: Vec::new() })
+async fn run(program: &'static str, command: Command, input: Option<&str>) -> Result<Ended, HostKeyError> {
+    child::run(command, input.map(str::as_bytes), LIMIT).await.map_err(|why| HostKeyError::Program { program, why })
 }
 
 /// Adds confirmed keys to a `known_hosts` file of our own.

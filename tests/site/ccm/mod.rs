@@ -4,6 +4,7 @@ mod cutter;
 mod mishaps;
 mod outputs;
 pub mod server;
+mod silence;
 
 use crate::house::{DEADLINE, House};
 use ecdeck::config::Config;

@@ -1,12 +1,12 @@
 //! CCM on this machine.
 
-use super::child::{self, ChildError};
 use super::{ExecError, RawReply, Transport, unless_never_run};
 use crate::driver::Pending;
 use crate::driver::ccm::command::Argv;
 use crate::driver::ccm::names::Word;
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
+use crate::process::child::{self, ChildError};
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -19,6 +19,9 @@ pub struct Local {
     pub environment: Vec<(String, String)>,
 }
 
+/// What comes before a command line so that CCM answers in English: its codes and words are what is read.
+pub(super) const LOCALE: [&str; 3] = ["env", "LC_ALL=C", "LANG=C"];
+
 /// The words before every command.
 pub(super) fn prefix(sudo: bool) -> Vec<Word> {
     if sudo { ["sudo", "-n"].iter().filter_map(|word| word.parse().ok()).collect() } else { Vec::new() }
@@ -30,9 +33,12 @@ impl Transport for Local {
             let full = argv.behind(&prefix(self.sudo), self.folder.as_ref());
             let mut words = full.words();
             let mut command = Command::new(words.next().unwrap_or_default());
-            // CCM answers in the language of its locale, and its codes are what is read.
-            command.args(words).env("LC_ALL", "C").envs(self.environment.iter().map(|(key, value)| (key, value)));
-            match child::run(command, limit).await {
+            command
+                .args(words)
+                .env("LC_ALL", "C")
+                .env("LANG", "C")
+                .envs(self.environment.iter().map(|(key, value)| (key, value)));
+            match child::run(command, None, limit).await {
                 Ok(reply) => unless_never_run(argv, &self.place(), reply, self.sudo),
                 Err(ChildError::NotStarted(why)) => Err(ExecError::NotRun {
                     command: argv.to_string(),

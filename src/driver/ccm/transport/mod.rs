@@ -3,7 +3,6 @@
 //! Belongs here: running one command line and telling what surely did not run from what may have. Does not: what the
 //! answer means (`reply`), whose turn it is (`server`).
 
-mod child;
 pub mod local;
 pub mod scripted;
 pub mod ssh;
@@ -14,18 +13,8 @@ use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
 use std::time::Duration;
 
-/// Bytes of output that are read of one command. Five hundred sessions take some 300 KiB.
-pub const MOST_OUTPUT: usize = 16 << 20;
-/// Bytes of error output that are kept: a message, not a log.
-pub const MOST_ERROR_OUTPUT: usize = 64 << 10;
-
 /// What a command left behind: it ran to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawReply {
-    pub exit: i32,
-    pub stdout: Vec<u8>,
-    pub stderr: Vec<u8>,
-}
+pub use crate::process::child::Ended as RawReply;
 
 /// A command without an end that we saw.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,7 +46,7 @@ fn unless_never_run(argv: &Argv, place: &str, reply: RawReply, sudo: bool) -> Re
     }
     let told = String::from_utf8_lossy(&reply.stderr).trim().to_owned();
     match reply.exit {
-        127 if sudo && told.contains("sudo:") => {
+        127 if sudo && told.contains("sudo") => {
             not_run(ErrorClass::Auth, format!("sudo is not there, and `sudo` is set in the configuration ({told})"))
         }
         127 => not_run(

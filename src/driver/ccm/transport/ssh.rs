@@ -4,19 +4,15 @@
 //! Connecting and running are two steps. A connection that fails is a command that surely did not run; a command is sent
 //! through the shared connection only, so that ssh never connects behind our back with the command already on its way.
 
-use super::child::{self, ChildError};
 use super::{ExecError, RawReply, Transport, local, unless_never_run};
 use crate::driver::Pending;
 use crate::driver::ccm::command::Argv;
 use crate::driver::ccm::names::Word;
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
+use crate::process::child::{self, ChildError};
 use crate::process::paths::LONGEST_SOCKET_PATH;
-use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::Instant;
@@ -25,6 +21,8 @@ use tokio::time::Instant;
 const PERSIST_SECONDS: u32 = 120;
 /// For the keys and the first command, once the server has greeted.
 const AFTER_GREETING: Duration = Duration::from_secs(5);
+/// For asking the shared connection to end.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 /// ssh puts a random ending behind the socket's name while it makes it.
 const SOCKET_ENDING: usize = 18;
 /// What the client ends with when it failed itself.
@@ -78,6 +76,8 @@ pub struct Ssh {
 pub enum SshError {
     #[error("{0:?} cannot be a host: it begins with '-'")]
     Host(String),
+    #[error("OpenSSH cannot be given the path {}: it has {what} in it, which OpenSSH reads as something else; use another path", path.escaped())]
+    Path { path: Untrusted, what: &'static str },
     #[error("the folder {0} is too long for a socket: set ECDECK_HOME or XDG_RUNTIME_DIR to a shorter one")]
     Folder(PathBuf),
 }
@@ -93,6 +93,12 @@ impl Ssh {
     ) -> Result<Self, SshError> {
         if destination.named().starts_with('-') {
             return Err(SshError::Host(destination.named()));
+        }
+        let own = &destination;
+        for path in
+            [&own.ssh_config, &own.identity, &own.known_hosts].into_iter().flatten().chain([&runtime.to_owned()])
+        {
+            check_path(path)?;
         }
         let key = blake3::hash(format!("{destination:?}").as_bytes()).to_hex();
         let socket = runtime.join(format!("ssh-{}", &key[..12]));
@@ -116,10 +122,8 @@ impl Ssh {
         if let Some(config) = &self.destination.ssh_config {
             command.arg("-F").arg(config);
         }
-        let mut option = |key: &str, value: OsString| {
-            let mut word = OsString::from(format!("{key}="));
-            word.push(value);
-            command.arg("-o").arg(word);
+        let mut option = |key: &str, value: &str| {
+            command.arg("-o").arg(format!("{key}={value}"));
         };
         for (key, value) in [
             ("BatchMode", "yes"),
@@ -133,16 +137,17 @@ impl Ssh {
             ("RequestTTY", "no"),
             ("LogLevel", "ERROR"),
         ] {
-            option(key, value.into());
+            option(key, value);
         }
-        option("ConnectTimeout", self.connect_limit.as_secs().max(1).to_string().into());
-        option("ControlPath", self.socket.clone().into());
+        option("ConnectTimeout", &self.connect_limit.as_secs().max(1).to_string());
+        // Paths were checked when this was made.
+        option("ControlPath", &format!("\"{}\"", without_tokens(&self.socket)));
         if let Some(known_hosts) = &self.destination.known_hosts {
-            option("UserKnownHostsFile", known_hosts.clone().into());
+            option("UserKnownHostsFile", &format!("\"{}\"", without_tokens(known_hosts)));
         }
         if let Some(identity) = &self.destination.identity {
-            option("IdentitiesOnly", "yes".into());
-            command.arg("-i").arg(identity);
+            option("IdentitiesOnly", "yes");
+            command.arg("-i").arg(without_tokens(identity));
         }
         if let Some(port) = self.destination.port {
             command.arg("-p").arg(port.to_string());
@@ -150,49 +155,40 @@ impl Ssh {
         command
     }
 
-    fn messages(&self) -> PathBuf {
-        self.socket.with_extension("log")
-    }
-
     /// Makes the shared connection. Nothing of a CCM command is in it, so a failure is one before sending.
     async fn connect(&self) -> Result<(), (ErrorClass, String)> {
-        let config = |what: &str, why: std::io::Error| (ErrorClass::Config, format!("{what}: {why}"));
-        let messages = self.messages();
-        let file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&messages)
-            .map_err(|why| config(&format!("{} cannot be written", messages.display()), why))?;
+        let config = |why: String| (ErrorClass::Config, why);
         // A dead connection leaves its socket behind, and a socket that is in the way would not be used.
         let _ = std::fs::remove_file(&self.socket);
         let mut command = self.client();
         command.args(["-o", "ControlMaster=yes", "-o"]).arg(format!("ControlPersist={PERSIST_SECONDS}"));
         command.arg("--").arg(self.destination.named()).arg("true");
-        // The connection stays after this client ends and must not hold a pipe of ours open: its messages go to a file.
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).process_group(0).kill_on_drop(true);
-        let mut child = command.spawn().map_err(|why| config("the OpenSSH client cannot be started", why))?;
         let limit = self.connect_limit.saturating_add(AFTER_GREETING);
-        let Ok(ended) = tokio::time::timeout(limit, child.wait()).await else {
-            let _ = child.kill().await;
-            return Err((ErrorClass::Transport, format!("no connection after {} s", limit.as_secs())));
+        // The connection stays after this client ends, and with it whatever ProxyCommand started.
+        let ended = match child::run_and_leave(command, limit).await {
+            Ok(ended) => ended,
+            Err(ChildError::TooLong { limit }) => {
+                return Err((ErrorClass::Transport, format!("no connection after {} s", limit.as_secs())));
+            }
+            Err(ChildError::NotStarted(why)) => {
+                return Err(config(format!("the OpenSSH client cannot be started: {why}")));
+            }
+            Err(why) => return Err((ErrorClass::Transport, format!("the OpenSSH client made no connection: {why}"))),
         };
-        let status = ended.map_err(|why| config("the OpenSSH client cannot be waited for", why))?;
-        if status.success() {
+        if ended.exit == 0 {
             return Ok(());
         }
-        let told = std::fs::read(&messages).unwrap_or_default();
-        let told = String::from_utf8_lossy(&told[..told.len().min(super::MOST_ERROR_OUTPUT)]).trim().to_owned();
-        Err(why_not_connected(status.code(), &told))
+        let said = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
+        Err(why_not_connected(Some(ended.exit), &said))
     }
 
-    /// Sends a command through the shared connection, or not at all.
+    /// Sends a command through the shared connection, or not at all. CCM answers in the language of its locale, and the
+    /// account's own is not known: `env` sets it, before sudo, whose rules name CCM's programs.
     async fn send(&self, full: &Argv, limit: Duration) -> Result<RawReply, ChildError> {
         let mut command = self.client();
         command.args(["-o", "ControlMaster=no", "-o", NOWHERE]);
-        command.arg("--").arg(self.destination.named()).args(full.words());
-        child::run(command, limit).await
+        command.arg("--").arg(self.destination.named()).args(local::LOCALE).args(full.words());
+        child::run(command, None, limit).await
     }
 
     fn lost(&self, argv: &Argv, why: impl Into<String>) -> ExecError {
@@ -230,6 +226,24 @@ impl Ssh {
         }
         Err(self.not_run(argv, ErrorClass::Transport, "the shared connection is refused"))
     }
+}
+
+/// Refuses what no quotes of OpenSSH keep: its releases differ in what a backslash means, and a variable has no escape.
+fn check_path(path: &Path) -> Result<(), SshError> {
+    let wrong = |what| Err(SshError::Path { path: Untrusted::from_bytes(path.as_os_str().as_encoded_bytes()), what });
+    let Some(text) = path.to_str() else { return wrong("a byte that is not UTF-8") };
+    match text {
+        _ if text.contains('"') => wrong("a quote"),
+        _ if text.contains('\\') => wrong("a backslash"),
+        _ if text.contains("${") => wrong("${"),
+        _ if text.chars().any(char::is_control) => wrong("a control character"),
+        _ => Ok(()),
+    }
+}
+
+/// A path with its percent signs doubled: OpenSSH puts something in the place of a single one.
+fn without_tokens(path: &Path) -> String {
+    path.to_string_lossy().replace('%', "%%")
 }
 
 /// Whether the client's own words prove that the command did not leave this machine: it found no shared connection, or
@@ -296,14 +310,13 @@ impl Drop for Ssh {
         if !self.alone {
             return;
         }
-        let mut command = self.client();
-        command.args(["-O", "exit", "--"]).arg(self.destination.named());
-        let command = command.as_std_mut().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // Where there is no connection, there is nothing to end.
-        let _ = command.status();
-        for file in [self.socket.clone(), self.messages()] {
-            let _ = std::fs::remove_file(file);
+        if self.socket.exists() {
+            let mut command = self.client();
+            command.args(["-O", "exit", "--"]).arg(self.destination.named());
+            child::run_quietly(command.into_std(), EXIT_TIMEOUT);
         }
+        let _ = std::fs::remove_file(&self.socket);
     }
 }
 
