@@ -2,7 +2,7 @@
 
 use super::array_arguments::Add;
 use super::{Exit, Trouble};
-use crate::engine::client::{Client, ClientError, Snapshots, Start};
+use crate::engine::client::{Client, ClientError, ENGINE_SILENCE_TIMEOUT, Snapshots, Start};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::check::Check;
 use crate::model::codes::Code;
@@ -131,6 +131,7 @@ impl EngineLine {
                     let code = Code::OUTCOME_UNKNOWN;
                     return Err(Trouble::coded(code, format!("{error}; whether it was begun is not known ({code})")));
                 }
+                Err(error @ ClientError::Silent { .. }) => return Err(not_open(&error)),
                 Err(_) => self.reopen().await?,
             }
         }
@@ -139,9 +140,11 @@ impl EngineLine {
     async fn next(&mut self) -> Result<Arc<Snapshot>, Trouble> {
         loop {
             if let Some(snapshots) = &mut self.snapshots {
-                if snapshots.changed().await.is_ok()
-                    && let Some(snapshot) = snapshots.borrow_and_update().clone()
-                {
+                let changed = tokio::select! {
+                    changed = snapshots.changed() => changed.is_ok(),
+                    error = self.client.silent_for(ENGINE_SILENCE_TIMEOUT) => return Err(not_open(&error)),
+                };
+                if changed && let Some(snapshot) = snapshots.borrow_and_update().clone() {
                     return Ok(snapshot);
                 }
                 self.reopen().await?;
@@ -154,6 +157,7 @@ impl EngineLine {
                         return Ok(first);
                     }
                 }
+                Err(error @ ClientError::Silent { .. }) => return Err(not_open(&error)),
                 Err(_) => self.reopen().await?,
             }
         }

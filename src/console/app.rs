@@ -19,10 +19,14 @@ use crate::model::snapshot::{Severity, Snapshot, TransactionVolumeView};
 use crate::model::units::{Timestamp, Version};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use tui_input::Input;
 
 /// The rules: what a request would do, or why not.
 pub type Planner = fn(&Snapshot, &Request) -> Result<Plan, Refusal>;
+
+/// How long the engine's answer to a question is waited for. It may have to read slow arrays first.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Rates in a sparkline.
 const LONGEST_TRACE: usize = 40;
@@ -80,6 +84,12 @@ pub enum Link {
     /// For the first time.
     Connecting,
     Live,
+    /// The line stands, and the engine has given no sign of life for three heartbeats. What is shown may be old.
+    Silent {
+        since: Timestamp,
+        /// As it is called in sentences: with its pid.
+        engine: String,
+    },
     /// It was there and went; it is tried again.
     Lost {
         since: Timestamp,
@@ -121,6 +131,10 @@ pub enum Msg {
     Unanswered {
         ticket: u64,
         why: String,
+    },
+    /// The question of that ticket has not been answered for a moment: the dialog says who is waited for.
+    Slow {
+        ticket: u64,
     },
     /// There is no shell to go back to.
     NoShell,
@@ -381,6 +395,11 @@ impl App {
             Some(Dialog::Palette(palette)) => !palette.armed,
             _ => false,
         }
+    }
+
+    /// Whether what is on the screen is the engine's latest word. Before the first one nothing is.
+    pub fn is_stale(&self) -> bool {
+        self.picture.is_some() && matches!(self.link, Link::Silent { .. } | Link::Lost { .. })
     }
 
     pub(super) fn ticket(&mut self) -> u64 {

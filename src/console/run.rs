@@ -1,7 +1,7 @@
 //! The console's loop: messages in, effects out, frames when something changed. It waits for nothing but its terminal, the
 //! engine's line and the clock's minute, and never for an answer.
 
-use super::app::{App, Effect, Link, Msg, Settings};
+use super::app::{ANSWER_TIMEOUT, App, Effect, Link, Msg, Settings};
 use super::format::Clock;
 use super::keys::KeyMap;
 use super::terminal::input::{Input, Parser};
@@ -21,12 +21,14 @@ use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Frames for new data on a slow line come no closer than this.
 const SLOW_FRAMES: Duration = Duration::from_secs(5);
 /// After an escape: what comes later than this is no part of its sequence.
 const ESCAPE_WAIT: Duration = Duration::from_millis(50);
+/// An answer that takes longer is waited for in words.
+const SLOW_ANSWER: Duration = Duration::from_secs(2);
 /// Answers that wait to be taken; more questions are not open at once.
 const MOST_ANSWERS: usize = 64;
 
@@ -168,13 +170,24 @@ impl Console {
         }
     }
 
-    /// Asks in a task of its own. An answer that never comes is the lost line's matter.
+    /// Asks in a task of its own, which ends with an answer or with the reason why there is none.
     fn ask(&self, ticket: u64, ask: Ask) {
         let (asker, answer) = (self.asker.clone(), self.answer.clone());
         tokio::spawn(async move {
-            let msg = match asker.ask(ask).await {
-                Ok(reply) => Msg::Answer { ticket, answer: Box::new(reply) },
-                Err(error) => Msg::Unanswered { ticket, why: error.to_string() },
+            let mut asked = std::pin::pin!(timeout(ANSWER_TIMEOUT, asker.ask(ask)));
+            let reply = if let Ok(reply) = timeout(SLOW_ANSWER, &mut asked).await {
+                reply
+            } else {
+                let _ = answer.send(Msg::Slow { ticket }).await;
+                asked.await
+            };
+            let msg = match reply {
+                Ok(Ok(reply)) => Msg::Answer { ticket, answer: Box::new(reply) },
+                Ok(Err(error)) => Msg::Unanswered { ticket, why: error.to_string() },
+                Err(_) => {
+                    let why = format!("the engine did not answer within {} s", ANSWER_TIMEOUT.as_secs());
+                    Msg::Unanswered { ticket, why }
+                }
             };
             let _ = answer.send(msg).await;
         });
@@ -184,9 +197,11 @@ impl Console {
         let link = match connection {
             Connection::Connecting => Link::Connecting,
             Connection::Connected => Link::Live,
+            Connection::Silent { since, engine } => Link::Silent { since: *since, engine: engine.clone() },
             Connection::Lost { why, .. } => Link::Lost { since: now(), why: why.clone() },
         };
         self.tell(Msg::Link(link), Urgency::Key);
+        self.tell(Msg::Minute(now()), Urgency::Key);
     }
 
     fn take_signal(&mut self, which: Caught) {

@@ -31,6 +31,8 @@ pub struct Theme {
     /// A key that would be refused now.
     pub key_off: Style,
     pub label: Style,
+    /// Laid over everything that is not the engine's latest word.
+    pub stale: Style,
     /// Laid over the selected row of the focused pane.
     pub selected: Style,
     /// Laid over the selected row of the other panes.
@@ -129,6 +131,7 @@ impl Theme {
             key: fg(palette.accent).add_modifier(Modifier::BOLD),
             key_off: fg(palette.off),
             label: fg(palette.dim),
+            stale: fg(palette.dim).remove_modifier(Modifier::BOLD),
             selected: plain.bg(palette.selected),
             selected_unfocused: plain.bg(palette.selected_unfocused),
             cursor: fg(palette.accent),
@@ -163,6 +166,7 @@ impl Theme {
             key: fg(Color::Cyan).add_modifier(Modifier::BOLD),
             key_off: fg(Color::DarkGray),
             label: fg(Color::Reset),
+            stale: fg(Color::DarkGray).remove_modifier(Modifier::BOLD),
             selected: reversed,
             selected_unfocused: plain,
             cursor: fg(Color::Cyan),
@@ -198,6 +202,7 @@ impl Theme {
             key: bold,
             key_off: dim,
             label: plain,
+            stale: dim.remove_modifier(Modifier::BOLD),
             selected: reversed,
             selected_unfocused: plain,
             cursor: bold,

@@ -16,6 +16,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// What the program is started with to become an engine that was started by a command: it says when it is ready, and ends
 /// by itself when it has been idle for a while. What names the configuration follows.
@@ -23,7 +24,11 @@ pub const SERVE_ARGUMENTS: [&str; 2] = ["serve", "--detached"];
 /// Questions that wait to be written; a person does not ask faster.
 const MOST_WAITING: usize = 64;
 /// An engine that accepts a line but does not greet is stuck.
-const LONGEST_GREETING: Duration = Duration::from_secs(10);
+const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Heartbeats of the engine that may be missed before it counts as silent.
+const MISSED_HEARTBEATS: u32 = 3;
+/// A question is given up when the engine has given no sign of life for so long.
+pub const ENGINE_SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
@@ -38,6 +43,12 @@ pub enum ClientError {
     Mismatch(String),
     #[error("the line to the engine was lost: {0}; what it was doing goes on")]
     Lost(String),
+    /// The line stands, and nothing comes.
+    #[error(
+        "{engine} has given no sign of life for {seconds} s: it may be stopped or wait for a disk; look at its log, end it \
+         (SIGTERM, then SIGKILL) and repeat: the next one goes on where it was"
+    )]
+    Silent { engine: String, seconds: u64 },
 }
 
 /// Whether an engine is started where none runs.
@@ -66,6 +77,8 @@ struct Line {
     next_number: AtomicU64,
     snapshots: Snapshots,
     lost: watch::Receiver<Option<ClientError>>,
+    silence: watch::Receiver<Option<Instant>>,
+    pid: Option<i32>,
     /// What the engine said of its configuration.
     configuration: Option<String>,
     tasks: [JoinHandle<()>; 2],
@@ -120,19 +133,26 @@ impl Client {
         let mut reader = FrameReader::new(reader);
         let ours = hello();
         let greeting = greet(&mut reader, &mut writer, &ours, REMEDY);
-        let theirs = match tokio::time::timeout(LONGEST_GREETING, greeting).await {
+        let theirs = match tokio::time::timeout(GREETING_TIMEOUT, greeting).await {
             Ok(Ok(theirs)) => theirs,
             Ok(Err(FrameError::Mismatch(mismatch))) => {
                 let pid = pid.map_or_else(String::new, |pid| format!("; its pid is {pid}"));
                 return Err(ClientError::Mismatch(format!("{mismatch}{pid}")));
             }
             Ok(Err(error)) => return Err(ClientError::Lost(error.to_string())),
-            Err(_) => return Err(ClientError::Lost("it does not greet".to_owned())),
+            Err(_) => {
+                let pid = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+                let why = format!("the engine{pid} accepts it and says nothing for {} s", GREETING_TIMEOUT.as_secs());
+                return Err(ClientError::Lost(why));
+            }
         };
         let (frames, outgoing) = mpsc::channel(MOST_WAITING);
         let waiting = Arc::new(Waiting::default());
         let (told, lost) = watch::channel(None);
+        let (silent, silence) = watch::channel(None);
         let line = Line {
+            silence,
+            pid,
             frames: frames.clone(),
             waiting: Arc::clone(&waiting),
             next_number: AtomicU64::new(1),
@@ -142,7 +162,10 @@ impl Client {
             tasks: [
                 tokio::spawn(write(writer, outgoing)),
                 tokio::spawn(async move {
-                    let why = read(reader, &waiting, &snapshots, &frames).await;
+                    let why =
+                        Reading { reader, waiting: &waiting, snapshots: &snapshots, frames: &frames, silent: &silent }
+                            .run()
+                            .await;
                     // Told first: a question that comes between finds one of the two.
                     told.send_replace(Some(ClientError::Lost(why)));
                     waiting.with(HashMap::clear);
@@ -157,8 +180,17 @@ impl Client {
         self.line.configuration.as_deref()
     }
 
-    /// Asks, and waits for the answer. Dropping the future forgets the answer, not the question.
+    /// Asks, and waits for the answer for as long as the engine gives signs of life. Dropping the future forgets the answer,
+    /// not the question.
     pub async fn ask(&self, ask: Ask) -> Result<Answer, ClientError> {
+        tokio::select! {
+            biased;
+            answer = self.ask_without_limit(ask) => answer,
+            error = self.silent_for(ENGINE_SILENCE_TIMEOUT) => Err(error),
+        }
+    }
+
+    async fn ask_without_limit(&self, ask: Ask) -> Result<Answer, ClientError> {
         let number = self.line.next_number.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         self.line.waiting.with(|waiting| waiting.insert(number, sender));
@@ -167,6 +199,42 @@ impl Client {
             return Err(self.why_lost());
         }
         answer.await.map_err(|_| self.why_lost())
+    }
+
+    /// Since when the engine has given no sign of life; `None` while it has missed fewer than three heartbeats.
+    pub fn silence(&self) -> watch::Receiver<Option<Instant>> {
+        self.line.silence.clone()
+    }
+
+    /// Waits until the engine has given no sign of life for so long, and at least for three heartbeats. Gives the sentence
+    /// for it. A wait for snapshots or for anything else that the engine should bring is bounded by this.
+    pub async fn silent_for(&self, limit: Duration) -> ClientError {
+        let mut silence = self.silence();
+        loop {
+            let since = *silence.borrow_and_update();
+            let limit_passed = async {
+                match since {
+                    Some(since) => tokio::time::sleep_until(since + limit).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                changed = silence.changed() => if changed.is_err() {
+                    // The line was lost, which is another matter.
+                    std::future::pending::<()>().await;
+                },
+                () = limit_passed => {
+                    let seconds = since.map_or(limit, |since| since.elapsed()).as_secs();
+                    return ClientError::Silent { engine: self.engine(), seconds };
+                }
+            }
+        }
+    }
+
+    /// The engine as errors name it: with its pid, where the socket tells it.
+    pub fn engine(&self) -> String {
+        self.line.pid.map_or_else(|| "the engine".to_owned(), |pid| format!("the engine (pid {pid})"))
     }
 
     /// Begins to watch: gives snapshots from now on, the first one being there already.
@@ -181,6 +249,7 @@ impl Client {
                 }
             }
             _ = lost.wait_for(Option::is_some) => return Err(self.why_lost()),
+            error = self.silent_for(ENGINE_SILENCE_TIMEOUT) => return Err(error),
         }
         Ok(snapshots)
     }
@@ -220,35 +289,76 @@ async fn write(mut writer: OwnedWriteHalf, mut frames: mpsc::Receiver<Vec<u8>>) 
     }
 }
 
-/// Reads until the line is lost, and gives the reason.
-async fn read(
-    mut reader: FrameReader<OwnedReadHalf>,
-    waiting: &Waiting,
-    snapshots: &watch::Sender<Option<Arc<Snapshot>>>,
-    frames: &mpsc::Sender<Vec<u8>>,
-) -> String {
-    loop {
-        match reader.receive::<Message>().await {
-            Ok(Some(Message::Answer { number, answer })) => {
-                if let Some(sender) = waiting.with(|waiting| waiting.remove(&number)) {
+/// The reading side of a line.
+struct Reading<'a> {
+    reader: FrameReader<OwnedReadHalf>,
+    waiting: &'a Waiting,
+    snapshots: &'a watch::Sender<Option<Arc<Snapshot>>>,
+    frames: &'a mpsc::Sender<Vec<u8>>,
+    /// Since when nothing came, once that is too long.
+    silent: &'a watch::Sender<Option<Instant>>,
+}
+
+impl Reading<'_> {
+    /// Reads until the line is lost, and gives the reason. Our own heartbeat rides on what comes in: it costs no wake-up.
+    async fn run(mut self) -> String {
+        // Until the engine has said how often it gives a sign of life.
+        let mut every = GREETING_TIMEOUT / MISSED_HEARTBEATS;
+        let mut last = Instant::now();
+        let mut answered = last;
+        loop {
+            let received = if self.silent.borrow().is_some() {
+                self.reader.receive::<Message>().await
+            } else {
+                let limit = last + every * MISSED_HEARTBEATS;
+                let Ok(received) = tokio::time::timeout_at(limit, self.reader.receive()).await else {
+                    self.silent.send_replace(Some(last));
+                    continue;
+                };
+                received
+            };
+            last = Instant::now();
+            self.silent.send_if_modified(|silent| silent.take().is_some());
+            match received {
+                Ok(Some(Message::Heartbeat { every_millis })) => every = Duration::from_millis(every_millis.into()),
+                Ok(Some(message)) => self.take(message).await,
+                Ok(None) => return "the engine closed it".to_owned(),
+                Err(error) => return error.to_string(),
+            }
+            if last - answered >= every {
+                answered = last;
+                self.ask_nobody(Ask::Alive).await;
+            }
+        }
+    }
+
+    async fn take(&mut self, message: Message) {
+        match message {
+            Message::Answer { number, answer } => {
+                if let Some(sender) = self.waiting.with(|waiting| waiting.remove(&number)) {
                     let _ = sender.send(*answer);
                 }
             }
-            Ok(Some(Message::Snapshot { snapshot })) => {
-                snapshots.send_replace(Some(Arc::new(*snapshot)));
+            Message::Snapshot { snapshot } => {
+                self.snapshots.send_replace(Some(Arc::new(*snapshot)));
             }
-            Ok(Some(Message::Change { change })) => {
+            Message::Change { change } => {
                 let mut fits = true;
-                snapshots.send_modify(|current| {
+                self.snapshots.send_modify(|current| {
                     fits = current.as_mut().is_some_and(|current| change.apply(Arc::make_mut(current)).is_ok());
                 });
-                // Number 0 is nobody's: its answer is dropped, the whole snapshot that follows it is not.
-                if !fits && let Ok(frame) = encode(&Question { number: 0, ask: Ask::Watch }) {
-                    let _ = frames.send(frame).await;
+                if !fits {
+                    self.ask_nobody(Ask::Watch).await;
                 }
             }
-            Ok(None) => return "the engine closed it".to_owned(),
-            Err(error) => return error.to_string(),
+            Message::Heartbeat { .. } => {}
+        }
+    }
+
+    /// Number 0 is nobody's: its answer is dropped, what follows it is not.
+    async fn ask_nobody(&self, ask: Ask) {
+        if let Ok(frame) = encode(&Question { number: 0, ask }) {
+            let _ = self.frames.send(frame).await;
         }
     }
 }
@@ -258,7 +368,15 @@ async fn read(
 pub enum Connection {
     Connecting,
     Connected,
-    Lost { why: String, retry_at: Timestamp },
+    /// The line stands, and the engine has given no sign of life for three heartbeats.
+    Silent {
+        since: Timestamp,
+        engine: String,
+    },
+    Lost {
+        why: String,
+        retry_at: Timestamp,
+    },
 }
 
 /// A line that comes back by itself. The last snapshot stays while it is lost.
@@ -295,7 +413,10 @@ impl Lifeline {
                         pause = FIRST_RETRY;
                         client_in.send_replace(Some(client.clone()));
                         connection_in.send_replace(Connection::Connected);
-                        let error = client.lost().await;
+                        let error = tokio::select! {
+                            error = client.lost() => error,
+                            () = report_silence(&client, &connection_in) => client.why_lost(),
+                        };
                         client_in.send_replace(None);
                         error
                     }
@@ -324,6 +445,21 @@ impl Lifeline {
     }
 }
 
+/// Says how the line stands whenever the engine falls silent or is back. Ends with the line.
+async fn report_silence(client: &Client, connection: &watch::Sender<Connection>) {
+    let mut silence = client.silence();
+    while silence.changed().await.is_ok() {
+        let state = match *silence.borrow_and_update() {
+            None => Connection::Connected,
+            Some(since) => {
+                let millis = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
+                Connection::Silent { since: now().plus_millis(-millis), engine: client.engine() }
+            }
+        };
+        connection.send_replace(state);
+    }
+}
+
 /// Asks over a line that comes back by itself.
 #[derive(Debug, Clone)]
 pub struct Asker {
@@ -342,5 +478,63 @@ impl Asker {
                 _ => ClientError::Lost("not connected yet".to_owned()),
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client, and the engine's end of its line, which gives signs of life only when a test makes it.
+    async fn line() -> (Client, FrameReader<OwnedReadHalf>, OwnedWriteHalf) {
+        let (near, far) = UnixStream::pair().unwrap();
+        let (reader, mut writer) = far.into_split();
+        let mut reader = FrameReader::new(reader);
+        let ours = hello();
+        let (client, greeted) =
+            tokio::join!(Client::over(near, watch::Sender::new(None)), greet(&mut reader, &mut writer, &ours, REMEDY));
+        greeted.unwrap();
+        (client.unwrap(), reader, writer)
+    }
+
+    async fn beat(writer: &mut OwnedWriteHalf, every_millis: u32) {
+        let frame = encode(&Message::Heartbeat { every_millis }).unwrap();
+        writer.write_all(&frame).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_misses_three_heartbeats_is_silent_until_its_next_sign_of_life() {
+        let (client, _reader, mut writer) = line().await;
+        let mut silence = client.silence();
+        beat(&mut writer, 5).await;
+        let since = silence.wait_for(Option::is_some).await.unwrap().unwrap();
+        assert!(since.elapsed() >= Duration::from_millis(15), "{:?}", since.elapsed());
+        let limit = Duration::from_millis(20);
+        let ClientError::Silent { engine, .. } = client.silent_for(limit).await else { panic!("another error") };
+        assert_eq!(engine, format!("the engine (pid {})", std::process::id()));
+        assert!(since.elapsed() >= limit);
+        beat(&mut writer, 60_000).await;
+        silence.wait_for(Option::is_none).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_question_to_an_engine_that_lives_is_waited_for_and_the_client_gives_signs_of_life() {
+        let (client, mut reader, mut writer) = line().await;
+        let asked = tokio::spawn(async move { (client.ask(Ask::ChainHead).await, client) });
+        let Some(Question { number, ask: Ask::ChainHead }) = reader.receive().await.unwrap() else {
+            panic!("no question")
+        };
+        // The client's own heartbeat needs a message to ride on.
+        loop {
+            beat(&mut writer, 1).await;
+            let question = tokio::time::timeout(Duration::from_millis(1), reader.receive::<Question>()).await;
+            if let Ok(question) = question {
+                assert_eq!(question.unwrap(), Some(Question { number: 0, ask: Ask::Alive }));
+                break;
+            }
+        }
+        let answer = Message::Answer { number, answer: Box::new(Answer::Watching) };
+        writer.write_all(&encode(&answer).unwrap()).await.unwrap();
+        assert_eq!(asked.await.unwrap().0, Ok(Answer::Watching));
     }
 }

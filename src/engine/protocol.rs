@@ -78,6 +78,8 @@ pub enum Ask {
         most: u32,
     },
     ChainHead,
+    /// The client's heartbeat. It has no answer.
+    Alive,
 }
 
 /// Engine to client. What it is stands outside of what it holds, so that a whole snapshot is read into its place at once:
@@ -96,6 +98,10 @@ pub enum Message {
     /// To a watching client: what is different from the one before.
     Change {
         change: Box<SnapshotChange>,
+    },
+    /// The engine's heartbeat: the first message of a line, and again whenever nothing else was sent for so long.
+    Heartbeat {
+        every_millis: u32,
     },
 }
 

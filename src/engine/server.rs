@@ -13,6 +13,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::snapshot_change::SnapshotChange;
 use crate::process::frames::{FrameError, FrameReader, Hello, encode, greet};
 use crate::process::peer;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// Lines at the same time.
 const MOST_CLIENTS: usize = 256;
@@ -30,6 +32,11 @@ const MOST_ROWS: u32 = 10_000;
 const LONGEST_GREETING: Duration = Duration::from_secs(5);
 /// A client that takes nothing for so long is let go.
 const LONGEST_WRITE: Duration = Duration::from_secs(30);
+/// The shortest and the longest pause between heartbeats: often enough to notice a stuck engine, and rarer than polls
+/// usually come, so that an idle client is woken by polls only.
+const HEARTBEAT: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(6);
+/// A client without a sign of life for so long is let go. It may be a verb that waits for a person's yes, or a stopped job.
+const CLIENT_SILENCE_TIMEOUT: Duration = Duration::from_hours(1);
 /// When no line can be accepted because the process has no descriptors left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
@@ -88,9 +95,16 @@ impl Server {
         tokio::time::timeout(LONGEST_GREETING, greeting).await.map_err(|_| FrameError::Closed)??;
         let (watching, watched) = watch::channel(0);
         let (answers, ready) = mpsc::channel(MOST_QUESTIONS);
-        let line = Speaker { server: self.clone(), writer, answers: ready, watched, sent: None };
+        let every = self.heartbeat();
+        let line = Speaker { server: self.clone(), writer, answers: ready, watched, sent: None, every };
         let hearing = self.hear(reader, &actor, answers, watching);
         tokio::select! { ended = hearing => ended, ended = line.speak() => ended }
+    }
+
+    /// The pause between heartbeats: a little more than the poll interval, for every poll is news to those who watch.
+    fn heartbeat(&self) -> Duration {
+        let poll = Duration::from_millis(self.core.snapshots().borrow().site.poll_millis.into());
+        (poll + poll / 5).clamp(*HEARTBEAT.start(), *HEARTBEAT.end())
     }
 
     /// Takes questions, each answered in a task of its own; no more than so many at once.
@@ -101,7 +115,16 @@ impl Server {
         answers: mpsc::Sender<Message>,
         watching: watch::Sender<u64>,
     ) -> Result<(), FrameError> {
-        while let Some(question) = reader.receive::<Question>().await? {
+        loop {
+            let received = tokio::time::timeout(CLIENT_SILENCE_TIMEOUT, reader.receive::<Question>()).await;
+            let Ok(received) = received else {
+                tracing::info!(%actor, "a client without a sign of life is let go");
+                return Ok(());
+            };
+            let Some(question) = received? else { return Ok(()) };
+            if question.ask == Ask::Alive {
+                continue;
+            }
             let Ok(place) = answers.clone().reserve_owned().await else { return Ok(()) };
             if question.ask == Ask::Watch && self.roles.admits(actor) {
                 watching.send_modify(|times| *times += 1);
@@ -112,7 +135,6 @@ impl Server {
                 place.send(Message::Answer { number: question.number, answer });
             });
         }
-        Ok(())
     }
 
     /// What is asked of one volume's history: the generations on it where it is a backup volume, else those of it.
@@ -137,7 +159,7 @@ impl Server {
                 self.runner.reread().await;
                 Answer::Snapshot { snapshot: Box::new(self.core.look()) }
             }
-            Ask::Watch => Answer::Watching,
+            Ask::Watch | Ask::Alive => Answer::Watching,
             Ask::Plan { request } => self.runner.plan(&request),
             Ask::Propose { request } => self.runner.propose(&request, actor).await,
             Ask::Misnamed { request, given } => self.runner.misnamed(&request, &given, actor).await,
@@ -192,13 +214,20 @@ struct Speaker {
     watched: watch::Receiver<u64>,
     /// What a watching client has by now.
     sent: Option<Arc<Snapshot>>,
+    /// Between heartbeats.
+    every: Duration,
 }
 
 impl Speaker {
     async fn speak(mut self) -> Result<(), FrameError> {
         let mut snapshots = self.server.core.snapshots();
+        let heartbeat =
+            encode(&Message::Heartbeat { every_millis: u32::try_from(self.every.as_millis()).unwrap_or(u32::MAX) })?;
+        self.write(&heartbeat).await?;
         loop {
+            let next_heartbeat = Instant::now() + self.every;
             tokio::select! {
+                () = tokio::time::sleep_until(next_heartbeat) => self.write(&heartbeat).await?,
                 message = self.answers.recv() => match message {
                     Some(message) => self.write(&encode(&message)?).await?,
                     None => return Ok(()),

@@ -196,3 +196,23 @@ fn an_engine_that_is_killed_is_said_and_found_again() {
     pty.types("q");
     assert_eq!(pty.end(), 0);
 }
+
+#[test]
+fn an_engine_that_hangs_is_said_what_is_shown_is_dated_and_nothing_is_sent_to_it() {
+    let house = House::new();
+    let mut pty = console(&house, &[], &[]);
+    let engine = house.home().demonstration().engine();
+    let pid = ecdeck::process::life::pid_of(&engine).unwrap();
+    pty.types("/ora02\r");
+    pty.until("1 of 9");
+    send(pid, Signal::STOP);
+    pty.until(&format!("no sign of life of the engine (pid {pid}) since"));
+    pty.until("as of");
+    pty.types("s");
+    // The question is given up by itself, and that is said.
+    pty.until("has given no sign of life for");
+    send(pid, Signal::CONT);
+    pty.until_gone("as of");
+    pty.types("\u{3}");
+    assert_eq!(pty.end(), 0);
+}

@@ -1,11 +1,13 @@
 //! The plan dialog: what would be done, the exact commands, what to know before, and the agreement.
 
-use super::super::app::App;
+use super::super::app::{ANSWER_TIMEOUT, App, Link};
 use super::super::keys::Command;
 use super::{Body, Content, keys_line, words};
+use crate::engine::client::ENGINE_SILENCE_TIMEOUT;
 use crate::engine::protocol::PlannedAnswer;
 use crate::model::plan::words as plan_words;
 use crate::model::request::Request;
+use crate::model::units::Timestamp;
 use ratatui::text::{Line, Span};
 use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
@@ -25,6 +27,8 @@ pub struct PlanDialog {
     /// The dialog as it is has reached the terminal: keys count.
     pub armed: bool,
     pub scroll: usize,
+    /// The open question has not been answered for a moment.
+    pub slow: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +61,7 @@ impl PlanDialog {
             typing: false,
             armed: false,
             scroll: 0,
+            slow: false,
         }
     }
 
@@ -77,6 +82,7 @@ impl PlanDialog {
             self.note = note.or(Some(Note::Changed));
         }
         self.ticket = None;
+        self.slow = false;
         self.stage = Stage::Shown(Box::new(answer));
     }
 }
@@ -86,7 +92,7 @@ pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
     let mut body = Body::new(width);
     let verb = dialog.request.action.verb().info().title;
     let (Some(answer), Some(snapshot)) = (dialog.answer(), app.snapshot()) else {
-        body.text(0, "Asking the engine what this would do.", theme.dim);
+        body.text(0, &asking(app, dialog), theme.dim);
         let bottom = vec![cancel_line(app, None)];
         return Content { title: verb.to_owned(), body, bottom, typing: None, loud: false };
     };
@@ -167,6 +173,44 @@ pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
     Content { title: words::title(snapshot, plan), body, bottom, typing, loud }
 }
 
+/// Who is waited for before there is a plan, and for how long.
+fn asking(app: &App, dialog: &PlanDialog) -> String {
+    let limit = ANSWER_TIMEOUT.as_secs();
+    match &app.link {
+        Link::Silent { since, engine } => silent(app, *since, engine),
+        Link::Lost { .. } | Link::Connecting => {
+            "There is no line to the engine. It is asked when it is back.".to_owned()
+        }
+        Link::Live if dialog.ticket.is_none() => {
+            "The engine did not answer. It is asked again with its next news.".to_owned()
+        }
+        Link::Live if dialog.slow => format!(
+            "The engine has not answered yet: it reads an array whose last reading is too old. It is waited for {limit} s \
+             at most."
+        ),
+        Link::Live => "Asking the engine what this would do.".to_owned(),
+    }
+}
+
+/// Who is waited for after the agreement.
+fn running(app: &App, dialog: &PlanDialog) -> String {
+    match &app.link {
+        Link::Silent { since, engine } => silent(app, *since, engine),
+        _ if dialog.slow => {
+            format!("Agreed; the engine has not answered yet. It is waited for {} s at most.", ANSWER_TIMEOUT.as_secs())
+        }
+        _ => "Agreed; waiting for the engine.".to_owned(),
+    }
+}
+
+fn silent(app: &App, since: Timestamp, engine: &str) -> String {
+    let since = app.clock.moment_or_minute(since);
+    format!(
+        "Waiting for {engine}: no sign of life since {since}. After {} s it is given up.",
+        ENGINE_SILENCE_TIMEOUT.as_secs()
+    )
+}
+
 /// Cancel, which has the focus, and the key that agrees.
 fn cancel_line(app: &App, dialog: Option<&PlanDialog>) -> Line<'static> {
     let theme = app.look.theme;
@@ -178,7 +222,7 @@ fn cancel_line(app: &App, dialog: Option<&PlanDialog>) -> Line<'static> {
         return Line::from(spans);
     };
     if matches!(dialog.stage, Stage::Running(_)) {
-        spans.push(Span::styled("Agreed; waiting for the engine.", theme.accent));
+        spans.push(Span::styled(running(app, dialog), theme.accent));
         return Line::from(spans);
     }
     let (run, all) = (answer.plan.items().len(), answer.plan.items().len() + answer.plan.refused().len());

@@ -48,9 +48,19 @@ pub fn none(app: &mut App, ticket: u64, why: &str) {
         _ => false,
     };
     if app.dialogs.iter().any(asked) {
-        ask::forget(app);
+        app.notice = None;
+        ask::forget(app, why);
         if app.notice.is_none() {
             tell(app, Severity::Warning, why);
+        }
+    }
+}
+
+/// An answer takes longer than a moment.
+pub fn slow(app: &mut App, ticket: u64) {
+    for dialog in &mut app.dialogs {
+        if let Dialog::Plan(plan) = dialog {
+            plan.slow |= plan.ticket == Some(ticket);
         }
     }
 }

@@ -110,8 +110,8 @@ pub fn again(app: &mut App) -> Vec<Effect> {
     vec![Effect::Plan { ticket, request, asked: false }]
 }
 
-/// After the line was lost: no open question will be answered. What was agreed to may have begun, so its dialog goes.
-pub fn forget(app: &mut App) {
+/// No open question will be answered, and why. What was agreed to may have begun, so its dialog goes.
+pub fn forget(app: &mut App, why: &str) {
     let mut unsure = false;
     app.dialogs.retain_mut(|dialog| match dialog {
         Dialog::Plan(plan) if matches!(plan.stage, Stage::Running(_)) => {
@@ -129,7 +129,7 @@ pub fn forget(app: &mut App) {
         _ => true,
     });
     if unsure {
-        let text = "the line was lost after you agreed: it may run or not; events and copies will tell";
+        let text = format!("{why} after you agreed: it may run or not; events and copies show which");
         tell(app, Severity::Warning, text);
     }
 }

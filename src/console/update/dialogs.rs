@@ -89,9 +89,18 @@ fn plan_key(app: &mut App, key: Key, command: Option<Command>) -> Vec<Effect> {
 }
 
 fn agree(app: &mut App, confirmation: Option<String>) -> Vec<Effect> {
-    if app.link != Link::Live {
-        tell(app, Severity::Warning, "the engine is not there: nothing was sent");
-        return Vec::new();
+    match &app.link {
+        Link::Live => {}
+        Link::Silent { since, engine } => {
+            let since = app.clock.moment_or_minute(*since);
+            let text = format!("{engine} has given no sign of life since {since}: nothing was sent");
+            tell(app, Severity::Warning, text);
+            return Vec::new();
+        }
+        Link::Connecting | Link::Lost { .. } => {
+            tell(app, Severity::Warning, "there is no line to the engine: nothing was sent");
+            return Vec::new();
+        }
     }
     let ticket = app.ticket();
     let Some(Dialog::Plan(plan)) = app.dialogs.last_mut() else { return Vec::new() };

@@ -29,6 +29,10 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             answers::none(app, ticket, &why);
             Vec::new()
         }
+        Msg::Slow { ticket } => {
+            answers::slow(app, ticket);
+            Vec::new()
+        }
         Msg::NoShell => {
             tell(app, Severity::Warning, "there is no shell to go back to; q leaves");
             Vec::new()
@@ -38,7 +42,10 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             return Vec::new();
         }
         Msg::Minute(now) => {
-            app.clock.now = now;
+            // Beside data that may be old, a running clock would say that they are not.
+            if !app.is_stale() {
+                app.clock.now = now;
+            }
             Vec::new()
         }
     };
@@ -91,6 +98,7 @@ fn tell_ends(app: &mut App) {
 
 fn relink(app: &mut App, link: Link) -> Vec<Effect> {
     let back = link == Link::Live && app.link != Link::Live;
+    let was_lost = !matches!(app.link, Link::Silent { .. });
     // The time of the loss is that of its first report.
     let still_lost = matches!((&app.link, &link), (Link::Lost { .. }, Link::Lost { .. }));
     if still_lost && let (Link::Lost { why, .. }, Link::Lost { why: news, .. }) = (&mut app.link, &link) {
@@ -98,13 +106,20 @@ fn relink(app: &mut App, link: Link) -> Vec<Effect> {
     } else {
         app.link = link;
     }
+    if app.is_stale()
+        && let Some(at) = app.snapshot().map(|snapshot| snapshot.taken_at)
+    {
+        app.clock.now = app.clock.now.min(at);
+    }
     if back {
-        // Answers to what was asked before the loss will not come.
-        ask::forget(app);
+        // Answers to what was asked before the loss will not come; an engine that was only silent still gives them.
+        if was_lost {
+            ask::forget(app, "the line to the engine was lost");
+        }
         return ask::again(app);
     }
     if matches!(app.link, Link::Lost { .. }) {
-        ask::forget(app);
+        ask::forget(app, "the line to the engine was lost");
     }
     Vec::new()
 }

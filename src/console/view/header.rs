@@ -28,9 +28,10 @@ impl Part {
 
 pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
     let theme = canvas.look.theme;
-    let clock = app.clock.minute(app.clock.now);
+    let minute = app.clock.minute(app.clock.now);
+    let (clock, style) = if app.is_stale() { (format!("as of {minute}"), theme.problem) } else { (minute, theme.text) };
     let clock_width = clock.width() as u16 + 1;
-    canvas.right(area.x, area.y, area.width - 1, &clock, theme.text);
+    canvas.right(area.x, area.y, area.width - 1, &clock, style);
 
     let mut parts = vec![Part::new(7, 1, "ecdeck", theme.accent)];
     parts.extend(link(app, canvas));
@@ -57,6 +58,10 @@ fn link(app: &App, canvas: &Canvas) -> Option<Part> {
     match &app.link {
         Link::Live => None,
         Link::Connecting => Some(Part::new(0, 2, "connecting", theme.warning)),
+        Link::Silent { since, engine } => {
+            let text = format!("{attention} no sign of life of {engine} since {}", app.clock.moment_or_minute(*since));
+            Some(Part::new(0, 2, text, theme.problem))
+        }
         Link::Lost { since, .. } => {
             let text = format!("{attention} engine lost at {}, reconnecting", app.clock.minute(*since));
             Some(Part::new(0, 2, text, theme.problem))

@@ -57,6 +57,11 @@ fn draw(app: &App, canvas: &mut Canvas, area: Rect) -> Option<Position> {
             if !layout.tabs.is_empty() {
                 tabs::draw(app, canvas, layout.tabs);
             }
+            if app.is_stale() {
+                let body =
+                    Rect::new(area.x, layout.header.bottom(), area.width, layout.footer.y - layout.header.bottom());
+                canvas.overlay(body, canvas.look.theme.stale);
+            }
         }
     }
     let typing = footer::draw(app, canvas, layout.footer);
@@ -101,6 +106,7 @@ fn waiting(app: &App, canvas: &mut Canvas, layout: &Layout) {
     let area = Rect::new(0, top, layout.header.width, layout.footer.y - top);
     match &app.link {
         Link::Lost { why, .. } => canvas.empty(area, &["There is no engine; it is tried again.", "", why]),
+        Link::Silent { engine, .. } => canvas.empty(area, &["Waiting for", engine]),
         Link::Connecting | Link::Live => canvas.empty(area, &["Waiting for the engine."]),
     }
 }
