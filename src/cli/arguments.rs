@@ -3,7 +3,7 @@
 use super::array_arguments::{ArrayVerb, Create};
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE, FRONT_PAGE,
-    HISTORY_EXAMPLES, POLICY_EXAMPLE, SERVE_NOTE, START_EXAMPLES, STATUS_EXAMPLES,
+    HISTORY_EXAMPLES, MAP_EXAMPLES, POLICY_EXAMPLE, SERVE_NOTE, START_EXAMPLES, STATUS_EXAMPLES,
 };
 use crate::model::codes::Code;
 use crate::model::identity::Name;
@@ -66,6 +66,11 @@ pub enum Verb {
     Volume {
         #[command(subcommand)]
         verb: VolumeVerb,
+    },
+    /// Device maps: which backup volume is used for which transaction volume
+    Map {
+        #[command(subcommand)]
+        verb: MapVerb,
     },
     /// Everything that was asked, decided, sent and answered
     Audit {
@@ -130,13 +135,36 @@ pub struct Change {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum MapVerb {
+    /// Say everything that is wrong with a device map file, line by line
+    #[command(after_help = MAP_EXAMPLES)]
+    Check {
+        /// The file; - is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a device map of the backup volumes that a start would take now
+    New {
+        /// Transaction volumes; all of them without one
+        #[arg(value_name = "TV")]
+        volumes: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum Sync {
     /// Start a synchronization: a differential copy where there is a base, else a full one
     #[command(after_help = START_EXAMPLES)]
     Start {
-        /// Transaction volumes
-        #[arg(required = true, value_name = "TV")]
+        /// Transaction volumes; with --map, all of the map without one
+        #[arg(required_unless_present = "map", value_name = "TV")]
         volumes: Vec<String>,
+        /// Use the backup volumes of this device map file, and no others
+        #[arg(long, value_name = "FILE", conflicts_with = "overwrite_version")]
+        map: Option<PathBuf>,
         /// Return at equivalence instead of when the copy runs
         #[arg(long)]
         wait: bool,
@@ -377,7 +405,8 @@ impl Verb {
             Self::History(asked) => asked.json || asked.verb.as_ref().is_some_and(|verb| verb.on().change.json),
             Self::Explain(asked) => asked.json,
             Self::Backup(asked) => asked.change.json,
-            Self::Policy { verb: PolicyVerb::Show { json, .. } }
+            Self::Map { verb: MapVerb::Check { json, .. } }
+            | Self::Policy { verb: PolicyVerb::Show { json, .. } }
             | Self::Volume { verb: VolumeVerb::List { json } }
             | Self::Audit { verb: Audit::Show { json, .. } | Audit::Verify { json } } => *json,
             Self::Policy { verb: PolicyVerb::Set { change, .. } }
@@ -391,7 +420,11 @@ impl Verb {
                 | ArrayVerb::Create(Create { json, .. }) => *json,
                 _ => false,
             },
-            Self::Audit { verb: Audit::Export { .. } } | Self::Serve(_) | Self::Completions { .. } | Self::Man => false,
+            Self::Map { verb: MapVerb::New { .. } }
+            | Self::Audit { verb: Audit::Export { .. } }
+            | Self::Serve(_)
+            | Self::Completions { .. }
+            | Self::Man => false,
         }
     }
 }

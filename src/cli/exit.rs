@@ -29,7 +29,7 @@ impl Exit {
             Code::ARRAY_UNREACHABLE | Code::ARRAY_STALE | Code::CATALOGUE_UNAVAILABLE | Code::ENGINE_MISMATCH => {
                 Self::NotReachable
             }
-            Code::NOT_ON_DEMONSTRATION => Self::Usage,
+            Code::NOT_ON_DEMONSTRATION | Code::MAP_SYNTAX => Self::Usage,
             Code::STEP_FAILED | Code::INTERRUPTED | Code::ARRAY_REFUSED | Code::ARRAY_BUSY => Self::Failed,
             _ => Self::Refused,
         }

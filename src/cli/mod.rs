@@ -18,6 +18,7 @@ mod help;
 mod history;
 mod json;
 pub mod link;
+mod map;
 mod names;
 pub mod out;
 mod pages;
@@ -65,6 +66,7 @@ async fn dispatch(verb: &Verb, house: &dyn House) -> Result<Exit, Trouble> {
         Verb::Audit { verb } => audit::run(verb, house).await,
         Verb::Policy { verb } => policy::run(verb, house).await,
         Verb::Volume { verb } => volume::run(verb, house).await,
+        Verb::Map { verb } => map::run(verb, house).await,
         Verb::Sync { verb } => sync::run(verb, &mut house.open(Need::Changing).await?).await,
         Verb::Backup(asked) => backup::run(asked, &mut house.open(Need::Changing).await?).await,
         Verb::Array { verb } => array::run(verb, house).await,

@@ -24,6 +24,7 @@ Back up:
 Set up:
   volume       Which volumes belong to the site
   policy       Generations kept, days between backups, mode
+  map          Device maps: which backup volume for which transaction volume
   array        The arrays; the embedded ones and what happens to them
 
 Around it:
@@ -39,6 +40,16 @@ Examples:
 The pool's columns: unused; bound to a transaction volume without a generation;
 kept, with a generation on them; in a live session; in trouble; used by other
 programs. `need` is what the policies need of that size.";
+
+pub const MAP_EXAMPLES: &str = "\
+A device map has one pair a line: the transaction volume, blanks or tabs, the
+backup volume. # begins a comment. Every name that a volume is known by is
+allowed. A map never ends a generation.
+
+Examples:
+  ecdeck map new > tonight.map       the backup volumes that would be taken now
+  ecdeck map check tonight.map       every finding with its line and column
+  ecdeck sync start --map tonight.map --wait --yes";
 
 pub const BACKUP_EXAMPLES: &str = "\
 The copy is suspended at one instant and recorded as the newest generation; the

@@ -3,9 +3,9 @@
 use super::arguments::{OnSession, Sync};
 use super::change::{self, Then};
 use super::link::Link;
-use super::names;
 use super::wait::Patience;
 use super::{Exit, Trouble};
+use super::{map, names};
 use crate::model::identity::VolumeId;
 use crate::model::request::{Action, CancelScope};
 use crate::model::snapshot::Snapshot;
@@ -14,22 +14,33 @@ use crate::model::units::Version;
 pub async fn run(verb: &Sync, link: &mut Link) -> Result<Exit, Trouble> {
     let patience = Patience::new(verb.change().time_limit);
     let snapshot = link.snapshot().await?;
+    if let Sync::Start { volumes, map: Some(file), wait, change, .. } = verb {
+        let (action, of_map) = map::start(&snapshot, volumes, file)?;
+        let exit = change::run(link, change, change::request(action, change), patience, after_start(*wait)).await?;
+        return Ok(Exit::together([exit, of_map]));
+    }
     let (action, then) = action(verb, &snapshot)?;
     change::run(link, verb.change(), change::request(action, verb.change()), patience, then).await
 }
 
+fn after_start(wait: bool) -> Then {
+    if wait { Then::UntilEquivalent } else { Then::Return }
+}
+
 fn action(verb: &Sync, snapshot: &Snapshot) -> Result<(Action, Then), Trouble> {
-    let then = |wait: bool| if wait { Then::UntilEquivalent } else { Then::Return };
     Ok(match verb {
         Sync::Start { volumes, wait, overwrite_version: None, .. } => {
             let volumes = names::volumes(snapshot, volumes)?;
-            (Action::Start { volumes, targets: Vec::new(), together: false }, then(*wait))
+            (Action::Start { volumes, targets: Vec::new(), together: false }, after_start(*wait))
         }
         Sync::Start { volumes, wait, overwrite_version: Some(version), .. } => {
             let [volume] = volumes.as_slice() else {
                 return Err(Trouble::usage("--overwrite-version goes with one transaction volume"));
             };
-            (Action::Overwrite { volume: names::volume(snapshot, volume)?, version: Version(*version) }, then(*wait))
+            (
+                Action::Overwrite { volume: names::volume(snapshot, volume)?, version: Version(*version) },
+                after_start(*wait),
+            )
         }
         Sync::Suspend(on) => {
             let (volumes, target) = on_session(on, snapshot)?;
@@ -37,7 +48,7 @@ fn action(verb: &Sync, snapshot: &Snapshot) -> Result<(Action, Then), Trouble> {
         }
         Sync::Resume(on) => {
             let (volumes, target) = on_session(on, snapshot)?;
-            (Action::Resume { volumes, target }, then(on.wait))
+            (Action::Resume { volumes, target }, after_start(on.wait))
         }
         Sync::Cancel { on, all } => {
             let (volumes, target) = on_session(on, snapshot)?;

@@ -141,6 +141,15 @@ codes! {
     1208 BACKUP_VOLUME_BUSY: "the backup volume is in a session already",
         "A backup volume is in at most one session.",
         "Name another volume, or end that session.";
+    1210 MAP_SYNTAX: "this is not a device map",
+        "A line of the file cannot be read, so nothing of the file is used.",
+        "Correct the line: one pair a line, the transaction volume first, then the backup volume; # begins a comment.";
+    1211 MAP_DUPLICATE: "the device map names a volume twice",
+        "A transaction volume has one backup volume in a map, and a backup volume serves one transaction volume.",
+        "Keep one of the two lines.";
+    1212 MAP_HOLDS_A_VERSION: "the mapped backup volume holds a generation",
+        "A device map never ends a generation.",
+        "Use another round whose backup volume is unused or bound, or release the version first.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant; until both sides are identical there is none.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";

@@ -7,6 +7,7 @@ pub mod chain;
 pub mod check;
 pub mod codes;
 pub mod copy;
+pub mod device_map;
 pub mod event;
 pub mod identity;
 pub mod observe;

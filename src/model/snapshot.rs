@@ -418,6 +418,11 @@ impl Snapshot {
         if let Some(view) = self.pool.iter().find(named) {
             return Some(view.volume.id);
         }
+        self.located(text)
+    }
+
+    /// The volume at `ARRAY/0x21` or with this identity, registered or not.
+    pub fn located(&self, text: &str) -> Option<VolumeId> {
         let (array, olu) = text.rsplit_once('/')?;
         let olu = olu.parse().ok()?;
         let by_name = self.arrays.iter().find(|view| view.name.as_str() == array).and_then(|view| view.box_id);

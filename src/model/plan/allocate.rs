@@ -10,7 +10,7 @@ use super::{NearMiss, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::copy::CommandVerb;
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::request::{Action, CancelScope, VolumeRole};
+use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::{ArrayVolume, CopyKind, Pair};
 use crate::model::snapshot::{BackupState, BackupVolumeView, SessionView, Snapshot};
 use crate::model::units::{Blocks, Version};
@@ -234,6 +234,23 @@ pub(super) fn fitting<'a>(case: &Case<'a>, target: VolumeId) -> Result<&'a Backu
     }
     equal_size(case, view)?;
     Ok(view)
+}
+
+/// Whether a start could use this backup volume for this transaction volume now; a pair that is synchronized already is
+/// one that can. The rules of a start, without those of the transaction volume's own state.
+pub fn pairing(snapshot: &Snapshot, transaction: VolumeId, backup: VolumeId) -> Result<(), Refusal> {
+    let request = Request::new(Action::Start {
+        volumes: vec![transaction],
+        targets: vec![(transaction, backup)],
+        together: false,
+    });
+    let case = Case::new(snapshot, &request, transaction)?;
+    let live = |state| matches!(state, BackupState::Copying | BackupState::Equivalent);
+    let view = fitting(&case, backup)?;
+    if live(view.state) && view.transaction_volume == Some(transaction) {
+        return Ok(());
+    }
+    named(snapshot, &case, backup).map(|_| ())
 }
 
 /// What the rules say to one named backup volume for this transaction volume.

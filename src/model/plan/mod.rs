@@ -16,6 +16,7 @@ mod suspend;
 mod synchronize;
 pub mod words;
 
+pub use allocate::pairing;
 pub use registry::{PoolSize, pool_sizes};
 pub use rules::plan;
 
