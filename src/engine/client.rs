@@ -29,6 +29,9 @@ const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 const MISSED_HEARTBEATS: u32 = 3;
 /// A question is given up when the engine has given no sign of life for so long.
 pub const ENGINE_SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long an engine that was killed may take to be gone, and the pause before it is tried again.
+const DYING_LIMIT: Duration = Duration::from_secs(3);
+const DYING_PAUSE: Duration = Duration::from_millis(20);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
@@ -111,12 +114,29 @@ impl Client {
         start: &Start,
         snapshots: watch::Sender<Option<Arc<Snapshot>>>,
     ) -> Result<Self, ClientError> {
+        let deadline = tokio::time::Instant::now() + DYING_LIMIT;
+        loop {
+            match Self::open_once(home, start, snapshots.clone()).await {
+                // An engine that was just killed still takes a line, and loses it.
+                Err(ClientError::Lost(_)) if *start != Start::Never && tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(DYING_PAUSE).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn open_once(
+        home: &Home,
+        start: &Start,
+        snapshots: watch::Sender<Option<Arc<Snapshot>>>,
+    ) -> Result<Self, ClientError> {
         let socket = home.engine().socket;
         let stream = match (UnixStream::connect(&socket).await, start) {
             (Ok(stream), _) => stream,
             (Err(_), Start::IfNeeded { arguments }) => {
                 start_engine(home, arguments).await?;
-                UnixStream::connect(&socket).await.map_err(|error| ClientError::Start(error.to_string()))?
+                UnixStream::connect(&socket).await.map_err(|error| ClientError::Lost(error.to_string()))?
             }
             (Err(_), Start::Never) => return Err(ClientError::NoEngine(socket.display().to_string())),
         };

@@ -42,18 +42,15 @@ where
     F: Future<Output = Result<(Arc<dyn Catalogue>, Settings), ServeError>>,
 {
     let place = home.engine();
-    let reign = match life::claim(&place)? {
+    let claimed = tokio::task::spawn_blocking(move || life::claim_or_wait(&place)).await;
+    let reign = match claimed.map_err(|error| ServeError::Site(error.to_string()))?? {
         Claim::Ours(reign) => reign,
         Claim::Taken => {
             let Some(ready) = ready.take() else {
                 return Err(ServeError::Taken(home.state_dir().display().to_string()));
             };
             // The starter only wants an engine: the one that was quicker will do.
-            let answers = tokio::task::spawn_blocking(move || life::wait_until_it_answers(&place)).await;
-            match answers.map_err(|error| ServeError::Site(error.to_string()))? {
-                Ok(()) => ready.say(),
-                Err(error) => ready.fail(&error),
-            }
+            ready.say();
             return Ok(());
         }
     };

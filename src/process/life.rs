@@ -151,17 +151,27 @@ pub fn pid_of(place: &Place) -> Option<u32> {
     u32::try_from(credentials.pid.as_raw_nonzero().get()).ok()
 }
 
-/// For the loser of a race: waits until the winner answers.
-pub fn wait_until_it_answers(place: &Place) -> Result<(), LifeError> {
+/// Becomes the server of a place, or waits until the server that is there answers.
+///
+/// The lock is tried again for as long as nobody answers: its holder may be a process that was just killed.
+///
+/// # Errors
+/// When the place cannot be used, or its lock is held for [`LONGEST_START`] by a process that does not answer.
+pub fn claim_or_wait(place: &Place) -> Result<Claim, LifeError> {
     let deadline = Instant::now() + LONGEST_START;
-    while !answers(place) {
+    loop {
+        if let Claim::Ours(lock) = claim(place)? {
+            return Ok(Claim::Ours(lock));
+        }
+        if answers(place) {
+            return Ok(Claim::Taken);
+        }
         if Instant::now() > deadline {
             let why = format!("another process holds {} but does not answer", place.lock.display());
             return Err(LifeError::Start(place.server, why));
         }
         std::thread::sleep(LOOK_AGAIN);
     }
-    Ok(())
 }
 
 /// Waits until a server that was asked to end has let go of its place.
@@ -308,6 +318,27 @@ mod tests {
         drop((listener, reign));
         assert!(!answers(&place));
         assert!(matches!(claim(&place).unwrap(), Claim::Ours(_)));
+    }
+
+    #[tokio::test]
+    async fn who_finds_the_lock_of_a_dead_server_becomes_the_server_as_soon_as_it_is_free() {
+        let (_folder, home) = home();
+        let place = home.engine();
+        let Claim::Ours(dying) = claim(&place).unwrap() else { panic!("nobody else is here") };
+        let (waits, waiting) = std::sync::mpsc::channel();
+        let next = std::thread::spawn({
+            let place = place.clone();
+            move || {
+                waits.send(()).unwrap();
+                claim_or_wait(&place).unwrap()
+            }
+        });
+        waiting.recv().unwrap();
+        drop(dying);
+        assert!(matches!(next.join().unwrap(), Claim::Ours(_)));
+        let Claim::Ours(serving) = claim(&place).unwrap() else { panic!("it is free again") };
+        let _listener = serving.bind().unwrap();
+        assert!(matches!(claim_or_wait(&place).unwrap(), Claim::Taken), "a server that answers is not waited for");
     }
 
     #[tokio::test]

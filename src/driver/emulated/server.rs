@@ -4,9 +4,7 @@ use super::administration::{Answer, answer};
 use super::arrays::{Arrays, ArraysError};
 use super::wire::{Administration, Failure, FailureKind, REMEDY, Request, hello};
 use crate::process::frames::{FrameError, FrameReader, greet, send};
-use crate::process::life::{
-    Claim, LifeError, Ready, Reign, asked_to_end, claim, idle_for, private_folder, wait_until_it_answers,
-};
+use crate::process::life::{Claim, LifeError, Ready, Reign, asked_to_end, claim_or_wait, idle_for, private_folder};
 use crate::process::paths::Home;
 use serde_json::Value;
 use std::sync::Arc;
@@ -60,10 +58,7 @@ async fn begin(home: &Home) -> Result<Option<Server>, ServeError> {
     let place = home.array_server();
     let folder = home.arrays_dir();
     tokio::task::spawn_blocking(move || {
-        let Claim::Ours(reign) = claim(&place)? else {
-            wait_until_it_answers(&place)?;
-            return Ok(None);
-        };
+        let Claim::Ours(reign) = claim_or_wait(&place)? else { return Ok(None) };
         private_folder(&folder)?;
         let arrays = Arrays::open(&folder)?;
         Ok(Some((reign, arrays)))
