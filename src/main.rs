@@ -7,7 +7,7 @@ use ecdeck::catalog::anchor::FileAnchor;
 use ecdeck::cli::array_arguments::Add;
 use ecdeck::cli::link::{ConfiguredArray, EngineLine, House, Link, Need, Pending};
 use ecdeck::cli::{CommandLine, Exit, Trouble, out};
-use ecdeck::config::{ControlPlane, Glyphs, Theme};
+use ecdeck::config::{Config, ControlPlane, Glyphs, Theme};
 use ecdeck::console::app::Settings;
 use ecdeck::console::glyphs::GlyphMode;
 use ecdeck::console::keys::KeyMap;
@@ -16,6 +16,7 @@ use ecdeck::console::theme::ThemeName;
 use ecdeck::engine::client::{Lifeline, Start};
 use ecdeck::model::check::Check;
 use ecdeck::model::event::ChainHead;
+use ecdeck::model::identity::Name;
 use ecdeck::process::life;
 use ecdeck::process::paths::{DEMO_VARIABLE, Home};
 use ecdeck::serve;
@@ -161,6 +162,35 @@ fn serve_arguments(site: &Site) -> Vec<String> {
     }
 }
 
+impl Wiring<'_> {
+    /// The home of the embedded arrays that have none of their own. Arrays may be made before there is a configuration that
+    /// names them; only reading goes to the demonstration then.
+    fn own_arrays_home(&self, need: Need) -> Result<Home, Trouble> {
+        let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
+        if self.wish().demo {
+            Ok(home.demonstration())
+        } else if need == Need::Changing || is_there(&home.arrays_dir()).map_err(|error| no_site(&error))? {
+            Ok(home)
+        } else {
+            Ok(self.site(false)?.home().clone())
+        }
+    }
+
+    /// The embedded arrays whose configuration names a home, with it.
+    fn homes_elsewhere(&self, own: &Home) -> Result<Vec<(Name, Home)>, Trouble> {
+        let config = self.line.config.clone().unwrap_or_else(|| own.config_file());
+        if own.is_demonstration() || !is_there(&config).map_err(|error| no_site(&error))? {
+            return Ok(Vec::new());
+        }
+        let config = Config::load(&config).map_err(|error| Trouble::usage(error.to_string()))?;
+        let elsewhere = config.arrays.into_iter().filter_map(|array| match array.control {
+            ControlPlane::Embedded { home: Some(folder) } => Some((array.name, Home::in_folder(&folder))),
+            _ => None,
+        });
+        Ok(elsewhere.collect())
+    }
+}
+
 impl House for Wiring<'_> {
     fn open(&self, need: Need) -> Pending<'_, Result<Link, Trouble>> {
         Box::pin(async move {
@@ -193,21 +223,30 @@ impl House for Wiring<'_> {
         })
     }
 
-    /// Arrays may be made before there is a configuration that names them; only reading goes to the demonstration then.
-    fn arrays_home(&self, need: Need) -> Result<Home, Trouble> {
-        let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
-        if self.wish().demo {
-            Ok(home.demonstration())
-        } else if need == Need::Changing || is_there(&home.arrays_dir()).map_err(|error| no_site(&error))? {
-            Ok(home)
-        } else {
-            Ok(self.site(false)?.home().clone())
+    fn arrays_home(&self, need: Need, array: Option<&str>) -> Result<Home, Trouble> {
+        let own = self.own_arrays_home(need)?;
+        let elsewhere = self.homes_elsewhere(&own)?;
+        if let Some((_, home)) = elsewhere.iter().find(|(name, _)| Some(name.as_str()) == array) {
+            return Ok(home.clone());
         }
+        Ok(own)
+    }
+
+    fn array_homes(&self, need: Need) -> Result<Vec<Home>, Trouble> {
+        let own = self.own_arrays_home(need)?;
+        let elsewhere = self.homes_elsewhere(&own)?;
+        let mut homes = vec![own];
+        for (_, home) in elsewhere {
+            if !homes.contains(&home) {
+                homes.push(home);
+            }
+        }
+        Ok(homes)
     }
 
     fn serve_arrays(&self, detached: bool) -> Pending<'_, Result<(), Trouble>> {
         Box::pin(async move {
-            let served = serve::arrays(&self.arrays_home(Need::Changing)?, detached).await;
+            let served = serve::arrays(&self.own_arrays_home(Need::Changing)?, detached).await;
             served.map_err(|error| Trouble::not_reachable(error.to_string()))
         })
     }
@@ -233,7 +272,7 @@ impl House for Wiring<'_> {
     /// Where the embedded arrays of a home come before its configuration, that has none yet.
     fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, Trouble> {
         let site = self.site(false)?;
-        if *site.home() != self.arrays_home(Need::Reading)? {
+        if *site.home() != self.own_arrays_home(Need::Reading)? {
             return Ok(Vec::new());
         }
         if site.is_demonstration() && !site.home().arrays_dir().exists() {
@@ -242,11 +281,14 @@ impl House for Wiring<'_> {
         }
         let config = serve::configuration(&site).map_err(Trouble::usage)?;
         let listed = config.arrays.into_iter().map(|array| {
-            let (driver, at_home) = match array.control {
-                ControlPlane::Embedded { home } => ("embedded", home.is_none()),
-                ControlPlane::Ccm(_) => ("ccm", false),
+            let (driver, home) = match array.control {
+                ControlPlane::Embedded { home } => {
+                    let home = home.map_or_else(|| site.home().clone(), |folder| Home::in_folder(&folder));
+                    ("embedded", Some(home))
+                }
+                ControlPlane::Ccm(_) => ("ccm", None),
             };
-            ConfiguredArray { name: array.name, driver, at_home }
+            ConfiguredArray { name: array.name, driver, home }
         });
         Ok(listed.collect())
     }

@@ -14,6 +14,11 @@ const VOLUMES_NOTE: &str = "\
 Writing into an image file past the array is not tracked: a resume would not
 copy it. Use `ecdeck array write`.";
 
+const ACCEPT_NOTE: &str = "\
+A volume whose image was deleted, replaced or changed in size is out of service.
+`accept` takes the file that lies there now, if it has the right size. Its copies
+are in error and must be cancelled; what the file holds nobody has checked.";
+
 const ADD_EXAMPLES: &str = "\
 It is driven by AdvancedCopy Manager's Copy Control Module (CCM), here or over
 ssh: the host key is shown and confirmed, CCM is asked for its arrays,
@@ -82,6 +87,13 @@ pub enum ArrayVerb {
     /// Make an embedded array, or volumes in one
     #[command(after_help = CREATE_EXAMPLES)]
     Create(Create),
+    /// Go on with the file that lies in the place of a volume's image
+    #[command(after_help = ACCEPT_NOTE)]
+    Accept {
+        /// The volume, which is out of service
+        #[arg(value_name = "ARRAY/0xOLU")]
+        volume: String,
+    },
     /// Copy a file into a volume, from its beginning on
     Import {
         /// The volume

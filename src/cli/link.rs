@@ -36,8 +36,8 @@ pub struct ConfiguredArray {
     pub name: Name,
     /// `embedded`, `ccm`.
     pub driver: &'static str,
-    /// It is one of the arrays of this home's own process.
-    pub at_home: bool,
+    /// Of an embedded one: the home whose process it is in.
+    pub home: Option<Home>,
 }
 
 /// Opens the line to the site's engine, and starts the engine if need be.
@@ -50,8 +50,11 @@ pub trait House: Send + Sync {
     /// Is the site's engine until asked to end. `detached`: a command started it.
     fn serve(&self, detached: bool) -> Pending<'_, Result<(), Trouble>>;
 
-    /// The home whose embedded arrays a verb is about.
-    fn arrays_home(&self, need: Need) -> Result<Home, Trouble>;
+    /// The home of an embedded array that is named, or of those without a home of their own.
+    fn arrays_home(&self, need: Need, array: Option<&str>) -> Result<Home, Trouble>;
+
+    /// All homes of embedded arrays: the site's own, and those that its configuration names.
+    fn array_homes(&self, need: Need) -> Result<Vec<Home>, Trouble>;
 
     /// Is the embedded arrays' process until asked to end. `detached`: a command started it.
     fn serve_arrays(&self, detached: bool) -> Pending<'_, Result<(), Trouble>>;

@@ -29,7 +29,11 @@ impl House for Fake {
         Box::pin(async { Ok(()) })
     }
 
-    fn arrays_home(&self, _need: Need) -> Result<Home, Trouble> {
+    fn arrays_home(&self, _need: Need, _array: Option<&str>) -> Result<Home, Trouble> {
+        Err(Trouble::usage("there are no arrays here"))
+    }
+
+    fn array_homes(&self, _need: Need) -> Result<Vec<Home>, Trouble> {
         Err(Trouble::usage("there are no arrays here"))
     }
 

@@ -18,7 +18,8 @@ use crate::model::event::{EventKind, NewEvent};
 use crate::model::units::Timestamp;
 use crate::process::life::{self, LifeError};
 use crate::process::paths::Home;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Why there is no demonstration site.
@@ -32,6 +33,12 @@ pub enum DemoError {
     Catalogue(#[from] CatalogueError),
     #[error(transparent)]
     Life(#[from] LifeError),
+    #[error(
+        "{} has volumes that the demonstration site did not make: it is not made over them; move that folder away, or use \
+         another ECDECK_HOME",
+        .0.display()
+    )]
+    NotOurs(PathBuf),
     #[error("what is left of an earlier demonstration site in {folder:?} cannot be removed: {error}")]
     Leftovers { folder: PathBuf, error: std::io::Error },
 }
@@ -64,18 +71,47 @@ pub async fn make_once(home: &Home, catalogue: &dyn Catalogue, now: Timestamp) -
     }
     let declaration = Declaration::built_in()?;
     remove_leftovers(home).await?;
+    let mark = begun_mark(home);
+    let unwritten = |error| DemoError::Leftovers { folder: mark.clone(), error };
+    std::fs::write(&mark, "The demonstration site is being made; what lies in `arrays` is its.\n")
+        .map_err(unwritten)?;
     Admin::new(home.clone(), true).provision(arrays::of(&declaration)).await?;
     let (changes, mut events) = records_of(&declaration, now);
     events.insert(0, NewEvent::by_engine(now, EventKind::CatalogueMade { format: FORMAT, demo: true }));
     catalogue.commit(changes, events).await?;
+    // One that stays behind is of no use any more: the catalogue says that the site was made.
+    let _ = std::fs::remove_file(&mark);
     Ok(())
 }
 
-/// Arrays without a catalogue: their making was cut off.
+/// Lies beside the arrays while they are being made.
+fn begun_mark(home: &Home) -> PathBuf {
+    home.state_dir().join("arrays.being-made")
+}
+
+/// Whether a folder of arrays has a volume.
+fn has_volumes(folder: &Path) -> std::io::Result<bool> {
+    for array in std::fs::read_dir(folder)? {
+        let volumes = array?.path().join("volumes");
+        match std::fs::read_dir(&volumes).map(|mut found| found.next().is_some()) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
+/// Arrays without a catalogue: their making was cut off. Volumes that somebody else made there are not touched.
 async fn remove_leftovers(home: &Home) -> Result<(), DemoError> {
     let folder = home.arrays_dir();
     if !folder.exists() {
         return Ok(());
+    }
+    let unread = |error| DemoError::Leftovers { folder: folder.clone(), error };
+    if !begun_mark(home).exists() && has_volumes(&folder).map_err(unread)? {
+        return Err(DemoError::NotOurs(folder));
     }
     // A server that is not there needs no end.
     let _ = Admin::new(home.clone(), false).tell(Administration::Stop).await;

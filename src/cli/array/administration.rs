@@ -3,30 +3,32 @@
 use super::super::array_arguments::{Create, Workload, Write};
 use super::super::link::{House, Need};
 use super::super::{Trouble, json, out};
-use super::{changing, told};
-use crate::driver::emulated::admin::{Admin, AdminError, Administration, Data, Work};
+use super::{array_in, changing, told};
+use crate::driver::emulated::admin::{Admin, AdminError, Administration, Created, Data, NewBox, NewVolumes, Work};
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::units::iec;
 use crate::process::life;
+use crate::process::paths::Home;
 use serde::Serialize;
 use std::path::Path;
 
 pub async fn start(house: &dyn House) -> Result<(), Trouble> {
-    let found = changing(house)?.list().await.map_err(|error| told(&error))?;
-    out::print(&format!("the embedded arrays run, process {}\n", found.pid)).map(|_| ())
+    for home in house.array_homes(Need::Changing)? {
+        let found = Admin::new(home, true).list().await.map_err(|error| told(&error))?;
+        out::print(&format!("the embedded arrays run, process {}\n", found.pid))?;
+    }
+    Ok(())
 }
 
 /// Ends the process. An engine that goes on polling starts it again, which whoever wanted it down has to know.
 pub async fn stop(house: &dyn House) -> Result<(), Trouble> {
-    let home = house.arrays_home(Need::Changing)?;
-    let place = home.array_server();
-    match Admin::new(home, false).tell(Administration::Stop).await {
-        Ok(()) => {}
-        Err(AdminError::NotRunning) => return out::print("no embedded array was running\n").map(|_| ()),
-        Err(error) => return Err(told(&error)),
+    let mut ended = false;
+    for home in house.array_homes(Need::Changing)? {
+        ended |= end(home).await?;
     }
-    let ended = tokio::task::spawn_blocking(move || life::wait_until_it_is_free(&place)).await;
-    ended.map_err(|error| Trouble::failed(error.to_string()))?.map_err(|error| Trouble::failed(error.to_string()))?;
+    if !ended {
+        return out::print("no embedded array was running\n").map(|_| ());
+    }
     out::print("the embedded arrays have ended; copies go on where they were at the next start\n")?;
     if let Some(pid) = house.engine_pid() {
         out::say(&format!(
@@ -34,6 +36,29 @@ pub async fn stop(house: &dyn House) -> Result<(), Trouble> {
         ));
     }
     Ok(())
+}
+
+/// Ends the process of a home's arrays, and tells whether there was one.
+async fn end(home: Home) -> Result<bool, Trouble> {
+    let place = home.array_server();
+    match Admin::new(home, false).tell(Administration::Stop).await {
+        Ok(()) => {}
+        Err(AdminError::NotRunning) => {
+            // A socket that does not let one in is no sign that nobody is there: the lock tells.
+            let free = life::claim(&place).map_err(|error| Trouble::not_reachable(error.to_string()))?;
+            if matches!(free, life::Claim::Taken) {
+                return Err(Trouble::not_reachable(format!(
+                    "an embedded array has the lock {}, but does not answer: it begins, it ends, or it belongs to somebody else",
+                    place.lock.display()
+                )));
+            }
+            return Ok(false);
+        }
+        Err(error) => return Err(told(&error)),
+    }
+    let ended = tokio::task::spawn_blocking(move || life::wait_until_it_is_free(&place)).await;
+    ended.map_err(|error| Trouble::failed(error.to_string()))?.map_err(|error| Trouble::failed(error.to_string()))?;
+    Ok(true)
 }
 
 #[derive(Serialize)]
@@ -44,26 +69,17 @@ struct CreatedDocument {
 }
 
 pub async fn create(asked: &Create, house: &dyn House) -> Result<(), Trouble> {
-    let admin = changing(house)?;
-    let known = admin.list().await.map_err(|error| told(&error))?;
-    let found = known.arrays.iter().find(|array| array.name.as_str() == asked.array);
-    let box_id = match found {
-        Some(_) if asked.size.is_none() => {
-            let text = format!("there is already an array named {}: give --size to make volumes in it", asked.array);
-            return Err(Trouble::usage(text));
-        }
-        Some(array) => array.box_id,
-        None => {
-            let name = asked.array.parse().map_err(|error| Trouble::usage(format!("{error}")))?;
-            admin.ask(Administration::CreateArray { name, box_id: asked.box_id }).await.map_err(|error| told(&error))?
-        }
-    };
-    let mut volumes: Vec<VolumeId> = Vec::new();
-    if let Some(blocks) = asked.size {
-        let (array, label) = (asked.array.clone(), asked.label.clone());
-        let wanted = Administration::CreateVolumes { array, olu: asked.olu, label, blocks, count: asked.count };
-        volumes = admin.ask(wanted).await.map_err(|error| told(&error))?;
+    let admin = changing(house, &asked.array)?;
+    let name = asked.array.parse().map_err(|error| Trouble::usage(format!("{error}")))?;
+    let volumes =
+        asked.size.map(|blocks| NewVolumes { olu: asked.olu, label: asked.label.clone(), blocks, count: asked.count });
+    if volumes.is_none() && admin.list().await.is_ok_and(|known| known.arrays.iter().any(|array| array.name == name)) {
+        let text = format!("there is already an array named {}: give --size to make volumes in it", asked.array);
+        return Err(Trouble::usage(text));
     }
+    let array = NewBox { name, box_id: asked.box_id };
+    let created: Created = admin.ask(Administration::Create { array, volumes }).await.map_err(|error| told(&error))?;
+    let Created { box_id, volumes } = created;
     if asked.json {
         let document = CreatedDocument { array: asked.array.clone(), box_id: Some(box_id), volumes };
         return json::print(house.is_demo(), &document);
@@ -89,7 +105,7 @@ pub async fn import(volume: &str, file: &Path, house: &dyn House) -> Result<(), 
         return Err(Trouble::usage(format!("{} is not a file", file.display())));
     }
     let wanted = Administration::Import { volume: volume.to_owned(), file: absolute };
-    let bytes: u64 = changing(house)?.ask(wanted).await.map_err(|error| told(&error))?;
+    let bytes: u64 = changing(house, array_in(volume))?.ask(wanted).await.map_err(|error| told(&error))?;
     out::print(&format!("{} copied into {volume}\n", iec(bytes))).map(|_| ())
 }
 

@@ -20,7 +20,7 @@ struct Document {
 /// The faults that have not ended, of one array or of all.
 pub async fn list(array: Option<&str>, as_json: bool, house: &dyn House) -> Result<(), Trouble> {
     let found = embedded(house).await?;
-    if let Some(array) = array.filter(|array| found.arrays.iter().all(|known| known.name.as_str() != *array)) {
+    if let Some(array) = array.filter(|array| found.arrays.iter().all(|known| known.entry.name.as_str() != *array)) {
         return Err(no_such(array));
     }
     let mut faults = found.faults;
@@ -32,7 +32,10 @@ pub async fn list(array: Option<&str>, as_json: bool, house: &dyn House) -> Resu
         return out::print("Nothing is wrong.\n").map(|_| ());
     }
     let mut text: String = faults.iter().map(|fault| sentence(fault) + "\n").collect();
-    for array in found.arrays.iter().filter(|array| faults.iter().any(|fault| fault.array == array.name)) {
+    for array in found.arrays.iter().map(|of| &of.entry) {
+        if faults.iter().all(|fault| fault.array != array.name) {
+            continue;
+        }
         let _ = writeln!(text, "`ecdeck array fault {} clear` ends them.", array.name);
     }
     out::print(&text).map(|_| ())
@@ -80,13 +83,13 @@ pub async fn inject(array: &str, fault: &FaultVerb, house: &dyn House) -> Result
         FaultVerb::OfBox(fault) => Administration::Fault { array: array.to_owned(), fault: of_box(fault) },
         FaultVerb::OfPair(fault) => of_pair(array, fault),
         FaultVerb::BadBlock { volume, block } => {
-            let known = changing(house)?.list().await.map_err(|error| told(&error))?;
+            let known = changing(house, array)?.list().await.map_err(|error| told(&error))?;
             let found = known.arrays.iter().find(|entry| entry.name.as_str() == array);
             let volume = VolumeId { box_id: found.ok_or_else(|| no_such(array))?.box_id, olu: *volume };
             Administration::Fault { array: array.to_owned(), fault: Fault::BadBlock { volume, block: *block } }
         }
     };
-    tell(house, what).await
+    tell(house, array, what).await
 }
 
 fn of_box(fault: &BoxFault) -> Fault {

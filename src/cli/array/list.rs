@@ -10,6 +10,7 @@ use crate::model::identity::{BoxId, Name};
 use crate::model::session::Pair;
 use crate::model::snapshot::{ArrayView, Reach, Snapshot};
 use crate::model::untrusted::Untrusted;
+use crate::process::paths::Home;
 use serde::Serialize;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ struct Document<'a> {
     arrays: &'a [Listed],
     paths: &'a [PathEntry],
     faults: &'a [FaultEntry],
+    /// What is wrong now, each with its remedy.
+    attentions: &'a [String],
     warnings: &'a [String],
 }
 
@@ -43,34 +46,63 @@ pub async fn run(as_json: bool, house: &dyn House) -> Result<(), Trouble> {
     let embedded = embedded(house).await?;
     let configured = house.configured_arrays()?;
     let mut arrays: Vec<Listed> = Vec::new();
-    let elsewhere = configured.iter().any(|array| !array.at_home);
+    let elsewhere = configured.iter().any(|array| array.home.is_none());
     let seen = if elsewhere { Some(seen(house).await) } else { None };
     for array in &configured {
-        let own = embedded.arrays.iter().find(|entry| entry.name == array.name).filter(|_| array.at_home);
+        let own =
+            embedded.arrays.iter().find(|of| of.entry.name == array.name && Some(&of.home) == array.home.as_ref());
         arrays.push(match (own, &seen) {
-            (Some(entry), _) => of_process(entry, embedded.pid, true),
-            (None, Some(seen)) if !array.at_home => of_engine(array, seen),
+            (Some(of), _) => of_process(&of.entry, of.pid, true),
+            (None, Some(seen)) if array.home.is_none() => of_engine(array, seen),
             _ => never_made(array),
         });
     }
-    let others = embedded.arrays.iter().filter(|entry| !configured.iter().any(|array| array.name == entry.name));
-    arrays.extend(others.map(|entry| of_process(entry, embedded.pid, false)));
+    let is_listed = |name: &Name| configured.iter().any(|array| array.name == *name && array.home.is_some());
+    let others = embedded.arrays.iter().filter(|of| !is_listed(&of.entry.name));
+    arrays.extend(others.map(|of| of_process(&of.entry, of.pid, false)));
     if as_json {
-        let Overview { paths, faults, warnings, .. } = &embedded;
-        let document = Document { arrays: &arrays, paths, faults, warnings };
+        let Embedded { paths, faults, attentions, warnings, .. } = &embedded;
+        let document = Document { arrays: &arrays, paths, faults, attentions, warnings };
         return json::print(house.is_demo(), &document);
     }
     out::print(&text(&arrays, &embedded, !configured.is_empty())).map(|_| ())
 }
 
-/// The arrays of the home's own process. Where no array was ever made there is no reason to start it.
-pub(super) async fn embedded(house: &dyn House) -> Result<Overview, Trouble> {
-    let home = house.arrays_home(Need::Reading)?;
-    let may_start = home.arrays_dir().exists();
-    match Admin::new(home, may_start).list().await {
-        Err(AdminError::NotRunning) => Ok(Overview::default()),
-        found => found.map_err(|error| told(&error)),
+/// The embedded arrays of all homes.
+#[derive(Debug, Default)]
+pub(super) struct Embedded {
+    pub arrays: Vec<OfHome>,
+    pub paths: Vec<PathEntry>,
+    pub faults: Vec<FaultEntry>,
+    pub attentions: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+/// An embedded array, and the process that it is in.
+#[derive(Debug)]
+pub(super) struct OfHome {
+    pub home: Home,
+    pub pid: u32,
+    pub entry: ArrayEntry,
+}
+
+/// The arrays of the homes' own processes. Where no array was ever made there is no reason to start one.
+pub(super) async fn embedded(house: &dyn House) -> Result<Embedded, Trouble> {
+    let mut all = Embedded::default();
+    for home in house.array_homes(Need::Reading)? {
+        let may_start = home.arrays_dir().exists();
+        let found = match Admin::new(home.clone(), may_start).list().await {
+            Err(AdminError::NotRunning) => continue,
+            found => found.map_err(|error| told(&error))?,
+        };
+        let Overview { pid, arrays, paths, faults, attentions, warnings } = found;
+        all.arrays.extend(arrays.into_iter().map(|entry| OfHome { home: home.clone(), pid, entry }));
+        all.paths.extend(paths);
+        all.faults.extend(faults);
+        all.attentions.extend(attentions);
+        all.warnings.extend(warnings);
     }
+    Ok(all)
 }
 
 /// What the engine knows; an engine that cannot be asked is the reason why nothing is known.
@@ -151,7 +183,7 @@ fn counted(box_id: BoxId, snapshot: &Snapshot) -> (usize, usize) {
     (volumes, snapshot.sessions.iter().filter(|session| here(&session.pair)).count())
 }
 
-fn text(arrays: &[Listed], embedded: &Overview, is_site: bool) -> String {
+fn text(arrays: &[Listed], embedded: &Embedded, is_site: bool) -> String {
     if arrays.is_empty() {
         return "there is no array here: `ecdeck array create NAME --size 48MiB --count 4` makes an embedded one with volumes, \
                 `ecdeck array add NAME --host HOST` adds a real one\n"
@@ -195,7 +227,7 @@ fn text(arrays: &[Listed], embedded: &Overview, is_site: bool) -> String {
     for fault in &embedded.faults {
         let _ = writeln!(out, "! {}", sentence(fault));
     }
-    for warning in &embedded.warnings {
+    for warning in embedded.attentions.iter().chain(&embedded.warnings) {
         let _ = writeln!(out, "! {}", Untrusted::new(warning.as_str()).escaped());
     }
     out

@@ -26,12 +26,27 @@ pub async fn run(verb: &ArrayVerb, house: &dyn House) -> Result<Exit, Trouble> {
         ArrayVerb::Start => administration::start(house).await?,
         ArrayVerb::Stop => administration::stop(house).await?,
         ArrayVerb::Create(asked) => administration::create(asked, house).await?,
+        ArrayVerb::Accept { volume } => {
+            tell(house, array_in(volume), Administration::Accept { volume: volume.clone() }).await?;
+        }
         ArrayVerb::Import { volume, file } => administration::import(volume, file, house).await?,
-        ArrayVerb::Write(asked) => tell(house, administration::write(asked)).await?,
-        ArrayVerb::Workload(asked) => tell(house, administration::workload(asked)).await?,
+        ArrayVerb::Write(asked) => tell(house, array_in(&asked.volume), administration::write(asked)).await?,
+        ArrayVerb::Workload(asked) => tell(house, array_in(&asked.volume), administration::workload(asked)).await?,
         ArrayVerb::Rate { rate, of } => {
             let pair = of.as_ref().map(|of| (of[0].clone(), of[1].clone()));
-            tell(house, Administration::Rate { bytes_per_second: rate.0, pair }).await?;
+            match pair {
+                Some(pair) => {
+                    let array = array_in(&pair.0).to_owned();
+                    let what = Administration::Rate { bytes_per_second: rate.0, pair: Some(pair) };
+                    tell(house, &array, what).await?;
+                }
+                None => {
+                    for home in house.array_homes(Need::Changing)? {
+                        let what = Administration::Rate { bytes_per_second: rate.0, pair: None };
+                        Admin::new(home, true).tell(what).await.map_err(|error| told(&error))?;
+                    }
+                }
+            }
         }
         ArrayVerb::Fault { array, json, fault: None } => faults::list(array.as_deref(), *json, house).await?,
         ArrayVerb::Fault { array, fault: Some(fault), .. } => {
@@ -41,7 +56,7 @@ pub async fn run(verb: &ArrayVerb, house: &dyn House) -> Result<Exit, Trouble> {
         }
         ArrayVerb::Path { one, other, state } => {
             let up = *state == PathState::Up;
-            tell(house, Administration::Path { one: one.clone(), other: other.clone(), up }).await?;
+            tell(house, one, Administration::Path { one: one.clone(), other: other.clone(), up }).await?;
         }
     }
     Ok(Exit::Done)
@@ -65,12 +80,18 @@ async fn doctor(array: &str, as_json: bool, house: &dyn House) -> Result<Exit, T
     Ok(if bad { Exit::NotReachable } else { Exit::Done })
 }
 
-fn changing(house: &dyn House) -> Result<Admin, Trouble> {
-    Ok(Admin::new(house.arrays_home(Need::Changing)?, true))
+/// The embedded arrays that have an array, or shall have it.
+fn changing(house: &dyn House, array: &str) -> Result<Admin, Trouble> {
+    Ok(Admin::new(house.arrays_home(Need::Changing, Some(array))?, true))
 }
 
-async fn tell(house: &dyn House, what: Administration) -> Result<(), Trouble> {
-    changing(house)?.tell(what).await.map_err(|error| told(&error))
+/// The array of `ARRAY/0xOLU`.
+fn array_in(volume: &str) -> &str {
+    volume.rsplit_once('/').map_or(volume, |(array, _)| array)
+}
+
+async fn tell(house: &dyn House, array: &str, what: Administration) -> Result<(), Trouble> {
+    changing(house, array)?.tell(what).await.map_err(|error| told(&error))
 }
 
 fn told(error: &AdminError) -> Trouble {

@@ -3,12 +3,13 @@
 use super::super::link::{House, Need};
 use super::super::table::{Lean, Table};
 use super::super::{Trouble, json, out};
-use super::told;
+use super::{array_in, told};
 use crate::driver::emulated::admin::{Admin, AdminError, CopyEntry, VolumeEntry, Work};
 use crate::model::identity::{Name, VolumeId};
 use crate::model::units::{Blocks, iec};
 use crate::model::untrusted::Untrusted;
 use serde::Serialize;
+use std::fmt::Write;
 
 #[derive(Serialize)]
 struct VolumesDocument {
@@ -25,6 +26,8 @@ struct ListedVolume {
     label: String,
     blocks: Blocks,
     image: String,
+    /// Why nothing can be done with it; null while it is in service.
+    out_of_service: Option<String>,
     workload: Option<Work>,
     sessions: Vec<CopyEntry>,
 }
@@ -33,15 +36,21 @@ const NOTE: &str =
     "Writing into an image file past the array is not tracked; use `ecdeck array write` or `ecdeck array import`.";
 
 pub async fn run(array: Option<&str>, as_json: bool, house: &dyn House) -> Result<(), Trouble> {
-    let home = house.arrays_home(Need::Reading)?;
-    let admin = Admin::new(home.clone(), home.arrays_dir().exists());
-    if let Some(array) = array {
-        known(array, &admin, house).await?;
-    }
-    let mut found = match admin.volumes().await {
-        Err(AdminError::NotRunning) => Vec::new(),
-        found => found.map_err(|error| told(&error))?,
+    let homes = match array {
+        Some(array) => vec![house.arrays_home(Need::Reading, Some(array))?],
+        None => house.array_homes(Need::Reading)?,
     };
+    let mut found = Vec::new();
+    for home in homes {
+        let admin = Admin::new(home.clone(), home.arrays_dir().exists());
+        if let Some(array) = array {
+            known(array, &admin, house).await?;
+        }
+        match admin.volumes().await {
+            Err(AdminError::NotRunning) => {}
+            volumes => found.extend(volumes.map_err(|error| told(&error))?),
+        }
+    }
     found.retain(|volume| array.is_none_or(|array| volume.array.as_str() == array));
     if as_json {
         let volumes = found.into_iter().map(listed).collect();
@@ -55,15 +64,24 @@ pub async fn run(array: Option<&str>, as_json: bool, house: &dyn House) -> Resul
         ("image", Lean::Left),
     ];
     let mut table = Table::new(&headings);
+    let mut out_of_service = String::new();
     for volume in found.into_iter().map(listed) {
+        if let Some(why) = &volume.out_of_service {
+            let (location, why) = (&volume.location, Untrusted::new(why.as_str()).escaped());
+            let _ = writeln!(
+                out_of_service,
+                "! {location} is out of service: {why}. Put the right file back, or run `ecdeck array accept {location}`."
+            );
+        }
         let label = if volume.label.is_empty() { "-".to_owned() } else { Untrusted::new(volume.label).escaped() };
         let work = volume.workload.map_or_else(|| "-".to_owned(), |work| format!("{}/s", iec(work.bytes_per_second)));
-        table.row([volume.location, volume.blocks.to_string(), label, work, volume.image]);
+        let image = Untrusted::new(volume.image).escaped();
+        table.row([volume.location, volume.blocks.to_string(), label, work, image]);
     }
     let text = if table.is_empty() {
         "there is no volume: `ecdeck array create NAME --size 48MiB --count 4` makes some\n".to_owned()
     } else {
-        format!("{}{NOTE}\n", table.render())
+        format!("{}{out_of_service}{NOTE}\n", table.render())
     };
     out::print(&text).map(|_| ())
 }
@@ -79,7 +97,7 @@ async fn known(array: &str, admin: &Admin, house: &dyn House) -> Result<(), Trou
     }
     let shown = Untrusted::new(array).escaped();
     let configured = house.configured_arrays()?;
-    if configured.iter().any(|one| one.name.as_str() == array && !one.at_home) {
+    if configured.iter().any(|one| one.name.as_str() == array && one.home.is_none()) {
         let text = format!(
             "{shown} is no embedded array of this home: `ecdeck volume list` shows what is known of its volumes"
         );
@@ -100,6 +118,7 @@ fn listed(volume: VolumeEntry) -> ListedVolume {
         label: volume.label.raw().to_owned(),
         blocks: volume.blocks,
         image: volume.image.to_string_lossy().into_owned(),
+        out_of_service: volume.out_of_service,
         workload: volume.workload,
         sessions: volume.sessions,
     }
@@ -112,7 +131,7 @@ struct FingerprintDocument<'a> {
 }
 
 pub async fn fingerprint(volume: &str, as_json: bool, house: &dyn House) -> Result<(), Trouble> {
-    let home = house.arrays_home(Need::Reading)?;
+    let home = house.arrays_home(Need::Reading, Some(array_in(volume)))?;
     let blake3 = Admin::new(home, true).fingerprint(volume).await.map_err(|error| told(&error))?;
     if as_json {
         return json::print(house.is_demo(), &FingerprintDocument { volume, blake3: &blake3 });

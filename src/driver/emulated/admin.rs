@@ -5,8 +5,8 @@ use super::line::{LineError, Lines};
 pub use super::provision::{Content, NewArray, NewSession, NewState, NewVolume, Provision};
 use super::wire::Request;
 pub use super::wire::{
-    Administration, ArrayEntry, CopyEntry, CopyFigures, Data, FailureKind, FaultEntry, Overview, PathEntry,
-    SessionFault, VolumeEntry, Work,
+    Administration, ArrayEntry, CopyEntry, CopyFigures, Created, Data, FailureKind, FaultEntry, NewBox, NewVolumes,
+    Overview, PathEntry, SessionFault, VolumeEntry, Work,
 };
 use crate::model::identity::VolumeId;
 use crate::model::units::Blocks;

@@ -1,15 +1,17 @@
 //! What the array server does for each request.
 
 use super::arrays::{Arrays, ArraysError};
+use super::core::Core;
+use super::data::DataPlane;
 use super::faults::Fault;
 use super::provision::provision;
 use super::rules::Reply;
 use super::wire::{
-    Administration, ArrayEntry, CopyEntry, CopyFigures, Data, Failure, FailureKind, FaultEntry, Overview, PathEntry,
-    Request, SessionFault, VolumeEntry,
+    Administration, ArrayEntry, CopyEntry, CopyFigures, Created, Data, Failure, FailureKind, FaultEntry, NewVolumes,
+    Overview, PathEntry, Request, SessionFault, VolumeEntry,
 };
 use super::workload::seeded;
-use crate::model::identity::{BoxId, VolumeId};
+use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::session::{ErrorByte, Pair};
 use serde::Serialize;
 use serde_json::Value;
@@ -53,7 +55,12 @@ fn done(arrays: &Arc<Arrays>, request: Request) -> Result<Answer, Failure> {
     match request {
         Request::Administer(what) => Ok(Answer::Value(administer(arrays, what)?)),
         Request::Identify { array } => reached(arrays, &array, |at| Ok(arrays.core().identity(at)?)),
-        Request::Volumes { array } => reached(arrays, &array, |at| Ok(arrays.core().volumes_of(at)?)),
+        // One that is out of service is not reported: whatever it holds cannot be had.
+        Request::Volumes { array } => reached(arrays, &array, |at| {
+            let mut volumes = arrays.core().volumes_of(at)?;
+            volumes.retain(|volume| arrays.why_out(volume.id).is_none());
+            Ok(volumes)
+        }),
         Request::Sessions { array } => reached(arrays, &array, |at| Ok(arrays.reading(at)?)),
         Request::Execute { array, command, requestor } => {
             let at = box_of(arrays, &array)?;
@@ -88,29 +95,23 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
     match what {
         Administration::List => value(&overview(arrays)?),
         Administration::AllVolumes => value(&all_volumes(arrays)?),
-        Administration::CreateArray { name, box_id } => value(&arrays.administer(|core, _| {
-            let id = core.add_box_as(&name, box_id.unwrap_or_else(|| super::core::box_id(&name)))?;
-            let others: Vec<BoxId> = core.boxes().map(|(id, _)| id).filter(|other| *other != id).collect();
-            others.into_iter().try_for_each(|other| core.add_path(id, other))?;
-            Ok(id)
-        })?),
-        Administration::CreateVolumes { array, olu, label, blocks, count } => {
-            if count == 0 || count > MOST_VOLUMES || (olu.is_some() && count > 1) {
-                let text =
-                    format!("1 to {MOST_VOLUMES} volumes are made at once, and a single one when its number is given");
-                return Err(Failure { kind: FailureKind::Refused, text });
-            }
-            let at = box_of(arrays, &array)?;
-            value(&arrays.administer(|core, data| {
-                let mut made = Vec::new();
-                for _ in 0..count {
-                    let id = core.add_volume(at, olu, &label, blocks)?;
-                    data.create(id, blocks)?;
-                    made.push(id);
-                }
-                Ok(made)
-            })?)
+        Administration::CreateArray { name, box_id } => {
+            value(&arrays.administer(|core, _| make_box(core, &name, box_id))?)
         }
+        Administration::CreateVolumes { array, olu, label, blocks, count } => {
+            let at = box_of(arrays, &array)?;
+            let wanted = NewVolumes { olu, label, blocks, count };
+            value(&arrays.administer(|core, data| make_volumes(core, data, at, &wanted))?)
+        }
+        Administration::Create { array, volumes } => value(&arrays.administer(|core, data| {
+            let box_id = match core.box_named(array.name.as_str()) {
+                Ok(known) if volumes.is_some() => known,
+                _ => make_box(core, &array.name, array.box_id)?,
+            };
+            let volumes = volumes.as_ref().map(|wanted| make_volumes(core, data, box_id, wanted)).transpose()?;
+            Ok(Created { box_id, volumes: volumes.unwrap_or_default() })
+        })?),
+        Administration::Accept { volume } => done(arrays.accept(volume_of(arrays, &volume)?)?),
         Administration::Import { volume, file } => {
             let id = volume_of(arrays, &volume)?;
             value(&arrays.import(id, &file)?)
@@ -168,6 +169,33 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
     }
 }
 
+/// An array that is connected with every other one.
+fn make_box(core: &mut Core, name: &Name, box_id: Option<BoxId>) -> Result<BoxId, ArraysError> {
+    let id = core.add_box_as(name, box_id.unwrap_or_else(|| super::core::box_id(name)))?;
+    let others: Vec<BoxId> = core.boxes().map(|(id, _)| id).filter(|other| *other != id).collect();
+    others.into_iter().try_for_each(|other| core.add_path(id, other))?;
+    Ok(id)
+}
+
+fn make_volumes(
+    core: &mut Core,
+    data: &DataPlane,
+    at: BoxId,
+    wanted: &NewVolumes,
+) -> Result<Vec<VolumeId>, ArraysError> {
+    if wanted.count == 0 || wanted.count > MOST_VOLUMES || (wanted.olu.is_some() && wanted.count > 1) {
+        let text = format!("1 to {MOST_VOLUMES} volumes are made at once, and a single one when its number is given");
+        return Err(ArraysError::Request(text));
+    }
+    let mut made = Vec::new();
+    for _ in 0..wanted.count {
+        let id = core.add_volume(at, wanted.olu, &wanted.label, wanted.blocks)?;
+        data.create(id, wanted.blocks)?;
+        made.push(id);
+    }
+    Ok(made)
+}
+
 /// All of it, or nothing where the volume ends before.
 fn write(arrays: &Arrays, id: VolumeId, offset: u64, data: &Data) -> Result<(), ArraysError> {
     let length = match data {
@@ -212,7 +240,14 @@ fn overview(arrays: &Arrays) -> Result<Overview, ArraysError> {
     let paths =
         core.paths().filter_map(|([one, other], up)| Some(PathEntry { one: name(&one)?, other: name(&other)?, up }));
     let paths = paths.collect();
-    Ok(Overview { pid: std::process::id(), arrays: entries, paths, faults, warnings: arrays.warnings() })
+    Ok(Overview {
+        pid: std::process::id(),
+        arrays: entries,
+        paths,
+        faults,
+        attentions: arrays.troubles().now(),
+        warnings: arrays.troubles().happened(),
+    })
 }
 
 fn all_volumes(arrays: &Arrays) -> Result<Vec<VolumeEntry>, ArraysError> {
@@ -232,6 +267,7 @@ fn all_volumes(arrays: &Arrays) -> Result<Vec<VolumeEntry>, ArraysError> {
                 label: volume.label.clone(),
                 blocks: volume.blocks,
                 image: arrays.data().image(id)?,
+                out_of_service: arrays.why_out(id),
                 workload: workloads.get(&id).cloned(),
                 sessions: mine.collect(),
             });

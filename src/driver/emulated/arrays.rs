@@ -5,17 +5,19 @@
 //! any point leaves a target untouched unless a durable session says that it is copied to.
 
 use super::codes::ArrayCode;
-use super::core::{Core, CoreError};
-use super::data::{Attach, DataError, DataPlane, Flow, MOMENT_LOST, Report};
+use super::core::{Core, CoreError, Volume};
+use super::data::{Attach, DataError, DataPlane, FileStamp, Flow, MOMENT_LOST, Registered, Report};
+use super::disk::Disk;
 use super::faults::{Fault, Mishap};
 pub use super::kept::ArraysError;
-use super::kept::{self, Kept};
+use super::kept::{self, Durable, Kept};
 use super::rules::Reply;
 use super::sessions::SessionKey;
+use super::troubles::{Trouble, Troubles};
 use super::wire::{FORMAT, Work};
 use super::workload::Workloads;
 use crate::model::copy::{Command, Outcome, PairOutcome};
-use crate::model::identity::{BoxId, VolumeId};
+use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::session::{CopyKind, ErrorByte, Pair, Reading, Status};
 use crate::model::units::{Blocks, Timestamp};
 use std::collections::BTreeMap;
@@ -28,18 +30,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const REMOTE_DELAY: Duration = Duration::from_millis(250);
 /// How long marks and copied regions wait for the next checkpoint.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
-/// Warnings that are kept for people to read.
-const MOST_WARNINGS: usize = 100;
 
 /// All arrays of a home.
 pub struct Arrays {
     file: PathBuf,
+    disk: Disk,
+    place: Option<FileStamp>,
     data: DataPlane,
     core: Mutex<Core>,
     /// Held by whoever changes anything: changes come one after the other.
     changing: Mutex<Change>,
     workloads: Workloads,
-    warnings: Mutex<Vec<String>>,
+    /// What is wrong now, and what happened.
+    troubles: Troubles,
     heart: Mutex<Sender<Beat>>,
 }
 
@@ -47,6 +50,8 @@ pub struct Arrays {
 struct Change {
     bytes_per_second: Option<u64>,
     stopped: bool,
+    /// The file does not say what the core does: a write of it failed. It is tried again.
+    unkept: bool,
 }
 
 enum Beat {
@@ -94,45 +99,45 @@ impl Moves {
 impl Arrays {
     /// Opens the arrays of a folder, or begins with none. Sessions go on where the durable maps say.
     pub fn open(folder: &Path) -> Result<Arc<Self>, ArraysError> {
+        Self::open_on(folder, Disk::default())
+    }
+
+    /// As [`Arrays::open`], upon a disk that a test may let fail.
+    pub(super) fn open_on(folder: &Path, disk: Disk) -> Result<Arc<Self>, ArraysError> {
         let (heart, beats) = channel();
         let said = heart.clone();
         // A report that comes after the end has nobody to hear it.
         let report = Box::new(move |report| drop(said.send(Beat::Said(report))));
-        let data = DataPlane::open(folder, report)?;
         let file = folder.join("arrays.json");
-        let mut kept = match kept::read(&file)? {
+        let found = kept::read(&file)?;
+        let place = FileStamp::of(folder).ok();
+        let data = DataPlane::open_registered(folder, &registered(found.as_ref(), place), disk.clone(), report)?;
+        let mut kept = match found {
             Some(kept) => kept,
-            None => begin(&file, &data)?,
+            None => begin(&file, &data, &disk)?,
         };
-        let mut warnings = set_aside_unknown(&data, &kept.core)?;
+        let troubles = Troubles::new(set_aside_unknown(&data, &kept.core)?);
         data.set_rate(kept.bytes_per_second, None)?;
         for (volume, block) in kept.core.bad_blocks() {
             data.set_bad_blocks(volume, block * Blocks::BYTES, Blocks::BYTES)?;
         }
-        // All are known before one of them copies: a target may be the source of others.
-        let sessions: Vec<_> = kept.core.sessions().map(|session| (session.pair, session.reversed)).collect();
-        for (pair, reversed) in &sessions {
-            let found = data.attach(*pair, Attach::Stored, Flow::Tracking)?;
-            if *reversed {
-                data.turn(*pair, true)?;
-            }
-            if found.map_lost {
-                warnings.push(lost(&mut kept.core, pair));
-            }
-            kept.core.go_on(pair, found.dirty);
-        }
+        attach_all(&data, &mut kept, place, &troubles)?;
+        take_out_bad(&data, &mut kept.core, &troubles)?;
         kept.core.tell_all_again();
         let active = kept.core.sessions().filter(|session| session.status == Status::Active);
         active.map(|session| session.pair).try_for_each(|pair| data.run(pair))?;
-        data.checkpoint()?;
-        let changing = Change { bytes_per_second: kept.bytes_per_second, stopped: false };
+        // A disk that is full is no reason not to serve what is there.
+        troubles.judge(Trouble::Checkpoint, data.checkpoint());
+        let changing = Change { bytes_per_second: kept.bytes_per_second, ..Change::default() };
         let arrays = Arc::new(Self {
             file,
+            disk,
+            place,
             data,
             core: Mutex::new(kept.core),
             changing: Mutex::new(changing),
             workloads: Workloads::default(),
-            warnings: Mutex::new(warnings),
+            troubles,
             heart: Mutex::new(heart),
         });
         let life = Arc::downgrade(&arrays);
@@ -140,10 +145,11 @@ impl Arrays {
         thread
             .spawn(move || beat(&life, &beats))
             .map_err(|error| ArraysError::File { path: folder.to_owned(), error })?;
-        arrays.beat(Beat::Changed);
         for (volume, work) in kept.workloads {
             arrays.workloads.start(&arrays, volume, work);
         }
+        arrays.keep_core(&mut held(&arrays.changing));
+        arrays.beat(Beat::Changed);
         Ok(arrays)
     }
 
@@ -162,16 +168,13 @@ impl Arrays {
         &self.workloads
     }
 
-    pub fn warnings(&self) -> Vec<String> {
-        held(&self.warnings).clone()
+    /// What people should know.
+    pub fn troubles(&self) -> &Troubles {
+        &self.troubles
     }
 
     pub fn warn(&self, text: String) {
-        let mut warnings = held(&self.warnings);
-        if warnings.len() < MOST_WARNINGS && !warnings.contains(&text) {
-            tracing::warn!("{text}");
-            warnings.push(text);
-        }
+        self.troubles.warn(text);
     }
 
     pub fn reading(&self, at: BoxId) -> Result<Reading, CoreError> {
@@ -180,13 +183,11 @@ impl Arrays {
 
     /// Carries a command out; when it returns, what it says is durable.
     pub fn execute(&self, at: BoxId, command: &Command, by: &str) -> Reply {
-        let change = held(&self.changing);
+        let mut change = held(&self.changing);
         let mishap = held(&self.core).receive(at);
         let Ok(mishap) = mishap else { return Reply::Unreachable };
-        if mishap.is_some()
-            && let Err(error) = self.keep(&change, &held(&self.core))
-        {
-            self.warn(format!("the state of the arrays could not be written: {error}"));
+        if mishap.is_some() {
+            self.keep_core(&mut change);
         }
         let refuse_all = |code| command.pairs().iter().map(|pair| refused(*pair, code)).collect();
         match mishap {
@@ -209,15 +210,23 @@ impl Arrays {
         let before = self.core().clone();
         let mut after = before.clone();
         let outcomes = after.obey(at, step, by, now());
+        let refuse = |code| step.pairs().iter().map(|pair| refused(*pair, code)).collect();
         match self.become_true(change, &before, after) {
-            Ok(()) => outcomes,
-            // Equivalence was lost between the rule and the barrier; nothing happened.
-            Err(ArraysError::Data(DataError::NotEquivalent(_))) => {
-                step.pairs().iter().map(|pair| refused(*pair, ArrayCode::WrongState)).collect()
+            Ok(Durable::Yes) => outcomes,
+            Ok(Durable::Unknown) => {
+                let why = || "the array did it, but cannot tell whether that would outlast a loss of power".to_owned();
+                let unknown = |pair: &Pair| PairOutcome { pair: *pair, outcome: Outcome::Unknown { why: why() } };
+                step.pairs().iter().map(unknown).collect()
             }
+            // Equivalence was lost between the rule and the barrier; nothing happened.
+            Err(ArraysError::Data(DataError::NotEquivalent(_))) => refuse(ArrayCode::WrongState),
+            Err(ArraysError::Data(DataError::OutOfService { .. })) => refuse(match step {
+                Command::Start { .. } | Command::StartOpc { .. } => ArrayCode::VolumeUnfit,
+                _ => ArrayCode::ErrorSuspended,
+            }),
             Err(error) => {
                 self.warn(format!("a command failed: {error}"));
-                step.pairs().iter().map(|pair| refused(*pair, ArrayCode::Internal)).collect()
+                refuse(ArrayCode::Internal)
             }
         }
     }
@@ -231,6 +240,7 @@ impl Arrays {
         let before = self.core().clone();
         let mut after = before.clone();
         let made = change(&mut after, &self.data).and_then(|answer| {
+            self.stamp_all(&mut after);
             self.become_true(&turn, &before, after)?;
             Ok(answer)
         });
@@ -245,12 +255,47 @@ impl Arrays {
         let turn = held(&self.changing);
         let mut after = self.core().clone();
         let made = change(&mut after, &self.data).and_then(|answer| {
+            self.stamp_all(&mut after);
             self.keep(&turn, &after)?;
             *held(&self.core) = after;
             self.beat(Beat::Changed);
             Ok(answer)
         });
         self.tidy(made)
+    }
+
+    /// Notes which files the images of new volumes are.
+    fn stamp_all(&self, core: &mut Core) {
+        let new: Vec<VolumeId> = core.unstamped().collect();
+        for id in new {
+            core.stamp(id, self.data.stamp(id));
+        }
+    }
+
+    /// Takes the file that lies in the place of a volume's image as the volume's.
+    pub fn accept(&self, id: VolumeId) -> Result<(), ArraysError> {
+        let change = held(&self.changing);
+        held(&self.core).volume(id)?;
+        if self.why_out(id).is_none() {
+            return Err(ArraysError::Request(format!("{id} is in service: its image is the one that is registered")));
+        }
+        let stamp = self.data.accept(id)?;
+        let mut after = self.core().clone();
+        after.take_out(id);
+        after.stamp(id, stamp);
+        self.keep(&change, &after)?;
+        *held(&self.core) = after;
+        self.troubles.end(&Trouble::Volume(id));
+        Ok(())
+    }
+
+    /// Why a volume is out of service, if it is.
+    pub fn why_out(&self, id: VolumeId) -> Option<String> {
+        let why = self.data.why_out(id).ok()?;
+        if why.is_none() {
+            self.troubles.end(&Trouble::Volume(id));
+        }
+        why
     }
 
     /// Takes away the images that a change made before it failed.
@@ -296,7 +341,7 @@ impl Arrays {
         if pair.is_none() {
             change.bytes_per_second = bytes_per_second;
         }
-        self.keep(&change, &held(&self.core))
+        self.keep(&change, &held(&self.core)).map(|_| ())
     }
 
     /// Starts or ends the host writes that go on at a volume.
@@ -312,7 +357,7 @@ impl Arrays {
             Some(work) => self.workloads.start(self, volume, work),
             None => self.workloads.stop(volume),
         }
-        self.keep(&change, &held(&self.core))
+        self.keep(&change, &held(&self.core)).map(|_| ())
     }
 
     /// Whether anything goes on that needs a process.
@@ -327,29 +372,27 @@ impl Arrays {
         let mut change = held(&self.changing);
         change.stopped = true;
         self.beat(Beat::Stop);
-        self.data.checkpoint()?;
-        self.write(&change, &held(&self.core), going_on)
+        let saved = self.data.checkpoint();
+        let written = self.write(&change, &held(&self.core), going_on, saved.is_ok());
+        saved?;
+        written.map(|_| ())
     }
 
-    /// Makes a changed core the truth, and the bytes follow it.
-    fn become_true(&self, change: &Change, before: &Core, after: Core) -> Result<(), ArraysError> {
+    /// Makes a changed core the truth, and the bytes follow it. After the core is written there is no way back.
+    fn become_true(&self, change: &Change, before: &Core, after: Core) -> Result<Durable, ArraysError> {
         let moves = Moves::between(before, &after);
-        if let Err(error) = self.prepare(before, &moves).and_then(|()| self.keep(change, &after)) {
+        let written = self.prepare(before, &moves).and_then(|()| self.keep(change, &after)).inspect_err(|_| {
             self.undo(&moves);
-            return Err(error);
-        }
+        })?;
         *held(&self.core) = after;
-        for (pair, reversed) in &moves.turned {
-            self.data.turn(*pair, *reversed)?;
-        }
-        for pair in moves.begun.iter().chain(&moves.resumed) {
-            self.data.run(*pair)?;
-        }
-        for pair in moves.ended {
-            self.data.detach(pair)?;
+        let turned = moves.turned.iter().map(|(pair, reversed)| self.data.turn(*pair, *reversed));
+        let run = moves.begun.iter().chain(&moves.resumed).map(|pair| self.data.run(*pair));
+        let ended = moves.ended.iter().map(|pair| self.data.detach(*pair));
+        for failed in turned.chain(run).chain(ended).filter_map(Result::err) {
+            self.warn(format!("what a command did to the bytes was not all done: {failed}"));
         }
         self.beat(Beat::Changed);
-        Ok(())
+        Ok(written)
     }
 
     fn prepare(&self, before: &Core, moves: &Moves) -> Result<(), ArraysError> {
@@ -364,6 +407,9 @@ impl Arrays {
         }
         for pair in &moves.begun {
             self.data.attach(*pair, Attach::Full, Flow::Tracking)?;
+        }
+        for pair in &moves.resumed {
+            self.data.verify(*pair)?;
         }
         Ok(())
     }
@@ -381,16 +427,31 @@ impl Arrays {
         }
     }
 
-    fn keep(&self, change: &Change, core: &Core) -> Result<(), ArraysError> {
+    fn keep(&self, change: &Change, core: &Core) -> Result<Durable, ArraysError> {
         if change.stopped {
             return Err(ArraysError::Request("the embedded array is ending".to_owned()));
         }
-        self.write(change, core, self.workloads.all())
+        self.write(change, core, self.workloads.all(), false)
     }
 
-    fn write(&self, change: &Change, core: &Core, workloads: BTreeMap<VolumeId, Work>) -> Result<(), ArraysError> {
-        let bytes_per_second = change.bytes_per_second;
-        kept::write(&self.file, &Kept { format: FORMAT, core: core.clone(), bytes_per_second, workloads })
+    /// Keeps what has happened by itself; where that fails it is tried again.
+    fn keep_core(&self, change: &mut Change) {
+        let core = held(&self.core).clone();
+        change.unkept = self.keep(change, &core).is_err();
+    }
+
+    fn write(
+        &self,
+        change: &Change,
+        core: &Core,
+        workloads: BTreeMap<VolumeId, Work>,
+        clean: bool,
+    ) -> Result<Durable, ArraysError> {
+        let (bytes_per_second, core, place) = (change.bytes_per_second, core.clone(), self.place);
+        let kept = Kept { format: FORMAT, core, bytes_per_second, workloads, place, clean };
+        let written = kept::write(&self.file, &kept, &self.disk);
+        self.troubles.judge(Trouble::State, written.as_ref().map(|_| ()));
+        written
     }
 
     /// The heart may be gone: then all is over anyway.
@@ -400,7 +461,7 @@ impl Arrays {
 
     /// What the data plane says becomes what the rules know.
     fn heed(&self, report: Report) {
-        let turn = held(&self.changing);
+        let mut turn = held(&self.changing);
         match report {
             Report::Equivalent(pair) if pair.kind == CopyKind::Opc => {
                 if let Err(error) = self.end_copy(&turn, pair) {
@@ -414,25 +475,18 @@ impl Arrays {
                 }
             }
             Report::Healed(volume) => {
-                let core = {
-                    let mut core = self.core();
-                    core.healed(volume, |block| self.data.is_bad(volume, block * Blocks::BYTES).unwrap_or(false));
-                    core.clone()
-                };
-                if let Err(error) = self.keep(&turn, &core) {
-                    self.warn(format!("the state of the arrays could not be written: {error}"));
-                }
+                self.core().healed(volume, |block| self.data.is_bad(volume, block * Blocks::BYTES).unwrap_or(false));
+                self.keep_core(&mut turn);
+            }
+            Report::OutOfService { volume, why } => {
+                self.troubles.begin(Trouble::Volume(volume), out_of_service(volume, &why));
+                self.core().take_out(volume);
+                self.keep_core(&mut turn);
             }
             Report::Failed { pair, error, detail } => {
                 self.warn(format!("the copy of {} to {} failed: {detail}", pair.source, pair.target));
-                let core = {
-                    let mut core = self.core();
-                    core.gave_up(&pair, ErrorByte(error));
-                    core.clone()
-                };
-                if let Err(error) = self.keep(&turn, &core) {
-                    self.warn(format!("the state of the arrays could not be written: {error}"));
-                }
+                self.core().gave_up(&pair, ErrorByte(error));
+                self.keep_core(&mut turn);
             }
         }
     }
@@ -443,11 +497,29 @@ impl Arrays {
         if self.data.state(pair).is_none_or(|state| state.dirty.0 > 0) {
             return Ok(());
         }
+        self.data.verify(pair)?;
         self.data.secure(pair)?;
         let before = self.core().clone();
         let mut after = before.clone();
         after.became_equivalent(&pair);
-        self.become_true(change, &before, after)
+        self.become_true(change, &before, after).map(|_| ())
+    }
+
+    /// What is done every few seconds while anything goes on: maps and, where it failed before, the core are written.
+    pub(super) fn save(&self) {
+        self.troubles.judge(Trouble::Checkpoint, self.data.checkpoint());
+        let mut change = held(&self.changing);
+        if change.unkept && !change.stopped {
+            self.keep_core(&mut change);
+        }
+    }
+
+    fn wants_saving(&self) -> bool {
+        self.is_copying()
+            || self.data.wants_checkpoint()
+            || !self.workloads.is_empty()
+            || self.troubles.has(&Trouble::Checkpoint)
+            || held(&self.changing).unkept
     }
 
     fn is_copying(&self) -> bool {
@@ -479,15 +551,12 @@ fn beat(arrays: &Weak<Arrays>, beats: &Receiver<Beat>) {
         }
         if checkpoint_due.is_some_and(|due| due <= now) {
             checkpoint_due = None;
-            if let Err(error) = arrays.data.checkpoint() {
-                arrays.warn(format!("a checkpoint failed: {error}"));
-            }
+            arrays.save();
         }
         if tick_due.is_none() && held(&arrays.core).wants_tick() {
             tick_due = Some(now + REMOTE_DELAY);
         }
-        let wanted = arrays.is_copying() || arrays.data.wants_checkpoint() || !arrays.workloads.is_empty();
-        if checkpoint_due.is_none() && wanted {
+        if checkpoint_due.is_none() && arrays.wants_saving() {
             checkpoint_due = Some(now + CHECKPOINT_EVERY);
         }
     }
@@ -530,14 +599,77 @@ fn refused(pair: Pair, code: ArrayCode) -> PairOutcome {
     PairOutcome { pair, outcome: Outcome::Refused(code.refusal()) }
 }
 
+/// The volumes that a home has, each with the file that its image was. In another place all files are other ones.
+fn registered(kept: Option<&Kept>, place: Option<FileStamp>) -> BTreeMap<VolumeId, Registered> {
+    let Some(kept) = kept else { return BTreeMap::new() };
+    let same = place.is_some() && kept.place == place;
+    let volumes = kept.core.boxes().flat_map(|(box_id, cabinet)| {
+        let one = move |(olu, volume): (&Olu, &Volume)| {
+            let known = Registered { blocks: volume.blocks, stamp: volume.image.filter(|_| same) };
+            (VolumeId { box_id, olu: *olu }, known)
+        };
+        cabinet.volumes.iter().map(one)
+    });
+    volumes.collect()
+}
+
+/// Makes all sessions known, still. All of them are before one of them copies: a target may be the source of others.
+fn attach_all(
+    data: &DataPlane,
+    kept: &mut Kept,
+    place: Option<FileStamp>,
+    troubles: &Troubles,
+) -> Result<(), ArraysError> {
+    // A home that was copied while its arrays ran: maps and images are of different moments.
+    let torn = kept.place.is_some() && kept.place != place && !kept.clean;
+    let sessions: Vec<_> = kept.core.sessions().map(|session| (session.pair, session.reversed)).collect();
+    for (pair, reversed) in &sessions {
+        let found = data.attach(*pair, Attach::Stored, Flow::Tracking)?;
+        if *reversed {
+            data.turn(*pair, true)?;
+        }
+        if torn && pair.kind != CopyKind::Opc {
+            let size = data.blocks(pair.source)?.bytes();
+            troubles.judge(Trouble::Checkpoint, data.mark_dirty(*pair, 0, size));
+        }
+        if found.map_lost || torn {
+            troubles.warn(lost(&mut kept.core, pair));
+        }
+        let dirty = data.state(*pair).map_or(found.dirty, |state| state.dirty);
+        kept.core.go_on(pair, dirty);
+    }
+    Ok(())
+}
+
+/// Volumes whose images do not pass: none of their sessions goes on.
+fn take_out_bad(data: &DataPlane, core: &mut Core, troubles: &Troubles) -> Result<(), ArraysError> {
+    let volumes: Vec<VolumeId> = core.volume_ids().collect();
+    for id in volumes {
+        match data.why_out(id)? {
+            Some(why) => {
+                core.take_out(id);
+                troubles.begin(Trouble::Volume(id), out_of_service(id, &why));
+            }
+            None => core.stamp(id, data.stamp(id)),
+        }
+    }
+    Ok(())
+}
+
+fn out_of_service(volume: VolumeId, why: &str) -> String {
+    format!(
+        "{volume} is out of service: {why}. Put the right file back, or run `ecdeck array accept {volume}` to go on with the          file that is there"
+    )
+}
+
 /// Begins with no arrays. The file is there from then on: where it is missing beside images, it was lost.
-fn begin(file: &Path, data: &DataPlane) -> Result<Kept, ArraysError> {
+fn begin(file: &Path, data: &DataPlane, disk: &Disk) -> Result<Kept, ArraysError> {
     let images = data.volumes().len();
     if images > 0 {
         return Err(ArraysError::Lost { path: file.to_owned(), images });
     }
     let kept = Kept { format: FORMAT, ..Kept::default() };
-    kept::write(file, &kept)?;
+    kept::write(file, &kept, disk)?;
     Ok(kept)
 }
 

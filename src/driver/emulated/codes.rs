@@ -8,6 +8,7 @@ use crate::model::untrusted::Untrusted;
 pub enum ArrayCode {
     Busy,
     NoSuchVolume,
+    VolumeUnfit,
     PathError,
     BadParameter,
     SourceLarger,
@@ -40,9 +41,10 @@ pub enum ArrayCode {
 }
 
 impl ArrayCode {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Busy,
         Self::NoSuchVolume,
+        Self::VolumeUnfit,
         Self::PathError,
         Self::BadParameter,
         Self::SourceLarger,
@@ -79,6 +81,7 @@ impl ArrayCode {
         match self {
             Self::Busy => ("E0070", ErrorClass::Busy, "the array is busy"),
             Self::NoSuchVolume => ("E0110", ErrorClass::NotFound, "the volume does not exist"),
+            Self::VolumeUnfit => ("E5304", ErrorClass::Parameter, "the volume cannot take a copy"),
             Self::PathError => ("E5300", ErrorClass::PathDown, "copy path connection error"),
             Self::BadParameter => ("E5310", ErrorClass::Parameter, "parameter error"),
             Self::SourceLarger => ("E5311", ErrorClass::Parameter, "the source is larger than the destination"),

@@ -2,6 +2,7 @@
 //!
 //! The server drives it under a lock and moves real bytes; the simulator drives it directly.
 
+use super::data::{FileStamp, OUT_OF_SERVICE};
 use super::faults::{Fault, Faults, Mishap, Side};
 use super::sessions::{Orphan, Session, SessionKey};
 use crate::model::copy::{Ability, Capabilities, CommandVerb, Identity};
@@ -54,6 +55,9 @@ pub struct Volume {
     pub number: u32,
     pub label: Untrusted,
     pub blocks: Blocks,
+    /// Which file its image is; nothing is known of it in a home of an earlier release, nor in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<FileStamp>,
 }
 
 /// One array.
@@ -134,7 +138,7 @@ impl Core {
         if cabinet.volumes.contains_key(&olu) {
             return Err(CoreError::VolumeExists(cabinet.name.clone(), olu));
         }
-        cabinet.volumes.insert(olu, Volume { number, label: Untrusted::from(label), blocks });
+        cabinet.volumes.insert(olu, Volume { number, label: Untrusted::from(label), blocks, image: None });
         self.last_volume = number;
         Ok(VolumeId { box_id: at, olu })
     }
@@ -300,6 +304,35 @@ impl Core {
         let found = self.session(pair).filter(|session| session.status == Status::Active);
         if let Some(key) = found.map(|session| session.key) {
             self.fail(key, byte);
+        }
+    }
+
+    /// The image of a volume is not what is registered: no session can go on with it.
+    pub fn take_out(&mut self, volume: VolumeId) {
+        let hit = self.sessions.values().filter(|session| session.touches(volume));
+        let hit = hit.filter(|session| session.status != Status::ErrorSuspended);
+        let keys: Vec<SessionKey> = hit.map(|session| session.key).collect();
+        for key in keys {
+            self.fail(key, ErrorByte(OUT_OF_SERVICE));
+        }
+    }
+
+    pub(super) fn volume_ids(&self) -> impl Iterator<Item = VolumeId> {
+        self.boxes
+            .iter()
+            .flat_map(|(box_id, cabinet)| cabinet.volumes.keys().map(|olu| VolumeId { box_id: *box_id, olu: *olu }))
+    }
+
+    /// Volumes of which it is not noted which file their image is.
+    pub(super) fn unstamped(&self) -> impl Iterator<Item = VolumeId> {
+        self.volume_ids().filter(|id| self.volume(*id).is_ok_and(|volume| volume.image.is_none()))
+    }
+
+    /// Remembers which file the image of a volume is.
+    pub(super) fn stamp(&mut self, id: VolumeId, stamp: Option<FileStamp>) {
+        let cabinet = self.boxes.get_mut(&id.box_id);
+        if let Some(volume) = cabinet.and_then(|cabinet| cabinet.volumes.get_mut(&id.olu)) {
+            volume.image = stamp;
         }
     }
 

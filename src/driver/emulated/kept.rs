@@ -1,14 +1,13 @@
 //! What an array server keeps beside images and maps, and what goes wrong with arrays.
 
 use super::core::{Core, CoreError};
-use super::data::DataError;
+use super::data::{DataError, FileStamp};
+use super::disk::{Disk, remedy};
 use super::wire::{FORMAT, Failure, FailureKind, OLDEST_FORMAT, Work};
 use crate::model::identity::VolumeId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +16,7 @@ pub enum ArraysError {
     Core(#[from] CoreError),
     #[error(transparent)]
     Data(#[from] DataError),
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}{}", path.display(), remedy(error))]
     File { path: PathBuf, error: std::io::Error },
     #[error("{} cannot be read: {error}. It is left as it is; move the folder away to begin anew", path.display())]
     Damaged { path: PathBuf, error: serde_json::Error },
@@ -38,7 +37,7 @@ impl From<ArraysError> for Failure {
             ArraysError::Core(CoreError::NoBox(_) | CoreError::NoVolume(_) | CoreError::NoSession(_)) => {
                 FailureKind::NotFound
             }
-            ArraysError::Data(DataError::File { .. })
+            ArraysError::Data(DataError::File { .. } | DataError::OutOfService { .. })
             | ArraysError::File { .. }
             | ArraysError::Damaged { .. }
             | ArraysError::Lost { .. }
@@ -56,6 +55,12 @@ pub(super) struct Kept {
     pub core: Core,
     pub bytes_per_second: Option<u64>,
     pub workloads: BTreeMap<VolumeId, Work>,
+    /// The folder in which the images lay. In another one (a copied, moved or restored home) their files are other ones too.
+    #[serde(default)]
+    pub place: Option<FileStamp>,
+    /// The last process ended cleanly: maps and images belong together, in a copy of the home too.
+    #[serde(default)]
+    pub clean: bool,
 }
 
 /// Read first: what follows is only understood when the number is one of ours.
@@ -79,16 +84,34 @@ pub(super) fn read(file: &Path) -> Result<Option<Kept>, ArraysError> {
     serde_json::from_slice(&text).map(Some).map_err(damaged)
 }
 
-/// Replaces the file; at any moment the old one or the new one is there, whole.
-pub(super) fn write(file: &Path, kept: &Kept) -> Result<(), ArraysError> {
-    write_durably(file, kept).map_err(|error| ArraysError::File { path: file.to_owned(), error })
+/// Whether a change that was written would outlast a loss of power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durable {
+    Yes,
+    /// The new file is in place, but its folder could not be synced: either may be there after a loss of power.
+    Unknown,
 }
 
-fn write_durably(file: &Path, kept: &Kept) -> std::io::Result<()> {
+/// Replaces the file; at any moment the old one or the new one is there, whole.
+///
+/// # Errors
+/// When the old one is still in place.
+pub(super) fn write(file: &Path, kept: &Kept, disk: &Disk) -> Result<Durable, ArraysError> {
+    let failed = |error| ArraysError::File { path: file.to_owned(), error };
     let draft = file.with_extension("new");
-    let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    out.write_all(&serde_json::to_vec(kept)?)?;
-    out.sync_all()?;
-    std::fs::rename(&draft, file)?;
-    File::open(file.parent().unwrap_or(Path::new("/")))?.sync_all()
+    let made = write_draft(&draft, kept, disk).and_then(|()| disk.rename(&draft, file));
+    if let Err(error) = made {
+        // A draft whose sync failed is not written again: the kernel may have dropped parts of it.
+        let _ = std::fs::remove_file(&draft);
+        return Err(failed(error));
+    }
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let synced = disk.sync_folder(folder).or_else(|_| disk.sync_folder(folder));
+    Ok(if synced.is_ok() { Durable::Yes } else { Durable::Unknown })
+}
+
+fn write_draft(draft: &Path, kept: &Kept, disk: &Disk) -> std::io::Result<()> {
+    let out = disk.create(draft, OpenOptions::new().write(true).create(true).truncate(true))?;
+    disk.append(&out, &serde_json::to_vec(kept)?)?;
+    disk.sync_all(&out)
 }

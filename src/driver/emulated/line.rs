@@ -5,6 +5,7 @@ use crate::process::frames::{FrameError, FrameReader, greet, send};
 use crate::process::life::{LifeError, start_detached};
 use crate::process::paths::Home;
 use serde::de::DeserializeOwned;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -25,6 +26,9 @@ pub enum LineError {
     /// Nothing was sent.
     #[error("the embedded array is not running: `ecdeck array start` starts it")]
     NotRunning,
+    /// Nothing was sent: whether it runs cannot be seen.
+    #[error("the socket {} of the embedded array may not be used by this user: {why}; repeat it as the user whose it is", socket.display())]
+    NoAccess { socket: PathBuf, why: std::io::Error },
     #[error(transparent)]
     NotStarted(#[from] LifeError),
     /// Nothing was sent, or not whole.
@@ -121,6 +125,9 @@ impl Lines {
         let place = self.home.array_server();
         let stream = match UnixStream::connect(&place.socket).await {
             Ok(stream) => stream,
+            Err(why) if why.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(LineError::NoAccess { socket: place.socket, why });
+            }
             Err(_) if self.may_start => {
                 let home = self.home.clone();
                 let started = tokio::task::spawn_blocking(move || start_detached(&home, &home.array_server(), &SERVE));

@@ -13,6 +13,9 @@ pub mod codes;
 pub mod copying;
 pub mod core;
 pub mod data;
+pub mod disk;
+#[cfg(test)]
+mod disk_tests;
 pub mod driver;
 pub mod faults;
 pub mod in_process;
@@ -26,5 +29,6 @@ pub mod rules;
 mod rules_tests;
 pub mod server;
 pub mod sessions;
+mod troubles;
 pub mod wire;
 pub mod workload;

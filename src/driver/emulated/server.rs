@@ -3,18 +3,30 @@
 use super::administration::{Answer, answer};
 use super::arrays::{Arrays, ArraysError};
 use super::wire::{Administration, Failure, FailureKind, REMEDY, Request, hello};
+use crate::model::untrusted::Untrusted;
 use crate::process::frames::{FrameError, FrameReader, greet, send};
 use crate::process::life::{Claim, LifeError, Ready, Reign, asked_to_end, claim_or_wait, idle_for, private_folder};
 use crate::process::paths::Home;
+use rustix::fs::FlockOperation;
 use serde_json::Value;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
 /// How long a server that a command started stays without anything to do.
 const IDLE_LIMIT: Duration = Duration::from_mins(10);
+
+/// How long a server that was killed may take to let go of a folder, and how often that is looked at.
+const LOCK_LIMIT: Duration = Duration::from_secs(5);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// Bytes that are read of what the holder of a lock says of itself.
+const MAX_HOLDER: u64 = 512;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -22,6 +34,12 @@ pub enum ServeError {
     Life(#[from] LifeError),
     #[error(transparent)]
     Arrays(#[from] ArraysError),
+    #[error(
+        "another array server has the images in {}: {holder}. Two servers would destroy them: end that one, or use another \
+         folder",
+        folder.display()
+    )]
+    OtherServer { folder: PathBuf, holder: String },
     #[error("the embedded array cannot run: {0}")]
     System(#[from] std::io::Error),
 }
@@ -60,20 +78,46 @@ async fn begin(home: &Home) -> Result<Option<Server>, ServeError> {
     tokio::task::spawn_blocking(move || {
         let Claim::Ours(reign) = claim_or_wait(&place)? else { return Ok(None) };
         private_folder(&folder)?;
+        let guard = guard_folder(&folder)?;
         let arrays = Arrays::open(&folder)?;
-        Ok(Some((reign, arrays)))
+        Ok(Some((reign, guard, arrays)))
     })
     .await
     .map_err(std::io::Error::other)?
     .and_then(|begun: Option<_>| {
-        let Some((reign, arrays)) = begun else { return Ok(None) };
+        let Some((reign, guard, arrays)) = begun else { return Ok(None) };
         let listener = reign.bind()?;
-        Ok(Some(Server { reign, listener, shared: Arc::new(Shared::of(arrays)) }))
+        Ok(Some(Server { reign, _guard: guard, listener, shared: Arc::new(Shared::of(arrays)) }))
     })
+}
+
+/// The lock on a folder of arrays, in the folder itself: it is the same one by whatever path the folder is reached, by a
+/// symbolic link, a bind mount or the home of another user.
+fn guard_folder(folder: &Path) -> Result<File, ServeError> {
+    let path = folder.join("server.lock");
+    let mut options = OpenOptions::new();
+    let mut lock = options.create(true).truncate(false).read(true).write(true).mode(0o600).open(&path)?;
+    let deadline = Instant::now() + LOCK_LIMIT;
+    while rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if Instant::now() > deadline {
+            let mut holder = String::new();
+            // What another process wrote there is shown and not believed.
+            let _ = (&lock).take(MAX_HOLDER).read_to_string(&mut holder);
+            let holder = Untrusted::new(holder.trim()).escaped();
+            return Err(ServeError::OtherServer { folder: folder.to_owned(), holder });
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    lock.set_len(0)?;
+    // A full disk is no reason not to serve.
+    let _ = write!(lock, "process {}, {}", std::process::id(), folder.display());
+    Ok(lock)
 }
 
 struct Server {
     reign: Reign,
+    /// Held for life.
+    _guard: File,
     listener: UnixListener,
     shared: Arc<Shared>,
 }
@@ -110,11 +154,11 @@ impl Server {
             () = idle => {}
             () = accept(&self.listener, &self.shared) => {}
         }
-        let Self { reign, listener, shared } = self;
+        let Self { reign, _guard: guard, listener, shared } = self;
         drop(listener);
         let arrays = Arc::clone(&shared.arrays);
         tokio::task::spawn_blocking(move || arrays.shut_down()).await.map_err(std::io::Error::other)??;
-        drop(reign);
+        drop((guard, reign));
         Ok(())
     }
 }

@@ -47,6 +47,15 @@ pub enum Administration {
         name: Name,
         box_id: Option<BoxId>,
     },
+    /// An array with its volumes, or nothing. Answers with [`Created`].
+    Create {
+        array: NewBox,
+        volumes: Option<NewVolumes>,
+    },
+    /// Takes the file that lies in the place of a volume's image as the volume's.
+    Accept {
+        volume: String,
+    },
     /// Answers with the volumes' identities.
     CreateVolumes {
         array: String,
@@ -108,6 +117,31 @@ pub enum Administration {
     Stop,
 }
 
+/// An array that is there or is to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewBox {
+    pub name: Name,
+    /// Only for a new one.
+    pub box_id: Option<BoxId>,
+}
+
+/// Volumes that are to be made, all of one size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewVolumes {
+    /// `None`: the lowest free numbers.
+    pub olu: Option<Olu>,
+    pub label: String,
+    pub blocks: Blocks,
+    pub count: u32,
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    pub box_id: BoxId,
+    pub volumes: Vec<VolumeId>,
+}
+
 /// What can be written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -153,7 +187,10 @@ pub struct Overview {
     pub paths: Vec<PathEntry>,
     /// Faults that were injected and have not ended.
     pub faults: Vec<FaultEntry>,
-    /// What people should know: maps that were lost, workloads that fail.
+    /// What is wrong now and ends by itself with its cause, each with its remedy: a full disk, a volume out of service.
+    #[serde(default)]
+    pub attentions: Vec<String>,
+    /// What happened: maps that were lost, copies that failed.
     pub warnings: Vec<String>,
 }
 
@@ -188,6 +225,9 @@ pub struct VolumeEntry {
     pub blocks: Blocks,
     /// Writing into it past the array is not tracked.
     pub image: PathBuf,
+    /// Why nothing can be done with the volume.
+    #[serde(default)]
+    pub out_of_service: Option<String>,
     pub workload: Option<Work>,
     pub sessions: Vec<CopyEntry>,
 }

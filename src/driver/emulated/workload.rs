@@ -2,6 +2,7 @@
 
 use super::arrays::{Arrays, ArraysError, held};
 use super::data::DataError;
+use super::troubles::Trouble;
 use super::wire::Work;
 use crate::model::identity::VolumeId;
 use std::collections::BTreeMap;
@@ -132,13 +133,16 @@ impl Writer {
                 return None;
             }
             match self.write_one(&arrays) {
-                Ok(()) => self.written += WRITE,
+                Ok(()) => {
+                    self.written += WRITE;
+                    arrays.troubles().end(&Trouble::Workload(self.volume));
+                }
                 Err(ArraysError::Data(DataError::NotReady(_)) | ArraysError::Core(_)) => {
                     self.start_anew();
                     return Some(REFUSED_PAUSE);
                 }
                 Err(error) => {
-                    arrays.warn(format!("the workload on {} failed: {error}", self.volume));
+                    arrays.troubles().judge::<(), _>(Trouble::Workload(self.volume), Err(error));
                     self.start_anew();
                     return Some(LONGEST_PAUSE);
                 }

@@ -4,6 +4,8 @@ mod commands;
 mod copies;
 mod crashes;
 mod faults;
+mod homes;
+mod images;
 mod lives;
 mod setting;
 mod turns;

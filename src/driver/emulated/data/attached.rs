@@ -67,7 +67,7 @@ struct Bucket {
 impl Attached {
     pub(super) fn new(pair: Pair, [source, target]: [Arc<Image>; 2], map: RegionMap, kept: Kept) -> Self {
         let bucket = Bucket { rate: None, tokens: 0.0, filled: Instant::now() };
-        let size = source.blocks.bytes().min(target.blocks.bytes());
+        let size = source.blocks.bytes();
         Self {
             pair,
             source,
@@ -84,6 +84,11 @@ impl Attached {
             busy: RwLock::new(()),
             bucket: Mutex::new(bucket),
         }
+    }
+
+    /// Both images, with their volumes.
+    pub(super) fn images(&self) -> [(VolumeId, &Arc<Image>); 2] {
+        [(self.pair.source, &self.source), (self.pair.target, &self.target)]
     }
 
     /// Where the bytes come from.

@@ -4,7 +4,7 @@ use super::attached::Attached;
 use super::image::{Buffer, Image};
 use super::map::{REGION, RegionMap};
 use super::shared::Shared;
-use super::{BAD_SECTOR, Report, TARGET_FAILED, held, shared};
+use super::{BAD_SECTOR, OUT_OF_SERVICE, Report, TARGET_FAILED, held, shared};
 use crate::model::identity::VolumeId;
 use std::ops::Range;
 use std::sync::Arc;
@@ -82,6 +82,11 @@ fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut Buffer) -> Turn {
     }
 }
 
+/// The error byte of a side that failed, and what happened.
+fn why_failed(image: &Image, byte: u8, error: &std::io::Error) -> (u8, String) {
+    (if image.why_out().is_some() { OUT_OF_SERVICE } else { byte }, error.to_string())
+}
+
 impl Shared {
     /// Copies what is still dirty of the chunk; its range is held.
     pub(super) fn copy(&self, session: &Attached, chunk: &Range<u64>, buffer: &mut Buffer) -> Result<(), (u8, String)> {
@@ -91,9 +96,9 @@ impl Shared {
             let run = run.start..run.end.min(chunk.end);
             let bytes = session.bytes_of(&run);
             let part = &mut buffer.bytes()[..(bytes.end - bytes.start) as usize];
-            source.read_to_copy(direct, bytes.start, part).map_err(|error| (BAD_SECTOR, error.to_string()))?;
+            source.read_to_copy(direct, bytes.start, part).map_err(|error| why_failed(source, BAD_SECTOR, &error))?;
             let written = target.image.write_copied(direct, bytes.start, part);
-            let healed = written.map_err(|error| (TARGET_FAILED, error.to_string()))?;
+            let healed = written.map_err(|error| why_failed(target.image, TARGET_FAILED, &error))?;
             self.tell_healed(target.id, healed);
             session.map.clear(run.clone());
             session.count_copied(run.end - run.start);

@@ -4,12 +4,12 @@
 //! equal. One log a box, for all its volumes and sessions; a checkpoint of the maps starts a new one.
 
 use super::held;
+use crate::driver::emulated::disk::Disk;
 use crate::model::identity::Olu;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -27,11 +27,14 @@ pub(super) struct Recovered {
     pub(super) damaged: bool,
     /// The first generation from which on all logs are there.
     pub(super) oldest: u64,
+    /// The last generation of which there is a log.
+    pub(super) newest: u64,
 }
 
 #[derive(Debug)]
 pub(super) struct ExtentLog {
     folder: PathBuf,
+    disk: Disk,
     state: Mutex<State>,
     synced: Condvar,
 }
@@ -39,58 +42,62 @@ pub(super) struct ExtentLog {
 #[derive(Debug)]
 struct State {
     generation: u64,
-    file: File,
+    /// `None`: a log could not be made, written or synced. The next mark begins another one.
+    file: Option<File>,
+    /// Marked durably, in this log or in an earlier one that is still there.
     hot: BTreeSet<Extent>,
     /// Waiting for the next write to the log.
     pending: BTreeSet<Extent>,
     /// Somebody is writing and syncing.
     syncing: bool,
-    /// The log could not be made durable once: final, as the kernel may have dropped the data.
-    failed: bool,
+    /// Counts the writes that failed, so that whoever waited for one of them knows.
+    failures: u64,
 }
 
 const RECORD: usize = 12;
 
 impl ExtentLog {
     /// Reads what earlier logs of the folder say and begins a new one. They stay until [`Self::forget_before`].
-    pub(super) fn open(folder: &Path) -> io::Result<(Self, Recovered)> {
+    pub(super) fn open(folder: &Path, disk: &Disk) -> io::Result<(Self, Recovered)> {
         let mut recovered = Recovered::default();
-        let mut newest = 0;
         for (generation, path) in logs(folder)? {
             // A gap means that the logs before it have served; those after it go on.
-            if generation != newest + 1 {
+            if generation != recovered.newest + 1 {
                 recovered.oldest = generation;
             }
-            newest = generation;
+            recovered.newest = generation;
             read_log(&path, &mut recovered)?;
         }
-        let generation = newest + 1;
+        let generation = recovered.newest + 1;
         if recovered.oldest == 0 {
-            recovered.oldest = if newest == 0 { generation } else { 1 };
+            recovered.oldest = if recovered.newest == 0 { generation } else { 1 };
         }
-        let state = State {
-            generation,
-            file: create(folder, generation)?,
-            hot: BTreeSet::new(),
-            pending: BTreeSet::new(),
-            syncing: false,
-            failed: false,
-        };
-        Ok((Self { folder: folder.to_owned(), state: Mutex::new(state), synced: Condvar::new() }, recovered))
+        // On a full disk the array starts all the same; the first mark that finds room makes the log.
+        let file = create(folder, generation, disk).ok();
+        let (hot, pending) = (BTreeSet::new(), BTreeSet::new());
+        let state = State { generation, file, hot, pending, syncing: false, failures: 0 };
+        let log =
+            Self { folder: folder.to_owned(), disk: disk.clone(), state: Mutex::new(state), synced: Condvar::new() };
+        Ok((log, recovered))
     }
 
     /// Returns when every extent that the bytes touch is marked durably. Writers that come together share one sync.
+    ///
+    /// # Errors
+    /// When the disk took no mark: the write that it is for must not happen. A log whose write failed may end in the middle
+    /// of a record, and one whose sync failed may have lost any: neither is written again, the next mark begins another log.
     pub(super) fn mark(&self, volume: Olu, bytes: &Range<u64>) -> io::Result<()> {
         let wanted: Vec<Extent> =
             (bytes.start / EXTENT..bytes.end.div_ceil(EXTENT)).map(|extent| (volume, extent as u32)).collect();
         let mut state = held(&self.state);
+        let seen = state.failures;
         loop {
-            if state.failed {
-                return Err(io::Error::other("the log of hot extents could not be made durable"));
-            }
             let missing: Vec<Extent> = wanted.iter().filter(|extent| !state.hot.contains(extent)).copied().collect();
             if missing.is_empty() {
                 return Ok(());
+            }
+            if state.failures != seen {
+                return Err(io::Error::other("the log of hot extents could not be written"));
             }
             state.pending.extend(missing);
             if state.syncing {
@@ -98,18 +105,47 @@ impl ExtentLog {
                 continue;
             }
             state.syncing = true;
-            let batch = std::mem::take(&mut state.pending);
-            let mut file = state.file.try_clone()?;
+            let mut batch = std::mem::take(&mut state.pending);
+            let (file, mut generation) = (state.file.take(), state.generation);
+            if file.is_none() {
+                // What an earlier log holds is marked once more: its last sync may have failed.
+                batch.extend(state.hot.iter().copied());
+            }
             drop(state);
-            let written = file.write_all(&records(&batch)).and_then(|()| file.sync_data());
+            let written = self.write(file, &mut generation, &batch);
             state = held(&self.state);
             state.syncing = false;
-            match written {
-                Ok(()) => state.hot.extend(batch),
-                Err(_) => state.failed = true,
-            }
+            state.generation = generation;
+            let ended = match written {
+                Ok(file) => {
+                    state.file = Some(file);
+                    state.hot.extend(batch);
+                    None
+                }
+                Err(error) => {
+                    state.failures += 1;
+                    Some(error)
+                }
+            };
             self.synced.notify_all();
+            if let Some(error) = ended {
+                return Err(error);
+            }
         }
+    }
+
+    /// Writes records to the log, or to a new one of the next generation; gives the log that is good.
+    fn write(&self, file: Option<File>, generation: &mut u64, batch: &BTreeSet<Extent>) -> io::Result<File> {
+        let file = if let Some(file) = file {
+            file
+        } else {
+            let file = create(&self.folder, *generation + 1, &self.disk)?;
+            *generation += 1;
+            file
+        };
+        self.disk.append(&file, &records(batch))?;
+        self.disk.sync(&file)?;
+        Ok(file)
     }
 
     /// The present log's generation.
@@ -117,11 +153,15 @@ impl ExtentLog {
         held(&self.state).generation
     }
 
-    /// Begins a new log; no write may be under way. Its generation, and the volumes that were hot in the one before.
+    /// Begins a new log, unless nothing is marked in the present one; no write may be under way. Its generation, and the
+    /// volumes that were hot in the one before.
     pub(super) fn begin_next(&self) -> io::Result<(u64, BTreeSet<Olu>)> {
         let mut state = held(&self.state);
+        if state.hot.is_empty() && state.file.is_some() {
+            return Ok((state.generation, BTreeSet::new()));
+        }
         let generation = state.generation + 1;
-        state.file = create(&self.folder, generation)?;
+        state.file = Some(create(&self.folder, generation, &self.disk)?);
         state.generation = generation;
         let hot = std::mem::take(&mut state.hot).into_iter().map(|(volume, _)| volume).collect();
         Ok((generation, hot))
@@ -131,7 +171,7 @@ impl ExtentLog {
     pub(super) fn forget_before(&self, generation: u64) -> io::Result<()> {
         for (old, path) in logs(&self.folder)? {
             if old < generation {
-                fs::remove_file(path)?;
+                self.disk.remove(&path)?;
             }
         }
         Ok(())
@@ -143,10 +183,15 @@ impl ExtentLog {
     }
 }
 
-fn create(folder: &Path, generation: u64) -> io::Result<File> {
+/// A log that is there, durably and empty. One that an earlier try left was never used.
+fn create(folder: &Path, generation: u64, disk: &Disk) -> io::Result<File> {
     let path = folder.join(format!("hot-{generation}.log"));
-    let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-    File::open(folder)?.sync_all()?;
+    let file = disk.create(&path, OpenOptions::new().append(true).create(true))?;
+    let made = disk.set_len(&file, 0).and_then(|()| disk.sync_folder(folder));
+    if let Err(error) = made {
+        let _ = fs::remove_file(&path);
+        return Err(error);
+    }
     Ok(file)
 }
 
@@ -214,21 +259,57 @@ fn read_log(path: &Path, recovered: &mut Recovered) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::emulated::disk::faults::DiskFaults;
 
     #[test]
     fn what_was_marked_is_hot_after_a_crash_until_the_maps_were_saved() {
         let folder = tempfile::tempdir().unwrap();
-        let (log, _) = ExtentLog::open(folder.path()).unwrap();
+        let (log, _) = ExtentLog::open(folder.path(), &Disk::default()).unwrap();
         log.mark(Olu(1), &(EXTENT - 1..EXTENT + 1)).unwrap();
         drop(log);
-        let (log, recovered) = ExtentLog::open(folder.path()).unwrap();
+        let (log, recovered) = ExtentLog::open(folder.path(), &Disk::default()).unwrap();
         assert_eq!(recovered.hot, BTreeSet::from([(Olu(1), 0), (Olu(1), 1)]));
         let (generation, hot) = log.begin_next().unwrap();
         assert!(hot.is_empty());
         log.mark(Olu(2), &(0..1)).unwrap();
         log.forget_before(generation).unwrap();
-        let (_, recovered) = ExtentLog::open(folder.path()).unwrap();
+        let (_, recovered) = ExtentLog::open(folder.path(), &Disk::default()).unwrap();
         assert_eq!(recovered.hot, BTreeSet::from([(Olu(2), 0)]));
+    }
+
+    #[test]
+    fn a_disk_that_was_full_loses_no_mark_and_takes_the_next_one() {
+        // The log is made by three operations, each mark takes two.
+        for failing in 0..12 {
+            let folder = tempfile::tempdir().unwrap();
+            let faults = DiskFaults::new(failing, 2, rustix::io::Errno::NOSPC);
+            let (log, _) = ExtentLog::open(folder.path(), &faults.disk()).unwrap();
+            let mut marked = BTreeSet::new();
+            for extent in 0..5 {
+                let bytes = u64::from(extent) * EXTENT..u64::from(extent) * EXTENT + 1;
+                if log.mark(Olu(1), &bytes).is_ok() {
+                    marked.insert((Olu(1), extent));
+                }
+            }
+            faults.repair();
+            log.mark(Olu(2), &(0..1)).unwrap();
+            marked.insert((Olu(2), 0));
+            let (again, recovered) = ExtentLog::open(folder.path(), &Disk::default()).unwrap();
+            assert!(recovered.hot.is_superset(&marked), "operation {failing}: {:?} of {marked:?}", recovered.hot);
+            assert!(!recovered.damaged, "operation {failing}");
+            let (generation, _) = again.begin_next().unwrap();
+            again.forget_before(generation).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_without_marks_makes_no_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, _) = ExtentLog::open(folder.path(), &Disk::default()).unwrap();
+        let first = log.begin_next().unwrap().0;
+        assert_eq!(log.begin_next().unwrap().0, first);
+        log.mark(Olu(1), &(0..1)).unwrap();
+        assert_eq!(log.begin_next().unwrap().0, first + 1);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The dirty map of a session: one bit for each 64 KiB region, in memory, and in two slots on disk.
 
+use crate::driver::emulated::disk::Disk;
 use crate::model::units::Blocks;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -138,6 +139,7 @@ impl RegionMap {
 pub(super) struct MapFile {
     path: PathBuf,
     file: File,
+    disk: Disk,
 }
 
 /// The generations of the two boxes' logs, source's first, that say what changed after a map was read.
@@ -165,9 +167,9 @@ const HEADER: u64 = 48;
 const SLOT_ALIGNMENT: u64 = 4096;
 
 impl MapFile {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        Ok(Self { path: path.to_owned(), file })
+    pub(super) fn open(path: &Path, disk: &Disk) -> io::Result<Self> {
+        let file = disk.create(path, OpenOptions::new().read(true).write(true).create(true).truncate(false))?;
+        Ok(Self { path: path.to_owned(), file, disk: disk.clone() })
     }
 
     /// Writes a slot and makes it durable. Epochs grow; the slot is chosen by the epoch's parity.
@@ -180,8 +182,8 @@ impl MapFile {
         slot.extend_from_slice(&checksum(&slot, bits).to_le_bytes());
         slot.extend_from_slice(&[0; 4]);
         slot.extend_from_slice(bits);
-        self.file.write_all_at(&slot, epoch % 2 * Self::slot_length(regions))?;
-        self.file.sync_data()
+        self.disk.write_at(&self.file, &slot, epoch % 2 * Self::slot_length(regions))?;
+        self.disk.sync(&self.file)
     }
 
     /// The newest good slot; `None` when neither is good.
@@ -271,7 +273,7 @@ mod tests {
     fn a_torn_slot_leaves_the_other_in_doubt_and_two_torn_slots_leave_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pair.map");
-        let file = MapFile::open(&path).unwrap();
+        let file = MapFile::open(&path, &Disk::default()).unwrap();
         let map = RegionMap::new(100 * REGION, false);
         let found = || file.load(100).map(|stored| (stored.epoch, stored.map.dirty(), stored.logs, stored.in_doubt));
         assert!(found().is_none(), "an empty file has no good slot");

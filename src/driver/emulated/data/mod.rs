@@ -19,8 +19,10 @@ mod slots;
 mod tests;
 
 pub use extents::EXTENT;
+pub use image::{FileStamp, Registered};
 pub use map::REGION;
 
+use super::disk::Disk;
 use crate::model::identity::VolumeId;
 use crate::model::session::{CopyKind, Pair};
 use crate::model::units::{Blocks, Progress};
@@ -30,6 +32,7 @@ use map::{MapFile, RegionMap};
 use moment::Moment;
 use shared::{Alarm, Shared};
 use slots::Slots;
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
@@ -43,6 +46,9 @@ pub const BAD_SECTOR: u8 = 0xBA;
 pub const TARGET_FAILED: u8 = 0xB1;
 /// The error byte of a one-point copy of which nobody can tell any more what was copied. The number is this array's own.
 pub const MOMENT_LOST: u8 = 0xB2;
+
+/// The error byte of a volume whose image is not what is registered. The number is this array's own.
+pub const OUT_OF_SERVICE: u8 = 0xB3;
 
 /// More than one keeps a disk busy while another waits; more than four gain nothing.
 const COPIER_THREADS: usize = 4;
@@ -66,7 +72,11 @@ pub enum DataError {
     NotEquivalent(Pair),
     #[error("{} has {file} bytes, more than volume {volume} holds", path.display())]
     TooLong { path: PathBuf, file: u64, volume: VolumeId },
-    #[error("{}: {error}", path.display())]
+    #[error("volume {volume} is out of service: {why} ({})", image.display())]
+    OutOfService { volume: VolumeId, why: String, image: PathBuf },
+    #[error("{} cannot be a copy of {}: it is smaller", .0.target, .0.source)]
+    Shorter(Pair),
+    #[error("{}: {error}{}", path.display(), super::disk::remedy(error))]
     File { path: PathBuf, error: io::Error },
 }
 
@@ -115,6 +125,8 @@ pub enum Report {
     Equivalent(Pair),
     /// Bad blocks of a volume were overwritten.
     Healed(VolumeId),
+    /// The image of a volume is not what is registered: whatever copies to or from it has ended.
+    OutOfService { volume: VolumeId, why: String },
     /// The run ended; the session only tracks now.
     Failed { pair: Pair, error: u8, detail: String },
 }
@@ -126,11 +138,24 @@ pub struct DataPlane {
 }
 
 impl DataPlane {
-    /// Opens every box below the folder (`BOXID/volumes`, `BOXID/maps`) and starts the copier threads.
+    /// Opens every box below the folder (`BOXID/volumes`, `BOXID/maps`) and starts the copier threads. Images are taken as
+    /// they are.
     pub fn open(folder: &Path, report: Box<dyn Fn(Report) + Send + Sync>) -> Result<Self, DataError> {
+        Self::open_registered(folder, &BTreeMap::new(), Disk::default(), report)
+    }
+
+    /// As [`DataPlane::open`], where it is known which volumes there are: one whose image does not pass is out of service.
+    pub fn open_registered(
+        folder: &Path,
+        registered: &BTreeMap<VolumeId, Registered>,
+        disk: Disk,
+        report: Box<dyn Fn(Report) + Send + Sync>,
+    ) -> Result<Self, DataError> {
         let data = Arc::new(Shared {
             folder: folder.to_owned(),
+            disk,
             images: RwLock::default(),
+            out: Mutex::default(),
             sessions: RwLock::default(),
             logs: RwLock::default(),
             recovered: Mutex::default(),
@@ -144,9 +169,11 @@ impl DataPlane {
         for entry in fs::read_dir(folder).map_err(at(folder))? {
             let name = entry.map_err(at(folder))?.file_name();
             if let Some(box_id) = name.to_str().and_then(|name| name.parse().ok()) {
-                data.open_box(box_id)?;
+                data.open_box(box_id, registered)?;
             }
         }
+        // Boxes whose folders are gone: their volumes are out of service.
+        registered.keys().try_for_each(|id| data.open_box(id.box_id, registered))?;
         let threads = (0..COPIER_THREADS)
             .map(|first| {
                 let data = Arc::clone(&data);
@@ -159,27 +186,58 @@ impl DataPlane {
 
     /// A new volume of zeros; its box is made when it is the first one.
     pub fn create(&self, id: VolumeId, blocks: Blocks) -> Result<(), DataError> {
-        self.data.open_box(id.box_id)?;
+        self.data.open_box(id.box_id, &BTreeMap::new())?;
         let mut images = alone(&self.data.images);
         if images.contains_key(&id) {
             return Err(DataError::Exists(id));
         }
         let path = self.data.image_path(id);
-        images.insert(id, Arc::new(Image::create(&path, blocks).map_err(at(&path))?));
+        images.insert(id, Arc::new(Image::create(&path, blocks, &self.data.disk).map_err(at(&path))?));
         Ok(())
+    }
+
+    /// Which file the image of a volume is; `None` where none could be opened yet.
+    pub fn stamp(&self, id: VolumeId) -> Option<FileStamp> {
+        self.data.find(id).ok()?.stamp()
+    }
+
+    /// Why a volume is out of service, as a look at its image finds it now; within a second the last look will do.
+    pub fn why_out(&self, id: VolumeId) -> Result<Option<String>, DataError> {
+        let why = self.data.find(id)?.look_if_due();
+        self.data.judge(id, why.as_deref());
+        Ok(why)
+    }
+
+    /// Takes the file that lies in an image's place as the volume's, if it has its size. Nothing is known of its bytes: all
+    /// of it counts as different in every session. The stamp of the file.
+    pub fn accept(&self, id: VolumeId) -> Result<Option<FileStamp>, DataError> {
+        let _barrier = alone(&self.data.admission);
+        let image = self.data.find(id)?;
+        if image.look().is_none() {
+            return Ok(image.stamp());
+        }
+        let refused = |why| DataError::OutOfService { volume: id, why, image: image.path.clone() };
+        image.accept().map_err(refused)?;
+        let sessions = shared(&self.data.sessions).by_volume.get(&id).cloned().unwrap_or_default();
+        for session in sessions {
+            self.data.fail(&session, OUT_OF_SERVICE, "the image was replaced".to_owned());
+            session.map.set(0..session.size);
+            self.data.save(&session)?;
+        }
+        Ok(image.stamp())
     }
 
     /// Takes a volume away, with its bytes. The caller knows that it is in no session.
     pub fn remove(&self, id: VolumeId) -> Result<(), DataError> {
         let image = alone(&self.data.images).remove(&id).ok_or(DataError::NoVolume(id))?;
-        fs::remove_file(&image.path).map_err(at(&image.path))
+        self.data.disk.remove(&image.path).map_err(at(&image.path))
     }
 
     /// Takes a volume away and keeps its bytes in a file that is no volume's. The caller knows that it is in no session.
     pub fn set_aside(&self, id: VolumeId) -> Result<PathBuf, DataError> {
         let image = alone(&self.data.images).remove(&id).ok_or(DataError::NoVolume(id))?;
         let place = image.path.with_extension("unknown");
-        fs::rename(&image.path, &place).map_err(at(&image.path))?;
+        self.data.disk.rename(&image.path, &place).map_err(at(&image.path))?;
         Ok(place)
     }
 
@@ -242,6 +300,9 @@ impl DataPlane {
     pub fn write(&self, id: VolumeId, offset: u64, bytes: &[u8]) -> Result<(), DataError> {
         let image = self.data.find(id)?;
         let range = in_range(id, &image, offset, bytes.len())?;
+        if let Some(why) = self.why_out(id)? {
+            return Err(DataError::OutOfService { volume: id, why, image: image.path.clone() });
+        }
         let _admitted = shared(&self.data.admission);
         let sessions = shared(&self.data.sessions).by_volume.get(&id).cloned().unwrap_or_default();
         let (moments, sessions): (Vec<_>, Vec<_>) =
@@ -305,6 +366,12 @@ impl DataPlane {
     /// Makes a session's bytes known. Its map is durable when this returns, or, if it was stored, still is.
     pub fn attach(&self, pair: Pair, how: Attach, flow: Flow) -> Result<AttachReport, DataError> {
         let images = [self.data.find(pair.source)?, self.data.find(pair.target)?];
+        if images[0].blocks > images[1].blocks {
+            return Err(DataError::Shorter(pair));
+        }
+        if how != Attach::Stored {
+            self.data.verify(&[(pair.source, &images[0]), (pair.target, &images[1])])?;
+        }
         let (session, map_lost) = if pair.kind == CopyKind::Opc {
             self.attach_moment(pair, images, how)?
         } else {
@@ -322,12 +389,12 @@ impl DataPlane {
 
     fn attach_map(&self, pair: Pair, images: [Arc<Image>; 2], how: Attach) -> Result<(Arc<Attached>, bool), DataError> {
         let data = &self.data;
-        let size = images[0].blocks.bytes().min(images[1].blocks.bytes());
+        let size = images[0].blocks.bytes();
         let path = data.map_path(pair);
-        let file = MapFile::open(&path).map_err(at(&path))?;
+        let file = MapFile::open(&path, &data.disk).map_err(at(&path))?;
         let found = file.load(size.div_ceil(REGION));
         let epoch = found.as_ref().map_or(0, |stored| stored.epoch);
-        let usable = found.filter(|stored| !stored.in_doubt || data.logs_are_there(pair, stored.logs));
+        let usable = found.filter(|stored| data.logs_are_there(pair, stored.logs, stored.in_doubt));
         let stored = usable.filter(|_| how == Attach::Stored).map(|stored| stored.map);
         let recovered = (how == Attach::Stored).then(|| data.recovered_for(pair));
         let damaged = recovered.as_ref().is_some_and(|(damaged, _)| *damaged);
@@ -359,16 +426,16 @@ impl DataPlane {
         how: Attach,
     ) -> Result<(Arc<Attached>, bool), DataError> {
         let data = &self.data;
-        let size = images[0].blocks.bytes().min(images[1].blocks.bytes());
+        let size = images[0].blocks.bytes();
         let path = data.moment_path(pair);
         let target = pair.target.olu;
         let stored = match how {
-            Attach::Stored => Moment::open(&path, target),
-            Attach::Full | Attach::Clean => Moment::create(&path, target).map(Some),
+            Attach::Stored => Moment::open(&path, target, &data.disk),
+            Attach::Full | Attach::Clean => Moment::create(&path, target, &data.disk).map(Some),
         };
         let stored = stored.map_err(at(&path))?;
         let lost = stored.is_none();
-        let moment = stored.unwrap_or_else(|| Moment::lost(&path, target));
+        let moment = stored.unwrap_or_else(|| Moment::lost(&path, target, &data.disk));
         let map = if how == Attach::Clean { RegionMap::new(size, false) } else { moment.map(size) };
         let session = Arc::new(Attached::new(pair, images, map, Kept::Moment(moment)));
         if how != Attach::Stored {
@@ -388,15 +455,24 @@ impl DataPlane {
         Ok(())
     }
 
+    /// Looks at the images of both sides of a session, and ends what copies to or from one that does not pass.
+    pub fn verify(&self, pair: Pair) -> Result<(), DataError> {
+        let images = [self.data.find(pair.source)?, self.data.find(pair.target)?];
+        self.data.verify(&[(pair.source, &images[0]), (pair.target, &images[1])])
+    }
+
     /// Ends mirroring for all pairs at one instant. Un-forced, all must be equivalent, or nothing happens.
     /// When it returns both sides and the maps are durable.
     pub fn suspend(&self, pairs: &[Pair], force: bool) -> Result<(), DataError> {
         let sessions = pairs.iter().map(|pair| self.data.session(*pair)).collect::<Result<Vec<_>, _>>()?;
         // Most of the flushing goes on while hosts still write, so that the barrier is short.
         for session in &sessions {
+            self.data.verify(&session.images())?;
             self.data.make_durable(session)?;
         }
         let _barrier = alone(&self.data.admission);
+        // What was made durable is worth nothing in a file that is not the volume's any more.
+        sessions.iter().try_for_each(|session| self.data.verify(&session.images()))?;
         let behind = |session: &&Arc<Attached>| session.map.dirty() > 0 || !session.is_running();
         if let Some(session) = sessions.iter().find(behind).filter(|_| !force) {
             return Err(DataError::NotEquivalent(session.pair));
@@ -445,10 +521,11 @@ impl DataPlane {
         let session = self.data.session(pair)?;
         session.track();
         drop(alone(&session.busy));
-        sync_both(&session)?;
+        // The session is gone whatever becomes of the bytes: whoever ended it is told, and nothing is mirrored any more.
+        let durable = sync_both(&session).and_then(|()| self.data.verify(&session.images()));
         session.remove_file();
         self.data.forget(pair);
-        Ok(())
+        durable
     }
 
     pub fn state(&self, pair: Pair) -> Option<CopyState> {

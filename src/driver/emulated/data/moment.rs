@@ -10,12 +10,12 @@ use super::image::Buffer;
 use super::map::{REGION, RegionMap};
 use super::shared::Shared;
 use super::{TARGET_FAILED, held};
+use crate::driver::emulated::disk::Disk;
 use crate::model::identity::Olu;
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -25,6 +25,7 @@ pub(super) struct Moment {
     path: PathBuf,
     /// Its records carry it, so that a file of another copy is not taken for this one's.
     target: Olu,
+    disk: Disk,
     state: Mutex<State>,
 }
 
@@ -37,21 +38,21 @@ struct State {
 
 impl Moment {
     /// Begins with nothing copied.
-    pub(super) fn create(path: &Path, target: Olu) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-        file.set_len(0)?;
-        file.sync_all()?;
-        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()?;
-        Ok(Self::with(path, target, Some(file), BTreeSet::new()))
+    pub(super) fn create(path: &Path, target: Olu, disk: &Disk) -> io::Result<Self> {
+        let file = disk.create(path, OpenOptions::new().append(true).create(true))?;
+        disk.set_len(&file, 0)?;
+        disk.sync_all(&file)?;
+        disk.sync_folder(path.parent().unwrap_or(Path::new("/")))?;
+        Ok(Self::with(path, target, disk, Some(file), BTreeSet::new()))
     }
 
     /// The moment is lost. What is on disk stays as it is, so that it is lost after the next start too.
-    pub(super) fn lost(path: &Path, target: Olu) -> Self {
-        Self::with(path, target, None, BTreeSet::new())
+    pub(super) fn lost(path: &Path, target: Olu, disk: &Disk) -> Self {
+        Self::with(path, target, disk, None, BTreeSet::new())
     }
 
     /// What was recorded before; `None` when that cannot be known any more.
-    pub(super) fn open(path: &Path, target: Olu) -> io::Result<Option<Self>> {
+    pub(super) fn open(path: &Path, target: Olu, disk: &Disk) -> io::Result<Option<Self>> {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -63,14 +64,14 @@ impl Moment {
         }
         let file = OpenOptions::new().append(true).open(path)?;
         // A torn record at the end was never acknowledged; the next one must not come behind it.
-        file.set_len(found.good_length)?;
-        file.sync_all()?;
+        disk.set_len(&file, found.good_length)?;
+        disk.sync_all(&file)?;
         let settled = found.extents.into_iter().map(|(_, extent)| extent).collect();
-        Ok(Some(Self::with(path, target, Some(file), settled)))
+        Ok(Some(Self::with(path, target, disk, Some(file), settled)))
     }
 
-    fn with(path: &Path, target: Olu, file: Option<File>, settled: BTreeSet<u32>) -> Self {
-        Self { path: path.to_owned(), target, state: Mutex::new(State { file, settled }) }
+    fn with(path: &Path, target: Olu, disk: &Disk, file: Option<File>, settled: BTreeSet<u32>) -> Self {
+        Self { path: path.to_owned(), target, disk: disk.clone(), state: Mutex::new(State { file, settled }) }
     }
 
     /// What is left to copy of a volume of so many bytes.
@@ -91,11 +92,11 @@ impl Moment {
         let mut state = held(&self.state);
         let fresh = extents.iter().filter(|extent| !state.settled.contains(extent));
         let fresh: BTreeSet<_> = fresh.map(|extent| (self.target, *extent)).collect();
-        let Some(file) = &mut state.file else {
+        let Some(file) = &state.file else {
             return Err(io::Error::other("the record of what is copied is lost, or could not be made durable"));
         };
         if !fresh.is_empty()
-            && let Err(error) = file.write_all(&records(&fresh)).and_then(|()| file.sync_data())
+            && let Err(error) = self.disk.append(file, &records(&fresh)).and_then(|()| self.disk.sync(file))
         {
             state.file = None;
             return Err(error);
@@ -193,16 +194,16 @@ mod tests {
     fn what_was_recorded_is_settled_again_and_a_torn_tail_is_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pair.opc");
-        let moment = Moment::create(&path, Olu(7)).unwrap();
+        let moment = Moment::create(&path, Olu(7), &Disk::default()).unwrap();
         moment.record(&[2]).unwrap();
         moment.record(&[2, 0]).unwrap();
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, [whole.as_slice(), &[1, 2, 3]].concat()).unwrap();
-        let again = Moment::open(&path, Olu(7)).unwrap().unwrap();
+        let again = Moment::open(&path, Olu(7), &Disk::default()).unwrap().unwrap();
         assert!(again.is_settled(0) && !again.is_settled(1) && again.is_settled(2));
         assert_eq!(again.map(3 * EXTENT - 512).dirty(), EXTENT / REGION);
         again.record(&[1]).unwrap();
-        let last = Moment::open(&path, Olu(7)).unwrap().unwrap();
+        let last = Moment::open(&path, Olu(7), &Disk::default()).unwrap().unwrap();
         assert_eq!(last.map(3 * EXTENT - 512).dirty(), 0);
     }
 
@@ -210,13 +211,13 @@ mod tests {
     fn a_record_that_is_gone_damaged_or_of_another_copy_is_a_lost_moment() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pair.opc");
-        assert!(Moment::open(&path, Olu(7)).unwrap().is_none());
-        let moment = Moment::create(&path, Olu(7)).unwrap();
+        assert!(Moment::open(&path, Olu(7), &Disk::default()).unwrap().is_none());
+        let moment = Moment::create(&path, Olu(7), &Disk::default()).unwrap();
         moment.record(&[0, 1]).unwrap();
-        assert!(Moment::open(&path, Olu(8)).unwrap().is_none());
+        assert!(Moment::open(&path, Olu(8), &Disk::default()).unwrap().is_none());
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[1] ^= 1;
         std::fs::write(&path, bytes).unwrap();
-        assert!(Moment::open(&path, Olu(7)).unwrap().is_none());
+        assert!(Moment::open(&path, Olu(7), &Disk::default()).unwrap().is_none());
     }
 }

@@ -5,7 +5,9 @@ use super::extents::{ExtentLog, Recovered};
 use super::image::Image;
 use super::map::Logs;
 use super::slots::MapToSave;
-use super::{DataError, Report, TARGET_FAILED, alone, at, held, make_folder, shared, sync_both};
+use super::{
+    DataError, Disk, OUT_OF_SERVICE, Registered, Report, TARGET_FAILED, alone, at, held, make_folder, shared, sync_both,
+};
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::session::Pair;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +17,10 @@ use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 pub(super) struct Shared {
     pub(super) folder: PathBuf,
+    pub(super) disk: Disk,
     pub(super) images: RwLock<BTreeMap<VolumeId, Arc<Image>>>,
+    /// Volumes that are out of service, as far as was reported.
+    pub(super) out: Mutex<BTreeSet<VolumeId>>,
     pub(super) sessions: RwLock<Sessions>,
     pub(super) logs: RwLock<BTreeMap<BoxId, Arc<ExtentLog>>>,
     pub(super) recovered: Mutex<BTreeMap<BoxId, Recovered>>,
@@ -67,7 +72,8 @@ impl Shared {
         self.map_path(pair).with_extension("opc")
     }
 
-    pub(super) fn open_box(&self, box_id: BoxId) -> Result<(), DataError> {
+    /// Makes a box known with its volumes: those that are registered, and whatever other images lie there.
+    pub(super) fn open_box(&self, box_id: BoxId, registered: &BTreeMap<VolumeId, Registered>) -> Result<(), DataError> {
         let mut logs = alone(&self.logs);
         if logs.contains_key(&box_id) {
             return Ok(());
@@ -77,18 +83,61 @@ impl Shared {
             make_folder(&part)?;
         }
         let mut images = alone(&self.images);
+        let (first, last) = (VolumeId { box_id, olu: Olu(0) }, VolumeId { box_id, olu: Olu(u32::MAX) });
+        for (id, known) in registered.range(first..=last) {
+            images.insert(*id, Arc::new(Image::open(&self.image_path(*id), Some(*known), &self.disk)));
+        }
         for entry in fs::read_dir(folder.join("volumes")).map_err(at(&folder))? {
             let path = entry.map_err(at(&folder))?.path();
-            let olu: Option<Olu> = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+            let is_image = path.extension().is_some_and(|ending| ending == "img");
+            let olu = path.file_stem().filter(|_| is_image).and_then(|name| name.to_str()?.parse::<Olu>().ok());
             if let Some(olu) = olu {
-                let image = Image::open(&path).map_err(at(&path))?;
-                images.insert(VolumeId { box_id, olu }, Arc::new(image));
+                let open = || Arc::new(Image::open(&path, None, &self.disk));
+                images.entry(VolumeId { box_id, olu }).or_insert_with(open);
             }
         }
-        let (log, recovered) = ExtentLog::open(&folder.join("maps")).map_err(at(&folder))?;
+        let (log, recovered) = ExtentLog::open(&folder.join("maps"), &self.disk).map_err(at(&folder))?;
         logs.insert(box_id, Arc::new(log));
         held(&self.recovered).insert(box_id, recovered);
         Ok(())
+    }
+
+    /// Looks at images, and takes out of service what does not pass.
+    pub(super) fn verify(&self, images: &[(VolumeId, &Arc<Image>)]) -> Result<(), DataError> {
+        let mut bad = None;
+        for (id, image) in images {
+            let why = image.look();
+            self.judge(*id, why.as_deref());
+            if let Some(why) = why {
+                bad = bad.or_else(|| Some(DataError::OutOfService { volume: *id, why, image: image.path.clone() }));
+            }
+        }
+        bad.map_or(Ok(()), Err)
+    }
+
+    /// Looks at every image that is in a session.
+    pub(super) fn verify_sessions(&self) {
+        let sessions: Vec<_> = shared(&self.sessions).by_pair.values().cloned().collect();
+        for session in sessions {
+            // What does not pass ends its own sessions and is reported.
+            let _ = self.verify(&session.images());
+        }
+    }
+
+    /// What a look at an image came to: of a volume that went out of service every run ends, and it is said once.
+    pub(super) fn judge(&self, id: VolumeId, why: Option<&str>) {
+        let Some(why) = why else {
+            held(&self.out).remove(&id);
+            return;
+        };
+        if !held(&self.out).insert(id) {
+            return;
+        }
+        let sessions = shared(&self.sessions).by_volume.get(&id).cloned().unwrap_or_default();
+        for session in sessions {
+            self.fail(&session, OUT_OF_SERVICE, why.to_owned());
+        }
+        (self.report)(Report::OutOfService { volume: id, why: why.to_owned() });
     }
 
     pub(super) fn find(&self, id: VolumeId) -> Result<Arc<Image>, DataError> {
@@ -189,14 +238,17 @@ impl Shared {
         slots.save(&MapToSave::of(&session.map, logs)).map_err(at(&self.map_path(pair)))
     }
 
-    /// Whether every log from these generations on was found at the start.
-    pub(super) fn logs_are_there(&self, pair: Pair, logs: Logs) -> bool {
+    /// Whether the logs that go on from a map were found at the start. `in_doubt`: an older map, so all logs since are needed.
+    pub(super) fn logs_are_there(&self, pair: Pair, logs: Logs, in_doubt: bool) -> bool {
         let recovered = held(&self.recovered);
-        let there = |box_id: &BoxId, log: u64| recovered.get(box_id).is_some_and(|found| found.oldest <= log);
+        let there = |box_id: &BoxId, log: u64| {
+            recovered.get(box_id).is_some_and(|found| (!in_doubt || found.oldest <= log) && log <= found.newest)
+        };
         there(&pair.source.box_id, logs[0]) && there(&pair.target.box_id, logs[1])
     }
 
     pub(super) fn checkpoint(&self) -> Result<(), DataError> {
+        self.verify_sessions();
         let mut owed = held(&self.owed);
         let mut moments = Vec::new();
         let (maps, begun) = {
@@ -227,14 +279,20 @@ impl Shared {
             (maps, begun)
         };
         // What the maps call clean was written before they were read; it must be on disk before they are.
+        // One session that fails holds up no other one; but the old logs go on until all maps are there.
+        let mut failed = None;
         for (session, map) in &maps {
-            self.make_durable(session)?;
-            if let Kept::Slots(slots) = &session.kept {
-                slots.save(map).map_err(at(&self.map_path(session.pair)))?;
+            if let Err(error) = self.save_map(session, map) {
+                failed = failed.or(Some(error));
             }
         }
         for session in moments {
-            self.settle_copied(&session).map_err(at(&self.moment_path(session.pair)))?;
+            if let Err(error) = self.settle_copied(&session) {
+                failed = failed.or_else(|| Some(at(&self.moment_path(session.pair))(error)));
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         for (box_id, (log, generation)) in begun {
             log.forget_before(generation).map_err(at(&self.box_folder(box_id)))?;
@@ -242,5 +300,15 @@ impl Shared {
         owed.clear();
         held(&self.recovered).clear();
         Ok(())
+    }
+
+    /// Makes durable what a map calls clean, and then the map. Where an image cannot be synced the session is given up:
+    /// the map that says so is saved instead.
+    fn save_map(&self, session: &Attached, map: &MapToSave) -> Result<(), DataError> {
+        let Kept::Slots(slots) = &session.kept else { return Ok(()) };
+        match self.make_durable(session) {
+            Ok(()) => slots.save(map).map_err(at(&self.map_path(session.pair))),
+            Err(_) => self.save(session),
+        }
     }
 }

@@ -44,11 +44,11 @@ impl Slots {
         *held(&self.saved) = Some(map.changes());
     }
 
-    /// Writes a map into the next slot.
+    /// Writes a map into the next slot. After an error the same slot is next again: the other one is the last good map.
     pub(super) fn save(&self, map: &MapToSave) -> io::Result<()> {
         let mut epoch = held(&self.epoch);
+        self.file.save(*epoch + 1, map.logs, map.regions, &map.bits)?;
         *epoch += 1;
-        self.file.save(*epoch, map.logs, map.regions, &map.bits)?;
         *held(&self.saved) = Some(map.changes);
         Ok(())
     }

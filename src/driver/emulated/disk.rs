@@ -1,0 +1,155 @@
+//! How the array writes its files: the few operations that a full or failing disk can refuse, each in one place, so that a
+//! test can make every one of them fail.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// What a person does about an error of the disk, to follow the error's own words.
+pub fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free space there and repeat it: nothing has to be started anew"
+        }
+        io::ErrorKind::FileTooLarge => "; this file system takes no file of that size",
+        io::ErrorKind::ReadOnlyFilesystem => "; the file system is read-only: see what `dmesg` says of it",
+        io::ErrorKind::PermissionDenied => "; correct the owner and the rights there",
+        _ if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+            "; the disk fails: see what `dmesg` says of it"
+        }
+        _ => "",
+    }
+}
+
+/// The disk below the array's files. In the program it does what is asked; a test can hand it errors.
+#[derive(Debug, Clone, Default)]
+pub struct Disk {
+    #[cfg(test)]
+    faults: Option<std::sync::Arc<faults::DiskFaults>>,
+}
+
+impl Disk {
+    /// Opens a file of the array for writing, and makes it (mode 0600).
+    ///
+    /// # Errors
+    /// Those of `open(2)`, as with all that follows.
+    pub fn create(&self, path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+        self.step()?;
+        options.mode(0o600).open(path)
+    }
+
+    pub fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if let Err(error) = self.step() {
+            // As a disk that is full in the middle of a write.
+            let _ = file.write_all_at(&bytes[..bytes.len() / 2], offset);
+            return Err(error);
+        }
+        file.write_all_at(bytes, offset)
+    }
+
+    pub fn append(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.step() {
+            let _ = file.write_all(&bytes[..bytes.len() / 2]);
+            return Err(error);
+        }
+        file.write_all(bytes)
+    }
+
+    pub fn set_len(&self, file: &File, length: u64) -> io::Result<()> {
+        self.step()?;
+        file.set_len(length)
+    }
+
+    /// Makes a file's bytes durable. An error is final for what was written since the last sync that succeeded: the kernel
+    /// may have dropped it.
+    pub fn sync(&self, file: &File) -> io::Result<()> {
+        self.step()?;
+        file.sync_data()
+    }
+
+    /// Makes a file durable with its length and all else that is known of it.
+    pub fn sync_all(&self, file: &File) -> io::Result<()> {
+        self.step()?;
+        file.sync_all()
+    }
+
+    /// Makes the names in a folder durable.
+    pub fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.step()?;
+        File::open(folder)?.sync_all()
+    }
+
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step()?;
+        std::fs::rename(from, to)
+    }
+
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        self.step()?;
+        std::fs::remove_file(path)
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "in tests it counts, and may fail")]
+    fn step(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn step(&self) -> io::Result<()> {
+        self.faults.as_ref().map_or(Ok(()), |faults| faults.step())
+    }
+}
+
+#[cfg(test)]
+pub mod faults {
+    //! A disk that fails when a test says so.
+
+    use super::Disk;
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Fails operations by their number, counted from the disk's first one.
+    #[derive(Debug)]
+    pub struct DiskFaults {
+        done: AtomicU64,
+        from: u64,
+        /// The first that succeeds again.
+        until: AtomicU64,
+        error: rustix::io::Errno,
+    }
+
+    impl DiskFaults {
+        /// From operation `from` on, `times` of them fail.
+        pub fn new(from: u64, times: u64, error: rustix::io::Errno) -> Arc<Self> {
+            Arc::new(Self { done: AtomicU64::new(0), from, until: AtomicU64::new(from.saturating_add(times)), error })
+        }
+
+        /// A disk that never fails, and counts.
+        pub fn never() -> Arc<Self> {
+            Self::new(u64::MAX, 0, rustix::io::Errno::IO)
+        }
+
+        pub fn disk(self: &Arc<Self>) -> Disk {
+            Disk { faults: Some(Arc::clone(self)) }
+        }
+
+        /// Operations so far.
+        pub fn count(&self) -> u64 {
+            self.done.load(Ordering::SeqCst)
+        }
+
+        /// The cause is gone.
+        pub fn repair(&self) {
+            self.until.store(0, Ordering::SeqCst);
+        }
+
+        pub(super) fn step(&self) -> io::Result<()> {
+            let number = self.done.fetch_add(1, Ordering::SeqCst);
+            let fails = (self.from..self.until.load(Ordering::SeqCst)).contains(&number);
+            if fails { Err(self.error.into()) } else { Ok(()) }
+        }
+    }
+}
