@@ -17,6 +17,7 @@ use crate::model::request::{Action, Request, Verb};
 use crate::model::session::Pair;
 use crate::model::snapshot::Snapshot;
 use crate::model::untrusted::Untrusted;
+use std::sync::Arc;
 
 /// What is waited for after the operations have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,35 +41,64 @@ pub async fn run(
     then: Then,
 ) -> Result<Exit, Trouble> {
     let snapshot = link.snapshot().await?;
-    let site = link.site().to_vec();
-    let scene = Scene { snapshot: &snapshot, site: &site };
-    let verb = request.action.verb();
-    let mut report = Report {
-        verb,
-        json: change.json,
-        ensure: change.ensure,
-        scene,
-        planned: None,
-        refused: Vec::new(),
-        outcomes: Vec::new(),
-    };
+    let mut report = Report::new(request.action.verb(), change, snapshot, link.site().to_vec());
+    match round(link, change, request, patience, &mut report).await? {
+        Round::Refused(refusal) => report.nothing_runs(&refusal),
+        Round::AlreadySo(refused) => report.already_so(refused),
+        Round::AllRefused(plan) => report.all_refused(&plan),
+        Round::DryRun(planned) => report.dry_run(planned),
+        Round::Changed(planned) => report.plan_changed(planned),
+        Round::Left(result, exit, text) => report.finish(result, exit, Some(text.to_owned())),
+        Round::Ended => match then {
+            Then::Return => {
+                let exit = report.exit();
+                report.finish("ended", exit, None)
+            }
+            Then::UntilEquivalent => until_equivalent(link, report, patience).await,
+        },
+    }
+}
+
+/// What came of one round of the dialogue.
+pub enum Round {
+    /// Nothing of it runs.
+    Refused(Refusal),
+    AlreadySo(Vec<Refusal>),
+    AllRefused(Plan),
+    DryRun(PlannedAnswer),
+    /// Nothing ran: this is the plan now.
+    Changed(PlannedAnswer),
+    /// The operations have ended; the report has their ends.
+    Ended,
+    /// They go on, but nobody waits for them any more: result, exit and sentence.
+    Left(&'static str, Exit, &'static str),
+}
+
+/// Plan, agreement, run, and the ends of the operations.
+pub async fn round(
+    link: &mut Link,
+    change: &Change,
+    request: Request,
+    patience: Patience,
+    report: &mut Report,
+) -> Result<Round, Trouble> {
     // Who only wants to see a plan asks for nothing.
     let asked = request.clone();
     let ask = if change.dry_run { Ask::Plan { request: asked } } else { Ask::Propose { request: asked } };
     let planned = match link.ask(ask).await? {
         Answer::Planned(planned) => planned,
-        Answer::Refused { refusal } => return report.nothing_runs(&refusal),
-        Answer::AlreadySo { refused } => return report.already_so(refused),
+        Answer::Refused { refusal } => return Ok(Round::Refused(refusal)),
+        Answer::AlreadySo { refused } => return Ok(Round::AlreadySo(refused)),
         other => return Err(unexpected(&other)),
     };
     if planned.plan.items().is_empty() {
-        return report.all_refused(&planned.plan);
+        return Ok(Round::AllRefused(planned.plan));
     }
     if !change.json {
-        out::print(&plan_text::plan(&planned, scene))?;
+        out::print(&plan_text::plan(&planned, report.scene()))?;
     }
     if change.dry_run {
-        return report.dry_run(&planned);
+        return Ok(Round::DryRun(planned));
     }
     let confirmation = match agree(&planned.plan, change) {
         Ok(confirmation) => confirmation,
@@ -79,24 +109,23 @@ pub async fn run(
             return Err(trouble);
         }
     };
-    let digest = planned.plan.digest().clone();
-    match link.ask(Ask::Run { request, digest, confirmation }).await? {
-        Answer::Running { operations, refused } => {
-            report.refused = refused;
-            report.outcomes = operations.iter().map(|operation| (*operation, None)).collect();
-            report.planned = Some(&planned);
-            follow(link, report, patience, then).await
+    let agreed = planned.plan.agreement();
+    match link.ask(Ask::Run { request, agreed, confirmation }).await? {
+        Answer::Running { operations, ran, refused, changed } => {
+            report.begun(&planned, operations, *ran, refused, changed.as_deref())?;
+            follow(link, report, patience).await
         }
-        Answer::PlanChanged(new) => report.plan_changed(&new),
-        Answer::Refused { refusal } => report.nothing_runs(&refusal),
-        Answer::AlreadySo { refused } => report.already_so(refused),
+        Answer::PlanChanged(new) => Ok(Round::Changed(new)),
+        Answer::Refused { refusal } => Ok(Round::Refused(refusal)),
+        Answer::AlreadySo { refused } => Ok(Round::AlreadySo(refused)),
         other => Err(unexpected(&other)),
     }
 }
 
-/// Waits for the operations' ends, then for equivalence where that is wanted.
-async fn follow(link: &mut Link, mut report: Report<'_>, patience: Patience, then: Then) -> Result<Exit, Trouble> {
-    let operations: Vec<OperationId> = report.outcomes.iter().map(|(operation, _)| *operation).collect();
+/// Waits for the ends of the operations that have none yet.
+async fn follow(link: &mut Link, report: &mut Report, patience: Patience) -> Result<Round, Trouble> {
+    let open = report.outcomes.iter().filter(|(_, end)| end.is_none());
+    let operations: Vec<OperationId> = open.map(|(operation, _)| *operation).collect();
     let asked = async {
         match link.ask(Ask::Wait { operations }).await? {
             Answer::Ended { ends } => Ok(ends),
@@ -105,7 +134,7 @@ async fn follow(link: &mut Link, mut report: Report<'_>, patience: Patience, the
     };
     let waited = patience.wait(asked).await?;
     if let Some((result, exit, text)) = wait::told(&waited) {
-        return report.finish(result, exit, Some(text.to_owned()));
+        return Ok(Round::Left(result, exit, text));
     }
     let Waited::Came(ends) = waited else { return Err(Trouble::failed("nothing came of waiting")) };
     for (operation, end) in ends {
@@ -113,8 +142,13 @@ async fn follow(link: &mut Link, mut report: Report<'_>, patience: Patience, the
             outcome.1 = Some(end);
         }
     }
+    Ok(Round::Ended)
+}
+
+/// Waits for the equivalence of what was started.
+async fn until_equivalent(link: &mut Link, report: Report, patience: Patience) -> Result<Exit, Trouble> {
     let pairs = report.started_pairs();
-    if then == Then::Return || pairs.is_empty() {
+    if pairs.is_empty() {
         let exit = report.exit();
         return report.finish("ended", exit, None);
     }
@@ -137,20 +171,78 @@ async fn follow(link: &mut Link, mut report: Report<'_>, patience: Patience, the
 }
 
 /// What is told at the end.
-struct Report<'a> {
+pub struct Report {
     verb: Verb,
     json: bool,
     ensure: bool,
-    scene: Scene<'a>,
-    planned: Option<&'a PlannedAnswer>,
+    snapshot: Arc<Snapshot>,
+    site: Vec<String>,
+    /// What runs, of all rounds.
+    planned: Option<PlannedAnswer>,
     refused: Vec<Refusal>,
+    /// The refusals that stand in the printed plan.
+    printed: Vec<(Option<VolumeId>, Code)>,
     /// In the order of the plan's items.
     outcomes: Vec<(OperationId, Option<OperationEnd>)>,
 }
 
-impl Report<'_> {
+impl Report {
+    pub fn new(verb: Verb, change: &Change, snapshot: Arc<Snapshot>, site: Vec<String>) -> Self {
+        let (json, ensure) = (change.json, change.ensure);
+        let (planned, refused, printed, outcomes) = (None, Vec::new(), Vec::new(), Vec::new());
+        Self { verb, json, ensure, snapshot, site, planned, refused, printed, outcomes }
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene { snapshot: &self.snapshot, site: &self.site }
+    }
+
     fn snapshot(&self) -> &Snapshot {
-        self.scene.snapshot
+        &self.snapshot
+    }
+
+    /// Takes what the engine began; where it chose other volumes than it had planned with, or where a plan has changed,
+    /// people are told at once.
+    fn begun(
+        &mut self,
+        planned: &PlannedAnswer,
+        operations: Vec<OperationId>,
+        ran: PlannedAnswer,
+        refused: Vec<Refusal>,
+        changed: Option<&PlannedAnswer>,
+    ) -> Result<(), Trouble> {
+        if !self.json {
+            let chosen = planned.plan.choices();
+            let other: Vec<VolumeId> =
+                ran.plan.choices().into_iter().filter(|choice| !chosen.contains(choice)).map(|(tv, _)| tv).collect();
+            if !other.is_empty() {
+                out::say("ecdeck: a chosen backup volume was taken meanwhile; an equal one takes its place:");
+                let only =
+                    ran.plan.items().iter().zip(ran.commands.iter()).filter(|(item, _)| other.contains(&item.volume));
+                let commands = only.map(|(_, commands)| commands.clone()).collect();
+                let plan = ran.plan.only(|volume| other.contains(&volume));
+                out::print(&plan_text::plan(&PlannedAnswer { plan, commands, ..ran.clone() }, self.scene()))?;
+            }
+            if let Some(changed) = changed {
+                out::say(&format!(
+                    "ecdeck: the plan of some volumes has changed, nothing ran for them ({}); this is it now:",
+                    Code::PLAN_CHANGED
+                ));
+                out::print(&plan_text::plan(changed, self.scene()))?;
+            }
+        }
+        self.printed.extend(planned.plan.refused().iter().map(|refusal| (refusal.volume, refusal.code)));
+        self.refused.extend(refused);
+        self.outcomes.extend(operations.into_iter().map(|operation| (operation, None)));
+        self.planned = Some(match self.planned.take() {
+            None => ran,
+            Some(before) => PlannedAnswer {
+                plan: before.plan.and(ran.plan),
+                commands: [before.commands, ran.commands].concat(),
+                sequence: ran.sequence,
+            },
+        });
+        Ok(())
     }
 
     fn pair(&self, pair: Pair) -> String {
@@ -185,7 +277,7 @@ impl Report<'_> {
 
     /// The pairs that the done operations started or resumed.
     fn started_pairs(&self) -> Vec<Pair> {
-        let Some(planned) = self.planned else { return Vec::new() };
+        let Some(planned) = &self.planned else { return Vec::new() };
         let done =
             planned.plan.items().iter().zip(&self.outcomes).filter(|(_, (_, end))| *end == Some(OperationEnd::Done));
         done.flat_map(|(item, _)| &item.steps)
@@ -204,7 +296,7 @@ impl Report<'_> {
     fn nothing_runs(self, refusal: &Refusal) -> Result<Exit, Trouble> {
         let all = || std::iter::once(refusal).chain(&refusal.also);
         if all().all(|one| self.exit_of(one) != Exit::Done) {
-            return Err(Trouble::refused(refusal, self.scene));
+            return Err(Trouble::refused(refusal, self.scene()));
         }
         let told: Vec<Refusal> = all().cloned().collect();
         let refused = told.iter().filter(|one| self.exit_of(one) != Exit::Done).cloned().collect();
@@ -231,7 +323,7 @@ impl Report<'_> {
     fn all_refused(self, plan: &Plan) -> Result<Exit, Trouble> {
         match plan.refused() {
             [] => self.finish("already-so", Exit::Done, Some("nothing to do".to_owned())),
-            [only] => Err(Trouble::refused(only, self.scene)),
+            [only] => Err(Trouble::refused(only, self.scene())),
             several => {
                 let exit = Exit::together(several.iter().map(|refusal| self.exit_of(refusal)));
                 Report { refused: several.to_vec(), ..self }.finish(
@@ -243,7 +335,7 @@ impl Report<'_> {
         }
     }
 
-    fn dry_run(self, planned: &PlannedAnswer) -> Result<Exit, Trouble> {
+    fn dry_run(self, planned: PlannedAnswer) -> Result<Exit, Trouble> {
         let refused = planned.plan.refused().iter().map(|refusal| self.exit_of(refusal));
         let exit = Exit::together(refused.chain([Exit::Done]));
         if self.json {
@@ -252,11 +344,11 @@ impl Report<'_> {
         Ok(exit)
     }
 
-    fn plan_changed(self, new: &PlannedAnswer) -> Result<Exit, Trouble> {
+    fn plan_changed(self, new: PlannedAnswer) -> Result<Exit, Trouble> {
         let text = format!("the plan has changed, nothing ran ({}); this is the plan now", Code::PLAN_CHANGED);
         if !self.json {
             out::say(&format!("ecdeck: {text}:"));
-            out::print(&plan_text::plan(new, self.scene))?;
+            out::print(&plan_text::plan(&new, self.scene()))?;
             return Ok(Exit::Refused);
         }
         Report { planned: Some(new), ..self }.finish("changed", Exit::Refused, Some(text))
@@ -272,7 +364,7 @@ impl Report<'_> {
     }
 
     fn volume_of(&self, index: usize) -> Option<VolumeId> {
-        self.planned.and_then(|planned| planned.plan.items().get(index)).map(|item| item.volume)
+        self.planned.as_ref().and_then(|planned| planned.plan.items().get(index)).map(|item| item.volume)
     }
 
     fn print_json(self, result: &'static str, exit: Exit, text: Option<String>) -> Result<(), Trouble> {
@@ -283,8 +375,8 @@ impl Report<'_> {
         let document = ChangeDocument {
             verb: self.verb,
             result,
-            plan: self.planned.map(|planned| PlanDocument::new(planned, self.scene)),
-            refused: self.refused.iter().map(|refusal| RefusalDocument::new(refusal, self.scene)).collect(),
+            plan: self.planned.as_ref().map(|planned| PlanDocument::new(planned, self.scene())),
+            refused: self.refused.iter().map(|refusal| RefusalDocument::new(refusal, self.scene())).collect(),
             operations: outcomes.collect(),
             text,
             exit: exit as u8,
@@ -309,11 +401,10 @@ impl Report<'_> {
                 None => out::say(&format!("ecdeck: {} {label} ({operation}): goes on", self.verb)),
             }
         }
-        // What the plan refused stands in the printed plan; here is only what was refused without one.
-        if self.planned.is_none() {
-            for refusal in self.refused.iter().filter(|one| self.exit_of(one) != Exit::Done) {
-                out::say(&format!("ecdeck: {}", plan_text::refusal(refusal, self.scene)));
-            }
+        // What the plan refused stands in the printed plan; here is what was refused without one, or since.
+        let printed = |one: &Refusal| self.printed.contains(&(one.volume, one.code));
+        for refusal in self.refused.iter().filter(|one| self.exit_of(one) != Exit::Done && !printed(one)) {
+            out::say(&format!("ecdeck: {}", plan_text::refusal(refusal, self.scene())));
         }
         if let Some(text) = text {
             out::say(text);

@@ -145,16 +145,17 @@ impl Line {
             Ask::Snapshot | Ask::Reread => Answer::Snapshot { snapshot: Box::new(Snapshot::clone(&self.snapshot)) },
             Ask::Plan { request } | Ask::Propose { request } => self.planned(request),
             Ask::Misnamed { .. } => Answer::Refused { refusal: Refusal::new(Code::CONFIRMATION_MISMATCH, "misnamed") },
-            Ask::Run { request, digest, .. } => {
+            Ask::Run { request, agreed, .. } => {
                 if let Some(answer) = self.fake.answers.lock().unwrap().pop_front() {
                     return answer;
                 }
                 let Answer::Planned(planned) = self.planned(request) else {
                     panic!("what was planned is planned again")
                 };
-                assert_eq!(planned.plan.digest(), digest);
+                assert_eq!(planned.plan.agreement(), *agreed);
                 let operations = (1..=planned.plan.items().len() as u64).map(OperationId).collect();
-                Answer::Running { operations, refused: planned.plan.refused().to_vec() }
+                let refused = planned.plan.refused().to_vec();
+                Answer::Running { operations, ran: Box::new(planned), refused, changed: None }
             }
             Ask::Wait { operations } => {
                 let mut ends = self.fake.ends.lock().unwrap();

@@ -11,7 +11,7 @@ use super::view::layout::Layout;
 use super::view::sessions::governing;
 use crate::engine::protocol::Answer;
 use crate::model::identity::VolumeId;
-use crate::model::plan::{Digest, Plan, Refusal};
+use crate::model::plan::{Agreement, Plan, Refusal};
 use crate::model::records::OperationId;
 use crate::model::request::Request;
 use crate::model::session::Pair;
@@ -156,7 +156,7 @@ pub enum Effect {
     Run {
         ticket: u64,
         request: Request,
-        digest: Digest,
+        agreed: Agreement,
         confirmation: Option<String>,
     },
     /// Draw everything anew.

@@ -164,8 +164,8 @@ impl Console {
             Effect::ToShell => self.stop_for_shell(),
             Effect::Plan { ticket, request, asked: true } => self.ask(ticket, Ask::Propose { request }),
             Effect::Plan { ticket, request, asked: false } => self.ask(ticket, Ask::Plan { request }),
-            Effect::Run { ticket, request, digest, confirmation } => {
-                self.ask(ticket, Ask::Run { request, digest, confirmation });
+            Effect::Run { ticket, request, agreed, confirmation } => {
+                self.ask(ticket, Ask::Run { request, agreed, confirmation });
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::driver::Driver;
 use crate::model::event::Event;
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::observe::{ArraySource, Sources, Tracker, build};
-use crate::model::plan::{Plan, Refusal, plan};
+use crate::model::plan::{Plan, Refusal, plan_keeping};
 use crate::model::records::{Change, OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::request::Request;
 use crate::model::sentence;
@@ -105,8 +105,14 @@ impl Core {
         build(&Sources { operations: &operations, ..state.sources(clock::now()) })
     }
 
-    /// What the rules say of a request at this moment, as if these operations were not there.
-    pub fn plan_without(&self, own: &[OpenOperation], request: &Request) -> Result<Plan, Refusal> {
+    /// What the rules say of a request at this moment, as if these operations were not there; unused volumes that an
+    /// earlier plan chose are kept where they still can be.
+    pub fn plan_without(
+        &self,
+        own: &[OpenOperation],
+        request: &Request,
+        choices: &[(VolumeId, VolumeId)],
+    ) -> Result<Plan, Refusal> {
         let state = self.state();
         let mut records = state.records.clone();
         for operation in own {
@@ -115,7 +121,7 @@ impl Core {
         }
         let snapshot = build(&Sources { records: &records, ..state.sources(clock::now()) });
         drop(state);
-        plan(&snapshot, request)
+        plan_keeping(&snapshot, request, choices)
     }
 
     /// Looks at the records.

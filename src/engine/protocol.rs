@@ -4,7 +4,7 @@ use crate::catalog::sql::FORMAT;
 use crate::model::codes::Code;
 use crate::model::event::{ChainHead, Event};
 use crate::model::identity::VolumeId;
-use crate::model::plan::{Digest, Plan, Refusal};
+use crate::model::plan::{Agreement, Plan, Refusal};
 use crate::model::records::{OperationEnd, OperationId, PastGeneration};
 use crate::model::request::Request;
 use crate::model::snapshot::Snapshot;
@@ -53,10 +53,10 @@ pub enum Ask {
         request: Request,
         given: String,
     },
-    /// Run a request as agreed to.
+    /// Run a request as agreed to, each volume for itself: one whose plan has changed does not keep the others.
     Run {
         request: Request,
-        digest: Digest,
+        agreed: Agreement,
         confirmation: Option<String>,
     },
     /// The ends of operations, as soon as all have ended.
@@ -118,10 +118,16 @@ pub enum Answer {
     Refused {
         refusal: Refusal,
     },
-    /// The operations, in the order of the plan's items.
+    /// Some of it runs.
     Running {
+        /// In the order of the items of `ran`.
         operations: Vec<OperationId>,
+        /// What runs, with the unused volumes that were chosen in the end.
+        ran: Box<PlannedAnswer>,
+        /// What does not run; a volume whose plan has changed is refused with the code of that.
         refused: Vec<Refusal>,
+        /// The plan now for the volumes whose plan has changed, where there is one.
+        changed: Option<Box<PlannedAnswer>>,
     },
     /// `--ensure`: it is so already.
     AlreadySo {

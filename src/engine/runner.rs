@@ -1,23 +1,23 @@
 //! The shell around operations: agreement, claims, the fresh reading, then each step machine in a task of its own.
 
+mod admission;
+
 use super::clock;
 use super::core::Core;
 use super::ledger::Ledger;
 use super::operation::{
-    Admission, Commit, DeliberateBugs, Input, Limits, NotKept, Operation, Output, World, admit, boxes_to_read,
-    close_all, commands_of_steps, opening,
+    Commit, DeliberateBugs, Input, Limits, NotKept, Operation, Output, World, close_all, commands_of_steps,
 };
 use super::poller::Reader;
 use super::protocol::{Answer, PlannedAnswer, StepCommand};
 use super::roles::Roles;
-use crate::catalog::CatalogueError;
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::copy::{Command, Outcome, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::identity::{BoxId, Name};
-use crate::model::plan::{Digest, Plan, Refusal, plan, words};
-use crate::model::records::{ChangeError, OpenOperation, OperationId};
+use crate::model::plan::{Plan, Refusal, plan};
+use crate::model::records::{OpenOperation, OperationId};
 use crate::model::request::Request;
 use crate::model::session::Reading;
 use crate::model::snapshot::{ArrayView, Reach};
@@ -25,6 +25,7 @@ use crate::model::untrusted::Untrusted;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// What a driver may take beyond the limit that it was given, before it counts as stuck.
 const DRIVER_GRACE: Duration = Duration::from_secs(5);
@@ -39,11 +40,14 @@ pub struct Runner {
     limits: Limits,
     roles: Arc<Roles>,
     ending: Arc<AtomicBool>,
+    /// Held from a plan until its volumes are claimed, so that two requests at the same moment choose different ones.
+    claiming: Arc<Mutex<()>>,
 }
 
 impl Runner {
     pub fn new(core: Arc<Core>, ledger: Ledger, readers: Vec<Reader>, limits: Limits, roles: Roles) -> Self {
-        Self { core, ledger, readers: Arc::new(readers), limits, roles: Arc::new(roles), ending: Arc::default() }
+        let (readers, roles) = (Arc::new(readers), Arc::new(roles));
+        Self { core, ledger, readers, limits, roles, ending: Arc::default(), claiming: Arc::default() }
     }
 
     /// From now on nothing new is begun.
@@ -125,91 +129,6 @@ impl Runner {
         for also in &mut refusal.also {
             self.in_its_tools_words(also);
         }
-    }
-
-    /// Runs what was agreed to, and nothing else.
-    pub async fn run(&self, request: Request, digest: &Digest, confirmation: Option<&str>, actor: &Actor) -> Answer {
-        match self.admit(&request, digest, confirmation, actor).await {
-            Ok((operations, refused)) => {
-                let ids = operations.iter().map(|operation| operation.id).collect();
-                for open in operations {
-                    self.spawn(open.clone(), Operation::new(open, self.limits, DeliberateBugs::default()));
-                }
-                self.heard(Answer::Running { operations: ids, refused })
-            }
-            Err(answer) => {
-                self.note(&request, &answer, actor).await;
-                self.heard(answer)
-            }
-        }
-    }
-
-    /// Claims the volumes of what was agreed to and makes sure, on a fresh reading, that it is still what would run.
-    async fn admit(
-        &self,
-        request: &Request,
-        digest: &Digest,
-        confirmation: Option<&str>,
-        actor: &Actor,
-    ) -> Result<(Vec<OpenOperation>, Vec<Refusal>), Answer> {
-        if self.ending.load(Ordering::Relaxed) {
-            let why = "the engine is ending: nothing was done; repeat it when the next one serves".to_owned();
-            return Err(Answer::Failed { why, code: None });
-        }
-        self.roles.check(actor, request.action.verb()).map_err(refused)?;
-        let snapshot = self.core.look();
-        let agreed = plan(&snapshot, request).map_err(|refusal| declined(request, refusal))?;
-        if agreed.digest() != digest {
-            return Err(Answer::PlanChanged(self.planned(agreed, snapshot.sequence)));
-        }
-        confirm(&agreed, confirmation)?;
-        let operations = self.open(&agreed, words::agreed(&agreed, &snapshot), actor).await?;
-        match self.look_afresh(&agreed, &operations).await {
-            Ok(Admission::Run) => Ok((operations, agreed.refused().to_vec())),
-            Ok(Admission::Changed(plan)) => {
-                self.close(&operations, Code::PLAN_CHANGED, "another plan would run now: nothing was done").await;
-                Err(Answer::PlanChanged(self.planned(*plan, self.core.look().sequence)))
-            }
-            Ok(Admission::Refused(refusal)) => {
-                self.close(&operations, refusal.code, &refusal.reason).await;
-                Err(declined(request, *refusal))
-            }
-            Err(why) => {
-                self.close(&operations, Code::ARRAY_UNREACHABLE, &why).await;
-                Err(refused(Refusal::new(Code::ARRAY_UNREACHABLE, why)))
-            }
-        }
-    }
-
-    /// Opens an operation for each item; all volumes are claimed together or none is.
-    async fn open(&self, agreed: &Plan, words: Vec<String>, actor: &Actor) -> Result<Vec<OpenOperation>, Answer> {
-        let (operations, commit) =
-            self.core.with_records(|records| opening(agreed, words, actor, records, clock::now()));
-        match self.ledger.commit(commit).await {
-            Ok(()) => Ok(operations),
-            // Somebody was quicker: the rules say who, and since when.
-            Err(CatalogueError::Change(ChangeError::Held(_) | ChangeError::Exists(_))) => {
-                let request = agreed.request();
-                let snapshot = self.core.look();
-                Err(match plan(&snapshot, request) {
-                    Err(refusal) => declined(request, refusal),
-                    Ok(plan) => Answer::PlanChanged(self.planned(plan, snapshot.sequence)),
-                })
-            }
-            Err(error) => Err(Answer::Failed {
-                why: format!("nothing was done: {error}"),
-                code: Some(Code::CATALOGUE_UNAVAILABLE),
-            }),
-        }
-    }
-
-    /// Reads every array that the plan touches, then plans once more.
-    async fn look_afresh(&self, agreed: &Plan, operations: &[OpenOperation]) -> Result<Admission, String> {
-        for box_id in boxes_to_read(agreed) {
-            self.read(box_id).await.map_err(|why| format!("{}: {why}", self.core.array_name(box_id)))?;
-        }
-        let fresh = self.core.plan_without(operations, agreed.request());
-        Ok(admit(agreed, fresh, DeliberateBugs::default()))
     }
 
     /// Asks every array anew; what one does not answer is told in the snapshot.
@@ -370,14 +289,4 @@ fn declined(request: &Request, refusal: Refusal) -> Answer {
     let mut headline = refusal;
     let also = std::mem::take(&mut headline.also);
     Answer::AlreadySo { refused: std::iter::once(headline).chain(also).collect() }
-}
-
-fn confirm(plan: &Plan, confirmation: Option<&str>) -> Result<(), Answer> {
-    match plan.confirmation() {
-        Some(wanted) if confirmation != Some(wanted.name.as_str()) => {
-            let reason = format!("{}: type {} to confirm", wanted.what, wanted.name);
-            Err(refused(Refusal::new(Code::CONFIRMATION_MISMATCH, reason)))
-        }
-        _ => Ok(()),
-    }
 }

@@ -163,8 +163,8 @@ impl Server {
             Ask::Plan { request } => self.runner.plan(&request),
             Ask::Propose { request } => self.runner.propose(&request, actor).await,
             Ask::Misnamed { request, given } => self.runner.misnamed(&request, &given, actor).await,
-            Ask::Run { request, digest, confirmation } => {
-                self.runner.run(request, &digest, confirmation.as_deref(), actor).await
+            Ask::Run { request, agreed, confirmation } => {
+                self.runner.run(request, &agreed, confirmation.as_deref(), actor).await
             }
             Ask::Wait { operations } => self.runner.wait(&operations).await,
             Ask::History { volume, most } => {

@@ -27,6 +27,22 @@ impl Request {
         Self { action, ensure: false, reason: None }
     }
 
+    /// The same request for these of its volumes. What belongs together stays whole.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(VolumeId) -> bool) -> Self {
+        let mut action = self.action.clone();
+        match &mut action {
+            Action::Start { together: true, .. } | Action::Backup { together: true, .. } => {}
+            Action::Start { volumes, .. }
+            | Action::Resume { volumes, .. }
+            | Action::Suspend { volumes, .. }
+            | Action::Cancel { volumes, .. }
+            | Action::Backup { volumes, .. } => volumes.retain(|id| wanted(*id)),
+            _ => {}
+        }
+        Self { action, ..self.clone() }
+    }
+
     /// The request as an event keeps it: bounded, however many volumes it names and however long its reason is.
     #[must_use]
     pub fn abridged(&self) -> Self {

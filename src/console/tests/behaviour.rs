@@ -4,7 +4,7 @@ use super::Desk;
 use crate::console::app::{Effect, Link, Msg, Pane, Settings};
 use crate::console::dialog::Dialog;
 use crate::console::dialog::plan::{Note, Stage};
-use crate::console::fixture::{self, NOW, one};
+use crate::console::fixture::{self, NOW, one, two};
 use crate::console::keys::{Key, TABLE};
 use crate::console::picture::Order;
 use crate::engine::protocol::{Answer, PlannedAnswer};
@@ -35,10 +35,10 @@ fn plan_dialog(desk: &Desk) -> &crate::console::dialog::plan::PlanDialog {
 fn agreeing_runs_the_plan_that_was_shown() {
     let mut desk = desk();
     desk.at("demo-ora02").types("b");
-    let digest = plan_dialog(&desk).answer().unwrap().plan.digest().clone();
+    let agreement = plan_dialog(&desk).answer().unwrap().plan.agreement();
     desk.types("Y");
-    let [Effect::Run { request, digest: agreed, confirmation, .. }] = runs(&desk)[..] else { panic!() };
-    assert_eq!(agreed, &digest);
+    let [Effect::Run { request, agreed, confirmation, .. }] = runs(&desk)[..] else { panic!() };
+    assert_eq!(agreed, &agreement);
     assert_eq!(confirmation, &None);
     assert!(matches!(&request.action, Action::Backup { volumes, .. } if volumes[..] == [one(0x11)]));
 }
@@ -71,10 +71,10 @@ fn an_open_dialog_plans_again_with_every_snapshot_and_a_changed_plan_must_be_see
     let mut desk = desk();
     desk.at("demo-vg01").types("s");
     let before = plan_dialog(&desk).answer().unwrap().plan.digest().clone();
-    // Another console takes the only unused volume of that size; a spare one is registered in its place.
+    // Another console takes the only unused volume of that size; one of the other box is registered in its place: a remote copy.
     desk.site(|site| {
         let taken = site.pool.iter_mut().find(|view| view.volume.id == one(0x2E)).unwrap();
-        taken.volume.id = one(0x2B);
+        taken.volume.id = two(0x2B);
         site.pool.sort_by_key(|view| view.volume.id);
     });
     assert!(desk.effects.iter().any(|effect| matches!(effect, Effect::Plan { .. })));
@@ -186,7 +186,9 @@ fn marked_volumes_share_one_dialog_that_says_how_many_run() {
     assert!(text.contains("not at one instant"));
     desk.types("Y");
     let Some(Effect::Run { ticket, .. }) = desk.effects.last().cloned() else { panic!() };
-    let answer = Answer::Running { operations: (50..53).map(OperationId).collect(), refused: Vec::new() };
+    let ran = plan_dialog(&desk).answer().unwrap().clone();
+    let operations = (50..53).map(OperationId).collect();
+    let answer = Answer::Running { operations, ran: Box::new(ran), refused: Vec::new(), changed: None };
     desk.tell(Msg::Answer { ticket, answer: Box::new(answer) });
     assert!(desk.app.marks.is_empty() && desk.app.dialogs.is_empty());
     assert!(desk.text().contains("3 operations begun (op50, op51, op52)"));

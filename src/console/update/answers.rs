@@ -9,6 +9,7 @@ use super::{ask, tell};
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::plan::Refusal;
 use crate::model::records::OperationId;
+use crate::model::request::Request;
 use crate::model::snapshot::Severity;
 use crate::model::units::count;
 use std::fmt::Write as _;
@@ -25,7 +26,16 @@ pub fn take(app: &mut App, ticket: u64, answer: Answer) -> Vec<Effect> {
         Answer::Planned(planned) => planned_at(app, at, planned, None),
         Answer::PlanChanged(planned) => planned_at(app, at, planned, Some(Note::NothingRan)),
         Answer::Refused { refusal } => refused_at(app, at, refusal),
-        Answer::Running { operations, refused } => running_at(app, at, operations, &refused),
+        Answer::Running { operations, refused, changed, .. } => {
+            let request = running_at(app, at, operations, &refused);
+            if let (Some(request), Some(changed)) = (request, changed) {
+                // Only these volumes have another plan by now; it is seen before it can be agreed to.
+                let volumes: Vec<_> = changed.plan.items().iter().map(|item| item.volume).collect();
+                let mut plan = PlanDialog::new(request.only(|volume| volumes.contains(&volume)), 0);
+                plan.show(*changed, Some(Note::NothingRan));
+                app.dialogs.push(Dialog::Plan(Box::new(plan)));
+            }
+        }
         Answer::AlreadySo { .. } => {
             app.dialogs.truncate(at);
             tell(app, Severity::Info, "it is so already");
@@ -92,12 +102,14 @@ fn refused_at(app: &mut App, at: usize, refusal: Refusal) {
     }
 }
 
-fn running_at(app: &mut App, at: usize, operations: Vec<OperationId>, refused: &[Refusal]) {
-    let Dialog::Plan(plan) = &app.dialogs[at] else { return };
+/// Gives the request that runs, if the dialog asked for it.
+fn running_at(app: &mut App, at: usize, operations: Vec<OperationId>, refused: &[Refusal]) -> Option<Request> {
+    let Dialog::Plan(plan) = &app.dialogs[at] else { return None };
     if !matches!(plan.stage, Stage::Running(_)) {
-        return;
+        return None;
     }
-    let verb = plan.request.action.verb();
+    let request = plan.request.clone();
+    let verb = request.action.verb();
     // The refusals and details that led here have served.
     app.dialogs.clear();
     app.marks.clear();
@@ -110,4 +122,5 @@ fn running_at(app: &mut App, at: usize, operations: Vec<OperationId>, refused: &
     }
     app.watching.extend(operations);
     tell(app, Severity::Info, text);
+    Some(request)
 }

@@ -106,12 +106,12 @@ fn agree(app: &mut App, confirmation: Option<String>) -> Vec<Effect> {
     let Some(Dialog::Plan(plan)) = app.dialogs.last_mut() else { return Vec::new() };
     let Stage::Shown(answer) = &plan.stage else { return Vec::new() };
     let answer = answer.clone();
-    let digest = answer.plan.digest().clone();
+    let agreed = answer.plan.agreement();
     plan.ticket = Some(ticket);
     plan.typing = false;
     plan.note = None;
     plan.stage = Stage::Running(answer);
-    vec![Effect::Run { ticket, request: plan.request.clone(), digest, confirmation }]
+    vec![Effect::Run { ticket, request: plan.request.clone(), agreed, confirmation }]
 }
 
 /// Keys while the name is typed that a plan which destroys wants.

@@ -4,44 +4,72 @@ use super::{Commit, DeliberateBugs, commands};
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::identity::BoxId;
+use crate::model::identity::{BoxId, VolumeId};
 use crate::model::plan::{Plan, PlanItem, Refusal};
 use crate::model::records::{Change, OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::request::Verb;
 use crate::model::units::Timestamp;
 use std::collections::BTreeSet;
 
-/// Whether an agreed plan may run on a fresh reading.
+/// Whether an item that was agreed to may run on a fresh reading.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Admission {
     Run,
+    /// An unused volume that the planner had chosen is taken: the same would run with an equal one in its place.
+    Exchanged,
     /// Another plan would run now: it is shown.
-    Changed(Box<Plan>),
+    Changed,
     /// Nothing would run now.
     Refused(Box<Refusal>),
 }
 
-/// Compares what was agreed to with what the rules say on a fresh reading.
-pub fn admit(agreed: &Plan, fresh: Result<Plan, Refusal>, bugs: DeliberateBugs) -> Admission {
-    match fresh {
-        _ if bugs.skip_fresh_plan => Admission::Run,
-        Ok(plan) if plan.digest() == agreed.digest() => Admission::Run,
-        Ok(plan) => Admission::Changed(Box::new(plan)),
-        Err(refusal) => Admission::Refused(Box::new(refusal)),
-    }
-}
-
-/// The boxes that must be read before a plan may run: all that its items with a command touch. A forced stop is there for
-/// when a box is gone, so it wants only those that are commanded.
-pub fn boxes_to_read(plan: &Plan) -> BTreeSet<BoxId> {
-    let of_item = |item: &PlanItem| -> Vec<BoxId> {
-        let commanded: Vec<BoxId> = commands(item).into_iter().map(|(array, _)| array).collect();
-        match (item.verb, commanded.is_empty()) {
-            (_, true) | (Verb::ForceStop, false) => commanded,
-            _ => item.claims.iter().map(|volume| volume.box_id).collect(),
+/// Compares each item that was agreed to with what the rules say on a fresh reading; `fresh` keeps the choices of `agreed`
+/// as far as they are still possible. One answer an item, in their order.
+pub fn admit(agreed: &Plan, fresh: &Result<Plan, Refusal>, bugs: DeliberateBugs) -> Vec<Admission> {
+    let digests = agreed.agreement();
+    let fresh_digests = fresh.as_ref().map(Plan::agreement).unwrap_or_default();
+    let one = |item: &PlanItem| {
+        if bugs.skip_fresh_plan {
+            return Admission::Run;
+        }
+        let plan = match fresh {
+            Ok(plan) => plan,
+            Err(refusal) => return Admission::Refused(Box::new(about(refusal, item.volume))),
+        };
+        let Some(now) = plan.items().iter().find(|now| now.volume == item.volume) else {
+            let refusal = plan.refused().iter().find(|refusal| refusal.volume == Some(item.volume));
+            return refusal.map_or(Admission::Changed, |refusal| Admission::Refused(Box::new(refusal.clone())));
+        };
+        if fresh_digests.of(item.volume) != digests.of(item.volume) {
+            Admission::Changed
+        } else if now.claims == item.claims {
+            Admission::Run
+        } else {
+            Admission::Exchanged
         }
     };
-    plan.items().iter().flat_map(of_item).collect()
+    agreed.items().iter().map(one).collect()
+}
+
+/// Of the refusals of a whole request, the one that is about this volume.
+fn about(refusal: &Refusal, volume: VolumeId) -> Refusal {
+    let own = std::iter::once(refusal).chain(&refusal.also).find(|refusal| refusal.volume == Some(volume));
+    Refusal { also: Vec::new(), ..own.unwrap_or(refusal).clone() }
+}
+
+/// The boxes that must be read before a plan may run: those of all its items.
+pub fn boxes_to_read(plan: &Plan) -> BTreeSet<BoxId> {
+    plan.items().iter().flat_map(boxes_of_item).collect()
+}
+
+/// The boxes that must be read before an item may run: all that it touches, if it has a command. A forced stop is there for
+/// when a box is gone, so it wants only those that are commanded.
+pub fn boxes_of_item(item: &PlanItem) -> Vec<BoxId> {
+    let commanded: Vec<BoxId> = commands(item).into_iter().map(|(array, _)| array).collect();
+    match (item.verb, commanded.is_empty()) {
+        (_, true) | (Verb::ForceStop, false) => commanded,
+        _ => item.claims.iter().map(|volume| volume.box_id).collect(),
+    }
 }
 
 /// Opens an operation for each item of a plan and claims all their volumes, as one commit. `words`: what was agreed to, for

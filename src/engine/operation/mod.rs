@@ -21,7 +21,7 @@ mod step;
 mod tests;
 mod verdict;
 
-pub use admission::{Admission, admit, boxes_to_read, close_all, opening};
+pub use admission::{Admission, admit, boxes_of_item, boxes_to_read, close_all, opening};
 pub use bugs::DeliberateBugs;
 pub use limits::Limits;
 pub use step::{commands, commands_of_steps};

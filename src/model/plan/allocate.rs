@@ -84,6 +84,15 @@ impl<'a> Pool<'a> {
         Ok(allocation)
     }
 
+    /// The volume that an earlier plan chose, where it is still unused.
+    pub fn chosen(&mut self, case: &Case<'_>, choice: VolumeId) -> Option<VolumeId> {
+        let kind = Pair::new(case.id(), choice).kind;
+        let boxes = [case.id().box_id, choice.box_id];
+        let unused = self.sizes.get(&case.view.volume.blocks)?.unused.get(&choice.box_id)?;
+        let is_free = unused.contains(&choice) && boxes.iter().all(|&box_id| can_start(self.snapshot, box_id, kind));
+        (is_free && self.taken.insert(choice)).then_some(choice)
+    }
+
     /// An unused volume of equal blocks in the same box.
     pub fn near(&mut self, case: &Case<'_>) -> Option<VolumeId> {
         if !can_start(self.snapshot, case.id().box_id, CopyKind::Ec) {

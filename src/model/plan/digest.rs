@@ -1,21 +1,46 @@
 //! The digest of a plan: what people agree to, and nothing that changes while they read.
 
 use super::{Digest, PlanItem, PlanStep};
+use crate::model::request::{Action, Request};
 use crate::model::session::Pair;
 use std::fmt::{self, Write};
 
-/// Hashes pairs, full or differential, releases, force, hooks, names and policies; neither bytes nor times.
-pub(super) fn digest(items: &[PlanItem]) -> Digest {
-    let mut text = String::from("ecdeck plan 1\n");
-    for item in items {
-        let _ = writeln!(text, "{} {}", item.verb, item.volume);
-        for step in &item.steps {
-            agreed(&mut text, step);
-        }
-        if let Some(confirmation) = &item.confirmation {
-            let _ = writeln!(text, " names {:?}", confirmation.name);
+/// The digest of one item: pairs, full or differential, releases, force, hooks, names and policies; neither bytes nor
+/// times, nor which of several equal unused volumes the planner chose.
+pub(super) fn of_item(request: &Request, item: &PlanItem) -> Digest {
+    let mut text = String::from("ecdeck plan 2\n");
+    let _ = writeln!(text, "{} {}", item.verb, item.volume);
+    for step in &item.steps {
+        match step {
+            // The box says EC or REC, the blocks say how much: any unused volume that is equal in both may serve.
+            PlanStep::StartFull { pair, blocks, modes } if is_chosen(request, pair) => {
+                let (kind, source, there) = (pair.kind, pair.source, pair.target.box_id);
+                let _ = writeln!(text, " full {kind} {source}>any unused of {} in {there} {modes:?}", blocks.0);
+            }
+            step => agreed(&mut text, step),
         }
     }
+    if let Some(confirmation) = &item.confirmation {
+        let _ = writeln!(text, " names {:?}", confirmation.name);
+    }
+    hash(&text)
+}
+
+/// The digest of a whole plan: that of its items in their order.
+pub(super) fn of_items(items: &[Digest]) -> Digest {
+    let items: Vec<&str> = items.iter().map(Digest::as_str).collect();
+    hash(&items.join("\n"))
+}
+
+/// Whether the planner chose the target of a full copy, and neither a device map nor a version named it.
+pub(super) fn is_chosen(request: &Request, pair: &Pair) -> bool {
+    match &request.action {
+        Action::Start { targets, .. } => targets.iter().all(|(source, _)| *source != pair.source),
+        _ => false,
+    }
+}
+
+fn hash(text: &str) -> Digest {
     Digest(blake3::hash(text.as_bytes()).to_hex().to_string())
 }
 

@@ -18,7 +18,7 @@ pub mod words;
 
 pub use allocate::pairing;
 pub use registry::{PoolSize, pool_sizes};
-pub use rules::plan;
+pub use rules::{plan, plan_keeping};
 
 use super::codes::Code;
 use super::identity::VolumeId;
@@ -29,12 +29,15 @@ use super::snapshot::{ClaimView, Ready};
 use super::units::{Blocks, Version};
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What a request would do, for each of its volumes. Only `plan` makes one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     request: Request,
     items: Vec<PlanItem>,
+    /// What is agreed to of each item, in their order.
+    agreed: Vec<Digest>,
     refused: Vec<Refusal>,
     digest: Digest,
 }
@@ -59,14 +62,82 @@ impl Plan {
         &mut self.refused
     }
 
-    /// What people agree to: pairs, full or differential, releases, force, hooks; neither bytes nor times.
+    /// What people agree to: pairs, full or differential, releases, force, hooks; neither bytes nor times, nor which of
+    /// several equal unused volumes the planner chose.
     pub fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// The digest of each item, by the volume that the request named.
+    pub fn agreement(&self) -> Agreement {
+        let digests = self.items.iter().zip(&self.agreed);
+        Agreement(digests.map(|(item, digest)| (item.volume, digest.clone())).collect())
+    }
+
+    /// The same plan for these volumes only, without its refusals.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(VolumeId) -> bool) -> Self {
+        let kept = self.items.iter().zip(&self.agreed).filter(|(item, _)| wanted(item.volume));
+        let (items, agreed): (Vec<PlanItem>, Vec<Digest>) =
+            kept.map(|(item, digest)| (item.clone(), digest.clone())).unzip();
+        let digest = digest::of_items(&agreed);
+        Self { request: self.request.clone(), items, agreed, refused: Vec::new(), digest }
+    }
+
+    /// Both plans as one: what runs of one request after another.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.items.extend(other.items);
+        self.agreed.extend(other.agreed);
+        self.refused.extend(other.refused);
+        self.digest = digest::of_items(&self.agreed);
+        self
+    }
+
+    /// The same plan with these refusals beside its own.
+    #[must_use]
+    pub fn and_refused(mut self, refused: Vec<Refusal>) -> Self {
+        self.refused.extend(refused);
+        self
+    }
+
+    /// The unused volumes that the planner chose for full copies: source and target. Equal ones may take their places.
+    pub fn choices(&self) -> Vec<(VolumeId, VolumeId)> {
+        let steps = self.items.iter().flat_map(|item| &item.steps);
+        let chosen = steps.filter_map(|step| match step {
+            PlanStep::StartFull { pair, .. } if digest::is_chosen(&self.request, pair) => Some(pair),
+            _ => None,
+        });
+        chosen.map(|pair| (pair.source, pair.target)).collect()
     }
 
     /// The name that must be typed because the plan destroys what it names.
     pub fn confirmation(&self) -> Option<&Confirmation> {
         self.items.iter().find_map(|item| item.confirmation.as_ref())
+    }
+}
+
+/// What somebody agreed to, volume by volume: an item runs only while its plan still has the digest given for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<(VolumeId, Digest)>", into = "Vec<(VolumeId, Digest)>")]
+pub struct Agreement(BTreeMap<VolumeId, Digest>);
+
+impl Agreement {
+    /// What was agreed to for the item of this volume.
+    pub fn of(&self, volume: VolumeId) -> Option<&Digest> {
+        self.0.get(&volume)
+    }
+}
+
+impl From<Vec<(VolumeId, Digest)>> for Agreement {
+    fn from(items: Vec<(VolumeId, Digest)>) -> Self {
+        Self(items.into_iter().collect())
+    }
+}
+
+impl From<Agreement> for Vec<(VolumeId, Digest)> {
+    fn from(agreement: Agreement) -> Self {
+        agreement.0.into_iter().collect()
     }
 }
 

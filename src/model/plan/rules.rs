@@ -14,13 +14,18 @@ type Answer = Result<PlanItem, Refusal>;
 /// What would be done for a request on a snapshot, or why nothing of it can be. The same snapshot and request give the
 /// same plan. A refusal tells of the first volume; the others' are in `also`.
 pub fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, Refusal> {
+    plan_keeping(snapshot, request, &[])
+}
+
+/// As [`plan`], with the unused volumes that an earlier plan chose for full copies, as far as they are still unused.
+pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId, VolumeId)]) -> Result<Plan, Refusal> {
     let volumes = distinct(request.action.volumes());
     let each = |rule: &dyn Fn(VolumeId) -> Answer| volumes.iter().map(|&id| rule(id)).collect::<Vec<_>>();
     let mut all_or_nothing = false;
     let answers = match &request.action {
         Action::Start { targets, together, .. } => {
             all_or_nothing = *together;
-            let answers = synchronize::start(snapshot, request, &volumes, targets);
+            let answers = synchronize::start(snapshot, request, &volumes, targets, choices);
             if *together { as_one(answers) } else { answers }
         }
         Action::Resume { target, .. } => each(&|id| synchronize::resume(snapshot, request, id, *target)),
@@ -87,8 +92,9 @@ fn assemble(
     if items.is_empty() || (all_or_nothing && !refused.is_empty()) {
         return Err(headline(refused));
     }
-    let digest = digest::digest(&items);
-    Ok(Plan { request: request.clone(), items, refused, digest })
+    let agreed: Vec<_> = items.iter().map(|item| digest::of_item(request, item)).collect();
+    let digest = digest::of_items(&agreed);
+    Ok(Plan { request: request.clone(), items, agreed, refused, digest })
 }
 
 /// Two items of one plan never need the same volume: they start together.

@@ -17,14 +17,16 @@ use std::collections::BTreeMap;
 type Answer = Result<PlanItem, Refusal>;
 
 /// Start for one or several volumes: a differential copy to a bound volume where there is one, else a full copy to an
-/// unused one. `targets` are the pairs of a device map.
+/// unused one. `targets` are the pairs of a device map, `choices` the unused volumes that are taken first.
 pub(super) fn start(
     snapshot: &Snapshot,
     request: &Request,
     volumes: &[VolumeId],
     targets: &[(VolumeId, VolumeId)],
+    choices: &[(VolumeId, VolumeId)],
 ) -> Vec<Answer> {
     let mapped: BTreeMap<VolumeId, VolumeId> = targets.iter().copied().collect();
+    let choices: BTreeMap<VolumeId, VolumeId> = choices.iter().copied().collect();
     let mut answers: Vec<Option<Answer>> = Vec::with_capacity(volumes.len());
     let mut waiting: Vec<(usize, Case<'_>)> = Vec::new();
     let wanted = || volumes.iter().filter_map(|id| snapshot.transaction_volume(*id)).map(|view| view.volume.blocks);
@@ -54,7 +56,7 @@ pub(super) fn start(
     }
     if !waiting.is_empty() {
         let pool = pool.get_or_insert_with(|| Pool::new(snapshot, &wanted().collect()));
-        allocate_unused(pool, waiting, &mut answers);
+        allocate_unused(pool, waiting, &choices, &mut answers);
     }
     for (at, why) in obstacles {
         if let Some(Ok(item)) = &mut answers[at] {
@@ -65,16 +67,29 @@ pub(super) fn start(
     answers.into_iter().flatten().collect()
 }
 
-/// Volumes of the same box for all first, so that nobody takes another's near one while his own box has some.
-fn allocate_unused(pool: &mut Pool<'_>, waiting: Vec<(usize, Case<'_>)>, answers: &mut [Option<Answer>]) {
-    let mut far = Vec::new();
+/// The earlier choices first. Then volumes of the same box for all, so that nobody takes another's near one while his own
+/// box has some.
+fn allocate_unused(
+    pool: &mut Pool<'_>,
+    waiting: Vec<(usize, Case<'_>)>,
+    choices: &BTreeMap<VolumeId, VolumeId>,
+    answers: &mut [Option<Answer>],
+) {
+    let mut without = Vec::new();
     for (at, case) in waiting {
         match allocate::room_for_a_session(&case) {
             Err(refusal) => answers[at] = Some(Err(refusal)),
-            Ok(()) => match pool.near(&case) {
+            Ok(()) => match choices.get(&case.id()).and_then(|choice| pool.chosen(&case, *choice)) {
                 Some(target) => answers[at] = Some(item(&case, Allocation::Full(Pair::new(case.id(), target)))),
-                None => far.push((at, case)),
+                None => without.push((at, case)),
             },
+        }
+    }
+    let mut far = Vec::new();
+    for (at, case) in without {
+        match pool.near(&case) {
+            Some(target) => answers[at] = Some(item(&case, Allocation::Full(Pair::new(case.id(), target)))),
+            None => far.push((at, case)),
         }
     }
     for (at, case) in far {

@@ -8,7 +8,7 @@ use ecdeck::catalog::{Catalogue, CatalogueError};
 use ecdeck::engine::operation::{Commit, Input, Limits, NotKept, Operation, commands};
 use ecdeck::model::identity::{BoxId, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
-use ecdeck::model::plan::{Plan, Refusal, plan};
+use ecdeck::model::plan::{Plan, Refusal, plan_keeping};
 use ecdeck::model::records::{
     BackupMode, BackupVolume, Change, OpenOperation, OperationId, Policy, Records, TransactionVolume,
 };
@@ -222,9 +222,18 @@ impl Engine {
     }
 
     /// What the rules say, on what the deliberate bug lets them see.
-    pub fn plan(&self, mut snapshot: Snapshot, request: &Request) -> Result<Plan, Refusal> {
+    pub fn plan(&self, snapshot: Snapshot, request: &Request) -> Result<Plan, Refusal> {
+        self.plan_keeping(snapshot, request, &[])
+    }
+
+    pub fn plan_keeping(
+        &self,
+        mut snapshot: Snapshot,
+        request: &Request,
+        choices: &[(VolumeId, VolumeId)],
+    ) -> Result<Plan, Refusal> {
         Bug::doctor(self.bug, &mut snapshot);
-        plan(&snapshot, request)
+        plan_keeping(&snapshot, request, choices)
     }
 
     /// Keeps a commit, or says why not. `records` are those from before it, for the checks.

@@ -59,6 +59,8 @@ impl Simulation {
                     self.summary.refused += 1;
                     return Ok(());
                 }
+                // As the engine does: what runs is its own plan, which may have chosen another equal volume.
+                let agreed = if plan.digest() == agreed.digest() { plan } else { agreed };
                 let phase = Phase::Opening;
                 self.engine.tasks_now.push(Task::Admitting(Box::new(Admitting { request, agreed, operator, phase })));
             }

@@ -11,7 +11,7 @@ use ecdeck::engine::operation::{admit, boxes_to_read, close_all, opening};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::codes::Code;
 use ecdeck::model::identity::BoxId;
-use ecdeck::model::plan::{Plan, plan};
+use ecdeck::model::plan::{Plan, plan_keeping};
 use ecdeck::model::records::{Change, OpenOperation};
 use ecdeck::model::request::Request;
 use fastrand::Rng;
@@ -205,9 +205,17 @@ impl Simulation {
         operations: &[OpenOperation],
     ) -> Result<bool, Violation> {
         let snapshot = self.engine.snapshot(&self.world, self.now, operations);
-        let truly = plan(&snapshot, request).is_ok_and(|plan| plan.digest() == agreed.digest());
-        let fresh = self.engine.plan(snapshot, request);
-        let runs = admit(agreed, fresh, Bug::switches(self.bug)) == Admission::Run;
+        // Volumes that the planner had chosen are claimed by now: the same ones must still be what would run.
+        let same = |now: Plan| {
+            agreed.items().iter().all(|item| {
+                now.agreement().of(item.volume) == agreed.agreement().of(item.volume)
+                    && now.items().iter().any(|now| now.volume == item.volume && now.claims == item.claims)
+            })
+        };
+        let truly = plan_keeping(&snapshot, request, &agreed.choices()).is_ok_and(same);
+        let fresh = self.engine.plan_keeping(snapshot, request, &agreed.choices());
+        let verdicts = admit(agreed, &fresh, Bug::switches(self.bug));
+        let runs = verdicts.iter().all(|verdict| *verdict == Admission::Run);
         if runs && !truly && self.bug.is_none_or(|bug| bug == Bug::SkipFreshPlan) {
             return violated("another plan runs than the one that was agreed to");
         }

@@ -347,7 +347,7 @@ pub async fn run(client: &Client, request: &Request) -> Answer {
 
 pub async fn agree(client: &Client, request: &Request, plan: &ecdeck::model::plan::Plan) -> Answer {
     let confirmation = plan.confirmation().map(|wanted| wanted.name.clone());
-    let ask = Ask::Run { request: request.clone(), digest: plan.digest().clone(), confirmation };
+    let ask = Ask::Run { request: request.clone(), agreed: plan.agreement(), confirmation };
     tokio::time::timeout(PATIENCE, client.ask(ask)).await.unwrap().unwrap()
 }
 

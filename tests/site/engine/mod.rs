@@ -85,7 +85,7 @@ async fn one_of_two_wins_a_volume_and_the_other_is_told_who_holds_it_since_when(
 }
 
 #[tokio::test]
-async fn a_plan_that_changed_behind_the_dialog_does_not_run_and_the_new_one_is_shown() {
+async fn an_unused_volume_that_is_taken_behind_the_dialog_is_exchanged_for_an_equal_one() {
     let mut house = House::new(1, 2).await;
     house.poll_millis = 600_000;
     let _engine = house.run().await;
@@ -100,12 +100,73 @@ async fn a_plan_that_changed_behind_the_dialog_does_not_run_and_the_new_one_is_s
     let foreign = Command::Start { pairs: vec![ecdeck::model::session::Pair::new(elsewhere, taken)], modes: None };
     house.gate.arrays().execute(house.box_id, &foreign, "somebody", ecdeck::engine::now());
     let answer = agree(&client, &request, &old).await;
-    let Answer::PlanChanged(changed) = answer else { panic!("{answer:?}") };
-    assert_ne!(changed.plan.digest(), old.digest());
-    assert!(!changed.plan.items()[0].claims.contains(&taken));
-    assert_eq!(house.gate.commands.load(Ordering::SeqCst), 0);
+    let Answer::Running { ran, refused, changed, .. } = &answer else { panic!("{answer:?}") };
+    assert_eq!(ran.plan.digest(), old.digest(), "it is what was agreed to");
+    assert!(!ran.plan.items()[0].claims.contains(&taken) && refused.is_empty() && changed.is_none(), "{answer:?}");
+    assert_eq!(ends(&client, answer).await, [OperationEnd::Done]);
+    assert_eq!(house.gate.commands.load(Ordering::SeqCst), 1);
     assert!(house.disk.inner.records().claims.is_empty());
-    assert_eq!(ends(&client, agree(&client, &request, &changed.plan).await).await, [OperationEnd::Done]);
+    let events = house.events().await;
+    let exchanged = |event: &&ecdeck::model::event::Event| matches!(&event.event.kind, EventKind::OperationEnded { end: OperationEnd::NotDone { why, .. }, .. } if why.contains("equal one"));
+    assert_eq!(events.iter().filter(exchanged).count(), 1, "{events:?}");
+}
+
+#[tokio::test]
+async fn a_volume_that_was_named_is_never_exchanged_and_stops_only_its_own_copy() {
+    let mut house = House::new(2, 3).await;
+    house.poll_millis = 600_000;
+    let _engine = house.run().await;
+    let client = house.client().await;
+    let mut snapshots = client.watch().await.unwrap();
+    until(&mut snapshots, "a first reading", is_read).await;
+    let (volumes, named) = (house.transaction.clone(), house.backup[0]);
+    let targets = vec![(volumes[0], named)];
+    let request = Request::new(Action::Start { volumes: volumes.clone(), targets, together: false });
+    let old = planned(&client, &request).await.plan;
+    let elsewhere = house.gate.arrays().add_volume(house.box_id, None, "other", house::BLOCKS).unwrap();
+    let foreign = Command::Start { pairs: vec![ecdeck::model::session::Pair::new(elsewhere, named)], modes: None };
+    house.gate.arrays().execute(house.box_id, &foreign, "somebody", ecdeck::engine::now());
+    let answer = agree(&client, &request, &old).await;
+    let Answer::Running { ran, refused, .. } = &answer else { panic!("{answer:?}") };
+    assert_eq!(ran.plan.items().iter().map(|item| item.volume).collect::<Vec<_>>(), [volumes[1]]);
+    assert_eq!(refused.iter().map(|refusal| refusal.volume).collect::<Vec<_>>(), [Some(volumes[0])], "{answer:?}");
+    assert_eq!(ends(&client, answer).await, [OperationEnd::Done]);
+}
+
+#[tokio::test]
+async fn ten_scripts_at_the_same_moment_get_a_volume_each() {
+    let house = House::new(10, 10).await;
+    let _engine = house.run().await;
+    let client = house.client().await;
+    let mut snapshots = client.watch().await.unwrap();
+    until(&mut snapshots, "a first reading", is_read).await;
+    // All of them see the same unused volumes, so all of them choose the same one.
+    let requests: Vec<Request> = (0..10).map(|at| house.start_request(at)).collect();
+    let plans = futures_util::future::join_all(requests.iter().map(|request| planned(&client, request))).await;
+    let agreed = requests.iter().zip(&plans).map(|(request, planned)| agree(&client, request, &planned.plan));
+    for answer in futures_util::future::join_all(agreed).await {
+        assert_eq!(ends(&client, answer).await, [OperationEnd::Done]);
+    }
+    until(&mut snapshots, "ten copies", |now| now.sessions.iter().filter(|session| session.ours).count() == 10).await;
+}
+
+#[tokio::test]
+async fn of_two_batches_at_the_same_moment_both_make_progress() {
+    let house = House::new(6, 6).await;
+    let _engine = house.run().await;
+    let client = house.client().await;
+    let mut snapshots = client.watch().await.unwrap();
+    until(&mut snapshots, "a first reading", is_read).await;
+    let batch = |volumes: &[ecdeck::model::identity::VolumeId]| {
+        Request::new(Action::Start { volumes: volumes.to_vec(), targets: Vec::new(), together: false })
+    };
+    let (one, other) = (batch(&house.transaction[..3]), batch(&house.transaction[3..]));
+    let (first, second) = (planned(&client, &one).await.plan, planned(&client, &other).await.plan);
+    assert_eq!(first.choices().len(), 3);
+    let answers = tokio::join!(agree(&client, &one, &first), agree(&client, &other, &second));
+    for answer in [answers.0, answers.1] {
+        assert_eq!(ends(&client, answer).await, vec![OperationEnd::Done; 3]);
+    }
 }
 
 #[tokio::test]
@@ -336,7 +397,7 @@ async fn twelve_started_at_once_with_nine_possible_are_nine_copies_and_three_rea
     let request = Request::new(Action::Start { volumes, targets: Vec::new(), together: false });
     let readings = house.gate.readings.load(Ordering::SeqCst);
     let answer = run(&client, &request).await;
-    let Answer::Running { operations, refused } = &answer else { panic!("{answer:?}") };
+    let Answer::Running { operations, refused, .. } = &answer else { panic!("{answer:?}") };
     assert_eq!((operations.len(), refused.len()), (9, 3));
     assert!(refused.iter().all(|refusal| refusal.code == Code::NO_BACKUP_VOLUME && !refusal.reason.is_empty()));
     assert!(ends(&client, answer.clone()).await.iter().all(OperationEnd::is_done));
@@ -354,7 +415,7 @@ async fn a_refusal_and_a_wrong_confirmation_are_in_the_audit() {
     until(&mut snapshots, "a first reading", is_read).await;
     let plan = planned(&client, &house.start_request(0)).await.plan;
     let backup = house.backup_request(0);
-    let ask = Ask::Run { request: backup, digest: plan.digest().clone(), confirmation: None };
+    let ask = Ask::Run { request: backup, agreed: plan.agreement(), confirmation: None };
     let answer = client.ask(ask).await.unwrap();
     let Answer::Refused { refusal } = answer else { panic!("{answer:?}") };
     assert_eq!(refusal.code, Code::NO_SESSION);

@@ -1,0 +1,284 @@
+//! Admission: from agreement to running, volume by volume. The volumes are claimed, the arrays are read afresh, and only what
+//! was agreed to runs; an unused volume of the pool that is taken meanwhile is exchanged for an equal one.
+
+use super::{Runner, declined, refused, wants_a_reading};
+use crate::catalog::CatalogueError;
+use crate::engine::clock;
+use crate::engine::operation::{Admission, DeliberateBugs, Operation, admit, boxes_of_item, boxes_to_read, opening};
+use crate::engine::protocol::Answer;
+use crate::model::actor::Actor;
+use crate::model::codes::Code;
+use crate::model::identity::{BoxId, VolumeId};
+use crate::model::plan::{Agreement, Plan, PlanItem, Refusal, plan, words};
+use crate::model::records::{ChangeError, OpenOperation, OperationId};
+use crate::model::request::Request;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+/// How often a request is planned anew because somebody else was quicker, before it is given up.
+const MAX_ROUNDS: usize = 16;
+
+/// What has become of a request so far.
+#[derive(Default)]
+struct Admitted {
+    running: Vec<OperationId>,
+    /// What runs.
+    ran: Option<Plan>,
+    refused: Vec<Refusal>,
+    /// Volumes whose plan is another one now.
+    changed: BTreeSet<VolumeId>,
+}
+
+impl Admitted {
+    /// Nothing has run and nothing was refused so far.
+    fn is_untouched(&self) -> bool {
+        self.running.is_empty() && self.refused.is_empty() && self.changed.is_empty()
+    }
+}
+
+impl Runner {
+    /// Runs what was agreed to, and nothing else.
+    pub async fn run(&self, request: Request, agreed: &Agreement, confirmation: Option<&str>, actor: &Actor) -> Answer {
+        let answer = match self.admit(&request, agreed, confirmation, actor).await {
+            Ok(admitted) => self.admitted(&request, admitted),
+            Err(answer) => answer,
+        };
+        match &answer {
+            Answer::Running { refused, .. } => {
+                for refusal in refused.iter().filter(|refusal| refusal.code == Code::PLAN_CHANGED) {
+                    let answer = Answer::Refused { refusal: refusal.clone() };
+                    self.note(&request, &answer, actor).await;
+                }
+            }
+            answer => self.note(&request, answer, actor).await,
+        }
+        self.heard(answer)
+    }
+
+    /// Begins every item that was agreed to and still is what would run.
+    async fn admit(
+        &self,
+        request: &Request,
+        agreed: &Agreement,
+        confirmation: Option<&str>,
+        actor: &Actor,
+    ) -> Result<Admitted, Answer> {
+        if self.ending.load(Ordering::Relaxed) {
+            let why = "the engine is ending: nothing was done; repeat it when the next one serves".to_owned();
+            return Err(Answer::Failed { why, code: None });
+        }
+        self.roles.check(actor, request.action.verb()).map_err(refused)?;
+        let mut admitted = Admitted::default();
+        let mut open = request.clone();
+        let mut read = false;
+        for _ in 0..MAX_ROUNDS {
+            let (plan, operations) = match self.claim(&open, agreed, confirmation, actor, &mut admitted).await {
+                // An array that answers, however slowly, is waited for.
+                Err(answer) if !read && wants_a_reading(&answer) => {
+                    read = true;
+                    self.read_what_is_old().await;
+                    continue;
+                }
+                Err(answer) => return Err(answer),
+                Ok(Claimed::Nothing) => return Ok(admitted),
+                Ok(Claimed::SomebodyWasQuicker) => continue,
+                Ok(Claimed::Volumes(plan, operations)) => (plan, operations),
+            };
+            let exchanged = self.begin(&open, &plan, operations, &mut admitted).await;
+            if exchanged.is_empty() {
+                return Ok(admitted);
+            }
+            open = open.only(|volume| exchanged.contains(&volume));
+        }
+        let left = open.action.volumes().iter().copied();
+        admitted.changed.extend(left);
+        Ok(admitted)
+    }
+
+    /// Plans what is left of a request and claims the volumes of every item that was agreed to.
+    async fn claim(
+        &self,
+        open: &Request,
+        agreed: &Agreement,
+        confirmation: Option<&str>,
+        actor: &Actor,
+        admitted: &mut Admitted,
+    ) -> Result<Claimed, Answer> {
+        let _turn = self.claiming.lock().await;
+        let snapshot = self.core.look();
+        let now = match plan(&snapshot, open) {
+            Ok(plan) => plan,
+            Err(refusal) if admitted.is_untouched() => return Err(declined(open, refusal)),
+            Err(mut refusal) => {
+                let also = std::mem::take(&mut refusal.also);
+                admitted.refused.extend(std::iter::once(refusal).chain(also));
+                return Ok(Claimed::Nothing);
+            }
+        };
+        let digests = now.agreement();
+        let still_agreed = |volume| agreed.of(volume).is_some() && agreed.of(volume) == digests.of(volume);
+        let changed = now.items().iter().map(|item| item.volume).filter(|volume| !still_agreed(*volume));
+        let plan = now.only(still_agreed);
+        if plan.items().is_empty() {
+            admitted.refused.extend(now.refused().iter().cloned());
+            admitted.changed.extend(changed);
+            return Ok(Claimed::Nothing);
+        }
+        confirm(&plan, confirmation)?;
+        let text = words::agreed(&plan, &snapshot);
+        let (operations, commit) = self.core.with_records(|records| opening(&plan, text, actor, records, clock::now()));
+        match self.ledger.commit(commit).await {
+            Ok(()) => {
+                admitted.refused.extend(now.refused().iter().cloned());
+                admitted.changed.extend(changed);
+                Ok(Claimed::Volumes(plan, operations))
+            }
+            // Somebody was quicker: the next round's plan says who, or finds other volumes.
+            Err(CatalogueError::Change(ChangeError::Held(_) | ChangeError::Exists(_))) => {
+                Ok(Claimed::SomebodyWasQuicker)
+            }
+            Err(error) if admitted.running.is_empty() => Err(Answer::Failed {
+                why: format!("nothing was done: {error}"),
+                code: Some(Code::CATALOGUE_UNAVAILABLE),
+            }),
+            Err(error) => {
+                let refuse = |item: &PlanItem| {
+                    Refusal::new(Code::CATALOGUE_UNAVAILABLE, format!("nothing was done: {error}")).about(item.volume)
+                };
+                admitted.refused.extend(plan.items().iter().map(refuse));
+                Ok(Claimed::Nothing)
+            }
+        }
+    }
+
+    /// Reads the arrays afresh and begins what is still as agreed. Gives the volumes for which an equal backup volume must
+    /// be chosen in the place of one that is taken.
+    async fn begin(
+        &self,
+        open: &Request,
+        agreed: &Plan,
+        operations: Vec<OpenOperation>,
+        admitted: &mut Admitted,
+    ) -> BTreeSet<VolumeId> {
+        let unread = self.unread(agreed).await;
+        let fresh = self.core.plan_without(&operations, &open.only(|id| is_of(agreed, id)), &agreed.choices());
+        let verdicts = admit(agreed, &fresh, DeliberateBugs::default());
+        let (mut exchanged, mut running) = (BTreeSet::new(), BTreeSet::new());
+        for (operation, verdict) in operations.into_iter().zip(verdicts) {
+            let item = &operation.item;
+            let volume = item.volume;
+            if let Some(why) = boxes_of_item(item).iter().find_map(|box_id| unread.get(box_id)) {
+                let refusal = Refusal::new(Code::ARRAY_UNREACHABLE, why.as_str()).about(volume);
+                self.close(&[operation], refusal.code, &refusal.reason).await;
+                admitted.refused.push(refusal);
+                continue;
+            }
+            match verdict {
+                Admission::Run => {
+                    running.insert(volume);
+                    admitted.running.push(operation.id);
+                    self.spawn(operation.clone(), Operation::new(operation, self.limits, DeliberateBugs::default()));
+                }
+                Admission::Exchanged => {
+                    let why = "the chosen backup volume is taken: an equal one takes its place";
+                    self.close(&[operation], Code::PLAN_CHANGED, why).await;
+                    exchanged.insert(volume);
+                }
+                Admission::Changed => {
+                    let why = "another plan would run now: nothing was done";
+                    self.close(&[operation], Code::PLAN_CHANGED, why).await;
+                    admitted.changed.insert(volume);
+                }
+                Admission::Refused(refusal) => {
+                    self.close(&[operation], refusal.code, &refusal.reason).await;
+                    admitted.refused.push(*refusal);
+                }
+            }
+        }
+        if !running.is_empty() {
+            let plan = agreed.only(|volume| running.contains(&volume));
+            admitted.ran = Some(match admitted.ran.take() {
+                Some(before) => before.and(plan),
+                None => plan,
+            });
+        }
+        exchanged
+    }
+
+    /// Reads every array that the plan touches; those that did not answer, and why.
+    async fn unread(&self, plan: &Plan) -> BTreeMap<BoxId, String> {
+        let readings = boxes_to_read(plan).into_iter().map(|box_id| async move { (box_id, self.read(box_id).await) });
+        let readings = futures_util::future::join_all(readings).await;
+        let failed = readings.into_iter().filter_map(|(box_id, reading)| Some((box_id, reading.err()?)));
+        failed.map(|(box_id, why)| (box_id, format!("{}: {why}", self.core.array_name(box_id)))).collect()
+    }
+
+    /// The answer to who agreed.
+    fn admitted(&self, request: &Request, admitted: Admitted) -> Answer {
+        let Admitted { running, ran, mut refused, changed } = admitted;
+        let snapshot = self.core.look();
+        let now = if changed.is_empty() {
+            None
+        } else {
+            match plan(&snapshot, &request.only(|volume| changed.contains(&volume))) {
+                Ok(plan) => Some(plan),
+                Err(refusal) => {
+                    refused.push(refusal);
+                    None
+                }
+            }
+        };
+        let Some(ran) = ran else {
+            return match now {
+                Some(now) => Answer::PlanChanged(self.planned(now.and_refused(refused), snapshot.sequence)),
+                None => nothing_runs(request, refused),
+            };
+        };
+        for volume in changed {
+            let name = snapshot.label(volume);
+            let reason = format!("the plan for {name} has changed since it was agreed to; nothing ran for it");
+            refused.push(Refusal::new(Code::PLAN_CHANGED, reason).about(volume));
+        }
+        Answer::Running {
+            operations: running,
+            ran: Box::new(self.planned(ran, snapshot.sequence)),
+            refused,
+            changed: now.map(|now| Box::new(self.planned(now, snapshot.sequence))),
+        }
+    }
+}
+
+/// What came of claiming.
+enum Claimed {
+    /// Nothing is left that was agreed to.
+    Nothing,
+    SomebodyWasQuicker,
+    Volumes(Plan, Vec<OpenOperation>),
+}
+
+/// Whether an item of the plan is of this volume.
+fn is_of(plan: &Plan, volume: VolumeId) -> bool {
+    plan.items().iter().any(|item| item.volume == volume)
+}
+
+/// The refusal that stands for all.
+fn nothing_runs(request: &Request, mut refused: Vec<Refusal>) -> Answer {
+    if refused.is_empty() {
+        let reason = "what was agreed to is not possible any more; ask again";
+        return super::refused(Refusal::new(Code::PLAN_CHANGED, reason));
+    }
+    let first = refused.iter().position(|refusal| refusal.code != Code::ALREADY_SO).unwrap_or(0);
+    let mut headline = refused.remove(first);
+    headline.also = refused;
+    declined(request, headline)
+}
+
+fn confirm(plan: &Plan, confirmation: Option<&str>) -> Result<(), Answer> {
+    match plan.confirmation() {
+        Some(wanted) if confirmation != Some(wanted.name.as_str()) => {
+            let reason = format!("{}: type {} to confirm", wanted.what, wanted.name);
+            Err(refused(Refusal::new(Code::CONFIRMATION_MISMATCH, reason)))
+        }
+        _ => Ok(()),
+    }
+}
