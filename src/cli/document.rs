@@ -8,9 +8,9 @@ use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::plan::{Confirmation, NearMiss, Notice, PlanStep, Refusal, words};
 use crate::model::records::{BackupMode, GenerationState, OperationEnd, PastGeneration, Policy, ReleaseReason};
 use crate::model::request::{Request, Verb};
-use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, ErrorByte, Pair, Phase, Status};
+use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, Status};
 use crate::model::snapshot::{
-    ArrayView, BackupState, BackupVolumeView, ClaimView, Due, Halves, OperationView, Problem, Reach, Ready,
+    ArrayView, Attention, BackupState, BackupVolumeView, ClaimView, Due, Halves, OperationView, Problem, Reach, Ready,
     SessionView, Snapshot, TransactionState, TransactionVolumeView,
 };
 use crate::model::units::{Blocks, Percent, Progress, Timestamp, Version};
@@ -86,6 +86,8 @@ pub struct ArrayEntry<'a> {
     /// Why it is not reachable, or not for everything.
     why: Option<String>,
     taken_at: Option<Stamp>,
+    /// What it does not show, and what could not be read of it.
+    attentions: &'a [Attention],
 }
 
 impl<'a> ArrayEntry<'a> {
@@ -97,7 +99,8 @@ impl<'a> ArrayEntry<'a> {
             Reach::IdentityChanged { found } => Some(format!("another box answers: {found}")),
         };
         let reachable = view.reach == Reach::Reachable;
-        Self { name: &view.name, box_id: view.box_id, reachable, why, taken_at: view.taken_at.map(Stamp) }
+        let (taken_at, attentions) = (view.taken_at.map(Stamp), &view.attentions[..]);
+        Self { name: &view.name, box_id: view.box_id, reachable, why, taken_at, attentions }
     }
 }
 
@@ -241,6 +244,8 @@ pub struct SessionEntry<'a> {
     target: VolumeRef,
     status: Status,
     phase: Phase,
+    /// Seen from source and target: a reversed copy writes to the source.
+    direction: Direction,
     /// Of the copy that runs now; null without a total.
     percent: Option<Percent>,
     blocks_done: Option<Blocks>,
@@ -269,6 +274,7 @@ impl<'a> SessionEntry<'a> {
             target: VolumeRef::new(session.pair.target, snapshot),
             status: session.status,
             phase: session.phase,
+            direction: session.direction,
             percent: session.progress.and_then(Progress::percent),
             blocks_done: session.progress.map(|progress| progress.done),
             blocks_total: session.progress.map(|progress| progress.total),

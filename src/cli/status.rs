@@ -6,9 +6,11 @@ use super::link::Link;
 use super::out::Reader;
 use super::table::{Lean, Table};
 use super::{Exit, Trouble, json, out, times};
+use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::plan::pool_sizes;
 use crate::model::plan::words::place;
+use crate::model::session::Direction;
 use crate::model::snapshot::{
     BackupState, Due, Problem, Reach, Ready, SessionView, Snapshot, TransactionState, TransactionVolumeView,
 };
@@ -108,6 +110,11 @@ fn head(out: &mut String, snapshot: &Snapshot) {
             Reach::IdentityChanged { found } => format!("another box answers here: {found}; all verbs stop"),
         };
         let _ = writeln!(out, "array {}: {reach}", array.name);
+        // What the driver can never show is said by `array doctor` and in the JSON document, not in every status.
+        let news = array.attentions.iter().filter(|attention| attention.code != Code::HOST_WRITES_NOT_SEEN);
+        for attention in news {
+            let _ = writeln!(out, "! {} ({})", escaped(&attention.text), attention.code);
+        }
     }
 }
 
@@ -228,7 +235,7 @@ fn pool(snapshot: &Snapshot) -> Table {
             size.bound,
             size.kept,
             count(&[BackupState::Copying, BackupState::Equivalent]),
-            count(&[BackupState::Error, BackupState::Unverified]),
+            count(&[BackupState::Error, BackupState::Unverified, BackupState::Reversed]),
             count(&[BackupState::Foreign]),
             size.needed,
         ];
@@ -250,9 +257,14 @@ fn copies(snapshot: &Snapshot) -> Table {
     ]);
     for session in &snapshot.sessions {
         let amount = |blocks: Option<Blocks>| blocks.map_or_else(|| "-".to_owned(), |blocks| blocks.to_string());
+        // From where the data are to where they go.
+        let (from, to) = match session.direction {
+            Direction::Reversed => (session.pair.target, session.pair.source),
+            Direction::Forward | Direction::Unknown => (session.pair.source, session.pair.target),
+        };
         table.row([
-            snapshot.label(session.pair.source),
-            place(session.pair.target, snapshot),
+            snapshot.label(from),
+            place(to, snapshot),
             kind(session),
             session_state(session),
             session.progress.and_then(Progress::percent).map_or_else(|| "-".to_owned(), |percent| percent.to_string()),
@@ -274,7 +286,12 @@ fn kind(session: &SessionView) -> String {
 
 fn session_state(session: &SessionView) -> String {
     let error = session.error.map_or_else(String::new, |error| format!(" {error}"));
-    format!("{}, {}{error}", session.status, session.phase)
+    let direction = match session.direction {
+        Direction::Forward => "",
+        Direction::Reversed => "reversed, ",
+        Direction::Unknown => "direction not known, ",
+    };
+    format!("{direction}{}, {}{error}", session.status, session.phase)
 }
 
 fn operations(snapshot: &Snapshot) -> Table {

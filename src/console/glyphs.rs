@@ -32,6 +32,8 @@ pub struct Glyphs {
     pub cursor: &'static str,
     pub mark: &'static str,
     pub arrow: &'static str,
+    /// The other way.
+    pub arrow_back: &'static str,
     pub dot: &'static str,
     pub ellipsis: &'static str,
     pub attention: &'static str,
@@ -52,6 +54,9 @@ pub struct Glyphs {
     pub halted: &'static str,
     pub half_open: &'static str,
     pub restoring: &'static str,
+    /// Data comes into the volume: from its own backup volume, or by another copy.
+    pub reversed: &'static str,
+    pub inbound: &'static str,
     pub unknown: &'static str,
     pub unused: &'static str,
     pub generation: &'static str,
@@ -69,6 +74,7 @@ static UNICODE: Glyphs = Glyphs {
     cursor: "▌",
     mark: "✓",
     arrow: "→",
+    arrow_back: "←",
     dot: "·",
     ellipsis: "…",
     attention: "!",
@@ -85,6 +91,8 @@ static UNICODE: Glyphs = Glyphs {
     halted: "▮",
     half_open: "▯",
     restoring: "◂",
+    reversed: "◃",
+    inbound: "«",
     unknown: "?",
     unused: "▫",
     generation: "▪",
@@ -97,6 +105,7 @@ static SAFE: Glyphs = Glyphs {
     cursor: ">",
     mark: "✓",
     arrow: "->",
+    arrow_back: "<-",
     dot: "-",
     ellipsis: "~",
     attention: "!",
@@ -113,6 +122,8 @@ static SAFE: Glyphs = Glyphs {
     halted: "▮",
     half_open: "▯",
     restoring: "◂",
+    reversed: "◃",
+    inbound: "«",
     unknown: "?",
     unused: "▫",
     generation: "▪",
@@ -125,6 +136,7 @@ static ASCII: Glyphs = Glyphs {
     cursor: ">",
     mark: "*",
     arrow: "->",
+    arrow_back: "<-",
     dot: "-",
     ellipsis: "~",
     attention: "!",
@@ -141,6 +153,8 @@ static ASCII: Glyphs = Glyphs {
     halted: "#",
     half_open: "%",
     restoring: "<",
+    reversed: "R",
+    inbound: "I",
     unknown: "?",
     unused: ".",
     generation: "o",
@@ -168,6 +182,8 @@ impl Glyphs {
             TransactionState::HalfOpen => self.half_open,
             TransactionState::Halted => self.halted,
             TransactionState::Error => self.attention,
+            TransactionState::Inbound => self.inbound,
+            TransactionState::Reversed => self.reversed,
         }
     }
 
@@ -182,6 +198,7 @@ impl Glyphs {
             BackupState::Error => self.attention,
             BackupState::Foreign => self.foreign,
             BackupState::Unverified => self.unknown,
+            BackupState::Reversed => self.reversed,
         }
     }
 }
@@ -230,6 +247,8 @@ mod tests {
             glyphs.halted,
             glyphs.half_open,
             glyphs.restoring,
+            glyphs.reversed,
+            glyphs.inbound,
             glyphs.unknown,
             glyphs.unused,
             glyphs.generation,
@@ -273,8 +292,9 @@ mod tests {
                 BackupState::Error,
                 BackupState::Foreign,
                 BackupState::Unverified,
+                BackupState::Reversed,
             ];
-            assert_eq!(backup.iter().map(|state| glyphs.backup(*state)).collect::<BTreeSet<_>>().len(), 9, "{mode:?}");
+            assert_eq!(backup.iter().map(|state| glyphs.backup(*state)).collect::<BTreeSet<_>>().len(), 10, "{mode:?}");
             let transaction = [
                 TransactionState::None,
                 TransactionState::Suspended,
@@ -285,9 +305,11 @@ mod tests {
                 TransactionState::HalfOpen,
                 TransactionState::Halted,
                 TransactionState::Error,
+                TransactionState::Inbound,
+                TransactionState::Reversed,
             ];
             let signs: BTreeSet<_> = transaction.iter().map(|state| glyphs.transaction(*state)).collect();
-            assert_eq!(signs.len(), 9, "{mode:?}");
+            assert_eq!(signs.len(), transaction.len(), "{mode:?}");
         }
     }
 

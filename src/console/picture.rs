@@ -219,7 +219,12 @@ pub fn needs_attention(view: &TransactionVolumeView) -> bool {
 pub fn is_trouble(state: TransactionState) -> bool {
     matches!(
         state,
-        TransactionState::Unknown | TransactionState::HalfOpen | TransactionState::Halted | TransactionState::Error
+        TransactionState::Unknown
+            | TransactionState::HalfOpen
+            | TransactionState::Halted
+            | TransactionState::Error
+            | TransactionState::Inbound
+            | TransactionState::Reversed
     )
 }
 
@@ -292,7 +297,9 @@ fn sizes(snapshot: &Snapshot) -> Vec<SizeRow> {
             BackupState::Unused => row.unused += 1,
             BackupState::Bound | BackupState::Copying | BackupState::Equivalent => row.bound += 1,
             BackupState::Generation | BackupState::SuspendedGeneration => row.kept += 1,
-            BackupState::Error | BackupState::Foreign | BackupState::Unverified => row.other += 1,
+            BackupState::Error | BackupState::Foreign | BackupState::Unverified | BackupState::Reversed => {
+                row.other += 1;
+            }
         }
         row.strip.push(view.state);
         if let Some(owner) = view.transaction_volume {

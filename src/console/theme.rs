@@ -229,7 +229,11 @@ impl Theme {
             TransactionState::Equivalent => self.equivalent,
             TransactionState::Copying | TransactionState::Restoring => self.copying,
             TransactionState::Halted => self.warning,
-            TransactionState::Unknown | TransactionState::HalfOpen | TransactionState::Error => self.problem,
+            TransactionState::Unknown
+            | TransactionState::HalfOpen
+            | TransactionState::Error
+            | TransactionState::Inbound
+            | TransactionState::Reversed => self.problem,
         }
     }
 
@@ -240,7 +244,7 @@ impl Theme {
             BackupState::Bound => self.suspended,
             BackupState::Copying => self.copying,
             BackupState::Equivalent => self.equivalent,
-            BackupState::Error => self.problem,
+            BackupState::Error | BackupState::Reversed => self.problem,
             BackupState::Unverified => self.warning,
         }
     }

@@ -204,6 +204,25 @@ codes! {
     1405 UNKNOWN_WORDS: "the array uses words that are not known here",
         "What a word means is never guessed; only a forced stop works until it is known.",
         "Look the word up in the array's manual and give its meaning in the configuration ([[array.ccm.words]]); `ecdeck array doctor ARRAY` lists such words.";
+    1406 REVERSED: "the copy runs backwards",
+        "The session was reversed: it copies from the backup volume into the transaction volume, as half of a restore by hand. \
+         Going on would overwrite live data, or take the backup volume for a copy of now.",
+        "Turn it back with the array's own tools (acec reverse), or end it with `ecdeck sync cancel TV --volume BV`.";
+    1407 INBOUND: "another copy writes into the transaction volume",
+        "What is copied on from it meanwhile is no copy at one instant, and the next copy might overwrite it in the middle.",
+        "Wait until that copy is complete and its session ended or suspended, or end it with the program that made it.";
+    1408 DIRECTION_UNKNOWN: "the direction of the copy is not known",
+        "The array gave no direction, or two boxes give different ones. It is never taken for the usual one.",
+        "Look at the session on the array, and give the mark's meaning in the configuration; `ecdeck sync cancel TV --volume BV` ends it.";
+    1409 MODES_UNKNOWN: "the transfer mode of the remote copy is not known",
+        "In stack and through mode the target is no copy at one instant, so an unknown mode permits no backup.",
+        "Look at `ecdeck array doctor ARRAY`, and ask again when the mode is read.";
+    1410 KIND_UNKNOWN: "the kind of the copy is not known",
+        "The array's word for the kind of this session has no meaning here, and it is never guessed.",
+        "Give the word's meaning in the configuration; `ecdeck array doctor ARRAY` lists such words.";
+    1411 NO_SUSPEND_IN_THIS_MODE: "no suspend in this transfer mode",
+        "The array refuses a suspend in through mode, and in stack mode before equivalence, even by force.",
+        "Change the mode first, or end the session with `ecdeck sync force-stop TV`.";
     1501 ARRAY_REFUSED: "the array refused",
         "It gave its own code and text.",
         "Remove the cause that the array names, then ask again; `ecdeck audit show` has its answer in full.";
@@ -237,6 +256,21 @@ codes! {
     1707 SESSION_LIMIT: "the source has as many sessions as the array grants",
         "Sessions of all kinds and programs count.",
         "Cancel one that is not needed.";
+    1708 SESSIONS_UNREAD: "the sessions of others could not be read",
+        "What other programs copy on this array is not known just now. A volume that they use could be overwritten.",
+        "See in `ecdeck array doctor ARRAY` why, and ask again when they are read.";
+    1709 OTHERS_NOT_SEEN: "the sessions of others are not seen",
+        "This control plane cannot show what other programs copy on the array. The array itself still refuses a copy onto a volume in use.",
+        "Keep the volumes of the pool out of other programs' reach.";
+    1710 HOST_WRITES_NOT_SEEN: "writes on suspended backup volumes are not seen",
+        "This driver cannot tell whether a host wrote on the volume of a kept generation.",
+        "Keep backup volumes out of the hosts' reach, and verify a generation before it is used.";
+    1711 ROW_UNREADABLE: "a line of the array's answer could not be read",
+        "It may be any session. The volumes that it names are taken for volumes in use.",
+        "`ecdeck array doctor ARRAY` shows the line and what to add to the configuration.";
+    1712 COPY_INHIBITED: "the array inhibits copies to this volume",
+        "Its copy protection is set, so that no copy may overwrite it.",
+        "Name another volume, or take the protection off with the array's own tools (acinhibit).";
     1801 OVERDUE: "the backup is overdue",
         "The policy's interval has passed since the last one. Nothing is started by that.",
         "Synchronize and back up.";

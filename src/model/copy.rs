@@ -128,11 +128,13 @@ impl ErrorClass {
             Self::Config => "look at the array's own settings for copies, its copy table among them",
             Self::PathDown => "look at the path between the two boxes",
             Self::MediaError | Self::ErrorState => "repair what the array reports, end the session and start again",
+            Self::NeedsForce => {
+                "the array ends it by force only: `ecdeck sync force-stop TV` does that, and says what is lost"
+            }
             Self::Auth => "the account that commands the array has not the rights for this",
             Self::Transport => "look at the line to the array",
             Self::AlreadyDone
             | Self::InvalidState
-            | Self::NeedsForce
             | Self::PartialDelete
             | Self::Consistency
             | Self::Parameter

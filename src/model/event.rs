@@ -234,7 +234,12 @@ impl NewEvent {
             | EventKind::SessionVanished { .. }
             | EventKind::ArrayIdentityChanged { .. }
             | EventKind::StateChanged {
-                to: TransactionState::Error | TransactionState::HalfOpen | TransactionState::Unknown,
+                to:
+                    TransactionState::Error
+                    | TransactionState::HalfOpen
+                    | TransactionState::Unknown
+                    | TransactionState::Inbound
+                    | TransactionState::Reversed,
                 ..
             } => Severity::Problem,
             EventKind::Refused { .. }

@@ -138,6 +138,8 @@ fn state_change(name: &str, to: TransactionState, error: Option<ErrorByte>) -> S
             None => format!("{name}: error {error}"),
         },
         (TransactionState::None, _) => format!("{name} has no session any more"),
+        (TransactionState::Reversed, _) => format!("{name} is reversed: its backup volume is copied into it"),
+        (TransactionState::Inbound, _) => format!("{name} is inbound: another copy writes into it"),
         _ => format!("{name} is {to}"),
     }
 }

@@ -58,6 +58,12 @@ impl Pair {
     pub fn new(source: VolumeId, target: VolumeId) -> Self {
         Self { source, target, kind: CopyKind::between(source, target) }
     }
+
+    /// Source and target exchanged.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        Self { source: self.target, target: self.source, kind: self.kind }
+    }
 }
 
 /// What the array says of the session as a whole.
@@ -103,6 +109,12 @@ impl Phase {
         Self::Readying,
         Self::Unknown,
     ];
+
+    /// Suspended in this phase, the target has a usable copy: the suspend found both sides identical. The one place that
+    /// says so.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::Equivalent | Self::Tracking)
+    }
 }
 
 macro_rules! display_as_word {
@@ -162,6 +174,18 @@ pub enum TransferMode {
     Through,
 }
 
+/// In the words of the configuration.
+impl fmt::Display for TransferMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Synchronous => "synchronous",
+            Self::Stack => "stack",
+            Self::Consistency => "consistency",
+            Self::Through => "through",
+        })
+    }
+}
+
 /// Who brings something back: the array by itself, or an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -183,12 +207,7 @@ pub struct RecModes {
 /// In the words of the configuration.
 impl fmt::Display for RecModes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transfer = match self.transfer {
-            TransferMode::Synchronous => "synchronous",
-            TransferMode::Stack => "stack",
-            TransferMode::Consistency => "consistency",
-            TransferMode::Through => "through",
-        };
+        let transfer = self.transfer;
         let by = |automation| if automation == Automation::Automatic { "automatic" } else { "manual" };
         match self.transfer {
             TransferMode::Synchronous => {
@@ -257,10 +276,23 @@ impl SessionReading {
         self.status == Status::Active && self.phase == Phase::Equivalent
     }
 
-    /// Suspended with a usable copy on the target: the suspend found both sides equivalent.
-    /// A forced suspend out of copying leaves the phase at copying.
+    /// Suspended with a usable copy on the target. A forced suspend out of copying leaves the phase at copying.
     pub fn is_cleanly_suspended(&self) -> bool {
-        self.status == Status::Suspended && !matches!(self.phase, Phase::Copying | Phase::NoPair | Phase::Unknown)
+        self.status == Status::Suspended && self.phase.is_whole()
+    }
+
+    /// Whether this is the pair's session, however the array presents it: some exchange source and target of a session that
+    /// was reversed, and a word for the kind that is not known hides no session.
+    pub fn is_of(&self, pair: &Pair) -> bool {
+        let Pair { source, target, kind } = self.pair;
+        let same_volumes =
+            (source, target) == (pair.source, pair.target) || (target, source) == (pair.source, pair.target);
+        same_volumes && (kind == pair.kind || kind == CopyKind::Other)
+    }
+
+    /// Its direction seen from the pair, which may have source and target the other way round.
+    pub fn direction_of(&self, pair: &Pair) -> Direction {
+        if self.pair.source == pair.source { self.direction } else { self.direction.turned() }
     }
 }
 
@@ -316,8 +348,10 @@ impl Reading {
         Self { box_id, taken_at, truth: Truth::Live, sessions, others: Others::Read, unknown_rows: Vec::new() }
     }
 
+    /// The session of a pair: the one of exactly this pair, else one that presents it in another way.
     pub fn session(&self, pair: &Pair) -> Option<&SessionReading> {
-        self.sessions.iter().find(|session| session.pair == *pair)
+        let exact = self.sessions.iter().find(|session| session.pair == *pair);
+        exact.or_else(|| self.sessions.iter().find(|session| session.is_of(pair)))
     }
 }
 

@@ -104,6 +104,11 @@ impl ArrayView {
     pub fn limited(&self) -> Option<&str> {
         self.capabilities.as_ref()?.limited.as_deref()
     }
+
+    /// What could not be read this time, of what verbs depend on.
+    pub fn failed_reading(&self) -> Option<&Attention> {
+        self.attentions.iter().find(|attention| attention.failed)
+    }
 }
 
 /// The one word for a transaction volume: that of its worst live session.
@@ -119,6 +124,10 @@ pub enum TransactionState {
     HalfOpen,
     Halted,
     Error,
+    /// Another copy writes into the volume.
+    Inbound,
+    /// The copy of its own session runs from the backup volume into it.
+    Reversed,
 }
 
 /// The one word for a backup volume.
@@ -143,6 +152,9 @@ pub enum BackupState {
     Foreign,
     #[serde(rename = "unverified")]
     Unverified,
+    /// It is the source of its session: the copy runs into the transaction volume.
+    #[serde(rename = "reversed")]
+    Reversed,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -279,7 +291,46 @@ impl SessionView {
 
     /// The two halves of a REC tell different stories, or one of them is missing.
     pub fn is_half_open(&self) -> bool {
-        matches!(self.halves, Halves::Disagree { .. } | Halves::Missing { .. })
+        matches!(self.halves, Halves::Disagree { .. } | Halves::Missing { .. }) && !self.other_half_waits()
+    }
+
+    /// It was suspended by force while the path was lost, and the other box waits for the path: a resume takes both on.
+    pub fn other_half_waits(&self) -> bool {
+        let halted = matches!(self.halves, Halves::Disagree { other_status: Status::Halted, other_phase, .. }
+            if other_phase != Phase::Unknown);
+        self.status == Status::Suspended && halted
+    }
+
+    /// The array's word for the kind of copy is known.
+    pub fn has_known_kind(&self) -> bool {
+        self.reported_kind == self.pair.kind
+    }
+
+    /// It copies from the pair's source to its target, and is what the pair says: known, not merely not denied.
+    pub fn is_forward(&self) -> bool {
+        self.direction == Direction::Forward && self.has_known_kind()
+    }
+
+    /// The volumes that it writes to, or may write to when its direction is not known.
+    pub fn destinations(&self) -> impl Iterator<Item = VolumeId> + use<> {
+        let Pair { source, target, .. } = self.pair;
+        let (target, source) = match self.direction {
+            Direction::Forward => (Some(target), None),
+            Direction::Reversed => (None, Some(source)),
+            Direction::Unknown => (Some(target), Some(source)),
+        };
+        target.into_iter().chain(source)
+    }
+
+    /// It writes nothing now, and what it wrote is whole: suspended after both sides were identical, or a one-point copy that
+    /// has been copied.
+    pub fn is_at_rest(&self) -> bool {
+        match self.status {
+            Status::Suspended => self.phase.is_whole(),
+            Status::Active => self.reported_kind == CopyKind::QuickOpc && self.phase == Phase::Tracking,
+            Status::Idle => true,
+            Status::Reserved | Status::ErrorSuspended | Status::Halted | Status::Unknown => false,
+        }
     }
 }
 
@@ -453,6 +504,8 @@ impl fmt::Display for TransactionState {
             Self::HalfOpen => "half-open",
             Self::Halted => "halted",
             Self::Error => "error",
+            Self::Inbound => "inbound",
+            Self::Reversed => "reversed",
         })
     }
 }
@@ -469,6 +522,7 @@ impl fmt::Display for BackupState {
             Self::Error => "error",
             Self::Foreign => "foreign",
             Self::Unverified => "unverified",
+            Self::Reversed => "reversed",
         })
     }
 }

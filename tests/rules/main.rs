@@ -4,6 +4,7 @@
 
 mod cells;
 mod device_map;
+mod facts;
 mod layering;
 mod pool;
 mod properties;

@@ -7,7 +7,7 @@ use ecdeck::model::identity::VolumeId;
 use ecdeck::model::plan::{Plan, PlanStep, Refusal, plan};
 use ecdeck::model::records::{BackupMode, GenerationState, Policy, ReleaseReason};
 use ecdeck::model::request::{Action, CancelScope, Request, Verb, VolumeRole};
-use ecdeck::model::session::{ArrayWords, CopyKind, Pair, Phase, RecModes, Status, TransferMode};
+use ecdeck::model::session::{ArrayWords, CopyKind, Direction, Others, Pair, Phase, RecModes, Status, TransferMode};
 use ecdeck::model::snapshot::{Halves, SessionView, Snapshot};
 use ecdeck::model::snapshot_change::SnapshotChange;
 use ecdeck::model::units::{Blocks, Timestamp, Version};
@@ -36,6 +36,7 @@ struct OnIt {
     state: u8,
     difference: Option<u64>,
     transfer: u8,
+    odd: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +49,7 @@ struct Drawn {
     atomic: bool,
     stale: bool,
     free: u32,
+    others_failed: bool,
 }
 
 fn on_it() -> impl Strategy<Value = OnIt> {
@@ -67,8 +69,9 @@ fn on_it() -> impl Strategy<Value = OnIt> {
         0..8_u8,
         prop::option::of(0..1000_u64),
         0..8_u8,
+        0..24_u8,
     )
-        .prop_map(|(owner, session, ours, generation, held, state, difference, transfer)| OnIt {
+        .prop_map(|(owner, session, ours, generation, held, state, difference, transfer, odd)| OnIt {
             owner,
             session,
             ours,
@@ -77,6 +80,7 @@ fn on_it() -> impl Strategy<Value = OnIt> {
             state,
             difference,
             transfer,
+            odd,
         })
 }
 
@@ -90,8 +94,9 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         any::<bool>(),
         prop::bool::weighted(0.1),
         0..3_u32,
+        prop::bool::weighted(0.1),
     )
-        .prop_map(|(sizes, on, policies, claimed, limit, atomic, stale, free)| Drawn {
+        .prop_map(|(sizes, on, policies, claimed, limit, atomic, stale, free, others_failed)| Drawn {
             sizes,
             on,
             policies,
@@ -100,6 +105,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
             atomic,
             stale,
             free,
+            others_failed,
         })
 }
 
@@ -134,6 +140,9 @@ fn site(drawn: &Drawn) -> Site {
     }
     site.capabilities.sessions_per_source = drawn.limit;
     site.capabilities.atomic_suspend = if drawn.atomic { Ability::Yes } else { Ability::Unknown };
+    if drawn.others_failed {
+        site.others[0] = Others::Failed { why: "no answer".into() };
+    }
     site.age[1] = if drawn.stale { 10_000 } else { 0 };
     site
 }
@@ -154,7 +163,15 @@ fn put(site: &mut Site, source: VolumeId, target: VolumeId, on: &OnIt) {
                 2 => TransferMode::Consistency,
                 _ => TransferMode::Synchronous,
             };
-            session.modes = Some(RecModes { transfer, ..RecModes::default() });
+            session.modes = (on.transfer != 7).then(|| RecModes { transfer, ..RecModes::default() });
+        }
+        // Now and then a fact is unusual, or is not known.
+        match on.odd {
+            0 => session.direction = Direction::Reversed,
+            1 => session.direction = Direction::Unknown,
+            2 => session.pair = session.pair.turned(),
+            3 => session.pair.kind = CopyKind::Other,
+            _ => {}
         }
     }
     // A generation stands on a volume without a live session, as the rules keep it.
@@ -257,11 +274,12 @@ fn check_step(snapshot: &Snapshot, verb: Verb, step: &PlanStep, so_far: &mut SoF
             becomes_destination(snapshot, pair, so_far);
             let session = snapshot.session(pair).unwrap();
             assert!(session.ours && session.status == Status::Suspended);
+            assert!(session.is_forward(), "it copies into the live volume: {session:?}");
         }
         PlanStep::Suspend { pairs, force } => {
             for pair in pairs {
                 let session = snapshot.session(pair).unwrap();
-                assert!(session.ours);
+                assert!(session.ours && session.is_forward());
                 assert!(*force || session.is_equivalent());
                 if !force {
                     so_far.suspended.insert(*pair);
@@ -278,10 +296,10 @@ fn check_step(snapshot: &Snapshot, verb: Verb, step: &PlanStep, so_far: &mut SoF
                 let pair = Pair::new(new.transaction_volume, new.backup_volume);
                 assert!(so_far.suspended.contains(&pair), "recorded without its own suspend");
                 let modes = snapshot.session(&pair).unwrap().modes;
-                assert!(
-                    !matches!(modes.map(|m| m.transfer), Some(TransferMode::Stack | TransferMode::Through)),
-                    "{modes:?}"
-                );
+                let transfer = modes.map(|modes| modes.transfer);
+                let good = matches!(transfer, Some(TransferMode::Synchronous | TransferMode::Consistency));
+                assert!(good || pair.kind == CopyKind::Ec, "{modes:?}");
+                becomes_readable(snapshot, &pair);
                 so_far.recorded.insert(new.transaction_volume);
             }
         }
@@ -326,8 +344,18 @@ fn becomes_destination(snapshot: &Snapshot, pair: &Pair, so_far: &SoFar) {
     let generation = snapshot.generations.iter().any(|generation| generation.backup_volume == pair.target);
     assert!(!generation || so_far.overwritten.contains(&pair.target), "a generation would be overwritten");
     assert!(!snapshot.sessions_of(pair.source).iter().any(is_live), "a second live session");
+    becomes_readable(snapshot, pair);
     let others = snapshot.sessions.iter().filter(|session| session.pair.target == pair.target);
     assert!(others.into_iter().all(|session| session.pair == *pair && session.ours), "another session's target");
+}
+
+/// Nothing else writes to the volume that is copied from, as far as anybody knows, and that was looked at.
+fn becomes_readable(snapshot: &Snapshot, pair: &Pair) {
+    let writes = |session: &&SessionView| !session.is_at_rest() && session.destinations().any(|id| id == pair.source);
+    assert_eq!(snapshot.sessions.iter().find(writes), None, "a copy into the live volume");
+    for id in [pair.source, pair.target] {
+        assert_eq!(snapshot.array(id.box_id).unwrap().failed_reading(), None);
+    }
 }
 
 fn volumes_of(step: &PlanStep) -> Vec<VolumeId> {

@@ -10,4 +10,6 @@ fn readme() -> String {
 fn the_readme_shows_the_whole_table_of_what_is_legal() {
     let table = legality::markdown();
     assert!(readme().contains(&table), "put this table into README.md:\n{table}");
+    let further = legality::further_markdown();
+    assert!(readme().contains(&further), "put this table into README.md:\n{further}");
 }

@@ -12,7 +12,8 @@ use ecdeck::model::records::{
 };
 use ecdeck::model::request::{Action, Request, Verb};
 use ecdeck::model::session::{
-    ArrayVolume, ArrayWords, CopyKind, Direction, Pair, Phase, Reading, SessionReading, Status,
+    ArrayVolume, ArrayWords, CopyKind, Direction, Others, Pair, Phase, Reading, RecModes, SessionReading, Status,
+    UnknownRow,
 };
 use ecdeck::model::snapshot::{Reach, RecRoute, Site as SiteView, Snapshot};
 use ecdeck::model::units::{Blocks, Progress, Timestamp, Version};
@@ -40,6 +41,12 @@ pub struct Site {
     pub capabilities: Capabilities,
     /// The configured modes of remote copies.
     pub rec: Vec<RecRoute>,
+    /// What each array shows of the sessions of others.
+    pub others: [Others; 2],
+    /// Lines of the first array that could not be read.
+    pub unknown_rows: Vec<UnknownRow>,
+    /// A session that each array reports in its own way, beside the others.
+    pub halves: [Option<SessionReading>; 2],
 }
 
 impl Site {
@@ -62,6 +69,9 @@ impl Site {
                 limited: None,
             },
             rec: Vec::new(),
+            others: [Others::Read, Others::Read],
+            unknown_rows: Vec::new(),
+            halves: [None, None],
         }
     }
 
@@ -124,7 +134,7 @@ impl Site {
             progress: copies.then_some(Progress { done: Blocks(74), total: Blocks(100) }),
             difference: None,
             error: None,
-            modes: None,
+            modes: (source.box_id != target.box_id).then(RecModes::default),
             direction: Direction::Forward,
             target_written: None,
             requestor: "AdvancedCopy Manager".into(),
@@ -198,8 +208,10 @@ impl Site {
         let box_id: BoxId = BOXES[at].parse().unwrap();
         let touches =
             |session: &&SessionReading| session.pair.source.box_id == box_id || session.pair.target.box_id == box_id;
-        let sessions = self.sessions.iter().filter(touches).cloned().collect();
-        let reading = Reading::complete(box_id, self.now.plus_millis(-self.age[at]), sessions);
+        let sessions = self.sessions.iter().filter(touches).chain(&self.halves[at]).cloned().collect();
+        let unknown_rows = if at == 0 { self.unknown_rows.clone() } else { Vec::new() };
+        let complete = Reading::complete(box_id, self.now.plus_millis(-self.age[at]), sessions);
+        let reading = Reading { others: self.others[at].clone(), unknown_rows, ..complete };
         tracker.take(&Reading { taken_at: Timestamp(1), ..reading.clone() });
         ArraySource {
             name: format!("DEMO{}", at + 1).parse().unwrap(),

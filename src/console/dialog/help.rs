@@ -5,7 +5,7 @@ use super::super::keys::{Group, TABLE};
 use super::{Body, Content, keys_line};
 use crate::model::snapshot::{BackupState, TransactionState};
 
-const SIGNS: [TransactionState; 8] = [
+const SIGNS: [TransactionState; 10] = [
     TransactionState::None,
     TransactionState::Copying,
     TransactionState::Equivalent,
@@ -14,6 +14,8 @@ const SIGNS: [TransactionState; 8] = [
     TransactionState::HalfOpen,
     TransactionState::Unknown,
     TransactionState::Error,
+    TransactionState::Inbound,
+    TransactionState::Reversed,
 ];
 
 const POOL_SIGNS: [BackupState; 5] = [

@@ -2,12 +2,14 @@
 
 use super::super::app::{App, Pane};
 use super::super::format::{left, rate};
+use super::super::glyphs::Glyphs;
 use super::super::keys::Command;
 use super::super::picture::{CopyRow, Picture, is_moving};
 use super::canvas::{Canvas, Column, Place, fit};
 use super::{highlight, pane, sessions};
 use crate::model::observe::session_state;
 use crate::model::records::OperationEnd;
+use crate::model::session::Direction;
 use crate::model::snapshot::{Halves, OperationView, Ready, SessionView, TransactionState};
 use crate::model::units::Progress;
 use crate::model::verb::Verb;
@@ -107,6 +109,15 @@ fn ended(end: &OperationEnd) -> String {
     }
 }
 
+/// Which way the data go, seen from the pair's source on the left.
+fn direction(session: &SessionView, glyphs: &Glyphs) -> &'static str {
+    match session.direction {
+        Direction::Forward => glyphs.arrow,
+        Direction::Reversed => glyphs.arrow_back,
+        Direction::Unknown => glyphs.unknown,
+    }
+}
+
 fn draw_session(
     app: &App,
     picture: &Picture,
@@ -125,7 +136,13 @@ fn draw_session(
         canvas.text(x + at, y, width, &picture.snapshot.label(session.pair.source), theme.text);
     }
     if let Some((at, width)) = target {
-        let used = canvas.text(x + at, y, width, glyphs.arrow, theme.dim);
+        let used = canvas.text(
+            x + at,
+            y,
+            width,
+            direction(session, glyphs),
+            if session.is_forward() { theme.dim } else { style },
+        );
         let text = picture.snapshot.label(session.pair.target);
         canvas.text(x + at + used + 1, y, width.saturating_sub(used + 1), &text, theme.text);
     }

@@ -210,9 +210,11 @@ pub fn pair_name(row: &CopyRow) -> Option<PairName> {
     Some(PairName { source: name(&row.source)?, target: name(&row.target)? })
 }
 
-/// The row of a pair in a group's answer.
+/// The row of a pair in a group's answer. One that was reversed may stand there with its volumes exchanged.
 pub fn row_of<'a>(query: &'a GroupQuery, pair: &PairName) -> Option<&'a CopyRow> {
-    query.rows.iter().find(|row| pair_name(row).as_ref() == Some(pair))
+    let exchanged = PairName { source: pair.target.clone(), target: pair.source.clone() };
+    let row = |wanted: &PairName| query.rows.iter().find(|row| pair_name(row).as_ref() == Some(wanted));
+    row(pair).or_else(|| row(&exchanged))
 }
 
 /// What a row says of its session; `None` when there is none.

@@ -72,7 +72,7 @@ impl Operation {
             return self.expect(known);
         }
         if !again {
-            return self.fail(Code::ARRAY_REFUSED, sentence(&refusal), world);
+            return self.fail(refusal_code(&refusal), sentence(&refusal), world);
         }
         if let Some(pause) = self.course.busy.next(&self.limits, self.limits.busy) {
             self.doing = Doing::WaitingForBusy { array: self.array(), why: sentence(&refusal) };
@@ -121,7 +121,7 @@ impl Operation {
             Verdict::LookAgain => self.look_again(&step, &view, world),
             Verdict::Send => self.send_after_looking(&step, view, world),
             Verdict::Foreign => self.foreign(&step, world),
-            Verdict::Refused(refusal) => self.fail(Code::ARRAY_REFUSED, sentence(&refusal), world),
+            Verdict::Refused(refusal) => self.fail(refusal_code(&refusal), sentence(&refusal), world),
             // One reading may be older than it says; a second one that agrees is believed.
             Verdict::Stray if !self.course.looked => {
                 self.course.looked = true;
@@ -252,6 +252,11 @@ impl Answer {
             (None, None) => Self::Done,
         }
     }
+}
+
+/// What the array's refusal is called here: one that only wants force has its own way on.
+fn refusal_code(refusal: &ArrayRefusal) -> Code {
+    if refusal.class == ErrorClass::NeedsForce { Code::NEEDS_FORCE } else { Code::ARRAY_REFUSED }
 }
 
 /// The array's refusal in its own code and words, and what can be done about its kind.

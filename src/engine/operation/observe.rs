@@ -1,7 +1,9 @@
 //! The table of what a reading says about a step: before it, after it, on the way, or something else altogether.
 
 use super::step::{ArrayStep, ArrayVerb};
-use crate::model::session::{Pair, Phase, Reading, SessionReading, Status, Truth};
+#[cfg(test)]
+use crate::model::session::Phase;
+use crate::model::session::{Direction, Pair, Reading, SessionReading, Status, Truth};
 
 /// Where a session stands, seen from a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,10 +18,24 @@ pub(super) enum Seen {
     Else,
 }
 
+/// Where the session of a pair stands, as a reading presents it. One that does not surely run forward is ended like any other,
+/// and is never what another step leads to.
+fn stands(verb: ArrayVerb, pair: &Pair, session: Option<&SessionReading>) -> Seen {
+    match session.filter(|_| verb != ArrayVerb::Stop) {
+        Some(session) if session.pair.kind != pair.kind => Seen::Between,
+        Some(session) => match session.direction_of(pair) {
+            Direction::Forward => seen(verb, Some(session)),
+            Direction::Reversed => Seen::Else,
+            Direction::Unknown => Seen::Between,
+        },
+        None => seen(verb, session),
+    }
+}
+
 /// Where one session stands.
 #[allow(clippy::match_same_arms, reason = "a table reads row by row")]
 pub(super) fn seen(verb: ArrayVerb, session: Option<&SessionReading>) -> Seen {
-    use Phase::{Copying, NoPair};
+    use crate::model::session::Phase::{Copying, NoPair};
     use Status::{Active, ErrorSuspended, Halted, Idle, Reserved, Suspended, Unknown};
     let state = session.map(|session| (session.status, session.phase));
     match (verb, state) {
@@ -33,9 +49,9 @@ pub(super) fn seen(verb: ArrayVerb, session: Option<&SessionReading>) -> Seen {
         (ArrayVerb::Resume, Some((Suspended, _))) => Seen::Before,
         (ArrayVerb::Suspend { force: true }, Some((Suspended, _))) => Seen::After,
         (ArrayVerb::Suspend { force: true }, Some(_)) => Seen::Before,
-        (ArrayVerb::Suspend { force: false }, Some((Suspended, Phase::Unknown))) => Seen::Between,
+        (ArrayVerb::Suspend { force: false }, Some((Suspended, phase))) if phase.is_whole() => Seen::After,
         (ArrayVerb::Suspend { force: false }, Some((Suspended, phase))) if !matches!(phase, Copying | NoPair) => {
-            Seen::After
+            Seen::Between
         }
         (ArrayVerb::Suspend { force: false }, Some((Active | Reserved, _))) => Seen::Before,
         (ArrayVerb::StartFull | ArrayVerb::Suspend { .. }, Some(_))
@@ -54,7 +70,7 @@ pub(super) struct View {
 /// Looks at a reading of the step's box. A remembered one is no proof of anything.
 pub(super) fn view(step: &ArrayStep, reading: &Reading) -> View {
     let each: Vec<(Pair, Seen)> =
-        step.pairs.iter().map(|pair| (*pair, seen(step.verb, reading.session(pair)))).collect();
+        step.pairs.iter().map(|pair| (*pair, stands(step.verb, pair, reading.session(pair)))).collect();
     let any = |wanted: Seen| each.iter().any(|(_, seen)| *seen == wanted);
     let together = step.pairs.len() > 1;
     let seen = if reading.truth == Truth::Cached || reading.box_id != step.array || any(Seen::Between) {
@@ -101,6 +117,7 @@ pub(super) fn expectation(verb: ArrayVerb) -> (&'static str, &'static str) {
 mod tests {
     use super::*;
     use crate::engine::operation::fake;
+    use crate::model::session::CopyKind;
 
     #[test]
     fn only_a_clean_suspend_counts_as_one() {
@@ -108,10 +125,28 @@ mod tests {
         for phase in Phase::ALL {
             let expected = match phase {
                 Phase::Copying | Phase::NoPair => Seen::Else,
-                Phase::Unknown => Seen::Between,
-                _ => Seen::After,
+                phase if phase.is_whole() => Seen::After,
+                _ => Seen::Between,
             };
             assert_eq!(seen(suspend, Some(&fake::session(1, Status::Suspended, phase))), expected, "{phase}");
+        }
+    }
+
+    #[test]
+    fn a_session_that_does_not_surely_run_forward_is_no_outcome_but_of_a_stop() {
+        let pair = fake::pair(1);
+        let at = |direction| SessionReading { direction, ..fake::session(1, Status::Active, Phase::Copying) };
+        let (backwards, either) = (at(Direction::Reversed), at(Direction::Unknown));
+        let swapped = SessionReading { pair: pair.turned(), ..at(Direction::Forward) };
+        let of_unknown_kind = SessionReading { pair: Pair { kind: CopyKind::Other, ..pair }, ..at(Direction::Forward) };
+        for verb in [ArrayVerb::StartFull, ArrayVerb::Resume, ArrayVerb::Suspend { force: true }] {
+            assert_eq!(stands(verb, &pair, Some(&backwards)), Seen::Else);
+            assert_eq!(stands(verb, &pair, Some(&swapped)), Seen::Else);
+            assert_eq!(stands(verb, &pair, Some(&either)), Seen::Between);
+            assert_eq!(stands(verb, &pair, Some(&of_unknown_kind)), Seen::Between);
+        }
+        for there in [&backwards, &swapped, &either, &of_unknown_kind] {
+            assert_eq!(stands(ArrayVerb::Stop, &pair, Some(there)), Seen::Before);
         }
     }
 

@@ -6,28 +6,28 @@ use crate::model::session::Pair;
 use crate::model::units::Timestamp;
 
 /// When a step was sent for a pair, never later than it was done: the send that was answered as done gives the time. Where
-/// none was, nobody knows which one did it, or whether another program did it meanwhile: then it is the first one.
+/// none was, it is the first one that can have done it: a send that the array refused outright did nothing.
 /// `None`: no send of ours can have done it.
 pub(super) fn effective(journal: &[JournalEntry], wanted: usize, pair: &Pair) -> Option<Timestamp> {
-    let (mut first, mut open, mut doubt) = (None, None, false);
+    // `first`: the earliest send that was not refused outright. `open`: the last one, while it has no answer.
+    let (mut first, mut open) = (None, None);
     for entry in journal {
         match entry {
             JournalEntry::Intent { step, at, .. } if *step == wanted => {
-                first = first.or(Some(*at));
-                doubt |= open.replace(*at).is_some();
+                first = first.or(open.replace(*at));
             }
             JournalEntry::Answered { step, outcomes } if *step == wanted => {
                 let sent = open.take();
                 match told(outcomes, pair) {
                     Told::Done => return sent.or(first),
-                    Told::MayBe => doubt = true,
+                    Told::MayBe => first = first.or(sent),
                     Told::NotByThisSend => {}
                 }
             }
             _ => {}
         }
     }
-    first.filter(|_| doubt || open.is_some())
+    first.or(open)
 }
 
 /// What an answer says of the send that it belongs to.
@@ -78,7 +78,13 @@ mod tests {
             (vec![intent(1), done()], Some(1)),
             (vec![intent(1)], Some(1)),
             (vec![intent(1), busy(), intent(5), done()], Some(5)),
-            (vec![intent(1), busy(), intent(5), unknown()], Some(1)),
+            (vec![intent(1), busy(), intent(5), unknown()], Some(5)),
+            (vec![intent(1), busy(), intent(5), answered(Outcome::Accepted)], Some(5)),
+            (vec![intent(1), busy(), intent(5), busy(), intent(9), answered(Outcome::Accepted)], Some(9)),
+            (vec![intent(1), busy(), intent(5)], Some(5)),
+            (vec![intent(1), busy()], None),
+            (vec![intent(1), unknown(), intent(5), busy(), intent(9), answered(Outcome::Accepted)], Some(1)),
+            (vec![intent(1), unknown(), intent(5), busy()], Some(1)),
             (vec![intent(1), unknown(), intent(5), done()], Some(5)),
             (vec![intent(1), unknown(), intent(5), already()], Some(1)),
             (vec![intent(1), intent(5), unknown()], Some(1)),

@@ -7,7 +7,7 @@ use crate::model::identity::BoxId;
 use crate::model::plan::PlanStep;
 use crate::model::progress::RateHistory;
 use crate::model::records::OurSession;
-use crate::model::session::{CopyKind, Pair, Phase, Reading, SessionReading, Status};
+use crate::model::session::{CopyKind, Direction, Pair, Phase, Reading, SessionReading, Status};
 use crate::model::snapshot::{Halves, Ready, SessionView, Snapshot};
 use std::collections::BTreeSet;
 
@@ -16,6 +16,10 @@ use std::collections::BTreeSet;
 struct Half<'a> {
     session: &'a SessionReading,
     reading: &'a Reading,
+    /// The pair that it is known by: that of our session where the array presents ours in another way.
+    pair: Pair,
+    /// Seen from that pair.
+    direction: Direction,
     /// What earlier readings told.
     tracked: Option<&'a Tracked>,
 }
@@ -23,30 +27,76 @@ struct Half<'a> {
 /// All sessions that the arrays report, the halves of each REC joined, sorted by pair.
 pub(super) fn join(sources: &Sources<'_>) -> Vec<SessionView> {
     let mut halves: Vec<Half<'_>> = Vec::new();
+    let making = in_the_making(sources);
+    // The pairs of which the reverse is reported as another program's session: one of the two is a mistaken view.
+    let mut contradicted: BTreeSet<Pair> = BTreeSet::new();
+    let ours: Vec<&OurSession> = sources.records.sessions.values().collect();
     for reading in sources.arrays.iter().filter_map(|array| array.reading.as_deref()) {
         let mut tracker = Along::new(sources.tracker.of(reading.box_id), |tracked| tracked.pair);
-        let is_there = |session: &&SessionReading| {
-            session.status != Status::Idle && !sources.tracker.is_past(session.pair, reading)
-        };
-        for session in by_pair(reading).into_iter().filter(is_there) {
+        let mut ours = Along::new(&ours, |session| session.pair);
+        let sorted = by_pair(reading);
+        let mut last: Option<(Pair, bool)> = None;
+        for &session in sorted.iter().filter(|session| session.status != Status::Idle) {
             let known = halves.last().filter(|last| last.session.pair == session.pair).and_then(|last| last.tracked);
-            halves.push(Half { session, reading, tracked: tracker.at(session.pair).first().or(known) });
+            let tracked = tracker.at(session.pair).first().or(known);
+            let is_ours = match last {
+                Some((pair, is_ours)) if pair == session.pair => is_ours,
+                _ => !ours.at(session.pair).is_empty() || making.contains(&session.pair),
+            };
+            last = Some((session.pair, is_ours));
+            let pair = if is_ours { session.pair } else { known_as(sources, &making, &sorted, session.pair) };
+            if !is_ours && pair == session.pair {
+                contradicted.insert(pair.turned());
+            }
+            if !sources.tracker.is_past(pair, reading) {
+                halves.push(Half { session, reading, pair, direction: session.direction_of(&pair), tracked });
+            }
         }
     }
-    halves.sort_by_key(|half| half.session.pair);
-    let making = in_the_making(sources);
-    let ours: Vec<&OurSession> = sources.records.sessions.values().collect();
+    if !contradicted.is_empty() {
+        let of_ours = halves.iter_mut().filter(|half| contradicted.contains(&half.pair));
+        of_ours.for_each(|half| half.direction = Direction::Unknown);
+    }
+    halves.sort_by_key(|half| half.pair);
     let mut ours = Along::new(&ours, |session| session.pair);
     halves
-        .chunk_by(|one, other| one.session.pair == other.session.pair)
+        .chunk_by(|one, other| one.pair == other.pair)
         .filter_map(|halves| {
-            let pair = halves.first()?.session.pair;
+            let pair = halves.first()?.pair;
             let is_source = |half: &&Half<'_>| half.reading.box_id == pair.source.box_id;
             let source = halves.iter().rfind(is_source).copied();
             let target = halves.iter().rfind(|half| !is_source(half)).copied();
             view(sources, ours.at(pair).first().copied(), making.contains(&pair), source, target)
         })
         .collect()
+}
+
+/// The pair that a session which is not ours by its own pair is known by. Arrays may exchange source and target of a session
+/// that was reversed, and a word for its kind that is not known makes no other session of it: either way it is ours still,
+/// unless ours is reported beside it.
+fn known_as(sources: &Sources<'_>, making: &BTreeSet<Pair>, reported: &[&SessionReading], pair: Pair) -> Pair {
+    let is_ours = |pair: &Pair| sources.records.sessions.contains_key(pair) || making.contains(pair);
+    let is_reported = |pair: &Pair| reported.binary_search_by_key(pair, |session| session.pair).is_ok();
+    let whole = Pair::new(pair.source, pair.target);
+    let presented = match pair.kind {
+        CopyKind::Ec | CopyKind::Rec => [None, Some(pair.turned())],
+        CopyKind::Other => [Some(whole), Some(whole.turned())],
+        CopyKind::Opc | CopyKind::QuickOpc | CopyKind::SnapOpc | CopyKind::SnapOpcPlus => [None, None],
+    };
+    presented.into_iter().flatten().find(|pair| is_ours(pair) && !is_reported(pair)).unwrap_or(pair)
+}
+
+/// The direction by what all boxes say that report the session: not known where they do not agree.
+fn direction(source: Option<Half<'_>>, target: Option<Half<'_>>) -> Direction {
+    match (source.map(|half| half.direction), target.map(|half| half.direction)) {
+        (Some(one), Some(other)) if one != other => match (one, other) {
+            // A box that gives no direction contradicts nobody.
+            (known, Direction::Unknown) | (Direction::Unknown, known) => known,
+            _ => Direction::Unknown,
+        },
+        (Some(direction), _) | (None, Some(direction)) => direction,
+        (None, None) => Direction::Unknown,
+    }
 }
 
 fn view(
@@ -56,8 +106,8 @@ fn view(
     source: Option<Half<'_>>,
     target: Option<Half<'_>>,
 ) -> Option<SessionView> {
-    let Half { session, reading, tracked } = source.or(target)?;
-    let pair = session.pair;
+    let Half { session, reading, pair, direction: _, tracked } = source.or(target)?;
+    let direction = direction(source, target);
     let history = tracked.map(|tracked| &tracked.rate);
     let moves = session.status == Status::Active && session.phase == Phase::Copying;
     Some(SessionView {
@@ -72,11 +122,12 @@ fn view(
         difference: session.difference,
         error: session.error,
         modes: session.modes,
-        direction: session.direction,
+        direction,
         reported_kind: session.pair.kind,
         requestor: session.requestor.clone(),
         rate: history.filter(|_| moves).and_then(RateHistory::bytes_per_second),
         ready: match (session.is_equivalent(), moves) {
+            _ if direction != Direction::Forward || session.pair.kind != pair.kind => Ready::Never,
             (true, _) => Ready::Now,
             (false, true) => history.map_or(Ready::NotYetKnown, RateHistory::ready),
             (false, false) => Ready::Never,

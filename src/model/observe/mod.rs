@@ -4,6 +4,7 @@
 //! with it. Does not: what may be done about it (plan).
 
 mod along;
+mod attentions;
 mod halves;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,14 @@ impl<'a> Sources<'a> {
     fn array(&self, box_id: BoxId) -> Option<&'a ArraySource> {
         self.arrays.iter().find(|array| array.box_id == Some(box_id))
     }
+
+    /// A volume for people: its registered name, else where it is.
+    fn place(&self, id: VolumeId) -> String {
+        let transaction = self.records.transaction_volumes.get(&id).map(|volume| volume.name.to_string());
+        let backup = || self.records.backup_volumes.get(&id)?.name.as_ref().map(Name::to_string);
+        let array = || self.array(id.box_id).map(|array| format!("{}/{}", array.name, id.olu));
+        transaction.or_else(backup).or_else(array).unwrap_or_else(|| id.to_string())
+    }
 }
 
 /// The snapshot of these sources.
@@ -110,7 +119,7 @@ fn array_view(array: &ArraySource) -> ArrayView {
         taken_at: array.reading.as_ref().map(|reading| reading.taken_at),
         took_millis: array.took_millis,
         capabilities: array.capabilities.clone(),
-        attentions: Vec::new(),
+        attentions: attentions::of(array),
     }
 }
 
@@ -154,6 +163,8 @@ struct Index<'a> {
     /// Our sessions that the readings do not show, by source and by target.
     lost_from: Vec<Lost>,
     lost_to: Vec<Lost>,
+    /// Sessions of others that write, or may write, by the volumes that they do it to; `None`: a line that cannot be read.
+    inbound: Vec<(VolumeId, Option<&'a SessionView>)>,
     reported: &'a [&'a ArrayVolume],
     /// Kept generations by transaction volume, oldest first, and by what they are on.
     generations: Vec<&'a Generation>,
@@ -171,6 +182,15 @@ impl<'a> Index<'a> {
             }
         }
         by_target.sort_by_key(|(volume, _)| *volume);
+        let writes = |session: &&SessionView| !session.ours && !session.is_at_rest();
+        let mut inbound: Vec<(VolumeId, Option<&SessionView>)> = sessions
+            .iter()
+            .filter(writes)
+            .flat_map(|session| session.destinations().map(move |volume| (volume, Some(session))))
+            .collect();
+        let unknown = sources.arrays.iter().filter_map(|array| array.reading.as_ref()).flat_map(|it| &it.unknown_rows);
+        inbound.extend(unknown.flat_map(|row| row.may_copy_to.iter().map(|volume| (*volume, None))));
+        inbound.sort_by_key(|(volume, _)| *volume);
         let lost_from = lost(sources, sessions);
         let mut lost_to = lost_from.clone();
         lost_to.sort_by_key(|lost| lost.target);
@@ -178,7 +198,7 @@ impl<'a> Index<'a> {
         let mut generation_on = generations.clone();
         generation_on.sort_by_key(|generation| generation.backup_volume);
         let claims = sources.records.claims.values().collect();
-        Self { sessions, by_target, lost_from, lost_to, reported, generations, generation_on, claims }
+        Self { sessions, by_target, lost_from, lost_to, inbound, reported, generations, generation_on, claims }
     }
 
     fn holds_generation(&self, backup_volume: VolumeId) -> bool {

@@ -3,7 +3,7 @@
 use crate::model::identity::BoxId;
 use crate::model::progress::RateHistory;
 use crate::model::records::Change;
-use crate::model::session::{Pair, Phase, Reading, SessionReading, Status};
+use crate::model::session::{Direction, Pair, Phase, Reading, SessionReading, Status};
 use crate::model::units::Timestamp;
 use std::collections::BTreeMap;
 
@@ -22,7 +22,8 @@ pub(super) struct Tracked {
     pub pair: Pair,
     status: Status,
     phase: Phase,
-    /// Since when this half has its present status and phase.
+    direction: Direction,
+    /// Since when this half has its present status, phase and direction.
     pub since: Timestamp,
     pub rate: RateHistory,
 }
@@ -73,13 +74,14 @@ impl Tracker {
 
 impl Tracked {
     fn new(session: &SessionReading, at: Timestamp) -> Self {
-        let (pair, status, phase) = (session.pair, session.status, session.phase);
-        Self { pair, status, phase, since: at, rate: RateHistory::default() }
+        let SessionReading { pair, status, phase, direction, .. } = *session;
+        Self { pair, status, phase, direction, since: at, rate: RateHistory::default() }
     }
 
     fn follow(&mut self, session: &SessionReading, at: Timestamp) {
-        if (self.status, self.phase) != (session.status, session.phase) {
-            (self.status, self.phase, self.since) = (session.status, session.phase, at);
+        if (self.status, self.phase, self.direction) != (session.status, session.phase, session.direction) {
+            (self.status, self.phase, self.direction) = (session.status, session.phase, session.direction);
+            self.since = at;
         }
         let moves = session.status == Status::Active && session.phase == Phase::Copying;
         self.rate.add(at, session.progress.filter(|_| moves));

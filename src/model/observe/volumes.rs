@@ -4,11 +4,12 @@ use super::along::Along;
 use super::halves::is_read;
 use super::{Index, Lost, Sources};
 use crate::model::codes::Code;
-use crate::model::identity::VolumeId;
+use crate::model::identity::{BoxId, VolumeId};
+use crate::model::plan::legality::{Facts, Legality, PairVerb, legality};
 use crate::model::records::{BackupVolume, Claim, Generation, Policy, TransactionVolume};
 use crate::model::rows::Rows;
 use crate::model::sentence::error_meaning;
-use crate::model::session::{ArrayVolume, CopyKind, Phase, Status};
+use crate::model::session::{ArrayVolume, CopyKind, Direction, Others, Pair, Phase, Status};
 use crate::model::snapshot::{
     BackupState, BackupVolumeView, ClaimView, Due, Halves, Problem, Reach, Ready, SessionView, TransactionState,
     TransactionVolumeView,
@@ -20,9 +21,16 @@ pub(super) fn transaction_views(sources: &Sources<'_>, index: &Index<'_>) -> Row
     let mut sessions = Along::new(index.sessions, |session| session.pair.source);
     let mut generations = Along::new(&index.generations, |generation| generation.transaction_volume);
     let mut lost = Along::new(&index.lost_from, |lost| lost.source);
+    let mut inbound = Along::new(&index.inbound, |(volume, _)| *volume);
     let view = |volume: &TransactionVolume| {
         let (id, here) = (volume.id, place.at(sources, volume.id, volume.blocks));
-        transaction_view(sources, index, volume, here, (sessions.at(id), generations.at(id), lost.at(id)))
+        let around = Around {
+            sessions: sessions.at(id),
+            generations: generations.at(id),
+            lost: lost.at(id),
+            inbound: inbound.at(id),
+        };
+        transaction_view(sources, index, volume, here, &around)
     };
     sources.records.transaction_volumes.values().map(view).collect()
 }
@@ -32,18 +40,30 @@ pub(super) fn backup_views(sources: &Sources<'_>, index: &Index<'_>) -> Rows<Bac
     let mut sessions = Along::new(&index.by_target, |(volume, _)| *volume);
     let mut generations = Along::new(&index.generation_on, |generation| generation.backup_volume);
     let mut lost = Along::new(&index.lost_to, |lost| lost.target);
+    let mut inbound = Along::new(&index.inbound, |(volume, _)| *volume);
     let view = |volume: &BackupVolume| {
         let (id, here) = (volume.id, place.at(sources, volume.id, volume.blocks));
         let generation = generations.at(id).last().copied();
-        backup_view(volume, here, sessions.at(id), generation, lost.at(id).last())
+        let by_unknown_row = inbound.at(id).iter().any(|(_, session)| session.is_none());
+        backup_view(volume, here, (sessions.at(id), by_unknown_row), generation, lost.at(id).last())
     };
     sources.records.backup_volumes.values().map(view).collect()
+}
+
+/// What there is of a transaction volume.
+struct Around<'a> {
+    sessions: &'a [SessionView],
+    generations: &'a [&'a Generation],
+    lost: &'a [Lost],
+    inbound: &'a [(VolumeId, Option<&'a SessionView>)],
 }
 
 /// What is the case of a volume in either role.
 struct Here {
     problem: Option<Problem>,
     claimed: Option<Box<ClaimView>>,
+    /// The array refuses to copy to it.
+    inhibited: bool,
 }
 
 /// Goes along the volumes that the arrays report and those that operations have claimed.
@@ -61,14 +81,21 @@ impl<'a> Place<'a> {
     }
 
     fn at(&mut self, sources: &Sources<'_>, id: VolumeId, blocks: Blocks) -> Here {
-        let reported = self.reported.at(id).first().map(|volume| volume.blocks);
+        let reported = self.reported.at(id).first().copied();
         let claimed = self.claims.at(id).first().and_then(|claim| claim_view(sources, claim));
-        Here { problem: location_problem(sources, id, blocks, reported), claimed }
+        let inhibited = reported.is_some_and(|volume| volume.copy_inhibited == Some(true));
+        Here { problem: location_problem(sources, id, blocks, reported), claimed, inhibited }
     }
 }
 
 /// The one word for a session.
 pub fn session_state(session: &SessionView) -> TransactionState {
+    if session.direction == Direction::Reversed {
+        return TransactionState::Reversed;
+    }
+    if session.direction == Direction::Unknown || !session.has_known_kind() {
+        return TransactionState::Unknown;
+    }
     if !session.says_unknown_words() && session.is_half_open() {
         return TransactionState::HalfOpen;
     }
@@ -88,8 +115,9 @@ fn transaction_view(
     index: &Index<'_>,
     volume: &TransactionVolume,
     here: Here,
-    (sessions, generations, lost): (&[SessionView], &[&Generation], &[Lost]),
+    around: &Around<'_>,
 ) -> TransactionVolumeView {
+    let Around { sessions, generations, lost, inbound } = *around;
     let ours = || sessions.iter().filter(|session| session.ours && is_synchronization(session));
     let worst = ours().max_by_key(|session| session_state(session));
     let state = match worst {
@@ -97,21 +125,27 @@ fn transaction_view(
         None if lost.iter().any(|lost| !lost.vanished) => TransactionState::Unknown,
         None => TransactionState::None,
     };
+    let state = if inbound.is_empty() { state } else { state.max(TransactionState::Inbound) };
     // One whose backup volume holds a generation does not count: it was suspended, the generation is whole.
     let has_vanished = || lost.iter().any(|lost| lost.vanished && !index.holds_generation(lost.target));
     let last_backup = generations.last().map(|generation| (generation.version, generation.taken_at));
     let box_id = volume.id.box_id;
     let answers = sources.array(box_id).is_some_and(|array| array.reach == Reach::Reachable);
-    let may_back_up = volume.policy.is_some() && here.problem.is_none() && answers && is_read(sources, box_id);
+    let may_back_up = volume.policy.is_some()
+        && here.problem.is_none()
+        && answers
+        && is_read(sources, box_id)
+        && !others_failed(sources, box_id);
     TransactionVolumeView {
         state,
         kept: u16::try_from(generations.len()).unwrap_or(u16::MAX),
         last_backup,
         due: due(volume.policy, last_backup.map_or(volume.registered_at, |(_, at)| at), sources.now),
-        ready: worst.filter(|_| may_back_up).map_or(Ready::Never, ready),
+        ready: worst.filter(|_| may_back_up && inbound.is_empty()).map_or(Ready::Never, ready),
         claimed: here.claimed,
         problem: here
             .problem
+            .or_else(|| (state == TransactionState::Inbound).then(|| inbound_problem(sources, inbound)))
             .or_else(|| worst.and_then(session_problem))
             .or_else(|| has_vanished().then(vanished))
             .map(Box::new),
@@ -119,23 +153,47 @@ fn transaction_view(
     }
 }
 
-/// When the session's copy can be backed up, as far as the session goes.
+/// When the session's copy can be backed up, as far as the session goes: never, where the table refuses it for another reason
+/// than that it still copies.
 fn ready(session: &SessionView) -> Ready {
-    match session_state(session) {
-        TransactionState::Equivalent | TransactionState::Copying => session.ready,
-        _ => Ready::Never,
-    }
+    let now_or_later = match legality(&Facts::of(session), PairVerb::Backup) {
+        Legality::Legal | Legality::Force => true,
+        Legality::Refused(code) => code == Code::NOT_EQUIVALENT,
+    };
+    if now_or_later && !session.is_half_open() { session.ready } else { Ready::Never }
+}
+
+fn others_failed(sources: &Sources<'_>, box_id: BoxId) -> bool {
+    let reading = sources.array(box_id).and_then(|array| array.reading.as_ref());
+    reading.is_some_and(|reading| matches!(reading.others, Others::Failed { .. }))
+}
+
+fn inbound_problem(sources: &Sources<'_>, inbound: &[(VolumeId, Option<&SessionView>)]) -> Problem {
+    let known = inbound.iter().find_map(|(volume, session)| session.map(|session| (*volume, session)));
+    let text = match known {
+        Some((volume, session)) => {
+            let Pair { source, target, .. } = session.pair;
+            let from = sources.place(if volume == target { source } else { target });
+            let by =
+                if session.requestor.is_empty() { "another program".to_owned() } else { session.requestor.escaped() };
+            let kind = session.reported_kind;
+            format!("a copy ({kind} of {by}) writes into it from {from}: {}, {}", session.status, session.phase)
+        }
+        None => "a line of its array that could not be read may be a copy into it".to_owned(),
+    };
+    let since = known.map(|(_, session)| session.since);
+    Problem { code: Code::INBOUND, text, array_error: None, since }
 }
 
 fn backup_view(
     volume: &BackupVolume,
     here: Here,
-    sessions: &[(VolumeId, &SessionView)],
+    (sessions, may_be_written): (&[(VolumeId, &SessionView)], bool),
     generation: Option<&Generation>,
     lost: Option<&Lost>,
 ) -> BackupVolumeView {
     let ours = sessions.iter().map(|(_, session)| *session).find(|session| session.ours);
-    let state = if sessions.iter().any(|(_, session)| !session.ours) {
+    let state = if may_be_written || sessions.iter().any(|(_, session)| !session.ours) {
         BackupState::Foreign
     } else if let Some(session) = ours {
         backup_state(session_state(session), generation.is_some())
@@ -158,6 +216,7 @@ fn backup_view(
         problem: here
             .problem
             .or_else(|| ours.and_then(session_problem))
+            .or_else(|| here.inhibited.then(inhibited))
             .or_else(|| (state == BackupState::Unverified && lost.is_some_and(|lost| lost.vanished)).then(vanished))
             .map(Box::new),
         volume: volume.clone(),
@@ -172,6 +231,7 @@ fn backup_state(session: TransactionState, generation: bool) -> BackupState {
         (TransactionState::Copying | TransactionState::Restoring, _) => BackupState::Copying,
         (TransactionState::Error | TransactionState::Halted | TransactionState::HalfOpen, _) => BackupState::Error,
         (TransactionState::Unknown, _) => BackupState::Unverified,
+        (TransactionState::Reversed | TransactionState::Inbound, _) => BackupState::Reversed,
         (TransactionState::None, true) => BackupState::Generation,
         (TransactionState::None, false) => BackupState::Unused,
     }
@@ -194,7 +254,12 @@ fn due(policy: Option<Policy>, last: Timestamp, now: Timestamp) -> Due {
     if late <= 0 { Due::Ok } else { Due::Overdue(u32::try_from(late / Timestamp::DAY + 1).unwrap_or(u32::MAX)) }
 }
 
-fn location_problem(sources: &Sources<'_>, id: VolumeId, blocks: Blocks, reported: Option<Blocks>) -> Option<Problem> {
+fn location_problem(
+    sources: &Sources<'_>,
+    id: VolumeId,
+    blocks: Blocks,
+    reported: Option<&ArrayVolume>,
+) -> Option<Problem> {
     let array = sources.array(id.box_id)?;
     let problem = |code, text| Some(Problem { code, text, array_error: None, since: None });
     if let Reach::IdentityChanged { found } = array.reach {
@@ -203,12 +268,17 @@ fn location_problem(sources: &Sources<'_>, id: VolumeId, blocks: Blocks, reporte
     array.volumes.as_ref()?;
     match reported {
         None => problem(Code::VOLUME_MISSING, format!("{} no longer reports volume {}", array.name, id.olu)),
-        Some(found) if found != blocks => problem(
+        Some(found) if found.blocks != blocks => problem(
             Code::VOLUME_MISSING,
-            format!("{} reports {} blocks for {}, registered are {}", array.name, found.0, id.olu, blocks.0),
+            format!("{} reports {} blocks for {}, registered are {}", array.name, found.blocks.0, id.olu, blocks.0),
         ),
         Some(_) => None,
     }
+}
+
+fn inhibited() -> Problem {
+    let text = "the array inhibits copies to it".to_owned();
+    Problem { code: Code::COPY_INHIBITED, text, array_error: None, since: None }
 }
 
 fn vanished() -> Problem {
@@ -228,6 +298,15 @@ fn session_problem(session: &SessionView) -> Option<Problem> {
         }
         TransactionState::Halted => (Code::HALTED, "the path to the other box is lost".to_owned()),
         TransactionState::HalfOpen => (Code::HALF_OPEN, half_open(&session.halves)),
+        TransactionState::Reversed => {
+            (Code::REVERSED, "the copy runs backwards, from the backup volume into the transaction volume".to_owned())
+        }
+        TransactionState::Unknown if !session.has_known_kind() => {
+            (Code::KIND_UNKNOWN, "the array's word for the kind of its copy is not known here".to_owned())
+        }
+        TransactionState::Unknown if session.direction == Direction::Unknown => {
+            (Code::DIRECTION_UNKNOWN, "which way its copy runs is not known".to_owned())
+        }
         TransactionState::Unknown => {
             (Code::UNKNOWN_WORDS, format!("the array says \"{}\", which is not known here", session.words))
         }

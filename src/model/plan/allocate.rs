@@ -54,6 +54,7 @@ impl<'a> Pool<'a> {
             .iter()
             .filter_map(|array| array.box_id)
             .filter(|&box_id| readable(snapshot, box_id).is_ok())
+            .filter(|&box_id| snapshot.array(box_id).is_none_or(|array| array.failed_reading().is_none()))
             .collect();
         let mut sizes: BTreeMap<Blocks, Size<'a>> = BTreeMap::new();
         for view in snapshot.pool.iter().filter(|view| wanted.contains(&view.volume.blocks)) {
@@ -229,7 +230,9 @@ pub(super) fn resumable(case: &Case<'_>, session: &SessionView) -> Result<(), Re
     }
     case.other_side_ready(target)?;
     case.judge(session, PairVerb::Resume)?;
+    case.others_are_read(target)?;
     equal_size(case, view)?;
+    not_inhibited(case, view)?;
     able(snapshot, &session.pair, CommandVerb::Resume).map_err(|refusal| refusal.about(case.id()))
 }
 
@@ -242,6 +245,7 @@ pub(super) fn fitting<'a>(case: &Case<'a>, target: VolumeId) -> Result<&'a Backu
         return Err(Refusal::new(problem.code, problem.text.as_str()).about(case.id()));
     }
     equal_size(case, view)?;
+    not_inhibited(case, view)?;
     Ok(view)
 }
 
@@ -262,6 +266,16 @@ pub fn pairing(snapshot: &Snapshot, transaction: VolumeId, backup: VolumeId) -> 
     named(snapshot, &case, backup).map(|_| ())
 }
 
+fn not_inhibited(case: &Case<'_>, view: &BackupVolumeView) -> Result<(), Refusal> {
+    match view.problem.as_ref().filter(|problem| problem.code == Code::COPY_INHIBITED) {
+        Some(problem) => {
+            let reason = format!("{}: {}", case.snapshot.label(view.volume.id), problem.text);
+            Err(Refusal::new(problem.code, reason).about(case.id()))
+        }
+        None => Ok(()),
+    }
+}
+
 /// What the rules say to one named backup volume for this transaction volume.
 fn named<'a>(snapshot: &'a Snapshot, case: &Case<'_>, target: VolumeId) -> Result<Allocation<'a>, Refusal> {
     let refuse = |code, reason| Refusal::new(code, reason).about(case.id());
@@ -273,6 +287,7 @@ fn named<'a>(snapshot: &'a Snapshot, case: &Case<'_>, target: VolumeId) -> Resul
     match view.state {
         BackupState::Unused => {
             readable(snapshot, target.box_id).map_err(|refusal| refusal.about(case.id()))?;
+            case.others_are_read(target)?;
             let pair = Pair::new(case.id(), target);
             able(snapshot, &pair, CommandVerb::Start).map_err(|refusal| refusal.about(case.id()))?;
             Ok(Allocation::Full(pair))
@@ -302,6 +317,10 @@ fn named<'a>(snapshot: &'a Snapshot, case: &Case<'_>, target: VolumeId) -> Resul
             Code::ERROR_SUSPENDED,
             format!("the array reported an error on the session of {owner} with {label}"),
         )),
+        BackupState::Reversed => {
+            let reason = format!("the session of {owner} with {label} runs backwards: {label} is copied into {owner}");
+            Err(refuse(Code::REVERSED, reason))
+        }
         BackupState::Foreign => {
             Err(refuse(Code::SESSION_OF_OTHERS, format!("another program has a session on {label}")))
         }

@@ -2,14 +2,14 @@
 
 use super::allocate::able;
 use super::case::{Case, start as start_remedy, unclaimed};
-use super::legality::PairVerb;
+use super::legality::{Facts, Legality, PairVerb, legality};
 use super::{NewGeneration, PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::copy::{Ability, CommandVerb};
 use crate::model::identity::VolumeId;
 use crate::model::records::{BackupMode, Generation, GenerationState, ReleaseReason};
 use crate::model::request::{Action, Request};
-use crate::model::session::{Pair, TransferMode};
+use crate::model::session::{Pair, Status};
 use crate::model::snapshot::{SessionView, Snapshot};
 
 /// Backups, each volume for itself.
@@ -69,7 +69,8 @@ impl<'a> Part<'a> {
         };
         let target = session.pair.target;
         case.other_side_ready(target)?;
-        transfer_mode(&case, session)?;
+        case.surroundings(PairVerb::Backup)?;
+        case.others_are_read(target)?;
         able(snapshot, &session.pair, CommandVerb::Suspend).map_err(|refusal| refusal.about(id))?;
         if let Some(generation) = case.generation_on(target) {
             let reason = format!("{} holds {} of {}", snapshot.label(target), generation.version, case.name());
@@ -84,6 +85,12 @@ impl<'a> Part<'a> {
 
     fn deviates(&self) -> bool {
         self.case.view.volume.policy.is_some_and(|policy| policy.mode != self.mode)
+    }
+
+    /// Whether the array ends the session by force only, after its suspend was seen.
+    fn ends_by_force(&self) -> bool {
+        let suspended = Facts { status: Status::Suspended, ..Facts::of(self.session) };
+        legality(&suspended, PairVerb::Cancel) == Legality::Force
     }
 
     fn generation(&self) -> NewGeneration {
@@ -111,17 +118,6 @@ fn session<'a>(case: &Case<'a>) -> Result<&'a SessionView, Refusal> {
     }
     let reason = format!("{} has no session", case.name());
     Err(Refusal::new(Code::NO_SESSION, reason).about(case.id()).with_remedy(start_remedy(case)))
-}
-
-fn transfer_mode(case: &Case<'_>, session: &SessionView) -> Result<(), Refusal> {
-    let word = match session.modes.map(|modes| modes.transfer) {
-        Some(TransferMode::Stack) => "stack",
-        Some(TransferMode::Through) => "through",
-        Some(TransferMode::Synchronous | TransferMode::Consistency) | None => return Ok(()),
-    };
-    let label = case.snapshot.label(session.pair.target);
-    let reason = format!("{} is copied to {label} in {word} mode", case.name());
-    Err(Refusal::new(Code::NO_BACKUP_IN_THIS_MODE, reason).about(case.id()))
 }
 
 /// The generations that are beyond the policy once the new one is there: oldest first, and nothing newer in the place of
@@ -191,7 +187,7 @@ fn item(parts: &[Part<'_>]) -> PlanItem {
         PlanStep::Record { generations: parts.iter().map(Part::generation).collect() },
     ];
     let dissolved = parts.iter().filter(|part| part.mode == BackupMode::Dissolve);
-    steps.extend(dissolved.map(|part| PlanStep::Stop { pair: part.session.pair, force: false }));
+    steps.extend(dissolved.map(|part| PlanStep::Stop { pair: part.session.pair, force: part.ends_by_force() }));
     let given_up = parts.iter().flat_map(|part| &part.given_up);
     steps.extend(given_up.clone().map(|generation| PlanStep::GiveUp {
         transaction_volume: generation.transaction_volume,
@@ -221,6 +217,12 @@ fn notices(part: &Part<'_>, item: &mut PlanItem) {
                 BackupMode::Suspend => format!("the policy of {name} says dissolve: suspended, the volume stays bound"),
             },
         );
+    }
+    if part.mode == BackupMode::Dissolve && part.ends_by_force() {
+        let label = part.case.snapshot.label(part.session.pair.target);
+        let text =
+            format!("in consistency mode the array ends the session with {label} by force only, after its suspend");
+        item.notice(Code::NEEDS_FORCE, text);
     }
     if let Some(why) = &part.over_limit {
         item.notice(Code::OVER_LIMIT_HELD, why.as_str());

@@ -9,7 +9,7 @@ use crate::model::copy::CommandVerb;
 use crate::model::identity::VolumeId;
 use crate::model::records::GenerationState;
 use crate::model::request::{Action, CancelScope, Request};
-use crate::model::session::{Pair, Status};
+use crate::model::session::{Direction, Pair, Status, TransferMode};
 use crate::model::snapshot::{Halves, SessionView, Snapshot};
 
 /// Sessions that a refusal names one by one at most.
@@ -77,14 +77,50 @@ pub(crate) fn in_doubt(session: &SessionView) -> String {
 
 fn notices(case: &Case<'_>, session: &SessionView, force: bool, item: &mut PlanItem) {
     let label = case.snapshot.label(session.pair.target);
-    if force {
+    let by_mode = session.modes.is_some_and(|modes| modes.transfer == TransferMode::Consistency);
+    let whole = session.is_equivalent() || (session.status == Status::Suspended && session.phase.is_whole());
+    if force && by_mode && whole {
+        let text = format!("in consistency mode the array ends the session with {label} by force only");
+        item.notice(Code::NEEDS_FORCE, text);
+    } else if force {
         item.notice(
             Code::NEEDS_FORCE,
             format!("the copy to {label} is not complete: the array is told to end it by force"),
         );
-    } else if case.suspended().any(|suspended| suspended.pair == session.pair) {
+    }
+    direction(case, session, item);
+    if session.status == Status::Halted || session.other_half_waits() {
+        let text =
+            format!("the path to the box of {label} is lost: its half may stay, until a forced stop ends it there");
+        item.notice(Code::HALF_OPEN, text);
+    }
+    if session.status == Status::Suspended && whole {
         let size = case.view.volume.blocks;
         item.notice(Code::NEXT_COPY_FULL, format!("the next copy to {label} is a full one: {size}"));
+    }
+}
+
+/// What it means to end a session that does not run forward.
+fn direction(case: &Case<'_>, session: &SessionView, item: &mut PlanItem) {
+    let (name, label) = (case.name(), case.snapshot.label(session.pair.target));
+    let at_rest = session.is_at_rest() || session.is_equivalent();
+    match session.direction {
+        Direction::Forward => {}
+        Direction::Reversed if at_rest => {
+            let text =
+                format!("the session runs backwards, from {label} into {name}: it ends, and both keep what they have");
+            item.notice(Code::REVERSED, text);
+        }
+        Direction::Reversed => {
+            let text = format!("{name} is being overwritten from {label}: ended now, {name} has parts of both");
+            item.notice(Code::REVERSED, text);
+        }
+        Direction::Unknown => {
+            item.notice(
+                Code::DIRECTION_UNKNOWN,
+                format!("which way the copy between {name} and {label} runs is not known"),
+            );
+        }
     }
 }
 
@@ -124,6 +160,7 @@ pub(super) fn force_stop(
     let mut item = PlanItem::new(case.verb(), id, steps, vec![id, session.pair.target]);
     let label = snapshot.label(session.pair.target);
     item.notice(Code::NEEDS_FORCE, format!("the session of {} with {label} is ended by force", case.name()));
+    direction(&case, session, &mut item);
     Ok(item)
 }
 

@@ -1,14 +1,15 @@
 //! One transaction volume as the rules look at it: its sessions, who has it, whether its array can be relied on.
 
-use super::legality::{Legality, PairVerb, legality};
+use super::legality::{Facts, Legality, PairVerb, legality};
 use super::{Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::records::Generation;
 use crate::model::request::{Action, CancelScope, Request, Verb};
-use crate::model::session::{Automation, Pair, Phase, Status};
+use crate::model::session::{Automation, Direction, Pair, Phase, Status};
 use crate::model::snapshot::{
-    BackupState, BackupVolumeView, ClaimView, Halves, Reach, SessionView, Snapshot, TransactionVolumeView,
+    ArrayView, BackupState, BackupVolumeView, ClaimView, Halves, Reach, SessionView, Snapshot, TransactionState,
+    TransactionVolumeView,
 };
 
 /// A transaction volume of the snapshot, and the request that is judged.
@@ -59,6 +60,8 @@ impl<'a> Case<'a> {
 
     fn blocks(&self, session: &SessionView) -> bool {
         match session.status {
+            // What does not surely run forward blocks in every state: a resume would copy the other way.
+            _ if !session.is_forward() => true,
             Status::Suspended => session.is_half_open() || session.phase == Phase::Unknown,
             Status::ErrorSuspended => self.generation_on(session.pair.target).is_none(),
             _ => true,
@@ -68,7 +71,10 @@ impl<'a> Case<'a> {
     /// Our sessions that are suspended and whole.
     pub fn suspended(&self) -> impl Iterator<Item = &'a SessionView> + use<'a> {
         self.ours().filter(|session| {
-            session.status == Status::Suspended && session.phase != Phase::Unknown && !session.is_half_open()
+            session.status == Status::Suspended
+                && session.phase != Phase::Unknown
+                && session.is_forward()
+                && !session.is_half_open()
         })
     }
 
@@ -125,6 +131,38 @@ impl<'a> Case<'a> {
         readable(self.snapshot, backup_volume.box_id).map_err(|refusal| refusal.about(self.id()))
     }
 
+    /// What a verb depends on beside the session: the lists that it must be able to believe, and that nothing else copies
+    /// into the volume. Each verb says here what it needs.
+    pub fn surroundings(&self, verb: PairVerb) -> Result<(), Refusal> {
+        match verb {
+            // What reads or overwrites volumes must know who else does.
+            PairVerb::Start | PairVerb::Resume | PairVerb::Backup | PairVerb::Restore | PairVerb::ResumeOnto => {
+                self.others_are_read(self.id())?;
+                self.nothing_copies_into_it()
+            }
+            // What only stops a copy, or changes the catalogue, harms no other program's.
+            PairVerb::Suspend | PairVerb::Cancel | PairVerb::ForceStop | PairVerb::Delete => Ok(()),
+        }
+    }
+
+    /// The sessions of others were read on the array of this volume, or cannot be seen there at all.
+    pub fn others_are_read(&self, volume: VolumeId) -> Result<(), Refusal> {
+        let array = self.snapshot.array(volume.box_id);
+        match array.and_then(ArrayView::failed_reading) {
+            Some(failed) => Err(Refusal::new(failed.code, failed.text.as_str()).about(self.id())),
+            None => Ok(()),
+        }
+    }
+
+    fn nothing_copies_into_it(&self) -> Result<(), Refusal> {
+        if self.view.state != TransactionState::Inbound {
+            return Ok(());
+        }
+        let what = self.view.problem.as_ref().filter(|problem| problem.code == Code::INBOUND);
+        let what = what.map_or("another copy writes into it", |problem| problem.text.as_str());
+        Err(Refusal::new(Code::INBOUND, format!("{}: {what}", self.name())).about(self.id()))
+    }
+
     /// What the table says of a verb on a session, as force or as a refusal with this case's names and figures.
     pub fn judge(&self, session: &SessionView, verb: PairVerb) -> Result<bool, Refusal> {
         match judge(session, verb) {
@@ -178,6 +216,18 @@ impl<'a> Case<'a> {
                 "the array says \"{}\" of the session of {name} with {target}, which is not known here",
                 session.words
             ),
+            Code::REVERSED => {
+                format!("the session of {name} with {target} runs backwards: {target} is copied into {name}")
+            }
+            Code::DIRECTION_UNKNOWN => format!("which way the session of {name} with {target} copies is not known"),
+            Code::KIND_UNKNOWN => {
+                format!("the array's word for the kind of the session of {name} with {target} is not known here")
+            }
+            Code::MODES_UNKNOWN => format!("the transfer mode of the session of {name} with {target} is not known"),
+            Code::NO_BACKUP_IN_THIS_MODE | Code::NO_SUSPEND_IN_THIS_MODE => match session.modes {
+                Some(modes) => format!("{name} is copied to {target} in {} mode", modes.transfer),
+                None => format!("{name} is copied to {target} in a mode that is not known"),
+            },
             code => {
                 let text = code.explain().map_or("it is refused", |row| row.text);
                 format!("{name} with {target} is {}, {}: {text}", session.status, session.phase)
@@ -208,13 +258,20 @@ impl<'a> Case<'a> {
             Code::RESUME_FIRST if self.generation_on(target).is_none() => vec![resume()],
             Code::RESUME_FIRST => vec![start(self)],
             Code::ALREADY_SYNCHRONIZING if session.is_equivalent() => vec![back_up(), cancel()],
-            Code::ALREADY_SYNCHRONIZING | Code::NOT_SUSPENDABLE | Code::ERROR_SUSPENDED => vec![cancel()],
+            Code::ALREADY_SYNCHRONIZING
+            | Code::NOT_SUSPENDABLE
+            | Code::NO_SUSPEND_IN_THIS_MODE
+            | Code::ERROR_SUSPENDED => vec![cancel()],
             Code::HALTED => {
                 let action = Action::Suspend { volumes: vec![id], target: Some(target) };
                 let suspend = Remedy::new(format!("suspend {name} by force, to resume it later"), action);
                 vec![suspend, force_stop()]
             }
-            Code::HALF_OPEN | Code::UNKNOWN_WORDS => vec![force_stop()],
+            Code::REVERSED | Code::DIRECTION_UNKNOWN => match judge(session, PairVerb::Cancel) {
+                Legality::Refused(_) => vec![force_stop()],
+                Legality::Legal | Legality::Force => vec![cancel()],
+            },
+            Code::HALF_OPEN | Code::UNKNOWN_WORDS | Code::KIND_UNKNOWN => vec![force_stop()],
             _ => Vec::new(),
         }
     }
@@ -239,13 +296,19 @@ pub(super) fn judge(session: &SessionView, verb: PairVerb) -> Legality {
     if torn && !matches!(verb, PairVerb::ForceStop | PairVerb::Delete) {
         return Legality::Refused(Code::HALF_OPEN);
     }
-    legality(session.status, session.phase, verb)
+    legality(&Facts::of(session), verb)
 }
 
 /// Orders sessions by how bad they are: the worst is what a transaction volume shows.
 pub(crate) fn badness(session: &SessionView) -> u8 {
+    if session.direction == Direction::Reversed {
+        return 9;
+    }
     if session.is_half_open() && !session.says_unknown_words() {
         return 6;
+    }
+    if !session.is_forward() {
+        return 5;
     }
     match (session.status, session.phase) {
         (Status::ErrorSuspended, _) => 8,

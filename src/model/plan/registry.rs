@@ -255,7 +255,8 @@ pub fn pool_sizes(snapshot: &Snapshot) -> BTreeMap<Blocks, PoolSize> {
             | BackupState::Equivalent
             | BackupState::Error
             | BackupState::Foreign
-            | BackupState::Unverified => {}
+            | BackupState::Unverified
+            | BackupState::Reversed => {}
         }
     }
     for view in &snapshot.transaction_volumes {

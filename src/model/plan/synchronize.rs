@@ -10,7 +10,7 @@ use crate::model::identity::VolumeId;
 use crate::model::records::ReleaseReason;
 use crate::model::request::Request;
 use crate::model::session::{Pair, TransferMode};
-use crate::model::snapshot::{SessionView, Snapshot};
+use crate::model::snapshot::{BackupState, SessionView, Snapshot};
 use crate::model::units::Version;
 use std::collections::BTreeMap;
 
@@ -142,6 +142,7 @@ fn may_start<'a>(snapshot: &'a Snapshot, request: &'a Request, id: VolumeId) -> 
     if let Some(session) = case.blocking() {
         case.judge(session, PairVerb::Start)?;
     }
+    case.surroundings(PairVerb::Start)?;
     allocate::can_copy_now(snapshot, id.box_id).map_err(|refusal| refusal.about(id))?;
     Ok(case)
 }
@@ -159,9 +160,25 @@ fn item(case: &Case<'_>, allocation: Allocation<'_>) -> Answer {
     let mut item = PlanItem::new(case.verb(), case.id(), vec![step], vec![pair.source, pair.target]);
     if let Allocation::Differential(session) = allocation {
         new_data_lost(case, session, &mut item);
+        if session.other_half_waits() {
+            let label = case.snapshot.label(pair.target);
+            item.notice(Code::HALTED, format!("the box of {label} still waits for the path: the resume needs it back"));
+        }
     }
     no_backup_later(case, &pair, &mut item);
+    not_seen(case, &pair, &mut item);
     Ok(item)
+}
+
+/// What a start cannot know of the two arrays, said in each plan.
+fn not_seen(case: &Case<'_>, pair: &Pair, item: &mut PlanItem) {
+    let boxes = [Some(pair.source.box_id), Some(pair.target.box_id).filter(|other| *other != pair.source.box_id)];
+    let arrays = boxes.into_iter().flatten().filter_map(|box_id| case.snapshot.array(box_id));
+    for attention in arrays.flat_map(|array| &array.attentions) {
+        if matches!(attention.code, Code::OTHERS_NOT_SEEN | Code::ROW_UNREADABLE) {
+            item.notice(attention.code, attention.text.as_str());
+        }
+    }
 }
 
 fn start_full(case: &Case<'_>, pair: Pair) -> PlanStep {
@@ -193,6 +210,11 @@ pub(super) fn overwrite(snapshot: &Snapshot, request: &Request, id: VolumeId, ve
     not_held(&case, version)?;
     allocate::fitting(&case, target)?;
     case.other_side_ready(target)?;
+    case.others_are_read(target)?;
+    if snapshot.backup_volume(target).is_some_and(|view| view.state == BackupState::Foreign) {
+        let reason = format!("another program has a session on {label}, or a line that could not be read names it");
+        return Err(Refusal::new(Code::SESSION_OF_OTHERS, reason).about(id));
+    }
     let foreign = snapshot.foreign_session_on(target);
     if let Some(session) = foreign {
         let reason = format!("another program has a session of {} with {label}", snapshot.label(session.pair.source));
@@ -212,6 +234,7 @@ pub(super) fn overwrite(snapshot: &Snapshot, request: &Request, id: VolumeId, ve
         PlanStep::GiveUp { transaction_volume: id, version, backup_volume: target, why: ReleaseReason::Overwritten };
     let mut item = PlanItem::new(case.verb(), id, vec![give_up, step], vec![id, target]);
     no_backup_later(&case, &pair, &mut item);
+    not_seen(&case, &pair, &mut item);
     item.confirmation =
         Some(Confirmation::new(label.clone(), format!("{version} of {} on {label} is overwritten", case.name())));
     Ok(item)

@@ -1,6 +1,7 @@
 //! CCM from end to end: command line, engine, driver, ssh or a process, the emulation's commands, the embedded array.
 
 mod cutter;
+mod directions;
 mod mishaps;
 mod outputs;
 pub mod server;
