@@ -3,7 +3,6 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 use clap::Parser;
-use ecdeck::catalog::anchor::FileAnchor;
 use ecdeck::cli::array_arguments::Add;
 use ecdeck::cli::link::{ConfiguredArray, EngineLine, House, Link, Need, Pending};
 use ecdeck::cli::{CommandLine, Exit, Trouble, out};
@@ -15,7 +14,6 @@ use ecdeck::console::run::run;
 use ecdeck::console::theme::ThemeName;
 use ecdeck::engine::client::{Lifeline, Start};
 use ecdeck::model::check::Check;
-use ecdeck::model::event::ChainHead;
 use ecdeck::model::identity::Name;
 use ecdeck::process::life;
 use ecdeck::process::paths::{DEMO_VARIABLE, Home};
@@ -206,20 +204,11 @@ impl House for Wiring<'_> {
         })
     }
 
-    fn anchors(&self) -> Result<Vec<ChainHead>, Trouble> {
-        let file = serve::anchor_file(self.site(false)?.home());
-        match FileAnchor::read(&file) {
-            Ok(heads) => Ok(heads),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(Trouble::failed(format!("{}: {error}", file.display()))),
-        }
-    }
-
     fn serve(&self, detached: bool) -> Pending<'_, Result<(), Trouble>> {
         Box::pin(async move {
             let site = self.choose(&Wish { serves: true, changes: true, ..self.wish() })?;
             let served = serve::run(&site, detached).await;
-            served.map_err(|error| Trouble::not_reachable(error.to_string()))
+            served.map_err(|error| Trouble::not_reachable(error.told()).with_code(error.code()))
         })
     }
 

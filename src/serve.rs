@@ -14,6 +14,7 @@ use crate::logs;
 use crate::model::catalogue_url::CataloguePlace;
 use crate::model::codes::Code;
 use crate::model::event::{EventKind, NewEvent};
+use crate::model::records::{Change, GenerationState};
 use crate::model::snapshot::{self, RecRoute};
 use crate::process::life;
 use crate::process::paths::Home;
@@ -107,10 +108,10 @@ async fn anchored(
     let opened = opened.map_err(|error| unreadable(&file, &error))?;
     let mut anchors: Vec<Box<dyn Anchor>> = vec![Box::new(opened)];
     // A host without a system log has the file.
-    if let Ok(Some(syslog)) = SyslogAnchor::open(Path::new(SyslogAnchor::SOCKET), config.site.as_str()) {
-        anchors.push(Box::new(syslog));
-    }
+    let syslog = SyslogAnchor::open(Path::new(SyslogAnchor::SOCKET), config.site.as_str()).ok().flatten();
+    let logged = syslog.map(|syslog| anchors.push(Box::new(syslog))).is_some();
     let anchored = Anchored::new(catalogue, anchors);
+    let anchored = if logged { anchored } else { anchored.without(SyslogAnchor::SOCKET) };
     anchored.anchor_now().await?;
     Ok(Arc::new(anchored))
 }
@@ -126,7 +127,7 @@ async fn open_catalogue(site: &Site, config: &Config) -> Result<Arc<dyn Catalogu
         let (heads, code) = (heads.display(), Code::CATALOGUE_REPLACED);
         ServeError::Site(format!(
             "the catalogue {place} is not the one that {heads} is of: {what}; put the catalogue back, or, to begin anew \
-             on purpose, move {heads} away ({code})"
+             on purpose, move {heads} away: every kept generation is in doubt then ({code})"
         ))
     };
     if let (CataloguePlace::Sqlite(file), Some(_), false) = (&place, &newest, site.is_demonstration())
@@ -136,6 +137,9 @@ async fn open_catalogue(site: &Site, config: &Config) -> Result<Arc<dyn Catalogu
         return Err(another("there is none"));
     }
     let catalogue = SqlCatalogue::open(&place, OpenOptions::default()).await?;
+    if newest.is_none() && !site.is_demonstration() {
+        doubt(&catalogue, &heads).await?;
+    }
     if let Some(newest) = newest {
         if site.is_demonstration() && catalogue.head().await?.sequence == 0 {
             // It is made anew whenever its catalogue is gone.
@@ -145,6 +149,28 @@ async fn open_catalogue(site: &Site, config: &Config) -> Result<Arc<dyn Catalogu
         }
     }
     Ok(Arc::new(catalogue))
+}
+
+/// A catalogue whose heads are gone may be an older copy: its volumes may hold something else by now. What it keeps is in
+/// doubt until somebody has compared it; that is durable before there are heads again.
+async fn doubt(catalogue: &SqlCatalogue, heads: &Path) -> Result<(), ServeError> {
+    let records = catalogue.load().await?;
+    let valid = records.generations.values().filter(|kept| kept.state == GenerationState::Valid);
+    let why = format!("{} was not there: the catalogue may be older than what the volumes hold", heads.display());
+    let state = GenerationState::InDoubt(why.clone());
+    let mut events = vec![NewEvent::by_engine(now(), EventKind::CatalogueDoubted { why })];
+    let mut changes = Vec::new();
+    for kept in valid {
+        let (transaction_volume, version, state) = (kept.transaction_volume, kept.version, state.clone());
+        let told = EventKind::GenerationStateSet { volume: transaction_volume, version, state: state.clone() };
+        events.push(NewEvent::by_engine(now(), told));
+        changes.push(Change::SetGenerationState { transaction_volume, version, state });
+    }
+    if !changes.is_empty() {
+        tracing::error!(generations = changes.len(), "kept generations are in doubt: the audit's heads are gone");
+        catalogue.commit(changes, events).await?;
+    }
+    Ok(())
 }
 
 fn unreadable(file: &Path, error: &std::io::Error) -> ServeError {

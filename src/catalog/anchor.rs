@@ -1,12 +1,13 @@
 //! Anchoring: the head of the audit chain goes outside the catalogue at every commit, so that a chain written anew shows.
 
-use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Pending};
+use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside, Pending};
+use crate::model::audit::{AnchorReport, AuditReport};
 use crate::model::chain::ChainLink;
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,22 @@ pub trait Anchor: Send + Sync {
 
     /// For the log, when it fails.
     fn name(&self) -> String;
+
+    /// The heads that are kept there; `None` where a place only takes them.
+    fn kept(&self) -> Option<io::Result<KeptHeads>> {
+        None
+    }
+}
+
+/// The heads of a place.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeptHeads {
+    /// Oldest first.
+    pub heads: Vec<ChainHead>,
+    /// Lines that are no heads, other than a last one that a crash cut off.
+    pub damaged: u64,
+    /// Earlier heads are gone: the place was removed or replaced since this process opened it.
+    pub removed: bool,
 }
 
 /// Heads in a file that only grows, one a line: sequence, blank, hash.
@@ -25,6 +42,10 @@ pub trait Anchor: Send + Sync {
 pub struct FileAnchor {
     file: Mutex<File>,
     path: PathBuf,
+    /// A write failed, perhaps in the middle of a line.
+    torn: AtomicBool,
+    /// The file was removed or replaced while this process wrote to it.
+    removed: AtomicBool,
 }
 
 impl FileAnchor {
@@ -32,16 +53,48 @@ impl FileAnchor {
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut file = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(path)?;
         end_torn_line(&mut file)?;
-        Ok(Self { file: Mutex::new(file), path: path.to_owned() })
+        Ok(Self {
+            file: Mutex::new(file),
+            path: path.to_owned(),
+            torn: AtomicBool::new(false),
+            removed: AtomicBool::new(false),
+        })
     }
 
-    /// The heads in a file, oldest first. A line that a crash left incomplete is left out.
-    pub fn read(path: &Path) -> io::Result<Vec<ChainHead>> {
-        let mut heads = Vec::new();
-        for line in BufReader::new(File::open(path)?).lines() {
-            heads.extend(parse_line(&line?));
+    /// The heads in a file, oldest first. A part of a line that a crash left is left out.
+    pub fn read(path: &Path) -> io::Result<KeptHeads> {
+        let mut kept = KeptHeads::default();
+        let mut reader = BufReader::new(File::open(path)?);
+        let mut line = Vec::new();
+        while reader.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? > 0 {
+            let text = String::from_utf8_lossy(&line);
+            match parse_line(text.trim_end_matches('\n')) {
+                Some(head) => kept.heads.push(head),
+                None if is_cut_off(&text) => {}
+                None => kept.damaged += 1,
+            }
+            line.clear();
         }
-        Ok(heads)
+        Ok(kept)
+    }
+
+    /// The file that is written to, opened anew when the path no longer leads to it.
+    fn opened(&self) -> io::Result<std::sync::MutexGuard<'_, File>> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = file.metadata()?;
+        let there = std::fs::metadata(&self.path).is_ok_and(|at| (at.dev(), at.ino()) == (ours.dev(), ours.ino()));
+        if !there {
+            tracing::error!(file = %self.path.display(), "the file with the audit's heads was removed or replaced");
+            let mut anew = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(&self.path)?;
+            end_torn_line(&mut anew)?;
+            *file = anew;
+            self.removed.store(true, Ordering::Relaxed);
+        }
+        if self.torn.load(Ordering::Relaxed) {
+            end_torn_line(&mut file)?;
+            self.torn.store(false, Ordering::Relaxed);
+        }
+        Ok(file)
     }
 }
 
@@ -51,7 +104,6 @@ const TAIL: u64 = 1024;
 impl FileAnchor {
     /// The last head in a file, which may be long; `None` where there is no file, or nothing in it.
     pub fn newest(path: &Path) -> io::Result<Option<ChainHead>> {
-        use std::io::Read;
         let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -83,7 +135,6 @@ pub async fn missing(catalogue: &dyn Catalogue, anchored: &ChainHead) -> Result<
 
 /// Keeps a line that a crash cut off from swallowing the next one.
 fn end_torn_line(file: &mut File) -> io::Result<()> {
-    use std::io::Read;
     if file.seek(SeekFrom::End(0))? == 0 {
         return Ok(());
     }
@@ -91,6 +142,17 @@ fn end_torn_line(file: &mut File) -> io::Result<()> {
     let mut last = [0];
     file.read_exact(&mut last)?;
     if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
+}
+
+/// Longer than any head's line.
+const MAX_LINE_BYTES: u64 = 128;
+
+/// What a crash leaves of a line: its beginning.
+fn is_cut_off(line: &str) -> bool {
+    let line = line.trim_end_matches('\n');
+    let hex = |hash: &str| hash.len() < 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    line.split_once(' ').map_or(digits(line), |(sequence, hash)| digits(sequence) && hex(hash))
 }
 
 fn parse_line(line: &str) -> Option<ChainHead> {
@@ -104,11 +166,17 @@ impl Anchor for FileAnchor {
     fn anchor(&self, head: &ChainHead) -> io::Result<()> {
         // One write a line: appends of two processes do not mix.
         let line = format!("{} {}\n", head.sequence, head.hash.as_str());
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())
+        let mut file = self.opened()?;
+        file.write_all(line.as_bytes()).inspect_err(|_| self.torn.store(true, Ordering::Relaxed))
     }
 
     fn name(&self) -> String {
         self.path.display().to_string()
+    }
+
+    fn kept(&self) -> Option<io::Result<KeptHeads>> {
+        let removed = self.removed.load(Ordering::Relaxed);
+        Some(Self::read(&self.path).map(|kept| KeptHeads { removed, ..kept }))
     }
 }
 
@@ -155,13 +223,28 @@ impl Anchor for SyslogAnchor {
 /// A catalogue that anchors its head after every commit.
 pub struct Anchored {
     catalogue: Arc<dyn Catalogue>,
-    anchors: Vec<(Box<dyn Anchor>, AtomicBool)>,
+    anchors: Vec<Place>,
+    /// Places that this host does not have.
+    absent: Vec<String>,
+}
+
+/// An anchor, and why it does not work, while it does not.
+struct Place {
+    anchor: Box<dyn Anchor>,
+    problem: Mutex<Option<String>>,
 }
 
 impl Anchored {
     pub fn new(catalogue: Arc<dyn Catalogue>, anchors: Vec<Box<dyn Anchor>>) -> Self {
-        let anchors = anchors.into_iter().map(|anchor| (anchor, AtomicBool::new(true))).collect();
-        Self { catalogue, anchors }
+        let anchors = anchors.into_iter().map(|anchor| Place { anchor, problem: Mutex::default() }).collect();
+        Self { catalogue, anchors, absent: Vec::new() }
+    }
+
+    /// Says that this host lacks a place, so that a check of the audit can say so.
+    #[must_use]
+    pub fn without(mut self, place: impl Into<String>) -> Self {
+        self.absent.push(place.into());
+        self
     }
 
     /// Anchors the present head: at the start, where a commit may have been kept whose anchor was not.
@@ -175,17 +258,62 @@ impl Anchored {
 
     /// What is committed stays committed: an anchor that fails is told once, and once when it works again.
     fn anchor(&self, head: &ChainHead) {
-        for (anchor, worked) in &self.anchors {
+        for Place { anchor, problem } in &self.anchors {
             let result = anchor.anchor(head);
-            let works = result.is_ok();
-            if worked.swap(works, Ordering::Relaxed) == works {
-                continue;
+            let mut problem = problem.lock().unwrap_or_else(PoisonError::into_inner);
+            match (result, problem.is_some()) {
+                (Ok(()), true) => tracing::info!(anchor = anchor.name(), "the audit is anchored again"),
+                (Err(error), false) => {
+                    tracing::warn!(anchor = anchor.name(), %error, "the audit could not be anchored");
+                    *problem = Some(error.to_string());
+                    continue;
+                }
+                (Ok(()), false) | (Err(_), true) => continue,
             }
-            match result {
-                Ok(()) => tracing::info!(anchor = anchor.name(), "the audit is anchored again"),
-                Err(error) => tracing::warn!(anchor = anchor.name(), %error, "the audit could not be anchored"),
-            }
+            *problem = None;
         }
+    }
+
+    /// What became of each place, and the heads that can be compared.
+    fn look(&self) -> (Vec<AnchorReport>, Vec<ChainHead>) {
+        let mut all = Vec::new();
+        let mut reports = Vec::new();
+        for Place { anchor, problem } in &self.anchors {
+            let place = anchor.name();
+            let failed = problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let mut problem = failed.map(|why| format!("heads of the audit cannot be kept in {place}: {why}"));
+            let (mut heads, kept) = (0, anchor.kept());
+            let write_only = kept.is_none();
+            match kept {
+                None => {}
+                Some(Err(error)) => {
+                    problem = Some(format!("{place} cannot be read, its heads are not compared: {error}"));
+                }
+                Some(Ok(kept)) => {
+                    heads = kept.heads.len() as u64;
+                    all.extend(kept.heads);
+                    if kept.damaged > 0 {
+                        problem = Some(format!("{place} is damaged: {} lines are no heads", kept.damaged));
+                    } else if kept.removed {
+                        problem = Some(format!(
+                            "{place} was removed or replaced while the engine ran: earlier heads are gone"
+                        ));
+                    } else if heads == 0 {
+                        problem = Some(format!("{place} has no head: it was removed or emptied"));
+                    }
+                }
+            }
+            reports.push(AnchorReport { place, heads, write_only, present: true, problem });
+        }
+        let absent = self.absent.iter().cloned();
+        reports.extend(absent.map(|place| AnchorReport {
+            place,
+            heads: 0,
+            write_only: true,
+            present: false,
+            problem: None,
+        }));
+        (reports, all)
     }
 }
 
@@ -223,6 +351,23 @@ impl Catalogue for Anchored {
     fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>> {
         self.catalogue.operation_end(id)
     }
+
+    fn check(&self) -> Pending<'_, Result<(), CatalogueError>> {
+        self.catalogue.check()
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        self.catalogue.close()
+    }
+
+    fn verify(&self, mut outside: Outside) -> Pending<'_, Result<AuditReport, CatalogueError>> {
+        Box::pin(async move {
+            let (anchors, heads) = self.look();
+            outside.anchors.extend(heads);
+            let report = self.catalogue.verify(outside).await?;
+            Ok(AuditReport { anchors, ..report })
+        })
+    }
 }
 
 #[cfg(test)]
@@ -255,7 +400,7 @@ mod tests {
             commit(&anchored, version);
         }
         let links = links(&anchored);
-        let heads = FileAnchor::read(&path).unwrap();
+        let heads = FileAnchor::read(&path).unwrap().heads;
         assert_eq!(heads.len(), 3);
         assert!(verify(&links, &heads).is_intact());
         assert!(!verify(&links[..2], &heads).is_intact());
@@ -271,7 +416,7 @@ mod tests {
         let whole = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();
         commit(&Anchored::new(catalogue, vec![Box::new(FileAnchor::open(&path).unwrap())]), "2");
-        let heads = FileAnchor::read(&path).unwrap();
+        let heads = FileAnchor::read(&path).unwrap().heads;
         assert_eq!(heads.iter().map(|head| head.sequence).collect::<Vec<_>>(), [2]);
     }
 

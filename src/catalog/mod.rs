@@ -3,11 +3,17 @@
 //! Belongs here: keeping records and events, whole or not at all. Does not: deciding anything (model), doing anything (engine).
 
 pub mod anchor;
+mod holder;
 pub mod memory;
 pub mod sql;
 
+pub use holder::Holder;
+use holder::{named, now};
+
+use crate::model::audit::AuditReport;
 use crate::model::chain::ChainLink;
-use crate::model::event::{ChainHead, Event, NewEvent};
+use crate::model::codes::Code;
+use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::identity::VolumeId;
 use crate::model::records::{Change, ChangeError, Generation, OperationEnd, OperationId, PastGeneration, Records};
 use std::cmp::Ordering;
@@ -34,9 +40,21 @@ pub enum CatalogueError {
         "the catalogue {place} has format {found}, this program knows up to {known}; it was not touched; use the newer program"
     )]
     Newer { place: String, found: u32, known: u32 },
-    #[error("the catalogue {place} is in use by another engine; end that one first")]
-    InUse { place: String },
-    #[error("the catalogue {place} does not answer: {detail}")]
+    #[error("the catalogue {place} is in use by another engine{holder}; end that one first", holder = named(holder.as_ref()))]
+    InUse { place: String, holder: Option<Holder> },
+    #[error("the catalogue {place} was taken over by another engine{holder}; nothing was written; end this engine",
+        holder = named(Some(holder)))]
+    TakenOver { place: String, holder: Holder },
+    #[error(
+        "the catalogue {place} is no longer the one that this engine opened: {detail}; nothing was written; put that same file \
+         back; or end the engine, which then wants a saved copy in its place"
+    )]
+    Replaced { place: String, detail: String },
+    #[error(
+        "the disk of the catalogue {place} fails: {detail}; nothing was written; check the disk and the kernel's log"
+    )]
+    Device { place: String, detail: String },
+    #[error("the catalogue {place} does not answer: {detail}; {remedy}", remedy = reach_remedy(place))]
     Unreachable { place: String, detail: String },
     /// The line was lost at COMMIT: look the operation up before anything else.
     #[error("the catalogue {place} was lost while committing: {detail}; whether the change was kept is looked up next")]
@@ -59,6 +77,29 @@ impl CatalogueError {
     fn unfit(error: &serde_json::Error) -> Self {
         Self::Unfit { detail: error.to_string() }
     }
+
+    /// Whether it tells of a catalogue that takes no writes now, and not of what was to be written.
+    pub fn refuses_writes(&self) -> bool {
+        !matches!(self, Self::Change(_) | Self::Unfit { .. })
+    }
+
+    pub fn code(&self) -> Code {
+        match self {
+            Self::InUse { .. } | Self::TakenOver { .. } => Code::CATALOGUE_IN_USE,
+            Self::Corrupt { .. } | Self::Replaced { .. } => Code::CATALOGUE_DAMAGED,
+            Self::Newer { .. } => Code::ENGINE_MISMATCH,
+            _ => Code::CATALOGUE_UNAVAILABLE,
+        }
+    }
+}
+
+/// What to do about a catalogue that is not reached depends on what it is.
+fn reach_remedy(place: &str) -> &'static str {
+    if place.starts_with("postgres") {
+        "check that the PostgreSQL server runs and can be reached from this host, and that its user may log in"
+    } else {
+        "check the file's folder, its disk and its mount"
+    }
 }
 
 /// Which events are wanted.
@@ -68,6 +109,15 @@ pub enum EventRange {
     Newest(u32),
     /// From this sequence on, at most so many.
     From { sequence: u64, most: u32 },
+}
+
+/// What is known of the audit from outside the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outside {
+    /// Heads with their places.
+    pub anchors: Vec<ChainHead>,
+    /// Hashes that somebody noted elsewhere.
+    pub heads: Vec<ChainHash>,
 }
 
 /// Whose generations are wanted.
@@ -114,4 +164,17 @@ pub trait Catalogue: Send + Sync {
 
     /// How an operation ended; `None` while it is open or when there is none of that number.
     fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>>;
+
+    /// Whether it is still the catalogue that was opened. Writes nothing.
+    fn check(&self) -> Pending<'_, Result<(), CatalogueError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Ends in good order: what a log beside the catalogue holds goes into it. Nothing is read or written any more.
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Checks the audit: its chain, what is known from outside, and the tables against the events.
+    fn verify(&self, outside: Outside) -> Pending<'_, Result<AuditReport, CatalogueError>>;
 }

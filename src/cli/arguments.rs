@@ -365,8 +365,11 @@ pub enum Audit {
         #[arg(long)]
         json: bool,
     },
-    /// Check the whole chain of hashes
+    /// Check the chain of hashes, the heads kept outside, and the tables against the events
     Verify {
+        /// A head that was noted elsewhere: the chain must have it. Can be given more than once
+        #[arg(long, value_name = "HEAD")]
+        head: Vec<String>,
         /// One JSON object
         #[arg(long)]
         json: bool,
@@ -408,7 +411,7 @@ impl Verb {
             Self::Map { verb: MapVerb::Check { json, .. } }
             | Self::Policy { verb: PolicyVerb::Show { json, .. } }
             | Self::Volume { verb: VolumeVerb::List { json } }
-            | Self::Audit { verb: Audit::Show { json, .. } | Audit::Verify { json } } => *json,
+            | Self::Audit { verb: Audit::Show { json, .. } | Audit::Verify { json, .. } } => *json,
             Self::Policy { verb: PolicyVerb::Set { change, .. } }
             | Self::Volume { verb: VolumeVerb::Add { change, .. } | VolumeVerb::Remove { change, .. } } => change.json,
             Self::Sync { verb } => verb.change().json,

@@ -6,7 +6,7 @@ use super::out::Reader;
 use super::table::{Lean, Table};
 use super::{Exit, Trouble, document::Stamp, json, out, times};
 use crate::engine::protocol::{Answer, Ask};
-use crate::model::chain::{ChainLink, ChainVerifier};
+use crate::model::audit::{AnchorReport, AuditReport};
 use crate::model::event::{ChainHash, ChainHead, Event, EventKind, NewEvent};
 use crate::model::sentence;
 use crate::model::snapshot::Snapshot;
@@ -21,7 +21,7 @@ pub async fn run(verb: &Audit, house: &dyn House) -> Result<Exit, Trouble> {
     let snapshot = link.snapshot().await?;
     match verb {
         Audit::Show { last, json } => show(&snapshot, link, *last, *json).await,
-        Audit::Verify { json } => verify(&snapshot, link, &house.anchors()?, *json).await,
+        Audit::Verify { head, json } => verify(&snapshot, link, head, *json).await,
         Audit::Export { from } => export(&snapshot, link, *from).await,
     }
 }
@@ -92,45 +92,78 @@ async fn show(snapshot: &Snapshot, link: &mut Link, last: u32, as_json: bool) ->
 }
 
 #[derive(Serialize)]
-struct VerdictDocument {
+struct VerdictDocument<'a> {
     intact: bool,
     events: u64,
     /// Heads kept outside the catalogue that were compared.
     anchors_matched: u64,
-    /// What was done to the chain, as sentences.
+    /// Everything that was found, as sentences.
     faults: Vec<String>,
-    head: ChainHead,
+    head: &'a ChainHead,
+    anchors: &'a [AnchorReport],
+    /// The event from which on the rows of the tables were compared with the events.
+    compared_from: Option<u64>,
+    rows: u64,
 }
 
-async fn verify(snapshot: &Snapshot, link: &mut Link, anchors: &[ChainHead], as_json: bool) -> Result<Exit, Trouble> {
-    let mut verifier = ChainVerifier::new(anchors);
-    let mut next = 1;
-    loop {
-        let page = page(link, next).await?;
-        let Some(last) = page.last() else { break };
-        next = last.sequence + 1;
-        for event in &page {
-            verifier.take(&ChainLink::try_from(event).map_err(|error| Trouble::failed(error.to_string()))?);
-        }
-    }
-    let verdict = verifier.finish();
-    let intact = verdict.is_intact();
-    let faults: Vec<String> = verdict.faults.iter().map(ToString::to_string).collect();
+async fn verify(snapshot: &Snapshot, link: &mut Link, heads: &[String], as_json: bool) -> Result<Exit, Trouble> {
+    let heads = heads.iter().map(|head| parse_head(head)).collect::<Result<_, _>>()?;
+    let report = match link.ask(Ask::VerifyAudit { heads }).await? {
+        Answer::Audit { report } => report,
+        other => return Err(unexpected(&other)),
+    };
+    let (intact, faults) = (report.is_intact(), report.findings());
     if as_json {
-        let (events, anchors_matched, head) = (verdict.events, verdict.anchors_matched, verdict.head);
-        json::print(snapshot.site.demo, &VerdictDocument { intact, events, anchors_matched, faults, head })?;
-    } else if intact {
-        let (events, matched) = (verdict.events, verdict.anchors_matched);
-        let head = verdict.head.hash.as_str();
-        let line =
-            format!("{events} events, the chain is whole, {matched} heads kept outside agree\nits head is {head}\n");
-        out::print(&line)?;
+        let AuditReport { events, anchors_matched, head, anchors, compared_from, rows, .. } = &*report;
+        let (events, anchors_matched, compared_from, rows) = (*events, *anchors_matched, *compared_from, *rows);
+        let document = VerdictDocument { intact, events, anchors_matched, faults, head, anchors, compared_from, rows };
+        json::print(snapshot.site.demo, &document)?;
     } else {
         for fault in &faults {
             out::say(&format!("ecdeck: {fault}"));
         }
+        if intact {
+            out::print(&whole(&report))?;
+        }
     }
     Ok(if intact { Exit::Done } else { Exit::Failed })
+}
+
+/// What a good check proves, and against whom.
+fn whole(report: &AuditReport) -> String {
+    let AuditReport { events, anchors_matched, rows, .. } = report;
+    let mut lines = vec![format!("{events} events, the chain is whole, {anchors_matched} heads kept outside agree")];
+    match report.compared_from {
+        Some(0 | 1) => lines.push(format!("{rows} rows of the tables are what the events wrote")),
+        Some(from) => lines.push(format!(
+            "{rows} rows of the tables are what the events wrote; those before event {from} are checked by the chain only"
+        )),
+        None => {}
+    }
+    for anchor in &report.anchors {
+        let place = Untrusted::new(anchor.place.as_str()).escaped();
+        lines.push(match (anchor.present, anchor.write_only) {
+            (false, _) => format!("no head is kept in the system log: this host has no {place}"),
+            (true, true) => format!("heads also go to the system log ({place}): compare them there"),
+            (true, false) => format!("{} heads are kept in {place}", anchor.heads),
+        });
+    }
+    lines.push(
+        "heads show a change by somebody who can write the catalogue, but not the place of the heads; whoever can write \
+         both is found only by a head that was noted elsewhere: `ecdeck audit verify --head HEAD`"
+            .to_owned(),
+    );
+    lines.push(format!("its head is {}", report.head.hash.as_str()));
+    lines.join("\n") + "\n"
+}
+
+/// A head as `audit verify` prints it.
+fn parse_head(text: &str) -> Result<ChainHash, Trouble> {
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(ChainHash::from_stored(text.to_ascii_lowercase()));
+    }
+    let text = Untrusted::new(text).escaped();
+    Err(Trouble::usage(format!("{text:?} is not a head: give the 64 characters that `ecdeck audit verify` prints")))
 }
 
 async fn export(snapshot: &Snapshot, link: &mut Link, from: u64) -> Result<Exit, Trouble> {

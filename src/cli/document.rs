@@ -10,8 +10,8 @@ use crate::model::records::{BackupMode, GenerationState, OperationEnd, PastGener
 use crate::model::request::{Request, Verb};
 use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, Status};
 use crate::model::snapshot::{
-    ArrayView, Attention, BackupState, BackupVolumeView, ClaimView, Due, Halves, OperationView, Problem, Reach, Ready,
-    SessionView, Snapshot, TransactionState, TransactionVolumeView,
+    ArrayView, Attention, BackupState, BackupVolumeView, CatalogueTrouble, ClaimView, Due, Halves, OperationView,
+    Problem, Reach, Ready, SessionView, Snapshot, TransactionState, TransactionVolumeView,
 };
 use crate::model::units::{Blocks, Percent, Progress, Timestamp, Version};
 use crate::model::untrusted::Untrusted;
@@ -48,11 +48,34 @@ pub struct StatusDocument<'a> {
     pub site: &'a str,
     pub sequence: u64,
     pub taken_at: Stamp,
+    pub catalogue: CatalogueEntry<'a>,
     pub arrays: Vec<ArrayEntry<'a>>,
     pub transaction_volumes: Vec<TransactionVolumeEntry<'a>>,
     pub pool: Vec<BackupVolumeEntry<'a>>,
     pub sessions: Vec<SessionEntry<'a>>,
     pub operations: Vec<OperationEntry<'a>>,
+}
+
+/// Whether the catalogue takes writes; the rest is null while it does.
+#[derive(Serialize)]
+pub struct CatalogueEntry<'a> {
+    pub writable: bool,
+    pub since: Option<Stamp>,
+    pub why: Option<&'a str>,
+    pub remedy: Option<&'a str>,
+    pub code: Option<Code>,
+}
+
+impl<'a> CatalogueEntry<'a> {
+    fn new(trouble: Option<&'a CatalogueTrouble>) -> Self {
+        Self {
+            writable: trouble.is_none(),
+            since: trouble.map(|trouble| Stamp(trouble.since)),
+            why: trouble.map(|trouble| trouble.why.raw()),
+            remedy: trouble.map(|trouble| trouble.remedy.as_str()),
+            code: trouble.map(|trouble| trouble.code),
+        }
+    }
 }
 
 impl<'a> StatusDocument<'a> {
@@ -61,6 +84,7 @@ impl<'a> StatusDocument<'a> {
             site: &snapshot.site.name,
             sequence: snapshot.sequence,
             taken_at: Stamp(snapshot.taken_at),
+            catalogue: CatalogueEntry::new(snapshot.catalogue.as_ref()),
             arrays: snapshot.arrays.iter().map(ArrayEntry::new).collect(),
             transaction_volumes: transaction_volumes(snapshot),
             pool: pool(snapshot),

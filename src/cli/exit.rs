@@ -26,9 +26,14 @@ impl Exit {
         match code {
             Code::HELD_BY_OTHER => Self::HeldByAnother,
             Code::OUTCOME_UNKNOWN => Self::OutcomeUnknown,
-            Code::ARRAY_UNREACHABLE | Code::ARRAY_STALE | Code::CATALOGUE_UNAVAILABLE | Code::ENGINE_MISMATCH => {
-                Self::NotReachable
-            }
+            Code::ARRAY_UNREACHABLE
+            | Code::ARRAY_STALE
+            | Code::CATALOGUE_UNAVAILABLE
+            | Code::ENGINE_MISMATCH
+            | Code::CATALOGUE_IN_USE
+            | Code::CATALOGUE_DAMAGED
+            | Code::CATALOGUE_REPLACED
+            | Code::ENGINE_NOT_STARTED => Self::NotReachable,
             Code::NOT_ON_DEMONSTRATION | Code::MAP_SYNTAX => Self::Usage,
             Code::STEP_FAILED | Code::INTERRUPTED | Code::ARRAY_REFUSED | Code::ARRAY_BUSY => Self::Failed,
             _ => Self::Refused,

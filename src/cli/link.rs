@@ -6,7 +6,6 @@ use crate::engine::client::{Client, ClientError, ENGINE_SILENCE_TIMEOUT, Snapsho
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::check::Check;
 use crate::model::codes::Code;
-use crate::model::event::ChainHead;
 use crate::model::identity::Name;
 use crate::model::snapshot::{Reach, Snapshot};
 use crate::model::untrusted::Untrusted;
@@ -43,9 +42,6 @@ pub struct ConfiguredArray {
 /// Opens the line to the site's engine, and starts the engine if need be.
 pub trait House: Send + Sync {
     fn open(&self, need: Need) -> Pending<'_, Result<Link, Trouble>>;
-
-    /// The heads of the audit that are kept outside the catalogue.
-    fn anchors(&self) -> Result<Vec<ChainHead>, Trouble>;
 
     /// Is the site's engine until asked to end. `detached`: a command started it.
     fn serve(&self, detached: bool) -> Pending<'_, Result<(), Trouble>>;
@@ -181,6 +177,10 @@ fn not_open(error: &ClientError) -> Trouble {
     match error {
         ClientError::Mismatch(text) => {
             Trouble::coded(Code::ENGINE_MISMATCH, format!("{text} ({})", Code::ENGINE_MISMATCH))
+        }
+        ClientError::Start(text) => {
+            let code = Code::named_in(text).unwrap_or(Code::ENGINE_NOT_STARTED);
+            Trouble::not_reachable(text.clone()).with_code(code)
         }
         other => Trouble::not_reachable(other.to_string()),
     }

@@ -96,6 +96,10 @@ fn head(out: &mut String, snapshot: &Snapshot) {
     let demo = if snapshot.site.demo { " (demonstration site)" } else { "" };
     let site = escaped(&snapshot.site.name);
     let _ = writeln!(out, "{site}{demo}, {}", times::minute(snapshot.taken_at));
+    if let Some(trouble) = &snapshot.catalogue {
+        let (since, why, code) = (times::minute(trouble.since), trouble.why.escaped(), trouble.code);
+        let _ = writeln!(out, "! the catalogue takes no writes since {since}: {why} ({code})");
+    }
     for array in &snapshot.arrays {
         let reach = match &array.reach {
             Reach::Reachable if snapshot.is_stale(array, snapshot.taken_at) => "its last reading is too old".to_owned(),

@@ -9,7 +9,6 @@ use super::{Exit, Trouble, dispatch};
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::check::Check;
 use crate::model::codes::Code;
-use crate::model::event::ChainHead;
 use crate::model::plan::plan;
 use crate::model::records::OperationEnd;
 use crate::model::request::{Action, Request};
@@ -19,10 +18,6 @@ use clap::{CommandFactory, Parser};
 impl House for Fake {
     fn open(&self, _need: Need) -> Pending<'_, Result<Link, Trouble>> {
         Box::pin(async { Ok(self.link()) })
-    }
-
-    fn anchors(&self) -> Result<Vec<ChainHead>, Trouble> {
-        Ok(Vec::new())
     }
 
     fn serve(&self, _detached: bool) -> Pending<'_, Result<(), Trouble>> {

@@ -40,6 +40,11 @@ impl Trouble {
         Self { exit: Exit::of_code(code), code: Some(code), text: text.into(), refusal: None }
     }
 
+    #[must_use]
+    pub fn with_code(self, code: Code) -> Self {
+        Self { code: Some(code), ..self }
+    }
+
     /// Nothing of a request runs.
     pub fn refused(refusal: &Refusal, scene: Scene<'_>) -> Self {
         let all = || std::iter::once(refusal).chain(&refusal.also);

@@ -277,6 +277,7 @@ pub fn demo() -> Snapshot {
     };
     Snapshot {
         sequence: 7,
+        catalogue: None,
         taken_at: NOW,
         site: Site { name: "db01".to_owned(), demo: true, poll_millis: 1_000, rec: Vec::new() },
         arrays: vec![array("DEMO1", 1), array("DEMO2", 2)],

@@ -4,8 +4,9 @@
 
 use super::clock;
 use super::operation::Doing;
+use crate::catalog::CatalogueError;
 use crate::driver::Driver;
-use crate::model::event::Event;
+use crate::model::event::{Event, EventKind};
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::observe::{ArraySource, Sources, Tracker, build};
 use crate::model::plan::{Plan, Refusal, plan_keeping};
@@ -13,9 +14,9 @@ use crate::model::records::{Change, OpenOperation, OperationEnd, OperationId, Re
 use crate::model::request::Request;
 use crate::model::sentence;
 use crate::model::session::{ArrayVolume, Reading};
-use crate::model::snapshot::{EventLine, OperationView, Reach, Site, Snapshot};
+use crate::model::snapshot::{CatalogueTrouble, EventLine, OperationView, Reach, Site, Snapshot};
 use crate::model::units::Timestamp;
-use crate::model::untrusted::Untrusted;
+use crate::model::untrusted::{Untrusted, escaped};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -53,6 +54,7 @@ struct State {
     ends: BTreeMap<OperationId, OperationEnd>,
     recent: Vec<EventLine>,
     sequence: u64,
+    catalogue: Option<CatalogueTrouble>,
 }
 
 impl Core {
@@ -67,6 +69,7 @@ impl Core {
             ends: BTreeMap::new(),
             recent: Vec::new(),
             sequence: 0,
+            catalogue: None,
         };
         state.tell(recent);
         let first = Arc::new(state.snapshot(clock::now()));
@@ -102,7 +105,34 @@ impl Core {
     pub fn look(&self) -> Snapshot {
         let state = self.state();
         let operations: Vec<OperationView> = state.operations.values().cloned().collect();
-        build(&Sources { operations: &operations, ..state.sources(clock::now()) })
+        let mut snapshot = build(&Sources { operations: &operations, ..state.sources(clock::now()) });
+        snapshot.catalogue.clone_from(&state.catalogue);
+        snapshot
+    }
+
+    /// The catalogue took no write.
+    pub(super) fn catalogue_refuses(&self, error: &CatalogueError) {
+        let mut state = self.state();
+        let since = state.catalogue.as_ref().map_or_else(clock::now, |trouble| trouble.since);
+        let text = error.to_string();
+        let (_, remedy) = text.rsplit_once("; ").unwrap_or(("", &text));
+        let remedy = escaped(remedy);
+        let now = Some(CatalogueTrouble { since, why: Untrusted::from(text.as_str()), remedy, code: error.code() });
+        let news = state.catalogue != now;
+        state.catalogue = now;
+        drop(state);
+        if news {
+            tracing::error!(%error, "the catalogue takes no writes");
+            self.changed.notify_one();
+        }
+    }
+
+    /// The catalogue took a write.
+    pub(super) fn catalogue_writes(&self) {
+        if self.state().catalogue.take().is_some() {
+            tracing::info!("the catalogue takes writes again");
+            self.changed.notify_one();
+        }
     }
 
     /// What the rules say of a request at this moment, as if these operations were not there; unused volumes that an
@@ -341,13 +371,16 @@ impl State {
         let shown = |view: &OperationView| view.end.as_ref().is_none_or(|(at, _)| now.since(*at) < ENDED_SHOWN_MILLIS);
         self.operations.retain(|_, view| shown(view));
         let operations: Vec<OperationView> = self.operations.values().cloned().collect();
-        build(&Sources { operations: &operations, ..self.sources(now) })
+        let mut snapshot = build(&Sources { operations: &operations, ..self.sources(now) });
+        snapshot.catalogue.clone_from(&self.catalogue);
+        snapshot
     }
 
     /// Adds events to the recent ones.
     fn tell(&mut self, events: &[Event]) {
         let newest = self.recent.last().map_or(0, |line| line.sequence);
-        for event in events.iter().filter(|event| event.sequence > newest) {
+        let for_people = |event: &&Event| event.event.kind != EventKind::RecordsWritten;
+        for event in events.iter().filter(|event| event.sequence > newest).filter(for_people) {
             let line = sentence::line(event, &|id| self.label(id));
             self.recent.push(line);
         }

@@ -8,9 +8,15 @@ use crate::model::event::{Event, EventKind, NewEvent};
 use crate::model::records::{Change, Records};
 use crate::model::snapshot::Snapshot;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
+/// Before the first look whether a catalogue takes writes again; each pause after it is twice as long.
+const FIRST_PROBE: Duration = Duration::from_millis(500);
+const MAX_PROBE_PAUSE: Duration = Duration::from_secs(4);
+/// Between two looks whether the catalogue is still the one that was opened.
+const CHECK_PAUSE: Duration = Duration::from_secs(5);
 /// Between two tries to find out whether a commit was kept.
 const LOOK_UP_PAUSE: Duration = Duration::from_secs(1);
 
@@ -21,12 +27,14 @@ pub struct Ledger {
     core: Arc<Core>,
     /// One commit at a time. Holds the place of the newest event.
     order: Arc<Mutex<u64>>,
+    /// Somebody looks already whether the catalogue takes writes again.
+    probing: Arc<AtomicBool>,
 }
 
 impl Ledger {
     /// `newest_event` is the place of the catalogue's newest event.
     pub fn new(catalogue: Arc<dyn Catalogue>, core: Arc<Core>, newest_event: u64) -> Self {
-        Self { catalogue, core, order: Arc::new(Mutex::new(newest_event)) }
+        Self { catalogue, core, order: Arc::new(Mutex::new(newest_event)), probing: Arc::default() }
     }
 
     pub fn catalogue(&self) -> &dyn Catalogue {
@@ -54,15 +62,56 @@ impl Ledger {
         self.commit(Commit { changes: Vec::new(), events }).await
     }
 
+    /// Looks now and then whether the catalogue is still the one that was opened, also while nobody writes.
+    pub async fn watch(self) {
+        loop {
+            tokio::time::sleep(CHECK_PAUSE).await;
+            if let Err(error) = self.catalogue.check().await {
+                self.refused(&error);
+            }
+        }
+    }
+
+    /// The catalogue took no write: that is shown until it does, and looked after.
+    fn refused(&self, error: &CatalogueError) {
+        if !error.refuses_writes() {
+            return;
+        }
+        self.core.catalogue_refuses(error);
+        if !self.probing.swap(true, Ordering::Relaxed) {
+            tokio::spawn(self.clone().probe());
+        }
+    }
+
+    /// Writes nothing but the catalogue's own counter, until that works.
+    async fn probe(self) {
+        let mut pause = FIRST_PROBE;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(MAX_PROBE_PAUSE);
+            let order = self.order.lock().await;
+            let written = self.catalogue.commit(Vec::new(), Vec::new()).await;
+            drop(order);
+            match written {
+                Ok(_) => break,
+                Err(error) => self.core.catalogue_refuses(&error),
+            }
+        }
+        self.probing.store(false, Ordering::Relaxed);
+        self.core.catalogue_writes();
+    }
+
     async fn keep(&self, commit: Commit, newest_event: &mut u64) -> Result<(), CatalogueError> {
         match self.catalogue.commit(commit.changes.clone(), commit.events.clone()).await {
             Ok(events) => {
                 *newest_event = events.last().map_or(*newest_event, |event| event.sequence);
                 self.core.apply(&commit.changes, &events);
+                self.core.catalogue_writes();
                 Ok(())
             }
             Err(error @ CatalogueError::OutcomeUnknown { .. }) => {
                 tracing::warn!(%error, "looking up whether the commit was kept");
+                self.refused(&error);
                 if self.look_up(&commit, newest_event).await { Ok(()) } else { Err(error) }
             }
             Err(error) => {
@@ -73,6 +122,7 @@ impl Ledger {
                     *newest_event = events.last().map_or(*newest_event, |event| event.sequence);
                     self.core.replace_records(records, &events);
                 }
+                self.refused(&error);
                 Err(error)
             }
         }
@@ -89,7 +139,10 @@ impl Ledger {
                     self.core.replace_records(records, &events);
                     return kept;
                 }
-                Err(error) => tracing::warn!(%error, "the catalogue cannot be looked up yet"),
+                Err(error) => {
+                    tracing::warn!(%error, "the catalogue cannot be looked up yet");
+                    self.core.catalogue_refuses(&error);
+                }
             }
             tokio::time::sleep(LOOK_UP_PAUSE).await;
         }

@@ -228,7 +228,7 @@ mod tests {
         let kind = EventKind::StateChanged { volume, from, to: TransactionState::Equivalent, error: None };
         let hash = crate::model::event::ChainHash::start();
         let event = crate::model::event::NewEvent::by_engine(Timestamp(0), kind);
-        let mut notices = Notices::recall(&[Event { sequence: 1, event, hash }]);
+        let mut notices = Notices::recall(&[Event { sequence: 1, event, hash, rows: Vec::new() }]);
         let unread = site(None, true, Reach::Waiting);
         let failed = site(Some(Status::ErrorSuspended), true, Reach::Reachable);
         let told = notices.compare(&unread, &failed);

@@ -1,8 +1,9 @@
 //! What engine and clients say to each other: one JSON document a frame.
 
 use crate::catalog::sql::FORMAT;
+use crate::model::audit::AuditReport;
 use crate::model::codes::Code;
-use crate::model::event::{ChainHead, Event};
+use crate::model::event::{ChainHash, ChainHead, Event};
 use crate::model::identity::VolumeId;
 use crate::model::plan::{Agreement, Plan, Refusal};
 use crate::model::records::{OperationEnd, OperationId, PastGeneration};
@@ -80,6 +81,10 @@ pub enum Ask {
     ChainHead,
     /// The client's heartbeat. It has no answer.
     Alive,
+    /// A check of the whole audit. `heads`: hashes that somebody noted elsewhere.
+    VerifyAudit {
+        heads: Vec<ChainHash>,
+    },
 }
 
 /// Engine to client. What it is stands outside of what it holds, so that a whole snapshot is read into its place at once:
@@ -146,6 +151,9 @@ pub enum Answer {
     },
     ChainHead {
         head: ChainHead,
+    },
+    Audit {
+        report: Box<AuditReport>,
     },
     /// The engine could not: a sentence with what to do.
     Failed {

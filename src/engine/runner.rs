@@ -254,7 +254,7 @@ impl Runner {
                         }
                         Ok(None) => return Answer::Failed { why: format!("there is no operation {id}"), code: None },
                         Err(error) => {
-                            return Answer::Failed { why: error.to_string(), code: Some(Code::CATALOGUE_UNAVAILABLE) };
+                            return Answer::Failed { why: error.to_string(), code: Some(error.code()) };
                         }
                     }
                 }

@@ -2,6 +2,7 @@
 
 use super::site::{Engine, Settings};
 use crate::catalog::{Catalogue, CatalogueError};
+use crate::model::codes::Code;
 use crate::process::life::{self, Claim, LifeError, Ready};
 use crate::process::paths::Home;
 use std::sync::Arc;
@@ -21,6 +22,22 @@ pub enum ServeError {
     Signals(#[from] std::io::Error),
 }
 
+impl ServeError {
+    /// The code of the cause: the one that its sentence names, where it names one.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Catalogue(error) => error.code(),
+            other => Code::named_in(&other.to_string()).unwrap_or(Code::ENGINE_NOT_STARTED),
+        }
+    }
+
+    /// The sentence, with the code.
+    pub fn told(&self) -> String {
+        let (text, code) = (self.to_string(), self.code());
+        if Code::named_in(&text).is_some() { text } else { format!("{text} ({code})") }
+    }
+}
+
 /// Serves a home until it is asked to end. `prepare` opens the catalogue and builds the drivers; it is called when this
 /// process is surely the home's engine. `detached`: a command started this process and waits for its word.
 pub async fn serve<P, F>(home: &Home, detached: bool, prepare: P) -> Result<(), ServeError>
@@ -31,7 +48,7 @@ where
     let mut ready = detached.then(life::detach);
     let served = reign(home, &mut ready, prepare).await;
     if let (Err(error), Some(ready)) = (&served, ready) {
-        ready.fail(error);
+        ready.fail(&error.told());
     }
     served
 }

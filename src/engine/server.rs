@@ -5,7 +5,7 @@ use super::ledger::Ledger;
 use super::protocol::{Answer, Ask, Message, Question, REMEDY, hello};
 use super::roles::Roles;
 use super::runner::Runner;
-use crate::catalog::{CatalogueError, EventRange, Generations, HistoryQuery};
+use crate::catalog::{CatalogueError, EventRange, Generations, HistoryQuery, Outside};
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
@@ -179,14 +179,17 @@ impl Server {
                 let range = EventRange::From { sequence, most: most.min(MOST_ROWS) };
                 or_why(catalogue.events(range).await, |events| Answer::Events { events })
             }
+            Ask::VerifyAudit { heads } => {
+                let outside = Outside { anchors: Vec::new(), heads };
+                or_why(catalogue.verify(outside).await, |report| Answer::Audit { report: Box::new(report) })
+            }
             Ask::ChainHead => or_why(catalogue.head().await, |head| Answer::ChainHead { head }),
         }
     }
 }
 
 fn or_why<T>(result: Result<T, CatalogueError>, answer: impl FnOnce(T) -> Answer) -> Answer {
-    result
-        .map_or_else(|error| Answer::Failed { why: error.to_string(), code: Some(Code::CATALOGUE_UNAVAILABLE) }, answer)
+    result.map_or_else(|error| Answer::Failed { why: error.to_string(), code: Some(error.code()) }, answer)
 }
 
 /// Counts a client for as long as it is there.

@@ -76,7 +76,10 @@ impl Engine {
             runner.go_on(operation);
         }
         let notices = Notices::recall(&recent);
-        let tasks = vec![tokio::spawn(publisher::run(Arc::clone(&core), ledger.clone(), notices))];
+        let tasks = vec![
+            tokio::spawn(publisher::run(Arc::clone(&core), ledger.clone(), notices)),
+            tokio::spawn(ledger.clone().watch()),
+        ];
         let server = Server::new(Arc::clone(&core), ledger.clone(), runner.clone(), roles, configuration);
         Ok(Self { core, ledger, runner, server, tasks })
     }
@@ -115,6 +118,8 @@ impl Engine {
         if let Err(error) = self.ledger.tell([EventKind::EngineStopped]).await {
             tracing::warn!(%error, "the end is not in the audit");
         }
+        // A file that is copied now has everything.
+        self.ledger.catalogue().close().await;
     }
 }
 

@@ -1,7 +1,8 @@
 //! The chain of the audit: how an event gets its link, and the check that finds whatever was done to it afterwards.
 
-use super::event::{ChainHash, ChainHead, Event, NewEvent};
+use super::event::{ChainHash, ChainHead, Event, NewEvent, RowDigest};
 use super::identity::VolumeId;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -13,9 +14,26 @@ pub struct ChainLink {
     pub hash: ChainHash,
 }
 
-/// The text of an event that is stored and hashed.
-pub fn stored_text(event: &NewEvent) -> Result<String, serde_json::Error> {
-    serde_json::to_string(event)
+/// The text of an event that is stored and hashed: the event, and the rows that its commit wrote where it carries them.
+pub fn stored_text(event: &NewEvent, rows: &[RowDigest]) -> Result<String, serde_json::Error> {
+    #[derive(Serialize)]
+    struct Stored<'a> {
+        #[serde(flatten)]
+        event: &'a NewEvent,
+        #[serde(skip_serializing_if = "<[RowDigest]>::is_empty")]
+        rows: &'a [RowDigest],
+    }
+    serde_json::to_string(&Stored { event, rows })
+}
+
+/// The rows that a stored event carries.
+pub fn rows_of(text: &str) -> Result<Vec<RowDigest>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Beside {
+        #[serde(default)]
+        rows: Vec<RowDigest>,
+    }
+    serde_json::from_str::<Beside>(text).map(|beside| beside.rows)
 }
 
 /// An event in its place, with its stored text.
@@ -29,15 +47,26 @@ pub struct ChainedEvent {
 
 /// Gives events their places after `head`, in order.
 pub fn chain(head: &ChainHead, events: Vec<NewEvent>) -> Result<Vec<ChainedEvent>, serde_json::Error> {
+    chain_with_rows(head, events, Vec::new())
+}
+
+/// The same; the last event carries the rows that the commit wrote.
+pub fn chain_with_rows(
+    head: &ChainHead,
+    events: Vec<NewEvent>,
+    mut rows: Vec<RowDigest>,
+) -> Result<Vec<ChainedEvent>, serde_json::Error> {
     let mut head = head.clone();
     let mut chained = Vec::with_capacity(events.len());
-    for event in events {
-        let text = stored_text(&event)?;
+    let count = events.len();
+    for (at, event) in events.into_iter().enumerate() {
+        let rows = if at + 1 == count { std::mem::take(&mut rows) } else { Vec::new() };
+        let text = stored_text(&event, &rows)?;
         let sequence = head.sequence + 1;
         let hash = head.hash.next(sequence, &text);
         head = ChainHead { sequence, hash: hash.clone() };
         let volume = event.volume();
-        chained.push(ChainedEvent { event: Event { sequence, event, hash }, text, volume });
+        chained.push(ChainedEvent { event: Event { sequence, event, hash, rows }, text, volume });
     }
     Ok(chained)
 }
@@ -46,12 +75,13 @@ impl TryFrom<&Event> for ChainLink {
     type Error = serde_json::Error;
 
     fn try_from(event: &Event) -> Result<Self, serde_json::Error> {
-        Ok(Self { sequence: event.sequence, text: stored_text(&event.event)?, hash: event.hash.clone() })
+        Ok(Self { sequence: event.sequence, text: stored_text(&event.event, &event.rows)?, hash: event.hash.clone() })
     }
 }
 
 /// Something that was done to the audit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "fault")]
 pub enum ChainFault {
     /// Events are gone, from the first to the last of these numbers.
     Removed { first: u64, last: u64 },

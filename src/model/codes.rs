@@ -26,6 +26,12 @@ impl Code {
         self.0
     }
 
+    /// The last code that a sentence names, as `(ecd-1904)`.
+    pub fn named_in(text: &str) -> Option<Self> {
+        let named = text.rmatch_indices("ecd-").find_map(|(at, _)| text.get(at..at + 8)?.parse().ok());
+        named.filter(|code: &Self| code.explain().is_some())
+    }
+
     /// The row of the table; every code that the program makes has one.
     pub fn explain(self) -> Option<&'static Explanation> {
         TABLE.iter().find(|row| row.code == self)
@@ -294,7 +300,7 @@ codes! {
         "Start again when that volume is free and its array answers, or agree to the full copy.";
     1901 CATALOGUE_UNAVAILABLE: "the catalogue cannot be written",
         "Nothing is done that could not be remembered.",
-        "Free space, check the file's rights and its disk; the log names the file.";
+        "Do what the message says: it names the file or the server. The engine goes on by itself as soon as it can write.";
     1902 NOT_ON_DEMONSTRATION: "no site is configured here",
         "Verbs that change something never fall back to the demonstration site without being told.",
         "Write a config.toml (config.example.toml explains every key), or let `ecdeck array add NAME --site SITE` write one for a real array; --demo or ECDECK_DEMO=1 means the demonstration site.";
@@ -304,8 +310,17 @@ codes! {
     1904 CATALOGUE_REPLACED: "the catalogue is not the one that the audit's heads are of",
         "The newest head that is kept beside it (audit.heads) is of an event that the catalogue does not have: it was lost, \
          replaced, or put back from an older copy. Volumes of kept generations could be taken for unused ones.",
-        "Put the catalogue back. To begin anew, or to go on with an older copy, on purpose: move audit.heads away, compare \
-         what the catalogue says with the arrays, and start the engine again.";
+        "Put the catalogue back. To begin anew, or to go on with an older copy, on purpose: move audit.heads away and start \
+         the engine again. Every kept generation is in doubt then, until it is compared with the arrays and accepted.";
+    1911 CATALOGUE_IN_USE: "another engine has the catalogue",
+        "One engine writes to a catalogue. It is known by host, process and since when.",
+        "End the other engine, or use that one; then repeat.";
+    1912 CATALOGUE_DAMAGED: "the catalogue is damaged, or no longer the one that was opened",
+        "A row or a page cannot be read, or the file was removed or replaced under the engine. Nothing is written to it.",
+        "Put the file back that was there, or end the engine and put a saved copy in its place.";
+    1913 ENGINE_NOT_STARTED: "the engine could not be started",
+        "What it needs was not as it must be; the message and the log say what.",
+        "Correct what the message names, then repeat.";
 }
 
 #[cfg(test)]

@@ -31,6 +31,28 @@ pub struct Event {
     pub sequence: u64,
     pub event: NewEvent,
     pub hash: ChainHash,
+    /// The rows that the commit of this event wrote, on the last event of the commit. Part of what is hashed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<RowDigest>,
+}
+
+/// A row of the catalogue's tables as a commit left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowDigest {
+    pub table: String,
+    /// The columns of the key, separated by blanks.
+    pub key: String,
+    /// 128 bits in hex, over all columns; `None`: the row was taken away.
+    pub digest: Option<String>,
+}
+
+/// All rows of a table when comparing began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableDigest {
+    pub name: String,
+    pub rows: u64,
+    /// BLAKE3 in hex, over keys and digests of the rows.
+    pub digest: String,
 }
 
 /// A link of the chain, in hex. The first event follows [`ChainHash::start`].
@@ -84,6 +106,18 @@ pub enum EventKind {
         version: String,
     },
     EngineStopped,
+    /// A commit that tells people nothing wrote rows: of the journal, mostly.
+    RecordsWritten,
+    /// From here on events carry the digests of the rows they write; these are the tables as they were found. Earlier
+    /// events are checked by their chain only.
+    AuditBaseline {
+        format: u32,
+        tables: Vec<TableDigest>,
+    },
+    /// The catalogue may be older than the arrays: what it says of kept generations is in doubt.
+    CatalogueDoubted {
+        why: String,
+    },
     /// Somebody agreed to a plan. Neither the request nor the words are longer than an audit can bear.
     Requested {
         request: Request,
@@ -219,6 +253,9 @@ impl NewEvent {
             EventKind::CatalogueMade { .. }
             | EventKind::EngineStarted { .. }
             | EventKind::EngineStopped
+            | EventKind::RecordsWritten
+            | EventKind::AuditBaseline { .. }
+            | EventKind::CatalogueDoubted { .. }
             | EventKind::ArrayUnreachable { .. }
             | EventKind::ArrayReachable { .. }
             | EventKind::ArrayIdentityChanged { .. } => None,
@@ -232,6 +269,7 @@ impl NewEvent {
                 ..
             }
             | EventKind::SessionVanished { .. }
+            | EventKind::CatalogueDoubted { .. }
             | EventKind::ArrayIdentityChanged { .. }
             | EventKind::StateChanged {
                 to:

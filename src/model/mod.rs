@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod array_words;
+pub mod audit;
 pub mod catalogue_url;
 pub mod chain;
 pub mod check;

@@ -44,6 +44,16 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
         EventKind::CatalogueMade { .. } => "the catalogue was made".to_owned(),
         EventKind::EngineStarted { version } => format!("the engine started, version {version}"),
         EventKind::EngineStopped => "the engine ended".to_owned(),
+        EventKind::RecordsWritten => "records were written".to_owned(),
+        EventKind::AuditBaseline { format, tables } => {
+            let rows = tables.iter().map(|table| table.rows).sum::<u64>();
+            format!(
+                "the catalogue has format {format} now; from here on its rows ({rows}) are compared with the events"
+            )
+        }
+        EventKind::CatalogueDoubted { why } => {
+            format!("kept generations are in doubt: {}", super::untrusted::escaped(why))
+        }
         EventKind::Requested { request, .. } => {
             let (names, verb) = (names(request.action.volumes(), label), request.action.verb());
             format!("{names}: {verb} asked for by {}{}", who(), because(request))

@@ -34,6 +34,20 @@ pub struct Snapshot {
     pub unregistered: Rows<ArrayVolume>,
     /// The newest events, newest last; at most [`Snapshot::RECENT_EVENTS`].
     pub events: Vec<EventLine>,
+    /// Why the catalogue takes no writes; `None` while it does.
+    #[serde(default)]
+    pub catalogue: Option<CatalogueTrouble>,
+}
+
+/// A catalogue that takes no writes: nothing that changes something can be done until it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogueTrouble {
+    /// The first write that was refused.
+    pub since: Timestamp,
+    pub why: Untrusted,
+    /// What a person does about it; the engine then goes on by itself.
+    pub remedy: String,
+    pub code: Code,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

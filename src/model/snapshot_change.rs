@@ -5,7 +5,8 @@ use super::records::{Generation, OperationId};
 use super::rows::Rows;
 use super::session::{ArrayVolume, Pair};
 use super::snapshot::{
-    ArrayView, BackupVolumeView, EventLine, OperationView, Ready, SessionView, Site, Snapshot, TransactionVolumeView,
+    ArrayView, BackupVolumeView, CatalogueTrouble, EventLine, OperationView, Ready, SessionView, Site, Snapshot,
+    TransactionVolumeView,
 };
 use super::units::{Blocks, Progress, Timestamp, Version};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ pub struct SnapshotChange {
     pub unregistered: ListChange<VolumeId, ArrayVolume>,
     /// Events after the newest one of the base.
     pub events: Vec<EventLine>,
+    /// As it is now, changed or not.
+    #[serde(default)]
+    pub catalogue: Option<CatalogueTrouble>,
 }
 
 /// How far a session is by now.
@@ -93,6 +97,7 @@ impl SnapshotChange {
             operations: different(&old.operations, &new.operations, |operation| operation.id),
             unregistered: difference(&old.unregistered, &new.unregistered, |volume| volume.id),
             events: new.events.iter().filter(|event| event.sequence > newest).cloned().collect(),
+            catalogue: new.catalogue.clone(),
         }
     }
 
@@ -103,6 +108,7 @@ impl SnapshotChange {
         }
         snapshot.sequence = self.sequence;
         snapshot.taken_at = self.taken_at;
+        snapshot.catalogue = self.catalogue;
         if let Some(site) = self.site {
             snapshot.site = site;
         }

@@ -4,12 +4,12 @@ use crate::needs::needs;
 use crate::postgres::Server;
 use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
-use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery};
+use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Outside};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::chain::verify;
 use ecdeck::model::codes::Code;
 use ecdeck::model::copy::{Outcome, PairOutcome};
-use ecdeck::model::event::{EventKind, NewEvent};
+use ecdeck::model::event::{Event, EventKind, NewEvent};
 use ecdeck::model::identity::{Olu, VolumeId};
 use ecdeck::model::plan::{PlanItem, PlanStep};
 use ecdeck::model::records::{
@@ -394,10 +394,16 @@ pub async fn agrees_with_the_model(catalogue: &dyn Catalogue, batches: &[Vec<Cha
     for (number, batch) in (0..).zip(batches) {
         let expected = model.commit(batch.clone(), vec![event(number)]).await;
         let found = catalogue.commit(batch.clone(), vec![event(number)]).await;
-        prop_assert_eq!(found, expected, "batch {}", number);
+        // Events of tables carry the digests of rows as well, and have other hashes by that.
+        let placed = |kept: Vec<Event>| -> Vec<(u64, NewEvent)> {
+            kept.into_iter().map(|event| (event.sequence, event.event)).collect()
+        };
+        prop_assert_eq!(found.map(placed), expected.map(placed), "batch {}", number);
     }
     prop_assert_eq!(catalogue.load().await.unwrap(), model.records());
-    prop_assert_eq!(catalogue.links(ALL).await.unwrap(), model.links(ALL).await.unwrap());
+    let report = catalogue.verify(Outside::default()).await.unwrap();
+    prop_assert!(report.is_intact(), "{:?}", report.findings());
+    prop_assert_eq!(report.events, model.head().await.unwrap().sequence);
     let of_each = (1..=6).chain(0x101..=0x106).map(volume);
     let each = of_each.flat_map(|id| [Generations::OfTransactionVolume(id), Generations::OnBackupVolume(id)]);
     for of in each.chain([Generations::All]) {

@@ -2,10 +2,14 @@
 
 use crate::catalogue::{ALL, agrees_with_the_model, block_on, event, open, open_sql, random_histories, rounds};
 use crate::catalogue::{server, server_of_its_own};
+use crate::lab::Lab;
 use crate::lossy::{Cut, LossyLine};
+use crate::postgres::Server;
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError};
 use ecdeck::model::chain::verify;
+use ecdeck::process::life;
+use rustix::process::Signal;
 
 #[test]
 fn random_changes_mean_the_same_in_postgresql() {
@@ -24,28 +28,69 @@ fn random_changes_mean_the_same_in_postgresql() {
 }
 
 #[test]
-fn two_engines_on_postgresql_make_one_chain_and_one_of_them_gets_the_volume() {
+fn a_second_engine_on_postgresql_is_refused_and_told_who_has_the_catalogue() {
     let Some(server) = server() else { return };
     block_on(async {
         let place: CataloguePlace = server.new_database("two").parse().unwrap();
-        let (first, second) = (open_sql(&place).await, open_sql(&place).await);
-        let work = |engine: SqlCatalogue, base: i64| async move {
-            for number in 0..40 {
-                engine.commit(Vec::new(), vec![event(base + number)]).await.unwrap();
-            }
-        };
-        tokio::join!(work(first.clone(), 0), work(second.clone(), 1_000));
-        let links = first.links(ALL).await.unwrap();
-        let verdict = verify(&links, &[second.head().await.unwrap()]);
-        assert!(verdict.is_intact() && verdict.events == 80, "{verdict:?}");
-
-        let (one, other) = tokio::join!(
-            first.commit(vec![open(1, 1, &[1, 2])], Vec::new()),
-            second.commit(vec![open(2, 2, &[1, 2])], Vec::new())
-        );
-        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+        let first = open_sql(&place).await;
+        first.commit(vec![open(1, 1, &[1, 2])], vec![event(1)]).await.unwrap();
+        let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
+        let CatalogueError::InUse { holder: Some(holder), .. } = &refused else { panic!("{refused}") };
+        assert_eq!(holder.pid, std::process::id());
+        assert!(refused.to_string().contains("since 20"), "{refused}");
         first.close().await;
+        open_sql(&place).await.close().await;
+    });
+}
+
+/// Ends the session that holds the lock of a database's engine, and waits until the lock is free.
+fn end_the_locks_session(server: &Server, database: &str) {
+    const LOCKS: &str = "pg_locks JOIN pg_database ON pg_locks.database = pg_database.oid
+        WHERE locktype = 'advisory' AND granted AND datname = current_database()";
+    assert!(server.sql(database, &format!("SELECT pg_terminate_backend(pid) FROM {LOCKS}")));
+    let deadline = std::time::Instant::now() + crate::house::DEADLINE;
+    while !server.sql(database, &format!("SELECT 1 / CAST(NOT EXISTS (SELECT 1 FROM {LOCKS}) AS INTEGER)")) {
+        assert!(std::time::Instant::now() < deadline, "the lock is not let go of");
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_lock_that_was_lost_is_taken_again_before_anything_is_written() {
+    let Some(server) = server() else { return };
+    block_on(async {
+        let place: CataloguePlace = server.new_database("again").parse().unwrap();
+        let first = open_sql(&place).await;
+        for number in 1..4 {
+            end_the_locks_session(server, "again");
+            first.commit(Vec::new(), vec![event(number)]).await.unwrap();
+            let second = SqlCatalogue::open(&place, OpenOptions::default()).await;
+            assert!(matches!(second, Err(CatalogueError::InUse { .. })), "{second:?}");
+        }
+        first.close().await;
+    });
+}
+
+#[test]
+fn an_engine_that_lost_its_lock_to_another_one_writes_nothing_ever_after() {
+    let Some(server) = server() else { return };
+    block_on(async {
+        let place: CataloguePlace = server.new_database("lostlock").parse().unwrap();
+        let first = open_sql(&place).await;
+        first.commit(Vec::new(), vec![event(1)]).await.unwrap();
+        end_the_locks_session(server, "lostlock");
+        let second = open_sql(&place).await;
+        second.commit(Vec::new(), vec![event(2)]).await.unwrap();
+        let refused = first.commit(Vec::new(), vec![event(3)]).await.unwrap_err();
+        assert!(matches!(refused, CatalogueError::InUse { .. }), "{refused}");
+        second.commit(Vec::new(), vec![event(4)]).await.unwrap();
         second.close().await;
+        // What it knows of the catalogue is old by now.
+        let refused = first.commit(Vec::new(), vec![event(5)]).await.unwrap_err();
+        assert!(matches!(refused, CatalogueError::TakenOver { .. }), "{refused}");
+        let third = open_sql(&place).await;
+        assert_eq!(third.head().await.unwrap().sequence, 3);
+        third.close().await;
     });
 }
 
@@ -119,4 +164,46 @@ fn a_server_that_went_away_is_told_and_used_again_when_it_is_back() {
         assert!(verify(&catalogue.links(ALL).await.unwrap(), &[]).is_intact());
         catalogue.close().await;
     });
+}
+
+/// A site whose catalogue is on the server, and whose server dies in the middle of operations.
+#[test]
+fn operations_outlast_a_server_that_is_killed_in_any_of_their_steps() {
+    let Some(mut server) = server_of_its_own() else { return };
+    let lab = Lab::new();
+    let config = lab.home().config_file();
+    let url = format!("\n[catalogue]\nurl = \"{}\"\n", server.new_database("site"));
+    std::fs::write(&config, std::fs::read_to_string(&config).unwrap() + &url).unwrap();
+    lab.transaction("t1", "A1", 1, 1);
+    lab.backups("A1", 0x21..0x24, 1);
+    lab.policy("t1", 2, "suspend");
+    let engine = life::pid_of(&lab.home().engine());
+    for (round, pause) in [0, 15, 40].into_iter().enumerate() {
+        lab.synchronize("t1");
+        lab.run("array fault A1 slow --millis 3000").ends(0);
+        let backup = lab.spawn("backup t1 --yes --json");
+        lab.wait_for("the suspend is on its way", |status| {
+            status["operations"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|operation| operation["step"].as_str().is_some_and(|step| step.contains("answer to suspend")))
+        });
+        server.crash(|| {
+            lab.wait_for("the catalogue takes no writes", |status| status["catalogue"]["writable"] == false);
+            let refused = lab.run("policy set t1 --generations 2 --interval 2 --mode suspend --yes --json");
+            assert!([5, 7].contains(&refused.exit), "{refused:?}");
+            lab.run("array fault A1 clear").ends(0);
+        });
+        // It goes on at once, and the server dies in another step of it.
+        std::thread::park_timeout(std::time::Duration::from_millis(pause));
+        server.crash(|| ());
+        backup.end().ends(0);
+        let kept = lab.kept("t1");
+        assert_eq!(kept[0].0, round as u64 + 1, "{kept:?}");
+        lab.run(&format!("policy set t1 --generations 2 --interval {} --mode suspend --yes", round + 3)).ends(0);
+    }
+    assert_eq!(life::pid_of(&lab.home().engine()), engine);
+    lab.run("audit verify").ends(0);
+    lab.signal(&lab.home().engine(), Signal::TERM);
 }

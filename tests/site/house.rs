@@ -145,7 +145,9 @@ pub fn kill(pid: u32, signal: Signal) {
 fn is_there(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
-    state.is_some_and(|state| state != "Z" && state != "X")
+    // The process counts as dead before its other threads are; until then its sockets and locks are held.
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    state.is_some_and(|state| state != "Z" && state != "X") || threads > 1
 }
 
 impl Drop for House {

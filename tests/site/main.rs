@@ -7,6 +7,8 @@ mod barrier;
 mod by_ccm;
 mod cancels;
 mod catalogue;
+mod catalogue_audit;
+mod catalogue_faults;
 mod catalogue_file;
 mod catalogue_server;
 mod ccm;

@@ -85,8 +85,14 @@ impl Server {
 
     /// The server dies as in a crash, and starts again.
     pub fn crash_and_restart(&mut self) {
+        self.crash(|| ());
+    }
+
+    /// The same; something is done while there is no server.
+    pub fn crash(&mut self, meanwhile: impl FnOnce()) {
         self.signal("-QUIT");
         self.process.wait().expect("the server was started here");
+        meanwhile();
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             // Right after a crash the old socket's lock may still be in the way.

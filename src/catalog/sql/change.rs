@@ -3,6 +3,7 @@
 //! [`Records::apply`](crate::model::records::Records::apply) says what a change means; the conformance suite compares.
 
 use super::failure::Failure;
+use super::rows::{BACKUP_VOLUME, CLAIM, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME};
 use super::words::{from_json, json, optional_json, parse, signed, unsigned, word};
 use crate::model::actor::Actor;
 use crate::model::identity::{Name, VolumeId};
@@ -20,13 +21,20 @@ pub struct Counters {
     pub next_epoch: u64,
 }
 
-pub async fn apply(to: &mut AnyConnection, counters: &mut Counters, change: &Change) -> Result<(), Failure> {
+/// Makes one change, and notes every row that it wrote to or took away.
+pub async fn apply(
+    to: &mut AnyConnection,
+    counters: &mut Counters,
+    touched: &mut Touched,
+    change: &Change,
+) -> Result<(), Failure> {
     match change {
-        Change::PutTransactionVolume(volume) => put_transaction_volume(to, volume).await,
-        Change::RemoveTransactionVolume { id } => remove_transaction_volume(to, *id).await,
+        Change::PutTransactionVolume(volume) => put_transaction_volume(to, touched, volume).await,
+        Change::RemoveTransactionVolume { id } => remove_transaction_volume(to, touched, *id).await,
         Change::PutBackupVolume(volume) => {
+            touched.text(BACKUP_VOLUME, &volume.id);
             has_no_other_role(to, "SELECT 1 FROM transaction_volume WHERE id = $1", volume.id).await?;
-            set_name(to, volume.id, volume.name.as_ref()).await?;
+            set_name(to, touched, volume.id, volume.name.as_ref()).await?;
             let statement = "INSERT INTO backup_volume (id, blocks, registered_at) VALUES ($1, $2, $3)
                 ON CONFLICT (id) DO UPDATE SET blocks = excluded.blocks, registered_at = excluded.registered_at";
             query(statement)
@@ -38,13 +46,15 @@ pub async fn apply(to: &mut AnyConnection, counters: &mut Counters, change: &Cha
             Ok(())
         }
         Change::RemoveBackupVolume { id } => {
+            touched.text(BACKUP_VOLUME, id);
             let removed =
                 query("DELETE FROM backup_volume WHERE id = $1").bind(id.to_string()).execute(&mut *to).await?;
             one_row(removed.rows_affected(), || missing("backup volume", id))?;
-            set_name(to, *id, None).await
+            set_name(to, touched, *id, None).await
         }
-        Change::AddGeneration(generation) => add_generation(to, generation).await,
+        Change::AddGeneration(generation) => add_generation(to, touched, generation).await,
         Change::SetGenerationState { transaction_volume, version, state } => {
+            touched.generation(*transaction_volume, *version);
             let (state, why) = state_columns(state)?;
             let statement = "UPDATE generation SET state = $3, why = $4
                 WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
@@ -58,6 +68,7 @@ pub async fn apply(to: &mut AnyConnection, counters: &mut Counters, change: &Cha
             one_row(changed.rows_affected(), || missing("generation", version))
         }
         Change::HoldGeneration { transaction_volume, version, held } => {
+            touched.generation(*transaction_volume, *version);
             let statement = "UPDATE generation SET held = $3
                 WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
             let changed = query(statement)
@@ -69,6 +80,7 @@ pub async fn apply(to: &mut AnyConnection, counters: &mut Counters, change: &Cha
             one_row(changed.rows_affected(), || missing("generation", version))
         }
         Change::ReleaseGeneration { transaction_volume, version, at, why } => {
+            touched.generation(*transaction_volume, *version);
             let statement = "UPDATE generation SET released_at = $3, release_reason = $4
                 WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
             let changed = query(statement)
@@ -80,8 +92,9 @@ pub async fn apply(to: &mut AnyConnection, counters: &mut Counters, change: &Cha
                 .await?;
             one_row(changed.rows_affected(), || missing("generation", version))
         }
-        Change::PutSession(session) => put_session(to, session).await,
+        Change::PutSession(session) => put_session(to, touched, session).await,
         Change::RemoveSession { pair } => {
+            touched.session(pair, word(&pair.kind)?);
             let removed = query("DELETE FROM our_session WHERE source = $1 AND target = $2 AND kind = $3")
                 .bind(pair.source.to_string())
                 .bind(pair.target.to_string())
@@ -91,19 +104,22 @@ pub async fn apply(to: &mut AnyConnection, counters: &mut Counters, change: &Cha
             one_row(removed.rows_affected(), || missing("session to", pair.target))
         }
         Change::KnowArray { name, box_id } => {
+            touched.text(KNOWN_ARRAY, name);
             let statement = "INSERT INTO known_array (name, box_id) VALUES ($1, $2)
                 ON CONFLICT (name) DO UPDATE SET box_id = excluded.box_id";
             query(statement).bind(name.as_str()).bind(box_id.as_str()).execute(to).await?;
             Ok(())
         }
-        Change::Open { operation, claims, epoch } => open(to, counters, operation, claims, *epoch).await,
+        Change::Open { operation, claims, epoch } => open(to, counters, touched, operation, claims, *epoch).await,
         Change::Journal { operation, entry } => {
             let statement = "UPDATE operation SET journal_length = journal_length + 1
                 WHERE id = $1 AND ended_at IS NULL RETURNING journal_length";
             let number = query_scalar::<_, i64>(statement).bind(signed(operation.0)).fetch_optional(&mut *to).await?;
-            write_entry(to, *operation, number.ok_or(ChangeError::LostClaim(*operation))?, entry).await
+            touched.operation(*operation);
+            write_entry(to, touched, *operation, number.ok_or(ChangeError::LostClaim(*operation))?, entry).await
         }
         Change::Close { operation, end, at } => {
+            touched.operation(*operation);
             let closed = query("UPDATE operation SET ended_at = $2, outcome = $3 WHERE id = $1 AND ended_at IS NULL")
                 .bind(signed(operation.0))
                 .bind(at.0)
@@ -111,15 +127,24 @@ pub async fn apply(to: &mut AnyConnection, counters: &mut Counters, change: &Cha
                 .execute(&mut *to)
                 .await?;
             one_row(closed.rows_affected(), || ChangeError::LostClaim(*operation))?;
-            query("DELETE FROM claim WHERE operation = $1").bind(signed(operation.0)).execute(to).await?;
+            let freed = "DELETE FROM claim WHERE operation = $1 RETURNING volume";
+            for volume in query_scalar::<_, String>(freed).bind(signed(operation.0)).fetch_all(to).await? {
+                touched.text(CLAIM, &volume);
+            }
             Ok(())
         }
     }
 }
 
-async fn put_transaction_volume(to: &mut AnyConnection, volume: &TransactionVolume) -> Result<(), Failure> {
+async fn put_transaction_volume(
+    to: &mut AnyConnection,
+    touched: &mut Touched,
+    volume: &TransactionVolume,
+) -> Result<(), Failure> {
     has_no_other_role(to, "SELECT 1 FROM backup_volume WHERE id = $1", volume.id).await?;
-    set_name(to, volume.id, Some(&volume.name)).await?;
+    set_name(to, touched, volume.id, Some(&volume.name)).await?;
+    touched.text(TRANSACTION_VOLUME, &volume.id);
+    touched.text(RETIRED_VOLUME, &volume.id);
     let id = volume.id.to_string();
     let retired = query_scalar::<_, i64>("DELETE FROM retired_volume WHERE id = $1 RETURNING next_version")
         .bind(&id)
@@ -155,7 +180,13 @@ async fn has_no_other_role(to: &mut AnyConnection, wanted: &'static str, id: Vol
 }
 
 /// Gives a volume its name, or takes it away.
-async fn set_name(to: &mut AnyConnection, id: VolumeId, name: Option<&Name>) -> Result<(), Failure> {
+async fn set_name(
+    to: &mut AnyConnection,
+    touched: &mut Touched,
+    id: VolumeId,
+    name: Option<&Name>,
+) -> Result<(), Failure> {
+    touched.text(VOLUME_NAME, &id);
     query("DELETE FROM volume_name WHERE volume = $1").bind(id.to_string()).execute(&mut *to).await?;
     let Some(name) = name else { return Ok(()) };
     let statement = "INSERT INTO volume_name (name, volume) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
@@ -163,13 +194,15 @@ async fn set_name(to: &mut AnyConnection, id: VolumeId, name: Option<&Name>) -> 
     one_row(named.rows_affected(), || ChangeError::name_taken(name))
 }
 
-async fn remove_transaction_volume(to: &mut AnyConnection, id: VolumeId) -> Result<(), Failure> {
+async fn remove_transaction_volume(to: &mut AnyConnection, touched: &mut Touched, id: VolumeId) -> Result<(), Failure> {
+    touched.text(TRANSACTION_VOLUME, &id);
+    touched.text(RETIRED_VOLUME, &id);
     let removed = query_scalar::<_, i64>("DELETE FROM transaction_volume WHERE id = $1 RETURNING next_version")
         .bind(id.to_string())
         .fetch_optional(&mut *to)
         .await?;
     let next_version = removed.ok_or_else(|| missing("transaction volume", id))?;
-    set_name(to, id, None).await?;
+    set_name(to, touched, id, None).await?;
     query("INSERT INTO retired_volume (id, next_version) VALUES ($1, $2)")
         .bind(id.to_string())
         .bind(next_version)
@@ -178,7 +211,9 @@ async fn remove_transaction_volume(to: &mut AnyConnection, id: VolumeId) -> Resu
     Ok(())
 }
 
-async fn add_generation(to: &mut AnyConnection, generation: &Generation) -> Result<(), Failure> {
+async fn add_generation(to: &mut AnyConnection, touched: &mut Touched, generation: &Generation) -> Result<(), Failure> {
+    touched.generation(generation.transaction_volume, generation.version);
+    touched.text(TRANSACTION_VOLUME, &generation.transaction_volume);
     let id = generation.transaction_volume.to_string();
     let known = "SELECT name, next_version FROM transaction_volume LEFT JOIN volume_name ON volume = id WHERE id = $1";
     let known =
@@ -221,7 +256,8 @@ async fn add_generation(to: &mut AnyConnection, generation: &Generation) -> Resu
     Ok(())
 }
 
-async fn put_session(to: &mut AnyConnection, session: &OurSession) -> Result<(), Failure> {
+async fn put_session(to: &mut AnyConnection, touched: &mut Touched, session: &OurSession) -> Result<(), Failure> {
+    touched.session(&session.pair, word(&session.pair.kind)?);
     let statement = "INSERT INTO our_session (source, target, kind, since, operation, full_copy)
         VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (source, target, kind) DO UPDATE SET since = excluded.since, operation = excluded.operation,
@@ -241,6 +277,7 @@ async fn put_session(to: &mut AnyConnection, session: &OurSession) -> Result<(),
 async fn open(
     to: &mut AnyConnection,
     counters: &mut Counters,
+    touched: &mut Touched,
     operation: &OpenOperation,
     claims: &[VolumeId],
     epoch: u64,
@@ -254,7 +291,9 @@ async fn open(
         }
     }
     let holder = json(&operation.actor)?;
+    touched.operation(operation.id);
     for volume in claims {
+        touched.text(CLAIM, volume);
         let statement = "INSERT INTO claim (volume, operation, holder, since, epoch) VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (volume) DO NOTHING";
         query(statement)
@@ -282,17 +321,19 @@ async fn open(
         .execute(&mut *to)
         .await?;
     for (number, entry) in (1..).zip(&operation.journal) {
-        write_entry(to, operation.id, number, entry).await?;
+        write_entry(to, touched, operation.id, number, entry).await?;
     }
     Ok(())
 }
 
 async fn write_entry(
     to: &mut AnyConnection,
+    touched: &mut Touched,
     operation: OperationId,
     number: i64,
     entry: &JournalEntry,
 ) -> Result<(), Failure> {
+    touched.journal(operation, number);
     query("INSERT INTO journal (operation, number, entry) VALUES ($1, $2, $3)")
         .bind(signed(operation.0))
         .bind(number)

@@ -1,10 +1,10 @@
 //! How a database is reached, and what is looked at before it is used.
 
+use super::connections::Connections;
 use super::failure::Failure;
 use super::schema::{self, FORMAT, Found};
 use super::{ATTEMPTS, CataloguePlace, Dialect, OpenOptions, back_off};
 use crate::catalog::CatalogueError;
-use crate::model::event::{ChainHash, ChainHead};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{Any, AnyConnection, ConnectOptions, Connection, Executor, Pool, query, query_scalar};
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Connections at once: one writes, the others read beside it.
 const CONNECTIONS: u32 = 4;
 /// How long a connection may take to come about.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The largest file, in bytes, whose every page is read at the start.
 const CHECKED_UP_TO: i64 = 512 << 20;
@@ -57,7 +57,7 @@ pub async fn connect(address: &AnyConnectOptions, pragmas: &str) -> Result<AnyCo
         begin_with_pragmas(&mut connection, pragmas).await?;
         Ok(connection)
     };
-    match tokio::time::timeout(CONNECT_WITHIN, connecting).await {
+    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(connected) => connected,
         Err(_) => Err(Failure::Sql(sqlx::Error::PoolTimedOut)),
     }
@@ -66,7 +66,7 @@ pub async fn connect(address: &AnyConnectOptions, pragmas: &str) -> Result<AnyCo
 pub fn pool(address: AnyConnectOptions, dialect: Dialect, pragmas: Arc<str>) -> Pool<Any> {
     let options = AnyPoolOptions::new()
         .max_connections(CONNECTIONS)
-        .acquire_timeout(CONNECT_WITHIN)
+        .acquire_timeout(CONNECT_TIMEOUT)
         // A line over a network may have died since it was used.
         .test_before_acquire(dialect == Dialect::Postgres)
         // Without these two limits the pool has no upkeep task that wakes up.
@@ -95,27 +95,34 @@ fn url_path(path: &Path) -> String {
     out
 }
 
-/// Looks before it writes; then brings the tables to this program's format.
-pub async fn prepare(connection: &mut AnyConnection, dialect: Dialect, place: &str) -> Result<(), CatalogueError> {
+/// Looks before anything is written; then chooses SQLite's journal.
+pub async fn examine(connection: &mut AnyConnection, dialect: Dialect, place: &str) -> Result<(), CatalogueError> {
     let explain = |failure: Failure| failure.explain(place);
     if dialect == Dialect::Sqlite {
         check_file(connection).await.map_err(explain)?;
     }
-    let found = schema::look(connection, dialect).await.map_err(|error| explain(error.into()))?;
-    match found {
+    match schema::look(connection, dialect).await.map_err(|error| explain(error.into()))? {
         Found::Format(found) if found > FORMAT => {
             return Err(CatalogueError::Newer { place: place.to_owned(), found, known: FORMAT });
         }
         Found::Foreign => return Err(explain(Failure::Damaged("it is a database of another program".into()))),
         Found::Nothing | Found::Format(_) => {}
     }
-    if dialect == Dialect::Sqlite {
-        use_wal(connection, place).await?;
+    if dialect == Dialect::Sqlite { use_wal(connection, place).await } else { Ok(()) }
+}
+
+/// Brings the tables to this program's format, and proves that they can be written.
+pub async fn prepare(connections: &Connections) -> Result<(), Failure> {
+    let mut attempt = 1;
+    loop {
+        match schema::migrate(connections).await {
+            Err(failure) if failure.is_conflict() && attempt < ATTEMPTS => back_off(attempt).await,
+            done => break done?,
+        }
+        attempt += 1;
     }
-    if found != Found::Format(FORMAT) {
-        migrate(connection, dialect).await.map_err(explain)?;
-    }
-    prove_writable(connection, dialect).await.map_err(explain)
+    connections.store_holder().await?;
+    prove_writable(connections).await
 }
 
 async fn use_wal(connection: &mut AnyConnection, place: &str) -> Result<(), CatalogueError> {
@@ -126,18 +133,6 @@ async fn use_wal(connection: &mut AnyConnection, place: &str) -> Result<(), Cata
     }
     let detail = format!("the file system does not let SQLite keep a write-ahead log (journal mode is {mode})");
     Err(CatalogueError::ReadOnly { place: place.to_owned(), detail })
-}
-
-async fn migrate(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), Failure> {
-    let start = ChainHead { sequence: 0, hash: ChainHash::start() };
-    let mut attempt = 1;
-    loop {
-        match schema::migrate(connection, dialect, &start).await {
-            Err(failure) if failure.is_conflict() && attempt < ATTEMPTS => back_off(attempt).await,
-            done => return done,
-        }
-        attempt += 1;
-    }
 }
 
 /// Reads every page once, unless the file is so large that a start would wait for it: there, damage is told where it is
@@ -153,10 +148,10 @@ async fn check_file(connection: &mut AnyConnection) -> Result<(), Failure> {
 }
 
 /// A file or a server that only reads is found out now, not at the first backup.
-async fn prove_writable(connection: &mut AnyConnection, dialect: Dialect) -> Result<(), Failure> {
-    let mut transaction = connection.begin_with(dialect.begin_write()).await?;
+async fn prove_writable(connections: &Connections) -> Result<(), Failure> {
+    let mut transaction = connections.begin_write().await?;
     let touched = query("UPDATE head SET token = token WHERE one = 1").execute(&mut *transaction).await;
-    let _ = transaction.rollback().await;
+    transaction.roll_back().await;
     let rows = match touched {
         Ok(result) => result.rows_affected(),
         // Others write: so can we.

@@ -1,7 +1,10 @@
 //! What went wrong in the database, told apart by what it means for the caller.
 
-use crate::catalog::CatalogueError;
+use crate::catalog::{CatalogueError, Holder};
 use crate::model::records::ChangeError;
+use crate::model::untrusted::escaped;
+use sqlx::Row;
+use sqlx::any::AnyRow;
 
 /// Why a transaction did not come about.
 #[derive(Debug)]
@@ -12,6 +15,18 @@ pub enum Failure {
     LostAtCommit(sqlx::Error),
     /// A row that this program did not write so.
     Damaged(String),
+    /// The file is no longer the one that was opened.
+    Replaced(String),
+    /// Another engine has the catalogue.
+    HeldBy(Option<Holder>),
+    /// Another engine had the catalogue since this one lost its lock.
+    TakenOver(Holder),
+    /// Another program uses the file.
+    Held(String),
+    /// The session that holds this engine's lock is gone.
+    LockLost,
+    /// The catalogue was closed by this process.
+    Closed,
     Unfit(serde_json::Error),
 }
 
@@ -36,6 +51,36 @@ impl Failure {
         }
     }
 
+    /// A commit of unknown outcome, now that it was looked up: nothing of it was kept.
+    #[must_use]
+    pub fn nothing_kept(self) -> Self {
+        match self {
+            Self::LostAtCommit(error) => Self::Sql(error),
+            other => other,
+        }
+    }
+
+    /// A row of a table that cannot be read as what it is.
+    pub fn damaged_row(table: &str, error: &sqlx::Error) -> Self {
+        Self::Damaged(format!("table {table}: a row cannot be read ({error})"))
+    }
+
+    /// The same, with the table and the row in which a value cannot be read; `key`: how many columns name the row.
+    #[must_use]
+    pub fn in_row(self, table: &str, row: &AnyRow, key: usize) -> Self {
+        let detail = match &self {
+            Self::Damaged(detail) => detail.clone(),
+            Self::Sql(error) if meaning(error) == Meaning::Corrupt => words(error),
+            _ => return self,
+        };
+        let part = |at| {
+            let number = || row.try_get::<i64, _>(at).map(|number| number.to_string());
+            row.try_get::<String, _>(at).or_else(|_| number()).unwrap_or_else(|_| "?".to_owned())
+        };
+        let key: Vec<String> = (0..key).map(part).collect();
+        Self::Damaged(format!("table {table}, row {}: {}", escaped(&key.join(" ")), escaped(&detail)))
+    }
+
     /// Another transaction was in the way: the same one may be tried again.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Sql(error) if meaning(error) == Meaning::Conflict)
@@ -48,13 +93,23 @@ impl Failure {
             Self::Unfit(error) => CatalogueError::unfit(&error),
             Self::Damaged(detail) => CatalogueError::Corrupt { place, detail },
             Self::LostAtCommit(error) => CatalogueError::OutcomeUnknown { place, detail: words(&error) },
+            Self::Replaced(detail) => CatalogueError::Replaced { place, detail },
+            Self::HeldBy(holder) => CatalogueError::InUse { place, holder },
+            Self::TakenOver(holder) => CatalogueError::TakenOver { place, holder },
+            Self::Held(detail) => CatalogueError::Unreachable { place, detail },
+            Self::LockLost => {
+                let detail = "the lock that keeps other engines out was lost; it is taken again".to_owned();
+                CatalogueError::Unreachable { place, detail }
+            }
+            Self::Closed => CatalogueError::Unreachable { place, detail: "it was closed".to_owned() },
             Self::Sql(error) => {
                 let detail = words(&error);
                 match meaning(&error) {
                     Meaning::Full => CatalogueError::Full { place, detail },
                     Meaning::ReadOnly => CatalogueError::ReadOnly { place, detail },
                     Meaning::Corrupt => CatalogueError::Corrupt { place, detail },
-                    Meaning::Busy => CatalogueError::InUse { place },
+                    Meaning::Busy => CatalogueError::InUse { place, holder: None },
+                    Meaning::Device => CatalogueError::Device { place, detail },
                     Meaning::Conflict | Meaning::Other => CatalogueError::Unreachable { place, detail },
                 }
             }
@@ -69,16 +124,30 @@ enum Meaning {
     Corrupt,
     Busy,
     Conflict,
+    /// The disk fails.
+    Device,
     Other,
 }
 
 /// SQLite gives its (extended) result code as a decimal number, PostgreSQL five characters.
 fn meaning(error: &sqlx::Error) -> Meaning {
+    use sqlx::Error as E;
+    if let E::ColumnDecode { .. }
+    | E::Decode(_)
+    | E::ColumnIndexOutOfBounds { .. }
+    | E::ColumnNotFound(_)
+    | E::TypeNotFound { .. }
+    | E::RowNotFound
+    | E::AnyDriverError(_) = error
+    {
+        return Meaning::Corrupt;
+    }
     let Some(code) = error.as_database_error().and_then(sqlx::error::DatabaseError::code) else {
         return Meaning::Other;
     };
     match code.as_ref() {
         "53100" => return Meaning::Full,
+        "58030" => return Meaning::Device,
         "25006" | "42501" => return Meaning::ReadOnly,
         "XX001" | "XX002" => return Meaning::Corrupt,
         // Serialization, deadlock, and two engines that make the same table at once.
@@ -91,6 +160,7 @@ fn meaning(error: &sqlx::Error) -> Meaning {
     match code.parse::<u32>().map(|code| code & 0xFF) {
         Ok(5 | 6) => Meaning::Busy,
         Ok(8) => Meaning::ReadOnly,
+        Ok(10) => Meaning::Device,
         Ok(11 | 26) => Meaning::Corrupt,
         Ok(13) => Meaning::Full,
         _ => Meaning::Other,

@@ -4,25 +4,30 @@
 
 mod change;
 mod connect;
+mod connections;
 mod failure;
 mod place;
 mod read;
+mod rows;
 mod schema;
+mod server_lock;
+mod verify;
 mod words;
 
 pub use crate::model::catalogue_url::CataloguePlace;
 pub use schema::FORMAT;
 
-use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Pending};
-use crate::model::chain::{ChainLink, ChainedEvent, chain};
-use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
+use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside, Pending, now};
+use crate::model::audit::AuditReport;
+use crate::model::chain::{ChainLink, ChainedEvent, chain_with_rows, rows_of};
+use crate::model::event::{ChainHash, ChainHead, Event, EventKind, NewEvent};
 use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
 use change::Counters;
+use connections::{Connections, Transaction};
 use failure::Failure;
-use place::OwnedFile;
-use sqlx::{Any, Connection, Pool, Row, Transaction, query, query_scalar};
+use rows::Touched;
+use sqlx::{Row, query, query_scalar};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use words::{signed, unsigned};
 
@@ -49,6 +54,14 @@ impl Dialect {
             Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         }
     }
+
+    /// Waits until a transaction that has the head row is over, one way or the other.
+    fn begin_look_up(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED",
+        }
+    }
 }
 
 /// How a catalogue is opened.
@@ -71,40 +84,24 @@ pub struct SqlCatalogue {
 
 #[derive(Debug)]
 struct Inner {
-    pool: Pool<Any>,
-    dialect: Dialect,
+    connections: Connections,
     place: String,
     /// Commits of this process go one after the other: waiting here is cheaper than a conflict in the database.
     turn: tokio::sync::Mutex<()>,
-    /// The disk failed at a commit: what the file holds is only known after it was opened again.
-    failed: AtomicBool,
-    _file: Option<OwnedFile>,
 }
 
 impl SqlCatalogue {
     /// Opens the catalogue, makes it where there is none, and brings an older one up to date.
     pub async fn open(place: &CataloguePlace, options: OpenOptions) -> Result<Self, CatalogueError> {
         let shown = place.to_string();
-        let (dialect, file) = match place {
-            CataloguePlace::Sqlite(path) => (Dialect::Sqlite, Some(place::own_file(path)?)),
-            CataloguePlace::Postgres(_) => (Dialect::Postgres, None),
-        };
-        let explain = |failure: Failure| failure.explain(&shown);
-        let address = connect::address(place).map_err(|error| explain(error.into()))?;
-        let pragmas = connect::pragmas(dialect, options);
-        // One line of its own first: a pool hides what is wrong behind its time limit.
-        let mut connection = connect::connect(&address, &pragmas).await.map_err(explain)?;
-        connect::prepare(&mut connection, dialect, &shown).await?;
-        connection.close().await.map_err(|error| explain(error.into()))?;
-        let turn = tokio::sync::Mutex::new(());
-        let pool = connect::pool(address, dialect, pragmas);
-        let inner = Inner { pool, dialect, place: shown, turn, failed: AtomicBool::new(false), _file: file };
-        Ok(Self { inner: Arc::new(inner) })
+        let connections = Connections::open(place, options, &shown).await?;
+        connect::prepare(&connections).await.map_err(|failure| failure.explain(&shown))?;
+        Ok(Self { inner: Arc::new(Inner { connections, place: shown, turn: tokio::sync::Mutex::new(()) }) })
     }
 
     /// Ends all connections in good order; SQLite then folds its log into the file.
     pub async fn close(&self) {
-        self.inner.pool.close().await;
+        self.inner.connections.close().await;
     }
 
     pub fn place(&self) -> &str {
@@ -125,22 +122,34 @@ impl Inner {
 
     async fn commit(&self, changes: &[Change], events: &[NewEvent]) -> Result<Vec<Event>, CatalogueError> {
         let _turn = self.turn.lock().await;
-        if self.failed.load(Ordering::Relaxed) {
-            let detail = "writing failed before; check the disk, then start the engine again".to_owned();
-            return Err(CatalogueError::Unreachable { place: self.place.clone(), detail });
-        }
         let mut attempt = 1;
         loop {
             let token = fastrand::i64(..);
             match self.try_commit(changes, events, token).await {
-                Ok(kept) => return Ok(kept),
+                Ok(kept) => return self.settled(kept).await,
                 Err((failure, _)) if failure.is_conflict() && attempt < ATTEMPTS => back_off(attempt).await,
+                Err((Failure::LockLost, _)) if attempt < ATTEMPTS => {
+                    // The next use takes the lock again, or says who has it now.
+                    self.connections.suspect();
+                    back_off(attempt).await;
+                }
                 Err((failure @ Failure::LostAtCommit(_), written)) => {
                     return self.look_up(failure, token, written).await;
                 }
                 Err((failure, _)) => return Err(self.explain(failure)),
             }
             attempt += 1;
+        }
+    }
+
+    /// A commit counts when the file that has it is still where it was opened.
+    async fn settled(&self, kept: Vec<Event>) -> Result<Vec<Event>, CatalogueError> {
+        match self.connections.check().await {
+            Ok(()) => Ok(kept),
+            Err(failure) => {
+                let detail = self.explain(failure).to_string();
+                Err(CatalogueError::OutcomeUnknown { place: self.place.clone(), detail })
+            }
         }
     }
 
@@ -152,13 +161,12 @@ impl Inner {
         token: i64,
     ) -> Result<Vec<Event>, (Failure, Vec<ChainedEvent>)> {
         let early = |failure: Failure| (failure, Vec::new());
-        let begun = self.pool.begin_with(self.dialect.begin_write()).await;
-        let mut transaction = begun.map_err(|error| early(error.into()))?;
-        let written = self.write(&mut transaction, changes, events, token).await;
-        match written {
+        let fence = self.connections.fence().await.map_err(early)?;
+        let mut transaction = self.connections.begin_write().await.map_err(early)?;
+        match self.write(&mut transaction, changes, events, (token, fence)).await {
             // An awaited rollback, so that the next commit does not meet this one's lock.
             Err(failure) => {
-                let _ = transaction.rollback().await;
+                transaction.roll_back().await;
                 Err(early(failure))
             }
             Ok(chained) => match transaction.commit().await {
@@ -170,16 +178,22 @@ impl Inner {
 
     async fn write(
         &self,
-        transaction: &mut Transaction<'_, Any>,
+        transaction: &mut Transaction,
         changes: &[Change],
         events: &[NewEvent],
-        token: i64,
+        (token, fence): (i64, Option<(i64, String)>),
     ) -> Result<Vec<ChainedEvent>, Failure> {
-        let Taken { mut head, mut counters } = take_head(transaction, token).await?;
+        let Taken { mut head, mut counters } = take_head(transaction, token, fence).await?;
+        let mut touched = Touched::default();
         for change in changes {
-            change::apply(transaction, &mut counters, change).await?;
+            change::apply(transaction, &mut counters, &mut touched, change).await?;
         }
-        let chained = chain(&head, events.to_vec()).map_err(Failure::Unfit)?;
+        let mut events = events.to_vec();
+        if events.is_empty() && !touched.is_empty() {
+            events.push(NewEvent::by_engine(now(), EventKind::RecordsWritten));
+        }
+        let digests = touched.digests(transaction).await?;
+        let chained = chain_with_rows(&head, events, digests).map_err(Failure::Unfit)?;
         for event in &chained {
             append(transaction, event).await?;
         }
@@ -203,18 +217,14 @@ impl Inner {
         token: i64,
         written: Vec<ChainedEvent>,
     ) -> Result<Vec<Event>, CatalogueError> {
-        if self.dialect == Dialect::Sqlite {
-            // SQLite shows what it could not make durable: only a new start tells what the disk has.
-            self.failed.store(true, Ordering::Relaxed);
-            return Err(self.explain(lost));
+        if self.connections.dialect() == Dialect::Sqlite {
+            // SQLite may show what never reached the disk: only a file that was opened again tells what it has.
+            self.connections.suspect();
         }
         for attempt in 1..=LOOK_UPS {
             match self.was_kept(token, &written).await {
                 Ok(Some(true)) => return Ok(written.into_iter().map(|event| event.event).collect()),
-                Ok(Some(false)) => {
-                    let detail = "the line was lost while committing; nothing was kept".to_owned();
-                    return Err(CatalogueError::Unreachable { place: self.place.clone(), detail });
-                }
+                Ok(Some(false)) => return Err(self.explain(lost.nothing_kept())),
                 Ok(None) => break,
                 Err(_) => back_off(attempt).await,
             }
@@ -224,7 +234,7 @@ impl Inner {
 
     /// `None`: others committed since, and there is no event to know ours by.
     async fn was_kept(&self, token: i64, written: &[ChainedEvent]) -> Result<Option<bool>, Failure> {
-        let mut transaction = self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        let mut transaction = self.connections.begin_look_up().await?;
         // The row's lock waits until the lost transaction is over, one way or the other.
         let last = query_scalar::<_, i64>("UPDATE head SET token = token WHERE one = 1 RETURNING token")
             .fetch_one(&mut *transaction)
@@ -240,33 +250,75 @@ impl Inner {
         } else {
             None
         };
-        let _ = transaction.rollback().await;
+        transaction.roll_back().await;
         Ok(kept)
     }
 
-    async fn reading(&self) -> Result<Transaction<'static, Any>, Failure> {
-        Ok(self.pool.begin_with(self.dialect.begin_read()).await?)
+    async fn load(&self) -> Result<Records, Failure> {
+        let mut transaction = self.connections.begin_read().await?;
+        let records = read::load(&mut transaction).await?;
+        transaction.roll_back().await;
+        Ok(records)
     }
 
-    async fn load(&self) -> Result<Records, Failure> {
-        let mut transaction = self.reading().await?;
-        let records = read::load(&mut transaction).await?;
-        transaction.rollback().await?;
-        Ok(records)
+    async fn verify(&self, outside: Outside) -> Result<AuditReport, Failure> {
+        let mut transaction = self.connections.begin_read().await?;
+        let report = verify::verify(&mut transaction, outside).await?;
+        transaction.roll_back().await;
+        Ok(report)
+    }
+
+    async fn links(&self, range: EventRange) -> Result<Vec<ChainLink>, Failure> {
+        let mut borrowed = self.connections.borrow().await?;
+        let links = read::links(&mut borrowed, range).await?;
+        borrowed.give_back();
+        Ok(links)
+    }
+
+    async fn head(&self) -> Result<ChainHead, Failure> {
+        let mut borrowed = self.connections.borrow().await?;
+        let head = read::head(&mut borrowed).await?;
+        borrowed.give_back();
+        Ok(head)
+    }
+
+    async fn history(&self, wanted: HistoryQuery) -> Result<Vec<PastGeneration>, Failure> {
+        let mut borrowed = self.connections.borrow().await?;
+        let history = read::history(&mut borrowed, wanted).await?;
+        borrowed.give_back();
+        Ok(history)
+    }
+
+    async fn operation_end(&self, id: OperationId) -> Result<Option<OperationEnd>, Failure> {
+        let mut borrowed = self.connections.borrow().await?;
+        let end = read::operation_end(&mut borrowed, id).await?;
+        borrowed.give_back();
+        Ok(end)
     }
 }
 
-/// Takes the head row: from here on no other transaction commits before this one.
-async fn take_head(transaction: &mut Transaction<'_, Any>, token: i64) -> Result<Taken, Failure> {
-    let statement = "UPDATE head SET commits = commits + 1, token = $1 WHERE one = 1
+/// Takes the head row: from here on no other transaction commits before this one. `fence`: on a server, the session that
+/// holds this process's lock and this process's own word; without both there is nothing to take.
+async fn take_head(transaction: &mut Transaction, token: i64, fence: Option<(i64, String)>) -> Result<Taken, Failure> {
+    const TAKE: &str = "UPDATE head SET commits = commits + 1, token = $1 WHERE one = 1
         RETURNING sequence, hash, next_operation, next_epoch";
-    let row = query(statement).bind(token).fetch_one(&mut **transaction).await?;
+    const TAKE_FENCED: &str = "UPDATE head SET commits = commits + 1, token = $1 WHERE one = 1
+            AND EXISTS (SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND pid = $2)
+            AND EXISTS (SELECT 1 FROM engine_lock WHERE one = 1 AND instance = $3)
+        RETURNING sequence, hash, next_operation, next_epoch";
+    let row = match fence {
+        None => query(TAKE).bind(token).fetch_one(&mut **transaction).await?,
+        Some((backend, instance)) => {
+            let take = query(TAKE_FENCED).bind(token).bind(backend).bind(instance);
+            take.fetch_optional(&mut **transaction).await?.ok_or(Failure::LockLost)?
+        }
+    };
     let head = ChainHead { sequence: unsigned(row.try_get(0)?), hash: ChainHash::from_stored(row.try_get(1)?) };
     let counters = Counters { next_operation: unsigned(row.try_get(2)?), next_epoch: unsigned(row.try_get(3)?) };
     Ok(Taken { head, counters })
 }
 
-async fn append(transaction: &mut Transaction<'_, Any>, event: &ChainedEvent) -> Result<(), Failure> {
+async fn append(transaction: &mut sqlx::AnyConnection, event: &ChainedEvent) -> Result<(), Failure> {
     let statement = "INSERT INTO event (sequence, at, what, operation, volume, uid, hash, document)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let new = &event.event.event;
@@ -280,7 +332,7 @@ async fn append(transaction: &mut Transaction<'_, Any>, event: &ChainedEvent) ->
         .bind(new.actor.as_ref().map(|actor| i64::from(actor.uid)))
         .bind(event.event.hash.as_str())
         .bind(&event.text)
-        .execute(&mut **transaction)
+        .execute(transaction)
         .await?;
     Ok(())
 }
@@ -289,6 +341,15 @@ async fn append(transaction: &mut Transaction<'_, Any>, event: &ChainedEvent) ->
 async fn back_off(attempt: u32) {
     let most = 4_u64 << attempt.min(6);
     tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=most))).await;
+}
+
+fn event_of(link: ChainLink) -> Result<Event, Failure> {
+    let damaged = |error: serde_json::Error| {
+        Failure::Damaged(format!("table event, row {}: it cannot be read ({error})", link.sequence))
+    };
+    let event = serde_json::from_str(&link.text).map_err(damaged)?;
+    let rows = rows_of(&link.text).map_err(damaged)?;
+    Ok(Event { sequence: link.sequence, event, hash: link.hash, rows })
 }
 
 impl Catalogue for SqlCatalogue {
@@ -312,42 +373,36 @@ impl Catalogue for SqlCatalogue {
     fn events(&self, range: EventRange) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
         Box::pin(async move {
             let links = self.links(range).await?;
-            let event = |link: ChainLink| match serde_json::from_str(&link.text) {
-                Ok(event) => Ok(Event { sequence: link.sequence, event, hash: link.hash }),
-                Err(error) => {
-                    let detail = format!("event {} cannot be read ({error})", link.sequence);
-                    Err(CatalogueError::Corrupt { place: self.inner.place.clone(), detail })
-                }
-            };
-            links.into_iter().map(event).collect()
+            let events: Result<Vec<Event>, Failure> = links.into_iter().map(event_of).collect();
+            events.map_err(|failure| self.inner.explain(failure))
         })
     }
 
     fn links(&self, range: EventRange) -> Pending<'_, Result<Vec<ChainLink>, CatalogueError>> {
-        Box::pin(async move {
-            let read = async { read::links(&mut *self.inner.pool.acquire().await?, range).await };
-            read.await.map_err(|failure| self.inner.explain(failure))
-        })
+        Box::pin(async move { self.inner.links(range).await.map_err(|failure| self.inner.explain(failure)) })
     }
 
     fn head(&self) -> Pending<'_, Result<ChainHead, CatalogueError>> {
-        Box::pin(async move {
-            let read = async { read::head(&mut *self.inner.pool.acquire().await?).await };
-            read.await.map_err(|failure| self.inner.explain(failure))
-        })
+        Box::pin(async move { self.inner.head().await.map_err(|failure| self.inner.explain(failure)) })
     }
 
     fn history(&self, wanted: HistoryQuery) -> Pending<'_, Result<Vec<PastGeneration>, CatalogueError>> {
-        Box::pin(async move {
-            let read = async { read::history(&mut *self.inner.pool.acquire().await?, wanted).await };
-            read.await.map_err(|failure| self.inner.explain(failure))
-        })
+        Box::pin(async move { self.inner.history(wanted).await.map_err(|failure| self.inner.explain(failure)) })
     }
 
     fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>> {
-        Box::pin(async move {
-            let read = async { read::operation_end(&mut *self.inner.pool.acquire().await?, id).await };
-            read.await.map_err(|failure| self.inner.explain(failure))
-        })
+        Box::pin(async move { self.inner.operation_end(id).await.map_err(|failure| self.inner.explain(failure)) })
+    }
+
+    fn check(&self) -> Pending<'_, Result<(), CatalogueError>> {
+        Box::pin(async move { self.inner.connections.check().await.map_err(|failure| self.inner.explain(failure)) })
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(self.inner.connections.close())
+    }
+
+    fn verify(&self, outside: Outside) -> Pending<'_, Result<AuditReport, CatalogueError>> {
+        Box::pin(async move { self.inner.verify(outside).await.map_err(|failure| self.inner.explain(failure)) })
     }
 }

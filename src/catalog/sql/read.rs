@@ -25,37 +25,41 @@ pub async fn load(from: &mut AnyConnection) -> Result<Records, Failure> {
     let volumes = "SELECT id, name, blocks, generations, interval_days, mode, registered_at, next_version
         FROM transaction_volume LEFT JOIN volume_name ON volume = id";
     for row in query(volumes).fetch_all(&mut *from).await? {
-        let volume = transaction_volume(&row)?;
+        let volume = transaction_volume(&row).map_err(|failure| failure.in_row("transaction_volume", &row, 1))?;
         records.transaction_volumes.insert(volume.id, volume);
     }
     for row in query("SELECT id, next_version FROM retired_volume").fetch_all(&mut *from).await? {
-        records.retired.insert(volume_id(&row, 0)?, Version(unsigned(row.try_get(1)?)));
+        let retired = || Ok((volume_id(&row, 0)?, Version(unsigned(row.try_get(1)?))));
+        let (id, next) = retired().map_err(|failure: Failure| failure.in_row("retired_volume", &row, 1))?;
+        records.retired.insert(id, next);
     }
     let pool = "SELECT id, name, blocks, registered_at FROM backup_volume LEFT JOIN volume_name ON volume = id";
     for row in query(pool).fetch_all(&mut *from).await? {
-        let volume = backup_volume(&row)?;
+        let volume = backup_volume(&row).map_err(|failure| failure.in_row("backup_volume", &row, 1))?;
         records.backup_volumes.insert(volume.id, volume);
     }
     let kept = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why, held,
             provisioned, operation
         FROM generation WHERE released_at IS NULL ORDER BY transaction_volume, version";
     for row in query(kept).fetch_all(&mut *from).await? {
-        let generation = generation(&row)?;
+        let generation = generation(&row).map_err(|failure| failure.in_row("generation", &row, 2))?;
         records.generations.insert((generation.transaction_volume, generation.version), generation);
     }
     for row in
         query("SELECT source, target, kind, since, operation, full_copy FROM our_session").fetch_all(&mut *from).await?
     {
-        let session = session(&row)?;
+        let session = session(&row).map_err(|failure| failure.in_row("our_session", &row, 3))?;
         records.sessions.insert(session.pair, session);
     }
     load_operations(from, &mut records).await?;
     for row in query("SELECT volume, operation, holder, since, epoch FROM claim").fetch_all(&mut *from).await? {
-        let claim = claim(&row)?;
+        let claim = claim(&row).map_err(|failure| failure.in_row("claim", &row, 1))?;
         records.claims.insert(claim.volume, claim);
     }
     for row in query("SELECT name, box_id FROM known_array").fetch_all(from).await? {
-        records.arrays.insert(parse(&text(&row, 0)?)?, parse(&text(&row, 1)?)?);
+        let array = || Ok((parse(&text(&row, 0)?)?, parse(&text(&row, 1)?)?));
+        let (name, box_id) = array().map_err(|failure: Failure| failure.in_row("known_array", &row, 1))?;
+        records.arrays.insert(name, box_id);
     }
     Ok(records)
 }
@@ -63,24 +67,28 @@ pub async fn load(from: &mut AnyConnection) -> Result<Records, Failure> {
 async fn load_operations(from: &mut AnyConnection, records: &mut Records) -> Result<(), Failure> {
     let open = "SELECT id, actor, started, reason, item FROM operation WHERE ended_at IS NULL ORDER BY id";
     for row in query(open).fetch_all(&mut *from).await? {
-        let id: i64 = row.try_get(0)?;
-        let mut journal = Vec::new();
-        let entries = "SELECT entry FROM journal WHERE operation = $1 ORDER BY number";
-        for entry in query_scalar::<_, String>(entries).bind(id).fetch_all(&mut *from).await? {
-            journal.push(from_json(&entry)?);
+        let mut operation = open_operation(&row).map_err(|failure: Failure| failure.in_row("operation", &row, 1))?;
+        let entries = "SELECT operation, number, entry FROM journal WHERE operation = $1 ORDER BY number";
+        let id = super::words::signed(operation.id.0);
+        for row in query(entries).bind(id).fetch_all(&mut *from).await? {
+            let entry = || from_json(&text(&row, 2)?);
+            operation.journal.push(entry().map_err(|failure: Failure| failure.in_row("journal", &row, 2))?);
         }
-        let id = OperationId(unsigned(id));
-        let operation = OpenOperation {
-            id,
-            actor: from_json(&text(&row, 1)?)?,
-            started: Timestamp(row.try_get(2)?),
-            reason: from_optional_json(row.try_get(3)?)?,
-            item: from_json(&text(&row, 4)?)?,
-            journal,
-        };
-        records.operations.insert(id, operation);
+        records.operations.insert(operation.id, operation);
     }
     Ok(())
+}
+
+/// Without its journal.
+fn open_operation(row: &AnyRow) -> Result<OpenOperation, Failure> {
+    Ok(OpenOperation {
+        id: OperationId(unsigned(row.try_get(0)?)),
+        actor: from_json(&text(row, 1)?)?,
+        started: Timestamp(row.try_get(2)?),
+        reason: from_optional_json(row.try_get(3)?)?,
+        item: from_json(&text(row, 4)?)?,
+        journal: Vec::new(),
+    })
 }
 
 pub async fn head(from: &mut AnyConnection) -> Result<ChainHead, Failure> {
@@ -142,7 +150,8 @@ pub async fn history(from: &mut AnyConnection, wanted: HistoryQuery) -> Result<V
             query(statement).bind(most).fetch_all(from).await?
         }
     };
-    rows.iter().map(past_generation).collect()
+    let read = |row| past_generation(row).map_err(|failure| failure.in_row("generation", row, 2));
+    rows.iter().map(read).collect()
 }
 
 pub async fn operation_end(from: &mut AnyConnection, id: OperationId) -> Result<Option<OperationEnd>, Failure> {

@@ -1,15 +1,22 @@
 //! The tables, as numbered migrations. A migration that has been released is never changed; a new one is added.
 
 use super::Dialect;
+use super::connections::Connections;
 use super::failure::Failure;
-use crate::model::event::ChainHead;
-use sqlx::{AnyConnection, Connection, query, query_scalar};
+use super::verify::write_baseline;
+use super::words::signed;
+use crate::catalog::now;
+use crate::model::chain::chain;
+use crate::model::event::{ChainHash, ChainHead, EventKind, NewEvent};
+use sqlx::{AnyConnection, query, query_scalar};
 
 /// The format that this program writes: the number of the last migration.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// Statements of each migration, in order. BIGINT, TEXT, `$1` and ON CONFLICT mean the same in SQLite and PostgreSQL.
-const MIGRATIONS: &[&[&str]] = &[&[
+const MIGRATIONS: &[&[&str]] = &[TABLES_OF_FORMAT_1, TABLES_OF_FORMAT_2];
+
+const TABLES_OF_FORMAT_1: &[&str] = &[
     // One row: the end of the audit chain and the counters, changed by every commit, so that writers meet there.
     "CREATE TABLE head (
         one BIGINT PRIMARY KEY CHECK (one = 1),
@@ -105,7 +112,23 @@ const MIGRATIONS: &[&[&str]] = &[&[
         since BIGINT NOT NULL,
         epoch BIGINT NOT NULL)",
     "CREATE INDEX claim_by_operation ON claim (operation)",
-]];
+];
+
+const TABLES_OF_FORMAT_2: &[&str] = &[
+    // The digests of the rows that an older format wrote: from them on, events carry the digests of the rows they write.
+    "CREATE TABLE baseline (
+        table_name TEXT NOT NULL,
+        row_key TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        PRIMARY KEY (table_name, row_key))",
+    // Which engine has the catalogue to itself, on a server.
+    "CREATE TABLE engine_lock (
+        one BIGINT PRIMARY KEY CHECK (one = 1),
+        instance TEXT NOT NULL,
+        host TEXT NOT NULL,
+        pid BIGINT NOT NULL,
+        since BIGINT NOT NULL)",
+];
 
 /// What is in the database before anything was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,10 +161,15 @@ pub async fn look(connection: &mut AnyConnection, dialect: Dialect) -> Result<Fo
 }
 
 /// Brings the tables to [`FORMAT`] in one transaction.
-pub async fn migrate(connection: &mut AnyConnection, dialect: Dialect, start: &ChainHead) -> Result<(), Failure> {
-    let mut transaction = connection.begin_with(dialect.begin_write()).await?;
-    // Another engine may have done it since it was looked at.
+pub async fn migrate(connections: &Connections) -> Result<(), Failure> {
+    let mut transaction = connections.begin_write().await?;
+    let dialect = connections.dialect();
+    // Looked at once more: here nobody else writes.
     let done = match look(&mut transaction, dialect).await? {
+        Found::Format(FORMAT) => {
+            transaction.roll_back().await;
+            return Ok(());
+        }
         Found::Format(format) => format,
         Found::Nothing | Found::Foreign => {
             query("CREATE TABLE migration (number BIGINT PRIMARY KEY)").execute(&mut *transaction).await?;
@@ -154,6 +182,7 @@ pub async fn migrate(connection: &mut AnyConnection, dialect: Dialect, start: &C
         }
         query("INSERT INTO migration (number) VALUES ($1)").bind(i64::from(number)).execute(&mut *transaction).await?;
     }
+    let start = ChainHead { sequence: 0, hash: ChainHash::start() };
     query(
         "INSERT INTO head (one, sequence, hash, next_operation, next_epoch, commits, token)
          VALUES (1, 0, $1, 0, 0, 0, 0) ON CONFLICT (one) DO NOTHING",
@@ -161,5 +190,26 @@ pub async fn migrate(connection: &mut AnyConnection, dialect: Dialect, start: &C
     .bind(start.hash.as_str())
     .execute(&mut *transaction)
     .await?;
+    if done > 0 {
+        begin_to_compare(&mut transaction).await?;
+    }
     transaction.commit().await.map_err(Failure::at_commit)
+}
+
+/// Keeps the digests of all rows, and writes the event from which on the tables are compared with the events. A new
+/// catalogue needs none: there, every row is of an event.
+async fn begin_to_compare(to: &mut AnyConnection) -> Result<(), Failure> {
+    query("DELETE FROM baseline").execute(&mut *to).await?;
+    let tables = write_baseline(to).await?;
+    let head = super::read::head(&mut *to).await?;
+    let event = NewEvent::by_engine(now(), EventKind::AuditBaseline { format: FORMAT, tables });
+    for event in chain(&head, vec![event]).map_err(Failure::Unfit)? {
+        super::append(&mut *to, &event).await?;
+        query("UPDATE head SET sequence = $1, hash = $2 WHERE one = 1")
+            .bind(signed(event.event.sequence))
+            .bind(event.event.hash.as_str())
+            .execute(&mut *to)
+            .await?;
+    }
+    Ok(())
 }

@@ -37,6 +37,11 @@ pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
     parts.extend(link(app, canvas));
     if let Some(snapshot) = app.snapshot() {
         site(app, snapshot, canvas, &mut parts);
+        if let Some(trouble) = &snapshot.catalogue {
+            let since = app.clock.moment_or_minute(trouble.since);
+            let text = format!("{} catalogue takes no writes since {since}", canvas.look.glyphs.attention);
+            parts.push(Part::new(0, 2, text, theme.problem));
+        }
         arrays(app, snapshot, canvas, &mut parts);
         states(app, canvas, &mut parts);
     }

@@ -137,13 +137,12 @@ impl Runner {
             Err(CatalogueError::Change(ChangeError::Held(_) | ChangeError::Exists(_))) => {
                 Ok(Claimed::SomebodyWasQuicker)
             }
-            Err(error) if admitted.running.is_empty() => Err(Answer::Failed {
-                why: format!("nothing was done: {error}"),
-                code: Some(Code::CATALOGUE_UNAVAILABLE),
-            }),
+            Err(error) if admitted.running.is_empty() => {
+                Err(Answer::Failed { why: format!("nothing was done: {error}"), code: Some(error.code()) })
+            }
             Err(error) => {
                 let refuse = |item: &PlanItem| {
-                    Refusal::new(Code::CATALOGUE_UNAVAILABLE, format!("nothing was done: {error}")).about(item.volume)
+                    Refusal::new(error.code(), format!("nothing was done: {error}")).about(item.volume)
                 };
                 admitted.refused.extend(plan.items().iter().map(refuse));
                 Ok(Claimed::Nothing)

@@ -90,6 +90,7 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         operations: sources.operations.to_vec(),
         unregistered,
         events: sources.events.to_vec(),
+        catalogue: None,
         sessions: sessions.into(),
     }
 }

@@ -1,7 +1,7 @@
 //! A site in this process for the tests of the engine: emulated arrays in memory, a catalogue in memory, real sockets.
 
 use ecdeck::catalog::memory::MemoryCatalogue;
-use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery, Pending};
+use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside, Pending};
 use ecdeck::driver::ccm::CcmDriver;
 use ecdeck::driver::ccm::emulation::{Emulation, InProcess as CcmInProcess, Member, Store};
 use ecdeck::driver::ccm::server::Server;
@@ -15,6 +15,7 @@ use ecdeck::engine::operation::Limits;
 use ecdeck::engine::protocol::{Answer, Ask, PlannedAnswer};
 use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings, Times};
 use ecdeck::model::array_words::{StatusMeaning, WordRow};
+use ecdeck::model::audit::AuditReport;
 use ecdeck::model::copy::{Capabilities, Command, Identity, PairOutcome};
 use ecdeck::model::event::{ChainHead, Event, NewEvent};
 use ecdeck::model::identity::{BoxId, Name, VolumeId};
@@ -146,6 +147,10 @@ impl Catalogue for Disk {
 
     fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>> {
         self.inner.operation_end(id)
+    }
+
+    fn verify(&self, outside: Outside) -> Pending<'_, Result<AuditReport, CatalogueError>> {
+        self.inner.verify(outside)
     }
 }
 
