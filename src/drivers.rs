@@ -100,6 +100,8 @@ impl Servers {
                 .collect::<Result<_, _>>()
                 .map_err(name)?,
             words: ccm.words.clone(),
+            titles: ccm.titles.clone(),
+            messages: ccm.messages.clone(),
         };
         let server = self.server(home, array, &settings)?;
         let driver = CcmDriver::new(array.as_str(), settings, server);

@@ -185,7 +185,7 @@ async fn known_arrays(driver: &CcmDriver) -> Result<Vec<KnownArray>, Trouble> {
     let turn = driver.server().turn(Instant::now() + limit).await;
     let turn = turn.ok_or_else(|| Trouble::not_reachable("the CCM server is busy"))?;
     let reply = turn.send(&argv).await.map_err(|why| Trouble::not_reachable(why.to_string()))?;
-    arrays::list(&argv, &reply.stdout).map_err(|why| Trouble::not_reachable(why.to_string()))
+    arrays::list(&argv, &reply.stdout, driver.words()).map_err(|why| Trouble::not_reachable(why.to_string()))
 }
 
 /// The array as the configuration has it.

@@ -29,6 +29,10 @@ pub fn text(array: &str, checks: &[Check]) -> String {
         if let Some(remedy) = &check.remedy {
             paragraph(&mut out, &format!("{}-> ", " ".repeat(VERDICT + 4)), remedy);
         }
+        // As they are, from the first column on: a terminal's selection can be pasted into the file.
+        for line in &check.paste {
+            let _ = writeln!(out, "{line}");
+        }
     }
     let _ = writeln!(out, "\n{}", summary(checks));
     out
@@ -76,7 +80,7 @@ mod tests {
     use super::*;
 
     fn check(way: Way, what: &'static str, verdict: Verdict, told: &str, remedy: Option<&str>) -> Check {
-        Check { way, what, verdict, told: told.to_owned(), remedy: remedy.map(str::to_owned) }
+        Check { way, what, verdict, told: told.to_owned(), remedy: remedy.map(str::to_owned), paste: Vec::new() }
     }
 
     #[test]
@@ -102,5 +106,8 @@ One thing is wrong, and what builds on it was not examined; one thing to know.
 ";
         assert_eq!(text("DX1", &checks), wanted);
         assert!(text("DX1", &checks[..1]).ends_with("\nNothing is wrong.\n"));
+        let lines = vec!["[[array.ccm.words]]".to_owned(), "word = \"EC  Suspend\"".to_owned()];
+        let pasted = Check { paste: lines, ..checks[1].clone() };
+        assert!(text("DX1", &[pasted]).contains("one clock\n[[array.ccm.words]]\nword = \"EC  Suspend\"\n"));
     }
 }

@@ -2,12 +2,15 @@
 
 use super::error::Fault;
 use super::file::{LIMIT, absolute, name, time};
-use crate::model::array_words::WordRow;
+use crate::model::array_words::{MessageRow, TitleRow, WordRow};
 use crate::model::identity::Name;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
 use toml::Spanned;
+
+/// Characters that tell one message from others.
+const MIN_MESSAGE: usize = 4;
 
 /// The CCM server of an array.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub struct Ccm {
     pub query: Duration,
     pub discover: Duration,
     pub words: Vec<WordRow>,
+    pub titles: Vec<TitleRow>,
+    pub messages: Vec<MessageRow>,
 }
 
 impl Ccm {
@@ -37,6 +42,8 @@ impl Ccm {
             query: Duration::from_secs(20),
             discover: Duration::from_mins(1),
             words: Vec::new(),
+            titles: Vec::new(),
+            messages: Vec::new(),
         }
     }
 }
@@ -71,6 +78,10 @@ pub(super) struct CcmKeys {
     discover: Option<Spanned<String>>,
     #[serde(default)]
     words: Vec<Spanned<WordRow>>,
+    #[serde(default)]
+    titles: Vec<Spanned<TitleRow>>,
+    #[serde(default)]
+    messages: Vec<Spanned<MessageRow>>,
 }
 
 pub(super) fn ccm(keys: &CcmKeys) -> Result<Ccm, Fault> {
@@ -79,6 +90,14 @@ pub(super) fn ccm(keys: &CcmKeys) -> Result<Ccm, Fault> {
         if status.is_none() && phase.is_none() && kind.is_none() {
             return Err(Fault::at(row, format!("the word {word:?} gets no meaning: give status, phase or kind")));
         }
+    }
+    if let Some(row) = keys.titles.iter().find(|row| row.get_ref().title.trim().is_empty()) {
+        return Err(Fault::at(row, "the title is empty: write it as the command shows it".to_owned()));
+    }
+    // A short text is in messages that say something else.
+    if let Some(row) = keys.messages.iter().find(|row| row.get_ref().text.trim().chars().count() < MIN_MESSAGE) {
+        let text = &row.get_ref().text;
+        return Err(Fault::at(row, format!("the text {text:?} is too short: write at least {MIN_MESSAGE} characters")));
     }
     let usual = Ccm::of(name(&keys.array)?);
     Ok(Ccm {
@@ -90,6 +109,8 @@ pub(super) fn ccm(keys: &CcmKeys) -> Result<Ccm, Fault> {
         query: time(keys.query.as_ref(), usual.query, LIMIT)?,
         discover: time(keys.discover.as_ref(), usual.discover, LIMIT)?,
         words: keys.words.iter().map(|row| row.get_ref().clone()).collect(),
+        titles: keys.titles.iter().map(|row| row.get_ref().clone()).collect(),
+        messages: keys.messages.iter().map(|row| row.get_ref().clone()).collect(),
     })
 }
 

@@ -51,6 +51,11 @@ pub trait Driver: Send + Sync {
     /// All sessions of the box as one atomic reading, however many there are. `now` becomes its time.
     fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>>;
 
+    /// The same with nothing taken from memory, for a command whose choice depends on the sessions of others.
+    fn sessions_afresh(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+        self.sessions(now)
+    }
+
     /// Sends a command once and gives an outcome for each of its pairs, in order.
     ///
     /// Never an error: what was surely not sent is `Refused` with class `Transport`, what may have been sent and got no

@@ -158,6 +158,10 @@ impl Driver for TwoWays {
         Box::pin(self.question(move |driver| driver.sessions(now)))
     }
 
+    fn sessions_afresh(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+        Box::pin(self.question(move |driver| driver.sessions_afresh(now)))
+    }
+
     fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
         match command {
             Command::Stop { force: true, .. } => Box::pin(self.stop_by_force(command, limit)),

@@ -27,7 +27,8 @@ type Answer = oneshot::Sender<Result<Arc<Reading>, String>>;
 /// What is asked of a poller.
 #[derive(Debug)]
 struct Wanted {
-    volumes: bool,
+    /// With the list of volumes, and with nothing from the driver's memory.
+    afresh: bool,
     answer: Answer,
 }
 
@@ -41,15 +42,15 @@ impl Reader {
         self.ask(false).await
     }
 
-    /// The same, and the list of the array's volumes before it.
-    pub async fn read_with_volumes(&self) -> Result<Arc<Reading>, String> {
+    /// The same with the list of the array's volumes before it, and with nothing from the driver's memory.
+    pub async fn read_afresh(&self) -> Result<Arc<Reading>, String> {
         self.ask(true).await
     }
 
-    async fn ask(&self, volumes: bool) -> Result<Arc<Reading>, String> {
+    async fn ask(&self, afresh: bool) -> Result<Arc<Reading>, String> {
         let (sender, answer) = oneshot::channel();
         let ended = || "the engine is ending".to_owned();
-        self.0.send(Wanted { volumes, answer: sender }).await.map_err(|_| ended())?;
+        self.0.send(Wanted { afresh, answer: sender }).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
     }
 }
@@ -91,10 +92,11 @@ impl Poller {
     async fn run(mut self, mut requests: mpsc::Receiver<Wanted>) {
         let mut waiting: Vec<Wanted> = Vec::new();
         loop {
-            if waiting.iter().any(|wanted| wanted.volumes) {
+            let afresh = waiting.iter().any(|wanted| wanted.afresh);
+            if afresh {
                 self.volumes_due = Instant::now();
             }
-            let reading = self.read().await;
+            let reading = self.read(afresh).await;
             if let Err(why) = &reading
                 && !self.is_other
             {
@@ -118,16 +120,16 @@ impl Poller {
         }
     }
 
-    async fn read(&mut self) -> Result<Arc<Reading>, String> {
+    async fn read(&mut self, afresh: bool) -> Result<Arc<Reading>, String> {
         self.is_other = false;
-        let reading = self.ask().await;
+        let reading = self.ask(afresh).await;
         if reading.is_err() {
             self.identified = false;
         }
         reading
     }
 
-    async fn ask(&mut self) -> Result<Arc<Reading>, String> {
+    async fn ask(&mut self, afresh: bool) -> Result<Arc<Reading>, String> {
         if !self.identified {
             self.identify().await?;
             self.identified = true;
@@ -138,7 +140,9 @@ impl Poller {
             self.volumes_due = Instant::now() + VOLUMES_EVERY;
         }
         let (now, began) = (clock::now(), Instant::now());
-        let reading = Arc::new(self.call(move |driver| driver.sessions(now)).await?);
+        let reading = Arc::new(
+            self.call(move |driver| if afresh { driver.sessions_afresh(now) } else { driver.sessions(now) }).await?,
+        );
         self.check(reading.box_id)?;
         self.core.take_reading(self.index, &reading, began.elapsed());
         Ok(reading)

@@ -133,11 +133,13 @@ impl Runner {
 
     /// Asks every array anew; what one does not answer is told in the snapshot.
     pub async fn reread(&self) {
-        futures_util::future::join_all(self.readers.iter().map(Reader::read_with_volumes)).await;
+        futures_util::future::join_all(self.readers.iter().map(Reader::read_afresh)).await;
     }
 
-    async fn read(&self, box_id: BoxId) -> Result<Arc<Reading>, String> {
+    /// `afresh`: with nothing from a driver's memory.
+    async fn read(&self, box_id: BoxId, afresh: bool) -> Result<Arc<Reading>, String> {
         match self.core.driver(box_id) {
+            Some((index, _)) if afresh => self.readers[index].read_afresh().await,
             Some((index, _)) => self.readers[index].read().await,
             None => Err("no configured array has this box id".to_owned()),
         }
@@ -176,7 +178,9 @@ impl Runner {
             input = match output {
                 Output::Commit(commit) => self.commit(commit).await,
                 Output::Send { array, command, limit } => Input::Answered(self.send(array, command, limit).await),
-                Output::Read { array } => Input::Read(self.read(array).await.map(|reading| Reading::clone(&reading))),
+                Output::Read { array } => {
+                    Input::Read(self.read(array, false).await.map(|reading| Reading::clone(&reading)))
+                }
                 Output::Sleep(pause) => {
                     if let Some(end) = operation.foreseen_end().filter(|_| !foreseen) {
                         foreseen = true;

@@ -11,6 +11,9 @@ pub struct Check {
     pub told: String,
     /// What the operator can do; absent when nothing has to be done.
     pub remedy: Option<String>,
+    /// Lines for the configuration, ready to paste.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paste: Vec<String>,
 }
 
 /// The way to the array that a check is about.

@@ -1,6 +1,6 @@
 //! The command lines of CCM that this driver sends: argument vectors, never text for a shell.
 //!
-//! Documented: `start`, `query` and their options; `-g` of `suspend`, `reverse` and `cancel`; `acgroup create`, `acpair add`,
+//! Documented: `start`, `query` and their options; `-g` of `suspend`, `resume`, `reverse` and `cancel`; `acgroup create`, `acpair add`,
 //! `acarray`, `acinq lv`, `accopy query`, `acopc`. Inferred from their sisters, because the pages were not to be had: `-p` of
 //! `suspend`, `reverse`, `change` and `cancel`; `-force` of `acec suspend` and `acec cancel`; the mode options of `acec change`;
 //! `acpair remove`'s arguments; `acgroup delete`. CCM answers an option it does not know with ccm1001 and does nothing, so a wrong inference is
@@ -126,10 +126,14 @@ pub fn query(group: &GroupName, kind: GroupType) -> Argv {
     line(&[program(kind), "query", "-g", group.as_str(), "-xml"])
 }
 
-/// Starts a pair, or goes on with it when it is suspended: CCM has one command for both.
-/// A pair is always named: the whole group would be all our pairs of the array.
+/// Starts a pair. A pair is always named: the whole group would be all our pairs of the array.
 pub fn start(group: &GroupName, kind: GroupType, pair: &PairName, modes: Option<&RecModes>) -> Argv {
     with_modes(&[program(kind), "start", "-g", group.as_str(), "-p", &pair.to_string()], modes)
+}
+
+/// Goes on with a suspended pair: the session operation that Express 15.0's table A.1 names `acec resume`.
+pub fn resume(group: &GroupName, pair: &PairName) -> Argv {
+    line(&["acec", "resume", "-g", group.as_str(), "-p", &pair.to_string(), "-xml"])
 }
 
 pub fn suspend(group: &GroupName, pair: &PairName, force: bool) -> Argv {
@@ -224,6 +228,7 @@ mod tests {
                 start(&remote, GroupType::Rec, &rec, Some(&modes(TransferMode::Consistency))),
                 "acec start -g ecdeckRECKYOTO1toNARA2sync -p KYOTO1/0x11:NARA2/0x21 -transfer consist -recovery auto -xml",
             ),
+            (resume(&local, &ec), "acec resume -g ecdeckECKYOTO1 -p KYOTO1/0x11:KYOTO1/0x21 -xml"),
             (suspend(&local, &ec, true), "acec suspend -g ecdeckECKYOTO1 -p KYOTO1/0x11:KYOTO1/0x21 -force -xml"),
             (
                 cancel(&local, GroupType::Ec, &ec, false),

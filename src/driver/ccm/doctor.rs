@@ -5,11 +5,11 @@ use super::driver::CcmDriver;
 use super::reply;
 use super::server::Turn;
 use super::transport::ExecError;
-use super::words::StatusMeaning;
+use super::words::{Hint, StatusMeaning, title_lines};
 use crate::driver::Driver;
 use crate::model::check::{Check, Verdict, Way};
 use crate::model::copy::ErrorClass;
-use crate::model::session::{CopyKind, Phase, Reading, Status};
+use crate::model::session::{CopyKind, Others, Phase, Reading, Status};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
@@ -26,7 +26,16 @@ impl Findings {
     fn add(&mut self, what: &'static str, verdict: Verdict, told: impl Into<String>, remedy: Option<&str>) {
         // Texts of the array are in here: whatever they contain, they must be fit for a terminal.
         let told = Untrusted::new(told).escaped();
-        self.0.push(Check { way: Way::First, what, verdict, told, remedy: remedy.map(str::to_owned) });
+        let (way, remedy) = (Way::First, remedy.map(str::to_owned));
+        self.0.push(Check { way, what, verdict, told, remedy, paste: Vec::new() });
+    }
+
+    /// What the configuration can mend, with the lines for it.
+    fn teach(&mut self, what: &'static str, told: impl Into<String>, remedy: &str, lines: Vec<String>) {
+        self.add(what, Verdict::Attention, told, Some(remedy));
+        if let Some(check) = self.0.last_mut() {
+            check.paste = lines;
+        }
     }
 
     fn good(&mut self, what: &'static str, told: impl Into<String>) {
@@ -197,7 +206,6 @@ fn argv_program(argv: &Argv) -> String {
 
 async fn examine_array(driver: &CcmDriver, now: Timestamp, findings: &mut Findings) {
     const KNOWN: &str = "CCM knows the array";
-    const VOLUMES: &str = "its volumes are readable";
     const SESSIONS: &str = "its sessions are readable";
     match driver.identify().await {
         Ok(identity) => findings.good(KNOWN, format!("{} is box {}", driver.settings.array, identity.box_id)),
@@ -207,33 +215,105 @@ async fn examine_array(driver: &CcmDriver, now: Timestamp, findings: &mut Findin
         }
     }
     match driver.volumes().await {
-        Ok(volumes) if volumes.is_empty() => {
-            findings.bad(VOLUMES, "there is none with an exact size", "look at `acinq lv -l` on the server");
-        }
-        Ok(volumes) => findings.good(VOLUMES, format!("{} with an exact size", volumes.len())),
+        Ok(volumes) => examine_volumes(driver, volumes.len(), findings),
         Err(wrong) => findings.bad(VOLUMES, wrong.detail.raw(), "look at `acinq lv -l` on the server"),
     }
-    match driver.sessions(now).await {
+    match driver.sessions_afresh(now).await {
         Ok(reading) => {
             findings.good(SESSIONS, format!("{} now", reading.sessions.len()));
+            examine_others(&reading, findings);
+            examine_titles(driver, findings);
             examine_words(driver, &reading, findings);
             examine_limit(driver, &reading, findings);
         }
-        Err(wrong) => findings.bad(SESSIONS, wrong.detail.raw(), "look at `accopy query -type all` on the server"),
+        // The command that failed stands in the text.
+        Err(wrong) => findings.bad(SESSIONS, wrong.detail.raw(), "run that command by hand on the server"),
+    }
+}
+
+const VOLUMES: &str = "its volumes are readable";
+/// Volumes without a size that are named one by one.
+const MAX_NAMED: usize = 5;
+
+fn examine_volumes(driver: &CcmDriver, count: usize, findings: &mut Findings) {
+    let left_out = driver.memory().left_out.clone();
+    if left_out.is_empty() && count > 0 {
+        return findings.good(VOLUMES, format!("{count} with an exact size"));
+    }
+    let named = left_out.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join("; ");
+    let more = match left_out.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let text = format!("{count} with an exact size, {} left out: {named}{more}", left_out.len());
+    if count == 0 {
+        let text = if left_out.is_empty() { "there is none".to_owned() } else { text };
+        return findings.bad(VOLUMES, text, "look at `acinq lv -l` on the server");
+    }
+    let remedy = "a volume without an exact size cannot be used: it can be compared with no other one";
+    findings.add(VOLUMES, Verdict::Attention, text, Some(remedy));
+}
+
+fn examine_others(reading: &Reading, findings: &mut Findings) {
+    const OTHERS: &str = "sessions of others are seen";
+    match &reading.others {
+        Others::Read if reading.unknown_rows.is_empty() => findings.good(OTHERS, "all of them"),
+        Others::Read => {}
+        Others::NotShown { why } => findings.add(
+            OTHERS,
+            Verdict::Attention,
+            why.clone(),
+            Some("before a start, see by the array's web interface that no other program uses the volume"),
+        ),
+        Others::Failed { why } => {
+            let remedy =
+                "run `accopy query -type all` on the server; until it can be read, no new backup volume is chosen";
+            findings.bad(OTHERS, why.raw(), remedy);
+        }
+    }
+    for row in &reading.unknown_rows {
+        findings.add(
+            OTHERS,
+            Verdict::Attention,
+            format!("not the line \"{}\": {}", row.words.escaped(), row.why),
+            None,
+        );
+    }
+}
+
+fn examine_titles(driver: &CcmDriver, findings: &mut Findings) {
+    const TITLES: &str = "its titles are known";
+    let titles = driver.memory().titles.clone();
+    if titles.is_empty() {
+        return findings.good(TITLES, "all that it shows now");
+    }
+    for (command, (missing, strange)) in titles {
+        let strange: Vec<String> = strange.iter().map(Untrusted::escaped).collect();
+        for (at, column) in missing.iter().enumerate() {
+            let text =
+                format!("none of `{command}` is known as that of {column}; without a meaning: {}", strange.join(", "));
+            // Titles come in the order of the columns: a good guess, which a person confirms.
+            let guess = strange.get(at).map_or("...", String::as_str);
+            let remedy = "add these lines to the array's section of the configuration, with the title that is right";
+            findings.teach(TITLES, text, remedy, title_lines(*column, guess));
+        }
     }
 }
 
 fn examine_words(driver: &CcmDriver, reading: &Reading, findings: &mut Findings) {
     const WORDS: &str = "its words are known";
     const SUSPENDED: &str = "a suspended copy can be told";
-    let mut unknown: BTreeMap<String, String> = BTreeMap::new();
+    let mut unknown: BTreeMap<String, Hint> = BTreeMap::new();
     for session in &reading.sessions {
         let words = [
-            (session.status == Status::Unknown, &session.words.status),
-            (session.phase == Phase::Unknown, &session.words.phase),
+            (session.status == Status::Unknown)
+                .then(|| (&session.words.status, driver.words.status_hint(session.words.status.raw()))),
+            (session.phase == Phase::Unknown)
+                .then(|| (&session.words.phase, driver.words.phase_hint(session.words.phase.raw()))),
         ];
-        for (_, word) in words.into_iter().filter(|(unknown, _)| *unknown) {
-            if let Some(hint) = driver.words.hint(word.raw()) {
+        for (word, hint) in words.into_iter().flatten() {
+            // A column that is missing has no word: its title is what must be known.
+            if let Some(hint) = hint.filter(|_| !word.is_empty()) {
                 unknown.insert(word.raw().to_owned(), hint);
             }
         }
@@ -242,12 +322,7 @@ fn examine_words(driver: &CcmDriver, reading: &Reading, findings: &mut Findings)
         findings.good(WORDS, "all that it says now");
     }
     for (word, hint) in unknown {
-        findings.add(
-            WORDS,
-            Verdict::Attention,
-            format!("{word:?} of a session"),
-            Some(&Untrusted::new(hint).escaped()),
-        );
+        findings.teach(WORDS, format!("\"{word}\" of a session"), &hint.text, hint.lines);
     }
     // A REC wants a second array.
     let arrays = driver.server.names_so_far().map_or(0, |names| names.all().count());
@@ -260,7 +335,7 @@ fn examine_words(driver: &CcmDriver, reading: &Reading, findings: &mut Findings)
                 SUSPENDED,
                 Verdict::Attention,
                 format!("{kind}: no word for it is confirmed, so none is suspended here"),
-                Some("suspend one by hand, see its word with `acec query`, and add it to [[array.ccm.words]]"),
+                Some("suspend one by hand, and run this examination again: it shows the lines for the word"),
             );
         }
     }

@@ -1,15 +1,16 @@
 //! The driver of one array by way of CCM.
 
 use super::names::{ArrayName, GroupName, GroupType, PairName, VolumeName};
+use super::reading::Discovery;
 use super::reply::{arrays, volumes};
 use super::server::{Group, Names, Server, ServerError, Turn};
 use super::settings::Settings;
-use super::words::{Words, WordsError};
+use super::words::{Column, Words, WordsError};
 use super::{command, execution, reading};
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::copy::{Ability, Capabilities, Command, CommandVerb, ErrorClass, Identity, PairOutcome};
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::session::{ArrayVolume, CopyKind, Pair, Reading, RecModes, SessionReading, TransferMode};
+use crate::model::session::{ArrayVolume, CopyKind, Pair, Reading, RecModes, TransferMode};
 use crate::model::units::{Blocks, Timestamp};
 use crate::model::untrusted::Untrusted;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,8 +36,12 @@ pub(super) enum Run {
 /// What is remembered between questions. All of it can be forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    /// Sessions of the box that `accopy query` gave, and when.
-    pub discovered: Option<(Instant, Vec<SessionReading>)>,
+    /// Sessions of the box that `accopy query` gave.
+    pub discovered: Option<Discovery>,
+    /// By command: columns that no title of its answer is known for, and titles of it that are of no column.
+    pub titles: BTreeMap<String, (Vec<Column>, Vec<Untrusted>)>,
+    /// Volumes and lines of `acinq lv` that were left out, as half sentences.
+    pub left_out: Vec<String>,
     /// Sizes of the box's volumes.
     pub sizes: BTreeMap<VolumeId, Blocks>,
     /// How the copies that this driver started began.
@@ -61,12 +66,17 @@ impl CcmDriver {
     /// # Errors
     /// When the configuration's words cannot be used.
     pub fn new(name: &str, settings: Settings, server: Arc<Server>) -> Result<Self, WordsError> {
-        let words = Words::with(&settings.words)?;
+        let words = Words::new(&settings.words, &settings.titles, &settings.messages)?;
         Ok(Self { name: name.to_owned(), settings, words, server, memory: Mutex::default() })
     }
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What CCM's words, titles and messages mean here.
+    pub fn words(&self) -> &Words {
+        &self.words
     }
 
     pub fn server(&self) -> &Arc<Server> {
@@ -164,11 +174,11 @@ impl CcmDriver {
         let wrong = |wrong: ServerError| self.error(WHAT, &wrong);
         let turn = self.question(WHAT).await?;
         // Read afresh: a name may have gone to another box.
-        let names = turn.names(true).await.map_err(wrong)?;
+        let names = turn.names(&self.words, true).await.map_err(wrong)?;
         let box_id = self.own_box(&names).map_err(wrong)?;
         let argv = command::array_detail(&self.settings.array);
         let reply = turn.send(&argv).await.map_err(|exec| wrong(exec.into()))?;
-        let detail = arrays::detail(&argv, &reply.stdout).map_err(|reply| wrong(reply.into()))?;
+        let detail = arrays::detail(&argv, &reply.stdout, &self.words).map_err(|reply| wrong(reply.into()))?;
         if detail.box_id != box_id {
             tracing::warn!(array = self.name, "CCM's list and detail disagree about the box id");
         }
@@ -179,21 +189,28 @@ impl CcmDriver {
         const WHAT: &str = "reading its volumes";
         let wrong = |wrong: ServerError| self.error(WHAT, &wrong);
         let turn = self.question(WHAT).await?;
-        let names = turn.names(false).await.map_err(wrong)?;
+        let names = turn.names(&self.words, false).await.map_err(wrong)?;
         let box_id = self.own_box(&names).map_err(wrong)?;
         let argv = command::list_volumes(&self.settings.array);
         let reply = turn.send(&argv).await.map_err(|exec| wrong(exec.into()))?;
-        let listed = volumes::list(&argv, &reply.stdout).map_err(|reply| wrong(reply.into()))?;
-        let mut found = Vec::with_capacity(listed.len());
-        for volume in listed {
+        let listed = volumes::list(&argv, &reply.stdout, &self.words).map_err(|reply| wrong(reply.into()))?;
+        let mut found = Vec::with_capacity(listed.volumes.len());
+        let mut left_out: Vec<String> =
+            listed.odd.iter().map(|line| format!("\"{}\" has no volume number", line.escaped())).collect();
+        for volume in listed.volumes {
             let id = VolumeId { box_id, olu: volume.olu };
             if let Some(blocks) = volume.blocks {
-                found.push(ArrayVolume { id, label: volume.label, blocks, copy_inhibited: None });
+                let copy_inhibited = volume.copy_inhibited;
+                found.push(ArrayVolume { id, label: volume.label, blocks, copy_inhibited });
             } else {
                 // Without an exact size it can be compared with no other volume, so it can be in no pair.
-                tracing::debug!(array = self.name, volume = %id, "left out: CCM shows no exact size");
+                left_out.push(format!("{} has the size \"{}\"", volume.olu, volume.size.escaped()));
             }
         }
+        for line in &left_out {
+            tracing::debug!(array = self.name, "a volume is left out: {line}");
+        }
+        self.memory().left_out = left_out;
         self.memory().sizes = found.iter().map(|volume| (volume.id, volume.blocks)).collect();
         Ok(found)
     }
@@ -265,7 +282,11 @@ impl Driver for CcmDriver {
     }
 
     fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
-        Box::pin(reading::read(self, now))
+        Box::pin(reading::read(self, now, false))
+    }
+
+    fn sessions_afresh(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+        Box::pin(reading::read(self, now, true))
     }
 
     fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {

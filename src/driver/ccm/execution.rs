@@ -1,7 +1,7 @@
 //! Doing a command: the group and the pairs are there, the state is looked at, then each pair is commanded once.
 //!
-//! CCM has one word for starting and going on, `acec start`, so what a session is like decides what the word does. It is
-//! looked at in the same turn, right before: a pair that is not in the state that the command is meant for is not commanded.
+//! What a session is like is looked at in the same turn, right before: a pair that is not in the state that the command is
+//! meant for is not commanded.
 
 use super::command::{self, Argv};
 use super::driver::{CcmDriver, Named, Run};
@@ -12,9 +12,9 @@ use super::reply::copies::CopyRow;
 use super::reply::execution::{self as answer, Said};
 use super::server::{Names, ServerError, Turn};
 use super::transport::ExecError;
-use super::words::StatusMeaning;
+use super::words::{self, StatusMeaning};
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
-use crate::model::session::{CopyKind, Pair, Phase, RecModes, Status};
+use crate::model::session::{CopyKind, Direction, Pair, Phase, RecModes, Status};
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 /// The code under which this driver refuses by itself, before anything is sent.
 const CODE: &str = "driver";
 /// CCM's code for an argument that it does not know. It answers with its usage and does nothing.
-const UNKNOWN_ARGUMENT: &str = "ccm1001";
+pub(super) const UNKNOWN_ARGUMENT: &str = "ccm1001";
 
 /// The command lines that a command means for one pair, when its group and pair are yet to be made. For people.
 pub(super) fn commands(command: &Command, named: &Named, modes: RecModes) -> Vec<Argv> {
@@ -47,7 +47,8 @@ fn line(command: &Command, named: &Named, modes: RecModes) -> Option<Argv> {
             let modes = given.unwrap_or(modes);
             command::start(group, *group_type, name, rec.then_some(&modes))
         }
-        Command::Resume { .. } | Command::StartOpc { .. } => command::start(group, *group_type, name, None),
+        Command::Resume { .. } => command::resume(group, name),
+        Command::StartOpc { .. } => command::start(group, *group_type, name, None),
         Command::Suspend { force, .. } => command::suspend(group, name, *force),
         Command::Stop { force, .. } => command::cancel(group, *group_type, name, *force),
         Command::Reverse { .. } => command::reverse(group, name),
@@ -70,7 +71,7 @@ pub(super) async fn execute(driver: &CcmDriver, command: Command, limit: Duratio
             format!("CCM {} was at work for others for {} s; nothing was sent", driver.server.place(), limit.as_secs());
         return all(&refused(ErrorClass::Transport, text));
     };
-    let names = match turn.names(false).await {
+    let names = match turn.names(&driver.words, false).await {
         Ok(names) => names,
         Err(wrong) => return all(&before_sending(&wrong)),
     };
@@ -197,6 +198,8 @@ async fn look(
 struct State {
     /// `None`: no session.
     session: Option<(Status, Phase)>,
+    /// Of the session, where there is one.
+    direction: Direction,
     words: String,
     /// The pair was put into the group for this command.
     added: bool,
@@ -206,7 +209,11 @@ struct State {
 
 fn state(driver: &CcmDriver, row: &CopyRow, named: &Named, added: bool) -> State {
     let session = reading::session(driver, row, named.pair.source, named.pair.target, named.pair.kind, "");
+    let direction = session.as_ref().map_or(Direction::Forward, |session| session.direction);
+    let is_exchanged = reading::pair_name(row).is_some_and(|name| name != named.name);
+    let direction = if is_exchanged { direction.turned() } else { direction };
     State {
+        direction,
         session: session.map(|session| (session.status, session.phase)),
         words: format!("{} / {}", row.status.escaped(), row.phase.escaped()),
         added,
@@ -239,6 +246,16 @@ fn settled(command: &Command, state: &State) -> Option<Outcome> {
         Command::Stop { force: true, .. } => Means::Send,
         _ if unknown => Means::Wrong("the session's words are not known, so nothing was sent"),
         Command::Stop { .. } => Means::Send,
+        Command::Start { .. } | Command::Resume { .. } | Command::Suspend { .. }
+            if state.direction == Direction::Reversed =>
+        {
+            Means::Wrong("the session is reversed: it copies from its target to its source, so nothing was sent")
+        }
+        Command::Start { .. } | Command::Resume { .. } | Command::Suspend { .. }
+            if state.direction == Direction::Unknown =>
+        {
+            Means::Wrong("which way the session copies is not known, so nothing was sent")
+        }
         Command::Start { .. } => match status {
             None => Means::Send,
             Some(Active | Reserved) => Means::Already,
@@ -292,9 +309,9 @@ async fn send_all(
             Some(outcome) => outcome,
             None => match line(command, named, driver.settings.rec_modes(&named.name.target.array)) {
                 Some(argv) => {
-                    let outcome = send(turn, &argv, named, command).await;
-                    let outcome = without_force(turn, named, command, outcome).await;
-                    check_failure(driver, turn, named, state, outcome).await
+                    let outcome = send(driver, turn, &argv, named, command).await;
+                    let outcome = in_other_words(driver, turn, named, command, outcome).await;
+                    check_refusal(driver, turn, command, named, state, outcome).await
                 }
                 None => refused(ErrorClass::Unsupported, "modes are of REC only"),
             },
@@ -302,14 +319,14 @@ async fn send_all(
         lost = matches!(outcome, Outcome::Unknown { .. });
         remember(driver, command, named, &outcome);
         if !is_needed(command, state, &outcome) {
-            groups::remove_pair(turn, &named.group, &named.name).await;
+            groups::remove_pair(driver, turn, &named.group, &named.name).await;
         }
         outcomes.insert(named.pair, outcome);
     }
 }
 
 /// Sends one command for one pair, once.
-async fn send(turn: &Turn<'_>, argv: &Argv, named: &Named, command: &Command) -> Outcome {
+async fn send(driver: &CcmDriver, turn: &Turn<'_>, argv: &Argv, named: &Named, command: &Command) -> Outcome {
     let reply = match turn.send(argv).await {
         Ok(reply) => reply,
         Err(ExecError::NotRun { class, why, .. }) => {
@@ -328,57 +345,79 @@ async fn send(turn: &Turn<'_>, argv: &Argv, named: &Named, command: &Command) ->
             let goes_on = named.pair.kind == CopyKind::Rec && matches!(command, Command::Suspend { .. });
             if goes_on { Outcome::Accepted } else { Outcome::Done }
         }
-        Ok(Said::Refused(refusal)) => of_refusal(command, refusal),
+        Ok(Said::Refused(refusal)) => Outcome::Refused(driver.words.judge(refusal)),
         Ok(Said::Unclear(why)) => Outcome::Unknown { why },
         Err(wrong) => Outcome::Unknown { why: wrong.to_string() },
     }
 }
 
-/// Whether `acec cancel` has `-force` is on no public page, and it is the way out when nothing else is: where CCM does not
-/// know the option, it did nothing, and is told again without it. It may refuse that one, too.
-async fn without_force(turn: &Turn<'_>, named: &Named, command: &Command, outcome: Outcome) -> Outcome {
-    let unknown_option = matches!(&outcome, Outcome::Refused(refusal) if refusal.code == UNKNOWN_ARGUMENT);
-    if !unknown_option || !matches!(command, Command::Stop { force: true, .. }) {
+/// A command that CCM does not know did nothing, and is said in the other way that there may be. An older CCM may have no
+/// `acec resume`, and goes on by `acec start`. Whether `acec cancel` has `-force` is on no public page, and it is the way out
+/// when nothing else is: without it, CCM may refuse that one, too.
+async fn in_other_words(
+    driver: &CcmDriver,
+    turn: &Turn<'_>,
+    named: &Named,
+    command: &Command,
+    outcome: Outcome,
+) -> Outcome {
+    if !matches!(&outcome, Outcome::Refused(refusal) if refusal.code == UNKNOWN_ARGUMENT) {
         return outcome;
     }
-    let argv = command::cancel(&named.group, named.group_type, &named.name, false);
-    tracing::warn!(command = %argv, "CCM does not know -force: told again without it");
-    send(turn, &argv, named, command).await
+    let argv = match command {
+        Command::Resume { .. } => command::start(&named.group, named.group_type, &named.name, None),
+        Command::Stop { force: true, .. } => command::cancel(&named.group, named.group_type, &named.name, false),
+        _ => return outcome,
+    };
+    tracing::warn!(command = %argv, "CCM does not know the command as it was sent: it is sent in the other form");
+    send(driver, turn, &argv, named, command).await
 }
 
-/// A failure whose reason is in no table may be one of CCM's way to the array, and the array may have done it. Only a
-/// session that is as it was makes it a refusal.
-async fn check_failure(
+/// A failure whose reason is in no table may be one of CCM's way to the array, and the array may have done it. A refusal that
+/// nothing but words explains may mean something else. "It is so already" may be said of something else than what was wanted.
+/// All three are believed together with the session as it is seen afterwards.
+async fn check_refusal(
     driver: &CcmDriver,
     turn: &mut Turn<'_>,
+    command: &Command,
     named: &Named,
     before: &State,
     outcome: Outcome,
 ) -> Outcome {
     let Outcome::Refused(refusal) = outcome else { return outcome };
-    if refusal.class != ErrorClass::Internal {
+    let is_so = refusal.class == ErrorClass::AlreadyDone
+        || (refusal.class == ErrorClass::NotFound && matches!(command, Command::Stop { .. }));
+    let by_words = words::is_by_words(&refusal);
+    if !is_so && !by_words {
         return Outcome::Refused(refusal);
     }
-    let failed = format!("CCM failed with {}: {}", refusal.code, refusal.text.escaped());
-    let names = match turn.names(false).await {
+    // What these change is not in a pair's status: the array's own code is all that tells.
+    if is_so && !by_words && matches!(command, Command::Reverse { .. } | Command::ChangeMode { .. }) {
+        return Outcome::AlreadyDone;
+    }
+    let failed = format!("CCM answered {}: {}", refusal.code, refusal.text.escaped());
+    let names = match turn.names(&driver.words, false).await {
         Ok(names) => names,
         Err(wrong) => return Outcome::Unknown { why: format!("{failed}; and then {wrong}") },
     };
-    match reading::query(driver, turn, &named.group, named.group_type, &names).await {
-        Ok(query) => match reading::row_of(&query, &named.name).map(|row| state(driver, row, named, before.added)) {
-            Some(after) if after.session == before.session => Outcome::Refused(refusal),
-            Some(after) => Outcome::Unknown { why: format!("{failed}; and now the session is {}", after.words) },
-            None => Outcome::Unknown { why: format!("{failed}; and now the pair is not in its group") },
-        },
-        Err(wrong) => Outcome::Unknown { why: format!("{failed}; and then {wrong}") },
+    let after = match reading::query(driver, turn, &named.group, named.group_type, &names).await {
+        Ok(query) => query,
+        Err(wrong) => return Outcome::Unknown { why: format!("{failed}; and then {wrong}") },
+    };
+    let row = after.as_ref().and_then(|query| reading::row_of(query, &named.name));
+    let Some(after) = row.map(|row| state(driver, row, named, before.added)) else {
+        return Outcome::Unknown { why: format!("{failed}; and now the pair is not in its group") };
+    };
+    let settled = settled(command, &after);
+    if is_so && settled == Some(Outcome::AlreadyDone) {
+        return Outcome::AlreadyDone;
     }
-}
-
-fn of_refusal(command: &Command, refusal: ArrayRefusal) -> Outcome {
-    match (refusal.class, command) {
-        (ErrorClass::AlreadyDone, _) | (ErrorClass::NotFound, Command::Stop { .. }) => Outcome::AlreadyDone,
-        _ => Outcome::Refused(refusal),
+    if after.session != before.session {
+        return Outcome::Unknown { why: format!("{failed}; and now the session is {}", after.words) };
     }
+    // It is not so: the refusal is one, and sending the same again would not help.
+    let class = if is_so { ErrorClass::InvalidState } else { refusal.class };
+    Outcome::Refused(ArrayRefusal { class, ..refusal })
 }
 
 /// Whether a pair is needed in its group after this: not when its session is over, nor when it was put in for nothing.
@@ -420,7 +459,27 @@ mod tests {
     }
 
     fn state(session: Option<(Status, Phase)>) -> State {
-        State { session, words: "words".to_owned(), added: false, of_other_box: false }
+        State { session, direction: Direction::Forward, words: "words".to_owned(), added: false, of_other_box: false }
+    }
+
+    #[test]
+    fn nothing_is_started_resumed_or_suspended_against_its_direction_or_in_an_unknown_one() {
+        for session in states().into_iter().flatten() {
+            for direction in [Direction::Reversed, Direction::Unknown] {
+                let state = State { direction, ..state(Some(session)) };
+                for command in [
+                    Command::Start { pairs: Vec::new(), modes: None },
+                    Command::Resume { pairs: Vec::new() },
+                    Command::Suspend { pairs: Vec::new(), force: false, together: false },
+                ] {
+                    assert!(
+                        matches!(settled(&command, &state), Some(Outcome::Refused(_))),
+                        "{command:?} on {session:?}"
+                    );
+                }
+                assert!(settled(&Command::Stop { pairs: Vec::new(), force: true }, &state).is_none());
+            }
+        }
     }
 
     #[test]

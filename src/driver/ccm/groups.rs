@@ -17,6 +17,7 @@ use crate::model::copy::{ArrayRefusal, ErrorClass, Outcome};
 use crate::model::session::Pair;
 use crate::model::untrusted::Untrusted;
 use std::collections::{BTreeMap, BTreeSet};
+use tokio::time::Instant;
 
 /// Pairs of the past that one command removes at most: people wait for its answer.
 const REMOVED_AT_ONCE: usize = 4;
@@ -37,28 +38,20 @@ pub async fn with_pairs(
     names: &Names,
     outcomes: &mut BTreeMap<Pair, Outcome>,
 ) -> Result<(GroupQuery, Vec<Pair>), ServerError> {
-    let first = if turn.groups.get(group) == Some(&Group::Absent) {
-        None
-    } else {
-        match reading::query(driver, turn, group, group_type, names).await {
-            Ok(query) => Some(query),
-            Err(wrong) if wrong.is_refusal() && wrong.class() != ErrorClass::Busy => None,
-            Err(wrong) => return Err(wrong),
-        }
-    };
+    let first = reading::query(driver, turn, group, group_type, names).await?;
     if first.is_none() {
-        make_group(turn, group, group_type, members).await?;
+        make_group(driver, turn, group, group_type, members).await?;
     }
     let (mut added, mut not_added) = (Vec::new(), Vec::new());
     for named in members {
         if first.as_ref().is_some_and(|query| reading::row_of(query, &named.name).is_some()) {
             continue;
         }
-        if let Some(refusal) = leave_other_groups(turn, named).await? {
+        if let Some(refusal) = leave_other_groups(driver, turn, named).await? {
             outcomes.insert(named.pair, Outcome::Refused(refusal));
             continue;
         }
-        match told(turn, &command::add_pair(group, &named.name)).await? {
+        match answered(driver, turn, &command::add_pair(group, &named.name)).await? {
             Said::Succeeded { .. } => added.push(named.pair),
             Said::Refused(refusal) => not_added.push((*named, Outcome::Refused(refusal))),
             Said::Unclear(why) => {
@@ -70,7 +63,9 @@ pub async fn with_pairs(
     outcomes.extend(not_added.iter().map(|(named, outcome)| (named.pair, outcome.clone())));
     let query = match first {
         Some(query) if added.is_empty() && not_added.is_empty() => query,
-        _ => reading::query(driver, turn, group, group_type, names).await?,
+        _ => reading::query(driver, turn, group, group_type, names)
+            .await?
+            .ok_or_else(|| ServerError::GroupNotMade { place: turn.place(), group: group.clone() })?,
     };
     for (named, _) in not_added {
         if reading::row_of(&query, &named.name).is_some() {
@@ -81,6 +76,7 @@ pub async fn with_pairs(
 }
 
 async fn make_group(
+    driver: &CcmDriver,
     turn: &mut Turn<'_>,
     group: &GroupName,
     group_type: GroupType,
@@ -88,7 +84,7 @@ async fn make_group(
 ) -> Result<(), ServerError> {
     let Some(member) = members.first() else { return Ok(()) };
     let argv = command::create_group(group, group_type, &member.name.source.array, &member.name.target.array);
-    match told(turn, &argv).await? {
+    match answered(driver, turn, &argv).await? {
         Said::Succeeded { .. } => {
             turn.groups.insert(group.clone(), Group::Present(BTreeSet::new()));
         }
@@ -106,7 +102,11 @@ async fn make_group(
 }
 
 /// A REC that was in the group of another transfer mode comes out of it: its group is to tell its mode.
-async fn leave_other_groups(turn: &mut Turn<'_>, named: &Named) -> Result<Option<ArrayRefusal>, ServerError> {
+async fn leave_other_groups(
+    driver: &CcmDriver,
+    turn: &mut Turn<'_>,
+    named: &Named,
+) -> Result<Option<ArrayRefusal>, ServerError> {
     if named.group_type != GroupType::Rec {
         return Ok(None);
     }
@@ -118,7 +118,7 @@ async fn leave_other_groups(turn: &mut Turn<'_>, named: &Named) -> Result<Option
         .map(|(group, _)| group.clone())
         .collect();
     for group in others {
-        match told(turn, &command::remove_pair(&group, &named.name)).await? {
+        match answered(driver, turn, &command::remove_pair(&group, &named.name)).await? {
             Said::Succeeded { .. } => forget(turn, &group, &named.name),
             Said::Refused(refusal) => return Ok(Some(refusal)),
             Said::Unclear(why) => return Ok(Some(refusal(ErrorClass::Protocol, why))),
@@ -130,15 +130,16 @@ async fn leave_other_groups(turn: &mut Turn<'_>, named: &Named) -> Result<Option
 /// Pairs of a group that have no session, but for those of the command.
 pub fn left_over(driver: &CcmDriver, group: &GroupName, query: &GroupQuery, wanted: &[Named]) -> Vec<LeftOver> {
     let is_wanted = |name: &PairName| wanted.iter().any(|named| named.name == *name);
-    let idle = query.rows.iter().filter(|row| row.has_no_session() || driver.words.status(row.status.raw()).is_none());
+    let idle =
+        query.table.rows.iter().filter(|row| row.has_no_session() || driver.words.status(row.status.raw()).is_none());
     let names = idle.filter_map(reading::pair_name).filter(|name| !is_wanted(name));
     names.map(|name| LeftOver { group: group.clone(), name }).collect()
 }
 
 /// Takes a pair out of its group. That it fails harms nothing: the pair is found there next time.
-pub async fn remove_pair(turn: &mut Turn<'_>, group: &GroupName, name: &PairName) {
+pub async fn remove_pair(driver: &CcmDriver, turn: &mut Turn<'_>, group: &GroupName, name: &PairName) {
     let argv = command::remove_pair(group, name);
-    match told(turn, &argv).await {
+    match answered(driver, turn, &argv).await {
         Ok(Said::Succeeded { .. }) => forget(turn, group, name),
         other => tracing::info!(command = %argv, "the pair stays in its group: {other:?}"),
     }
@@ -147,13 +148,13 @@ pub async fn remove_pair(turn: &mut Turn<'_>, group: &GroupName, name: &PairName
 /// Removes what was left over, and every group of the command in which nothing is any more.
 pub async fn tidy(driver: &CcmDriver, turn: &mut Turn<'_>, ready: &[Named], left_over: &[LeftOver], names: &Names) {
     for LeftOver { group, name } in left_over.iter().take(REMOVED_AT_ONCE) {
-        remove_pair(turn, group, name).await;
+        remove_pair(driver, turn, group, name).await;
     }
     let groups: BTreeMap<_, _> = ready.iter().map(|named| (&named.group, named.group_type)).collect();
     for (group, group_type) in groups {
         let seems_empty = matches!(turn.groups.get(group), Some(Group::Present(pairs)) if pairs.is_empty());
         if seems_empty && is_empty(driver, turn, group, group_type, names).await {
-            remove_group(turn, group).await;
+            remove_group(driver, turn, group).await;
         }
     }
 }
@@ -166,14 +167,15 @@ async fn is_empty(
     group_type: GroupType,
     names: &Names,
 ) -> bool {
-    reading::query(driver, turn, group, group_type, names).await.is_ok_and(|query| query.rows.is_empty())
+    let query = reading::query(driver, turn, group, group_type, names).await;
+    query.is_ok_and(|query| query.is_some_and(|query| query.table.rows.is_empty() && query.table.odd.is_empty()))
 }
 
-async fn remove_group(turn: &mut Turn<'_>, group: &GroupName) {
+async fn remove_group(driver: &CcmDriver, turn: &mut Turn<'_>, group: &GroupName) {
     let argv = command::delete_group(group);
-    match told(turn, &argv).await {
+    match answered(driver, turn, &argv).await {
         Ok(Said::Succeeded { .. }) => {
-            turn.groups.insert(group.clone(), Group::Absent);
+            turn.groups.insert(group.clone(), Group::Absent { since: Instant::now() });
         }
         other => tracing::info!(command = %argv, "the empty group stays: {other:?}"),
     }
@@ -186,7 +188,10 @@ fn forget(turn: &mut Turn<'_>, group: &GroupName, name: &PairName) {
 }
 
 /// Sends a command about groups, and reads what CCM says of it.
-async fn told(turn: &Turn<'_>, argv: &Argv) -> Result<Said, ServerError> {
+async fn answered(driver: &CcmDriver, turn: &Turn<'_>, argv: &Argv) -> Result<Said, ServerError> {
     let reply = turn.send(argv).await?;
-    Ok(answer::whole(argv, reply.exit, &reply.stdout)?)
+    Ok(match answer::whole(argv, reply.exit, &reply.stdout)? {
+        Said::Refused(refusal) => Said::Refused(driver.words.judge(refusal)),
+        other => other,
+    })
 }

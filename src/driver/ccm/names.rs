@@ -129,6 +129,11 @@ impl GroupName {
         Self(format!("ecdeckREC{}to{}{mode}", plain_letters(source), plain_letters(target)))
     }
 
+    /// A name that nobody gives a group: for learning how CCM says that one does not exist.
+    pub fn of_nobody() -> Self {
+        Self("ecdeckNoSuchGroup0".to_owned())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

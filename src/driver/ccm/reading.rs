@@ -2,15 +2,17 @@
 //!
 //! A poll costs the same with five sessions and with five hundred: a group is one answer, and there is one of a type.
 
-use super::command;
+use super::command::{self, Argv};
 use super::driver::{CcmDriver, Run, TRANSFER_MODES};
+use super::execution::UNKNOWN_ARGUMENT;
 use super::names::{ArrayName, GroupName, GroupType, PairName, VolumeName};
-use super::reply::copies::{self, CopyRow, Direction, GroupQuery, NamedVolume};
+use super::reply::copies::{self, CopyRow, CopyRows, Direction, GroupQuery, NamedVolume, OddRow, OddTarget};
 use super::server::{Group, Names, ServerError, Turn};
 use crate::driver::DriverError;
-use crate::model::copy::ErrorClass;
-use crate::model::identity::{BoxId, VolumeId};
-use crate::model::session::{self, ArrayWords, CopyKind, Pair, Phase, Reading, RecModes, SessionReading, Status};
+use crate::model::identity::VolumeId;
+use crate::model::session::{
+    self, ArrayWords, CopyKind, Others, Pair, Phase, Reading, RecModes, SessionReading, Status, UnknownRow,
+};
 use crate::model::units::{Progress, Timestamp};
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeSet;
@@ -19,66 +21,99 @@ use tokio::time::Instant;
 /// Who is named as the requestor of a session that one of our groups holds.
 const OURS: &str = "ecdeck";
 
-/// Reads the box's sessions.
-pub async fn read(driver: &CcmDriver, now: Timestamp) -> Result<Reading, DriverError> {
-    const WHAT: &str = "reading its sessions";
-    let mut turn = driver.question(WHAT).await?;
-    let result = all(driver, &mut turn).await;
-    let (box_id, sessions) = result.map_err(|wrong| driver.error(WHAT, &wrong))?;
-    Ok(Reading::complete(box_id, now, sessions))
+/// Sessions of others as they were last looked at.
+#[derive(Debug, Clone)]
+pub struct Discovery {
+    when: Instant,
+    sessions: Vec<SessionReading>,
+    unknown_rows: Vec<UnknownRow>,
+    others: Others,
 }
 
-async fn all(driver: &CcmDriver, turn: &mut Turn<'_>) -> Result<(BoxId, Vec<SessionReading>), ServerError> {
-    let names = turn.names(false).await?;
+/// Reads the box's sessions. `afresh`: nothing is taken from memory.
+pub async fn read(driver: &CcmDriver, now: Timestamp, afresh: bool) -> Result<Reading, DriverError> {
+    const WHAT: &str = "reading its sessions";
+    let mut turn = driver.question(WHAT).await?;
+    let mut reading = all(driver, &mut turn, afresh).await.map_err(|wrong| driver.error(WHAT, &wrong))?;
+    reading.taken_at = now;
+    Ok(reading)
+}
+
+async fn all(driver: &CcmDriver, turn: &mut Turn<'_>, afresh: bool) -> Result<Reading, ServerError> {
+    let names = turn.names(&driver.words, false).await?;
     let own = driver.own_box(&names)?;
-    let mut sessions = Vec::new();
+    let mut reading = Reading::complete(own, Timestamp::default(), Vec::new());
     let (mut pairs_of_groups, mut idle) = (BTreeSet::new(), BTreeSet::new());
     let mut answered = false;
     let mut gone = false;
     for (group, group_type, modes) in groups_of(driver, &names) {
         let before = turn.groups.get(&group).cloned();
-        if before == Some(Group::Absent) {
+        if !afresh && was_absent_lately(driver, before.as_ref()) {
             continue;
         }
-        match query(driver, turn, &group, group_type, &names).await {
-            Ok(query) => {
-                answered = true;
-                for row in &query.rows {
-                    let Some((source, target)) = volumes_of(row, &names) else { continue };
-                    let session = session(driver, row, source, target, group_type.kind(), OURS);
-                    if session.is_some() {
-                        pairs_of_groups.insert((source, target));
-                    } else {
-                        idle.insert((source, target));
-                    }
-                    if source.box_id == own || target.box_id == own {
-                        sessions.extend(session.map(|session| in_modes(driver, session, modes)));
-                    }
-                }
+        // A query that fails says nothing of what is in the group: the reading fails, and what was known stays.
+        let Some(query) = query(driver, turn, &group, group_type, &names).await? else {
+            gone |= matches!(before, Some(Group::Present(_)));
+            continue;
+        };
+        answered = true;
+        for row in &query.table.rows {
+            let Some((source, target)) = volumes_of(row, &names) else {
+                reading.unknown_rows.push(of_unknown_boxes(row, &names));
+                continue;
+            };
+            let session = session(driver, row, source, target, group_type.kind(), OURS);
+            if session.is_some() {
+                pairs_of_groups.insert((source, target));
+            } else {
+                idle.insert((source, target));
             }
-            Err(refused) if refused.is_refusal() => gone |= before.is_some(),
-            Err(wrong) => return Err(wrong),
-        }
-    }
-    if gone || !answered || discovery_is_due(driver) || was_discovered(driver, &idle) {
-        match discover(driver, turn, &names).await {
-            Ok(found) => driver.memory().discovered = Some((Instant::now(), found)),
-            // Our own sessions are known; CCM before `accopy` had no way to show the others.
-            Err(wrong) if answered && !gone && wrong.class() != ErrorClass::Transport => {
-                tracing::warn!("sessions of others are not seen: {wrong}");
-                driver.memory().discovered = Some((Instant::now(), Vec::new()));
+            if source.box_id == own || target.box_id == own {
+                reading.sessions.extend(session.map(|session| in_modes(driver, session, modes)));
             }
-            Err(wrong) => return Err(wrong),
         }
+        reading.unknown_rows.extend(query.table.odd.iter().map(|row| unknown_row(row, &names)));
     }
-    let memory = driver.memory();
-    let others = memory.discovered.iter().flat_map(|(_, found)| found);
-    sessions.extend(
-        others.filter(|session| !pairs_of_groups.contains(&(session.pair.source, session.pair.target))).cloned(),
-    );
-    drop(memory);
-    sessions.sort_by_key(|session| (session.pair, session.sid));
-    Ok((own, sessions))
+    if afresh || gone || !answered || discovery_is_due(driver) || was_discovered(driver, &idle) {
+        let found = match discover(driver, turn, &names).await {
+            Ok(found) => found,
+            // What went with a group is in nobody's view now; and where nothing ran, nothing is known of CCM at all.
+            Err(wrong) if gone || matches!(wrong, ServerError::Exec(_)) => return Err(wrong),
+            Err(wrong) => not_discovered(driver, &wrong),
+        };
+        driver.memory().discovered = Some(found);
+    }
+    if let Some(found) = &driver.memory().discovered {
+        let of_groups = |session: &&SessionReading| {
+            let Pair { source, target, .. } = session.pair;
+            // A session that a group shows one way round and CCM's list the other way round is the same one.
+            !pairs_of_groups.contains(&(source, target)) && !pairs_of_groups.contains(&(target, source))
+        };
+        reading.sessions.extend(found.sessions.iter().filter(of_groups).cloned());
+        reading.unknown_rows.extend(found.unknown_rows.iter().cloned());
+        reading.others = found.others.clone();
+    }
+    reading.sessions.sort_by_key(|session| (session.pair, session.sid));
+    Ok(reading)
+}
+
+/// Whether a group was not there when it was last looked for, and that is not long ago.
+fn was_absent_lately(driver: &CcmDriver, before: Option<&Group>) -> bool {
+    matches!(before, Some(Group::Absent { since }) if since.elapsed() < driver.settings.discover)
+}
+
+/// What is known of others when they could not be looked at: what was known before, and that it is not enough.
+fn not_discovered(driver: &CcmDriver, wrong: &ServerError) -> Discovery {
+    let before = driver.memory().discovered.clone();
+    let (sessions, unknown_rows) =
+        before.map_or_else(Default::default, |before| (before.sessions, before.unknown_rows));
+    let others = if wrong.refusal().is_some_and(|refusal| refusal.code == UNKNOWN_ARGUMENT) {
+        Others::NotShown { why: "CCM does not know `accopy query`".to_owned() }
+    } else {
+        tracing::warn!("sessions of others are not seen: {wrong}");
+        Others::Failed { why: Untrusted::new(wrong.to_string()) }
+    };
+    Discovery { when: Instant::now(), sessions, unknown_rows, others }
 }
 
 /// A REC's modes: its group's, unless they were changed from here since.
@@ -105,30 +140,46 @@ fn groups_of(driver: &CcmDriver, names: &Names) -> Vec<(GroupName, GroupType, Op
     groups
 }
 
-/// Queries one group and remembers what is in it; a refusal means that it is not there.
+/// Queries one group and remembers what is in it. `None` when CCM says that it does not exist.
+///
+/// # Errors
+/// When there is no answer, or CCM refuses it for another reason: then nothing new is known of the group.
 pub async fn query(
     driver: &CcmDriver,
     turn: &mut Turn<'_>,
     group: &GroupName,
     group_type: GroupType,
     names: &Names,
-) -> Result<GroupQuery, ServerError> {
+) -> Result<Option<GroupQuery>, ServerError> {
     let argv = command::query(group, group_type);
     let reply = turn.send(&argv).await?;
     let query = match copies::group(&argv, &reply.stdout, &driver.words) {
         Ok(query) => query,
         Err(wrong) => {
             let wrong = ServerError::from(wrong);
-            if wrong.is_refusal() && wrong.class() != ErrorClass::Busy {
-                turn.groups.insert(group.clone(), Group::Absent);
+            if turn.says_no_such_group(&wrong, group_type, &driver.words).await? {
+                turn.groups.insert(group.clone(), Group::Absent { since: Instant::now() });
+                return Ok(None);
             }
             return Err(wrong);
         }
     };
     belongs(driver, turn, group, group_type, &query, names)?;
-    let pairs = query.rows.iter().filter_map(pair_name).collect();
+    note_titles(driver, &argv, &query.table);
+    let pairs = query.table.rows.iter().filter_map(pair_name).collect();
     turn.groups.insert(group.clone(), Group::Present(pairs));
-    Ok(query)
+    Ok(Some(query))
+}
+
+/// Remembers, for `array doctor`, the columns that no title is known for.
+fn note_titles(driver: &CcmDriver, argv: &Argv, table: &CopyRows) {
+    let program = argv.words().take(2).collect::<Vec<_>>().join(" ");
+    let mut memory = driver.memory();
+    if table.missing.is_empty() {
+        memory.titles.remove(&program);
+    } else {
+        memory.titles.insert(program, (table.missing.clone(), table.strange.clone()));
+    }
 }
 
 /// A group under our name must be of our type and for the boxes that CCM's list gives those names.
@@ -163,42 +214,77 @@ fn belongs(
 
 fn discovery_is_due(driver: &CcmDriver) -> bool {
     let interval = driver.settings.discover;
-    driver.memory().discovered.as_ref().is_none_or(|(when, _)| when.elapsed() >= interval)
+    driver.memory().discovered.as_ref().is_none_or(|found| found.when.elapsed() >= interval)
 }
 
 /// Whether the last discovery has a session of a pair that its group shows without one. It ended since, or it is the half
 /// of a REC that only its target's box still has: only a fresh look tells.
 fn was_discovered(driver: &CcmDriver, idle: &BTreeSet<(VolumeId, VolumeId)>) -> bool {
     let memory = driver.memory();
-    let mut found = memory.discovered.iter().flat_map(|(_, found)| found);
+    let mut found = memory.discovered.iter().flat_map(|found| &found.sessions);
     found.any(|session| idle.contains(&(session.pair.source, session.pair.target)))
 }
 
 /// Everybody's sessions of the box.
-async fn discover(driver: &CcmDriver, turn: &Turn<'_>, names: &Names) -> Result<Vec<SessionReading>, ServerError> {
+async fn discover(driver: &CcmDriver, turn: &Turn<'_>, names: &Names) -> Result<Discovery, ServerError> {
     let argv = command::list_copies(&driver.settings.array);
     let reply = turn.send(&argv).await?;
-    let rows = copies::all(&argv, &reply.stdout, &driver.words)?;
-    Ok(rows
-        .iter()
-        .filter_map(|row| {
-            let Some((source, target)) = volumes_of(row, names) else {
-                tracing::warn!(
-                    "a session between boxes that CCM does not know is left out: {} to {}",
-                    Untrusted::from(row.source.array.as_str()).escaped(),
-                    Untrusted::from(row.target.array.as_str()).escaped()
-                );
-                return None;
-            };
-            let kind = row.kind.as_deref().map_or(CopyKind::Other, |word| driver.words.kind(word));
-            session(driver, row, source, target, kind, "")
-        })
-        .collect())
+    let table = copies::all(&argv, &reply.stdout, &driver.words)?;
+    note_titles(driver, &argv, &table);
+    let mut found =
+        Discovery { when: Instant::now(), sessions: Vec::new(), unknown_rows: Vec::new(), others: Others::Read };
+    for row in &table.rows {
+        let Some((source, target)) = volumes_of(row, names) else {
+            found.unknown_rows.push(of_unknown_boxes(row, names));
+            continue;
+        };
+        let kind = row.kind.as_deref().map_or(CopyKind::Other, |word| driver.words.kind(word));
+        found.sessions.extend(session(driver, row, source, target, kind, ""));
+    }
+    for row in &table.odd {
+        if row.target == OddTarget::Unreadable {
+            let why = format!("the line \"{}\" of `{argv}`: {}", row.words.escaped(), row.why);
+            found.others = Others::Failed { why: Untrusted::new(why) };
+        }
+        found.unknown_rows.push(unknown_row(row, names));
+    }
+    Ok(found)
+}
+
+fn id_of(volume: &NamedVolume, names: &Names) -> Option<VolumeId> {
+    Some(VolumeId { box_id: names.box_of(&volume.array)?, olu: volume.olu })
+}
+
+/// A line whose pair could not be read.
+fn unknown_row(row: &OddRow, names: &Names) -> UnknownRow {
+    let may_copy_to = match &row.target {
+        OddTarget::Volume(volume) => id_of(volume, names).into_iter().collect(),
+        OddTarget::None | OddTarget::Unreadable => Vec::new(),
+    };
+    UnknownRow { words: row.words.clone(), why: row.why.clone(), may_copy_to }
+}
+
+/// A line that names an array that CCM's own list does not have. Which way it copies is not asked: it may write on the one
+/// volume that is known.
+fn of_unknown_boxes(row: &CopyRow, names: &Names) -> UnknownRow {
+    let NamedVolume { array, .. } = if id_of(&row.source, names).is_none() { &row.source } else { &row.target };
+    UnknownRow {
+        words: Untrusted::new(format!(
+            "{}/{} to {}/{}, {}, {}",
+            row.source.array,
+            row.source.olu,
+            row.target.array,
+            row.target.olu,
+            row.status.raw(),
+            row.phase.raw()
+        )),
+        why: format!("CCM's list of arrays has no {}", Untrusted::from(array.as_str()).escaped()),
+        may_copy_to: id_of(&row.target, names).into_iter().collect(),
+    }
 }
 
 fn volumes_of(row: &CopyRow, names: &Names) -> Option<(VolumeId, VolumeId)> {
-    let id = |volume: &NamedVolume| Some(VolumeId { box_id: names.box_of(&volume.array)?, olu: volume.olu });
-    Some((id(&row.source)?, id(&row.target)?))
+    Some((id_of(&row.source, names)?, id_of(&row.target, names)?))
 }
 
 /// A row's pair as CCM's commands name it; `None` for parts of volumes and for boxes without a name.
@@ -213,7 +299,7 @@ pub fn pair_name(row: &CopyRow) -> Option<PairName> {
 /// The row of a pair in a group's answer. One that was reversed may stand there with its volumes exchanged.
 pub fn row_of<'a>(query: &'a GroupQuery, pair: &PairName) -> Option<&'a CopyRow> {
     let exchanged = PairName { source: pair.target.clone(), target: pair.source.clone() };
-    let row = |wanted: &PairName| query.rows.iter().find(|row| pair_name(row).as_ref() == Some(wanted));
+    let row = |wanted: &PairName| query.table.rows.iter().find(|row| pair_name(row).as_ref() == Some(wanted));
     row(pair).or_else(|| row(&exchanged))
 }
 
@@ -230,7 +316,7 @@ pub fn session(
         return None;
     }
     let status = driver.words.status(row.status.raw())?;
-    let phase = driver.words.phase(row.phase.raw());
+    let phase = driver.words.phase(row.status.raw(), row.phase.raw());
     tell_unknown(driver, row, status, phase);
     let whole = !row.source.extent && !row.target.extent;
     let fits = !matches!(kind, CopyKind::Ec | CopyKind::Rec) || kind == CopyKind::between(source, target);
@@ -270,12 +356,15 @@ fn progress(driver: &CcmDriver, row: &CopyRow, pair: &Pair, status: Status, phas
 
 /// Says once in the log what the operator can do about a word without a meaning.
 fn tell_unknown(driver: &CcmDriver, row: &CopyRow, status: Status, phase: Phase) {
-    let unknown = [(status == Status::Unknown, &row.status), (phase == Phase::Unknown, &row.phase)];
-    for (_, word) in unknown.into_iter().filter(|(unknown, _)| *unknown) {
-        if driver.memory().told.insert(word.raw().to_owned())
-            && let Some(hint) = driver.words.hint(word.raw())
+    let hints = [
+        (status == Status::Unknown).then(|| (&row.status, driver.words.status_hint(row.status.raw()))),
+        (phase == Phase::Unknown).then(|| (&row.phase, driver.words.phase_hint(row.phase.raw()))),
+    ];
+    for (word, hint) in hints.into_iter().flatten() {
+        if let Some(hint) = hint
+            && driver.memory().told.insert(word.raw().to_owned())
         {
-            tracing::warn!("CCM says {:?} of a session: {}", word.escaped(), Untrusted::new(hint).escaped());
+            tracing::warn!("CCM says {:?} of a session: {}: {}", word.escaped(), hint.text, hint.lines.join(" "));
         }
     }
 }

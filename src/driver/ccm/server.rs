@@ -3,10 +3,11 @@
 //! CCM works on files of its own and wants one command at a time. Arrays that share a server share this.
 
 use super::command::{self, Argv};
-use super::names::{ArrayName, GroupName, PairName};
-use super::reply::{ReplyError, arrays};
+use super::names::{ArrayName, GroupName, GroupType, PairName};
+use super::reply::{ReplyError, arrays, copies};
 use super::transport::{ExecError, RawReply, Transport};
-use crate::model::copy::ErrorClass;
+use super::words::{MessageMeaning, Words};
+use crate::model::copy::{ArrayRefusal, ErrorClass};
 use crate::model::identity::BoxId;
 use crate::model::untrusted::Untrusted;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,8 @@ pub enum ServerError {
     NoSuchBox { place: String, box_id: BoxId },
     #[error("the copy group {group} in CCM {place} is for {found} and not for {wanted}: rename or remove it")]
     GroupOfOthers { place: String, group: GroupName, found: String, wanted: String },
+    #[error("the copy group {group} in CCM {place} does not exist, though it was made: look at it with `acec query`")]
+    GroupNotMade { place: String, group: GroupName },
 }
 
 impl ServerError {
@@ -39,21 +42,30 @@ impl ServerError {
             Self::Exec(ExecError::NotRun { class, .. }) => *class,
             Self::Exec(ExecError::Lost { .. }) => ErrorClass::Transport,
             Self::Reply(ReplyError::Refused { refusal, .. }) => refusal.class,
-            Self::Reply(_) => ErrorClass::Protocol,
+            Self::Reply(_) | Self::GroupNotMade { .. } => ErrorClass::Protocol,
             Self::NoSuchArray { .. } | Self::NoSuchBox { .. } | Self::GroupOfOthers { .. } => ErrorClass::Config,
         }
     }
 
     /// Whether CCM answered, and the answer was no.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Reply(ReplyError::Refused { .. }))
+        self.refusal().is_some()
+    }
+
+    /// The no that CCM answered.
+    pub fn refusal(&self) -> Option<&ArrayRefusal> {
+        match self {
+            Self::Reply(ReplyError::Refused { refusal, .. }) => Some(refusal),
+            _ => None,
+        }
     }
 }
 
 /// What is known of one of our groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Group {
-    Absent,
+    /// It was not there then. Somebody may have made it since, so it is looked for again now and then.
+    Absent { since: Instant },
     /// With these pairs in it, when it was last looked at.
     Present(BTreeSet<PairName>),
 }
@@ -84,11 +96,18 @@ pub struct Server {
     transport: Arc<dyn Transport>,
     groups: tokio::sync::Mutex<BTreeMap<GroupName, Group>>,
     names: Mutex<Option<Arc<Names>>>,
+    /// How CCM refuses a query of a group that does not exist: which code that has is on no public page.
+    no_such_group: Mutex<BTreeSet<String>>,
 }
 
 impl Server {
     pub fn new(transport: Arc<dyn Transport>) -> Arc<Self> {
-        Arc::new(Self { transport, groups: tokio::sync::Mutex::default(), names: Mutex::new(None) })
+        Arc::new(Self {
+            transport,
+            groups: tokio::sync::Mutex::default(),
+            names: Mutex::new(None),
+            no_such_group: Mutex::default(),
+        })
     }
 
     pub fn place(&self) -> String {
@@ -141,14 +160,14 @@ impl Turn<'_> {
     }
 
     /// The names, read once in the server's life; afresh when `again`.
-    pub async fn names(&self, again: bool) -> Result<Arc<Names>, ServerError> {
+    pub async fn names(&self, words: &Words, again: bool) -> Result<Arc<Names>, ServerError> {
         if let Some(names) = self.server.names_so_far().filter(|_| !again) {
             return Ok(names);
         }
         let argv = command::list_arrays();
         let reply = self.send(&argv).await?;
         let mut names = Names::default();
-        for array in arrays::list(&argv, &reply.stdout)? {
+        for array in arrays::list(&argv, &reply.stdout, words)? {
             match array.name.raw().parse::<ArrayName>() {
                 Ok(name) => {
                     names.boxes.insert(name.clone(), array.box_id);
@@ -162,9 +181,59 @@ impl Turn<'_> {
         Ok(names)
     }
 
+    /// Whether a refused query says that its group does not exist. Everything else is a query that failed.
+    ///
+    /// Which code CCM has for it is learnt by comparing: a group of a name that surely does not exist is asked for in the
+    /// same way. Codes that are known to say something else are never taken for it, nor is a refusal while CCM answers
+    /// nothing at all.
+    pub async fn says_no_such_group(
+        &self,
+        refused: &ServerError,
+        group_type: GroupType,
+        words: &Words,
+    ) -> Result<bool, ServerError> {
+        let Some(refusal) = refused.refusal() else { return Ok(false) };
+        if words.meaning(refusal) == Some(MessageMeaning::NoSuchGroup) {
+            return Ok(true);
+        }
+        let Some(mark) = mark_of(refusal) else { return Ok(false) };
+        if self.learnt().contains(&mark) {
+            return Ok(true);
+        }
+        let argv = command::query(&GroupName::of_nobody(), group_type);
+        let reply = self.send(&argv).await?;
+        let probe = copies::group(&argv, &reply.stdout, words).err().map(ServerError::from);
+        let is_same = probe.as_ref().and_then(ServerError::refusal).and_then(mark_of).as_ref() == Some(&mark);
+        if !is_same {
+            return Ok(false);
+        }
+        // CCM itself is well: else it refuses everything in the same way.
+        self.names(words, true).await?;
+        tracing::info!(%mark, "this is how CCM says that a copy group does not exist");
+        self.learnt().insert(mark);
+        Ok(true)
+    }
+
+    fn learnt(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.server.no_such_group.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn place(&self) -> String {
         self.server.place()
     }
+}
+
+/// What two refusals of the same kind have in common: the code, or the text where there is none. `None` for codes that are
+/// known to say something else: an argument that CCM does not know, a call of the array that failed, a file that cannot be
+/// opened, missing rights, and whatever its code or words give a class.
+fn mark_of(refusal: &ArrayRefusal) -> Option<String> {
+    const OTHERS: [&str; 5] = ["ccm1001", "ccm4012", "ccm4013", "ccm4014", "ccm5004"];
+    let known = refusal.class != ErrorClass::Internal
+        || OTHERS.contains(&refusal.code.as_str())
+        || refusal.code.starts_with("ccm8")
+        || refusal.code.starts_with("ccm9");
+    let has_code = refusal.code != "ccm";
+    (!known).then(|| if has_code { refusal.code.clone() } else { refusal.text.raw().to_owned() })
 }
 
 /// The beginning of an answer, fit for a log.

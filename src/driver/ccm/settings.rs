@@ -2,7 +2,7 @@
 
 use super::names::{ArrayName, Word};
 use super::transport::ssh::Destination;
-use super::words::Row;
+use super::words::{MessageRow, Row, TitleRow};
 use crate::model::session::RecModes;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,6 +28,10 @@ pub struct Settings {
     pub rec: BTreeMap<ArrayName, RecModes>,
     /// Meanings of CCM's words, on top of the table that comes with the program.
     pub words: Vec<Row>,
+    /// Titles of columns, on top of the same table.
+    pub titles: Vec<TitleRow>,
+    /// Messages of refusals, on top of the same table.
+    pub messages: Vec<MessageRow>,
 }
 
 impl Settings {
@@ -43,6 +47,8 @@ impl Settings {
             discover: Duration::from_mins(1),
             rec: BTreeMap::new(),
             words: Vec::new(),
+            titles: Vec::new(),
+            messages: Vec::new(),
         }
     }
 

@@ -11,7 +11,7 @@ use super::words::{Row, StatusMeaning};
 use crate::driver::Driver;
 use crate::model::copy::{Command, ErrorClass, Outcome};
 use crate::model::identity::{BoxId, Olu, VolumeId};
-use crate::model::session::{Automation, CopyKind, Direction, Pair, Phase, RecModes, Status, TransferMode};
+use crate::model::session::{Automation, CopyKind, Direction, Others, Pair, Phase, RecModes, Status, TransferMode};
 use crate::model::units::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -201,13 +201,141 @@ async fn modes_are_changed_of_a_suspended_rec_only_and_every_mode_has_its_option
 }
 
 #[tokio::test]
-async fn a_reversed_session_is_told_by_its_arrow_and_resumed_like_any_other() {
+async fn a_reversed_session_is_told_by_its_arrow_and_nothing_is_resumed_against_it() {
     let reversed = Shown { direction: "<==", ..SUSPENDED_EC };
     let (driver, ccm) = server(CopyKind::Ec, reversed, result(LOCAL, None));
     let seen = driver.sessions(Timestamp(1)).await.unwrap();
     assert_eq!((seen.sessions[0].direction, seen.sessions[0].status), (Direction::Reversed, Status::Suspended));
-    assert_eq!(run(&driver, Command::Resume { pairs: vec![pair(CopyKind::Ec)] }).await, Outcome::Done);
-    assert_eq!(deed(&ccm), [format!("acec start -g ecdeckECKYOTO1 -p {LOCAL} -xml")]);
+    let resume = Command::Resume { pairs: vec![pair(CopyKind::Ec)] };
+    assert_eq!(class(&run(&driver, resume).await), Some((ErrorClass::InvalidState, "driver")));
+    assert_eq!(deed(&ccm), Vec::<String>::new(), "it would copy the backup over the live volume");
+}
+
+#[tokio::test]
+async fn a_suspended_pair_is_resumed_by_resume_and_by_start_only_where_ccm_knows_no_resume() {
+    let usage = include_bytes!("../../../tests/rules/ccm/usage-error.xml").to_vec();
+    let resume = || Command::Resume { pairs: vec![pair(CopyKind::Ec)] };
+    let line = |verb: &str| format!("acec {verb} -g ecdeckECKYOTO1 -p {LOCAL} -xml");
+    let (driver, ccm) = server(CopyKind::Ec, SUSPENDED_EC, result(LOCAL, None));
+    assert_eq!(run(&driver, resume()).await, Outcome::Done);
+    assert_eq!(deed(&ccm), [line("resume")]);
+
+    let (driver, ccm) = server(CopyKind::Ec, SUSPENDED_EC, result(LOCAL, None));
+    ccm.plan("acec resume", Mishap::Answers { exit: 1, stdout: usage });
+    assert_eq!(run(&driver, resume()).await, Outcome::Done);
+    assert_eq!(deed(&ccm), [line("resume"), line("start")]);
+
+    // Any other refusal is one.
+    let (driver, ccm) = server(CopyKind::Ec, SUSPENDED_EC, result(LOCAL, Some("ccm4014 The state forbids it.")));
+    assert_eq!(class(&run(&driver, resume()).await), Some((ErrorClass::InvalidState, "ccm4014")));
+    assert_eq!(deed(&ccm), [line("resume")]);
+}
+
+#[tokio::test]
+async fn words_tell_a_busy_array_and_it_is_so_already_is_believed_when_it_is_seen() {
+    let failed =
+        |words: &str| result(LOCAL, Some(&format!("ccm5004 Operation failed. function=STXCopyEC.X, message={words}")));
+    let (resume, suspend) = (
+        Command::Resume { pairs: vec![pair(CopyKind::Ec)] },
+        Command::Suspend { pairs: vec![pair(CopyKind::Ec)], force: false, together: false },
+    );
+    let equivalent = Shown { direction: "==>", status: "\"EC Executing\"", phase: "\"Paired\"" };
+    for (words, wanted) in [
+        ("The storage device is busy. Please retry.", ErrorClass::Busy),
+        ("Only possible with force.", ErrorClass::NeedsForce),
+        ("invalid BoxID.", ErrorClass::Internal),
+        // The session is there and suspended: it was not resumed.
+        ("The session already exists.", ErrorClass::InvalidState),
+        ("E5342", ErrorClass::InvalidState),
+    ] {
+        let (driver, _) = server(CopyKind::Ec, SUSPENDED_EC, failed(words));
+        assert_eq!(class(&run(&driver, resume.clone()).await), Some((wanted, "ccm5004")), "{words}");
+    }
+    let (driver, _) = server(CopyKind::Ec, equivalent, failed("The session is already suspended."));
+    assert_eq!(class(&run(&driver, suspend).await), Some((ErrorClass::InvalidState, "ccm5004")));
+}
+
+#[tokio::test]
+async fn a_query_that_is_refused_says_nothing_of_its_group() {
+    let (driver, ccm) = server(CopyKind::Ec, SUSPENDED_EC, result(LOCAL, None));
+    assert_eq!(driver.sessions(Timestamp(1)).await.unwrap().sessions.len(), 1);
+    let group = "acec query -g ecdeckECKYOTO1 ";
+    for (exit, message) in [
+        (5, "ccm5004 Operation failed. function=STXCopyEC.LIST, message=Connection timed out"),
+        (8, "ccm8003 Could not open the file. file=/x/groups.xml"),
+        (9, "ccm9101 Insufficient privilege."),
+        (1, "ccm1001 An invalid argument was specified."),
+        (5, "ccm7777 The service is not running."),
+        (5, "The device is busy."),
+    ] {
+        let stdout = format!("<Response><ReturnCode>{exit}</ReturnCode><Message>{message}</Message></Response>");
+        ccm.plan(group, Mishap::Answers { exit, stdout: stdout.into_bytes() });
+        assert!(driver.sessions(Timestamp(2)).await.is_err(), "{message}");
+        // The next one is asked as if nothing had been.
+        assert_eq!(driver.sessions(Timestamp(3)).await.unwrap().sessions.len(), 1, "{message}");
+        let resume = Command::Resume { pairs: vec![pair(CopyKind::Ec)] };
+        ccm.forget();
+        ccm.plan(
+            group,
+            Mishap::Answers {
+                exit,
+                stdout: format!("<Response><ReturnCode>{exit}</ReturnCode><Message>{message}</Message></Response>")
+                    .into_bytes(),
+            },
+        );
+        assert!(class(&run(&driver, resume).await).is_some(), "{message}");
+        assert!(!ccm.sent().iter().any(|line| line.contains("acgroup")), "no group is made on that: {:?}", ccm.sent());
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_seen_of_others_is_told_and_what_was_known_stays() {
+    let others = |rows: &str| {
+        let head = "<Response><ReturnCode>0</ReturnCode><Message/><Table>";
+        Mishap::Answers { exit: 0, stdout: format!("{head}{rows}</Table></Response>").into_bytes() }
+    };
+    let row = |source: &str, target: &str| {
+        format!(
+            "<Row>{}{}{}{}{}{}{}</Row>",
+            data("Source", source),
+            data("&lt;=&gt;", "==&gt;"),
+            data("Target", target),
+            data("SID", "0x7"),
+            data("Type", "EC"),
+            data("Status", "EC Executing"),
+            data("Phase", "Copying")
+        )
+    };
+    let (driver, ccm) = server(CopyKind::Ec, SUSPENDED_EC, result(LOCAL, None));
+    // One estimation, one part, one unknown array: each is one line, and the session of somebody else is seen.
+    let rows = [
+        ("KYOTO1/0x1", "-"),
+        ("KYOTO1/0x2", "KYOTO1/0x3"),
+        ("OSAKA9/0x1", "KYOTO1/0x5"),
+        ("KYOTO1/0x8", "c1t0d0s3@KYOTO1/0x9"),
+    ];
+    ccm.plan("accopy", others(&rows.map(|(source, target)| row(source, target)).concat()));
+    let seen = driver.sessions_afresh(Timestamp(1)).await.unwrap();
+    assert_eq!((seen.sessions.len(), seen.unknown_rows.len(), &seen.others), (3, 2, &Others::Read));
+    let of_kind = |kind| seen.sessions.iter().filter(|session| session.pair.kind == kind).count();
+    assert_eq!((of_kind(CopyKind::Ec), of_kind(CopyKind::Other)), (2, 1));
+    let into = |row: usize| seen.unknown_rows[row].may_copy_to.iter().map(|id| id.olu.0).collect::<Vec<_>>();
+    assert_eq!((into(0), into(1)), (vec![5], vec![]), "{:?}", seen.unknown_rows);
+
+    let refused = b"<Response><ReturnCode>8</ReturnCode><Message>E9008 no licence</Message></Response>".to_vec();
+    ccm.plan("accopy", Mishap::Answers { exit: 8, stdout: refused });
+    let seen = driver.sessions_afresh(Timestamp(2)).await.unwrap();
+    assert_eq!((seen.sessions.len(), seen.unknown_rows.len()), (3, 2), "what was known stays");
+    assert!(matches!(&seen.others, Others::Failed { why } if why.raw().contains("E9008")), "{:?}", seen.others);
+
+    let unknown = include_bytes!("../../../tests/rules/ccm/usage-error.xml").to_vec();
+    ccm.plan("accopy", Mishap::Answers { exit: 1, stdout: unknown });
+    assert!(matches!(driver.sessions_afresh(Timestamp(3)).await.unwrap().others, Others::NotShown { .. }));
+
+    // A target that cannot be read may be any volume.
+    ccm.plan("accopy", others(&row("KYOTO1/0x1", "KYOTO1/hda")));
+    assert!(matches!(driver.sessions_afresh(Timestamp(4)).await.unwrap().others, Others::Failed { .. }));
+    assert_eq!(driver.sessions_afresh(Timestamp(5)).await.unwrap().others, Others::Read);
 }
 
 #[tokio::test]

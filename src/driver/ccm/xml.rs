@@ -6,6 +6,8 @@
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
+use std::borrow::Cow;
+use std::fmt::Write;
 
 /// One answer of a CCM command, taken apart but not yet understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +51,34 @@ pub struct XmlError {
 
 /// Reads one answer. Needs all of it: what is cut off, goes on, or nests otherwise is refused.
 pub fn read(bytes: &[u8]) -> Result<Response, XmlError> {
-    let text = std::str::from_utf8(bytes).map_err(|wrong| XmlError {
-        what: "it is not UTF-8".to_owned(),
-        at: wrong.valid_up_to() as u64,
-        length: bytes.len(),
-    })?;
-    Pull::new(text).document()
+    Pull::new(&text_of(bytes)).document()
+}
+
+/// The bytes as text. One that is no UTF-8, as in a volume's name that a Japanese host gave, becomes `\xa4`: nothing is lost
+/// and nothing of the rest is refused for it.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len() + 64);
+    // Two bytes of another encoding may be a letter of UTF-8 by chance: what stands together is one or the other.
+    for run in bytes.chunk_by(|one, next| one.is_ascii() == next.is_ascii()) {
+        match std::str::from_utf8(run) {
+            Ok(run) => text.push_str(run),
+            Err(_) => run.iter().for_each(|byte| {
+                let _ = write!(text, "\\x{byte:02x}");
+            }),
+        }
+    }
+    Cow::Owned(text)
+}
+
+/// Whether the markup of XML stands in such a text as it does in ASCII: then everything but names can be read.
+fn is_like_ascii(encoding: &str) -> bool {
+    let name: String = encoding.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let exact =
+        ["utf8", "usascii", "ascii", "eucjp", "shiftjis", "sjis", "windows31j", "ms932", "cp932", "euckr", "gb2312"];
+    exact.contains(&name.as_str()) || name.starts_with("iso8859") || name.starts_with("windows125")
 }
 
 /// What the pull parser gives, with empty elements as a pair and entities already resolved.
@@ -252,8 +276,8 @@ impl<'a> Pull<'a> {
                     self.begun = true;
                     if let Some(encoding) = declaration.encoding() {
                         let encoding = encoding.map_err(|wrong| self.error(wrong.to_string()))?;
-                        if !encoding.eq_ignore_ascii_case("utf-8") {
-                            return Err(self.error(format!("its encoding {encoding:?} is not UTF-8")));
+                        if !is_like_ascii(encoding.as_ref()) {
+                            return Err(self.error(format!("its encoding {encoding:?} is none that can be read")));
                         }
                     }
                     continue;
@@ -344,13 +368,32 @@ mod tests {
             "<Response><ReturnCode>0</ReturnCode><Message/></Response> trailing",
             "<Response><ReturnCode>0</ReturnCode><Message>&bomb;</Message></Response>",
             "<!DOCTYPE x><Response><ReturnCode>0</ReturnCode><Message/></Response>",
-            "<?xml version=\"1.0\" encoding=\"EUC-JP\"?><Response><ReturnCode>0</ReturnCode><Message/></Response>",
+            "<?xml version=\"1.0\" encoding=\"ISO-2022-JP\"?><Response><ReturnCode>0</ReturnCode><Message/></Response>",
             "<Response><ReturnCode>0</ReturnCode><Message></Response></Message>",
         ] {
             assert!(read(wrong.as_bytes()).is_err(), "accepted {wrong:?}");
         }
         let error = read(b"<Response>\xff").unwrap_err();
-        assert_eq!((error.at, error.length), (10, 11));
+        assert_eq!(error.length, 14, "the byte is shown as \\xff");
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_kept_byte_by_byte_and_the_rest_is_read() {
+        for (encoding, name, shown) in [
+            ("EUC-JP", &b"\xa4\xd0\xa4\xc3<"[..4], "\\xa4\\xd0\\xa4\\xc3"),
+            ("Shift_JIS", &b"\x83\x5c\x83\x7c"[..], "\\x83\\\\x83|"),
+            ("UTF-8", &b"a\xffb"[..], "a\\xffb"),
+        ] {
+            let mut bytes = format!(
+                "<?xml version=\"1.0\" encoding=\"{encoding}\"?><Response><ReturnCode>0</ReturnCode>\
+                <Message/><Table><Row><Data id=\"LV Name\">"
+            )
+            .into_bytes();
+            bytes.extend(name);
+            bytes.extend(b"</Data><Data id=\"LV No\">0x1</Data></Row></Table></Response>");
+            let row = &read(&bytes).unwrap().table.unwrap()[0];
+            assert_eq!((row[0].value.as_str(), row[1].value.as_str()), (shown, "0x1"), "{encoding}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use super::{Display, ReplyError};
 use crate::driver::ccm::command::Argv;
+use crate::driver::ccm::words::{Column, Words};
+use crate::driver::ccm::xml::Field;
 use crate::model::identity::BoxId;
 use crate::model::untrusted::Untrusted;
 
@@ -13,28 +15,21 @@ pub struct KnownArray {
     pub address: Untrusted,
 }
 
-pub fn list(argv: &Argv, stdout: &[u8]) -> Result<Vec<KnownArray>, ReplyError> {
-    let display = super::display(argv, stdout)?;
-    display
-        .rows
-        .iter()
-        .map(|row| {
-            Ok(KnownArray {
-                name: display.needed(row, "Name")?.into(),
-                box_id: box_id(&display, display.needed(row, "BOX-ID")?)?,
-                address: super::value(row, "IP Address").unwrap_or_default().into(),
-            })
-        })
-        .collect()
+pub fn list(argv: &Argv, stdout: &[u8], words: &Words) -> Result<Vec<KnownArray>, ReplyError> {
+    let display = super::display(argv, stdout, words)?;
+    display.rows.iter().map(|row| array(&display, row, words)).collect()
 }
 
-pub fn detail(argv: &Argv, stdout: &[u8]) -> Result<KnownArray, ReplyError> {
-    let display = super::display(argv, stdout)?;
-    let needed = |title: &str| display.listed(title).ok_or_else(|| display.wrong(format!("{title:?} is missing")));
+pub fn detail(argv: &Argv, stdout: &[u8], words: &Words) -> Result<KnownArray, ReplyError> {
+    let display = super::display(argv, stdout, words)?;
+    array(&display, &display.list, words)
+}
+
+fn array(display: &Display, fields: &[Field], words: &Words) -> Result<KnownArray, ReplyError> {
     Ok(KnownArray {
-        name: needed("Disk Array Name")?.into(),
-        box_id: box_id(&display, needed("BOX-ID")?)?,
-        address: display.listed("IP Address").unwrap_or_default().into(),
+        name: display.needed(fields, Column::ArrayName, words)?.into(),
+        box_id: box_id(display, display.needed(fields, Column::BoxId, words)?)?,
+        address: words.find(Column::Address, fields).unwrap_or_default().into(),
     })
 }
 
@@ -49,19 +44,22 @@ mod tests {
 
     #[test]
     fn the_list_and_the_detail_of_the_manual_are_read() {
+        let words = Words::with(&[]).unwrap();
         let arrays =
-            list(&command::list_arrays(), include_bytes!("../../../../tests/rules/ccm/acarray-list.xml")).unwrap();
+            list(&command::list_arrays(), include_bytes!("../../../../tests/rules/ccm/acarray-list.xml"), &words)
+                .unwrap();
         assert_eq!(arrays.len(), 2);
         assert_eq!(arrays[1].name.raw(), "NARA-2");
         let argv = command::array_detail(&"KYOTO1".parse().unwrap());
-        let one = detail(&argv, include_bytes!("../../../../tests/rules/ccm/acarray-detail.xml")).unwrap();
+        let one = detail(&argv, include_bytes!("../../../../tests/rules/ccm/acarray-detail.xml"), &words).unwrap();
         assert_eq!(one, arrays[0]);
     }
 
     #[test]
     fn a_refusal_names_the_command_and_the_code() {
-        let error =
-            list(&command::list_arrays(), include_bytes!("../../../../tests/rules/ccm/lock-file.xml")).unwrap_err();
+        let words = Words::with(&[]).unwrap();
+        let lock_file = include_bytes!("../../../../tests/rules/ccm/lock-file.xml");
+        let error = list(&command::list_arrays(), lock_file, &words).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("acarray list -xml") && text.contains("ccm8003"), "{text}");
     }

@@ -8,6 +8,7 @@ pub mod execution;
 pub mod volumes;
 
 use super::command::Argv;
+use super::words::{Column, Words};
 use super::xml::{self, Field, Response};
 use crate::model::copy::ArrayRefusal;
 use crate::model::untrusted::Untrusted;
@@ -38,10 +39,10 @@ pub fn response(argv: &Argv, stdout: &[u8]) -> Result<Response, ReplyError> {
 }
 
 /// Reads the answer of a command that shows something; a refusal is an error.
-pub fn display(argv: &Argv, stdout: &[u8]) -> Result<Display, ReplyError> {
+pub fn display(argv: &Argv, stdout: &[u8], words: &Words) -> Result<Display, ReplyError> {
     let response = response(argv, stdout)?;
     if response.code != 0 {
-        let refusal = super::refusal::of_message(&response.message);
+        let refusal = words.judge(super::refusal::of_message(&response.message));
         return Err(ReplyError::Refused { command: argv.to_string(), code: response.code, refusal });
     }
     if response.results.is_some() {
@@ -62,18 +63,23 @@ impl Display {
         ReplyError::Content { command: self.command.clone(), why: Untrusted::new(why) }
     }
 
-    /// The first of those titles that the list has.
-    fn listed(&self, title: &str) -> Option<&str> {
-        value(&self.list, title)
-    }
-
-    fn needed<'a>(&self, fields: &'a [Field], title: &str) -> Result<&'a str, ReplyError> {
-        value(fields, title).ok_or_else(|| self.wrong(format!("the column {title:?} is missing")))
+    /// The value of a column that the answer is nothing without.
+    fn needed<'a>(&self, fields: &'a [Field], column: Column, words: &Words) -> Result<&'a str, ReplyError> {
+        words.find(column, fields).ok_or_else(|| {
+            let titles: Vec<&str> = fields.iter().map(|field| field.id.trim()).collect();
+            self.wrong(format!(
+                "no title of it is known as that of {column} ({}); its titles are {titles:?}. Add the right one to \
+                 [[array.ccm.titles]] in the configuration, with column = \"{column}\"",
+                words.titles(column).join(", ")
+            ))
+        })
     }
 }
 
-fn value<'a>(fields: &'a [Field], title: &str) -> Option<&'a str> {
-    fields.iter().find(|field| field.id.trim() == title).map(|field| field.value.trim())
+/// A line of a table as it is, for people.
+fn row_words(row: &[Field]) -> Untrusted {
+    let cells: Vec<String> = row.iter().map(|field| format!("{} {}", field.id.trim(), field.value.trim())).collect();
+    Untrusted::new(cells.join(", "))
 }
 
 /// `0x41` or `65`; `N/A`, `-` and nothing are no number.
