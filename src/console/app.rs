@@ -7,6 +7,7 @@ use super::judge::Judged;
 use super::keys::{Key, KeyMap};
 use super::picture::{Choice, CopyKey, Picture};
 use super::theme::{Theme, ThemeName};
+use super::update::gate::Gate;
 use super::view::layout::Layout;
 use super::view::sessions::governing;
 use crate::engine::protocol::Answer;
@@ -117,6 +118,12 @@ impl Pane {
 #[derive(Debug, Clone)]
 pub enum Msg {
     Key(Key),
+    /// A key that came alone: nothing else in its read, nothing for a moment before.
+    LoneKey(Key),
+    /// Keys do not count for the time being, and why.
+    Swallowed(&'static str),
+    /// The end of a plan has been on the screen for a moment: the rest of that number is over.
+    Rested(u64),
     /// Text that came at once, as a paste does: it goes into inputs and nowhere else.
     Paste(String),
     Resize(u16, u16),
@@ -247,6 +254,10 @@ pub struct App {
     pub watching: Vec<OperationId>,
     /// The rates of the copy under the cursor since it is there, for its sparkline.
     pub trace: Option<(Pair, Vec<u64>)>,
+    /// Whether the plan on top can be agreed to.
+    pub gate: Gate,
+    /// The key that is being handled came alone.
+    pub(super) came_alone: bool,
     pub(super) next_ticket: u64,
 }
 
@@ -277,6 +288,8 @@ impl App {
             judged: Judged::default(),
             watching: Vec::new(),
             trace: None,
+            gate: Gate::default(),
+            came_alone: false,
             next_ticket: 1,
         }
     }

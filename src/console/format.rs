@@ -2,6 +2,7 @@
 
 use crate::model::snapshot::Ready;
 use crate::model::units::{Blocks, Timestamp, iec};
+use crate::model::untrusted::Untrusted;
 use jiff::tz::TimeZone;
 
 /// Wall time for the screen. The instant is set from outside, so that a frame is a function of the state.
@@ -9,23 +10,66 @@ use jiff::tz::TimeZone;
 pub struct Clock {
     pub now: Timestamp,
     zone: TimeZone,
+    /// The time zone that was asked for is not known: times are UTC.
+    zone_unknown: bool,
 }
+
+/// A time by so much ahead of the clock is said to be in the future.
+const FUTURE_MILLIS: i64 = 2 * 60 * Timestamp::SECOND;
 
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 impl Clock {
     pub fn new(now: Timestamp, zone: TimeZone) -> Self {
-        Self { now, zone }
+        Self { now, zone, zone_unknown: false }
     }
 
-    /// `01:31`
+    /// In the time zone of `TZ` or the system. One that is not known is said, with its sentence, and is UTC.
+    pub fn of_system(now: Timestamp) -> (Self, Option<String>) {
+        if let Ok(zone) = TimeZone::try_system() {
+            return (Self::new(now, zone), None);
+        }
+        let name = std::env::var("TZ").map_or_else(|_| "of this system".to_owned(), |name| format!("TZ={name}"));
+        let text = format!("the time zone {} is not known: times are UTC", Untrusted::new(name).escaped());
+        (Self { zone_unknown: true, ..Self::new(now, TimeZone::UTC) }, Some(text))
+    }
+
+    /// The zone of the times on the screen: `CET`, `UTC`, `+0530`.
+    pub fn zone(&self) -> String {
+        if self.zone_unknown {
+            return "UTC, TZ unknown".to_owned();
+        }
+        let Ok(now) = jiff::Timestamp::from_millisecond(self.now.0) else { return String::new() };
+        self.zone.to_offset_info(now).abbreviation().to_owned()
+    }
+
+    /// `01:31`; with its offset, `02:30+02`, where the clock shows this time twice.
     pub fn minute(&self, at: Timestamp) -> String {
         let minutes = self.local(at).rem_euclid(Timestamp::DAY) / 60_000;
-        format!("{:02}:{:02}", minutes / 60, minutes % 60)
+        format!("{:02}:{:02}{}", minutes / 60, minutes % 60, self.repeated(at))
     }
 
-    /// `Tue 02:00` within a week, `12 Nov` before, `Nov 2025` in other years: nine columns at most.
+    /// The offset of a time that comes twice, when clocks are set back; else nothing.
+    fn repeated(&self, at: Timestamp) -> String {
+        let Ok(instant) = jiff::Timestamp::from_millisecond(at.0) else { return String::new() };
+        let offset = self.zone.to_offset(instant);
+        if !self.zone.to_ambiguous_timestamp(offset.to_datetime(instant)).is_ambiguous() {
+            return String::new();
+        }
+        let minutes = offset.seconds() / 60;
+        let sign = if minutes < 0 { '-' } else { '+' };
+        let (hours, rest) = (minutes.abs() / 60, minutes.abs() % 60);
+        if rest == 0 { format!("{sign}{hours:02}") } else { format!("{sign}{hours:02}{rest:02}") }
+    }
+
+    /// Whether a time is still to come by so much that no two clocks' difference explains it.
+    pub fn is_future(&self, at: Timestamp) -> bool {
+        at.since(self.now) > FUTURE_MILLIS
+    }
+
+    /// `Tue 02:00` within a week, `12 Nov` before, `Nov 2025` in other years: nine columns at most, and the offset
+    /// of a time that comes twice.
     pub fn moment(&self, at: Timestamp) -> String {
         let days = self.day(self.now) - self.day(at);
         if (-6..=6).contains(&days) {
@@ -151,6 +195,21 @@ mod tests {
         assert_eq!(clock.moment(NOW.plus_millis(-12 * Timestamp::DAY)), "12 Nov");
         assert_eq!(clock.moment(NOW.plus_millis(-400 * Timestamp::DAY)), "Oct 2025");
         assert_eq!(clock.moment(Timestamp(i64::MAX)), "?");
+    }
+
+    #[test]
+    fn a_time_that_comes_twice_has_its_offset_and_a_zone_has_its_name() {
+        // POSIX rules: no database is needed.
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        // 25 October 2026, 00:30 UTC: 02:30 in summer time, and an hour later again.
+        let first = Timestamp(1_792_888_200_000);
+        let clock = Clock::new(first, zone);
+        let second = first.plus_millis(60 * MINUTE);
+        assert_eq!((clock.minute(first), clock.minute(second)), ("02:30+02".to_owned(), "02:30+01".to_owned()));
+        assert_eq!(clock.minute(first.plus_millis(-60 * MINUTE)), "01:30");
+        assert_eq!(clock.minute(second.plus_millis(60 * MINUTE)), "03:30");
+        assert_eq!((clock.zone(), Clock::new(NOW, clock.zone.clone()).zone()), ("CEST".to_owned(), "CET".to_owned()));
+        assert!(clock.is_future(second) && !clock.is_future(first));
     }
 
     #[test]

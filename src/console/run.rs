@@ -1,20 +1,21 @@
 //! The console's loop: messages in, effects out, frames when something changed. It waits for nothing but its terminal, the
 //! engine's line and the clock's minute, and never for an answer.
 
-use super::app::{ANSWER_TIMEOUT, App, Effect, Link, Msg, Settings};
+use super::app::{ANSWER_TIMEOUT, App, Effect, Link, Msg, Notice, Settings};
 use super::format::Clock;
+use super::keys::Key;
 use super::keys::KeyMap;
-use super::terminal::input::{Input, Parser};
 use super::terminal::job;
+use super::terminal::keyboard::Keyboard;
 use super::terminal::paint::Painter;
 use super::terminal::tty::{Tty, TtyError, Waiter};
-use super::update::update;
+use super::update::{gate, update};
 use super::view::view;
 use crate::engine::client::{Asker, Connection, Lifeline};
 use crate::engine::protocol::Ask;
 use crate::model::plan::plan;
+use crate::model::snapshot::Severity;
 use crate::model::units::Timestamp;
-use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use std::io;
 use std::time::Duration;
@@ -25,8 +26,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// Frames for new data on a slow line come no closer than this.
 const SLOW_FRAMES: Duration = Duration::from_secs(5);
-/// After an escape: what comes later than this is no part of its sequence.
-const ESCAPE_WAIT: Duration = Duration::from_millis(50);
+/// Bytes of a read that are kept before they are looked at.
+const MAX_READ: usize = 64 << 10;
 /// An answer that takes longer is waited for in words.
 const SLOW_ANSWER: Duration = Duration::from_secs(2);
 /// Answers that wait to be taken; more questions are not open at once.
@@ -54,6 +55,8 @@ pub async fn run(settings: Settings, keys: KeyMap, line: Lifeline) -> Result<(),
     console.draw()?;
     while !console.ended {
         let minute = Instant::now() + Duration::from_millis(Clock::until_next_minute(now()));
+        let keys_due = console.keyboard.due();
+        let rested_at = console.resting.map(|(_, until)| until);
         tokio::select! {
             biased;
             which = signals.next() => console.take_signal(which),
@@ -75,17 +78,22 @@ pub async fn run(settings: Settings, keys: KeyMap, line: Lifeline) -> Result<(),
                     console.tell(Msg::Snapshot(snapshot), Urgency::Data);
                 }
             }
-            () = sleep_until(console.escape_until), if console.parser.is_waiting() => {
-                if let Some(Input::Key(key)) = console.parser.end_waiting() {
-                    console.tell(Msg::Key(key), Urgency::Key);
+            () = sleep_until(keys_due.unwrap_or(minute)), if keys_due.is_some() => {
+                for msg in console.keyboard.pass(Instant::now()) {
+                    console.tell(msg, Urgency::Key);
                 }
             }
+            () = sleep_until(rested_at.unwrap_or(minute)), if rested_at.is_some() => console.rest(),
             () = sleep_until(console.frame_at.unwrap_or_else(Instant::now)), if console.may_draw() => {}
             () = sleep_until(minute) => console.tell(Msg::Minute(now()), Urgency::Data),
         }
         if console.may_draw() && console.frame_at.is_some_and(|at| at <= Instant::now()) {
             console.draw()?;
         }
+    }
+    if !console.keyboard.is_idle() {
+        // The rest of what has begun is nothing for the shell.
+        console.tty.drop_input();
     }
     Ok(())
 }
@@ -114,8 +122,9 @@ struct Console {
     terminal: Terminal<Painter<Vec<u8>>>,
     /// Bytes of a frame that the terminal has not taken yet. No frame is drawn before they are gone.
     pending: Vec<u8>,
-    parser: Parser,
-    escape_until: Instant,
+    keyboard: Keyboard,
+    /// The number of the gate's rest, and when it is over.
+    resting: Option<(u64, Instant)>,
     /// When the next frame is due; `None`: nothing changed.
     frame_at: Option<Instant>,
     last_frame: Option<Instant>,
@@ -128,16 +137,18 @@ struct Console {
 impl Console {
     fn new(settings: Settings, keys: KeyMap, tty: Tty, line: &Lifeline) -> Result<Self, ConsoleError> {
         let size = tty.size();
-        let clock = Clock::new(now(), TimeZone::system());
+        let (clock, zone_unknown) = Clock::of_system(now());
         let (answer, answers) = mpsc::channel(MOST_ANSWERS);
+        let mut app = App::new(settings, keys, plan, clock, size);
+        app.notice = zone_unknown.map(|text| Notice { severity: Severity::Warning, text });
         Ok(Self {
-            app: App::new(settings, keys, plan, clock, size),
+            app,
             waiter: wait_on(&tty)?,
             tty,
             terminal: Terminal::new(Painter::new(Vec::new(), size))?,
             pending: Vec::new(),
-            parser: Parser::default(),
-            escape_until: Instant::now(),
+            keyboard: Keyboard::default(),
+            resting: None,
             frame_at: None,
             last_frame: None,
             asker: line.asker(),
@@ -221,28 +232,36 @@ impl Console {
     }
 
     fn read_keys(&mut self) {
+        for msg in self.read_all() {
+            self.tell(msg, Urgency::Key);
+        }
+    }
+
+    /// Everything that can be read now counts as one read.
+    fn read_all(&mut self) -> Vec<Msg> {
+        let mut messages = Vec::new();
+        let mut bytes = Vec::new();
         let mut buffer = [0; 4096];
         loop {
             match self.tty.read(&mut buffer) {
-                Ok(read) => {
-                    for input in self.parser.feed(&buffer[..read]) {
-                        let msg = match input {
-                            Input::Key(key) => Msg::Key(key),
-                            Input::Paste(text) => Msg::Paste(text),
-                        };
-                        self.tell(msg, Urgency::Key);
-                    }
-                    self.escape_until = Instant::now() + ESCAPE_WAIT;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Ok(read) => bytes.extend(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The other end is gone: reading on would never end.
                 Err(_) => {
                     self.ended = true;
-                    return;
+                    break;
                 }
             }
+            if bytes.len() >= MAX_READ {
+                messages.extend(self.keyboard.read(&bytes, Instant::now()));
+                bytes.clear();
+            }
         }
+        if !bytes.is_empty() {
+            messages.extend(self.keyboard.read(&bytes, Instant::now()));
+        }
+        messages
     }
 
     /// Something changed, and the terminal has taken the frame before.
@@ -259,8 +278,12 @@ impl Console {
         self.pending = self.terminal.backend_mut().take_frames();
         if self.app.wants_arming() {
             // What was typed before this frame was typed to another one.
-            self.tty.drop_input();
-            self.parser.clear();
+            // It is not thrown away unread: a sequence that has begun goes on.
+            for msg in self.read_all() {
+                if matches!(msg, Msg::Key(Key::Ctrl('c')) | Msg::LoneKey(Key::Ctrl('c'))) {
+                    self.tell(msg, Urgency::Key);
+                }
+            }
         }
         self.write();
         Ok(())
@@ -280,6 +303,18 @@ impl Console {
             }
         }
         update(&mut self.app, Msg::Drawn);
+        match (self.app.gate.resting(), self.resting) {
+            (Some(number), Some((known, _))) if number == known => {}
+            (Some(number), _) => self.resting = Some((number, Instant::now() + gate::REST)),
+            (None, _) => self.resting = None,
+        }
+    }
+
+    /// What the screen shows has been there for long enough.
+    fn rest(&mut self) {
+        if let Some((number, _)) = self.resting.take() {
+            self.tell(Msg::Rested(number), Urgency::Key);
+        }
     }
 
     /// Everything anew: nothing is known of what the terminal shows.
@@ -310,7 +345,7 @@ impl Console {
             self.ended = true;
             return;
         }
-        self.parser.clear();
+        self.keyboard.clear();
         self.redraw();
         self.tell(Msg::Minute(now()), Urgency::Key);
     }

@@ -37,6 +37,8 @@ pub struct Theme {
     pub selected: Style,
     /// Laid over the selected row of the other panes.
     pub selected_unfocused: Style,
+    /// The colour of text that has none of its own, on those rows.
+    pub on_selected: Option<Color>,
     pub cursor: Style,
     pub mark: Style,
     /// The part of a bar that is done.
@@ -68,6 +70,8 @@ struct Palette {
     problem: Color,
     selected: Color,
     selected_unfocused: Color,
+    /// On the selected row, where nothing else has a colour: a background of ours never meets a text colour of others.
+    on_selected: Color,
     bar: Color,
     track: Color,
     on_accent: Color,
@@ -85,6 +89,7 @@ const DARK: Palette = Palette {
     problem: Color::Indexed(203),
     selected: Color::Indexed(237),
     selected_unfocused: Color::Indexed(236),
+    on_selected: Color::Indexed(253),
     bar: Color::Indexed(67),
     track: Color::Indexed(236),
     on_accent: Color::Indexed(234),
@@ -102,6 +107,7 @@ const LIGHT: Palette = Palette {
     problem: Color::Indexed(160),
     selected: Color::Indexed(253),
     selected_unfocused: Color::Indexed(254),
+    on_selected: Color::Indexed(234),
     bar: Color::Indexed(74),
     track: Color::Indexed(254),
     on_accent: Color::Indexed(231),
@@ -134,10 +140,11 @@ impl Theme {
             stale: fg(palette.dim).remove_modifier(Modifier::BOLD),
             selected: plain.bg(palette.selected),
             selected_unfocused: plain.bg(palette.selected_unfocused),
+            on_selected: Some(palette.on_selected),
             cursor: fg(palette.accent),
             mark: fg(palette.warning).add_modifier(Modifier::BOLD),
             bar: fg(palette.bar),
-            track: plain.bg(palette.track),
+            track: plain.fg(palette.bar).bg(palette.track),
             copying: fg(palette.copying),
             equivalent: fg(palette.equivalent),
             suspended: fg(palette.suspended),
@@ -151,10 +158,13 @@ impl Theme {
         }
     }
 
+    /// Nobody knows which background they are on, nor how dark their blue and how light their yellow is: neither is used.
     fn sixteen() -> Self {
         let plain = Style::new();
         let fg = |color| plain.fg(color);
-        let reversed = plain.add_modifier(Modifier::REVERSED);
+        // One bar: whatever colours were on the row, both are the terminal's own, exchanged.
+        let reversed =
+            fg(Color::Reset).bg(Color::Reset).add_modifier(Modifier::REVERSED).remove_modifier(Modifier::BOLD);
         Self {
             text: fg(Color::Reset),
             dim: fg(Color::Reset),
@@ -169,20 +179,21 @@ impl Theme {
             stale: fg(Color::DarkGray).remove_modifier(Modifier::BOLD),
             selected: reversed,
             selected_unfocused: plain,
+            on_selected: None,
             cursor: fg(Color::Cyan),
-            mark: fg(Color::Yellow).add_modifier(Modifier::BOLD),
+            mark: fg(Color::Magenta).add_modifier(Modifier::BOLD),
             bar: fg(Color::Cyan),
-            track: plain,
+            track: plain.fg(Color::Cyan).bg(Color::DarkGray),
             copying: fg(Color::Cyan),
             equivalent: fg(Color::Green),
-            suspended: fg(Color::Blue),
+            suspended: fg(Color::Reset),
             good: fg(Color::Green),
-            warning: fg(Color::Yellow),
+            warning: fg(Color::Magenta),
             problem: fg(Color::Red).add_modifier(Modifier::BOLD),
             danger: fg(Color::Red).add_modifier(Modifier::BOLD),
             button: plain,
             button_focused: reversed,
-            demo: fg(Color::Yellow),
+            demo: fg(Color::Magenta),
         }
     }
 
@@ -205,6 +216,7 @@ impl Theme {
             stale: dim.remove_modifier(Modifier::BOLD),
             selected: reversed,
             selected_unfocused: plain,
+            on_selected: None,
             cursor: bold,
             mark: bold,
             bar: plain,
@@ -288,6 +300,21 @@ mod tests {
         assert_eq!(ThemeName::from_environment(None, "linux", None), ThemeName::Sixteen);
         assert_eq!(ThemeName::from_environment(None, "xterm-256color", Some("0;15")), ThemeName::Light);
         assert_eq!(ThemeName::from_environment(None, "screen-256color", Some("15;0")), ThemeName::Dark);
+    }
+
+    #[test]
+    fn a_background_never_meets_a_text_colour_that_is_not_ours() {
+        for name in [ThemeName::Dark, ThemeName::Light, ThemeName::Sixteen] {
+            let theme = Theme::of(name);
+            for style in [theme.track, theme.button_focused] {
+                assert_eq!(style.fg.is_some(), style.bg.is_some(), "{name:?}");
+            }
+            let own = |color: Option<Color>| color.is_some_and(|color| color != Color::Reset);
+            assert!(!own(theme.selected.bg) || theme.on_selected.is_some(), "{name:?}");
+        }
+        let theme = Theme::of(ThemeName::Sixteen);
+        let styles = [theme.suspended, theme.warning, theme.mark, theme.demo, theme.copying, theme.equivalent];
+        assert!(styles.iter().all(|style| !matches!(style.fg, Some(Color::Blue | Color::Yellow))));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 #[path = "../site/house.rs"]
 #[allow(dead_code, reason = "shared with the site tests, which use all of it")]
 mod house;
+mod keys;
 mod life;
 #[path = "../needs.rs"]
 #[allow(dead_code, reason = "shared with the site tests, which use all of it")]

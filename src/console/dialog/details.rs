@@ -170,7 +170,12 @@ fn describe(app: &App, snapshot: &Snapshot, session: &SessionView, body: &mut Bo
 
 fn describe_generation(app: &App, snapshot: &Snapshot, generation: &Generation, body: &mut Body) {
     let (dim, text) = (app.look.theme.dim, app.look.theme.text);
-    body.field("taken", &app.clock.moment(generation.taken_at), dim, text);
+    let taken = app.clock.moment(generation.taken_at);
+    if app.clock.is_future(generation.taken_at) {
+        body.field("taken", &format!("{taken}: in the future, by this clock"), dim, app.look.theme.warning);
+    } else {
+        body.field("taken", &taken, dim, text);
+    }
     body.field("on", &snapshot.location(generation.backup_volume), dim, text);
     body.field("size", &generation.blocks.to_string(), dim, text);
     body.field("mode", &generation.mode.to_string(), dim, text);

@@ -43,6 +43,9 @@ pub enum Dialog {
 /// Rows of a screen from which on a dialog has a blank line above its text.
 const AIRY: u16 = 30;
 
+/// Columns that most dialogs like to have.
+const PLAN_WIDTH: u16 = 92;
+
 /// What a dialog shows: a body that scrolls, and lines that stay under it.
 pub struct Content {
     pub title: String,
@@ -140,14 +143,23 @@ impl Dialog {
             Self::Help { .. } => 100,
             Self::Prompt(_) => 64,
             Self::Policy(_) => 76,
-            _ => 92,
+            _ => PLAN_WIDTH,
         }
     }
 }
 
 /// Columns inside a dialog's frame and margins.
 fn inner_width(dialog: &Dialog, screen: (u16, u16)) -> u16 {
-    dialog.width().min(screen.0.saturating_sub(2)).saturating_sub(4)
+    columns(dialog.width(), screen)
+}
+
+fn columns(wanted: u16, screen: (u16, u16)) -> u16 {
+    wanted.min(screen.0.saturating_sub(2)).saturating_sub(4)
+}
+
+/// Columns that a plan's text has.
+pub fn text_width(app: &App) -> usize {
+    usize::from(columns(PLAN_WIDTH, app.size))
 }
 
 /// How far a dialog can scroll, and how many rows it shows at once.
@@ -158,10 +170,15 @@ pub fn extent(app: &App, dialog: &Dialog) -> (usize, usize) {
 }
 
 fn body_rows(content: &Content, screen: u16) -> usize {
-    let bottom = if content.bottom.is_empty() { 0 } else { content.bottom.len() + 1 };
+    rows(content.body.lines.len(), content.bottom.len(), screen)
+}
+
+/// How many of its lines a dialog shows at once on a screen of that height, above so many lines that stay.
+pub fn rows(lines: usize, bottom: usize, screen: u16) -> usize {
+    let bottom = if bottom == 0 { 0 } else { bottom + 1 };
     let above = usize::from(screen >= AIRY);
     let room = usize::from(screen.saturating_sub(2)).saturating_sub(2 + above + bottom).max(1);
-    content.body.lines.len().min(room)
+    lines.min(room)
 }
 
 /// Draws a dialog in the middle of the screen; returns where text is being typed.

@@ -3,7 +3,7 @@
 use super::super::app::App;
 use super::super::keys::{Command, Entry, TABLE};
 use super::{Body, Content, keys_line, words};
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use tui_input::Input;
 
@@ -71,7 +71,11 @@ pub fn content(app: &App, palette: &Palette, width: usize) -> Content {
 
 fn line(app: &App, entry: &Entry, selected: bool) -> Line<'static> {
     let theme = app.look.theme;
-    let over = |style: Style| if selected { style.patch(theme.selected) } else { style };
+    let over = |style: Style| match theme.on_selected {
+        _ if !selected => style,
+        Some(color) if matches!(style.fg, None | Some(Color::Reset)) => style.patch(theme.selected).fg(color),
+        _ => style.patch(theme.selected),
+    };
     let (name, key) =
         if app.judged.allows(entry.command) { (theme.text, theme.key) } else { (theme.key_off, theme.key_off) };
     let cursor = if selected { app.look.glyphs.cursor } else { " " };

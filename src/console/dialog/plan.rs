@@ -2,11 +2,15 @@
 
 use super::super::app::{ANSWER_TIMEOUT, App, Link};
 use super::super::keys::Command;
+use super::super::update::gate::{self, Readiness};
 use super::{Body, Content, keys_line, words};
 use crate::engine::client::ENGINE_SILENCE_TIMEOUT;
 use crate::engine::protocol::PlannedAnswer;
-use crate::model::plan::words as plan_words;
+use crate::model::codes::Code;
+use crate::model::plan::{Notice, Plan, PlanStep, words as plan_words};
+use crate::model::records::ReleaseReason;
 use crate::model::request::Request;
+use crate::model::snapshot::Snapshot;
 use crate::model::units::Timestamp;
 use ratatui::text::{Line, Span};
 use tui_input::Input;
@@ -27,6 +31,12 @@ pub struct PlanDialog {
     /// The dialog as it is has reached the terminal: keys count.
     pub armed: bool,
     pub scroll: usize,
+    /// Which dialog it is: no other one of this console has the same.
+    pub number: u64,
+    /// Grows with every other plan that it shows.
+    pub revision: u32,
+    /// The typed name as it last reached the terminal.
+    pub name_drawn: Option<String>,
     /// The open question has not been answered for a moment.
     pub slow: bool,
 }
@@ -61,6 +71,9 @@ impl PlanDialog {
             typing: false,
             armed: false,
             scroll: 0,
+            number: ticket,
+            revision: 0,
+            name_drawn: None,
             slow: false,
         }
     }
@@ -77,6 +90,7 @@ impl PlanDialog {
         let same = self.answer().is_none_or(|shown| shown.plan.digest() == answer.plan.digest());
         if !same || note.is_some() {
             self.armed = false;
+            self.revision += 1;
             self.typing = false;
             self.name.reset();
             self.note = note.or(Some(Note::Changed));
@@ -87,16 +101,12 @@ impl PlanDialog {
     }
 }
 
-pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
+/// What is given up stands first, then what is done. `None`: there is no plan yet.
+pub fn body(app: &App, dialog: &PlanDialog, width: usize) -> Option<Body> {
     let theme = app.look.theme;
-    let mut body = Body::new(width);
-    let verb = dialog.request.action.verb().info().title;
-    let (Some(answer), Some(snapshot)) = (dialog.answer(), app.snapshot()) else {
-        body.text(0, &asking(app, dialog), theme.dim);
-        let bottom = vec![cancel_line(app, None)];
-        return Content { title: verb.to_owned(), body, bottom, typing: None, loud: false };
-    };
+    let (answer, snapshot) = (dialog.answer()?, app.snapshot()?);
     let plan = &answer.plan;
+    let mut body = Body::new(width);
     match dialog.note {
         Some(Note::Changed) => body.text(0, "The site has changed: this is the plan now.", theme.warning),
         Some(Note::NothingRan) => {
@@ -108,6 +118,8 @@ pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
         }
         Some(Note::WrongName) | None => {}
     }
+    body.gap();
+    losses(app, plan, snapshot, &mut body);
     body.gap();
     let several = plan.items().len() + plan.refused().len() > 1;
     if let ([item], false) = (plan.items(), several)
@@ -130,7 +142,7 @@ pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
             }
         }
         let lead = format!("{} ", app.look.glyphs.attention);
-        for notice in &item.notices {
+        for notice in item.notices.iter().filter(|notice| !is_loss(notice)) {
             body.hanging(indent, &lead, &format!("{} ({})", notice.text, notice.code), theme.warning, theme.warning);
         }
         if several {
@@ -149,11 +161,56 @@ pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
         body.gap();
         body.text(0, "Each volume for itself, not at one instant.", theme.dim);
     }
+    Some(body)
+}
+
+/// What a person loses by it: the sentences of what must be confirmed, every other generation that is given up, and data
+/// that a host wrote on a copy.
+fn losses(app: &App, plan: &Plan, snapshot: &Snapshot, body: &mut Body) {
+    let theme = app.look.theme;
+    let lead = format!("{} ", app.look.glyphs.attention);
+    for item in plan.items() {
+        if let Some(confirmation) = &item.confirmation {
+            body.hanging(0, &lead, &confirmation.what, theme.danger, theme.danger);
+        }
+        for notice in item.notices.iter().filter(|notice| is_loss(notice)) {
+            let text = format!("{}: {} ({})", words::item_name(snapshot, item), notice.text, notice.code);
+            body.hanging(0, &lead, &text, theme.warning, theme.warning);
+        }
+        for step in &item.steps {
+            if let PlanStep::GiveUp { transaction_volume, why, .. } = step
+                && (item.confirmation.is_none() || *why == ReleaseReason::Retention)
+            {
+                let text = format!("{}: {}", snapshot.label(*transaction_volume), plan_words::step(step, snapshot));
+                body.hanging(0, &lead, &text, theme.warning, theme.warning);
+            }
+        }
+    }
+}
+
+/// Notices of data that will be gone stand with what is given up.
+fn is_loss(notice: &Notice) -> bool {
+    notice.code == Code::NEW_DATA_LOST
+}
+
+/// Lines that stay under the plan: the typed name, where one is wanted, and the buttons.
+pub fn bottom_lines(dialog: &PlanDialog) -> usize {
+    1 + usize::from(dialog.answer().is_some_and(|answer| answer.plan.confirmation().is_some()))
+}
+
+pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
+    let theme = app.look.theme;
+    let verb = dialog.request.action.verb().info().title;
+    let (Some(answer), Some(snapshot), Some(body)) = (dialog.answer(), app.snapshot(), body(app, dialog, width)) else {
+        let mut body = Body::new(width);
+        body.text(0, &asking(app, dialog), theme.dim);
+        let bottom = vec![cancel_line(app, None)];
+        return Content { title: verb.to_owned(), body, bottom, typing: None, loud: false };
+    };
+    let plan = &answer.plan;
     let mut bottom = Vec::new();
     let mut typing = None;
     if let Some(confirmation) = plan.confirmation() {
-        body.gap();
-        body.hanging(0, &format!("{} ", app.look.glyphs.attention), &confirmation.what, theme.danger, theme.danger);
         let lead = format!("Type {} to agree: ", confirmation.name);
         let column = lead.width() + dialog.name.visual_cursor();
         if dialog.typing {
@@ -168,7 +225,7 @@ pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
         }
         bottom.push(Line::from(line));
     }
-    bottom.push(cancel_line(app, Some(dialog)));
+    bottom.push(cancel_line(app, Some((dialog, gate::readiness(app, dialog, body.lines.len())))));
     let loud = plan.confirmation().is_some();
     Content { title: words::title(snapshot, plan), body, bottom, typing, loud }
 }
@@ -212,12 +269,13 @@ fn silent(app: &App, since: Timestamp, engine: &str) -> String {
 }
 
 /// Cancel, which has the focus, and the key that agrees.
-fn cancel_line(app: &App, dialog: Option<&PlanDialog>) -> Line<'static> {
+fn cancel_line(app: &App, dialog: Option<(&PlanDialog, Readiness)>) -> Line<'static> {
     let theme = app.look.theme;
-    let typing = dialog.is_some_and(|dialog| dialog.typing);
+    let typing = dialog.is_some_and(|(dialog, _)| dialog.typing);
     let mut spans =
         vec![Span::styled(" Cancel ", if typing { theme.button } else { theme.button_focused }), Span::raw("   ")];
-    let Some((dialog, answer)) = dialog.and_then(|dialog| Some((dialog, dialog.answer()?))) else {
+    let Some((dialog, readiness, answer)) = dialog.and_then(|(dialog, ready)| Some((dialog, ready, dialog.answer()?)))
+    else {
         spans.extend(keys_line(app, &[("Esc", "back")]).spans);
         return Line::from(spans);
     };
@@ -228,13 +286,21 @@ fn cancel_line(app: &App, dialog: Option<&PlanDialog>) -> Line<'static> {
     let (run, all) = (answer.plan.items().len(), answer.plan.items().len() + answer.plan.refused().len());
     let what = if all > 1 { format!("run {run} of {all}") } else { "run".to_owned() };
     let agree = app.keys.key(Command::Agree);
-    if typing {
-        spans.extend(keys_line(app, &[("Enter", &what), ("Esc", "back")]).spans);
-    } else if answer.plan.confirmation().is_some() {
-        spans.extend(keys_line(app, &[(&agree, "type the name"), ("Esc", "back")]).spans);
-    } else {
-        spans.extend(keys_line(app, &[(&agree, &what), ("Esc", "back")]).spans);
+    let named = answer.plan.confirmation().is_some();
+    match readiness {
+        Readiness::Unseen { last, of } => {
+            // Agreeing is not on offer before the end has been seen.
+            let key = app.keys.keys(Command::Down).last().map_or_else(|| "-".to_owned(), ToString::to_string);
+            let more = format!("more, {last} of {of}, then {agree}");
+            spans.extend(keys_line(app, &[(&key, &more)]).spans);
+        }
+        Readiness::Resting => spans.push(Span::styled(format!("{agree} in a moment"), theme.key_off)),
+        Readiness::Open if typing => spans.extend(keys_line(app, &[("Enter", &what)]).spans),
+        Readiness::Open if named => spans.extend(keys_line(app, &[(&agree, "type the name")]).spans),
+        Readiness::Open => spans.extend(keys_line(app, &[(&agree, &what)]).spans),
     }
+    spans.push(Span::raw("   "));
+    spans.extend(keys_line(app, &[("Esc", "back")]).spans);
     let digest = answer.plan.digest().as_str();
     spans.push(Span::styled(format!("   plan {}", digest.get(..8).unwrap_or(digest)), theme.dim));
     Line::from(spans)

@@ -16,6 +16,15 @@ use std::time::{Duration, Instant};
 /// Pastes are marked as such, or not. Crossterm has these only together with its event reader.
 const MARK_PASTES: &str = "\x1b[?2004h";
 const DO_NOT_MARK_PASTES: &str = "\x1b[?2004l";
+/// Reports of mice in every form (9, 1000 to 1003, 1005, 1006, 1015, 1016), of the focus (1004), of colour schemes (2031)
+/// and of sizes (2048) off.
+const NO_REPORTS: &str = "\x1b[?9;1000;1001;1002;1003;1004;1005;1006;1015;1016;2031;2048l";
+/// Keys as every terminal sends them: Kitty's protocol and xterm's modifyOtherKeys off, cursor keys and keypad in their
+/// normal modes.
+const PLAIN_KEYS: &str = "\x1b[=0u\x1b[>4m\x1b[?1l\x1b>";
+/// Output as frames expect it: characters of the usual set, no inserting, no margins at the sides, no origin, lines that
+/// wrap, all rows.
+const PLAIN_OUTPUT: &str = "\x1b(B\x0f\x1b[4l\x1b[?69l\x1b[?6l\x1b[?7h\x1b[r";
 /// How long a terminal that does not take bytes is waited for at the end.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -94,7 +103,8 @@ impl Tty {
         rustix::io::write(&self.device.fd, bytes).map_err(io::Error::from)
     }
 
-    /// Throws away what was typed and not read.
+    /// Throws away what has come and was not read: before the shell has the terminal, that is, and never in between, where
+    /// the rest of what has begun would be taken for keys.
     pub fn drop_input(&self) {
         let _ = rustix::termios::tcflush(&self.device.fd, QueueSelector::IFlush);
     }
@@ -149,13 +159,18 @@ impl Device {
     }
 }
 
-/// Alternate screen, no cursor, pastes marked as such.
+/// Alternate screen, no cursor, pastes marked as such, and nothing on that a dead program may have left.
 fn entering() -> Vec<u8> {
     let mut bytes = Vec::new();
     // A vector takes everything.
     let _ = queue!(
         bytes,
+        Print(NO_REPORTS),
+        Print(PLAIN_KEYS),
         EnterAlternateScreen,
+        // Kitty's protocol has flags for each of the two screens.
+        Print(PLAIN_KEYS),
+        Print(PLAIN_OUTPUT),
         Hide,
         Print(MARK_PASTES),
         SetAttribute(Attribute::Reset),
@@ -171,6 +186,7 @@ fn leaving() -> Vec<u8> {
         bytes,
         EndSynchronizedUpdate,
         Print(DO_NOT_MARK_PASTES),
+        Print(NO_REPORTS),
         SetAttribute(Attribute::Reset),
         Show,
         LeaveAlternateScreen
@@ -206,7 +222,11 @@ mod tests {
     #[test]
     fn what_is_set_at_the_start_is_unset_at_the_end() {
         let mut screen = vt100::Parser::default();
+        // As a program leaves it that was killed.
+        screen.process(b"\x1b[?1003h\x1b[?1006h\x1b[?1h\x1b=\x1b[5;9r\x1b[?6h");
         screen.process(&entering());
+        assert_eq!(screen.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+        assert!(!screen.screen().application_cursor() && !screen.screen().application_keypad());
         let state = |screen: &vt100::Parser| {
             let screen = screen.screen();
             (screen.alternate_screen(), screen.hide_cursor(), screen.bracketed_paste())

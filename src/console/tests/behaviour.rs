@@ -5,14 +5,13 @@ use crate::console::app::{Effect, Link, Msg, Pane, Settings};
 use crate::console::dialog::Dialog;
 use crate::console::dialog::plan::{Note, Stage};
 use crate::console::fixture::{self, NOW, one, two};
-use crate::console::keys::{Key, TABLE};
+use crate::console::keys::Key;
 use crate::console::picture::Order;
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::plan::plan;
 use crate::model::records::{BackupMode, OperationId, Policy};
 use crate::model::request::{Action, Request};
 use crate::model::snapshot::TransactionState;
-use proptest::prelude::*;
 
 const SIZE: (u16, u16) = (120, 40);
 
@@ -48,13 +47,13 @@ fn keys_typed_before_the_dialog_was_drawn_do_not_count() {
     let mut desk = desk();
     desk.at("demo-ora02");
     desk.tell(Msg::Key(Key::Char('b')));
-    desk.tell(Msg::Key(Key::Char('Y')));
+    desk.tell(Msg::LoneKey(Key::Char('Y')));
     desk.answer();
-    desk.tell(Msg::Key(Key::Char('Y')));
+    desk.tell(Msg::LoneKey(Key::Char('Y')));
     assert!(runs(&desk).is_empty());
     assert!(matches!(plan_dialog(&desk).stage, Stage::Shown(_)));
-    desk.tell(Msg::Drawn);
-    desk.tell(Msg::Key(Key::Char('Y')));
+    desk.drawn();
+    desk.tell(Msg::LoneKey(Key::Char('Y')));
     assert_eq!(runs(&desk).len(), 1);
 }
 
@@ -82,10 +81,10 @@ fn an_open_dialog_plans_again_with_every_snapshot_and_a_changed_plan_must_be_see
     let dialog = plan_dialog(&desk);
     assert_ne!(dialog.answer().unwrap().plan.digest(), &before);
     assert_eq!(dialog.note, Some(Note::Changed));
-    desk.tell(Msg::Key(Key::Char('Y')));
+    desk.tell(Msg::LoneKey(Key::Char('Y')));
     assert!(runs(&desk).is_empty(), "the new plan has not been seen");
-    desk.tell(Msg::Drawn);
-    desk.tell(Msg::Key(Key::Char('Y')));
+    desk.drawn();
+    desk.tell(Msg::LoneKey(Key::Char('Y')));
     assert_eq!(runs(&desk).len(), 1);
 }
 
@@ -129,7 +128,7 @@ fn a_policy_is_edited_and_then_planned_like_everything_else() {
         (one(0x11), Policy { generations: 5, interval_days: 2, mode: BackupMode::Dissolve })
     );
     assert!(runs(&desk).is_empty(), "nothing runs before the plan is agreed to");
-    desk.tell(Msg::Drawn);
+    desk.drawn();
     desk.types("Y");
     assert_eq!(runs(&desk).len(), 1);
 }
@@ -171,7 +170,7 @@ fn what_was_refused_and_becomes_possible_turns_into_its_plan() {
     });
     desk.answer();
     assert!(plan_dialog(&desk).answer().is_some());
-    desk.tell(Msg::Key(Key::Char('Y')));
+    desk.tell(Msg::LoneKey(Key::Char('Y')));
     assert!(runs(&desk).is_empty(), "it has not been seen yet");
 }
 
@@ -353,65 +352,64 @@ fn letters_that_can_end_an_escape_sequence_do_nothing() {
     }
 }
 
-/// Anything that can happen to a console.
-fn anything() -> impl Strategy<Value = Step> {
-    let keys: Vec<Key> = TABLE.iter().flat_map(|entry| entry.keys.iter().copied()).collect();
-    prop_oneof![
-        10 => proptest::sample::select(keys).prop_map(Step::Key),
-        2 => any::<char>().prop_map(|c| Step::Key(Key::Char(c))),
-        2 => (0..230_u16, 0..70_u16).prop_map(|(width, height)| Step::Size(width, height)),
-        2 => (0..6_u8).prop_map(Step::Site),
-        1 => Just(Step::Lost),
-        1 => Just(Step::Live),
-        3 => Just(Step::Drawn),
-        1 => ".{0,20}".prop_map(Step::Paste),
-    ]
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Key(Key),
-    Size(u16, u16),
-    Site(u8),
-    Lost,
-    Live,
-    Drawn,
-    Paste(String),
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
-
-    /// No order of events panics at any size, and nothing runs that was not agreed to with the agreeing key.
-    #[test]
-    fn whatever_happens_the_console_stands_and_runs_nothing_unasked(
-        steps in proptest::collection::vec(anything(), 1..60),
-    ) {
-        let mut desk = desk();
-        for step in steps {
-            let before = runs(&desk).len();
-            let mut may_run = false;
-            match step {
-                Step::Key(key) => {
-                    let armed = matches!(desk.app.dialogs.last(), Some(Dialog::Plan(plan)) if plan.armed);
-                    may_run = armed && matches!(key, Key::Char('Y') | Key::Enter);
-                    desk.tell(Msg::Key(key));
-                }
-                Step::Size(width, height) => desk.tell(Msg::Resize(width, height)),
-                Step::Site(0) => desk.site(|site| site.transaction_volumes.clear()),
-                Step::Site(1) => desk.site(|site| site.sessions.clear()),
-                Step::Site(2) => desk.site(|site| *site = fixture::large(40)),
-                Step::Site(3) => desk.site(|site| { site.events.clear(); site.pool.clear(); site.generations.clear(); }),
-                Step::Site(_) => desk.site(|site| *site = crate::model::snapshot::Snapshot { sequence: site.sequence, ..fixture::demo() }),
-                Step::Lost => desk.tell(Msg::Link(Link::Lost { since: NOW, why: "gone".to_owned() })),
-                Step::Live => desk.tell(Msg::Link(Link::Live)),
-                Step::Drawn => { desk.answer(); desk.tell(Msg::Drawn); }
-                Step::Paste(text) => desk.tell(Msg::Paste(text)),
-            }
-            if desk.app.size.0 > 0 && desk.app.size.1 > 0 {
-                desk.buffer();
-            }
-            prop_assert!(runs(&desk).len() == before || may_run);
-        }
+#[test]
+fn a_silent_engine_is_named_what_is_shown_is_dated_and_nothing_is_sent_to_it() {
+    let mut desk = desk();
+    desk.at("demo-ora02").types("b");
+    let engine = "the engine (pid 4711)".to_owned();
+    desk.tell(Msg::Link(Link::Silent { since: NOW, engine }));
+    let later = NOW.plus_millis(180_000);
+    desk.tell(Msg::Minute(later));
+    desk.drawn();
+    desk.types("Y");
+    assert!(runs(&desk).is_empty());
+    let text = desk.text();
+    for part in ["no sign of life of the engine (pid 4711) since 01:31", "as of 01:31", "nothing was sent"] {
+        assert!(text.contains(part), "{part}: {text}");
     }
+    desk.tell(Msg::Link(Link::Live));
+    desk.tell(Msg::Minute(later));
+    let text = desk.text();
+    assert!(text.contains("01:34 UTC") && !text.contains("as of") && !text.contains("no sign of life of"), "{text}");
+    desk.drawn();
+    desk.types("Y");
+    assert_eq!(runs(&desk).len(), 1);
+}
+
+#[test]
+fn every_wait_names_who_is_waited_for_and_ends() {
+    let mut desk = desk();
+    desk.at("demo-ora02");
+    desk.tell(Msg::LoneKey(Key::Char('b')));
+    let Some(&Effect::Plan { ticket, .. }) = desk.effects.last() else { panic!("{:?}", desk.effects) };
+    assert!(desk.text().contains("Asking the engine"));
+    desk.tell(Msg::Slow { ticket });
+    assert!(desk.text().contains("waited for 60 s"), "{}", desk.text());
+    desk.tell(Msg::Unanswered { ticket, why: "the engine did not answer within 60 s".to_owned() });
+    let text = desk.text();
+    assert!(text.contains("The engine did not answer.") && text.contains("within 60 s"), "{text}");
+    // What was agreed to may have begun: its dialog goes, and that is said.
+    desk.site(|_| {});
+    desk.answer();
+    desk.drawn();
+    desk.types("Y");
+    let Some(&Effect::Run { ticket, .. }) = desk.effects.last() else { panic!("{:?}", desk.effects) };
+    desk.tell(Msg::Slow { ticket });
+    assert!(desk.text().contains("Agreed; the engine has not answered yet"), "{}", desk.text());
+    desk.tell(Msg::Unanswered { ticket, why: "the engine did not answer within 60 s".to_owned() });
+    assert!(desk.app.dialogs.is_empty());
+    assert!(desk.text().contains("within 60 s after you agreed: it may run or not"), "{}", desk.text());
+}
+
+#[test]
+fn a_generation_that_is_dated_in_the_future_is_said_to_be() {
+    let mut desk = desk();
+    desk.site(|site| {
+        let newest = site.generations.iter_mut().rfind(|kept| kept.transaction_volume == one(0x11)).unwrap();
+        newest.taken_at = NOW.plus_millis(3_600_000);
+    });
+    desk.at("demo-ora02").types("3");
+    assert!(desk.text().contains("in the future; "), "{}", desk.text());
+    desk.types("i");
+    assert!(desk.text().contains("in the future, by this clock"), "{}", desk.text());
 }

@@ -1,6 +1,8 @@
 //! A console on the fixture without terminal and engine: what tests press and what they see.
 
+mod agreement;
 mod behaviour;
+mod fuzz;
 mod pictures;
 
 use crate::console::app::{App, Effect, Link, Msg, Settings};
@@ -40,7 +42,7 @@ impl Desk {
         let mut desk = Self { app, snapshot: Arc::new(snapshot), effects: Vec::new() };
         desk.tell(Msg::Link(Link::Live));
         desk.tell(Msg::Snapshot(Arc::clone(&desk.snapshot)));
-        desk.tell(Msg::Drawn);
+        desk.drawn();
         desk
     }
 
@@ -58,14 +60,22 @@ impl Desk {
         self.tell(Msg::Snapshot(Arc::clone(&self.snapshot)));
     }
 
-    /// Types keys; after each the engine answers and the screen is drawn.
+    /// Presses keys as a person does, who looks; after each the engine answers and the screen is drawn.
     pub fn keys(&mut self, keys: impl IntoIterator<Item = Key>) -> &mut Self {
         for key in keys {
-            self.tell(Msg::Key(key));
+            self.tell(Msg::LoneKey(key));
             self.answer();
-            self.tell(Msg::Drawn);
+            self.drawn();
         }
         self
+    }
+
+    /// The screen is drawn and looked at for a moment.
+    pub fn drawn(&mut self) {
+        self.tell(Msg::Drawn);
+        if let Some(number) = self.app.gate.resting() {
+            self.tell(Msg::Rested(number));
+        }
     }
 
     pub fn types(&mut self, text: &str) -> &mut Self {

@@ -73,7 +73,7 @@ fn the_plan_dialog() {
         desk.at("demo-vg01").types("s");
         desk.site(|site| {
             let spare = site.pool.iter_mut().find(|view| view.volume.id == fixture::one(0x2E)).unwrap();
-            spare.volume.id = fixture::one(0x2B);
+            spare.volume.id = fixture::two(0x2B);
             site.pool.sort_by_key(|view| view.volume.id);
         });
         desk.answer();
@@ -159,6 +159,11 @@ fn a_site_with_nothing_in_it() {
 #[test]
 fn a_lost_engine_and_silent_arrays() {
     both!("engine-lost", |desk| desk.tell(Msg::Link(Link::Lost { since: NOW, why: "it was closed".to_owned() })));
+    both!("engine-silent", |desk| {
+        desk.at("demo-ora02").types("b");
+        let engine = "the engine (pid 4711)".to_owned();
+        desk.tell(Msg::Link(Link::Silent { since: NOW, engine }));
+    });
     both!("array-silent", |desk| desk.site(|site| {
         site.arrays[0].reach = Reach::Unreachable { since: NOW, why: "no route to host".into() };
         site.arrays[1].taken_at = Some(NOW.plus_millis(-180_000));

@@ -31,7 +31,7 @@ pub fn take(app: &mut App, ticket: u64, answer: Answer) -> Vec<Effect> {
             if let (Some(request), Some(changed)) = (request, changed) {
                 // Only these volumes have another plan by now; it is seen before it can be agreed to.
                 let volumes: Vec<_> = changed.plan.items().iter().map(|item| item.volume).collect();
-                let mut plan = PlanDialog::new(request.only(|volume| volumes.contains(&volume)), 0);
+                let mut plan = PlanDialog::new(request.only(|volume| volumes.contains(&volume)), app.ticket());
                 plan.show(*changed, Some(Note::NothingRan));
                 app.dialogs.push(Dialog::Plan(Box::new(plan)));
             }
@@ -76,11 +76,12 @@ pub fn slow(app: &mut App, ticket: u64) {
 }
 
 fn planned_at(app: &mut App, at: usize, planned: PlannedAnswer, note: Option<Note>) {
+    let number = app.ticket();
     match &mut app.dialogs[at] {
         Dialog::Plan(plan) => plan.show(planned, note),
         Dialog::Refused(refused) => {
             // What was refused has become possible: its plan, to be seen before it can be agreed to.
-            let mut plan = PlanDialog::new(refused.request.clone(), 0);
+            let mut plan = PlanDialog::new(refused.request.clone(), number);
             plan.show(planned, Some(Note::Changed));
             app.dialogs[at] = Dialog::Plan(Box::new(plan));
         }

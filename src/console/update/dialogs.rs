@@ -1,17 +1,20 @@
 //! Keys in dialogs. The top one has them all.
 
-use super::super::app::{App, Effect, Link};
+use super::super::app::{App, Effect};
 use super::super::dialog::plan::{Note, PlanDialog, Stage};
 use super::super::dialog::{self, Dialog};
 use super::super::judge::{self, Subject};
 use super::super::keys::{Command, Key};
-use super::{ask, main_screen, tell, typing};
+use super::{ask, gate, main_screen, tell, typing};
 use crate::model::snapshot::Severity;
 
 /// The dialogs that are open have reached the terminal: keys answer to what is seen.
 pub fn arm(app: &mut App) {
     match app.dialogs.last_mut() {
-        Some(Dialog::Plan(plan)) => plan.armed = plan.answer().is_some(),
+        Some(Dialog::Plan(plan)) => {
+            plan.armed = plan.answer().is_some();
+            plan.name_drawn = plan.typing.then(|| plan.name.value().to_owned());
+        }
         Some(Dialog::Prompt(prompt)) => prompt.armed = true,
         Some(Dialog::Policy(form)) => form.armed = true,
         Some(Dialog::Palette(palette)) => palette.armed = true,
@@ -76,42 +79,23 @@ fn plan_key(app: &mut App, key: Key, command: Option<Command>) -> Vec<Effect> {
         app.dialogs.pop();
         return ask::again(app);
     }
-    let to_name = key == Key::Tab || command == Some(Command::Agree);
+    let agrees = command == Some(Command::Agree);
     let wants_name = plan.answer().is_some_and(|answer| answer.plan.confirmation().is_some());
-    if !plan.armed || !matches!(plan.stage, Stage::Shown(_)) {
+    if !plan.armed || !matches!(plan.stage, Stage::Shown(_)) || !(agrees || wants_name && key == Key::Tab) {
         return Vec::new();
     }
-    if wants_name && to_name {
-        plan.typing = true;
-        return Vec::new();
+    if !wants_name {
+        return gate::agree(app, None);
     }
-    if command == Some(Command::Agree) { agree(app, None) } else { Vec::new() }
-}
-
-fn agree(app: &mut App, confirmation: Option<String>) -> Vec<Effect> {
-    match &app.link {
-        Link::Live => {}
-        Link::Silent { since, engine } => {
-            let since = app.clock.moment_or_minute(*since);
-            let text = format!("{engine} has given no sign of life since {since}: nothing was sent");
-            tell(app, Severity::Warning, text);
-            return Vec::new();
+    match gate::allows(app) {
+        Ok(()) => {
+            if let Some(Dialog::Plan(plan)) = app.dialogs.last_mut() {
+                plan.typing = true;
+            }
         }
-        Link::Connecting | Link::Lost { .. } => {
-            tell(app, Severity::Warning, "there is no line to the engine: nothing was sent");
-            return Vec::new();
-        }
+        Err(why) => tell(app, Severity::Warning, why),
     }
-    let ticket = app.ticket();
-    let Some(Dialog::Plan(plan)) = app.dialogs.last_mut() else { return Vec::new() };
-    let Stage::Shown(answer) = &plan.stage else { return Vec::new() };
-    let answer = answer.clone();
-    let agreed = answer.plan.agreement();
-    plan.ticket = Some(ticket);
-    plan.typing = false;
-    plan.note = None;
-    plan.stage = Stage::Running(answer);
-    vec![Effect::Run { ticket, request: plan.request.clone(), agreed, confirmation }]
+    Vec::new()
 }
 
 /// Keys while the name is typed that a plan which destroys wants.
@@ -124,8 +108,11 @@ fn name_key(app: &mut App, key: Key) -> Vec<Effect> {
             Vec::new()
         }
         Key::Enter if plan.armed => {
-            if let Some(name) = typed_name(plan) {
-                agree(app, Some(name))
+            if plan.name_drawn.as_deref() != Some(plan.name.value()) {
+                // The name as it is has not been seen.
+                Vec::new()
+            } else if let Some(name) = typed_name(plan) {
+                gate::agree(app, Some(name))
             } else {
                 plan.note = Some(Note::WrongName);
                 Vec::new()

@@ -3,11 +3,14 @@
 mod answers;
 mod ask;
 mod dialogs;
+pub mod gate;
 mod main_screen;
 mod typing;
 
 use super::app::{App, Effect, Link, Msg, Notice, Pane};
+use super::keys::{Command, Key};
 use super::picture::Picture;
+use super::view::layout::Shape;
 use crate::model::records::OperationEnd;
 use crate::model::snapshot::{Severity, Snapshot};
 use std::sync::Arc;
@@ -15,8 +18,16 @@ use std::sync::Arc;
 /// Takes a message; gives what is to be done about it outside.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     let effects = match msg {
-        Msg::Key(key) if !app.dialogs.is_empty() => dialogs::key(app, key),
-        Msg::Key(key) => main_screen::key(app, key),
+        Msg::Key(key) => press(app, key, false),
+        Msg::LoneKey(key) => press(app, key, true),
+        Msg::Swallowed(why) => {
+            tell(app, Severity::Warning, why);
+            Vec::new()
+        }
+        Msg::Rested(number) => {
+            gate::rested(app, number);
+            return Vec::new();
+        }
         Msg::Paste(text) => typing::paste(app, &text),
         Msg::Resize(width, height) => {
             app.size = (width, height);
@@ -39,6 +50,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         }
         Msg::Drawn => {
             dialogs::arm(app);
+            gate::drawn(app);
             return Vec::new();
         }
         Msg::Minute(now) => {
@@ -51,6 +63,40 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     };
     app.settle();
     effects
+}
+
+/// A key. One that Alt came with and that means nothing with it is Esc and then the key.
+fn press(app: &mut App, key: Key, alone: bool) -> Vec<Effect> {
+    if let Key::Alt(c) = key
+        && app.keys.command(key).is_none()
+    {
+        let mut effects = press(app, Key::Esc, false);
+        app.settle();
+        effects.extend(press(app, Key::Char(c), false));
+        return effects;
+    }
+    if app.layout().shape == Shape::TooSmall {
+        return unseen(app, key);
+    }
+    app.came_alone = alone;
+    let effects = if app.dialogs.is_empty() { main_screen::key(app, key) } else { dialogs::key(app, key) };
+    app.came_alone = false;
+    effects
+}
+
+/// Keys while the screen shows nothing but that it is too small: out and away only.
+fn unseen(app: &mut App, key: Key) -> Vec<Effect> {
+    match (key, app.keys.command(key)) {
+        (Key::Ctrl('c'), _) => vec![Effect::Quit],
+        (Key::Esc, _) => {
+            app.dialogs.pop();
+            ask::again(app)
+        }
+        (_, Some(Command::Quit)) if app.dialogs.is_empty() && app.filter_input.is_none() => vec![Effect::Quit],
+        (_, Some(Command::ToShell)) => vec![Effect::ToShell],
+        (_, Some(Command::Redraw)) => vec![Effect::Redraw],
+        _ => Vec::new(),
+    }
 }
 
 /// A new snapshot: the picture, the ends of what was started here, and open dialogs follow it.

@@ -3,7 +3,7 @@
 use super::super::app::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 use ratatui::text::Span;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -50,6 +50,16 @@ impl Canvas<'_> {
     /// Lays a style over cells that are drawn already.
     pub fn overlay(&mut self, area: Rect, style: Style) {
         self.buffer.set_style(area, style);
+    }
+
+    /// Gives a colour to the text that has none of its own.
+    pub fn color_plain(&mut self, area: Rect, color: Color) {
+        for position in area.intersection(self.buffer.area).positions() {
+            let cell = &mut self.buffer[position];
+            if cell.fg == Color::Reset {
+                cell.fg = color;
+            }
+        }
     }
 
     /// Empties an area.

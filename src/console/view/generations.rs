@@ -48,12 +48,20 @@ fn draw_row(app: &App, snapshot: &Snapshot, canvas: &mut Canvas, row: Rect, gene
     let theme = canvas.look.theme;
     let (x, y) = (row.x, row.y);
     canvas.right(x + 2, y, 5, &generation.version.to_string(), theme.text);
-    canvas.text(x + 9, y, 9, &app.clock.moment(generation.taken_at), theme.text);
+    let when = app.clock.moment(generation.taken_at);
+    // Wider than usual where an hour comes twice.
+    let when_width = (when.width() as u16).max(9);
+    canvas.text(x + 9, y, when_width, &when, theme.text);
     let location = snapshot.label(generation.backup_volume);
     let width = (location.width() as u16).clamp(10, 14);
-    canvas.text(x + 20, y, width, &location, theme.dim);
-    let at = x + 20 + width + 2;
-    let (sign, text, style) = standing(canvas, snapshot, generation);
+    let at = x + 9 + when_width + 2;
+    canvas.text(at, y, width, &location, theme.dim);
+    let at = at + width + 2;
+    let (sign, mut text, mut style) = standing(canvas, snapshot, generation);
+    if app.clock.is_future(generation.taken_at) {
+        text = format!("in the future; {text}");
+        style = theme.warning;
+    }
     canvas.put(at, y, sign, style);
     canvas.text(at + 2, y, row.right().saturating_sub(at + 3), &text, style);
 }

@@ -9,6 +9,9 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 use unicode_width::UnicodeWidthStr;
 
+/// Columns of a screen from which on the clock has its zone.
+const WITH_ZONE: u16 = 80;
+
 /// A part of the line; the highest ranks go first when there is no room.
 struct Part {
     rank: u8,
@@ -28,7 +31,10 @@ impl Part {
 
 pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
     let theme = canvas.look.theme;
-    let minute = app.clock.minute(app.clock.now);
+    let mut minute = app.clock.minute(app.clock.now);
+    if app.size.0 >= WITH_ZONE {
+        minute = format!("{minute} {}", app.clock.zone());
+    }
     let (clock, style) = if app.is_stale() { (format!("as of {minute}"), theme.problem) } else { (minute, theme.text) };
     let clock_width = clock.width() as u16 + 1;
     canvas.right(area.x, area.y, area.width - 1, &clock, style);

@@ -77,6 +77,9 @@ fn highlight(canvas: &mut Canvas, row: Rect, focused: bool) {
     let (background, cursor) =
         if focused { (theme.selected, theme.cursor) } else { (theme.selected_unfocused, theme.key_off) };
     canvas.overlay(row, background);
+    if let Some(color) = theme.on_selected {
+        canvas.color_plain(row, color);
+    }
     canvas.put(row.x, row.y, canvas.look.glyphs.cursor, cursor.patch(background));
 }
 

@@ -164,7 +164,13 @@ fn draw_row(
     }
     if let Some((at, width)) = last {
         match view.last_backup {
-            Some((_, when)) => canvas.text(x + at, y, width, &app.clock.moment(when), theme.text),
+            Some((_, when)) => {
+                let text = app.clock.moment(when);
+                // An offset makes it longer: the weekday is given up for it, not the offset.
+                let short = text.rsplit(' ').next().filter(|_| text.len() > usize::from(width)).unwrap_or(&text);
+                let style = if app.clock.is_future(when) { theme.warning } else { theme.text };
+                canvas.text(x + at, y, width, short, style)
+            }
             None => canvas.text(x + at, y, width, "never", theme.dim),
         };
     }

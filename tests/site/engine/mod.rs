@@ -5,7 +5,7 @@ mod house;
 use ecdeck::catalog::memory::CommitFailure;
 use ecdeck::driver::emulated::faults::Fault;
 use ecdeck::engine::client::{Connection, Lifeline, Start};
-use ecdeck::engine::protocol::{Answer, Ask};
+use ecdeck::engine::protocol::{Answer, Ask, Message, hello};
 use ecdeck::model::codes::Code;
 use ecdeck::model::copy::Command;
 use ecdeck::model::event::EventKind;
@@ -13,6 +13,7 @@ use ecdeck::model::records::{OperationEnd, Policy};
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::snapshot::{Due, Reach, TransactionState};
 use ecdeck::model::untrusted::Untrusted;
+use ecdeck::process::frames::{FrameReader, greet};
 use house::{House, agree, done, ends, operations, planned, run, soon, until};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -260,6 +261,21 @@ async fn an_engine_killed_in_mid_operation_is_followed_by_one_that_finishes_it()
     assert_eq!(house.gate.commands.load(Ordering::SeqCst), 1, "a start is never repeated blindly");
     let events = house.events().await;
     assert!(events.iter().any(|event| matches!(event.event.kind, EventKind::Recovered { .. })));
+}
+
+#[tokio::test]
+async fn a_client_that_asks_nothing_is_given_signs_of_life() {
+    let house = House::new(1, 1).await;
+    let _engine = house.run().await;
+    let stream = tokio::net::UnixStream::connect(&house.home.engine().socket).await.unwrap();
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = FrameReader::new(reader);
+    greet(&mut reader, &mut writer, &hello(), "").await.unwrap();
+    for _ in 0..2 {
+        let message = tokio::time::timeout(house::PATIENCE, reader.receive::<Message>()).await.unwrap().unwrap();
+        let Some(Message::Heartbeat { every_millis }) = message else { panic!("{message:?}") };
+        assert!((2_000..=6_000).contains(&every_millis), "{every_millis}");
+    }
 }
 
 #[tokio::test]
