@@ -204,8 +204,9 @@ fn whatever_path_leads_to_a_catalogue_a_second_engine_is_refused_and_told_who_ha
 /// What is written to a disk, and what makes it durable.
 const CALLS: &str = "pwrite64,write,fsync,fdatasync,ftruncate";
 
-/// An engine of a home in the foreground, whose `nth` call of each thread on the catalogue's and the heads' files fails.
-fn engine_with_an_error(strace: &Path, lab: &Lab, error: &str, nth: u32) -> std::process::Child {
+/// From now on the `nth` call of each of the engine's threads on the catalogue's and the heads' files fails, until strace ends.
+fn with_an_error(strace: &Path, lab: &Lab, error: &str, nth: u32) -> std::process::Child {
+    let engine = life::pid_of(&lab.home().engine()).unwrap();
     let mut command = Command::new(strace);
     command.args(["-f", "-qq", "-o", "/dev/null"]);
     for file in ["catalogue.db", "catalogue.db-wal", "catalogue.db-shm", "audit.heads"] {
@@ -213,8 +214,15 @@ fn engine_with_an_error(strace: &Path, lab: &Lab, error: &str, nth: u32) -> std:
     }
     command.arg("-e").arg(format!("trace={CALLS}"));
     command.arg("-e").arg(format!("inject={CALLS}:error={error}:when={nth}"));
-    command.arg(PROGRAM).arg("serve").env_clear().env("ECDECK_HOME", lab.path());
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    command.arg("-p").arg(engine.to_string()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let tracer = command.spawn().unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    let traced = || std::fs::read_to_string(format!("/proc/{engine}/status")).unwrap();
+    while traced().lines().any(|line| line.starts_with("TracerPid:") && line.ends_with("\t0")) {
+        assert!(Instant::now() < deadline, "strace does not trace the engine");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    tracer
 }
 
 #[test]
@@ -225,38 +233,27 @@ fn an_error_of_the_disk_at_any_write_or_flush_loses_nothing_and_nothing_stays_st
     lab.synchronize("t1");
     let rounds = rounds(4).min(80);
     for round in 0..rounds {
-        lab.signal(&lab.home().engine(), Signal::TERM);
         // Few rounds are spread over the calls, many take all of them.
         let nth = if rounds < 80 { 1 + round * 40 / rounds } else { 1 + round / 2 };
         let error = if round % 2 == 0 { "EIO" } else { "ENOSPC" };
-        let mut engine = engine_with_an_error(&strace, &lab, error, nth);
-        let deadline = Instant::now() + DEADLINE;
-        while !life::answers(&lab.home().engine()) && engine.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < deadline, "{error} at {nth}: the engine neither serves nor ends");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        lab.status();
+        let engine = life::pid_of(&lab.home().engine());
+        let mut tracer = with_an_error(&strace, &lab, error, nth);
         for generations in [3 + round % 5, 10 + round % 5] {
             let set = set_policy(&lab, generations);
             assert!([0, 1, 4, 5, 7].contains(&set.exit), "{error} at {nth}: {set:?}");
         }
-        // Whatever failed: the next one works, without a new start.
+        // The disk is well again: everything goes on, without a new start.
+        crate::house::kill(tracer.id(), Signal::INT);
+        let _ = tracer.wait();
         lab.wait_for("the catalogue takes writes", writable);
         lab.wait_for("no operation is open", |status| {
             status["operations"].as_array().unwrap().iter().all(|operation| !operation["end"].is_null())
         });
         let expected = 20 + round % 5;
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            // Each new connection is a thread of its own, and meets the error once more.
-            let set = set_policy(&lab, expected);
-            if set.exit == 0 {
-                break;
-            }
-            assert!([1, 4, 5, 7].contains(&set.exit), "{error} at {nth}: {set:?}");
-            assert!(Instant::now() < deadline, "{error} at {nth}: it stays stuck: {set:?}");
-        }
+        set_policy(&lab, expected).ends(0);
+        assert_eq!(life::pid_of(&lab.home().engine()), engine, "{error} at {nth}");
         lab.kill_engine();
-        let _ = engine.wait();
         let status = lab.status();
         assert_eq!(lab.entry(&status, "t1")["policy"]["generations"], expected, "{error} at {nth}: {status:#}");
         lab.run("audit verify").ends(0);
