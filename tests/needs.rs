@@ -53,6 +53,8 @@ fn lookup(what: &str) -> Result<PathBuf, String> {
         }
         // The folder of the server's own programs: wrappers in PATH do not have all of them.
         "postgresql" => postgresql().ok_or_else(|| "no initdb in /usr/lib/postgresql/*/bin or PATH".to_owned()),
+        // The wall clock of one process, stepped.
+        "libfaketime" => faketime().ok_or_else(|| "no /usr/lib/*/faketime/libfaketimeMT.so.1".to_owned()),
         name => program(name).ok_or_else(|| format!("no {name} in PATH, /sbin and /usr/sbin")),
     }
 }
@@ -62,6 +64,12 @@ fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/sbin".into(), "/usr/sbin".into()]);
     folders.map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+fn faketime() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    let folders = folders.chain(["/usr/lib".into(), "/usr/lib64".into()]);
+    folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|file| file.is_file())
 }
 
 fn postgresql() -> Option<PathBuf> {

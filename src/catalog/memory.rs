@@ -28,7 +28,7 @@ pub struct MemoryCatalogue {
     store: Arc<Mutex<Store>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Store {
     records: Records,
     generations: BTreeMap<(VolumeId, Version), PastGeneration>,
@@ -52,6 +52,12 @@ impl MemoryCatalogue {
         let mut store = self.store();
         let number = store.commits + nth;
         store.failures.insert(number, how);
+    }
+
+    /// A catalogue with the same contents and a store of its own: what is committed to one is not in the other.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { store: Arc::new(Mutex::new(self.store().clone())) }
     }
 
     /// How many commits were asked for, failed ones included.

@@ -2,11 +2,18 @@
 
 use super::lab::{Lab, kills};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// A moment that differs from round to round: early, late, and between.
-fn moment(round: u32, most: u64) -> Duration {
-    Duration::from_millis(fastrand::Rng::with_seed(u64::from(round)).u64(0..most))
+/// How long a command takes, and with it where a kill can hit: before, in or after what it does.
+fn length_of(lab: &Lab, words: &str) -> Duration {
+    let begun = Instant::now();
+    lab.run(words).ends(0);
+    begun.elapsed()
+}
+
+/// A moment that differs from round to round, anywhere in so long a time.
+fn moment(round: u32, length: Duration) -> Duration {
+    length.mul_f64(fastrand::Rng::with_seed(u64::from(round)).f64())
 }
 
 /// The next engine has driven what the killed one left open to its end; until then the volumes are held.
@@ -16,17 +23,32 @@ fn recovered(lab: &Lab) {
     });
 }
 
+/// How often an engine found an operation of a dead one open, as the audit says.
+fn recoveries(lab: &Lab) -> usize {
+    let audit = lab.json("audit show --last 100000");
+    let events = audit["events"].as_array().unwrap();
+    events.iter().filter(|event| event["event"]["kind"]["what"] == "recovered").count()
+}
+
 #[test]
 fn the_engine_is_killed_during_operations_and_no_generation_is_lost_or_invented() {
     let lab = Lab::of(1, 4, 1);
     lab.policy("t1", 2, "suspend");
     let mut bytes: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+    // An operation takes much of its command's time, so that kills hit it.
+    lab.run("array fault A1 slow --millis 80").ends(0);
+    let start_takes = length_of(&lab, "sync start t1 --yes");
+    lab.run("sync start t1 --yes --ensure --wait").ends(0);
+    let source = lab.bytes("A1/0x1");
+    let backup_takes = length_of(&lab, "backup t1 --yes");
+    bytes.insert(1, source);
     // Two kills a round.
+    let mut hits = 0;
     for round in 0..kills() / 2 {
         lab.run(&format!("array write A1/0x1 --scatter 4 --seed {round}")).ends(0);
-        let start = lab.spawn("sync start t1 --yes --ensure --wait");
-        std::thread::sleep(moment(round * 2, 60));
-        lab.kill_engine();
+        let start = lab.spawn("sync start t1 --yes --ensure");
+        std::thread::sleep(moment(round * 2, start_takes));
+        hits += u32::from(lab.kill_engine());
         start.end();
         recovered(&lab);
         lab.run("sync start t1 --yes --ensure --wait").ends(0);
@@ -34,8 +56,8 @@ fn the_engine_is_killed_during_operations_and_no_generation_is_lost_or_invented(
         let source = lab.bytes("A1/0x1");
         let before = lab.kept("t1");
         let backup = lab.spawn("backup t1 --yes");
-        std::thread::sleep(moment(round * 2 + 1, 60));
-        lab.kill_engine();
+        std::thread::sleep(moment(round * 2 + 1, backup_takes));
+        hits += u32::from(lab.kill_engine());
         let told = backup.end();
         recovered(&lab);
         let kept = lab.kept("t1");
@@ -53,10 +75,15 @@ fn the_engine_is_killed_during_operations_and_no_generation_is_lost_or_invented(
     let sessions = lab.status()["sessions"].as_array().unwrap().clone();
     assert!(sessions.iter().all(|session| session["ours"] == true), "{sessions:#?}");
     lab.run("audit verify").ends(0);
+    let (kills, in_the_middle) = (kills() / 2 * 2, recoveries(&lab));
+    println!("{kills} kills, {hits} met an engine, {in_the_middle} in the middle of an operation");
+    assert!(in_the_middle * 5 >= kills as usize, "of {kills} kills {in_the_middle} hit an operation");
 }
 
 #[test]
 fn the_array_is_killed_during_copies_and_both_sides_become_the_same() {
+    /// What is copied in each round takes so long at the rate below.
+    const COPY: Duration = Duration::from_millis(120);
     let lab = Lab::of(1, 1, 8);
     lab.run("array write A1/0x1 --length 8MiB --seed 1").ends(0);
     lab.synchronize("t1");
@@ -66,8 +93,8 @@ fn the_array_is_killed_during_copies_and_both_sides_become_the_same() {
         lab.run("array rate 8MiB").ends(0);
         lab.run("sync start t1 --yes").ends(0);
         lab.run(&format!("array write A1/0x1 --scatter 10 --seed {}", round + 1_000)).ends(0);
-        std::thread::sleep(moment(round, 120));
-        lab.kill_arrays();
+        std::thread::sleep(moment(round, COPY));
+        assert!(lab.kill_arrays(), "round {round}: no array was there");
         lab.run("array rate none").ends(0);
         lab.wait_for_state("t1", "equivalent");
         lab.run("sync suspend t1 --yes").ends(0);

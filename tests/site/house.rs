@@ -114,19 +114,20 @@ impl House {
         }
     }
 
-    /// Ends a server with a signal and waits until it is gone.
+    /// Ends a server with a signal and waits until it is gone; whether there was one.
     #[expect(clippy::unused_self, reason = "a house's servers are its own")]
-    pub fn signal(&self, place: &Place, signal: Signal) {
-        let Some(pid) = life::pid_of(place) else { return };
+    pub fn signal(&self, place: &Place, signal: Signal) -> bool {
+        let Some(pid) = life::pid_of(place) else { return false };
         kill(pid, signal);
+        true
     }
 
-    pub fn kill_engine(&self) {
-        self.signal(&self.home().engine(), Signal::KILL);
+    pub fn kill_engine(&self) -> bool {
+        self.signal(&self.home().engine(), Signal::KILL)
     }
 
-    pub fn kill_arrays(&self) {
-        self.signal(&self.home().array_server(), Signal::KILL);
+    pub fn kill_arrays(&self) -> bool {
+        self.signal(&self.home().array_server(), Signal::KILL)
     }
 }
 
@@ -209,7 +210,7 @@ impl Running {
     }
 }
 
-fn ran<W: AsRef<str>>(words: &[W], output: &Output) -> Ran {
+pub fn ran<W: AsRef<str>>(words: &[W], output: &Output) -> Ran {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     Ran {

@@ -59,6 +59,13 @@ impl Lab {
         lab
     }
 
+    /// More lines for the configuration, for the next engine.
+    pub fn configure(&self, lines: &str) {
+        let file = self.home().config_file();
+        std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + lines).unwrap();
+        self.kill_engine();
+    }
+
     pub fn volume(&self, array: &str, olu: u32, mib: u32) -> String {
         let ran = self.run(&format!("array create {array} --size {mib}MiB --olu {olu:#X}").replace("0X", "0x"));
         ran.ends(0);

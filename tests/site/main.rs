@@ -14,6 +14,7 @@ mod catalogue_server;
 mod ccm;
 mod crashes;
 mod demonstration;
+mod driving;
 mod earlier;
 mod engine;
 /// The same tests with the driver of CCM under the engine.

@@ -163,6 +163,8 @@ fn a_silent_array_is_not_reachable() {
 #[test]
 fn an_answer_that_was_lost_is_looked_up_and_nothing_is_done_twice() {
     let lab = Lab::of(1, 1, 1);
+    // An answer is waited for so long, and no longer.
+    lab.configure("[limits]\ncommand = \"3s\"\n");
     lab.run("array fault A1 lost-reply").ends(0);
     lab.run("sync start t1 --yes --wait").ends(0);
     assert_eq!(lab.status()["sessions"].as_array().unwrap().len(), 1);

@@ -162,7 +162,7 @@ enum Next {
 }
 
 /// One operation that has been opened in the catalogue.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Operation {
     open: OpenOperation,
     limits: Limits,

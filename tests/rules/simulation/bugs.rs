@@ -1,10 +1,12 @@
 //! Mistakes made on purpose: each breaks one rule of the step machines or of the plans, and must be caught.
 
-use ecdeck::engine::operation::DeliberateBugs;
+use super::world::BLOCKS;
+use ecdeck::engine::operation::{Commit, DeliberateBugs};
 use ecdeck::model::plan::PlanStep;
-use ecdeck::model::records::OpenOperation;
-use ecdeck::model::session::{Phase, Status};
-use ecdeck::model::snapshot::{BackupState, Snapshot};
+use ecdeck::model::records::{Change, JournalEntry, OpenOperation, OperationId, Records};
+use ecdeck::model::request::Verb;
+use ecdeck::model::session::{Pair, Phase, Status, TransferMode};
+use ecdeck::model::snapshot::{BackupState, Snapshot, TransactionState};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bug {
@@ -33,10 +35,24 @@ pub enum Bug {
     TouchForeign,
     /// What was read before a session was ended still counts.
     BelieveOldReadings,
+    /// To delete a generation ends the session on its volume.
+    DeleteStopsSession,
+    /// The rules do not see a live session, and start another one.
+    SecondLiveSession,
+    /// All volumes look as if they were of one size.
+    WrongSize,
+    /// A start goes onto another transaction volume.
+    TargetIsTransactionVolume,
+    /// Only the first command of an operation is journaled.
+    IntentOnce,
+    /// A script that failed counts as one that went well.
+    IgnoreAttention,
+    /// A backup in stack mode counts as one at one instant.
+    BackupInStackMode,
 }
 
 impl Bug {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 26] = [
         Self::RecordBeforeObserving,
         Self::RetentionBeforeRecord,
         Self::OverwriteBeforeRelease,
@@ -56,6 +72,13 @@ impl Bug {
         Self::ClaimNothing,
         Self::TouchForeign,
         Self::BelieveOldReadings,
+        Self::DeleteStopsSession,
+        Self::SecondLiveSession,
+        Self::WrongSize,
+        Self::TargetIsTransactionVolume,
+        Self::IntentOnce,
+        Self::IgnoreAttention,
+        Self::BackupInStackMode,
     ];
 
     /// The switches of the step machine.
@@ -77,8 +100,19 @@ impl Bug {
             Some(Self::DateByObserving) => switches.date_by_observing = true,
             Some(Self::GiveUpHeld) => switches.ignore_held = true,
             Some(Self::BackupBeforeEquivalence) => switches.forced_suspend_is_a_backup = true,
+            // Made in what the machine is given, not in the machine.
             Some(
-                Self::AllocateGenerationVolume | Self::ClaimNothing | Self::TouchForeign | Self::BelieveOldReadings,
+                Self::AllocateGenerationVolume
+                | Self::ClaimNothing
+                | Self::TouchForeign
+                | Self::BelieveOldReadings
+                | Self::DeleteStopsSession
+                | Self::SecondLiveSession
+                | Self::WrongSize
+                | Self::TargetIsTransactionVolume
+                | Self::IntentOnce
+                | Self::IgnoreAttention
+                | Self::BackupInStackMode,
             )
             | None => {}
         }
@@ -102,22 +136,76 @@ impl Bug {
                 }
             }
             Some(Self::TouchForeign) => snapshot.sessions.iter_mut().for_each(|session| session.ours = true),
+            Some(Self::SecondLiveSession) => {
+                let suspended = |status| matches!(status, Status::Suspended | Status::ErrorSuspended);
+                snapshot.sessions.retain(|session| suspended(session.status));
+                for view in &mut snapshot.transaction_volumes {
+                    view.state = TransactionState::None;
+                }
+            }
+            Some(Self::WrongSize) => {
+                for blocks in snapshot.pool.iter_mut().map(|view| &mut view.volume.blocks) {
+                    *blocks = BLOCKS;
+                }
+                for view in &mut snapshot.transaction_volumes {
+                    view.volume.blocks = BLOCKS;
+                }
+            }
+            Some(Self::BackupInStackMode) => {
+                for modes in snapshot.sessions.iter_mut().filter_map(|session| session.modes.as_mut()) {
+                    modes.transfer = TransferMode::Synchronous;
+                }
+            }
             _ => {}
         }
     }
 
     /// What is opened instead of what was agreed to.
-    pub fn distort(bug: Option<Self>, operation: &mut OpenOperation) {
+    pub fn distort(bug: Option<Self>, operation: &mut OpenOperation, records: &Records) {
+        let item = &mut operation.item;
         match bug {
+            Some(Self::DeleteStopsSession) if item.verb == Verb::DeleteGeneration => {
+                let released = item.steps.iter().find_map(|step| match step {
+                    PlanStep::GiveUp { transaction_volume, backup_volume, .. } => {
+                        Some(Pair::new(*transaction_volume, *backup_volume))
+                    }
+                    _ => None,
+                });
+                if let Some(pair) = released.filter(|pair| records.sessions.contains_key(pair)) {
+                    item.steps.push(PlanStep::Stop { pair, force: false });
+                }
+            }
+            Some(Self::TargetIsTransactionVolume) => {
+                for step in &mut item.steps {
+                    if let PlanStep::StartFull { pair, .. } = step {
+                        let others = records.transaction_volumes.keys().filter(|id| **id != pair.source);
+                        let Some(other) = others.max_by_key(|id| id.box_id == pair.source.box_id) else { continue };
+                        *pair = Pair::new(pair.source, *other);
+                        item.claims = vec![pair.source, pair.target];
+                        item.claims.sort();
+                    }
+                }
+            }
             Some(Self::BackupBeforeEquivalence) => {
-                for step in &mut operation.item.steps {
+                for step in &mut item.steps {
                     if let PlanStep::Suspend { force, .. } = step {
                         *force = true;
                     }
                 }
             }
-            Some(Self::ClaimNothing) => operation.item.claims.clear(),
+            Some(Self::ClaimNothing) => item.claims.clear(),
             _ => {}
+        }
+    }
+
+    /// What is kept instead of what the operation wants to keep.
+    pub fn censor(bug: Option<Self>, commit: &mut Commit, records: &Records) {
+        if bug == Some(Self::IntentOnce) {
+            let intent = |entry: &JournalEntry| matches!(entry, JournalEntry::Intent { .. });
+            let again =
+                |id: &OperationId| records.operations.get(id).is_some_and(|open| open.journal.iter().any(intent));
+            let dropped = |change: &Change| matches!(change, Change::Journal { operation, entry } if intent(entry) && again(operation));
+            commit.changes.retain(|change| !dropped(change));
         }
     }
 }

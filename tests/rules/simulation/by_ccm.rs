@@ -34,6 +34,12 @@ pub struct Ccm {
     said: Arc<Mutex<Vec<PairOutcome>>>,
 }
 
+impl Clone for Ccm {
+    fn clone(&self) -> Self {
+        panic!("the drivers of CCM cannot be copied: run the scenario again instead")
+    }
+}
+
 impl Ccm {
     pub fn new(names: [(BoxId, Name); 2]) -> Self {
         let (arrays, now, said) = (Arc::default(), Arc::default(), Arc::default());

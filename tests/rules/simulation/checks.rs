@@ -6,19 +6,23 @@ use super::world::{Wire, World};
 use super::{Checked, Simulation, violated};
 use ecdeck::catalog::EventRange;
 use ecdeck::driver::emulated::in_process::REQUESTOR;
-use ecdeck::engine::operation::Commit;
+use ecdeck::engine::operation::{Commit, commands_of_steps};
 use ecdeck::model::chain::verify;
 use ecdeck::model::copy::{Command, Outcome, PairOutcome};
 use ecdeck::model::event::EventKind;
 use ecdeck::model::identity::{BoxId, VolumeId};
+use ecdeck::model::plan::{Plan, PlanStep};
 use ecdeck::model::records::{
-    Change, Generation, JournalEntry, OpenOperation, OperationEnd, OperationId, Records, ReleaseReason,
+    Change, Generation, GenerationState, JournalEntry, OpenOperation, OperationEnd, OperationId, Records, ReleaseReason,
 };
 use ecdeck::model::request::Verb;
-use ecdeck::model::session::{CopyKind, Pair, Reading, Status};
+use ecdeck::model::session::{CopyKind, Direction, Others, Pair, Reading, SessionReading, Status, TransferMode};
 use ecdeck::model::snapshot::{SessionView, Snapshot};
 use ecdeck::model::units::{Timestamp, Version};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Readings that show a harm after which a generation must not be valid any more.
+const READINGS_TO_DOUBT: u32 = 2;
 
 /// What one operation did, whether it knows it or not.
 #[derive(Debug, Clone, Default)]
@@ -35,16 +39,25 @@ pub struct Effects {
     stopped: bool,
     /// It cannot know whether its suspend was done: an answer was lost, or the engine crashed.
     in_doubt: bool,
+    /// Intents in its journal when it sent last.
+    intents: usize,
+    /// A script of it failed: what it recorded needs attention.
+    script_failed: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Truth {
     operations: BTreeMap<OperationId, Effects>,
     /// What each kept generation must hold.
     images: BTreeMap<(VolumeId, Version), Vec<u64>>,
     ended: BTreeMap<OperationId, OperationEnd>,
+    /// Operations that recorded a generation.
+    recorded: BTreeSet<OperationId>,
     /// Sessions that another program ended, or that an operation of unknown outcome left behind.
     excused: BTreeSet<Pair>,
+    /// Volumes of kept generations to which something happened without us, and in how many readings since then it could be seen.
+    harmed: BTreeMap<(VolumeId, Version), u32>,
+    harmed_volumes: BTreeSet<VolumeId>,
     /// The newest un-forced suspends of another program: when, and what the source was then.
     suspended_by_others: BTreeMap<Pair, (Timestamp, Vec<u64>)>,
 }
@@ -52,6 +65,40 @@ pub struct Truth {
 impl Truth {
     fn of(&mut self, id: OperationId) -> &mut Effects {
         self.operations.entry(id).or_default()
+    }
+
+    /// What a generation holds that the site has from the beginning.
+    pub fn remember_image(&mut self, source: VolumeId, version: Version, content: &[u64]) {
+        self.images.insert((source, version), content.to_vec());
+    }
+
+    /// Something happens to a volume without us.
+    pub fn harm(&mut self, volume: VolumeId) {
+        self.harmed_volumes.insert(volume);
+    }
+
+    /// A reading is taken: which harm can be seen in it.
+    pub fn seen(&mut self, reading: &Reading, records: &Records) {
+        for generation in records.generations.values() {
+            let volume = generation.backup_volume;
+            if !self.harmed_volumes.contains(&volume) {
+                continue;
+            }
+            let shows = |session: &SessionReading| {
+                let to_it = session.pair.target == volume;
+                let ours = session.requestor.raw() == REQUESTOR;
+                let lives = !matches!(session.status, Status::Suspended | Status::ErrorSuspended);
+                to_it && (!ours || lives || session.target_written == Some(true))
+            };
+            let key = (generation.transaction_volume, generation.version);
+            let count = self.harmed.entry(key).or_default();
+            *count += u32::from(reading.sessions.iter().any(shows));
+        }
+    }
+
+    /// A script of an operation has ended.
+    pub fn script(&mut self, id: OperationId, failed: bool) {
+        self.of(id).script_failed |= failed;
     }
 
     /// The engine has an answer.
@@ -120,16 +167,45 @@ impl Truth {
 }
 
 impl Simulation {
-    /// Invariants 8 and 9 when a command is about to go out: its intent is durable, its volumes are the operation's own.
+    /// Invariants 7 to 10 when a command is about to go out: its own intent is durable, its volumes are the operation's own,
+    /// of one size, and no transaction volume is copied to.
     pub fn check_sending(&mut self, open: &OpenOperation, array: BoxId, command: &Command) -> Checked {
         let durable = &self.engine.durable;
         let Some(known) = durable.operations.get(&open.id) else {
             return violated(format!("{} sends and is not open in the catalogue", open.id));
         };
         let intents = known.journal.iter().filter(|entry| matches!(entry, JournalEntry::Intent { .. })).count();
-        let answers = known.journal.iter().filter(|entry| matches!(entry, JournalEntry::Answered { .. })).count();
-        if intents <= answers && !matches!(known.journal.last(), Some(JournalEntry::Intent { .. })) {
-            return violated(format!("{} sends {} without a durable intent", open.id, command.verb()));
+        let intended = match known.journal.last() {
+            Some(JournalEntry::Intent { step, .. }) => commands_of_steps(&known.item).find(|(at, ..)| at == step),
+            _ => None,
+        };
+        let of_this_step = |meant: &Command| {
+            let same_flags = match (meant, command) {
+                (Command::Suspend { force, .. }, Command::Suspend { force: sent, .. })
+                | (Command::Stop { force, .. }, Command::Stop { force: sent, .. }) => force == sent,
+                (Command::Start { modes, .. }, Command::Start { modes: sent, .. }) => modes == sent,
+                _ => meant.verb() == command.verb(),
+            };
+            same_flags && command.pairs().iter().all(|pair| meant.pairs().contains(pair))
+        };
+        // These bugs change the order of the steps, so that a number means another step.
+        let misordered = matches!(self.bug, Some(Bug::OverwriteBeforeRelease | Bug::RetentionBeforeRecord));
+        if !misordered && !intended.is_some_and(|(_, _, meant)| of_this_step(&meant)) {
+            return violated(format!("{} sends {} without a durable intent of this step", open.id, command.verb()));
+        }
+        if intents <= self.truth.of(open.id).intents {
+            return violated(format!("{} sends {} again without another durable intent", open.id, command.verb()));
+        }
+        let durable = &self.engine.durable;
+        if matches!(command, Command::Start { .. } | Command::Resume { .. }) {
+            for pair in command.pairs() {
+                if self.world.sources.contains(&pair.target) {
+                    return violated(format!("{} makes the transaction volume {} a target", open.id, pair.target));
+                }
+                if self.world.blocks(pair.source) != self.world.blocks(pair.target) {
+                    return violated(format!("{} copies between volumes of different sizes: {pair:?}", open.id));
+                }
+            }
         }
         for volume in volumes_of(command.pairs()) {
             if durable.claims.get(&volume).is_none_or(|claim| claim.operation != open.id) {
@@ -146,6 +222,7 @@ impl Simulation {
             return violated(format!("{} repeats a start without having looked", open.id));
         }
         effects.blind_start = start;
+        effects.intents = intents;
         for pair in command.pairs() {
             effects.saw_suspended.remove(pair);
         }
@@ -172,6 +249,12 @@ impl Simulation {
                     "{} copies over {} of {}, which is kept",
                     wire.operation, kept.version, kept.transaction_volume
                 ));
+            }
+            let modes = session.and_then(|session| session.modes);
+            let torn = modes.is_some_and(|modes| matches!(modes.transfer, TransferMode::Stack | TransferMode::Through));
+            let records = durable.operations.get(&wire.operation).is_some_and(|open| open.item.verb == Verb::Backup);
+            if torn && records && matches!(wire.command, Command::Suspend { force: false, .. }) {
+                return violated(format!("{} backs up a copy whose mode keeps no order: {pair:?}", wire.operation));
             }
             let kind = if pair.source.box_id == pair.target.box_id { CopyKind::Ec } else { CopyKind::Rec };
             if pair.kind != kind {
@@ -205,7 +288,23 @@ impl Simulation {
                         return violated(format!("{version} of {transaction_volume} is held and is given up"));
                     }
                     check_release(before, *transaction_volume, *version, *why, operation, verb, &recorded)?;
+                    let failed = operation.is_some_and(|id| self.truth.of(id).script_failed);
+                    if *why == ReleaseReason::Retention && failed {
+                        return violated(format!("{version} is given up though what replaces it needs attention"));
+                    }
                     self.truth.images.remove(&key);
+                    self.summary.count(format!("released as {why:?}"));
+                }
+                Change::SetGenerationState { state, .. } => {
+                    let word = match state {
+                        GenerationState::Valid => "valid",
+                        GenerationState::InDoubt(_) => "in doubt",
+                        GenerationState::NeedsAttention(_) => "needs attention",
+                    };
+                    self.summary.count(format!("state {word}"));
+                }
+                Change::RemoveSession { pair } if verb == Some(Verb::DeleteGeneration) => {
+                    return violated(format!("a deletion forgets the session {pair:?}"));
                 }
                 _ => {}
             }
@@ -233,6 +332,7 @@ impl Simulation {
             return violated(format!("{id} records a generation that is not what the source was at the suspend"));
         }
         self.truth.images.insert((generation.transaction_volume, generation.version), captured);
+        self.truth.recorded.insert(id);
         Ok(())
     }
 
@@ -246,8 +346,15 @@ impl Simulation {
             }
             let key = (generation.transaction_volume, generation.version);
             let image = self.truth.images.get(&key);
-            if image.is_some_and(|image| self.world.arrays.content(generation.backup_volume) != image) {
+            let changed = image.is_some_and(|image| self.world.arrays.content(generation.backup_volume) != image);
+            let harmed = self.truth.harmed_volumes.contains(&generation.backup_volume);
+            if changed && !harmed {
                 return violated(format!("{} of {} is no longer what it was", key.1, key.0));
+            }
+            let seen = self.truth.harmed.get(&key).copied().unwrap_or_default();
+            let lost = changed || self.world.is_altered(generation.backup_volume);
+            if lost && seen >= READINGS_TO_DOUBT && generation.state == GenerationState::Valid {
+                return violated(format!("{} of {} is valid, and its bytes are others", key.1, key.0));
             }
         }
         let mut in_session: BTreeMap<VolumeId, Pair> = BTreeMap::new();
@@ -267,7 +374,8 @@ impl Simulation {
         }
         for session in self.world.arrays.core().sessions().filter(|s| s.requestor.raw() == REQUESTOR) {
             let moves = !matches!(session.status, Status::Suspended | Status::ErrorSuspended);
-            if moves && on.contains_key(&session.pair.target) {
+            let harmed = self.truth.harmed_volumes.contains(&session.pair.target);
+            if moves && !harmed && on.contains_key(&session.pair.target) {
                 return violated(format!("{} holds a generation and is copied to", session.pair.target));
             }
         }
@@ -275,6 +383,59 @@ impl Simulation {
             Some(source) => violated(format!("{source} has two live sessions of ours")),
             None => Ok(()),
         }
+    }
+
+    /// What runs depends on nothing that the newest readings do not know: no unreadable row on a target, no list of sessions that
+    /// failed, no unknown direction or mode, no copy into the source.
+    pub fn check_known(&self, plan: &Plan) -> Checked {
+        for item in plan.items() {
+            for step in &item.steps {
+                let (pairs, starts, suspends) = match step {
+                    PlanStep::StartFull { pair, .. } | PlanStep::Resume { pair, .. } => (vec![*pair], true, false),
+                    PlanStep::Suspend { pairs, force: false } if item.verb == Verb::Backup => {
+                        (pairs.clone(), false, true)
+                    }
+                    _ => continue,
+                };
+                for pair in pairs {
+                    self.check_pair_is_known(item.verb, &pair, starts, suspends)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_pair_is_known(&self, verb: Verb, pair: &Pair, starts: bool, suspends: bool) -> Checked {
+        let (Some(near), Some(far)) =
+            (self.engine.reading(pair.source.box_id), self.engine.reading(pair.target.box_id))
+        else {
+            return violated(format!("{verb} of {pair:?} runs on a box that was never read"));
+        };
+        let unknown = |reading: &Reading| reading.unknown_rows.iter().any(|row| row.may_copy_to.contains(&pair.target));
+        if starts && (unknown(near) || unknown(far)) {
+            return violated(format!("{verb} copies onto {}, which an unreadable row names", pair.target));
+        }
+        let new = near.session(pair).is_none();
+        if starts && new && matches!(far.others, Others::Failed { .. }) {
+            return violated(format!("{verb} copies onto {}, and the sessions of others were not read", pair.target));
+        }
+        let inbound = |reading: &Reading| {
+            reading
+                .sessions
+                .iter()
+                .any(|session| session.pair.target == pair.source && session.status == Status::Active)
+        };
+        if inbound(near) {
+            return violated(format!("{verb} of {}, into which another copy goes", pair.source));
+        }
+        let session = near.session(pair);
+        if session.is_some_and(|session| session.direction != Direction::Forward) {
+            return violated(format!("{verb} of {pair:?}, whose direction is {:?}", session.map(|one| one.direction)));
+        }
+        if suspends && pair.kind == CopyKind::Rec && session.is_some_and(|session| session.modes.is_none()) {
+            return violated(format!("{verb} of {pair:?}, whose mode is not known"));
+        }
+        Ok(())
     }
 
     fn really_in_a_session(&self, pair: &Pair) -> bool {
@@ -311,14 +472,9 @@ impl Simulation {
                 return violated(format!("{id} says that nothing of it happened ({code}), but something did"));
             }
             OperationEnd::OutcomeUnknown { .. } => self.truth.excused.extend(pairs_of(open)),
-            OperationEnd::Done if open.item.verb == Verb::Backup => {
-                let kept = |generation: &Generation| generation.operation == Some(id);
-                let history = |version: &&(VolumeId, Version)| version.0 == open.item.volume;
-                let any = self.engine.durable.generations.values().any(kept)
-                    || self.truth.images.keys().any(|key| history(&key));
-                if !any {
-                    return violated(format!("{id} is done and recorded no generation"));
-                }
+            // By now another operation may have given it up.
+            OperationEnd::Done if open.item.verb == Verb::Backup && !self.truth.recorded.contains(&id) => {
+                return violated(format!("{id} is done and recorded no generation"));
             }
             _ => {}
         }

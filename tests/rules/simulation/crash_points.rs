@@ -3,9 +3,10 @@
 //! A crash point is the boundary between two steps: a commit, a command that leaves, arrives or is answered, a reading that
 //! is taken or delivered. A command that is on its way at a crash arrives a little later, or never: both are tried.
 
+use super::cores::on_all_cores;
 use super::engine::{Admitting, Phase, Task, finish};
 use super::world::Fate;
-use super::{Checked, Simulation, Violation, violated};
+use super::{Checked, Simulation, Site, Violation, violated};
 use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::records::{BackupMode, OperationEnd, OperationId, Policy};
@@ -17,24 +18,12 @@ use std::sync::Arc;
 const STEPS: usize = 400;
 
 /// An operation, and what comes before it.
+#[derive(Clone, Copy)]
 struct Scenario {
     name: &'static str,
     prepare: fn(&mut Simulation),
     request: fn(&Simulation) -> Action,
 }
-
-/// Where to crash: after so many steps, and in recovery after so many more.
-#[derive(Debug, Clone, Copy)]
-struct Crashes {
-    /// CCM's commands are between the engine and the arrays.
-    by_ccm: bool,
-    first: Option<usize>,
-    second: Option<usize>,
-    /// What was on its way at the crash arrives.
-    arrives: bool,
-}
-
-const NONE: Crashes = Crashes { by_ccm: false, first: None, second: None, arrives: true };
 
 fn tv(simulation: &Simulation) -> VolumeId {
     simulation.world.sources[0]
@@ -172,10 +161,8 @@ impl Simulation {
     /// A site in fair weather, one generation kept a volume.
     fn fair(by_ccm: bool) -> Self {
         let memory = MemoryCatalogue::new();
-        let mut simulation = Self::new(1, None, Arc::new(memory.clone()), Some(memory));
-        if by_ccm {
-            simulation.world.go_by_ccm();
-        }
+        let site = Site::Plain { by_ccm };
+        let mut simulation = Self::new(1, None, Arc::new(memory.clone()), Some(memory), site);
         simulation.weather = super::Weather::calm();
         let policy = Policy { generations: 1, interval_days: 1, mode: BackupMode::Suspend };
         for volume in simulation.world.sources.clone() {
@@ -240,98 +227,152 @@ impl Simulation {
     }
 }
 
-/// Runs a scenario with its crashes; gives the steps until the first crash or the end, and those of the recovery.
-fn run(scenario: &Scenario, fate: Fate, crashes: Crashes) -> Result<(usize, usize, Option<OperationEnd>), Violation> {
-    let mut simulation = Simulation::fair(crashes.by_ccm);
-    (scenario.prepare)(&mut simulation);
-    let next = simulation.engine.durable.next_operation.max(1);
-    simulation.agree(Request::new((scenario.request)(&simulation))).map_err(Violation)?;
-    simulation.fates.push_back(fate);
-    let before = simulation.go_and_check(crashes.first.unwrap_or(STEPS))?;
-    let mut recovery = 0;
-    if crashes.first.is_some() {
-        simulation.crash_here(crashes.arrives)?;
-        recovery = simulation.go_and_check(crashes.second.unwrap_or(STEPS))?;
-        if crashes.second.is_some() {
-            simulation.crash_here(crashes.arrives)?;
-            simulation.go_and_check(STEPS)?;
+/// An operation that is about to run.
+struct Begun {
+    simulation: Simulation,
+    operation: OperationId,
+}
+
+/// A scenario, just before the engine dies.
+struct CrashPoint {
+    name: &'static str,
+    fate: Fate,
+    /// Steps before it.
+    first: usize,
+    /// What is on its way arrives all the same.
+    arrives: bool,
+    begun: Begun,
+}
+
+impl Begun {
+    fn of(scenario: &Scenario, fate: Fate, by_ccm: bool) -> Result<Self, Violation> {
+        let mut simulation = Simulation::fair(by_ccm);
+        (scenario.prepare)(&mut simulation);
+        let operation = OperationId(simulation.engine.durable.next_operation.max(1));
+        simulation.agree(Request::new((scenario.request)(&simulation))).map_err(Violation)?;
+        simulation.fates.push_back(fate);
+        Ok(Self { simulation, operation })
+    }
+
+    fn fork(&self) -> Self {
+        Self { simulation: self.simulation.fork(), operation: self.operation }
+    }
+
+    /// Goes on without a crash, and checks what became of it.
+    fn end(mut self) -> Result<Option<OperationEnd>, Violation> {
+        self.simulation.go_and_check(STEPS)?;
+        if !self.simulation.engine.is_idle() {
+            return violated("it does not end");
+        }
+        self.simulation.check_at_the_end()?;
+        let opened = self.simulation.engine.durable.next_operation > self.operation.0;
+        let end = || finish(self.simulation.engine.catalogue().operation_end(self.operation)).unwrap().unwrap();
+        match opened.then(end) {
+            end @ (Some(OperationEnd::Done | OperationEnd::NotDone { .. }) | None) => Ok(end),
+            Some(end) => violated(format!("it ends as {end:?}")),
         }
     }
-    if !simulation.engine.is_idle() {
-        return violated("it does not end");
-    }
-    simulation.check_at_the_end()?;
-    let opened = simulation.engine.durable.next_operation > next;
-    let end = opened.then(|| finish(simulation.engine.catalogue().operation_end(OperationId(next))).unwrap().unwrap());
-    match end {
-        Some(OperationEnd::Done | OperationEnd::NotDone { .. }) | None => Ok((before, recovery, end)),
-        Some(end) => violated(format!("it ends as {end:?}")),
-    }
 }
 
-fn told(scenario: &Scenario, fate: Fate, crashes: Crashes) -> (usize, usize, Option<OperationEnd>) {
-    match run(scenario, fate, crashes) {
-        Ok(ran) => ran,
-        Err(Violation(what)) => panic!("{}, {fate:?}, {crashes:?}: {what}", scenario.name),
-    }
-}
-
-/// Crashes a scenario everywhere; the number of runs.
-fn crash_everywhere(scenario: &Scenario, fate: Fate) -> usize {
-    let (steps, _, end) = told(scenario, fate, NONE);
-    assert_eq!(end, Some(OperationEnd::Done), "{}, {fate:?}: without a crash it is done", scenario.name);
-    let mut runs = 1;
-    for first in 0..=steps {
-        for arrives in [true, false] {
-            let once = Crashes { first: Some(first), arrives, ..NONE };
-            let (_, recovery, _) = told(scenario, fate, once);
+impl CrashPoint {
+    /// Recovers without another crash, and with one at every point of the recovery; the number of runs.
+    fn recover(self) -> usize {
+        let told = |second: Option<usize>, Violation(what): Violation| -> ! {
+            let Self { name, fate, first, arrives, .. } = &self;
+            panic!("{name}, {fate:?}, crash after {first} steps (arrives: {arrives}), again after {second:?}: {what}")
+        };
+        let mut begun = self.begun.fork();
+        begun.simulation.crash_here(self.arrives).unwrap_or_else(|what| told(None, what));
+        let mut runs = 1;
+        let mut second = 0;
+        loop {
+            let mut crashed = begun.fork();
+            let ended = crashed.simulation.crash_here(self.arrives).and_then(|()| crashed.end());
+            ended.unwrap_or_else(|what| told(Some(second), what));
             runs += 1;
-            for second in 0..=recovery {
-                told(scenario, fate, Crashes { second: Some(second), ..once });
-                runs += 1;
+            if begun.simulation.go_and_check(1).unwrap_or_else(|what| told(None, what)) == 0 {
+                break;
             }
+            second += 1;
+        }
+        begun.end().unwrap_or_else(|what| told(None, what));
+        runs
+    }
+}
+
+/// Every point of a scenario at which the engine can die. Without a crash it is done.
+fn crash_points(scenario: &Scenario, fate: Fate) -> Vec<CrashPoint> {
+    let name = scenario.name;
+    let told = |Violation(what): Violation| -> ! { panic!("{name}, {fate:?}, without a crash: {what}") };
+    let mut begun = Begun::of(scenario, fate, false).unwrap_or_else(|what| told(what));
+    let mut points = Vec::new();
+    for first in 0.. {
+        for arrives in [true, false] {
+            points.push(CrashPoint { name, fate, first, arrives, begun: begun.fork() });
+        }
+        if begun.simulation.go_and_check(1).unwrap_or_else(|what| told(what)) == 0 {
+            break;
         }
     }
-    runs
+    let end = begun.end().unwrap_or_else(|what| told(what));
+    assert_eq!(end, Some(OperationEnd::Done), "{name}, {fate:?}: without a crash it is done");
+    points
+}
+
+/// Crashes scenarios everywhere, on all cores; the number of runs.
+fn crash_everywhere(scenarios: Vec<(Scenario, Fate)>) -> usize {
+    let points = on_all_cores(scenarios, |(scenario, fate)| crash_points(&scenario, fate));
+    on_all_cores(points.into_iter().flatten().collect(), CrashPoint::recover).into_iter().sum()
 }
 
 #[test]
 fn every_crash_point_of_every_operation_recovers_also_from_a_second_crash() {
-    let runs: usize = scenarios().iter().map(|scenario| crash_everywhere(scenario, Fate::Normal)).sum();
+    let all = scenarios().into_iter().map(|scenario| (scenario, Fate::Normal)).collect();
+    let runs = crash_everywhere(all);
     println!("{runs} runs");
-    assert!(runs > 1000);
+    assert!(runs > 1000, "only {runs}");
 }
 
 #[test]
 fn crash_points_with_a_lost_request_a_lost_answer_or_one_that_comes_too_soon() {
     let sends =
         ["start, full", "start, differential", "suspend", "cancel, copying", "backup, dissolve, with retention"];
-    let mut runs = 0;
-    for scenario in scenarios().iter().filter(|scenario| sends.contains(&scenario.name)) {
-        for fate in [Fate::LostRequest, Fate::LostReply, Fate::AcceptedLate, Fate::Busy] {
-            runs += crash_everywhere(scenario, fate);
-        }
-    }
+    let fates = [Fate::LostRequest, Fate::LostReply, Fate::AcceptedLate, Fate::Busy];
+    let of =
+        |fate| scenarios().into_iter().filter(|scenario| sends.contains(&scenario.name)).map(move |one| (one, fate));
+    let runs = crash_everywhere(fates.into_iter().flat_map(of).collect());
     println!("{runs} runs");
+    assert!(runs > 1000, "only {runs}");
 }
 
 /// What CCM cannot do is refused before: several suspends at one instant, and ending what only the target's box has left.
 #[test]
 fn every_crash_point_of_every_operation_recovers_by_ccm_too() {
-    let able =
-        |scenario: &Scenario| !["backup of two together", "forced stop of what is left over"].contains(&scenario.name);
-    let mut runs = 0;
-    for scenario in scenarios().iter().filter(|scenario| able(scenario)) {
-        let by_ccm = Crashes { by_ccm: true, ..NONE };
-        let (steps, _, end) = told(scenario, Fate::Normal, by_ccm);
-        assert_eq!(end, Some(OperationEnd::Done), "{}: without a crash it is done", scenario.name);
-        for first in 0..=steps {
-            for arrives in [true, false] {
-                told(scenario, Fate::Normal, Crashes { first: Some(first), arrives, ..by_ccm });
-                runs += 1;
-            }
-        }
+    let unable = ["backup of two together", "forced stop of what is left over"];
+    let able: Vec<Scenario> = scenarios().into_iter().filter(|one| !unable.contains(&one.name)).collect();
+    // Drivers cannot be copied: each run begins at the beginning.
+    let lengths = on_all_cores(able.iter().collect(), |scenario| {
+        let mut begun = Begun::of(scenario, Fate::Normal, true).unwrap();
+        let steps = begun.simulation.go_and_check(STEPS).unwrap_or_else(|what| panic!("{}: {what:?}", scenario.name));
+        assert_eq!(begun.end().unwrap(), Some(OperationEnd::Done), "{}: without a crash it is done", scenario.name);
+        steps
+    });
+    let mut runs = Vec::new();
+    for (scenario, steps) in able.iter().zip(lengths) {
+        runs.extend((0..=steps).flat_map(|first| [true, false].map(|arrives| (scenario, first, arrives))));
     }
-    println!("{runs} runs");
-    assert!(runs > 300, "only {runs}");
+    let count = runs.len();
+    on_all_cores(runs, |(scenario, first, arrives)| {
+        let run = || {
+            let mut begun = Begun::of(scenario, Fate::Normal, true)?;
+            begun.simulation.go_and_check(first)?;
+            begun.simulation.crash_here(arrives)?;
+            begun.end()
+        };
+        if let Err(Violation(what)) = run() {
+            panic!("{} by CCM, crash after {first} steps (arrives: {arrives}): {what}", scenario.name);
+        }
+    });
+    println!("{count} runs");
+    assert!(count > 300, "only {count}");
 }

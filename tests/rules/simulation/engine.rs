@@ -1,20 +1,24 @@
 //! The engine between its steps: its catalogue, what it has read, what its operations wait for.
 
 use super::bugs::Bug;
-use super::world::{BLOCKS, World};
+use super::checks::Truth;
+use super::world::World;
 use super::{Checked, violated};
 use ecdeck::catalog::memory::{CommitFailure, MemoryCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError};
+use ecdeck::driver::emulated::in_process::REQUESTOR;
 use ecdeck::engine::operation::{Commit, Input, Limits, NotKept, Operation, commands};
+use ecdeck::model::copy::Command;
 use ecdeck::model::identity::{BoxId, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
 use ecdeck::model::plan::{Plan, Refusal, plan_keeping};
 use ecdeck::model::records::{
-    BackupMode, BackupVolume, Change, OpenOperation, OperationId, Policy, Records, TransactionVolume,
+    BackupMode, BackupVolume, Change, Generation, GenerationState, OpenOperation, OperationId, OurSession, Policy,
+    Records, TransactionVolume,
 };
 use ecdeck::model::request::Request;
-use ecdeck::model::session::{Pair, Reading};
-use ecdeck::model::snapshot::{Reach, Site, Snapshot};
+use ecdeck::model::session::{Automation, Pair, Reading, RecModes, TransferMode};
+use ecdeck::model::snapshot::{Reach, RecRoute, Site, Snapshot};
 use ecdeck::model::units::{Timestamp, Version};
 use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +44,7 @@ pub const LIMITS: Limits = Limits {
 pub const MOMENT: i64 = 40;
 
 /// What one operation waits for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Waiting {
     /// Its next input is there.
     Input(Input),
@@ -54,7 +58,7 @@ pub enum Waiting {
 }
 
 /// An operation that runs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Running {
     pub open: OpenOperation,
     pub operation: Operation,
@@ -62,7 +66,7 @@ pub struct Running {
 }
 
 /// Between agreement and act.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Admitting {
     pub request: Request,
     pub agreed: Plan,
@@ -70,14 +74,14 @@ pub struct Admitting {
     pub phase: Phase,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Phase {
     Opening,
     Reading(Vec<OpenOperation>, Vec<BoxId>),
     Closing(Vec<OpenOperation>, Commit),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Task {
     Admitting(Box<Admitting>),
     Running(Box<Running>),
@@ -127,25 +131,121 @@ impl Engine {
         }
     }
 
+    /// The same engine on a catalogue of its own with the same contents.
+    pub fn fork(&self) -> Self {
+        let memory = self.memory.as_ref().expect("only a catalogue in memory can be copied").detached();
+        Self {
+            catalogue: Arc::new(memory.clone()),
+            memory: Some(memory),
+            durable: self.durable.clone(),
+            tasks_now: self.tasks_now.clone(),
+            readings: self.readings.clone(),
+            tracker: self.tracker.clone(),
+            site: self.site.clone(),
+            boxes: self.boxes,
+            bug: self.bug,
+        }
+    }
+
+    /// The modes of remote copies: mostly synchronous, for a backup needs that.
+    pub fn draw_modes(&mut self, rng: &mut Rng) {
+        let transfer = match rng.u32(0..6) {
+            0 => TransferMode::Stack,
+            1 => TransferMode::Consistency,
+            2 => TransferMode::Through,
+            _ => return,
+        };
+        let modes = RecModes { transfer, split: Automation::Automatic, recovery: Automation::Automatic };
+        let route = |from: &str, to: &str| RecRoute { from: from.parse().unwrap(), to: to.parse().unwrap(), modes };
+        self.site.rec = vec![route("DX1", "DX2"), route("DX2", "DX1")];
+    }
+
     /// Registers all volumes, with policies.
-    pub fn set_up(&mut self, world: &mut World, rng: &mut Rng, now: Timestamp) {
+    pub fn register(&mut self, world: &World, rng: &mut Rng, now: Timestamp) {
         let mut changes = Vec::new();
         for (at, &id) in world.sources.iter().enumerate() {
             let mode = if rng.bool() { BackupMode::Suspend } else { BackupMode::Dissolve };
             changes.push(Change::PutTransactionVolume(TransactionVolume {
                 id,
                 name: format!("tv{at}").parse().unwrap(),
-                blocks: BLOCKS,
+                blocks: world.blocks(id).unwrap(),
                 policy: Some(Policy { generations: rng.u16(1..=2), interval_days: 1, mode }),
                 registered_at: now,
                 next_version: Version(1),
             }));
         }
         for &id in &world.targets {
-            changes.push(Change::PutBackupVolume(BackupVolume { id, name: None, blocks: BLOCKS, registered_at: now }));
+            let blocks = world.blocks(id).unwrap();
+            changes.push(Change::PutBackupVolume(BackupVolume { id, name: None, blocks, registered_at: now }));
         }
+        self.set(changes);
+    }
+
+    /// Half of the sites have kept generations from the beginning: held ones, some in doubt or in want of attention,
+    /// and, with `sessions`, some whose session is still suspended.
+    pub fn give_history(
+        &mut self,
+        world: &mut World,
+        truth: &mut Truth,
+        rng: &mut Rng,
+        now: Timestamp,
+        sessions: bool,
+    ) {
+        if rng.bool() {
+            return;
+        }
+        let mut free = world.targets.clone();
+        rng.shuffle(&mut free);
+        for source in world.sources.clone() {
+            for number in 0..rng.u32(0..=3) {
+                let fits =
+                    |target: &VolumeId| world.blocks(*target) == world.blocks(source) && target.box_id == source.box_id;
+                let Some(at) = free.iter().position(fits).filter(|_| free.len() > 3) else { break };
+                let pair = Pair::new(source, free.swap_remove(at));
+                world.host_write(rng);
+                let mut run = |command| drop(world.arrays.execute(source.box_id, &command, REQUESTOR, now));
+                run(Command::Start { pairs: vec![pair], modes: None });
+                world.arrays.settle();
+                let mut run = |command| drop(world.arrays.execute(source.box_id, &command, REQUESTOR, now));
+                run(Command::Suspend { pairs: vec![pair], force: false, together: false });
+                let kept = sessions && rng.bool();
+                if kept {
+                    let ours = OurSession { pair, since: now, operation: None, full: true };
+                    self.set(vec![Change::PutSession(ours)]);
+                } else {
+                    run(Command::Stop { pairs: vec![pair], force: false });
+                }
+                let state = match rng.u32(0..8) {
+                    0 => GenerationState::InDoubt("the array reported an error".to_owned()),
+                    1 => GenerationState::NeedsAttention("a script failed".to_owned()),
+                    _ => GenerationState::Valid,
+                };
+                let version = self.durable.transaction_volumes[&source].next_version;
+                self.set(vec![Change::AddGeneration(Generation {
+                    transaction_volume: source,
+                    version,
+                    backup_volume: pair.target,
+                    blocks: world.blocks(source).unwrap(),
+                    taken_at: now.plus_millis(i64::from(number) - 100),
+                    mode: if kept { BackupMode::Suspend } else { BackupMode::Dissolve },
+                    state,
+                    held: (rng.u32(0..4) == 0).then(|| "tape".into()),
+                    provisioned: false,
+                    operation: None,
+                })]);
+                truth.remember_image(source, version, world.arrays.content(pair.target));
+            }
+        }
+    }
+
+    /// Keeps what the site has from the beginning.
+    fn set(&mut self, changes: Vec<Change>) {
         finish(self.catalogue.commit(changes, Vec::new())).unwrap();
         self.durable = finish(self.catalogue.load()).unwrap();
+    }
+
+    /// Reads all boxes for the first time.
+    pub fn look(&mut self, world: &mut World, now: Timestamp) {
         for box_id in self.boxes {
             self.take(world.reading(box_id, now), box_id, now);
         }
@@ -165,6 +265,11 @@ impl Engine {
 
     pub fn catalogue(&self) -> &dyn Catalogue {
         &*self.catalogue
+    }
+
+    /// The newest reading of a box.
+    pub fn reading(&self, at: BoxId) -> Option<&Reading> {
+        self.readings.get(&at).map(|(reading, _)| &**reading)
     }
 
     /// Keeps a reading, or why there is none. An older one than is known is dropped.
@@ -217,7 +322,7 @@ impl Engine {
             capabilities: Some(world.capabilities()),
             took_millis: 0,
             reading: known.map(|(reading, _)| Arc::clone(reading)),
-            volumes: Some(Arc::new(world.arrays.core().volumes_of(box_id).unwrap())),
+            volumes: Some(Arc::new(world.volumes_of(box_id))),
         }
     }
 
@@ -244,6 +349,8 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Records, (String, NotKept)> {
         let before = self.durable.clone();
+        let mut commit = commit.clone();
+        Bug::censor(self.bug, &mut commit, &before);
         if let (Some(how), Some(memory)) = (fail, &self.memory) {
             memory.fail_commit(1, how);
         } else if fail.is_some() {
@@ -252,7 +359,7 @@ impl Engine {
         match finish(self.catalogue.commit(commit.changes.clone(), commit.events.clone())) {
             Ok(_) => {
                 self.durable.apply_all(&commit.changes).unwrap();
-                self.kept(commit, now);
+                self.kept(&commit, now);
                 Ok(before)
             }
             // The line was lost at COMMIT: look it up before anything else.
@@ -261,7 +368,7 @@ impl Engine {
                 if self.durable == before && !commit.changes.is_empty() {
                     Err((error.to_string(), NotKept::Unavailable))
                 } else {
-                    self.kept(commit, now);
+                    self.kept(&commit, now);
                     Ok(before)
                 }
             }

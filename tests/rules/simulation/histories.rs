@@ -1,10 +1,10 @@
 //! Histories out of seeds: many in memory, some on SQLite, the same twice, and every deliberate bug caught.
 
 use super::bugs::Bug;
+use super::cores::on_all_cores;
 use super::{Summary, Violation, history, history_by_ccm, history_on};
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Histories of a normal run; `ECDECK_ROUNDS` times as many when that is set. `SIMULATION_FIRST` and
@@ -30,52 +30,76 @@ fn wanted(variable: &str, normal: u64) -> u64 {
 
 /// Runs seeds on all cores; gives what they came to together, or the first violation of the lowest seed.
 fn run_all(seeds: std::ops::Range<u64>, one: impl Fn(u64) -> Result<Summary, Violation> + Sync) -> Summary {
-    let next = AtomicU64::new(seeds.start);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let work = || {
+    const AT_ONCE: u64 = 20;
+    let failed = AtomicBool::new(false);
+    let parts = seeds.clone().step_by(AT_ONCE as usize).map(|first| first..(first + AT_ONCE).min(seeds.end)).collect();
+    let results = on_all_cores(parts, |part: std::ops::Range<u64>| {
         let mut sum = Summary::default();
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end {
-                return Ok(sum);
+        for seed in part {
+            if failed.load(Ordering::Relaxed) {
+                break;
             }
             match one(seed) {
-                Ok(summary) => add(&mut sum, &summary),
+                Ok(summary) => sum.add(&summary),
                 Err(Violation(what)) => {
-                    next.store(seeds.end, Ordering::Relaxed);
+                    failed.store(true, Ordering::Relaxed);
                     return Err((seed, what));
                 }
             }
         }
-    };
-    let results: Vec<Result<Summary, (u64, String)>> = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        handles.into_iter().map(|handle| handle.join().unwrap()).collect()
+        Ok(sum)
     });
     let mut sum = Summary::default();
-    let mut worst: Option<(u64, String)> = None;
     for result in results {
         match result {
-            Ok(summary) => add(&mut sum, &summary),
-            Err(found) if worst.as_ref().is_none_or(|other| found.0 < other.0) => worst = Some(found),
-            Err(_) => {}
+            Ok(summary) => sum.add(&summary),
+            Err((seed, what)) => panic!("seed {seed}: {what}; keep the seed in tests/rules/simulation/seeds.txt"),
         }
-    }
-    if let Some((seed, what)) = worst {
-        panic!("seed {seed}: {what}; keep the seed in tests/rules/simulation/seeds.txt");
     }
     sum
 }
 
-fn add(sum: &mut Summary, one: &Summary) {
-    sum.done += one.done;
-    sum.not_done += one.not_done;
-    sum.failed += one.failed;
-    sum.unknown += one.unknown;
-    sum.crashes += one.crashes;
-    sum.refused += one.refused;
-    sum.generations += one.generations;
-    sum.faults += one.faults;
+/// How often something must happen in a thousand histories: a simulator that hardly ever does it finds nothing.
+const MINIMA: &[(&str, u32)] = &[
+    ("backup done", 300),
+    ("backup failed", 10),
+    ("backup not done", 30),
+    ("backup unknown", 5),
+    ("cancel done", 150),
+    ("delete generation done", 80),
+    ("force-stop done", 60),
+    ("hold done", 150),
+    ("unhold done", 50),
+    ("overwrite done", 80),
+    ("register done", 15),
+    ("released as Deleted", 80),
+    ("released as Overwritten", 80),
+    ("released as Retention", 30),
+    ("resume done", 20),
+    ("script done", 20),
+    ("script failed", 10),
+    ("set policy done", 100),
+    ("several at once: backup", 50),
+    ("several at once: start", 100),
+    ("several at once: suspend", 3),
+    ("start done", 800),
+    ("start not done", 100),
+    ("start unknown", 15),
+    ("suspend done", 50),
+    ("unregister done", 100),
+];
+
+fn check_counts(sum: &Summary, histories: u64) {
+    for (what, count) in &sum.counts {
+        println!("{what:40} {:>8} a thousand: {}", count, u64::from(*count) * 1000 / histories);
+    }
+    let rare: Vec<String> = MINIMA
+        .iter()
+        .map(|(what, least)| (what, least, u64::from(sum.counts.get(*what).copied().unwrap_or(0)) * 1000 / histories))
+        .filter(|(_, least, count)| *count < u64::from(**least))
+        .map(|(what, least, count)| format!("{what}: {count}, at least {least}"))
+        .collect();
+    assert!(histories < 1000 || rare.is_empty(), "too rare in a thousand histories:\n{}", rare.join("\n"));
 }
 
 #[test]
@@ -94,7 +118,7 @@ fn no_history_in_memory_breaks_an_invariant() {
     let count = wanted("SIMULATION_HISTORIES", IN_MEMORY * wanted("ECDECK_ROUNDS", 1));
     let sum = run_all(first..first + count, |seed| history(seed, None));
     println!("{count} histories: {sum:?}");
-    // A simulator that does nothing finds nothing.
+    check_counts(&sum, count);
     assert!(sum.done > sum.unknown && u64::from(sum.generations) > count / 4, "{sum:?}");
     assert!(sum.crashes > 0 && sum.faults > 0 && sum.failed > 0 && sum.not_done > 0 && sum.refused > 0, "{sum:?}");
 }
@@ -113,7 +137,7 @@ fn no_history_by_ccm_breaks_an_invariant() {
 fn no_history_on_sqlite_breaks_an_invariant() {
     let folder = tempfile::tempdir().unwrap();
     let count = ON_SQLITE * wanted("ECDECK_ROUNDS", 1);
-    for seed in 0..count {
+    on_all_cores((0..count).collect(), |seed| {
         let place: CataloguePlace = CataloguePlace::Sqlite(folder.path().join(format!("{seed}.db")));
         let catalogue = runtime().block_on(SqlCatalogue::open(&place, OpenOptions::default())).unwrap();
         let catalogue = Arc::new(catalogue);
@@ -121,7 +145,7 @@ fn no_history_on_sqlite_breaks_an_invariant() {
             panic!("seed {seed} on SQLite: {what}");
         }
         runtime().block_on(catalogue.close());
-    }
+    });
 }
 
 #[test]
@@ -136,34 +160,63 @@ fn the_same_seed_is_the_same_history() {
 
 #[test]
 fn every_deliberate_bug_is_caught() {
-    catch(&Bug::ALL, history);
+    catch(|row| row.seed, history);
 }
 
 #[test]
 fn deliberate_bugs_are_caught_by_ccm_too() {
-    catch(&Bug::ALL, history_by_ccm);
+    catch(|row| row.by_ccm, history_by_ccm);
 }
 
-fn catch(bugs: &[Bug], one: impl Fn(u64, Option<Bug>) -> Result<Summary, Violation> + Sync) {
-    let next = AtomicU64::new(0);
-    let caught: Vec<BTreeMap<String, Option<(u64, String)>>> = std::thread::scope(|scope| {
-        let work = || {
-            let mut found = BTreeMap::new();
-            while let Some(bug) = bugs.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                let first = (0..TO_CATCH_A_BUG)
-                    .find_map(|seed| one(seed, Some(*bug)).err().map(|Violation(what)| (seed, what)));
-                found.insert(format!("{bug:?}"), first);
-            }
-            found
+/// What each bug breaks, and a history that shows it.
+struct Known {
+    bug: Bug,
+    seed: u64,
+    by_ccm: u64,
+    /// Of the violation: a history that breaks something else does not count.
+    words: String,
+}
+
+fn known_bugs() -> Vec<Known> {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rules/simulation/known_bugs.txt");
+    let text = std::fs::read_to_string(file).unwrap();
+    let rows = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    rows.map(|row| {
+        let [name, seed, by_ccm, words] = row.split(" | ").collect::<Vec<_>>().try_into().unwrap();
+        let bug = *Bug::ALL.iter().find(|bug| format!("{bug:?}") == name).unwrap_or_else(|| panic!("no bug {name}"));
+        assert!(!words.is_empty());
+        Known { bug, seed: seed.parse().unwrap(), by_ccm: by_ccm.parse().unwrap(), words: words.to_owned() }
+    })
+    .collect()
+}
+
+/// Runs each bug's known seed, and a search only when that no longer shows it in the expected words.
+fn catch(seed_of: impl Fn(&Known) -> u64 + Sync, one: impl Fn(u64, Option<Bug>) -> Result<Summary, Violation> + Sync) {
+    let known = known_bugs();
+    let caught = on_all_cores(known.iter().collect(), |row: &Known| {
+        let shows = |seed: u64| {
+            let Violation(what) = one(seed, Some(row.bug)).err()?;
+            what.contains(&row.words).then_some((seed, what))
         };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        handles.into_iter().map(|handle| handle.join().unwrap()).collect()
+        (row, shows(seed_of(row)).or_else(|| (0..TO_CATCH_A_BUG).find_map(shows)))
     });
-    let caught: BTreeMap<_, _> = caught.into_iter().flatten().collect();
-    for (bug, first) in &caught {
-        println!("{bug}: {first:?}");
+    for (row, found) in &caught {
+        match found {
+            Some((seed, what)) if *seed != seed_of(row) => {
+                println!("known_bugs.txt: {:?}: {seed} in the place of {}: {what}", row.bug, seed_of(row));
+            }
+            _ => {}
+        }
     }
-    let missed: Vec<&String> = caught.iter().filter(|(_, first)| first.is_none()).map(|(bug, _)| bug).collect();
+    let missed: Vec<_> =
+        caught.iter().filter(|(_, found)| found.is_none()).map(|(row, _)| (row.bug, &row.words)).collect();
     assert!(missed.is_empty(), "not caught in {TO_CATCH_A_BUG} histories: {missed:?}");
+}
+
+#[test]
+fn every_deliberate_bug_has_a_known_seed() {
+    let known = known_bugs();
+    for bug in Bug::ALL {
+        assert_eq!(known.iter().filter(|row| row.bug == bug).count(), 1, "{bug:?}");
+    }
 }

@@ -11,6 +11,7 @@
 mod bugs;
 mod by_ccm;
 mod checks;
+mod cores;
 mod crash_points;
 mod engine;
 mod histories;
@@ -24,11 +25,12 @@ use checks::Truth;
 use ecdeck::catalog::Catalogue;
 use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::model::records::OperationEnd;
+use ecdeck::model::request::Verb;
 use ecdeck::model::units::Timestamp;
 use engine::Engine;
 use fastrand::Rng;
 use operators::Operator;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 use weather::Weather;
@@ -56,7 +58,7 @@ fn tell(now: Timestamp, what: impl FnOnce() -> String) {
 const START: Timestamp = Timestamp(1_000 * Timestamp::DAY);
 
 /// What a history came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Summary {
     /// The same seed gives the same trace.
     trace: u64,
@@ -68,15 +70,39 @@ struct Summary {
     refused: u32,
     generations: u32,
     faults: u32,
+    /// How often what happened: `backup done`, `released by retention`, `fault error-suspend`.
+    counts: BTreeMap<String, u32>,
 }
 
 impl Summary {
-    fn count(&mut self, end: &OperationEnd) {
-        match end {
-            OperationEnd::Done => self.done += 1,
-            OperationEnd::NotDone { .. } => self.not_done += 1,
-            OperationEnd::Failed { .. } => self.failed += 1,
-            OperationEnd::OutcomeUnknown { .. } => self.unknown += 1,
+    fn end(&mut self, verb: Verb, end: &OperationEnd) {
+        let (count, word) = match end {
+            OperationEnd::Done => (&mut self.done, "done"),
+            OperationEnd::NotDone { .. } => (&mut self.not_done, "not done"),
+            OperationEnd::Failed { .. } => (&mut self.failed, "failed"),
+            OperationEnd::OutcomeUnknown { .. } => (&mut self.unknown, "unknown"),
+        };
+        *count += 1;
+        self.count(format!("{verb} {word}"));
+        self.count(format!("any {word}"));
+    }
+
+    fn count(&mut self, what: impl Into<String>) {
+        *self.counts.entry(what.into()).or_default() += 1;
+    }
+
+    fn add(&mut self, one: &Self) {
+        let Self { trace: _, done, not_done, failed, unknown, crashes, refused, generations, faults, counts } = one;
+        self.done += done;
+        self.not_done += not_done;
+        self.failed += failed;
+        self.unknown += unknown;
+        self.crashes += crashes;
+        self.refused += refused;
+        self.generations += generations;
+        self.faults += faults;
+        for (what, count) in counts {
+            *self.counts.entry(what.clone()).or_default() += count;
         }
     }
 }
@@ -104,15 +130,13 @@ struct Simulation {
 /// One history in memory.
 fn history(seed: u64, bug: Option<Bug>) -> Result<Summary, Violation> {
     let memory = MemoryCatalogue::new();
-    history_on(seed, bug, Arc::new(memory.clone()), Some(memory))
+    Simulation::new(seed, bug, Arc::new(memory.clone()), Some(memory), Site::Drawn).unfold(seed)
 }
 
 /// One history in memory, with CCM's commands between the engine and the arrays.
 fn history_by_ccm(seed: u64, bug: Option<Bug>) -> Result<Summary, Violation> {
     let memory = MemoryCatalogue::new();
-    let mut simulation = Simulation::new(seed, bug, Arc::new(memory.clone()), Some(memory));
-    simulation.world.go_by_ccm();
-    simulation.unfold(seed)
+    Simulation::new(seed, bug, Arc::new(memory.clone()), Some(memory), Site::DrawnByCcm).unfold(seed)
 }
 
 /// One history on a catalogue that is empty. `memory`: the same one, where its commits can be made to fail.
@@ -122,7 +146,18 @@ fn history_on(
     catalogue: Arc<dyn Catalogue>,
     memory: Option<MemoryCatalogue>,
 ) -> Result<Summary, Violation> {
-    Simulation::new(seed, bug, catalogue, memory).unfold(seed)
+    Simulation::new(seed, bug, catalogue, memory, Site::Drawn).unfold(seed)
+}
+
+/// How a history begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Site {
+    /// The same volumes always, and no history; with CCM's commands or without.
+    Plain { by_ccm: bool },
+    /// Sizes, modes of remote copies, generations and sessions out of the seed.
+    Drawn,
+    /// The same with CCM's commands between the engine and the arrays.
+    DrawnByCcm,
 }
 
 impl Simulation {
@@ -138,18 +173,53 @@ impl Simulation {
         Ok(self.summary)
     }
 
-    fn new(seed: u64, bug: Option<Bug>, catalogue: Arc<dyn Catalogue>, memory: Option<MemoryCatalogue>) -> Self {
+    fn new(
+        seed: u64,
+        bug: Option<Bug>,
+        catalogue: Arc<dyn Catalogue>,
+        memory: Option<MemoryCatalogue>,
+        site: Site,
+    ) -> Self {
         let mut rng = Rng::with_seed(seed);
         let now = START;
-        let mut world = World::new(&mut rng);
+        let mut world = World::new(&mut rng, !matches!(site, Site::Plain { .. }));
         let weather = Weather::draw(&mut rng);
         let operators = (0..rng.usize(2..=4)).map(Operator::new).collect();
         let mut engine = Engine::new(catalogue, memory, &world, bug);
-        engine.set_up(&mut world, &mut rng, now);
-        let truth = Truth::default();
+        let mut truth = Truth::default();
+        if !matches!(site, Site::Plain { .. }) {
+            engine.draw_modes(&mut rng);
+        }
+        engine.register(&world, &mut rng, now);
+        match site {
+            Site::Drawn => engine.give_history(&mut world, &mut truth, &mut rng, now, true),
+            Site::DrawnByCcm => engine.give_history(&mut world, &mut truth, &mut rng, now, false),
+            Site::Plain { .. } => {}
+        }
+        if matches!(site, Site::DrawnByCcm | Site::Plain { by_ccm: true }) {
+            world.go_by_ccm();
+        }
+        engine.look(&mut world, now);
         let (summary, trace) = (Summary::default(), DefaultHasher::new());
         let fates = VecDeque::new();
         Self { rng, now, world, engine, operators, weather, fates, truth, bug, summary, trace }
+    }
+
+    /// The same site a second time, to go another way. Not by CCM: its drivers cannot be copied.
+    fn fork(&self) -> Self {
+        Self {
+            rng: self.rng.clone(),
+            now: self.now,
+            world: self.world.clone(),
+            engine: self.engine.fork(),
+            operators: self.operators.clone(),
+            weather: self.weather,
+            fates: self.fates.clone(),
+            truth: self.truth.clone(),
+            bug: self.bug,
+            summary: self.summary.clone(),
+            trace: self.trace.clone(),
+        }
     }
 
     /// One event of the storm, then the checks.

@@ -10,7 +10,7 @@ use ecdeck::model::snapshot::{Snapshot, TransactionState};
 use ecdeck::model::units::{Timestamp, Version};
 
 /// One operator at a console.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Operator {
     number: usize,
     /// The plan on the screen, and when it will be agreed to.
@@ -59,6 +59,9 @@ impl Simulation {
                     self.summary.refused += 1;
                     return Ok(());
                 }
+                if plan.items().len() > 1 || plan.items().iter().any(|item| item.claims.len() > 2) {
+                    self.summary.count(format!("several at once: {}", request.action.verb()));
+                }
                 // As the engine does: what runs is its own plan, which may have chosen another equal volume.
                 let agreed = if plan.digest() == agreed.digest() { plan } else { agreed };
                 let phase = Phase::Opening;
@@ -68,8 +71,27 @@ impl Simulation {
         Ok(())
     }
 
+    /// Half of the wishes are such that the rules allow them now: refusals are tested enough by the others.
     fn wish(&mut self, snapshot: &Snapshot) -> Action {
+        const TRIES: u32 = 6;
         let volume = self.some_free_source(snapshot);
+        let equivalent =
+            snapshot.transaction_volume(volume).is_some_and(|view| view.state == TransactionState::Equivalent);
+        // What is equivalent is mostly backed up: that is what it is for.
+        if self.rng.bool() && !(equivalent && self.rng.bool()) {
+            for _ in 0..TRIES {
+                let action = self.anything(volume);
+                // These are allowed nearly always.
+                let easy = matches!(action, Action::SetPolicy { .. } | Action::Unregister { .. });
+                if easy && self.rng.u32(0..4) > 0 {
+                    continue;
+                }
+                let request = Request::new(action);
+                if self.engine.plan(snapshot.clone(), &request).is_ok() {
+                    return request.action;
+                }
+            }
+        }
         if self.rng.u32(0..10) < 3 {
             return self.anything(volume);
         }
@@ -79,6 +101,9 @@ impl Simulation {
             Some(TransactionState::Equivalent) => {
                 let mode = if self.rng.u32(0..6) == 0 { Some(self.some_mode()) } else { None };
                 Action::Backup { volumes, mode, together }
+            }
+            Some(TransactionState::Suspended) if self.rng.u32(0..3) == 0 => {
+                Action::Resume { volumes: vec![volume], target: None }
             }
             Some(TransactionState::None | TransactionState::Suspended) => {
                 Action::Start { volumes, targets: Vec::new(), together }
@@ -106,7 +131,7 @@ impl Simulation {
         let target = self.world.targets[self.rng.usize(..self.world.targets.len())];
         let named = if self.rng.bool() { Some(target) } else { None };
         let version = self.some_version(volume);
-        match self.rng.u32(0..17) {
+        match self.rng.u32(0..21) {
             0 => Action::Start { volumes, targets: vec![(volume, target)], together: false },
             1 => Action::Resume { volumes, target: named },
             2..4 => Action::Overwrite { volume, version },
@@ -124,6 +149,9 @@ impl Simulation {
             13 => Action::Unhold { volume, version },
             14 => Action::DeleteGeneration { volume, version },
             15 => Action::Unregister { volume: target },
+            16 => Action::Suspend { volumes: self.some_set(), target: None },
+            17 => Action::Start { volumes: self.some_set(), targets: Vec::new(), together: true },
+            18..20 => Action::Backup { volumes: self.some_set(), mode: None, together: true },
             _ => Action::Register { volume: target, role: VolumeRole::Backup, name: None },
         }
     }
@@ -141,6 +169,12 @@ impl Simulation {
 
     fn some_mode(&mut self) -> BackupMode {
         if self.rng.bool() { BackupMode::Suspend } else { BackupMode::Dissolve }
+    }
+
+    /// Volumes that belong together: mostly two of one array.
+    fn some_set(&mut self) -> Vec<VolumeId> {
+        let count = if self.rng.u32(0..3) == 0 { 3 } else { 2 };
+        self.world.sources[..count].to_vec()
     }
 
     /// A kept version where there is one.

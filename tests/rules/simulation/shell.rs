@@ -6,20 +6,58 @@ use super::weather::{Weather, strikes};
 use super::world::Wire;
 use super::{Checked, Simulation, Violation, tell, violated};
 use ecdeck::catalog::memory::CommitFailure;
+use ecdeck::driver::emulated::in_process::REQUESTOR;
 use ecdeck::engine::operation::{Admission, Commit, Input, Operation, Output, World as Sight};
 use ecdeck::engine::operation::{admit, boxes_to_read, close_all, opening};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::codes::Code;
 use ecdeck::model::identity::BoxId;
-use ecdeck::model::plan::{Plan, plan_keeping};
+use ecdeck::model::plan::{HookPhase, Plan, PlanItem, PlanStep, plan_keeping};
 use ecdeck::model::records::{Change, OpenOperation};
 use ecdeck::model::request::Request;
+use ecdeck::model::session::{Direction, Others, Reading, UnknownRow};
 use fastrand::Rng;
 
+/// Scripts that fail, of a thousand.
+const SCRIPT_FAILS: u32 = 300;
+
 impl Simulation {
+    /// What the engine reads of a box. What of it could not be read, it says.
+    fn read(&mut self, at: BoxId) -> Result<Reading, String> {
+        let mut reading = self.world.reading(at, self.now)?;
+        let (rng, weather) = (&mut self.rng, self.weather);
+        if strikes(rng, weather.others_unread) {
+            reading.sessions.retain(|session| session.requestor.raw() == REQUESTOR);
+            reading.others = Others::Failed { why: "no answer".into() };
+            self.summary.count("reading without the sessions of others");
+        }
+        if strikes(rng, weather.row_unread) && !reading.sessions.is_empty() {
+            let row = reading.sessions.swap_remove(rng.usize(..reading.sessions.len()));
+            let may_copy_to = vec![row.pair.source, row.pair.target];
+            reading.unknown_rows.push(UnknownRow {
+                words: "??".into(),
+                why: "no word is known".to_owned(),
+                may_copy_to,
+            });
+            self.summary.count("reading with an unreadable row");
+        }
+        if strikes(rng, weather.half_row) && !reading.sessions.is_empty() {
+            let row = rng.usize(..reading.sessions.len());
+            let row = &mut reading.sessions[row];
+            if row.modes.is_some() && rng.bool() {
+                row.modes = None;
+            } else {
+                row.direction = Direction::Unknown;
+            }
+            self.summary.count("reading with a row in which something is missing");
+        }
+        self.truth.seen(&reading, &self.engine.durable);
+        Ok(reading)
+    }
+
     pub fn poll(&mut self) {
         for box_id in self.engine.boxes {
-            let reading = self.world.reading(box_id, self.now);
+            let reading = self.read(box_id);
             self.engine.take(reading, box_id, self.now);
         }
     }
@@ -71,7 +109,7 @@ impl Simulation {
                 }
             }
             Waiting::Read { array, taken: None } => {
-                let reading = self.world.reading(array, self.now);
+                let reading = self.read(array);
                 let reading =
                     if self.weather.reading_is_lost(&mut self.rng) { Err("no answer".into()) } else { reading };
                 Waiting::Read { array, taken: Some(reading) }
@@ -92,15 +130,26 @@ impl Simulation {
             Output::Commit(commit) => Waiting::Commit(commit),
             Output::Send { array, command, .. } => {
                 self.check_sending(open, array, &command)?;
-                let fate = self.fates.pop_front().unwrap_or_else(|| self.weather.fate(&mut self.rng));
+                let fate =
+                    self.fates.pop_front().unwrap_or_else(|| self.weather.fate(&mut self.rng, command.pairs().len()));
                 tell(self.now, || format!("{} sends {command:?}: {fate:?}", open.id));
                 Waiting::Wire(self.world.send(open.id, array, command, fate))
             }
             Output::Read { array } => Waiting::Read { array, taken: None },
             Output::Sleep(pause) => Waiting::Sleep(self.now.plus_millis(pause.as_millis() as i64)),
-            Output::Hook { .. } => Waiting::Input(Input::HookEnded(Ok(()))),
+            Output::Hook { .. } => {
+                let failed = strikes(&mut self.rng, SCRIPT_FAILS);
+                self.summary.count(if failed { "script failed" } else { "script done" });
+                self.truth.script(open.id, failed);
+                let blind = self.bug == Some(Bug::IgnoreAttention);
+                Waiting::Input(Input::HookEnded(if failed && !blind {
+                    Err("the script failed".into())
+                } else {
+                    Ok(())
+                }))
+            }
             Output::Done(end) => {
-                self.summary.count(&end);
+                self.summary.end(open.item.verb, &end);
                 self.check_end(open, &end)?;
                 tell(self.now, || format!("{} ends: {end:?}", open.id));
                 return Ok(None);
@@ -141,11 +190,20 @@ impl Simulation {
         Ok(())
     }
 
+    /// Some backups have a script after them. No planner makes one yet; the step machine runs it.
+    fn add_script(&mut self, item: &mut PlanItem) {
+        let record = item.steps.iter().rposition(|step| matches!(step, PlanStep::Record { .. }));
+        let Some(record) = record.filter(|_| strikes(&mut self.rng, self.weather.script)) else { return };
+        let (phase, argv) = (HookPhase::AfterBackup, vec!["/usr/bin/true".to_owned()]);
+        item.steps.insert(record + 1, PlanStep::Hook { phase, volume: item.volume, argv });
+    }
+
     fn claim(&mut self, agreed: &Plan, operator: usize) -> Result<Option<Phase>, Violation> {
         let actor = Actor { uid: operator as u32, ..Actor::default() };
         let (mut operations, mut commit) = opening(agreed, Vec::new(), &actor, &self.engine.durable, self.now);
         for operation in &mut operations {
-            Bug::distort(self.bug, operation);
+            self.add_script(&mut operation.item);
+            Bug::distort(self.bug, operation, &self.engine.durable);
         }
         for (change, operation) in commit.changes.iter_mut().zip(&operations) {
             if let Change::Open { operation: opened, claims, .. } = change {
@@ -178,7 +236,7 @@ impl Simulation {
             let commit = close_all(&operations, Code::PLAN_CHANGED, "another plan", self.now);
             return Ok(Some(Phase::Closing(operations, commit)));
         };
-        let reading = self.world.reading(box_id, self.now);
+        let reading = self.read(box_id);
         let failed = reading.is_err();
         self.engine.take(reading, box_id, self.now);
         if failed {
@@ -218,6 +276,9 @@ impl Simulation {
         let runs = verdicts.iter().all(|verdict| *verdict == Admission::Run);
         if runs && !truly && self.bug.is_none_or(|bug| bug == Bug::SkipFreshPlan) {
             return violated("another plan runs than the one that was agreed to");
+        }
+        if runs && self.bug.is_none() {
+            self.check_known(agreed)?;
         }
         Ok(runs)
     }

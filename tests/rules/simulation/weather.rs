@@ -21,6 +21,28 @@ pub struct Weather {
     pub crash: u32,
     pub array: u32,
     pub meddling: u32,
+    /// Backups with a script after them.
+    pub script: u32,
+    /// Commands for several pairs whose answer about one of them is lost.
+    pub part_lost: u32,
+    /// Readings without the sessions of other programs.
+    pub others_unread: u32,
+    /// Readings with a row that cannot be read.
+    pub row_unread: u32,
+    /// Readings with a row in which the direction or the mode is missing.
+    pub half_row: u32,
+    /// What happens to kept generations from outside.
+    pub harm: u32,
+}
+
+/// Readings of which a part is missing.
+fn partial_readings() -> bool {
+    std::env::var_os("SIMULATION_PARTIAL").is_some()
+}
+
+/// Harm to kept generations, and copies into transaction volumes.
+fn harm() -> bool {
+    std::env::var_os("SIMULATION_HARM").is_some()
 }
 
 pub fn strikes(rng: &mut Rng, chance: u32) -> bool {
@@ -34,6 +56,8 @@ impl Weather {
 
     pub fn draw(rng: &mut Rng) -> Self {
         let mut often = |most: u32| if rng.u32(0..3) == 0 { 0 } else { rng.u32(0..most) };
+        let partial = |chance| if partial_readings() { chance } else { 0 };
+        let harmful = |chance| if harm() { chance } else { 0 };
         Self {
             catalogue: often(120),
             reading: often(200),
@@ -44,6 +68,12 @@ impl Weather {
             crash: often(1000),
             array: often(400),
             meddling: often(400),
+            script: often(400),
+            part_lost: often(300),
+            others_unread: partial(often(100)),
+            row_unread: partial(often(100)),
+            half_row: partial(often(100)),
+            harm: harmful(often(400)),
         }
     }
 
@@ -51,7 +81,11 @@ impl Weather {
         strikes(rng, self.reading)
     }
 
-    pub fn fate(&self, rng: &mut Rng) -> Fate {
+    /// `pairs`: of the command.
+    pub fn fate(&self, rng: &mut Rng, pairs: usize) -> Fate {
+        if pairs > 1 && strikes(rng, self.part_lost) {
+            return Fate::PartLost(rng.usize(..pairs));
+        }
         for (chance, fate) in [
             (self.lost_request, Fate::LostRequest),
             (self.lost_reply, Fate::LostReply),
@@ -79,6 +113,72 @@ impl Simulation {
             self.summary.faults += 1;
             self.meddle();
         }
+        if strikes(&mut self.rng, weather.harm) {
+            self.summary.faults += 1;
+            self.do_harm();
+        }
+    }
+
+    /// Something happens to volumes of ours that the engine did not do and does not want.
+    fn do_harm(&mut self) {
+        let durable = &self.engine.durable;
+        let kept: Vec<VolumeId> = durable.generations.values().map(|one| one.backup_volume).collect();
+        let target = (!kept.is_empty()).then(|| kept[self.rng.usize(..kept.len())]);
+        let (what, command) = match (self.rng.u32(0..8), target) {
+            (0..2, Some(target)) => {
+                let region = self.rng.u32(..4);
+                if self.world.arrays.write(target, region).is_err() {
+                    return;
+                }
+                self.truth.harm(target);
+                self.summary.count("harm: a host writes on a kept generation");
+                return;
+            }
+            (2, Some(target)) => {
+                let source = self.world.others[self.world.boxes.iter().position(|at| *at == target.box_id).unwrap()];
+                self.truth.harm(target);
+                (
+                    "another program copies onto a kept generation",
+                    Command::Start { pairs: vec![Pair::new(source, target)], modes: None },
+                )
+            }
+            (3, Some(_)) => {
+                let kept_and_suspended =
+                    |pair: &Pair, status| status == Status::Suspended && kept.contains(&pair.target);
+                let Some(pair) = self.some_session(kept_and_suspended) else { return };
+                self.truth.harm(pair.target);
+                ("another program resumes onto a kept generation", Command::Resume { pairs: vec![pair] })
+            }
+            (4, Some(target)) => {
+                self.world.lose(target);
+                self.truth.harm(target);
+                self.summary.count("harm: the volume of a kept generation vanishes");
+                return;
+            }
+            (5, Some(target)) => {
+                self.world.resize(target);
+                self.truth.harm(target);
+                self.summary.count("harm: the volume of a kept generation has another size");
+                return;
+            }
+            (6, _) => {
+                let Some(pair) = self.some_session(|_, status| status == Status::Suspended) else { return };
+                ("another program reverses a session", Command::Reverse { pairs: vec![pair] })
+            }
+            _ => {
+                let source = self.world.others[0];
+                let target = self.world.sources[self.rng.usize(..2)];
+                (
+                    "another program copies into a transaction volume",
+                    Command::Start { pairs: vec![Pair::new(source, target)], modes: None },
+                )
+            }
+        };
+        self.summary.count(format!("harm: {what}"));
+        let array = command.pairs()[0].source.box_id;
+        let reply = self.world.arrays.execute(array, &command, "another program", self.now);
+        tell(self.now, || format!("{what}: {command:?}: {reply:?}"));
+        self.truth.meddled(&command, &outcomes_of(reply, &command), &self.world, self.now);
     }
 
     pub fn maybe_crash(&mut self) -> Checked {

@@ -10,9 +10,10 @@ use ecdeck::driver::emulated::rules::{Reply, outcomes_of};
 use ecdeck::model::copy::{ArrayRefusal, Capabilities, Command, ErrorClass, Outcome, PairOutcome};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
 use ecdeck::model::records::OperationId;
-use ecdeck::model::session::{Reading, Status};
+use ecdeck::model::session::{ArrayVolume, Reading, Status};
 use ecdeck::model::units::{Blocks, Timestamp};
 use fastrand::Rng;
+use std::collections::BTreeMap;
 
 /// Regions of a volume: enough that a copy takes several events.
 const REGIONS: u64 = 4;
@@ -29,6 +30,8 @@ pub enum Fate {
     AcceptedLate,
     AcceptedNever,
     Busy,
+    /// Done for all pairs; the answer about one of several is lost.
+    PartLost(usize),
 }
 
 /// A command between the engine and an array.
@@ -59,6 +62,11 @@ impl Wire {
         };
         match self.fate {
             Fate::Normal => self.outcomes.clone(),
+            Fate::PartLost(which) => self.outcomes.clone().map(|mut outcomes| {
+                let lost = which % outcomes.len();
+                outcomes[lost].outcome = Outcome::Unknown { why: "no answer".to_owned() };
+                outcomes
+            }),
             Fate::LostRequest => all(Outcome::Unknown { why: "no answer".to_owned() }),
             Fate::LostReply => {
                 self.outcomes.as_ref().and_then(|_| all(Outcome::Unknown { why: "no answer".to_owned() }))
@@ -73,6 +81,7 @@ impl Wire {
     }
 }
 
+#[derive(Clone)]
 pub struct World {
     pub arrays: Memory,
     pub boxes: [BoxId; 2],
@@ -82,22 +91,39 @@ pub struct World {
     pub others: Vec<VolumeId>,
     pub wires: Vec<Wire>,
     sent: u64,
+    /// Volumes that their array does not list any more, or with another size.
+    altered: BTreeMap<VolumeId, Option<Blocks>>,
     /// CCM between the engine and the arrays.
     pub ccm: Option<Ccm>,
 }
 
 impl World {
-    pub fn new(rng: &mut Rng) -> Self {
+    /// `sizes`: volumes of two sizes.
+    pub fn new(rng: &mut Rng, sizes: bool) -> Self {
         let mut arrays = Memory::new();
         let boxes = ["DX1", "DX2"].map(|name| arrays.add_box(&name.parse().unwrap()).unwrap());
         arrays.core_mut().add_path(boxes[0], boxes[1]).unwrap();
-        let mut add = |at: usize, olu: u32| arrays.add_volume(boxes[at], Some(Olu(olu)), "", BLOCKS).unwrap();
-        let sources = vec![add(0, 0x10), add(0, 0x11), add(1, 0x10)];
-        let near = rng.u32(3..=5);
+        let mut add = |at: usize, olu: u32, large: bool| {
+            let blocks = if large { Blocks(2 * BLOCKS.0) } else { BLOCKS };
+            arrays.add_volume(boxes[at], Some(Olu(olu)), "", blocks).unwrap()
+        };
+        let large = sizes && rng.u32(0..3) == 0;
+        let sources = vec![add(0, 0x10, false), add(0, 0x11, large), add(1, 0x10, false)];
+        let near = if sizes { rng.u32(4..=7) } else { rng.u32(3..=5) };
         let places = (0..near).map(|n| (0, n)).chain((0..2).map(|n| (1, n)));
-        let targets = places.map(|(at, n)| add(at, 0x20 + n)).collect();
-        let others = vec![add(0, 0x80), add(1, 0x80)];
-        Self { arrays, boxes, sources, targets, others, wires: Vec::new(), sent: 0, ccm: None }
+        let targets = places.map(|(at, n)| add(at, 0x20 + n, large && at == 0 && n % 3 == 1)).collect();
+        let others = vec![add(0, 0x80, false), add(1, 0x80, false)];
+        Self {
+            arrays,
+            boxes,
+            sources,
+            targets,
+            others,
+            wires: Vec::new(),
+            sent: 0,
+            altered: BTreeMap::new(),
+            ccm: None,
+        }
     }
 
     /// From now on the engine drives the arrays by CCM's commands.
@@ -125,6 +151,36 @@ impl World {
         let volume = self.sources[rng.usize(..self.sources.len())];
         // A write may be refused, as when a path is down and the split is by hand.
         let _ = self.arrays.write(volume, rng.u32(..REGIONS as u32));
+    }
+
+    /// Its array does not list it any more.
+    pub fn lose(&mut self, volume: VolumeId) {
+        self.altered.insert(volume, None);
+    }
+
+    /// Its array lists it with another size: another volume has its number now.
+    pub fn resize(&mut self, volume: VolumeId) {
+        self.altered.insert(volume, Some(Blocks(3 * BLOCKS.0)));
+    }
+
+    pub fn is_altered(&self, volume: VolumeId) -> bool {
+        self.altered.contains_key(&volume)
+    }
+
+    /// What a box lists.
+    pub fn volumes_of(&self, at: BoxId) -> Vec<ArrayVolume> {
+        let mut volumes = self.arrays.core().volumes_of(at).unwrap();
+        volumes.retain(|volume| self.altered.get(&volume.id) != Some(&None));
+        for volume in &mut volumes {
+            if let Some(Some(blocks)) = self.altered.get(&volume.id) {
+                volume.blocks = *blocks;
+            }
+        }
+        volumes
+    }
+
+    pub fn blocks(&self, volume: VolumeId) -> Option<Blocks> {
+        self.arrays.core().volume(volume).ok().map(|known| known.blocks)
     }
 
     pub fn copy(&mut self, regions: u64) {

@@ -164,16 +164,21 @@ impl Sshd {
         needs("ssh")?;
         needs("ssh-keygen")?;
         let folder = tempfile::Builder::new().prefix("sshd").tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut sshd = Self { folder, program, port, child: None };
+        let mut sshd = Self { folder, program, port: 0, child: None };
         for name in ["host", "user", "stranger"] {
             sshd.make_key(name);
         }
-        sshd.know("host");
         sshd.authorize("user");
         fs::create_dir(sshd.file("bin")).unwrap();
-        sshd.run();
-        Some(sshd)
+        // A free port may be another's by the time that the server binds it.
+        for _ in 0..5 {
+            sshd.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            sshd.know("host");
+            if sshd.starts() {
+                return Some(sshd);
+            }
+        }
+        panic!("sshd finds no port of its own: {}", fs::read_to_string(sshd.file("log")).unwrap_or_default());
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -253,8 +258,13 @@ impl Sshd {
         fs::read_to_string(self.file("log")).unwrap().matches("Accepted publickey").count()
     }
 
-    /// Starts the server, and waits until it greets.
+    /// Starts the server again.
     pub fn run(&mut self) {
+        assert!(self.starts(), "sshd does not start");
+    }
+
+    /// Starts the server, and waits until it greets; whether it does.
+    fn starts(&mut self) -> bool {
         let config = format!(
             "Port {}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPasswordAuthentication no\n\
              KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\nSetEnv HOME={} PATH={}:/usr/bin:/bin\n",
@@ -278,12 +288,16 @@ impl Sshd {
             .stderr(log)
             .spawn()
             .unwrap();
-        self.child = Some(child);
+        let child = self.child.insert(child);
         let deadline = Instant::now() + DEADLINE;
         while !greets(self.port) {
+            if child.try_wait().unwrap().is_some() {
+                return false;
+            }
             assert!(Instant::now() < deadline, "sshd does not answer");
             std::thread::sleep(Duration::from_millis(20));
         }
+        true
     }
 
     /// The machine goes down: the server and every connection.
