@@ -1,6 +1,6 @@
 //! What can be typed after `ecdeck array`: the embedded arrays and their administration.
 
-use crate::driver::emulated::admin::Side;
+use crate::driver::emulated::admin::{RuleSet, Side};
 use crate::model::identity::{BoxId, Name, Olu};
 use crate::model::units::Blocks;
 use clap::{Args, Subcommand, ValueEnum};
@@ -16,8 +16,9 @@ copy it. Use `ecdeck array write`.";
 
 const ACCEPT_NOTE: &str = "\
 A volume whose image was deleted, replaced or changed in size is out of service.
-`accept` takes the file that lies there now, if it has the right size. Its copies
-are in error and must be cancelled; what the file holds nobody has checked.";
+`accept` takes the file that lies there now, if it has the right size. Copies of
+the volume are in error and must be cancelled; nobody has checked what the file
+holds.";
 
 const ADD_EXAMPLES: &str = "\
 It is driven by AdvancedCopy Manager's Copy Control Module (CCM), here or over
@@ -126,6 +127,13 @@ pub enum ArrayVerb {
         json: bool,
         #[command(subcommand)]
         fault: Option<FaultVerb>,
+    },
+    /// Choose the rules that an embedded array goes by; `ecdeck explain --array` lists them
+    Rules {
+        /// The array
+        array: String,
+        /// `documented` keeps all of them, `lenient` those of earlier releases
+        rules: ChosenRules,
     },
     /// Take the path between two arrays up or down
     Path {
@@ -367,6 +375,21 @@ impl From<MissingSide> for Side {
         match side {
             MissingSide::Source => Self::Source,
             MissingSide::Target => Self::Target,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ChosenRules {
+    Documented,
+    Lenient,
+}
+
+impl From<ChosenRules> for RuleSet {
+    fn from(chosen: ChosenRules) -> Self {
+        match chosen {
+            ChosenRules::Documented => Self::Documented,
+            ChosenRules::Lenient => Self::Lenient,
         }
     }
 }

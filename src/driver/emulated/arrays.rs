@@ -20,7 +20,7 @@ use crate::model::copy::{Command, Outcome, PairOutcome};
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::session::{CopyKind, ErrorByte, Pair, Reading, Status};
 use crate::model::units::{Blocks, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -52,6 +52,8 @@ struct Change {
     stopped: bool,
     /// The file does not say what the core does: a write of it failed. It is tried again.
     unkept: bool,
+    /// One-point copies that are through and whose end could not be written. It is tried again.
+    unended: BTreeSet<Pair>,
 }
 
 enum Beat {
@@ -466,6 +468,7 @@ impl Arrays {
             Report::Equivalent(pair) if pair.kind == CopyKind::Opc => {
                 if let Err(error) = self.end_copy(&turn, pair) {
                     self.warn(format!("the copy of {} to {} could not be ended: {error}", pair.source, pair.target));
+                    turn.unended.insert(pair);
                 }
             }
             Report::Equivalent(pair) => {
@@ -509,8 +512,16 @@ impl Arrays {
     pub(super) fn save(&self) {
         self.troubles.judge(Trouble::Checkpoint, self.data.checkpoint());
         let mut change = held(&self.changing);
-        if change.unkept && !change.stopped {
+        if change.stopped {
+            return;
+        }
+        if change.unkept {
             self.keep_core(&mut change);
+        }
+        for pair in change.unended.clone() {
+            if self.end_copy(&change, pair).is_ok() {
+                change.unended.remove(&pair);
+            }
         }
     }
 
