@@ -388,6 +388,9 @@ pub struct Explain {
     /// ecd-1301, or 1301; all codes without one
     #[arg(value_name = "CODE")]
     pub code: Option<Code>,
+    /// The rules of the embedded arrays, with the code of each and what it rests on
+    #[arg(long, conflicts_with = "code")]
+    pub array: bool,
     /// One JSON object
     #[arg(long)]
     pub json: bool,

@@ -132,7 +132,7 @@ pub enum ArrayVerb {
     Rules {
         /// The array
         array: String,
-        /// `documented` keeps all of them, `lenient` those of earlier releases
+        /// `documented` keeps all of them; `lenient`, those of earlier releases, is what a new array has
         rules: ChosenRules,
     },
     /// Take the path between two arrays up or down

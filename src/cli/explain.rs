@@ -3,6 +3,7 @@
 use super::arguments::Explain;
 use super::table::{Lean, Table};
 use super::{Exit, Trouble, json, out};
+use crate::driver::emulated::admin;
 use crate::model::codes::{Code, Explanation, TABLE};
 use serde::Serialize;
 
@@ -25,7 +26,34 @@ impl From<&'static Explanation> for Row {
     }
 }
 
+#[derive(Serialize)]
+struct ArrayRules {
+    rules: &'static [admin::Rule],
+}
+
+/// The rules of the embedded arrays.
+fn array(as_json: bool) -> Result<Exit, Trouble> {
+    if as_json {
+        json::print(false, &ArrayRules { rules: admin::RULES })?;
+        return Ok(Exit::Done);
+    }
+    let headings = [("rule", Lean::Left), ("code", Lean::Left), ("basis", Lean::Left), ("source", Lean::Left)];
+    let mut table = Table::new(&headings);
+    for row in admin::RULES {
+        let code = row.code.map_or("-", |code| code.row().0);
+        let basis = if row.basis == admin::Basis::Documented { "documented" } else { "inferred" };
+        let rule = if row.documented_only { format!("{} *", row.rule) } else { row.rule.to_owned() };
+        table.row([rule, code.to_owned(), basis.to_owned(), row.source.to_owned()]);
+    }
+    let note = "* kept only by an array with `ecdeck array rules ARRAY documented`\n";
+    out::print(&(table.render() + note))?;
+    Ok(Exit::Done)
+}
+
 pub fn run(asked: &Explain) -> Result<Exit, Trouble> {
+    if asked.array {
+        return array(asked.json);
+    }
     let row = asked.code.and_then(Code::explain);
     match (row, asked.json) {
         (Some(row), true) => json::print(false, &Row::from(row))?,

@@ -54,6 +54,9 @@ pub async fn run(verb: &ArrayVerb, house: &dyn House) -> Result<Exit, Trouble> {
                 || Trouble::usage("name the array before the fault: `ecdeck array fault ARRAY busy`".to_owned());
             faults::inject(array.as_deref().ok_or_else(unnamed)?, fault, house).await?;
         }
+        ArrayVerb::Rules { array, rules } => {
+            tell(house, array, Administration::Rules { array: array.clone(), rules: (*rules).into() }).await?;
+        }
         ArrayVerb::Path { one, other, state } => {
             let up = *state == PathState::Up;
             tell(house, one, Administration::Path { one: one.clone(), other: other.clone(), up }).await?;

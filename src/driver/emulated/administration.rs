@@ -111,6 +111,10 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
             let volumes = volumes.as_ref().map(|wanted| make_volumes(core, data, box_id, wanted)).transpose()?;
             Ok(Created { box_id, volumes: volumes.unwrap_or_default() })
         })?),
+        Administration::Rules { array, rules } => {
+            let at = box_of(arrays, &array)?;
+            done(arrays.administer(|core, _| Ok(core.set_rules(at, rules)?))?)
+        }
         Administration::Accept { volume } => done(arrays.accept(volume_of(arrays, &volume)?)?),
         Administration::Import { volume, file } => {
             let id = volume_of(arrays, &volume)?;

@@ -4,7 +4,7 @@ use super::core::{Core, CoreError};
 use super::regions::{REGION_BLOCKS, Run, bytes_of, regions_of};
 use super::sessions::SessionKey;
 use crate::model::identity::VolumeId;
-use crate::model::session::{Automation, CopyKind, ErrorByte, Status};
+use crate::model::session::{Automation, CopyKind, ErrorByte, Phase, Status, TransferMode};
 use crate::model::units::Blocks;
 use std::ops::Range;
 
@@ -141,13 +141,26 @@ impl Core {
 
     /// Whether a host may write to the volume now: not to what is copied onto, nor to a source that was split by hand.
     pub fn takes_writes(&self, volume: VolumeId) -> Result<(), CoreError> {
+        let documented = self.is_documented(volume.box_id);
+        let orphans = self.boxes.get(&volume.box_id).into_iter().flat_map(|cabinet| &cabinet.orphans);
+        let holds =
+            |half: &super::sessions::Half| matches!(half.status, Status::Active | Status::Halted | Status::Reserved);
+        // What this box knows counts, though the other one has forgotten the session.
+        if documented && orphans.filter(|orphan| orphan.pair.target == volume).any(|orphan| holds(&orphan.half)) {
+            return Err(CoreError::IsDestination(volume));
+        }
         for session in self.sessions.values().filter(|session| session.touches(volume)) {
             let (from, to) = session.flow();
             let live = session.is_live() && session.pair.kind != CopyKind::Opc;
-            if live && to == volume {
+            // Over a dead path the far box goes by what it knew last.
+            let far = session.remote.as_ref().filter(|_| session.pair.target == volume && !self.crosses(session.key));
+            if (live || far.is_some_and(holds)) && to == volume {
                 return Err(CoreError::IsDestination(volume));
             }
-            let by_hand = session.modes.is_some_and(|modes| modes.split == Automation::Manual);
+            let by_hand = session.modes.is_some_and(|modes| {
+                let mirrored = modes.transfer == TransferMode::Synchronous && session.phase == Phase::Equivalent;
+                modes.split == Automation::Manual && (mirrored || !documented)
+            });
             if by_hand && from == volume && session.status == Status::Halted {
                 return Err(CoreError::WaitsForSplit(volume));
             }

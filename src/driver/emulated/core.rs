@@ -4,6 +4,7 @@
 
 use super::data::{FileStamp, OUT_OF_SERVICE};
 use super::faults::{Fault, Faults, Mishap, Side};
+use super::rule_table::RuleSet;
 use super::sessions::{Orphan, Session, SessionKey};
 use crate::model::copy::{Ability, Capabilities, CommandVerb, Identity};
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
@@ -68,6 +69,8 @@ pub struct Cabinet {
     /// Halves of REC whose source box does not know them any more.
     pub(super) orphans: Vec<Orphan>,
     #[serde(default)]
+    pub(super) rules: RuleSet,
+    #[serde(default)]
     pub(super) faults: Faults,
 }
 
@@ -114,9 +117,8 @@ impl Core {
         if self.boxes.contains_key(&id) || self.box_named(name.as_str()).is_ok() {
             return Err(CoreError::BoxExists(name.clone()));
         }
-        let empty =
-            Cabinet { name: name.clone(), volumes: BTreeMap::new(), orphans: Vec::new(), faults: Faults::default() };
-        self.boxes.insert(id, empty);
+        let (volumes, orphans, rules, faults) = Default::default();
+        self.boxes.insert(id, Cabinet { name: name.clone(), volumes, orphans, rules, faults });
         Ok(id)
     }
 
@@ -262,7 +264,10 @@ impl Core {
             .map(|session| session.key)
             .collect();
         for key in std::mem::take(&mut self.untold) {
-            if let Some(session) = self.sessions.get_mut(&key) {
+            if !self.crosses(key) {
+                // It is told when the path is back.
+                self.untold.insert(key);
+            } else if let Some(session) = self.sessions.get_mut(&key) {
                 session.tell_remote();
             }
         }
@@ -359,7 +364,26 @@ impl Core {
 
     /// Whether remote boxes have something to hear.
     pub fn wants_tick(&self) -> bool {
-        !self.untold.is_empty() || self.sessions.values().any(|s| s.remote.is_some() && s.is_copying())
+        self.untold.iter().any(|key| self.crosses(*key))
+            || self.sessions.values().any(|s| s.remote.is_some() && s.is_copying())
+    }
+
+    /// Whether what one box of a session knows can reach the other one now.
+    pub(super) fn crosses(&self, key: SessionKey) -> bool {
+        let Some(session) = self.sessions.get(&key) else { return true };
+        let (source, target) = (session.pair.source.box_id, session.pair.target.box_id);
+        source == target || self.path(source, target) == Some(true) || !self.is_documented(source)
+    }
+
+    /// Whether a box goes by the documented rules.
+    pub(super) fn is_documented(&self, at: BoxId) -> bool {
+        self.boxes.get(&at).is_some_and(|cabinet| cabinet.rules == RuleSet::Documented)
+    }
+
+    /// Chooses the rules that a box goes by.
+    pub fn set_rules(&mut self, at: BoxId, rules: RuleSet) -> Result<(), CoreError> {
+        self.cabinet_mut(at)?.rules = rules;
+        Ok(())
     }
 
     /// Makes something go wrong.

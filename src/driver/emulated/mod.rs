@@ -24,6 +24,7 @@ mod line;
 pub mod memory;
 pub mod provision;
 pub mod regions;
+pub mod rule_table;
 pub mod rules;
 #[cfg(test)]
 mod rules_tests;

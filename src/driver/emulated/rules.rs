@@ -7,7 +7,7 @@ use super::regions::RegionMap;
 use super::sessions::{Half, Placed, Session, SessionKey};
 use crate::model::copy::{Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::session::{CopyKind, Pair, Phase, RecModes, Status, TransferMode};
+use crate::model::session::{Automation, CopyKind, Pair, Phase, RecModes, Status, TransferMode};
 use crate::model::units::{Blocks, Timestamp};
 use crate::model::untrusted::Untrusted;
 
@@ -237,6 +237,9 @@ impl Core {
     /// Whether a suspend would act on a pair now.
     pub fn may_suspend(&self, at: BoxId, pair: &Pair, force: bool) -> Result<SessionKey, ArrayCode> {
         let session = self.commanded(at, pair)?;
+        if self.is_documented(at) && may_not_be_suspended_in_its_mode(session) {
+            return Err(ArrayCode::WrongState);
+        }
         match (session.status, session.phase) {
             _ if pair.kind == CopyKind::Opc => Err(ArrayCode::WrongState),
             (Status::Suspended, _) => Err(ArrayCode::AlreadySuspended),
@@ -276,17 +279,21 @@ impl Core {
             return Ok(());
         }
         let session = self.session(pair).ok_or(ArrayCode::AlreadyDeleted)?;
-        let key = session.key;
+        let (key, has_far_half) = (session.key, session.remote.is_some());
         if pair.source.box_id != at {
             return Err(ArrayCode::BadParameter);
         }
-        let moving = session.status == Status::Halted || session.is_copying();
-        if moving && !force {
+        let documented = self.is_documented(at);
+        if !force && stops_by_force_only(session, documented) {
             return Err(ArrayCode::NeedsForce);
         }
         if pair.kind == CopyKind::Rec && self.path_is_normal(pair).is_err() {
+            if documented && !force {
+                return Err(ArrayCode::PathError);
+            }
             self.orphan(key);
-            return Err(ArrayCode::RemoteLeftOver);
+            // The far half may have been gone before.
+            return if has_far_half || !documented { Err(ArrayCode::RemoteLeftOver) } else { Ok(()) };
         }
         self.sessions.remove(&key);
         Ok(())
@@ -310,7 +317,10 @@ impl Core {
         if session.status != Status::Suspended || session.phase != Phase::Equivalent {
             return Err(ArrayCode::WrongState);
         }
-        let (from, to) = session.flow();
+        let (pair, (from, to)) = (session.pair, session.flow());
+        if self.is_documented(pair.source.box_id) {
+            self.path_is_normal(&pair)?;
+        }
         if self.blocks_of(from)? != self.blocks_of(to)? {
             return Err(ArrayCode::ReverseFailed);
         }
@@ -330,6 +340,14 @@ impl Core {
         let key = session.key;
         if pair.kind != CopyKind::Rec || session.status != Status::Suspended {
             return Err(ArrayCode::WrongState);
+        }
+        let mut modes = modes;
+        if self.is_documented(at) {
+            let was_synchronous = session.modes.unwrap_or_default().transfer == TransferMode::Synchronous;
+            if was_synchronous && modes.transfer != TransferMode::Synchronous {
+                modes.split = Automation::Manual;
+            }
+            self.path_is_normal(pair)?;
         }
         if let Some(session) = self.sessions.get_mut(&key) {
             session.modes = Some(modes);
@@ -378,6 +396,28 @@ impl Core {
     fn free_sid(&self, at: BoxId) -> u32 {
         let used = self.sids(at);
         (1..=u32::MAX).find(|sid| !used.contains(sid)).unwrap_or(u32::MAX)
+    }
+}
+
+/// Whether an un-forced stop of a session is refused.
+fn stops_by_force_only(session: &Session, documented: bool) -> bool {
+    if session.pair.kind == CopyKind::Opc && documented {
+        return false;
+    }
+    let unfinished = matches!(session.status, Status::Suspended | Status::ErrorSuspended);
+    session.status == Status::Halted
+        || session.is_copying()
+        || (documented && unfinished && session.phase != Phase::Equivalent)
+}
+
+/// In through mode nothing is suspended; in stack mode only what is equivalent. Force changes neither.
+fn may_not_be_suspended_in_its_mode(session: &Session) -> bool {
+    let live = matches!(session.status, Status::Active | Status::Halted);
+    let is_equivalent = session.status == Status::Active && session.phase == Phase::Equivalent;
+    match session.modes.map(|modes| modes.transfer) {
+        Some(TransferMode::Through) => live,
+        Some(TransferMode::Stack) => live && !is_equivalent,
+        _ => false,
     }
 }
 

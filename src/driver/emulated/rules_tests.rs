@@ -5,6 +5,7 @@ use super::core::SESSIONS_PER_SOURCE;
 use super::faults::{Fault, Side};
 use super::memory::Memory;
 use super::regions::REGION_BLOCKS;
+use super::rule_table::RuleSet;
 use super::rules::Reply;
 use crate::model::copy::{Command, Outcome};
 use crate::model::identity::{BoxId, VolumeId};
@@ -32,6 +33,9 @@ impl Site {
         let one = arrays.add_box(&"ONE".parse().unwrap()).unwrap();
         let other = arrays.add_box(&"TWO".parse().unwrap()).unwrap();
         arrays.core_mut().add_path(one, other).unwrap();
+        for at in [one, other] {
+            arrays.core_mut().set_rules(at, RuleSet::Documented).unwrap();
+        }
         let size = Blocks(REGIONS * REGION_BLOCKS - 3);
         let mut make = |at| (0..volumes).map(|_| arrays.add_volume(at, None, "v", size).unwrap()).collect();
         let (local, remote) = (make(one), make(other));
@@ -61,6 +65,13 @@ impl Site {
             Outcome::AlreadyDone => "already".into(),
             Outcome::Refused(refusal) => refusal.code,
             outcome => panic!("{outcome:?}"),
+        }
+    }
+
+    /// Both boxes go by the rules of earlier releases.
+    fn lenient(&mut self) {
+        for at in [self.one, self.other] {
+            self.arrays.core_mut().set_rules(at, RuleSet::Lenient).unwrap();
         }
     }
 
@@ -259,9 +270,114 @@ fn a_one_point_copy_that_runs_is_not_taken_for_a_new_one() {
     assert_eq!(site.word(&start(pair)), "done");
     assert_eq!(site.word(&start(pair)), "E5367");
     assert_eq!(site.start(site.ec(1, 2)), "E5329", "its target is nobody's source before it is through");
-    assert_eq!(site.stop(pair, false), "E5323");
-    assert_eq!(site.stop(pair, true), "done");
+    assert_eq!(site.stop(pair, false), "done", "force makes no difference");
     assert_eq!(site.word(&start(pair)), "done");
+    site.lenient();
+    assert_eq!(site.stop(pair, false), "E5323");
+}
+
+#[test]
+fn what_is_not_equivalent_is_stopped_by_force_only_suspended_or_failed() {
+    let mut site = Site::new(4);
+    let (suspended, failed, whole) = (site.ec(0, 1), site.ec(0, 2), site.ec(0, 3));
+    let one = site.one;
+    site.start(suspended);
+    site.suspend(suspended, true);
+    site.start(failed);
+    site.arrays.core_mut().inject(one, Fault::ErrorSuspend { pair: failed, byte: ErrorByte(0xBA) }).unwrap();
+    for pair in [suspended, failed] {
+        assert_eq!(site.stop(pair, false), "E5323");
+    }
+    site.equivalent(whole);
+    site.arrays.core_mut().inject(one, Fault::ErrorSuspend { pair: whole, byte: ErrorByte(0xBA) }).unwrap();
+    assert_eq!(site.stop(whole, false), "done", "it failed while both sides were the same");
+    assert_eq!(site.stop(suspended, true), "done");
+    site.lenient();
+    assert_eq!(site.stop(failed, false), "done");
+}
+
+#[test]
+fn nothing_crosses_a_dead_path() {
+    let mut site = Site::new(2);
+    let (pair, idle, one, other) = (site.rec(0, 0), site.rec(1, 1), site.one, site.other);
+    for pair in [pair, idle] {
+        site.equivalent(pair);
+    }
+    site.suspend(idle, false);
+    site.arrays.advance(Blocks(0));
+    site.arrays.core_mut().set_path(one, other, false).unwrap();
+    assert_eq!(site.suspend(pair, true), "done", "the near half only");
+    site.arrays.advance(Blocks(0));
+    site.arrays.advance(Blocks(0));
+    assert_eq!(site.half(one, &pair).unwrap().status, Status::Suspended);
+    assert_eq!(site.half(other, &pair).unwrap().status, Status::Halted);
+    assert!(!site.arrays.core().wants_tick(), "nobody waits for what cannot come");
+    assert!(site.arrays.write(pair.target, 0).is_err(), "the far box still mirrors, as it knows");
+    let change = Command::ChangeMode { pairs: vec![idle], modes: RecModes::default() };
+    assert_eq!(site.word(&change), "E5300");
+    assert_eq!(site.word(&Command::Reverse { pairs: vec![idle] }), "E5300");
+    assert_eq!(site.stop(idle, false), "E5300");
+    assert!(site.half(one, &idle).is_some() && site.half(other, &idle).is_some(), "nothing was done");
+    site.arrays.core_mut().set_path(one, other, true).unwrap();
+    assert!(site.arrays.core().wants_tick());
+    site.arrays.advance(Blocks(0));
+    assert_eq!(site.half(other, &pair).unwrap().status, Status::Suspended);
+    assert_eq!(site.resume(pair), "done");
+    assert_eq!(site.stop(idle, false), "done");
+}
+
+#[test]
+fn a_forced_stop_over_a_dead_path_leaves_over_only_what_is_there() {
+    let mut site = Site::new(1);
+    let (pair, one, other) = (site.rec(0, 0), site.one, site.other);
+    site.equivalent(pair);
+    site.arrays.core_mut().inject(one, Fault::HalfOpen { pair, missing: Side::Target }).unwrap();
+    site.arrays.core_mut().set_path(one, other, false).unwrap();
+    assert_eq!(site.stop(pair, true), "done");
+}
+
+#[test]
+fn a_half_that_is_left_over_holds_its_volume_until_it_is_stopped_there() {
+    let mut site = Site::new(1);
+    let (pair, one, other) = (site.rec(0, 0), site.one, site.other);
+    site.equivalent(pair);
+    site.arrays.core_mut().set_path(one, other, false).unwrap();
+    assert_eq!(site.stop(pair, true), "E5354");
+    assert!(site.arrays.write(pair.target, 0).is_err());
+    let stop = Command::Stop { pairs: vec![pair], force: true };
+    let Reply::Answered(_) = site.arrays.execute(other, &stop, "test", NOW) else { panic!() };
+    assert!(site.arrays.write(pair.target, 0).is_ok());
+}
+
+#[test]
+fn the_transfer_mode_says_what_is_suspended_and_what_a_lost_path_stops() {
+    let through = |transfer| RecModes { transfer, split: Automation::Manual, recovery: Automation::Manual };
+    let mut site = Site::new(3);
+    let (stack, changed, one, other) = (site.rec(0, 0), site.rec(1, 1), site.one, site.other);
+    let start = |pair| Command::Start { pairs: vec![pair], modes: Some(through(TransferMode::Stack)) };
+    assert_eq!(site.word(&start(stack)), "done");
+    assert_eq!(site.suspend(stack, true), "E5321", "not even by force before it is equivalent");
+    site.arrays.settle();
+    assert_eq!(site.suspend(stack, false), "done");
+    site.resume(stack);
+    site.equivalent(changed);
+    site.suspend(changed, false);
+    let change =
+        |transfer| Command::ChangeMode { pairs: vec![changed], modes: RecModes { transfer, ..RecModes::default() } };
+    assert_eq!(site.word(&change(TransferMode::Through)), "done");
+    let modes = site.half(one, &changed).unwrap().modes.unwrap();
+    assert_eq!(modes.split, Automation::Manual, "and it stays so");
+    site.resume(changed);
+    site.arrays.settle();
+    for force in [false, true] {
+        assert_eq!(site.suspend(changed, force), "E5321");
+    }
+    // Only where writes are mirrored does a lost path stop them.
+    site.arrays.core_mut().set_path(one, other, false).unwrap();
+    assert!(site.arrays.write(stack.source, 0).is_ok());
+    site.lenient();
+    assert!(site.arrays.write(stack.source, 0).is_err());
+    assert_eq!(site.suspend(changed, true), "done");
 }
 
 #[test]
@@ -278,7 +394,7 @@ fn modes_change_only_on_a_suspended_rec() {
     }
     assert_eq!(site.word(&change(ec)), "E5321");
     assert_eq!(site.word(&change(rec)), "done");
-    assert_eq!(site.half(site.one, &rec).unwrap().modes, Some(modes));
+    assert_eq!(site.half(site.one, &rec).unwrap().modes, Some(RecModes { split: Automation::Manual, ..modes }));
 }
 
 #[test]

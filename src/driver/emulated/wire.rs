@@ -2,6 +2,7 @@
 
 use super::faults::Fault;
 use super::provision::Provision;
+use super::rule_table::RuleSet;
 use crate::model::copy::Command;
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
 use crate::model::session::SessionReading;
@@ -55,6 +56,11 @@ pub enum Administration {
     /// Takes the file that lies in the place of a volume's image as the volume's.
     Accept {
         volume: String,
+    },
+    /// Which rules an array goes by.
+    Rules {
+        array: String,
+        rules: RuleSet,
     },
     /// Answers with the volumes' identities.
     CreateVolumes {

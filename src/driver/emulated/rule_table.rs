@@ -1,0 +1,114 @@
+//! The rules of the embedded arrays as a table: rule, source, code, and whether a document says so or we inferred it.
+//!
+//! A fact that was learnt on a real array changes its row here, and the rule beside it in [`super::rules`]. Each row's code
+//! is issued by a test.
+
+use super::codes::ArrayCode;
+use serde::{Deserialize, Serialize};
+
+/// Which rules an array goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuleSet {
+    /// As unkind as the documents are.
+    Documented,
+    /// Without the rows that are marked so: what earlier releases allowed.
+    #[default]
+    Lenient,
+}
+
+/// What a row rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// A document says that the array does so; none of it was checked on a real one.
+    Documented,
+    /// Documents give the rule, the number of the answer is ours, or the other way round.
+    Inferred,
+}
+
+/// One rule.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Rule {
+    pub rule: &'static str,
+    /// Where it is documented.
+    pub source: &'static str,
+    #[serde(serialize_with = "number")]
+    pub code: Option<ArrayCode>,
+    pub basis: Basis,
+    /// A lenient array does not keep it.
+    pub documented_only: bool,
+}
+
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn number<S: serde::Serializer>(code: &Option<ArrayCode>, to: S) -> Result<S::Ok, S::Error> {
+    code.map(|code| code.row().0).serialize(to)
+}
+
+const CLI: &str = "CLI error codes";
+const REST: &str = "REST API";
+const GUIDE: &str = "design guide";
+
+const fn row(rule: &'static str, source: &'static str, code: ArrayCode, basis: Basis, documented_only: bool) -> Rule {
+    Rule { rule, source, code: Some(code), basis, documented_only }
+}
+
+const fn silent(rule: &'static str, source: &'static str, documented_only: bool) -> Rule {
+    Rule { rule, source, code: None, basis: Basis::Documented, documented_only }
+}
+
+/// All rules, in the order of a session's life.
+pub const RULES: &[Rule] = &[
+    row("a volume of a copy exists", CLI, ArrayCode::NoSuchVolume, Basis::Inferred, false),
+    row(
+        "the image of a volume is the one that is registered",
+        "ecdeck",
+        ArrayCode::VolumeUnfit,
+        Basis::Inferred,
+        false,
+    ),
+    row("the target is not smaller than the source", CLI, ArrayCode::SourceLarger, Basis::Documented, false),
+    row("a target belongs to one session", CLI, ArrayCode::TargetOverlaps, Basis::Documented, false),
+    row("a source of a live copy is no target of another one", CLI, ArrayCode::Cascade, Basis::Inferred, false),
+    row("a source has 8 sessions at most", GUIDE, ArrayCode::SourceLimit, Basis::Documented, false),
+    row("the copy table has room", CLI, ArrayCode::TableFull, Basis::Documented, false),
+    row("two boxes are connected", CLI, ArrayCode::UnknownBox, Basis::Documented, false),
+    row("start and resume need the path", CLI, ArrayCode::PathError, Basis::Documented, false),
+    row("an OPC is not started again while it copies", CLI, ArrayCode::CopyAtWork, Basis::Documented, false),
+    row("an un-forced suspend needs an equivalent session", CLI, ArrayCode::NeedsForce, Basis::Documented, false),
+    row("in through mode nothing is suspended, by force neither", REST, ArrayCode::WrongState, Basis::Inferred, true),
+    row("in stack mode only an equivalent session is suspended", REST, ArrayCode::WrongState, Basis::Inferred, true),
+    row("a session in error is not suspended", CLI, ArrayCode::ErrorSuspended, Basis::Documented, false),
+    row("a concurrent suspend takes all sessions or none", CLI, ArrayCode::NotCertified, Basis::Documented, false),
+    row("a copying or halted session is stopped by force only", CLI, ArrayCode::NeedsForce, Basis::Documented, false),
+    row(
+        "a suspended or failed session that is not equivalent, too",
+        REST,
+        ArrayCode::NeedsForce,
+        Basis::Documented,
+        true,
+    ),
+    silent("an OPC is stopped without force, copying or not", REST, true),
+    row("an un-forced stop over a dead path does nothing", REST, ArrayCode::PathError, Basis::Inferred, true),
+    row("a forced stop over a dead path leaves the far half", CLI, ArrayCode::RemoteLeftOver, Basis::Documented, false),
+    silent("a far half hears of nothing while the path is down", GUIDE, true),
+    row("reverse and change of mode need the path", REST, ArrayCode::PathError, Basis::Inferred, true),
+    row("a session is reversed while it is suspended", CLI, ArrayCode::WrongState, Basis::Documented, false),
+    row("modes are changed while a REC is suspended", REST, ArrayCode::WrongState, Basis::Documented, false),
+    silent("a change from synchronous to another transfer sets split to manual", REST, true),
+    silent("manual split stops host writes only where they are mirrored: synchronous and equivalent", GUIDE, true),
+    silent("a half that is left over holds its volume against hosts", GUIDE, true),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_stands_in_the_table_once() {
+        let mut rules: Vec<_> = RULES.iter().map(|row| row.rule).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        assert_eq!(rules.len(), RULES.len());
+    }
+}
