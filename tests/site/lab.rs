@@ -1,7 +1,8 @@
 //! A configured site with two embedded arrays, `A1` and `A2`, and short ways to say what tests say often.
 
 use super::house::{House, Ran};
-use crate::ccm::server::{WORDS, install};
+use crate::ccm::server::{WORDS, install_as};
+use crate::ccm::strict::TITLES;
 use serde_json::Value;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
@@ -11,13 +12,18 @@ pub fn by_ccm() -> bool {
     module_path!().contains("by_ccm")
 }
 
+/// How kind CCM's commands are: `ECDECK_CCM_PROFILE="--profile strict"` makes them as unkind as the manuals allow.
+fn profile() -> String {
+    std::env::var("ECDECK_CCM_PROFILE").unwrap_or_default()
+}
+
 /// The site's configuration. `commands`: the folder of CCM's commands, where they are in between.
 fn config(commands: Option<&Path>) -> String {
     let array = |name: &str| match commands {
         None => format!("[[array]]\nname = \"{name}\"\ndriver = \"embedded\"\n"),
         Some(folder) => format!(
             "[[array]]\nname = \"{name}\"\ndriver = \"ccm\"\n[array.ccm]\narray = \"{name}\"\n\
-             directory = \"{}\"\ndiscover = \"1s\"\n{WORDS}",
+             directory = \"{}\"\ndiscover = \"1s\"\n{WORDS}{TITLES}",
             folder.display()
         ),
     };
@@ -41,7 +47,7 @@ impl Lab {
         let house = House::new();
         let commands = by_ccm().then(|| house.path().join("ccm-commands"));
         if let Some(folder) = &commands {
-            install(folder, house.path());
+            install_as(folder, house.path(), &profile());
         }
         std::fs::write(house.home().config_file(), config(commands.as_deref())).unwrap();
         house.run("array create A1").ends(0);

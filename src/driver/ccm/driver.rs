@@ -177,8 +177,7 @@ impl CcmDriver {
         let names = turn.names(&self.words, true).await.map_err(wrong)?;
         let box_id = self.own_box(&names).map_err(wrong)?;
         let argv = command::array_detail(&self.settings.array);
-        let reply = turn.send(&argv).await.map_err(|exec| wrong(exec.into()))?;
-        let detail = arrays::detail(&argv, &reply.stdout, &self.words).map_err(|reply| wrong(reply.into()))?;
+        let detail = turn.ask(&argv, |stdout| arrays::detail(&argv, stdout, &self.words)).await.map_err(wrong)?;
         if detail.box_id != box_id {
             tracing::warn!(array = self.name, "CCM's list and detail disagree about the box id");
         }
@@ -192,8 +191,7 @@ impl CcmDriver {
         let names = turn.names(&self.words, false).await.map_err(wrong)?;
         let box_id = self.own_box(&names).map_err(wrong)?;
         let argv = command::list_volumes(&self.settings.array);
-        let reply = turn.send(&argv).await.map_err(|exec| wrong(exec.into()))?;
-        let listed = volumes::list(&argv, &reply.stdout, &self.words).map_err(|reply| wrong(reply.into()))?;
+        let listed = turn.ask(&argv, |stdout| volumes::list(&argv, stdout, &self.words)).await.map_err(wrong)?;
         let mut found = Vec::with_capacity(listed.volumes.len());
         let mut left_out: Vec<String> =
             listed.odd.iter().map(|line| format!("\"{}\" has no volume number", line.escaped())).collect();

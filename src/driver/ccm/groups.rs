@@ -10,6 +10,7 @@ use super::driver::{CcmDriver, Named};
 use super::execution::{refusal, refused};
 use super::names::{GroupName, GroupType, PairName};
 use super::reading;
+use super::reply::ReplyError;
 use super::reply::copies::GroupQuery;
 use super::reply::execution::{self as answer, Said};
 use super::server::{Group, Names, ServerError, Turn};
@@ -87,6 +88,9 @@ async fn make_group(
     match answered(driver, turn, &argv).await? {
         Said::Succeeded { .. } => {
             turn.groups.insert(group.clone(), Group::Present(BTreeSet::new()));
+        }
+        Said::Refused(refusal) if refusal.class == ErrorClass::Busy => {
+            return Err(ServerError::Reply(ReplyError::Refused { command: argv.to_string(), code: 0, refusal }));
         }
         // It may be there after all, and the query was refused for another reason: adding the pair will tell.
         Said::Refused(refusal) => {

@@ -152,11 +152,9 @@ pub async fn query(
     names: &Names,
 ) -> Result<Option<GroupQuery>, ServerError> {
     let argv = command::query(group, group_type);
-    let reply = turn.send(&argv).await?;
-    let query = match copies::group(&argv, &reply.stdout, &driver.words) {
+    let query = match turn.ask(&argv, |stdout| copies::group(&argv, stdout, &driver.words)).await {
         Ok(query) => query,
         Err(wrong) => {
-            let wrong = ServerError::from(wrong);
             if turn.says_no_such_group(&wrong, group_type, &driver.words).await? {
                 turn.groups.insert(group.clone(), Group::Absent { since: Instant::now() });
                 return Ok(None);
@@ -228,8 +226,7 @@ fn was_discovered(driver: &CcmDriver, idle: &BTreeSet<(VolumeId, VolumeId)>) -> 
 /// Everybody's sessions of the box.
 async fn discover(driver: &CcmDriver, turn: &Turn<'_>, names: &Names) -> Result<Discovery, ServerError> {
     let argv = command::list_copies(&driver.settings.array);
-    let reply = turn.send(&argv).await?;
-    let table = copies::all(&argv, &reply.stdout, &driver.words)?;
+    let table = turn.ask(&argv, |stdout| copies::all(&argv, stdout, &driver.words)).await?;
     note_titles(driver, &argv, &table);
     let mut found =
         Discovery { when: Instant::now(), sessions: Vec::new(), unknown_rows: Vec::new(), others: Others::Read };

@@ -16,6 +16,8 @@ use std::time::Duration;
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
+/// What is waited for before a question that CCM was too busy for is asked again.
+const BUSY_PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(500)];
 /// Characters of an answer that go to the log.
 const LOGGED: usize = 4096;
 
@@ -159,15 +161,27 @@ impl Turn<'_> {
         result
     }
 
+    /// Asks a question and reads its answer. One that CCM is too busy for changed nothing and is asked again.
+    pub async fn ask<T>(&self, argv: &Argv, read: impl Fn(&[u8]) -> Result<T, ReplyError>) -> Result<T, ServerError> {
+        for pause in BUSY_PAUSES {
+            let reply = self.send(argv).await?;
+            match read(&reply.stdout).map_err(ServerError::from) {
+                Err(busy) if busy.is_refusal() && busy.class() == ErrorClass::Busy => rest(pause).await,
+                answer => return answer,
+            }
+        }
+        let reply = self.send(argv).await?;
+        Ok(read(&reply.stdout)?)
+    }
+
     /// The names, read once in the server's life; afresh when `again`.
     pub async fn names(&self, words: &Words, again: bool) -> Result<Arc<Names>, ServerError> {
         if let Some(names) = self.server.names_so_far().filter(|_| !again) {
             return Ok(names);
         }
         let argv = command::list_arrays();
-        let reply = self.send(&argv).await?;
         let mut names = Names::default();
-        for array in arrays::list(&argv, &reply.stdout, words)? {
+        for array in self.ask(&argv, |stdout| arrays::list(&argv, stdout, words)).await? {
             match array.name.raw().parse::<ArrayName>() {
                 Ok(name) => {
                     names.boxes.insert(name.clone(), array.box_id);
@@ -201,8 +215,7 @@ impl Turn<'_> {
             return Ok(true);
         }
         let argv = command::query(&GroupName::of_nobody(), group_type);
-        let reply = self.send(&argv).await?;
-        let probe = copies::group(&argv, &reply.stdout, words).err().map(ServerError::from);
+        let probe = self.ask(&argv, |stdout| copies::group(&argv, stdout, words)).await.err();
         let is_same = probe.as_ref().and_then(ServerError::refusal).and_then(mark_of).as_ref() == Some(&mark);
         if !is_same {
             return Ok(false);
@@ -220,6 +233,13 @@ impl Turn<'_> {
 
     pub fn place(&self) -> String {
         self.server.place()
+    }
+}
+
+/// Waits, where something measures time: in a simulation nothing does, and nothing is busy for long.
+async fn rest(pause: Duration) {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::command;
 use super::driver::CcmDriver;
+use super::emulation::profile::Profile;
 use super::emulation::{Emulation, InProcess, Member, Store};
 use super::server::Server;
 use super::settings::Settings;
 use super::transport::Transport;
 use super::transport::scripted::{Mishap, Scripted};
-use super::words::{Row, StatusMeaning};
+use super::words::{Column, Row, StatusMeaning, TitleRow};
 use crate::driver::emulated::faults::{Fault, Side};
 use crate::driver::emulated::in_process::InProcess as EmulatedArray;
 use crate::driver::emulated::memory::Memory;
@@ -50,6 +51,11 @@ fn confirmed() -> Vec<Row> {
 
 impl Site {
     fn new(words: &[Row]) -> Self {
+        Self::with_profile(words, Profile::default())
+    }
+
+    /// With an emulation that is as kind as that.
+    fn with_profile(words: &[Row], profile: Profile) -> Self {
         let mut memory = Memory::new();
         let (kyoto, nara): (Name, Name) = ("KYOTO1".parse().unwrap(), "NARA-2".parse().unwrap());
         let boxes = [memory.add_box(&kyoto).unwrap(), memory.add_box(&nara).unwrap()];
@@ -68,10 +74,14 @@ impl Site {
         };
         let emulation =
             Emulation::new(vec![member("KYOTO1", boxes[0]), member("NARA-2", boxes[1])], Store::in_memory());
+        let emulation = emulation.with_profile(profile);
+        let title = |column, title: &str| TitleRow { column, title: title.to_owned(), source: None };
         let ccm = Scripted::over(Arc::new(InProcess(Arc::new(emulation))));
         let server = Server::new(Arc::new(ccm.clone()) as Arc<dyn Transport>);
         let driver = |name: &str| {
-            let settings = Settings { words: words.to_vec(), ..Settings::local(name.parse().unwrap()) };
+            // The strict profile's titles; the others have none of these.
+            let titles = vec![title(Column::Status, "Copy State"), title(Column::Phase, "Copy Stage")];
+            let settings = Settings { words: words.to_vec(), titles, ..Settings::local(name.parse().unwrap()) };
             CcmDriver::new(name, settings, Arc::clone(&server)).unwrap()
         };
         Self { arrays, ccm, kyoto: driver("KYOTO1"), nara: driver("NARA-2"), boxes }
@@ -141,6 +151,78 @@ async fn the_box_its_volumes_and_its_sessions_are_read() {
     assert_eq!((volumes[0].id, volumes[0].blocks, volumes[0].label.raw()), (site.volume(0, 1), SIZE, "lv1"));
     let reading = site.reading().await;
     assert_eq!((reading.box_id, reading.taken_at, reading.sessions.len()), (site.boxes[0], Timestamp(7), 0));
+}
+
+/// Strict, and never busy: what is refused is refused for its own sake.
+fn strict() -> Profile {
+    Profile { busy_one_in: 0, ..Profile::strict(0) }
+}
+
+#[tokio::test]
+async fn a_strict_ccm_resumes_by_resume_only_and_gives_its_reasons_in_words() {
+    let site = Site::with_profile(&confirmed(), strict());
+    let pair = site.ec(1, 11);
+    assert_eq!(site.start(pair).await, Outcome::Done);
+    assert_eq!(class(&site.suspend(pair, false).await), Some(ErrorClass::NeedsForce), "it still copies");
+    site.arrays().settle();
+    assert_eq!(site.suspend(pair, false).await, Outcome::Done);
+    assert!(site.session(&pair).await.unwrap().is_cleanly_suspended());
+    let by_start = command::Argv::new("acec start -g ecdeckECKYOTO1 -p KYOTO1/0x1:KYOTO1/0xb -xml".split(' ')).unwrap();
+    let reply = site.ccm.exec(&by_start, LIMIT).await.unwrap();
+    assert!(String::from_utf8_lossy(&reply.stdout).contains("already exists"), "{reply:?}");
+    assert_eq!(site.run(Command::Resume { pairs: vec![pair] }).await, Outcome::Done);
+    site.arrays().settle();
+    assert_eq!(site.state(&pair).await, Some((Status::Active, Phase::Equivalent)));
+    let reading = site.kyoto.sessions_afresh(Timestamp(9)).await.unwrap();
+    assert_eq!(reading.unknown_rows.len(), 1, "an estimation has no target: {:?}", reading.unknown_rows);
+    assert_eq!(reading.others, crate::model::session::Others::Read);
+    assert_eq!(site.run(Command::Stop { pairs: vec![pair], force: false }).await, Outcome::Done);
+}
+
+#[tokio::test]
+async fn a_consistency_rec_is_ended_by_force_only_under_a_strict_ccm() {
+    let site = Site::with_profile(&confirmed(), strict());
+    let pair = site.rec(1, 1);
+    let modes = RecModes { transfer: TransferMode::Consistency, ..RecModes::default() };
+    assert_eq!(site.run(Command::Start { pairs: vec![pair], modes: Some(modes) }).await, Outcome::Done);
+    site.arrays().settle();
+    assert_eq!(class(&site.run(Command::Stop { pairs: vec![pair], force: false }).await), Some(ErrorClass::NeedsForce));
+    assert!(site.state(&pair).await.is_some());
+    assert_eq!(site.run(Command::Stop { pairs: vec![pair], force: true }).await, Outcome::Done);
+    assert_eq!(site.state(&pair).await, None);
+}
+
+#[tokio::test]
+async fn a_reversed_pair_that_stands_the_other_way_round_is_neither_resumed_nor_added_again() {
+    let site = Site::with_profile(&confirmed(), strict());
+    let pair = site.ec(1, 11);
+    site.start(pair).await;
+    site.arrays().settle();
+    site.suspend(pair, false).await;
+    assert_eq!(site.run(Command::Reverse { pairs: vec![pair] }).await, Outcome::Done);
+    let turned = Pair { source: pair.target, target: pair.source, kind: pair.kind };
+    let reading = site.reading().await;
+    assert_eq!(reading.sessions[0].pair, turned);
+    site.ccm.forget();
+    for command in [Command::Resume { pairs: vec![pair] }, Command::Start { pairs: vec![pair], modes: None }] {
+        assert_eq!(class(&site.run(command).await), Some(ErrorClass::InvalidState));
+    }
+    let sent = site.ccm.sent();
+    assert!(!sent.iter().any(|line| line.contains("acpair add") || line.contains("resume")), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_ccm_that_is_busy_at_random_is_asked_again_and_answers_in_the_end() {
+    let site = Site::with_profile(&confirmed(), Profile { busy_one_in: 3, ..Profile::strict(5) });
+    let pair = site.ec(1, 11);
+    // Commands are sent once: whoever asked sends them again, as the engine does.
+    for _ in 0..20 {
+        match site.start(pair).await {
+            Outcome::Done | Outcome::AlreadyDone => break,
+            other => assert_eq!(class(&other), Some(ErrorClass::Busy), "{other:?}"),
+        }
+    }
+    assert_eq!(site.arrays().core().sessions().count(), 1);
 }
 
 #[tokio::test]

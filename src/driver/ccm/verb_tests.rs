@@ -260,13 +260,16 @@ async fn a_query_that_is_refused_says_nothing_of_its_group() {
     let (driver, ccm) = server(CopyKind::Ec, SUSPENDED_EC, result(LOCAL, None));
     assert_eq!(driver.sessions(Timestamp(1)).await.unwrap().sessions.len(), 1);
     let group = "acec query -g ecdeckECKYOTO1 ";
+    // A question that CCM is too busy for is asked again.
+    let busy = b"<Response><ReturnCode>5</ReturnCode><Message>The device is busy.</Message></Response>".to_vec();
+    ccm.plan(group, Mishap::Answers { exit: 5, stdout: busy });
+    assert_eq!(driver.sessions(Timestamp(1)).await.unwrap().sessions.len(), 1);
     for (exit, message) in [
         (5, "ccm5004 Operation failed. function=STXCopyEC.LIST, message=Connection timed out"),
         (8, "ccm8003 Could not open the file. file=/x/groups.xml"),
         (9, "ccm9101 Insufficient privilege."),
         (1, "ccm1001 An invalid argument was specified."),
         (5, "ccm7777 The service is not running."),
-        (5, "The device is busy."),
     ] {
         let stdout = format!("<Response><ReturnCode>{exit}</ReturnCode><Message>{message}</Message></Response>");
         ccm.plan(group, Mishap::Answers { exit, stdout: stdout.into_bytes() });

@@ -6,6 +6,7 @@ mod mishaps;
 mod outputs;
 pub mod server;
 mod silence;
+pub mod strict;
 
 use crate::house::{DEADLINE, House};
 use ecdeck::config::Config;

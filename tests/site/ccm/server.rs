@@ -20,12 +20,17 @@ pub struct CcmServer {
 impl CcmServer {
     /// K1 with so many volumes of 4 MiB, N2 with some, a path between them.
     pub fn new(volumes: u32) -> Self {
+        Self::with_profile(volumes, "")
+    }
+
+    /// The same with commands that are as kind as these words say.
+    pub fn with_profile(volumes: u32, profile: &str) -> Self {
         let arrays = House::new();
         arrays.run(&format!("array create K1 --size 4MiB --count {volumes}")).ends(0);
         arrays.run("array create N2 --size 4MiB --count 8").ends(0);
         arrays.run("array path K1 N2 up").ends(0);
         let folder = arrays.path().join("ccm-commands");
-        install(&folder, arrays.path());
+        install_as(&folder, arrays.path(), profile);
         Self { arrays, folder }
     }
 
@@ -57,6 +62,16 @@ impl CcmServer {
         let program = self.folder.join(words.next().unwrap());
         let out = Command::new(program).args(words).output().unwrap();
         String::from_utf8_lossy(&out.stdout).into_owned()
+    }
+
+    /// Somebody gives a copy group another name.
+    pub fn rename(&self, from: &str, to: &str) {
+        let program = Command::new(env!("CARGO_BIN_EXE_ccm-emulation"))
+            .args(["rename", from, to])
+            .env("ECDECK_HOME", self.arrays.path())
+            .output()
+            .unwrap();
+        assert!(program.status.success(), "{program:?}");
     }
 
     /// BLAKE3 of a volume.
@@ -122,8 +137,14 @@ impl CcmServer {
 
 /// Links named like CCM's commands.
 pub fn install(folder: &Path, home: &Path) {
+    install_as(folder, home, "");
+}
+
+/// The same, as kind as those words say.
+pub fn install_as(folder: &Path, home: &Path, profile: &str) {
     let program = env!("CARGO_BIN_EXE_ccm-emulation");
-    let install = Command::new(program).arg("install").args([folder, home]).output().unwrap();
+    let mut install = Command::new(program);
+    let install = install.arg("install").args([folder, home]).args(profile.split_whitespace()).output().unwrap();
     assert!(install.status.success(), "{install:?}");
 }
 

@@ -24,6 +24,11 @@ const GROUP_TITLES: [&[&str]; 2] = [
     &["Source", "<=>", "Target", "SID", "OPC Status", "Copy Phase", "Copied Block"],
 ];
 const ALL_TITLES: &[&str] = &["Source", "<=>", "Target", "SID", "Type", "Status", "Phase", "Copied Block"];
+/// The strict profile's titles: the last but one pair is in no table, so that an operator has to say what they are.
+const STRICT_GROUP_TITLES: &[&str] =
+    &["Source", "<=>", "Target", "Session Number", "Copy State", "Copy Stage", "Copied Block"];
+const STRICT_ALL_TITLES: &[&str] =
+    &["Copy Source", "<=>", "Copy Target", "Session ID", "Session Type", "Copy State", "Copy Stage", "Copied Block"];
 
 impl Emulation {
     pub(super) async fn query(&self, line: &Line<'_>) -> Answer {
@@ -48,7 +53,7 @@ impl Emulation {
                 row
             })
             .collect();
-        let titles = GROUP_TITLES[usize::from(line.opc)];
+        let titles = if self.profile.strict { STRICT_GROUP_TITLES } else { GROUP_TITLES[usize::from(line.opc)] };
         Ok(Output::Display { list, table: Some(Table { titles, rows }) })
     }
 
@@ -68,13 +73,21 @@ impl Emulation {
                 }
                 _ => return Err(line.wrong()),
             };
-        let rows = sessions(member)
+        let mut rows: Vec<Vec<String>> = sessions(member)
             .await?
             .iter()
             .filter(|session| wanted(session))
             .map(|session| self.row(&session.pair, Some(session)))
             .collect();
-        Ok(Output::Display { list: Vec::new(), table: Some(Table { titles: ALL_TITLES, rows }) })
+        if self.profile.strict && matches!(line.option("-type"), Some("all" | "local")) {
+            // Updates of a volume are estimated by a session that has no target.
+            let estimation = ["", "N/A", "-", "0x7f01", "Estimation", "\"Snap Executing\"", "\"N/A\"", "0"];
+            let mut row: Vec<String> = estimation.map(str::to_owned).into();
+            row[0] = format!("{}/0xfffe", member.name);
+            rows.push(row);
+        }
+        let titles = if self.profile.strict { STRICT_ALL_TITLES } else { ALL_TITLES };
+        Ok(Output::Display { list: Vec::new(), table: Some(Table { titles, rows }) })
     }
 
     fn box_named(&self, name: &str) -> Result<BoxId, Failure> {
@@ -88,15 +101,18 @@ impl Emulation {
         let (direction, sid, copied) = match session {
             None => (na(), na(), na()),
             Some(session) => (
-                if session.direction == Direction::Reversed { "<==" } else { "==>" }.to_owned(),
+                if session.direction == Direction::Reversed && !self.profile.strict { "<==" } else { "==>" }.to_owned(),
                 format!("0x{:x}", session.sid),
                 session.progress.map_or_else(na, |progress| progress.done.0.to_string()),
             ),
         };
+        // Where no arrow shows it, a reversed pair stands the other way round.
+        let turned = self.profile.strict && session.is_some_and(|session| session.direction == Direction::Reversed);
+        let (source, target) = if turned { (pair.target, pair.source) } else { (pair.source, pair.target) };
         vec![
-            self.volume_written(pair.source),
+            self.volume_written(source),
             direction,
-            self.volume_written(pair.target),
+            self.volume_written(target),
             sid,
             kind.to_string(),
             format!("\"{}\"", status_word(kind, session)),
@@ -144,7 +160,9 @@ impl Emulation {
         let mut results = Vec::new();
         for (pair, session) in pairs.iter().zip(sessions) {
             let object = self.written(pair);
-            let outcome = match command(line, *pair, session.as_ref(), given) {
+            let admitted = if self.profile.strict { refused_strictly(line, session.as_ref()) } else { Ok(()) };
+            let command = admitted.and_then(|()| command(line, *pair, session.as_ref(), given));
+            let outcome = match command {
                 Ok(command) => self.one(line, command).await,
                 Err(message) => Err(message),
             };
@@ -171,13 +189,20 @@ impl Emulation {
         let starts = matches!(command, Command::Start { .. } | Command::Resume { .. } | Command::StartOpc { .. });
         let outcomes = member.driver.execute(command, LIMIT).await;
         let failed = |why: String| Err(array_failed(function, &why).message);
+        let in_words = self.profile.strict;
         match outcomes.into_iter().next() {
             Some(PairOutcome { outcome: Outcome::Done | Outcome::Accepted, .. }) => Ok(record(line, &pair, starts)),
+            Some(PairOutcome { outcome: Outcome::AlreadyDone, .. }) if in_words => {
+                failed(format!("The copy session is {} already.", already_in_words(line.asked)))
+            }
             Some(PairOutcome { outcome: Outcome::AlreadyDone, .. }) => {
                 failed(format!("{} it is so already", already(line.asked)))
             }
             Some(PairOutcome { outcome: Outcome::Refused(refusal), .. }) if refusal.class == ErrorClass::NotFound => {
                 Err(format!("ccm4012 There is no copy session. {}", refusal.text.escaped()))
+            }
+            Some(PairOutcome { outcome: Outcome::Refused(refusal), .. }) if in_words => {
+                failed(if refusal.class == ErrorClass::Busy { BUSY.to_owned() } else { refusal.text.escaped() })
             }
             Some(PairOutcome { outcome: Outcome::Refused(refusal), .. }) => {
                 failed(format!("{} {}", refusal.code, refusal.text.escaped()))
@@ -220,6 +245,31 @@ fn command(line: &Line<'_>, pair: Pair, session: Option<&SessionReading>, given:
         }
         _ => Command::Stop { pairs, force },
     })
+}
+
+const BUSY: &str = "The storage device is busy. Please retry.";
+
+/// What the manuals leave open and a strict CCM refuses, in words.
+fn refused_strictly(line: &Line<'_>, session: Option<&SessionReading>) -> Result<(), String> {
+    let Some(session) = session else { return Ok(()) };
+    let failed = |why: &str| Err(array_failed(function(line), why).message);
+    let consistency = session.modes.is_some_and(|modes| modes.transfer == TransferMode::Consistency);
+    match line.asked {
+        Asked::Start if !line.opc => failed("The copy session already exists."),
+        Asked::Cancel if consistency && session.pair.kind == CopyKind::Rec && !line.flag("-force") => {
+            failed("Only possible with force.")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn already_in_words(asked: Asked) -> &'static str {
+    match asked {
+        Asked::Start | Asked::Resume => "active",
+        Asked::Suspend => "suspended",
+        Asked::Reverse => "reversed",
+        _ => "stopped",
+    }
 }
 
 fn swapped(pair: &Pair) -> Pair {

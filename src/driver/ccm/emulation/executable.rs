@@ -1,5 +1,6 @@
 //! The emulation as a program: which command it is called as, and whose arrays it works on.
 
+use super::profile::{PROFILE_FILE, Profile};
 use super::{Emulation, Member, Store};
 use crate::driver::ccm::names::NameError;
 use crate::driver::ccm::transport::RawReply;
@@ -40,17 +41,24 @@ pub fn command_of(words: &[OsString]) -> Option<Called> {
 
 /// Runs it on the embedded arrays of the home, which must be running.
 pub async fn run(called: &Called) -> Result<RawReply, String> {
-    if let [verb, folder, home] = called.words.as_slice()
+    if let [verb, folder, home, rest @ ..] = called.words.as_slice()
         && verb == "install"
     {
-        return install(Path::new(folder), Path::new(home)).map(|()| RawReply {
+        return install(Path::new(folder), Path::new(home), rest).map(|()| RawReply {
             exit: 0,
             stdout: format!("links in {folder}, arrays of {home}\n").into_bytes(),
             stderr: Vec::new(),
         });
     }
     let home = home(called)?;
-    let emulation = of_home(&home).await?;
+    let profile = called.folder.as_deref().map(Profile::of_folder).transpose()?.unwrap_or_default();
+    let emulation = of_home(&home).await?.with_profile(profile);
+    if let [verb, from, to] = called.words.as_slice()
+        && verb == "rename"
+    {
+        let done = format!("{from} is {to} now\n").into_bytes();
+        return emulation.rename_group(from, to).map(|()| RawReply { exit: 0, stdout: done, stderr: Vec::new() });
+    }
     Ok(emulation.run(&called.words).await)
 }
 
@@ -77,13 +85,16 @@ pub async fn of_home(home: &Home) -> Result<Emulation, String> {
     Ok(Emulation::new(members, store))
 }
 
-/// Makes a folder with a link for each command, for the arrays of a home.
-fn install(folder: &Path, home: &Path) -> Result<(), String> {
+/// Makes a folder with a link for each command, for the arrays of a home, and says in it how kind they are.
+fn install(folder: &Path, home: &Path, profile: &[String]) -> Result<(), String> {
+    Profile::parse(profile.iter().map(String::as_str))?;
     let wrong = |what: &Path, why: std::io::Error| format!("{}: {why}", what.display());
     let program = std::env::current_exe().map_err(|why| wrong(Path::new(NAME), why))?;
     let home = std::path::absolute(home).map_err(|why| wrong(home, why))?;
     std::fs::create_dir_all(folder).map_err(|why| wrong(folder, why))?;
     std::fs::write(folder.join(HOME_FILE), home.as_os_str().as_encoded_bytes()).map_err(|why| wrong(folder, why))?;
+    let file = folder.join(PROFILE_FILE);
+    std::fs::write(&file, profile.join(" ")).map_err(|why| wrong(&file, why))?;
     for command in COMMANDS {
         let link = folder.join(command);
         if link.symlink_metadata().is_ok() {

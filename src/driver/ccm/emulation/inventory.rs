@@ -92,7 +92,7 @@ impl Emulation {
     pub(super) fn group_delete(&self, line: &Line<'_>) -> Answer {
         let name = line.needed("-g");
         self.store.with(|groups| match groups.get(name) {
-            None => Err(no_group(name)),
+            None => Err(self.no_group(name)),
             Some(group) if !group.pairs.is_empty() => {
                 Err(Failure::new(4, format!("ccm4004 The copy group has pairs. group={name}")))
             }
@@ -118,7 +118,7 @@ impl Emulation {
             return Err(Failure::new(4, format!("ccm4006 The sizes of the logical volumes differ. pair={text}")));
         }
         self.store.with(|groups| {
-            let group = groups.get_mut(name).ok_or_else(|| no_group(name))?;
+            let group = groups.get_mut(name).ok_or_else(|| self.no_group(name))?;
             if group.pairs.contains(&pair) {
                 return Err(Failure::new(4, format!("ccm4007 The pair exists already. pair={text}")));
             }
@@ -136,15 +136,20 @@ impl Emulation {
             return Err(Failure::new(4, format!("ccm4013 The pair has a session. pair={text}")));
         }
         self.store.with(|groups| {
-            let group = groups.get_mut(name).ok_or_else(|| no_group(name))?;
+            let group = groups.get_mut(name).ok_or_else(|| self.no_group(name))?;
             let before = group.pairs.len();
             group.pairs.retain(|member| *member != pair);
             if group.pairs.len() == before { Err(no_pair(text)) } else { Ok(Output::Done) }
         })
     }
 
+    pub(super) fn no_group(&self, name: &str) -> Failure {
+        let code = if self.profile.strict { "ccm4101" } else { "ccm4001" };
+        Failure::new(4, format!("{code} The copy group does not exist. group={name}"))
+    }
+
     pub(super) fn group(&self, name: &str) -> Result<StoredGroup, Failure> {
-        self.store.with(|groups| groups.get(name).cloned().ok_or_else(|| no_group(name)))
+        self.store.with(|groups| groups.get(name).cloned().ok_or_else(|| self.no_group(name)))
     }
 
     /// `A/0x1:B/0x6` as a pair of that type's kind.
@@ -171,10 +176,6 @@ impl Emulation {
             None => format!("{}/0x{:x}", id.box_id.as_str(), id.olu.0),
         }
     }
-}
-
-pub(super) fn no_group(name: &str) -> Failure {
-    Failure::new(4, format!("ccm4001 The copy group does not exist. group={name}"))
 }
 
 pub(super) fn no_pair(pair: &str) -> Failure {

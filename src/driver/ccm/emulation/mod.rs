@@ -8,6 +8,7 @@ pub mod executable;
 mod inventory;
 mod line;
 mod output;
+pub mod profile;
 mod store;
 mod transport;
 
@@ -20,6 +21,7 @@ use crate::driver::Driver;
 use crate::model::identity::BoxId;
 use line::{Asked, Line};
 use output::Output;
+use profile::Profile;
 use std::sync::Arc;
 
 /// What the executable says of itself.
@@ -36,7 +38,13 @@ Usage: ccm-emulation COMMAND ...      or a link to it that is named like the com
        acopc start | query | cancel -g GROUP [-p PAIR]
        accopy query -a ARRAY -type local|remote|odx|all | -a ARRAY -sa ARRAY -ta ARRAY
        Each takes -xml.
-       ccm-emulation install FOLDER HOME      makes links named like the commands, for the arrays of an ECDECK_HOME
+       ccm-emulation install FOLDER HOME [--profile strict] [--seed N] [--busy N] [--delay MS]
+                                              makes links named like the commands, for the arrays of an ECDECK_HOME
+       ccm-emulation rename GROUP GROUP       gives a copy group another name, as somebody else may do
+
+--profile strict is as unkind as the manuals allow: resume by `acec resume` only, reasons in words and not in codes, other
+titles of columns, an estimation of updates without a target, a reversed pair shown the other way round, a REC in consistency
+mode ended by force only, another code for a group that does not exist, and one command in N refused as busy under a seed.
 
 It works on the running arrays of ECDECK_HOME (ECDECK_DEMO=1: those of the demonstration), or of the home that the file
 ccm-emulation.home beside a link names, because ssh and sudo pass no environment on.
@@ -45,7 +53,7 @@ From the manuals: the commands above but those named below, their -g, -a, -p (of
 -recovery, -xml; the XML forms; the text tables; the words \"EC action not startup\", \"EC Executing\", \"Not set\", \"Copying\",
 \"Paired\", \"Tracking\", \"Copying/Tracking\", \"Readying\"; codes 0, 1, 6, 8; ccm1001, ccm4012, ccm4014, ccm5004, ccm8003.
 Inferred: acgroup delete; acpair remove; -p of suspend, resume, reverse, change and cancel; -force of acec; the words for
-suspended, halted and stopped by an error and all words of REC; <== for a reversed copy; the columns of accopy query after the
+suspended, halted and stopped by an error and all words of REC; that `acec start` goes on with a suspended session; <== for a reversed copy; the columns of accopy query after the
 first; the array's code inside the text of ccm5004; which ccm code a missing group or pair has (ccm4001, ccm4002); that acec
 change leaves alone what it does not name; that a reversed pair is turned back by naming it the other way round (-p B:A).
 Not offered: acsnap, QuickOPC, -r, -skip, -concur, -progress, parts of volumes, acarray add and remove, acinhibit.
@@ -63,6 +71,7 @@ pub struct Member {
 pub struct Emulation {
     members: Vec<Member>,
     store: Store,
+    profile: Profile,
 }
 
 /// What a command leads to: an answer in either form and an exit status.
@@ -84,7 +93,26 @@ impl Failure {
 
 impl Emulation {
     pub fn new(members: Vec<Member>, store: Store) -> Self {
-        Self { members, store }
+        Self { members, store, profile: Profile::default() }
+    }
+
+    /// The same, as kind as that profile.
+    #[must_use]
+    pub fn with_profile(self, profile: Profile) -> Self {
+        Self { profile, ..self }
+    }
+
+    /// Gives a copy group another name.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn rename_group(&self, from: &str, to: &str) -> Result<(), String> {
+        let renamed = self.store.with(|groups| {
+            let group = groups.remove(from).ok_or_else(|| self.no_group(from))?;
+            groups.insert(to.to_owned(), group);
+            Ok(())
+        });
+        renamed.map_err(|failure| failure.message)
     }
 
     /// Runs one command line; the first word is the program.
@@ -99,6 +127,12 @@ impl Emulation {
     }
 
     async fn answer(&self, line: &Line<'_>) -> Answer {
+        if !self.profile.delay.is_zero() {
+            tokio::time::sleep(self.profile.delay).await;
+        }
+        if self.profile.busy_one_in > 0 {
+            self.profile.admit(self.store.next_number())?;
+        }
         match line.asked {
             Asked::ArrayList => Ok(self.array_list()),
             Asked::ArrayDetail => self.array_detail(line),

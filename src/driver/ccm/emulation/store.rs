@@ -7,7 +7,9 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A copy group.
@@ -45,31 +47,46 @@ pub enum StoreError {
 
 /// Where the tables are.
 pub enum Store {
-    Memory(Mutex<Groups>),
-    File { tables: PathBuf, lock: PathBuf },
+    Memory(Mutex<Groups>, AtomicU64),
+    File { tables: PathBuf, lock: PathBuf, count: PathBuf },
 }
 
 impl Store {
     pub fn in_memory() -> Self {
-        Self::Memory(Mutex::default())
+        Self::Memory(Mutex::default(), AtomicU64::new(0))
     }
 
     pub fn in_folder(folder: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).map_err(|why| StoreError::Folder(folder.to_owned(), why))?;
-        Ok(Self::File { tables: folder.join("ccm-groups.json"), lock: folder.join("ccm-groups.json.lck") })
+        Ok(Self::File {
+            tables: folder.join("ccm-groups.json"),
+            lock: folder.join("ccm-groups.json.lck"),
+            count: folder.join("ccm-commands"),
+        })
+    }
+
+    /// How many commands there were before this one, whatever process they ran in: the length of a file that grows.
+    pub(super) fn next_number(&self) -> u64 {
+        match self {
+            Self::Memory(_, count) => count.fetch_add(1, Ordering::Relaxed),
+            Self::File { count, .. } => {
+                let file = OpenOptions::new().create(true).append(true).open(count);
+                file.and_then(|mut file| file.write_all(b".").and_then(|()| file.metadata())).map_or(0, |at| at.len())
+            }
+        }
     }
 
     /// Looks at the tables, and keeps what was changed when that succeeded.
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut Groups) -> Result<T, Failure>) -> Result<T, Failure> {
         match self {
-            Self::Memory(groups) => {
+            Self::Memory(groups, _) => {
                 let mut groups = groups.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut changed = groups.clone();
                 let value = change(&mut changed)?;
                 *groups = changed;
                 Ok(value)
             }
-            Self::File { tables, lock } => {
+            Self::File { tables, lock, .. } => {
                 let _held = held(lock)?;
                 let before = read(tables)?;
                 let mut groups = before.clone();
