@@ -2,10 +2,9 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-use clap::Parser;
 use ecdeck::cli::array_arguments::Add;
 use ecdeck::cli::link::{ConfiguredArray, EngineLine, House, Link, Need, Pending};
-use ecdeck::cli::{CommandLine, Exit, Trouble, out};
+use ecdeck::cli::{CommandLine, Exit, Trouble, Verb, forced, out, usage};
 use ecdeck::config::{Config, ControlPlane, Glyphs, Theme};
 use ecdeck::console::app::Settings;
 use ecdeck::console::glyphs::GlyphMode;
@@ -15,22 +14,48 @@ use ecdeck::console::theme::ThemeName;
 use ecdeck::engine::client::{Lifeline, Start};
 use ecdeck::model::check::Check;
 use ecdeck::model::identity::Name;
+use ecdeck::model::untrusted;
+use ecdeck::model::verb::Role;
 use ecdeck::process::life;
 use ecdeck::process::paths::{DEMO_VARIABLE, Home};
 use ecdeck::serve;
 use ecdeck::setup;
 use ecdeck::site::{NoSite, Site, Wish, choose, is_there};
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
 fn main() -> ExitCode {
-    let line = CommandLine::parse();
+    std::panic::set_hook(Box::new(|fault| {
+        out::say(&format!("ecdeck: a fault of the program, please report it: {fault}"));
+    }));
+    let words: Vec<OsString> = std::env::args_os().collect();
+    match usage::parse(&words) {
+        Ok(CommandLine { verb: Some(Verb::ForcedCommand { role }), .. }) => forced(role),
+        Ok(line) => act(&line, None),
+        Err(exit) => exit.into(),
+    }
+}
+
+/// What the owner of an SSH key asks for, in no higher role than `authorized_keys` says.
+fn forced(role: Role) -> ExitCode {
+    let command = std::env::var_os(forced::COMMAND_VARIABLE).unwrap_or_default();
+    let command = command.to_string_lossy();
+    match forced::read(&command) {
+        Ok(Ok(line)) => act(&line, Some(role)),
+        Ok(Err(error)) => usage::print(&error, &[command.as_ref().into()]).into(),
+        Err(trouble) => usage::fail(&trouble).into(),
+    }
+}
+
+/// `role`: the highest one to act in.
+fn act(line: &CommandLine, role: Option<Role>) -> ExitCode {
     let Some(verb) = &line.verb else {
-        return console(&line);
+        return console(line);
     };
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(ecdeck::cli::run(verb, &Wiring::new(&line))).into(),
+        Ok(runtime) => runtime.block_on(ecdeck::cli::run(verb, &Wiring { role, ..Wiring::new(line) })).into(),
         Err(error) => {
             out::say(&format!("ecdeck: no runtime: {error}"));
             Exit::Failed.into()
@@ -45,7 +70,7 @@ fn console(line: &CommandLine) -> ExitCode {
         let (settings, keys) = looks(line, &site)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Trouble::usage(format!("no runtime: {error}")))?;
-        let start = Start::IfNeeded { arguments: serve_arguments(&site) };
+        let start = start(&site);
         runtime.block_on(async {
             let engine = Lifeline::open(site.home().clone(), start);
             run(settings, keys, engine).await.map_err(|error| Trouble::usage(error.to_string()))
@@ -72,7 +97,12 @@ fn has_terminal() -> Result<(), Trouble> {
 
 /// How the console looks and which keys it hears: the environment's word on colours goes first, then the configuration.
 fn looks(line: &CommandLine, site: &Site) -> Result<(Settings, KeyMap), Trouble> {
-    let config = serve::configuration(site).map_err(Trouble::usage)?.console;
+    let config = match serve::configuration(site) {
+        Ok(config) => config.console,
+        // Of the service's configuration only the looks are wanted here, and those it has by default too.
+        Err(_) if site.is_service() => ecdeck::config::Console::default(),
+        Err(error) => return Err(Trouble::usage(error)),
+    };
     let mut settings = Settings::from_environment(line.read_only, line.slow || config.slow);
     settings.fps = config.fps;
     settings.theme = match (settings.theme, config.theme) {
@@ -98,11 +128,13 @@ struct Wiring<'a> {
     line: &'a CommandLine,
     /// Whether the site that was opened is the demonstration; not known before.
     demo: OnceLock<bool>,
+    /// The highest role to act in, where rights were given up.
+    role: Option<Role>,
 }
 
 impl<'a> Wiring<'a> {
     fn new(line: &'a CommandLine) -> Self {
-        Self { line, demo: OnceLock::new() }
+        Self { line, demo: OnceLock::new(), role: None }
     }
 
     fn wish(&self) -> Wish {
@@ -112,6 +144,7 @@ impl<'a> Wiring<'a> {
             changes: false,
             terminal: std::io::stdin().is_terminal(),
             serves: false,
+            service: Some(Home::of_service()),
         }
     }
 
@@ -134,7 +167,14 @@ fn demo_in_environment() -> bool {
 /// The engine that runs was started with another configuration than the file has now.
 fn outdated(site: &Site) -> String {
     let file = match site {
-        Site::Configured { config, .. } => config.display().to_string(),
+        Site::Configured { config, .. } => untrusted::path(config),
+        Site::Service { config, .. } => {
+            return format!(
+                "ecdeck: the engine still goes by another configuration than {} has now: root restarts it with `systemctl \
+                 restart ecdeck`; nothing is lost by that",
+                untrusted::path(config)
+            );
+        }
         Site::Demonstration { .. } => "this program".to_owned(),
     };
     let pid = life::pid_of(&site.home().engine());
@@ -152,10 +192,20 @@ fn no_site(error: &NoSite) -> Trouble {
     }
 }
 
+/// How the site's engine is started where none runs.
+fn start(site: &Site) -> Start {
+    match site {
+        Site::Service { .. } => Start::ByServiceManager,
+        Site::Configured { .. } | Site::Demonstration { .. } => Start::IfNeeded { arguments: serve_arguments(site) },
+    }
+}
+
 /// The engine is told which configuration to serve.
 fn serve_arguments(site: &Site) -> Vec<String> {
     match site {
-        Site::Configured { config, .. } => vec!["--config".to_owned(), config.to_string_lossy().into_owned()],
+        Site::Configured { config, .. } | Site::Service { config, .. } => {
+            vec!["--config".to_owned(), config.to_string_lossy().into_owned()]
+        }
         Site::Demonstration { .. } => vec!["--demo".to_owned()],
     }
 }
@@ -165,6 +215,9 @@ impl Wiring<'_> {
     /// names them; only reading goes to the demonstration then.
     fn own_arrays_home(&self, need: Need) -> Result<Home, Trouble> {
         let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
+        if let Ok(Site::Service { home, .. }) = choose(&home, &self.wish()) {
+            return Ok(home);
+        }
         if self.wish().demo {
             Ok(home.demonstration())
         } else if need == Need::Changing || is_there(&home.arrays_dir()).map_err(|error| no_site(&error))? {
@@ -194,10 +247,16 @@ impl House for Wiring<'_> {
         Box::pin(async move {
             let site = self.site(need == Need::Changing)?;
             // Here and not only in the engine, so that a slip in the file is wrong input and not an engine out of reach.
-            let config = serve::configuration(&site).map_err(Trouble::usage)?;
-            let start = Start::IfNeeded { arguments: serve_arguments(&site) };
-            let line = EngineLine::open(site.home().clone(), start).await?;
-            if line.configuration().is_some_and(|served| served != config.engine_digest()) {
+            let config = match serve::configuration(&site) {
+                Ok(config) => Some(config),
+                // The service's engine has read its own; whoever may use it need not be able to.
+                Err(_) if site.is_service() => None,
+                Err(error) => return Err(Trouble::usage(error)),
+            };
+            let line = EngineLine::open(site.home().clone(), start(&site), self.role).await?;
+            if let Some(config) = config
+                && line.configuration().is_some_and(|served| served != config.engine_digest())
+            {
                 out::say(&outdated(&site));
             }
             Ok(Link::new(line, self.site_words()))
@@ -206,7 +265,7 @@ impl House for Wiring<'_> {
 
     fn serve(&self, detached: bool) -> Pending<'_, Result<(), Trouble>> {
         Box::pin(async move {
-            let site = self.choose(&Wish { serves: true, changes: true, ..self.wish() })?;
+            let site = self.choose(&Wish { serves: true, changes: true, service: None, ..self.wish() })?;
             let served = serve::run(&site, detached).await;
             served.map_err(|error| Trouble::not_reachable(error.told()).with_code(error.code()))
         })

@@ -3,13 +3,13 @@
 use crate::catalog::Catalogue;
 use crate::catalog::anchor::{self, Anchor, Anchored, FileAnchor, SyslogAnchor};
 use crate::catalog::sql::{FORMAT, OpenOptions, SqlCatalogue};
-use crate::config::{Config, Log};
+use crate::config::{Config, Log, ResolvedMembers};
 use crate::demo;
 use crate::driver::emulated;
 use crate::drivers;
 use crate::engine::operation::Limits;
 use crate::engine::serve::{ServeError, serve};
-use crate::engine::{Roles, Settings, Times, now};
+use crate::engine::{Members, Roles, Settings, Times, now};
 use crate::logs;
 use crate::model::catalogue_url::CataloguePlace;
 use crate::model::codes::Code;
@@ -52,7 +52,9 @@ pub fn anchor_file(home: &Home) -> PathBuf {
 /// The configuration of a site; the demonstration's is part of the program.
 pub fn configuration(site: &Site) -> Result<Config, String> {
     match site {
-        Site::Configured { config, .. } => Config::load(config).map_err(|error| error.to_string()),
+        Site::Configured { config, .. } | Site::Service { config, .. } => {
+            Config::load(config).map_err(|error| error.to_string())
+        }
         Site::Demonstration { .. } => demo::configuration().map_err(|error| error.to_string()),
     }
 }
@@ -179,10 +181,12 @@ fn unreadable(file: &Path, error: &std::io::Error) -> ServeError {
 
 fn roles(config: &Config) -> Result<Roles, ServeError> {
     let resolved = config.roles.resolve_here().map_err(told)?;
+    let members = |of: ResolvedMembers| Members { users: of.users, groups: of.groups };
     let mut roles = Roles::default();
-    roles.administrators = resolved.administrators;
-    roles.operators = resolved.operators;
-    roles.viewers = resolved.viewers;
+    roles.socket_group = resolved.socket_group;
+    roles.administrators = members(resolved.administrators);
+    roles.operators = members(resolved.operators);
+    roles.viewers = members(resolved.viewers);
     Ok(roles)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::array_arguments::Add;
 use crate::cli::{Exit, Trouble, checks, out};
-use crate::config::{Ccm, Config, ControlPlane, Ssh};
+use crate::config::{self, Ccm, Config, ControlPlane, Ssh};
 use crate::driver::ccm::CcmDriver;
 use crate::driver::ccm::command;
 use crate::driver::ccm::doctor;
@@ -14,10 +14,13 @@ use crate::drivers;
 use crate::engine::now;
 use crate::model::check::{Check, Verdict, Way};
 use crate::model::identity::Name;
+use crate::model::untrusted::path as shown;
 use crate::process::life::{self, private_folder};
 use crate::process::paths::Home;
 use std::fmt::Write as _;
-use std::io::{BufRead, IsTerminal, Write};
+use std::fs::Permissions;
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 
@@ -46,7 +49,7 @@ pub async fn add(home: &Home, file: &Path, asked: &Add) -> Result<Exit, Trouble>
     let before = read(file, asked.site.as_ref())?;
     let config = Config::parse(&before, file).map_err(|why| Trouble::usage(why.to_string()))?;
     if config.arrays.iter().any(|array| array.name == asked.name) {
-        return Err(Trouble::usage(format!("{} has an array {} already", file.display(), asked.name)));
+        return Err(Trouble::usage(format!("{} has an array {} already", shown(file), asked.name)));
     }
     let known_hosts = match &asked.host {
         Some(host) if !asked.known => Some(meet(host, asked, file).await?),
@@ -70,19 +73,19 @@ pub async fn add(home: &Home, file: &Path, asked: &Add) -> Result<Exit, Trouble>
     out::print(&format!(
         "{} is in {} now.{running}\n`ecdeck volume list` shows its volumes, `ecdeck volume add` registers them.\n",
         asked.name,
-        file.display()
+        shown(file)
     ))?;
     Ok(Exit::Done)
 }
 
 fn read(file: &Path, site: Option<&Name>) -> Result<String, Trouble> {
-    match std::fs::read_to_string(file) {
-        Ok(text) => Ok(text),
-        Err(why) if why.kind() == std::io::ErrorKind::NotFound => match site {
+    match config::text(file) {
+        Ok(Some(text)) => Ok(text),
+        Ok(None) => match site {
             Some(site) => Ok(format!("site = \"{site}\"\n")),
-            None => Err(Trouble::usage(format!("there is no {} yet: name the site with --site", file.display()))),
+            None => Err(Trouble::usage(format!("there is no {} yet: name the site with --site", shown(file)))),
         },
-        Err(why) => Err(Trouble::failed(format!("{}: {why}", file.display()))),
+        Err(why) => Err(Trouble::usage(why.to_string())),
     }
 }
 
@@ -114,7 +117,7 @@ fn agreed(host: &str, keys: &[HostKey], fingerprint: Option<&str>) -> Result<Vec
     if !asks() {
         return Err(Trouble::usage("compare one with the server's administrator and give it with --fingerprint"));
     }
-    let answer = ask("Compare one with the server's administrator. Is it right? [y/N] ")?;
+    let answer = out::ask("Compare one with the server's administrator. Is it right? [y/N] ")?;
     if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") {
         Ok(keys.to_vec())
     } else {
@@ -155,7 +158,7 @@ async fn choose(home: &Home, config: &Config, asked: &Add, ccm: &Ccm) -> Result<
         (None, []) => Err(Trouble::usage("CCM knows no array: add it there with `acarray add` first")),
         (None, _) if asks() => {
             out::say(&format!("CCM knows these arrays:\n{}", shown()));
-            let answer = ask("Which one? ")?;
+            let answer = out::ask("Which one? ")?;
             match known.iter().find(|one| one.name.raw() == answer) {
                 Some(one) => one.name.raw().parse().map_err(|why| Trouble::usage(format!("{why}"))),
                 None => Err(Trouble::usage(format!("{answer:?} is none of them; nothing was written"))),
@@ -168,15 +171,6 @@ async fn choose(home: &Home, config: &Config, asked: &Add, ccm: &Ccm) -> Result<
 /// Whether somebody is there to answer.
 fn asks() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
-fn ask(question: &str) -> Result<String, Trouble> {
-    let failed = |why: std::io::Error| Trouble::failed(format!("the terminal cannot be read: {why}"));
-    let mut err = std::io::stderr().lock();
-    err.write_all(question.as_bytes()).and_then(|()| err.flush()).map_err(failed)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
-    Ok(answer.trim().to_owned())
 }
 
 async fn known_arrays(driver: &CcmDriver) -> Result<Vec<KnownArray>, Trouble> {
@@ -214,7 +208,7 @@ fn section(name: &Name, ccm: &Ccm) -> String {
 
 /// Puts a file in the place of another, whole or not at all.
 fn replace(file: &Path, text: &str) -> Result<(), Trouble> {
-    let failed = |why: std::io::Error| Trouble::failed(format!("{}: {why}", file.display()));
+    let failed = |why: std::io::Error| Trouble::failed(format!("{}: {why}", shown(file)));
     if let Some(folder) = file.parent()
         && !folder.exists()
     {
@@ -222,9 +216,9 @@ fn replace(file: &Path, text: &str) -> Result<(), Trouble> {
     }
     let beside = file.with_extension("toml.new");
     let mut out = std::fs::File::create(&beside).map_err(failed)?;
-    if let Ok(before) = std::fs::metadata(file) {
-        out.set_permissions(before.permissions()).map_err(failed)?;
-    }
+    // Whatever the umask: a configuration that others can write is not used.
+    let before = std::fs::metadata(file).map_or_else(|_| Permissions::from_mode(0o644), |before| before.permissions());
+    out.set_permissions(before).map_err(failed)?;
     out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(failed)?;
     std::fs::rename(&beside, file).map_err(failed)
 }

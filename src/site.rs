@@ -21,20 +21,37 @@ pub struct Wish {
     pub terminal: bool,
     /// This is an engine or an array server itself: it never falls back.
     pub serves: bool,
+    /// Where the service of this host has its things; `None`: it is not looked for.
+    pub service: Option<Home>,
 }
 
 /// The site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Site {
-    Configured { home: Home, config: PathBuf },
-    Demonstration { home: Home },
+    Configured {
+        home: Home,
+        config: PathBuf,
+    },
+    /// The site of this host's service, for whoever has no site of his own: its engine is reached by its socket, and
+    /// never started by a command.
+    Service {
+        home: Home,
+        config: PathBuf,
+    },
+    Demonstration {
+        home: Home,
+    },
 }
 
 impl Site {
     pub fn home(&self) -> &Home {
         match self {
-            Self::Configured { home, .. } | Self::Demonstration { home } => home,
+            Self::Configured { home, .. } | Self::Service { home, .. } | Self::Demonstration { home } => home,
         }
+    }
+
+    pub fn is_service(&self) -> bool {
+        matches!(self, Self::Service { .. })
     }
 
     pub fn is_demonstration(&self) -> bool {
@@ -91,10 +108,21 @@ pub fn choose(home: &Home, wish: &Wish) -> Result<Site, NoSite> {
     if is_there(&home.catalogue_file())? {
         return Err(NoSite::Lost { config, catalogue: home.catalogue_file() });
     }
+    if let Some(service) = wish.service.as_ref().filter(|_| !wish.serves && !home.is_moved())
+        && is_installed(service)
+    {
+        return Ok(Site::Service { home: service.clone(), config: service.config_file() });
+    }
     if wish.serves || (wish.changes && !wish.terminal) {
         return Err(NoSite::NotConfigured { config });
     }
     Ok(Site::Demonstration { home: home.demonstration() })
+}
+
+/// Whether a host has the service. What may not be looked at is there.
+fn is_installed(service: &Home) -> bool {
+    let socket = service.engine().socket;
+    [service.config_file(), socket].iter().any(|path| path.try_exists().unwrap_or(true))
 }
 
 /// Whether a file or folder is there; that one may not look is not "no".
@@ -150,6 +178,31 @@ mod tests {
         assert_eq!(choose(&place.home, &wish).unwrap_err().code(), Some(Code::NOT_ON_DEMONSTRATION));
         assert!(choose(&place.home, &Wish { demo: true, ..wish.clone() }).unwrap().is_demonstration());
         assert!(choose(&place.home, &Wish { terminal: true, ..wish }).unwrap().is_demonstration());
+    }
+
+    #[test]
+    fn whoever_has_no_site_takes_the_one_of_the_hosts_service() {
+        let (own, service) = (tempfile::tempdir().unwrap(), place());
+        let home = usual(own.path());
+        let wish = Wish { service: Some(service.home.clone()), changes: true, ..Wish::default() };
+        // Not installed.
+        assert_eq!(choose(&home, &wish).unwrap_err().code(), Some(Code::NOT_ON_DEMONSTRATION));
+        std::fs::write(service.home.config_file(), "").unwrap();
+        let site = choose(&home, &wish).unwrap();
+        assert!(site.is_service() && *site.home() == service.home);
+        assert!(choose(&home, &Wish { demo: true, ..wish.clone() }).unwrap().is_demonstration());
+        // An engine never falls back to it, and a home that was named is the only one.
+        assert!(choose(&home, &Wish { serves: true, ..wish.clone() }).is_err());
+        assert!(choose(&place().home, &wish).is_err());
+        // A site of one's own goes before it.
+        std::fs::create_dir_all(home.config_file().parent().unwrap()).unwrap();
+        std::fs::write(home.config_file(), "").unwrap();
+        assert!(matches!(choose(&home, &wish), Ok(Site::Configured { .. })));
+    }
+
+    /// As without `ECDECK_HOME`.
+    fn usual(folder: &Path) -> Home {
+        Home::of_user(&folder.join("config"), &folder.join("state"), &folder.join("run"))
     }
 
     #[test]

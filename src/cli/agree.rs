@@ -1,10 +1,10 @@
 //! Agreement to a plan: on the terminal, or by `--yes` and `--confirm`.
 
 use super::arguments::Change;
-use super::{Exit, Trouble};
+use super::{Exit, Trouble, out};
 use crate::model::codes::Code;
 use crate::model::plan::Plan;
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 
 /// Asks for what the options leave open. Gives the confirmation to send along.
 ///
@@ -20,7 +20,7 @@ pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, Trouble> {
             ));
         }
         (Some(wanted), None) if can_ask && !change.yes => {
-            let typed = ask(&format!("{}. Type {} to agree: ", wanted.what.trim_end_matches('.'), wanted.name))?;
+            let typed = out::ask(&format!("{}. Type {} to agree: ", wanted.what.trim_end_matches('.'), wanted.name))?;
             if typed != wanted.name {
                 return Err(declined(&format!("that is not {}: nothing was done", wanted.name)));
             }
@@ -37,7 +37,7 @@ pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, Trouble> {
     if !can_ask {
         return Err(not_agreed("there is nobody to ask: give --yes, or --dry-run to see the plan only"));
     }
-    let answer = ask("Do this? [y/N] ")?;
+    let answer = out::ask("Do this? [y/N] ")?;
     if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") {
         Ok(confirmation)
     } else {
@@ -52,14 +52,4 @@ fn declined(text: &str) -> Trouble {
 
 fn not_agreed(text: &str) -> Trouble {
     Trouble::coded(Code::NOT_AGREED, format!("{text} ({})", Code::NOT_AGREED))
-}
-
-/// Questions go to standard error, so that standard output stays what was asked for.
-fn ask(question: &str) -> Result<String, Trouble> {
-    let failed = |error: std::io::Error| Trouble::failed(format!("the terminal cannot be read: {error}"));
-    let mut err = std::io::stderr().lock();
-    err.write_all(question.as_bytes()).and_then(|()| err.flush()).map_err(failed)?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
-    Ok(line.trim().to_owned())
 }

@@ -8,6 +8,7 @@ use super::pages::{
 use crate::model::codes::Code;
 use crate::model::identity::Name;
 use crate::model::records::{BackupMode, Policy};
+use crate::model::verb::Role;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -87,6 +88,13 @@ pub enum Verb {
     /// Be the engine, in the foreground, as a service manager wants
     #[command(after_help = SERVE_NOTE)]
     Serve(Serve),
+    /// Run what an SSH key asks for, as `command=` of `authorized_keys`
+    #[command(hide = true)]
+    ForcedCommand {
+        /// The highest role to act in: viewer, operator or administrator
+        #[arg(long, value_name = "ROLE")]
+        role: Role,
+    },
     /// Completions for a shell
     Completions {
         /// The shell
@@ -429,6 +437,7 @@ impl Verb {
             Self::Map { verb: MapVerb::New { .. } }
             | Self::Audit { verb: Audit::Export { .. } }
             | Self::Serve(_)
+            | Self::ForcedCommand { .. }
             | Self::Completions { .. }
             | Self::Man => false,
         }

@@ -208,7 +208,7 @@ pub struct Create {
     #[arg(long, requires = "size")]
     pub olu: Option<Olu>,
     /// The name that the array reports for them
-    #[arg(long, default_value = "", hide_default_value = true, requires = "size")]
+    #[arg(long, default_value = "", hide_default_value = true, requires = "size", value_parser = label)]
     pub label: String,
     /// The identity that a new array reports: 40 characters
     #[arg(long)]
@@ -422,6 +422,16 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     };
     let number: u64 = number.parse().map_err(|_| format!("{text:?} does not begin with a number of bytes"))?;
     number.checked_mul(scale).ok_or_else(|| format!("{text} is more bytes than can be counted"))
+}
+
+/// Arrays limit the names of their volumes too.
+fn label(text: &str) -> Result<String, String> {
+    const MAX_LABEL: usize = 64;
+    if text.chars().count() <= MAX_LABEL {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("give at most {MAX_LABEL} characters"))
+    }
 }
 
 fn size(text: &str) -> Result<Blocks, String> {

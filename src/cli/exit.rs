@@ -33,7 +33,8 @@ impl Exit {
             | Code::CATALOGUE_IN_USE
             | Code::CATALOGUE_DAMAGED
             | Code::CATALOGUE_REPLACED
-            | Code::ENGINE_NOT_STARTED => Self::NotReachable,
+            | Code::ENGINE_NOT_STARTED
+            | Code::ENGINE_FULL => Self::NotReachable,
             Code::NOT_ON_DEMONSTRATION | Code::MAP_SYNTAX => Self::Usage,
             Code::STEP_FAILED | Code::INTERRUPTED | Code::ARRAY_REFUSED | Code::ARRAY_BUSY => Self::Failed,
             _ => Self::Refused,

@@ -9,6 +9,7 @@ use crate::model::codes::Code;
 use crate::model::identity::Name;
 use crate::model::snapshot::{Reach, Snapshot};
 use crate::model::untrusted::Untrusted;
+use crate::model::verb::Role;
 use crate::process::paths::Home;
 use std::future::Future;
 use std::pin::Pin;
@@ -91,14 +92,16 @@ pub trait Channel: Send {
 pub struct EngineLine {
     home: Home,
     start: Start,
+    role: Option<Role>,
     client: Client,
     snapshots: Option<Snapshots>,
 }
 
 impl EngineLine {
-    pub async fn open(home: Home, start: Start) -> Result<Self, Trouble> {
-        let client = Client::connect(&home, &start).await.map_err(|error| not_open(&error))?;
-        Ok(Self { home, start, client, snapshots: None })
+    /// `role`: the highest one to act in.
+    pub async fn open(home: Home, start: Start, role: Option<Role>) -> Result<Self, Trouble> {
+        let client = Client::connect_as(&home, &start, role).await.map_err(|error| not_open(&error))?;
+        Ok(Self { home, start, role, client, snapshots: None })
     }
 
     /// The digest of the configuration that the engine was started with.
@@ -109,12 +112,12 @@ impl EngineLine {
     async fn reopen(&mut self) -> Result<(), Trouble> {
         let mut last = ClientError::Lost("it was closed".to_owned());
         for _ in 0..REOPENED {
-            match Client::connect(&self.home, &self.start).await {
+            match Client::connect_as(&self.home, &self.start, self.role).await {
                 Ok(client) => {
                     (self.client, self.snapshots) = (client, None);
                     return Ok(());
                 }
-                Err(ClientError::Mismatch(text)) => return Err(not_open(&ClientError::Mismatch(text))),
+                Err(error @ (ClientError::Mismatch(_) | ClientError::NotPermitted(_))) => return Err(not_open(&error)),
                 Err(error) => last = error,
             }
             tokio::time::sleep(REOPEN_PAUSE).await;
@@ -182,6 +185,10 @@ fn not_open(error: &ClientError) -> Trouble {
             let code = Code::named_in(text).unwrap_or(Code::ENGINE_NOT_STARTED);
             Trouble::not_reachable(text.clone()).with_code(code)
         }
+        ClientError::NotPermitted(text) => {
+            Trouble::coded(Code::NOT_AUTHORISED, format!("{text} ({})", Code::NOT_AUTHORISED))
+        }
+        ClientError::Full(text) => Trouble::coded(Code::ENGINE_FULL, format!("{text} ({})", Code::ENGINE_FULL)),
         other => Trouble::not_reachable(other.to_string()),
     }
 }
@@ -251,4 +258,17 @@ pub fn unexpected(answer: &Answer) -> Trouble {
     let json = serde_json::to_string(answer).unwrap_or_default();
     let short: String = json.chars().take(80).collect();
     Trouble::failed(format!("the engine answered something else than was asked: {}", Untrusted::new(short).escaped()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_of_an_engine_that_does_not_come_up_is_the_code_of_the_verb() {
+        let text = "the engine could not be started: the catalogue is another one; put it back (ecd-1904)";
+        let trouble = not_open(&ClientError::Start(text.to_owned()));
+        assert_eq!((trouble.code, trouble.exit), (Some(Code::CATALOGUE_REPLACED), Exit::NotReachable));
+        assert_eq!(not_open(&ClientError::Start("no memory".to_owned())).code, Some(Code::ENGINE_NOT_STARTED));
+    }
 }

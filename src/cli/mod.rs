@@ -14,6 +14,7 @@ pub mod checks;
 mod document;
 mod exit;
 mod explain;
+pub mod forced;
 mod help;
 mod history;
 mod json;
@@ -30,6 +31,7 @@ mod sync;
 mod table;
 mod times;
 mod trouble;
+pub mod usage;
 mod volume;
 mod wait;
 
@@ -70,6 +72,7 @@ async fn dispatch(verb: &Verb, house: &dyn House) -> Result<Exit, Trouble> {
         Verb::Sync { verb } => sync::run(verb, &mut house.open(Need::Changing).await?).await,
         Verb::Backup(asked) => backup::run(asked, &mut house.open(Need::Changing).await?).await,
         Verb::Array { verb } => array::run(verb, house).await,
+        Verb::ForcedCommand { .. } => Err(Trouble::usage("this is for `command=` of authorized_keys, once")),
         Verb::Serve(asked) => house.serve(asked.detached).await.map(|()| Exit::Done),
     }
 }

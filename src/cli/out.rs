@@ -1,7 +1,10 @@
-//! Standard output and standard error: whatever is at their other ends, writing to them never panics.
+//! Standard output and standard error: whatever is at their other ends, writing to them never panics, and whatever is
+//! written, no control character of somebody else reaches a terminal. Nothing else in the program writes to them.
 
 use super::Trouble;
-use std::io::{self, ErrorKind, Write};
+use crate::model::untrusted::{escaped, is_unsafe};
+use std::borrow::Cow;
+use std::io::{self, BufRead, ErrorKind, Write};
 use unicode_width::UnicodeWidthStr;
 
 /// Whether somebody still reads what is printed.
@@ -12,12 +15,20 @@ pub enum Reader {
     Gone,
 }
 
-/// Prints what was asked for.
+/// Prints what was asked for: lines of text.
 pub fn print(text: &str) -> Result<Reader, Trouble> {
-    write(text.as_bytes())
+    write(safe(text).as_bytes())
 }
 
-/// As [`print`], for what is made as bytes.
+/// Text of several lines without any character that a terminal would act on. What is escaped already stays as it is.
+fn safe(text: &str) -> Cow<'_, str> {
+    if text.chars().all(|c| c == '\n' || !is_unsafe(c)) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.split('\n').map(escaped).collect::<Vec<_>>().join("\n"))
+}
+
+/// As [`print`], for what is made by this program alone and may hold any byte: JSON (escaped by its writer), scripts, help.
 pub fn write(bytes: &[u8]) -> Result<Reader, Trouble> {
     write_to(&mut io::stdout().lock(), bytes)
 }
@@ -36,9 +47,26 @@ fn write_to(out: &mut impl Write, bytes: &[u8]) -> Result<Reader, Trouble> {
 pub fn say(text: &str) {
     let mut err = io::stderr().lock();
     let width = rustix::termios::tcgetwinsize(&err).map_or(0, |size| usize::from(size.ws_col));
-    let text = if width < NARROWEST { text.to_owned() } else { wrapped(text, width) };
+    let text = safe(text);
+    let text = if width < NARROWEST { text.into_owned() } else { wrapped(&text, width) };
     // There is nobody left to be told that it cannot be said.
     let _ = writeln!(err, "{text}");
+}
+
+/// Asks a question on standard error, so that standard output stays what was asked for, and reads the answer.
+pub fn ask(question: &str) -> Result<String, Trouble> {
+    let failed = |error: io::Error| Trouble::failed(format!("the terminal cannot be read: {error}"));
+    let mut err = io::stderr().lock();
+    err.write_all(safe(question).as_bytes()).and_then(|()| err.flush()).map_err(failed)?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(failed)?;
+    Ok(line.trim().to_owned())
+}
+
+/// Writes a line of standard error, which is a terminal, anew; an empty one clears it.
+pub fn overwrite(line: &str) {
+    // Without a terminal at its other end the line is of no use to anybody.
+    let _ = write!(io::stderr(), "\r\x1b[K{}", escaped(line));
 }
 
 /// A narrower terminal wraps by itself, and one that says 0 does not know.
@@ -86,6 +114,13 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn only_line_ends_pass_as_control_characters() {
+        assert_eq!(safe("a\nb"), "a\nb");
+        assert_eq!(safe("a\x1b[2J\n\u{9b}m\r\t\u{202e}b\0"), "a\\u{1b}[2J\n\\u{9b}m\\u{d}\\u{9}\\u{202e}b\\u{0}");
+        assert_eq!(safe(&safe("\u{7}")), "\\u{7}", "what is escaped is not escaped again");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::model::session::{Automation, Pair, Phase, Status};
 use crate::model::snapshot::{Ready, SessionView, Snapshot, TransactionState};
 use crate::model::units::{Progress, Timestamp};
 use std::future::Future;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
@@ -171,15 +171,14 @@ impl ProgressLine {
     fn show(&mut self, snapshot: &Snapshot, pairs: &[Pair]) {
         let line = progress_text(snapshot, pairs);
         if self.on && line != self.shown {
-            // Without a terminal at its other end the line is of no use to anybody.
-            let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
+            out::overwrite(&line);
             self.shown = line;
         }
     }
 
     fn end(&mut self) {
         if !self.shown.is_empty() {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
+            out::overwrite("");
         }
     }
 }

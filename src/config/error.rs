@@ -1,5 +1,6 @@
 //! What is wrong with a configuration: the file, the line, the key, and what to do.
 
+use crate::model::untrusted;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -7,12 +8,14 @@ use toml::de::{DeTable, DeValue};
 
 /// Where everything that may be written is explained.
 const SEE: &str = "config.example.toml explains every key";
+/// Characters of a key or of a sentence that quotes the file. The longest list of known keys fits.
+const MAX_QUOTED: usize = 600;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    #[error("the configuration {file} cannot be read: {why}", file = .file.display())]
+    #[error("the configuration {file} cannot be used: {why}", file = untrusted::path(.file))]
     Unreadable { file: PathBuf, why: String },
-    #[error("{file}:{line}: {}{what}", key_prefix(.key), file = .file.display())]
+    #[error("{file}:{line}: {}{what}", key_prefix(.key), file = untrusted::path(.file))]
     Wrong { file: PathBuf, line: usize, key: String, what: String },
 }
 
@@ -40,7 +43,7 @@ impl Fault {
             // The second of two equal keys is in no table.
             text.get(span).unwrap_or_default().trim().clone_into(&mut key);
         }
-        ConfigError::Wrong { file: file.to_owned(), line, key, what: self.what }
+        ConfigError::Wrong { file: file.to_owned(), line, key: shown(&key), what: shown(&self.what) }
     }
 }
 
@@ -48,6 +51,15 @@ impl From<toml::de::Error> for Fault {
     fn from(error: toml::de::Error) -> Self {
         Self { span: error.span(), what: reworded(error.message()) }
     }
+}
+
+/// A text that may quote the file: escaped, and no longer than somebody reads.
+fn shown(text: &str) -> String {
+    if text.chars().count() <= MAX_QUOTED {
+        return untrusted::escaped(text);
+    }
+    let cut: String = text.chars().take(MAX_QUOTED).collect();
+    format!("{}... (cut)", untrusted::escaped(&cut))
 }
 
 /// The first place where the text is no TOML at all.

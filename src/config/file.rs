@@ -2,7 +2,7 @@
 
 use super::ccm::{CcmKeys, ccm};
 use super::error::{Fault, closest, line_of, syntax};
-use super::roles::Members;
+use super::roles::{Member, Members};
 use super::{
     Array, Binding, Config, Console, ControlPlane, Engine, Glyphs, Limits, Log, LogLevel, Roles, Theme, duration,
 };
@@ -42,6 +42,7 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct EngineKeys {
     poll: Option<Spanned<String>>,
+    group: Option<Member>,
     idle_end: Option<Spanned<String>>,
 }
 
@@ -68,6 +69,7 @@ struct LogKeys {
     level: Option<LogLevel>,
     folder: Option<Spanned<PathBuf>>,
     keep: Option<Spanned<u16>>,
+    file_mib: Option<Spanned<u16>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -135,6 +137,7 @@ const POLL: RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::fr
 pub(super) const LIMIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
 const FPS: RangeInclusive<u8> = 1..=60;
 const KEPT_LOGS: RangeInclusive<u16> = 1..=3_660;
+const LOG_FILE_MIB: RangeInclusive<u16> = 1..=1_024;
 
 pub fn read(text: &str) -> Result<Config, Fault> {
     if let Some(fault) = syntax(text) {
@@ -151,6 +154,7 @@ pub fn read(text: &str) -> Result<Config, Fault> {
         rec: rec(&file.rec, &arrays)?,
         arrays,
         roles: Roles {
+            socket_group: file.engine.group,
             administrators: file.roles.administrators,
             operators: file.roles.operators,
             viewers: file.roles.viewers,
@@ -203,6 +207,7 @@ fn log(keys: &LogKeys) -> Result<Log, Fault> {
         level: keys.level.unwrap_or(usual.level),
         folder: keys.folder.as_ref().map(absolute).transpose()?,
         keep: keys.keep.as_ref().map_or(Ok(usual.keep), |keep| in_range(keep, &KEPT_LOGS))?,
+        file_mib: keys.file_mib.as_ref().map_or(Ok(usual.file_mib), |size| in_range(size, &LOG_FILE_MIB))?,
     })
 }
 

@@ -7,10 +7,12 @@ mod duration;
 mod error;
 mod file;
 mod roles;
+mod source;
 
 pub use ccm::{Ccm, Ssh};
 pub use error::ConfigError;
-pub use roles::{Member, Members, ResolvedRoles, Roles, UnknownMember};
+pub use roles::{Member, Members, ResolvedMembers, ResolvedRoles, Roles, UnknownMember};
+pub use source::text;
 
 use crate::model::catalogue_url::CataloguePlace;
 use crate::model::identity::Name;
@@ -86,13 +88,15 @@ pub struct Log {
     pub level: LogLevel,
     /// `None`: `log` in the home's state folder.
     pub folder: Option<PathBuf>,
-    /// Daily files kept.
+    /// Files kept: one a day, and more of a day with much to say.
     pub keep: u16,
+    /// MiB of one file.
+    pub file_mib: u16,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: LogLevel::Info, folder: None, keep: 14 }
+        Self { level: LogLevel::Info, folder: None, keep: 14, file_mib: 16 }
     }
 }
 
@@ -200,9 +204,8 @@ impl Config {
     }
 
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Unreadable { file: path.to_owned(), why: error.to_string() })?;
-        Self::parse(&text, path)
+        let gone = || ConfigError::Unreadable { file: path.to_owned(), why: "it does not exist".to_owned() };
+        Self::parse(&text(path)?.ok_or_else(gone)?, path)
     }
 
     /// `file` is for the errors only.
@@ -223,5 +226,7 @@ impl Config {
     }
 }
 
+#[cfg(test)]
+mod earlier_tests;
 #[cfg(test)]
 mod tests;

@@ -33,21 +33,38 @@ pub struct Members {
 /// The roles of a site. The engine's own user and root are administrators in any case.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Roles {
+    /// `engine.group`: the group whose members reach the engine's socket.
+    pub socket_group: Option<Member>,
     pub administrators: Members,
     pub operators: Members,
     pub viewers: Members,
 }
 
-/// The roles by user number.
+/// The roles by number.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResolvedRoles {
-    pub administrators: Vec<u32>,
-    pub operators: Vec<u32>,
-    pub viewers: Vec<u32>,
+    pub socket_group: Option<u32>,
+    pub administrators: ResolvedMembers,
+    pub operators: ResolvedMembers,
+    pub viewers: ResolvedMembers,
+}
+
+/// Who has a role, by number.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResolvedMembers {
+    /// Those named, and those who are in one of the groups as this host's own files say.
+    pub users: Vec<u32>,
+    /// The groups themselves: of a user from a directory service, the kernel knows the groups and no file does.
+    pub groups: Vec<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownMember {
+    #[error(
+        "engine.group names the group {0}, which this host does not have; create it (`groupadd --system {0}`), correct the \
+         name, or give the number"
+    )]
+    SocketGroup(Member),
     #[error("roles.{role} names the user {member}, whom this host does not have; correct the name, or give the number")]
     User { role: &'static str, member: Member },
     #[error(
@@ -60,7 +77,12 @@ impl Roles {
     /// Looks names up in the texts of passwd and group files. Members of a group are those listed and those whose own it is.
     pub fn resolve(&self, passwd: &str, group: &str) -> Result<ResolvedRoles, UnknownMember> {
         let host = Host { users: entries(passwd), groups: entries(group) };
+        let group = |group: &Member| {
+            let found = find(&host.groups, group).or(number(group));
+            found.ok_or_else(|| UnknownMember::SocketGroup(group.clone()))
+        };
         Ok(ResolvedRoles {
+            socket_group: self.socket_group.as_ref().map(group).transpose()?,
             administrators: host.resolve("administrators", &self.administrators)?,
             operators: host.resolve("operators", &self.operators)?,
             viewers: host.resolve("viewers", &self.viewers)?,
@@ -96,8 +118,8 @@ fn entries(text: &str) -> Vec<Entry<'_>> {
 }
 
 impl Host<'_> {
-    fn resolve(&self, role: &'static str, members: &Members) -> Result<Vec<u32>, UnknownMember> {
-        let mut ids = BTreeSet::new();
+    fn resolve(&self, role: &'static str, members: &Members) -> Result<ResolvedMembers, UnknownMember> {
+        let (mut ids, mut groups) = (BTreeSet::new(), BTreeSet::new());
         for member in &members.users {
             let id = find(&self.users, member).or(number(member));
             ids.insert(id.ok_or_else(|| UnknownMember::User { role, member: member.clone() })?);
@@ -106,8 +128,9 @@ impl Host<'_> {
             let group = find(&self.groups, member).or(number(member));
             let group = group.ok_or_else(|| UnknownMember::Group { role, member: member.clone() })?;
             ids.extend(self.users_in(group));
+            groups.insert(group);
         }
-        Ok(ids.into_iter().collect())
+        Ok(ResolvedMembers { users: ids.into_iter().collect(), groups: groups.into_iter().collect() })
     }
 
     fn users_in(&self, group: u32) -> impl Iterator<Item = u32> + '_ {

@@ -39,7 +39,8 @@ fn every_value_that_the_example_explains_is_the_default() {
     let usual = Config::of_site(name("db01"));
     assert_eq!(config.engine, usual.engine);
     assert_eq!(config.limits, usual.limits);
-    assert_eq!((config.log.level, config.log.keep), (usual.log.level, usual.log.keep));
+    let of = |log: &Log| (log.level, log.keep, log.file_mib);
+    assert_eq!(of(&config.log), of(&usual.log));
     assert_eq!(Console { keys: BTreeMap::new(), ..config.console }, usual.console);
     assert_eq!(config.rec[&(name("DX1"), name("DX2"))], RecModes::default());
     // These have no value by default: the example shows how one is written.
@@ -165,14 +166,19 @@ fn roles_are_found_by_user_by_group_and_by_own_group() {
         groups: groups.iter().map(|group| Member::Name((*group).to_owned())).collect(),
     };
     let roles = Roles {
+        socket_group: Some(Member::Name("backup".to_owned())),
         administrators: members(&["ana"], &[]),
         operators: members(&[], &["backup"]),
         viewers: Members { users: vec![Member::Id(4_000)], groups: vec![Member::Id(100)] },
     };
     let found = roles.resolve(passwd, group).unwrap();
-    assert_eq!(found.administrators, [1001]);
-    assert_eq!(found.operators, [1002, 1003]);
-    assert_eq!(found.viewers, [1001, 1003, 4_000]);
+    let backup = found.socket_group.unwrap();
+    assert_eq!(found.administrators.users, [1001]);
+    assert_eq!((found.operators.users, found.operators.groups), (vec![1002, 1003], vec![backup]));
+    assert_eq!((found.viewers.users, found.viewers.groups), (vec![1001, 1003, 4_000], vec![100]));
+    let unknown = Roles { socket_group: Some(Member::Name("nogroup".to_owned())), ..Roles::default() };
+    let why = unknown.resolve(passwd, group).unwrap_err().to_string();
+    assert!(why.starts_with("engine.group names the group \"nogroup\"") && why.contains("groupadd"), "{why}");
     let unknown = Roles { viewers: members(&[], &["nogroup"]), ..Roles::default() };
     assert!(
         unknown.resolve(passwd, group).unwrap_err().to_string().contains("roles.viewers names the group \"nogroup\"")

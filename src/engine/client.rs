@@ -4,10 +4,16 @@ use super::clock::now;
 use super::protocol::{Answer, Ask, Message, Question, REMEDY, hello};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::Timestamp;
-use crate::process::frames::{FrameError, FrameReader, encode, greet};
+use crate::model::untrusted;
+use crate::model::verb::Role;
+use crate::process::frames::{FrameError, FrameReader, Hello, encode, greet};
 use crate::process::life;
 use crate::process::paths::Home;
+use crate::process::peer::{HowToEnd, group_name};
 use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,6 +45,14 @@ const LONGEST_RETRY: Duration = Duration::from_secs(5);
 pub enum ClientError {
     #[error("no engine answers at {0}: start it with `ecdeck serve`")]
     NoEngine(String),
+    #[error("the engine of this host's service does not answer at {0}: root starts it with `systemctl start ecdeck`")]
+    NoService(String),
+    /// The socket is not for this user (code 1001).
+    #[error("{0}")]
+    NotPermitted(String),
+    /// The engine takes no more clients.
+    #[error("{0}")]
+    Full(String),
     #[error("{0}")]
     Start(String),
     /// The engine is of another version (code 1903).
@@ -58,6 +72,8 @@ pub enum ClientError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
     Never,
+    /// The engine is this host's service: whoever manages services starts it.
+    ByServiceManager,
     /// With these arguments after [`SERVE_ARGUMENTS`].
     IfNeeded {
         arguments: Vec<String>,
@@ -81,7 +97,7 @@ struct Line {
     snapshots: Snapshots,
     lost: watch::Receiver<Option<ClientError>>,
     silence: watch::Receiver<Option<Instant>>,
-    pid: Option<i32>,
+    pid: Option<u32>,
     /// What the engine said of its configuration.
     configuration: Option<String>,
     tasks: [JoinHandle<()>; 2],
@@ -106,17 +122,23 @@ impl Waiting {
 impl Client {
     /// Connects to the home's engine, starting one where that is allowed and none runs.
     pub async fn connect(home: &Home, start: &Start) -> Result<Self, ClientError> {
-        Self::open(home, start, watch::Sender::new(None)).await
+        Self::connect_as(home, start, None).await
+    }
+
+    /// As [`Self::connect`]. `role`: the highest one to act in, for who gives up rights.
+    pub async fn connect_as(home: &Home, start: &Start, role: Option<Role>) -> Result<Self, ClientError> {
+        Self::open(home, start, role, watch::Sender::new(None)).await
     }
 
     async fn open(
         home: &Home,
         start: &Start,
+        role: Option<Role>,
         snapshots: watch::Sender<Option<Arc<Snapshot>>>,
     ) -> Result<Self, ClientError> {
         let deadline = tokio::time::Instant::now() + DYING_LIMIT;
         loop {
-            match Self::open_once(home, start, snapshots.clone()).await {
+            match Self::open_once(home, start, role, snapshots.clone()).await {
                 // An engine that was just killed still takes a line, and loses it.
                 Err(ClientError::Lost(_)) if *start != Start::Never && tokio::time::Instant::now() < deadline => {
                     tokio::time::sleep(DYING_PAUSE).await;
@@ -129,39 +151,51 @@ impl Client {
     async fn open_once(
         home: &Home,
         start: &Start,
+        role: Option<Role>,
         snapshots: watch::Sender<Option<Arc<Snapshot>>>,
     ) -> Result<Self, ClientError> {
         let socket = home.engine().socket;
         let stream = match (UnixStream::connect(&socket).await, start) {
             (Ok(stream), _) => stream,
+            (Err(error), _) if error.kind() == ErrorKind::PermissionDenied => {
+                return Err(ClientError::NotPermitted(not_permitted(&socket)));
+            }
+            (Err(error), _) if error.kind() == ErrorKind::WouldBlock => {
+                let socket = socket.display();
+                return Err(ClientError::Full(format!(
+                    "the engine at {socket} is busy: more clients wait than it can accept; try again"
+                )));
+            }
             (Err(_), Start::IfNeeded { arguments }) => {
                 start_engine(home, arguments).await?;
                 UnixStream::connect(&socket).await.map_err(|error| ClientError::Lost(error.to_string()))?
             }
             (Err(_), Start::Never) => return Err(ClientError::NoEngine(socket.display().to_string())),
+            (Err(_), Start::ByServiceManager) => return Err(ClientError::NoService(socket.display().to_string())),
         };
-        Self::over(stream, snapshots).await
+        Self::over(stream, role, snapshots).await
     }
 
     /// Speaks with an engine over a line that is there already.
     pub async fn over(
         stream: UnixStream,
+        role: Option<Role>,
         snapshots: watch::Sender<Option<Arc<Snapshot>>>,
     ) -> Result<Self, ClientError> {
-        let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
+        let process = HowToEnd::peer(&stream, true);
         let (reader, mut writer) = stream.into_split();
         let mut reader = FrameReader::new(reader);
-        let ours = hello();
+        let ours = Hello { role: role.map(|role| role.to_string()), ..hello() };
         let greeting = greet(&mut reader, &mut writer, &ours, REMEDY);
         let theirs = match tokio::time::timeout(GREETING_TIMEOUT, greeting).await {
             Ok(Ok(theirs)) => theirs,
             Ok(Err(FrameError::Mismatch(mismatch))) => {
-                let pid = pid.map_or_else(String::new, |pid| format!("; its pid is {pid}"));
-                return Err(ClientError::Mismatch(format!("{mismatch}{pid}")));
+                return Err(ClientError::Mismatch(mismatch.of_process(process).to_string()));
             }
+            Ok(Err(FrameError::Full(why))) => return Err(ClientError::Full(why)),
             Ok(Err(error)) => return Err(ClientError::Lost(error.to_string())),
             Err(_) => {
-                let pid = pid.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+                let pid = process.map_or_else(String::new, |process| format!(" (pid {})", process.pid));
                 let why = format!("the engine{pid} accepts it and says nothing for {} s", GREETING_TIMEOUT.as_secs());
                 return Err(ClientError::Lost(why));
             }
@@ -172,7 +206,7 @@ impl Client {
         let (silent, silence) = watch::channel(None);
         let line = Line {
             silence,
-            pid,
+            pid: process.map(|process| process.pid),
             frames: frames.clone(),
             waiting: Arc::clone(&waiting),
             next_number: AtomicU64::new(1),
@@ -283,6 +317,27 @@ impl Client {
 
     fn why_lost(&self) -> ClientError {
         self.line.lost.borrow().clone().unwrap_or_else(|| ClientError::Lost("it was closed".to_owned()))
+    }
+}
+
+/// Why this user does not reach a socket, and who can change that.
+fn not_permitted(socket: &Path) -> String {
+    let group = |path: &Path| {
+        let found = path.metadata().ok()?;
+        let open = found.mode() & 0o070 != 0;
+        open.then(|| group_name(found.gid()).unwrap_or_else(|| format!("#{}", found.gid())))
+    };
+    let shown = untrusted::path(socket);
+    // A folder that may not be entered hides the socket.
+    match socket.ancestors().find_map(|path| path.metadata().is_ok().then(|| group(path))).flatten() {
+        Some(group) => format!(
+            "the engine at {shown} is for the members of the group {}: ask an administrator of this host to add you to it, \
+             and log in again",
+            untrusted::escaped(&group)
+        ),
+        None => format!(
+            "the engine at {shown} is for the user that it runs as: ask an administrator of this host for a role"
+        ),
     }
 }
 
@@ -424,7 +479,7 @@ impl Lifeline {
             let mut pause = FIRST_RETRY;
             loop {
                 let opened = async {
-                    let client = Client::open(&home, &start, snapshots_in.clone()).await?;
+                    let client = Client::open(&home, &start, None, snapshots_in.clone()).await?;
                     client.ask(Ask::Watch).await?;
                     Ok::<_, ClientError>(client)
                 };
@@ -511,8 +566,10 @@ mod tests {
         let (reader, mut writer) = far.into_split();
         let mut reader = FrameReader::new(reader);
         let ours = hello();
-        let (client, greeted) =
-            tokio::join!(Client::over(near, watch::Sender::new(None)), greet(&mut reader, &mut writer, &ours, REMEDY));
+        let (client, greeted) = tokio::join!(
+            Client::over(near, None, watch::Sender::new(None)),
+            greet(&mut reader, &mut writer, &ours, REMEDY)
+        );
         greeted.unwrap();
         (client.unwrap(), reader, writer)
     }

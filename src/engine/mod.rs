@@ -20,5 +20,5 @@ mod site;
 
 pub use clock::now;
 pub use core::ConfiguredArray;
-pub use roles::Roles;
+pub use roles::{Members, Roles};
 pub use site::{Engine, Settings, Times};

@@ -10,7 +10,7 @@ use crate::model::records::{OperationEnd, OperationId, PastGeneration};
 use crate::model::request::Request;
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot_change::SnapshotChange;
-use crate::process::frames::Hello;
+use crate::process::frames::{ENGINE, Hello};
 use serde::{Deserialize, Serialize};
 
 /// Grows with every change of what is on the wire that an older program would misread.
@@ -21,7 +21,7 @@ pub const REMEDY: &str = "end the engine (SIGTERM, or `systemctl restart ecdeck`
 
 /// The greeting of both ends.
 pub fn hello() -> Hello {
-    Hello { program: "ecdeck-engine".to_owned(), protocol: PROTOCOL, format: FORMAT, configuration: None }
+    Hello::of(ENGINE, PROTOCOL, FORMAT)
 }
 
 /// Client to engine. Answers carry the number of the question.

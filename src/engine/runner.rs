@@ -10,7 +10,7 @@ use super::operation::{
 };
 use super::poller::Reader;
 use super::protocol::{Answer, PlannedAnswer, StepCommand};
-use super::roles::Roles;
+use super::roles::Caller;
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::copy::{Command, Outcome, PairOutcome};
@@ -38,16 +38,14 @@ pub struct Runner {
     /// One for each configured array, in their order.
     readers: Arc<Vec<Reader>>,
     limits: Limits,
-    roles: Arc<Roles>,
     ending: Arc<AtomicBool>,
     /// Held from a plan until its volumes are claimed, so that two requests at the same moment choose different ones.
     claiming: Arc<Mutex<()>>,
 }
 
 impl Runner {
-    pub fn new(core: Arc<Core>, ledger: Ledger, readers: Vec<Reader>, limits: Limits, roles: Roles) -> Self {
-        let (readers, roles) = (Arc::new(readers), Arc::new(roles));
-        Self { core, ledger, readers, limits, roles, ending: Arc::default(), claiming: Arc::default() }
+    pub fn new(core: Arc<Core>, ledger: Ledger, readers: Vec<Reader>, limits: Limits) -> Self {
+        Self { core, ledger, readers: Arc::new(readers), limits, ending: Arc::default(), claiming: Arc::default() }
     }
 
     /// From now on nothing new is begun.
@@ -65,13 +63,18 @@ impl Runner {
     }
 
     /// The plan for what somebody just asked for. An array that answers, however slowly, is waited for.
-    pub async fn propose(&self, request: &Request, actor: &Actor) -> Answer {
+    pub async fn propose(&self, request: &Request, caller: &Caller) -> Answer {
+        if let Err(refusal) = caller.check(request.action.verb()) {
+            let answer = refused(refusal);
+            self.note(request, &answer, &caller.actor).await;
+            return answer;
+        }
         let mut answer = self.plan(request);
         if wants_a_reading(&answer) {
             self.read_what_is_old().await;
             answer = self.plan(request);
         }
-        self.note(request, &answer, actor).await;
+        self.note(request, &answer, &caller.actor).await;
         answer
     }
 

@@ -58,6 +58,7 @@ where
     P: FnOnce() -> F,
     F: Future<Output = Result<(Arc<dyn Catalogue>, Settings), ServeError>>,
 {
+    life::set_private_umask();
     let place = home.engine();
     let claimed = tokio::task::spawn_blocking(move || life::claim_or_wait(&place)).await;
     let reign = match claimed.map_err(|error| ServeError::Site(error.to_string()))?? {
@@ -73,8 +74,9 @@ where
     };
     let (catalogue, settings) = prepare().await?;
     let idle_end = settings.times.idle_end;
+    let group = settings.roles.socket_group;
     let mut engine = Engine::start(catalogue, settings).await?;
-    engine.listen(reign.bind()?);
+    engine.listen(reign.bind_for(group)?);
     let detached = ready.is_some();
     if let Some(ready) = ready.take() {
         ready.say();

@@ -3,18 +3,18 @@
 use super::core::Core;
 use super::ledger::Ledger;
 use super::protocol::{Answer, Ask, Message, Question, REMEDY, hello};
-use super::roles::Roles;
+use super::roles::{Caller, Roles};
 use super::runner::Runner;
 use crate::catalog::{CatalogueError, EventRange, Generations, HistoryQuery, Outside};
-use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot_change::SnapshotChange;
-use crate::process::frames::{FrameError, FrameReader, Hello, encode, greet};
+use crate::model::verb::Role;
+use crate::process::admission::{Admission, turn_away};
+use crate::process::frames::{FrameError, FrameMemory, FrameReader, Hello, encode, greet};
 use crate::process::peer;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -23,8 +23,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-/// Lines at the same time.
-const MOST_CLIENTS: usize = 256;
+/// Memory for the long questions of all clients together.
+const QUESTION_MEMORY: usize = 64 << 20;
 /// Questions of one client that are being answered.
 const MOST_QUESTIONS: usize = 64;
 /// Rows of one answer.
@@ -47,37 +47,29 @@ pub struct Server {
     ledger: Ledger,
     runner: Runner,
     roles: Arc<Roles>,
-    clients: Arc<AtomicUsize>,
+    clients: Admission,
+    memory: FrameMemory,
     encoded: Arc<Encoded>,
     configuration: Option<String>,
 }
 
 impl Server {
     pub fn new(core: Arc<Core>, ledger: Ledger, runner: Runner, roles: Roles, configuration: Option<String>) -> Self {
-        let (clients, encoded) = (Arc::default(), Arc::default());
-        Self { core, ledger, runner, roles: Arc::new(roles), clients, encoded, configuration }
+        let (clients, memory) = (Admission::new("engine"), FrameMemory::of_bytes(QUESTION_MEMORY));
+        let (roles, encoded) = (Arc::new(roles), Arc::default());
+        Self { core, ledger, runner, roles, clients, memory, encoded, configuration }
     }
 
     /// Lines that are open now.
     pub fn clients(&self) -> usize {
-        self.clients.load(Ordering::Relaxed)
+        self.clients.count()
     }
 
     /// Accepts clients for as long as the engine lives.
     pub async fn accept(self, listener: UnixListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) if self.clients() < MOST_CLIENTS => {
-                    let here = Present::new(&self.clients);
-                    let server = self.clone();
-                    tokio::spawn(async move {
-                        let _here = here;
-                        if let Err(error) = server.serve(stream).await {
-                            tracing::info!(%error, "a client is gone");
-                        }
-                    });
-                }
-                Ok(_) => tracing::warn!("a client was turned away: {MOST_CLIENTS} are served already"),
+                Ok((stream, _)) => self.take(stream),
                 Err(error) => {
                     tracing::warn!(%error, "no client can be accepted");
                     tokio::time::sleep(ACCEPT_AGAIN).await;
@@ -86,18 +78,39 @@ impl Server {
         }
     }
 
+    /// Serves a client in a task of its own, where there is a place for it.
+    fn take(&self, stream: UnixStream) {
+        let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { return };
+        match self.clients.enter(uid) {
+            Ok(place) => {
+                let server = self.clone();
+                tokio::spawn(async move {
+                    let _place = place;
+                    if let Err(error) = server.serve(stream).await {
+                        tracing::info!(%error, "a client is gone");
+                    }
+                });
+            }
+            Err(full) => turn_away(&stream, &hello(), &full),
+        }
+    }
+
     async fn serve(&self, stream: UnixStream) -> Result<(), FrameError> {
         let actor = peer::of(&stream)?;
+        let role = self.roles.of(actor.uid, &peer::groups(&stream)?);
         let (reader, mut writer) = stream.into_split();
-        let mut reader = FrameReader::new(reader);
+        let mut reader = FrameReader::of_client(reader, self.memory.clone());
         let ours = Hello { configuration: self.configuration.clone(), ..hello() };
         let greeting = greet(&mut reader, &mut writer, &ours, REMEDY);
-        tokio::time::timeout(LONGEST_GREETING, greeting).await.map_err(|_| FrameError::Closed)??;
+        let theirs = tokio::time::timeout(LONGEST_GREETING, greeting).await;
+        let theirs = theirs.map_err(|_| FrameError::TooSlow(LONGEST_GREETING))??;
+        reader.accept_questions();
+        let caller = Caller { actor, role: lowered(role, theirs.role.as_deref()) };
         let (watching, watched) = watch::channel(0);
         let (answers, ready) = mpsc::channel(MOST_QUESTIONS);
         let every = self.heartbeat();
         let line = Speaker { server: self.clone(), writer, answers: ready, watched, sent: None, every };
-        let hearing = self.hear(reader, &actor, answers, watching);
+        let hearing = self.hear(reader, &caller, answers, watching);
         tokio::select! { ended = hearing => ended, ended = line.speak() => ended }
     }
 
@@ -111,14 +124,14 @@ impl Server {
     async fn hear(
         &self,
         mut reader: FrameReader<OwnedReadHalf>,
-        actor: &Actor,
+        caller: &Caller,
         answers: mpsc::Sender<Message>,
         watching: watch::Sender<u64>,
     ) -> Result<(), FrameError> {
         loop {
             let received = tokio::time::timeout(CLIENT_SILENCE_TIMEOUT, reader.receive::<Question>()).await;
             let Ok(received) = received else {
-                tracing::info!(%actor, "a client without a sign of life is let go");
+                tracing::info!(actor = %caller.actor, "a client without a sign of life is let go");
                 return Ok(());
             };
             let Some(question) = received? else { return Ok(()) };
@@ -126,12 +139,15 @@ impl Server {
                 continue;
             }
             let Ok(place) = answers.clone().reserve_owned().await else { return Ok(()) };
-            if question.ask == Ask::Watch && self.roles.admits(actor) {
+            let hold = reader.take_hold();
+            if question.ask == Ask::Watch && caller.role.is_some() {
                 watching.send_modify(|times| *times += 1);
             }
-            let (server, actor) = (self.clone(), actor.clone());
+            let (server, caller) = (self.clone(), caller.clone());
             tokio::spawn(async move {
-                let answer = Box::new(server.answer(question.ask, &actor).await);
+                let mut answer = Box::new(server.answer(question.ask, &caller).await);
+                caller.only_permitted(&mut answer);
+                drop(hold);
                 place.send(Message::Answer { number: question.number, answer });
             });
         }
@@ -147,8 +163,9 @@ impl Server {
         }
     }
 
-    async fn answer(&self, ask: Ask, actor: &Actor) -> Answer {
-        if !self.roles.admits(actor) {
+    async fn answer(&self, ask: Ask, caller: &Caller) -> Answer {
+        let Caller { actor, role } = caller;
+        if role.is_none() {
             let why = format!("{actor} has no role on this site: ask an administrator for one");
             return Answer::Failed { why, code: Some(Code::NOT_AUTHORISED) };
         }
@@ -161,10 +178,10 @@ impl Server {
             }
             Ask::Watch | Ask::Alive => Answer::Watching,
             Ask::Plan { request } => self.runner.plan(&request),
-            Ask::Propose { request } => self.runner.propose(&request, actor).await,
+            Ask::Propose { request } => self.runner.propose(&request, caller).await,
             Ask::Misnamed { request, given } => self.runner.misnamed(&request, &given, actor).await,
             Ask::Run { request, agreed, confirmation } => {
-                self.runner.run(request, &agreed, confirmation.as_deref(), actor).await
+                self.runner.run(request, &agreed, confirmation.as_deref(), caller).await
             }
             Ask::Wait { operations } => self.runner.wait(&operations).await,
             Ask::History { volume, most } => {
@@ -192,19 +209,11 @@ fn or_why<T>(result: Result<T, CatalogueError>, answer: impl FnOnce(T) -> Answer
     result.map_or_else(|error| Answer::Failed { why: error.to_string(), code: Some(error.code()) }, answer)
 }
 
-/// Counts a client for as long as it is there.
-struct Present(Arc<AtomicUsize>);
-
-impl Present {
-    fn new(clients: &Arc<AtomicUsize>) -> Self {
-        clients.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(clients))
-    }
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+/// A client that acts in a lower role than it has. A word that is not known gives none.
+fn lowered(role: Option<Role>, wanted: Option<&str>) -> Option<Role> {
+    match wanted {
+        None => role,
+        Some(word) => Some(role?.min(word.parse().ok()?)),
     }
 }
 

@@ -71,7 +71,7 @@ impl Engine {
         let readers = (0..core.arrays().len())
             .map(|index| poller::start(Arc::clone(&core), ledger.clone(), index, interval, times.reading))
             .collect();
-        let runner = Runner::new(Arc::clone(&core), ledger.clone(), readers, limits, roles.clone());
+        let runner = Runner::new(Arc::clone(&core), ledger.clone(), readers, limits);
         for operation in open {
             runner.go_on(operation);
         }

@@ -312,6 +312,9 @@ codes! {
          replaced, or put back from an older copy. Volumes of kept generations could be taken for unused ones.",
         "Put the catalogue back. To begin anew, or to go on with an older copy, on purpose: move audit.heads away and start \
          the engine again. Every kept generation is in doubt then, until it is compared with the arrays and accepted.";
+    1905 ENGINE_FULL: "the engine takes no more clients",
+        "The number of clients is limited, for all together and for each user, so that nobody shuts out the others.",
+        "End consoles and commands that are no longer needed, or try again later.";
     1911 CATALOGUE_IN_USE: "another engine has the catalogue",
         "One engine writes to a catalogue. It is known by host, process and since when.",
         "End the other engine, or use that one; then repeat.";

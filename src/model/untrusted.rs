@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Text that somebody else wrote. It has no `Display`: the ways out are `escaped`, for terminals,
@@ -45,6 +46,11 @@ pub fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// A path as people see it. Names of files are text from outside.
+pub fn path(path: &Path) -> String {
+    escaped(&path.to_string_lossy())
 }
 
 impl From<&str> for Untrusted {

@@ -6,6 +6,7 @@
 use super::plan::legality::PairVerb;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// What a person may do. Each role may do what the one before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +27,30 @@ impl Role {
             Self::Operator => "an operator",
             Self::Administrator => "an administrator",
         }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Administrator => "administrator",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let all = [Self::Viewer, Self::Operator, Self::Administrator];
+        let found = all.into_iter().find(|role| role.word() == word);
+        found.ok_or_else(|| format!("{word:?} is no role: give viewer, operator or administrator"))
     }
 }
 
@@ -326,6 +351,14 @@ mod tests {
     fn what_administers_the_site_wants_an_administrator() {
         let administrators: Vec<_> = Verb::ALL.iter().filter(|verb| verb.info().role == Role::Administrator).collect();
         assert_eq!(administrators, [&Verb::SetPolicy, &Verb::Register, &Verb::Unregister]);
+    }
+
+    #[test]
+    fn a_role_is_given_by_its_word() {
+        for role in [Role::Viewer, Role::Operator, Role::Administrator] {
+            assert_eq!(role.to_string().parse(), Ok(role));
+        }
+        assert!("root".parse::<Role>().unwrap_err().contains("viewer, operator or administrator"));
     }
 
     #[test]

@@ -37,6 +37,11 @@ pub enum LifeError {
         "the socket path {0:?} is longer than {LONGEST_SOCKET_PATH} bytes: set ECDECK_HOME or XDG_RUNTIME_DIR to a shorter one"
     )]
     LongSocket(PathBuf),
+    #[error(
+        "the group {group} cannot reach the socket {socket:?}: its members may not enter the folder {folder:?} (mode {mode:03o}); \
+         run the engine as the service (assets/ecdeck.service), or leave engine.group away"
+    )]
+    Unreachable { group: u32, socket: PathBuf, folder: PathBuf, mode: u32 },
     #[error("the {0} could not be started: {1}")]
     Start(&'static str, String),
 }
@@ -55,6 +60,18 @@ pub fn private_folder(path: &Path) -> Result<(), LifeError> {
     check_private(path, &folder, 0o700)?;
     let system = rustix::fs::statfs(path).map_err(|e| io("looking at", path)(e.into()))?;
     if system.f_type == rustix::fs::NFS_SUPER_MAGIC { Err(LifeError::Nfs(path.to_owned())) } else { Ok(()) }
+}
+
+/// Makes the folder of a socket with its parents, or checks that it is ours. A group may look into it and use the sockets
+/// that are its own, but nobody else may change what is in it.
+pub fn socket_folder(path: &Path) -> Result<(), LifeError> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io("making the folder", path))?;
+    check_private(path, &std::fs::metadata(path).map_err(io("looking at", path))?, 0o750)
+}
+
+/// Whatever a server makes is for its own user alone, whatever the umask of whoever started it.
+pub fn set_private_umask() {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
 
 /// Checks that a file of the home, if it is there, is ours alone (0600).
@@ -95,9 +112,9 @@ pub struct Reign {
 
 /// Tries to become the server of a place; never waits.
 pub fn claim(place: &Place) -> Result<Claim, LifeError> {
-    for path in [&place.lock, &place.socket] {
-        private_folder(path.parent().unwrap_or(Path::new("/")))?;
-    }
+    let folder = |path: &Path| path.parent().unwrap_or(Path::new("/")).to_owned();
+    private_folder(&folder(&place.lock))?;
+    socket_folder(&folder(&place.socket))?;
     let lock = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -116,6 +133,11 @@ pub fn claim(place: &Place) -> Result<Claim, LifeError> {
 impl Reign {
     /// Binds the socket anew: whatever is at its path is left over from an earlier holder of the lock.
     pub fn bind(&self) -> Result<UnixListener, LifeError> {
+        self.bind_for(None)
+    }
+
+    /// As [`Self::bind`], for a group: its members reach the socket (0660) through its folder (0750).
+    pub fn bind_for(&self, group: Option<u32>) -> Result<UnixListener, LifeError> {
         let socket = &self.place.socket;
         if socket.as_os_str().len() > LONGEST_SOCKET_PATH {
             return Err(LifeError::LongSocket(socket.clone()));
@@ -125,10 +147,38 @@ impl Reign {
             _ => {}
         }
         let listener = UnixListener::bind(socket).map_err(io("binding the socket", socket))?;
-        // Nobody else could come in before: the folder is 0700.
-        std::fs::set_permissions(socket, Permissions::from_mode(0o600)).map_err(io("protecting the socket", socket))?;
+        let mode = if group.is_some() { 0o660 } else { 0o600 };
+        if let Some(group) = group {
+            let folder = socket.parent().unwrap_or(Path::new("/"));
+            give_to_group(socket, group)?;
+            give_to_group(folder, group)?;
+            std::fs::set_permissions(folder, Permissions::from_mode(0o750))
+                .map_err(io("opening the folder", folder))?;
+            check_reachable(socket, group)?;
+        }
+        std::fs::set_permissions(socket, Permissions::from_mode(mode)).map_err(io("protecting the socket", socket))?;
         Ok(listener)
     }
+}
+
+fn give_to_group(path: &Path, group: u32) -> Result<(), LifeError> {
+    let given = rustix::fs::chown(path, None, Some(rustix::fs::Gid::from_raw(group)));
+    given.map_err(|error| {
+        io("giving to the group of engine.group, of which the engine's user must be a member,", path)(error.into())
+    })
+}
+
+/// Whether the members of a group may enter every folder on the way to the socket.
+fn check_reachable(socket: &Path, group: u32) -> Result<(), LifeError> {
+    for folder in socket.ancestors().skip(1) {
+        let found = std::fs::metadata(folder).map_err(io("looking at", folder))?;
+        let enters = if found.gid() == group { 0o010 } else { 0o001 };
+        if found.mode() & enters == 0 {
+            let (socket, folder, mode) = (socket.to_owned(), folder.to_owned(), found.mode() & 0o777);
+            return Err(LifeError::Unreachable { group, socket, folder, mode });
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Reign {
@@ -304,6 +354,27 @@ mod tests {
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
         let home = Home::in_folder(folder.path());
         (folder, home)
+    }
+
+    #[tokio::test]
+    async fn a_socket_for_a_group_is_reached_by_it_or_refused() {
+        let (folder, home) = home();
+        let place = home.engine();
+        let Claim::Ours(reign) = claim(&place).unwrap() else { panic!("nobody else is here") };
+        let group = rustix::process::getegid().as_raw();
+        let run = place.socket.parent().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+        // The home is for its owner alone, so that no group gets through it.
+        let error = reign.bind_for(Some(group)).unwrap_err().to_string();
+        let inner = format!("{:?} (mode 700)", folder.path());
+        assert!(error.contains(&inner) && error.contains("ecdeck.service"), "{error}");
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).unwrap();
+        let _listener = reign.bind_for(Some(group)).unwrap();
+        assert_eq!((mode(&place.socket), mode(run)), (0o660, 0o750));
+        // The folder may stay like that, and not be more open.
+        socket_folder(run).unwrap();
+        std::fs::set_permissions(run, Permissions::from_mode(0o770)).unwrap();
+        assert!(matches!(socket_folder(run), Err(LifeError::TooOpen { wanted: 0o750, .. })));
     }
 
     #[tokio::test]

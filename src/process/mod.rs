@@ -4,8 +4,10 @@
 //! the one way to run a child process.
 //! Does not: what any server says or does (engine, `driver::emulated`).
 
+pub mod admission;
 pub mod child;
 pub mod frames;
 pub mod life;
 pub mod paths;
 pub mod peer;
+mod peer_groups;

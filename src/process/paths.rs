@@ -55,6 +55,22 @@ impl Home {
         Ok(Self { moved: None, config: xdg.config_dir().join("ecdeck"), state, runtime, demonstration: false })
     }
 
+    /// The home of a user whose base folders are these.
+    pub fn of_user(config: &Path, state: &Path, runtime: &Path) -> Self {
+        let at = |folder: &Path| folder.join("ecdeck");
+        Self { moved: None, config: at(config), state: at(state), runtime: at(runtime), demonstration: false }
+    }
+
+    /// The home of this host's service, as assets/ecdeck.service sets it up.
+    pub fn of_service() -> Self {
+        Self::of_user(Path::new("/etc"), Path::new("/var/lib"), Path::new("/run"))
+    }
+
+    /// Whether `ECDECK_HOME` names it: then nothing outside of it is looked at.
+    pub fn is_moved(&self) -> bool {
+        self.moved.is_some()
+    }
+
     /// A home with everything in one folder, which must be an absolute path.
     pub fn in_folder(folder: &Path) -> Self {
         Self {

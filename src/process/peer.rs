@@ -1,6 +1,7 @@
 //! Who is at the other end of a socket: asked of the kernel and of /proc, never of the peer's environment.
 
 use crate::model::actor::Actor;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
@@ -8,6 +9,62 @@ use std::path::Path;
 const FARTHEST_ANCESTOR: usize = 64;
 /// The kernel's word for "nobody logged in".
 const NO_LOGIN: u32 = u32::MAX;
+
+/// The groups of the peer, as the kernel knew them when it connected: its own one and the supplementary ones.
+pub fn groups(stream: &tokio::net::UnixStream) -> std::io::Result<Vec<u32>> {
+    let mut groups = super::peer_groups::of(stream)?;
+    groups.push(stream.peer_cred()?.gid());
+    Ok(groups)
+}
+
+/// A server process, and the command that ends it: for whoever meets one of another release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HowToEnd {
+    pub pid: u32,
+    /// In backquotes, with who may give it where that is not everybody who reads it.
+    pub command: String,
+}
+
+impl fmt::Display for HowToEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.command)
+    }
+}
+
+impl HowToEnd {
+    /// The process at the other end of a socket. `restarts`: a service manager that runs it ends it by restarting its unit.
+    pub fn peer(stream: &tokio::net::UnixStream, restarts: bool) -> Option<Self> {
+        let credentials = stream.peer_cred().ok()?;
+        let pid = u32::try_from(credentials.pid()?).ok()?;
+        Some(Self::of(pid, credentials.uid(), restarts))
+    }
+
+    fn of(pid: u32, owner: u32, restarts: bool) -> Self {
+        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let ours = rustix::process::geteuid().as_raw();
+        let (command, may) = match service_unit(&groups).filter(|_| restarts) {
+            Some(unit) => (format!("`systemctl restart {unit}`"), ours == 0),
+            None => (format!("`kill {pid}`"), ours == 0 || ours == owner),
+        };
+        if may {
+            return Self { pid, command };
+        }
+        let owner = match (restarts && command.contains("systemctl"), user_name(owner)) {
+            (true, _) => "root".to_owned(),
+            (false, Some(name)) => format!("{} or root", crate::model::untrusted::escaped(&name)),
+            (false, None) => format!("uid {owner} or root"),
+        };
+        Self { pid, command: format!("{command} (only {owner} may do that)") }
+    }
+}
+
+/// The unit of the system's service manager that a process belongs to, from the text of /proc/PID/cgroup.
+fn service_unit(groups: &str) -> Option<&str> {
+    let path = groups.lines().find_map(|line| line.split_once("/system.slice/").map(|(_, path)| path))?;
+    let unit = path.split('/').next()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+    (unit.ends_with(".service") && unit.bytes().all(plain)).then_some(unit)
+}
 
 /// The peer of a connection.
 pub fn of(stream: &tokio::net::UnixStream) -> std::io::Result<Actor> {
@@ -40,6 +97,16 @@ pub fn user_name(uid: u32) -> Option<String> {
         let mut fields = line.split(':');
         let name = fields.next()?;
         (fields.nth(1)?.parse::<u32>().ok()? == uid).then(|| name.to_owned())
+    })
+}
+
+/// The name of a group in the host's group table.
+pub fn group_name(gid: u32) -> Option<String> {
+    let table = std::fs::read_to_string("/etc/group").ok()?;
+    table.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse::<u32>().ok()? == gid).then(|| name.to_owned())
     })
 }
 
@@ -174,6 +241,30 @@ mod tests {
         let row = format!("0: 0100007F:0016 {word:08X}:D431 01 00000000:00000000 02:0 00000000 0 0 4242 2 0");
         assert_eq!(connection_of(&row, &["4242".into()]), Some("192.0.2.7".parse().unwrap()));
         assert_eq!(connection_of(&row, &["4243".into()]), None);
+    }
+
+    #[test]
+    fn a_service_is_ended_by_its_unit_and_a_process_by_its_number() {
+        assert_eq!(service_unit("0::/system.slice/ecdeck.service\n"), Some("ecdeck.service"));
+        assert_eq!(service_unit("0::/user.slice/user-1000.slice/session-3.scope\n"), None);
+        assert_eq!(service_unit("0::/system.slice/ssh.service; rm x.service\n"), None);
+        let ours = rustix::process::geteuid().as_raw();
+        assert_eq!(HowToEnd::of(u32::MAX, ours, true).command, format!("`kill {}`", u32::MAX));
+        let foreign = HowToEnd::of(u32::MAX, 4_242, false).command;
+        assert_eq!(foreign.contains("only uid 4242 or root may do that"), ours != 0, "{foreign}");
+    }
+
+    #[tokio::test]
+    async fn the_groups_of_our_own_socket_are_ours() {
+        let (near, _far) = tokio::net::UnixStream::pair().unwrap();
+        let mut found = groups(&near).unwrap();
+        let mut ours: Vec<u32> = rustix::process::getgroups().unwrap().iter().map(|group| group.as_raw()).collect();
+        ours.push(rustix::process::getegid().as_raw());
+        for list in [&mut found, &mut ours] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        assert_eq!(found, ours);
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod access;
 mod arrays;
 mod barrier;
 mod by_ccm;
@@ -23,10 +24,12 @@ mod engine;
 mod engine_by_ccm;
 mod house;
 mod lab;
+mod limits;
 mod lossy;
 mod main_job;
 #[path = "../needs.rs"]
 mod needs;
+mod planted;
 mod postgres;
 #[path = "../terminal/pty.rs"]
 #[allow(dead_code, reason = "what the tests of terminals need is more than is needed here")]

@@ -70,7 +70,12 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_engine_of_another_version_is_an_error_with_its_remedy() {
+async fn an_engine_of_another_release_is_named_with_the_command_that_ends_it() {
+    another_release(999, "a later").await;
+    another_release(1, "an earlier").await;
+}
+
+async fn another_release(protocol: u32, age: &str) {
     let house = House::new();
     let demo = house.home().demonstration();
     let Claim::Ours(reign) = claim(&demo.engine()).unwrap() else { panic!("nobody else is here") };
@@ -78,18 +83,17 @@ async fn an_engine_of_another_version_is_an_error_with_its_remedy() {
     let engine = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let (reader, mut writer) = stream.into_split();
-        let program = "ecdeck-engine".to_owned();
-        let hello = Hello { program, protocol: 999, format: 1, configuration: None };
-        send(&mut writer, &hello).await.unwrap();
+        send(&mut writer, &Hello::of("ecdeck-engine", protocol, 1)).await.unwrap();
         FrameReader::new(reader).receive::<Hello>().await.unwrap()
     });
     let words = ["status", "--json", "--demo"];
     let ran = tokio::task::spawn_blocking(move || (house.run_words(&words), house)).await.unwrap();
     let error = ran.0.ends(5).json();
     assert_eq!(error["error"]["code"], "ecd-1903");
-    assert!(error["error"]["text"].as_str().unwrap().contains("SIGTERM"), "{error}");
-    let pid = format!("its pid is {}", std::process::id());
-    assert!(error["error"]["text"].as_str().unwrap().contains(&pid), "{error}");
+    let text = error["error"]["text"].as_str().unwrap();
+    let pid = std::process::id();
+    assert!(text.contains(&format!("the running engine (process {pid}) is of {age} release")), "{text}");
+    assert!(text.contains(&format!("end it: `kill {pid}`")), "{text}");
     engine.await.unwrap();
     drop(reign);
 }

@@ -9,8 +9,18 @@ use std::process::Stdio;
 #[test]
 fn printing_to_a_full_disk_or_to_nobody_never_panics() {
     let lab = Lab::of(1, 1, 1);
-    for words in ["array list", "array volumes", "array fingerprint A1/0x1", "status", "volume list", "explain", "man"]
-    {
+    for words in [
+        "array list",
+        "array volumes",
+        "array fingerprint A1/0x1",
+        "status",
+        "volume list",
+        "explain",
+        "man",
+        "--help",
+        "status --help",
+        "--version",
+    ] {
         let words: Vec<&str> = words.split(' ').collect();
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = lab.command(&words).stdout(full).output().unwrap();

@@ -2,6 +2,7 @@
 
 use crate::house::DEADLINE;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -27,9 +28,9 @@ fn size((columns, rows): (u16, u16)) -> PtySize {
 
 impl Pty {
     /// Runs a program with an environment of its own on a terminal of so many columns and rows.
-    pub fn run(argv: &[&str], environment: &[(&str, &str)], screen: (u16, u16)) -> Self {
+    pub fn run<S: AsRef<OsStr>>(argv: &[S], environment: &[(&str, &str)], screen: (u16, u16)) -> Self {
         let pair = native_pty_system().openpty(size(screen)).unwrap();
-        let mut command = CommandBuilder::new(argv[0]);
+        let mut command = CommandBuilder::new(&argv[0]);
         command.args(&argv[1..]);
         command.env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -113,6 +114,19 @@ impl Pty {
     #[allow(dead_code, reason = "for the tests that search outputs for what must not be in them")]
     pub fn bytes(&self) -> Vec<u8> {
         self.seen.0.lock().unwrap().bytes.clone()
+    }
+
+    /// All that came out, when nothing more comes.
+    #[allow(dead_code, reason = "for the tests that search outputs for what must not be in them")]
+    pub fn everything(&self) -> Vec<u8> {
+        let deadline = Instant::now() + DEADLINE;
+        let (lock, changed) = &*self.seen;
+        let mut seen = lock.lock().unwrap();
+        while !seen.closed {
+            assert!(Instant::now() < deadline, "it does not end:\n{}", seen.screen.screen().contents());
+            seen = changed.wait_timeout(seen, Duration::from_millis(500)).unwrap().0;
+        }
+        seen.bytes.clone()
     }
 
     pub fn text(&self) -> String {

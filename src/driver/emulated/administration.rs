@@ -47,8 +47,19 @@ fn in_names(arrays: &Arrays, failure: Failure) -> Failure {
     let text = arrays
         .core()
         .boxes()
-        .fold(failure.text, |text, (box_id, cabinet)| text.replace(&box_id.to_string(), cabinet.name.as_str()));
+        .fold(failure.text, |text, (box_id, cabinet)| in_name(&text, &box_id.to_string(), cabinet.name.as_str()));
     Failure { text, ..failure }
+}
+
+/// A text with the name instead of an identity, but where the identity is a folder of a path: that one has no other name.
+fn in_name(text: &str, id: &str, name: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once(id) {
+        out += before;
+        out += if out.ends_with('/') { id } else { name };
+        rest = after;
+    }
+    out + rest
 }
 
 fn done(arrays: &Arc<Arrays>, request: Request) -> Result<Answer, Failure> {
@@ -311,4 +322,15 @@ fn value<T: Serialize>(answer: &T) -> Result<Value, Failure> {
 
 fn unreachable(array: &str) -> Failure {
     Failure { kind: FailureKind::Unreachable, text: format!("array {array} does not answer") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_name;
+
+    #[test]
+    fn a_path_stays_a_path_and_everything_else_is_named() {
+        let text = "BOX/0x1 is at /srv/arrays/BOX/0x1.img; BOX is full";
+        assert_eq!(in_name(text, "BOX", "A1"), "A1/0x1 is at /srv/arrays/BOX/0x1.img; A1 is full");
+    }
 }

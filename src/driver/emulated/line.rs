@@ -4,6 +4,7 @@ use super::wire::{Failure, REMEDY, Request, hello};
 use crate::process::frames::{FrameError, FrameReader, greet, send};
 use crate::process::life::{LifeError, start_detached};
 use crate::process::paths::Home;
+use crate::process::peer::HowToEnd;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -137,10 +138,17 @@ impl Lines {
             }
             Err(_) => return Err(LineError::NotRunning),
         };
+        // The service manager's restart leaves an embedded array alone.
+        let process = HowToEnd::peer(&stream, false);
         let (read, mut writer) = stream.into_split();
         let mut reader = FrameReader::new(read);
         let greeted = tokio::time::timeout(HELLO_LIMIT, greet(&mut reader, &mut writer, &hello(), REMEDY)).await;
-        greeted.map_err(|_| LineError::NoHello(HELLO_LIMIT))?.map_err(LineError::NotSent)?;
+        greeted.map_err(|_| LineError::NoHello(HELLO_LIMIT))?.map_err(|error| {
+            LineError::NotSent(match error {
+                FrameError::Mismatch(mismatch) => FrameError::Mismatch(Box::new(mismatch.of_process(process))),
+                other => other,
+            })
+        })?;
         Ok(Line { reader, writer })
     }
 }

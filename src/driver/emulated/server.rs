@@ -4,8 +4,11 @@ use super::administration::{Answer, answer};
 use super::arrays::{Arrays, ArraysError};
 use super::wire::{Administration, Failure, FailureKind, REMEDY, Request, hello};
 use crate::model::untrusted::Untrusted;
-use crate::process::frames::{FrameError, FrameReader, greet, send};
-use crate::process::life::{Claim, LifeError, Ready, Reign, asked_to_end, claim_or_wait, idle_for, private_folder};
+use crate::process::admission::{Admission, turn_away};
+use crate::process::frames::{FrameError, FrameMemory, FrameReader, greet, send};
+use crate::process::life::{
+    Claim, LifeError, Ready, Reign, asked_to_end, claim_or_wait, idle_for, private_folder, set_private_umask,
+};
 use crate::process::paths::Home;
 use rustix::fs::FlockOperation;
 use serde_json::Value;
@@ -14,11 +17,14 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
+/// A client greets within this.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Memory for the long requests of all clients together.
+const REQUEST_MEMORY: usize = 64 << 20;
 /// How long a server that a command started stays without anything to do.
 const IDLE_LIMIT: Duration = Duration::from_mins(10);
 
@@ -73,6 +79,7 @@ pub async fn serve(home: &Home, ready: Option<Ready>) -> Result<(), ServeError> 
 
 /// Becomes the server; `None` when another process is, and answers.
 async fn begin(home: &Home) -> Result<Option<Server>, ServeError> {
+    set_private_umask();
     let place = home.array_server();
     let folder = home.arrays_dir();
     tokio::task::spawn_blocking(move || {
@@ -124,17 +131,19 @@ struct Server {
 
 struct Shared {
     arrays: Arc<Arrays>,
-    clients: AtomicUsize,
+    clients: Admission,
+    memory: FrameMemory,
     stop: Notify,
 }
 
 impl Shared {
     fn of(arrays: Arc<Arrays>) -> Self {
-        Self { arrays, clients: AtomicUsize::new(0), stop: Notify::new() }
+        let (clients, memory) = (Admission::new("embedded array"), FrameMemory::of_bytes(REQUEST_MEMORY));
+        Self { arrays, clients, memory, stop: Notify::new() }
     }
 
     fn is_idle(&self) -> bool {
-        self.clients.load(Ordering::SeqCst) == 0 && self.arrays.is_idle()
+        self.clients.count() == 0 && self.arrays.is_idle()
     }
 }
 
@@ -167,13 +176,20 @@ async fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
+                let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { continue };
+                let place = match shared.clients.enter(uid) {
+                    Ok(place) => place,
+                    Err(full) => {
+                        turn_away(&stream, &hello(), &full);
+                        continue;
+                    }
+                };
                 let shared = Arc::clone(shared);
-                shared.clients.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(async move {
+                    let _place = place;
                     if let Err(error) = converse(stream, &shared).await {
                         tracing::debug!("a client's line ended: {error}");
                     }
-                    shared.clients.fetch_sub(1, Ordering::SeqCst);
                 });
             }
             Err(error) => {
@@ -187,9 +203,14 @@ async fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
 
 async fn converse(stream: UnixStream, shared: &Arc<Shared>) -> Result<(), FrameError> {
     let (read, mut write) = stream.into_split();
-    let mut reader = FrameReader::new(read);
-    greet(&mut reader, &mut write, &hello(), REMEDY).await?;
+    let mut reader = FrameReader::of_client(read, shared.memory.clone());
+    let ours = hello();
+    let greeting = greet(&mut reader, &mut write, &ours, REMEDY);
+    tokio::time::timeout(GREETING_TIMEOUT, greeting).await.map_err(|_| FrameError::TooSlow(GREETING_TIMEOUT))??;
+    reader.accept_questions();
     while let Some(request) = reader.receive::<Request>().await? {
+        // The memory of a long request, until it is answered.
+        let _hold = reader.take_hold();
         let stop = matches!(request, Request::Administer(Administration::Stop));
         let arrays = Arc::clone(&shared.arrays);
         let answered = tokio::task::spawn_blocking(move || answer(&arrays, request)).await;

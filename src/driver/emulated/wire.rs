@@ -8,7 +8,7 @@ use crate::model::identity::{BoxId, Name, Olu, VolumeId};
 use crate::model::session::SessionReading;
 use crate::model::units::Blocks;
 use crate::model::untrusted::Untrusted;
-use crate::process::frames::Hello;
+use crate::process::frames::{ARRAY, Hello};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ pub const REMEDY: &str =
     "stop the running embedded array with `ecdeck array stop` (of its version, or by SIGTERM) and try again";
 
 pub fn hello() -> Hello {
-    Hello { program: "ecdeck-array".to_owned(), protocol: PROTOCOL, format: FORMAT, configuration: None }
+    Hello::of(ARRAY, PROTOCOL, FORMAT)
 }
 
 /// Arrays are named by their name or box id, volumes as `ARRAY/0x21`: the server knows them.

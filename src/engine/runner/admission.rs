@@ -8,6 +8,7 @@ use crate::engine::operation::{
     Admission, DeliberateBugs, Operation, admit, boxes_of_item, boxes_to_read, commands_of_steps, opening,
 };
 use crate::engine::protocol::Answer;
+use crate::engine::roles::Caller;
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::copy::Command;
@@ -41,8 +42,14 @@ impl Admitted {
 
 impl Runner {
     /// Runs what was agreed to, and nothing else.
-    pub async fn run(&self, request: Request, agreed: &Agreement, confirmation: Option<&str>, actor: &Actor) -> Answer {
-        let answer = match self.admit(&request, agreed, confirmation, actor).await {
+    pub async fn run(
+        &self,
+        request: Request,
+        agreed: &Agreement,
+        confirmation: Option<&str>,
+        caller: &Caller,
+    ) -> Answer {
+        let answer = match self.admit(&request, agreed, confirmation, caller).await {
             Ok(admitted) => self.admitted(&request, admitted),
             Err(answer) => answer,
         };
@@ -50,10 +57,10 @@ impl Runner {
             Answer::Running { refused, .. } => {
                 for refusal in refused.iter().filter(|refusal| refusal.code == Code::PLAN_CHANGED) {
                     let answer = Answer::Refused { refusal: refusal.clone() };
-                    self.note(&request, &answer, actor).await;
+                    self.note(&request, &answer, &caller.actor).await;
                 }
             }
-            answer => self.note(&request, answer, actor).await,
+            answer => self.note(&request, answer, &caller.actor).await,
         }
         self.heard(answer)
     }
@@ -64,18 +71,18 @@ impl Runner {
         request: &Request,
         agreed: &Agreement,
         confirmation: Option<&str>,
-        actor: &Actor,
+        caller: &Caller,
     ) -> Result<Admitted, Answer> {
         if self.ending.load(Ordering::Relaxed) {
             let why = "the engine is ending: nothing was done; repeat it when the next one serves".to_owned();
             return Err(Answer::Failed { why, code: None });
         }
-        self.roles.check(actor, request.action.verb()).map_err(refused)?;
+        caller.check(request.action.verb()).map_err(refused)?;
         let mut admitted = Admitted::default();
         let mut open = request.clone();
         let mut read = false;
         for _ in 0..MAX_ROUNDS {
-            let (plan, operations) = match self.claim(&open, agreed, confirmation, actor, &mut admitted).await {
+            let (plan, operations) = match self.claim(&open, agreed, confirmation, &caller.actor, &mut admitted).await {
                 // An array that answers, however slowly, is waited for.
                 Err(answer) if !read && wants_a_reading(&answer) => {
                     read = true;

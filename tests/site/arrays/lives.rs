@@ -107,14 +107,16 @@ async fn an_array_of_another_version_is_an_error_with_its_remedy() {
     let served = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (read, mut write) = stream.into_split();
-            let hello = Hello { program: "ecdeck-array".into(), protocol: 99, format: 1, configuration: None };
+            let hello = Hello::of("ecdeck-array", 99, 1);
             let _ = greet(&mut FrameReader::new(read), &mut write, &hello, "").await;
         }
     });
     let error = Embedded::new(house.home(), "ONE".into(), false).identify().await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Protocol);
     let text = error.to_string();
-    assert!(text.contains("protocol 99") && text.contains("array stop"), "{text}");
+    let pid = std::process::id();
+    assert!(text.contains("protocol 99") && text.contains("another release"), "{text}");
+    assert!(text.contains(&format!("end it: `kill {pid}`")), "{text}");
     served.abort();
 }
 

@@ -1,0 +1,131 @@
+//! `ecdeck forced-command`: what an SSH key may do that OpenSSH ties to this command (`command=` of `authorized_keys`).
+//!
+//! The key's owner sends a command line; it is taken apart here, without a shell, and read like any other one. What it may
+//! do is limited by the role that stands in `authorized_keys`: the engine is told and holds to it.
+
+use super::Trouble;
+use super::arguments::{CommandLine, Verb};
+use super::array_arguments::ArrayVerb;
+use clap::Parser;
+
+/// What sshd puts the wanted command into.
+pub const COMMAND_VARIABLE: &str = "SSH_ORIGINAL_COMMAND";
+/// Bytes of a command line that is taken.
+const MAX_COMMAND_BYTES: usize = 64 << 10;
+
+/// The words of a wanted command, `ecdeck` first.
+pub fn words(command: &str) -> Result<Vec<String>, Trouble> {
+    if command.len() > MAX_COMMAND_BYTES {
+        return Err(Trouble::usage(format!("the command is longer than {MAX_COMMAND_BYTES} bytes")));
+    }
+    let mut words = split(command).map_err(Trouble::usage)?;
+    if words.first().is_some_and(|word| word == "ecdeck" || word.ends_with("/ecdeck")) {
+        words.remove(0);
+    }
+    if words.is_empty() {
+        return Err(Trouble::usage("give a command with ssh: `ssh USER@HOST ecdeck status`"));
+    }
+    words.insert(0, "ecdeck".to_owned());
+    Ok(words)
+}
+
+/// Whether a key may ask for this at all. Everything here runs as the user of the engine, so what is not asked of the
+/// engine is refused.
+fn check(line: &CommandLine) -> Result<(), Trouble> {
+    let only = |what: &str| Err(Trouble::usage(format!("{what} cannot be asked for by a forced command")));
+    if line.config.is_some() {
+        return only("another configuration");
+    }
+    match &line.verb {
+        None => only("the console"),
+        Some(Verb::Serve(_)) => only("an engine"),
+        Some(Verb::ForcedCommand { .. }) => only("a forced command"),
+        Some(Verb::Array { verb }) if !is_a_look(verb) => only("a change of the arrays"),
+        Some(_) => Ok(()),
+    }
+}
+
+fn is_a_look(verb: &ArrayVerb) -> bool {
+    matches!(verb, ArrayVerb::List { .. } | ArrayVerb::Volumes { .. } | ArrayVerb::Doctor { .. })
+}
+
+/// Reads the command of a key.
+pub fn read(command: &str) -> Result<Result<CommandLine, clap::Error>, Trouble> {
+    match CommandLine::try_parse_from(words(command)?) {
+        Ok(line) => check(&line).map(|()| Ok(line)),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+/// Takes a command line apart at its blanks, as a shell does with quotes and backslashes, and does nothing else a shell does.
+fn split(command: &str) -> Result<Vec<String>, String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut characters = command.chars();
+    while let Some(c) = characters.next() {
+        match (quote, c) {
+            (None, ' ' | '\t' | '\n') => words.extend(word.take()),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (Some(open), c) if c == open => quote = None,
+            (None | Some('"'), '\\') => {
+                let next = characters.next().ok_or("the command ends with a backslash")?;
+                word.get_or_insert_default().push(next);
+            }
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    if quote.is_some() {
+        return Err("the command has a quote without its end".to_owned());
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(command: &str) -> bool {
+        matches!(read(command), Ok(Ok(_)))
+    }
+
+    #[test]
+    fn a_command_line_is_taken_apart_without_a_shell() {
+        let split = |text: &str| words(text).unwrap().join("|");
+        assert_eq!(split("ecdeck backup db01 --yes"), "ecdeck|backup|db01|--yes");
+        assert_eq!(split("/usr/local/bin/ecdeck  status"), "ecdeck|status");
+        assert_eq!(
+            split(r#"history hold db01 --reason "the 'monthly' one" --version 7"#),
+            "ecdeck|history|hold|db01|--reason|the 'monthly' one|--version|7"
+        );
+        assert_eq!(split(r"explain \; $(reboot) `x` 'a;b' >f"), "ecdeck|explain|;|$(reboot)|`x`|a;b|>f");
+        assert_eq!(split("explain ''"), "ecdeck|explain|");
+        for wrong in ["", "  ", "ecdeck", "status '", "status \\"] {
+            assert!(words(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(words(&"x ".repeat(MAX_COMMAND_BYTES)).is_err());
+    }
+
+    #[test]
+    fn what_is_not_asked_of_the_engine_is_refused() {
+        for command in
+            ["ecdeck status --json", "backup db01 --wait --yes", "array list", "audit verify", "history db01"]
+        {
+            assert!(allowed(command), "{command}");
+        }
+        for command in [
+            "serve",
+            "array serve",
+            "array stop",
+            "array create A1",
+            "status --config /tmp/other.toml",
+            "forced-command --role administrator",
+            "--demo",
+        ] {
+            assert!(read(command).is_err(), "{command}");
+        }
+        assert!(matches!(read("no-such-verb"), Ok(Err(_))));
+    }
+}
