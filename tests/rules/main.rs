@@ -6,6 +6,7 @@ mod cells;
 mod device_map;
 mod facts;
 mod layering;
+mod output;
 mod pool;
 mod properties;
 mod readme;
