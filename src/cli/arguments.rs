@@ -266,6 +266,8 @@ pub enum HistoryVerb {
     Hold(OnVersion),
     /// Take the mark away
     Unhold(OnVersion),
+    /// Take the doubt from a generation that somebody has checked (--reason says how; wants the volume's name)
+    Accept(OnVersion),
 }
 
 #[derive(Debug, Args)]
@@ -447,7 +449,7 @@ impl Verb {
 impl HistoryVerb {
     pub fn on(&self) -> &OnVersion {
         match self {
-            Self::Delete(on) | Self::Hold(on) | Self::Unhold(on) => on,
+            Self::Delete(on) | Self::Hold(on) | Self::Unhold(on) | Self::Accept(on) => on,
         }
     }
 }

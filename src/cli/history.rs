@@ -1,6 +1,6 @@
 //! `ecdeck history`: generations, kept and given up; holding and deleting them.
 
-use super::arguments::{History, HistoryVerb};
+use super::arguments::{History, HistoryVerb, OnVersion};
 use super::change::{self, Then};
 use super::document::GenerationEntry;
 use super::link::{House, Link, Need, unexpected};
@@ -32,14 +32,23 @@ async fn alter(verb: &HistoryVerb, link: &mut Link) -> Result<Exit, Trouble> {
     let action = match verb {
         HistoryVerb::Delete(_) => Action::DeleteGeneration { volume, version },
         HistoryVerb::Unhold(_) => Action::Unhold { volume, version },
+        HistoryVerb::Accept(on) => {
+            reason(on, "an accepted generation")?;
+            Action::AcceptGeneration { volume, version }
+        }
         HistoryVerb::Hold(on) => {
-            let why = on.change.reason.as_deref().filter(|why| !why.trim().is_empty());
-            let why = why.ok_or_else(|| Trouble::usage("a hold needs its reason: give --reason TEXT"))?;
+            let why = reason(on, "a hold")?;
             Action::Hold { volume, version, why: Untrusted::from(why) }
         }
     };
     let patience = Patience::new(on.change.time_limit);
     change::run(link, &on.change, change::request(action, &on.change), patience, Then::Return).await
+}
+
+/// The reason, for what must have one.
+fn reason<'a>(on: &'a OnVersion, what: &str) -> Result<&'a str, Trouble> {
+    let why = on.change.reason.as_deref().filter(|why| !why.trim().is_empty());
+    why.ok_or_else(|| Trouble::usage(format!("{what} needs its reason: give --reason TEXT")))
 }
 
 #[derive(Serialize)]

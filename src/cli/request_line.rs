@@ -80,7 +80,9 @@ pub fn words(request: &Request, scene: Scene<'_>) -> Option<Vec<String>> {
             line.volumes(&[*volume]);
             line.say(&["--version", &version.0.to_string(), "--reason", &why.escaped()]);
         }
-        Action::Unhold { volume, version } | Action::DeleteGeneration { volume, version } => {
+        Action::Unhold { volume, version }
+        | Action::AcceptGeneration { volume, version }
+        | Action::DeleteGeneration { volume, version } => {
             line.volumes(&[*volume]).say(&["--version", &version.0.to_string()]);
         }
     }

@@ -95,6 +95,7 @@ fn session(source: VolumeId, target: VolumeId, status: Status, phase: Phase, wor
         full: Some(true),
         progress: None,
         difference: None,
+        target_written: None,
         error: None,
         modes: (source.box_id != target.box_id).then(RecModes::default),
         direction: Direction::Forward,

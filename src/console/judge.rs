@@ -155,7 +155,9 @@ pub fn request(verb: Verb, subject: Subject) -> Option<Request> {
             let (volume, version) = generation(subject)?;
             Action::Unhold { volume, version }
         }
-        Verb::Hold | Verb::SetPolicy | Verb::Overwrite | Verb::Register | Verb::Unregister => return None,
+        Verb::Hold | Verb::AcceptGeneration | Verb::SetPolicy | Verb::Overwrite | Verb::Register | Verb::Unregister => {
+            return None;
+        }
     };
     Some(Request::new(action))
 }
@@ -185,6 +187,7 @@ pub fn batch(verb: Verb, volumes: Vec<VolumeId>) -> Option<Request> {
         Verb::Cancel => Action::Cancel { volumes, scope: CancelScope::Live },
         Verb::ForceStop
         | Verb::DeleteGeneration
+        | Verb::AcceptGeneration
         | Verb::Hold
         | Verb::Unhold
         | Verb::SetPolicy

@@ -5,7 +5,11 @@ use super::core::Core;
 use super::ledger::Ledger;
 use super::notices::Notices;
 use super::operation::Commit;
-use crate::model::event::NewEvent;
+use crate::catalog::CatalogueError;
+use crate::model::doubt;
+use crate::model::event::{EventKind, NewEvent};
+use crate::model::records::Change;
+use crate::model::snapshot::Snapshot;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -17,6 +21,19 @@ const MOST_UNTOLD: usize = 10_000;
 
 /// Between two tries to tell them.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// What a snapshot puts in doubt stays so when the sight of it is gone: until somebody has verified or accepted it.
+async fn keep_doubts(core: &Core, ledger: &Ledger, snapshot: &Snapshot) -> Result<(), CatalogueError> {
+    let doubts = core.with_records(|records| doubt::to_keep(snapshot, records));
+    let now = clock::now();
+    let mut commit = Commit::default();
+    for (transaction_volume, version, state) in doubts {
+        let kind = EventKind::GenerationStateSet { volume: transaction_volume, version, state: state.clone() };
+        commit.changes.push(Change::SetGenerationState { transaction_volume, version, state });
+        commit.events.push(NewEvent::by_engine(now, kind));
+    }
+    ledger.commit(commit).await
+}
 
 /// Publishes snapshots for as long as the engine lives.
 pub async fn run(core: Arc<Core>, ledger: Ledger, mut notices: Notices) {
@@ -33,6 +50,12 @@ pub async fn run(core: Arc<Core>, ledger: Ledger, mut notices: Notices) {
         let now = clock::now();
         let news = notices.compare(&last, &snapshot);
         untold.extend(news.into_iter().map(|kind| NewEvent::by_engine(now, kind)));
+        if Instant::now() >= next_try
+            && let Err(error) = keep_doubts(&core, &ledger, &snapshot).await
+        {
+            tracing::warn!(%error, "generations in doubt wait for the catalogue");
+            next_try = Instant::now() + TRY_AGAIN;
+        }
         last = snapshot;
         if !untold.is_empty() && Instant::now() >= next_try {
             let commit = Commit { changes: Vec::new(), events: untold.clone() };

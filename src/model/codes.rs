@@ -132,6 +132,12 @@ codes! {
     1112 GENERATION_HELD: "the generation is held",
         "Somebody marked it as not to be given up, with a reason.",
         "`ecdeck history unhold TV --version N` if the reason is gone.";
+    1115 NOT_IN_DOUBT: "the generation is not in doubt",
+        "Only a generation that is marked as in doubt can be accepted.",
+        "`ecdeck history TV` shows the state of each generation.";
+    1116 STILL_IN_DOUBT: "what puts the generation in doubt lasts",
+        "As long as its volume is missing, or another copy uses it, nobody can say that it is good.",
+        "Remove the cause that the refusal names, then accept the generation.";
     1201 NO_BACKUP_VOLUME: "no backup volume can be used",
         "No unused backup volume has as many blocks, and none is bound to this transaction volume without a generation.",
         "Take one of the remedies: release a version, cancel a bound volume, register a volume, or overwrite a version.";

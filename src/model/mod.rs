@@ -9,6 +9,7 @@ pub mod check;
 pub mod codes;
 pub mod copy;
 pub mod device_map;
+pub mod doubt;
 pub mod event;
 pub mod identity;
 pub mod observe;

@@ -152,6 +152,11 @@ pub enum Action {
         volume: VolumeId,
         version: Version,
     },
+    /// Say that a generation in doubt is good: somebody has looked, and answers for it.
+    AcceptGeneration {
+        volume: VolumeId,
+        version: Version,
+    },
 }
 
 impl Action {
@@ -170,6 +175,7 @@ impl Action {
             Self::Hold { .. } => Verb::Hold,
             Self::Unhold { .. } => Verb::Unhold,
             Self::DeleteGeneration { .. } => Verb::DeleteGeneration,
+            Self::AcceptGeneration { .. } => Verb::AcceptGeneration,
         }
     }
 
@@ -188,6 +194,7 @@ impl Action {
             | Self::Unregister { volume }
             | Self::Hold { volume, .. }
             | Self::Unhold { volume, .. }
+            | Self::AcceptGeneration { volume, .. }
             | Self::DeleteGeneration { volume, .. } => std::slice::from_ref(volume),
         }
     }

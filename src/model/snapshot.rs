@@ -269,6 +269,9 @@ pub struct SessionView {
     pub full: Option<bool>,
     pub progress: Option<Progress>,
     pub difference: Option<Blocks>,
+    /// While suspended: whether a host wrote on the target since. `None` where the array does not tell.
+    #[serde(default)]
+    pub target_written: Option<bool>,
     pub error: Option<ErrorByte>,
     pub modes: Option<RecModes>,
     /// Which way it copies, as the governing box says.

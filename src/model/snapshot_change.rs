@@ -214,6 +214,7 @@ fn stands_the_same(before: &SessionView, after: &SessionView) -> bool {
         error,
         modes,
         direction,
+        target_written,
         reported_kind,
         requestor,
         since,
@@ -238,7 +239,7 @@ fn stands_the_same(before: &SessionView, after: &SessionView) -> bool {
             after.sid,
         );
     stands
-        && (*direction, *reported_kind) == (after.direction, after.reported_kind)
+        && (*direction, *reported_kind, *target_written) == (after.direction, after.reported_kind, after.target_written)
         && (words, halves, requestor) == (&after.words, &after.halves, &after.requestor)
 }
 

@@ -262,6 +262,18 @@ verbs! {
         command: &["history", "unhold"],
         key: None,
     }
+    /// Takes the doubt from a generation.
+    AcceptGeneration {
+        word: "accept generation",
+        title: "Accept a generation in doubt",
+        doing: "accepting",
+        role: Role::Administrator,
+        destroys: false,
+        several: false,
+        column: None,
+        command: &["history", "accept"],
+        key: None,
+    }
     SetPolicy {
         word: "set policy",
         title: "Set the policy",

@@ -4,6 +4,7 @@
 
 mod cells;
 mod device_map;
+mod doubts;
 mod facts;
 mod layering;
 mod output;

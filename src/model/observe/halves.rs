@@ -120,6 +120,7 @@ fn view(
         full: ours.map(|session| session.full),
         progress: session.progress,
         difference: session.difference,
+        target_written: session.target_written,
         error: session.error,
         modes: session.modes,
         direction,

@@ -16,13 +16,13 @@ pub use volumes::session_state;
 
 use self::along::Along;
 use super::copy::Capabilities;
+use super::doubt;
 use super::identity::{BoxId, Name, VolumeId};
 use super::plan::PlanStep;
-use super::plan::cancel::in_doubt;
 use super::records::{Claim, Generation, GenerationState, Records};
 use super::rows::Rows;
-use super::session::{ArrayVolume, Pair, Reading, Status};
-use super::snapshot::{ArrayView, EventLine, OperationView, Reach, SessionView, Site, Snapshot};
+use super::session::{ArrayVolume, Pair, Reading};
+use super::snapshot::{ArrayView, BackupVolumeView, EventLine, OperationView, Reach, SessionView, Site, Snapshot};
 use super::units::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -85,8 +85,8 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         site: sources.site.clone(),
         arrays: sources.arrays.iter().map(array_view).collect(),
         transaction_volumes,
+        generations: generations(records, &sessions, &pool),
         pool,
-        generations: generations(records, &sessions),
         operations: sources.operations.to_vec(),
         unregistered,
         events: sources.events.to_vec(),
@@ -95,18 +95,18 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
     }
 }
 
-/// The kept generations; those whose session is in error are in doubt.
-fn generations(records: &Records, sessions: &[SessionView]) -> Rows<Generation> {
+/// The kept generations; those whose volumes something happened to are in doubt.
+fn generations(records: &Records, sessions: &[SessionView], pool: &[BackupVolumeView]) -> Rows<Generation> {
+    let by_others = doubt::written_by_others(sessions);
     let mut list: Vec<Generation> = records.generations.values().cloned().collect();
-    for session in sessions.iter().filter(|session| session.ours && session.status == Status::ErrorSuspended) {
-        let (source, target) = (session.pair.source, session.pair.target);
-        let start = list.partition_point(|generation| generation.transaction_volume < source);
-        let own = list[start..].iter_mut().take_while(|generation| generation.transaction_volume == source);
-        let valid = |generation: &&mut Generation| {
-            generation.backup_volume == target && generation.state == GenerationState::Valid
-        };
-        if let Some(generation) = own.into_iter().find(valid) {
-            generation.state = GenerationState::InDoubt(in_doubt(session));
+    for generation in list.iter_mut().filter(|generation| generation.state == GenerationState::Valid) {
+        let target = generation.backup_volume;
+        let pair = Pair::new(generation.transaction_volume, target);
+        let ours = sessions.binary_search_by_key(&pair, |session| session.pair).ok().map(|at| &sessions[at]);
+        let onto = by_others.iter().find(|(volume, _)| *volume == target).map(|(_, session)| *session);
+        let volume = pool.binary_search_by_key(&target, |view| view.volume.id).ok().map(|at| &pool[at]);
+        if let Some(why) = doubt::cause(ours.filter(|session| session.ours), onto, volume) {
+            generation.state = GenerationState::InDoubt(why);
         }
     }
     list.into()

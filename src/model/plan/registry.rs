@@ -5,8 +5,9 @@ use super::legality::{Legality, PairVerb};
 use super::synchronize::{generation, not_held};
 use super::{Confirmation, PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
+use crate::model::doubt::cause_now;
 use crate::model::identity::{Name, VolumeId};
-use crate::model::records::{BackupMode, BackupVolume, Policy, ReleaseReason, TransactionVolume};
+use crate::model::records::{BackupMode, BackupVolume, GenerationState, Policy, ReleaseReason, TransactionVolume};
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::Pair;
 use crate::model::snapshot::{BackupState, Snapshot};
@@ -198,6 +199,36 @@ pub(super) fn hold(
     }
     let step = PlanStep::Hold { volume: id, version, why: why.cloned() };
     Ok(PlanItem::new(case.verb(), id, vec![step], vec![id, generation.backup_volume]))
+}
+
+/// Takes the doubt from a generation, once nothing is seen any more that puts it there.
+pub(super) fn accept(snapshot: &Snapshot, request: &Request, id: VolumeId, version: Version) -> Answer {
+    let case = Case::new(snapshot, request, id)?;
+    case.unclaimed()?;
+    let generation = generation(&case, version)?;
+    let target = generation.backup_volume;
+    unclaimed(snapshot, target).map_err(|refusal| refusal.about(id))?;
+    let name = case.name();
+    let GenerationState::InDoubt(why) = &generation.state else {
+        let reason = format!("{version} of {name} is {}", generation.state);
+        return Err(Refusal::new(Code::NOT_IN_DOUBT, reason).about(id));
+    };
+    // What is not read now may be there still.
+    readable(snapshot, target.box_id).map_err(|refusal| refusal.about(id))?;
+    case.others_are_read(target)?;
+    if let Some(why) = cause_now(snapshot, generation) {
+        let reason = format!("{version} of {name} is in doubt, and what puts it there lasts: {why}");
+        return Err(Refusal::new(Code::STILL_IN_DOUBT, reason).about(id));
+    }
+    let state = GenerationState::Valid;
+    let step = PlanStep::SetGenerationState { volume: id, version, state };
+    let mut item = PlanItem::new(case.verb(), id, vec![step], vec![id, target]);
+    let what = format!(
+        "{version} of {name} counts as good again; it was in doubt: {}",
+        Untrusted::new(why.as_str()).escaped()
+    );
+    item.confirmation = Some(Confirmation::new(name, what));
+    Ok(item)
 }
 
 /// Gives a generation up. Its session, if it has one, stays.

@@ -45,6 +45,7 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::Unregister { .. } => each(&|id| registry::unregister(snapshot, request, id)),
         Action::Hold { version, why, .. } => each(&|id| registry::hold(snapshot, request, id, *version, Some(why))),
         Action::Unhold { version, .. } => each(&|id| registry::hold(snapshot, request, id, *version, None)),
+        Action::AcceptGeneration { version, .. } => each(&|id| registry::accept(snapshot, request, id, *version)),
         Action::DeleteGeneration { version, .. } => each(&|id| registry::delete(snapshot, request, id, *version)),
     };
     assemble(snapshot, request, answers, all_or_nothing)

@@ -1,0 +1,70 @@
+//! What happens to the volume of a kept generation without us, and so puts the generation in doubt.
+//!
+//! Belongs here: which sights mean that the bytes may be others than those that were recorded. Does not: keeping it in the
+//! catalogue (engine), taking it back (plan).
+
+use super::codes::Code;
+use super::identity::VolumeId;
+use super::plan::cancel::in_doubt;
+use super::records::{Generation, GenerationState, Records};
+use super::session::{Pair, Status};
+use super::snapshot::{BackupVolumeView, SessionView, Snapshot};
+use super::units::Version;
+
+/// What is seen now that puts this generation in doubt. `ours` is our session of its pair; `onto` a session of another
+/// program that copies, or copied, onto its backup volume.
+pub(super) fn cause(
+    ours: Option<&SessionView>,
+    onto: Option<&SessionView>,
+    volume: Option<&BackupVolumeView>,
+) -> Option<String> {
+    if let Some(problem) = volume.and_then(|view| view.problem.as_ref())
+        && problem.code == Code::VOLUME_MISSING
+    {
+        return Some(problem.text.clone());
+    }
+    if let Some(session) = onto {
+        let by = if session.requestor.is_empty() { "another program".to_owned() } else { session.requestor.escaped() };
+        return Some(format!("a copy ({} of {by}) was made onto its volume", session.reported_kind));
+    }
+    let session = ours?;
+    match session.status {
+        Status::ErrorSuspended => Some(in_doubt(session)),
+        // The suspend that made it was undone by hand: the volume follows its source again.
+        Status::Active | Status::Reserved if session.is_forward() => {
+            Some("its session was resumed without ecdeck, which copies over it".to_owned())
+        }
+        Status::Suspended if session.target_written == Some(true) => {
+            Some("a host wrote on its volume after the backup".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The sessions of others that write onto volumes, by volume: few sites have any.
+pub(super) fn written_by_others(sessions: &[SessionView]) -> Vec<(VolumeId, &SessionView)> {
+    let foreign = sessions.iter().filter(|session| !session.ours);
+    foreign.flat_map(|session| session.destinations().map(move |volume| (volume, session))).collect()
+}
+
+/// What is seen in a snapshot that puts a generation in doubt.
+pub fn cause_now(snapshot: &Snapshot, generation: &Generation) -> Option<String> {
+    let target = generation.backup_volume;
+    let ours = snapshot.session(&Pair::new(generation.transaction_volume, target)).filter(|session| session.ours);
+    let onto = snapshot.sessions.iter().find(|session| !session.ours && session.destinations().any(|id| id == target));
+    cause(ours, onto, snapshot.backup_volume(target))
+}
+
+/// The generations that a snapshot shows in doubt and the catalogue still has as valid, and why.
+pub fn to_keep(snapshot: &Snapshot, records: &Records) -> Vec<(VolumeId, Version, GenerationState)> {
+    let doubtful = snapshot.generations.iter().filter(|shown| matches!(shown.state, GenerationState::InDoubt(_)));
+    doubtful
+        .filter_map(|shown| {
+            let key = (shown.transaction_volume, shown.version);
+            let kept = records.generations.get(&key)?;
+            // An operation that has the volume says itself what becomes of its generation.
+            let is_free = !records.claims.contains_key(&shown.backup_volume);
+            (is_free && kept.state == GenerationState::Valid).then(|| (key.0, key.1, shown.state.clone()))
+        })
+        .collect()
+}

@@ -1,0 +1,104 @@
+//! Whatever happens to the volume of a kept generation without us puts it in doubt, until somebody accepts it.
+
+use crate::site::{Site, code, round, steps, volume};
+use ecdeck::model::codes::Code;
+use ecdeck::model::doubt::to_keep;
+use ecdeck::model::identity::VolumeId;
+use ecdeck::model::plan::PlanStep;
+use ecdeck::model::records::{Change, GenerationState};
+use ecdeck::model::request::Action;
+use ecdeck::model::session::{CopyKind, Direction, Phase, Status};
+use ecdeck::model::units::{Blocks, Version};
+
+fn accept(volume: VolumeId, version: Version) -> Action {
+    Action::AcceptGeneration { volume, version }
+}
+
+/// A valid generation on a suspended session.
+fn kept() -> (Site, VolumeId, VolumeId, Version) {
+    let (mut site, source, [target, ..]) = round();
+    site.session(source, target, Status::Suspended, Phase::Equivalent);
+    let version = site.generation(source, target);
+    (site, source, target, version)
+}
+
+/// What the engine would write into the catalogue.
+fn marked(site: &Site) -> Vec<(VolumeId, Version, GenerationState)> {
+    to_keep(&site.snapshot(), &site.records)
+}
+
+fn ways() -> Vec<(&'static str, Site)> {
+    let mut all = Vec::new();
+    let mut way = |name, change: &dyn Fn(&mut Site, VolumeId, VolumeId)| {
+        let (mut site, source, target, _) = kept();
+        change(&mut site, source, target);
+        all.push((name, site));
+    };
+    let other = volume(0, 0x77);
+    way("missing", &|site, _, target| site.volumes.retain(|volume| volume.id != target));
+    way("another size", &|site, _, target| {
+        site.volumes.iter_mut().find(|volume| volume.id == target).unwrap().blocks = Blocks(1);
+    });
+    for kind in [CopyKind::Ec, CopyKind::Opc, CopyKind::SnapOpc, CopyKind::Other] {
+        way("a foreign copy onto it", &|site, _, target| {
+            site.foreign(other, target, Status::Active, Phase::Copying).pair.kind = kind;
+        });
+    }
+    way("a foreign copy that is suspended by now", &|site, _, target| {
+        site.foreign(other, target, Status::Suspended, Phase::Equivalent);
+    });
+    way("a foreign reversed copy from it", &|site, _, target| {
+        site.foreign(target, other, Status::Active, Phase::Copying).direction = Direction::Reversed;
+    });
+    way("resumed by hand", &|site, _, _| site.sessions[0].status = Status::Active);
+    way("a host's write", &|site, _, _| site.sessions[0].target_written = Some(true));
+    way("an array error", &|site, _, _| site.sessions[0].status = Status::ErrorSuspended);
+    all
+}
+
+#[test]
+fn what_happens_to_a_kept_generations_volume_is_kept_as_a_doubt() {
+    for (name, site) in ways() {
+        let marks = marked(&site);
+        assert!(matches!(&marks[..], [(.., GenerationState::InDoubt(_))]), "{name}: {marks:?}");
+        let (id, version, _) = marks[0].clone();
+        assert_eq!(code(site.plan(accept(id, version))), Code::STILL_IN_DOUBT, "{name}: the cause lasts");
+    }
+}
+
+#[test]
+fn what_harms_no_byte_of_it_is_no_doubt() {
+    let (site, ..) = kept();
+    assert_eq!(marked(&site), []);
+    let (mut site, _, target, _) = kept();
+    site.foreign(target, volume(0, 0x77), Status::Active, Phase::Copying).pair.kind = CopyKind::Opc;
+    assert_eq!(marked(&site), [], "a copy away from it, to a tape");
+    let (mut site, ..) = kept();
+    site.sessions[0].direction = Direction::Reversed;
+    assert_eq!(marked(&site), [], "it is the source of a restore by hand");
+    let (mut site, ..) = kept();
+    site.sessions.clear();
+    assert_eq!(marked(&site), [], "its session is gone, the volume is not");
+    let (mut site, source, target, _) = kept();
+    site.sessions[0].status = Status::Active;
+    site.claim(&[source, target]);
+    assert_eq!(marked(&site), [], "an operation of ours is at work there");
+}
+
+#[test]
+fn a_doubt_outlasts_its_cause_until_an_administrator_accepts_the_generation_by_its_volumes_name() {
+    for (name, harmed) in ways() {
+        let (mut site, source, _, version) = kept();
+        for (transaction_volume, version, state) in marked(&harmed) {
+            site.records.apply(&Change::SetGenerationState { transaction_volume, version, state }).unwrap();
+        }
+        let shown = site.snapshot().generations[0].state.clone();
+        assert!(matches!(shown, GenerationState::InDoubt(_)), "{name}: the cause is gone, the doubt is not");
+        let plan = site.plan(accept(source, version)).expect(name);
+        let valid = PlanStep::SetGenerationState { volume: source, version, state: GenerationState::Valid };
+        assert_eq!(steps(&plan), [valid]);
+        assert_eq!(plan.confirmation().unwrap().name, "ora01");
+    }
+    let (site, source, _, version) = kept();
+    assert_eq!(code(site.plan(accept(source, version))), Code::NOT_IN_DOUBT);
+}
