@@ -5,34 +5,39 @@ use crate::model::records::JournalEntry;
 use crate::model::session::Pair;
 use crate::model::units::Timestamp;
 
-/// When a step was sent for a pair, never later than it was done: the send that was answered as done gives the time. Where
-/// none was, it is the first one that can have done it: a send that the array refused outright did nothing.
+/// When a step was sent for a pair, never later than it was done: the send that was answered as done gives the time, and one
+/// that was accepted where all before it were refused outright. Else nobody knows which one did it, or whether another
+/// program did it meanwhile: then it is the first one.
 /// `None`: no send of ours can have done it.
 pub(super) fn effective(journal: &[JournalEntry], wanted: usize, pair: &Pair) -> Option<Timestamp> {
-    // `first`: the earliest send that was not refused outright. `open`: the last one, while it has no answer.
-    let (mut first, mut open) = (None, None);
+    // `doubt`: a send that may have done it. `accepted`: the array took it on, and none before it may have done it.
+    let (mut first, mut open, mut doubt, mut accepted) = (None, None, false, None);
     for entry in journal {
         match entry {
             JournalEntry::Intent { step, at, .. } if *step == wanted => {
-                first = first.or(open.replace(*at));
+                first = first.or(Some(*at));
+                doubt |= open.replace(*at).is_some();
             }
             JournalEntry::Answered { step, outcomes } if *step == wanted => {
                 let sent = open.take();
                 match told(outcomes, pair) {
                     Told::Done => return sent.or(first),
-                    Told::MayBe => first = first.or(sent),
+                    Told::Accepted if !doubt => accepted = accepted.or(sent),
+                    Told::Accepted | Told::MayBe => doubt = true,
                     Told::NotByThisSend => {}
                 }
             }
             _ => {}
         }
     }
-    first.or(open)
+    accepted.or_else(|| first.filter(|_| doubt || open.is_some()))
 }
 
 /// What an answer says of the send that it belongs to.
 enum Told {
     Done,
+    /// It goes on after the answer.
+    Accepted,
     MayBe,
     NotByThisSend,
 }
@@ -43,7 +48,8 @@ fn told(outcomes: &[PairOutcome], pair: &Pair) -> Told {
         Some(Outcome::AlreadyDone) => Told::NotByThisSend,
         // A stop that was done at one box only was begun.
         Some(Outcome::Refused(refusal)) if refusal.class != ErrorClass::PartialDelete => Told::NotByThisSend,
-        Some(Outcome::Refused(_) | Outcome::Accepted | Outcome::Unknown { .. }) | None => Told::MayBe,
+        Some(Outcome::Accepted) => Told::Accepted,
+        Some(Outcome::Refused(_) | Outcome::Unknown { .. }) | None => Told::MayBe,
     }
 }
 
@@ -78,10 +84,12 @@ mod tests {
             (vec![intent(1), done()], Some(1)),
             (vec![intent(1)], Some(1)),
             (vec![intent(1), busy(), intent(5), done()], Some(5)),
-            (vec![intent(1), busy(), intent(5), unknown()], Some(5)),
+            (vec![intent(1), busy(), intent(5), unknown()], Some(1)),
             (vec![intent(1), busy(), intent(5), answered(Outcome::Accepted)], Some(5)),
             (vec![intent(1), busy(), intent(5), busy(), intent(9), answered(Outcome::Accepted)], Some(9)),
-            (vec![intent(1), busy(), intent(5)], Some(5)),
+            (vec![intent(1), busy(), intent(5)], Some(1)),
+            (vec![intent(1), answered(Outcome::Accepted), intent(5), unknown()], Some(1)),
+            (vec![intent(1), busy(), intent(5), answered(Outcome::Accepted), intent(9), already()], Some(5)),
             (vec![intent(1), busy()], None),
             (vec![intent(1), unknown(), intent(5), busy(), intent(9), answered(Outcome::Accepted)], Some(1)),
             (vec![intent(1), unknown(), intent(5), busy()], Some(1)),
