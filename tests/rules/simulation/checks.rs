@@ -323,9 +323,12 @@ impl Simulation {
         if !self.truth.of(id).saw_suspended.contains(&pair) {
             return violated(format!("{id} records a generation whose suspend it never saw"));
         }
-        // Another program's suspend may have come between the last look and the first intent.
-        let first = before.operations.get(&id).and_then(|open| open.journal.iter().find_map(intended));
-        if generation.taken_at > at && first.is_none_or(|first| first <= at || generation.taken_at != first) {
+        // Another program's suspend may have come between the last look and the intent that may have done it.
+        let own = self.truth.of(id).captured.contains_key(&pair);
+        let mut intents =
+            before.operations.get(&id).into_iter().flat_map(|open| open.journal.iter().filter_map(intended));
+        let by_intent = !own && intents.any(|intent| intent == generation.taken_at);
+        if generation.taken_at > at && !by_intent {
             return violated(format!("{id} dates a generation {} ms after its suspend", generation.taken_at.since(at)));
         }
         if self.world.arrays.content(generation.backup_volume) != captured {
