@@ -1,6 +1,7 @@
 //! What a script meets before there is any site: wrong usage, lost homes, engines of another version.
 
 use super::house::House;
+use ecdeck::catalog::sql::FORMAT;
 use ecdeck::process::frames::{FrameReader, Hello, send};
 use ecdeck::process::life::{Claim, claim, wait_until_it_is_free};
 use std::process::Stdio;
@@ -83,7 +84,7 @@ async fn another_release(protocol: u32, age: &str) {
     let engine = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let (reader, mut writer) = stream.into_split();
-        send(&mut writer, &Hello::of("ecdeck-engine", protocol, 1)).await.unwrap();
+        send(&mut writer, &Hello::of("ecdeck-engine", protocol, FORMAT)).await.unwrap();
         FrameReader::new(reader).receive::<Hello>().await.unwrap()
     });
     let words = ["status", "--json", "--demo"];
