@@ -156,6 +156,8 @@ impl Scene {
         build(&Sources {
             sequence,
             now,
+            moment: ecdeck::model::moment::Moment::at(now),
+            mark: ecdeck::model::moment::ReadingMark::default(),
             site: &self.site,
             records: &self.records,
             arrays: &[array],

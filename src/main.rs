@@ -55,7 +55,12 @@ fn act(line: &CommandLine, role: Option<Role>) -> ExitCode {
         return console(line);
     };
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(ecdeck::cli::run(verb, &Wiring { role, ..Wiring::new(line) })).into(),
+        Ok(runtime) => {
+            let exit = runtime.block_on(ecdeck::cli::run(verb, &Wiring { role, ..Wiring::new(line) }));
+            // A verb that stopped waiting does not wait for what it left behind.
+            runtime.shutdown_background();
+            exit.into()
+        }
         Err(error) => {
             out::say(&format!("ecdeck: no runtime: {error}"));
             Exit::Failed.into()
@@ -142,7 +147,7 @@ impl<'a> Wiring<'a> {
             demo: self.line.demo || demo_in_environment(),
             named: self.line.config.clone(),
             changes: false,
-            terminal: std::io::stdin().is_terminal(),
+            terminal: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
             serves: false,
             service: Some(Home::of_service()),
         }
@@ -259,7 +264,7 @@ impl House for Wiring<'_> {
             {
                 out::say(&outdated(&site));
             }
-            Ok(Link::new(line, self.site_words()))
+            Ok(Link::new(line, self.site_words()).to_engine(life::pid_of(&site.home().engine())))
         })
     }
 

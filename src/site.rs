@@ -17,7 +17,7 @@ pub struct Wish {
     /// `--config FILE`.
     pub named: Option<PathBuf>,
     pub changes: bool,
-    /// Somebody sits there and sees that it is the demonstration.
+    /// Somebody sits there and sees that it is the demonstration: standard input and output are terminals.
     pub terminal: bool,
     /// This is an engine or an array server itself: it never falls back.
     pub serves: bool,
@@ -77,13 +77,20 @@ pub enum NoSite {
         code = Code::NOT_ON_DEMONSTRATION
     )]
     NotConfigured { config: PathBuf },
+    /// A monitor or a cron job must not take the demonstration's data for those of a site.
+    #[error(
+        "no site is configured: there is no {config:?}. Without a terminal at standard input and output nobody would see \
+         that the demonstration site answers: --demo says that it is meant ({code})",
+        code = Code::NOT_ON_DEMONSTRATION
+    )]
+    Unwatched { config: PathBuf },
 }
 
 impl NoSite {
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::NamedMissing(_) | Self::Unseen { .. } => None,
-            Self::Lost { .. } | Self::NotConfigured { .. } => Some(Code::NOT_ON_DEMONSTRATION),
+            Self::Lost { .. } | Self::NotConfigured { .. } | Self::Unwatched { .. } => Some(Code::NOT_ON_DEMONSTRATION),
         }
     }
 }
@@ -115,6 +122,9 @@ pub fn choose(home: &Home, wish: &Wish) -> Result<Site, NoSite> {
     }
     if wish.serves || (wish.changes && !wish.terminal) {
         return Err(NoSite::NotConfigured { config });
+    }
+    if !wish.terminal {
+        return Err(NoSite::Unwatched { config });
     }
     Ok(Site::Demonstration { home: home.demonstration() })
 }
@@ -166,7 +176,9 @@ mod tests {
     #[test]
     fn without_a_configuration_reading_goes_to_the_demonstration_site() {
         let place = place();
-        let site = choose(&place.home, &Wish::default()).unwrap();
+        let unwatched = choose(&place.home, &Wish::default()).unwrap_err();
+        assert_eq!(unwatched.code(), Some(Code::NOT_ON_DEMONSTRATION));
+        let site = choose(&place.home, &Wish { terminal: true, ..Wish::default() }).unwrap();
         assert!(site.is_demonstration());
         assert_ne!(site.home().catalogue_file(), place.home.catalogue_file());
     }

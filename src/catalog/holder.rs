@@ -46,7 +46,7 @@ pub(super) fn named(holder: Option<&Holder>) -> String {
 
 /// The wall clock of this host.
 pub(super) fn now() -> Timestamp {
-    Timestamp(jiff::Timestamp::now().as_millisecond())
+    crate::process::clock::now()
 }
 
 #[cfg(test)]

@@ -1,51 +1,128 @@
-//! `ecdeck backup`, now or when the live sessions have become equivalent.
+//! `ecdeck backup`: now, or each volume as soon as its live session has become equivalent.
 
 use super::arguments::Backup;
-use super::change::{self, Then};
+use super::change::{self, Report, Round, Then};
 use super::link::Link;
-use super::wait::{self, Patience, ProgressLine};
-use super::{Exit, Trouble, names};
+use super::wait::{self, Patience, ProgressLine, Waited};
+use super::{Exit, Trouble, names, times};
+use crate::engine::protocol::{Answer, Ask};
+use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
+use crate::model::plan::Refusal;
 use crate::model::records::BackupMode;
-use crate::model::request::Action;
+use crate::model::request::{Action, Request};
+use crate::model::session::Pair;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-pub async fn run(asked: &Backup, link: &mut Link) -> Result<Exit, Trouble> {
-    let patience = Patience::new(asked.change.time_limit);
+pub async fn run(asked: &Backup, link: &mut Link, patience: Patience) -> Result<Exit, Trouble> {
     let snapshot = link.snapshot().await?;
     let volumes = names::volumes(&snapshot, &asked.volumes)?;
-    if asked.wait
-        && let Some(exit) = wait_for_equivalence(link, &volumes, asked, patience).await?
-    {
-        return Ok(exit);
+    let waiting =
+        if asked.wait && !asked.change.dry_run { wait::on_their_way(&snapshot, &volumes) } else { Vec::new() };
+    let request = request(asked, volumes);
+    if waiting.is_empty() {
+        return change::run(link, &asked.change, request, patience, Then::Return).await;
     }
+    each_when_ready(asked, link, &request, waiting, patience).await
+}
+
+/// Refuses what would be too late before anything is asked.
+pub fn in_time(asked: &Backup) -> Result<(), Trouble> {
+    if let Some(until) = asked.until.filter(|until| times::now() > *until) {
+        let text = format!(
+            "{} has passed: nothing is suspended after it; write a later one with its date",
+            times::minute(until)
+        );
+        return Err(Trouble::coded(Code::PAST_LIMIT, format!("{text} ({})", Code::PAST_LIMIT)));
+    }
+    Ok(())
+}
+
+fn request(asked: &Backup, volumes: Vec<VolumeId>) -> Request {
     let mode = match (asked.suspend, asked.dissolve) {
         (true, _) => Some(BackupMode::Suspend),
         (_, true) => Some(BackupMode::Dissolve),
         _ => None,
     };
     let action = Action::Backup { volumes, mode, together: false };
-    change::run(link, &asked.change, change::request(action, &asked.change), patience, Then::Return).await
+    let newer_than = asked.newer_than.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+    Request { until: asked.until, newer_than, ..change::request(action, &asked.change) }
 }
 
-/// Waits for the sessions that are on their way; an exit when waiting ended first. A volume without a session is left
-/// to the plan, which refuses it: at once when none is on its way.
-async fn wait_for_equivalence(
-    link: &mut Link,
-    volumes: &[VolumeId],
+/// Backs up what can be backed up now, and the rest one after the other as it becomes equivalent. What is refused is refused
+/// at once; what is late at the limit is named.
+async fn each_when_ready(
     asked: &Backup,
+    link: &mut Link,
+    request: &Request,
+    mut waiting: Vec<Pair>,
     patience: Patience,
-) -> Result<Option<Exit>, Trouble> {
-    let snapshot = link.snapshot().await?;
-    let pairs = wait::on_their_way(&snapshot, volumes);
-    if pairs.is_empty() || asked.change.dry_run {
-        return Ok(None);
+) -> Result<Exit, Trouble> {
+    let mut newest = link.snapshot().await?;
+    let mut mark = newest.mark;
+    let mut report = Report::new(request.action.verb(), &asked.change, Arc::clone(&newest), link.site().to_vec());
+    let done = done_already(link, request).await?;
+    waiting.retain(|pair| !done.iter().any(|refusal| refusal.volume == Some(pair.source)));
+    let is_done = |id: &VolumeId| done.iter().any(|refusal| refusal.volume == Some(*id));
+    let is_waiting = |id: &VolumeId| waiting.iter().any(|pair| pair.source == *id);
+    let mut ready: BTreeSet<VolumeId> =
+        request.action.volumes().iter().copied().filter(|id| !is_done(id) && !is_waiting(id)).collect();
+    report.refuse(done);
+    let mut progress = ProgressLine::new(asked.change.json);
+    loop {
+        if !ready.is_empty() {
+            let part = request.only(|volume| ready.contains(&volume));
+            match change::round(link, &asked.change, part, patience, &mut report).await? {
+                Round::Ended | Round::DryRun(_) => {}
+                Round::Refused(refusal) => report.refused_now(refusal, &asked.change),
+                Round::AllRefused(plan) => {
+                    plan.refused().iter().for_each(|refusal| report.refused_now(refusal.clone(), &asked.change));
+                }
+                Round::AlreadySo(refused) => report.refuse(refused),
+                Round::Changed(planned) => report.plans_changed(&planned)?,
+                Round::Left(result, late, text) => {
+                    report.are_late(waiting, &newest);
+                    let exit = report.exit_with_late(late);
+                    return report.finish(result, exit, Some(text.to_owned()));
+                }
+            }
+        }
+        if waiting.is_empty() {
+            let exit = report.exit();
+            return report.finish("ended", exit, None);
+        }
+        let awaited = wait::until_some_are_ready(link, &waiting, &mut mark, &mut progress, &mut newest);
+        let (result, exit, text) = match patience.wait(awaited).await? {
+            Waited::Came(pairs) => {
+                waiting.retain(|pair| !pairs.contains(pair));
+                ready = pairs.iter().map(|pair| pair.source).collect();
+                continue;
+            }
+            Waited::TimeLimit => ("time-limit", Exit::TimeLimit, "the time limit has passed; the copies go on"),
+            Waited::Detached => {
+                ("detached", Exit::OutcomeUnknown, "detached; the copies go on, but no backup follows them")
+            }
+        };
+        report.are_late(waiting, &newest);
+        let exit = report.exit_with_late(exit);
+        return report.finish(result, exit, Some(text.to_owned()));
     }
-    let progress = ProgressLine::new(asked.change.json);
-    // The first snapshot of the watch may be older than this one, from before the session.
-    let since = snapshot.arrays.iter().filter_map(|array| array.taken_at).max().unwrap_or_default();
-    let waited = patience.wait(wait::until_equivalent(link, &pairs, since, progress)).await?;
-    match wait::told(&waited) {
-        None => Ok(None),
-        Some((_, exit, text)) => Err(Trouble::new(exit, format!("no backup was taken: {text}"))),
+}
+
+/// With `--ensure`, the volumes whose newest sound generation is young enough: nobody waits for them.
+async fn done_already(link: &mut Link, request: &Request) -> Result<Vec<Refusal>, Trouble> {
+    if !request.ensure {
+        return Ok(Vec::new());
     }
+    let refused = match link.ask(Ask::Plan { request: request.clone() }).await? {
+        Answer::Planned(planned) => planned.plan.refused().to_vec(),
+        Answer::Refused { mut refusal } => {
+            let also = std::mem::take(&mut refusal.also);
+            std::iter::once(refusal).chain(also).collect()
+        }
+        Answer::AlreadySo { refused } => refused,
+        _ => Vec::new(),
+    };
+    Ok(refused.into_iter().filter(|refusal| refusal.code == Code::ALREADY_SO).collect())
 }

@@ -2,14 +2,15 @@
 
 use super::agree::agree;
 use super::arguments::Change;
-use super::document::{ChangeDocument, OutcomeEntry, PlanDocument, RefusalDocument, VolumeRef, pair_text};
+use super::document::{ChangeDocument, LateEntry, OutcomeEntry, PlanDocument, RefusalDocument, VolumeRef, pair_text};
 use super::link::{Link, unexpected};
 use super::request_line::Scene;
 use super::wait::{self, Patience, ProgressLine, Waited};
-use super::{Exit, Trouble, json, out, plan_text, times};
+use super::{Exit, Trouble, json, out, plan_text};
 use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
+use crate::model::moment::ReadingMark;
 use crate::model::plan::words::place;
 use crate::model::plan::{Plan, PlanStep, Refusal};
 use crate::model::records::{OperationEnd, OperationId};
@@ -29,7 +30,7 @@ pub enum Then {
 
 /// The request with what every changing verb may say about it.
 pub fn request(action: Action, change: &Change) -> Request {
-    Request { action, ensure: change.ensure, reason: change.reason.as_deref().map(Untrusted::from) }
+    Request { ensure: change.ensure, reason: change.reason.as_deref().map(Untrusted::from), ..Request::new(action) }
 }
 
 /// Leads a request through the dialogue, and prints what came of it.
@@ -128,7 +129,7 @@ async fn follow(link: &mut Link, report: &mut Report, patience: Patience) -> Res
     let operations: Vec<OperationId> = open.map(|(operation, _)| *operation).collect();
     let asked = async {
         match link.ask(Ask::Wait { operations }).await? {
-            Answer::Ended { ends } => Ok(ends),
+            Answer::Ended { ends, mark } => Ok((ends, mark)),
             other => Err(unexpected(&other)),
         }
     };
@@ -136,7 +137,8 @@ async fn follow(link: &mut Link, report: &mut Report, patience: Patience) -> Res
     if let Some((result, exit, text)) = wait::told(&waited) {
         return Ok(Round::Left(result, exit, text));
     }
-    let Waited::Came(ends) = waited else { return Err(Trouble::failed("nothing came of waiting")) };
+    let Waited::Came((ends, mark)) = waited else { return Err(Trouble::failed("nothing came of waiting")) };
+    report.mark = mark;
     for (operation, end) in ends {
         if let Some(outcome) = report.outcomes.iter_mut().find(|(id, _)| *id == operation) {
             outcome.1 = Some(end);
@@ -153,7 +155,7 @@ async fn until_equivalent(link: &mut Link, report: Report, patience: Patience) -
         return report.finish("ended", exit, None);
     }
     let progress = ProgressLine::new(report.json);
-    let waited = patience.wait(wait::until_equivalent(link, &pairs, times::now(), progress)).await?;
+    let waited = patience.wait(wait::until_equivalent(link, &pairs, report.mark, progress)).await?;
     if let Some((result, exit, text)) = wait::told(&waited) {
         return report.finish(result, exit, Some(text.to_owned()));
     }
@@ -184,13 +186,18 @@ pub struct Report {
     printed: Vec<(Option<VolumeId>, Code)>,
     /// In the order of the plan's items.
     outcomes: Vec<(OperationId, Option<OperationEnd>)>,
+    /// The readings that had begun when the operations ended.
+    mark: ReadingMark,
+    /// Volumes that were not equivalent in time.
+    late: Vec<LateEntry>,
 }
 
 impl Report {
     pub fn new(verb: Verb, change: &Change, snapshot: Arc<Snapshot>, site: Vec<String>) -> Self {
         let (json, ensure) = (change.json, change.ensure);
         let (planned, refused, printed, outcomes) = (None, Vec::new(), Vec::new(), Vec::new());
-        Self { verb, json, ensure, snapshot, site, planned, refused, printed, outcomes }
+        let (mark, late) = (ReadingMark::default(), Vec::new());
+        Self { verb, json, ensure, snapshot, site, planned, refused, printed, outcomes, mark, late }
     }
 
     fn scene(&self) -> Scene<'_> {
@@ -260,8 +267,57 @@ impl Report {
         }
     }
 
+    /// Takes the refusals of a round of which nothing ran.
+    pub fn refuse(&mut self, refused: impl IntoIterator<Item = Refusal>) {
+        for mut refusal in refused {
+            let also = std::mem::take(&mut refusal.also);
+            self.refused.push(refusal);
+            self.refused.extend(also);
+        }
+    }
+
+    /// As [`Self::refuse`], and people are told at once: who waits for other volumes should not learn it hours later.
+    pub fn refused_now(&mut self, refusal: Refusal, change: &Change) {
+        let all = std::iter::once(&refusal).chain(&refusal.also);
+        let told: Vec<&Refusal> = all.filter(|one| self.exit_of(one) != Exit::Done).collect();
+        for one in told {
+            if !change.json {
+                out::say(&format!("ecdeck: {}", plan_text::refusal(one, self.scene())));
+            }
+            self.printed.push((one.volume, one.code));
+        }
+        self.refuse([refusal]);
+    }
+
+    /// Takes a round of which nothing ran because its plans have changed.
+    pub fn plans_changed(&mut self, now: &PlannedAnswer) -> Result<(), Trouble> {
+        if !self.json {
+            out::say(&format!("ecdeck: the plan has changed, nothing ran ({}); this is it now:", Code::PLAN_CHANGED));
+            out::print(&plan_text::plan(now, self.scene()))?;
+        }
+        for item in now.plan.items() {
+            let reason = format!("the plan for {} has changed", self.snapshot().label(item.volume));
+            self.refused.push(Refusal::new(Code::PLAN_CHANGED, reason).about(item.volume));
+            self.printed.push((Some(item.volume), Code::PLAN_CHANGED));
+        }
+        self.refused.extend(now.plan.refused().iter().cloned());
+        Ok(())
+    }
+
+    /// Names the volumes that were not equivalent in time, as the newest snapshot has them.
+    pub fn are_late(&mut self, pairs: impl IntoIterator<Item = Pair>, newest: &Snapshot) {
+        let entry = |pair: Pair| LateEntry::new(pair, newest);
+        self.late.extend(pairs.into_iter().map(entry));
+    }
+
+    /// One status for all volumes, those that are late being waited for in vain.
+    pub fn exit_with_late(&self, late: Exit) -> Exit {
+        let own = (!self.outcomes.is_empty() || !self.refused.is_empty()).then(|| self.exit());
+        Exit::together(own.into_iter().chain(self.late.iter().map(|_| late)))
+    }
+
     /// One status for all volumes.
-    fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         let refused = self.refused.iter().map(|refusal| self.exit_of(refusal));
         let ended = self.outcomes.iter().map(|(_, end)| match end {
             Some(OperationEnd::Done) => Exit::Done,
@@ -354,13 +410,19 @@ impl Report {
         Report { planned: Some(new), ..self }.finish("changed", Exit::Refused, Some(text))
     }
 
-    fn finish(self, result: &'static str, exit: Exit, text: Option<String>) -> Result<Exit, Trouble> {
-        if self.json {
-            self.print_json(result, exit, text)?;
-        } else {
-            self.print_text(text.as_deref())?;
+    pub fn finish(self, result: &'static str, exit: Exit, text: Option<String>) -> Result<Exit, Trouble> {
+        let ran = !self.outcomes.is_empty();
+        let printed = if self.json { self.print_json(result, exit, text) } else { self.print_text(text.as_deref()) };
+        match printed {
+            Ok(()) => Ok(exit),
+            // It was done, or part of it: only nobody could be told. That is not "failed".
+            Err(mut trouble) => {
+                if ran {
+                    trouble.exit = Exit::OutcomeUnknown;
+                }
+                Err(trouble)
+            }
         }
-        Ok(exit)
     }
 
     fn volume_of(&self, index: usize) -> Option<VolumeId> {
@@ -378,6 +440,7 @@ impl Report {
             plan: self.planned.as_ref().map(|planned| PlanDocument::new(planned, self.scene())),
             refused: self.refused.iter().map(|refusal| RefusalDocument::new(refusal, self.scene())).collect(),
             operations: outcomes.collect(),
+            late: self.late.clone(),
             text,
             exit: exit as u8,
         };
@@ -405,6 +468,9 @@ impl Report {
         let printed = |one: &Refusal| self.printed.contains(&(one.volume, one.code));
         for refusal in self.refused.iter().filter(|one| self.exit_of(one) != Exit::Done && !printed(one)) {
             out::say(&format!("ecdeck: {}", plan_text::refusal(refusal, self.scene())));
+        }
+        for late in &self.late {
+            out::say(&format!("ecdeck: {}", late.text()));
         }
         if let Some(text) = text {
             out::say(text);

@@ -510,6 +510,36 @@ pub struct OutcomeEntry {
     pub end: Option<OperationEnd>,
 }
 
+/// A volume that was not equivalent in time.
+#[derive(Debug, Clone, Serialize)]
+pub struct LateEntry {
+    pub volume: VolumeRef,
+    percent: Option<Percent>,
+    ready_at: Option<Stamp>,
+}
+
+impl LateEntry {
+    pub fn new(pair: Pair, snapshot: &Snapshot) -> Self {
+        let session = snapshot.session(&pair);
+        Self {
+            volume: VolumeRef::new(pair.source, snapshot),
+            percent: session.and_then(|session| session.progress).and_then(Progress::percent),
+            ready_at: session.and_then(|session| latest(session.ready)),
+        }
+    }
+
+    /// `db01 was not backed up: 74 % copied, ready 01:47`.
+    pub fn text(&self) -> String {
+        let percent =
+            self.percent.map_or_else(|| "not yet equivalent".to_owned(), |percent| format!("{percent} copied"));
+        let ready = match &self.ready_at {
+            Some(at) => format!("ready {}", times::minute(at.0)),
+            None => "when it is ready is not known".to_owned(),
+        };
+        format!("{} was not backed up: {percent}, {ready}", self.volume.name)
+    }
+}
+
 /// What a changing verb did.
 #[derive(Serialize)]
 pub struct ChangeDocument<'a> {
@@ -520,6 +550,9 @@ pub struct ChangeDocument<'a> {
     pub plan: Option<PlanDocument<'a>>,
     pub refused: Vec<RefusalDocument>,
     pub operations: Vec<OutcomeEntry>,
+    /// Volumes that were not equivalent in time, so that nothing was done for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<LateEntry>,
     /// What else there is to say, as a sentence.
     pub text: Option<String>,
     pub exit: u8,

@@ -26,6 +26,7 @@ impl Exit {
         match code {
             Code::HELD_BY_OTHER => Self::HeldByAnother,
             Code::OUTCOME_UNKNOWN => Self::OutcomeUnknown,
+            Code::PAST_LIMIT => Self::TimeLimit,
             Code::ARRAY_UNREACHABLE
             | Code::ARRAY_STALE
             | Code::CATALOGUE_UNAVAILABLE

@@ -67,6 +67,8 @@ pub fn snapshot() -> Snapshot {
     build(&Sources {
         sequence: 1,
         now: NOW,
+        moment: crate::model::moment::Moment::at(NOW),
+        mark: crate::model::moment::ReadingMark::default(),
         site: &site,
         records: &records,
         arrays: &arrays,
@@ -160,7 +162,7 @@ impl Line {
             Ask::Wait { operations } => {
                 let mut ends = self.fake.ends.lock().unwrap();
                 let end = |id: &OperationId| (*id, ends.pop_front().unwrap_or(OperationEnd::Done));
-                Answer::Ended { ends: operations.iter().map(end).collect() }
+                Answer::Ended { ends: operations.iter().map(end).collect(), mark: self.snapshot.mark }
             }
             other => panic!("{other:?} is not asked here"),
         }

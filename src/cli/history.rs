@@ -21,11 +21,14 @@ use serde::Serialize;
 pub async fn run(asked: &History, house: &dyn House) -> Result<Exit, Trouble> {
     match &asked.verb {
         None => show(asked, &mut house.open(Need::Reading).await?).await,
-        Some(verb) => alter(verb, &mut house.open(Need::Changing).await?).await,
+        Some(verb) => {
+            let patience = Patience::new(verb.on().change.time_limit);
+            alter(verb, &mut super::opened(house, patience).await?, patience).await
+        }
     }
 }
 
-async fn alter(verb: &HistoryVerb, link: &mut Link) -> Result<Exit, Trouble> {
+async fn alter(verb: &HistoryVerb, link: &mut Link, patience: Patience) -> Result<Exit, Trouble> {
     let on = verb.on();
     let volume = names::volume(&*link.snapshot().await?, &on.volume)?;
     let version = Version(on.version);
@@ -41,7 +44,6 @@ async fn alter(verb: &HistoryVerb, link: &mut Link) -> Result<Exit, Trouble> {
             Action::Hold { volume, version, why: Untrusted::from(why) }
         }
     };
-    let patience = Patience::new(on.change.time_limit);
     change::run(link, &on.change, change::request(action, &on.change), patience, Then::Return).await
 }
 

@@ -1,6 +1,7 @@
 //! The line to the engine as the verbs use it, and what `main` wires behind it.
 
 use super::array_arguments::Add;
+use super::wait::Patience;
 use super::{Exit, Trouble};
 use crate::engine::client::{Client, ClientError, ENGINE_SILENCE_TIMEOUT, Snapshots, Start};
 use crate::engine::protocol::{Answer, Ask};
@@ -197,27 +198,50 @@ fn not_open(error: &ClientError) -> Trouble {
 pub struct Link {
     channel: Box<dyn Channel>,
     site: Vec<String>,
+    patience: Patience,
+    /// The engine's process, where it is known: whom a bounded wait names.
+    engine: Option<u32>,
 }
 
 impl Link {
     /// `site`: the words that chose it, to be repeated in command lines that are offered.
     pub fn new(channel: impl Channel + 'static, site: Vec<String>) -> Self {
-        Self { channel: Box::new(channel), site }
+        Self { channel: Box::new(channel), site, patience: Patience::default(), engine: None }
+    }
+
+    /// The same line, to the engine with this pid.
+    #[must_use]
+    pub fn to_engine(self, pid: Option<u32>) -> Self {
+        Self { engine: pid, ..self }
+    }
+
+    /// From now on no question waits longer than this for its answer.
+    pub fn bound_by(&mut self, patience: Patience) {
+        self.patience = patience;
     }
 
     pub fn site(&self) -> &[String] {
         &self.site
     }
 
-    /// Asks, and makes an engine that could not into a trouble.
+    /// Asks, and makes an engine that could not into a trouble. Only the ends of operations are waited for without a bound
+    /// of its own: who asks for them bounds it.
     pub async fn ask(&mut self, ask: Ask) -> Result<Answer, Trouble> {
-        match self.channel.ask(ask).await? {
-            Answer::Failed { why, code: Some(code) } => Err(Trouble::coded(code, format!("{why} ({code})"))),
-            Answer::Failed { why, code: None } => Err(Trouble::failed(why)),
-            answer => Ok(answer),
+        let runs = matches!(ask, Ask::Run { .. });
+        let answer = if matches!(ask, Ask::Wait { .. }) {
+            self.channel.ask(ask).await
+        } else {
+            let whom = format!("{}, which has not answered", engine_name(self.engine));
+            self.patience.bound(&whom, self.channel.ask(ask)).await
+        };
+        match answer {
+            Err(trouble) if runs && trouble.exit == Exit::TimeLimit => {
+                let code = Code::OUTCOME_UNKNOWN;
+                Err(Trouble::coded(code, format!("{}; whether it was begun is not known ({code})", trouble.text)))
+            }
+            answer => made_sure(answer?),
         }
     }
-
     pub async fn next_snapshot(&mut self) -> Result<Arc<Snapshot>, Trouble> {
         self.channel.next_snapshot().await
     }
@@ -238,7 +262,8 @@ impl Link {
             return Ok(Arc::from(snapshot));
         }
         let until = Instant::now() + FIRST_READING;
-        let mut newest = self.next_snapshot().await?;
+        let whom = format!("the first snapshot of {}", engine_name(self.engine));
+        let mut newest = self.patience.bound(&whom, self.channel.next_snapshot()).await?;
         while is_waiting(&newest) {
             match tokio::time::timeout_at(until, self.next_snapshot()).await {
                 Ok(snapshot) => newest = snapshot?,
@@ -247,6 +272,19 @@ impl Link {
         }
         Ok(newest)
     }
+}
+
+fn made_sure(answer: Answer) -> Result<Answer, Trouble> {
+    match answer {
+        Answer::Failed { why, code: Some(code) } => Err(Trouble::coded(code, format!("{why} ({code})"))),
+        Answer::Failed { why, code: None } => Err(Trouble::failed(why)),
+        answer => Ok(answer),
+    }
+}
+
+/// `the engine (pid 4711)`.
+pub fn engine_name(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "the engine".to_owned(), |pid| format!("the engine (pid {pid})"))
 }
 
 fn is_waiting(snapshot: &Snapshot) -> bool {

@@ -31,6 +31,7 @@ mod sync;
 mod table;
 mod times;
 mod trouble;
+mod until;
 pub mod usage;
 mod volume;
 mod wait;
@@ -44,7 +45,8 @@ pub use arguments::{CommandLine, Verb};
 pub use exit::Exit;
 pub use trouble::Trouble;
 
-use link::{House, Need};
+use link::{House, Link, Need};
+use wait::Patience;
 
 /// Runs a verb to its end and tells how it ended. Everything that goes wrong has been printed by then.
 pub async fn run(verb: &Verb, house: &dyn House) -> Exit {
@@ -69,10 +71,25 @@ async fn dispatch(verb: &Verb, house: &dyn House) -> Result<Exit, Trouble> {
         Verb::Policy { verb } => policy::run(verb, house).await,
         Verb::Volume { verb } => volume::run(verb, house).await,
         Verb::Map { verb } => map::run(verb, house).await,
-        Verb::Sync { verb } => sync::run(verb, &mut house.open(Need::Changing).await?).await,
-        Verb::Backup(asked) => backup::run(asked, &mut house.open(Need::Changing).await?).await,
+        Verb::Sync { verb } => {
+            let patience = Patience::new(verb.change().time_limit);
+            sync::run(verb, &mut opened(house, patience).await?, patience).await
+        }
+        Verb::Backup(asked) => {
+            backup::in_time(asked)?;
+            let patience = Patience::new(asked.change.time_limit).until(asked.until);
+            backup::run(asked, &mut opened(house, patience).await?, patience).await
+        }
         Verb::Array { verb } => array::run(verb, house).await,
         Verb::ForcedCommand { .. } => Err(Trouble::usage("this is for `command=` of authorized_keys, once")),
         Verb::Serve(asked) => house.serve(asked.detached).await.map(|()| Exit::Done),
     }
+}
+
+/// The line for a verb that changes something; opening it counts towards its time limit, and so does every question.
+async fn opened(house: &dyn House, patience: Patience) -> Result<Link, Trouble> {
+    let whom = format!("{} to take the line", link::engine_name(house.engine_pid()));
+    let mut link = patience.bound(&whom, house.open(Need::Changing)).await?;
+    link.bound_by(patience);
+    Ok(link)
 }

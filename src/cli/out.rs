@@ -3,8 +3,10 @@
 
 use super::Trouble;
 use crate::model::untrusted::{escaped, is_unsafe};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::borrow::Cow;
 use std::io::{self, BufRead, ErrorKind, Write};
+use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
 /// Whether somebody still reads what is printed.
@@ -40,6 +42,22 @@ fn write_to(out: &mut impl Write, bytes: &[u8]) -> Result<Reader, Trouble> {
         Err(error) => Err(Trouble::failed(format!(
             "standard output cannot be written: {error}; make room there or write to another place, and look with `ecdeck status`"
         ))),
+    }
+}
+
+/// How often it is looked whether somebody still reads.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Waits until whoever reads standard output is gone; for ever where that cannot be told.
+pub async fn reader_gone() {
+    loop {
+        let stdout = io::stdout();
+        let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+        let told = poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        if told.is_ok() && asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

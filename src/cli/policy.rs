@@ -21,11 +21,11 @@ pub async fn run(verb: &PolicyVerb, house: &dyn House) -> Result<Exit, Trouble> 
             show(&snapshot, volumes, *json)
         }
         PolicyVerb::Set { volume, generations, interval, mode, change } => {
-            let mut link = house.open(Need::Changing).await?;
+            let patience = Patience::new(change.time_limit);
+            let mut link = super::opened(house, patience).await?;
             let snapshot = link.snapshot().await?;
             let policy = Policy { generations: *generations, interval_days: *interval, mode: (*mode).into() };
             let action = Action::SetPolicy { volume: names::volume(&snapshot, volume)?, policy };
-            let patience = Patience::new(change.time_limit);
             change::run(&mut link, change, change::request(action, change), patience, Then::Return).await
         }
     }

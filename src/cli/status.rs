@@ -46,6 +46,8 @@ async fn watch(link: &mut Link, first: &Snapshot, as_json: bool, every: Duration
                 return Ok(Exit::Done);
             },
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
+            // Where nothing changes nothing is printed, so that only this tells that nobody reads any more.
+            () = out::reader_gone() => return Ok(Exit::Done),
         }
     }
 }
@@ -102,7 +104,7 @@ fn head(out: &mut String, snapshot: &Snapshot) {
     }
     for array in &snapshot.arrays {
         let reach = match &array.reach {
-            Reach::Reachable if snapshot.is_stale(array, snapshot.taken_at) => "its last reading is too old".to_owned(),
+            Reach::Reachable if snapshot.is_stale(array) => "its last reading is too old".to_owned(),
             Reach::Reachable => match array.limited() {
                 Some(why) => format!("reachable, but {}", Untrusted::new(why).escaped()),
                 None => "reachable".to_owned(),
@@ -147,7 +149,7 @@ fn transaction_volumes(snapshot: &Snapshot) -> String {
             format!("{}/{of}", view.kept),
             view.last_backup
                 .map_or_else(|| "never".to_owned(), |(version, at)| format!("{version} {}", times::minute(at))),
-            due(view.due),
+            due(view, snapshot),
         ]);
     }
     table.render()
@@ -183,12 +185,11 @@ fn ready(ready: Ready) -> String {
     }
 }
 
-fn due(due: Due) -> String {
-    match due {
+fn due(view: &TransactionVolumeView, snapshot: &Snapshot) -> String {
+    match view.due {
         Due::NoPolicy => "no policy".to_owned(),
         Due::Ok => "ok".to_owned(),
-        Due::Overdue(1) => "! 1 day".to_owned(),
-        Due::Overdue(days) => format!("! {days} days"),
+        Due::Overdue(_) => format!("! {}", snapshot.overdue_text(view).unwrap_or_default()),
     }
 }
 

@@ -11,8 +11,7 @@ use crate::model::request::{Action, CancelScope};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::Version;
 
-pub async fn run(verb: &Sync, link: &mut Link) -> Result<Exit, Trouble> {
-    let patience = Patience::new(verb.change().time_limit);
+pub async fn run(verb: &Sync, link: &mut Link, patience: Patience) -> Result<Exit, Trouble> {
     let snapshot = link.snapshot().await?;
     if let Sync::Start { volumes, map: Some(file), wait, change, .. } = verb {
         let (action, of_map) = map::start(&snapshot, volumes, file)?;

@@ -28,6 +28,4 @@ pub fn stamp(at: Timestamp) -> String {
 }
 
 /// The clock of this host.
-pub fn now() -> Timestamp {
-    Timestamp(jiff::Timestamp::now().as_millisecond())
-}
+pub use crate::process::clock::now;

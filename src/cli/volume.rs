@@ -19,23 +19,24 @@ pub async fn run(verb: &VolumeVerb, house: &dyn House) -> Result<Exit, Trouble> 
         }
         VolumeVerb::Add { transaction, volume, name, change, .. } => {
             let role = if *transaction { VolumeRole::Transaction } else { VolumeRole::Backup };
-            let mut link = house.open(Need::Changing).await?;
+            let patience = Patience::new(change.time_limit);
+            let mut link = super::opened(house, patience).await?;
             let volume = match names::volume(&*link.snapshot().await?, volume) {
                 Ok(volume) => volume,
                 Err(_) => names::volume(&*link.reread().await?, volume)?,
             };
-            act(&mut link, change, Action::Register { volume, role, name: name.clone() }).await
+            act(&mut link, change, Action::Register { volume, role, name: name.clone() }, patience).await
         }
         VolumeVerb::Remove { volume, change } => {
-            let mut link = house.open(Need::Changing).await?;
+            let patience = Patience::new(change.time_limit);
+            let mut link = super::opened(house, patience).await?;
             let volume = names::volume(&*link.snapshot().await?, volume)?;
-            act(&mut link, change, Action::Unregister { volume }).await
+            act(&mut link, change, Action::Unregister { volume }, patience).await
         }
     }
 }
 
-async fn act(link: &mut Link, change: &Change, action: Action) -> Result<Exit, Trouble> {
-    let patience = Patience::new(change.time_limit);
+async fn act(link: &mut Link, change: &Change, action: Action, patience: Patience) -> Result<Exit, Trouble> {
     change::run(link, change, change::request(action, change), patience, Then::Return).await
 }
 

@@ -1,18 +1,21 @@
 //! Waiting, with a time limit and a way to let go: the engine goes on in any case.
 
 use super::document::pair_text;
-use super::link::Link;
+use super::link::{Link, unexpected};
 use super::{Exit, Trouble, out, times};
+use crate::engine::protocol::{Answer, Ask};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
+use crate::model::moment::ReadingMark;
 use crate::model::session::{Automation, Pair, Phase, Status};
 use crate::model::snapshot::{Ready, SessionView, Snapshot, TransactionState};
 use crate::model::units::{Progress, Timestamp};
+use crate::process::clock;
 use std::future::Future;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::Instant;
 
 /// What waiting came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,31 +26,69 @@ pub enum Waited<T> {
     Detached,
 }
 
+/// How often a wait looks at the clocks: they may be stepped, and the host may sleep.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// How long a verb waits, all its waits together.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Patience {
-    until: Option<Instant>,
+    /// On the clock that never jumps.
+    limit: Option<Duration>,
+    /// By the wall clock.
+    until: Option<Timestamp>,
 }
 
 impl Patience {
     pub fn new(limit: Option<Duration>) -> Self {
-        Self { until: limit.map(|limit| Instant::now() + limit) }
+        Self { limit: limit.map(|limit| clock::steady().saturating_add(limit)), until: None }
+    }
+
+    /// The same, and no longer than until this time of the clock.
+    pub fn until(self, until: Option<Timestamp>) -> Self {
+        Self { until, ..self }
+    }
+
+    /// What is left; `None` without a limit.
+    fn left(self) -> Option<Duration> {
+        let steady = self.limit.map(|limit| limit.saturating_sub(clock::steady()));
+        let by_clock = self.until.map(|until| {
+            let millis = until.since(clock::now()).saturating_add(1);
+            Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+        });
+        steady.into_iter().chain(by_clock).min()
+    }
+
+    /// Returns when nothing is left.
+    async fn passed(self) {
+        while let Some(left) = self.left() {
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Waits for something that has no way to be let go of. `whom`: who is waited for, and for what.
+    pub async fn bound<T>(self, whom: &str, awaited: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+        tokio::select! {
+            biased;
+            came = awaited => came,
+            () = self.passed() => Err(Trouble::new(
+                Exit::TimeLimit,
+                format!("the time limit has passed; it was waited for {whom}"),
+            )),
+        }
     }
 
     pub async fn wait<T>(self, awaited: impl Future<Output = Result<T, Trouble>>) -> Result<Waited<T>, Trouble> {
-        let limit = async {
-            match self.until {
-                Some(until) => tokio::time::sleep_until(until).await,
-                None => std::future::pending().await,
-            }
-        };
         // Heard from here on, so before anybody is told that we wait.
         let heard = signal(SignalKind::interrupt());
         let mut interrupts = heard.map_err(|error| Trouble::failed(format!("signals cannot be heard: {error}")))?;
         tokio::select! {
             biased;
             came = awaited => came.map(Waited::Came),
-            () = limit => Ok(Waited::TimeLimit),
+            () = self.passed() => Ok(Waited::TimeLimit),
             _ = interrupts.recv() => Ok(Waited::Detached),
         }
     }
@@ -62,16 +103,18 @@ pub struct NeverEquivalent {
 
 /// Waits until every pair is equivalent or has stopped moving towards it; gives those that have.
 ///
-/// `since`: readings from before that time tell nothing, they may be older than the start.
+/// `since`: readings that had begun by then tell nothing, they may be older than the start.
 pub async fn until_equivalent(
     link: &mut Link,
     pairs: &[Pair],
-    since: Timestamp,
+    since: ReadingMark,
     mut progress: ProgressLine,
 ) -> Result<Vec<NeverEquivalent>, Trouble> {
     progress.begin();
+    let mut since = since;
     loop {
         let snapshot = link.next_snapshot().await?;
+        since = asked_again(link, &snapshot, since).await?;
         let mut stopped = Vec::new();
         let mut moving = false;
         for pair in pairs {
@@ -89,19 +132,52 @@ pub async fn until_equivalent(
     }
 }
 
+/// Waits until one of the pairs at least is equivalent or has stopped moving towards it; gives all that have. `last` is the
+/// newest snapshot that was seen, whatever becomes of the waiting.
+pub async fn until_some_are_ready(
+    link: &mut Link,
+    pairs: &[Pair],
+    since: &mut ReadingMark,
+    progress: &mut ProgressLine,
+    last: &mut Arc<Snapshot>,
+) -> Result<Vec<Pair>, Trouble> {
+    progress.begin();
+    loop {
+        let snapshot = link.next_snapshot().await?;
+        *since = asked_again(link, &snapshot, *since).await?;
+        *last = Arc::clone(&snapshot);
+        let ready = |pair: &&Pair| !matches!(towards(&snapshot, pair, *since), Towards::Moving);
+        let ready: Vec<Pair> = pairs.iter().filter(ready).copied().collect();
+        if !ready.is_empty() {
+            progress.end();
+            return Ok(ready);
+        }
+        progress.show(&snapshot, pairs);
+    }
+}
+
+/// The mark to wait by: an engine that was started since knows nothing of the old one, so it is asked for its own.
+async fn asked_again(link: &mut Link, snapshot: &Snapshot, since: ReadingMark) -> Result<ReadingMark, Trouble> {
+    if snapshot.mark.start == since.start {
+        return Ok(since);
+    }
+    match link.ask(Ask::Wait { operations: Vec::new() }).await? {
+        Answer::Ended { mark, .. } => Ok(mark),
+        other => Err(unexpected(&other)),
+    }
+}
+
 enum Towards {
     There,
     Moving,
     Stopped(String),
 }
 
-fn towards(snapshot: &Snapshot, pair: &Pair, since: Timestamp) -> Towards {
-    let session = snapshot.session(pair);
-    let read_at = snapshot.array(pair.source.box_id).and_then(|array| array.taken_at);
-    if session.is_none_or(|session| snapshot.read_at(session) < Some(since)) && read_at.is_none_or(|at| at < since) {
+fn towards(snapshot: &Snapshot, pair: &Pair, since: ReadingMark) -> Towards {
+    if !snapshot.is_read_since(pair, since) {
         return Towards::Moving;
     }
-    match session {
+    match snapshot.session(pair) {
         None => Towards::Stopped("its session is gone".to_owned()),
         Some(session) if is_equivalent(session) => Towards::There,
         Some(session) => match session.status {
@@ -154,16 +230,17 @@ fn is_live(session: &SessionView) -> bool {
 pub struct ProgressLine {
     on: bool,
     quiet: bool,
+    begun: bool,
     shown: String,
 }
 
 impl ProgressLine {
     pub fn new(json: bool) -> Self {
-        Self { on: !json && std::io::stderr().is_terminal(), quiet: json, shown: String::new() }
+        Self { on: !json && std::io::stderr().is_terminal(), quiet: json, begun: false, shown: String::new() }
     }
 
-    fn begin(&self) {
-        if !self.on && !self.quiet {
+    fn begin(&mut self) {
+        if !std::mem::replace(&mut self.begun, true) && !self.on && !self.quiet {
             out::say("waiting for equivalence; Ctrl-C leaves the waiting, not the copy");
         }
     }
@@ -179,6 +256,7 @@ impl ProgressLine {
     fn end(&mut self) {
         if !self.shown.is_empty() {
             out::overwrite("");
+            self.shown.clear();
         }
     }
 }
@@ -223,7 +301,9 @@ mod tests {
         let mut snapshot = super::super::fake::snapshot();
         let at = snapshot.sessions.iter().position(|session| session.status == Status::Halted).unwrap();
         let pair = snapshot.sessions[at].pair;
-        let since = snapshot.array(pair.source.box_id).and_then(|array| array.taken_at).unwrap();
+        // The reading of the fixture is newer than this.
+        let since = ReadingMark::default();
+        snapshot.arrays.iter_mut().for_each(|array| array.reading = 1);
         let mut recovers = |recovery| {
             snapshot.sessions[at].modes = Some(RecModes { recovery, ..RecModes::default() });
             towards(&snapshot, &pair, since)

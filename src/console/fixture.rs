@@ -4,6 +4,7 @@ use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::copy::{Ability, Capabilities, CommandVerb};
 use crate::model::identity::{BoxId, Olu, VolumeId};
+use crate::model::moment::{Moment, ReadingMark};
 use crate::model::records::{
     BackupMode, BackupVolume, Generation, GenerationState, OperationId, Policy, TransactionVolume,
 };
@@ -52,6 +53,8 @@ fn array(name: &str, number: u8) -> ArrayView {
         reach: Reach::Reachable,
         took_millis: 0,
         taken_at: Some(NOW),
+        reading: 1,
+        began: Some(Moment::at(NOW)),
         capabilities: Some(Capabilities {
             verbs: kinds.iter().flat_map(|kind| verbs.map(|verb| (*kind, verb))).collect(),
             atomic_suspend: Ability::Yes,
@@ -280,6 +283,8 @@ pub fn demo() -> Snapshot {
         sequence: 7,
         catalogue: None,
         taken_at: NOW,
+        moment: Moment::at(NOW),
+        mark: ReadingMark::default(),
         site: Site { name: "db01".to_owned(), demo: true, poll_millis: 1_000, rec: Vec::new() },
         arrays: vec![array("DEMO1", 1), array("DEMO2", 2)],
         transaction_volumes: transaction_volumes.into(),
@@ -418,6 +423,7 @@ pub fn later(snapshot: &Snapshot, seconds: u64) -> Snapshot {
     let mut next = snapshot.clone();
     next.sequence += 1;
     next.taken_at = next.taken_at.plus_millis(i64::try_from(seconds).unwrap() * 1_000);
+    next.moment = Moment::at(next.taken_at);
     for (index, view) in next.sessions.iter_mut().enumerate() {
         let (Some(progress), Some(rate)) = (&mut view.progress, &mut view.rate) else { continue };
         let sway = (next.sequence + index as u64) % 5 * 40_000;
@@ -427,6 +433,7 @@ pub fn later(snapshot: &Snapshot, seconds: u64) -> Snapshot {
     }
     for array in &mut next.arrays {
         array.taken_at = Some(next.taken_at);
+        array.began = Some(next.moment);
     }
     next
 }

@@ -8,6 +8,7 @@ use crate::catalog::CatalogueError;
 use crate::driver::Driver;
 use crate::model::event::{Event, EventKind};
 use crate::model::identity::{BoxId, Name, VolumeId};
+use crate::model::moment::{Moment, ReadingMark};
 use crate::model::observe::{ArraySource, Sources, Tracker, build};
 use crate::model::plan::{Plan, Refusal, plan_keeping};
 use crate::model::records::{Change, OpenOperation, OperationEnd, OperationId, Records};
@@ -26,6 +27,9 @@ use tokio::sync::{Notify, watch};
 const ENDED_SHOWN_MILLIS: i64 = 60 * Timestamp::SECOND;
 /// Ends that are remembered for those who ask late; older ones are asked of the catalogue.
 const MOST_ENDS: usize = 1_000;
+
+/// How far the wall clock and the steady one may drift apart between two readings before it counts as a step.
+const MAX_CLOCK_DRIFT_MILLIS: u64 = 1_000;
 
 /// A configured array and how it is driven.
 #[derive(Clone)]
@@ -55,6 +59,8 @@ struct State {
     recent: Vec<EventLine>,
     sequence: u64,
     catalogue: Option<CatalogueTrouble>,
+    /// The readings of arrays that have begun.
+    begun: ReadingMark,
 }
 
 impl Core {
@@ -70,6 +76,7 @@ impl Core {
             recent: Vec::new(),
             sequence: 0,
             catalogue: None,
+            begun: ReadingMark { start: clock::engine_start(), count: 0 },
         };
         state.tell(recent);
         let first = Arc::new(state.snapshot(clock::now()));
@@ -174,7 +181,7 @@ impl Core {
                 array.box_id = Some(*box_id);
             }
         }
-        state.tracker.kept(changes, clock::now());
+        state.tracker.kept(changes, clock::moment());
         state.tell(events);
         drop(state);
         self.changed.notify_one();
@@ -183,7 +190,7 @@ impl Core {
     /// What the catalogue has after all, when a commit's outcome was in doubt.
     pub(super) fn replace_records(&self, records: Records, events: &[Event]) {
         let mut state = self.state();
-        let now = clock::now();
+        let now = clock::moment();
         let before = std::mem::replace(&mut state.records, records);
         let State { records, tracker, .. } = &mut *state;
         let gone = before.sessions.into_keys().filter(|pair| !records.sessions.contains_key(pair));
@@ -210,14 +217,30 @@ impl Core {
         array.map_or_else(|| box_id.to_string(), |array| array.name.to_string())
     }
 
-    /// The latest reading of the array, by the order of the calls: one that seems older than the last was taken after the
-    /// host's clock had been set back, so nothing can be told of rates across it.
+    /// A reading begins: its number, and the moment.
+    pub(super) fn begin_reading(&self) -> (u64, Moment) {
+        let mut state = self.state();
+        state.begun.count += 1;
+        (state.begun.count, clock::moment())
+    }
+
+    /// The readings that have begun by now: one that is to tell of what has happened has a higher number.
+    pub fn mark(&self) -> ReadingMark {
+        self.state().begun
+    }
+
+    /// The latest reading of the array, by the order of the calls. Where the host's wall clock was stepped since the last
+    /// one, nothing can be told of rates across it.
     pub(super) fn take_reading(&self, index: usize, reading: &Arc<Reading>, took: Duration) {
         let mut state = self.state();
         let array = &mut state.arrays[index];
-        if array.reading.as_ref().is_some_and(|last| last.taken_at > reading.taken_at) {
-            tracing::warn!(array = %array.name, "the clock went back: rates begin anew");
-            state.tracker = Tracker::default();
+        let step = array
+            .reading
+            .as_ref()
+            .map_or(0, |last| reading.taken_at.since(last.taken_at).abs_diff(reading.began.since(last.began)));
+        if step > MAX_CLOCK_DRIFT_MILLIS {
+            tracing::warn!(array = %array.name, step, "the clock was stepped: rates begin anew");
+            state.tracker.restart_rates();
         }
         let array = &mut state.arrays[index];
         array.reach = Reach::Reachable;
@@ -357,6 +380,8 @@ impl State {
         Sources {
             sequence: self.sequence,
             now,
+            moment: clock::moment(),
+            mark: self.begun,
             site: &self.site,
             records: &self.records,
             arrays: &self.arrays,

@@ -192,6 +192,8 @@ mod tests {
         build(&Sources {
             sequence: 1,
             now,
+            moment: crate::model::moment::Moment::at(now),
+            mark: crate::model::moment::ReadingMark::default(),
             site: &site,
             records: &records,
             arrays: &arrays,

@@ -139,12 +139,13 @@ impl Poller {
             self.core.take_volumes(self.index, volumes);
             self.volumes_due = Instant::now() + VOLUMES_EVERY;
         }
-        let (now, began) = (clock::now(), Instant::now());
-        let reading = Arc::new(
-            self.call(move |driver| if afresh { driver.sessions_afresh(now) } else { driver.sessions(now) }).await?,
-        );
+        let (now, called) = (clock::now(), Instant::now());
+        let (number, began) = self.core.begin_reading();
+        let reading =
+            self.call(move |driver| if afresh { driver.sessions_afresh(now) } else { driver.sessions(now) }).await?;
+        let reading = Arc::new(Reading { number, began, ..reading });
         self.check(reading.box_id)?;
-        self.core.take_reading(self.index, &reading, began.elapsed());
+        self.core.take_reading(self.index, &reading, called.elapsed());
         Ok(reading)
     }
 

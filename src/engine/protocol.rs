@@ -5,6 +5,7 @@ use crate::model::audit::AuditReport;
 use crate::model::codes::Code;
 use crate::model::event::{ChainHash, ChainHead, Event};
 use crate::model::identity::VolumeId;
+use crate::model::moment::ReadingMark;
 use crate::model::plan::{Agreement, Plan, Refusal};
 use crate::model::records::{OperationEnd, OperationId, PastGeneration};
 use crate::model::request::Request;
@@ -142,6 +143,8 @@ pub enum Answer {
     PlanChanged(PlannedAnswer),
     Ended {
         ends: Vec<(OperationId, OperationEnd)>,
+        /// The readings that had begun by then: what shows the outcome has a higher number.
+        mark: ReadingMark,
     },
     History {
         generations: Vec<PastGeneration>,

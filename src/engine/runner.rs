@@ -82,8 +82,7 @@ impl Runner {
     async fn read_what_is_old(&self) {
         let snapshot = self.core.look();
         let old = |array: &ArrayView| {
-            array.reach == Reach::Waiting
-                || (array.reach == Reach::Reachable && snapshot.is_stale(array, snapshot.taken_at))
+            array.reach == Reach::Waiting || (array.reach == Reach::Reachable && snapshot.is_stale(array))
         };
         let readers = snapshot.arrays.iter().zip(self.readers.iter());
         futures_util::future::join_all(readers.filter(|(array, _)| old(array)).map(|(_, reader)| reader.read())).await;
@@ -270,7 +269,7 @@ impl Runner {
                 }
             }
         }
-        Answer::Ended { ends }
+        Answer::Ended { ends, mark: self.core.mark() }
     }
 }
 

@@ -247,6 +247,9 @@ codes! {
     1504 INTERRUPTED: "it was given up before anything was sent",
         "The engine ended between agreement and the first command.",
         "Ask again.";
+    1505 PAST_LIMIT: "the time limit has passed",
+        "The request says until when a volume may be suspended (--until). Nothing was suspended after that.",
+        "Ask again with a later time, or without one.";
     1701 ARRAY_BUSY: "the array stays busy",
         "It asked to be tried again, for longer than the limit.",
         "Try again later.";
@@ -304,11 +307,14 @@ codes! {
     1807 BOUND_NOT_USABLE: "a bound backup volume cannot be used now",
         "A start prefers a suspended backup volume of its own, which needs only the difference.",
         "Start again when that volume is free and its array answers, or agree to the full copy.";
+    1809 NEXT_BACKUP_RELEASES: "the next backup gives up generations",
+        "The policy keeps fewer than there are. Nothing is given up now; the next backup does it.",
+        "Hold what must stay (`ecdeck history hold TV --version N`), or keep more generations.";
     1901 CATALOGUE_UNAVAILABLE: "the catalogue cannot be written",
         "Nothing is done that could not be remembered.",
         "Do what the message says: it names the file or the server. The engine goes on by itself as soon as it can write.";
     1902 NOT_ON_DEMONSTRATION: "no site is configured here",
-        "Verbs that change something never fall back to the demonstration site without being told.",
+        "Verbs that change something, and all verbs without a terminal, never fall back to the demonstration site by themselves.",
         "Write a config.toml (config.example.toml explains every key), or let `ecdeck array add NAME --site SITE` write one for a real array; --demo or ECDECK_DEMO=1 means the demonstration site.";
     1903 ENGINE_MISMATCH: "the engine is of another version",
         "Client and engine speak different protocols or formats.",

@@ -2,7 +2,7 @@
 
 use super::identity::{Name, VolumeId};
 use super::records::{BackupMode, Policy};
-use super::units::Version;
+use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
 pub use super::verb::Verb;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,12 @@ pub struct Request {
     pub ensure: bool,
     /// Why, for the audit.
     pub reason: Option<Untrusted>,
+    /// A limit by the clock: nothing is suspended after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// With `ensure`, a backup is done already where the newest sound generation is younger than this, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer_than: Option<i64>,
 }
 
 impl Request {
@@ -23,8 +29,12 @@ impl Request {
     /// Characters of a reason that an event keeps.
     pub const LONGEST_REASON: usize = 1_000;
 
+    /// What `ensure` goes by where nothing is said, in milliseconds: the same nightly line, repeated, backs up what is
+    /// missing, and the next night's backs up everything.
+    pub const USUAL_NEWER_THAN: i64 = 12 * 60 * 60 * Timestamp::SECOND;
+
     pub fn new(action: Action) -> Self {
-        Self { action, ensure: false, reason: None }
+        Self { action, ensure: false, reason: None, until: None, newer_than: None }
     }
 
     /// The same request for these of its volumes. What belongs together stays whole.
@@ -61,7 +71,7 @@ impl Request {
             Action::Hold { why, .. } => *why = short(why),
             _ => {}
         }
-        Self { action, ensure: self.ensure, reason: self.reason.as_ref().map(short) }
+        Self { action, reason: self.reason.as_ref().map(short), ..self.clone() }
     }
 }
 

@@ -125,7 +125,11 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             format!("{}: another program ({}) made a {kind} session", label(pair.source), requestor.escaped())
         }
         EventKind::Overdue { volume, days } => {
-            format!("{}: backup overdue by {}", label(*volume), count(*days as usize, "day", "days"))
+            // The first day begins with the moment that the interval has passed.
+            match days {
+                0 | 1 => format!("{}: backup overdue since less than a day", label(*volume)),
+                _ => format!("{}: backup overdue by {}", label(*volume), count(*days as usize, "day", "days")),
+            }
         }
         EventKind::ArrayUnreachable { array, why } => format!("{array} does not answer: {}", why.escaped()),
         EventKind::ArrayReachable { array } => format!("{array} answers"),

@@ -1,6 +1,7 @@
 //! A copy session as an array reports it: status and phase, progress, and the array's own words.
 
 use super::identity::VolumeId;
+use super::moment::Moment;
 use super::units::{Blocks, Progress, Timestamp};
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
@@ -340,12 +341,19 @@ pub struct Reading {
     pub others: Others,
     #[serde(default)]
     pub unknown_rows: Vec<UnknownRow>,
+    /// Its number among the readings of this start of the engine, which gives it: from 1, in the order in which they began.
+    #[serde(default)]
+    pub number: u64,
+    /// When it began, on a clock that never jumps; the engine says so too.
+    #[serde(default)]
+    pub began: Moment,
 }
 
 impl Reading {
     /// A live reading of a box of which everything was read.
     pub fn complete(box_id: super::identity::BoxId, taken_at: Timestamp, sessions: Vec<SessionReading>) -> Self {
-        Self { box_id, taken_at, truth: Truth::Live, sessions, others: Others::Read, unknown_rows: Vec::new() }
+        let (truth, others, unknown_rows, began) = (Truth::Live, Others::Read, Vec::new(), Moment::at(taken_at));
+        Self { box_id, taken_at, truth, sessions, others, unknown_rows, number: 0, began }
     }
 
     /// The session of a pair: the one of exactly this pair, else one that presents it in another way.

@@ -4,11 +4,12 @@ use super::actor::Actor;
 use super::codes::Code;
 use super::copy::Capabilities;
 use super::identity::{BoxId, Name, VolumeId};
+use super::moment::{Moment, ReadingMark};
 use super::records::{BackupVolume, Generation, OperationEnd, OperationId, TransactionVolume};
 use super::request::Verb;
 use super::rows::Rows;
 use super::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, Status};
-use super::units::{Blocks, Progress, Timestamp, Version};
+use super::units::{Blocks, Progress, Timestamp, Version, count};
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -19,8 +20,14 @@ use std::fmt;
 pub struct Snapshot {
     /// Grows by one with every snapshot of an engine's life.
     pub sequence: u64,
-    /// The engine's clock when it was built.
+    /// The engine's clock when it was built, for people.
     pub taken_at: Timestamp,
+    /// When it was built, on a clock that never jumps: the age of a reading is the time from it to this.
+    #[serde(default)]
+    pub moment: Moment,
+    /// The readings that had begun when it was built.
+    #[serde(default)]
+    pub mark: ReadingMark,
     pub site: Site,
     pub arrays: Vec<ArrayView>,
     pub transaction_volumes: Rows<TransactionVolumeView>,
@@ -94,6 +101,12 @@ pub struct ArrayView {
     pub reach: Reach,
     /// When the reading in this snapshot was taken: when its call began.
     pub taken_at: Option<Timestamp>,
+    /// The number of that reading; 0 before the first.
+    #[serde(default)]
+    pub reading: u64,
+    /// When that call began, on a clock that never jumps.
+    #[serde(default)]
+    pub began: Option<Moment>,
     /// How long the array took for that call.
     #[serde(default)]
     pub took_millis: u32,
@@ -502,10 +515,43 @@ impl Snapshot {
         self.array(session.reported_by())?.taken_at
     }
 
-    /// Whether an array's reading is too old to decide on at `now`.
-    pub fn is_stale(&self, array: &ArrayView, now: Timestamp) -> bool {
+    /// For how long a backup has been overdue, in milliseconds, where it is and that is known.
+    pub fn overdue_for(&self, view: &TransactionVolumeView) -> Option<i64> {
+        let (Due::Overdue(_), Some(policy)) = (view.due, view.volume.policy) else { return None };
+        let kept = self.generations_of(view.volume.id).iter().rev().map(|generation| generation.taken_at);
+        let last = kept.chain([view.volume.registered_at]).find(|at| *at <= self.taken_at)?;
+        let late = self.taken_at.since(last) - i64::from(policy.interval_days) * Timestamp::DAY;
+        (late > 0).then_some(late)
+    }
+
+    /// The same for people: hours on the first day, then days.
+    pub fn overdue_text(&self, view: &TransactionVolumeView) -> Option<String> {
+        const HOUR: i64 = 60 * 60 * Timestamp::SECOND;
+        let Due::Overdue(days) = view.due else { return None };
+        Some(match self.overdue_for(view) {
+            None => "since when is not known".to_owned(),
+            Some(late) if late < HOUR => "less than 1 h".to_owned(),
+            Some(late) if late < Timestamp::DAY => format!("{} h", late / HOUR),
+            Some(_) => count(days as usize, "day", "days"),
+        })
+    }
+
+    /// How old an array's reading was when the snapshot was built, in milliseconds; `None` before the first.
+    pub fn age(&self, array: &ArrayView) -> Option<i64> {
+        array.began.map(|began| self.moment.since(began))
+    }
+
+    /// Whether an array's reading is too old to decide on.
+    pub fn is_stale(&self, array: &ArrayView) -> bool {
         let limit = Self::patience(self.site.poll_millis, array.took_millis);
-        array.taken_at.is_none_or(|taken| now.since(taken) > limit)
+        self.age(array).is_none_or(|age| age > limit)
+    }
+
+    /// Whether the reading of the box that governs this pair began after a mark. A mark of another start of the engine is
+    /// never reached: who waits asks again.
+    pub fn is_read_since(&self, pair: &Pair, mark: ReadingMark) -> bool {
+        let by = self.session(pair).map_or(pair.source.box_id, SessionView::reported_by);
+        self.mark.start == mark.start && self.array(by).is_some_and(|array| array.reading > mark.count)
     }
 }
 

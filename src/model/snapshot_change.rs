@@ -1,6 +1,7 @@
 //! The difference between two snapshots, so that a client is sent what changed and not everything.
 
 use super::identity::VolumeId;
+use super::moment::{Moment, ReadingMark};
 use super::records::{Generation, OperationId};
 use super::rows::Rows;
 use super::session::{ArrayVolume, Pair};
@@ -19,6 +20,8 @@ pub struct SnapshotChange {
     pub base: u64,
     pub sequence: u64,
     pub taken_at: Timestamp,
+    pub moment: Moment,
+    pub mark: ReadingMark,
     pub site: Option<Site>,
     pub arrays: Option<Vec<ArrayView>>,
     pub transaction_volumes: ListChange<VolumeId, TransactionVolumeView>,
@@ -86,6 +89,8 @@ impl SnapshotChange {
             base: old.sequence,
             sequence: new.sequence,
             taken_at: new.taken_at,
+            moment: new.moment,
+            mark: new.mark,
             site: (old.site != new.site).then(|| new.site.clone()),
             arrays: (old.arrays != new.arrays).then(|| new.arrays.clone()),
             transaction_volumes,
@@ -109,6 +114,7 @@ impl SnapshotChange {
         snapshot.sequence = self.sequence;
         snapshot.taken_at = self.taken_at;
         snapshot.catalogue = self.catalogue;
+        (snapshot.moment, snapshot.mark) = (self.moment, self.mark);
         if let Some(site) = self.site {
             snapshot.site = site;
         }

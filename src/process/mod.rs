@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod child;
+pub mod clock;
 pub mod frames;
 pub mod life;
 pub mod paths;

@@ -174,6 +174,7 @@ impl Site {
             claims: volumes.to_vec(),
             notices: Vec::new(),
             confirmation: None,
+            until: None,
         };
         let actor = Actor { uid: 1001, user: Some("ana".to_owned()), ..Actor::default() };
         let operation = OpenOperation {
@@ -195,6 +196,8 @@ impl Site {
         build(&Sources {
             sequence: 1,
             now: self.now,
+            moment: ecdeck::model::moment::Moment::at(self.now),
+            mark: ecdeck::model::moment::ReadingMark::default(),
             site: &site,
             records: &self.records,
             arrays: &arrays,
@@ -212,7 +215,8 @@ impl Site {
         let unknown_rows = if at == 0 { self.unknown_rows.clone() } else { Vec::new() };
         let complete = Reading::complete(box_id, self.now.plus_millis(-self.age[at]), sessions);
         let reading = Reading { others: self.others[at].clone(), unknown_rows, ..complete };
-        tracker.take(&Reading { taken_at: Timestamp(1), ..reading.clone() });
+        let long_ago = ecdeck::model::moment::Moment(1);
+        tracker.take(&Reading { taken_at: Timestamp(1), began: long_ago, ..reading.clone() });
         ArraySource {
             name: format!("DEMO{}", at + 1).parse().unwrap(),
             box_id: Some(box_id),

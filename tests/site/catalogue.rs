@@ -73,6 +73,7 @@ fn operation(id: u64, olu: u32) -> OpenOperation {
             claims: vec![volume(olu)],
             notices: Vec::new(),
             confirmation: None,
+            until: None,
         },
         journal: Vec::new(),
     }

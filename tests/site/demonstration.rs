@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn it_is_there_at_once_and_every_state_of_life_is_on_it() {
-    let house = House::new();
+    let house = House::of_the_demonstration();
     let began = Instant::now();
     let status = house.status();
     let took = began.elapsed();
@@ -46,7 +46,7 @@ fn blocks_on_disk(folder: &Path) -> u64 {
 
 #[test]
 fn its_kept_backups_are_real_bytes_and_marked_as_provisioned() {
-    let house = House::new();
+    let house = House::of_the_demonstration();
     let history = house.json("history");
     let generations = history["generations"].as_array().unwrap();
     assert!(generations.len() >= 6);
@@ -76,14 +76,14 @@ fn the_equivalent_volume_can_be_backed_up_at_once_by_who_means_the_demonstration
     let mut command = house.command(&["backup", "demo-ora02", "--yes", "--json"]);
     let output = command.env("ECDECK_DEMO", "1").output().unwrap();
     assert_eq!(output.status.code(), Some(3), "it is suspended by now");
-    let history = house.json("history demo-ora02");
+    let history = house.json("history demo-ora02 --demo");
     assert_eq!(history["generations"][0]["version"], 10);
     assert_eq!(history["generations"][0]["provisioned"], false);
 }
 
 #[test]
 fn the_volume_in_error_has_a_bad_block_and_the_way_out_is_to_repair_it() {
-    let house = House::new();
+    let house = House::of_the_demonstration();
     let state = |status: &serde_json::Value| {
         let volumes = status["transaction_volumes"].as_array().unwrap();
         volumes.iter().find(|volume| volume["name"] == "demo-dwh").unwrap()["state"].clone()
@@ -105,8 +105,20 @@ fn the_volume_in_error_has_a_bad_block_and_the_way_out_is_to_repair_it() {
 }
 
 #[test]
-fn every_document_of_it_is_marked() {
+fn it_never_answers_a_monitor_that_lost_its_home() {
     let house = House::new();
+    for words in ["status --json", "status", "history", "audit show", "volume list", "policy show"] {
+        let ran = house.run(words).ends(2);
+        assert!(format!("{}{}", ran.out, ran.err).contains("--demo"), "{ran:?}");
+        assert!(!ran.out.contains("demo-ora01"), "{ran:?}");
+    }
+    assert_eq!(house.run("status --json").ends(2).json()["error"]["code"], "ecd-1902");
+    assert_eq!(house.run("status --json --demo").ends(0).json()["demo"], true);
+}
+
+#[test]
+fn every_document_of_it_is_marked() {
+    let house = House::of_the_demonstration();
     for words in
         ["status", "volume list", "policy show", "history", "audit show", "audit verify", "array list", "array volumes"]
     {
@@ -121,7 +133,7 @@ fn every_document_of_it_is_marked() {
 
 /// A demonstration site that was made, and whose catalogue is gone.
 fn without_catalogue() -> House {
-    let house = House::new();
+    let house = House::of_the_demonstration();
     house.status();
     let demo = house.home().demonstration();
     house.signal(&demo.engine(), rustix::process::Signal::KILL);

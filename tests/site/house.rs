@@ -16,6 +16,8 @@ pub const DEADLINE: Duration = Duration::from_mins(1);
 
 pub struct House {
     folder: tempfile::TempDir,
+    /// Every command is told that the demonstration site is meant.
+    demonstration: bool,
 }
 
 /// What a command did.
@@ -49,7 +51,14 @@ impl House {
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("ecdeck").tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
-        Self { folder }
+        Self { folder, demonstration: false }
+    }
+
+    /// A house whose commands mean the demonstration site: without a terminal they have to say so.
+    pub fn of_the_demonstration() -> Self {
+        let mut house = Self::new();
+        house.demonstration = true;
+        house
     }
 
     pub fn path(&self) -> &Path {
@@ -66,6 +75,9 @@ impl House {
         command.args(words.iter().map(AsRef::as_ref)).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("ECDECK_HOME", self.path()).stdin(Stdio::null());
+        if self.demonstration {
+            command.env("ECDECK_DEMO", "1");
+        }
         command
     }
 

@@ -29,6 +29,7 @@ mod lossy;
 mod main_job;
 #[path = "../needs.rs"]
 mod needs;
+mod nights;
 mod planted;
 mod postgres;
 #[path = "../terminal/pty.rs"]

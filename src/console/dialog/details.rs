@@ -163,7 +163,9 @@ fn describe(app: &App, snapshot: &Snapshot, session: &SessionView, body: &mut Bo
     let by = if session.ours { "ecdeck".to_owned() } else { session.requestor.escaped() };
     body.field("made by", &by, dim, text);
     let late = 2 * i64::from(snapshot.site.poll_millis);
-    if let Some(read) = snapshot.read_at(session).filter(|read| snapshot.taken_at.since(*read) > late) {
+    let is_late =
+        snapshot.array(session.reported_by()).and_then(|array| snapshot.age(array)).is_some_and(|age| age > late);
+    if let Some(read) = snapshot.read_at(session).filter(|_| is_late) {
         body.field("read", &app.clock.moment(read), dim, app.look.theme.warning);
     }
 }

@@ -167,6 +167,7 @@ fn a_lost_engine_and_silent_arrays() {
     both!("array-silent", |desk| desk.site(|site| {
         site.arrays[0].reach = Reach::Unreachable { since: NOW, why: "no route to host".into() };
         site.arrays[1].taken_at = Some(NOW.plus_millis(-180_000));
+        site.arrays[1].began = Some(crate::model::moment::Moment::at(NOW.plus_millis(-180_000)));
     }));
 }
 

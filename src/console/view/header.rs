@@ -117,10 +117,9 @@ fn trouble(app: &App, snapshot: &Snapshot, array: &ArrayView) -> Option<String> 
         Reach::IdentityChanged { .. } => Some("is another box".to_owned()),
         Reach::Reachable if array.limited().is_some() => Some("by its second way only".to_owned()),
         Reach::Reachable => {
-            let taken = array.taken_at?;
-            let age = snapshot.taken_at.since(taken);
+            let age = snapshot.age(array)?;
             let late = age > 2 * i64::from(snapshot.site.poll_millis);
-            late.then(|| format!("read {} ago", Clock::age(taken, snapshot.taken_at)))
+            late.then(|| format!("read {} ago", Clock::age(snapshot.taken_at.plus_millis(-age), snapshot.taken_at)))
         }
     }
 }

@@ -19,12 +19,12 @@ use super::workload::Workloads;
 use crate::model::copy::{Command, Outcome, PairOutcome};
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::session::{CopyKind, ErrorByte, Pair, Reading, Status};
-use crate::model::units::{Blocks, Timestamp};
+use crate::model::units::Blocks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How late the other box of a REC hears of a change.
 const REMOTE_DELAY: Duration = Duration::from_millis(250);
@@ -707,10 +707,7 @@ fn forget_unfinished(data: &DataPlane, core: &Core) -> Result<(), ArraysError> {
 }
 
 /// The array's clock.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
+pub use crate::process::clock::now;
 
 /// Locks as if no holder could panic: none of them leaves anything half done behind.
 pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -289,10 +289,13 @@ impl Operation {
         let Some(command) = step::command(&self.open.item, self.step, left) else {
             return self.fail(Code::STEP_FAILED, format!("step {} has no command", self.step + 1), world);
         };
+        if self.is_too_late(&command, world) {
+            return self.too_late(world);
+        }
         self.course.attempt += 1;
         self.course.looked = false;
         if self.bugs.no_intent {
-            return self.sent(command);
+            return self.sent(command, world);
         }
         let entry = JournalEntry::Intent { step: self.step, attempt: self.course.attempt, at: world.now };
         let array = self.array();
@@ -301,7 +304,24 @@ impl Operation {
         self.commit(Commit { changes: vec![self.journal(entry)], events }, Then::Send(command))
     }
 
-    fn sent(&mut self, command: Command) -> Output {
+    /// Whether the request's limit by the clock has passed for this command.
+    fn is_too_late(&self, command: &Command, world: &World<'_>) -> bool {
+        matches!(command, Command::Suspend { .. }) && self.open.item.until.is_some_and(|until| world.now > until)
+    }
+
+    fn too_late(&mut self, world: &World<'_>) -> Output {
+        self.fail(
+            Code::PAST_LIMIT,
+            "the time until which it may be suspended has passed: nothing was sent".into(),
+            world,
+        )
+    }
+
+    /// Right before sending: the journal may have been slow.
+    fn sent(&mut self, command: Command, world: &World<'_>) -> Output {
+        if self.is_too_late(&command, world) {
+            return self.too_late(world);
+        }
         let array = self.array();
         self.phase = Phase::Sending;
         self.doing = Doing::Telling { array, what: command.verb().to_string() };
@@ -331,7 +351,7 @@ impl Operation {
 
     fn committed(&mut self, then: Then, world: &World<'_>) -> Output {
         match then {
-            Then::Send(command) => self.sent(command),
+            Then::Send(command) => self.sent(command, world),
             Then::Judge(outcomes) => self.judge(&outcomes, world),
             Then::Hook => match step::sort(&self.open.item, self.step) {
                 Some(Sort::Hook { phase, argv }) => {

@@ -141,7 +141,7 @@ impl Runner {
             Ok(()) => {
                 admitted.refused.extend(now.refused().iter().cloned());
                 admitted.changed.extend(changed);
-                Ok(Claimed::Volumes(plan, operations))
+                Ok(Claimed::Volumes(Box::new(plan), operations))
             }
             // Somebody was quicker: the next round's plan says who, or finds other volumes.
             Err(CatalogueError::Change(ChangeError::Held(_) | ChangeError::Exists(_))) => {
@@ -266,7 +266,7 @@ enum Claimed {
     /// Nothing is left that was agreed to.
     Nothing,
     SomebodyWasQuicker,
-    Volumes(Plan, Vec<OpenOperation>),
+    Volumes(Box<Plan>, Vec<OpenOperation>),
 }
 
 /// Whether an item of the plan is of this volume.

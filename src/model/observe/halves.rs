@@ -156,8 +156,8 @@ fn compare(sources: &Sources<'_>, pair: Pair, source: Option<Half<'_>>, target: 
         return missing(sources, missing_at, source.or(target), source.is_some());
     };
     let same = (left.session.status, left.session.phase) == (right.session.status, right.session.phase);
-    let changed = [left.tracked, right.tracked].iter().flatten().map(|tracked| tracked.since).max();
-    let age = sources.now.since(changed.unwrap_or(right.reading.taken_at));
+    let changed = [left.tracked, right.tracked].iter().flatten().map(|tracked| tracked.changed).max();
+    let age = sources.moment.since(changed.unwrap_or(right.reading.began));
     if same || age <= patience(sources, pair.source.box_id).max(patience(sources, pair.target.box_id)) {
         Halves::Agree
     } else if is_read(sources, pair.target.box_id) {
@@ -170,10 +170,10 @@ fn compare(sources: &Sources<'_>, pair: Pair, source: Option<Half<'_>>, target: 
 }
 
 fn missing(sources: &Sources<'_>, at: BoxId, present: Option<Half<'_>>, source_reports: bool) -> Halves {
-    let since = present.and_then(|half| half.tracked).map(|tracked| tracked.since);
+    let since = present.and_then(|half| half.tracked).map(|tracked| tracked.changed);
     if !is_read(sources, at) {
         Halves::OtherUnread
-    } else if since.is_some_and(|since| sources.now.since(since) <= patience(sources, at)) {
+    } else if since.is_some_and(|since| sources.moment.since(since) <= patience(sources, at)) {
         Halves::Agree
     } else {
         Halves::Missing { source_reports }
@@ -189,5 +189,5 @@ fn patience(sources: &Sources<'_>, box_id: BoxId) -> i64 {
 /// Whether the box answers and has been read lately.
 pub(super) fn is_read(sources: &Sources<'_>, box_id: BoxId) -> bool {
     let reading = sources.array(box_id).and_then(|array| array.reading.as_ref());
-    reading.is_some_and(|reading| sources.now.since(reading.taken_at) <= patience(sources, box_id))
+    reading.is_some_and(|reading| sources.moment.since(reading.began) <= patience(sources, box_id))
 }

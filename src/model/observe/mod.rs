@@ -18,6 +18,7 @@ use self::along::Along;
 use super::copy::Capabilities;
 use super::doubt;
 use super::identity::{BoxId, Name, VolumeId};
+use super::moment::{Moment, ReadingMark};
 use super::plan::PlanStep;
 use super::records::{Claim, Generation, GenerationState, Records};
 use super::rows::Rows;
@@ -47,6 +48,10 @@ pub struct ArraySource {
 pub struct Sources<'a> {
     pub sequence: u64,
     pub now: Timestamp,
+    /// The same moment on a clock that never jumps.
+    pub moment: Moment,
+    /// The readings that have begun.
+    pub mark: ReadingMark,
     pub site: &'a Site,
     pub records: &'a Records,
     pub arrays: &'a [ArraySource],
@@ -82,6 +87,8 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
     Snapshot {
         sequence: sources.sequence,
         taken_at: sources.now,
+        moment: sources.moment,
+        mark: sources.mark,
         site: sources.site.clone(),
         arrays: sources.arrays.iter().map(array_view).collect(),
         transaction_volumes,
@@ -118,6 +125,8 @@ fn array_view(array: &ArraySource) -> ArrayView {
         box_id: array.box_id,
         reach: array.reach.clone(),
         taken_at: array.reading.as_ref().map(|reading| reading.taken_at),
+        reading: array.reading.as_ref().map_or(0, |reading| reading.number),
+        began: array.reading.as_ref().map(|reading| reading.began),
         took_millis: array.took_millis,
         capabilities: array.capabilities.clone(),
         attentions: attentions::of(array),
@@ -216,7 +225,7 @@ fn lost(sources: &Sources<'_>, sessions: &[SessionView]) -> Vec<Lost> {
         .map(|session| {
             let Pair { source, target, .. } = session.pair;
             let reading = sources.array(source.box_id).and_then(|array| array.reading.as_ref());
-            let vanished = reading.is_some_and(|reading| reading.taken_at > session.since);
+            let vanished = reading.is_some_and(|reading| sources.tracker.is_later(reading, session));
             Lost { source, target, vanished }
         })
         .collect()

@@ -116,6 +116,8 @@ impl Bench {
         build(&Sources {
             sequence: 1,
             now: self.now,
+            moment: crate::model::moment::Moment::at(self.now),
+            mark: crate::model::moment::ReadingMark::default(),
             site: &site,
             records: &self.records,
             arrays: &self.arrays,
@@ -373,7 +375,7 @@ fn a_session_that_we_ended_is_not_found_again_in_an_older_reading() {
     bench.read(0, Vec::new());
     let end = [Change::RemoveSession { pair }];
     bench.records.apply_all(&end).unwrap();
-    bench.tracker.kept(&end, bench.now);
+    bench.tracker.kept(&end, crate::model::moment::Moment::at(bench.now));
     let snapshot = bench.snapshot();
     assert!(snapshot.sessions.is_empty(), "{:?}", snapshot.sessions);
     assert_eq!(snapshot.backup_volume(pair.target).unwrap().state, BackupState::Unused);

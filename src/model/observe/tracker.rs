@@ -1,8 +1,9 @@
 //! What single readings cannot tell: since when a session is as it is, how fast it moves, and that it was ended since.
 
 use crate::model::identity::BoxId;
+use crate::model::moment::Moment;
 use crate::model::progress::RateHistory;
-use crate::model::records::Change;
+use crate::model::records::{Change, OurSession};
 use crate::model::session::{Direction, Pair, Phase, Reading, SessionReading, Status};
 use crate::model::units::Timestamp;
 use std::collections::BTreeMap;
@@ -13,7 +14,9 @@ pub struct Tracker {
     /// By the box that reports them, for the halves of a REC move by themselves; sorted by pair.
     boxes: BTreeMap<BoxId, Vec<Tracked>>,
     /// Sessions that we ended, and when that was known, by the boxes that have not been read since.
-    ended: BTreeMap<(Pair, BoxId), Timestamp>,
+    ended: BTreeMap<(Pair, BoxId), Moment>,
+    /// When this engine wrote the rows of sessions; those of earlier ones were there before its first reading.
+    made: BTreeMap<Pair, Moment>,
 }
 
 /// A session of one box, through its readings.
@@ -25,6 +28,8 @@ pub(super) struct Tracked {
     direction: Direction,
     /// Since when this half has its present status, phase and direction.
     pub since: Timestamp,
+    /// The same on a clock that never jumps: ages are told by it.
+    pub changed: Moment,
     pub rate: RateHistory,
 }
 
@@ -37,33 +42,51 @@ impl Tracker {
             if tracked.last().is_none_or(|last| last.pair != session.pair) {
                 while known.next_if(|one| one.pair < session.pair).is_some() {}
                 let known = known.next_if(|one| one.pair == session.pair);
-                tracked.push(known.unwrap_or_else(|| Tracked::new(session, reading.taken_at)));
+                tracked.push(known.unwrap_or_else(|| Tracked::new(session, reading)));
             }
             if let Some(last) = tracked.last_mut() {
-                last.follow(session, reading.taken_at);
+                last.follow(session, reading);
             }
         }
         self.boxes.insert(reading.box_id, tracked);
-        self.ended.retain(|(_, box_id), at| *box_id != reading.box_id || *at >= reading.taken_at);
+        self.ended.retain(|(_, box_id), at| *box_id != reading.box_id || *at >= reading.began);
     }
 
-    /// Takes what the catalogue kept at `at`: of a session that is ours no more, older readings tell nothing.
-    pub fn kept(&mut self, changes: &[Change], at: Timestamp) {
+    /// Takes what the catalogue kept at `at`: of a session that is ours no more, or not yet, older readings tell nothing.
+    pub fn kept(&mut self, changes: &[Change], at: Moment) {
         for change in changes {
-            if let Change::RemoveSession { pair } = change {
-                self.end(*pair, at);
+            match change {
+                Change::RemoveSession { pair } => self.end(*pair, at),
+                Change::PutSession(session) => {
+                    self.made.insert(session.pair, at);
+                }
+                _ => {}
             }
+        }
+    }
+
+    /// Rates begin anew: the wall clock was stepped, and they are told by the times of readings.
+    pub fn restart_rates(&mut self) {
+        self.boxes.values_mut().flatten().for_each(|tracked| tracked.rate = RateHistory::default());
+    }
+
+    /// Whether a reading began after the row of this session was written.
+    pub(super) fn is_later(&self, reading: &Reading, session: &OurSession) -> bool {
+        match self.made.get(&session.pair) {
+            Some(made) => reading.began > *made,
+            None => true,
         }
     }
 
     /// A session of ours was known at `at` to be no more.
-    pub fn end(&mut self, pair: Pair, at: Timestamp) {
+    pub fn end(&mut self, pair: Pair, at: Moment) {
+        self.made.remove(&pair);
         self.ended.extend([pair.source.box_id, pair.target.box_id].map(|box_id| ((pair, box_id), at)));
     }
 
     /// Whether the session was ended after this reading of it began.
     pub(super) fn is_past(&self, pair: Pair, reading: &Reading) -> bool {
-        self.ended.get(&(pair, reading.box_id)).is_some_and(|at| *at >= reading.taken_at)
+        self.ended.get(&(pair, reading.box_id)).is_some_and(|at| *at >= reading.began)
     }
 
     /// The sessions of a box, sorted by pair.
@@ -73,15 +96,17 @@ impl Tracker {
 }
 
 impl Tracked {
-    fn new(session: &SessionReading, at: Timestamp) -> Self {
+    fn new(session: &SessionReading, reading: &Reading) -> Self {
         let SessionReading { pair, status, phase, direction, .. } = *session;
-        Self { pair, status, phase, direction, since: at, rate: RateHistory::default() }
+        let (since, changed) = (reading.taken_at, reading.began);
+        Self { pair, status, phase, direction, since, changed, rate: RateHistory::default() }
     }
 
-    fn follow(&mut self, session: &SessionReading, at: Timestamp) {
+    fn follow(&mut self, session: &SessionReading, reading: &Reading) {
+        let at = reading.taken_at;
         if (self.status, self.phase, self.direction) != (session.status, session.phase, session.direction) {
             (self.status, self.phase, self.direction) = (session.status, session.phase, session.direction);
-            self.since = at;
+            (self.since, self.changed) = (at, reading.began);
         }
         let moves = session.status == Status::Active && session.phase == Phase::Copying;
         self.rate.add(at, session.progress.filter(|_| moves));

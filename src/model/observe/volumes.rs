@@ -140,7 +140,7 @@ fn transaction_view(
         state,
         kept: u16::try_from(generations.len()).unwrap_or(u16::MAX),
         last_backup,
-        due: due(volume.policy, last_backup.map_or(volume.registered_at, |(_, at)| at), sources.now),
+        due: due(volume.policy, last_known(volume, generations, sources.now), sources.now),
         ready: worst.filter(|_| may_back_up && inbound.is_empty()).map_or(Ready::Never, ready),
         claimed: here.claimed,
         problem: here
@@ -247,9 +247,17 @@ fn claim_view(sources: &Sources<'_>, claim: &Claim) -> Option<Box<ClaimView>> {
     Some(Box::new(ClaimView { operation, verb, holder, since }))
 }
 
+/// The newest backup whose age is known. One that is dated in the future is of no known age, so it never silences what is
+/// overdue; nor does a registration that is.
+fn last_known(volume: &TransactionVolume, generations: &[&Generation], now: Timestamp) -> Option<Timestamp> {
+    let dated = generations.iter().rev().map(|generation| generation.taken_at).chain([volume.registered_at]);
+    dated.into_iter().find(|at| *at <= now)
+}
+
 /// Overdue from the moment that the interval has passed; the first day of it counts as one.
-fn due(policy: Option<Policy>, last: Timestamp, now: Timestamp) -> Due {
+fn due(policy: Option<Policy>, last: Option<Timestamp>, now: Timestamp) -> Due {
     let Some(policy) = policy else { return Due::NoPolicy };
+    let Some(last) = last else { return Due::Overdue(1) };
     let late = now.since(last) - i64::from(policy.interval_days) * Timestamp::DAY;
     if late <= 0 { Due::Ok } else { Due::Overdue(u32::try_from(late / Timestamp::DAY + 1).unwrap_or(u32::MAX)) }
 }

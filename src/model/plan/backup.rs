@@ -1,7 +1,7 @@
 //! Backup and retention: suspend, record, and only then give up what is beyond the policy.
 
 use super::allocate::able;
-use super::case::{Case, start as start_remedy, unclaimed};
+use super::case::{Case, readable, start as start_remedy, unclaimed};
 use super::legality::{Facts, Legality, PairVerb, legality};
 use super::{NewGeneration, PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
@@ -10,7 +10,8 @@ use crate::model::identity::VolumeId;
 use crate::model::records::{BackupMode, Generation, GenerationState, ReleaseReason};
 use crate::model::request::{Action, Request};
 use crate::model::session::{Pair, Status};
-use crate::model::snapshot::{SessionView, Snapshot};
+use crate::model::snapshot::{BackupState, SessionView, Snapshot};
+use crate::model::units::Timestamp;
 
 /// Backups, each volume for itself.
 pub(super) fn each(
@@ -19,6 +20,9 @@ pub(super) fn each(
     id: VolumeId,
     mode: Option<BackupMode>,
 ) -> Result<PlanItem, Refusal> {
+    if let Some(refusal) = young_enough(snapshot, request, id) {
+        return Err(refusal);
+    }
     let part = Part::of(snapshot, request, id, mode)?;
     Ok(item(&[part]))
 }
@@ -30,6 +34,10 @@ pub(super) fn together(
     volumes: &[VolumeId],
     mode: Option<BackupMode>,
 ) -> Vec<Result<PlanItem, Refusal>> {
+    let young: Vec<Refusal> = volumes.iter().filter_map(|&id| young_enough(snapshot, request, id)).collect();
+    if young.len() == volumes.len() {
+        return young.into_iter().map(Err).collect();
+    }
     let parts: Vec<Result<Part<'_>, Refusal>> =
         volumes.iter().map(|&id| Part::of(snapshot, request, id, mode)).collect();
     if parts.iter().any(Result::is_err) {
@@ -40,6 +48,44 @@ pub(super) fn together(
         return vec![Err(refusal)];
     }
     vec![Ok(item(&parts))]
+}
+
+/// With `ensure`, whether the newest sound generation of a volume is young enough, so that nothing is left to do. One that
+/// is dated in the future is of no known age: it does not count.
+fn young_enough(snapshot: &Snapshot, request: &Request, id: VolumeId) -> Option<Refusal> {
+    if !request.ensure {
+        return None;
+    }
+    let case = Case::new(snapshot, request, id).ok()?;
+    let newest = case.generations().iter().rev().find(|generation| is_sound(snapshot, generation))?;
+    let age = snapshot.taken_at.since(newest.taken_at);
+    let limit = request.newer_than.unwrap_or(Request::USUAL_NEWER_THAN);
+    if !(0..limit).contains(&age) {
+        return None;
+    }
+    let reason = format!("{} of {} is {} old", newest.version, case.name(), how_old(age));
+    Some(Refusal::new(Code::ALREADY_SO, reason).about(id))
+}
+
+/// A generation that nothing is known against, on a volume that is read.
+fn is_sound(snapshot: &Snapshot, generation: &Generation) -> bool {
+    let volume = generation.backup_volume;
+    generation.state == GenerationState::Valid
+        && readable(snapshot, volume.box_id).is_ok()
+        && snapshot.backup_volume(volume).is_some_and(|view| {
+            let held = matches!(view.state, BackupState::Generation | BackupState::SuspendedGeneration);
+            held && view.problem.is_none() && view.generation == Some(generation.version)
+        })
+}
+
+/// An age in the largest unit that fits, rounded down.
+fn how_old(millis: i64) -> String {
+    let minutes = millis / (60 * Timestamp::SECOND);
+    match minutes {
+        0 => "less than a minute".to_owned(),
+        1..=119 => format!("{minutes} min"),
+        _ => format!("{} h", minutes / 60),
+    }
 }
 
 /// What a backup of one volume needs to know.
@@ -60,6 +106,10 @@ impl<'a> Part<'a> {
         mode: Option<BackupMode>,
     ) -> Result<Self, Refusal> {
         let case = Case::new(snapshot, request, id)?;
+        if request.until.is_some_and(|until| snapshot.taken_at > until) {
+            let reason = format!("the time until which {} may be suspended has passed", case.name());
+            return Err(Refusal::new(Code::PAST_LIMIT, reason).about(id));
+        }
         case.ready_to_act()?;
         let session = session(&case)?;
         case.judge(session, PairVerb::Backup)?;
@@ -122,7 +172,7 @@ fn session<'a>(case: &Case<'a>) -> Result<&'a SessionView, Refusal> {
 
 /// The generations that are beyond the policy once the new one is there: oldest first, and nothing newer in the place of
 /// one that must stay.
-fn retention<'a>(case: &Case<'a>, limit: usize) -> (Vec<&'a Generation>, Option<String>) {
+pub(super) fn retention<'a>(case: &Case<'a>, limit: usize) -> (Vec<&'a Generation>, Option<String>) {
     let kept = case.generations();
     let excess = (kept.len() + 1).saturating_sub(limit);
     if excess == 0 {

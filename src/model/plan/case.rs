@@ -356,8 +356,8 @@ pub(super) fn readable(snapshot: &Snapshot, box_id: BoxId) -> Result<(), Refusal
             Err(Refusal::new(Code::ARRAY_UNREACHABLE, reason))
         }
         Reach::Waiting => Err(Refusal::new(Code::ARRAY_STALE, format!("{} has not been read yet", array.name))),
-        Reach::Reachable if snapshot.is_stale(array, snapshot.taken_at) => {
-            let age = array.taken_at.map_or(0, |taken| snapshot.taken_at.since(taken)) / 1000;
+        Reach::Reachable if snapshot.is_stale(array) => {
+            let age = snapshot.age(array).unwrap_or(0) / 1000;
             let reason = format!("the last reading of {} is {age} s old", array.name);
             Err(Refusal::new(Code::ARRAY_STALE, reason))
         }

@@ -26,7 +26,7 @@ use super::records::{BackupMode, BackupVolume, GenerationState, Policy, ReleaseR
 use super::request::{Request, Verb};
 use super::session::{Pair, RecModes};
 use super::snapshot::{ClaimView, Ready};
-use super::units::{Blocks, Version};
+use super::units::{Blocks, Timestamp, Version};
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -164,6 +164,9 @@ pub struct PlanItem {
     pub claims: Vec<VolumeId>,
     pub notices: Vec<Notice>,
     pub confirmation: Option<Confirmation>,
+    /// A limit by the clock: nothing is suspended after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// What must be typed before a plan runs.

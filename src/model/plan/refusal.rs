@@ -100,7 +100,7 @@ impl PlanItem {
     pub(super) fn new(verb: Verb, volume: VolumeId, steps: Vec<PlanStep>, mut claims: Vec<VolumeId>) -> Self {
         claims.sort_unstable();
         claims.dedup();
-        Self { verb, volume, steps, claims, notices: Vec::new(), confirmation: None }
+        Self { verb, volume, steps, claims, notices: Vec::new(), confirmation: None, until: None }
     }
 
     pub(super) fn notice(&mut self, code: Code, text: impl Into<String>) {

@@ -1,5 +1,6 @@
 //! What only the catalogue knows: policies, registered volumes, holds, deleting a generation.
 
+use super::backup::retention;
 use super::case::{Case, judge, not_a_transaction_volume, readable, unclaimed};
 use super::legality::{Legality, PairVerb};
 use super::synchronize::{generation, not_held};
@@ -33,7 +34,24 @@ pub(super) fn set_policy(snapshot: &Snapshot, request: &Request, id: VolumeId, p
     let mut item = PlanItem::new(case.verb(), id, vec![PlanStep::SetPolicy { volume: id, policy }], vec![id]);
     warn_of_pool(&case, policy, &mut item);
     warn_of_sessions(&case, policy, &mut item);
+    name_releases(&case, policy, &mut item);
     Ok(item)
+}
+
+/// A policy that keeps fewer has its effect only with the next backup, which nobody may ask about: it is said now.
+fn name_releases(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
+    let fewer = case.view.volume.policy.is_none_or(|now| policy.generations < now.generations);
+    let (given_up, _) = retention(case, usize::from(policy.generations));
+    let [first, .., last] = given_up.as_slice() else {
+        if let ([only], true) = (given_up.as_slice(), fewer) {
+            let text = format!("the next backup of {} gives up {}", case.name(), only.version);
+            item.notice(Code::NEXT_BACKUP_RELEASES, text);
+        }
+        return;
+    };
+    let (first, last, of) = (first.version, last.version, case.name());
+    let number = count(given_up.len(), "generation", "generations");
+    item.notice(Code::NEXT_BACKUP_RELEASES, format!("the next backup of {of} gives up {first} to {last}, {number}"));
 }
 
 fn warn_of_pool(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
@@ -86,8 +104,14 @@ pub(super) fn register(
         let reason = format!("no array reports a volume {}", snapshot.location(id));
         return Err(Refusal::new(Code::UNKNOWN_VOLUME, reason).about(id));
     };
-    if let Some(name) = name.filter(|name| is_taken(snapshot, name)) {
-        return Err(Refusal::new(Code::NAME_TAKEN, format!("another volume is called {name}")).about(id));
+    if let Some(name) = name {
+        if let Some(other) = alike(snapshot, name) {
+            return Err(Refusal::new(Code::NAME_TAKEN, format!("another volume is called {other}")).about(id));
+        }
+        if reads_otherwise(name) {
+            let reason = format!("{name} reads like the number of a volume, or like all of them");
+            return Err(Refusal::new(Code::NAME_TAKEN, reason).about(id));
+        }
     }
     let registered_at = snapshot.taken_at;
     let step = match role {
@@ -122,8 +146,20 @@ pub(super) fn word(role: VolumeRole) -> &'static str {
 }
 
 fn is_taken(snapshot: &Snapshot, name: &Name) -> bool {
-    snapshot.transaction_volumes.iter().any(|view| view.volume.name == *name)
-        || snapshot.pool.iter().any(|view| view.volume.name.as_ref() == Some(name))
+    alike(snapshot, name).is_some() || reads_otherwise(name)
+}
+
+/// The registered name that people would take for this one: names that differ by case only are not told apart by ear.
+fn alike<'a>(snapshot: &'a Snapshot, name: &Name) -> Option<&'a Name> {
+    let transaction = snapshot.transaction_volumes.iter().map(|view| &view.volume.name);
+    let backup = snapshot.pool.iter().filter_map(|view| view.volume.name.as_ref());
+    transaction.chain(backup).find(|other| other.as_str().eq_ignore_ascii_case(name.as_str()))
+}
+
+/// Words that mean something else where a volume is named: `0x21`, `all`.
+fn reads_otherwise(name: &Name) -> bool {
+    let name = name.as_str().to_ascii_lowercase();
+    name == "all" || name.strip_prefix("0x").is_some_and(|digits| digits.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// The array's name for the volume where it is one, else `ARRAY-0x21`.

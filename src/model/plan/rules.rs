@@ -86,7 +86,7 @@ fn assemble(
     let mut taken: BTreeMap<VolumeId, VolumeId> = BTreeMap::new();
     for answer in answers {
         match answer.and_then(|item| alone(snapshot, item, &mut taken)) {
-            Ok(item) => items.push(item),
+            Ok(item) => items.push(PlanItem { until: request.until, ..item }),
             Err(refusal) => refused.push(if request.ensure { ensured(snapshot, request, refusal) } else { refusal }),
         }
     }

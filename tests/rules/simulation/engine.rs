@@ -303,6 +303,8 @@ impl Engine {
         build(&Sources {
             sequence: 1,
             now,
+            moment: ecdeck::model::moment::Moment::at(now),
+            mark: ecdeck::model::moment::ReadingMark::default(),
             site: &self.site,
             records: &records,
             arrays: &arrays,
@@ -378,7 +380,7 @@ impl Engine {
 
     fn kept(&mut self, commit: &Commit, now: Timestamp) {
         if self.bug != Some(Bug::BelieveOldReadings) {
-            self.tracker.kept(&commit.changes, now);
+            self.tracker.kept(&commit.changes, ecdeck::model::moment::Moment::at(now));
         }
     }
 

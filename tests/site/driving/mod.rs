@@ -79,6 +79,7 @@ fn whatever_happens_generations_hold_what_the_volume_was_and_no_volume_is_used_t
 fn drive(may_mount: bool) {
     let seconds = wanted("ECDECK_DRIVING", SHORT);
     let clock = needs("libfaketime").map(Clock::new);
+    #[expect(clippy::disallowed_methods, reason = "a test reads the clock to say when it was")]
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let first = wanted("ECDECK_DRIVING_SEED", now.as_secs() * SITES);
     let until = Instant::now() + Duration::from_secs(seconds);

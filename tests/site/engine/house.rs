@@ -368,7 +368,7 @@ pub async fn ends(client: &Client, answer: Answer) -> Vec<OperationEnd> {
     let operations = operations(answer);
     let waited = tokio::time::timeout(PATIENCE, client.ask(Ask::Wait { operations })).await;
     match waited.unwrap().unwrap() {
-        Answer::Ended { ends } => ends.into_iter().map(|(_, end)| end).collect(),
+        Answer::Ended { ends, .. } => ends.into_iter().map(|(_, end)| end).collect(),
         other => panic!("{other:?}"),
     }
 }

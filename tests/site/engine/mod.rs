@@ -234,7 +234,7 @@ async fn an_operation_outlives_the_client_that_asked_for_it() {
     house.gate.let_go();
     let next = house.client().await;
     match next.ask(Ask::Wait { operations: ids }).await.unwrap() {
-        Answer::Ended { ends } => assert_eq!(ends[0].1, OperationEnd::Done),
+        Answer::Ended { ends, .. } => assert_eq!(ends[0].1, OperationEnd::Done),
         other => panic!("{other:?}"),
     }
     assert!(house.disk.inner.records().sessions.contains_key(&house.pair(0, 0)));

@@ -10,7 +10,6 @@ use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{
     Automation, CopyKind, Direction, Pair, Phase, RecModes, SessionReading, Status, TransferMode,
 };
-use crate::model::units::Timestamp;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt::Write;
@@ -216,7 +215,7 @@ impl Emulation {
 }
 
 async fn sessions(member: &Member) -> Result<Vec<SessionReading>, Failure> {
-    let now = Timestamp(jiff::Timestamp::now().as_millisecond());
+    let now = crate::process::clock::now();
     let reading =
         member.driver.sessions(now).await.map_err(|wrong| array_failed("STXCopy.LIST", &wrong.detail.escaped()))?;
     Ok(reading.sessions)
@@ -369,7 +368,9 @@ fn record(line: &Line<'_>, pair: &Pair, starts: bool) -> Vec<String> {
         (false, Asked::Reverse | Asked::Change) => "EC Change",
         (false, _) => "EC Stopped",
     };
-    let date = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y/%m/%d %H:%M:%S");
+    let now = crate::process::clock::now();
+    let now = jiff::Timestamp::from_millisecond(now.0).unwrap_or_default();
+    let date = now.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y/%m/%d %H:%M:%S");
     let mut lines = vec![format!("DATE : {date} - << {what} >> ")];
     if starts {
         let place = |id: VolumeId| format!("BoxID={}/Olu={}/Adr_high=0/Adr_low=0", hex(id.box_id), id.olu.0);
