@@ -325,7 +325,7 @@ async fn reverse_changed_modes_and_opc_reach_real_bytes_over_ssh() {
     ccm.arrays.run("array write K1/0x0 --scatter 9 --seed 8").ends(0);
     assert_ne!(ccm.fingerprint("K1/0x0"), kept);
     done(Command::Reverse { pairs: vec![ec] }).await;
-    assert_eq!(ccm.sessions()[0]["reversed"], true);
+    assert_eq!(ccm.sessions()[0]["direction"], "reversed");
 
     // An OPC is the source at its start.
     let opc = Pair { kind: CopyKind::Opc, ..Pair::new(volume(box_id, 1), volume(box_id, 2)) };
