@@ -324,8 +324,17 @@ impl House for Wiring<'_> {
 
     /// Where the embedded arrays of a home come before its configuration, that has none yet.
     fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, Trouble> {
-        let site = self.site(false)?;
-        if *site.home() != self.own_arrays_home(Need::Reading)? {
+        let arrays_home = self.own_arrays_home(Need::Reading)?;
+        let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
+        let site = match choose(&home, &self.wish()) {
+            // Arrays that were made before there is a configuration: nothing of the demonstration is asked for.
+            Err(NoSite::Unwatched { .. } | NoSite::NotConfigured { .. }) if home == arrays_home => {
+                return Ok(Vec::new());
+            }
+            chosen => chosen.map_err(|error| no_site(&error))?,
+        };
+        let _ = self.demo.set(site.is_demonstration());
+        if *site.home() != arrays_home {
             return Ok(Vec::new());
         }
         if site.is_demonstration() && !site.home().arrays_dir().exists() {

@@ -112,7 +112,7 @@ fn wrong_values_are_told_with_what_may_stand_there() {
     for (text, line, key, part) in [
         ("site = \"a b\"", 1, "site", "is not a name"),
         ("site = 7", 1, "site", "expected a string"),
-        ("site = \"x\"\n[engine]\npoll = \"2\"", 3, "engine.poll", "write a whole number with ms, s, m or h"),
+        ("site = \"x\"\n[engine]\npoll = \"2w\"", 3, "engine.poll", "write a whole number with ms, s, m, h or d"),
         ("site = \"x\"\n[engine]\npoll = \"1ms\"", 3, "engine.poll", "from 200ms to 300s"),
         ("site = \"x\"\n[console]\nfps = 0", 3, "console.fps", "give 1 to 60"),
         ("site = \"x\"\n[console]\nfps = 300", 3, "console.fps", "300"),

@@ -362,7 +362,8 @@ mod tests {
     #[test]
     fn what_administers_the_site_wants_an_administrator() {
         let administrators: Vec<_> = Verb::ALL.iter().filter(|verb| verb.info().role == Role::Administrator).collect();
-        assert_eq!(administrators, [&Verb::SetPolicy, &Verb::Register, &Verb::Unregister]);
+        let expected = [&Verb::AcceptGeneration, &Verb::SetPolicy, &Verb::Register, &Verb::Unregister];
+        assert_eq!(administrators, expected);
     }
 
     #[test]
