@@ -14,11 +14,15 @@ use crate::catalog::sql::FORMAT;
 use crate::catalog::{Catalogue, CatalogueError};
 use crate::config::{Array, Config, ControlPlane};
 use crate::driver::emulated::admin::{Admin, AdminError, Administration};
+use crate::driver::emulated::data::{image_in, volumes_in};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::units::Timestamp;
 use crate::process::life::{self, LifeError};
 use crate::process::paths::Home;
-use std::io::ErrorKind;
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,6 +45,10 @@ pub enum DemoError {
     NotOurs(PathBuf),
     #[error("what is left of an earlier demonstration site in {folder:?} cannot be removed: {error}")]
     Leftovers { folder: PathBuf, error: std::io::Error },
+    #[error(
+        "the demonstration site cannot write in {folder:?}: {error}; free space there, or correct the folder's permissions"
+    )]
+    Unmarked { folder: PathBuf, error: std::io::Error },
 }
 
 /// Somebody looks at it right now, and its arrays cost nothing to ask.
@@ -70,32 +78,47 @@ pub async fn make_once(home: &Home, catalogue: &dyn Catalogue, now: Timestamp) -
         return Ok(());
     }
     let declaration = Declaration::built_in()?;
-    remove_leftovers(home).await?;
-    let mark = begun_mark(home);
-    let unwritten = |error| DemoError::Leftovers { folder: mark.clone(), error };
-    std::fs::write(&mark, "The demonstration site is being made; what lies in `arrays` is its.\n")
-        .map_err(unwritten)?;
+    remove_leftovers(home, &declaration).await?;
+    mark_as_ours(&home.arrays_dir())?;
     Admin::new(home.clone(), true).provision(arrays::of(&declaration)).await?;
     let (changes, mut events) = records_of(&declaration, now);
     events.insert(0, NewEvent::by_engine(now, EventKind::CatalogueMade { format: FORMAT, demo: true }));
     catalogue.commit(changes, events).await?;
-    // One that stays behind is of no use any more: the catalogue says that the site was made.
-    let _ = std::fs::remove_file(&mark);
     Ok(())
 }
 
-/// Lies beside the arrays while they are being made.
-fn begun_mark(home: &Home) -> PathBuf {
-    home.state_dir().join("arrays.being-made")
+/// Lies among the arrays as long as they do, and says who made them. It goes wherever that folder goes.
+const MARK: &str = "made-by-the-demonstration";
+
+/// Before the first volume is made, so that no cut leaves volumes of nobody.
+fn mark_as_ours(folder: &Path) -> Result<(), DemoError> {
+    let make = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let mut mark = File::create(folder.join(MARK))?;
+        mark.write_all(b"The demonstration site made its volumes here. It may make them again.\n")?;
+        mark.sync_all()?;
+        File::open(folder)?.sync_all()
+    };
+    make().map_err(|error| DemoError::Unmarked { folder: folder.to_owned(), error })
 }
 
-/// Whether a folder of arrays has a volume.
-fn has_volumes(folder: &Path) -> std::io::Result<bool> {
+/// Whether a folder of arrays has a volume that the demonstration site did not make. In a folder without the mark it made
+/// none; in one with it, it made those of its declaration.
+fn has_volumes_of_others(folder: &Path, declaration: &Declaration) -> std::io::Result<bool> {
+    let ours: BTreeSet<PathBuf> = if folder.join(MARK).try_exists()? {
+        declaration.volumes().map(|(id, _)| image_in(folder, id)).collect()
+    } else {
+        BTreeSet::new()
+    };
     for array in std::fs::read_dir(folder)? {
-        let volumes = array?.path().join("volumes");
-        match std::fs::read_dir(&volumes).map(|mut found| found.next().is_some()) {
-            Ok(true) => return Ok(true),
-            Ok(false) => {}
+        match std::fs::read_dir(volumes_in(&array?.path())) {
+            Ok(found) => {
+                for volume in found {
+                    if !ours.contains(&volume?.path()) {
+                        return Ok(true);
+                    }
+                }
+            }
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             Err(error) => return Err(error),
         }
@@ -103,14 +126,15 @@ fn has_volumes(folder: &Path) -> std::io::Result<bool> {
     Ok(false)
 }
 
-/// Arrays without a catalogue: their making was cut off. Volumes that somebody else made there are not touched.
-async fn remove_leftovers(home: &Home) -> Result<(), DemoError> {
+/// Arrays without a catalogue: their making was cut off, or the catalogue is lost. Volumes that somebody else made there
+/// are not touched.
+async fn remove_leftovers(home: &Home, declaration: &Declaration) -> Result<(), DemoError> {
     let folder = home.arrays_dir();
     if !folder.exists() {
         return Ok(());
     }
     let unread = |error| DemoError::Leftovers { folder: folder.clone(), error };
-    if !begun_mark(home).exists() && has_volumes(&folder).map_err(unread)? {
+    if has_volumes_of_others(&folder, declaration).map_err(unread)? {
         return Err(DemoError::NotOurs(folder));
     }
     // A server that is not there needs no end.
@@ -119,5 +143,18 @@ async fn remove_leftovers(home: &Home) -> Result<(), DemoError> {
     let place = home.array_server();
     let free = tokio::task::spawn_blocking(move || life::wait_until_it_is_free(&place)).await;
     free.map_err(std::io::Error::other).map_err(|error| DemoError::Leftovers { folder: folder.clone(), error })??;
-    std::fs::remove_dir_all(&folder).map_err(|error| DemoError::Leftovers { folder, error })
+    remove_arrays(&folder).map_err(|error| DemoError::Leftovers { folder, error })
+}
+
+/// The mark stays: a cut in the removal must not leave volumes of nobody.
+fn remove_arrays(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != MARK {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }

@@ -135,12 +135,16 @@ fn every_document_of_it_is_marked() {
 fn without_catalogue() -> House {
     let house = House::of_the_demonstration();
     house.status();
+    lose_catalogue(&house);
+    house
+}
+
+fn lose_catalogue(house: &House) {
     let demo = house.home().demonstration();
     house.signal(&demo.engine(), rustix::process::Signal::KILL);
     for suffix in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{suffix}", demo.catalogue_file().display()));
     }
-    house
 }
 
 #[test]
@@ -148,6 +152,22 @@ fn its_catalogue_may_be_thrown_away_and_it_is_made_anew() {
     let house = without_catalogue();
     assert_eq!(house.status()["transaction_volumes"].as_array().unwrap().len(), 9);
     house.run("audit verify").ends(0);
+}
+
+#[test]
+fn it_is_not_made_anew_over_a_volume_that_somebody_added_to_it() {
+    let house = House::of_the_demonstration();
+    house.status();
+    house.run("array create DEMO1 --size 1MiB --olu 0xF0").ends(0);
+    house.run("array write DEMO1/0xF0 --text precious").ends(0);
+    lose_catalogue(&house);
+    let refused = house.run("status");
+    assert_ne!(refused.exit, 0, "{refused:?}");
+    assert!(refused.err.contains("did not make"), "{refused:?}");
+    let volumes = house.json("array volumes");
+    let mut images = volumes["volumes"].as_array().unwrap().iter().filter_map(|volume| volume["image"].as_str());
+    let added = images.find(|image| image.ends_with("/0xF0.img"));
+    assert!(std::fs::read(added.unwrap_or_else(|| panic!("{volumes:#}"))).unwrap().starts_with(b"precious"));
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod tests;
 pub use extents::EXTENT;
 pub use image::{FileStamp, Registered};
 pub use map::REGION;
+pub use shared::{image_in, volumes_in};
 
 use super::disk::Disk;
 use crate::model::identity::VolumeId;

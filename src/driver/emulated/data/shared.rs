@@ -12,7 +12,7 @@ use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::session::Pair;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 pub(super) struct Shared {
@@ -51,13 +51,23 @@ pub(super) struct AlarmState {
     pub(super) stop: bool,
 }
 
+/// Where a box's folder has the images of its volumes.
+pub fn volumes_in(box_folder: &Path) -> PathBuf {
+    box_folder.join("volumes")
+}
+
+/// Where a folder of arrays has a volume's image.
+pub fn image_in(arrays: &Path, id: VolumeId) -> PathBuf {
+    volumes_in(&arrays.join(id.box_id.as_str())).join(format!("{}.img", id.olu))
+}
+
 impl Shared {
     pub(super) fn box_folder(&self, box_id: BoxId) -> PathBuf {
         self.folder.join(box_id.as_str())
     }
 
     pub(super) fn image_path(&self, id: VolumeId) -> PathBuf {
-        self.box_folder(id.box_id).join("volumes").join(format!("{}.img", id.olu))
+        image_in(&self.folder, id)
     }
 
     /// A REC's map belongs to the source's box; its name tells the target's box apart by a hash, as ids are long.
@@ -79,7 +89,7 @@ impl Shared {
             return Ok(());
         }
         let folder = self.box_folder(box_id);
-        for part in [folder.clone(), folder.join("volumes"), folder.join("maps")] {
+        for part in [folder.clone(), volumes_in(&folder), folder.join("maps")] {
             make_folder(&part)?;
         }
         let mut images = alone(&self.images);
@@ -87,7 +97,7 @@ impl Shared {
         for (id, known) in registered.range(first..=last) {
             images.insert(*id, Arc::new(Image::open(&self.image_path(*id), Some(*known), &self.disk)));
         }
-        for entry in fs::read_dir(folder.join("volumes")).map_err(at(&folder))? {
+        for entry in fs::read_dir(volumes_in(&folder)).map_err(at(&folder))? {
             let path = entry.map_err(at(&folder))?.path();
             let is_image = path.extension().is_some_and(|ending| ending == "img");
             let olu = path.file_stem().filter(|_| is_image).and_then(|name| name.to_str()?.parse::<Olu>().ok());
