@@ -151,6 +151,8 @@ fn cancel_does_in_every_state_what_the_rules_say() {
 #[test]
 fn a_silent_array_is_not_reachable() {
     let lab = Lab::of(1, 1, 1);
+    // Several readings are waited for in vain, each as long as this.
+    lab.configure("[limits]\nreading = \"5s\"\n");
     lab.run("array fault A1 unreachable").ends(0);
     lab.wait_for("A1 silent", |status| status["arrays"][0]["reachable"] == false);
     let ran = lab.run("sync start t1 --yes --json").ends(5);
