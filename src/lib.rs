@@ -13,8 +13,8 @@
 //! | [`model`] | plain types and pure rules | nothing |
 //! | [`process`] | what every server and client needs: life cycle, frames, folders, peers | `model` |
 //! | [`catalog`] | what must outlast the process | `model`, `process` |
-//! | [`config`] | config.toml | `model` |
-//! | [`logs`] | the log file | `config` |
+//! | [`config`] | config.toml | `model`, `process` |
+//! | [`logs`] | the log file | `config`, `model` |
 //! | [`driver`] | how arrays are reached; the embedded array | `model`, `process` |
 //! | [`engine`] | plans, executes, recovers, watches, serves clients | `catalog`, `driver`, `model`, `process` |
 //! | [`console`] | the terminal user interface | `engine::client`, `engine::protocol`, `model` |

@@ -19,8 +19,10 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
 /// The uses of standard output and standard error in a text, but those that only ask whether it is a terminal.
 fn uses(text: &str) -> usize {
     let streams = ["stdout()", "stderr()"];
-    let starts = streams.iter().flat_map(|stream| text.match_indices(stream).map(|(at, found)| at + found.len()));
-    starts.filter(|end| !text[*end..].starts_with(".is_terminal()")).count()
+    let is_longer_name = |at: usize| text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let starts = streams.iter().flat_map(|stream| text.match_indices(stream));
+    let named = starts.filter(|(at, _)| !is_longer_name(*at)).map(|(at, found)| at + found.len());
+    named.filter(|end| !text[*end..].starts_with(".is_terminal()")).count()
 }
 
 #[test]
@@ -43,5 +45,7 @@ fn nothing_is_written_to_a_terminal_but_through_the_one_way_out() {
 #[test]
 fn a_use_is_found() {
     assert_eq!(uses("let _ = write!(std::io::stderr(), \"x\");"), 1);
+    assert_eq!(uses("stdout().lock()"), 1);
     assert_eq!(uses("std::io::stdout().is_terminal()"), 0);
+    assert_eq!(uses("if error.use_stderr() {}"), 0);
 }
