@@ -34,15 +34,13 @@ pub struct Discovery {
 pub async fn read(driver: &CcmDriver, now: Timestamp, afresh: bool) -> Result<Reading, DriverError> {
     const WHAT: &str = "reading its sessions";
     let mut turn = driver.question(WHAT).await?;
-    let mut reading = all(driver, &mut turn, afresh).await.map_err(|wrong| driver.error(WHAT, &wrong))?;
-    reading.taken_at = now;
-    Ok(reading)
+    all(driver, &mut turn, now, afresh).await.map_err(|wrong| driver.error(WHAT, &wrong))
 }
 
-async fn all(driver: &CcmDriver, turn: &mut Turn<'_>, afresh: bool) -> Result<Reading, ServerError> {
+async fn all(driver: &CcmDriver, turn: &mut Turn<'_>, now: Timestamp, afresh: bool) -> Result<Reading, ServerError> {
     let names = turn.names(&driver.words, false).await?;
     let own = driver.own_box(&names)?;
-    let mut reading = Reading::complete(own, Timestamp::default(), Vec::new());
+    let mut reading = Reading::complete(own, now, Vec::new());
     let (mut pairs_of_groups, mut idle) = (BTreeSet::new(), BTreeSet::new());
     let mut answered = false;
     let mut gone = false;
