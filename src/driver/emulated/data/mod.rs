@@ -396,16 +396,19 @@ impl DataPlane {
         let found = file.load(size.div_ceil(REGION));
         let epoch = found.as_ref().map_or(0, |stored| stored.epoch);
         let usable = found.filter(|stored| data.logs_are_there(pair, stored.logs, stored.in_doubt));
-        let stored = usable.filter(|_| how == Attach::Stored).map(|stored| stored.map);
+        let stored = usable.filter(|_| how == Attach::Stored);
+        let in_doubt = stored.as_ref().is_some_and(|stored| stored.in_doubt);
         let recovered = (how == Attach::Stored).then(|| data.recovered_for(pair));
         let damaged = recovered.as_ref().is_some_and(|(damaged, _)| *damaged);
         let map_lost = how == Attach::Stored && (stored.is_none() || damaged);
         let map = match stored {
-            Some(map) if !damaged => map,
+            Some(stored) if !damaged => stored.map,
             _ => RegionMap::new(size, how != Attach::Clean),
         };
         let slots = Slots::new(file, epoch);
-        if how == Attach::Stored && !map_lost {
+        // A slot that cannot be read now may be read at the next start. The next checkpoint replaces it, and only then removes
+        // the logs that it would need.
+        if how == Attach::Stored && !map_lost && !in_doubt {
             slots.take_as_saved(&map);
         }
         for extent in recovered.into_iter().flat_map(|(_, extents)| extents) {

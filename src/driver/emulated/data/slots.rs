@@ -9,7 +9,8 @@ use std::sync::Mutex;
 pub(super) struct Slots {
     file: MapFile,
     epoch: Mutex<u64>,
-    /// [`RegionMap::changes`] before the map was read that is on disk; `None`: none of this life.
+    /// [`RegionMap::changes`] before the map was read that is on disk; `None`: no slot is known to hold
+    /// this session's map.
     saved: Mutex<Option<u64>>,
 }
 
@@ -45,10 +46,15 @@ impl Slots {
     }
 
     /// Writes a map into the next slot. After an error the same slot is next again: the other one is the last good map.
+    /// Where no map on disk is known to be this session's, both slots are written: what they hold may be of an earlier
+    /// session, or could not be read, and must not be believed at a later start.
     pub(super) fn save(&self, map: &MapToSave) -> io::Result<()> {
         let mut epoch = held(&self.epoch);
-        self.file.save(*epoch + 1, map.logs, map.regions, &map.bits)?;
-        *epoch += 1;
+        let slots = if held(&self.saved).is_none() { 2 } else { 1 };
+        for _ in 0..slots {
+            self.file.save(*epoch + 1, map.logs, map.regions, &map.bits)?;
+            *epoch += 1;
+        }
         *held(&self.saved) = Some(map.changes);
         Ok(())
     }

@@ -278,7 +278,7 @@ enum Act {
     Turn(bool),
     Checkpoint,
     Crash,
-    /// The newest slot of a map goes bad while the power is off.
+    /// The newest slot of a map goes bad while the power is off. A slot that is bad already can be read again.
     CrashAndDamage(bool),
 }
 
@@ -326,18 +326,89 @@ impl Bench {
         self.plane().state(pair).unwrap().flow == Flow::Running
     }
 
-    fn damage_newest_slot(&self, pair: Pair) {
+    fn map_file(&self, pair: Pair) -> std::path::PathBuf {
         let mark = blake3::hash(pair.target.box_id.as_str().as_bytes()).to_hex();
         let name = format!("{}-{}-{}.map", pair.source.olu, &mark[..8], pair.target.olu);
-        let path = self.folder.path().join(pair.source.box_id.as_str()).join("maps").join(name);
-        let mut bytes = std::fs::read(&path).unwrap();
-        let epoch = |bytes: &[u8], at: usize| bytes.get(at + 8).copied().unwrap_or(0);
-        let newest = if epoch(&bytes, 4096) > epoch(&bytes, 0) { 4096 } else { 0 };
-        if let Some(byte) = bytes.get_mut(newest + 48) {
+        self.folder.path().join(pair.source.box_id.as_str()).join("maps").join(name)
+    }
+
+    /// Makes the newest slot unreadable, or readable again if it was made so before.
+    fn damage_newest_slot(&self, pair: Pair) {
+        let bytes = std::fs::read(self.map_file(pair)).unwrap();
+        let epoch = |at: usize| bytes.get(at + 8).copied().unwrap_or(0);
+        self.flip(pair, if epoch(SECOND_SLOT) > epoch(0) { SECOND_SLOT } else { 0 });
+    }
+
+    fn flip(&self, pair: Pair, slot: usize) {
+        let mut bytes = std::fs::read(self.map_file(pair)).unwrap();
+        if let Some(byte) = bytes.get_mut(slot + 48) {
             *byte ^= 0xFF;
         }
-        std::fs::write(path, bytes).unwrap();
+        std::fs::write(self.map_file(pair), bytes).unwrap();
     }
+
+    /// A suspended pair whose stored map calls everything clean, and a write that only the log knows.
+    fn written_after_a_clean_map() -> Self {
+        let bench = Self::new();
+        bench.fill(pair().source, 1);
+        bench.synchronize();
+        bench.plane().suspend(&[pair()], false).unwrap();
+        bench.plane().write(pair().source, 3 * REGION, b"after the suspend").unwrap();
+        bench
+    }
+
+    fn restart_after(&mut self, meanwhile: impl FnOnce(&Self)) -> AttachReport {
+        self.plane = None;
+        meanwhile(self);
+        self.open();
+        self.plane().attach(pair(), Attach::Stored, Flow::Tracking).unwrap()
+    }
+}
+
+/// Where the second slot of a small map begins in its file.
+const SECOND_SLOT: usize = 4096;
+
+#[test]
+fn a_slot_that_can_be_read_again_after_a_checkpoint_is_not_believed() {
+    let mut bench = Bench::written_after_a_clean_map();
+    let newest = |bench: &Bench| bench.damage_newest_slot(pair());
+    assert!(!bench.restart_after(newest).map_lost, "the older slot and its logs are enough");
+    bench.plane().checkpoint().unwrap();
+    bench.restart_after(newest);
+    assert!(bench.map_covers_differences(pair()));
+}
+
+#[test]
+fn two_slots_that_can_be_read_again_after_a_checkpoint_are_not_believed() {
+    let mut bench = Bench::written_after_a_clean_map();
+    let both = |bench: &Bench| [0, SECOND_SLOT].into_iter().for_each(|slot| bench.flip(pair(), slot));
+    // One slot has to be newer than the first that a map with an unknown past gets.
+    for _ in 0..3 {
+        bench.plane().mark_dirty(pair(), 0, 1).unwrap();
+    }
+    let old = std::fs::read(bench.map_file(pair())).unwrap();
+    bench.plane().write(pair().source, 100 * REGION, b"later").unwrap();
+    assert!(bench.restart_after(both).map_lost);
+    bench.plane().checkpoint().unwrap();
+    let new = std::fs::read(bench.map_file(pair())).unwrap();
+    let kept = |slot: &usize| new[*slot..*slot + 48] == old[*slot..*slot + 48];
+    bench.restart_after(|bench| [0, SECOND_SLOT].into_iter().filter(kept).for_each(|slot| bench.flip(pair(), slot)));
+    assert!(bench.map_covers_differences(pair()));
+}
+
+#[test]
+fn the_map_of_an_earlier_session_is_not_believed_when_the_newer_slot_goes_bad() {
+    let mut bench = Bench::written_after_a_clean_map();
+    bench.plane().run(pair()).unwrap();
+    assert_eq!(bench.report(), Report::Equivalent(pair()));
+    bench.plane().suspend(&[pair()], false).unwrap();
+    let left_behind = std::fs::read(bench.map_file(pair())).unwrap();
+    bench.plane().detach(pair()).unwrap();
+    std::fs::write(bench.map_file(pair()), left_behind).unwrap();
+    bench.plane().write(pair().source, 100 * REGION, b"no session marks this").unwrap();
+    bench.plane().attach(pair(), Attach::Full, Flow::Tracking).unwrap();
+    bench.restart_after(|bench| bench.damage_newest_slot(pair()));
+    assert!(bench.map_covers_differences(pair()));
 }
 
 proptest! {
