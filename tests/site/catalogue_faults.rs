@@ -244,7 +244,7 @@ fn an_error_of_the_disk_at_any_write_or_flush_loses_nothing_and_nothing_stays_st
             assert!([0, 1, 4, 5, 7].contains(&set.exit), "{error} at {nth}: {set:?}");
         }
         // The disk is well again: everything goes on, without a new start.
-        crate::house::kill(tracer.id(), Signal::INT);
+        crate::house::kill(tracer.id(), Signal::TERM);
         let _ = tracer.wait();
         lab.wait_for("the catalogue takes writes", writable);
         lab.wait_for("no operation is open", |status| {
