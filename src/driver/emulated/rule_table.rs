@@ -1,7 +1,7 @@
 //! The rules of the embedded arrays as a table: rule, source, code, and whether a document says so or we inferred it.
 //!
-//! A fact that was learnt on a real array changes its row here, and the rule beside it in [`super::rules`]. Each row's code
-//! is issued by a test.
+//! A fact that was learnt on a real array changes its row here, and the rule beside it in [`super::rules`]. Not every
+//! code is issued by a test yet.
 
 use super::codes::ArrayCode;
 use serde::{Deserialize, Serialize};
