@@ -23,7 +23,7 @@ const CHANGED_PERCENT: u64 = 5;
 /// Bytes of a host's small write and of its big one, and how many are made.
 const HOST_WRITES: [(usize, u64); 2] = [(4 << 10, 20_000), (1 << 20, 256)];
 const HOSTS: u64 = 4;
-const LONGEST: Duration = Duration::from_mins(2);
+const MAX_LENGTH: Duration = Duration::from_mins(2);
 
 fn main() -> Result<(), Error> {
     let mib = setting("ECDECK_BENCH_MIB", 512);
@@ -194,7 +194,7 @@ impl Bench {
     }
 
     fn until_equivalent(&self) -> Result<(), Error> {
-        match self.reports.recv_timeout(LONGEST)? {
+        match self.reports.recv_timeout(MAX_LENGTH)? {
             Report::Equivalent(_) => Ok(()),
             report => Err(format!("{report:?}").into()),
         }

@@ -11,7 +11,7 @@ use ecdeck::model::identity::{Name, Olu, VolumeId};
 use ecdeck::model::records::{BackupVolume, Change, OurSession, TransactionVolume};
 use ecdeck::model::session::Pair;
 use ecdeck::model::units::{Blocks, Timestamp, Version};
-use ecdeck::process::life;
+use ecdeck::process::instance;
 use ecdeck::process::paths::{Home, Place};
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::fs::PermissionsExt;
@@ -25,7 +25,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_ecdeck");
 const SESSIONS: u32 = 1_000;
 const SIZE: Blocks = Blocks::from_mib(1);
 const ROUNDS: usize = 10;
-const LONGEST: Duration = Duration::from_mins(1);
+const MAX_LENGTH: Duration = Duration::from_mins(1);
 
 fn main() -> Result<(), Error> {
     let folder = tempfile::tempdir()?;
@@ -109,7 +109,7 @@ async fn make(home: &Home) -> Result<(), Error> {
 
 /// Waits until every pair is seen to be equivalent; gives the time since then.
 fn wait(folder: &Path, since: Instant) -> Result<Duration, Error> {
-    while since.elapsed() < LONGEST {
+    while since.elapsed() < MAX_LENGTH {
         if let Ok(out) = ecdeck(folder, &["status", "--json"]) {
             let status: serde_json::Value = serde_json::from_slice(&out)?;
             let sessions = status["sessions"].as_array().map_or(&[][..], Vec::as_slice);
@@ -119,7 +119,7 @@ fn wait(folder: &Path, since: Instant) -> Result<Duration, Error> {
             }
         }
     }
-    Err(format!("the site was not there again within {} s", LONGEST.as_secs()).into())
+    Err(format!("the site was not there again within {} s", MAX_LENGTH.as_secs()).into())
 }
 
 fn ecdeck(folder: &Path, words: &[&str]) -> Result<Vec<u8>, Error> {
@@ -128,9 +128,9 @@ fn ecdeck(folder: &Path, words: &[&str]) -> Result<Vec<u8>, Error> {
 }
 
 fn kill(place: &Place) -> Result<(), Error> {
-    if let Some(pid) = life::pid_of(place).and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+    if let Some(pid) = instance::pid_of(place).and_then(|pid| Pid::from_raw(pid.cast_signed())) {
         kill_process(pid, Signal::KILL)?;
-        life::wait_until_it_is_free(place)?;
+        instance::wait_until_it_is_free(place)?;
     }
     Ok(())
 }

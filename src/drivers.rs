@@ -9,12 +9,12 @@ use crate::driver::ccm::settings::Settings;
 use crate::driver::ccm::transport::Transport;
 use crate::driver::ccm::transport::local::Local;
 use crate::driver::ccm::transport::ssh::{Destination, Ssh, SshError};
-use crate::driver::ccm::words::WordsError;
+use crate::driver::ccm::word_table::WordsError;
 use crate::driver::emulated::driver::Embedded;
-use crate::driver::two_ways::TwoWays;
+use crate::driver::failover::FailoverDriver;
 use crate::engine::ConfiguredArray;
 use crate::model::identity::Name;
-use crate::process::life::{LifeError, private_folder};
+use crate::process::instance::{InstanceError, private_folder};
 use crate::process::paths::Home;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub enum DriversError {
     #[error("array {array}: {why}")]
     Words { array: Name, why: WordsError },
     #[error("the folder for connections: {0}")]
-    Folder(#[from] LifeError),
+    Folder(#[from] InstanceError),
 }
 
 /// The drivers, in the configuration's order.
@@ -43,7 +43,7 @@ pub fn of(home: &Home, config: &Config) -> Result<Vec<ConfiguredArray>, DriversE
             let mut by = |control| servers.by(home, config, &array.name, control);
             let first = by(&array.control)?;
             let driver = match &array.forced_stop {
-                Some(second) => Arc::new(TwoWays::new(array.name.as_str(), first, by(second)?)),
+                Some(second) => Arc::new(FailoverDriver::new(array.name.as_str(), first, by(second)?)),
                 None => first,
             };
             Ok(ConfiguredArray { name: array.name.clone(), driver })

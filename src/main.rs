@@ -1,26 +1,26 @@
-//! ecdeck: reads the command line and wires the house together.
+//! ecdeck: reads the command line and wires its parts together.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 use ecdeck::cli::array_arguments::Add;
-use ecdeck::cli::link::{ConfiguredArray, EngineLine, House, Link, Need, Pending};
-use ecdeck::cli::{CommandLine, Exit, Trouble, Verb, forced, out, usage};
+use ecdeck::cli::link::{ConfiguredArray, EngineLine, Link, Need, Pending, SiteContext};
+use ecdeck::cli::{CliError, CommandLine, Exit, Verb, forced, out, usage};
 use ecdeck::config::{Config, ControlPlane, Glyphs, Theme};
 use ecdeck::console::app::Settings;
 use ecdeck::console::glyphs::GlyphMode;
 use ecdeck::console::keys::KeyMap;
 use ecdeck::console::run::run;
 use ecdeck::console::theme::ThemeName;
-use ecdeck::engine::client::{Lifeline, Start};
+use ecdeck::engine::client::{ReconnectingClient, Start};
 use ecdeck::model::check::Check;
 use ecdeck::model::identity::Name;
 use ecdeck::model::untrusted;
 use ecdeck::model::verb::Role;
-use ecdeck::process::life;
+use ecdeck::process::instance;
 use ecdeck::process::paths::{DEMO_VARIABLE, Home};
 use ecdeck::serve;
 use ecdeck::setup;
-use ecdeck::site::{NoSite, Site, Wish, choose, is_there};
+use ecdeck::site::{NoSite, Site, SiteChoice, choose, is_there};
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -45,7 +45,7 @@ fn forced(role: Role) -> ExitCode {
     match forced::read(&command) {
         Ok(Ok(line)) => act(&line, Some(role)),
         Ok(Err(error)) => usage::print(&error, &[command.as_ref().into()]).into(),
-        Err(trouble) => usage::fail(&trouble).into(),
+        Err(cli_error) => usage::fail(&cli_error).into(),
     }
 }
 
@@ -74,39 +74,39 @@ fn console(line: &CommandLine) -> ExitCode {
     let opened = has_terminal().and_then(|()| wiring.site(false)).and_then(|site| {
         let (settings, keys) = looks(line, &site)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Trouble::usage(format!("no runtime: {error}")))?;
+        let runtime = runtime.map_err(|error| CliError::usage(format!("no runtime: {error}")))?;
         let start = start(&site);
         runtime.block_on(async {
-            let engine = Lifeline::open(site.home().clone(), start);
-            run(settings, keys, engine).await.map_err(|error| Trouble::usage(error.to_string()))
+            let engine = ReconnectingClient::open(site.home().clone(), start);
+            run(settings, keys, engine).await.map_err(|error| CliError::usage(error.to_string()))
         })
     });
     match opened {
         Ok(()) => ExitCode::SUCCESS,
-        Err(trouble) => {
-            trouble.print(false, line.demo);
-            trouble.exit.into()
+        Err(cli_error) => {
+            cli_error.print(false, line.demo);
+            cli_error.exit.into()
         }
     }
 }
 
-fn has_terminal() -> Result<(), Trouble> {
+fn has_terminal() -> Result<(), CliError> {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         return Ok(());
     }
-    Err(Trouble::usage(
+    Err(CliError::usage(
         "the console needs a terminal; without one, `ecdeck status` shows the site, `ecdeck status --json` for scripts, and \
          `ecdeck --help` lists the other commands",
     ))
 }
 
 /// How the console looks and which keys it hears: the environment's word on colours goes first, then the configuration.
-fn looks(line: &CommandLine, site: &Site) -> Result<(Settings, KeyMap), Trouble> {
+fn looks(line: &CommandLine, site: &Site) -> Result<(Settings, KeyMap), CliError> {
     let config = match serve::configuration(site) {
         Ok(config) => config.console,
         // Of the service's configuration only the looks are wanted here, and those it has by default too.
         Err(_) if site.is_service() => ecdeck::config::Console::default(),
-        Err(error) => return Err(Trouble::usage(error)),
+        Err(error) => return Err(CliError::usage(error)),
     };
     let mut settings = Settings::from_environment(line.read_only, line.slow || config.slow);
     settings.fps = config.fps;
@@ -125,7 +125,7 @@ fn looks(line: &CommandLine, site: &Site) -> Result<(Settings, KeyMap), Trouble>
     let keys: Vec<(&str, String)> =
         config.keys.iter().map(|(command, binding)| (command.as_str(), binding.keys.join(" "))).collect();
     let keys = KeyMap::with_bindings(keys.iter().map(|(command, keys)| (*command, keys.as_str())));
-    Ok((settings, keys.map_err(|error| Trouble::usage(format!("console.keys: {error}")))?))
+    Ok((settings, keys.map_err(|error| CliError::usage(format!("console.keys: {error}")))?))
 }
 
 /// What the verbs are wired to.
@@ -142,8 +142,8 @@ impl<'a> Wiring<'a> {
         Self { line, demo: OnceLock::new(), role: None }
     }
 
-    fn wish(&self) -> Wish {
-        Wish {
+    fn wish(&self) -> SiteChoice {
+        SiteChoice {
             demo: self.line.demo || demo_in_environment(),
             named: self.line.config.clone(),
             changes: false,
@@ -153,15 +153,15 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    fn choose(&self, wish: &Wish) -> Result<Site, Trouble> {
-        let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
+    fn choose(&self, wish: &SiteChoice) -> Result<Site, CliError> {
+        let home = Home::from_environment().map_err(|error| CliError::usage(error.to_string()))?;
         let site = choose(&home, wish).map_err(|error| no_site(&error))?;
         let _ = self.demo.set(site.is_demonstration());
         Ok(site)
     }
 
-    fn site(&self, changes: bool) -> Result<Site, Trouble> {
-        self.choose(&Wish { changes, ..self.wish() })
+    fn site(&self, changes: bool) -> Result<Site, CliError> {
+        self.choose(&SiteChoice { changes, ..self.wish() })
     }
 }
 
@@ -182,7 +182,7 @@ fn outdated(site: &Site) -> String {
         }
         Site::Demonstration { .. } => "this program".to_owned(),
     };
-    let pid = life::pid_of(&site.home().engine());
+    let pid = instance::pid_of(&site.home().engine());
     let end = pid.map_or_else(|| "end it".to_owned(), |pid| format!("end it (`kill {pid}`)"));
     format!(
         "ecdeck: the engine still goes by another configuration than {file} has now: {end}, or restart its service; \
@@ -190,10 +190,10 @@ fn outdated(site: &Site) -> String {
     )
 }
 
-fn no_site(error: &NoSite) -> Trouble {
+fn no_site(error: &NoSite) -> CliError {
     match error.code() {
-        Some(code) => Trouble::coded(code, error.to_string()),
-        None => Trouble::usage(error.to_string()),
+        Some(code) => CliError::coded(code, error.to_string()),
+        None => CliError::usage(error.to_string()),
     }
 }
 
@@ -218,8 +218,8 @@ fn serve_arguments(site: &Site) -> Vec<String> {
 impl Wiring<'_> {
     /// The home of the embedded arrays that have none of their own. Arrays may be made before there is a configuration that
     /// names them; only reading goes to the demonstration then.
-    fn own_arrays_home(&self, need: Need) -> Result<Home, Trouble> {
-        let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
+    fn own_arrays_home(&self, need: Need) -> Result<Home, CliError> {
+        let home = Home::from_environment().map_err(|error| CliError::usage(error.to_string()))?;
         if let Ok(Site::Service { home, .. }) = choose(&home, &self.wish()) {
             return Ok(home);
         }
@@ -233,12 +233,12 @@ impl Wiring<'_> {
     }
 
     /// The embedded arrays whose configuration names a home, with it.
-    fn homes_elsewhere(&self, own: &Home) -> Result<Vec<(Name, Home)>, Trouble> {
+    fn homes_elsewhere(&self, own: &Home) -> Result<Vec<(Name, Home)>, CliError> {
         let config = self.line.config.clone().unwrap_or_else(|| own.config_file());
         if own.is_demonstration() || !is_there(&config).map_err(|error| no_site(&error))? {
             return Ok(Vec::new());
         }
-        let config = Config::load(&config).map_err(|error| Trouble::usage(error.to_string()))?;
+        let config = Config::load(&config).map_err(|error| CliError::usage(error.to_string()))?;
         let elsewhere = config.arrays.into_iter().filter_map(|array| match array.control {
             ControlPlane::Embedded { home: Some(folder) } => Some((array.name, Home::in_folder(&folder))),
             _ => None,
@@ -247,8 +247,8 @@ impl Wiring<'_> {
     }
 }
 
-impl House for Wiring<'_> {
-    fn open(&self, need: Need) -> Pending<'_, Result<Link, Trouble>> {
+impl SiteContext for Wiring<'_> {
+    fn open(&self, need: Need) -> Pending<'_, Result<Link, CliError>> {
         Box::pin(async move {
             let site = self.site(need == Need::Changing)?;
             // Here and not only in the engine, so that a slip in the file is wrong input and not an engine out of reach.
@@ -256,7 +256,7 @@ impl House for Wiring<'_> {
                 Ok(config) => Some(config),
                 // The service's engine has read its own; whoever may use it need not be able to.
                 Err(_) if site.is_service() => None,
-                Err(error) => return Err(Trouble::usage(error)),
+                Err(error) => return Err(CliError::usage(error)),
             };
             let line = EngineLine::open(site.home().clone(), start(&site), self.role).await?;
             if let Some(config) = config
@@ -264,19 +264,19 @@ impl House for Wiring<'_> {
             {
                 out::say(&outdated(&site));
             }
-            Ok(Link::new(line, self.site_words()).to_engine(life::pid_of(&site.home().engine())))
+            Ok(Link::new(line, self.site_words()).to_engine(instance::pid_of(&site.home().engine())))
         })
     }
 
-    fn serve(&self, detached: bool) -> Pending<'_, Result<(), Trouble>> {
+    fn serve(&self, detached: bool) -> Pending<'_, Result<(), CliError>> {
         Box::pin(async move {
-            let site = self.choose(&Wish { serves: true, changes: true, service: None, ..self.wish() })?;
+            let site = self.choose(&SiteChoice { serves: true, changes: true, service: None, ..self.wish() })?;
             let served = serve::run(&site, detached).await;
-            served.map_err(|error| Trouble::not_reachable(error.told()).with_code(error.code()))
+            served.map_err(|error| CliError::not_reachable(error.told()).with_code(error.code()))
         })
     }
 
-    fn arrays_home(&self, need: Need, array: Option<&str>) -> Result<Home, Trouble> {
+    fn arrays_home(&self, need: Need, array: Option<&str>) -> Result<Home, CliError> {
         let own = self.own_arrays_home(need)?;
         let elsewhere = self.homes_elsewhere(&own)?;
         if let Some((_, home)) = elsewhere.iter().find(|(name, _)| Some(name.as_str()) == array) {
@@ -285,7 +285,7 @@ impl House for Wiring<'_> {
         Ok(own)
     }
 
-    fn array_homes(&self, need: Need) -> Result<Vec<Home>, Trouble> {
+    fn array_homes(&self, need: Need) -> Result<Vec<Home>, CliError> {
         let own = self.own_arrays_home(need)?;
         let elsewhere = self.homes_elsewhere(&own)?;
         let mut homes = vec![own];
@@ -297,35 +297,35 @@ impl House for Wiring<'_> {
         Ok(homes)
     }
 
-    fn serve_arrays(&self, detached: bool) -> Pending<'_, Result<(), Trouble>> {
+    fn serve_arrays(&self, detached: bool) -> Pending<'_, Result<(), CliError>> {
         Box::pin(async move {
             let served = serve::arrays(&self.own_arrays_home(Need::Changing)?, detached).await;
-            served.map_err(|error| Trouble::not_reachable(error.to_string()))
+            served.map_err(|error| CliError::not_reachable(error.to_string()))
         })
     }
 
-    fn examine_array<'a>(&'a self, array: &'a str) -> Pending<'a, Result<Vec<Check>, Trouble>> {
+    fn examine_array<'a>(&'a self, array: &'a str) -> Pending<'a, Result<Vec<Check>, CliError>> {
         Box::pin(async move {
             let site = self.site(false)?;
-            let config = serve::configuration(&site).map_err(Trouble::usage)?;
+            let config = serve::configuration(&site).map_err(CliError::usage)?;
             setup::examine(site.home(), &config, array).await
         })
     }
 
     /// There need not be a configuration yet.
-    fn add_array<'a>(&'a self, asked: &'a Add) -> Pending<'a, Result<Exit, Trouble>> {
+    fn add_array<'a>(&'a self, asked: &'a Add) -> Pending<'a, Result<Exit, CliError>> {
         Box::pin(async move {
-            let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
+            let home = Home::from_environment().map_err(|error| CliError::usage(error.to_string()))?;
             let named = self.line.config.as_ref().map(std::path::absolute).transpose();
-            let named = named.map_err(|error| Trouble::usage(error.to_string()))?;
+            let named = named.map_err(|error| CliError::usage(error.to_string()))?;
             setup::add(&home, &named.unwrap_or_else(|| home.config_file()), asked).await
         })
     }
 
     /// Where the embedded arrays of a home come before its configuration, that has none yet.
-    fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, Trouble> {
+    fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, CliError> {
         let arrays_home = self.own_arrays_home(Need::Reading)?;
-        let home = Home::from_environment().map_err(|error| Trouble::usage(error.to_string()))?;
+        let home = Home::from_environment().map_err(|error| CliError::usage(error.to_string()))?;
         let site = match choose(&home, &self.wish()) {
             // Arrays that were made before there is a configuration: nothing of the demonstration is asked for.
             Err(NoSite::Unwatched { .. } | NoSite::NotConfigured { .. }) if home == arrays_home => {
@@ -341,7 +341,7 @@ impl House for Wiring<'_> {
             // The first verb that looks at the site makes them.
             return Ok(Vec::new());
         }
-        let config = serve::configuration(&site).map_err(Trouble::usage)?;
+        let config = serve::configuration(&site).map_err(CliError::usage)?;
         let listed = config.arrays.into_iter().map(|array| {
             let (driver, home) = match array.control {
                 ControlPlane::Embedded { home } => {
@@ -356,7 +356,7 @@ impl House for Wiring<'_> {
     }
 
     fn engine_pid(&self) -> Option<u32> {
-        life::pid_of(&self.site(false).ok()?.home().engine())
+        instance::pid_of(&self.site(false).ok()?.home().engine())
     }
 
     fn site_words(&self) -> Vec<String> {

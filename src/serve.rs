@@ -16,7 +16,7 @@ use crate::model::codes::Code;
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::records::{Change, GenerationState};
 use crate::model::snapshot::{self, RecRoute};
-use crate::process::life;
+use crate::process::instance;
 use crate::process::paths::Home;
 use crate::site::Site;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ async fn make_once(site: &Site, catalogue: &dyn Catalogue) -> Result<(), ServeEr
 
 /// Serves the home's embedded arrays until asked to end.
 pub async fn arrays(home: &Home, detached: bool) -> Result<(), emulated::server::ServeError> {
-    let ready = detached.then(life::detach);
+    let ready = detached.then(instance::detach);
     // A log that cannot be written is no reason to stop copying.
     let log = logs::start(&Log::default(), &home.log_dir(), "arrays").ok();
     let served = emulated::server::serve(home, ready).await;

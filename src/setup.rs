@@ -1,7 +1,7 @@
 //! Setting up an array by CCM and examining one: `ecdeck array add`, `ecdeck array doctor`.
 
 use crate::cli::array_arguments::Add;
-use crate::cli::{Exit, Trouble, checks, out};
+use crate::cli::{CliError, Exit, checks, out};
 use crate::config::{self, Ccm, Config, ControlPlane, Ssh};
 use crate::driver::ccm::CcmDriver;
 use crate::driver::ccm::command;
@@ -15,7 +15,7 @@ use crate::engine::now;
 use crate::model::check::{Check, Verdict, Way};
 use crate::model::identity::Name;
 use crate::model::untrusted::path as shown;
-use crate::process::life::{self, private_folder};
+use crate::process::instance::{self, private_folder};
 use crate::process::paths::Home;
 use std::fmt::Write as _;
 use std::fs::Permissions;
@@ -25,19 +25,19 @@ use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 
 /// Examines the ways to an array that the configuration has.
-pub async fn examine(home: &Home, config: &Config, array: &str) -> Result<Vec<Check>, Trouble> {
+pub async fn examine(home: &Home, config: &Config, array: &str) -> Result<Vec<Check>, CliError> {
     let found = config.arrays.iter().find(|one| one.name.as_str() == array);
-    let found = found.ok_or_else(|| Trouble::usage(format!("the configuration has no array {array:?}")))?;
+    let found = found.ok_or_else(|| CliError::usage(format!("the configuration has no array {array:?}")))?;
     let ways = [(Way::First, Some(&found.control)), (Way::Second, found.forced_stop.as_ref())];
     let mut checks = Vec::new();
     for (way, control) in ways {
         let Some(ControlPlane::Ccm(ccm)) = control else { continue };
-        let driver = drivers::ccm(home, config, &found.name, ccm).map_err(|why| Trouble::usage(why.to_string()))?;
+        let driver = drivers::ccm(home, config, &found.name, ccm).map_err(|why| CliError::usage(why.to_string()))?;
         let examined = doctor::examine(&driver, now()).await;
         checks.extend(examined.into_iter().map(|check| Check { way, ..check }));
     }
     if checks.is_empty() {
-        return Err(Trouble::usage(format!(
+        return Err(CliError::usage(format!(
             "{array} is an embedded array: `ecdeck array list` shows whether it answers"
         )));
     }
@@ -45,11 +45,11 @@ pub async fn examine(home: &Home, config: &Config, array: &str) -> Result<Vec<Ch
 }
 
 /// Adds an array to the configuration: host key, CCM's list, a test, and only then the file.
-pub async fn add(home: &Home, file: &Path, asked: &Add) -> Result<Exit, Trouble> {
+pub async fn add(home: &Home, file: &Path, asked: &Add) -> Result<Exit, CliError> {
     let before = read(file, asked.site.as_ref())?;
-    let config = Config::parse(&before, file).map_err(|why| Trouble::usage(why.to_string()))?;
+    let config = Config::parse(&before, file).map_err(|why| CliError::usage(why.to_string()))?;
     if config.arrays.iter().any(|array| array.name == asked.name) {
-        return Err(Trouble::usage(format!("{} has an array {} already", shown(file), asked.name)));
+        return Err(CliError::usage(format!("{} has an array {} already", shown(file), asked.name)));
     }
     let known_hosts = match &asked.host {
         Some(host) if !asked.known => Some(meet(host, asked, file).await?),
@@ -57,16 +57,16 @@ pub async fn add(home: &Home, file: &Path, asked: &Add) -> Result<Exit, Trouble>
     };
     let mut ccm = wanted(asked, known_hosts);
     ccm.array = choose(home, &config, asked, &ccm).await?;
-    let driver = drivers::ccm(home, &config, &asked.name, &ccm).map_err(|why| Trouble::usage(why.to_string()))?;
+    let driver = drivers::ccm(home, &config, &asked.name, &ccm).map_err(|why| CliError::usage(why.to_string()))?;
     let found = doctor::examine(&driver, now()).await;
     out::print(&checks::text(asked.name.as_str(), &found))?;
     if found.iter().any(|check| check.verdict == Verdict::Bad) {
-        return Err(Trouble::not_reachable("the array was not added: what is marked with ! comes first"));
+        return Err(CliError::not_reachable("the array was not added: what is marked with ! comes first"));
     }
     let text = format!("{}\n{}", before.trim_end(), section(&asked.name, &ccm));
-    Config::parse(&text, file).map_err(|why| Trouble::failed(format!("{why}; nothing was written")))?;
+    Config::parse(&text, file).map_err(|why| CliError::failed(format!("{why}; nothing was written")))?;
     replace(file, &text)?;
-    let pid = life::pid_of(&home.engine());
+    let pid = instance::pid_of(&home.engine());
     let running = pid.map_or_else(String::new, |pid| {
         format!(" The running engine reads it when it is started again: `kill {pid}`.")
     });
@@ -78,35 +78,35 @@ pub async fn add(home: &Home, file: &Path, asked: &Add) -> Result<Exit, Trouble>
     Ok(Exit::Done)
 }
 
-fn read(file: &Path, site: Option<&Name>) -> Result<String, Trouble> {
+fn read(file: &Path, site: Option<&Name>) -> Result<String, CliError> {
     match config::text(file) {
         Ok(Some(text)) => Ok(text),
         Ok(None) => match site {
             Some(site) => Ok(format!("site = \"{site}\"\n")),
-            None => Err(Trouble::usage(format!("there is no {} yet: name the site with --site", shown(file)))),
+            None => Err(CliError::usage(format!("there is no {} yet: name the site with --site", shown(file)))),
         },
-        Err(why) => Err(Trouble::usage(why.to_string())),
+        Err(why) => Err(CliError::usage(why.to_string())),
     }
 }
 
 /// Shows the server's keys and keeps them once they are agreed to.
-async fn meet(host: &str, asked: &Add, file: &Path) -> Result<PathBuf, Trouble> {
-    let word: Word = host.parse().map_err(|why: NameError| Trouble::usage(why.to_string()))?;
+async fn meet(host: &str, asked: &Add, file: &Path) -> Result<PathBuf, CliError> {
+    let word: Word = host.parse().map_err(|why: NameError| CliError::usage(why.to_string()))?;
     let destination = Destination { port: asked.port, ..Destination::at(word) };
-    let keys = host_key::shown_by(&destination).await.map_err(|why| Trouble::not_reachable(why.to_string()))?;
+    let keys = host_key::shown_by(&destination).await.map_err(|why| CliError::not_reachable(why.to_string()))?;
     let agreed = agreed(host, &keys, asked.fingerprint.as_deref())?;
     let folder = file.parent().unwrap_or(Path::new("/"));
     let known_hosts = folder.join("known_hosts");
-    host_key::keep(&agreed, &known_hosts).map_err(|why| Trouble::failed(why.to_string()))?;
+    host_key::keep(&agreed, &known_hosts).map_err(|why| CliError::failed(why.to_string()))?;
     Ok(known_hosts)
 }
 
-fn agreed(host: &str, keys: &[HostKey], fingerprint: Option<&str>) -> Result<Vec<HostKey>, Trouble> {
+fn agreed(host: &str, keys: &[HostKey], fingerprint: Option<&str>) -> Result<Vec<HostKey>, CliError> {
     if let Some(given) = fingerprint {
         let same: Vec<HostKey> = keys.iter().filter(|key| key.fingerprint == given).cloned().collect();
         if same.is_empty() {
             let shown = keys.iter().map(|key| key.fingerprint.as_str()).collect::<Vec<_>>().join(", ");
-            return Err(Trouble::usage(format!("{host} shows other keys than {given}: {shown}; find out why")));
+            return Err(CliError::usage(format!("{host} shows other keys than {given}: {shown}; find out why")));
         }
         return Ok(same);
     }
@@ -115,13 +115,13 @@ fn agreed(host: &str, keys: &[HostKey], fingerprint: Option<&str>) -> Result<Vec
         out::say(&format!("  {} {}", key.algorithm, key.fingerprint));
     }
     if !asks() {
-        return Err(Trouble::usage("compare one with the server's administrator and give it with --fingerprint"));
+        return Err(CliError::usage("compare one with the server's administrator and give it with --fingerprint"));
     }
     let answer = out::ask("Compare one with the server's administrator. Is it right? [y/N] ")?;
     if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") {
         Ok(keys.to_vec())
     } else {
-        Err(Trouble::usage("the host key was not confirmed; nothing was written"))
+        Err(CliError::usage("the host key was not confirmed; nothing was written"))
     }
 }
 
@@ -144,8 +144,8 @@ fn wanted(asked: &Add, known_hosts: Option<PathBuf>) -> Ccm {
 }
 
 /// The array's name in CCM: as asked, or the only one that CCM knows.
-async fn choose(home: &Home, config: &Config, asked: &Add, ccm: &Ccm) -> Result<Name, Trouble> {
-    let driver = drivers::ccm(home, config, &asked.name, ccm).map_err(|why| Trouble::usage(why.to_string()))?;
+async fn choose(home: &Home, config: &Config, asked: &Add, ccm: &Ccm) -> Result<Name, CliError> {
+    let driver = drivers::ccm(home, config, &asked.name, ccm).map_err(|why| CliError::usage(why.to_string()))?;
     let known = known_arrays(&driver).await?;
     let shown = || {
         let lines = known.iter().map(|one| format!("  {} {}", one.name.escaped(), one.box_id));
@@ -153,18 +153,18 @@ async fn choose(home: &Home, config: &Config, asked: &Add, ccm: &Ccm) -> Result<
     };
     match (&asked.array, known.as_slice()) {
         (Some(array), _) if known.iter().any(|one| one.name.raw() == array.as_str()) => Ok(array.clone()),
-        (Some(array), _) => Err(Trouble::usage(format!("CCM knows no array {array}; it knows:\n{}", shown()))),
-        (None, [one]) => one.name.raw().parse().map_err(|why| Trouble::usage(format!("{why}"))),
-        (None, []) => Err(Trouble::usage("CCM knows no array: add it there with `acarray add` first")),
+        (Some(array), _) => Err(CliError::usage(format!("CCM knows no array {array}; it knows:\n{}", shown()))),
+        (None, [one]) => one.name.raw().parse().map_err(|why| CliError::usage(format!("{why}"))),
+        (None, []) => Err(CliError::usage("CCM knows no array: add it there with `acarray add` first")),
         (None, _) if asks() => {
             out::say(&format!("CCM knows these arrays:\n{}", shown()));
             let answer = out::ask("Which one? ")?;
             match known.iter().find(|one| one.name.raw() == answer) {
-                Some(one) => one.name.raw().parse().map_err(|why| Trouble::usage(format!("{why}"))),
-                None => Err(Trouble::usage(format!("{answer:?} is none of them; nothing was written"))),
+                Some(one) => one.name.raw().parse().map_err(|why| CliError::usage(format!("{why}"))),
+                None => Err(CliError::usage(format!("{answer:?} is none of them; nothing was written"))),
             }
         }
-        (None, _) => Err(Trouble::usage(format!("CCM knows several arrays; choose with --array:\n{}", shown()))),
+        (None, _) => Err(CliError::usage(format!("CCM knows several arrays; choose with --array:\n{}", shown()))),
     }
 }
 
@@ -173,13 +173,13 @@ fn asks() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-async fn known_arrays(driver: &CcmDriver) -> Result<Vec<KnownArray>, Trouble> {
+async fn known_arrays(driver: &CcmDriver) -> Result<Vec<KnownArray>, CliError> {
     let limit = driver.settings().connect.saturating_mul(3) + driver.settings().query;
     let argv = command::list_arrays();
     let turn = driver.server().turn(Instant::now() + limit).await;
-    let turn = turn.ok_or_else(|| Trouble::not_reachable("the CCM server is busy"))?;
-    let reply = turn.send(&argv).await.map_err(|why| Trouble::not_reachable(why.to_string()))?;
-    arrays::list(&argv, &reply.stdout, driver.words()).map_err(|why| Trouble::not_reachable(why.to_string()))
+    let turn = turn.ok_or_else(|| CliError::not_reachable("the CCM server is busy"))?;
+    let reply = turn.send(&argv).await.map_err(|why| CliError::not_reachable(why.to_string()))?;
+    arrays::list(&argv, &reply.stdout, driver.words()).map_err(|why| CliError::not_reachable(why.to_string()))
 }
 
 /// The array as the configuration has it.
@@ -207,12 +207,12 @@ fn section(name: &Name, ccm: &Ccm) -> String {
 }
 
 /// Puts a file in the place of another, whole or not at all.
-fn replace(file: &Path, text: &str) -> Result<(), Trouble> {
-    let failed = |why: std::io::Error| Trouble::failed(format!("{}: {why}", shown(file)));
+fn replace(file: &Path, text: &str) -> Result<(), CliError> {
+    let failed = |why: std::io::Error| CliError::failed(format!("{}: {why}", shown(file)));
     if let Some(folder) = file.parent()
         && !folder.exists()
     {
-        private_folder(folder).map_err(|why| Trouble::failed(why.to_string()))?;
+        private_folder(folder).map_err(|why| CliError::failed(why.to_string()))?;
     }
     let beside = file.with_extension("toml.new");
     let mut out = std::fs::File::create(&beside).map_err(failed)?;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// What the command line and its surroundings say.
 #[derive(Debug, Clone, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the surroundings")]
-pub struct Wish {
+pub struct SiteChoice {
     /// `--demo`, or `ECDECK_DEMO=1`.
     pub demo: bool,
     /// `--config FILE`.
@@ -96,7 +96,7 @@ impl NoSite {
 }
 
 /// Chooses the site; looks at which files are there, nothing else.
-pub fn choose(home: &Home, wish: &Wish) -> Result<Site, NoSite> {
+pub fn choose(home: &Home, wish: &SiteChoice) -> Result<Site, NoSite> {
     if wish.demo {
         return Ok(Site::Demonstration { home: home.demonstration() });
     }
@@ -176,9 +176,9 @@ mod tests {
     #[test]
     fn without_a_configuration_reading_goes_to_the_demonstration_site() {
         let place = place();
-        let unwatched = choose(&place.home, &Wish::default()).unwrap_err();
+        let unwatched = choose(&place.home, &SiteChoice::default()).unwrap_err();
         assert_eq!(unwatched.code(), Some(Code::NOT_ON_DEMONSTRATION));
-        let site = choose(&place.home, &Wish { terminal: true, ..Wish::default() }).unwrap();
+        let site = choose(&place.home, &SiteChoice { terminal: true, ..SiteChoice::default() }).unwrap();
         assert!(site.is_demonstration());
         assert_ne!(site.home().catalogue_file(), place.home.catalogue_file());
     }
@@ -186,25 +186,25 @@ mod tests {
     #[test]
     fn without_a_configuration_and_a_terminal_nothing_is_changed_unless_the_demonstration_is_meant() {
         let place = place();
-        let wish = Wish { changes: true, ..Wish::default() };
+        let wish = SiteChoice { changes: true, ..SiteChoice::default() };
         assert_eq!(choose(&place.home, &wish).unwrap_err().code(), Some(Code::NOT_ON_DEMONSTRATION));
-        assert!(choose(&place.home, &Wish { demo: true, ..wish.clone() }).unwrap().is_demonstration());
-        assert!(choose(&place.home, &Wish { terminal: true, ..wish }).unwrap().is_demonstration());
+        assert!(choose(&place.home, &SiteChoice { demo: true, ..wish.clone() }).unwrap().is_demonstration());
+        assert!(choose(&place.home, &SiteChoice { terminal: true, ..wish }).unwrap().is_demonstration());
     }
 
     #[test]
     fn whoever_has_no_site_takes_the_one_of_the_hosts_service() {
         let (own, service) = (tempfile::tempdir().unwrap(), place());
         let home = usual(own.path());
-        let wish = Wish { service: Some(service.home.clone()), changes: true, ..Wish::default() };
+        let wish = SiteChoice { service: Some(service.home.clone()), changes: true, ..SiteChoice::default() };
         // Not installed.
         assert_eq!(choose(&home, &wish).unwrap_err().code(), Some(Code::NOT_ON_DEMONSTRATION));
         std::fs::write(service.home.config_file(), "").unwrap();
         let site = choose(&home, &wish).unwrap();
         assert!(site.is_service() && *site.home() == service.home);
-        assert!(choose(&home, &Wish { demo: true, ..wish.clone() }).unwrap().is_demonstration());
+        assert!(choose(&home, &SiteChoice { demo: true, ..wish.clone() }).unwrap().is_demonstration());
         // An engine never falls back to it, and a home that was named is the only one.
-        assert!(choose(&home, &Wish { serves: true, ..wish.clone() }).is_err());
+        assert!(choose(&home, &SiteChoice { serves: true, ..wish.clone() }).is_err());
         assert!(choose(&place().home, &wish).is_err());
         // A site of one's own goes before it.
         std::fs::create_dir_all(home.config_file().parent().unwrap()).unwrap();
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_named_configuration_that_is_missing_is_an_error() {
         let place = place();
-        let wish = Wish { named: Some("/nowhere/config.toml".into()), terminal: true, ..Wish::default() };
+        let wish = SiteChoice { named: Some("/nowhere/config.toml".into()), terminal: true, ..SiteChoice::default() };
         assert_eq!(choose(&place.home, &wish), Err(NoSite::NamedMissing("/nowhere/config.toml".into())));
     }
 
@@ -230,9 +230,9 @@ mod tests {
         let file = place.home.config_file();
         std::fs::write(&file, "").unwrap();
         let inside = Home::in_folder(&file.join("home"));
-        let error = choose(&inside, &Wish { terminal: true, ..Wish::default() }).unwrap_err();
+        let error = choose(&inside, &SiteChoice { terminal: true, ..SiteChoice::default() }).unwrap_err();
         assert!(matches!(error, NoSite::Unseen { .. }), "{error}");
-        let named = Wish { named: Some(file.join("config.toml")), ..Wish::default() };
+        let named = SiteChoice { named: Some(file.join("config.toml")), ..SiteChoice::default() };
         assert!(matches!(choose(&place.home, &named), Err(NoSite::Unseen { .. })));
     }
 
@@ -251,7 +251,7 @@ mod tests {
     fn a_home_that_had_a_real_site_never_falls_back() {
         let place = place();
         std::fs::write(place.home.catalogue_file(), "").unwrap();
-        let wish = Wish { terminal: true, ..Wish::default() };
+        let wish = SiteChoice { terminal: true, ..SiteChoice::default() };
         assert!(matches!(choose(&place.home, &wish), Err(NoSite::Lost { .. })));
         std::fs::write(place.home.config_file(), "").unwrap();
         assert!(!choose(&place.home, &wish).unwrap().is_demonstration());

@@ -15,7 +15,7 @@ use ecdeck::model::session::{
 use ecdeck::model::snapshot::Site;
 use ecdeck::model::units::{Blocks, Progress, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
-use ecdeck::process::life::{self, Claim, Reign};
+use ecdeck::process::instance::{self, Claim, InstanceLock};
 use ecdeck::process::paths::Home;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -126,7 +126,7 @@ fn progress(index: u64, reading: u64) -> Progress {
 pub struct Served {
     folder: TempDir,
     _engine: Engine,
-    _reign: Reign,
+    _reign: InstanceLock,
     // Last: the engine's tasks are still in it.
     _runtime: Runtime,
 }
@@ -142,13 +142,15 @@ impl Served {
         )?;
         let home = Home::in_folder(folder.path());
         let runtime = threads(ENGINE_THREAD)?;
-        let Claim::Ours(reign) = life::claim(&home.engine())? else { return Err("the folder is taken".into()) };
+        let Claim::Ours(instance_lock) = instance::claim(&home.engine())? else {
+            return Err("the folder is taken".into());
+        };
         let mut engine = runtime.block_on(start(size))?;
         {
             let _inside = runtime.enter();
-            engine.listen(reign.bind()?);
+            engine.listen(instance_lock.bind()?);
         }
-        Ok(Self { folder, _engine: engine, _reign: reign, _runtime: runtime })
+        Ok(Self { folder, _engine: engine, _reign: instance_lock, _runtime: runtime })
     }
 
     pub fn folder(&self) -> &Path {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ecdeck");
 /// What does not come within this time does not come.
-const LONGEST: Duration = Duration::from_mins(1);
+const MAX_LENGTH: Duration = Duration::from_mins(1);
 
 /// How the console ends a frame.
 const FRAME_END: &[u8] = b"\x1b[?2026l";
@@ -101,7 +101,7 @@ impl Console {
     fn wait(&self, what: &str, fulfilled: impl Fn(&Seen) -> bool) -> Result<Instant, Error> {
         let (lock, changed) = &*self.seen;
         let seen = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = changed.wait_timeout_while(seen, LONGEST, |seen| !fulfilled(seen));
+        let waited = changed.wait_timeout_while(seen, MAX_LENGTH, |seen| !fulfilled(seen));
         let (seen, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         if timeout.timed_out() {
             return Err(format!("{what} did not come:\n{}", seen.screen.screen().contents()).into());

@@ -1,7 +1,7 @@
 //! Agreement to a plan: on the terminal, or by `--yes` and `--confirm`.
 
 use super::arguments::Change;
-use super::{Exit, Trouble, out};
+use super::{CliError, Exit, out};
 use crate::model::codes::Code;
 use crate::model::plan::Plan;
 use std::io::IsTerminal;
@@ -9,12 +9,12 @@ use std::io::IsTerminal;
 /// Asks for what the options leave open. Gives the confirmation to send along.
 ///
 /// Default is no; a destroying plan wants the name typed, whatever `--yes` says.
-pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, Trouble> {
+pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, CliError> {
     let can_ask = !change.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let confirmation = match (plan.confirmation(), &change.confirm) {
         (Some(wanted), Some(given)) if wanted.name == *given => Some(given.clone()),
         (Some(wanted), Some(_)) => {
-            return Err(Trouble::coded(
+            return Err(CliError::coded(
                 Code::CONFIRMATION_MISMATCH,
                 format!("this plan wants --confirm {} ({})", wanted.name, Code::CONFIRMATION_MISMATCH),
             ));
@@ -46,10 +46,10 @@ pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, Trouble> {
 }
 
 /// Somebody was asked and said no, which needs no explanation.
-fn declined(text: &str) -> Trouble {
-    Trouble::new(Exit::Refused, text)
+fn declined(text: &str) -> CliError {
+    CliError::new(Exit::Refused, text)
 }
 
-fn not_agreed(text: &str) -> Trouble {
-    Trouble::coded(Code::NOT_AGREED, format!("{text} ({})", Code::NOT_AGREED))
+fn not_agreed(text: &str) -> CliError {
+    CliError::coded(Code::NOT_AGREED, format!("{text} ({})", Code::NOT_AGREED))
 }

@@ -309,10 +309,10 @@ pub enum PolicyVerb {
         #[arg(value_name = "TV")]
         volume: String,
         /// Generations kept
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MOST_GENERATIONS)))]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_GENERATIONS)))]
         generations: u16,
         /// Days between backups: exceeding them gives a notice
-        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MOST_DAYS)))]
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_DAYS)))]
         interval: u16,
         /// What a backup does with the session: keep it, so that the next start copies the difference, or end it
         #[arg(long)]

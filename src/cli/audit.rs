@@ -1,10 +1,10 @@
 //! `ecdeck audit`: the events, the check of their chain, and their export.
 
 use super::arguments::Audit;
-use super::link::{House, Link, Need, unexpected};
+use super::link::{Link, Need, SiteContext, unexpected};
 use super::out::Reader;
-use super::table::{Lean, Table};
-use super::{Exit, Trouble, document::Stamp, json, out, times};
+use super::table::{Align, Table};
+use super::{CliError, Exit, document::Stamp, json, out, times};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::audit::{AnchorReport, AuditReport};
 use crate::model::event::{ChainHash, ChainHead, Event, EventKind, NewEvent};
@@ -16,8 +16,8 @@ use serde::Serialize;
 /// Events asked for at once.
 const PAGE: u32 = 500;
 
-pub async fn run(verb: &Audit, house: &dyn House) -> Result<Exit, Trouble> {
-    let link = &mut house.open(Need::Reading).await?;
+pub async fn run(verb: &Audit, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
+    let link = &mut site_context.open(Need::Reading).await?;
     let snapshot = link.snapshot().await?;
     match verb {
         Audit::Show { last, json } => show(&snapshot, link, *last, *json).await,
@@ -64,7 +64,7 @@ struct Shown<'a> {
     events: Vec<Entry<'a>>,
 }
 
-async fn show(snapshot: &Snapshot, link: &mut Link, last: u32, as_json: bool) -> Result<Exit, Trouble> {
+async fn show(snapshot: &Snapshot, link: &mut Link, last: u32, as_json: bool) -> Result<Exit, CliError> {
     let events = match link.ask(Ask::Events { most: last }).await? {
         Answer::Events { events } => events,
         other => return Err(unexpected(&other)),
@@ -74,7 +74,8 @@ async fn show(snapshot: &Snapshot, link: &mut Link, last: u32, as_json: bool) ->
         json::print(snapshot.site.demo, &Shown { events })?;
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(&[("event", Lean::Right), ("at", Lean::Left), ("by", Lean::Left), ("what", Lean::Left)]);
+    let mut table =
+        Table::new(&[("event", Align::Right), ("at", Align::Left), ("by", Align::Left), ("what", Align::Left)]);
     for event in &events {
         let by = event.event.actor.as_ref().map_or_else(|| "engine".to_owned(), ToString::to_string);
         let line = sentence::beside_actor(&event.event, &|id| snapshot.label(id));
@@ -106,7 +107,7 @@ struct VerdictDocument<'a> {
     rows: u64,
 }
 
-async fn verify(snapshot: &Snapshot, link: &mut Link, heads: &[String], as_json: bool) -> Result<Exit, Trouble> {
+async fn verify(snapshot: &Snapshot, link: &mut Link, heads: &[String], as_json: bool) -> Result<Exit, CliError> {
     let heads = heads.iter().map(|head| parse_head(head)).collect::<Result<_, _>>()?;
     let report = match link.ask(Ask::VerifyAudit { heads }).await? {
         Answer::Audit { report } => report,
@@ -158,15 +159,15 @@ fn whole(report: &AuditReport) -> String {
 }
 
 /// A head as `audit verify` prints it.
-fn parse_head(text: &str) -> Result<ChainHash, Trouble> {
+fn parse_head(text: &str) -> Result<ChainHash, CliError> {
     if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(ChainHash::from_stored(text.to_ascii_lowercase()));
     }
     let text = Untrusted::new(text).escaped();
-    Err(Trouble::usage(format!("{text:?} is not a head: give the 64 characters that `ecdeck audit verify` prints")))
+    Err(CliError::usage(format!("{text:?} is not a head: give the 64 characters that `ecdeck audit verify` prints")))
 }
 
-async fn export(snapshot: &Snapshot, link: &mut Link, from: u64) -> Result<Exit, Trouble> {
+async fn export(snapshot: &Snapshot, link: &mut Link, from: u64) -> Result<Exit, CliError> {
     let mut next = from.max(1);
     loop {
         let page = page(link, next).await?;
@@ -180,7 +181,7 @@ async fn export(snapshot: &Snapshot, link: &mut Link, from: u64) -> Result<Exit,
     }
 }
 
-async fn page(link: &mut Link, sequence: u64) -> Result<Vec<Event>, Trouble> {
+async fn page(link: &mut Link, sequence: u64) -> Result<Vec<Event>, CliError> {
     match link.ask(Ask::EventsFrom { sequence, most: PAGE }).await? {
         Answer::Events { events } => Ok(events),
         other => Err(unexpected(&other)),

@@ -3,8 +3,8 @@
 use super::arguments::Backup;
 use super::change::{self, Report, Round, Then};
 use super::link::Link;
-use super::wait::{self, Patience, ProgressLine, Waited};
-use super::{Exit, Trouble, names, times};
+use super::wait::{self, Deadline, ProgressLine, Waited};
+use super::{CliError, Exit, names, times};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
@@ -15,26 +15,26 @@ use crate::model::session::Pair;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub async fn run(asked: &Backup, link: &mut Link, patience: Patience) -> Result<Exit, Trouble> {
+pub async fn run(asked: &Backup, link: &mut Link, deadline: Deadline) -> Result<Exit, CliError> {
     let snapshot = link.snapshot().await?;
     let volumes = names::volumes(&snapshot, &asked.volumes)?;
     let waiting =
         if asked.wait && !asked.change.dry_run { wait::on_their_way(&snapshot, &volumes) } else { Vec::new() };
     let request = request(asked, volumes);
     if waiting.is_empty() {
-        return change::run(link, &asked.change, request, patience, Then::Return).await;
+        return change::run(link, &asked.change, request, deadline, Then::Return).await;
     }
-    each_when_ready(asked, link, &request, waiting, patience).await
+    each_when_ready(asked, link, &request, waiting, deadline).await
 }
 
 /// Refuses what would be too late before anything is asked.
-pub fn in_time(asked: &Backup) -> Result<(), Trouble> {
+pub fn in_time(asked: &Backup) -> Result<(), CliError> {
     if let Some(until) = asked.until.filter(|until| times::now() > *until) {
         let text = format!(
             "{} has passed: nothing is suspended after it; write a later one with its date",
             times::minute(until)
         );
-        return Err(Trouble::coded(Code::PAST_LIMIT, format!("{text} ({})", Code::PAST_LIMIT)));
+        return Err(CliError::coded(Code::PAST_LIMIT, format!("{text} ({})", Code::PAST_LIMIT)));
     }
     Ok(())
 }
@@ -57,8 +57,8 @@ async fn each_when_ready(
     link: &mut Link,
     request: &Request,
     mut waiting: Vec<Pair>,
-    patience: Patience,
-) -> Result<Exit, Trouble> {
+    deadline: Deadline,
+) -> Result<Exit, CliError> {
     let mut newest = link.snapshot().await?;
     let mut mark = newest.mark;
     let mut report = Report::new(request.action.verb(), &asked.change, Arc::clone(&newest), link.site().to_vec());
@@ -73,7 +73,7 @@ async fn each_when_ready(
     loop {
         if !ready.is_empty() {
             let part = request.only(|volume| ready.contains(&volume));
-            match change::round(link, &asked.change, part, patience, &mut report).await? {
+            match change::round(link, &asked.change, part, deadline, &mut report).await? {
                 Round::Ended | Round::DryRun(_) => {}
                 Round::Refused(refusal) => report.refused_now(refusal, &asked.change),
                 Round::AllRefused(plan) => {
@@ -93,7 +93,7 @@ async fn each_when_ready(
             return report.finish("ended", exit, None);
         }
         let awaited = wait::until_some_are_ready(link, &waiting, &mut mark, &mut progress, &mut newest);
-        let (result, exit, text) = match patience.wait(awaited).await? {
+        let (result, exit, text) = match deadline.wait(awaited).await? {
             Waited::Came(pairs) => {
                 waiting.retain(|pair| !pairs.contains(pair));
                 ready = pairs.iter().map(|pair| pair.source).collect();
@@ -111,7 +111,7 @@ async fn each_when_ready(
 }
 
 /// With `--ensure`, the volumes whose newest sound generation is young enough: nobody waits for them.
-async fn done_already(link: &mut Link, request: &Request) -> Result<Vec<Refusal>, Trouble> {
+async fn done_already(link: &mut Link, request: &Request) -> Result<Vec<Refusal>, CliError> {
     if !request.ensure {
         return Ok(Vec::new());
     }

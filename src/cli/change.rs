@@ -4,14 +4,14 @@ use super::agree::agree;
 use super::arguments::Change;
 use super::document::{ChangeDocument, LateEntry, OutcomeEntry, PlanDocument, RefusalDocument, VolumeRef, pair_text};
 use super::link::{Link, unexpected};
-use super::request_line::Scene;
-use super::wait::{self, Patience, ProgressLine, Waited};
-use super::{Exit, Trouble, json, out, plan_text};
+use super::request_line::RenderContext;
+use super::wait::{self, Deadline, ProgressLine, Waited};
+use super::{CliError, Exit, json, out, plan_text};
 use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::moment::ReadingMark;
-use crate::model::plan::words::place;
+use crate::model::plan::step_text::place;
 use crate::model::plan::{Plan, PlanStep, Refusal};
 use crate::model::records::{OperationEnd, OperationId};
 use crate::model::request::{Action, Request, Verb};
@@ -38,12 +38,12 @@ pub async fn run(
     link: &mut Link,
     change: &Change,
     request: Request,
-    patience: Patience,
+    deadline: Deadline,
     then: Then,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     let snapshot = link.snapshot().await?;
     let mut report = Report::new(request.action.verb(), change, snapshot, link.site().to_vec());
-    match round(link, change, request, patience, &mut report).await? {
+    match round(link, change, request, deadline, &mut report).await? {
         Round::Refused(refusal) => report.nothing_runs(&refusal),
         Round::AlreadySo(refused) => report.already_so(refused),
         Round::AllRefused(plan) => report.all_refused(&plan),
@@ -55,7 +55,7 @@ pub async fn run(
                 let exit = report.exit();
                 report.finish("ended", exit, None)
             }
-            Then::UntilEquivalent => until_equivalent(link, report, patience).await,
+            Then::UntilEquivalent => until_equivalent(link, report, deadline).await,
         },
     }
 }
@@ -80,9 +80,9 @@ pub async fn round(
     link: &mut Link,
     change: &Change,
     request: Request,
-    patience: Patience,
+    deadline: Deadline,
     report: &mut Report,
-) -> Result<Round, Trouble> {
+) -> Result<Round, CliError> {
     // Who only wants to see a plan asks for nothing.
     let asked = request.clone();
     let ask = if change.dry_run { Ask::Plan { request: asked } } else { Ask::Propose { request: asked } };
@@ -96,25 +96,25 @@ pub async fn round(
         return Ok(Round::AllRefused(planned.plan));
     }
     if !change.json {
-        out::print(&plan_text::plan(&planned, report.scene()))?;
+        out::print(&plan_text::plan(&planned, report.render_context()))?;
     }
     if change.dry_run {
         return Ok(Round::DryRun(planned));
     }
     let confirmation = match agree(&planned.plan, change) {
         Ok(confirmation) => confirmation,
-        Err(trouble) => {
-            if let (Some(Code::CONFIRMATION_MISMATCH), Some(given)) = (trouble.code, change.confirm.clone()) {
+        Err(cli_error) => {
+            if let (Some(Code::CONFIRMATION_MISMATCH), Some(given)) = (cli_error.code, change.confirm.clone()) {
                 link.ask(Ask::Misnamed { request, given }).await?;
             }
-            return Err(trouble);
+            return Err(cli_error);
         }
     };
     let agreed = planned.plan.agreement();
     match link.ask(Ask::Run { request, agreed, confirmation }).await? {
         Answer::Running { operations, ran, refused, changed } => {
             report.begun(&planned, operations, *ran, refused, changed.as_deref())?;
-            follow(link, report, patience).await
+            follow(link, report, deadline).await
         }
         Answer::PlanChanged(new) => Ok(Round::Changed(new)),
         Answer::Refused { refusal } => Ok(Round::Refused(refusal)),
@@ -124,7 +124,7 @@ pub async fn round(
 }
 
 /// Waits for the ends of the operations that have none yet.
-async fn follow(link: &mut Link, report: &mut Report, patience: Patience) -> Result<Round, Trouble> {
+async fn follow(link: &mut Link, report: &mut Report, deadline: Deadline) -> Result<Round, CliError> {
     let open = report.outcomes.iter().filter(|(_, end)| end.is_none());
     let operations: Vec<OperationId> = open.map(|(operation, _)| *operation).collect();
     let asked = async {
@@ -133,11 +133,11 @@ async fn follow(link: &mut Link, report: &mut Report, patience: Patience) -> Res
             other => Err(unexpected(&other)),
         }
     };
-    let waited = patience.wait(asked).await?;
+    let waited = deadline.wait(asked).await?;
     if let Some((result, exit, text)) = wait::told(&waited) {
         return Ok(Round::Left(result, exit, text));
     }
-    let Waited::Came((ends, mark)) = waited else { return Err(Trouble::failed("nothing came of waiting")) };
+    let Waited::Came((ends, mark)) = waited else { return Err(CliError::failed("nothing came of waiting")) };
     report.mark = mark;
     for (operation, end) in ends {
         if let Some(outcome) = report.outcomes.iter_mut().find(|(id, _)| *id == operation) {
@@ -148,18 +148,18 @@ async fn follow(link: &mut Link, report: &mut Report, patience: Patience) -> Res
 }
 
 /// Waits for the equivalence of what was started.
-async fn until_equivalent(link: &mut Link, report: Report, patience: Patience) -> Result<Exit, Trouble> {
+async fn until_equivalent(link: &mut Link, report: Report, deadline: Deadline) -> Result<Exit, CliError> {
     let pairs = report.started_pairs();
     if pairs.is_empty() {
         let exit = report.exit();
         return report.finish("ended", exit, None);
     }
     let progress = ProgressLine::new(report.json);
-    let waited = patience.wait(wait::until_equivalent(link, &pairs, report.mark, progress)).await?;
+    let waited = deadline.wait(wait::until_equivalent(link, &pairs, report.mark, progress)).await?;
     if let Some((result, exit, text)) = wait::told(&waited) {
         return report.finish(result, exit, Some(text.to_owned()));
     }
-    let Waited::Came(never) = waited else { return Err(Trouble::failed("nothing came of waiting")) };
+    let Waited::Came(never) = waited else { return Err(CliError::failed("nothing came of waiting")) };
     let mut exits = vec![report.exit()];
     exits.extend(never.iter().map(|_| Exit::Failed));
     let there = pairs.len() - never.len();
@@ -200,8 +200,8 @@ impl Report {
         Self { verb, json, ensure, snapshot, site, planned, refused, printed, outcomes, mark, late }
     }
 
-    fn scene(&self) -> Scene<'_> {
-        Scene { snapshot: &self.snapshot, site: &self.site }
+    fn render_context(&self) -> RenderContext<'_> {
+        RenderContext { snapshot: &self.snapshot, site: &self.site }
     }
 
     fn snapshot(&self) -> &Snapshot {
@@ -217,7 +217,7 @@ impl Report {
         ran: PlannedAnswer,
         refused: Vec<Refusal>,
         changed: Option<&PlannedAnswer>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), CliError> {
         if !self.json {
             let chosen = planned.plan.choices();
             let other: Vec<VolumeId> =
@@ -228,14 +228,14 @@ impl Report {
                     ran.plan.items().iter().zip(ran.commands.iter()).filter(|(item, _)| other.contains(&item.volume));
                 let commands = only.map(|(_, commands)| commands.clone()).collect();
                 let plan = ran.plan.only(|volume| other.contains(&volume));
-                out::print(&plan_text::plan(&PlannedAnswer { plan, commands, ..ran.clone() }, self.scene()))?;
+                out::print(&plan_text::plan(&PlannedAnswer { plan, commands, ..ran.clone() }, self.render_context()))?;
             }
             if let Some(changed) = changed {
                 out::say(&format!(
                     "ecdeck: the plan of some volumes has changed, nothing ran for them ({}); this is it now:",
                     Code::PLAN_CHANGED
                 ));
-                out::print(&plan_text::plan(changed, self.scene()))?;
+                out::print(&plan_text::plan(changed, self.render_context()))?;
             }
         }
         self.printed.extend(planned.plan.refused().iter().map(|refusal| (refusal.volume, refusal.code)));
@@ -282,7 +282,7 @@ impl Report {
         let told: Vec<&Refusal> = all.filter(|one| self.exit_of(one) != Exit::Done).collect();
         for one in told {
             if !change.json {
-                out::say(&format!("ecdeck: {}", plan_text::refusal(one, self.scene())));
+                out::say(&format!("ecdeck: {}", plan_text::refusal(one, self.render_context())));
             }
             self.printed.push((one.volume, one.code));
         }
@@ -290,10 +290,10 @@ impl Report {
     }
 
     /// Takes a round of which nothing ran because its plans have changed.
-    pub fn plans_changed(&mut self, now: &PlannedAnswer) -> Result<(), Trouble> {
+    pub fn plans_changed(&mut self, now: &PlannedAnswer) -> Result<(), CliError> {
         if !self.json {
             out::say(&format!("ecdeck: the plan has changed, nothing ran ({}); this is it now:", Code::PLAN_CHANGED));
-            out::print(&plan_text::plan(now, self.scene()))?;
+            out::print(&plan_text::plan(now, self.render_context()))?;
         }
         for item in now.plan.items() {
             let reason = format!("the plan for {} has changed", self.snapshot().label(item.volume));
@@ -349,22 +349,22 @@ impl Report {
     }
 
     /// Everything was refused, which is success where it was only so already and that was the wish.
-    fn nothing_runs(self, refusal: &Refusal) -> Result<Exit, Trouble> {
+    fn nothing_runs(self, refusal: &Refusal) -> Result<Exit, CliError> {
         let all = || std::iter::once(refusal).chain(&refusal.also);
         if all().all(|one| self.exit_of(one) != Exit::Done) {
-            return Err(Trouble::refused(refusal, self.scene()));
+            return Err(CliError::refused(refusal, self.render_context()));
         }
         let told: Vec<Refusal> = all().cloned().collect();
         let refused = told.iter().filter(|one| self.exit_of(one) != Exit::Done).cloned().collect();
         self.so_already(&told, refused)
     }
 
-    fn already_so(self, told: Vec<Refusal>) -> Result<Exit, Trouble> {
+    fn already_so(self, told: Vec<Refusal>) -> Result<Exit, CliError> {
         self.so_already(&told.clone(), told)
     }
 
     /// What is so already was the wish: it is told as it is, and not as a refusal.
-    fn so_already(mut self, told: &[Refusal], refused: Vec<Refusal>) -> Result<Exit, Trouble> {
+    fn so_already(mut self, told: &[Refusal], refused: Vec<Refusal>) -> Result<Exit, CliError> {
         let exit = Exit::together(told.iter().map(|one| self.exit_of(one)).chain([Exit::Done]));
         let so = told.iter().filter(|one| self.exit_of(one) == Exit::Done);
         let reasons: Vec<String> = so.map(|one| plan_text::sentence(&one.reason)).collect();
@@ -376,10 +376,10 @@ impl Report {
         self.finish("already-so", exit, Some(text))
     }
 
-    fn all_refused(self, plan: &Plan) -> Result<Exit, Trouble> {
+    fn all_refused(self, plan: &Plan) -> Result<Exit, CliError> {
         match plan.refused() {
             [] => self.finish("already-so", Exit::Done, Some("nothing to do".to_owned())),
-            [only] => Err(Trouble::refused(only, self.scene())),
+            [only] => Err(CliError::refused(only, self.render_context())),
             several => {
                 let exit = Exit::together(several.iter().map(|refusal| self.exit_of(refusal)));
                 Report { refused: several.to_vec(), ..self }.finish(
@@ -391,7 +391,7 @@ impl Report {
         }
     }
 
-    fn dry_run(self, planned: PlannedAnswer) -> Result<Exit, Trouble> {
+    fn dry_run(self, planned: PlannedAnswer) -> Result<Exit, CliError> {
         let refused = planned.plan.refused().iter().map(|refusal| self.exit_of(refusal));
         let exit = Exit::together(refused.chain([Exit::Done]));
         if self.json {
@@ -400,27 +400,27 @@ impl Report {
         Ok(exit)
     }
 
-    fn plan_changed(self, new: PlannedAnswer) -> Result<Exit, Trouble> {
+    fn plan_changed(self, new: PlannedAnswer) -> Result<Exit, CliError> {
         let text = format!("the plan has changed, nothing ran ({}); this is the plan now", Code::PLAN_CHANGED);
         if !self.json {
             out::say(&format!("ecdeck: {text}:"));
-            out::print(&plan_text::plan(&new, self.scene()))?;
+            out::print(&plan_text::plan(&new, self.render_context()))?;
             return Ok(Exit::Refused);
         }
         Report { planned: Some(new), ..self }.finish("changed", Exit::Refused, Some(text))
     }
 
-    pub fn finish(self, result: &'static str, exit: Exit, text: Option<String>) -> Result<Exit, Trouble> {
+    pub fn finish(self, result: &'static str, exit: Exit, text: Option<String>) -> Result<Exit, CliError> {
         let ran = !self.outcomes.is_empty();
         let printed = if self.json { self.print_json(result, exit, text) } else { self.print_text(text.as_deref()) };
         match printed {
             Ok(()) => Ok(exit),
             // It was done, or part of it: only nobody could be told. That is not "failed".
-            Err(mut trouble) => {
+            Err(mut cli_error) => {
                 if ran {
-                    trouble.exit = Exit::OutcomeUnknown;
+                    cli_error.exit = Exit::OutcomeUnknown;
                 }
-                Err(trouble)
+                Err(cli_error)
             }
         }
     }
@@ -429,7 +429,7 @@ impl Report {
         self.planned.as_ref().and_then(|planned| planned.plan.items().get(index)).map(|item| item.volume)
     }
 
-    fn print_json(self, result: &'static str, exit: Exit, text: Option<String>) -> Result<(), Trouble> {
+    fn print_json(self, result: &'static str, exit: Exit, text: Option<String>) -> Result<(), CliError> {
         let outcomes = self.outcomes.iter().enumerate().filter_map(|(index, (operation, end))| {
             let volume = VolumeRef::new(self.volume_of(index)?, self.snapshot());
             Some(OutcomeEntry { operation: operation.0, volume, end: end.clone() })
@@ -437,8 +437,8 @@ impl Report {
         let document = ChangeDocument {
             verb: self.verb,
             result,
-            plan: self.planned.as_ref().map(|planned| PlanDocument::new(planned, self.scene())),
-            refused: self.refused.iter().map(|refusal| RefusalDocument::new(refusal, self.scene())).collect(),
+            plan: self.planned.as_ref().map(|planned| PlanDocument::new(planned, self.render_context())),
+            refused: self.refused.iter().map(|refusal| RefusalDocument::new(refusal, self.render_context())).collect(),
             operations: outcomes.collect(),
             late: self.late.clone(),
             text,
@@ -447,7 +447,7 @@ impl Report {
         json::print(self.snapshot().site.demo, &document)
     }
 
-    fn print_text(self, text: Option<&str>) -> Result<(), Trouble> {
+    fn print_text(self, text: Option<&str>) -> Result<(), CliError> {
         for (index, (operation, end)) in self.outcomes.iter().enumerate() {
             let Some(volume) = self.volume_of(index) else { continue };
             let label = self.snapshot().label(volume);
@@ -467,7 +467,7 @@ impl Report {
         // What the plan refused stands in the printed plan; here is what was refused without one, or since.
         let printed = |one: &Refusal| self.printed.contains(&(one.volume, one.code));
         for refusal in self.refused.iter().filter(|one| self.exit_of(one) != Exit::Done && !printed(one)) {
-            out::say(&format!("ecdeck: {}", plan_text::refusal(refusal, self.scene())));
+            out::say(&format!("ecdeck: {}", plan_text::refusal(refusal, self.render_context())));
         }
         for late in &self.late {
             out::say(&format!("ecdeck: {}", late.text()));

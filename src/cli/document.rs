@@ -1,11 +1,11 @@
 //! The documents of `--json`: shapes that scripts rely on.
 
-use super::request_line::{self, Scene};
+use super::request_line::{self, RenderContext};
 use super::times;
 use crate::engine::protocol::{PlannedAnswer, StepCommand};
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, Name, VolumeId};
-use crate::model::plan::{Confirmation, NearMiss, Notice, PlanStep, Refusal, words};
+use crate::model::plan::{Confirmation, NearMiss, Notice, PlanStep, Refusal, step_text};
 use crate::model::records::{BackupMode, GenerationState, OperationEnd, PastGeneration, Policy, ReleaseReason};
 use crate::model::request::{Request, Verb};
 use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, Status};
@@ -67,13 +67,13 @@ pub struct CatalogueEntry<'a> {
 }
 
 impl<'a> CatalogueEntry<'a> {
-    fn new(trouble: Option<&'a CatalogueTrouble>) -> Self {
+    fn new(cli_error: Option<&'a CatalogueTrouble>) -> Self {
         Self {
-            writable: trouble.is_none(),
-            since: trouble.map(|trouble| Stamp(trouble.since)),
-            why: trouble.map(|trouble| trouble.why.raw()),
-            remedy: trouble.map(|trouble| trouble.remedy.as_str()),
-            code: trouble.map(|trouble| trouble.code),
+            writable: cli_error.is_none(),
+            since: cli_error.map(|cli_error| Stamp(cli_error.since)),
+            why: cli_error.map(|cli_error| cli_error.why.raw()),
+            remedy: cli_error.map(|cli_error| cli_error.remedy.as_str()),
+            code: cli_error.map(|cli_error| cli_error.code),
         }
     }
 }
@@ -418,15 +418,15 @@ struct PlanItemEntry<'a> {
 }
 
 impl<'a> PlanDocument<'a> {
-    pub fn new(planned: &'a PlannedAnswer, scene: Scene<'_>) -> Self {
-        let snapshot = scene.snapshot;
+    pub fn new(planned: &'a PlannedAnswer, render_context: RenderContext<'_>) -> Self {
+        let snapshot = render_context.snapshot;
         let lines = |commands: &'a Vec<StepCommand>| commands.iter().map(|command| command.line.as_str()).collect();
         let commands = planned.commands.iter().map(lines).chain(std::iter::repeat_with(Vec::new));
         let items = planned.plan.items().iter().zip(commands).map(|(item, commands)| PlanItemEntry {
             verb: item.verb,
             volume: VolumeRef::new(item.volume, snapshot),
             steps: &item.steps,
-            texts: item.steps.iter().map(|step| words::step(step, snapshot)).collect(),
+            texts: item.steps.iter().map(|step| step_text::step(step, snapshot)).collect(),
             commands,
             notices: &item.notices,
             confirmation: item.confirmation.as_ref(),
@@ -435,7 +435,12 @@ impl<'a> PlanDocument<'a> {
             digest: planned.plan.digest().as_str(),
             sequence: planned.sequence,
             items: items.collect(),
-            refused: planned.plan.refused().iter().map(|refusal| RefusalDocument::new(refusal, scene)).collect(),
+            refused: planned
+                .plan
+                .refused()
+                .iter()
+                .map(|refusal| RefusalDocument::new(refusal, render_context))
+                .collect(),
             confirmation: planned.plan.confirmation(),
         }
     }
@@ -469,11 +474,11 @@ struct RemedyEntry {
 }
 
 impl RefusalDocument {
-    pub fn new(refusal: &Refusal, scene: Scene<'_>) -> Self {
-        let snapshot = scene.snapshot;
+    pub fn new(refusal: &Refusal, render_context: RenderContext<'_>) -> Self {
+        let snapshot = render_context.snapshot;
         let remedies = refusal.remedies.iter().map(|remedy| RemedyEntry {
             label: remedy.label.clone(),
-            command: request_line::words(&remedy.request, scene),
+            command: request_line::words(&remedy.request, render_context),
             destroys: remedy.destroys,
             request: remedy.request.clone(),
         });
@@ -487,7 +492,7 @@ impl RefusalDocument {
             array_code: refusal.array_code.clone(),
             ready_at: refusal.ready.and_then(latest),
             held_by: refusal.held_by.as_ref().map(ClaimEntry::new),
-            also: refusal.also.iter().map(|other| Self::new(other, scene)).collect(),
+            also: refusal.also.iter().map(|other| Self::new(other, render_context)).collect(),
         }
     }
 
@@ -560,5 +565,5 @@ pub struct ChangeDocument<'a> {
 
 /// The copy of a pair, for waiting messages.
 pub fn pair_text(pair: Pair, snapshot: &Snapshot) -> String {
-    format!("{} -> {}", snapshot.label(pair.source), words::place(pair.target, snapshot))
+    format!("{} -> {}", snapshot.label(pair.source), step_text::place(pair.target, snapshot))
 }

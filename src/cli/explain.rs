@@ -1,8 +1,8 @@
 //! `ecdeck explain`: what a code means, why it is so, what to do.
 
 use super::arguments::Explain;
-use super::table::{Lean, Table};
-use super::{Exit, Trouble, json, out};
+use super::table::{Align, Table};
+use super::{CliError, Exit, json, out};
 use crate::driver::emulated::admin;
 use crate::model::codes::{Code, Explanation, TABLE};
 use serde::Serialize;
@@ -32,12 +32,12 @@ struct ArrayRules {
 }
 
 /// The rules of the embedded arrays.
-fn array(as_json: bool) -> Result<Exit, Trouble> {
+fn array(as_json: bool) -> Result<Exit, CliError> {
     if as_json {
         json::print(false, &ArrayRules { rules: admin::RULES })?;
         return Ok(Exit::Done);
     }
-    let headings = [("rule", Lean::Left), ("code", Lean::Left), ("basis", Lean::Left), ("source", Lean::Left)];
+    let headings = [("rule", Align::Left), ("code", Align::Left), ("basis", Align::Left), ("source", Align::Left)];
     let mut table = Table::new(&headings);
     for row in admin::RULES {
         let code = row.code.map_or("-", |code| code.row().0);
@@ -50,7 +50,7 @@ fn array(as_json: bool) -> Result<Exit, Trouble> {
     Ok(Exit::Done)
 }
 
-pub fn run(asked: &Explain) -> Result<Exit, Trouble> {
+pub fn run(asked: &Explain) -> Result<Exit, CliError> {
     if asked.array {
         return array(asked.json);
     }
@@ -62,7 +62,7 @@ pub fn run(asked: &Explain) -> Result<Exit, Trouble> {
             out::print(&format!("{}: {}\n\n{}\n\nWhat to do: {}\n", row.code, row.text, row.why, row.remedy))?;
         }
         (None, false) => {
-            let mut table = Table::new(&[("code", Lean::Left), ("means", Lean::Left)]);
+            let mut table = Table::new(&[("code", Align::Left), ("means", Align::Left)]);
             for row in TABLE {
                 table.row([row.code.to_string(), row.text.to_owned()]);
             }

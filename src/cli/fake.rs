@@ -1,6 +1,6 @@
 //! An engine for tests of the dialogue: it plans by the real rules on the demonstration site, and runs nothing.
 
-use super::Trouble;
+use super::CliError;
 use super::link::{Channel, Link, Pending};
 use crate::demo::{Declaration, LiveState, records_of};
 use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
@@ -170,13 +170,13 @@ impl Line {
 }
 
 impl Channel for Line {
-    fn ask(&mut self, ask: Ask) -> Pending<'_, Result<Answer, Trouble>> {
+    fn ask(&mut self, ask: Ask) -> Pending<'_, Result<Answer, CliError>> {
         let answer = self.answer(&ask);
         self.fake.asked.lock().unwrap().push(ask);
         Box::pin(async { Ok(answer) })
     }
 
-    fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, Trouble>> {
+    fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, CliError>> {
         let snapshot = Arc::clone(&self.snapshot);
         Box::pin(async { Ok(snapshot) })
     }

@@ -3,7 +3,7 @@
 //! The key's owner sends a command line; it is taken apart here, without a shell, and read like any other one. What it may
 //! do is limited by the role that stands in `authorized_keys`: the engine is told and holds to it.
 
-use super::Trouble;
+use super::CliError;
 use super::arguments::{CommandLine, Verb};
 use super::array_arguments::ArrayVerb;
 use clap::Parser;
@@ -14,16 +14,16 @@ pub const COMMAND_VARIABLE: &str = "SSH_ORIGINAL_COMMAND";
 const MAX_COMMAND_BYTES: usize = 64 << 10;
 
 /// The words of a wanted command, `ecdeck` first.
-pub fn words(command: &str) -> Result<Vec<String>, Trouble> {
+pub fn words(command: &str) -> Result<Vec<String>, CliError> {
     if command.len() > MAX_COMMAND_BYTES {
-        return Err(Trouble::usage(format!("the command is longer than {MAX_COMMAND_BYTES} bytes")));
+        return Err(CliError::usage(format!("the command is longer than {MAX_COMMAND_BYTES} bytes")));
     }
-    let mut words = split(command).map_err(Trouble::usage)?;
+    let mut words = split(command).map_err(CliError::usage)?;
     if words.first().is_some_and(|word| word == "ecdeck" || word.ends_with("/ecdeck")) {
         words.remove(0);
     }
     if words.is_empty() {
-        return Err(Trouble::usage("give a command with ssh: `ssh USER@HOST ecdeck status`"));
+        return Err(CliError::usage("give a command with ssh: `ssh USER@HOST ecdeck status`"));
     }
     words.insert(0, "ecdeck".to_owned());
     Ok(words)
@@ -31,8 +31,8 @@ pub fn words(command: &str) -> Result<Vec<String>, Trouble> {
 
 /// Whether a key may ask for this at all. Everything here runs as the user of the engine, so what is not asked of the
 /// engine is refused.
-fn check(line: &CommandLine) -> Result<(), Trouble> {
-    let only = |what: &str| Err(Trouble::usage(format!("{what} cannot be asked for by a forced command")));
+fn check(line: &CommandLine) -> Result<(), CliError> {
+    let only = |what: &str| Err(CliError::usage(format!("{what} cannot be asked for by a forced command")));
     if line.config.is_some() {
         return only("another configuration");
     }
@@ -50,7 +50,7 @@ fn is_a_look(verb: &ArrayVerb) -> bool {
 }
 
 /// Reads the command of a key.
-pub fn read(command: &str) -> Result<Result<CommandLine, clap::Error>, Trouble> {
+pub fn read(command: &str) -> Result<Result<CommandLine, clap::Error>, CliError> {
     match CommandLine::try_parse_from(words(command)?) {
         Ok(line) => check(&line).map(|()| Ok(line)),
         Err(error) => Ok(Err(error)),

@@ -1,11 +1,11 @@
 //! `ecdeck completions` and `ecdeck man`: made from the tree of verbs, so they cannot drift.
 
 use super::arguments::CommandLine;
-use super::{Exit, Trouble, out};
+use super::{CliError, Exit, out};
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-pub fn completions(shell: Shell) -> Result<Exit, Trouble> {
+pub fn completions(shell: Shell) -> Result<Exit, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut CommandLine::command(), "ecdeck", &mut script);
     out::write(&script)?;
@@ -13,8 +13,8 @@ pub fn completions(shell: Shell) -> Result<Exit, Trouble> {
 }
 
 /// One page: the command itself, then every verb.
-pub fn man() -> Result<Exit, Trouble> {
-    let page = manual().map_err(|error| Trouble::failed(format!("the manual page could not be made: {error}")))?;
+pub fn man() -> Result<Exit, CliError> {
+    let page = manual().map_err(|error| CliError::failed(format!("the manual page could not be made: {error}")))?;
     out::write(&page)?;
     Ok(Exit::Done)
 }

@@ -3,14 +3,14 @@
 use super::arguments::{History, HistoryVerb, OnVersion};
 use super::change::{self, Then};
 use super::document::GenerationEntry;
-use super::link::{House, Link, Need, unexpected};
-use super::table::{Lean, Table};
-use super::wait::Patience;
-use super::{Exit, Trouble, json, names, out, times};
+use super::link::{Link, Need, SiteContext, unexpected};
+use super::table::{Align, Table};
+use super::wait::Deadline;
+use super::{CliError, Exit, json, names, out, times};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
-use crate::model::plan::words::place;
+use crate::model::plan::step_text::place;
 use crate::model::records::{PastGeneration, ReleaseReason};
 use crate::model::request::Action;
 use crate::model::snapshot::Snapshot;
@@ -18,17 +18,17 @@ use crate::model::units::Version;
 use crate::model::untrusted::Untrusted;
 use serde::Serialize;
 
-pub async fn run(asked: &History, house: &dyn House) -> Result<Exit, Trouble> {
+pub async fn run(asked: &History, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
     match &asked.verb {
-        None => show(asked, &mut house.open(Need::Reading).await?).await,
+        None => show(asked, &mut site_context.open(Need::Reading).await?).await,
         Some(verb) => {
-            let patience = Patience::new(verb.on().change.time_limit);
-            alter(verb, &mut super::opened(house, patience).await?, patience).await
+            let deadline = Deadline::new(verb.on().change.time_limit);
+            alter(verb, &mut super::opened(site_context, deadline).await?, deadline).await
         }
     }
 }
 
-async fn alter(verb: &HistoryVerb, link: &mut Link, patience: Patience) -> Result<Exit, Trouble> {
+async fn alter(verb: &HistoryVerb, link: &mut Link, deadline: Deadline) -> Result<Exit, CliError> {
     let on = verb.on();
     let volume = names::volume(&*link.snapshot().await?, &on.volume)?;
     let version = Version(on.version);
@@ -44,13 +44,13 @@ async fn alter(verb: &HistoryVerb, link: &mut Link, patience: Patience) -> Resul
             Action::Hold { volume, version, why: Untrusted::from(why) }
         }
     };
-    change::run(link, &on.change, change::request(action, &on.change), patience, Then::Return).await
+    change::run(link, &on.change, change::request(action, &on.change), deadline, Then::Return).await
 }
 
 /// The reason, for what must have one.
-fn reason<'a>(on: &'a OnVersion, what: &str) -> Result<&'a str, Trouble> {
+fn reason<'a>(on: &'a OnVersion, what: &str) -> Result<&'a str, CliError> {
     let why = on.change.reason.as_deref().filter(|why| !why.trim().is_empty());
-    why.ok_or_else(|| Trouble::usage(format!("{what} needs its reason: give --reason TEXT")))
+    why.ok_or_else(|| CliError::usage(format!("{what} needs its reason: give --reason TEXT")))
 }
 
 #[derive(Serialize)]
@@ -58,7 +58,7 @@ struct Document<'a> {
     generations: Vec<GenerationEntry<'a>>,
 }
 
-async fn show(asked: &History, link: &mut Link) -> Result<Exit, Trouble> {
+async fn show(asked: &History, link: &mut Link) -> Result<Exit, CliError> {
     let snapshot = link.snapshot().await?;
     let volume = asked.volume.as_deref().map(|text| names::volume(&snapshot, text)).transpose()?;
     let generations = match link.ask(Ask::History { volume, most: asked.last }).await? {
@@ -71,7 +71,7 @@ async fn show(asked: &History, link: &mut Link) -> Result<Exit, Trouble> {
     {
         let code = Code::UNKNOWN_VOLUME;
         let text = format!("{} is not registered in this site and has no generations ({code})", snapshot.label(id));
-        return Err(Trouble::coded(code, text));
+        return Err(CliError::coded(code, text));
     }
     if asked.json {
         let generations = generations.iter().map(|past| GenerationEntry::new(past, &snapshot)).collect();
@@ -94,13 +94,13 @@ fn text(generations: &[PastGeneration], volume: Option<VolumeId>, snapshot: &Sna
         };
     }
     let mut table = Table::new(&[
-        ("volume", Lean::Left),
-        ("version", Lean::Right),
-        ("taken", Lean::Left),
-        ("size", Lean::Right),
-        ("on", Lean::Left),
-        ("mode", Lean::Left),
-        ("state", Lean::Left),
+        ("volume", Align::Left),
+        ("version", Align::Right),
+        ("taken", Align::Left),
+        ("size", Align::Right),
+        ("on", Align::Left),
+        ("mode", Align::Left),
+        ("state", Align::Left),
     ]);
     for past in generations {
         let generation = &past.generation;

@@ -1,7 +1,7 @@
 //! JSON as it is printed: one object a document, every non-printing character escaped.
 
+use super::cli_error::CliError;
 use super::out::{self, Reader};
-use super::trouble::Trouble;
 use crate::model::untrusted::is_unsafe;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
@@ -20,22 +20,22 @@ struct Document<'a, T: Serialize> {
 }
 
 /// Prints a document over several lines.
-pub fn print<T: Serialize>(demo: bool, body: &T) -> Result<(), Trouble> {
+pub fn print<T: Serialize>(demo: bool, body: &T) -> Result<(), CliError> {
     out::write(&render(demo, body, Safe(PrettyFormatter::new()))?).map(|_| ())
 }
 
 /// Prints a document as one line, where several follow each other.
-pub fn print_line<T: Serialize>(demo: bool, body: &T) -> Result<Reader, Trouble> {
+pub fn print_line<T: Serialize>(demo: bool, body: &T) -> Result<Reader, CliError> {
     out::write(&render(demo, body, Safe(CompactFormatter))?)
 }
 
-fn render<T: Serialize, F: Formatter>(demo: bool, body: &T, formatter: F) -> Result<Vec<u8>, Trouble> {
+fn render<T: Serialize, F: Formatter>(demo: bool, body: &T, formatter: F) -> Result<Vec<u8>, CliError> {
     let mut out = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
     let document = Document { schema: SCHEMA, demo, body };
     document
         .serialize(&mut serializer)
-        .map_err(|error| Trouble::failed(format!("the document could not be made: {error}")))?;
+        .map_err(|error| CliError::failed(format!("the document could not be made: {error}")))?;
     out.push(b'\n');
     Ok(out)
 }

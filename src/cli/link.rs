@@ -1,8 +1,8 @@
 //! The line to the engine as the verbs use it, and what `main` wires behind it.
 
 use super::array_arguments::Add;
-use super::wait::Patience;
-use super::{Exit, Trouble};
+use super::wait::Deadline;
+use super::{CliError, Exit};
 use crate::engine::client::{Client, ClientError, ENGINE_SILENCE_TIMEOUT, Snapshots, Start};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::check::Check;
@@ -42,29 +42,29 @@ pub struct ConfiguredArray {
 }
 
 /// Opens the line to the site's engine, and starts the engine if need be.
-pub trait House: Send + Sync {
-    fn open(&self, need: Need) -> Pending<'_, Result<Link, Trouble>>;
+pub trait SiteContext: Send + Sync {
+    fn open(&self, need: Need) -> Pending<'_, Result<Link, CliError>>;
 
     /// Is the site's engine until asked to end. `detached`: a command started it.
-    fn serve(&self, detached: bool) -> Pending<'_, Result<(), Trouble>>;
+    fn serve(&self, detached: bool) -> Pending<'_, Result<(), CliError>>;
 
     /// The home of an embedded array that is named, or of those without a home of their own.
-    fn arrays_home(&self, need: Need, array: Option<&str>) -> Result<Home, Trouble>;
+    fn arrays_home(&self, need: Need, array: Option<&str>) -> Result<Home, CliError>;
 
     /// All homes of embedded arrays: the site's own, and those that its configuration names.
-    fn array_homes(&self, need: Need) -> Result<Vec<Home>, Trouble>;
+    fn array_homes(&self, need: Need) -> Result<Vec<Home>, CliError>;
 
     /// Is the embedded arrays' process until asked to end. `detached`: a command started it.
-    fn serve_arrays(&self, detached: bool) -> Pending<'_, Result<(), Trouble>>;
+    fn serve_arrays(&self, detached: bool) -> Pending<'_, Result<(), CliError>>;
 
     /// Examines the way to an array of the configuration.
-    fn examine_array<'a>(&'a self, array: &'a str) -> Pending<'a, Result<Vec<Check>, Trouble>>;
+    fn examine_array<'a>(&'a self, array: &'a str) -> Pending<'a, Result<Vec<Check>, CliError>>;
 
     /// Adds an array to the configuration.
-    fn add_array<'a>(&'a self, asked: &'a Add) -> Pending<'a, Result<Exit, Trouble>>;
+    fn add_array<'a>(&'a self, asked: &'a Add) -> Pending<'a, Result<Exit, CliError>>;
 
     /// The arrays that the configuration of the site has, where there is one.
-    fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, Trouble>;
+    fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, CliError>;
 
     /// The pid of the site's engine, where one runs.
     fn engine_pid(&self) -> Option<u32>;
@@ -82,10 +82,10 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(250);
 
 /// A line to an engine.
 pub trait Channel: Send {
-    fn ask(&mut self, ask: Ask) -> Pending<'_, Result<Answer, Trouble>>;
+    fn ask(&mut self, ask: Ask) -> Pending<'_, Result<Answer, CliError>>;
 
     /// The next snapshot that differs from the one given before; the first call gives the present one.
-    fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, Trouble>>;
+    fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, CliError>>;
 }
 
 /// The line to an engine's socket. It comes back by itself for questions that change nothing: the engine may be killed and
@@ -100,7 +100,7 @@ pub struct EngineLine {
 
 impl EngineLine {
     /// `role`: the highest one to act in.
-    pub async fn open(home: Home, start: Start, role: Option<Role>) -> Result<Self, Trouble> {
+    pub async fn open(home: Home, start: Start, role: Option<Role>) -> Result<Self, CliError> {
         let client = Client::connect_as(&home, &start, role).await.map_err(|error| not_open(&error))?;
         Ok(Self { home, start, role, client, snapshots: None })
     }
@@ -110,7 +110,7 @@ impl EngineLine {
         self.client.configuration()
     }
 
-    async fn reopen(&mut self) -> Result<(), Trouble> {
+    async fn reopen(&mut self) -> Result<(), CliError> {
         let mut last = ClientError::Lost("it was closed".to_owned());
         for _ in 0..REOPENED {
             match Client::connect_as(&self.home, &self.start, self.role).await {
@@ -126,13 +126,13 @@ impl EngineLine {
         Err(not_open(&last))
     }
 
-    async fn ask_again_when_lost(&mut self, ask: Ask) -> Result<Answer, Trouble> {
+    async fn ask_again_when_lost(&mut self, ask: Ask) -> Result<Answer, CliError> {
         loop {
             match self.client.ask(ask.clone()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) if matches!(ask, Ask::Run { .. }) => {
                     let code = Code::OUTCOME_UNKNOWN;
-                    return Err(Trouble::coded(code, format!("{error}; whether it was begun is not known ({code})")));
+                    return Err(CliError::coded(code, format!("{error}; whether it was begun is not known ({code})")));
                 }
                 Err(error @ ClientError::Silent { .. }) => return Err(not_open(&error)),
                 Err(_) => self.reopen().await?,
@@ -140,7 +140,7 @@ impl EngineLine {
         }
     }
 
-    async fn next(&mut self) -> Result<Arc<Snapshot>, Trouble> {
+    async fn next(&mut self) -> Result<Arc<Snapshot>, CliError> {
         loop {
             if let Some(snapshots) = &mut self.snapshots {
                 let changed = tokio::select! {
@@ -168,29 +168,29 @@ impl EngineLine {
 }
 
 impl Channel for EngineLine {
-    fn ask(&mut self, ask: Ask) -> Pending<'_, Result<Answer, Trouble>> {
+    fn ask(&mut self, ask: Ask) -> Pending<'_, Result<Answer, CliError>> {
         Box::pin(self.ask_again_when_lost(ask))
     }
 
-    fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, Trouble>> {
+    fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, CliError>> {
         Box::pin(self.next())
     }
 }
 
-fn not_open(error: &ClientError) -> Trouble {
+fn not_open(error: &ClientError) -> CliError {
     match error {
         ClientError::Mismatch(text) => {
-            Trouble::coded(Code::ENGINE_MISMATCH, format!("{text} ({})", Code::ENGINE_MISMATCH))
+            CliError::coded(Code::ENGINE_MISMATCH, format!("{text} ({})", Code::ENGINE_MISMATCH))
         }
         ClientError::Start(text) => {
             let code = Code::named_in(text).unwrap_or(Code::ENGINE_NOT_STARTED);
-            Trouble::not_reachable(text.clone()).with_code(code)
+            CliError::not_reachable(text.clone()).with_code(code)
         }
         ClientError::NotPermitted(text) => {
-            Trouble::coded(Code::NOT_AUTHORISED, format!("{text} ({})", Code::NOT_AUTHORISED))
+            CliError::coded(Code::NOT_AUTHORISED, format!("{text} ({})", Code::NOT_AUTHORISED))
         }
-        ClientError::Full(text) => Trouble::coded(Code::ENGINE_FULL, format!("{text} ({})", Code::ENGINE_FULL)),
-        other => Trouble::not_reachable(other.to_string()),
+        ClientError::Full(text) => CliError::coded(Code::ENGINE_FULL, format!("{text} ({})", Code::ENGINE_FULL)),
+        other => CliError::not_reachable(other.to_string()),
     }
 }
 
@@ -198,7 +198,7 @@ fn not_open(error: &ClientError) -> Trouble {
 pub struct Link {
     channel: Box<dyn Channel>,
     site: Vec<String>,
-    patience: Patience,
+    deadline: Deadline,
     /// The engine's process, where it is known: whom a bounded wait names.
     engine: Option<u32>,
 }
@@ -206,7 +206,7 @@ pub struct Link {
 impl Link {
     /// `site`: the words that chose it, to be repeated in command lines that are offered.
     pub fn new(channel: impl Channel + 'static, site: Vec<String>) -> Self {
-        Self { channel: Box::new(channel), site, patience: Patience::default(), engine: None }
+        Self { channel: Box::new(channel), site, deadline: Deadline::default(), engine: None }
     }
 
     /// The same line, to the engine with this pid.
@@ -216,38 +216,38 @@ impl Link {
     }
 
     /// From now on no question waits longer than this for its answer.
-    pub fn bound_by(&mut self, patience: Patience) {
-        self.patience = patience;
+    pub fn bound_by(&mut self, deadline: Deadline) {
+        self.deadline = deadline;
     }
 
     pub fn site(&self) -> &[String] {
         &self.site
     }
 
-    /// Asks, and makes an engine that could not into a trouble. Only the ends of operations are waited for without a bound
+    /// Asks, and makes an engine that could not into an error. Only the ends of operations are waited for without a bound
     /// of its own: who asks for them bounds it.
-    pub async fn ask(&mut self, ask: Ask) -> Result<Answer, Trouble> {
+    pub async fn ask(&mut self, ask: Ask) -> Result<Answer, CliError> {
         let runs = matches!(ask, Ask::Run { .. });
         let answer = if matches!(ask, Ask::Wait { .. }) {
             self.channel.ask(ask).await
         } else {
             let whom = format!("{}, which has not answered", engine_name(self.engine));
-            self.patience.bound(&whom, self.channel.ask(ask)).await
+            self.deadline.bound(&whom, self.channel.ask(ask)).await
         };
         match answer {
-            Err(trouble) if runs && trouble.exit == Exit::TimeLimit => {
+            Err(cli_error) if runs && cli_error.exit == Exit::TimeLimit => {
                 let code = Code::OUTCOME_UNKNOWN;
-                Err(Trouble::coded(code, format!("{}; whether it was begun is not known ({code})", trouble.text)))
+                Err(CliError::coded(code, format!("{}; whether it was begun is not known ({code})", cli_error.text)))
             }
             answer => made_sure(answer?),
         }
     }
-    pub async fn next_snapshot(&mut self) -> Result<Arc<Snapshot>, Trouble> {
+    pub async fn next_snapshot(&mut self) -> Result<Arc<Snapshot>, CliError> {
         self.channel.next_snapshot().await
     }
 
     /// A snapshot after every array was asked anew, for its volumes too: somebody may just have made one.
-    pub async fn reread(&mut self) -> Result<Arc<Snapshot>, Trouble> {
+    pub async fn reread(&mut self) -> Result<Arc<Snapshot>, CliError> {
         match self.ask(Ask::Reread).await? {
             Answer::Snapshot { snapshot } => Ok(Arc::from(snapshot)),
             other => Err(unexpected(&other)),
@@ -255,7 +255,7 @@ impl Link {
     }
 
     /// A snapshot that every array has been asked for, as far as they answer within a few seconds.
-    pub async fn snapshot(&mut self) -> Result<Arc<Snapshot>, Trouble> {
+    pub async fn snapshot(&mut self) -> Result<Arc<Snapshot>, CliError> {
         if let Answer::Snapshot { snapshot } = self.ask(Ask::Snapshot).await?
             && !is_waiting(&snapshot)
         {
@@ -263,7 +263,7 @@ impl Link {
         }
         let until = Instant::now() + FIRST_READING;
         let whom = format!("the first snapshot of {}", engine_name(self.engine));
-        let mut newest = self.patience.bound(&whom, self.channel.next_snapshot()).await?;
+        let mut newest = self.deadline.bound(&whom, self.channel.next_snapshot()).await?;
         while is_waiting(&newest) {
             match tokio::time::timeout_at(until, self.next_snapshot()).await {
                 Ok(snapshot) => newest = snapshot?,
@@ -274,10 +274,10 @@ impl Link {
     }
 }
 
-fn made_sure(answer: Answer) -> Result<Answer, Trouble> {
+fn made_sure(answer: Answer) -> Result<Answer, CliError> {
     match answer {
-        Answer::Failed { why, code: Some(code) } => Err(Trouble::coded(code, format!("{why} ({code})"))),
-        Answer::Failed { why, code: None } => Err(Trouble::failed(why)),
+        Answer::Failed { why, code: Some(code) } => Err(CliError::coded(code, format!("{why} ({code})"))),
+        Answer::Failed { why, code: None } => Err(CliError::failed(why)),
         answer => Ok(answer),
     }
 }
@@ -292,10 +292,10 @@ fn is_waiting(snapshot: &Snapshot) -> bool {
 }
 
 /// An answer to another question than the one that was asked.
-pub fn unexpected(answer: &Answer) -> Trouble {
+pub fn unexpected(answer: &Answer) -> CliError {
     let json = serde_json::to_string(answer).unwrap_or_default();
     let short: String = json.chars().take(80).collect();
-    Trouble::failed(format!("the engine answered something else than was asked: {}", Untrusted::new(short).escaped()))
+    CliError::failed(format!("the engine answered something else than was asked: {}", Untrusted::new(short).escaped()))
 }
 
 #[cfg(test)]
@@ -305,8 +305,8 @@ mod tests {
     #[test]
     fn the_code_of_an_engine_that_does_not_come_up_is_the_code_of_the_verb() {
         let text = "the engine could not be started: the catalogue is another one; put it back (ecd-1904)";
-        let trouble = not_open(&ClientError::Start(text.to_owned()));
-        assert_eq!((trouble.code, trouble.exit), (Some(Code::CATALOGUE_REPLACED), Exit::NotReachable));
+        let cli_error = not_open(&ClientError::Start(text.to_owned()));
+        assert_eq!((cli_error.code, cli_error.exit), (Some(Code::CATALOGUE_REPLACED), Exit::NotReachable));
         assert_eq!(not_open(&ClientError::Start("no memory".to_owned())).code, Some(Code::ENGINE_NOT_STARTED));
     }
 }

@@ -1,8 +1,8 @@
 //! `ecdeck map`: device map files, checked by the rules of a start, and proposed for a site.
 
 use super::arguments::MapVerb;
-use super::link::{House, Need};
-use super::{Exit, Trouble, json, names, out};
+use super::link::{Need, SiteContext};
+use super::{CliError, Exit, json, names, out};
 use crate::model::codes::Code;
 use crate::model::device_map::{self, CheckedPair, Finding, MAX_BYTES, Severity};
 use crate::model::identity::VolumeId;
@@ -19,8 +19,8 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-pub async fn run(verb: &MapVerb, house: &dyn House) -> Result<Exit, Trouble> {
-    let snapshot = house.open(Need::Reading).await?.snapshot().await?;
+pub async fn run(verb: &MapVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
+    let snapshot = site_context.open(Need::Reading).await?.snapshot().await?;
     match verb {
         MapVerb::Check { file, json } => check(&snapshot, file, *json),
         MapVerb::New { volumes } => propose(&snapshot, volumes),
@@ -36,14 +36,14 @@ pub struct ReadMap {
 }
 
 /// Reads and checks a map. The error has every finding of a text that is not a map.
-pub fn read(snapshot: &Snapshot, file: &Path) -> Result<ReadMap, Trouble> {
+pub fn read(snapshot: &Snapshot, file: &Path) -> Result<ReadMap, CliError> {
     let bytes = bytes_of(file)?;
     let map = match device_map::parse(&bytes) {
         Ok(map) => map,
         Err(found) => {
             let texts: Vec<String> = found.iter().map(|finding| rendered(finding, file, &bytes)).collect();
             let text = format!("{} is not a device map, so nothing was done\n{}", name_of(file), texts.join("\n"));
-            return Err(Trouble::coded(Code::MAP_SYNTAX, text));
+            return Err(CliError::coded(Code::MAP_SYNTAX, text));
         }
     };
     let (pairs, found) = device_map::check(&map, snapshot);
@@ -53,7 +53,7 @@ pub fn read(snapshot: &Snapshot, file: &Path) -> Result<ReadMap, Trouble> {
 
 /// The start that a map asks for: of these volumes, or of all of the map. What the map itself stops is said at once; what
 /// the site's state stops is refused with the plan.
-pub fn start(snapshot: &Snapshot, volumes: &[String], file: &Path) -> Result<(Action, Exit), Trouble> {
+pub fn start(snapshot: &Snapshot, volumes: &[String], file: &Path) -> Result<(Action, Exit), CliError> {
     let read = read(snapshot, file)?;
     let wanted = names::volumes(snapshot, volumes)?;
     let pairs: BTreeMap<VolumeId, VolumeId> = read.pairs.iter().map(|pair| (pair.transaction, pair.backup)).collect();
@@ -73,13 +73,13 @@ pub fn start(snapshot: &Snapshot, volumes: &[String], file: &Path) -> Result<(Ac
         pairs.into_iter().filter(|(transaction, _)| wanted.is_empty() || wanted.contains(transaction)).collect();
     if targets.is_empty() {
         let text = format!("{} has no pair that can be started", name_of(file));
-        return Err(Trouble::new(if exit == Exit::Done { Exit::Usage } else { exit }, text));
+        return Err(CliError::new(if exit == Exit::Done { Exit::Usage } else { exit }, text));
     }
     let volumes = targets.iter().map(|(transaction, _)| *transaction).collect();
     Ok((Action::Start { volumes, targets, together: false }, exit))
 }
 
-fn check(snapshot: &Snapshot, file: &Path, as_json: bool) -> Result<Exit, Trouble> {
+fn check(snapshot: &Snapshot, file: &Path, as_json: bool) -> Result<Exit, CliError> {
     let read = read(snapshot, file)?;
     let errors = read.found.iter().filter(|finding| finding.severity == Severity::Error).count();
     let exit = if errors > 0 { Exit::Refused } else { Exit::Done };
@@ -112,7 +112,7 @@ fn check(snapshot: &Snapshot, file: &Path, as_json: bool) -> Result<Exit, Troubl
 }
 
 /// A map of what a start would take now; a volume that cannot start is a comment with the reason.
-fn propose(snapshot: &Snapshot, volumes: &[String]) -> Result<Exit, Trouble> {
+fn propose(snapshot: &Snapshot, volumes: &[String]) -> Result<Exit, CliError> {
     let mut wanted = names::volumes(snapshot, volumes)?;
     if wanted.is_empty() {
         wanted = snapshot.transaction_volumes.iter().map(|view| view.volume.id).collect();
@@ -149,8 +149,8 @@ fn propose(snapshot: &Snapshot, volumes: &[String]) -> Result<Exit, Trouble> {
 }
 
 /// The whole file, if it is a regular file of a sensible size; `-` is standard input.
-fn bytes_of(file: &Path) -> Result<Vec<u8>, Trouble> {
-    let wrong = |why: String| Trouble::usage(format!("{} cannot be read: {why}", name_of(file)));
+fn bytes_of(file: &Path) -> Result<Vec<u8>, CliError> {
+    let wrong = |why: String| CliError::usage(format!("{} cannot be read: {why}", name_of(file)));
     let mut bytes = Vec::new();
     // One byte more than allowed shows that there is more.
     let limit = MAX_BYTES as u64 + 1;

@@ -11,6 +11,7 @@ mod audit;
 mod backup;
 mod change;
 pub mod checks;
+mod cli_error;
 mod document;
 mod exit;
 mod explain;
@@ -30,7 +31,6 @@ mod status;
 mod sync;
 mod table;
 mod times;
-mod trouble;
 mod until;
 pub mod usage;
 mod volume;
@@ -42,54 +42,54 @@ mod fake;
 mod tests;
 
 pub use arguments::{CommandLine, Verb};
+pub use cli_error::CliError;
 pub use exit::Exit;
-pub use trouble::Trouble;
 
-use link::{House, Link, Need};
-use wait::Patience;
+use link::{Link, Need, SiteContext};
+use wait::Deadline;
 
 /// Runs a verb to its end and tells how it ended. Everything that goes wrong has been printed by then.
-pub async fn run(verb: &Verb, house: &dyn House) -> Exit {
+pub async fn run(verb: &Verb, site_context: &dyn SiteContext) -> Exit {
     let json = verb.wants_json();
-    match dispatch(verb, house).await {
+    match dispatch(verb, site_context).await {
         Ok(exit) => exit,
-        Err(trouble) => {
-            trouble.print(json, house.is_demo());
-            trouble.exit
+        Err(cli_error) => {
+            cli_error.print(json, site_context.is_demo());
+            cli_error.exit
         }
     }
 }
 
-async fn dispatch(verb: &Verb, house: &dyn House) -> Result<Exit, Trouble> {
+async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
     match verb {
         Verb::Explain(asked) => explain::run(asked),
         Verb::Completions { shell } => help::completions(*shell),
         Verb::Man => help::man(),
-        Verb::Status(asked) => status::run(asked, &mut house.open(Need::Reading).await?).await,
-        Verb::History(asked) => history::run(asked, house).await,
-        Verb::Audit { verb } => audit::run(verb, house).await,
-        Verb::Policy { verb } => policy::run(verb, house).await,
-        Verb::Volume { verb } => volume::run(verb, house).await,
-        Verb::Map { verb } => map::run(verb, house).await,
+        Verb::Status(asked) => status::run(asked, &mut site_context.open(Need::Reading).await?).await,
+        Verb::History(asked) => history::run(asked, site_context).await,
+        Verb::Audit { verb } => audit::run(verb, site_context).await,
+        Verb::Policy { verb } => policy::run(verb, site_context).await,
+        Verb::Volume { verb } => volume::run(verb, site_context).await,
+        Verb::Map { verb } => map::run(verb, site_context).await,
         Verb::Sync { verb } => {
-            let patience = Patience::new(verb.change().time_limit);
-            sync::run(verb, &mut opened(house, patience).await?, patience).await
+            let deadline = Deadline::new(verb.change().time_limit);
+            sync::run(verb, &mut opened(site_context, deadline).await?, deadline).await
         }
         Verb::Backup(asked) => {
             backup::in_time(asked)?;
-            let patience = Patience::new(asked.change.time_limit).until(asked.until);
-            backup::run(asked, &mut opened(house, patience).await?, patience).await
+            let deadline = Deadline::new(asked.change.time_limit).until(asked.until);
+            backup::run(asked, &mut opened(site_context, deadline).await?, deadline).await
         }
-        Verb::Array { verb } => array::run(verb, house).await,
-        Verb::ForcedCommand { .. } => Err(Trouble::usage("this is for `command=` of authorized_keys, once")),
-        Verb::Serve(asked) => house.serve(asked.detached).await.map(|()| Exit::Done),
+        Verb::Array { verb } => array::run(verb, site_context).await,
+        Verb::ForcedCommand { .. } => Err(CliError::usage("this is for `command=` of authorized_keys, once")),
+        Verb::Serve(asked) => site_context.serve(asked.detached).await.map(|()| Exit::Done),
     }
 }
 
 /// The line for a verb that changes something; opening it counts towards its time limit, and so does every question.
-async fn opened(house: &dyn House, patience: Patience) -> Result<Link, Trouble> {
-    let whom = format!("{} to take the line", link::engine_name(house.engine_pid()));
-    let mut link = patience.bound(&whom, house.open(Need::Changing)).await?;
-    link.bound_by(patience);
+async fn opened(site_context: &dyn SiteContext, deadline: Deadline) -> Result<Link, CliError> {
+    let whom = format!("{} to take the line", link::engine_name(site_context.engine_pid()));
+    let mut link = deadline.bound(&whom, site_context.open(Need::Changing)).await?;
+    link.bound_by(deadline);
     Ok(link)
 }

@@ -1,6 +1,6 @@
 //! Which volume a person means.
 
-use super::Trouble;
+use super::CliError;
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::snapshot::{Reach, Snapshot};
@@ -10,7 +10,7 @@ use crate::model::untrusted::Untrusted;
 const OFFERED: usize = 3;
 
 /// The identity behind a typed name; the refusal offers near names.
-pub fn volume(snapshot: &Snapshot, text: &str) -> Result<VolumeId, Trouble> {
+pub fn volume(snapshot: &Snapshot, text: &str) -> Result<VolumeId, CliError> {
     match snapshot.find(text) {
         Some(id) if exists(snapshot, id) => Ok(id),
         Some(id) => Err(missing_on_array(snapshot, id, text)),
@@ -18,7 +18,7 @@ pub fn volume(snapshot: &Snapshot, text: &str) -> Result<VolumeId, Trouble> {
     }
 }
 
-pub fn volumes(snapshot: &Snapshot, texts: &[String]) -> Result<Vec<VolumeId>, Trouble> {
+pub fn volumes(snapshot: &Snapshot, texts: &[String]) -> Result<Vec<VolumeId>, CliError> {
     texts.iter().map(|text| volume(snapshot, text)).collect()
 }
 
@@ -29,10 +29,10 @@ fn exists(snapshot: &Snapshot, id: VolumeId) -> bool {
         || snapshot.unregistered.binary_search_by_key(&id, |volume| volume.id).is_ok()
 }
 
-fn missing_on_array(snapshot: &Snapshot, id: VolumeId, text: &str) -> Trouble {
+fn missing_on_array(snapshot: &Snapshot, id: VolumeId, text: &str) -> CliError {
     let text = Untrusted::new(text).escaped();
     match snapshot.array(id.box_id) {
-        Some(array) if array.reach != Reach::Reachable => Trouble::coded(
+        Some(array) if array.reach != Reach::Reachable => CliError::coded(
             Code::ARRAY_UNREACHABLE,
             format!("{text} is not registered, and array {} does not answer ({})", array.name, Code::ARRAY_UNREACHABLE),
         ),
@@ -40,11 +40,11 @@ fn missing_on_array(snapshot: &Snapshot, id: VolumeId, text: &str) -> Trouble {
     }
 }
 
-fn unknown(snapshot: &Snapshot, text: &str) -> Trouble {
+fn unknown(snapshot: &Snapshot, text: &str) -> CliError {
     let text = Untrusted::new(text).escaped();
     let near = near_names(snapshot, &text);
     let offer = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
-    Trouble::coded(Code::UNKNOWN_VOLUME, format!("there is no volume {text} ({}){offer}", Code::UNKNOWN_VOLUME))
+    CliError::coded(Code::UNKNOWN_VOLUME, format!("there is no volume {text} ({}){offer}", Code::UNKNOWN_VOLUME))
 }
 
 /// The nearest known names, nearest first.

@@ -1,7 +1,7 @@
 //! Standard output and standard error: whatever is at their other ends, writing to them never panics, and whatever is
 //! written, no control character of somebody else reaches a terminal. Nothing else in the program writes to them.
 
-use super::Trouble;
+use super::CliError;
 use crate::model::untrusted::{escaped, is_unsafe};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::borrow::Cow;
@@ -18,7 +18,7 @@ pub enum Reader {
 }
 
 /// Prints what was asked for: lines of text.
-pub fn print(text: &str) -> Result<Reader, Trouble> {
+pub fn print(text: &str) -> Result<Reader, CliError> {
     write(safe(text).as_bytes())
 }
 
@@ -31,15 +31,15 @@ fn safe(text: &str) -> Cow<'_, str> {
 }
 
 /// As [`print`], for what is made by this program alone and may hold any byte: JSON (escaped by its writer), scripts, help.
-pub fn write(bytes: &[u8]) -> Result<Reader, Trouble> {
+pub fn write(bytes: &[u8]) -> Result<Reader, CliError> {
     write_to(&mut io::stdout().lock(), bytes)
 }
 
-fn write_to(out: &mut impl Write, bytes: &[u8]) -> Result<Reader, Trouble> {
+fn write_to(out: &mut impl Write, bytes: &[u8]) -> Result<Reader, CliError> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(Reader::There),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
-        Err(error) => Err(Trouble::failed(format!(
+        Err(error) => Err(CliError::failed(format!(
             "standard output cannot be written: {error}; make room there or write to another place, and look with `ecdeck status`"
         ))),
     }
@@ -72,8 +72,8 @@ pub fn say(text: &str) {
 }
 
 /// Asks a question on standard error, so that standard output stays what was asked for, and reads the answer.
-pub fn ask(question: &str) -> Result<String, Trouble> {
-    let failed = |error: io::Error| Trouble::failed(format!("the terminal cannot be read: {error}"));
+pub fn ask(question: &str) -> Result<String, CliError> {
+    let failed = |error: io::Error| CliError::failed(format!("the terminal cannot be read: {error}"));
     let mut err = io::stderr().lock();
     err.write_all(safe(question).as_bytes()).and_then(|()| err.flush()).map_err(failed)?;
     let mut line = String::new();
@@ -154,8 +154,8 @@ mod tests {
     #[test]
     fn a_reader_that_went_away_is_no_failure_and_a_full_disk_is_one() {
         assert_eq!(write_to(&mut Broken(ErrorKind::BrokenPipe), b"text").unwrap(), Reader::Gone);
-        let trouble = write_to(&mut Broken(ErrorKind::StorageFull), b"text").unwrap_err();
-        assert_eq!(trouble.exit, Exit::Failed);
-        assert!(trouble.text.contains("cannot be written"), "{}", trouble.text);
+        let cli_error = write_to(&mut Broken(ErrorKind::StorageFull), b"text").unwrap_err();
+        assert_eq!(cli_error.exit, Exit::Failed);
+        assert!(cli_error.text.contains("cannot be written"), "{}", cli_error.text);
     }
 }

@@ -38,7 +38,7 @@ Examples:
   ecdeck status --json | jq '.transaction_volumes[] | select(.problem)'
 
 The pool's columns: unused; bound to a transaction volume without a generation;
-kept, with a generation on them; in a live session; in trouble; used by other
+kept, with a generation on them; in a live session; in cli_error; used by other
 programs. `need` is what the policies need of that size.";
 
 pub const MAP_EXAMPLES: &str = "\

@@ -1,21 +1,21 @@
 //! Plans and refusals for people: what happens, the exact commands, what is given up, what was refused and the ways on.
 
-use super::request_line::{self, Scene};
+use super::request_line::{self, RenderContext};
 use super::times;
 use crate::engine::protocol::{PlannedAnswer, StepCommand};
-use crate::model::plan::{PlanItem, Refusal, words};
+use crate::model::plan::{PlanItem, Refusal, step_text};
 use crate::model::snapshot::Ready;
 use crate::model::untrusted::escaped;
 use std::fmt::Write;
 
 /// The whole plan. Ends with a newline.
-pub fn plan(planned: &PlannedAnswer, scene: Scene<'_>) -> String {
-    let snapshot = scene.snapshot;
+pub fn plan(planned: &PlannedAnswer, render_context: RenderContext<'_>) -> String {
+    let snapshot = render_context.snapshot;
     let mut out = String::new();
     let site = if snapshot.site.demo { ", demonstration site" } else { "" };
     let _ = writeln!(out, "Plan{site}:");
     for (index, item) in planned.plan.items().iter().enumerate() {
-        item_lines(&mut out, item, planned.commands.get(index).map_or(&[], Vec::as_slice), scene);
+        item_lines(&mut out, item, planned.commands.get(index).map_or(&[], Vec::as_slice), render_context);
     }
     if let Some(confirmation) = planned.plan.confirmation() {
         let _ = writeln!(out, "  ! {}; wants --confirm {}", sentence(&confirmation.what), confirmation.name);
@@ -23,17 +23,17 @@ pub fn plan(planned: &PlannedAnswer, scene: Scene<'_>) -> String {
     if !planned.plan.refused().is_empty() {
         let _ = writeln!(out, "Not done:");
         for refused in planned.plan.refused() {
-            let _ = writeln!(out, "  {}", refusal(refused, scene).replace('\n', "\n  "));
+            let _ = writeln!(out, "  {}", refusal(refused, render_context).replace('\n', "\n  "));
         }
     }
     out
 }
 
 /// Each step with the commands that do it below it.
-fn item_lines(out: &mut String, item: &PlanItem, commands: &[StepCommand], scene: Scene<'_>) {
-    let _ = writeln!(out, "  {} {}", item.verb, scene.snapshot.label(item.volume));
+fn item_lines(out: &mut String, item: &PlanItem, commands: &[StepCommand], render_context: RenderContext<'_>) {
+    let _ = writeln!(out, "  {} {}", item.verb, render_context.snapshot.label(item.volume));
     for (index, step) in item.steps.iter().enumerate() {
-        let _ = writeln!(out, "    - {}", words::step(step, scene.snapshot));
+        let _ = writeln!(out, "    - {}", step_text::step(step, render_context.snapshot));
         for command in commands.iter().filter(|command| command.step == index) {
             let _ = writeln!(out, "      $ {}", escaped(&command.line));
         }
@@ -44,7 +44,7 @@ fn item_lines(out: &mut String, item: &PlanItem, commands: &[StepCommand], scene
 }
 
 /// Reason, near misses and remedies; lines after the first are indented.
-pub fn refusal(refusal: &Refusal, scene: Scene<'_>) -> String {
+pub fn refusal(refusal: &Refusal, render_context: RenderContext<'_>) -> String {
     let in_its_tools = refusal.array_code.as_ref().map(|code| format!(", CCM: {}", escaped(code)));
     let mut out = format!("{} ({}{})", sentence(&refusal.reason), refusal.code, in_its_tools.unwrap_or_default());
     if let Some(claim) = &refusal.held_by {
@@ -67,7 +67,7 @@ pub fn refusal(refusal: &Refusal, scene: Scene<'_>) -> String {
     for remedy in &refusal.remedies {
         let warning = if remedy.destroys { ", gives data up" } else { "" };
         let _ = write!(out, "\n  way on: {}{warning}", escaped(&remedy.label));
-        if let Some(line) = request_line::text(remedy, scene) {
+        if let Some(line) = request_line::text(remedy, render_context) {
             let _ = write!(out, "\n    {}", escaped(&line));
         }
     }

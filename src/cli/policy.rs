@@ -2,10 +2,10 @@
 
 use super::arguments::PolicyVerb;
 use super::change::{self, Then};
-use super::link::{House, Need};
-use super::table::{Lean, Table};
-use super::wait::Patience;
-use super::{Exit, Trouble, json, names, out};
+use super::link::{Need, SiteContext};
+use super::table::{Align, Table};
+use super::wait::Deadline;
+use super::{CliError, Exit, json, names, out};
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::Policy;
@@ -14,19 +14,19 @@ use crate::model::snapshot::{Snapshot, TransactionVolumeView};
 use crate::model::units::count;
 use serde::Serialize;
 
-pub async fn run(verb: &PolicyVerb, house: &dyn House) -> Result<Exit, Trouble> {
+pub async fn run(verb: &PolicyVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
     match verb {
         PolicyVerb::Show { volumes, json } => {
-            let snapshot = house.open(Need::Reading).await?.snapshot().await?;
+            let snapshot = site_context.open(Need::Reading).await?.snapshot().await?;
             show(&snapshot, volumes, *json)
         }
         PolicyVerb::Set { volume, generations, interval, mode, change } => {
-            let patience = Patience::new(change.time_limit);
-            let mut link = super::opened(house, patience).await?;
+            let deadline = Deadline::new(change.time_limit);
+            let mut link = super::opened(site_context, deadline).await?;
             let snapshot = link.snapshot().await?;
             let policy = Policy { generations: *generations, interval_days: *interval, mode: (*mode).into() };
             let action = Action::SetPolicy { volume: names::volume(&snapshot, volume)?, policy };
-            change::run(&mut link, change, change::request(action, change), patience, Then::Return).await
+            change::run(&mut link, change, change::request(action, change), deadline, Then::Return).await
         }
     }
 }
@@ -44,13 +44,13 @@ struct Entry<'a> {
     kept: u16,
 }
 
-fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, Trouble> {
+fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, CliError> {
     let wanted = names::volumes(snapshot, volumes)?;
     let is_wanted = |view: &&TransactionVolumeView| wanted.is_empty() || wanted.contains(&view.volume.id);
     let views: Vec<&TransactionVolumeView> = snapshot.transaction_volumes.iter().filter(is_wanted).collect();
     if let Some(other) = wanted.iter().find(|id| snapshot.transaction_volume(**id).is_none()) {
         let code = Code::NOT_A_TRANSACTION_VOLUME;
-        return Err(Trouble::coded(code, format!("{} is not a transaction volume ({code})", snapshot.label(*other))));
+        return Err(CliError::coded(code, format!("{} is not a transaction volume ({code})", snapshot.label(*other))));
     }
     if as_json {
         let policies = views.iter().map(|view| {
@@ -61,11 +61,11 @@ fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, 
         return Ok(Exit::Done);
     }
     let mut table = Table::new(&[
-        ("volume", Lean::Left),
-        ("kept", Lean::Right),
-        ("of", Lean::Right),
-        ("every", Lean::Right),
-        ("mode", Lean::Left),
+        ("volume", Align::Left),
+        ("kept", Align::Right),
+        ("of", Align::Right),
+        ("every", Align::Right),
+        ("mode", Align::Left),
     ]);
     for view in views {
         let (of, every, mode) = view.volume.policy.map_or_else(

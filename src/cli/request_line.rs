@@ -8,15 +8,15 @@ use crate::model::snapshot::Snapshot;
 
 /// What command lines are written for: the site as it is, and the words that chose it.
 #[derive(Debug, Clone, Copy)]
-pub struct Scene<'a> {
+pub struct RenderContext<'a> {
     pub snapshot: &'a Snapshot,
     /// `--demo` or `--config FILE` as they were typed: without them a copied line could act on another site.
     pub site: &'a [String],
 }
 
 /// The words after `ecdeck`, without those that agree. `None` when no verb of the command line makes the request.
-pub fn words(request: &Request, scene: Scene<'_>) -> Option<Vec<String>> {
-    let mut line = Line { words: Vec::new(), snapshot: scene.snapshot };
+pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec<String>> {
+    let mut line = Line { words: Vec::new(), snapshot: render_context.snapshot };
     line.say(request.action.verb().info().command);
     match &request.action {
         Action::Start { volumes, targets, .. } => {
@@ -86,15 +86,15 @@ pub fn words(request: &Request, scene: Scene<'_>) -> Option<Vec<String>> {
             line.volumes(&[*volume]).say(&["--version", &version.0.to_string()]);
         }
     }
-    line.words.extend_from_slice(scene.site);
+    line.words.extend_from_slice(render_context.site);
     Some(line.words)
 }
 
 /// As one text for people, to be copied to a prompt. What destroys has the name in it that its plan wants confirmed; the plan
 /// is still shown and agreed to.
-pub fn text(remedy: &Remedy, scene: Scene<'_>) -> Option<String> {
-    let mut words = words(&remedy.request, scene)?;
-    if let Some(name) = wanted_name(remedy, scene.snapshot) {
+pub fn text(remedy: &Remedy, render_context: RenderContext<'_>) -> Option<String> {
+    let mut words = words(&remedy.request, render_context)?;
+    if let Some(name) = wanted_name(remedy, render_context.snapshot) {
         words.extend(["--confirm".to_owned(), name]);
     }
     let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();

@@ -4,12 +4,12 @@ use super::arguments::Status;
 use super::document::StatusDocument;
 use super::link::Link;
 use super::out::Reader;
-use super::table::{Lean, Table};
-use super::{Exit, Trouble, json, out, times};
+use super::table::{Align, Table};
+use super::{CliError, Exit, json, out, times};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::plan::pool_sizes;
-use crate::model::plan::words::place;
+use crate::model::plan::step_text::place;
 use crate::model::session::Direction;
 use crate::model::snapshot::{
     BackupState, Due, Problem, Reach, Ready, SessionView, Snapshot, TransactionState, TransactionVolumeView,
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-pub async fn run(asked: &Status, link: &mut Link) -> Result<Exit, Trouble> {
+pub async fn run(asked: &Status, link: &mut Link) -> Result<Exit, CliError> {
     let snapshot = link.snapshot().await?;
     let Some(seconds) = asked.watch else {
         if asked.json {
@@ -36,7 +36,7 @@ pub async fn run(asked: &Status, link: &mut Link) -> Result<Exit, Trouble> {
 }
 
 /// Prints until Ctrl-C, which is its good end.
-async fn watch(link: &mut Link, first: &Snapshot, as_json: bool, every: Duration) -> Result<Exit, Trouble> {
+async fn watch(link: &mut Link, first: &Snapshot, as_json: bool, every: Duration) -> Result<Exit, CliError> {
     let mut told = BTreeMap::new();
     print_watched(first, as_json, &mut told)?;
     loop {
@@ -53,13 +53,13 @@ async fn watch(link: &mut Link, first: &Snapshot, as_json: bool, every: Duration
 }
 
 /// The newest snapshot when the time has come.
-async fn newest_at(link: &mut Link, until: Instant) -> Result<Arc<Snapshot>, Trouble> {
+async fn newest_at(link: &mut Link, until: Instant) -> Result<Arc<Snapshot>, CliError> {
     tokio::time::sleep_until(until).await;
     link.snapshot().await
 }
 
 /// A document a line; or a line for every transaction volume that reads otherwise than before.
-fn print_watched(snapshot: &Snapshot, as_json: bool, told: &mut BTreeMap<String, String>) -> Result<Reader, Trouble> {
+fn print_watched(snapshot: &Snapshot, as_json: bool, told: &mut BTreeMap<String, String>) -> Result<Reader, CliError> {
     if as_json {
         return json::print_line(snapshot.site.demo, &StatusDocument::new(snapshot));
     }
@@ -98,8 +98,8 @@ fn head(out: &mut String, snapshot: &Snapshot) {
     let demo = if snapshot.site.demo { " (demonstration site)" } else { "" };
     let site = escaped(&snapshot.site.name);
     let _ = writeln!(out, "{site}{demo}, {}", times::minute(snapshot.taken_at));
-    if let Some(trouble) = &snapshot.catalogue {
-        let (since, why, code) = (times::minute(trouble.since), trouble.why.escaped(), trouble.code);
+    if let Some(cli_error) = &snapshot.catalogue {
+        let (since, why, code) = (times::minute(cli_error.since), cli_error.why.escaped(), cli_error.code);
         let _ = writeln!(out, "! the catalogue takes no writes since {since}: {why} ({code})");
     }
     for array in &snapshot.arrays {
@@ -131,13 +131,13 @@ fn transaction_volumes(snapshot: &Snapshot) -> String {
             .to_owned();
     }
     let mut table = Table::new(&[
-        ("volume", Lean::Left),
-        ("size", Lean::Right),
-        ("synchronization", Lean::Left),
-        ("ready", Lean::Right),
-        ("kept", Lean::Right),
-        ("last backup", Lean::Left),
-        ("due", Lean::Left),
+        ("volume", Align::Left),
+        ("size", Align::Right),
+        ("synchronization", Align::Left),
+        ("ready", Align::Right),
+        ("kept", Align::Right),
+        ("last backup", Align::Left),
+        ("due", Align::Left),
     ]);
     for view in &snapshot.transaction_volumes {
         let of = view.volume.policy.map_or_else(|| "-".to_owned(), |policy| policy.generations.to_string());
@@ -193,7 +193,7 @@ fn due(view: &TransactionVolumeView, snapshot: &Snapshot) -> String {
     }
 }
 
-/// What is wrong, once: a backup volume's trouble that its transaction volume has told of is the same session's.
+/// What is wrong, once: a backup volume's error that its transaction volume has reported is the same session's.
 fn problems(out: &mut String, snapshot: &Snapshot) {
     let mut line = |id: VolumeId, with: Option<VolumeId>, problem: &Problem| {
         let with = with.map_or_else(String::new, |target| format!(" with {}", place(target, snapshot)));
@@ -220,15 +220,15 @@ fn problems(out: &mut String, snapshot: &Snapshot) {
 /// The pool by size: every volume in one column, then what the policies need of this size and how many that is too many.
 fn pool(snapshot: &Snapshot) -> Table {
     let mut table = Table::new(&[
-        ("size", Lean::Right),
-        ("unused", Lean::Right),
-        ("bound", Lean::Right),
-        ("kept", Lean::Right),
-        ("live", Lean::Right),
-        ("trouble", Lean::Right),
-        ("foreign", Lean::Right),
-        ("need", Lean::Right),
-        ("missing", Lean::Right),
+        ("size", Align::Right),
+        ("unused", Align::Right),
+        ("bound", Align::Right),
+        ("kept", Align::Right),
+        ("live", Align::Right),
+        ("trouble", Align::Right),
+        ("foreign", Align::Right),
+        ("need", Align::Right),
+        ("missing", Align::Right),
     ]);
     for (blocks, size) in pool_sizes(snapshot) {
         let count = |states: &[BackupState]| {
@@ -252,13 +252,13 @@ fn pool(snapshot: &Snapshot) -> Table {
 
 fn copies(snapshot: &Snapshot) -> Table {
     let mut table = Table::new(&[
-        ("from", Lean::Left),
-        ("to", Lean::Left),
-        ("kind", Lean::Left),
-        ("state", Lean::Left),
-        ("done", Lean::Right),
-        ("to copy", Lean::Right),
-        ("rate", Lean::Right),
+        ("from", Align::Left),
+        ("to", Align::Left),
+        ("kind", Align::Left),
+        ("state", Align::Left),
+        ("done", Align::Right),
+        ("to copy", Align::Right),
+        ("rate", Align::Right),
     ]);
     for session in &snapshot.sessions {
         let amount = |blocks: Option<Blocks>| blocks.map_or_else(|| "-".to_owned(), |blocks| blocks.to_string());
@@ -301,12 +301,12 @@ fn session_state(session: &SessionView) -> String {
 
 fn operations(snapshot: &Snapshot) -> Table {
     let mut table = Table::new(&[
-        ("operation", Lean::Left),
-        ("verb", Lean::Left),
-        ("volume", Lean::Left),
-        ("by", Lean::Left),
-        ("since", Lean::Left),
-        ("now", Lean::Left),
+        ("operation", Align::Left),
+        ("verb", Align::Left),
+        ("volume", Align::Left),
+        ("by", Align::Left),
+        ("since", Align::Left),
+        ("now", Align::Left),
     ]);
     for operation in snapshot.operations.iter().filter(|operation| operation.end.is_none()) {
         table.row([

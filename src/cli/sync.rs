@@ -3,30 +3,30 @@
 use super::arguments::{OnSession, Sync};
 use super::change::{self, Then};
 use super::link::Link;
-use super::wait::Patience;
-use super::{Exit, Trouble};
+use super::wait::Deadline;
+use super::{CliError, Exit};
 use super::{map, names};
 use crate::model::identity::VolumeId;
 use crate::model::request::{Action, CancelScope};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::Version;
 
-pub async fn run(verb: &Sync, link: &mut Link, patience: Patience) -> Result<Exit, Trouble> {
+pub async fn run(verb: &Sync, link: &mut Link, deadline: Deadline) -> Result<Exit, CliError> {
     let snapshot = link.snapshot().await?;
     if let Sync::Start { volumes, map: Some(file), wait, change, .. } = verb {
         let (action, of_map) = map::start(&snapshot, volumes, file)?;
-        let exit = change::run(link, change, change::request(action, change), patience, after_start(*wait)).await?;
+        let exit = change::run(link, change, change::request(action, change), deadline, after_start(*wait)).await?;
         return Ok(Exit::together([exit, of_map]));
     }
     let (action, then) = action(verb, &snapshot)?;
-    change::run(link, verb.change(), change::request(action, verb.change()), patience, then).await
+    change::run(link, verb.change(), change::request(action, verb.change()), deadline, then).await
 }
 
 fn after_start(wait: bool) -> Then {
     if wait { Then::UntilEquivalent } else { Then::Return }
 }
 
-fn action(verb: &Sync, snapshot: &Snapshot) -> Result<(Action, Then), Trouble> {
+fn action(verb: &Sync, snapshot: &Snapshot) -> Result<(Action, Then), CliError> {
     Ok(match verb {
         Sync::Start { volumes, wait, overwrite_version: None, .. } => {
             let volumes = names::volumes(snapshot, volumes)?;
@@ -34,7 +34,7 @@ fn action(verb: &Sync, snapshot: &Snapshot) -> Result<(Action, Then), Trouble> {
         }
         Sync::Start { volumes, wait, overwrite_version: Some(version), .. } => {
             let [volume] = volumes.as_slice() else {
-                return Err(Trouble::usage("--overwrite-version goes with one transaction volume"));
+                return Err(CliError::usage("--overwrite-version goes with one transaction volume"));
             };
             (
                 Action::Overwrite { volume: names::volume(snapshot, volume)?, version: Version(*version) },
@@ -65,9 +65,9 @@ fn action(verb: &Sync, snapshot: &Snapshot) -> Result<(Action, Then), Trouble> {
     })
 }
 
-fn on_session(on: &OnSession, snapshot: &Snapshot) -> Result<(Vec<VolumeId>, Option<VolumeId>), Trouble> {
+fn on_session(on: &OnSession, snapshot: &Snapshot) -> Result<(Vec<VolumeId>, Option<VolumeId>), CliError> {
     if on.volume.is_some() && on.volumes.len() > 1 {
-        return Err(Trouble::usage("--volume goes with one transaction volume"));
+        return Err(CliError::usage("--volume goes with one transaction volume"));
     }
     let target = on.volume.as_deref().map(|target| names::volume(snapshot, target)).transpose()?;
     Ok((names::volumes(snapshot, &on.volumes)?, target))

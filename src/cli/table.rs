@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// Which side of its column a cell leans to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lean {
+pub enum Align {
     Left,
     /// Numbers with their units.
     Right,
@@ -12,12 +12,12 @@ pub enum Lean {
 
 /// Rows under headings. Cells are escaped already, or made by us.
 pub struct Table {
-    headings: Vec<(&'static str, Lean)>,
+    headings: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub fn new(headings: &[(&'static str, Lean)]) -> Self {
+    pub fn new(headings: &[(&'static str, Align)]) -> Self {
         Self { headings: headings.to_vec(), rows: Vec::new() }
     }
 
@@ -52,8 +52,8 @@ impl Table {
                 line.push_str("  ");
             }
             match lean {
-                Lean::Left => line.extend([cell, &blanks]),
-                Lean::Right => line.extend([blanks.as_str(), cell]),
+                Align::Left => line.extend([cell, &blanks]),
+                Align::Right => line.extend([blanks.as_str(), cell]),
             }
         }
         out.push_str(line.trim_end());
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn numbers_lean_right_and_wide_characters_count_twice() {
-        let mut table = Table::new(&[("volume", Lean::Left), ("size", Lean::Right), ("state", Lean::Left)]);
+        let mut table = Table::new(&[("volume", Align::Left), ("size", Align::Right), ("state", Align::Left)]);
         table.row(["ora".into(), "192 MiB".into(), "none".into()]);
         table.row(["日本".into(), "8 B".into(), "copying".into()]);
         assert_eq!(table.render(), "volume     size  state\nora     192 MiB  none\n日本        8 B  copying\n");

@@ -3,9 +3,9 @@
 use super::arguments::{CommandLine, Verb};
 use super::array_arguments::Add;
 use super::fake::{self, Fake};
-use super::link::{ConfiguredArray, House, Link, Need, Pending};
-use super::request_line::Scene;
-use super::{Exit, Trouble, dispatch};
+use super::link::{ConfiguredArray, Link, Need, Pending, SiteContext};
+use super::request_line::RenderContext;
+use super::{CliError, Exit, dispatch};
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::check::Check;
 use crate::model::codes::Code;
@@ -15,36 +15,36 @@ use crate::model::request::{Action, Request};
 use crate::process::paths::Home;
 use clap::{CommandFactory, Parser};
 
-impl House for Fake {
-    fn open(&self, _need: Need) -> Pending<'_, Result<Link, Trouble>> {
+impl SiteContext for Fake {
+    fn open(&self, _need: Need) -> Pending<'_, Result<Link, CliError>> {
         Box::pin(async { Ok(self.link()) })
     }
 
-    fn serve(&self, _detached: bool) -> Pending<'_, Result<(), Trouble>> {
+    fn serve(&self, _detached: bool) -> Pending<'_, Result<(), CliError>> {
         Box::pin(async { Ok(()) })
     }
 
-    fn arrays_home(&self, _need: Need, _array: Option<&str>) -> Result<Home, Trouble> {
-        Err(Trouble::usage("there are no arrays here"))
+    fn arrays_home(&self, _need: Need, _array: Option<&str>) -> Result<Home, CliError> {
+        Err(CliError::usage("there are no arrays here"))
     }
 
-    fn array_homes(&self, _need: Need) -> Result<Vec<Home>, Trouble> {
-        Err(Trouble::usage("there are no arrays here"))
+    fn array_homes(&self, _need: Need) -> Result<Vec<Home>, CliError> {
+        Err(CliError::usage("there are no arrays here"))
     }
 
-    fn serve_arrays(&self, _detached: bool) -> Pending<'_, Result<(), Trouble>> {
-        Box::pin(async { Err(Trouble::usage("there are no arrays here")) })
+    fn serve_arrays(&self, _detached: bool) -> Pending<'_, Result<(), CliError>> {
+        Box::pin(async { Err(CliError::usage("there are no arrays here")) })
     }
 
-    fn examine_array<'a>(&'a self, _array: &'a str) -> Pending<'a, Result<Vec<Check>, Trouble>> {
-        Box::pin(async { Err(Trouble::usage("there are no arrays here")) })
+    fn examine_array<'a>(&'a self, _array: &'a str) -> Pending<'a, Result<Vec<Check>, CliError>> {
+        Box::pin(async { Err(CliError::usage("there are no arrays here")) })
     }
 
-    fn add_array<'a>(&'a self, _asked: &'a Add) -> Pending<'a, Result<Exit, Trouble>> {
-        Box::pin(async { Err(Trouble::usage("there are no arrays here")) })
+    fn add_array<'a>(&'a self, _asked: &'a Add) -> Pending<'a, Result<Exit, CliError>> {
+        Box::pin(async { Err(CliError::usage("there are no arrays here")) })
     }
 
-    fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, Trouble> {
+    fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, CliError> {
         Ok(Vec::new())
     }
 
@@ -61,7 +61,7 @@ impl House for Fake {
     }
 }
 
-async fn run(fake: &Fake, words: &str) -> Result<Exit, Trouble> {
+async fn run(fake: &Fake, words: &str) -> Result<Exit, CliError> {
     let line = CommandLine::try_parse_from(std::iter::once("ecdeck").chain(words.split_whitespace())).unwrap();
     let verb: Verb = line.verb.unwrap();
     dispatch(&verb, fake).await
@@ -70,7 +70,7 @@ async fn run(fake: &Fake, words: &str) -> Result<Exit, Trouble> {
 async fn exit(fake: &Fake, words: &str) -> (Exit, Option<Code>) {
     match run(fake, words).await {
         Ok(exit) => (exit, None),
-        Err(trouble) => (trouble.exit, trouble.code),
+        Err(cli_error) => (cli_error.exit, cli_error.code),
     }
 }
 
@@ -145,9 +145,9 @@ async fn what_destroys_wants_its_exact_name() {
 
 #[tokio::test]
 async fn an_unknown_name_is_refused_with_names_that_are_near() {
-    let trouble = run(&Fake::default(), "backup demo-roa02 --yes").await.unwrap_err();
-    assert_eq!(trouble.code, Some(Code::UNKNOWN_VOLUME));
-    assert!(trouble.text.contains("demo-ora02"), "{}", trouble.text);
+    let cli_error = run(&Fake::default(), "backup demo-roa02 --yes").await.unwrap_err();
+    assert_eq!(cli_error.code, Some(Code::UNKNOWN_VOLUME));
+    assert!(cli_error.text.contains("demo-ora02"), "{}", cli_error.text);
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn reading_verbs_print_the_demonstration_site() {
 #[test]
 fn every_remedy_of_a_full_pool_is_a_command_line() {
     let snapshot = fake::snapshot();
-    let scene = Scene { snapshot: &snapshot, site: &[] };
+    let render_context = RenderContext { snapshot: &snapshot, site: &[] };
     let volume = snapshot.find("demo-dev").unwrap();
     let all = snapshot.transaction_volumes.iter().map(|view| view.volume.id);
     for id in all.chain([volume]) {
@@ -181,7 +181,7 @@ fn every_remedy_of_a_full_pool_is_a_command_line() {
         ] {
             let Err(refusal) = plan(&snapshot, &Request::new(action)) else { continue };
             for remedy in &refusal.remedies {
-                let words = super::request_line::words(&remedy.request, scene).expect("a verb makes it");
+                let words = super::request_line::words(&remedy.request, render_context).expect("a verb makes it");
                 let line = CommandLine::try_parse_from(std::iter::once("ecdeck".to_owned()).chain(words.clone()));
                 assert!(line.is_ok(), "{words:?}");
             }

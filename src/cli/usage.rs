@@ -1,7 +1,7 @@
 //! What clap says: help on standard output, wrong usage on standard error, neither with a byte of what was typed as it is.
 
 use super::arguments::CommandLine;
-use super::{Exit, Trouble, out};
+use super::{CliError, Exit, out};
 use crate::model::untrusted::{escaped, is_unsafe};
 use clap::Parser;
 use std::ffi::OsString;
@@ -22,9 +22,9 @@ pub fn print(error: &clap::Error, words: &[OsString]) -> Exit {
     let page = if in_colour() { page.ansi().to_string() } else { page.to_string() };
     match out::write(page.as_bytes()) {
         Ok(_) => Exit::Done,
-        Err(trouble) => {
-            trouble.print(false, false);
-            trouble.exit
+        Err(cli_error) => {
+            cli_error.print(false, false);
+            cli_error.exit
         }
     }
 }
@@ -44,9 +44,9 @@ fn in_colour() -> bool {
 }
 
 /// What went wrong before there was a verb.
-pub fn fail(trouble: &Trouble) -> Exit {
-    trouble.print(false, false);
-    trouble.exit
+pub fn fail(cli_error: &CliError) -> Exit {
+    cli_error.print(false, false);
+    cli_error.exit
 }
 
 #[cfg(test)]

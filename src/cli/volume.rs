@@ -3,41 +3,41 @@
 use super::arguments::{Change, VolumeVerb};
 use super::change::{self, Then};
 use super::document::{self, BackupVolumeEntry, TransactionVolumeEntry, UnregisteredEntry};
-use super::link::{House, Link, Need};
-use super::table::{Lean, Table};
-use super::wait::Patience;
-use super::{Exit, Trouble, json, names, out};
+use super::link::{Link, Need, SiteContext};
+use super::table::{Align, Table};
+use super::wait::Deadline;
+use super::{CliError, Exit, json, names, out};
 use crate::model::request::{Action, VolumeRole};
 use crate::model::snapshot::{BackupVolumeView, Snapshot};
 use serde::Serialize;
 
-pub async fn run(verb: &VolumeVerb, house: &dyn House) -> Result<Exit, Trouble> {
+pub async fn run(verb: &VolumeVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
     match verb {
         VolumeVerb::List { json } => {
-            let snapshot = house.open(Need::Reading).await?.reread().await?;
+            let snapshot = site_context.open(Need::Reading).await?.reread().await?;
             if *json { list_json(&snapshot) } else { list_text(&snapshot) }
         }
         VolumeVerb::Add { transaction, volume, name, change, .. } => {
             let role = if *transaction { VolumeRole::Transaction } else { VolumeRole::Backup };
-            let patience = Patience::new(change.time_limit);
-            let mut link = super::opened(house, patience).await?;
+            let deadline = Deadline::new(change.time_limit);
+            let mut link = super::opened(site_context, deadline).await?;
             let volume = match names::volume(&*link.snapshot().await?, volume) {
                 Ok(volume) => volume,
                 Err(_) => names::volume(&*link.reread().await?, volume)?,
             };
-            act(&mut link, change, Action::Register { volume, role, name: name.clone() }, patience).await
+            act(&mut link, change, Action::Register { volume, role, name: name.clone() }, deadline).await
         }
         VolumeVerb::Remove { volume, change } => {
-            let patience = Patience::new(change.time_limit);
-            let mut link = super::opened(house, patience).await?;
+            let deadline = Deadline::new(change.time_limit);
+            let mut link = super::opened(site_context, deadline).await?;
             let volume = names::volume(&*link.snapshot().await?, volume)?;
-            act(&mut link, change, Action::Unregister { volume }, patience).await
+            act(&mut link, change, Action::Unregister { volume }, deadline).await
         }
     }
 }
 
-async fn act(link: &mut Link, change: &Change, action: Action, patience: Patience) -> Result<Exit, Trouble> {
-    change::run(link, change, change::request(action, change), patience, Then::Return).await
+async fn act(link: &mut Link, change: &Change, action: Action, deadline: Deadline) -> Result<Exit, CliError> {
+    change::run(link, change, change::request(action, change), deadline, Then::Return).await
 }
 
 #[derive(Serialize)]
@@ -47,7 +47,7 @@ struct Document<'a> {
     unregistered: Vec<UnregisteredEntry<'a>>,
 }
 
-fn list_json(snapshot: &Snapshot) -> Result<Exit, Trouble> {
+fn list_json(snapshot: &Snapshot) -> Result<Exit, CliError> {
     let document = Document {
         transaction_volumes: document::transaction_volumes(snapshot),
         pool: document::pool(snapshot),
@@ -66,14 +66,14 @@ fn use_of(view: &BackupVolumeView, snapshot: &Snapshot) -> String {
     }
 }
 
-fn list_text(snapshot: &Snapshot) -> Result<Exit, Trouble> {
+fn list_text(snapshot: &Snapshot) -> Result<Exit, CliError> {
     let mut table = Table::new(&[
-        ("volume", Lean::Left),
-        ("role", Lean::Left),
-        ("size", Lean::Right),
-        ("blocks", Lean::Right),
-        ("state", Lean::Left),
-        ("name", Lean::Left),
+        ("volume", Align::Left),
+        ("role", Align::Left),
+        ("size", Align::Right),
+        ("blocks", Align::Right),
+        ("state", Align::Left),
+        ("name", Align::Left),
     ]);
     for view in &snapshot.transaction_volumes {
         let volume = &view.volume;

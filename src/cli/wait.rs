@@ -2,7 +2,7 @@
 
 use super::document::pair_text;
 use super::link::{Link, unexpected};
-use super::{Exit, Trouble, out, times};
+use super::{CliError, Exit, out, times};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
@@ -31,14 +31,14 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a verb waits, all its waits together.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Patience {
+pub struct Deadline {
     /// On the clock that never jumps.
     limit: Option<Duration>,
     /// By the wall clock.
     until: Option<Timestamp>,
 }
 
-impl Patience {
+impl Deadline {
     pub fn new(limit: Option<Duration>) -> Self {
         Self { limit: limit.map(|limit| clock::steady().saturating_add(limit)), until: None }
     }
@@ -70,21 +70,21 @@ impl Patience {
     }
 
     /// Waits for something that has no way to be let go of. `whom`: who is waited for, and for what.
-    pub async fn bound<T>(self, whom: &str, awaited: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    pub async fn bound<T>(self, whom: &str, awaited: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
         tokio::select! {
             biased;
             came = awaited => came,
-            () = self.passed() => Err(Trouble::new(
+            () = self.passed() => Err(CliError::new(
                 Exit::TimeLimit,
                 format!("the time limit has passed; it was waited for {whom}"),
             )),
         }
     }
 
-    pub async fn wait<T>(self, awaited: impl Future<Output = Result<T, Trouble>>) -> Result<Waited<T>, Trouble> {
+    pub async fn wait<T>(self, awaited: impl Future<Output = Result<T, CliError>>) -> Result<Waited<T>, CliError> {
         // Heard from here on, so before anybody is told that we wait.
         let heard = signal(SignalKind::interrupt());
-        let mut interrupts = heard.map_err(|error| Trouble::failed(format!("signals cannot be heard: {error}")))?;
+        let mut interrupts = heard.map_err(|error| CliError::failed(format!("signals cannot be heard: {error}")))?;
         tokio::select! {
             biased;
             came = awaited => came.map(Waited::Came),
@@ -109,7 +109,7 @@ pub async fn until_equivalent(
     pairs: &[Pair],
     since: ReadingMark,
     mut progress: ProgressLine,
-) -> Result<Vec<NeverEquivalent>, Trouble> {
+) -> Result<Vec<NeverEquivalent>, CliError> {
     progress.begin();
     let mut since = since;
     loop {
@@ -140,7 +140,7 @@ pub async fn until_some_are_ready(
     since: &mut ReadingMark,
     progress: &mut ProgressLine,
     last: &mut Arc<Snapshot>,
-) -> Result<Vec<Pair>, Trouble> {
+) -> Result<Vec<Pair>, CliError> {
     progress.begin();
     loop {
         let snapshot = link.next_snapshot().await?;
@@ -157,7 +157,7 @@ pub async fn until_some_are_ready(
 }
 
 /// The mark to wait by: an engine that was started since knows nothing of the old one, so it is asked for its own.
-async fn asked_again(link: &mut Link, snapshot: &Snapshot, since: ReadingMark) -> Result<ReadingMark, Trouble> {
+async fn asked_again(link: &mut Link, snapshot: &Snapshot, since: ReadingMark) -> Result<ReadingMark, CliError> {
     if snapshot.mark.start == since.start {
         return Ok(since);
     }

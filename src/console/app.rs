@@ -3,7 +3,7 @@
 use super::dialog::Dialog;
 use super::format::Clock;
 use super::glyphs::{GlyphMode, Glyphs};
-use super::judge::Judged;
+use super::judge::VerbAvailability;
 use super::keys::{Key, KeyMap};
 use super::picture::{Choice, CopyKey, Picture};
 use super::theme::{Theme, ThemeName};
@@ -30,7 +30,7 @@ pub type Planner = fn(&Snapshot, &Request) -> Result<Plan, Refusal>;
 pub const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Rates in a sparkline.
-const LONGEST_TRACE: usize = 40;
+const MAX_TRACE: usize = 40;
 
 /// What a person chose at the start.
 #[derive(Debug, Clone, Copy)]
@@ -249,7 +249,7 @@ pub struct App {
     /// The last one is on top and has the keys.
     pub dialogs: Vec<Dialog>,
     pub notice: Option<Notice>,
-    pub judged: Judged,
+    pub availability: VerbAvailability,
     /// Operations that were started here and have not been seen to end.
     pub watching: Vec<OperationId>,
     /// The rates of the copy under the cursor since it is there, for its sparkline.
@@ -285,7 +285,7 @@ impl App {
             events: Cursor::default(),
             dialogs: Vec::new(),
             notice: None,
-            judged: Judged::default(),
+            availability: VerbAvailability::default(),
             watching: Vec::new(),
             trace: None,
             gate: Gate::default(),
@@ -391,7 +391,7 @@ impl App {
         };
         match &mut self.trace {
             Some((known, rates)) if *known == pair => {
-                let surplus = (rates.len() + 1).saturating_sub(LONGEST_TRACE);
+                let surplus = (rates.len() + 1).saturating_sub(MAX_TRACE);
                 rates.drain(..surplus);
                 rates.push(rate);
             }

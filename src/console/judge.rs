@@ -14,7 +14,7 @@ use crate::model::verb::Verb;
 
 /// The verbs' answers for one row of one snapshot.
 #[derive(Debug, Default)]
-pub struct Judged {
+pub struct VerbAvailability {
     of: Option<(u64, Pane, Option<Subject>, bool)>,
     verbs: Vec<(Verb, Result<Plan, Refusal>)>,
 }
@@ -58,12 +58,12 @@ impl Subject {
 /// The verbs that the footer and the hint tell about.
 pub const VERBS: [Verb; 6] = [Verb::Start, Verb::Suspend, Verb::Resume, Verb::Backup, Verb::Cancel, Verb::ForceStop];
 
-impl Judged {
+impl VerbAvailability {
     pub fn verdict(&self, verb: Verb) -> Option<&Result<Plan, Refusal>> {
-        self.verbs.iter().find(|(judged, _)| *judged == verb).map(|(_, verdict)| verdict)
+        self.verbs.iter().find(|(availability, _)| *availability == verb).map(|(_, verdict)| verdict)
     }
 
-    /// Whether the key would lead to a plan. What was not judged may be tried.
+    /// Whether the key would lead to a plan. What was not planned may be tried.
     pub fn allows(&self, command: Command) -> bool {
         match command {
             Command::Verb(verb) => self.verdict(verb).is_none_or(Result::is_ok),
@@ -78,10 +78,10 @@ pub fn refresh(app: &mut App) {
     let several = app.focus == Pane::Volumes && !app.marks.is_empty();
     let subject = subject(app);
     let of = (snapshot.sequence, app.focus, subject, several);
-    if app.judged.of == Some(of) {
+    if app.availability.of == Some(of) {
         return;
     }
-    // Several volumes are judged when their dialog opens: it says for each.
+    // Several volumes are planned when their dialog opens: it says for each.
     let mut verbs = Vec::new();
     if !several {
         for verb in VERBS {
@@ -91,7 +91,7 @@ pub fn refresh(app: &mut App) {
             }
         }
     }
-    app.judged = Judged { of: Some(of), verbs };
+    app.availability = VerbAvailability { of: Some(of), verbs };
 }
 
 /// What the focused pane's row is about.

@@ -17,7 +17,7 @@ pub enum Order {
     #[default]
     Name,
     /// What needs attention first.
-    Trouble,
+    CliError,
     /// What will be ready last comes first: it decides whether the window is met.
     Ready,
 }
@@ -26,8 +26,8 @@ impl Order {
     #[must_use]
     pub fn next(self) -> Self {
         match self {
-            Self::Name => Self::Trouble,
-            Self::Trouble => Self::Ready,
+            Self::Name => Self::CliError,
+            Self::CliError => Self::Ready,
             Self::Ready => Self::Name,
         }
     }
@@ -35,7 +35,7 @@ impl Order {
     pub fn word(self) -> &'static str {
         match self {
             Self::Name => "by name",
-            Self::Trouble => "trouble first",
+            Self::CliError => "trouble first",
             Self::Ready => "last to be ready first",
         }
     }
@@ -160,7 +160,7 @@ impl Picture {
         let name = |index: &u32| views[*index as usize].volume.name.as_str();
         match choice.order {
             Order::Name => volumes.sort_by(|a, b| name(a).cmp(name(b))),
-            Order::Trouble => volumes.sort_by(|a, b| {
+            Order::CliError => volumes.sort_by(|a, b| {
                 let rank = |index: &u32| trouble(&views[*index as usize]);
                 rank(b).cmp(&rank(a)).then_with(|| name(a).cmp(name(b)))
             }),

@@ -11,7 +11,7 @@ use super::terminal::paint::Painter;
 use super::terminal::tty::{Tty, TtyError, Waiter};
 use super::update::{gate, update};
 use super::view::view;
-use crate::engine::client::{Asker, Connection, Lifeline};
+use crate::engine::client::{Asker, Connection, ReconnectingClient};
 use crate::engine::protocol::Ask;
 use crate::model::plan::plan;
 use crate::model::snapshot::Severity;
@@ -31,7 +31,7 @@ const MAX_READ: usize = 64 << 10;
 /// An answer that takes longer is waited for in words.
 const SLOW_ANSWER: Duration = Duration::from_secs(2);
 /// Answers that wait to be taken; more questions are not open at once.
-const MOST_ANSWERS: usize = 64;
+const MAX_ANSWERS: usize = 64;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleError {
@@ -42,7 +42,7 @@ pub enum ConsoleError {
 }
 
 /// Shows the site of a line to an engine until the person leaves, a signal ends it, or the terminal is gone.
-pub async fn run(settings: Settings, keys: KeyMap, line: Lifeline) -> Result<(), ConsoleError> {
+pub async fn run(settings: Settings, keys: KeyMap, line: ReconnectingClient) -> Result<(), ConsoleError> {
     let mut signals = Signals::new()?;
     let tty = Tty::take()?;
     let mut console = Console::new(settings, keys, tty, &line)?;
@@ -135,10 +135,10 @@ struct Console {
 }
 
 impl Console {
-    fn new(settings: Settings, keys: KeyMap, tty: Tty, line: &Lifeline) -> Result<Self, ConsoleError> {
+    fn new(settings: Settings, keys: KeyMap, tty: Tty, line: &ReconnectingClient) -> Result<Self, ConsoleError> {
         let size = tty.size();
         let (clock, zone_unknown) = Clock::of_system(now());
-        let (answer, answers) = mpsc::channel(MOST_ANSWERS);
+        let (answer, answers) = mpsc::channel(MAX_ANSWERS);
         let mut app = App::new(settings, keys, plan, clock, size);
         app.notice = zone_unknown.map(|text| Notice { severity: Severity::Warning, text });
         Ok(Self {

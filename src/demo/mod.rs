@@ -17,7 +17,7 @@ use crate::driver::emulated::admin::{Admin, AdminError, Administration};
 use crate::driver::emulated::data::{image_in, volumes_in};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::units::Timestamp;
-use crate::process::life::{self, LifeError};
+use crate::process::instance::{self, InstanceError};
 use crate::process::paths::Home;
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
@@ -36,7 +36,7 @@ pub enum DemoError {
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
     #[error(transparent)]
-    Life(#[from] LifeError),
+    Life(#[from] InstanceError),
     #[error(
         "{} has volumes that the demonstration site did not make: it is not made over them; move that folder away, or use \
          another ECDECK_HOME",
@@ -141,7 +141,7 @@ async fn remove_leftovers(home: &Home, declaration: &Declaration) -> Result<(), 
     let _ = Admin::new(home.clone(), false).tell(Administration::Stop).await;
     // The next server must not meet the one that is ending.
     let place = home.array_server();
-    let free = tokio::task::spawn_blocking(move || life::wait_until_it_is_free(&place)).await;
+    let free = tokio::task::spawn_blocking(move || instance::wait_until_it_is_free(&place)).await;
     free.map_err(std::io::Error::other).map_err(|error| DemoError::Leftovers { folder: folder.clone(), error })??;
     remove_arrays(&folder).map_err(|error| DemoError::Leftovers { folder, error })
 }

@@ -5,7 +5,7 @@
 
 pub mod ccm;
 pub mod emulated;
-pub mod two_ways;
+pub mod failover;
 
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
 use crate::model::session::{ArrayVolume, Reading};

@@ -7,7 +7,7 @@ use crate::model::units::Timestamp;
 use crate::model::untrusted;
 use crate::model::verb::Role;
 use crate::process::frames::{FrameError, FrameReader, Hello, encode, greet};
-use crate::process::life;
+use crate::process::instance;
 use crate::process::paths::Home;
 use crate::process::peer::{HowToEnd, group_name};
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ use tokio::time::Instant;
 /// by itself when it has been idle for a while. What names the configuration follows.
 pub const SERVE_ARGUMENTS: [&str; 2] = ["serve", "--detached"];
 /// Questions that wait to be written; a person does not ask faster.
-const MOST_WAITING: usize = 64;
+const MAX_WAITING: usize = 64;
 /// An engine that accepts a line but does not greet is stuck.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Heartbeats of the engine that may be missed before it counts as silent.
@@ -39,7 +39,7 @@ pub const ENGINE_SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 const DYING_LIMIT: Duration = Duration::from_secs(3);
 const DYING_PAUSE: Duration = Duration::from_millis(20);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
-const LONGEST_RETRY: Duration = Duration::from_secs(5);
+const MAX_RETRY: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
@@ -200,7 +200,7 @@ impl Client {
                 return Err(ClientError::Lost(why));
             }
         };
-        let (frames, outgoing) = mpsc::channel(MOST_WAITING);
+        let (frames, outgoing) = mpsc::channel(MAX_WAITING);
         let waiting = Arc::new(Waiting::default());
         let (told, lost) = watch::channel(None);
         let (silent, silence) = watch::channel(None);
@@ -346,7 +346,7 @@ async fn start_engine(home: &Home, arguments: &[String]) -> Result<(), ClientErr
     let arguments = arguments.to_vec();
     let start = move || {
         let all: Vec<&str> = SERVE_ARGUMENTS.into_iter().chain(arguments.iter().map(String::as_str)).collect();
-        life::start_detached(&home, &home.engine(), &all)
+        instance::start_detached(&home, &home.engine(), &all)
     };
     match tokio::task::spawn_blocking(start).await {
         Ok(Ok(())) => Ok(()),
@@ -456,20 +456,20 @@ pub enum Connection {
 
 /// A line that comes back by itself. The last snapshot stays while it is lost.
 #[derive(Debug)]
-pub struct Lifeline {
+pub struct ReconnectingClient {
     client: watch::Receiver<Option<Client>>,
     snapshots: Snapshots,
     connection: watch::Receiver<Connection>,
     task: JoinHandle<()>,
 }
 
-impl Drop for Lifeline {
+impl Drop for ReconnectingClient {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl Lifeline {
+impl ReconnectingClient {
     /// Begins to connect and returns at once.
     pub fn open(home: Home, start: Start) -> Self {
         let (snapshots_in, snapshots) = watch::channel(None);
@@ -500,7 +500,7 @@ impl Lifeline {
                 let retry_at = now().plus_millis(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
                 connection_in.send_replace(Connection::Lost { why: error.to_string(), retry_at });
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_RETRY);
+                pause = (pause * 2).min(MAX_RETRY);
             }
         });
         Self { client, snapshots, connection, task }

@@ -3,7 +3,7 @@
 //! Locked for moments only, never across a wait. The records change through the ledger and nowhere else.
 
 use super::clock;
-use super::operation::Doing;
+use super::operation::Activity;
 use crate::catalog::CatalogueError;
 use crate::driver::Driver;
 use crate::model::event::{Event, EventKind};
@@ -26,7 +26,7 @@ use tokio::sync::{Notify, watch};
 /// How long an operation that ended stays in the snapshot.
 const ENDED_SHOWN_MILLIS: i64 = 60 * Timestamp::SECOND;
 /// Ends that are remembered for those who ask late; older ones are asked of the catalogue.
-const MOST_ENDS: usize = 1_000;
+const MAX_ENDS: usize = 1_000;
 
 /// How far the wall clock and the steady one may drift apart between two readings before it counts as a step.
 const MAX_CLOCK_DRIFT_MILLIS: u64 = 1_000;
@@ -303,7 +303,7 @@ impl Core {
     }
 
     /// Shows what an operation is at.
-    pub(super) fn show(&self, open: &OpenOperation, doing: &Doing, progress: (usize, usize)) {
+    pub(super) fn show(&self, open: &OpenOperation, doing: &Activity, progress: (usize, usize)) {
         let mut state = self.state();
         let step = phrase(doing, &state);
         let view = OperationView {
@@ -339,13 +339,13 @@ impl Core {
     }
 
     /// An operation of which nothing was done, and which only the catalogue keeps from ending: those who wait need not.
-    pub(super) fn foretell(&self, id: OperationId, end: &OperationEnd) {
+    pub(super) fn announce_end(&self, id: OperationId, end: &OperationEnd) {
         self.told(self.state(), id, end);
     }
 
     fn told(&self, mut state: MutexGuard<'_, State>, id: OperationId, end: &OperationEnd) {
         state.ends.insert(id, end.clone());
-        if state.ends.len() > MOST_ENDS {
+        if state.ends.len() > MAX_ENDS {
             state.ends.pop_first();
         }
         drop(state);
@@ -437,21 +437,21 @@ fn source(array: &ConfiguredArray, records: &Records) -> ArraySource {
 }
 
 /// What an operation is at, in half a sentence.
-fn phrase(doing: &Doing, state: &State) -> String {
+fn phrase(doing: &Activity, state: &State) -> String {
     let name = |box_id: &BoxId| {
         let array = state.arrays.iter().find(|array| array.box_id == Some(*box_id));
         array.map_or_else(|| box_id.to_string(), |array| array.name.to_string())
     };
     match doing {
-        Doing::Beginning => "reading the array afresh".to_owned(),
-        Doing::Telling { array, what } => format!("waiting for {}'s answer to {what}", name(array)),
-        Doing::Looking { array } => format!("looking what {} shows", name(array)),
-        Doing::WaitingForBusy { array, why } => format!("waiting for {}: {why}", name(array)),
-        Doing::WaitingToRead { array, why } => format!("waiting to read {}: {why}", name(array)),
-        Doing::WaitingForCatalogue { why } => format!("waiting for the catalogue: {why}"),
-        Doing::Recording => "writing the journal".to_owned(),
-        Doing::Script => "running a script".to_owned(),
-        Doing::Ended => "ended".to_owned(),
+        Activity::Beginning => "reading the array afresh".to_owned(),
+        Activity::Telling { array, what } => format!("waiting for {}'s answer to {what}", name(array)),
+        Activity::Looking { array } => format!("looking what {} shows", name(array)),
+        Activity::WaitingForBusy { array, why } => format!("waiting for {}: {why}", name(array)),
+        Activity::WaitingToRead { array, why } => format!("waiting to read {}: {why}", name(array)),
+        Activity::WaitingForCatalogue { why } => format!("waiting for the catalogue: {why}"),
+        Activity::Recording => "writing the journal".to_owned(),
+        Activity::Script => "running a script".to_owned(),
+        Activity::Ended => "ended".to_owned(),
     }
 }
 

@@ -20,7 +20,7 @@ const WHILE_MOVING: Duration = Duration::from_secs(1);
 /// How often the list of volumes is read.
 const VOLUMES_EVERY: Duration = Duration::from_mins(1);
 /// Readings that are waited for at the same time: more than operations that run at once.
-const MOST_WAITING: usize = 1024;
+const MAX_WAITING: usize = 1024;
 
 type Answer = oneshot::Sender<Result<Arc<Reading>, String>>;
 
@@ -58,7 +58,7 @@ impl Reader {
 /// Starts the poller of the `index`th array. It ends with the last of its readers. `longest`: a call that asks the array and
 /// gives no answer for so long means that it is unreachable.
 pub fn start(core: Arc<Core>, ledger: Ledger, index: usize, interval: Duration, longest: Duration) -> Reader {
-    let (sender, requests) = mpsc::channel(MOST_WAITING);
+    let (sender, requests) = mpsc::channel(MAX_WAITING);
     let poller = Poller {
         driver: Arc::clone(&core.arrays()[index].driver),
         core,

@@ -15,9 +15,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Changes that come closer together make one snapshot.
-const SHORTEST_SPACING: Duration = Duration::from_millis(30);
+const MIN_SPACING: Duration = Duration::from_millis(30);
 /// Events that wait for a catalogue that cannot be written; older ones are dropped, and the log says so.
-const MOST_UNTOLD: usize = 10_000;
+const MAX_UNTOLD: usize = 10_000;
 
 /// Between two tries to tell them.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
@@ -38,18 +38,18 @@ async fn keep_doubts(core: &Core, ledger: &Ledger, snapshot: &Snapshot) -> Resul
 /// Publishes snapshots for as long as the engine lives.
 pub async fn run(core: Arc<Core>, ledger: Ledger, mut notices: Notices) {
     let mut last = core.publish();
-    let mut untold: Vec<NewEvent> = Vec::new();
+    let mut pending_events: Vec<NewEvent> = Vec::new();
     let mut next_try = Instant::now();
     let mut made = Instant::now();
     loop {
         core.changed().await;
         // The first change after a while is shown at once; what follows closely is collected.
-        tokio::time::sleep_until(made + SHORTEST_SPACING).await;
+        tokio::time::sleep_until(made + MIN_SPACING).await;
         made = Instant::now();
         let snapshot = core.publish();
         let now = clock::now();
         let news = notices.compare(&last, &snapshot);
-        untold.extend(news.into_iter().map(|kind| NewEvent::by_engine(now, kind)));
+        pending_events.extend(news.into_iter().map(|kind| NewEvent::by_engine(now, kind)));
         if Instant::now() >= next_try
             && let Err(error) = keep_doubts(&core, &ledger, &snapshot).await
         {
@@ -57,19 +57,19 @@ pub async fn run(core: Arc<Core>, ledger: Ledger, mut notices: Notices) {
             next_try = Instant::now() + TRY_AGAIN;
         }
         last = snapshot;
-        if !untold.is_empty() && Instant::now() >= next_try {
-            let commit = Commit { changes: Vec::new(), events: untold.clone() };
+        if !pending_events.is_empty() && Instant::now() >= next_try {
+            let commit = Commit { changes: Vec::new(), events: pending_events.clone() };
             match ledger.commit(commit).await {
-                Ok(()) => untold.clear(),
+                Ok(()) => pending_events.clear(),
                 Err(error) => {
-                    tracing::warn!(%error, waiting = untold.len(), "events wait for the catalogue");
+                    tracing::warn!(%error, waiting = pending_events.len(), "events wait for the catalogue");
                     next_try = Instant::now() + TRY_AGAIN;
                 }
             }
-            let surplus = untold.len().saturating_sub(MOST_UNTOLD);
+            let surplus = pending_events.len().saturating_sub(MAX_UNTOLD);
             if surplus > 0 {
                 tracing::error!(surplus, "events are lost: the catalogue cannot be written for too long");
-                untold.drain(..surplus);
+                pending_events.drain(..surplus);
             }
         }
     }

@@ -90,7 +90,7 @@ impl Runner {
 
     /// A confirmation that names something else: nothing is done, and that is told.
     pub async fn misnamed(&self, request: &Request, given: &str, actor: &Actor) -> Answer {
-        let given: String = given.chars().take(Name::LONGEST).collect();
+        let given: String = given.chars().take(Name::MAX_LENGTH).collect();
         let reason = format!("the confirmation names {}", Untrusted::new(given).escaped());
         let answer = refused(Refusal::new(Code::CONFIRMATION_MISMATCH, reason));
         self.note(request, &answer, actor).await;
@@ -104,7 +104,7 @@ impl Runner {
         };
         let commands = plan.items().iter().map(|item| commands_of_steps(item).flat_map(describe).collect()).collect();
         for refusal in plan.refused_mut() {
-            self.in_its_tools_words(refusal);
+            self.strip_foreign_message_ids(refusal);
         }
         PlannedAnswer { plan, commands, sequence }
     }
@@ -112,10 +112,10 @@ impl Runner {
     /// An answer as it is told: with the message ids of an array's tools only where the array is driven by these tools.
     fn heard(&self, mut answer: Answer) -> Answer {
         match &mut answer {
-            Answer::Refused { refusal } => self.in_its_tools_words(refusal),
+            Answer::Refused { refusal } => self.strip_foreign_message_ids(refusal),
             Answer::Running { refused, .. } | Answer::AlreadySo { refused } => {
                 for refusal in refused {
-                    self.in_its_tools_words(refusal);
+                    self.strip_foreign_message_ids(refusal);
                 }
             }
             _ => {}
@@ -123,13 +123,13 @@ impl Runner {
         answer
     }
 
-    fn in_its_tools_words(&self, refusal: &mut Refusal) {
+    fn strip_foreign_message_ids(&self, refusal: &mut Refusal) {
         let driver = refusal.volume.and_then(|volume| self.core.driver(volume.box_id));
         if !driver.is_some_and(|(_, driver)| driver.gives_message_ids()) {
             refusal.array_code = None;
         }
         for also in &mut refusal.also {
-            self.in_its_tools_words(also);
+            self.strip_foreign_message_ids(also);
         }
     }
 
@@ -186,7 +186,7 @@ impl Runner {
                 Output::Sleep(pause) => {
                     if let Some(end) = operation.foreseen_end().filter(|_| !foreseen) {
                         foreseen = true;
-                        self.core.foretell(open.id, end);
+                        self.core.announce_end(open.id, end);
                     }
                     tokio::time::sleep(pause).await;
                     Input::Slept

@@ -3,14 +3,14 @@
 use super::site::{Engine, Settings};
 use crate::catalog::{Catalogue, CatalogueError};
 use crate::model::codes::Code;
-use crate::process::life::{self, Claim, LifeError, Ready};
+use crate::process::instance::{self, Claim, InstanceError, Ready};
 use crate::process::paths::Home;
 use std::sync::Arc;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error(transparent)]
-    Life(#[from] LifeError),
+    Life(#[from] InstanceError),
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
     /// What the site is made of could not be put together: a sentence.
@@ -45,24 +45,24 @@ where
     P: FnOnce() -> F,
     F: Future<Output = Result<(Arc<dyn Catalogue>, Settings), ServeError>>,
 {
-    let mut ready = detached.then(life::detach);
-    let served = reign(home, &mut ready, prepare).await;
+    let mut ready = detached.then(instance::detach);
+    let served = instance_lock(home, &mut ready, prepare).await;
     if let (Err(error), Some(ready)) = (&served, ready) {
         ready.fail(&error.told());
     }
     served
 }
 
-async fn reign<P, F>(home: &Home, ready: &mut Option<Ready>, prepare: P) -> Result<(), ServeError>
+async fn instance_lock<P, F>(home: &Home, ready: &mut Option<Ready>, prepare: P) -> Result<(), ServeError>
 where
     P: FnOnce() -> F,
     F: Future<Output = Result<(Arc<dyn Catalogue>, Settings), ServeError>>,
 {
-    life::set_private_umask();
+    instance::set_private_umask();
     let place = home.engine();
-    let claimed = tokio::task::spawn_blocking(move || life::claim_or_wait(&place)).await;
-    let reign = match claimed.map_err(|error| ServeError::Site(error.to_string()))?? {
-        Claim::Ours(reign) => reign,
+    let claimed = tokio::task::spawn_blocking(move || instance::claim_or_wait(&place)).await;
+    let instance_lock = match claimed.map_err(|error| ServeError::Site(error.to_string()))?? {
+        Claim::Ours(instance_lock) => instance_lock,
         Claim::Taken => {
             let Some(ready) = ready.take() else {
                 return Err(ServeError::Taken(home.state_dir().display().to_string()));
@@ -76,7 +76,7 @@ where
     let idle_end = settings.times.idle_end;
     let group = settings.roles.socket_group;
     let mut engine = Engine::start(catalogue, settings).await?;
-    engine.listen(reign.bind_for(group)?);
+    engine.listen(instance_lock.bind_for(group)?);
     let detached = ready.is_some();
     if let Some(ready) = ready.take() {
         ready.say();
@@ -84,13 +84,13 @@ where
     tracing::info!(home = %home.state_dir().display(), "the engine serves");
     let idle = async {
         if detached {
-            life::idle_for(idle_end, || engine.is_idle()).await;
+            instance::idle_for(idle_end, || engine.is_idle()).await;
         } else {
             std::future::pending::<()>().await;
         }
     };
     tokio::select! {
-        asked = life::asked_to_end() => asked?,
+        asked = instance::asked_to_end() => asked?,
         () = idle => tracing::info!("nobody needs the engine: it ends"),
     }
     engine.end().await;

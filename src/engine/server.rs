@@ -26,12 +26,12 @@ use tokio::time::Instant;
 /// Memory for the long questions of all clients together.
 const QUESTION_MEMORY: usize = 64 << 20;
 /// Questions of one client that are being answered.
-const MOST_QUESTIONS: usize = 64;
+const MAX_QUESTIONS: usize = 64;
 /// Rows of one answer.
-const MOST_ROWS: u32 = 10_000;
-const LONGEST_GREETING: Duration = Duration::from_secs(5);
+const MAX_ROWS: u32 = 10_000;
+const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 /// A client that takes nothing for so long is let go.
-const LONGEST_WRITE: Duration = Duration::from_secs(30);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The shortest and the longest pause between heartbeats: often enough to notice a stuck engine, and rarer than polls
 /// usually come, so that an idle client is woken by polls only.
 const HEARTBEAT: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(6);
@@ -102,14 +102,14 @@ impl Server {
         let mut reader = FrameReader::of_client(reader, self.memory.clone());
         let ours = Hello { configuration: self.configuration.clone(), ..hello() };
         let greeting = greet(&mut reader, &mut writer, &ours, REMEDY);
-        let theirs = tokio::time::timeout(LONGEST_GREETING, greeting).await;
-        let theirs = theirs.map_err(|_| FrameError::TooSlow(LONGEST_GREETING))??;
+        let theirs = tokio::time::timeout(GREETING_TIMEOUT, greeting).await;
+        let theirs = theirs.map_err(|_| FrameError::TooSlow(GREETING_TIMEOUT))??;
         reader.accept_questions();
         let caller = Caller { actor, role: lowered(role, theirs.role.as_deref()) };
         let (watching, watched) = watch::channel(0);
-        let (answers, ready) = mpsc::channel(MOST_QUESTIONS);
+        let (answers, ready) = mpsc::channel(MAX_QUESTIONS);
         let every = self.heartbeat();
-        let line = Speaker { server: self.clone(), writer, answers: ready, watched, sent: None, every };
+        let line = ClientWriter { server: self.clone(), writer, answers: ready, watched, sent: None, every };
         let hearing = self.hear(reader, &caller, answers, watching);
         tokio::select! { ended = hearing => ended, ended = line.speak() => ended }
     }
@@ -185,15 +185,15 @@ impl Server {
             }
             Ask::Wait { operations } => self.runner.wait(&operations).await,
             Ask::History { volume, most } => {
-                let query = HistoryQuery { of: self.generations(volume), most: most.min(MOST_ROWS) };
+                let query = HistoryQuery { of: self.generations(volume), most: most.min(MAX_ROWS) };
                 or_why(catalogue.history(query).await, |generations| Answer::History { generations })
             }
             Ask::Events { most } => {
-                let range = EventRange::Newest(most.min(MOST_ROWS));
+                let range = EventRange::Newest(most.min(MAX_ROWS));
                 or_why(catalogue.events(range).await, |events| Answer::Events { events })
             }
             Ask::EventsFrom { sequence, most } => {
-                let range = EventRange::From { sequence, most: most.min(MOST_ROWS) };
+                let range = EventRange::From { sequence, most: most.min(MAX_ROWS) };
                 or_why(catalogue.events(range).await, |events| Answer::Events { events })
             }
             Ask::VerifyAudit { heads } => {
@@ -218,7 +218,7 @@ fn lowered(role: Option<Role>, wanted: Option<&str>) -> Option<Role> {
 }
 
 /// The writing side of one line.
-struct Speaker {
+struct ClientWriter {
     server: Server,
     writer: OwnedWriteHalf,
     answers: mpsc::Receiver<Message>,
@@ -230,7 +230,7 @@ struct Speaker {
     every: Duration,
 }
 
-impl Speaker {
+impl ClientWriter {
     async fn speak(mut self) -> Result<(), FrameError> {
         let mut snapshots = self.server.core.snapshots();
         let heartbeat =
@@ -262,7 +262,7 @@ impl Speaker {
     }
 
     async fn write(&mut self, frame: &[u8]) -> Result<(), FrameError> {
-        let written = tokio::time::timeout(LONGEST_WRITE, self.writer.write_all(frame)).await;
+        let written = tokio::time::timeout(WRITE_TIMEOUT, self.writer.write_all(frame)).await;
         written.map_err(|_| FrameError::Closed)?.map_err(FrameError::from)
     }
 }

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 /// Events that are read at the start, so that what was told lately is not told again.
 const RECALLED_EVENTS: u32 = 2_000;
 /// How long a clean end waits for operations; what is left open is taken up at the next start.
-const LONGEST_FAREWELL: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What an engine is started with.
 pub struct Settings {
@@ -112,7 +112,7 @@ impl Engine {
                 }
             }
         };
-        if tokio::time::timeout(LONGEST_FAREWELL, farewell).await.is_err() {
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, farewell).await.is_err() {
             tracing::warn!("operations are still open; the next engine goes on with them");
         }
         if let Err(error) = self.ledger.tell([EventKind::EngineStopped]).await {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub enum IdentityError {
     #[error("a box id is 40 printable ASCII characters, padded with '#'; this has {0} characters or others among them")]
     BoxId(usize),
-    #[error("{MOST_BOXES} different box ids were read already: this is no site; end the program that names them")]
+    #[error("{MAX_BOXES} different box ids were read already: this is no site; end the program that names them")]
     TooManyBoxes,
     #[error("{0:?} is not a volume number: write it as 0x21")]
     Olu(String),
@@ -24,7 +24,7 @@ pub enum IdentityError {
 }
 
 /// Different box ids that one process remembers: a site has a handful.
-const MOST_BOXES: usize = 65_536;
+const MAX_BOXES: usize = 65_536;
 
 /// The identity of an array, which it reports itself: 40 ASCII characters, padded with `#`.
 ///
@@ -47,7 +47,7 @@ impl BoxId {
         if let Some(known) = read.get(bytes) {
             return Ok(Self(known));
         }
-        if read.len() >= MOST_BOXES {
+        if read.len() >= MAX_BOXES {
             return Err(IdentityError::TooManyBoxes);
         }
         let new: &'static [u8; 40] = Box::leak(Box::new(*bytes));
@@ -168,7 +168,7 @@ impl FromStr for VolumeId {
 pub struct Name(Arc<str>);
 
 impl Name {
-    pub const LONGEST: usize = 32;
+    pub const MAX_LENGTH: usize = 32;
 
     pub fn as_str(&self) -> &str {
         &self.0
@@ -179,7 +179,7 @@ impl FromStr for Name {
     type Err = IdentityError;
 
     fn from_str(text: &str) -> Result<Self, IdentityError> {
-        let fits = (1..=Self::LONGEST).contains(&text.len())
+        let fits = (1..=Self::MAX_LENGTH).contains(&text.len())
             && text.as_bytes()[0].is_ascii_alphanumeric()
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         if fits { Ok(Self(text.into())) } else { Err(IdentityError::Name(text.to_owned())) }

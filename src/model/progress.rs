@@ -12,11 +12,11 @@ pub struct RateHistory {
 
 impl RateHistory {
     /// Readings kept.
-    const MOST_SAMPLES: usize = 24;
+    const MAX_SAMPLES: usize = 24;
     /// Readings older than this, seen from the newest, no longer count: rates change.
     const WINDOW_MILLIS: i64 = 60 * Timestamp::SECOND;
     /// Below this distance a rate would be noise.
-    const SHORTEST_MILLIS: i64 = 900;
+    const MIN_MILLIS: i64 = 900;
 
     /// Takes a reading. One that is not later than the newest is left out; a total that differs or a count that went
     /// back is another run.
@@ -34,7 +34,7 @@ impl RateHistory {
             }
         }
         self.samples.push_back((at, progress));
-        while self.samples.len() > Self::MOST_SAMPLES
+        while self.samples.len() > Self::MAX_SAMPLES
             || self.samples.front().is_some_and(|(first, _)| at.since(*first) > Self::WINDOW_MILLIS)
         {
             self.samples.pop_front();
@@ -69,7 +69,7 @@ impl RateHistory {
 
 fn rate(first: (Timestamp, Progress), last: (Timestamp, Progress)) -> Option<u64> {
     let millis = last.0.since(first.0);
-    if millis < RateHistory::SHORTEST_MILLIS {
+    if millis < RateHistory::MIN_MILLIS {
         return None;
     }
     let bytes = last.1.done.saturating_sub(first.1.done).bytes();
@@ -134,7 +134,7 @@ mod tests {
             for (at, done, total) in readings {
                 history.add(Timestamp(at), Some(reading(done, total)));
                 newest = newest.max(Timestamp(at));
-                prop_assert!(history.samples.len() <= RateHistory::MOST_SAMPLES);
+                prop_assert!(history.samples.len() <= RateHistory::MAX_SAMPLES);
                 if let Ready::Between { earliest, latest } = history.ready() {
                     prop_assert!(earliest <= latest);
                     prop_assert!(earliest >= history.samples.back().map_or(newest, |sample| sample.0));

@@ -35,16 +35,16 @@ impl fmt::Display for BackupMode {
 /// The backup policy of a transaction volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Policy {
-    /// Generations kept, 1 to [`Policy::MOST_GENERATIONS`].
+    /// Generations kept, 1 to [`Policy::MAX_GENERATIONS`].
     pub generations: u16,
-    /// Days between backups, 1 to [`Policy::MOST_DAYS`]. Exceeding them gives a notice and starts nothing.
+    /// Days between backups, 1 to [`Policy::MAX_DAYS`]. Exceeding them gives a notice and starts nothing.
     pub interval_days: u16,
     pub mode: BackupMode,
 }
 
 impl Policy {
-    pub const MOST_GENERATIONS: u16 = 99;
-    pub const MOST_DAYS: u16 = 366;
+    pub const MAX_GENERATIONS: u16 = 99;
+    pub const MAX_DAYS: u16 = 366;
 
     /// Backup volumes that synchronized backup needs for it: one for each generation, and one that is copied to.
     pub fn backup_volumes(self) -> usize {

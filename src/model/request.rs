@@ -25,9 +25,9 @@ pub struct Request {
 
 impl Request {
     /// Volumes that an event names at most.
-    pub const MOST_VOLUMES: usize = 100;
+    pub const MAX_VOLUMES: usize = 100;
     /// Characters of a reason that an event keeps.
-    pub const LONGEST_REASON: usize = 1_000;
+    pub const MAX_REASON: usize = 1_000;
 
     /// What `ensure` goes by where nothing is said, in milliseconds: the same nightly line, repeated, backs up what is
     /// missing, and the next night's backs up everything.
@@ -56,18 +56,17 @@ impl Request {
     /// The request as an event keeps it: bounded, however many volumes it names and however long its reason is.
     #[must_use]
     pub fn abridged(&self) -> Self {
-        let short =
-            |text: &Untrusted| Untrusted::new(text.raw().chars().take(Self::LONGEST_REASON).collect::<String>());
+        let short = |text: &Untrusted| Untrusted::new(text.raw().chars().take(Self::MAX_REASON).collect::<String>());
         let mut action = self.action.clone();
         match &mut action {
             Action::Start { volumes, targets, .. } => {
-                volumes.truncate(Self::MOST_VOLUMES);
-                targets.truncate(Self::MOST_VOLUMES);
+                volumes.truncate(Self::MAX_VOLUMES);
+                targets.truncate(Self::MAX_VOLUMES);
             }
             Action::Resume { volumes, .. }
             | Action::Suspend { volumes, .. }
             | Action::Cancel { volumes, .. }
-            | Action::Backup { volumes, .. } => volumes.truncate(Self::MOST_VOLUMES),
+            | Action::Backup { volumes, .. } => volumes.truncate(Self::MAX_VOLUMES),
             Action::Hold { why, .. } => *why = short(why),
             _ => {}
         }

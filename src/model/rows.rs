@@ -25,7 +25,7 @@ impl<T> Rows<T> {
 impl<T: PartialEq> Rows<T> {
     /// Gives up its own rows for another list's that are equal to them.
     #[must_use]
-    pub fn or_same(self, other: &Self) -> Self {
+    pub fn reuse_if_equal(self, other: &Self) -> Self {
         if self == *other { other.clone() } else { self }
     }
 }
@@ -118,8 +118,8 @@ mod tests {
     fn equal_rows_become_the_same_rows() {
         let first: Rows<u32> = vec![1, 2].into();
         let again: Rows<u32> = vec![1, 2].into();
-        assert!(again.or_same(&first).are(&first));
+        assert!(again.reuse_if_equal(&first).are(&first));
         let other: Rows<u32> = vec![2, 1].into();
-        assert!(!other.or_same(&first).are(&first));
+        assert!(!other.reuse_if_equal(&first).are(&first));
     }
 }

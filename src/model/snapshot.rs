@@ -473,11 +473,11 @@ impl Snapshot {
     #[must_use]
     pub fn sharing(self, earlier: &Self) -> Self {
         Self {
-            transaction_volumes: self.transaction_volumes.or_same(&earlier.transaction_volumes),
-            pool: self.pool.or_same(&earlier.pool),
-            sessions: self.sessions.or_same(&earlier.sessions),
-            generations: self.generations.or_same(&earlier.generations),
-            unregistered: self.unregistered.or_same(&earlier.unregistered),
+            transaction_volumes: self.transaction_volumes.reuse_if_equal(&earlier.transaction_volumes),
+            pool: self.pool.reuse_if_equal(&earlier.pool),
+            sessions: self.sessions.reuse_if_equal(&earlier.sessions),
+            generations: self.generations.reuse_if_equal(&earlier.generations),
+            unregistered: self.unregistered.reuse_if_equal(&earlier.unregistered),
             ..self
         }
     }

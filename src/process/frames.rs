@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// The longest document: far more than a snapshot of 30,000 volumes, far less than would hurt.
-pub const LONGEST_FRAME: usize = 64 << 20;
+pub const MAX_FRAME: usize = 64 << 20;
 /// Room that a line keeps for what arrives. A whole snapshot of a large site comes once: its room is given back.
 const KEPT_ROOM: usize = 256 << 10;
 /// The first document of a client, the hello, is short.
@@ -31,7 +31,7 @@ pub enum FrameError {
     Line(#[from] std::io::Error),
     #[error("the other end closed the line")]
     Closed,
-    #[error("the other end announces a message of {0} bytes; at most {LONGEST_FRAME} are accepted")]
+    #[error("the other end announces a message of {0} bytes; at most {MAX_FRAME} are accepted")]
     TooLong(usize),
     #[error("a message of {0} bytes is too long here")]
     TooLongForServer(usize),
@@ -185,7 +185,7 @@ pub fn encode<T: Serialize>(document: &T) -> Result<Vec<u8>, FrameError> {
     serde_json::to_writer(&mut bytes, document)?;
     let length = bytes.len() - 4;
     match u32::try_from(length) {
-        Ok(short) if length <= LONGEST_FRAME => bytes[..4].copy_from_slice(&short.to_be_bytes()),
+        Ok(short) if length <= MAX_FRAME => bytes[..4].copy_from_slice(&short.to_be_bytes()),
         _ => return Err(FrameError::TooLong(length)),
     }
     Ok(bytes)
@@ -230,7 +230,7 @@ struct Granted {
 pub struct FrameReader<R> {
     inner: R,
     arrived: Vec<u8>,
-    /// `None`: the other end is our own server, which is trusted with [`LONGEST_FRAME`].
+    /// `None`: the other end is our own server, which is trusted with [`MAX_FRAME`].
     granted: Option<Granted>,
 }
 
@@ -331,7 +331,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let length = u32::from_be_bytes(*head) as usize;
         match &self.granted {
             Some(granted) if length > granted.longest => Err(FrameError::TooLongForServer(length)),
-            None if length > LONGEST_FRAME => Err(FrameError::TooLong(length)),
+            None if length > MAX_FRAME => Err(FrameError::TooLong(length)),
             _ => Ok(Some(length)),
         }
     }

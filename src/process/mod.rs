@@ -8,7 +8,7 @@ pub mod admission;
 pub mod child;
 pub mod clock;
 pub mod frames;
-pub mod life;
+pub mod instance;
 pub mod paths;
 pub mod peer;
 mod peer_groups;

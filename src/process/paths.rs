@@ -9,7 +9,7 @@ pub const HOME_VARIABLE: &str = "ECDECK_HOME";
 /// Set to `1`: the demonstration site.
 pub const DEMO_VARIABLE: &str = "ECDECK_DEMO";
 /// Bytes that a Unix socket's path may have: `sun_path` has 108, one of them ends the text.
-pub const LONGEST_SOCKET_PATH: usize = 107;
+pub const MAX_SOCKET_PATH: usize = 107;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PathsError {
@@ -146,7 +146,7 @@ impl Home {
 
 /// The path itself, or one under the runtime folder that stands for it: a socket's path has a limit, a home has none.
 fn short_enough(socket: PathBuf) -> PathBuf {
-    if socket.as_os_str().len() <= LONGEST_SOCKET_PATH {
+    if socket.as_os_str().len() <= MAX_SOCKET_PATH {
         return socket;
     }
     let digest = blake3::hash(socket.as_os_str().as_encoded_bytes()).to_hex();
@@ -154,7 +154,7 @@ fn short_enough(socket: PathBuf) -> PathBuf {
         .ok()
         .and_then(|xdg| xdg.runtime_dir())
         .map(|runtime| runtime.join("ecdeck"))
-        .filter(|folder| folder.as_os_str().len() + 38 <= LONGEST_SOCKET_PATH)
+        .filter(|folder| folder.as_os_str().len() + 38 <= MAX_SOCKET_PATH)
         .unwrap_or_else(|| PathBuf::from(format!("/tmp/ecdeck-{}", rustix::process::geteuid().as_raw())));
     folder.join(format!("{}.sock", &digest.as_str()[..32]))
 }
@@ -187,7 +187,7 @@ mod tests {
     fn a_deep_home_gets_a_short_socket_of_its_own() {
         let deep = PathBuf::from("/").join("d".repeat(150));
         let (one, other) = (Home::in_folder(&deep.join("1")), Home::in_folder(&deep.join("2")));
-        assert!(one.engine().socket.as_os_str().len() <= LONGEST_SOCKET_PATH);
+        assert!(one.engine().socket.as_os_str().len() <= MAX_SOCKET_PATH);
         assert_ne!(one.engine().socket, other.engine().socket);
         assert_ne!(one.engine().socket, one.array_server().socket);
     }

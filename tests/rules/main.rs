@@ -1,12 +1,12 @@
-//! The rules of backup management, the house's own rules, and the simulator that checks them under faults.
+//! The rules of backup management, the project's own rules, and the simulator that checks them under faults.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
-mod cells;
 mod device_map;
 mod doubts;
 mod facts;
 mod layering;
+mod legality_table;
 mod output;
 mod pool;
 mod properties;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Who may name the streams: the one way out, the pipe to whoever started a server, and a program of its own.
-const WAYS_OUT: [&str; 3] = ["src/cli/out.rs", "src/process/life.rs", "src/bin/ccm-emulation.rs"];
+const WAYS_OUT: [&str; 3] = ["src/cli/out.rs", "src/process/instance.rs", "src/bin/ccm-emulation.rs"];
 
 fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -2,9 +2,9 @@
 //!
 //! All of it happens in a namespace of mounts with copies of `/etc` and empty `/run` and `/var/lib`: nothing is left behind.
 
-use super::house::{DEADLINE, PROGRAM, Ran};
 use super::needs::needs;
-use ecdeck::process::life;
+use super::test_site::{DEADLINE, PROGRAM, Ran};
+use ecdeck::process::instance;
 use ecdeck::process::paths::Place;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ impl Host {
         command.args(unit["ExecStart"].split_whitespace());
         self.engine = Some(command.stdout(Stdio::null()).spawn().unwrap());
         let deadline = Instant::now() + DEADLINE;
-        while !life::answers(&self.place("engine")) {
+        while !instance::answers(&self.place("engine")) {
             assert!(Instant::now() < deadline, "the engine does not serve");
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
@@ -159,7 +159,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        if let Some(pid) = life::pid_of(&self.place("arrays")) {
+        if let Some(pid) = instance::pid_of(&self.place("arrays")) {
             let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
         }
         for child in self.engine.iter_mut().chain([&mut self.holder]) {

@@ -1,6 +1,6 @@
 //! Cancel and forced stop in bad weather, and on pairs that hold a generation.
 
-use super::lab::Lab;
+use super::array_lab::Lab;
 use serde_json::Value;
 
 /// One transaction volume, equivalent with a volume of another box.

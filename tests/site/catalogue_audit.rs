@@ -1,13 +1,13 @@
 //! `audit verify` from outside: tables that were forged, heads that were cut, and what is said of them.
 
+use crate::array_lab::Lab;
 use crate::catalogue::block_on;
 use crate::earlier::home_of_format_1;
-use crate::house::House;
-use crate::lab::Lab;
+use crate::test_site::TestSite;
 use std::path::Path;
 
 /// Runs a statement on the catalogue of a home whose engine does not run, as somebody with the sqlite3 program would.
-fn forge(home: &House, statement: &str) {
+fn forge(home: &TestSite, statement: &str) {
     use sqlx::{ConnectOptions, Connection};
     home.kill_engine();
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.home().catalogue_file());
@@ -19,7 +19,7 @@ fn forge(home: &House, statement: &str) {
 }
 
 #[track_caller]
-fn found(home: &House, wanted: &str) {
+fn found(home: &TestSite, wanted: &str) {
     let verdict = home.run("audit verify --json").ends(1).json();
     assert_eq!(verdict["intact"], false);
     let faults = verdict["faults"].as_array().unwrap();
@@ -29,7 +29,7 @@ fn found(home: &House, wanted: &str) {
 
 /// Forges, wants it found by name, and puts everything back.
 #[track_caller]
-fn forged_and_found(home: &House, forgery: &str, wanted: &str) {
+fn forged_and_found(home: &TestSite, forgery: &str, wanted: &str) {
     const FILES: [&str; 4] = ["catalogue.db", "catalogue.db-wal", "catalogue.db-shm", "audit.heads"];
     home.kill_engine();
     let aside = tempfile::tempdir().unwrap();

@@ -1,13 +1,13 @@
 //! The catalogue's file under faults: a disk that is really full, errors of the disk, files removed, replaced and linked.
 //! Nothing is lost, nothing stays stuck, and the engine goes on by itself.
 
+use crate::array_lab::Lab;
 use crate::catalogue::{block_on, rounds};
-use crate::house::{DEADLINE, House, PROGRAM, Ran};
-use crate::lab::Lab;
 use crate::needs::needs;
+use crate::test_site::{DEADLINE, PROGRAM, Ran, TestSite};
 use ecdeck::catalog::CatalogueError;
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
-use ecdeck::process::life;
+use ecdeck::process::instance;
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -75,7 +75,7 @@ fn a_full_disk_stops_nothing_for_longer_than_it_is_full() {
     lab.wait_for("the suspend is on its way", |status| {
         status["operations"][0]["step"].as_str().is_some_and(|step| step.contains("answer to suspend"))
     });
-    let engine = life::pid_of(&lab.home().engine());
+    let engine = instance::pid_of(&lab.home().engine());
 
     let filler = fill(&disk);
     for _ in 0..2 {
@@ -100,7 +100,7 @@ fn a_full_disk_stops_nothing_for_longer_than_it_is_full() {
     set_policy(&lab, 3).ends(0);
     assert_eq!(lab.kept("t1").iter().map(|(version, _)| *version).collect::<Vec<_>>(), [1]);
     lab.run("audit verify").ends(0);
-    assert_eq!(life::pid_of(&lab.home().engine()), engine);
+    assert_eq!(instance::pid_of(&lab.home().engine()), engine);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn whatever_path_leads_to_a_catalogue_a_second_engine_is_refused_and_told_who_ha
     const BIND: &str = r#"mount --bind "$1" "$2" && shift 2 && exec "$@""#;
     let lab = Lab::of(1, 1, 1);
     lab.policy("t1", 1, "suspend");
-    let pid = life::pid_of(&lab.home().engine()).unwrap();
+    let pid = instance::pid_of(&lab.home().engine()).unwrap();
     let file = lab.home().catalogue_file();
     let links = tempfile::tempdir().unwrap();
     let (folder, symbolic, hard) =
@@ -181,7 +181,7 @@ fn whatever_path_leads_to_a_catalogue_a_second_engine_is_refused_and_told_who_ha
         assert_eq!(holder.as_ref().map(|holder| holder.pid), (path != hard).then_some(pid), "{refused}");
     }
     // A second home names the same file.
-    let other = House::new();
+    let other = TestSite::new();
     let config = format!("site = \"other\"\n[catalogue]\nurl = \"sqlite:{}\"\n", file.display());
     std::fs::write(other.home().config_file(), config).unwrap();
     let refused = other.run("status --json").ends(5).json();
@@ -206,7 +206,7 @@ const CALLS: &str = "pwrite64,write,fsync,fdatasync,ftruncate";
 
 /// From now on the `nth` call of each of the engine's threads on the catalogue's and the heads' files fails, until strace ends.
 fn with_an_error(strace: &Path, lab: &Lab, error: &str, nth: u32) -> std::process::Child {
-    let engine = life::pid_of(&lab.home().engine()).unwrap();
+    let engine = instance::pid_of(&lab.home().engine()).unwrap();
     let mut command = Command::new(strace);
     command.args(["-f", "-qq", "-o", "/dev/null"]);
     for file in ["catalogue.db", "catalogue.db-wal", "catalogue.db-shm", "audit.heads"] {
@@ -237,7 +237,7 @@ fn an_error_of_the_disk_at_any_write_or_flush_loses_nothing_and_nothing_stays_st
         let nth = if rounds < 80 { 1 + round * 40 / rounds } else { 1 + round / 2 };
         let error = if round % 2 == 0 { "EIO" } else { "ENOSPC" };
         lab.status();
-        let engine = life::pid_of(&lab.home().engine());
+        let engine = instance::pid_of(&lab.home().engine());
         let mut tracer = with_an_error(&strace, &lab, error, nth);
         for generations in [3 + round % 5, 10 + round % 5] {
             // The tracer fails the nth call of each new thread, so an operation may wait until the tracer is gone.
@@ -247,7 +247,7 @@ fn an_error_of_the_disk_at_any_write_or_flush_loses_nothing_and_nothing_stays_st
             assert!([0, 1, 4, 5, 7, 8].contains(&set.exit), "{error} at {nth}: {set:?}");
         }
         // The disk is well again: everything goes on, without a new start.
-        crate::house::kill(tracer.id(), Signal::TERM);
+        crate::test_site::kill(tracer.id(), Signal::TERM);
         let _ = tracer.wait();
         lab.wait_for("the catalogue takes writes", writable);
         lab.wait_for("no operation is open", |status| {
@@ -255,7 +255,7 @@ fn an_error_of_the_disk_at_any_write_or_flush_loses_nothing_and_nothing_stays_st
         });
         let expected = 20 + round % 5;
         set_policy(&lab, expected).ends(0);
-        assert_eq!(life::pid_of(&lab.home().engine()), engine, "{error} at {nth}");
+        assert_eq!(instance::pid_of(&lab.home().engine()), engine, "{error} at {nth}");
         lab.kill_engine();
         let status = lab.status();
         assert_eq!(lab.entry(&status, "t1")["policy"]["generations"], expected, "{error} at {nth}: {status:#}");

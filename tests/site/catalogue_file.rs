@@ -1,9 +1,9 @@
 //! The catalogue in a SQLite file: full, damaged, newer, foreign, in use, altered.
 
+use crate::array_lab::Lab;
 use crate::catalogue::{ALL, block_on, event, open_sql, sqlite};
-use crate::house::PROGRAM;
-use crate::lab::Lab;
 use crate::needs::needs;
+use crate::test_site::PROGRAM;
 use ecdeck::catalog::sql::{CataloguePlace, FORMAT, OpenOptions, SqlCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError};
 use ecdeck::model::chain::verify;

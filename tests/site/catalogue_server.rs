@@ -1,14 +1,14 @@
 //! The catalogue on PostgreSQL: two engines, lines that are lost, servers that go away.
 
+use crate::array_lab::Lab;
 use crate::catalogue::{ALL, agrees_with_the_model, block_on, event, open, open_sql, random_histories, rounds};
 use crate::catalogue::{server, server_of_its_own};
-use crate::lab::Lab;
 use crate::lossy::{Cut, LossyLine};
 use crate::postgres::Server;
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError};
 use ecdeck::model::chain::verify;
-use ecdeck::process::life;
+use ecdeck::process::instance;
 use rustix::process::Signal;
 
 #[test]
@@ -48,7 +48,7 @@ fn end_the_locks_session(server: &Server, database: &str) {
     const LOCKS: &str = "pg_locks JOIN pg_database ON pg_locks.database = pg_database.oid
         WHERE locktype = 'advisory' AND granted AND datname = current_database()";
     assert!(server.sql(database, &format!("SELECT pg_terminate_backend(pid) FROM {LOCKS}")));
-    let deadline = std::time::Instant::now() + crate::house::DEADLINE;
+    let deadline = std::time::Instant::now() + crate::test_site::DEADLINE;
     while !server.sql(database, &format!("SELECT 1 / CAST(NOT EXISTS (SELECT 1 FROM {LOCKS}) AS INTEGER)")) {
         assert!(std::time::Instant::now() < deadline, "the lock is not let go of");
         std::thread::park_timeout(std::time::Duration::from_millis(20));
@@ -177,7 +177,7 @@ fn operations_outlast_a_server_that_is_killed_in_any_of_their_steps() {
     lab.transaction("t1", "A1", 1, 1);
     lab.backups("A1", 0x21..0x24, 1);
     lab.policy("t1", 2, "suspend");
-    let engine = life::pid_of(&lab.home().engine());
+    let engine = instance::pid_of(&lab.home().engine());
     for (round, pause) in [0, 15, 40].into_iter().enumerate() {
         lab.synchronize("t1");
         lab.run("array fault A1 slow --millis 3000").ends(0);
@@ -203,7 +203,7 @@ fn operations_outlast_a_server_that_is_killed_in_any_of_their_steps() {
         assert_eq!(kept[0].0, round as u64 + 1, "{kept:?}");
         lab.run(&format!("policy set t1 --generations 2 --interval {} --mode suspend --yes", round + 3)).ends(0);
     }
-    assert_eq!(life::pid_of(&lab.home().engine()), engine);
+    assert_eq!(instance::pid_of(&lab.home().engine()), engine);
     lab.run("audit verify").ends(0);
     lab.signal(&lab.home().engine(), Signal::TERM);
 }

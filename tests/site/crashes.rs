@@ -1,6 +1,6 @@
 //! SIGKILL for the engine in the middle of operations and for the array in the middle of copies: nothing is lost.
 
-use super::lab::{Lab, kills};
+use super::array_lab::{Lab, kills};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -1,14 +1,14 @@
 //! The demonstration site: there at once, alive, marked, and never mistaken for a real one.
 
-use super::house::House;
+use super::test_site::TestSite;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 #[test]
 fn it_is_there_at_once_and_every_state_of_life_is_on_it() {
-    let house = House::of_the_demonstration();
+    let test_site = TestSite::of_the_demonstration();
     let began = Instant::now();
-    let status = house.status();
+    let status = test_site.status();
     let took = began.elapsed();
     // The promise is 2 seconds on a machine that does nothing else.
     assert!(took < Duration::from_secs(10), "{took:?}");
@@ -29,8 +29,8 @@ fn it_is_there_at_once_and_every_state_of_life_is_on_it() {
         copying.map(|session| session["blocks_done"].as_u64().unwrap_or(0)).max()
     };
     let first = percent(&status);
-    house.wait_for("a copy moves", |status| percent(status) > first);
-    assert!(blocks_on_disk(house.path()) <= 3 << 30);
+    test_site.wait_for("a copy moves", |status| percent(status) > first);
+    assert!(blocks_on_disk(test_site.path()) <= 3 << 30);
 }
 
 fn blocks_on_disk(folder: &Path) -> u64 {
@@ -46,12 +46,12 @@ fn blocks_on_disk(folder: &Path) -> u64 {
 
 #[test]
 fn its_kept_backups_are_real_bytes_and_marked_as_provisioned() {
-    let house = House::of_the_demonstration();
-    let history = house.json("history");
+    let test_site = TestSite::of_the_demonstration();
+    let history = test_site.json("history");
     let generations = history["generations"].as_array().unwrap();
     assert!(generations.len() >= 6);
     assert!(generations.iter().all(|generation| generation["provisioned"] == true));
-    let volumes = house.json("array volumes");
+    let volumes = test_site.json("array volumes");
     assert_eq!(volumes["demo"], true);
     let image = |id: &serde_json::Value| {
         let volume = volumes["volumes"].as_array().unwrap().iter().find(|volume| volume["id"] == *id).unwrap();
@@ -62,86 +62,86 @@ fn its_kept_backups_are_real_bytes_and_marked_as_provisioned() {
     assert!(newer.iter().any(|byte| *byte != 0));
     assert!(newer != older, "two generations of different days are the same");
     assert_eq!(newer.len() as u64, generations[0]["blocks"].as_u64().map(|_| newer.len() as u64).unwrap());
-    let audit = house.json("audit show --last 1000")["events"].to_string();
+    let audit = test_site.json("audit show --last 1000")["events"].to_string();
     assert!(audit.contains("\"provisioned\":true"), "{audit}");
-    house.run("audit verify").ends(0);
+    test_site.run("audit verify").ends(0);
 }
 
 #[test]
 fn the_equivalent_volume_can_be_backed_up_at_once_by_who_means_the_demonstration() {
-    let house = House::new();
-    house.run("backup demo-ora02 --yes").ends(2);
-    let document = house.run("backup demo-ora02 --yes --demo --json").ends(0).json();
+    let test_site = TestSite::new();
+    test_site.run("backup demo-ora02 --yes").ends(2);
+    let document = test_site.run("backup demo-ora02 --yes --demo --json").ends(0).json();
     assert_eq!(document["demo"], true);
-    let mut command = house.command(&["backup", "demo-ora02", "--yes", "--json"]);
+    let mut command = test_site.command(&["backup", "demo-ora02", "--yes", "--json"]);
     let output = command.env("ECDECK_DEMO", "1").output().unwrap();
     assert_eq!(output.status.code(), Some(3), "it is suspended by now");
-    let history = house.json("history demo-ora02 --demo");
+    let history = test_site.json("history demo-ora02 --demo");
     assert_eq!(history["generations"][0]["version"], 10);
     assert_eq!(history["generations"][0]["provisioned"], false);
 }
 
 #[test]
 fn the_volume_in_error_has_a_bad_block_and_the_way_out_is_to_repair_it() {
-    let house = House::of_the_demonstration();
+    let test_site = TestSite::of_the_demonstration();
     let state = |status: &serde_json::Value| {
         let volumes = status["transaction_volumes"].as_array().unwrap();
         volumes.iter().find(|volume| volume["name"] == "demo-dwh").unwrap()["state"].clone()
     };
-    assert_eq!(state(&house.status()), "error");
-    house.run("array rate none --demo").ends(0);
-    let faults = house.json("array fault")["faults"].clone();
+    assert_eq!(state(&test_site.status()), "error");
+    test_site.run("array rate none --demo").ends(0);
+    let faults = test_site.json("array fault")["faults"].clone();
     assert_eq!(faults.as_array().map(Vec::len), Some(1), "{faults}");
     let again = |wanted: &str| {
-        house.run("sync cancel demo-dwh --demo --yes").ends(0);
-        house.run("sync start demo-dwh --demo --yes").ends(0);
-        house.wait_for(wanted, |status| state(status) == wanted);
+        test_site.run("sync cancel demo-dwh --demo --yes").ends(0);
+        test_site.run("sync start demo-dwh --demo --yes").ends(0);
+        test_site.wait_for(wanted, |status| state(status) == wanted);
     };
     again("error");
     let offset = faults[0]["block"].as_u64().unwrap() * 512;
-    house.run(&format!("array write DEMO1/0x5 --offset {offset} --length 512 --demo")).ends(0);
+    test_site.run(&format!("array write DEMO1/0x5 --offset {offset} --length 512 --demo")).ends(0);
     again("equivalent");
-    assert_eq!(house.json("array fault")["faults"].as_array().map(Vec::len), Some(0));
+    assert_eq!(test_site.json("array fault")["faults"].as_array().map(Vec::len), Some(0));
 }
 
 #[test]
 fn it_never_answers_a_monitor_that_lost_its_home() {
-    let house = House::new();
+    let test_site = TestSite::new();
     for words in ["status --json", "status", "history", "audit show", "volume list", "policy show"] {
-        let ran = house.run(words).ends(2);
+        let ran = test_site.run(words).ends(2);
         assert!(format!("{}{}", ran.out, ran.err).contains("--demo"), "{ran:?}");
         assert!(!ran.out.contains("demo-ora01"), "{ran:?}");
     }
-    assert_eq!(house.run("status --json").ends(2).json()["error"]["code"], "ecd-1902");
-    assert_eq!(house.run("status --json --demo").ends(0).json()["demo"], true);
+    assert_eq!(test_site.run("status --json").ends(2).json()["error"]["code"], "ecd-1902");
+    assert_eq!(test_site.run("status --json --demo").ends(0).json()["demo"], true);
 }
 
 #[test]
 fn every_document_of_it_is_marked() {
-    let house = House::of_the_demonstration();
+    let test_site = TestSite::of_the_demonstration();
     for words in
         ["status", "volume list", "policy show", "history", "audit show", "audit verify", "array list", "array volumes"]
     {
-        let document = house.json(words);
+        let document = test_site.json(words);
         assert_eq!(document["demo"], true, "{words}");
         assert_eq!(document["schema"], 1, "{words}");
     }
-    assert!(house.run("status").ends(0).out.contains("demonstration site"));
-    let nothing = house.run("backup nothing --demo --yes --json").ends(3).json();
+    assert!(test_site.run("status").ends(0).out.contains("demonstration site"));
+    let nothing = test_site.run("backup nothing --demo --yes --json").ends(3).json();
     assert_eq!(nothing["demo"], true);
 }
 
 /// A demonstration site that was made, and whose catalogue is gone.
-fn without_catalogue() -> House {
-    let house = House::of_the_demonstration();
-    house.status();
-    lose_catalogue(&house);
-    house
+fn without_catalogue() -> TestSite {
+    let test_site = TestSite::of_the_demonstration();
+    test_site.status();
+    lose_catalogue(&test_site);
+    test_site
 }
 
-fn lose_catalogue(house: &House) {
-    let demo = house.home().demonstration();
-    house.signal(&demo.engine(), rustix::process::Signal::KILL);
+fn lose_catalogue(test_site: &TestSite) {
+    let demo = test_site.home().demonstration();
+    test_site.signal(&demo.engine(), rustix::process::Signal::KILL);
     for suffix in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(format!("{}{suffix}", demo.catalogue_file().display()));
     }
@@ -149,22 +149,22 @@ fn lose_catalogue(house: &House) {
 
 #[test]
 fn its_catalogue_may_be_thrown_away_and_it_is_made_anew() {
-    let house = without_catalogue();
-    assert_eq!(house.status()["transaction_volumes"].as_array().unwrap().len(), 9);
-    house.run("audit verify").ends(0);
+    let test_site = without_catalogue();
+    assert_eq!(test_site.status()["transaction_volumes"].as_array().unwrap().len(), 9);
+    test_site.run("audit verify").ends(0);
 }
 
 #[test]
 fn it_is_not_made_anew_over_a_volume_that_somebody_added_to_it() {
-    let house = House::of_the_demonstration();
-    house.status();
-    house.run("array create DEMO1 --size 1MiB --olu 0xF0").ends(0);
-    house.run("array write DEMO1/0xF0 --text precious").ends(0);
-    lose_catalogue(&house);
-    let refused = house.run("status");
+    let test_site = TestSite::of_the_demonstration();
+    test_site.status();
+    test_site.run("array create DEMO1 --size 1MiB --olu 0xF0").ends(0);
+    test_site.run("array write DEMO1/0xF0 --text precious").ends(0);
+    lose_catalogue(&test_site);
+    let refused = test_site.run("status");
     assert_ne!(refused.exit, 0, "{refused:?}");
     assert!(refused.err.contains("did not make"), "{refused:?}");
-    let volumes = house.json("array volumes");
+    let volumes = test_site.json("array volumes");
     let mut images = volumes["volumes"].as_array().unwrap().iter().filter_map(|volume| volume["image"].as_str());
     let added = images.find(|image| image.ends_with("/0xF0.img"));
     assert!(std::fs::read(added.unwrap_or_else(|| panic!("{volumes:#}"))).unwrap().starts_with(b"precious"));
@@ -172,9 +172,9 @@ fn it_is_not_made_anew_over_a_volume_that_somebody_added_to_it() {
 
 #[test]
 fn a_site_that_was_cut_off_in_the_making_is_made_again() {
-    let house = without_catalogue();
-    let _ = std::fs::remove_file(house.home().demonstration().state_dir().join("audit.heads"));
-    let status = house.status();
+    let test_site = without_catalogue();
+    let _ = std::fs::remove_file(test_site.home().demonstration().state_dir().join("audit.heads"));
+    let status = test_site.status();
     assert_eq!(status["transaction_volumes"].as_array().unwrap().len(), 9);
-    house.run("audit verify").ends(0);
+    test_site.run("audit verify").ends(0);
 }

@@ -4,30 +4,30 @@
 //! volumes of 1 MiB of which one was taken out again, kept, held and released generations, suspended pairs, 144 events, and
 //! a backup of t1 that waited for a busy array.
 
-use crate::house::House;
+use crate::test_site::TestSite;
 use std::path::Path;
 use std::process::Command;
 
 /// The home of the earlier release, unpacked, with nothing running in it.
-pub fn home_of_format_1() -> House {
-    let house = House::new();
+pub fn home_of_format_1() -> TestSite {
+    let test_site = TestSite::new();
     let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/home-of-format-1.tar.xz");
     let mut tar = Command::new("tar");
-    tar.arg("--no-same-owner").arg("-xJpf").arg(packed).arg("-C").arg(house.path());
+    tar.arg("--no-same-owner").arg("-xJpf").arg(packed).arg("-C").arg(test_site.path());
     assert!(tar.status().unwrap().success(), "tar and xz unpack the fixture");
-    house
+    test_site
 }
 
 #[test]
 fn a_home_of_an_earlier_release_opens_verifies_and_goes_on() {
-    let house = home_of_format_1();
+    let test_site = home_of_format_1();
     // The array of the fixture answers "busy" for ever: the waiting backup is found, claims and all.
-    let status = house.status();
+    let status = test_site.status();
     assert_eq!(status["operations"][0]["id"], 28, "{status:#}");
     assert_eq!(status["operations"][0]["verb"], "backup", "{status:#}");
-    house.run("policy set t1 --generations 3 --interval 1 --mode suspend --yes").ends(7);
+    test_site.run("policy set t1 --generations 3 --interval 1 --mode suspend --yes").ends(7);
 
-    let history = house.json("history");
+    let history = test_site.json("history");
     let described = |entry: &serde_json::Value| {
         let (version, kept, held) = (&entry["version"], &entry["kept"], !entry["held"].is_null());
         format!("{} v{version} kept {kept} held {held}", entry["transaction_volume"]["name"].as_str().unwrap())
@@ -42,12 +42,12 @@ fn a_home_of_an_earlier_release_opens_verifies_and_goes_on() {
         "t2 v2 kept true held false",
     ];
     assert_eq!(found, expected, "{history:#}");
-    house.run("audit verify").ends(0);
+    test_site.run("audit verify").ends(0);
 
-    house.run("array fault A1 clear").ends(0);
-    house.wait_for("the backup that was open", |status| status["operations"][0]["end"]["end"] == "done");
-    let newest = &house.json("history t1")["generations"][0];
+    test_site.run("array fault A1 clear").ends(0);
+    test_site.wait_for("the backup that was open", |status| status["operations"][0]["end"]["end"] == "done");
+    let newest = &test_site.json("history t1")["generations"][0];
     assert_eq!((&newest["version"], &newest["kept"]), (&4.into(), &true.into()), "{newest:#}");
-    house.run("sync resume t3 --yes").ends(0);
-    house.run("audit verify").ends(0);
+    test_site.run("sync resume t3 --yes").ends(0);
+    test_site.run("audit verify").ends(0);
 }

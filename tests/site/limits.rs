@@ -1,11 +1,11 @@
 //! What is bounded for everyone: clients, half-read messages, configuration files.
 
-use super::house::{House, kill};
-use super::lab::Lab;
+use super::array_lab::Lab;
+use super::test_site::{TestSite, kill};
 use ecdeck::driver::emulated::wire;
 use ecdeck::engine::protocol::hello;
 use ecdeck::process::frames::{FrameReader, Hello, encode, greet};
-use ecdeck::process::life;
+use ecdeck::process::instance;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use std::io::Write;
@@ -55,7 +55,7 @@ fn half_messages_of_many_clients_take_little_memory() {
     lab.run("status").ends(0);
     let servers = [(lab.home().engine(), hello()), (lab.home().array_server(), wire::hello())];
     for (place, ours) in servers {
-        let pid = life::pid_of(&place).unwrap();
+        let pid = instance::pid_of(&place).unwrap();
         let before = resident_mib(pid);
         let mut lines = Vec::new();
         for _ in 0..24 {
@@ -93,12 +93,12 @@ fn resident_mib(pid: u32) -> u64 {
 
 #[test]
 fn a_configuration_that_is_none_is_refused_at_once() {
-    let house = House::new();
-    let file = house.home().config_file();
+    let test_site = TestSite::new();
+    let file = test_site.home().config_file();
     mknodat(CWD, &file, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let refused = |said: &str, exit: i32| {
         for words in ["status", "backup t1 --yes", "status --json"] {
-            let ran = house.run(words).ends(exit);
+            let ran = test_site.run(words).ends(exit);
             let text = if words.ends_with("json") { &ran.out } else { &ran.err };
             assert!(text.contains(said) && text.contains("config.toml"), "{ran:?}");
         }
@@ -125,7 +125,7 @@ fn a_configuration_that_is_none_is_refused_at_once() {
         refused("belongs to uid 4242", 2);
         rustix::fs::chown(&file, Some(rustix::fs::Uid::ROOT), None).unwrap();
     }
-    house.run("status").ends(0);
+    test_site.run("status").ends(0);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_log_whose_folder_was_removed_goes_on() {
     lab.run("status").ends(0);
     let folder = lab.home().log_dir();
     std::fs::remove_dir_all(&folder).unwrap();
-    let pid = life::pid_of(&lab.home().engine()).unwrap();
+    let pid = instance::pid_of(&lab.home().engine()).unwrap();
     // A client that says nonsense is logged.
     let mut line = UnixStream::connect(lab.home().engine().socket).unwrap();
     line.write_all(b"\0\0\0\x04!\x1b[2").unwrap();

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod access;
+mod array_lab;
 mod arrays;
-mod barrier;
 mod by_ccm;
 mod cancels;
 mod catalogue;
@@ -17,16 +17,14 @@ mod crashes;
 mod demonstration;
 mod driving;
 mod earlier;
+mod end_to_end_backup;
 mod engine;
 /// The same tests with the driver of CCM under the engine.
 #[path = "engine/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests, told apart by the module's name")]
 mod engine_by_ccm;
-mod house;
-mod lab;
 mod limits;
 mod lossy;
-mod main_job;
 #[path = "../needs.rs"]
 mod needs;
 mod nights;
@@ -37,5 +35,7 @@ mod postgres;
 mod pty;
 mod races;
 mod refusals;
+mod test_site;
 mod usage;
 mod words;
+mod write_barrier;

@@ -1,10 +1,10 @@
 //! Unattended nights: many cron lines at once, volumes that are late, limits by the clock, clocks that are wrong, an engine
 //! that hangs.
 
-use super::house::{DEADLINE, kill_softly};
-use super::lab::Lab;
+use super::array_lab::Lab;
+use super::test_site::{DEADLINE, kill_softly};
 use crate::needs::{needs, skip};
-use ecdeck::process::life;
+use ecdeck::process::instance;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -96,7 +96,7 @@ fn a_young_generation_is_enough_and_an_old_one_is_not() {
 fn a_hanging_engine_is_waited_for_no_longer_than_the_time_limit_and_named() {
     let lab = Lab::of(1, 1, 1);
     lab.status();
-    let pid = life::pid_of(&lab.home().engine()).unwrap();
+    let pid = instance::pid_of(&lab.home().engine()).unwrap();
     let engine = Pid::from_raw(pid.cast_signed()).unwrap();
     kill_process(engine, Signal::STOP).unwrap();
     let began = Instant::now();

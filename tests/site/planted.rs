@@ -1,8 +1,8 @@
 //! Bytes that a terminal would act on, planted wherever text comes from: none of them comes out, piped or on a terminal.
 
-use super::house::{House, PROGRAM};
-use super::lab::Lab;
+use super::array_lab::Lab;
 use super::pty::Pty;
+use super::test_site::{PROGRAM, TestSite};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::{Command, Stdio};
@@ -103,7 +103,7 @@ fn an_image_and_a_label_with_planted_names_are_shown_escaped() {
 
 #[test]
 fn keys_and_values_of_a_configuration_are_shown_escaped() {
-    let house = House::new();
+    let test_site = TestSite::new();
     let escape = r"\u001b]0;planted\u0007\u009b2J\u202e\r";
     for config in [
         format!("site = \"x\"\n\"{escape}\" = 1\n"),
@@ -116,9 +116,9 @@ fn keys_and_values_of_a_configuration_are_shown_escaped() {
         format!("site = \"x\"\n[[array]]\nname = \"{escape}\"\ndriver = \"embedded\"\n"),
         format!("site = \"x\"\n{PLANTED} = 1\n"),
     ] {
-        std::fs::write(house.home().config_file(), &config).unwrap();
+        std::fs::write(test_site.home().config_file(), &config).unwrap();
         for words in [&["status"][..], &["status", "--json"], &["serve"]] {
-            let output = house.command(words).output().unwrap();
+            let output = test_site.command(words).output().unwrap();
             assert!(!output.status.success(), "{config:?}");
             assert_eq!((active(&output.stdout), active(&output.stderr)), (None, None), "{config:?}");
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// What a server on the usual port calls its socket.
 pub const SOCKET: &str = ".s.PGSQL.5432";
 /// Between two looks whether the server is ready.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const POLL_AGAIN: Duration = Duration::from_millis(20);
 
 /// A running server. It ends when this is dropped, or with the process.
 pub struct Server {
@@ -126,7 +126,7 @@ impl Server {
             if Instant::now() > deadline {
                 return Err("postgres was not ready within 20 s".to_owned());
             }
-            std::thread::park_timeout(LOOK_AGAIN);
+            std::thread::park_timeout(POLL_AGAIN);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Several at once: two scripts, twelve volumes, a person who lets go, engines that come and go.
 
-use super::lab::Lab;
-use ecdeck::process::life;
+use super::array_lab::Lab;
+use ecdeck::process::instance;
 use rustix::process::Signal;
 
 #[test]
@@ -67,11 +67,11 @@ fn an_engine_that_is_asked_to_end_says_goodbye_and_the_next_one_finds_everything
     let lab = Lab::of(1, 1, 1);
     lab.policy("t1", 1, "suspend");
     lab.synchronize("t1");
-    let first = life::pid_of(&lab.home().engine()).unwrap();
+    let first = instance::pid_of(&lab.home().engine()).unwrap();
     lab.signal(&lab.home().engine(), Signal::TERM);
-    assert!(!life::answers(&lab.home().engine()));
+    assert!(!instance::answers(&lab.home().engine()));
     lab.back_up("t1");
-    assert_ne!(life::pid_of(&lab.home().engine()), Some(first));
+    assert_ne!(instance::pid_of(&lab.home().engine()), Some(first));
     let events = lab.json("audit show --last 1000")["events"].to_string();
     assert!(events.contains("engine-stopped"), "{events}");
     lab.run("audit verify").ends(0);
@@ -82,8 +82,8 @@ fn a_foreground_engine_serves_and_ends_cleanly_by_sigterm() {
     let lab = Lab::of(1, 1, 1);
     lab.signal(&lab.home().engine(), Signal::TERM);
     let service = lab.spawn("serve");
-    lab.wait_for("the service answers", |_| life::pid_of(&lab.home().engine()) == Some(service.pid()));
+    lab.wait_for("the service answers", |_| instance::pid_of(&lab.home().engine()) == Some(service.pid()));
     lab.synchronize("t1");
-    super::house::kill_softly(service.pid());
+    super::test_site::kill_softly(service.pid());
     service.end().ends(0);
 }

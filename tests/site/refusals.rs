@@ -1,6 +1,6 @@
 //! What is refused, with which status and code, and that every way on that is offered leads on.
 
-use super::lab::{Lab, by_ccm};
+use super::array_lab::{Lab, by_ccm};
 use serde_json::Value;
 
 fn remedies(document: &Value) -> Vec<Value> {

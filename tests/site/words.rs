@@ -1,8 +1,8 @@
 //! What verbs say to people: the right names, everything once, a way on, and no panic whoever reads it.
 
-use super::house::{House, Ran};
-use super::lab::Lab;
-use ecdeck::process::life;
+use super::array_lab::Lab;
+use super::test_site::{Ran, TestSite};
+use ecdeck::process::instance;
 use std::fs::OpenOptions;
 use std::process::Stdio;
 
@@ -36,9 +36,9 @@ fn printing_to_a_full_disk_or_to_nobody_never_panics() {
 
 #[test]
 fn whoever_cannot_be_told_of_a_trouble_gets_its_exit_status() {
-    let house = House::new();
+    let test_site = TestSite::new();
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let status = house.command(&["status", "--config", "nowhere.toml"]).stderr(full).status().unwrap();
+    let status = test_site.command(&["status", "--config", "nowhere.toml"]).stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(2));
 }
 
@@ -121,7 +121,7 @@ fn the_list_of_arrays_is_that_of_the_configuration() {
 #[test]
 fn an_engine_that_goes_by_an_older_configuration_is_told_of_with_its_pid() {
     let lab = Lab::of(1, 1, 1);
-    let pid = life::pid_of(&lab.home().engine()).unwrap();
+    let pid = instance::pid_of(&lab.home().engine()).unwrap();
     let file = lab.home().config_file();
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, format!("# the same to an engine\n{text}\n[console]\ntheme = \"light\"\n")).unwrap();
@@ -132,7 +132,7 @@ fn an_engine_that_goes_by_an_older_configuration_is_told_of_with_its_pid() {
     lab.signal(&lab.home().engine(), rustix::process::Signal::TERM);
     assert_eq!(lab.run("status").ends(0).err, "");
     let ran = lab.run("array stop").ends(0);
-    let pid = life::pid_of(&lab.home().engine()).unwrap();
+    let pid = instance::pid_of(&lab.home().engine()).unwrap();
     assert!(ran.err.contains("starts them again") && ran.err.contains(&format!("`kill {pid}`")), "{ran:?}");
 }
 

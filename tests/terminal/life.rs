@@ -1,24 +1,24 @@
 //! The terminal is given back whatever ends the console, and no terminal can make it spin.
 
-use crate::house::{House, PROGRAM, kill};
 use crate::needs::needs;
 use crate::pty::Pty;
+use crate::test_site::{PROGRAM, TestSite, kill};
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::{Duration, Instant};
 
 const SCREEN: (u16, u16) = (100, 30);
 
 /// A console on the demonstration site, drawn.
-fn console(house: &House, words: &[&str], environment: &[(&str, &str)]) -> Pty {
+fn console(test_site: &TestSite, words: &[&str], environment: &[(&str, &str)]) -> Pty {
     let mut argv = vec![PROGRAM, "--demo"];
     argv.extend(words);
-    let pty = run(house, &argv, environment);
+    let pty = run(test_site, &argv, environment);
     pty.until("demo-ora01");
     pty
 }
 
-fn run(house: &House, argv: &[&str], environment: &[(&str, &str)]) -> Pty {
-    let mut all = vec![("ECDECK_HOME", house.path().to_str().unwrap()), ("TZ", "UTC")];
+fn run(test_site: &TestSite, argv: &[&str], environment: &[(&str, &str)]) -> Pty {
+    let mut all = vec![("ECDECK_HOME", test_site.path().to_str().unwrap()), ("TZ", "UTC")];
     all.extend(environment);
     Pty::run(argv, &all, SCREEN)
 }
@@ -29,8 +29,8 @@ fn send(pid: u32, signal: Signal) {
 
 #[test]
 fn it_shows_the_demonstration_site_and_leaves_the_terminal_as_it_was() {
-    let house = House::new();
-    let mut pty = console(&house, &[], &[]);
+    let test_site = TestSite::new();
+    let mut pty = console(&test_site, &[], &[]);
     assert!(pty.text().contains("demonstration site"));
     assert!(pty.look(|screen| screen.alternate_screen() && screen.hide_cursor()));
     pty.types("q");
@@ -40,14 +40,14 @@ fn it_shows_the_demonstration_site_and_leaves_the_terminal_as_it_was() {
 
 #[test]
 fn signals_end_it_and_the_terminal_is_given_back() {
-    let house = House::new();
+    let test_site = TestSite::new();
     for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
-        let mut pty = console(&house, &[], &[]);
+        let mut pty = console(&test_site, &[], &[]);
         send(pty.pid(), signal);
         assert_eq!(pty.end(), 0, "{signal:?}");
         pty.is_sane();
     }
-    let mut pty = console(&house, &[], &[]);
+    let mut pty = console(&test_site, &[], &[]);
     pty.types("\u{3}");
     assert_eq!(pty.end(), 0);
     pty.is_sane();
@@ -55,9 +55,9 @@ fn signals_end_it_and_the_terminal_is_given_back() {
 
 #[test]
 fn it_stops_for_the_shell_and_comes_back() {
-    let house = House::new();
+    let test_site = TestSite::new();
     let script = r#"set -m; "$0" --demo; echo STOPPED; read answer; fg >/dev/null; echo BACK"#;
-    let mut pty = run(&house, &["bash", "-c", script, PROGRAM], &[]);
+    let mut pty = run(&test_site, &["bash", "-c", script, PROGRAM], &[]);
     for stop in ["\u{1a}", "signal"] {
         pty.until("demo-ora01");
         if stop == "signal" {
@@ -77,7 +77,7 @@ fn it_stops_for_the_shell_and_comes_back() {
         pty.types("q");
         pty.until("BACK");
         assert_eq!(pty.end(), 0);
-        pty = run(&house, &["bash", "-c", script, PROGRAM], &[]);
+        pty = run(&test_site, &["bash", "-c", script, PROGRAM], &[]);
     }
     pty.types("\n");
     pty.until("demo-ora01");
@@ -87,8 +87,8 @@ fn it_stops_for_the_shell_and_comes_back() {
 
 #[test]
 fn without_a_shell_to_go_back_to_it_stays() {
-    let house = House::new();
-    let mut pty = console(&house, &[], &[]);
+    let test_site = TestSite::new();
+    let mut pty = console(&test_site, &[], &[]);
     pty.types("\u{1a}");
     pty.until("there is no shell to go back to");
     pty.types("q");
@@ -97,13 +97,13 @@ fn without_a_shell_to_go_back_to_it_stays() {
 
 #[test]
 fn a_terminal_that_dies_ends_it_within_a_second_even_when_no_signal_tells() {
-    let house = House::new();
+    let test_site = TestSite::new();
     if needs("script").is_none() {
         return;
     }
     // `script` owns the terminal of the console; killed, it takes it away without a word.
     let inner = format!("exec env --block-signal=HUP {PROGRAM} --demo");
-    let pty = run(&house, &["script", "-qc", &inner, "/dev/null"], &[("SHELL", "/bin/bash")]);
+    let pty = run(&test_site, &["script", "-qc", &inner, "/dev/null"], &[("SHELL", "/bin/bash")]);
     pty.until("demo-ora01");
     let console = children(pty.pid()).into_iter().find(|pid| name_of(*pid) == "ecdeck").expect("the console runs");
     send(pty.pid(), Signal::KILL);
@@ -129,8 +129,8 @@ fn name_of(pid: u32) -> String {
 
 #[test]
 fn any_size_is_lived_with_while_it_runs() {
-    let house = House::new();
-    let mut pty = console(&house, &[], &[]);
+    let test_site = TestSite::new();
+    let mut pty = console(&test_site, &[], &[]);
     for size in [(200, 60), (20, 5), (80, 24), (1, 1), (120, 40), (41, 8), (20, 5)] {
         pty.resize(size);
     }
@@ -146,8 +146,8 @@ fn any_size_is_lived_with_while_it_runs() {
 
 #[test]
 fn without_colour_the_selected_row_is_still_seen() {
-    let house = House::new();
-    let mut pty = console(&house, &[], &[("NO_COLOR", "1")]);
+    let test_site = TestSite::new();
+    let mut pty = console(&test_site, &[], &[("NO_COLOR", "1")]);
     let (inverse, coloured) = pty.look(|screen| {
         let cells = (0..SCREEN.1).flat_map(|row| (0..SCREEN.0).map(move |column| (row, column)));
         let cells: Vec<_> = cells.filter_map(|(row, column)| screen.cell(row, column)).collect();
@@ -182,10 +182,10 @@ fn a_panic_gives_the_terminal_back_before_its_message() {
 
 #[test]
 fn an_engine_that_is_killed_is_said_and_found_again() {
-    let house = House::new();
-    let mut pty = console(&house, &[], &[]);
-    let engine = house.home().demonstration().engine();
-    let pid = ecdeck::process::life::pid_of(&engine).unwrap();
+    let test_site = TestSite::new();
+    let mut pty = console(&test_site, &[], &[]);
+    let engine = test_site.home().demonstration().engine();
+    let pid = ecdeck::process::instance::pid_of(&engine).unwrap();
     let before = pty.written();
     kill(pid, Signal::KILL);
     pty.until_written(before, "engine lost");
@@ -199,10 +199,10 @@ fn an_engine_that_is_killed_is_said_and_found_again() {
 
 #[test]
 fn an_engine_that_hangs_is_said_what_is_shown_is_dated_and_nothing_is_sent_to_it() {
-    let house = House::new();
-    let mut pty = console(&house, &[], &[]);
-    let engine = house.home().demonstration().engine();
-    let pid = ecdeck::process::life::pid_of(&engine).unwrap();
+    let test_site = TestSite::new();
+    let mut pty = console(&test_site, &[], &[]);
+    let engine = test_site.home().demonstration().engine();
+    let pid = ecdeck::process::instance::pid_of(&engine).unwrap();
     pty.types("/ora02\r");
     pty.until("1 of 9");
     send(pid, Signal::STOP);

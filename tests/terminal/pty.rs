@@ -1,6 +1,6 @@
 //! A terminal of a test: a real pty, and an emulator that shows what it shows.
 
-use crate::house::DEADLINE;
+use crate::test_site::DEADLINE;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::ffi::OsStr;
 use std::io::{Read, Write};

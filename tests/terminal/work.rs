@@ -1,15 +1,15 @@
 //! An operator's work on a real terminal, with a real engine and real copies.
 
-use crate::house::{House, PROGRAM};
 use crate::pty::Pty;
+use crate::test_site::{PROGRAM, TestSite};
 use rustix::process::{Pid, Signal, kill_process};
 
 const SCREEN: (u16, u16) = (120, 40);
 
-fn console(house: &House, words: &[&str]) -> Pty {
+fn console(test_site: &TestSite, words: &[&str]) -> Pty {
     let mut argv = vec![PROGRAM, "--demo"];
     argv.extend(words);
-    let environment = [("ECDECK_HOME", house.path().to_str().unwrap()), ("TZ", "UTC")];
+    let environment = [("ECDECK_HOME", test_site.path().to_str().unwrap()), ("TZ", "UTC")];
     let pty = Pty::run(&argv, &environment, SCREEN);
     pty.until("demo-ora01");
     pty
@@ -23,8 +23,8 @@ fn choose(pty: &mut Pty, name: &str) {
     pty.until(&format!("/{name}"));
 }
 
-fn state(house: &House, name: &str) -> String {
-    let status = house.json("status --demo");
+fn state(test_site: &TestSite, name: &str) -> String {
+    let status = test_site.json("status --demo");
     let volumes = status["transaction_volumes"].as_array().unwrap();
     let volume = volumes.iter().find(|volume| volume["name"] == name).unwrap();
     volume["state"].as_str().unwrap().to_owned()
@@ -32,8 +32,8 @@ fn state(house: &House, name: &str) -> String {
 
 #[test]
 fn a_start_goes_on_when_the_line_is_lost_and_the_next_console_shows_it() {
-    let house = House::new();
-    let mut pty = console(&house, &[]);
+    let test_site = TestSite::new();
+    let mut pty = console(&test_site, &[]);
     choose(&mut pty, "demo-vg01");
     pty.types("s");
     pty.until("Start synchronization: demo-vg01");
@@ -43,7 +43,7 @@ fn a_start_goes_on_when_the_line_is_lost_and_the_next_console_shows_it() {
     kill_process(Pid::from_raw(pty.pid().cast_signed()).unwrap(), Signal::HUP).unwrap();
     assert_eq!(pty.end(), 0);
     pty.is_sane();
-    let mut next = console(&house, &[]);
+    let mut next = console(&test_site, &[]);
     choose(&mut next, "demo-vg01");
     next.until("demo-vg01    48 MiB  ◆ equivalent");
     next.types("b");
@@ -51,38 +51,38 @@ fn a_start_goes_on_when_the_line_is_lost_and_the_next_console_shows_it() {
     next.until("Y run");
     next.types("Y");
     next.until("1/1");
-    assert_eq!(state(&house, "demo-vg01"), "suspended");
+    assert_eq!(state(&test_site, "demo-vg01"), "suspended");
 }
 
 #[test]
 fn a_paste_into_the_main_screen_starts_nothing() {
-    let house = House::new();
-    let mut pty = console(&house, &[]);
+    let test_site = TestSite::new();
+    let mut pty = console(&test_site, &[]);
     choose(&mut pty, "demo-vg01");
     pty.types("\u{1b}[200~sY\u{1b}[201~");
     pty.types("?");
     pty.until("Help");
     assert!(!pty.text().contains("Start synchronization:"));
-    assert_eq!(state(&house, "demo-vg01"), "none");
+    assert_eq!(state(&test_site, "demo-vg01"), "none");
 }
 
 #[test]
 fn keys_typed_ahead_of_a_plan_do_not_agree_to_it() {
-    let house = House::new();
-    let mut pty = console(&house, &[]);
+    let test_site = TestSite::new();
+    let mut pty = console(&test_site, &[]);
     choose(&mut pty, "demo-vg01");
     pty.types("sYYY");
     pty.until("Start synchronization: demo-vg01");
     pty.until("Y run");
     pty.types("\u{1b}");
     pty.until_gone("Start synchronization: demo-vg01");
-    assert_eq!(state(&house, "demo-vg01"), "none");
+    assert_eq!(state(&test_site, "demo-vg01"), "none");
 }
 
 #[test]
 fn a_read_only_console_refuses_with_its_reason() {
-    let house = House::new();
-    let mut pty = console(&house, &["--read-only"]);
+    let test_site = TestSite::new();
+    let mut pty = console(&test_site, &["--read-only"]);
     choose(&mut pty, "demo-vg01");
     pty.types("s");
     pty.until("this console was started with --read-only");

@@ -2,9 +2,9 @@
 //!
 //! [`Records::apply`](crate::model::records::Records::apply) says what a change means; the conformance suite compares.
 
+use super::column_codec::{from_json, json, optional_json, parse, signed, unsigned, word};
 use super::failure::Failure;
 use super::rows::{BACKUP_VOLUME, CLAIM, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME};
-use super::words::{from_json, json, optional_json, parse, signed, unsigned, word};
 use crate::model::actor::Actor;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::{

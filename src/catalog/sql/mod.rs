@@ -3,6 +3,7 @@
 //! Belongs here: tables, statements, and what each database's errors mean. Does not: what a change means (model).
 
 mod change;
+mod column_codec;
 mod connect;
 mod connections;
 mod failure;
@@ -12,7 +13,6 @@ mod rows;
 mod schema;
 mod server_lock;
 mod verify;
-mod words;
 
 pub use crate::model::catalogue_url::CataloguePlace;
 pub use schema::FORMAT;
@@ -23,13 +23,13 @@ use crate::model::chain::{ChainLink, ChainedEvent, chain_with_rows, rows_of};
 use crate::model::event::{ChainHash, ChainHead, Event, EventKind, NewEvent};
 use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
 use change::Counters;
+use column_codec::{signed, unsigned};
 use connections::{Connections, Transaction};
 use failure::Failure;
 use rows::Touched;
 use sqlx::{Row, query, query_scalar};
 use std::sync::Arc;
 use std::time::Duration;
-use words::{signed, unsigned};
 
 /// The two databases, where they differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

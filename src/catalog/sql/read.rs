@@ -1,7 +1,7 @@
 //! Reading: everything in force in one consistent view; history and events by index.
 
+use super::column_codec::{from_json, from_optional_json, from_word, parse, small, unsigned};
 use super::failure::Failure;
-use super::words::{from_json, from_optional_json, from_word, parse, small, unsigned};
 use crate::catalog::{EventRange, Generations, HistoryQuery};
 use crate::model::chain::ChainLink;
 use crate::model::event::{ChainHash, ChainHead};
@@ -69,7 +69,7 @@ async fn load_operations(from: &mut AnyConnection, records: &mut Records) -> Res
     for row in query(open).fetch_all(&mut *from).await? {
         let mut operation = open_operation(&row).map_err(|failure: Failure| failure.in_row("operation", &row, 1))?;
         let entries = "SELECT operation, number, entry FROM journal WHERE operation = $1 ORDER BY number";
-        let id = super::words::signed(operation.id.0);
+        let id = super::column_codec::signed(operation.id.0);
         for row in query(entries).bind(id).fetch_all(&mut *from).await? {
             let entry = || from_json(&text(&row, 2)?);
             operation.journal.push(entry().map_err(|failure: Failure| failure.in_row("journal", &row, 2))?);
@@ -156,7 +156,7 @@ pub async fn history(from: &mut AnyConnection, wanted: HistoryQuery) -> Result<V
 
 pub async fn operation_end(from: &mut AnyConnection, id: OperationId) -> Result<Option<OperationEnd>, Failure> {
     let end = query_scalar::<_, Option<String>>("SELECT outcome FROM operation WHERE id = $1")
-        .bind(super::words::signed(id.0))
+        .bind(super::column_codec::signed(id.0))
         .fetch_optional(from)
         .await?;
     from_optional_json(end.flatten())

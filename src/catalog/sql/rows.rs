@@ -1,8 +1,8 @@
 //! The rows of the tables as the audit sees them: each has a key and a digest, and every commit's event carries those that
 //! it wrote. By that the tables can be compared with the events.
 
+use super::column_codec::signed;
 use super::failure::Failure;
-use super::words::signed;
 use crate::model::event::RowDigest;
 use crate::model::identity::VolumeId;
 use crate::model::records::OperationId;

@@ -1,10 +1,10 @@
 //! The tables, as numbered migrations. A migration that has been released is never changed; a new one is added.
 
 use super::Dialect;
+use super::column_codec::signed;
 use super::connections::Connections;
 use super::failure::Failure;
 use super::verify::write_baseline;
-use super::words::signed;
 use crate::catalog::now;
 use crate::model::chain::chain;
 use crate::model::event::{ChainHash, ChainHead, EventKind, NewEvent};

@@ -1,9 +1,9 @@
 //! The check of the whole audit in one moment: the chain of the events, and the rows of the tables against the events.
 
+use super::column_codec::{signed, unsigned};
 use super::connections::Transaction;
 use super::failure::Failure;
 use super::rows::{TABLES, Table};
-use super::words::{signed, unsigned};
 use crate::catalog::Outside;
 use crate::model::audit::{AuditReport, MAX_NAMED_ROWS};
 use crate::model::chain::{ChainLink, ChainVerifier, rows_of};

@@ -1,19 +1,19 @@
 //! What is done to embedded arrays: their process, new arrays and volumes, hosts' writes.
 
 use super::super::array_arguments::{Create, Workload, Write};
-use super::super::link::{House, Need};
-use super::super::{Trouble, json, out};
+use super::super::link::{Need, SiteContext};
+use super::super::{CliError, json, out};
 use super::{array_in, changing, told};
 use crate::driver::emulated::admin::{Admin, AdminError, Administration, Created, Data, NewBox, NewVolumes, Work};
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::units::iec;
-use crate::process::life;
+use crate::process::instance;
 use crate::process::paths::Home;
 use serde::Serialize;
 use std::path::Path;
 
-pub async fn start(house: &dyn House) -> Result<(), Trouble> {
-    for home in house.array_homes(Need::Changing)? {
+pub async fn start(site_context: &dyn SiteContext) -> Result<(), CliError> {
+    for home in site_context.array_homes(Need::Changing)? {
         let found = Admin::new(home, true).list().await.map_err(|error| told(&error))?;
         out::print(&format!("the embedded arrays run, process {}\n", found.pid))?;
     }
@@ -21,16 +21,16 @@ pub async fn start(house: &dyn House) -> Result<(), Trouble> {
 }
 
 /// Ends the process. An engine that goes on polling starts it again, which whoever wanted it down has to know.
-pub async fn stop(house: &dyn House) -> Result<(), Trouble> {
+pub async fn stop(site_context: &dyn SiteContext) -> Result<(), CliError> {
     let mut ended = false;
-    for home in house.array_homes(Need::Changing)? {
+    for home in site_context.array_homes(Need::Changing)? {
         ended |= end(home).await?;
     }
     if !ended {
         return out::print("no embedded array was running\n").map(|_| ());
     }
     out::print("the embedded arrays have ended; copies go on where they were at the next start\n")?;
-    if let Some(pid) = house.engine_pid() {
+    if let Some(pid) = site_context.engine_pid() {
         out::say(&format!(
             "the engine starts them again with its next reading; to keep them down, end it first: `kill {pid}`"
         ));
@@ -39,15 +39,15 @@ pub async fn stop(house: &dyn House) -> Result<(), Trouble> {
 }
 
 /// Ends the process of a home's arrays, and tells whether there was one.
-async fn end(home: Home) -> Result<bool, Trouble> {
+async fn end(home: Home) -> Result<bool, CliError> {
     let place = home.array_server();
     match Admin::new(home, false).tell(Administration::Stop).await {
         Ok(()) => {}
         Err(AdminError::NotRunning) => {
             // A socket that does not let one in is no sign that nobody is there: the lock tells.
-            let free = life::claim(&place).map_err(|error| Trouble::not_reachable(error.to_string()))?;
-            if matches!(free, life::Claim::Taken) {
-                return Err(Trouble::not_reachable(format!(
+            let free = instance::claim(&place).map_err(|error| CliError::not_reachable(error.to_string()))?;
+            if matches!(free, instance::Claim::Taken) {
+                return Err(CliError::not_reachable(format!(
                     "an embedded array has the lock {}, but does not answer: it begins, it ends, or it belongs to somebody else",
                     place.lock.display()
                 )));
@@ -56,8 +56,8 @@ async fn end(home: Home) -> Result<bool, Trouble> {
         }
         Err(error) => return Err(told(&error)),
     }
-    let ended = tokio::task::spawn_blocking(move || life::wait_until_it_is_free(&place)).await;
-    ended.map_err(|error| Trouble::failed(error.to_string()))?.map_err(|error| Trouble::failed(error.to_string()))?;
+    let ended = tokio::task::spawn_blocking(move || instance::wait_until_it_is_free(&place)).await;
+    ended.map_err(|error| CliError::failed(error.to_string()))?.map_err(|error| CliError::failed(error.to_string()))?;
     Ok(true)
 }
 
@@ -68,28 +68,28 @@ struct CreatedDocument {
     volumes: Vec<VolumeId>,
 }
 
-pub async fn create(asked: &Create, house: &dyn House) -> Result<(), Trouble> {
-    let admin = changing(house, &asked.array)?;
-    let name = asked.array.parse().map_err(|error| Trouble::usage(format!("{error}")))?;
+pub async fn create(asked: &Create, site_context: &dyn SiteContext) -> Result<(), CliError> {
+    let admin = changing(site_context, &asked.array)?;
+    let name = asked.array.parse().map_err(|error| CliError::usage(format!("{error}")))?;
     let volumes =
         asked.size.map(|blocks| NewVolumes { olu: asked.olu, label: asked.label.clone(), blocks, count: asked.count });
     if volumes.is_none() && admin.list().await.is_ok_and(|known| known.arrays.iter().any(|array| array.name == name)) {
         let text = format!("there is already an array named {}: give --size to make volumes in it", asked.array);
-        return Err(Trouble::usage(text));
+        return Err(CliError::usage(text));
     }
     let array = NewBox { name, box_id: asked.box_id };
     let created: Created = admin.ask(Administration::Create { array, volumes }).await.map_err(|error| told(&error))?;
     let Created { box_id, volumes } = created;
     if asked.json {
         let document = CreatedDocument { array: asked.array.clone(), box_id: Some(box_id), volumes };
-        return json::print(house.is_demo(), &document);
+        return json::print(site_context.is_demo(), &document);
     }
     let lines: Vec<String> = match volumes.as_slice() {
         [] => vec![format!("{} is {box_id}\n", asked.array)],
         made => made.iter().map(|volume| format!("{}/{}\n", asked.array, volume.olu)).collect(),
     };
     out::print(&lines.concat())?;
-    if !house.configured_arrays()?.iter().any(|array| array.name.as_str() == asked.array) {
+    if !site_context.configured_arrays()?.iter().any(|array| array.name.as_str() == asked.array) {
         out::say(&format!(
             "{} is not in the configuration yet: an [[array]] with this name and driver = \"embedded\" in config.toml makes it \
              one of the site",
@@ -99,13 +99,14 @@ pub async fn create(asked: &Create, house: &dyn House) -> Result<(), Trouble> {
     Ok(())
 }
 
-pub async fn import(volume: &str, file: &Path, house: &dyn House) -> Result<(), Trouble> {
-    let absolute = std::path::absolute(file).map_err(|error| Trouble::usage(format!("{}: {error}", file.display())))?;
+pub async fn import(volume: &str, file: &Path, site_context: &dyn SiteContext) -> Result<(), CliError> {
+    let absolute =
+        std::path::absolute(file).map_err(|error| CliError::usage(format!("{}: {error}", file.display())))?;
     if !absolute.is_file() {
-        return Err(Trouble::usage(format!("{} is not a file", file.display())));
+        return Err(CliError::usage(format!("{} is not a file", file.display())));
     }
     let wanted = Administration::Import { volume: volume.to_owned(), file: absolute };
-    let bytes: u64 = changing(house, array_in(volume))?.ask(wanted).await.map_err(|error| told(&error))?;
+    let bytes: u64 = changing(site_context, array_in(volume))?.ask(wanted).await.map_err(|error| told(&error))?;
     out::print(&format!("{} copied into {volume}\n", iec(bytes))).map(|_| ())
 }
 

@@ -1,8 +1,8 @@
 //! `ecdeck array fault`: what goes wrong with the embedded arrays, injected and listed.
 
 use super::super::array_arguments::{BoxFault, FaultVerb, PairFault};
-use super::super::link::House;
-use super::super::{Trouble, json, out};
+use super::super::link::SiteContext;
+use super::super::{CliError, json, out};
 use super::list::embedded;
 use super::{changing, tell, told};
 use crate::driver::emulated::admin::{Administration, Fault, FaultEntry, SessionFault};
@@ -18,15 +18,15 @@ struct Document {
 }
 
 /// The faults that have not ended, of one array or of all.
-pub async fn list(array: Option<&str>, as_json: bool, house: &dyn House) -> Result<(), Trouble> {
-    let found = embedded(house).await?;
+pub async fn list(array: Option<&str>, as_json: bool, site_context: &dyn SiteContext) -> Result<(), CliError> {
+    let found = embedded(site_context).await?;
     if let Some(array) = array.filter(|array| found.arrays.iter().all(|known| known.entry.name.as_str() != *array)) {
         return Err(no_such(array));
     }
     let mut faults = found.faults;
     faults.retain(|fault| array.is_none_or(|array| fault.array.as_str() == array));
     if as_json {
-        return json::print(house.is_demo(), &Document { faults });
+        return json::print(site_context.is_demo(), &Document { faults });
     }
     if faults.is_empty() {
         return out::print("Nothing is wrong.\n").map(|_| ());
@@ -41,8 +41,8 @@ pub async fn list(array: Option<&str>, as_json: bool, house: &dyn House) -> Resu
     out::print(&text).map(|_| ())
 }
 
-fn no_such(array: &str) -> Trouble {
-    Trouble::usage(format!("there is no embedded array named {array}: `ecdeck array list` shows them"))
+fn no_such(array: &str) -> CliError {
+    CliError::usage(format!("there is no embedded array named {array}: `ecdeck array list` shows them"))
 }
 
 /// A fault as people read it.
@@ -78,18 +78,18 @@ pub fn sentence(entry: &FaultEntry) -> String {
     format!("{array}: {what}")
 }
 
-pub async fn inject(array: &str, fault: &FaultVerb, house: &dyn House) -> Result<(), Trouble> {
+pub async fn inject(array: &str, fault: &FaultVerb, site_context: &dyn SiteContext) -> Result<(), CliError> {
     let what = match fault {
         FaultVerb::OfBox(fault) => Administration::Fault { array: array.to_owned(), fault: of_box(fault) },
         FaultVerb::OfPair(fault) => of_pair(array, fault),
         FaultVerb::BadBlock { volume, block } => {
-            let known = changing(house, array)?.list().await.map_err(|error| told(&error))?;
+            let known = changing(site_context, array)?.list().await.map_err(|error| told(&error))?;
             let found = known.arrays.iter().find(|entry| entry.name.as_str() == array);
             let volume = VolumeId { box_id: found.ok_or_else(|| no_such(array))?.box_id, olu: *volume };
             Administration::Fault { array: array.to_owned(), fault: Fault::BadBlock { volume, block: *block } }
         }
     };
-    tell(house, array, what).await
+    tell(site_context, array, what).await
 }
 
 fn of_box(fault: &BoxFault) -> Fault {

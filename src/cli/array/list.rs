@@ -1,8 +1,8 @@
 //! `ecdeck array list`: every array of the site, whatever drives it, and whether it answers.
 
-use super::super::link::{ConfiguredArray, House, Need};
-use super::super::table::{Lean, Table};
-use super::super::{Trouble, json, out, times};
+use super::super::link::{ConfiguredArray, Need, SiteContext};
+use super::super::table::{Align, Table};
+use super::super::{CliError, json, out, times};
 use super::faults::sentence;
 use super::told;
 use crate::driver::emulated::admin::{Admin, AdminError, ArrayEntry, FaultEntry, Overview, PathEntry};
@@ -42,12 +42,12 @@ struct Listed {
     configured: bool,
 }
 
-pub async fn run(as_json: bool, house: &dyn House) -> Result<(), Trouble> {
-    let embedded = embedded(house).await?;
-    let configured = house.configured_arrays()?;
+pub async fn run(as_json: bool, site_context: &dyn SiteContext) -> Result<(), CliError> {
+    let embedded = embedded(site_context).await?;
+    let configured = site_context.configured_arrays()?;
     let mut arrays: Vec<Listed> = Vec::new();
     let elsewhere = configured.iter().any(|array| array.home.is_none());
-    let seen = if elsewhere { Some(seen(house).await) } else { None };
+    let seen = if elsewhere { Some(seen(site_context).await) } else { None };
     for array in &configured {
         let own =
             embedded.arrays.iter().find(|of| of.entry.name == array.name && Some(&of.home) == array.home.as_ref());
@@ -63,7 +63,7 @@ pub async fn run(as_json: bool, house: &dyn House) -> Result<(), Trouble> {
     if as_json {
         let Embedded { paths, faults, attentions, warnings, .. } = &embedded;
         let document = Document { arrays: &arrays, paths, faults, attentions, warnings };
-        return json::print(house.is_demo(), &document);
+        return json::print(site_context.is_demo(), &document);
     }
     out::print(&text(&arrays, &embedded, !configured.is_empty())).map(|_| ())
 }
@@ -87,9 +87,9 @@ pub(super) struct OfHome {
 }
 
 /// The arrays of the homes' own processes. Where no array was ever made there is no reason to start one.
-pub(super) async fn embedded(house: &dyn House) -> Result<Embedded, Trouble> {
+pub(super) async fn embedded(site_context: &dyn SiteContext) -> Result<Embedded, CliError> {
     let mut all = Embedded::default();
-    for home in house.array_homes(Need::Reading)? {
+    for home in site_context.array_homes(Need::Reading)? {
         let may_start = home.arrays_dir().exists();
         let found = match Admin::new(home.clone(), may_start).list().await {
             Err(AdminError::NotRunning) => continue,
@@ -106,9 +106,9 @@ pub(super) async fn embedded(house: &dyn House) -> Result<Embedded, Trouble> {
 }
 
 /// What the engine knows; an engine that cannot be asked is the reason why nothing is known.
-async fn seen(house: &dyn House) -> Result<Arc<Snapshot>, String> {
-    let opened = async { house.open(Need::Reading).await?.snapshot().await };
-    opened.await.map_err(|trouble| trouble.text)
+async fn seen(site_context: &dyn SiteContext) -> Result<Arc<Snapshot>, String> {
+    let opened = async { site_context.open(Need::Reading).await?.snapshot().await };
+    opened.await.map_err(|cli_error| cli_error.text)
 }
 
 fn of_process(entry: &ArrayEntry, pid: u32, configured: bool) -> Listed {
@@ -190,13 +190,13 @@ fn text(arrays: &[Listed], embedded: &Embedded, is_site: bool) -> String {
             .to_owned();
     }
     let headings = [
-        ("array", Lean::Left),
-        ("driver", Lean::Left),
-        ("process", Lean::Right),
-        ("volumes", Lean::Right),
-        ("sessions", Lean::Right),
-        ("answers", Lean::Left),
-        ("box id", Lean::Left),
+        ("array", Align::Left),
+        ("driver", Align::Left),
+        ("process", Align::Right),
+        ("volumes", Align::Right),
+        ("sessions", Align::Right),
+        ("answers", Align::Left),
+        ("box id", Align::Left),
     ];
     let number = |count: Option<usize>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
     let mut table = Table::new(&headings);

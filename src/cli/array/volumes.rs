@@ -1,8 +1,8 @@
 //! `ecdeck array volumes` and `fingerprint`: what embedded arrays have, with the files behind it.
 
-use super::super::link::{House, Need};
-use super::super::table::{Lean, Table};
-use super::super::{Trouble, json, out};
+use super::super::link::{Need, SiteContext};
+use super::super::table::{Align, Table};
+use super::super::{CliError, json, out};
 use super::{array_in, told};
 use crate::driver::emulated::admin::{Admin, AdminError, CopyEntry, VolumeEntry, Work};
 use crate::model::identity::{Name, VolumeId};
@@ -35,16 +35,16 @@ struct ListedVolume {
 const NOTE: &str =
     "Writing into an image file past the array is not tracked; use `ecdeck array write` or `ecdeck array import`.";
 
-pub async fn run(array: Option<&str>, as_json: bool, house: &dyn House) -> Result<(), Trouble> {
+pub async fn run(array: Option<&str>, as_json: bool, site_context: &dyn SiteContext) -> Result<(), CliError> {
     let homes = match array {
-        Some(array) => vec![house.arrays_home(Need::Reading, Some(array))?],
-        None => house.array_homes(Need::Reading)?,
+        Some(array) => vec![site_context.arrays_home(Need::Reading, Some(array))?],
+        None => site_context.array_homes(Need::Reading)?,
     };
     let mut found = Vec::new();
     for home in homes {
         let admin = Admin::new(home.clone(), home.arrays_dir().exists());
         if let Some(array) = array {
-            known(array, &admin, house).await?;
+            known(array, &admin, site_context).await?;
         }
         match admin.volumes().await {
             Err(AdminError::NotRunning) => {}
@@ -54,14 +54,14 @@ pub async fn run(array: Option<&str>, as_json: bool, house: &dyn House) -> Resul
     found.retain(|volume| array.is_none_or(|array| volume.array.as_str() == array));
     if as_json {
         let volumes = found.into_iter().map(listed).collect();
-        return json::print(house.is_demo(), &VolumesDocument { volumes, note: NOTE });
+        return json::print(site_context.is_demo(), &VolumesDocument { volumes, note: NOTE });
     }
     let headings = [
-        ("volume", Lean::Left),
-        ("size", Lean::Right),
-        ("label", Lean::Left),
-        ("workload", Lean::Right),
-        ("image", Lean::Left),
+        ("volume", Align::Left),
+        ("size", Align::Right),
+        ("label", Align::Left),
+        ("workload", Align::Right),
+        ("image", Align::Left),
     ];
     let mut table = Table::new(&headings);
     let mut out_of_service = String::new();
@@ -87,7 +87,7 @@ pub async fn run(array: Option<&str>, as_json: bool, house: &dyn House) -> Resul
 }
 
 /// A name that no embedded array has is a slip, and not an array without volumes.
-async fn known(array: &str, admin: &Admin, house: &dyn House) -> Result<(), Trouble> {
+async fn known(array: &str, admin: &Admin, site_context: &dyn SiteContext) -> Result<(), CliError> {
     let names: Vec<String> = match admin.list().await {
         Err(AdminError::NotRunning) => Vec::new(),
         found => found.map_err(|error| told(&error))?.arrays.iter().map(|entry| entry.name.to_string()).collect(),
@@ -96,18 +96,18 @@ async fn known(array: &str, admin: &Admin, house: &dyn House) -> Result<(), Trou
         return Ok(());
     }
     let shown = Untrusted::new(array).escaped();
-    let configured = house.configured_arrays()?;
+    let configured = site_context.configured_arrays()?;
     if configured.iter().any(|one| one.name.as_str() == array && one.home.is_none()) {
         let text = format!(
             "{shown} is no embedded array of this home: `ecdeck volume list` shows what is known of its volumes"
         );
-        return Err(Trouble::usage(text));
+        return Err(CliError::usage(text));
     }
     let there = match names.as_slice() {
         [] => "there is none: `ecdeck array create NAME --size 48MiB --count 4` makes one".to_owned(),
         names => format!("there are {}", names.join(", ")),
     };
-    Err(Trouble::usage(format!("there is no embedded array named {shown}; {there}")))
+    Err(CliError::usage(format!("there is no embedded array named {shown}; {there}")))
 }
 
 fn listed(volume: VolumeEntry) -> ListedVolume {
@@ -130,11 +130,11 @@ struct FingerprintDocument<'a> {
     blake3: &'a str,
 }
 
-pub async fn fingerprint(volume: &str, as_json: bool, house: &dyn House) -> Result<(), Trouble> {
-    let home = house.arrays_home(Need::Reading, Some(array_in(volume)))?;
+pub async fn fingerprint(volume: &str, as_json: bool, site_context: &dyn SiteContext) -> Result<(), CliError> {
+    let home = site_context.arrays_home(Need::Reading, Some(array_in(volume)))?;
     let blake3 = Admin::new(home, true).fingerprint(volume).await.map_err(|error| told(&error))?;
     if as_json {
-        return json::print(house.is_demo(), &FingerprintDocument { volume, blake3: &blake3 });
+        return json::print(site_context.is_demo(), &FingerprintDocument { volume, blake3: &blake3 });
     }
     out::print(&format!("{blake3}\n")).map(|_| ())
 }

@@ -1,6 +1,7 @@
 //! Boxes over the main screen. Each file has one: its state and its words. Keys are handled in `update`.
 
 pub mod details;
+pub mod dialog_text;
 pub mod help;
 pub mod palette;
 pub mod plan;
@@ -9,7 +10,6 @@ pub mod prompt;
 pub mod refused;
 pub mod text;
 pub mod way_out;
-pub mod words;
 
 use super::app::App;
 use super::judge::Subject;

@@ -2,7 +2,7 @@
 
 use super::super::app::App;
 use super::super::keys::{Command, Entry, TABLE};
-use super::{Body, Content, keys_line, words};
+use super::{Body, Content, dialog_text, keys_line};
 use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use tui_input::Input;
@@ -77,7 +77,7 @@ fn line(app: &App, entry: &Entry, selected: bool) -> Line<'static> {
         _ => style.patch(theme.selected),
     };
     let (name, key) =
-        if app.judged.allows(entry.command) { (theme.text, theme.key) } else { (theme.key_off, theme.key_off) };
+        if app.availability.allows(entry.command) { (theme.text, theme.key) } else { (theme.key_off, theme.key_off) };
     let cursor = if selected { app.look.glyphs.cursor } else { " " };
     Line::from(vec![
         Span::styled(cursor, over(theme.cursor)),
@@ -90,12 +90,12 @@ fn line(app: &App, entry: &Entry, selected: bool) -> Line<'static> {
 /// What a verb would do for the selected row, or why not.
 fn outlook(app: &App, command: Option<Command>) -> String {
     let verdict = match command {
-        Some(Command::Verb(verb)) => app.judged.verdict(verb),
+        Some(Command::Verb(verb)) => app.availability.verdict(verb),
         _ => None,
     };
     match (verdict, app.snapshot()) {
-        (Some(Ok(plan)), Some(snapshot)) => words::in_short(snapshot, plan),
-        (Some(Err(refusal)), Some(_)) => words::refusal(app, refusal),
+        (Some(Ok(plan)), Some(snapshot)) => dialog_text::in_short(snapshot, plan),
+        (Some(Err(refusal)), Some(_)) => dialog_text::refusal(app, refusal),
         _ => String::new(),
     }
 }

@@ -3,11 +3,11 @@
 use super::super::app::{ANSWER_TIMEOUT, App, Link};
 use super::super::keys::Command;
 use super::super::update::gate::{self, Readiness};
-use super::{Body, Content, keys_line, words};
+use super::{Body, Content, dialog_text, keys_line};
 use crate::engine::client::ENGINE_SILENCE_TIMEOUT;
 use crate::engine::protocol::PlannedAnswer;
 use crate::model::codes::Code;
-use crate::model::plan::{Notice, Plan, PlanStep, words as plan_words};
+use crate::model::plan::{Notice, Plan, PlanStep, step_text};
 use crate::model::records::ReleaseReason;
 use crate::model::request::Request;
 use crate::model::snapshot::Snapshot;
@@ -123,20 +123,20 @@ pub fn body(app: &App, dialog: &PlanDialog, width: usize) -> Option<Body> {
     body.gap();
     let several = plan.items().len() + plan.refused().len() > 1;
     if let ([item], false) = (plan.items(), several)
-        && let Some(now) = words::situation(snapshot, item.volume)
+        && let Some(now) = dialog_text::situation(snapshot, item.volume)
     {
         body.text(0, &now, theme.dim);
         body.gap();
     }
     for (index, item) in plan.items().iter().enumerate() {
         if several {
-            body.text(0, &words::item_name(snapshot, item), theme.title);
+            body.text(0, &dialog_text::item_name(snapshot, item), theme.title);
         }
         let indent = if several { 2 } else { 0 };
         let commands = answer.commands.get(index).map_or(&[][..], Vec::as_slice);
         for (number, step) in item.steps.iter().enumerate() {
             let lead = format!("{} ", number + 1);
-            body.hanging(indent, &lead, &plan_words::step(step, snapshot), theme.dim, theme.text);
+            body.hanging(indent, &lead, &step_text::step(step, snapshot), theme.dim, theme.text);
             for command in commands.iter().filter(|command| command.step == number) {
                 body.hanging(indent + 2, "$ ", &command.line, theme.frame, theme.dim);
             }
@@ -154,7 +154,7 @@ pub fn body(app: &App, dialog: &PlanDialog, width: usize) -> Option<Body> {
         body.text(0, "Not these:", theme.title);
         for refusal in plan.refused() {
             let name = refusal.volume.map_or_else(String::new, |id| format!("{}: ", snapshot.label(id)));
-            body.hanging(2, &name, &words::refusal(app, refusal), theme.text, theme.dim);
+            body.hanging(2, &name, &dialog_text::refusal(app, refusal), theme.text, theme.dim);
         }
     }
     if plan.items().len() > 1 {
@@ -174,14 +174,14 @@ fn losses(app: &App, plan: &Plan, snapshot: &Snapshot, body: &mut Body) {
             body.hanging(0, &lead, &confirmation.what, theme.danger, theme.danger);
         }
         for notice in item.notices.iter().filter(|notice| is_loss(notice)) {
-            let text = format!("{}: {} ({})", words::item_name(snapshot, item), notice.text, notice.code);
+            let text = format!("{}: {} ({})", dialog_text::item_name(snapshot, item), notice.text, notice.code);
             body.hanging(0, &lead, &text, theme.warning, theme.warning);
         }
         for step in &item.steps {
             if let PlanStep::GiveUp { transaction_volume, why, .. } = step
                 && (item.confirmation.is_none() || *why == ReleaseReason::Retention)
             {
-                let text = format!("{}: {}", snapshot.label(*transaction_volume), plan_words::step(step, snapshot));
+                let text = format!("{}: {}", snapshot.label(*transaction_volume), step_text::step(step, snapshot));
                 body.hanging(0, &lead, &text, theme.warning, theme.warning);
             }
         }
@@ -227,7 +227,7 @@ pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
     }
     bottom.push(cancel_line(app, Some((dialog, gate::readiness(app, dialog, body.lines.len())))));
     let loud = plan.confirmation().is_some();
-    Content { title: words::title(snapshot, plan), body, bottom, typing, loud }
+    Content { title: dialog_text::title(snapshot, plan), body, bottom, typing, loud }
 }
 
 /// Who is waited for before there is a plan, and for how long.

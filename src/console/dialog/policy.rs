@@ -107,8 +107,8 @@ impl PolicyForm {
     fn change(&mut self, to: impl FnOnce(u16) -> u16) {
         let Policy { generations, interval_days, mode } = &mut self.policy;
         match self.field {
-            Field::Generations => *generations = to(*generations).clamp(1, Policy::MOST_GENERATIONS),
-            Field::Interval => *interval_days = to(*interval_days).clamp(1, Policy::MOST_DAYS),
+            Field::Generations => *generations = to(*generations).clamp(1, Policy::MAX_GENERATIONS),
+            Field::Interval => *interval_days = to(*interval_days).clamp(1, Policy::MAX_DAYS),
             Field::Mode => {
                 *mode = match mode {
                     BackupMode::Suspend => BackupMode::Dissolve,
@@ -176,7 +176,7 @@ mod tests {
         form.digit(2);
         assert_eq!(form.policy.generations, 12);
         form.digit(9);
-        assert_eq!(form.policy.generations, Policy::MOST_GENERATIONS);
+        assert_eq!(form.policy.generations, Policy::MAX_GENERATIONS);
         form.erase();
         form.erase();
         assert_eq!(form.policy.generations, 1, "a number is never empty");

@@ -1,7 +1,7 @@
 //! The refusal dialog: why not, what nearly fits, and requests that lead on.
 
 use super::super::app::App;
-use super::{Body, Content, keys_line, words};
+use super::{Body, Content, dialog_text, keys_line};
 use crate::model::plan::Refusal;
 use crate::model::request::Request;
 
@@ -24,10 +24,10 @@ pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
     let theme = app.look.theme;
     let refusal = &dialog.refusal;
     let mut body = Body::new(width);
-    body.text(0, &words::refusal(app, refusal), theme.text);
+    body.text(0, &dialog_text::refusal(app, refusal), theme.text);
     for also in &refusal.also {
         let name = also.volume.zip(app.snapshot()).map_or_else(String::new, |(id, snapshot)| snapshot.label(id) + ": ");
-        body.hanging(2, &name, &words::refusal(app, also), theme.text, theme.warning);
+        body.hanging(2, &name, &dialog_text::refusal(app, also), theme.text, theme.warning);
     }
     body.gap();
     let array = refusal.array_code.as_ref().map_or_else(String::new, |code| format!(", the array would say {code}"));

@@ -6,7 +6,7 @@ use super::super::judge::{self, Subject};
 use super::super::keys::Command;
 use super::super::picture::is_moving;
 use super::super::view::sessions;
-use super::{Body, Content, keys_line, words};
+use super::{Body, Content, dialog_text, keys_line};
 use crate::model::identity::VolumeId;
 use crate::model::snapshot::{Snapshot, TransactionVolumeView};
 use crate::model::units::Timestamp;
@@ -81,7 +81,7 @@ fn ways(app: &App, snapshot: &Snapshot, view: &TransactionVolumeView, body: &mut
         let Some(request) = judge::request(verb, Subject::Volume(view.volume.id)) else { continue };
         let Ok(plan) = (app.planner)(snapshot, &request) else { continue };
         may_start |= verb == Verb::Start;
-        let what = words::in_short(snapshot, &plan);
+        let what = dialog_text::in_short(snapshot, &plan);
         // Two verbs that come to the same are one way.
         if !shown.contains(&what) {
             body.hanging(2, &format!("{}  ", app.keys.key(Command::Verb(verb))), &what, theme.key, theme.text);

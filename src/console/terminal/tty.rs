@@ -26,7 +26,7 @@ const PLAIN_KEYS: &str = "\x1b[=0u\x1b[>4m\x1b[?1l\x1b>";
 /// wrap, all rows.
 const PLAIN_OUTPUT: &str = "\x1b(B\x0f\x1b[4l\x1b[?69l\x1b[?6l\x1b[?7h\x1b[r";
 /// How long a terminal that does not take bytes is waited for at the end.
-const PATIENCE: Duration = Duration::from_millis(250);
+const TERMINAL_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Size that is assumed of a terminal that does not tell.
 const USUAL: (u16, u16) = (80, 24);
@@ -140,7 +140,7 @@ impl AsFd for Waiter {
 impl Device {
     /// Writes all of it, unless the terminal takes nothing for a while: then it is dead or stopped, and must not stop us.
     fn write_patiently(&self, mut bytes: &[u8]) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TERMINAL_TIMEOUT;
         while !bytes.is_empty() {
             match rustix::io::write(&self.fd, bytes) {
                 Ok(written) => bytes = &bytes[written..],

@@ -259,7 +259,7 @@ fn problems_only_shows_what_needs_attention() {
 fn the_order_can_be_changed_and_trouble_comes_first() {
     let mut desk = desk();
     desk.types("o");
-    assert_eq!(desk.app.choice.order, Order::Trouble);
+    assert_eq!(desk.app.choice.order, Order::CliError);
     let first = desk.app.picture.as_ref().unwrap().volume(0).unwrap();
     assert_eq!(first.volume.name.as_str(), "demo-crm");
     desk.types("o");

@@ -8,12 +8,12 @@ use crate::model::untrusted::is_unsafe;
 use tui_input::{Input, InputRequest};
 
 /// The longest text that is taken.
-const LONGEST: usize = 200;
+const MAX_LENGTH: usize = 200;
 
 /// An editing key in an input; `false`: it means something else.
 pub fn edit(input: &mut Input, key: Key) -> bool {
     let request = match key {
-        Key::Char(c) if !is_unsafe(c) && input.value().chars().count() < LONGEST => InputRequest::InsertChar(c),
+        Key::Char(c) if !is_unsafe(c) && input.value().chars().count() < MAX_LENGTH => InputRequest::InsertChar(c),
         Key::Backspace => InputRequest::DeletePrevChar,
         Key::Delete => InputRequest::DeleteNextChar,
         Key::Left => InputRequest::GoToPrevChar,
@@ -55,7 +55,7 @@ pub fn filter_key(app: &mut App, key: Key) {
 /// A paste goes where text is typed; anywhere else it is no command.
 pub fn paste(app: &mut App, text: &str) -> Vec<Effect> {
     let mut effects = Vec::new();
-    for c in text.chars().filter(|c| !is_unsafe(*c)).take(LONGEST) {
+    for c in text.chars().filter(|c| !is_unsafe(*c)).take(MAX_LENGTH) {
         let typing = match app.dialogs.last() {
             Some(Dialog::Plan(plan)) => plan.typing,
             Some(Dialog::Prompt(_) | Dialog::Palette(_)) => true,

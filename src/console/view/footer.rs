@@ -1,7 +1,7 @@
 //! The last lines: the keys that act now, dim where the rules refuse, and why; or what is being typed.
 
 use super::super::app::{App, Pane};
-use super::super::dialog::words;
+use super::super::dialog::dialog_text;
 use super::super::judge;
 use super::super::keys::{Command, TABLE};
 use super::super::picture::is_trouble;
@@ -30,7 +30,7 @@ fn keys(app: &App, canvas: &mut Canvas, area: Rect) {
     let mut shown: Vec<(String, &str, u8, bool)> = TABLE
         .iter()
         .filter(|entry| !entry.label.is_empty())
-        .map(|entry| (app.keys.key(entry.command), entry.label, entry.rank, app.judged.allows(entry.command)))
+        .map(|entry| (app.keys.key(entry.command), entry.label, entry.rank, app.availability.allows(entry.command)))
         .collect();
     let width = |(key, label, ..): &(String, &str, u8, bool)| (key.width() + 1 + label.width() + 2) as u16;
     while shown.iter().map(width).sum::<u16>() > area.width {
@@ -89,13 +89,13 @@ fn hint(app: &App, canvas: &mut Canvas, area: Rect) {
         TransactionState::Equivalent | TransactionState::Copying => Verb::Backup,
         _ => return,
     };
-    let (Some(verdict), Some(snapshot)) = (app.judged.verdict(next), app.snapshot()) else { return };
+    let (Some(verdict), Some(snapshot)) = (app.availability.verdict(next), app.snapshot()) else { return };
     let key = app.keys.key(Command::Verb(next));
     let mut x = area.x + 1;
     x += canvas.text(x, area.y, room, &format!("{key}: "), theme.key);
     let text = match verdict {
-        Ok(plan) => words::in_short(snapshot, plan),
-        Err(refusal) => words::refusal(app, refusal),
+        Ok(plan) => dialog_text::in_short(snapshot, plan),
+        Err(refusal) => dialog_text::refusal(app, refusal),
     };
     canvas.text(x, area.y, area.right().saturating_sub(x + 1), &text, theme.dim);
 }

@@ -5,7 +5,7 @@ use super::driver::CcmDriver;
 use super::reply;
 use super::server::Turn;
 use super::transport::ExecError;
-use super::words::{Hint, StatusMeaning, title_lines};
+use super::word_table::{Hint, StatusMeaning, title_lines};
 use crate::driver::Driver;
 use crate::model::check::{Check, Verdict, Way};
 use crate::model::copy::ErrorClass;

@@ -5,7 +5,7 @@ use super::reading::Discovery;
 use super::reply::{arrays, volumes};
 use super::server::{Group, Names, Server, ServerError, Turn};
 use super::settings::Settings;
-use super::words::{Column, Words, WordsError};
+use super::word_table::{Column, Words, WordsError};
 use super::{command, execution, reading};
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::copy::{Ability, Capabilities, Command, CommandVerb, ErrorClass, Identity, PairOutcome};

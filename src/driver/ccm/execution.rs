@@ -1,4 +1,4 @@
-//! Doing a command: the group and the pairs are there, the state is looked at, then each pair is commanded once.
+//! Runs a command: the group and the pairs are there, the state is read, then each pair is commanded once.
 //!
 //! What a session is like is looked at in the same turn, right before: a pair that is not in the state that the command is
 //! meant for is not commanded.
@@ -12,7 +12,7 @@ use super::reply::copies::CopyRow;
 use super::reply::execution::{self as answer, Said};
 use super::server::{Names, ServerError, Turn};
 use super::transport::ExecError;
-use super::words::{self, StatusMeaning};
+use super::word_table::{self, StatusMeaning};
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::session::{CopyKind, Direction, Pair, Phase, RecModes, Status};
 use crate::model::untrusted::Untrusted;
@@ -387,7 +387,7 @@ async fn check_refusal(
     let Outcome::Refused(refusal) = outcome else { return outcome };
     let is_so = refusal.class == ErrorClass::AlreadyDone
         || (refusal.class == ErrorClass::NotFound && matches!(command, Command::Stop { .. }));
-    let by_words = words::is_by_words(&refusal);
+    let by_words = word_table::is_by_words(&refusal);
     if !is_so && !by_words {
         return Outcome::Refused(refusal);
     }

@@ -18,7 +18,7 @@ pub mod reply;
 pub mod server;
 pub mod settings;
 pub mod transport;
-pub mod words;
+pub mod word_table;
 pub mod xml;
 
 pub use driver::CcmDriver;

@@ -15,14 +15,14 @@ pub enum NameError {
     #[error(
         "{:?} cannot be an array's name in CCM commands: 1 to {} of A-Z a-z 0-9 . _ -, beginning with a letter or digit. \
          Give the array such a name in CCM",
-        text.escaped(), ArrayName::LONGEST
+        text.escaped(), ArrayName::MAX_LENGTH
     )]
     Array { text: Untrusted },
-    #[error("{:?} cannot be a copy group's name: 1 to {} of A-Z a-z 0-9 _ -, beginning with a letter or digit", text.escaped(), GroupName::LONGEST)]
+    #[error("{:?} cannot be a copy group's name: 1 to {} of A-Z a-z 0-9 _ -, beginning with a letter or digit", text.escaped(), GroupName::MAX_LENGTH)]
     Group { text: Untrusted },
     #[error(
         "{:?} cannot stand on a CCM command line: 1 to {} of A-Z a-z 0-9 . _ - / : , + %",
-        text.escaped(), Word::LONGEST
+        text.escaped(), Word::MAX_LENGTH
     )]
     Word { text: Untrusted },
 }
@@ -40,7 +40,7 @@ fn plain(byte: u8, more: &[u8]) -> bool {
 pub struct ArrayName(String);
 
 impl ArrayName {
-    pub const LONGEST: usize = 32;
+    pub const MAX_LENGTH: usize = 32;
 
     pub fn as_str(&self) -> &str {
         &self.0
@@ -51,7 +51,7 @@ impl FromStr for ArrayName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let fits = (1..=Self::LONGEST).contains(&text.len())
+        let fits = (1..=Self::MAX_LENGTH).contains(&text.len())
             && text.as_bytes()[0].is_ascii_alphanumeric()
             && text.bytes().all(|byte| plain(byte, b"._-"));
         if fits { Ok(Self(text.to_owned())) } else { Err(NameError::Array { text: text.into() }) }
@@ -106,7 +106,7 @@ impl GroupType {
 pub struct GroupName(String);
 
 impl GroupName {
-    pub const LONGEST: usize = 80;
+    pub const MAX_LENGTH: usize = 80;
 
     /// The one group that holds all our pairs of a type in an array; of REC, those of the default transfer mode.
     /// Made from the names alone, so that it is found again after a restart, by another engine, and by people.
@@ -143,7 +143,7 @@ impl FromStr for GroupName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let fits = (1..=Self::LONGEST).contains(&text.len())
+        let fits = (1..=Self::MAX_LENGTH).contains(&text.len())
             && text.as_bytes()[0].is_ascii_alphanumeric()
             && text.bytes().all(|byte| plain(byte, b"_-"));
         if fits { Ok(Self(text.to_owned())) } else { Err(NameError::Group { text: text.into() }) }
@@ -188,7 +188,7 @@ impl fmt::Display for PairName {
 pub struct Word(String);
 
 impl Word {
-    pub const LONGEST: usize = 255;
+    pub const MAX_LENGTH: usize = 255;
 
     pub fn as_str(&self) -> &str {
         &self.0
@@ -199,7 +199,7 @@ impl FromStr for Word {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let fits = (1..=Self::LONGEST).contains(&text.len()) && text.bytes().all(|byte| plain(byte, b"._-/:,+%"));
+        let fits = (1..=Self::MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| plain(byte, b"._-/:,+%"));
         if fits { Ok(Self(text.to_owned())) } else { Err(NameError::Word { text: text.into() }) }
     }
 }
@@ -236,7 +236,7 @@ mod tests {
             GroupName::of(GroupType::Rec, &nara, &kyoto),
             "each direction has its own"
         );
-        let longest: ArrayName = "x".repeat(ArrayName::LONGEST).parse().unwrap();
+        let longest: ArrayName = "x".repeat(ArrayName::MAX_LENGTH).parse().unwrap();
         assert!(GroupName::of(GroupType::Rec, &longest, &longest).as_str().parse::<GroupName>().is_ok());
     }
 

@@ -6,7 +6,7 @@ use super::command::{self, Argv};
 use super::names::{ArrayName, GroupName, GroupType, PairName};
 use super::reply::{ReplyError, arrays, copies};
 use super::transport::{ExecError, RawReply, Transport};
-use super::words::{MessageMeaning, Words};
+use super::word_table::{MessageMeaning, Words};
 use crate::model::copy::{ArrayRefusal, ErrorClass};
 use crate::model::identity::BoxId;
 use crate::model::untrusted::Untrusted;

@@ -2,7 +2,7 @@
 
 use super::names::{ArrayName, Word};
 use super::transport::ssh::Destination;
-use super::words::{MessageRow, Row, TitleRow};
+use super::word_table::{MessageRow, Row, TitleRow};
 use crate::model::session::RecModes;
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The driver against the emulation on arrays in memory: every verb, every mishap of the way.
+//! The driver against the emulation on arrays in memory: every verb, every injected fault of the way.
 
 use super::command;
 use super::driver::CcmDriver;
@@ -7,8 +7,8 @@ use super::emulation::{Emulation, InProcess, Member, Store};
 use super::server::Server;
 use super::settings::Settings;
 use super::transport::Transport;
-use super::transport::scripted::{Mishap, Scripted};
-use super::words::{Column, Row, StatusMeaning, TitleRow};
+use super::transport::scripted::{InjectedFault, Scripted};
+use super::word_table::{Column, Row, StatusMeaning, TitleRow};
 use crate::driver::emulated::faults::{Fault, Side};
 use crate::driver::emulated::in_process::InProcess as EmulatedArray;
 use crate::driver::emulated::memory::Memory;
@@ -323,13 +323,17 @@ async fn that_a_pair_or_a_group_exists_already_is_no_failure() {
     let (one, two) = (site.ec(1, 11), site.ec(2, 12));
     let line = |line: &str| command::Argv::new(line.split(' ')).unwrap();
     // Somebody makes the group, and then the pair, right before us.
-    site.ccm.plan("acgroup create", Mishap::After(line("acgroup create -g ecdeckECKYOTO1 -type EC -a KYOTO1 -xml")));
+    site.ccm
+        .plan("acgroup create", InjectedFault::After(line("acgroup create -g ecdeckECKYOTO1 -type EC -a KYOTO1 -xml")));
     assert_eq!(site.start(one).await, Outcome::Done);
-    site.ccm.plan("acpair add", Mishap::After(line("acpair add -g ecdeckECKYOTO1 -p KYOTO1/0x2:KYOTO1/0xc -xml")));
+    site.ccm
+        .plan("acpair add", InjectedFault::After(line("acpair add -g ecdeckECKYOTO1 -p KYOTO1/0x2:KYOTO1/0xc -xml")));
     assert_eq!(site.start(two).await, Outcome::Done);
     // Somebody removes a pair before us: it is gone, which is what was wanted.
-    site.ccm
-        .plan("acpair remove", Mishap::After(line("acpair remove -g ecdeckECKYOTO1 -p KYOTO1/0x2:KYOTO1/0xc -xml")));
+    site.ccm.plan(
+        "acpair remove",
+        InjectedFault::After(line("acpair remove -g ecdeckECKYOTO1 -p KYOTO1/0x2:KYOTO1/0xc -xml")),
+    );
     assert_eq!(site.run(Command::Stop { pairs: vec![two], force: true }).await, Outcome::Done);
     // A pair that CCM will not have is refused in CCM's own words, and not because it is missing afterwards.
     let refused = site.start(site.ec(4, 0x99)).await;
@@ -343,7 +347,7 @@ async fn a_group_that_ccm_does_not_let_go_of_stays_and_harms_nothing() {
     let no = b"<Response><ReturnCode>1</ReturnCode><Message>ccm1001 What is delete?</Message></Response>".to_vec();
     for _ in 0..2 {
         site.start(pair).await;
-        site.ccm.plan("acgroup delete", Mishap::Answers { exit: 1, stdout: no.clone() });
+        site.ccm.plan("acgroup delete", InjectedFault::Answers { exit: 1, stdout: no.clone() });
         assert_eq!(site.run(Command::Stop { pairs: vec![pair], force: true }).await, Outcome::Done);
         assert!(site.left_in_ccm("ecdeckECKYOTO1").await.is_some());
     }
@@ -447,7 +451,7 @@ async fn several_pairs_get_an_outcome_each_in_their_order() {
 async fn an_answer_lost_after_the_start_is_unknown_and_a_second_start_starts_nothing() {
     let site = Site::new(&confirmed());
     let pair = site.ec(1, 11);
-    site.ccm.plan("acec start", Mishap::DoneAndLost);
+    site.ccm.plan("acec start", InjectedFault::DoneAndLost);
     assert!(matches!(site.start(pair).await, Outcome::Unknown { .. }));
     assert_eq!(site.state(&pair).await, Some((Status::Active, Phase::Copying)));
     assert_eq!(site.start(pair).await, Outcome::AlreadyDone);
@@ -458,12 +462,12 @@ async fn an_answer_lost_after_the_start_is_unknown_and_a_second_start_starts_not
 async fn after_a_lost_answer_the_rest_of_the_command_is_not_sent() {
     let site = Site::new(&confirmed());
     let pairs = vec![site.ec(1, 11), site.ec(2, 12), site.ec(3, 13)];
-    site.ccm.plan("-p KYOTO1/0x2", Mishap::DoneAndLost); // the second pair is not added to the group
+    site.ccm.plan("-p KYOTO1/0x2", InjectedFault::DoneAndLost); // the second pair is not added to the group
     let outcomes = site.kyoto.execute(Command::Start { pairs: pairs.clone(), modes: None }, LIMIT).await;
     assert!(outcomes.iter().all(|each| class(&each.outcome) == Some(ErrorClass::Transport)), "{outcomes:?}");
     assert_eq!(site.starts(), 0);
 
-    site.ccm.plan("acec start -g ecdeckECKYOTO1 -p KYOTO1/0x2", Mishap::NeverRunAndLost);
+    site.ccm.plan("acec start -g ecdeckECKYOTO1 -p KYOTO1/0x2", InjectedFault::NeverRunAndLost);
     let outcomes = site.kyoto.execute(Command::Start { pairs, modes: None }, LIMIT).await;
     assert_eq!(outcomes[0].outcome, Outcome::Done);
     assert!(matches!(outcomes[1].outcome, Outcome::Unknown { .. }));
@@ -484,7 +488,7 @@ async fn a_start_is_never_repeated_wherever_its_answer_is_cut() {
     for cut in (0..whole).step_by(7) {
         let site = Site::new(&confirmed());
         let pair = site.ec(1, 11);
-        site.ccm.plan("acec start", Mishap::CutAt(cut));
+        site.ccm.plan("acec start", InjectedFault::CutAt(cut));
         let outcome = site.start(pair).await;
         assert!(matches!(outcome, Outcome::Unknown { .. } | Outcome::Done), "cut at {cut}: {outcome:?}");
         assert!(site.state(&pair).await.is_some());
@@ -498,7 +502,7 @@ async fn a_cut_answer_before_the_start_means_that_nothing_was_started() {
     for line in ["acarray list", "acec query", "acgroup create", "acpair add"] {
         let site = Site::new(&confirmed());
         let pair = site.ec(1, 11);
-        site.ccm.plan(line, Mishap::CutAt(60));
+        site.ccm.plan(line, InjectedFault::CutAt(60));
         let outcome = site.start(pair).await;
         assert!(class(&outcome).is_some() || outcome == Outcome::Done, "{line}: {outcome:?}");
         let running = site.arrays().core().session(&pair).is_some();
@@ -510,22 +514,25 @@ async fn a_cut_answer_before_the_start_means_that_nothing_was_started() {
 #[tokio::test]
 async fn what_surely_did_not_run_is_refused_with_its_cause() {
     let changed = "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @";
-    for (mishap, wanted) in [
-        (Mishap::MissingProgram, ErrorClass::Config),
-        (Mishap::NoRights, ErrorClass::Auth),
-        (Mishap::NotConnected(changed.to_owned()), ErrorClass::Auth),
-        (Mishap::NotConnected("ssh: connect to host ccm01 port 22: Connection refused".into()), ErrorClass::Transport),
+    for (fault, wanted) in [
+        (InjectedFault::MissingProgram, ErrorClass::Config),
+        (InjectedFault::NoRights, ErrorClass::Auth),
+        (InjectedFault::NotConnected(changed.to_owned()), ErrorClass::Auth),
+        (
+            InjectedFault::NotConnected("ssh: connect to host ccm01 port 22: Connection refused".into()),
+            ErrorClass::Transport,
+        ),
     ] {
         let site = Site::new(&confirmed());
         let pair = site.ec(1, 11);
         for line in ["acarray list", "acec start"] {
-            site.ccm.plan(line, mishap.clone());
+            site.ccm.plan(line, fault.clone());
             let outcome = site.start(pair).await;
-            assert_eq!(class(&outcome), Some(wanted), "{line} {mishap:?}: {outcome:?}");
+            assert_eq!(class(&outcome), Some(wanted), "{line} {fault:?}: {outcome:?}");
             assert_eq!(site.state(&pair).await, None);
         }
-        site.ccm.plan("query", mishap.clone());
-        let error: DriverError = site.kyoto.sessions(Timestamp(0)).await.err().unwrap_or_else(|| panic!("{mishap:?}"));
+        site.ccm.plan("query", fault.clone());
+        let error: DriverError = site.kyoto.sessions(Timestamp(0)).await.err().unwrap_or_else(|| panic!("{fault:?}"));
         assert_eq!(error.class, wanted);
         assert!(error.to_string().contains("accopy query"), "{error}");
     }
@@ -556,7 +563,7 @@ async fn another_program_that_was_faster_is_seen_and_not_run_over() {
     site.arrays().settle();
     let cancel = ["acec", "cancel", "-g", "ecdeckECKYOTO1", "-p", "KYOTO1/0x1:KYOTO1/0xb", "-xml"];
     // Between the look and the suspend, the session is gone.
-    site.ccm.plan("acec suspend", Mishap::After(command::Argv::new(cancel).unwrap()));
+    site.ccm.plan("acec suspend", InjectedFault::After(command::Argv::new(cancel).unwrap()));
     assert_eq!(class(&site.suspend(pair, false).await), Some(ErrorClass::NotFound));
     assert_eq!(site.state(&pair).await, None);
     // A resume of what is gone must not become a full start.
@@ -730,7 +737,7 @@ async fn no_control_character_of_ccm_comes_through_in_an_error() {
     let site = Site::new(&confirmed());
     let stdout = b"\x1b[2J\xe2\x80\xaeboo".to_vec();
     for line in ["acarray list", "acec query", "accopy query"] {
-        site.ccm.plan(line, Mishap::Answers { exit: 0, stdout: stdout.clone() });
+        site.ccm.plan(line, InjectedFault::Answers { exit: 0, stdout: stdout.clone() });
     }
     for _ in 0..3 {
         if let Err(error) = site.kyoto.sessions(Timestamp(0)).await {

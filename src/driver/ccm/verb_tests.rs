@@ -6,8 +6,8 @@ use super::driver::CcmDriver;
 use super::server::Server;
 use super::settings::Settings;
 use super::transport::RawReply;
-use super::transport::scripted::{Function, Mishap, Scripted};
-use super::words::{Row, StatusMeaning};
+use super::transport::scripted::{Function, InjectedFault, Scripted};
+use super::word_table::{Row, StatusMeaning};
 use crate::driver::Driver;
 use crate::model::copy::{Command, ErrorClass, Outcome};
 use crate::model::identity::{BoxId, Olu, VolumeId};
@@ -221,7 +221,7 @@ async fn a_suspended_pair_is_resumed_by_resume_and_by_start_only_where_ccm_knows
     assert_eq!(deed(&ccm), [line("resume")]);
 
     let (driver, ccm) = server(CopyKind::Ec, SUSPENDED_EC, result(LOCAL, None));
-    ccm.plan("acec resume", Mishap::Answers { exit: 1, stdout: usage });
+    ccm.plan("acec resume", InjectedFault::Answers { exit: 1, stdout: usage });
     assert_eq!(run(&driver, resume()).await, Outcome::Done);
     assert_eq!(deed(&ccm), [line("resume"), line("start")]);
 
@@ -262,7 +262,7 @@ async fn a_query_that_is_refused_says_nothing_of_its_group() {
     let group = "acec query -g ecdeckECKYOTO1 ";
     // A question that CCM is too busy for is asked again.
     let busy = b"<Response><ReturnCode>5</ReturnCode><Message>The device is busy.</Message></Response>".to_vec();
-    ccm.plan(group, Mishap::Answers { exit: 5, stdout: busy });
+    ccm.plan(group, InjectedFault::Answers { exit: 5, stdout: busy });
     assert_eq!(driver.sessions(Timestamp(1)).await.unwrap().sessions.len(), 1);
     for (exit, message) in [
         (5, "ccm5004 Operation failed. function=STXCopyEC.LIST, message=Connection timed out"),
@@ -272,7 +272,7 @@ async fn a_query_that_is_refused_says_nothing_of_its_group() {
         (5, "ccm7777 The service is not running."),
     ] {
         let stdout = format!("<Response><ReturnCode>{exit}</ReturnCode><Message>{message}</Message></Response>");
-        ccm.plan(group, Mishap::Answers { exit, stdout: stdout.into_bytes() });
+        ccm.plan(group, InjectedFault::Answers { exit, stdout: stdout.into_bytes() });
         assert!(driver.sessions(Timestamp(2)).await.is_err(), "{message}");
         // The next one is asked as if nothing had been.
         assert_eq!(driver.sessions(Timestamp(3)).await.unwrap().sessions.len(), 1, "{message}");
@@ -280,7 +280,7 @@ async fn a_query_that_is_refused_says_nothing_of_its_group() {
         ccm.forget();
         ccm.plan(
             group,
-            Mishap::Answers {
+            InjectedFault::Answers {
                 exit,
                 stdout: format!("<Response><ReturnCode>{exit}</ReturnCode><Message>{message}</Message></Response>")
                     .into_bytes(),
@@ -295,7 +295,7 @@ async fn a_query_that_is_refused_says_nothing_of_its_group() {
 async fn what_cannot_be_seen_of_others_is_told_and_what_was_known_stays() {
     let others = |rows: &str| {
         let head = "<Response><ReturnCode>0</ReturnCode><Message/><Table>";
-        Mishap::Answers { exit: 0, stdout: format!("{head}{rows}</Table></Response>").into_bytes() }
+        InjectedFault::Answers { exit: 0, stdout: format!("{head}{rows}</Table></Response>").into_bytes() }
     };
     let row = |source: &str, target: &str| {
         format!(
@@ -326,13 +326,13 @@ async fn what_cannot_be_seen_of_others_is_told_and_what_was_known_stays() {
     assert_eq!((into(0), into(1)), (vec![5], vec![]), "{:?}", seen.unknown_rows);
 
     let refused = b"<Response><ReturnCode>8</ReturnCode><Message>E9008 no licence</Message></Response>".to_vec();
-    ccm.plan("accopy", Mishap::Answers { exit: 8, stdout: refused });
+    ccm.plan("accopy", InjectedFault::Answers { exit: 8, stdout: refused });
     let seen = driver.sessions_afresh(Timestamp(2)).await.unwrap();
     assert_eq!((seen.sessions.len(), seen.unknown_rows.len()), (3, 2), "what was known stays");
     assert!(matches!(&seen.others, Others::Failed { why } if why.raw().contains("E9008")), "{:?}", seen.others);
 
     let unknown = include_bytes!("../../../tests/rules/ccm/usage-error.xml").to_vec();
-    ccm.plan("accopy", Mishap::Answers { exit: 1, stdout: unknown });
+    ccm.plan("accopy", InjectedFault::Answers { exit: 1, stdout: unknown });
     assert!(matches!(driver.sessions_afresh(Timestamp(3)).await.unwrap().others, Others::NotShown { .. }));
 
     // A target that cannot be read may be any volume.
@@ -380,13 +380,13 @@ async fn a_forced_stop_of_a_ccm_that_knows_no_force_is_sent_without_it_and_nothi
     let pairs = vec![pair(CopyKind::Ec)];
     let line = format!("acec cancel -g ecdeckECKYOTO1 -p {LOCAL}");
     let (driver, ccm) = server(CopyKind::Ec, copying, result(LOCAL, None));
-    ccm.plan("-force", Mishap::Answers { exit: 1, stdout: usage.clone() });
+    ccm.plan("-force", InjectedFault::Answers { exit: 1, stdout: usage.clone() });
     assert_eq!(run(&driver, Command::Stop { pairs: pairs.clone(), force: true }).await, Outcome::Done);
     assert_eq!(deed(&ccm), [format!("{line} -force -xml"), format!("{line} -xml")]);
 
     // A forced suspend leaves data behind: without its force it is another command.
     let (driver, ccm) = server(CopyKind::Ec, copying, result(LOCAL, None));
-    ccm.plan("-force", Mishap::Answers { exit: 1, stdout: usage });
+    ccm.plan("-force", InjectedFault::Answers { exit: 1, stdout: usage });
     let suspend = Command::Suspend { pairs, force: true, together: false };
     assert_eq!(class(&run(&driver, suspend).await), Some((ErrorClass::Parameter, "ccm1001")));
     assert_eq!(deed(&ccm).len(), 1);

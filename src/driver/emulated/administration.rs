@@ -19,13 +19,13 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 /// The longest read that is answered in one piece.
-const LONGEST_READ: u32 = 8 << 20;
+const MAX_READ: u32 = 8 << 20;
 /// Bytes that are written in one piece.
 const PIECE: u64 = 1 << 20;
 /// Bytes of each of the scattered writes.
 const SCATTERED: u64 = 4096;
 /// Volumes that are made by one request.
-const MOST_VOLUMES: u32 = 20_000;
+const MAX_VOLUMES: u32 = 20_000;
 
 /// What goes back to whoever asked.
 #[derive(Debug)]
@@ -136,8 +136,8 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
             done(write(arrays, id, offset, &data)?)
         }
         Administration::Read { volume, offset, length } => {
-            if length > LONGEST_READ {
-                let text = format!("at most {LONGEST_READ} bytes are read at once");
+            if length > MAX_READ {
+                let text = format!("at most {MAX_READ} bytes are read at once");
                 return Err(Failure { kind: FailureKind::Refused, text });
             }
             let mut bytes = vec![0; length as usize];
@@ -198,8 +198,8 @@ fn make_volumes(
     at: BoxId,
     wanted: &NewVolumes,
 ) -> Result<Vec<VolumeId>, ArraysError> {
-    if wanted.count == 0 || wanted.count > MOST_VOLUMES || (wanted.olu.is_some() && wanted.count > 1) {
-        let text = format!("1 to {MOST_VOLUMES} volumes are made at once, and a single one when its number is given");
+    if wanted.count == 0 || wanted.count > MAX_VOLUMES || (wanted.olu.is_some() && wanted.count > 1) {
+        let text = format!("1 to {MAX_VOLUMES} volumes are made at once, and a single one when its number is given");
         return Err(ArraysError::Request(text));
     }
     let mut made = Vec::new();

@@ -6,14 +6,14 @@
 
 use super::codes::ArrayCode;
 use super::core::{Core, CoreError, Volume};
-use super::data::{Attach, DataError, DataPlane, FileStamp, Flow, MOMENT_LOST, Registered, Report};
+use super::data::{Attach, DataError, DataPlane, FileStamp, Flow, POINT_IN_TIME_LOST, Registered, Report};
 use super::disk::Disk;
-use super::faults::{Fault, Mishap};
-pub use super::kept::ArraysError;
-use super::kept::{self, Durable, Kept};
+use super::faults::{Fault, InjectedFault};
+pub use super::persistence::ArraysError;
+use super::persistence::{self, Durable, Kept};
 use super::rules::Reply;
 use super::sessions::SessionKey;
-use super::troubles::{Trouble, Troubles};
+use super::troubles::{CliError, Troubles};
 use super::wire::{FORMAT, Work};
 use super::workload::Workloads;
 use crate::model::copy::{Command, Outcome, PairOutcome};
@@ -111,7 +111,7 @@ impl Arrays {
         // A report that comes after the end has nobody to hear it.
         let report = Box::new(move |report| drop(said.send(Beat::Said(report))));
         let file = folder.join("arrays.json");
-        let found = kept::read(&file)?;
+        let found = persistence::read(&file)?;
         let place = FileStamp::of(folder).ok();
         let data = DataPlane::open_registered(folder, &registered(found.as_ref(), place), disk.clone(), report)?;
         let mut kept = match found {
@@ -129,7 +129,7 @@ impl Arrays {
         let active = kept.core.sessions().filter(|session| session.status == Status::Active);
         active.map(|session| session.pair).try_for_each(|pair| data.run(pair))?;
         // A disk that is full is no reason not to serve what is there.
-        troubles.judge(Trouble::Checkpoint, data.checkpoint());
+        troubles.judge(CliError::Checkpoint, data.checkpoint());
         let changing = Change { bytes_per_second: kept.bytes_per_second, ..Change::default() };
         let arrays = Arc::new(Self {
             file,
@@ -186,18 +186,18 @@ impl Arrays {
     /// Carries a command out; when it returns, what it says is durable.
     pub fn execute(&self, at: BoxId, command: &Command, by: &str) -> Reply {
         let mut change = held(&self.changing);
-        let mishap = held(&self.core).receive(at);
-        let Ok(mishap) = mishap else { return Reply::Unreachable };
-        if mishap.is_some() {
+        let fault = held(&self.core).receive(at);
+        let Ok(fault) = fault else { return Reply::Unreachable };
+        if fault.is_some() {
             self.keep_core(&mut change);
         }
         let refuse_all = |code| command.pairs().iter().map(|pair| refused(*pair, code)).collect();
-        match mishap {
+        match fault {
             None => Reply::Answered(self.obey(&change, at, command, by)),
-            Some(Mishap::LateReply { millis }) => Reply::Late(self.obey(&change, at, command, by), millis),
-            Some(Mishap::Busy) => Reply::Answered(refuse_all(ArrayCode::Busy)),
-            Some(Mishap::LostRequest) => Reply::Silence,
-            Some(Mishap::LostReply) => {
+            Some(InjectedFault::LateReply { millis }) => Reply::Late(self.obey(&change, at, command, by), millis),
+            Some(InjectedFault::Busy) => Reply::Answered(refuse_all(ArrayCode::Busy)),
+            Some(InjectedFault::LostRequest) => Reply::Silence,
+            Some(InjectedFault::LostReply) => {
                 self.obey(&change, at, command, by);
                 Reply::Silence
             }
@@ -287,7 +287,7 @@ impl Arrays {
         after.stamp(id, stamp);
         self.keep(&change, &after)?;
         *held(&self.core) = after;
-        self.troubles.end(&Trouble::Volume(id));
+        self.troubles.end(&CliError::Volume(id));
         Ok(())
     }
 
@@ -295,7 +295,7 @@ impl Arrays {
     pub fn why_out(&self, id: VolumeId) -> Option<String> {
         let why = self.data.why_out(id).ok()?;
         if why.is_none() {
-            self.troubles.end(&Trouble::Volume(id));
+            self.troubles.end(&CliError::Volume(id));
         }
         why
     }
@@ -451,8 +451,8 @@ impl Arrays {
     ) -> Result<Durable, ArraysError> {
         let (bytes_per_second, core, place) = (change.bytes_per_second, core.clone(), self.place);
         let kept = Kept { format: FORMAT, core, bytes_per_second, workloads, place, clean };
-        let written = kept::write(&self.file, &kept, &self.disk);
-        self.troubles.judge(Trouble::State, written.as_ref().map(|_| ()));
+        let written = persistence::write(&self.file, &kept, &self.disk);
+        self.troubles.judge(CliError::State, written.as_ref().map(|_| ()));
         written
     }
 
@@ -482,7 +482,7 @@ impl Arrays {
                 self.keep_core(&mut turn);
             }
             Report::OutOfService { volume, why } => {
-                self.troubles.begin(Trouble::Volume(volume), out_of_service(volume, &why));
+                self.troubles.begin(CliError::Volume(volume), out_of_service(volume, &why));
                 self.core().take_out(volume);
                 self.keep_core(&mut turn);
             }
@@ -510,7 +510,7 @@ impl Arrays {
 
     /// What is done every few seconds while anything goes on: maps and, where it failed before, the core are written.
     pub(super) fn save(&self) {
-        self.troubles.judge(Trouble::Checkpoint, self.data.checkpoint());
+        self.troubles.judge(CliError::Checkpoint, self.data.checkpoint());
         let mut change = held(&self.changing);
         if change.stopped {
             return;
@@ -529,7 +529,7 @@ impl Arrays {
         self.is_copying()
             || self.data.wants_checkpoint()
             || !self.workloads.is_empty()
-            || self.troubles.has(&Trouble::Checkpoint)
+            || self.troubles.has(&CliError::Checkpoint)
             || held(&self.changing).unkept
     }
 
@@ -597,7 +597,7 @@ fn each_by_itself(command: &Command) -> Vec<Command> {
 fn lost(core: &mut Core, pair: &Pair) -> String {
     let (source, target) = (pair.source, pair.target);
     let text = if pair.kind == CopyKind::Opc {
-        core.gave_up(pair, ErrorByte(MOMENT_LOST));
+        core.gave_up(pair, ErrorByte(POINT_IN_TIME_LOST));
         format!("what the one-point copy of {source} to {target} had copied was lost: it cannot go on, start it again")
     } else {
         format!("the map of {source} to {target} was lost: all of it counts as changed")
@@ -641,7 +641,7 @@ fn attach_all(
         }
         if torn && pair.kind != CopyKind::Opc {
             let size = data.blocks(pair.source)?.bytes();
-            troubles.judge(Trouble::Checkpoint, data.mark_dirty(*pair, 0, size));
+            troubles.judge(CliError::Checkpoint, data.mark_dirty(*pair, 0, size));
         }
         if found.map_lost || torn {
             troubles.warn(lost(&mut kept.core, pair));
@@ -659,7 +659,7 @@ fn take_out_bad(data: &DataPlane, core: &mut Core, troubles: &Troubles) -> Resul
         match data.why_out(id)? {
             Some(why) => {
                 core.take_out(id);
-                troubles.begin(Trouble::Volume(id), out_of_service(id, &why));
+                troubles.begin(CliError::Volume(id), out_of_service(id, &why));
             }
             None => core.stamp(id, data.stamp(id)),
         }
@@ -680,7 +680,7 @@ fn begin(file: &Path, data: &DataPlane, disk: &Disk) -> Result<Kept, ArraysError
         return Err(ArraysError::Lost { path: file.to_owned(), images });
     }
     let kept = Kept { format: FORMAT, ..Kept::default() };
-    kept::write(file, &kept, disk)?;
+    persistence::write(file, &kept, disk)?;
     Ok(kept)
 }
 

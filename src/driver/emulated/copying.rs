@@ -85,7 +85,7 @@ impl Core {
     pub fn fail(&mut self, key: SessionKey, byte: ErrorByte) {
         if let Some(session) = self.sessions.get_mut(&key) {
             session.stop_in_error(byte);
-            self.untold.insert(key);
+            self.pending_events.insert(key);
         }
     }
 

@@ -3,7 +3,7 @@
 //! The server drives it under a lock and moves real bytes; the simulator drives it directly.
 
 use super::data::{FileStamp, OUT_OF_SERVICE};
-use super::faults::{Fault, Faults, Mishap, Side};
+use super::faults::{Fault, Faults, InjectedFault, Side};
 use super::rule_table::RuleSet;
 use super::sessions::{Orphan, Session, SessionKey};
 use crate::model::copy::{Ability, Capabilities, CommandVerb, Identity};
@@ -93,7 +93,7 @@ pub struct Core {
     pub(super) turn: SessionKey,
     /// Sessions whose other box has not heard the latest.
     #[serde(skip)]
-    pub(super) untold: BTreeSet<SessionKey>,
+    pub(super) pending_events: BTreeSet<SessionKey>,
 }
 
 /// The identity that the emulated array of a name reports.
@@ -176,7 +176,7 @@ impl Core {
                 // Both boxes see the light go out.
                 session.tell_remote();
             }
-            self.untold.insert(session.key);
+            self.pending_events.insert(session.key);
         }
         Ok(())
     }
@@ -263,10 +263,10 @@ impl Core {
             .filter(|session| session.is_copying() && session.map.is_clean() && session.in_hand.is_empty())
             .map(|session| session.key)
             .collect();
-        for key in std::mem::take(&mut self.untold) {
+        for key in std::mem::take(&mut self.pending_events) {
             if !self.crosses(key) {
                 // It is told when the path is back.
-                self.untold.insert(key);
+                self.pending_events.insert(key);
             } else if let Some(session) = self.sessions.get_mut(&key) {
                 session.tell_remote();
             }
@@ -275,7 +275,7 @@ impl Core {
             self.finish(key);
         }
         let moving = self.sessions.values().filter(|session| session.remote.is_some() && session.is_copying());
-        self.untold.extend(moving.map(|session| session.key));
+        self.pending_events.extend(moving.map(|session| session.key));
     }
 
     fn finish(&mut self, key: SessionKey) {
@@ -284,7 +284,7 @@ impl Core {
             self.sessions.remove(&key);
         } else {
             session.phase = Phase::Equivalent;
-            self.untold.insert(key);
+            self.pending_events.insert(key);
         }
     }
 
@@ -358,13 +358,13 @@ impl Core {
 
     /// After a start of the server nobody knows what the other boxes had heard before: they hear all again.
     pub fn tell_all_again(&mut self) {
-        self.untold
+        self.pending_events
             .extend(self.sessions.values().filter(|session| session.remote.is_some()).map(|session| session.key));
     }
 
     /// Whether remote boxes have something to hear.
     pub fn wants_tick(&self) -> bool {
-        self.untold.iter().any(|key| self.crosses(*key))
+        self.pending_events.iter().any(|key| self.crosses(*key))
             || self.sessions.values().any(|s| s.remote.is_some() && s.is_copying())
     }
 
@@ -407,10 +407,10 @@ impl Core {
             other => {
                 let faults = &mut self.cabinet_mut(at)?.faults;
                 match other {
-                    Fault::Busy { times } => faults.queue(Mishap::Busy, times),
-                    Fault::LostRequest { times } => faults.queue(Mishap::LostRequest, times),
-                    Fault::LostReply { times } => faults.queue(Mishap::LostReply, times),
-                    Fault::LateReply { times, millis } => faults.queue(Mishap::LateReply { millis }, times),
+                    Fault::Busy { times } => faults.queue(InjectedFault::Busy, times),
+                    Fault::LostRequest { times } => faults.queue(InjectedFault::LostRequest, times),
+                    Fault::LostReply { times } => faults.queue(InjectedFault::LostReply, times),
+                    Fault::LateReply { times, millis } => faults.queue(InjectedFault::LateReply { millis }, times),
                     Fault::StrangeWord { pair, word } => faults.strange_words.push((pair, word)),
                     Fault::Unreachable => faults.unreachable = true,
                     Fault::CopyTableFull => faults.copy_table_full = true,

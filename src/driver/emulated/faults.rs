@@ -46,7 +46,7 @@ pub enum Fault {
 /// What happens to the next command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Mishap {
+pub(super) enum InjectedFault {
     Busy,
     LostRequest,
     LostReply,
@@ -58,7 +58,7 @@ pub(super) enum Mishap {
 #[serde(default)]
 pub(super) struct Faults {
     /// In their order, each with how often it happens.
-    mishaps: VecDeque<(Mishap, u32)>,
+    queued: VecDeque<(InjectedFault, u32)>,
     pub unreachable: bool,
     pub copy_table_full: bool,
     pub slow_millis: u32,
@@ -67,28 +67,28 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// The longest queue of different mishaps; a person who wants more wants `Unreachable`.
-    const MOST_MISHAPS: usize = 1_000;
+    /// The longest queue of different injected faults; a person who wants more wants `Unreachable`.
+    const MAX_INJECTED_FAULTS: usize = 1_000;
 
-    pub fn queue(&mut self, mishap: Mishap, times: u32) {
-        let room = self.mishaps.len() < Self::MOST_MISHAPS;
-        match self.mishaps.back_mut() {
+    pub fn queue(&mut self, fault: InjectedFault, times: u32) {
+        let room = self.queued.len() < Self::MAX_INJECTED_FAULTS;
+        match self.queued.back_mut() {
             _ if times == 0 => {}
-            Some((last, count)) if *last == mishap => *count = count.saturating_add(times),
-            _ if room => self.mishaps.push_back((mishap, times)),
+            Some((last, count)) if *last == fault => *count = count.saturating_add(times),
+            _ if room => self.queued.push_back((fault, times)),
             _ => {}
         }
     }
 
     /// What happens to the command that comes in now.
-    pub fn next_mishap(&mut self) -> Option<Mishap> {
-        let (mishap, count) = self.mishaps.front_mut()?;
-        let mishap = *mishap;
+    pub fn next_mishap(&mut self) -> Option<InjectedFault> {
+        let (fault, count) = self.queued.front_mut()?;
+        let fault = *fault;
         *count -= 1;
         if *count == 0 {
-            self.mishaps.pop_front();
+            self.queued.pop_front();
         }
-        Some(mishap)
+        Some(fault)
     }
 
     pub fn add_bad_block(&mut self, volume: VolumeId, block: u64) {
@@ -107,11 +107,11 @@ impl Faults {
 
     /// As they would be injected anew.
     pub fn list(&self) -> Vec<Fault> {
-        let mishap = |(mishap, times): &(Mishap, u32)| match (*mishap, *times) {
-            (Mishap::Busy, times) => Fault::Busy { times },
-            (Mishap::LostRequest, times) => Fault::LostRequest { times },
-            (Mishap::LostReply, times) => Fault::LostReply { times },
-            (Mishap::LateReply { millis }, times) => Fault::LateReply { times, millis },
+        let fault = |(fault, times): &(InjectedFault, u32)| match (*fault, *times) {
+            (InjectedFault::Busy, times) => Fault::Busy { times },
+            (InjectedFault::LostRequest, times) => Fault::LostRequest { times },
+            (InjectedFault::LostReply, times) => Fault::LostReply { times },
+            (InjectedFault::LateReply { millis }, times) => Fault::LateReply { times, millis },
         };
         let bad = self.bad_blocks.iter().map(|(volume, block)| Fault::BadBlock { volume: *volume, block: *block });
         let words =
@@ -122,7 +122,7 @@ impl Faults {
             self.copy_table_full.then_some(Fault::CopyTableFull),
             slow,
         ];
-        self.mishaps.iter().map(mishap).chain(plain.into_iter().flatten()).chain(bad).chain(words).collect()
+        self.queued.iter().map(fault).chain(plain.into_iter().flatten()).chain(bad).chain(words).collect()
     }
 }
 
@@ -133,14 +133,19 @@ mod tests {
     #[test]
     fn mishaps_happen_in_their_order_and_as_often_as_asked() {
         let mut faults = Faults::default();
-        for (mishap, times) in [(Mishap::Busy, 1), (Mishap::Busy, 1), (Mishap::LostReply, 1), (Mishap::Busy, 0)] {
-            faults.queue(mishap, times);
+        for (fault, times) in [
+            (InjectedFault::Busy, 1),
+            (InjectedFault::Busy, 1),
+            (InjectedFault::LostReply, 1),
+            (InjectedFault::Busy, 0),
+        ] {
+            faults.queue(fault, times);
         }
         let kept = serde_json::to_string(&faults).unwrap();
         let mut again: Faults = serde_json::from_str(&kept).unwrap();
         assert_eq!(again, faults);
         assert_eq!(again.list(), [Fault::Busy { times: 2 }, Fault::LostReply { times: 1 }]);
         let happened: Vec<_> = std::iter::from_fn(|| again.next_mishap()).collect();
-        assert_eq!(happened, [Mishap::Busy, Mishap::Busy, Mishap::LostReply]);
+        assert_eq!(happened, [InjectedFault::Busy, InjectedFault::Busy, InjectedFault::LostReply]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::wire::{Failure, REMEDY, Request, hello};
 use crate::process::frames::{FrameError, FrameReader, greet, send};
-use crate::process::life::{LifeError, start_detached};
+use crate::process::instance::{InstanceError, start_detached};
 use crate::process::paths::Home;
 use crate::process::peer::HowToEnd;
 use serde::de::DeserializeOwned;
@@ -31,7 +31,7 @@ pub enum LineError {
     #[error("the socket {} of the embedded array may not be used by this user: {why}; repeat it as the user whose it is", socket.display())]
     NoAccess { socket: PathBuf, why: std::io::Error },
     #[error(transparent)]
-    NotStarted(#[from] LifeError),
+    NotStarted(#[from] InstanceError),
     /// Nothing was sent, or not whole.
     #[error("the embedded array was not reached: {0}")]
     NotSent(FrameError),

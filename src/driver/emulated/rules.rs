@@ -2,7 +2,7 @@
 
 use super::codes::ArrayCode;
 use super::core::{Core, SESSIONS_PER_BOX, SESSIONS_PER_SOURCE};
-use super::faults::Mishap;
+use super::faults::InjectedFault;
 use super::regions::RegionMap;
 use super::sessions::{Half, Placed, Session, SessionKey};
 use crate::model::copy::{Command, ErrorClass, Outcome, PairOutcome};
@@ -33,16 +33,16 @@ type Verdict = Result<(), ArrayCode>;
 impl Core {
     /// Sends a command to a box. `by` is the requestor that new sessions carry.
     pub fn execute(&mut self, at: BoxId, command: &Command, by: &str, now: Timestamp) -> Reply {
-        let Ok(mishap) = self.receive(at) else { return Reply::Unreachable };
-        match mishap {
+        let Ok(fault) = self.receive(at) else { return Reply::Unreachable };
+        match fault {
             None => Reply::Answered(self.obey(at, command, by, now)),
-            Some(Mishap::LateReply { millis }) => Reply::Late(self.obey(at, command, by, now), millis),
-            Some(Mishap::LostRequest) => Reply::Silence,
-            Some(Mishap::LostReply) => {
+            Some(InjectedFault::LateReply { millis }) => Reply::Late(self.obey(at, command, by, now), millis),
+            Some(InjectedFault::LostRequest) => Reply::Silence,
+            Some(InjectedFault::LostReply) => {
                 self.obey(at, command, by, now);
                 Reply::Silence
             }
-            Some(Mishap::Busy) => {
+            Some(InjectedFault::Busy) => {
                 let busy = |pair: &Pair| PairOutcome { pair: *pair, outcome: ArrayCode::Busy.outcome() };
                 Reply::Answered(command.pairs().iter().map(busy).collect())
             }
@@ -50,7 +50,7 @@ impl Core {
     }
 
     /// What goes wrong with the next command to a box; an error when it does not even arrive.
-    pub(super) fn receive(&mut self, at: BoxId) -> Result<Option<Mishap>, NotReached> {
+    pub(super) fn receive(&mut self, at: BoxId) -> Result<Option<InjectedFault>, NotReached> {
         let reached = self.boxes.get_mut(&at).filter(|cabinet| !cabinet.faults.unreachable);
         Ok(reached.ok_or(NotReached)?.faults.next_mishap())
     }
@@ -139,7 +139,7 @@ impl Core {
         session.remote =
             remote_sid.map(|sid| Half { sid, status: Status::Reserved, phase: Phase::NoPair, ..session.half() });
         self.sessions.insert(key, session);
-        self.untold.insert(key);
+        self.pending_events.insert(key);
     }
 
     /// Puts a session in the middle of its life, past the rules; both boxes know of it. Its map is the data plane's.
@@ -229,7 +229,7 @@ impl Core {
         let key = self.may_suspend(at, pair, force)?;
         if let Some(session) = self.sessions.get_mut(&key) {
             session.status = Status::Suspended;
-            self.untold.insert(key);
+            self.pending_events.insert(key);
         }
         Ok(())
     }
@@ -266,7 +266,7 @@ impl Core {
         }
         if let Some(session) = self.sessions.get_mut(&key) {
             session.begin_copy();
-            self.untold.insert(key);
+            self.pending_events.insert(key);
         }
         Ok(())
     }
@@ -330,7 +330,7 @@ impl Core {
         }
         if let Some(session) = self.sessions.get_mut(&key) {
             session.reversed = reversed;
-            self.untold.insert(key);
+            self.pending_events.insert(key);
         }
         Ok(())
     }
@@ -351,7 +351,7 @@ impl Core {
         }
         if let Some(session) = self.sessions.get_mut(&key) {
             session.modes = Some(modes);
-            self.untold.insert(key);
+            self.pending_events.insert(key);
         }
         Ok(())
     }

@@ -6,8 +6,8 @@ use super::wire::{Administration, Failure, FailureKind, REMEDY, Request, hello};
 use crate::model::untrusted::Untrusted;
 use crate::process::admission::{Admission, turn_away};
 use crate::process::frames::{FrameError, FrameMemory, FrameReader, greet, send};
-use crate::process::life::{
-    Claim, LifeError, Ready, Reign, asked_to_end, claim_or_wait, idle_for, private_folder, set_private_umask,
+use crate::process::instance::{
+    Claim, InstanceError, InstanceLock, Ready, asked_to_end, claim_or_wait, idle_for, private_folder, set_private_umask,
 };
 use crate::process::paths::Home;
 use rustix::fs::FlockOperation;
@@ -37,7 +37,7 @@ const MAX_HOLDER: u64 = 512;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error(transparent)]
-    Life(#[from] LifeError),
+    Life(#[from] InstanceError),
     #[error(transparent)]
     Arrays(#[from] ArraysError),
     #[error(
@@ -66,7 +66,7 @@ pub async fn serve(home: &Home, ready: Option<Ready>) -> Result<(), ServeError> 
                 return Ok(());
             }
             let why = "another process already serves the arrays of this home".to_owned();
-            Err(LifeError::Start("embedded array", why).into())
+            Err(InstanceError::Start("embedded array", why).into())
         }
         Err(error) => {
             if let Some(ready) = ready {
@@ -83,18 +83,18 @@ async fn begin(home: &Home) -> Result<Option<Server>, ServeError> {
     let place = home.array_server();
     let folder = home.arrays_dir();
     tokio::task::spawn_blocking(move || {
-        let Claim::Ours(reign) = claim_or_wait(&place)? else { return Ok(None) };
+        let Claim::Ours(instance_lock) = claim_or_wait(&place)? else { return Ok(None) };
         private_folder(&folder)?;
         let guard = guard_folder(&folder)?;
         let arrays = Arrays::open(&folder)?;
-        Ok(Some((reign, guard, arrays)))
+        Ok(Some((instance_lock, guard, arrays)))
     })
     .await
     .map_err(std::io::Error::other)?
     .and_then(|begun: Option<_>| {
-        let Some((reign, guard, arrays)) = begun else { return Ok(None) };
-        let listener = reign.bind()?;
-        Ok(Some(Server { reign, _guard: guard, listener, shared: Arc::new(Shared::of(arrays)) }))
+        let Some((instance_lock, guard, arrays)) = begun else { return Ok(None) };
+        let listener = instance_lock.bind()?;
+        Ok(Some(Server { instance_lock, _guard: guard, listener, shared: Arc::new(Shared::of(arrays)) }))
     })
 }
 
@@ -122,7 +122,7 @@ fn guard_folder(folder: &Path) -> Result<File, ServeError> {
 }
 
 struct Server {
-    reign: Reign,
+    instance_lock: InstanceLock,
     /// Held for life.
     _guard: File,
     listener: UnixListener,
@@ -163,11 +163,11 @@ impl Server {
             () = idle => {}
             () = accept(&self.listener, &self.shared) => {}
         }
-        let Self { reign, _guard: guard, listener, shared } = self;
+        let Self { instance_lock, _guard: guard, listener, shared } = self;
         drop(listener);
         let arrays = Arc::clone(&shared.arrays);
         tokio::task::spawn_blocking(move || arrays.shut_down()).await.map_err(std::io::Error::other)??;
-        drop((guard, reign));
+        drop((guard, instance_lock));
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::arrays::{Arrays, ArraysError, held};
 use super::data::DataError;
-use super::troubles::Trouble;
+use super::troubles::CliError;
 use super::wire::Work;
 use crate::model::identity::VolumeId;
 use std::collections::BTreeMap;
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 /// Bytes of one write.
 const WRITE: u64 = 16 << 10;
 /// No two writes are closer together: what is behind is written in one go.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const MIN_PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause, whatever the rate.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 /// How long a volume that takes no writes is left alone.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
@@ -48,7 +48,7 @@ impl Workloads {
         let of_thread = work.clone();
         let thread = std::thread::spawn(move || {
             let mut writer = Writer::new(volume, &of_thread);
-            let mut pause = SHORTEST_PAUSE;
+            let mut pause = MIN_PAUSE;
             while let Err(RecvTimeoutError::Timeout) = end.recv_timeout(pause) {
                 match writer.turn(&weak, &end) {
                     Some(next) => pause = next,
@@ -135,24 +135,24 @@ impl Writer {
             match self.write_one(&arrays) {
                 Ok(()) => {
                     self.written += WRITE;
-                    arrays.troubles().end(&Trouble::Workload(self.volume));
+                    arrays.troubles().end(&CliError::Workload(self.volume));
                 }
                 Err(ArraysError::Data(DataError::NotReady(_)) | ArraysError::Core(_)) => {
                     self.start_anew();
                     return Some(REFUSED_PAUSE);
                 }
                 Err(error) => {
-                    arrays.troubles().judge::<(), _>(Trouble::Workload(self.volume), Err(error));
+                    arrays.troubles().judge::<(), _>(CliError::Workload(self.volume), Err(error));
                     self.start_anew();
-                    return Some(LONGEST_PAUSE);
+                    return Some(MAX_PAUSE);
                 }
             }
             // A rate beyond what the disk does must not become a debt.
-            if self.begun.elapsed() > LONGEST_PAUSE {
+            if self.begun.elapsed() > MAX_PAUSE {
                 self.start_anew();
             }
         }
-        Some(self.due_in(rate).clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
+        Some(self.due_in(rate).clamp(MIN_PAUSE, MAX_PAUSE))
     }
 
     fn due_in(&self, rate: u64) -> Duration {

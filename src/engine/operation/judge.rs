@@ -1,10 +1,10 @@
 //! What an operation makes of an array's answers and readings.
 
-use super::course::FarHalf;
 use super::observe::{self, View};
 use super::step::{self, ArrayStep, ArrayVerb, Sort};
+use super::step_progress::FarHalf;
 use super::verdict::{Known, Verdict, verdict};
-use super::{Doing, Next, Operation, Output, World, sends};
+use super::{Activity, Next, Operation, Output, World, sends};
 use crate::model::codes::Code;
 use crate::model::copy::{ArrayRefusal, ErrorClass, Outcome, PairOutcome};
 use crate::model::event::EventKind;
@@ -17,7 +17,7 @@ impl Operation {
         let entry = JournalEntry::Answered { step: self.step, outcomes: outcomes.clone() };
         let kind = EventKind::Answered { array: self.array(), outcomes: outcomes.clone() };
         let commit = super::Commit { changes: vec![self.journal(entry)], events: vec![self.event(world.now, kind)] };
-        self.doing = Doing::Recording;
+        self.doing = Activity::Recording;
         self.commit(commit, super::Then::Judge(outcomes))
     }
 
@@ -27,23 +27,25 @@ impl Operation {
             return self.enter(world);
         };
         if outcomes.iter().any(is_left_over) {
-            self.course.far = FarHalf::LeftOver;
+            self.step_progress.far = FarHalf::LeftOver;
         }
-        match Answer::of(&step, &self.course.left, outcomes) {
+        match Answer::of(&step, &self.step_progress.left, outcomes) {
             Answer::Unknown(why) => {
                 if self.bugs.unknown_is_refused {
                     return self.fail(Code::ARRAY_REFUSED, why, world);
                 }
-                self.course.doubt = true;
-                self.course.unknown_sends += 1;
-                self.course.known = Known::Unknown;
+                self.step_progress.doubt = true;
+                self.step_progress.unknown_sends += 1;
+                self.step_progress.known = Known::Unknown;
                 if self.bugs.resend_start_blindly && step.verb == ArrayVerb::StartFull {
                     return self.send(world);
                 }
                 self.look()
             }
             Answer::Refused(refusal) => self.refused(refusal, world),
-            Answer::AlreadyDone if step.must_be_ours && !self.course.doubt && !self.bugs.foreign_suspend_is_ours => {
+            Answer::AlreadyDone
+                if step.must_be_ours && !self.step_progress.doubt && !self.bugs.foreign_suspend_is_ours =>
+            {
                 self.foreign(&step, world)
             }
             Answer::AlreadyDone => self.expect(Known::AlreadyDone),
@@ -55,7 +57,7 @@ impl Operation {
     }
 
     fn expect(&mut self, known: Known) -> Output {
-        self.course.known = known;
+        self.step_progress.known = known;
         self.look()
     }
 
@@ -67,15 +69,15 @@ impl Operation {
 
     fn refused(&mut self, refusal: ArrayRefusal, world: &World<'_>) -> Output {
         let again = matches!(refusal.class, ErrorClass::Busy | ErrorClass::Transport);
-        if self.course.doubt {
+        if self.step_progress.doubt {
             let known = if again { Known::Unknown } else { Known::RefusedInDoubt(refusal) };
             return self.expect(known);
         }
         if !again {
             return self.fail(refusal_code(&refusal), sentence(&refusal), world);
         }
-        if let Some(pause) = self.course.busy.next(&self.limits, self.limits.busy) {
-            self.doing = Doing::WaitingForBusy { array: self.array(), why: sentence(&refusal) };
+        if let Some(pause) = self.step_progress.busy.next(&self.limits, self.limits.busy) {
+            self.doing = Activity::WaitingForBusy { array: self.array(), why: sentence(&refusal) };
             return self.pause(pause, Next::Send);
         }
         let code = if refusal.class == ErrorClass::Busy { Code::ARRAY_BUSY } else { Code::ARRAY_UNREACHABLE };
@@ -102,30 +104,30 @@ impl Operation {
         let Some(Sort::Array(step)) = step::sort(&self.open.item, self.step) else {
             return self.enter(world);
         };
-        if self.course.far == FarHalf::Asked {
+        if self.step_progress.far == FarHalf::Asked {
             return self.read_far(&step, reading, world);
         }
         let view = observe::view(&step, reading);
         let must_be_ours = step.must_be_ours && !self.bugs.foreign_suspend_is_ours;
-        match verdict(&self.course.known, view.seen, must_be_ours) {
-            Verdict::Finish if self.course.far == FarHalf::LeftOver => self.left_over(world),
+        match verdict(&self.step_progress.known, view.seen, must_be_ours) {
+            Verdict::Finish if self.step_progress.far == FarHalf::LeftOver => self.left_over(world),
             // Only a plain answer tells that both halves were ended: otherwise the other box is asked.
-            Verdict::Finish if step.stops_remote() && self.course.known != Known::Done => {
-                self.course.far = FarHalf::Asked;
+            Verdict::Finish if step.stops_remote() && self.step_progress.known != Known::Done => {
+                self.step_progress.far = FarHalf::Asked;
                 self.look()
             }
             Verdict::Finish => {
                 self.own(self.step, &step, world);
                 self.finish(reading.taken_at, world)
             }
-            Verdict::LookAgain => self.look_again(&step, &view, world),
+            Verdict::PollAgain => self.poll_again(&step, &view, world),
             Verdict::Send => self.send_after_looking(&step, view, world),
             Verdict::Foreign => self.foreign(&step, world),
             Verdict::Refused(refusal) => self.fail(refusal_code(&refusal), sentence(&refusal), world),
             // One reading may be older than it says; a second one that agrees is believed.
-            Verdict::Stray if !self.course.looked => {
-                self.course.looked = true;
-                self.look_again(&step, &view, world)
+            Verdict::Stray if !self.step_progress.looked => {
+                self.step_progress.looked = true;
+                self.poll_again(&step, &view, world)
             }
             Verdict::Stray => self.surprised(&step, &view, world),
         }
@@ -136,7 +138,7 @@ impl Operation {
         if !step.pairs.iter().any(|pair| reading.session(pair).is_some()) {
             return self.finish(reading.taken_at, world);
         }
-        match self.course.observe.next(&self.limits, self.limits.observe) {
+        match self.step_progress.observe.next(&self.limits, self.limits.observe) {
             Some(pause) => self.pause(pause, Next::Read),
             None => self.left_over(world),
         }
@@ -150,22 +152,23 @@ impl Operation {
 
     /// Not done, as it seems: a command that is still on its way gets a moment to arrive before it is sent once more.
     fn send_after_looking(&mut self, step: &ArrayStep, view: View, world: &World<'_>) -> Output {
-        if self.course.known == Known::Unknown {
-            if !self.course.looked {
-                self.course.looked = true;
-                return self.look_again(step, &view, world);
+        if self.step_progress.known == Known::Unknown {
+            if !self.step_progress.looked {
+                self.step_progress.looked = true;
+                return self.poll_again(step, &view, world);
             }
-            if self.course.unknown_sends >= self.limits.unknown_sends {
+            if self.step_progress.unknown_sends >= self.limits.unknown_sends {
                 return self.surprised(step, &view, world);
             }
         }
-        self.course.left = view.before;
+        self.step_progress.left = view.before;
         self.send(world)
     }
 
-    fn look_again(&mut self, step: &ArrayStep, view: &View, world: &World<'_>) -> Output {
-        let limit = if self.course.known == Known::Accepted { self.limits.accepted } else { self.limits.observe };
-        match self.course.observe.next(&self.limits, limit) {
+    fn poll_again(&mut self, step: &ArrayStep, view: &View, world: &World<'_>) -> Output {
+        let limit =
+            if self.step_progress.known == Known::Accepted { self.limits.accepted } else { self.limits.observe };
+        match self.step_progress.observe.next(&self.limits, limit) {
             Some(pause) => self.pause(pause, Next::Read),
             None => self.surprised(step, view, world),
         }
@@ -175,17 +178,17 @@ impl Operation {
     fn surprised(&mut self, step: &ArrayStep, view: &View, world: &World<'_>) -> Output {
         let (before, after) = observe::expectation(step.verb);
         let why = format!("expected {before} to become {after}, but {}", view.text);
-        match self.course.known {
+        match self.step_progress.known {
             Known::NotSent => self.fail(Code::STEP_FAILED, why, world),
             _ => self.end(OperationEnd::OutcomeUnknown { why }, world),
         }
     }
 
     pub(super) fn unread(&mut self, why: String, world: &World<'_>) -> Output {
-        let sent = self.course.known != Known::NotSent;
+        let sent = self.step_progress.known != Known::NotSent;
         let limit = if sent { self.limits.unreadable } else { self.limits.busy };
-        if let Some(pause) = self.course.unreadable.next(&self.limits, limit) {
-            self.doing = Doing::WaitingToRead { array: self.array(), why };
+        if let Some(pause) = self.step_progress.unreadable.next(&self.limits, limit) {
+            self.doing = Activity::WaitingToRead { array: self.array(), why };
             return self.pause(pause, Next::Read);
         }
         if sent {

@@ -8,7 +8,6 @@
 mod admission;
 mod bugs;
 mod commits;
-mod course;
 #[cfg(test)]
 mod fake;
 mod judge;
@@ -17,6 +16,7 @@ mod observe;
 mod recovery;
 mod sends;
 mod step;
+mod step_progress;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -36,11 +36,11 @@ use crate::model::records::{Change, ChangeError, JournalEntry, OpenOperation, Op
 use crate::model::session::{Pair, Reading};
 use crate::model::units::Timestamp;
 use commits::Stop;
-use course::{Course, FarHalf};
 use limits::Pauses;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use step::Sort;
+use step_progress::{FarHalf, StepProgress};
 
 /// What an operation may look at when it decides.
 pub struct World<'a> {
@@ -120,7 +120,7 @@ pub struct Commit {
 
 /// What an operation is at, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Doing {
+pub enum Activity {
     Beginning,
     Telling { array: BoxId, what: String },
     Looking { array: BoxId },
@@ -170,13 +170,13 @@ pub struct Operation {
     /// The step that is being done.
     step: usize,
     phase: Phase,
-    course: Course,
+    step_progress: StepProgress,
     /// Un-forced suspends that this operation issued and then observed, and when they were sent.
     own_suspends: BTreeMap<Pair, Timestamp>,
     /// Told with the next commit.
-    untold: Vec<NewEvent>,
+    pending_events: Vec<NewEvent>,
     commit_pauses: Pauses,
-    doing: Doing,
+    doing: Activity,
 }
 
 impl Operation {
@@ -193,11 +193,11 @@ impl Operation {
             bugs,
             step: 0,
             phase: Phase::New { recovered },
-            course: Course::default(),
+            step_progress: StepProgress::default(),
             own_suspends: BTreeMap::new(),
-            untold: Vec::new(),
+            pending_events: Vec::new(),
             commit_pauses: Pauses::default(),
-            doing: Doing::Beginning,
+            doing: Activity::Beginning,
         }
     }
 
@@ -205,7 +205,7 @@ impl Operation {
         self.open.id
     }
 
-    pub fn doing(&self) -> &Doing {
+    pub fn doing(&self) -> &Activity {
         &self.doing
     }
 
@@ -265,10 +265,10 @@ impl Operation {
 
     /// Begins the present step.
     fn enter(&mut self, world: &World<'_>) -> Output {
-        self.course = Course::default();
+        self.step_progress = StepProgress::default();
         match step::sort(&self.open.item, self.step) {
             Some(Sort::Array(step)) => {
-                self.course.left = step.pairs;
+                self.step_progress.left = step.pairs;
                 self.send(world)
             }
             Some(Sort::Catalogue) => self.finish(world.now, world),
@@ -285,22 +285,22 @@ impl Operation {
 
     /// Journals the intent to send the step's command; the command itself follows the commit.
     fn send(&mut self, world: &World<'_>) -> Output {
-        let left = self.course.left.clone();
+        let left = self.step_progress.left.clone();
         let Some(command) = step::command(&self.open.item, self.step, left) else {
             return self.fail(Code::STEP_FAILED, format!("step {} has no command", self.step + 1), world);
         };
         if self.is_too_late(&command, world) {
             return self.too_late(world);
         }
-        self.course.attempt += 1;
-        self.course.looked = false;
+        self.step_progress.attempt += 1;
+        self.step_progress.looked = false;
         if self.bugs.no_intent {
             return self.sent(command, world);
         }
-        let entry = JournalEntry::Intent { step: self.step, attempt: self.course.attempt, at: world.now };
+        let entry = JournalEntry::Intent { step: self.step, attempt: self.step_progress.attempt, at: world.now };
         let array = self.array();
         let events = vec![self.event(world.now, EventKind::Sent { array, command: command.clone() })];
-        self.doing = Doing::Recording;
+        self.doing = Activity::Recording;
         self.commit(Commit { changes: vec![self.journal(entry)], events }, Then::Send(command))
     }
 
@@ -324,14 +324,14 @@ impl Operation {
         }
         let array = self.array();
         self.phase = Phase::Sending;
-        self.doing = Doing::Telling { array, what: command.verb().to_string() };
+        self.doing = Activity::Telling { array, what: command.verb().to_string() };
         Output::Send { array, command, limit: self.limits.send }
     }
 
     fn look(&mut self) -> Output {
         let array = self.array();
         self.phase = Phase::Reading;
-        self.doing = Doing::Looking { array };
+        self.doing = Activity::Looking { array };
         Output::Read { array }
     }
 
@@ -341,8 +341,8 @@ impl Operation {
     }
 
     fn commit(&mut self, mut commit: Commit, then: Then) -> Output {
-        if !self.untold.is_empty() {
-            let later = std::mem::replace(&mut commit.events, std::mem::take(&mut self.untold));
+        if !self.pending_events.is_empty() {
+            let later = std::mem::replace(&mut commit.events, std::mem::take(&mut self.pending_events));
             commit.events.extend(later);
         }
         self.phase = Phase::Committing { commit: commit.clone(), then };
@@ -357,7 +357,7 @@ impl Operation {
                 Some(Sort::Hook { phase, argv }) => {
                     let output = Output::Hook { phase, volume: self.open.item.volume, argv: argv.to_vec() };
                     self.phase = Phase::Hooking;
-                    self.doing = Doing::Script;
+                    self.doing = Activity::Script;
                     output
                 }
                 _ => self.enter(world),
@@ -377,11 +377,11 @@ impl Operation {
 
     /// Nothing is sent that could not be journaled; what happened is kept as soon as that is possible again.
     fn not_committed(&mut self, commit: Commit, then: Then, why: String, world: &World<'_>) -> Output {
-        let untouched = self.step == 0 && !self.course.doubt;
+        let untouched = self.step == 0 && !self.step_progress.doubt;
         if untouched && matches!(then, Then::Send(_) | Then::Hook) {
             return self.end(OperationEnd::NotDone { code: Code::CATALOGUE_UNAVAILABLE, why }, world);
         }
-        self.doing = Doing::WaitingForCatalogue { why };
+        self.doing = Activity::WaitingForCatalogue { why };
         let pause = self.commit_pauses.endless(&self.limits);
         self.pause(pause, Next::Commit(Box::new((commit, then))))
     }
@@ -389,7 +389,7 @@ impl Operation {
     /// What was to be kept does not go with what others kept meanwhile: the step is not done, and the rules say why.
     fn unfit(&mut self, commit: Commit, why: String, world: &World<'_>) -> Output {
         let taken_up = |event: &NewEvent| matches!(event.kind, EventKind::Recovered { .. });
-        self.untold.extend(commit.events.into_iter().filter(taken_up));
+        self.pending_events.extend(commit.events.into_iter().filter(taken_up));
         let quiet = matches!(step::sort(&self.open.item, self.step), Some(Sort::Catalogue));
         let reason = if quiet { commits::of_step(self, self.step, world.now, world).err() } else { None };
         let Stop { code, why } = reason.unwrap_or(Stop { code: Code::STEP_FAILED, why });
@@ -414,7 +414,7 @@ impl Operation {
                 break;
             }
         }
-        self.doing = Doing::Recording;
+        self.doing = Activity::Recording;
         if step < self.open.item.steps.len() {
             return self.commit(commit, Then::NextStep(step));
         }
@@ -455,7 +455,7 @@ impl Operation {
     }
 
     fn done(&mut self, end: OperationEnd) -> Output {
-        self.doing = Doing::Ended;
+        self.doing = Activity::Ended;
         self.phase = Phase::Ended(end.clone());
         Output::Done(end)
     }
@@ -471,7 +471,7 @@ impl Operation {
     /// The box that the present step is about.
     fn array(&self) -> BoxId {
         match step::sort(&self.open.item, self.step) {
-            Some(Sort::Array(step)) if self.course.far == FarHalf::Asked => step.pairs[0].target.box_id,
+            Some(Sort::Array(step)) if self.step_progress.far == FarHalf::Asked => step.pairs[0].target.box_id,
             Some(Sort::Array(step)) => step.array,
             _ => self.open.item.volume.box_id,
         }

@@ -1,7 +1,7 @@
 //! Going on with an operation that a crash left open: forward when anything may have been sent or done, else closed.
 
-use super::course::Course;
 use super::step::{self, ArrayVerb, Sort};
+use super::step_progress::StepProgress;
 use super::verdict::Known;
 use super::{DeliberateBugs, Limits, Operation, Output, World};
 use crate::model::codes::Code;
@@ -17,7 +17,7 @@ impl Operation {
 
     pub(super) fn go_on(&mut self, world: &World<'_>) -> Output {
         let volume = self.open.item.volume;
-        self.untold.push(NewEvent {
+        self.pending_events.push(NewEvent {
             at: world.now,
             actor: None,
             operation: Some(self.open.id),
@@ -31,7 +31,7 @@ impl Operation {
         self.remember_suspends(world);
         match step::sort(&self.open.item, self.step) {
             Some(Sort::Array(step)) => {
-                self.course = Course { left: step.pairs, ..Course::default() };
+                self.step_progress = StepProgress { left: step.pairs, ..StepProgress::default() };
                 match self.retrace() {
                     Some(outcomes) => self.judge(&outcomes, world),
                     None => self.look(),
@@ -69,11 +69,11 @@ impl Operation {
         }
         let last = sends.pop()?.cloned();
         let earlier = sends.iter().filter(|answer| answer.is_none_or(|outcomes| any_unknown(outcomes))).count() as u32;
-        self.course.attempt = sends.len() as u32 + 1;
-        self.course.unknown_sends = earlier + u32::from(last.is_none());
-        self.course.doubt = self.course.unknown_sends > 0;
+        self.step_progress.attempt = sends.len() as u32 + 1;
+        self.step_progress.unknown_sends = earlier + u32::from(last.is_none());
+        self.step_progress.doubt = self.step_progress.unknown_sends > 0;
         if last.is_none() {
-            self.course.known = Known::Unknown;
+            self.step_progress.known = Known::Unknown;
         }
         last
     }

@@ -26,7 +26,7 @@ pub(super) enum Verdict {
     /// The step's effect is there: journal it.
     Finish,
     /// Look again a little later.
-    LookAgain,
+    PollAgain,
     /// Send the command, for the first time or once more.
     Send,
     /// It is so, but not by us.
@@ -42,11 +42,11 @@ pub(super) fn verdict(known: &Known, seen: Seen, must_be_ours: bool) -> Verdict 
     match (known, seen) {
         (Known::NotSent, Seen::After) if must_be_ours => Verdict::Foreign,
         (_, Seen::After) => Verdict::Finish,
-        (_, Seen::Between) => Verdict::LookAgain,
+        (_, Seen::Between) => Verdict::PollAgain,
         (_, Seen::Else) => Verdict::Stray,
         (Known::NotSent | Known::Unknown, Seen::Before) => Verdict::Send,
         // An array may show a little later what it has already answered.
-        (Known::Done | Known::Accepted | Known::AlreadyDone, Seen::Before) => Verdict::LookAgain,
+        (Known::Done | Known::Accepted | Known::AlreadyDone, Seen::Before) => Verdict::PollAgain,
         (Known::RefusedInDoubt(refusal), Seen::Before) => Verdict::Refused(refusal.clone()),
     }
 }

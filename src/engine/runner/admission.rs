@@ -13,7 +13,7 @@ use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::copy::Command;
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::plan::{Agreement, Plan, PlanItem, Refusal, plan, words};
+use crate::model::plan::{Agreement, Plan, PlanItem, Refusal, plan, step_text};
 use crate::model::records::{ChangeError, OpenOperation, OperationId};
 use crate::model::request::Request;
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,7 +135,7 @@ impl Runner {
             return Ok(Claimed::Nothing);
         }
         confirm(&plan, confirmation)?;
-        let text = words::agreed(&plan, &snapshot);
+        let text = step_text::agreed(&plan, &snapshot);
         let (operations, commit) = self.core.with_records(|records| opening(&plan, text, actor, records, clock::now()));
         match self.ledger.commit(commit).await {
             Ok(()) => {

@@ -1,12 +1,12 @@
 //! Going along sorted rows instead of looking each of them up: volumes and sessions are asked for in ascending order.
 
 /// Rows sorted by a key. Asked for ascending keys, it passes each row once.
-pub(super) struct Along<'a, T, K> {
+pub(super) struct SortedCursor<'a, T, K> {
     rest: &'a [T],
     key: fn(&T) -> K,
 }
 
-impl<'a, T, K: Ord + Copy> Along<'a, T, K> {
+impl<'a, T, K: Ord + Copy> SortedCursor<'a, T, K> {
     pub fn new(sorted: &'a [T], key: fn(&T) -> K) -> Self {
         Self { rest: sorted, key }
     }
@@ -32,7 +32,7 @@ mod tests {
             rows.sort_unstable();
             wanted.sort_unstable();
             wanted.dedup();
-            let mut along = Along::new(&rows, |row| *row);
+            let mut along = SortedCursor::new(&rows, |row| *row);
             for key in wanted {
                 let expected: Vec<u8> = rows.iter().copied().filter(|row| *row == key).collect();
                 prop_assert_eq!(along.at(key), &expected[..]);

@@ -1,7 +1,7 @@
 //! One session out of what one or two boxes report of it.
 
 use super::Sources;
-use super::along::Along;
+use super::along::SortedCursor;
 use super::tracker::{Tracked, by_pair};
 use crate::model::identity::BoxId;
 use crate::model::plan::PlanStep;
@@ -32,8 +32,8 @@ pub(super) fn join(sources: &Sources<'_>) -> Vec<SessionView> {
     let mut contradicted: BTreeSet<Pair> = BTreeSet::new();
     let ours: Vec<&OurSession> = sources.records.sessions.values().collect();
     for reading in sources.arrays.iter().filter_map(|array| array.reading.as_deref()) {
-        let mut tracker = Along::new(sources.tracker.of(reading.box_id), |tracked| tracked.pair);
-        let mut ours = Along::new(&ours, |session| session.pair);
+        let mut tracker = SortedCursor::new(sources.tracker.of(reading.box_id), |tracked| tracked.pair);
+        let mut ours = SortedCursor::new(&ours, |session| session.pair);
         let sorted = by_pair(reading);
         let mut last: Option<(Pair, bool)> = None;
         for &session in sorted.iter().filter(|session| session.status != Status::Idle) {
@@ -58,7 +58,7 @@ pub(super) fn join(sources: &Sources<'_>) -> Vec<SessionView> {
         of_ours.for_each(|half| half.direction = Direction::Unknown);
     }
     halves.sort_by_key(|half| half.pair);
-    let mut ours = Along::new(&ours, |session| session.pair);
+    let mut ours = SortedCursor::new(&ours, |session| session.pair);
     halves
         .chunk_by(|one, other| one.pair == other.pair)
         .filter_map(|halves| {

@@ -14,7 +14,7 @@ mod volumes;
 pub use tracker::Tracker;
 pub use volumes::session_state;
 
-use self::along::Along;
+use self::along::SortedCursor;
 use super::copy::Capabilities;
 use super::doubt;
 use super::identity::{BoxId, Name, VolumeId};
@@ -219,7 +219,7 @@ impl<'a> Index<'a> {
 /// Our sessions that the readings do not show and nobody is ending, by pair.
 fn lost(sources: &Sources<'_>, sessions: &[SessionView]) -> Vec<Lost> {
     let ending = ending(sources);
-    let mut sessions = Along::new(sessions, |view| view.pair);
+    let mut sessions = SortedCursor::new(sessions, |view| view.pair);
     let ours = sources.records.sessions.values();
     ours.filter(|session| sessions.at(session.pair).is_empty() && !ending.contains(&session.pair))
         .map(|session| {

@@ -1,4 +1,4 @@
-//! Weather, good and bad: what is shown for what the records and the readings say.
+//! Whether healthy or failed: what is shown for what the records and the readings say.
 
 use super::{ArraySource, Sources, Tracker, build};
 use crate::model::codes::Code;

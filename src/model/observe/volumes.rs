@@ -1,6 +1,6 @@
 //! What a transaction volume and a backup volume are called, and what is wrong with them.
 
-use super::along::Along;
+use super::along::SortedCursor;
 use super::halves::is_read;
 use super::{Index, Lost, Sources};
 use crate::model::codes::Code;
@@ -18,10 +18,10 @@ use crate::model::units::{Blocks, Timestamp};
 
 pub(super) fn transaction_views(sources: &Sources<'_>, index: &Index<'_>) -> Rows<TransactionVolumeView> {
     let mut place = Place::new(index);
-    let mut sessions = Along::new(index.sessions, |session| session.pair.source);
-    let mut generations = Along::new(&index.generations, |generation| generation.transaction_volume);
-    let mut lost = Along::new(&index.lost_from, |lost| lost.source);
-    let mut inbound = Along::new(&index.inbound, |(volume, _)| *volume);
+    let mut sessions = SortedCursor::new(index.sessions, |session| session.pair.source);
+    let mut generations = SortedCursor::new(&index.generations, |generation| generation.transaction_volume);
+    let mut lost = SortedCursor::new(&index.lost_from, |lost| lost.source);
+    let mut inbound = SortedCursor::new(&index.inbound, |(volume, _)| *volume);
     let view = |volume: &TransactionVolume| {
         let (id, here) = (volume.id, place.at(sources, volume.id, volume.blocks));
         let around = Around {
@@ -37,10 +37,10 @@ pub(super) fn transaction_views(sources: &Sources<'_>, index: &Index<'_>) -> Row
 
 pub(super) fn backup_views(sources: &Sources<'_>, index: &Index<'_>) -> Rows<BackupVolumeView> {
     let mut place = Place::new(index);
-    let mut sessions = Along::new(&index.by_target, |(volume, _)| *volume);
-    let mut generations = Along::new(&index.generation_on, |generation| generation.backup_volume);
-    let mut lost = Along::new(&index.lost_to, |lost| lost.target);
-    let mut inbound = Along::new(&index.inbound, |(volume, _)| *volume);
+    let mut sessions = SortedCursor::new(&index.by_target, |(volume, _)| *volume);
+    let mut generations = SortedCursor::new(&index.generation_on, |generation| generation.backup_volume);
+    let mut lost = SortedCursor::new(&index.lost_to, |lost| lost.target);
+    let mut inbound = SortedCursor::new(&index.inbound, |(volume, _)| *volume);
     let view = |volume: &BackupVolume| {
         let (id, here) = (volume.id, place.at(sources, volume.id, volume.blocks));
         let generation = generations.at(id).last().copied();
@@ -68,15 +68,15 @@ struct Here {
 
 /// Goes along the volumes that the arrays report and those that operations have claimed.
 struct Place<'a> {
-    reported: Along<'a, &'a ArrayVolume, VolumeId>,
-    claims: Along<'a, &'a Claim, VolumeId>,
+    reported: SortedCursor<'a, &'a ArrayVolume, VolumeId>,
+    claims: SortedCursor<'a, &'a Claim, VolumeId>,
 }
 
 impl<'a> Place<'a> {
     fn new(index: &'a Index<'a>) -> Self {
         Self {
-            reported: Along::new(index.reported, |volume| volume.id),
-            claims: Along::new(&index.claims, |claim| claim.volume),
+            reported: SortedCursor::new(index.reported, |volume| volume.id),
+            claims: SortedCursor::new(&index.claims, |claim| claim.volume),
         }
     }
 

@@ -12,9 +12,9 @@ pub mod legality;
 mod refusal;
 mod registry;
 mod rules;
+pub mod step_text;
 mod suspend;
 mod synchronize;
-pub mod words;
 
 pub use allocate::pairing;
 pub use registry::{PoolSize, pool_sizes};

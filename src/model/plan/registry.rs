@@ -20,8 +20,8 @@ type Answer = Result<PlanItem, Refusal>;
 
 pub(super) fn set_policy(snapshot: &Snapshot, request: &Request, id: VolumeId, policy: Policy) -> Answer {
     let case = Case::new(snapshot, request, id)?;
-    let in_range = (1..=Policy::MOST_GENERATIONS).contains(&policy.generations)
-        && (1..=Policy::MOST_DAYS).contains(&policy.interval_days);
+    let in_range = (1..=Policy::MAX_GENERATIONS).contains(&policy.generations)
+        && (1..=Policy::MAX_DAYS).contains(&policy.interval_days);
     if !in_range {
         let reason = format!("{} generations, {} days", policy.generations, policy.interval_days);
         return Err(Refusal::new(Code::POLICY_OUT_OF_RANGE, reason).about(id));

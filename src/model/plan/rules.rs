@@ -26,7 +26,7 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::Start { targets, together, .. } => {
             all_or_nothing = *together;
             let answers = synchronize::start(snapshot, request, &volumes, targets, choices);
-            if *together { as_one(answers) } else { answers }
+            if *together { merge_items(answers) } else { answers }
         }
         Action::Resume { target, .. } => each(&|id| synchronize::resume(snapshot, request, id, *target)),
         Action::Overwrite { version, .. } => each(&|id| synchronize::overwrite(snapshot, request, id, *version)),
@@ -60,7 +60,7 @@ fn distinct(volumes: &[VolumeId]) -> Vec<VolumeId> {
 }
 
 /// The items of volumes that belong together as one item, where all of them are possible.
-fn as_one(answers: Vec<Answer>) -> Vec<Answer> {
+fn merge_items(answers: Vec<Answer>) -> Vec<Answer> {
     if answers.iter().any(Result::is_err) {
         return answers.into_iter().filter(Result::is_err).collect();
     }
@@ -85,9 +85,11 @@ fn assemble(
     let mut refused: Vec<Refusal> = Vec::new();
     let mut taken: BTreeMap<VolumeId, VolumeId> = BTreeMap::new();
     for answer in answers {
-        match answer.and_then(|item| alone(snapshot, item, &mut taken)) {
+        match answer.and_then(|item| reject_conflicts(snapshot, item, &mut taken)) {
             Ok(item) => items.push(PlanItem { until: request.until, ..item }),
-            Err(refusal) => refused.push(if request.ensure { ensured(snapshot, request, refusal) } else { refusal }),
+            Err(refusal) => {
+                refused.push(if request.ensure { apply_ensure(snapshot, request, refusal) } else { refusal });
+            }
         }
     }
     if items.is_empty() || (all_or_nothing && !refused.is_empty()) {
@@ -99,7 +101,7 @@ fn assemble(
 }
 
 /// Two items of one plan never need the same volume: they start together.
-fn alone(snapshot: &Snapshot, item: PlanItem, taken: &mut BTreeMap<VolumeId, VolumeId>) -> Answer {
+fn reject_conflicts(snapshot: &Snapshot, item: PlanItem, taken: &mut BTreeMap<VolumeId, VolumeId>) -> Answer {
     if let Some((shared, other)) = item.claims.iter().find_map(|claim| taken.get_key_value(claim)) {
         let reason =
             format!("{} is needed for {} of this request too", snapshot.label(*shared), snapshot.label(*other));
@@ -121,7 +123,7 @@ fn headline(mut refused: Vec<Refusal>) -> Refusal {
 }
 
 /// With `ensure`, a refusal because the wish has come true already has the code that says so.
-fn ensured(snapshot: &Snapshot, request: &Request, refusal: Refusal) -> Refusal {
+fn apply_ensure(snapshot: &Snapshot, request: &Request, refusal: Refusal) -> Refusal {
     let id = refusal.volume;
     let synchronizing = || {
         let sessions = id.map_or(&[][..], |id| snapshot.sessions_of(id));

@@ -5,7 +5,7 @@
 
 use super::cores::on_all_cores;
 use super::engine::{Admitting, Phase, Task, finish};
-use super::world::Fate;
+use super::world::SendOutcome;
 use super::{Checked, Simulation, Site, Violation, violated};
 use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::model::identity::VolumeId;
@@ -163,7 +163,7 @@ impl Simulation {
         let memory = MemoryCatalogue::new();
         let site = Site::Plain { by_ccm };
         let mut simulation = Self::new(1, None, Arc::new(memory.clone()), Some(memory), site);
-        simulation.weather = super::Weather::calm();
+        simulation.weather = super::FaultPlan::calm();
         let policy = Policy { generations: 1, interval_days: 1, mode: BackupMode::Suspend };
         for volume in simulation.world.sources.clone() {
             let request = Request::new(Action::SetPolicy { volume, policy });
@@ -236,7 +236,7 @@ struct Begun {
 /// A scenario, just before the engine dies.
 struct CrashPoint {
     name: &'static str,
-    fate: Fate,
+    fate: SendOutcome,
     /// Steps before it.
     first: usize,
     /// What is on its way arrives all the same.
@@ -245,7 +245,7 @@ struct CrashPoint {
 }
 
 impl Begun {
-    fn of(scenario: &Scenario, fate: Fate, by_ccm: bool) -> Result<Self, Violation> {
+    fn of(scenario: &Scenario, fate: SendOutcome, by_ccm: bool) -> Result<Self, Violation> {
         let mut simulation = Simulation::fair(by_ccm);
         (scenario.prepare)(&mut simulation);
         let operation = OperationId(simulation.engine.durable.next_operation.max(1));
@@ -301,7 +301,7 @@ impl CrashPoint {
 }
 
 /// Every point of a scenario at which the engine can die. Without a crash it is done.
-fn crash_points(scenario: &Scenario, fate: Fate) -> Vec<CrashPoint> {
+fn crash_points(scenario: &Scenario, fate: SendOutcome) -> Vec<CrashPoint> {
     let name = scenario.name;
     let told = |Violation(what): Violation| -> ! { panic!("{name}, {fate:?}, without a crash: {what}") };
     let mut begun = Begun::of(scenario, fate, false).unwrap_or_else(|what| told(what));
@@ -320,14 +320,14 @@ fn crash_points(scenario: &Scenario, fate: Fate) -> Vec<CrashPoint> {
 }
 
 /// Crashes scenarios everywhere, on all cores; the number of runs.
-fn crash_everywhere(scenarios: Vec<(Scenario, Fate)>) -> usize {
+fn crash_everywhere(scenarios: Vec<(Scenario, SendOutcome)>) -> usize {
     let points = on_all_cores(scenarios, |(scenario, fate)| crash_points(&scenario, fate));
     on_all_cores(points.into_iter().flatten().collect(), CrashPoint::recover).into_iter().sum()
 }
 
 #[test]
 fn every_crash_point_of_every_operation_recovers_also_from_a_second_crash() {
-    let all = scenarios().into_iter().map(|scenario| (scenario, Fate::Normal)).collect();
+    let all = scenarios().into_iter().map(|scenario| (scenario, SendOutcome::Normal)).collect();
     let runs = crash_everywhere(all);
     println!("{runs} runs");
     assert!(runs > 1000, "only {runs}");
@@ -337,7 +337,7 @@ fn every_crash_point_of_every_operation_recovers_also_from_a_second_crash() {
 fn crash_points_with_a_lost_request_a_lost_answer_or_one_that_comes_too_soon() {
     let sends =
         ["start, full", "start, differential", "suspend", "cancel, copying", "backup, dissolve, with retention"];
-    let fates = [Fate::LostRequest, Fate::LostReply, Fate::AcceptedLate, Fate::Busy];
+    let fates = [SendOutcome::LostRequest, SendOutcome::LostReply, SendOutcome::AcceptedLate, SendOutcome::Busy];
     let of =
         |fate| scenarios().into_iter().filter(|scenario| sends.contains(&scenario.name)).map(move |one| (one, fate));
     let runs = crash_everywhere(fates.into_iter().flat_map(of).collect());
@@ -352,7 +352,7 @@ fn every_crash_point_of_every_operation_recovers_by_ccm_too() {
     let able: Vec<Scenario> = scenarios().into_iter().filter(|one| !unable.contains(&one.name)).collect();
     // Drivers cannot be copied: each run begins at the beginning.
     let lengths = on_all_cores(able.iter().collect(), |scenario| {
-        let mut begun = Begun::of(scenario, Fate::Normal, true).unwrap();
+        let mut begun = Begun::of(scenario, SendOutcome::Normal, true).unwrap();
         let steps = begun.simulation.go_and_check(STEPS).unwrap_or_else(|what| panic!("{}: {what:?}", scenario.name));
         assert_eq!(begun.end().unwrap(), Some(OperationEnd::Done), "{}: without a crash it is done", scenario.name);
         steps
@@ -364,7 +364,7 @@ fn every_crash_point_of_every_operation_recovers_by_ccm_too() {
     let count = runs.len();
     on_all_cores(runs, |(scenario, first, arrives)| {
         let run = || {
-            let mut begun = Begun::of(scenario, Fate::Normal, true)?;
+            let mut begun = Begun::of(scenario, SendOutcome::Normal, true)?;
             begun.simulation.go_and_check(first)?;
             begun.simulation.crash_here(arrives)?;
             begun.end()

@@ -33,8 +33,8 @@ use operators::Operator;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
-use weather::Weather;
-use world::{Fate, World};
+use weather::FaultPlan;
+use world::{SendOutcome, World};
 
 /// A broken invariant, or an operation that never ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,9 +118,9 @@ struct Simulation {
     world: World,
     engine: Engine,
     operators: Vec<Operator>,
-    weather: Weather,
+    weather: FaultPlan,
     /// What becomes of the next commands, before the weather decides.
-    fates: VecDeque<Fate>,
+    fates: VecDeque<SendOutcome>,
     truth: Truth,
     bug: Option<Bug>,
     summary: Summary,
@@ -183,7 +183,7 @@ impl Simulation {
         let mut rng = Rng::with_seed(seed);
         let now = START;
         let mut world = World::new(&mut rng, !matches!(site, Site::Plain { .. }));
-        let weather = Weather::draw(&mut rng);
+        let weather = FaultPlan::draw(&mut rng);
         let operators = (0..rng.usize(2..=4)).map(Operator::new).collect();
         let mut engine = Engine::new(catalogue, memory, &world, bug);
         let mut truth = Truth::default();
@@ -233,7 +233,7 @@ impl Simulation {
             68..73 => self.world.host_write(&mut self.rng),
             73..80 => self.poll(),
             80..93 => self.operator_acts()?,
-            93..99 => self.weather_strikes(),
+            93..99 => self.inject_faults(),
             _ => self.maybe_crash()?,
         }
         self.note(drawn);
@@ -242,7 +242,7 @@ impl Simulation {
 
     /// The faults stop; every operation must end, nothing may stay claimed, nothing that was done may be forgotten.
     fn calm_down(&mut self) -> Checked {
-        self.weather = Weather::calm();
+        self.weather = FaultPlan::calm();
         self.world.heal(self.now);
         for left in (0..CALM_EVENTS).rev() {
             self.now = self.now.plus_millis(40);

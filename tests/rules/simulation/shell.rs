@@ -2,7 +2,7 @@
 
 use super::bugs::Bug;
 use super::engine::{Admitting, LIMITS, MOMENT, Phase, Running, Task, Waiting};
-use super::weather::{Weather, strikes};
+use super::weather::{FaultPlan, strikes};
 use super::world::Wire;
 use super::{Checked, Simulation, Violation, tell, violated};
 use ecdeck::catalog::memory::CommitFailure;
@@ -314,7 +314,7 @@ impl Simulation {
     }
 }
 
-impl Weather {
+impl FaultPlan {
     fn commit_failure(&self, rng: &mut Rng) -> Option<CommitFailure> {
         if !strikes(rng, self.catalogue) {
             return None;

@@ -1,6 +1,6 @@
 //! What goes wrong, and how often: drawn anew for every history, so that some are calm and some are wild.
 
-use super::world::Fate;
+use super::world::SendOutcome;
 use super::{Checked, Simulation, tell};
 use ecdeck::driver::emulated::faults::{Fault, Side};
 use ecdeck::driver::emulated::rules::outcomes_of;
@@ -11,7 +11,7 @@ use fastrand::Rng;
 
 /// Chances in a thousand.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Weather {
+pub struct FaultPlan {
     pub catalogue: u32,
     pub reading: u32,
     pub lost_request: u32,
@@ -49,7 +49,7 @@ pub fn strikes(rng: &mut Rng, chance: u32) -> bool {
     chance > 0 && rng.u32(0..1000) < chance
 }
 
-impl Weather {
+impl FaultPlan {
     pub fn calm() -> Self {
         Self::default()
     }
@@ -82,28 +82,28 @@ impl Weather {
     }
 
     /// `pairs`: of the command.
-    pub fn fate(&self, rng: &mut Rng, pairs: usize) -> Fate {
+    pub fn fate(&self, rng: &mut Rng, pairs: usize) -> SendOutcome {
         if pairs > 1 && strikes(rng, self.part_lost) {
-            return Fate::PartLost(rng.usize(..pairs));
+            return SendOutcome::PartLost(rng.usize(..pairs));
         }
         for (chance, fate) in [
-            (self.lost_request, Fate::LostRequest),
-            (self.lost_reply, Fate::LostReply),
-            (self.accepted, Fate::AcceptedLate),
-            (self.accepted / 8, Fate::AcceptedNever),
-            (self.busy, Fate::Busy),
+            (self.lost_request, SendOutcome::LostRequest),
+            (self.lost_reply, SendOutcome::LostReply),
+            (self.accepted, SendOutcome::AcceptedLate),
+            (self.accepted / 8, SendOutcome::AcceptedNever),
+            (self.busy, SendOutcome::Busy),
         ] {
             if strikes(rng, chance) {
                 return fate;
             }
         }
-        Fate::Normal
+        SendOutcome::Normal
     }
 }
 
 impl Simulation {
     /// Something happens to an array, or somebody else does something on it.
-    pub fn weather_strikes(&mut self) {
+    pub fn inject_faults(&mut self) {
         let weather = self.weather;
         if strikes(&mut self.rng, weather.array) {
             self.summary.faults += 1;

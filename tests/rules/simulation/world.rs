@@ -22,7 +22,7 @@ pub const BLOCKS: Blocks = Blocks(REGIONS * REGION_BLOCKS);
 
 /// What becomes of a command that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum SendOutcome {
     Normal,
     LostRequest,
     LostReply,
@@ -41,7 +41,7 @@ pub struct Wire {
     pub operation: OperationId,
     pub array: BoxId,
     pub command: Command,
-    pub fate: Fate,
+    pub fate: SendOutcome,
     /// What the array answered, once it was there.
     pub outcomes: Option<Vec<PairOutcome>>,
     /// Nobody waits for the answer any more; after this time it does not arrive.
@@ -51,7 +51,8 @@ pub struct Wire {
 impl Wire {
     /// It has yet to reach the array, and will.
     fn will_arrive(&self) -> bool {
-        self.outcomes.is_none() && !matches!(self.fate, Fate::LostRequest | Fate::Busy | Fate::AcceptedNever)
+        self.outcomes.is_none()
+            && !matches!(self.fate, SendOutcome::LostRequest | SendOutcome::Busy | SendOutcome::AcceptedNever)
     }
 
     /// What the engine is told, once something comes back or the time is over.
@@ -61,18 +62,18 @@ impl Wire {
             Some(self.command.pairs().iter().map(one).collect())
         };
         match self.fate {
-            Fate::Normal => self.outcomes.clone(),
-            Fate::PartLost(which) => self.outcomes.clone().map(|mut outcomes| {
+            SendOutcome::Normal => self.outcomes.clone(),
+            SendOutcome::PartLost(which) => self.outcomes.clone().map(|mut outcomes| {
                 let lost = which % outcomes.len();
                 outcomes[lost].outcome = Outcome::Unknown { why: "no answer".to_owned() };
                 outcomes
             }),
-            Fate::LostRequest => all(Outcome::Unknown { why: "no answer".to_owned() }),
-            Fate::LostReply => {
+            SendOutcome::LostRequest => all(Outcome::Unknown { why: "no answer".to_owned() }),
+            SendOutcome::LostReply => {
                 self.outcomes.as_ref().and_then(|_| all(Outcome::Unknown { why: "no answer".to_owned() }))
             }
-            Fate::AcceptedLate | Fate::AcceptedNever => all(Outcome::Accepted),
-            Fate::Busy => all(Outcome::Refused(ArrayRefusal {
+            SendOutcome::AcceptedLate | SendOutcome::AcceptedNever => all(Outcome::Accepted),
+            SendOutcome::Busy => all(Outcome::Refused(ArrayRefusal {
                 class: ErrorClass::Busy,
                 code: "E5327".to_owned(),
                 text: "busy".into(),
@@ -197,10 +198,10 @@ impl World {
         self.arrays.core().reading(at, now).map_err(|error| error.to_string())
     }
 
-    pub fn send(&mut self, operation: OperationId, array: BoxId, command: Command, fate: Fate) -> u64 {
+    pub fn send(&mut self, operation: OperationId, array: BoxId, command: Command, fate: SendOutcome) -> u64 {
         self.sent += 1;
-        let accepted = matches!(fate, Fate::AcceptedLate | Fate::AcceptedNever);
-        let fate = if accepted && !self.would_be_accepted(array, &command) { Fate::Normal } else { fate };
+        let accepted = matches!(fate, SendOutcome::AcceptedLate | SendOutcome::AcceptedNever);
+        let fate = if accepted && !self.would_be_accepted(array, &command) { SendOutcome::Normal } else { fate };
         let number = self.sent;
         self.wires.push(Wire { number, operation, array, command, fate, outcomes: None, lost_after: None });
         number
@@ -221,7 +222,7 @@ impl World {
 
     /// What an array accepted is done after its answer, not before.
     fn may_arrive(&self, at: usize) -> bool {
-        self.wires[at].fate != Fate::AcceptedLate || self.wires[at].lost_after.is_some()
+        self.wires[at].fate != SendOutcome::AcceptedLate || self.wires[at].lost_after.is_some()
     }
 
     /// Lets a command act. The outcomes are the array's.
@@ -273,8 +274,8 @@ impl World {
         }
         self.arrays.core_mut().set_path(self.boxes[0], self.boxes[1], true).unwrap();
         for wire in &mut self.wires {
-            if wire.lost_after.is_none() && wire.outcomes.is_none() && wire.fate != Fate::LostRequest {
-                wire.fate = Fate::Normal;
+            if wire.lost_after.is_none() && wire.outcomes.is_none() && wire.fate != SendOutcome::LostRequest {
+                wire.fate = SendOutcome::Normal;
             }
         }
         self.forget(now);

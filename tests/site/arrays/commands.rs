@@ -14,10 +14,10 @@ struct Ccm<'a> {
 impl<'a> Ccm<'a> {
     /// Links for the commands, and groups with one pair each: `E`, `R` and `O`.
     fn new(setting: &'a Setting) -> Self {
-        let folder = setting.house.path().join("ccm-commands");
+        let folder = setting.test_site.path().join("ccm-commands");
         let install = Command::new(env!("CARGO_BIN_EXE_ccm-emulation"))
             .arg("install")
-            .args([&folder, setting.house.path()])
+            .args([&folder, setting.test_site.path()])
             .output()
             .unwrap();
         assert!(install.status.success(), "{install:?}");
@@ -46,7 +46,7 @@ impl<'a> Ccm<'a> {
     /// Until a query shows it.
     #[track_caller]
     fn wait(&self, query: &str, wanted: &str) -> String {
-        let deadline = Instant::now() + crate::house::DEADLINE;
+        let deadline = Instant::now() + crate::test_site::DEADLINE;
         loop {
             let said = self.run(query, 0);
             if said.contains(wanted) {
@@ -58,7 +58,7 @@ impl<'a> Ccm<'a> {
 
     fn write(&self, volume: &str, text: &str) {
         let line = format!("array write {volume} --offset {} --text {text}", 7 * REGION);
-        self.setting.house.run(&line).ends(0);
+        self.setting.test_site.run(&line).ends(0);
     }
 }
 

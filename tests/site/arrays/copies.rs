@@ -45,7 +45,7 @@ async fn a_barrier_over_a_set_of_volumes_is_one_instant() {
     }
     // A host that writes a number to one volume, and only then to the other.
     let writer = {
-        let admin = ecdeck::driver::emulated::admin::Admin::new(setting.house.home(), false);
+        let admin = ecdeck::driver::emulated::admin::Admin::new(setting.test_site.home(), false);
         tokio::spawn(async move {
             for number in 0..2_000_u32 {
                 for volume in ["ONE/0x0", "ONE/0x2"] {
@@ -125,16 +125,16 @@ async fn a_forced_suspend_in_mid_copy_keeps_its_place() {
 #[tokio::test]
 async fn what_is_imported_is_the_file() {
     let setting = Setting::new().await;
-    let file = setting.house.path().join("image");
+    let file = setting.test_site.path().join("image");
     let bytes: Vec<u8> = (0..3_u32 << 20).map(|at| (at / 77) as u8).collect();
     std::fs::write(&file, &bytes).unwrap();
     let pair = setting.pair("ONE/0x0", "ONE/0x1").await;
     setting.start(pair).await;
-    setting.house.run_words(&["array", "import", "ONE/0x0", file.to_str().unwrap()]).ends(0);
+    setting.test_site.run_words(&["array", "import", "ONE/0x0", file.to_str().unwrap()]).ends(0);
     setting.equivalent(&pair).await;
     setting.suspend(&[pair]).await;
     assert_eq!(setting.bytes(pair.target).await[..bytes.len()], bytes);
-    let prints = ["ONE/0x0", "ONE/0x1"].map(|volume| setting.house.json(&format!("array fingerprint {volume}")));
+    let prints = ["ONE/0x0", "ONE/0x1"].map(|volume| setting.test_site.json(&format!("array fingerprint {volume}")));
     assert_eq!(prints[0]["blake3"], prints[1]["blake3"]);
     let wanted = blake3::hash(&setting.bytes(pair.source).await).to_hex().to_string();
     assert_eq!(prints[0]["blake3"], wanted.as_str());

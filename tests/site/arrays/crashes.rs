@@ -104,14 +104,14 @@ async fn a_damaged_map_is_all_dirty_and_people_are_told() {
     setting.start(pair).await;
     setting.equivalent(&pair).await;
     setting.suspend(&[pair]).await;
-    setting.house.run("array stop").ends(0);
-    let folder = setting.house.home().arrays_dir().join(pair.source.box_id.as_str()).join("maps");
+    setting.test_site.run("array stop").ends(0);
+    let folder = setting.test_site.home().arrays_dir().join(pair.source.box_id.as_str()).join("maps");
     let maps = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
     for map in maps.filter(|path| path.extension().is_some_and(|ending| ending == "map")) {
         let length = std::fs::metadata(&map).unwrap().len();
         std::fs::write(&map, vec![0x5A; length as usize]).unwrap();
     }
-    setting.house.run("array start").ends(0);
+    setting.test_site.run("array start").ends(0);
     let reading = setting.reading(&pair).await.unwrap();
     assert_eq!(reading.difference.unwrap().bytes(), SIZE);
     let warnings = setting.admin.list().await.unwrap().warnings;
@@ -121,15 +121,15 @@ async fn a_damaged_map_is_all_dirty_and_people_are_told() {
 #[tokio::test]
 async fn a_state_file_of_another_format_is_refused_and_left_alone() {
     let setting = Setting::new().await;
-    setting.house.run("array stop").ends(0);
-    let file = setting.house.home().arrays_dir().join("arrays.json");
+    setting.test_site.run("array stop").ends(0);
+    let file = setting.test_site.home().arrays_dir().join("arrays.json");
     let kept = std::fs::read_to_string(&file).unwrap();
     for (text, wanted) in [
         (kept.replacen(&format!("\"format\":{FORMAT}"), "\"format\":99", 1), "format 99"),
         (kept[..kept.len() / 2].to_owned(), "cannot be read"),
     ] {
         std::fs::write(&file, &text).unwrap();
-        let ran = setting.house.run("array start").ends(5);
+        let ran = setting.test_site.run("array start").ends(5);
         assert!(ran.err.contains(wanted), "{ran:?}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
     }
@@ -141,13 +141,13 @@ async fn a_state_file_of_the_format_before_is_understood() {
     let pair = setting.pair("ONE/0x0", "ONE/0x1").await;
     setting.start(pair).await;
     setting.equivalent(&pair).await;
-    setting.house.run("array stop").ends(0);
-    let file = setting.house.home().arrays_dir().join("arrays.json");
+    setting.test_site.run("array stop").ends(0);
+    let file = setting.test_site.home().arrays_dir().join("arrays.json");
     let kept = std::fs::read_to_string(&file).unwrap();
     let before = kept.replacen(&format!("\"format\":{FORMAT}"), "\"format\":1", 1);
     assert_ne!(before, kept);
     std::fs::write(&file, before).unwrap();
-    setting.house.run("array start").ends(0);
+    setting.test_site.run("array start").ends(0);
     setting.equivalent(&pair).await;
     assert_eq!(setting.entry(&pair).await.figures.differing.0, 0);
 }
@@ -158,7 +158,7 @@ async fn a_write_in_flight_at_the_kill_is_on_both_sides_or_marked() {
     let pair = setting.pair("ONE/0x0", "ONE/0x1").await;
     setting.start(pair).await;
     setting.equivalent(&pair).await;
-    let admin = ecdeck::driver::emulated::admin::Admin::new(setting.house.home(), false);
+    let admin = ecdeck::driver::emulated::admin::Admin::new(setting.test_site.home(), false);
     let writing = tokio::spawn(async move {
         let data = Data::Seeded { seed: 99, length: SIZE };
         admin.tell(Administration::Write { volume: "ONE/0x0".into(), offset: 0, data }).await
@@ -168,9 +168,9 @@ async fn a_write_in_flight_at_the_kill_is_on_both_sides_or_marked() {
     while std::fs::metadata(&image).unwrap().modified().unwrap() == before {
         tokio::task::yield_now().await;
     }
-    setting.house.kill_arrays();
+    setting.test_site.kill_arrays();
     let _ = writing.await.unwrap();
-    setting.house.run("array start").ends(0);
+    setting.test_site.run("array start").ends(0);
     setting.equivalent(&pair).await;
     setting.check_equal(setting.both(&pair).await);
 }

@@ -1,8 +1,8 @@
 //! Images that are not what is registered, and folders that two servers want: one volume is out of service, bytes are not.
 
 use super::setting::{SIZE, Setting};
-use crate::house::{DEADLINE, House};
-use crate::lab::Lab;
+use crate::array_lab::Lab;
+use crate::test_site::{DEADLINE, TestSite};
 use ecdeck::driver::Driver;
 use ecdeck::model::copy::Command;
 use ecdeck::model::session::{ErrorByte, Pair, SessionReading, Status};
@@ -10,16 +10,16 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn entry(house: &House, olu: usize) -> Value {
-    house.json("array volumes")["volumes"][olu].clone()
+fn entry(test_site: &TestSite, olu: usize) -> Value {
+    test_site.json("array volumes")["volumes"][olu].clone()
 }
 
-fn why(house: &House, olu: usize) -> String {
-    entry(house, olu)["out_of_service"].as_str().unwrap_or_default().to_owned()
+fn why(test_site: &TestSite, olu: usize) -> String {
+    entry(test_site, olu)["out_of_service"].as_str().unwrap_or_default().to_owned()
 }
 
-fn image(house: &House, olu: usize) -> PathBuf {
-    PathBuf::from(entry(house, olu)["image"].as_str().unwrap())
+fn image(test_site: &TestSite, olu: usize) -> PathBuf {
+    PathBuf::from(entry(test_site, olu)["image"].as_str().unwrap())
 }
 
 /// What can become of a file while nobody looks.
@@ -44,20 +44,20 @@ fn damage(image: &Path, how: &str) {
 #[test]
 fn an_image_that_changed_while_the_array_was_down_takes_its_volume_out_of_service_and_no_other_one() {
     for how in ["shrunk", "emptied", "replaced", "deleted", "a folder"] {
-        let house = House::new();
-        house.run("array create ONE --size 4MiB --count 2").ends(0);
-        let bad = image(&house, 0);
-        house.run("array stop").ends(0);
+        let test_site = TestSite::new();
+        test_site.run("array create ONE --size 4MiB --count 2").ends(0);
+        let bad = image(&test_site, 0);
+        test_site.run("array stop").ends(0);
         damage(&bad, how);
-        house.run("array start").ends(0);
-        assert!(!why(&house, 0).is_empty(), "{how}");
-        assert_eq!(why(&house, 1), "", "{how}");
-        house.run("array write ONE/0x1 --text fine").ends(0);
-        let refused = house.run("array write ONE/0x0 --text lost").ends(1);
+        test_site.run("array start").ends(0);
+        assert!(!why(&test_site, 0).is_empty(), "{how}");
+        assert_eq!(why(&test_site, 1), "", "{how}");
+        test_site.run("array write ONE/0x1 --text fine").ends(0);
+        let refused = test_site.run("array write ONE/0x0 --text lost").ends(1);
         assert!(refused.err.contains("out of service"), "{how}: {refused:?}");
-        let list = house.json("array list");
+        let list = test_site.json("array list");
         assert!(list["attentions"][0].as_str().unwrap().contains("array accept"), "{how}: {list:#}");
-        assert!(house.run("array volumes").ends(0).out.contains("! ONE/0x0 is out of service"), "{how}");
+        assert!(test_site.run("array volumes").ends(0).out.contains("! ONE/0x0 is out of service"), "{how}");
     }
 }
 
@@ -69,10 +69,10 @@ async fn a_copy_with_a_bad_image_is_in_error_and_a_start_on_one_is_refused() {
         setting.start(pair).await;
         setting.equivalent(&pair).await;
     }
-    setting.house.run("array stop").ends(0);
+    setting.test_site.run("array stop").ends(0);
     let short = fs::File::options().write(true).open(image_of(&setting, pair).await).unwrap();
     short.set_len(SIZE / 2 / 512 * 512).unwrap();
-    setting.house.run("array start").ends(0);
+    setting.test_site.run("array start").ends(0);
     let reading = setting.reading(&pair).await.unwrap();
     assert_eq!((reading.status, reading.error), (Status::ErrorSuspended, Some(ErrorByte(0xB3))));
     setting.equivalent(&other).await;
@@ -83,7 +83,7 @@ async fn a_copy_with_a_bad_image_is_in_error_and_a_start_on_one_is_refused() {
     // The right size again: it is the same file.
     short.set_len(SIZE).unwrap();
     let deadline = std::time::Instant::now() + DEADLINE;
-    while !why(&setting.house, 1).is_empty() {
+    while !why(&setting.test_site, 1).is_empty() {
         assert!(std::time::Instant::now() < deadline);
     }
     setting.start(pair).await;
@@ -94,9 +94,9 @@ async fn a_copy_with_a_bad_image_is_in_error_and_a_start_on_one_is_refused() {
 
 /// The image of a pair's target, wherever the array is.
 async fn image_of(setting: &Setting, pair: Pair) -> PathBuf {
-    setting.house.run("array start").ends(0);
+    setting.test_site.run("array start").ends(0);
     let image = setting.image(pair.target).await;
-    setting.house.run("array stop").ends(0);
+    setting.test_site.run("array stop").ends(0);
     image
 }
 
@@ -121,44 +121,44 @@ async fn a_replaced_image_is_accepted_by_its_administrator_and_counts_as_all_dif
     setting.equivalent(&pair).await;
     setting.suspend(&[pair]).await;
     damage(&setting.image(pair.target).await, "replaced");
-    let accept = || setting.house.run("array accept ONE/0x1");
+    let accept = || setting.test_site.run("array accept ONE/0x1");
     // Seen by whoever looks at the volumes.
     let deadline = std::time::Instant::now() + DEADLINE;
-    while why(&setting.house, 1).is_empty() {
+    while why(&setting.test_site, 1).is_empty() {
         assert!(std::time::Instant::now() < deadline);
     }
     accept().ends(0);
-    assert_eq!(why(&setting.house, 1), "");
+    assert_eq!(why(&setting.test_site, 1), "");
     accept().ends(2);
     let is_in_error = |reading: &SessionReading| reading.status == Status::ErrorSuspended;
     setting.wait_until(&pair, "the error", is_in_error).await;
     assert_eq!(setting.entry(&pair).await.figures.differing.bytes(), SIZE);
     setting.crash();
-    assert_eq!(why(&setting.house, 1), "", "it is the volume's from now on");
+    assert_eq!(why(&setting.test_site, 1), "", "it is the volume's from now on");
     assert!(is_in_error(&setting.reading(&pair).await.unwrap()));
-    setting.house.run("array write ONE/0x1 --text mine").ends(0);
+    setting.test_site.run("array write ONE/0x1 --text mine").ends(0);
 }
 
 #[test]
 fn a_home_that_was_copied_or_restored_goes_on_with_its_images() {
     for killed in [false, true] {
-        let house = House::new();
-        house.run("array create ONE --size 4MiB --count 2").ends(0);
-        house.run("array write ONE/0x0 --text precious").ends(0);
+        let test_site = TestSite::new();
+        test_site.run("array create ONE --size 4MiB --count 2").ends(0);
+        test_site.run("array write ONE/0x0 --text precious").ends(0);
         if killed {
-            house.kill_arrays();
+            test_site.kill_arrays();
         } else {
-            house.run("array stop").ends(0);
+            test_site.run("array stop").ends(0);
         }
-        let copy = House::new();
+        let copy = TestSite::new();
         let status = std::process::Command::new("cp")
-            .args(["-a", house.home().arrays_dir().to_str().unwrap(), copy.home().arrays_dir().to_str().unwrap()])
+            .args(["-a", test_site.home().arrays_dir().to_str().unwrap(), copy.home().arrays_dir().to_str().unwrap()])
             .status()
             .unwrap();
         assert!(status.success());
         copy.run("array start").ends(0);
-        house.run("array start").ends(0);
-        for home in [&house, &copy] {
+        test_site.run("array start").ends(0);
+        for home in [&test_site, &copy] {
             assert_eq!((why(home, 0), why(home, 1)), (String::new(), String::new()), "killed: {killed}");
             assert!(fs::read(image(home, 0)).unwrap().starts_with(b"precious"));
         }
@@ -172,47 +172,47 @@ async fn a_home_that_was_copied_while_its_arrays_ran_calls_nothing_the_same() {
     setting.start(pair).await;
     setting.equivalent(&pair).await;
     setting.suspend(&[pair]).await;
-    let copy = House::new();
-    let (from, to) = (setting.house.home().arrays_dir(), copy.home().arrays_dir());
+    let copy = TestSite::new();
+    let (from, to) = (setting.test_site.home().arrays_dir(), copy.home().arrays_dir());
     let copied = std::process::Command::new("cp").arg("-a").arg(&from).arg(&to).status().unwrap();
     assert!(copied.success());
     copy.run("array start").ends(0);
     let volumes = copy.json("array volumes");
     assert_eq!(volumes["volumes"][0]["sessions"][0]["differing"], SIZE / 512, "{volumes:#}");
-    setting.house.run("array stop").ends(0);
-    setting.house.run("array start").ends(0);
+    setting.test_site.run("array stop").ends(0);
+    setting.test_site.run("array start").ends(0);
     assert_eq!(setting.entry(&pair).await.figures.differing.0, 0, "where it was made nothing is unsure");
 }
 
 #[test]
 fn a_second_server_on_the_same_images_is_refused_by_whatever_path_it_comes() {
-    let house = House::new();
-    house.run("array create ONE --size 4MiB").ends(0);
-    let pid = house.json("array list")["arrays"][0]["pid"].clone();
-    let other = House::new();
-    std::os::unix::fs::symlink(house.home().arrays_dir(), other.home().arrays_dir()).unwrap();
+    let test_site = TestSite::new();
+    test_site.run("array create ONE --size 4MiB").ends(0);
+    let pid = test_site.json("array list")["arrays"][0]["pid"].clone();
+    let other = TestSite::new();
+    std::os::unix::fs::symlink(test_site.home().arrays_dir(), other.home().arrays_dir()).unwrap();
     let refused = other.run("array start").ends(5);
     assert!(refused.err.contains(&format!("process {pid}")), "{refused:?}");
     // Deeper down the lock on each image counts.
-    let deeper = House::new();
+    let deeper = TestSite::new();
     deeper.run("array create ONE --size 4MiB").ends(0);
     deeper.run("array stop").ends(0);
-    let volumes = image(&house, 0).parent().unwrap().to_owned();
+    let volumes = image(&test_site, 0).parent().unwrap().to_owned();
     let own = deeper.home().arrays_dir().join(volumes.parent().unwrap().file_name().unwrap()).join("volumes");
     fs::remove_dir_all(&own).unwrap();
     std::os::unix::fs::symlink(&volumes, &own).unwrap();
     deeper.run("array start").ends(0);
     assert!(!why(&deeper, 0).is_empty());
-    house.run("array write ONE/0x0 --text mine").ends(0);
+    test_site.run("array write ONE/0x0 --text mine").ends(0);
 }
 
 #[test]
 fn what_cannot_be_made_leaves_nothing_behind() {
-    let house = House::new();
-    house.run("array create ONE --size 4MiB").ends(0);
-    let refused = house.run("array create TWO --size 16777217MiB");
+    let test_site = TestSite::new();
+    test_site.run("array create ONE --size 4MiB").ends(0);
+    let refused = test_site.run("array create TWO --size 16777217MiB");
     assert_ne!(refused.exit, 0, "{refused:?}");
-    let list = house.json("array list");
+    let list = test_site.json("array list");
     assert_eq!(list["arrays"].as_array().unwrap().len(), 1, "an array whose volumes cannot be made is not made");
-    house.run("array create TWO --size 4MiB").ends(0);
+    test_site.run("array create TWO --size 4MiB").ends(0);
 }

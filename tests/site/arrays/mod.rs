@@ -6,6 +6,6 @@ mod crashes;
 mod faults;
 mod homes;
 mod images;
-mod lives;
+mod queueing;
+mod session_lifecycle;
 mod setting;
-mod turns;

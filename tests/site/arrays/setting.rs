@@ -2,7 +2,7 @@
 
 #![allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "helpers that read well where they are called")]
 
-use crate::house::{DEADLINE, House};
+use crate::test_site::{DEADLINE, TestSite};
 use ecdeck::driver::Driver;
 use ecdeck::driver::emulated::admin::{Admin, Administration, CopyEntry, Data, Work};
 use ecdeck::driver::emulated::driver::Embedded;
@@ -19,7 +19,7 @@ pub const SIZE: u64 = (16 << 20) + 4096;
 const LIMIT: Duration = Duration::from_secs(20);
 
 pub struct Setting {
-    pub house: House,
+    pub test_site: TestSite,
     pub admin: Admin,
     pub one: Embedded,
     pub two: Embedded,
@@ -28,16 +28,16 @@ pub struct Setting {
 impl Setting {
     /// `ONE` and `TWO`, with four and two volumes that hold seeded bytes.
     pub async fn new() -> Self {
-        let house = House::new();
-        house.run("array start").ends(0);
+        let test_site = TestSite::new();
+        test_site.run("array start").ends(0);
         for (array, count) in [("ONE", 4), ("TWO", 2)] {
-            house.run(&format!("array create {array} --size {SIZE} --count {count}")).ends(0);
+            test_site.run(&format!("array create {array} --size {SIZE} --count {count}")).ends(0);
         }
-        let home = house.home();
+        let home = test_site.home();
         let admin = Admin::new(home.clone(), false);
         let one = Embedded::new(home.clone(), "ONE".into(), false);
         let two = Embedded::new(home, "TWO".into(), false);
-        let setting = Self { house, admin, one, two };
+        let setting = Self { test_site, admin, one, two };
         for (seed, volume) in ["ONE/0x0", "ONE/0x1", "ONE/0x2", "ONE/0x3", "TWO/0x0", "TWO/0x1"].into_iter().enumerate()
         {
             let data = Data::Seeded { seed: seed as u64 + 1, length: SIZE };
@@ -167,8 +167,8 @@ impl Setting {
 
     /// SIGKILL, and started again.
     pub fn crash(&self) {
-        self.house.kill_arrays();
-        self.house.run("array start").ends(0);
+        self.test_site.kill_arrays();
+        self.test_site.run("array start").ends(0);
     }
 }
 

@@ -3,14 +3,14 @@
 
 #![allow(clippy::duplicate_mod, reason = "the same tests, told apart by the module's name")]
 
-use crate::house;
+use crate::test_site;
 
+#[path = "../array_lab.rs"]
+mod array_lab;
 #[path = "../crashes.rs"]
 mod crashes;
-#[path = "../lab.rs"]
-mod lab;
-#[path = "../main_job.rs"]
-mod main_job;
+#[path = "../end_to_end_backup.rs"]
+mod end_to_end_backup;
 #[path = "../races.rs"]
 mod races;
 #[path = "../refusals.rs"]
@@ -18,7 +18,7 @@ mod refusals;
 
 #[test]
 fn the_commands_in_between_are_those_of_ccm() {
-    let lab = lab::Lab::of(1, 1, 1);
+    let lab = array_lab::Lab::of(1, 1, 1);
     let plan = lab.run("sync start t1 --dry-run").ends(0);
     assert!(plan.out.contains("$ acec start -g ecdeckECA1 -p A1/0x1:A1/0x21 -xml"), "{plan:?}");
 }

@@ -2,13 +2,13 @@
 
 mod cutter;
 mod directions;
-mod mishaps;
+mod injected_faults;
 mod outputs;
 pub mod server;
 mod silence;
 pub mod strict;
 
-use crate::house::{DEADLINE, House};
+use crate::test_site::{DEADLINE, TestSite};
 use ecdeck::config::Config;
 use ecdeck::driver::Driver;
 use ecdeck::driver::ccm::CcmDriver;
@@ -31,25 +31,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Registers K1/0x0 as tv and those volumes as its pool.
-fn register(house: &House, pool: &[&str]) {
-    house.wait_for("both arrays", |status| {
+fn register(test_site: &TestSite, pool: &[&str]) {
+    test_site.wait_for("both arrays", |status| {
         status["arrays"].as_array().unwrap().iter().all(|array| array["reachable"] == true)
     });
-    house.run("volume add --transaction K1/0x0 --name tv --yes").ends(0);
+    test_site.run("volume add --transaction K1/0x0 --name tv --yes").ends(0);
     for volume in pool {
-        house.run(&format!("volume add --backup {volume} --yes")).ends(0);
+        test_site.run(&format!("volume add --backup {volume} --yes")).ends(0);
     }
-    house.run("policy set tv --generations 2 --interval 1 --mode suspend --yes").ends(0);
+    test_site.run("policy set tv --generations 2 --interval 1 --mode suspend --yes").ends(0);
 }
 
 fn state(status: &Value) -> &str {
     status["transaction_volumes"][0]["state"].as_str().unwrap()
 }
 
-/// Everything that this house printed into its logs.
-fn logs(house: &House) -> String {
+/// Everything that this test site printed into its logs.
+fn logs(test_site: &TestSite) -> String {
     let mut text = String::new();
-    for entry in std::fs::read_dir(house.home().log_dir()).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(test_site.home().log_dir()).into_iter().flatten().flatten() {
         text += &String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap());
     }
     text
@@ -60,26 +60,26 @@ fn an_ec_is_started_backed_up_resumed_and_cancelled_over_ssh() {
     let Some(sshd) = Sshd::start() else { return };
     let ccm = CcmServer::new(4);
     ccm.arrays.run("array write K1/0x0 --length 1MiB --seed 7").ends(0);
-    let house = ccm.house(Some(&sshd), "");
-    register(&house, &["K1/0x1", "K1/0x2", "K1/0x3"]);
+    let test_site = ccm.test_site(Some(&sshd), "");
+    register(&test_site, &["K1/0x1", "K1/0x2", "K1/0x3"]);
 
-    let started = house.run("sync start tv --wait --yes").ends(0);
+    let started = test_site.run("sync start tv --wait --yes").ends(0);
     assert!(started.out.contains("$ acec start -g ecdeckECK1 -p K1/0x0:K1/0x1 -xml"), "{started:?}");
-    house.run("backup tv --yes").ends(0);
+    test_site.run("backup tv --yes").ends(0);
     let at_backup = ccm.fingerprint("K1/0x1");
     assert_eq!(at_backup, ccm.fingerprint("K1/0x0"), "the backup is the transaction volume at its barrier");
-    assert_eq!(house.json("history")["generations"][0]["version"], 1);
+    assert_eq!(test_site.json("history")["generations"][0]["version"], 1);
 
     ccm.arrays.run("array write K1/0x0 --scatter 20 --seed 8").ends(0);
     assert_eq!(ccm.fingerprint("K1/0x1"), at_backup, "a suspended backup does not follow");
-    house.run("sync start tv --wait --yes").ends(0);
-    house.run("sync suspend tv --yes").ends(0);
-    house.run("sync resume tv --yes").ends(0);
-    house.wait_for("equivalence", |status| state(status) == "equivalent");
+    test_site.run("sync start tv --wait --yes").ends(0);
+    test_site.run("sync suspend tv --yes").ends(0);
+    test_site.run("sync resume tv --yes").ends(0);
+    test_site.wait_for("equivalence", |status| state(status) == "equivalent");
     assert_eq!(ccm.fingerprint("K1/0x2"), ccm.fingerprint("K1/0x0"));
-    house.run("sync cancel tv --yes").ends(0);
-    house.wait_for("the end of the live session", |status| state(status) == "suspended");
-    assert!(house.run("audit verify").exit == 0);
+    test_site.run("sync cancel tv --yes").ends(0);
+    test_site.wait_for("the end of the live session", |status| state(status) == "suspended");
+    assert!(test_site.run("audit verify").exit == 0);
 }
 
 #[test]
@@ -88,14 +88,14 @@ fn a_rec_runs_in_the_modes_of_the_configuration_over_ssh() {
     for (transfer, word, backup) in [("synchronous", "sync", 0), ("consistency", "consist", 0), ("stack", "stack", 3)] {
         let ccm = CcmServer::new(1);
         let rec = format!("[[rec]]\nfrom = \"K1\"\nto = \"N2\"\ntransfer = \"{transfer}\"\nrecovery = \"manual\"\n");
-        let house = ccm.house(Some(&sshd), &rec);
-        register(&house, &["N2/0x0", "N2/0x1"]);
-        let started = house.run("sync start tv --yes").ends(0);
+        let test_site = ccm.test_site(Some(&sshd), &rec);
+        register(&test_site, &["N2/0x0", "N2/0x1"]);
+        let started = test_site.run("sync start tv --yes").ends(0);
         assert!(started.out.contains(&format!("-transfer {word}")), "{started:?}");
         assert_eq!(ccm.sessions()[0]["modes"]["transfer"], transfer);
         assert_eq!(ccm.sessions()[0]["modes"]["recovery"], "manual");
-        house.wait_for("equivalence", |status| state(status) == "equivalent");
-        let ran = house.run("backup tv --yes");
+        test_site.wait_for("equivalence", |status| state(status) == "equivalent");
+        let ran = test_site.run("backup tv --yes");
         if backup == 0 {
             ran.ends(0);
             assert_eq!(ccm.fingerprint("N2/0x0"), ccm.fingerprint("K1/0x0"));
@@ -110,12 +110,12 @@ fn a_copy_that_runs_is_stopped_by_force_over_ssh() {
     let Some(sshd) = Sshd::start() else { return };
     let ccm = CcmServer::new(2);
     ccm.arrays.run("array rate 64KiB").ends(0);
-    let house = ccm.house(Some(&sshd), "");
-    register(&house, &["K1/0x1"]);
-    house.run("sync start tv --yes").ends(0);
-    house.wait_for("progress", |status| status["sessions"][0]["percent"].is_number());
-    house.run("sync force-stop tv --yes").ends(0);
-    house.wait_for("its end", |status| state(status) == "none");
+    let test_site = ccm.test_site(Some(&sshd), "");
+    register(&test_site, &["K1/0x1"]);
+    test_site.run("sync start tv --yes").ends(0);
+    test_site.wait_for("progress", |status| status["sessions"][0]["percent"].is_number());
+    test_site.run("sync force-stop tv --yes").ends(0);
+    test_site.wait_for("its end", |status| state(status) == "none");
     assert!(ccm.sessions().is_empty());
 }
 
@@ -124,16 +124,16 @@ fn a_changed_host_key_stops_all_work_loudly_until_it_is_right_again() {
     let Some(sshd) = Sshd::start() else { return };
     let ccm = CcmServer::new(2);
     sshd.know("stranger");
-    let house = ccm.house(Some(&sshd), "");
-    let status = house.wait_for("the loud word", |status| {
+    let test_site = ccm.test_site(Some(&sshd), "");
+    let status = test_site.wait_for("the loud word", |status| {
         status["arrays"][0]["why"].as_str().is_some_and(|why| why.contains("CHANGED"))
     });
     assert_eq!(status["arrays"][0]["reachable"], false);
-    let doctor = house.run("array doctor K1");
+    let doctor = test_site.run("array doctor K1");
     assert!(doctor.exit == 5 && doctor.out.contains("CHANGED"), "{doctor:?}");
     sshd.know("host");
-    register(&house, &["K1/0x1"]);
-    house.run("sync start tv --wait --yes").ends(0);
+    register(&test_site, &["K1/0x1"]);
+    test_site.run("sync start tv --wait --yes").ends(0);
 }
 
 #[test]
@@ -141,13 +141,13 @@ fn a_ccm_server_that_goes_down_in_mid_operation_is_waited_for_and_nothing_is_sta
     let Some(mut sshd) = Sshd::start() else { return };
     let ccm = CcmServer::new(3);
     ccm.arrays.run("array rate 256KiB").ends(0);
-    let house = ccm.house(Some(&sshd), "");
-    register(&house, &["K1/0x1", "K1/0x2"]);
-    let waiting = house.spawn("sync start tv --wait --yes");
-    house.wait_for("the copy", |status| state(status) == "copying");
+    let test_site = ccm.test_site(Some(&sshd), "");
+    register(&test_site, &["K1/0x1", "K1/0x2"]);
+    let waiting = test_site.spawn("sync start tv --wait --yes");
+    test_site.wait_for("the copy", |status| state(status) == "copying");
     sshd.go_down();
-    house.wait_for("the array out of reach", |status| status["arrays"][0]["reachable"] == false);
-    assert_ne!(house.run("sync suspend tv --yes").exit, 0, "nothing is done on what nobody can see");
+    test_site.wait_for("the array out of reach", |status| status["arrays"][0]["reachable"] == false);
+    assert_ne!(test_site.run("sync suspend tv --yes").exit, 0, "nothing is done on what nobody can see");
     sshd.run();
     ccm.arrays.run("array rate none").ends(0);
     waiting.end().ends(0);
@@ -159,10 +159,10 @@ fn a_ccm_server_that_goes_down_in_mid_operation_is_waited_for_and_nothing_is_sta
 fn an_answer_that_the_array_kept_is_looked_up_and_the_operation_ends_well() {
     let Some(sshd) = Sshd::start() else { return };
     let ccm = CcmServer::new(3);
-    let house = ccm.house(Some(&sshd), "");
-    register(&house, &["K1/0x1", "K1/0x2"]);
+    let test_site = ccm.test_site(Some(&sshd), "");
+    register(&test_site, &["K1/0x1", "K1/0x2"]);
     ccm.arrays.run("array fault K1 lost-reply").ends(0);
-    house.run("sync start tv --wait --yes").ends(0);
+    test_site.run("sync start tv --wait --yes").ends(0);
     assert_eq!(ccm.sessions().len(), 1);
 }
 
@@ -170,16 +170,16 @@ fn an_answer_that_the_array_kept_is_looked_up_and_the_operation_ends_well() {
 fn an_array_is_added_with_its_fingerprint_and_examined() {
     let Some(sshd) = Sshd::start() else { return };
     let ccm = CcmServer::new(2);
-    let house = House::new();
+    let test_site = TestSite::new();
     let port = sshd.port.to_string();
     let (commands, identity) = (ccm.commands().display().to_string(), sshd.identity().display().to_string());
     let add = |more: &[&str]| {
         let mut words = vec!["array", "add", "DX1", "--host", "127.0.0.1", "--port", &port, "--identity", &identity];
         words.extend(["--ssh-config", "/dev/null", "--directory", &commands]);
         words.extend(more);
-        house.run_words(&words)
+        test_site.run_words(&words)
     };
-    let config = house.path().join("config.toml");
+    let config = test_site.path().join("config.toml");
     add(&[]).ends(2);
     let unconfirmed = add(&["--site", "kyoto"]).ends(2);
     assert!(unconfirmed.err.contains(&sshd.fingerprint()), "{unconfirmed:?}");
@@ -195,12 +195,12 @@ fn an_array_is_added_with_its_fingerprint_and_examined() {
     assert!(added.out.contains("CCM knows the array"), "{added:?}");
     assert!(std::fs::read_to_string(&config).unwrap().contains("array = \"K1\""));
     add(&[&confirmed[..], &["--array", "K1"]].concat()).ends(2);
-    let checks = house.json("array doctor DX1");
+    let checks = test_site.json("array doctor DX1");
     let bad: Vec<&Value> =
         checks["checks"].as_array().unwrap().iter().filter(|check| check["verdict"] == "bad").collect();
     assert!(bad.is_empty(), "{bad:?}");
-    house.wait_for("the array", |status| status["arrays"][0]["reachable"] == true);
-    assert_eq!(house.run("volume list").ends(0).out.matches("unregistered").count(), 2);
+    test_site.wait_for("the array", |status| status["arrays"][0]["reachable"] == true);
+    assert_eq!(test_site.run("volume list").ends(0).out.matches("unregistered").count(), 2);
 }
 
 /// What an embedded array and CCM on it say of the same sessions.
@@ -283,10 +283,10 @@ async fn a_hundred_commands_through_real_processes_do_what_they_say() {
 }
 
 /// The driver of K1 as a configuration makes it.
-fn driver_of(house: &House) -> Arc<dyn Driver> {
-    let file = house.home().config_file();
+fn driver_of(test_site: &TestSite) -> Arc<dyn Driver> {
+    let file = test_site.home().config_file();
     let config = Config::parse(&std::fs::read_to_string(&file).unwrap(), &file).unwrap();
-    Arc::clone(&drivers::of(&house.home(), &config).unwrap()[0].driver)
+    Arc::clone(&drivers::of(&test_site.home(), &config).unwrap()[0].driver)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -294,8 +294,8 @@ async fn reverse_changed_modes_and_opc_reach_real_bytes_over_ssh() {
     let Some(sshd) = Sshd::start() else { return };
     let ccm = CcmServer::new(4);
     ccm.arrays.run("array write K1/0x0 --length 1MiB --seed 7").ends(0);
-    let house = ccm.house(Some(&sshd), "");
-    let driver = driver_of(&house);
+    let test_site = ccm.test_site(Some(&sshd), "");
+    let driver = driver_of(&test_site);
     let box_id = driver.identify().await.unwrap().box_id;
     let far = Embedded::new(ccm.arrays.home(), "N2".to_owned(), false).identify().await.unwrap().box_id;
     let volume = |box_id, olu| VolumeId { box_id, olu: Olu(olu) };

@@ -2,8 +2,8 @@
 
 use super::server::{CcmServer, Sshd};
 use super::{logs, register, state};
-use crate::house::{House, PROGRAM, Ran};
 use crate::pty::Pty;
+use crate::test_site::{PROGRAM, Ran, TestSite};
 use ecdeck::model::untrusted::is_unsafe;
 use std::fs;
 use std::path::Path;
@@ -25,8 +25,8 @@ impl Said {
         ran.exit
     }
 
-    fn run(&mut self, house: &House, words: &[&str]) -> i32 {
-        self.add(house.run_words(words))
+    fn run(&mut self, test_site: &TestSite, words: &[&str]) -> i32 {
+        self.add(test_site.run_words(words))
     }
 }
 
@@ -56,18 +56,18 @@ fn no_secret_and_no_control_character_is_in_any_output_log_or_screen() {
     let ccm = CcmServer::new(2);
     ccm.arrays.run_words(&["array", "create", "K1", "--size", "4MiB", "--label", PLANTED]).ends(0);
     talk_strangely(&ccm);
-    let house = ccm.house(Some(&sshd), "");
+    let test_site = ccm.test_site(Some(&sshd), "");
     // The first command starts the engine, which inherits what the caller's environment has.
-    let first = house.command(&["status"]).env("PGPASSWORD", SECRET).output().unwrap();
+    let first = test_site.command(&["status"]).env("PGPASSWORD", SECRET).output().unwrap();
     assert!(first.status.success(), "{first:?}");
-    register(&house, &["K1/0x1"]);
+    register(&test_site, &["K1/0x1"]);
     let mut said = Said::default();
-    assert_eq!(said.run(&house, &["sync", "start", "tv", "--wait", "--yes", "--reason", PLANTED]), 0);
+    assert_eq!(said.run(&test_site, &["sync", "start", "tv", "--wait", "--yes", "--reason", PLANTED]), 0);
 
     fs::write(ccm.traces().join("strange"), "").unwrap();
-    house.wait_for("words that nobody knows", |status| state(status) == "unknown");
+    test_site.wait_for("words that nobody knows", |status| state(status) == "unknown");
     let console = {
-        let environment = [("ECDECK_HOME", house.path().to_str().unwrap()), ("TZ", "UTC"), ("PGPASSWORD", SECRET)];
+        let environment = [("ECDECK_HOME", test_site.path().to_str().unwrap()), ("TZ", "UTC"), ("PGPASSWORD", SECRET)];
         let mut pty = Pty::run(&[PROGRAM], &environment, (160, 50));
         pty.until("tv");
         pty.types("i");
@@ -80,26 +80,26 @@ fn no_secret_and_no_control_character_is_in_any_output_log_or_screen() {
         &["sync", "suspend", "tv", "--yes", "--json"],
     ];
     for words in unknown {
-        assert_ne!(said.run(&house, words), 0);
+        assert_ne!(said.run(&test_site, words), 0);
     }
     for words in
         [&["status"][..], &["status", "--json"], &["array", "doctor", "K1"], &["array", "doctor", "K1", "--json"]]
     {
-        said.run(&house, words);
+        said.run(&test_site, words);
     }
 
     fs::remove_file(ccm.traces().join("strange")).unwrap();
-    house.wait_for("words that are known", |status| state(status) == "equivalent");
-    assert_eq!(said.run(&house, &["sync", "suspend", "tv", "--yes"]), 1, "CCM refuses it: {:?}", said.0.last());
+    test_site.wait_for("words that are known", |status| state(status) == "equivalent");
+    assert_eq!(said.run(&test_site, &["sync", "suspend", "tv", "--yes"]), 1, "CCM refuses it: {:?}", said.0.last());
     for line in ["volume list", "history", "policy show tv", "audit show --last 1000", "status", "array list"] {
         let words: Vec<&str> = line.split(' ').collect();
-        said.run(&house, &words);
-        said.run(&house, &[&words[..], &["--json"]].concat());
+        said.run(&test_site, &words);
+        said.run(&test_site, &[&words[..], &["--json"]].concat());
     }
-    said.run(&house, &["audit", "export"]);
-    said.run(&house, &["volume", "add", "--backup", PLANTED, "--yes"]);
-    said.run(&house, &["array", "doctor", PLANTED]);
-    said.0.push(("the log".to_owned(), logs(&house)));
+    said.run(&test_site, &["audit", "export"]);
+    said.run(&test_site, &["volume", "add", "--backup", PLANTED, "--yes"]);
+    said.run(&test_site, &["array", "doctor", PLANTED]);
+    said.0.push(("the log".to_owned(), logs(&test_site)));
 
     for part in
         ["status", "array doctor K1", "volume list", "audit show --last 1000", "sync suspend tv --yes", "the log"]
@@ -121,7 +121,7 @@ fn no_secret_and_no_control_character_is_in_any_output_log_or_screen() {
             assert!(!text.contains(&secret), "{words}: {text}");
         }
         assert!(!screen.contains(&secret));
-        assert_eq!(files_with(house.path(), &secret), Vec::<String>::new(), "it is kept nowhere");
+        assert_eq!(files_with(test_site.path(), &secret), Vec::<String>::new(), "it is kept nowhere");
     }
 }
 

@@ -1,7 +1,7 @@
 //! A CCM server of one's own: embedded arrays, the emulation's commands in a folder, and sshd before them.
 
-use crate::house::{DEADLINE, House, kill};
 use crate::needs::needs;
+use crate::test_site::{DEADLINE, TestSite, kill};
 use rustix::process::Signal;
 use std::fs;
 use std::io::Read;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// The arrays and the commands that drive them.
 pub struct CcmServer {
-    pub arrays: House,
+    pub arrays: TestSite,
     folder: PathBuf,
 }
 
@@ -25,7 +25,7 @@ impl CcmServer {
 
     /// The same with commands that are as kind as these words say.
     pub fn with_profile(volumes: u32, profile: &str) -> Self {
-        let arrays = House::new();
+        let arrays = TestSite::new();
         arrays.run(&format!("array create K1 --size 4MiB --count {volumes}")).ends(0);
         arrays.run("array create N2 --size 4MiB --count 8").ends(0);
         arrays.run("array path K1 N2 up").ends(0);
@@ -90,14 +90,14 @@ impl CcmServer {
     }
 
     /// An engine's home with a configuration for both arrays, over sshd or on this machine.
-    pub fn house(&self, sshd: Option<&Sshd>, rec: &str) -> House {
+    pub fn test_site(&self, sshd: Option<&Sshd>, rec: &str) -> TestSite {
         let way = sshd.map(Sshd::keys).unwrap_or_default();
         self.house_by(&way, "", rec)
     }
 
     /// The same with other keys for the way to CCM, further tables of each array, and further tables at the end.
-    pub fn house_by(&self, way: &str, of_array: &str, rest: &str) -> House {
-        let house = House::new();
+    pub fn house_by(&self, way: &str, of_array: &str, rest: &str) -> TestSite {
+        let test_site = TestSite::new();
         let array = |name: &str| {
             let keys = self.keys(name, way);
             format!("[[array]]\nname = \"{name}\"\ndriver = \"ccm\"\n[array.ccm]\n{keys}{WORDS}{of_array}")
@@ -108,18 +108,18 @@ impl CcmServer {
             array("K1"),
             array("N2")
         );
-        fs::write(house.path().join("config.toml"), config).unwrap();
-        house
+        fs::write(test_site.path().join("config.toml"), config).unwrap();
+        test_site
     }
 
     /// A home with K1 alone.
-    pub fn house_of_one(&self, way: &str, of_array: &str) -> House {
-        let house = self.house_by(way, of_array, "");
-        let file = house.path().join("config.toml");
+    pub fn house_of_one(&self, way: &str, of_array: &str) -> TestSite {
+        let test_site = self.house_by(way, of_array, "");
+        let file = test_site.path().join("config.toml");
         let text = fs::read_to_string(&file).unwrap();
         let of_n2 = text.rfind("[[array]]").unwrap();
         fs::write(file, &text[..of_n2]).unwrap();
-        house
+        test_site
     }
 
     /// The keys of an `[array.ccm]` table. A key of the way comes before the usual one.

@@ -1,34 +1,34 @@
 //! A way to CCM that is silent, or says far too much: the examination ends, says who did not answer, and leaves nothing
 //! behind. No server is needed: the client is the one of the host, or a script in its place.
 
-use crate::house::{House, Ran};
 use crate::needs::needs;
+use crate::test_site::{Ran, TestSite};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A site with one array behind ssh, with times that are short.
-fn site(ssh_config: &Path) -> House {
-    let house = House::new();
+fn site(ssh_config: &Path) -> TestSite {
+    let test_site = TestSite::new();
     let config = format!(
         "site = \"kyoto\"\n[[array]]\nname = \"DX1\"\ndriver = \"ccm\"\n[array.ccm]\narray = \"ET001\"\nhost = \"ccm01\"\n\
          connect = \"1s\"\nquery = \"1s\"\nssh_config = \"{}\"\n",
         ssh_config.display()
     );
-    fs::write(house.path().join("config.toml"), config).unwrap();
-    house
+    fs::write(test_site.path().join("config.toml"), config).unwrap();
+    test_site
 }
 
 /// `array doctor` with a script in the place of `ssh`.
-fn doctor_with(house: &House, script: &str) -> Ran {
-    let programs = house.path().join("programs");
+fn doctor_with(test_site: &TestSite, script: &str) -> Ran {
+    let programs = test_site.path().join("programs");
     fs::create_dir_all(&programs).unwrap();
     let ssh = programs.join("ssh");
     fs::write(&ssh, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:/usr/bin:/bin", programs.display());
-    let output = house.command(&["array", "doctor", "DX1"]).env("PATH", path).output().unwrap();
+    let output = test_site.command(&["array", "doctor", "DX1"]).env("PATH", path).output().unwrap();
     Ran {
         words: "array doctor DX1".to_owned(),
         exit: output.status.code().unwrap(),
@@ -54,16 +54,16 @@ fn is_ended(file: &Path) {
 
 #[test]
 fn an_examination_ends_whatever_the_ssh_client_does_and_says_who_did_not_answer() {
-    let house = site(Path::new("/dev/null"));
+    let test_site = site(Path::new("/dev/null"));
     // It hangs in every call, the one that ends the shared connection included.
     let hanging = "trap '' TERM INT; for word in \"$@\"; do case $word in ControlPath=*) p=${word#ControlPath=};; esac; done\n\
                    p=${p#\\\"}; p=${p%\\\"}; : > \"$p\"; sleep 3600; sleep 3600";
-    let ran = doctor_with(&house, hanging).ends(5);
+    let ran = doctor_with(&test_site, hanging).ends(5);
     assert!(in_one_line(&ran).contains("the server is reached no connection after 6 s"), "{ran:?}");
     // It writes messages without end.
-    let ran = doctor_with(&house, "exec cat /dev/zero >&2").ends(5);
+    let ran = doctor_with(&test_site, "exec cat /dev/zero >&2").ends(5);
     assert!(in_one_line(&ran).contains("more than 16 MiB of error messages"), "{ran:?}");
-    assert_eq!(files_above(house.path(), 1 << 20), Vec::<String>::new(), "nothing of it is kept");
+    assert_eq!(files_above(test_site.path(), 1 << 20), Vec::<String>::new(), "nothing of it is kept");
 }
 
 #[test]
@@ -75,8 +75,8 @@ fn what_a_proxy_command_started_ends_with_the_connection_that_was_not_made() {
     let (config, pid) = (folder.path().join("ssh config"), folder.path().join("pid"));
     let proxy = format!("ProxyCommand sh -c 'echo $$ > {}; sleep 3600; sleep 3600'\n", pid.display());
     fs::write(&config, format!("Host ccm01\n{proxy}")).unwrap();
-    let house = site(&config);
-    let ran = house.run("array doctor DX1").ends(5);
+    let test_site = site(&config);
+    let ran = test_site.run("array doctor DX1").ends(5);
     assert!(in_one_line(&ran).contains("BAD the server is reached"), "{ran:?}");
     is_ended(&pid);
 }

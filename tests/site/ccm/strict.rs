@@ -18,23 +18,23 @@ fn backups_are_made_and_resumed_under_a_strict_ccm_that_is_busy_at_random() {
     for seed in [7, 11] {
         let ccm = CcmServer::with_profile(4, &format!("--profile strict --seed {seed}"));
         ccm.arrays.run("array write K1/0x0 --length 1MiB --seed 7").ends(0);
-        let house = ccm.house_by("", TITLES, "");
-        register(&house, &["K1/0x1", "K1/0x2"]);
-        house.run("sync start tv --wait --yes").ends(0);
-        house.run("backup tv --yes").ends(0);
+        let test_site = ccm.house_by("", TITLES, "");
+        register(&test_site, &["K1/0x1", "K1/0x2"]);
+        test_site.run("sync start tv --wait --yes").ends(0);
+        test_site.run("backup tv --yes").ends(0);
         let kept = ccm.fingerprint("K1/0x1");
         assert_eq!(kept, ccm.fingerprint("K1/0x0"), "seed {seed}");
-        house.run("sync start tv --wait --yes").ends(0);
-        house.run("sync suspend tv --yes").ends(0);
+        test_site.run("sync start tv --wait --yes").ends(0);
+        test_site.run("sync suspend tv --yes").ends(0);
         ccm.arrays.run("array write K1/0x0 --scatter 20 --seed 8").ends(0);
-        let plan = house.run("sync resume tv --dry-run").ends(0);
+        let plan = test_site.run("sync resume tv --dry-run").ends(0);
         assert!(plan.out.contains("$ acec resume -g ecdeckECK1 -p K1/0x0:K1/0x2 -xml"), "{plan:?}");
-        house.run("sync resume tv --yes").ends(0);
-        house.wait_for("equivalence", |status| state(status) == "equivalent");
-        house.run("backup tv --yes").ends(0);
+        test_site.run("sync resume tv --yes").ends(0);
+        test_site.wait_for("equivalence", |status| state(status) == "equivalent");
+        test_site.run("backup tv --yes").ends(0);
         assert_eq!(ccm.fingerprint("K1/0x2"), ccm.fingerprint("K1/0x0"), "seed {seed}");
         assert_eq!(ccm.fingerprint("K1/0x1"), kept, "seed {seed}: an earlier generation stays");
-        let generations = house.json("history")["generations"].as_array().unwrap().len();
+        let generations = test_site.json("history")["generations"].as_array().unwrap().len();
         assert_eq!(generations, 2, "seed {seed}");
     }
 }
@@ -50,8 +50,8 @@ fn titles_that_nobody_knows_are_shown_with_the_lines_that_teach_them() {
         ccm.by_hand(line);
     }
     assert_eq!(ccm.sessions().len(), 1);
-    let house = ccm.house(None, "");
-    let doctor = house.run("array doctor K1").ends(0);
+    let test_site = ccm.test_site(None, "");
+    let doctor = test_site.run("array doctor K1").ends(0);
     for line in ["[[array.ccm.titles]]", "column = \"status\"", "title = \"Copy State\"", "title = \"Copy Stage\""] {
         assert!(doctor.out.lines().any(|shown| shown == line), "{line}: {doctor:?}");
     }
@@ -64,11 +64,11 @@ fn titles_that_nobody_knows_are_shown_with_the_lines_that_teach_them() {
 #[test]
 fn a_session_whose_group_somebody_renamed_is_still_ours_and_goes_on() {
     let ccm = CcmServer::with_profile(3, "--profile strict --busy 0");
-    let house = ccm.house_by("", TITLES, "");
-    register(&house, &["K1/0x1"]);
-    house.run("sync start tv --wait --yes").ends(0);
+    let test_site = ccm.house_by("", TITLES, "");
+    register(&test_site, &["K1/0x1"]);
+    test_site.run("sync start tv --wait --yes").ends(0);
     ccm.rename("ecdeckECK1", "nightly");
-    house.run("backup tv --yes").ends(0);
+    test_site.run("backup tv --yes").ends(0);
     assert_eq!(ccm.sessions().len(), 1);
-    assert_eq!(house.json("history")["generations"][0]["version"], 1);
+    assert_eq!(test_site.json("history")["generations"][0]["version"], 1);
 }

@@ -95,9 +95,9 @@ fn drive(may_mount: bool) {
 }
 
 fn one_site(seed: u64, until: Instant, may_mount: bool, clock: Option<&Clock>) {
-    let house = crate::house::House::new();
-    let disk = may_mount.then(|| Disk::mount(house.path()));
-    let mut site = Site::new(&house, seed, disk.is_some(), clock);
+    let test_site = crate::test_site::TestSite::new();
+    let disk = may_mount.then(|| Disk::mount(test_site.path()));
+    let mut site = Site::new(&test_site, seed, disk.is_some(), clock);
     // One round at least, however slow the machine is.
     loop {
         site.round();

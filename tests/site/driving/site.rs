@@ -1,8 +1,8 @@
 //! One site that is driven: its volumes, what scripts do to it, what happens to its processes.
 
 use super::model::{Content, Kept, Model, content};
-use crate::house::{DEADLINE, House, PROGRAM, Ran, ran};
-use ecdeck::process::life;
+use crate::test_site::{DEADLINE, PROGRAM, Ran, TestSite, ran};
+use ecdeck::process::instance;
 use ecdeck::process::paths::Place;
 use fastrand::Rng;
 use rustix::process::{Pid, Signal, kill_process};
@@ -100,7 +100,7 @@ impl Shell<'_> {
 }
 
 pub struct Site<'a> {
-    house: &'a House,
+    place: &'a TestSite,
     rng: Rng,
     model: Model,
     images: BTreeMap<String, PathBuf>,
@@ -112,12 +112,12 @@ pub struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    pub fn new(house: &'a House, seed: u64, may_fill: bool, clock: Option<&'a Clock>) -> Self {
+    pub fn new(test_site: &'a TestSite, seed: u64, may_fill: bool, clock: Option<&'a Clock>) -> Self {
         let arrays = ["A1", "A2"].map(|name| format!("[[array]]\nname = \"{name}\"\ndriver = \"embedded\"\n")).concat();
         let config = format!("site = \"driven\"\n{arrays}[engine]\npoll = \"500ms\"\n[limits]\ncommand = \"5s\"\n");
-        std::fs::write(house.home().config_file(), config).unwrap();
+        std::fs::write(test_site.home().config_file(), config).unwrap();
         let mut site = Self {
-            house,
+            place: test_site,
             rng: Rng::with_seed(seed),
             model: Model::default(),
             images: BTreeMap::new(),
@@ -126,22 +126,22 @@ impl<'a> Site<'a> {
             done: Vec::new(),
             counts: BTreeMap::new(),
         };
-        house.run("array create A1").ends(0);
-        house.run("array create A2").ends(0);
+        test_site.run("array create A1").ends(0);
+        test_site.run("array create A2").ends(0);
         let make = |array: &str, olu: u32| {
-            house.run(&format!("array create {array} --size {SIZE} --olu 0x{olu:x}")).ends(0);
+            test_site.run(&format!("array create {array} --size {SIZE} --olu 0x{olu:x}")).ends(0);
             format!("{array}/0x{olu:X}")
         };
         for (name, olu) in VOLUMES {
             let place = make("A1", olu);
-            house.run(&format!("volume add --transaction {place} --name {name} --yes")).ends(0);
-            house.run(&format!("policy set {name} --generations 2 --interval 1 --mode suspend --yes")).ends(0);
+            test_site.run(&format!("volume add --transaction {place} --name {name} --yes")).ends(0);
+            test_site.run(&format!("policy set {name} --generations 2 --interval 1 --mode suspend --yes")).ends(0);
         }
         for (array, olu) in NEAR.map(|olu| ("A1", olu)).chain(FAR.map(|olu| ("A2", olu))) {
             let place = make(array, olu);
-            house.run(&format!("volume add --backup {place} --yes")).ends(0);
+            test_site.run(&format!("volume add --backup {place} --yes")).ends(0);
         }
-        let list = house.json("array volumes");
+        let list = test_site.json("array volumes");
         for volume in list["volumes"].as_array().unwrap() {
             let id = volume["id"].as_str().unwrap();
             let olu = u64::from_str_radix(id.rsplit_once("/0x").unwrap().1, 16).unwrap();
@@ -162,12 +162,12 @@ impl<'a> Site<'a> {
     /// Scripts run, hosts write, something happens; then everything comes to rest and is checked.
     pub fn round(&mut self) {
         let hours = if self.rng.u32(0..3) == 0 { self.rng.i32(-30..=30) } else { 0 };
-        let shell = Shell { home: self.house.path(), clock: self.clock, hours };
+        let shell = Shell { home: self.place.path(), clock: self.clock, hours };
         let incident = self.incident();
         *self.counts.entry(format!("{incident:?}")).or_default() += 1;
         if hours != 0 && self.clock.is_some() {
             // The next engine is started by a command whose clock is off.
-            self.house.kill_engine();
+            self.place.kill_engine();
             *self.counts.entry("clock stepped".to_owned()).or_default() += 1;
         }
         let kept: Vec<(String, u64)> = VOLUMES
@@ -180,13 +180,13 @@ impl<'a> Site<'a> {
             .map(|_| (self.rng.usize(..VOLUMES.len()), self.rng.u64(..SIZE / 4096) * 4096, self.rng.u64(..)))
             .collect();
         let mut done = Vec::new();
-        let house = self.house;
+        let test_site = self.place;
         std::thread::scope(|scope| {
             let running: Vec<_> = scripts
                 .iter()
                 .map(|script| scope.spawn(move || script.iter().map(|words| shell.change(words)).collect::<Vec<_>>()))
                 .collect();
-            let incidents = scope.spawn(move || happen(house, incident, moment));
+            let incidents = scope.spawn(move || happen(test_site, incident, moment));
             for (at, offset, seed) in writes {
                 let (name, olu) = VOLUMES[at];
                 let place = format!("A1/0x{olu:X}");
@@ -266,11 +266,11 @@ impl<'a> Site<'a> {
     /// All faults end, whatever was stopped goes on, and every operation has ended.
     fn come_to_rest(&self) {
         for array in ["A1", "A2"] {
-            self.house.run(&format!("array fault {array} clear"));
+            self.place.run(&format!("array fault {array} clear"));
         }
         let deadline = Instant::now() + DEADLINE;
         loop {
-            let ran = self.house.run("status --json");
+            let ran = self.place.run("status --json");
             if ran.exit == 0 {
                 let status = ran.json();
                 let reachable = status["arrays"].as_array().unwrap().iter().all(|array| array["reachable"] == true);
@@ -287,7 +287,7 @@ impl<'a> Site<'a> {
     fn check(&mut self) {
         let mut kept = Vec::new();
         for (name, _) in VOLUMES {
-            let history = self.house.json(&format!("history {name}"));
+            let history = self.place.json(&format!("history {name}"));
             let generations = history["generations"].as_array().unwrap();
             let of_volume: Vec<Kept> = generations
                 .iter()
@@ -309,14 +309,14 @@ impl<'a> Site<'a> {
                 );
             }
         }
-        let status = self.house.status();
+        let status = self.place.status();
         self.verdict(Model::used(&kept, &status).map_err(|what| format!("{what}\n{status:#}")));
     }
 
     #[track_caller]
     fn verdict(&self, verdict: Result<(), String>) {
         if let Err(what) = verdict {
-            let audit = self.house.run("audit show --last 40").out;
+            let audit = self.place.run("audit show --last 40").out;
             panic!("{what}\n{audit}");
         }
     }
@@ -324,7 +324,7 @@ impl<'a> Site<'a> {
     /// After all that, the main job still works on every volume.
     pub fn end(&mut self) {
         for (name, _) in VOLUMES {
-            let shell = Shell { home: self.house.path(), clock: None, hours: 0 };
+            let shell = Shell { home: self.place.path(), clock: None, hours: 0 };
             let (exit, document) = shell.change(&format!("sync start {name} --ensure --wait"));
             // A pool whose every volume holds something is a refusal that names the ways out.
             assert!([0, 3].contains(&exit), "{name}: {document:#}");
@@ -334,7 +334,7 @@ impl<'a> Site<'a> {
             }
         }
         self.check();
-        self.house.run("audit verify").ends(0);
+        self.place.run("audit verify").ends(0);
         assert!(self.model.checked > 0, "no generation was ever checked");
     }
 
@@ -344,8 +344,8 @@ impl<'a> Site<'a> {
 
     /// Ends the servers, so that the file system under them can go.
     pub fn stop(&self) {
-        self.house.kill_engine();
-        self.house.kill_arrays();
+        self.place.kill_engine();
+        self.place.kill_arrays();
     }
 }
 
@@ -356,29 +356,29 @@ fn done_operations(document: &Value) -> Vec<(String, u64)> {
     done.map(|one| (one["volume"]["name"].as_str().unwrap().to_owned(), one["operation"].as_u64().unwrap())).collect()
 }
 
-fn happen(house: &House, incident: Incident, moment: Duration) {
+fn happen(test_site: &TestSite, incident: Incident, moment: Duration) {
     if let Incident::ArrayFault(fault) = incident {
-        house.run(&format!("array fault A1 {fault}"));
+        test_site.run(&format!("array fault A1 {fault}"));
         return;
     }
     std::thread::sleep(moment);
     match incident {
-        Incident::KillEngine => drop(house.kill_engine()),
-        Incident::KillArrays => drop(house.kill_arrays()),
-        Incident::StopEngine => paused(&house.home().engine(), moment),
+        Incident::KillEngine => drop(test_site.kill_engine()),
+        Incident::KillArrays => drop(test_site.kill_arrays()),
+        Incident::StopEngine => paused(&test_site.home().engine(), moment),
         Incident::KillScript => {
-            if let Some(pid) = some_script(house.path()) {
+            if let Some(pid) = some_script(test_site.path()) {
                 signal(pid, Signal::KILL);
             }
         }
-        Incident::FullDisk => full(house.path(), moment),
+        Incident::FullDisk => full(test_site.path(), moment),
         Incident::Nothing | Incident::ArrayFault(_) => {}
     }
 }
 
 /// A process that does nothing for a while, and goes on.
 fn paused(place: &Place, moment: Duration) {
-    let Some(pid) = life::pid_of(place) else { return };
+    let Some(pid) = instance::pid_of(place) else { return };
     signal(pid, Signal::STOP);
     std::thread::sleep(moment * 3);
     signal(pid, Signal::CONT);

@@ -2,7 +2,7 @@
 
 use super::{Display, ReplyError};
 use crate::driver::ccm::command::Argv;
-use crate::driver::ccm::words::{Column, Words};
+use crate::driver::ccm::word_table::{Column, Words};
 use crate::driver::ccm::xml::Field;
 use crate::model::identity::{BoxId, Olu};
 use crate::model::session::ErrorByte;

@@ -8,7 +8,7 @@ pub mod execution;
 pub mod volumes;
 
 use super::command::Argv;
-use super::words::{Column, Words};
+use super::word_table::{Column, Words};
 use super::xml::{self, Field, Response};
 use crate::model::copy::ArrayRefusal;
 use crate::model::untrusted::Untrusted;

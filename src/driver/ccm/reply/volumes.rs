@@ -2,7 +2,7 @@
 
 use super::ReplyError;
 use crate::driver::ccm::command::Argv;
-use crate::driver::ccm::words::{Column, Words};
+use crate::driver::ccm::word_table::{Column, Words};
 use crate::model::identity::Olu;
 use crate::model::units::Blocks;
 use crate::model::untrusted::Untrusted;

@@ -1,4 +1,4 @@
-//! A transport for tests: another transport, or a function, with mishaps in between.
+//! A transport for tests: another transport, or a function, with injected faults in between.
 
 use super::{ExecError, RawReply, Transport, ssh, unless_never_run};
 use crate::driver::Pending;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// What goes wrong with a command. It goes wrong once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mishap {
+pub enum InjectedFault {
     /// It ran, and the answer ends after so many bytes.
     CutAt(usize),
     /// It ran, and the line went before the answer came: a lost reply, a late one, or a server that went down after it.
@@ -29,11 +29,11 @@ pub enum Mishap {
     After(Argv),
 }
 
-/// A mishap for the next command whose line contains a text.
+/// An injected fault for the next command whose line contains a text.
 #[derive(Debug, Clone)]
 struct Planned {
     line: String,
-    mishap: Mishap,
+    fault: InjectedFault,
 }
 
 /// Passes commands on, keeps what was sent, and lets go wrong what was planned.
@@ -49,9 +49,9 @@ impl Scripted {
         Self { inner, planned: Arc::default(), sent: Arc::default() }
     }
 
-    /// Plans a mishap for the next command whose line contains `line`.
-    pub fn plan(&self, line: &str, mishap: Mishap) {
-        lock(&self.planned).push(Planned { line: line.to_owned(), mishap });
+    /// Plans an injected fault for the next command whose line contains `line`.
+    pub fn plan(&self, line: &str, fault: InjectedFault) {
+        lock(&self.planned).push(Planned { line: line.to_owned(), fault });
     }
 
     /// The command lines so far, those that never arrived included.
@@ -64,10 +64,10 @@ impl Scripted {
         lock(&self.sent).clear();
     }
 
-    fn next(&self, line: &str) -> Option<Mishap> {
+    fn next(&self, line: &str) -> Option<InjectedFault> {
         let mut planned = lock(&self.planned);
         let at = planned.iter().position(|planned| line.contains(&planned.line))?;
-        Some(planned.remove(at).mishap)
+        Some(planned.remove(at).fault)
     }
 
     async fn run(&self, argv: &Argv, limit: Duration) -> Result<RawReply, ExecError> {
@@ -77,26 +77,28 @@ impl Scripted {
         let reply = |exit, stderr: &str| RawReply { exit, stdout: Vec::new(), stderr: stderr.into() };
         match self.next(&line) {
             None => self.inner.exec(argv, limit).await,
-            Some(Mishap::CutAt(at)) => {
+            Some(InjectedFault::CutAt(at)) => {
                 let mut reply = self.inner.exec(argv, limit).await?;
                 reply.stdout.truncate(at);
                 Ok(reply)
             }
-            Some(Mishap::DoneAndLost) => {
+            Some(InjectedFault::DoneAndLost) => {
                 self.inner.exec(argv, limit).await?;
                 lost("the connection was lost")
             }
-            Some(Mishap::NeverRunAndLost) => lost("the connection was lost"),
-            Some(Mishap::MissingProgram) => unless_never_run(argv, &self.place(), reply(127, "sh: not found"), false),
-            Some(Mishap::NoRights) => {
+            Some(InjectedFault::NeverRunAndLost) => lost("the connection was lost"),
+            Some(InjectedFault::MissingProgram) => {
+                unless_never_run(argv, &self.place(), reply(127, "sh: not found"), false)
+            }
+            Some(InjectedFault::NoRights) => {
                 unless_never_run(argv, &self.place(), reply(1, "sudo: a password is required"), true)
             }
-            Some(Mishap::NotConnected(told)) => {
+            Some(InjectedFault::NotConnected(told)) => {
                 let (class, why) = ssh::why_not_connected(Some(255), &told);
                 Err(ExecError::NotRun { command: line, place: self.place(), class, why: Untrusted::new(why) })
             }
-            Some(Mishap::Answers { exit, stdout }) => Ok(RawReply { exit, stdout, stderr: Vec::new() }),
-            Some(Mishap::After(first)) => {
+            Some(InjectedFault::Answers { exit, stdout }) => Ok(RawReply { exit, stdout, stderr: Vec::new() }),
+            Some(InjectedFault::After(first)) => {
                 self.inner.exec(&first, limit).await?;
                 self.inner.exec(argv, limit).await
             }

@@ -11,7 +11,7 @@ use crate::driver::ccm::names::Word;
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
 use crate::process::child::{self, ChildError};
-use crate::process::paths::LONGEST_SOCKET_PATH;
+use crate::process::paths::MAX_SOCKET_PATH;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
@@ -102,7 +102,7 @@ impl Ssh {
         }
         let key = blake3::hash(format!("{destination:?}").as_bytes()).to_hex();
         let socket = runtime.join(format!("ssh-{}", &key[..12]));
-        if socket.as_os_str().len() + SOCKET_ENDING > LONGEST_SOCKET_PATH {
+        if socket.as_os_str().len() + SOCKET_ENDING > MAX_SOCKET_PATH {
             return Err(SshError::Folder(runtime.to_owned()));
         }
         Ok(Self { destination, sudo, folder, connect_limit, socket, alone: false })

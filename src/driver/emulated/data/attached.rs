@@ -3,7 +3,7 @@
 use super::held;
 use super::image::{ALIGNMENT, Image};
 use super::map::{REGION, RegionMap};
-use super::moment::Moment;
+use super::opc::PointInTimeCopy;
 use super::slots::Slots;
 use super::{CopyState, Flow};
 use crate::model::identity::VolumeId;
@@ -46,7 +46,7 @@ pub(super) enum Kept {
     /// EC and REC: what may differ.
     Slots(Slots),
     /// One-point copies: what is copied for certain.
-    Moment(Moment),
+    PointInTimeCopy(PointInTimeCopy),
 }
 
 /// One side of a session.
@@ -120,8 +120,8 @@ impl Attached {
     }
 
     /// What a one-point copy keeps; `None` for EC and REC.
-    pub(super) fn moment(&self) -> Option<&Moment> {
-        if let Kept::Moment(moment) = &self.kept { Some(moment) } else { None }
+    pub(super) fn moment(&self) -> Option<&PointInTimeCopy> {
+        if let Kept::PointInTimeCopy(moment) = &self.kept { Some(moment) } else { None }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -193,7 +193,7 @@ impl Attached {
     pub(super) fn remove_file(&self) {
         match &self.kept {
             Kept::Slots(slots) => slots.remove(),
-            Kept::Moment(moment) => moment.remove(),
+            Kept::PointInTimeCopy(moment) => moment.remove(),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Regions of a chunk.
 const CHUNK_REGIONS: u64 = Buffer::LENGTH as u64 / REGION;
 /// No wait for tokens is shorter: a wake-up for less is not worth it.
-const SHORTEST_WAIT: Duration = Duration::from_millis(5);
+const MIN_WAIT: Duration = Duration::from_millis(5);
 
 /// What a turn on one session came to.
 enum Turn {
@@ -42,7 +42,7 @@ pub(super) fn work(data: &Shared, first: usize) {
             }
         }
         next = next.wrapping_add(1);
-        if !copied && !data.sleep(seen, wait.map(|time| time.max(SHORTEST_WAIT))) {
+        if !copied && !data.sleep(seen, wait.map(|time| time.max(MIN_WAIT))) {
             return;
         }
     }

@@ -9,9 +9,9 @@ mod copier;
 mod extents;
 mod image;
 mod map;
-mod moment;
 #[cfg(test)]
 mod moment_tests;
+mod opc;
 mod ranges;
 mod shared;
 mod slots;
@@ -30,7 +30,7 @@ use crate::model::units::{Blocks, Progress};
 use attached::{Attached, Kept};
 use image::Image;
 use map::{MapFile, RegionMap};
-use moment::Moment;
+use opc::PointInTimeCopy;
 use shared::{Alarm, Shared};
 use slots::Slots;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ pub const BAD_SECTOR: u8 = 0xBA;
 /// The error byte of a target that does not take writes. The number is this array's own.
 pub const TARGET_FAILED: u8 = 0xB1;
 /// The error byte of a one-point copy of which nobody can tell any more what was copied. The number is this array's own.
-pub const MOMENT_LOST: u8 = 0xB2;
+pub const POINT_IN_TIME_LOST: u8 = 0xB2;
 
 /// The error byte of a volume whose image is not what is registered. The number is this array's own.
 pub const OUT_OF_SERVICE: u8 = 0xB3;
@@ -434,14 +434,14 @@ impl DataPlane {
         let path = data.moment_path(pair);
         let target = pair.target.olu;
         let stored = match how {
-            Attach::Stored => Moment::open(&path, target, &data.disk),
-            Attach::Full | Attach::Clean => Moment::create(&path, target, &data.disk).map(Some),
+            Attach::Stored => PointInTimeCopy::open(&path, target, &data.disk),
+            Attach::Full | Attach::Clean => PointInTimeCopy::create(&path, target, &data.disk).map(Some),
         };
         let stored = stored.map_err(at(&path))?;
         let lost = stored.is_none();
-        let moment = stored.unwrap_or_else(|| Moment::lost(&path, target, &data.disk));
+        let moment = stored.unwrap_or_else(|| PointInTimeCopy::lost(&path, target, &data.disk));
         let map = if how == Attach::Clean { RegionMap::new(size, false) } else { moment.map(size) };
-        let session = Arc::new(Attached::new(pair, images, map, Kept::Moment(moment)));
+        let session = Arc::new(Attached::new(pair, images, map, Kept::PointInTimeCopy(moment)));
         if how != Attach::Stored {
             // All of the target changes at the instant of the start, for whoever knows it.
             let _admitted = shared(&data.admission);

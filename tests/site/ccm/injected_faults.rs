@@ -3,7 +3,7 @@
 use super::cutter::Cutter;
 use super::server::{CcmServer, Sshd};
 use super::{Both, register, state};
-use crate::house::House;
+use crate::test_site::TestSite;
 use ecdeck::driver::Driver;
 use ecdeck::driver::ccm::transport::ssh::{Destination, Ssh};
 use ecdeck::model::copy::{Command, ErrorClass, Outcome};
@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The first thing that `array doctor` finds wrong: what, how it is told, and the remedy.
-fn first_wrong(house: &House) -> (String, String, String) {
-    let ran = house.run("array doctor K1 --json").ends(5);
+fn first_wrong(test_site: &TestSite) -> (String, String, String) {
+    let ran = test_site.run("array doctor K1 --json").ends(5);
     let document = ran.json();
     let bad = document["checks"].as_array().unwrap().iter().find(|check| check["verdict"] == "bad").unwrap();
     let text = |key: &str| bad[key].as_str().unwrap_or_default().to_owned();
@@ -46,7 +46,7 @@ fn a_missing_command_missing_rights_and_a_refused_key_are_each_told_with_their_r
     sshd.program("sudo", "[ \"$1\" = -n ] || exit 9; shift; exec \"$@\"");
     by_sudo.run("array doctor K1").ends(0);
 
-    let plain = ccm.house(Some(&sshd), "");
+    let plain = ccm.test_site(Some(&sshd), "");
     sshd.authorize("stranger");
     let (what, told, remedy) = first_wrong(&plain);
     assert_eq!(what, "the server is reached");
@@ -62,7 +62,7 @@ fn a_command_that_this_user_may_not_run_is_told_as_missing_rights() {
     let ccm = CcmServer::new(2);
     ccm.replace("acarray", "exec \"$REAL\" \"$@\"");
     fs::set_permissions(ccm.commands().join("acarray"), fs::Permissions::from_mode(0o644)).unwrap();
-    let (what, told, remedy) = first_wrong(&ccm.house(Some(&sshd), ""));
+    let (what, told, remedy) = first_wrong(&ccm.test_site(Some(&sshd), ""));
     assert_eq!(what, "they may be run");
     assert!(told.contains("Permission denied") && remedy.contains("sudo = true"), "{told} {remedy}");
 }
@@ -73,7 +73,7 @@ fn starts(ccm: &CcmServer) -> usize {
 }
 
 /// A site whose first `acec start` does this; `$PPID` is the connection.
-fn site_where_a_start(sshd: &Sshd, does: &str) -> (CcmServer, House) {
+fn site_where_a_start(sshd: &Sshd, does: &str) -> (CcmServer, TestSite) {
     let ccm = CcmServer::new(3);
     let trace = ccm.traces().join("starts");
     let once = ccm.traces().join("once");
@@ -85,9 +85,9 @@ fn site_where_a_start(sshd: &Sshd, does: &str) -> (CcmServer, House) {
             once.display()
         ),
     );
-    let house = ccm.house(Some(sshd), "");
-    register(&house, &["K1/0x1", "K1/0x2"]);
-    (ccm, house)
+    let test_site = ccm.test_site(Some(sshd), "");
+    register(&test_site, &["K1/0x1", "K1/0x2"]);
+    (ccm, test_site)
 }
 
 const DONE: &str = "\"$REAL\" \"$@\" > /dev/null";
@@ -95,28 +95,28 @@ const DONE: &str = "\"$REAL\" \"$@\" > /dev/null";
 #[test]
 fn an_answer_that_comes_too_late_is_looked_up_and_nothing_is_started_twice() {
     let Some(sshd) = Sshd::start() else { return };
-    let (ccm, house) = site_where_a_start(&sshd, &format!("{DONE}; exec tail -f /dev/null"));
-    house.run("sync start tv --wait --yes").ends(0);
+    let (ccm, test_site) = site_where_a_start(&sshd, &format!("{DONE}; exec tail -f /dev/null"));
+    test_site.run("sync start tv --wait --yes").ends(0);
     assert_eq!((starts(&ccm), ccm.sessions().len()), (1, 1));
 }
 
 #[test]
 fn a_line_that_goes_after_the_command_is_done_is_looked_up_and_nothing_is_started_twice() {
     let Some(sshd) = Sshd::start() else { return };
-    let (ccm, house) = site_where_a_start(&sshd, &format!("{DONE}; kill -9 $PPID"));
-    house.run("sync start tv --wait --yes").ends(0);
+    let (ccm, test_site) = site_where_a_start(&sshd, &format!("{DONE}; kill -9 $PPID"));
+    test_site.run("sync start tv --wait --yes").ends(0);
     assert_eq!((starts(&ccm), ccm.sessions().len()), (1, 1));
-    let events = house.json("audit show --last 1000")["events"].to_string();
+    let events = test_site.json("audit show --last 1000")["events"].to_string();
     assert!(events.contains("lost"), "the audit tells it: {events}");
 }
 
 #[test]
 fn a_line_that_goes_with_the_command_is_looked_up_before_it_is_sent_again() {
     let Some(sshd) = Sshd::start() else { return };
-    let (ccm, house) = site_where_a_start(&sshd, "kill -9 $PPID");
-    house.run("sync start tv --wait --yes").ends(0);
+    let (ccm, test_site) = site_where_a_start(&sshd, "kill -9 $PPID");
+    test_site.run("sync start tv --wait --yes").ends(0);
     assert_eq!((starts(&ccm), ccm.sessions().len()), (2, 1));
-    let logged = super::logs(&house);
+    let logged = super::logs(&test_site);
     let lost = logged.find("CCM did not answer: `acec start").unwrap();
     let looked = logged[lost..].find("CCM answered command=acec query").unwrap();
     let again = logged[lost..].find("CCM answered command=acec start").unwrap();
@@ -127,23 +127,23 @@ fn a_line_that_goes_with_the_command_is_looked_up_before_it_is_sent_again() {
 fn what_somebody_does_at_the_ccm_server_is_seen_and_not_run_over() {
     let Some(sshd) = Sshd::start() else { return };
     let ccm = CcmServer::new(3);
-    let house = ccm.house(Some(&sshd), "");
-    register(&house, &["K1/0x1", "K1/0x2"]);
-    house.run("sync start tv --wait --yes").ends(0);
+    let test_site = ccm.test_site(Some(&sshd), "");
+    register(&test_site, &["K1/0x1", "K1/0x2"]);
+    test_site.run("sync start tv --wait --yes").ends(0);
     let said = ccm.by_hand("acec suspend -g ecdeckECK1 -p K1/0x0:K1/0x1");
     assert!(said.contains("Succeeded : 1"), "{said}");
-    house.wait_for("the suspend of somebody else", |status| state(status) == "suspended");
-    let refused = house.run("backup tv --yes --json").ends(3).json();
+    test_site.wait_for("the suspend of somebody else", |status| state(status) == "suspended");
+    let refused = test_site.run("backup tv --yes --json").ends(3).json();
     assert_eq!(refused["error"]["code"], "ecd-1306", "no generation of a suspend that was not ours: {refused:#}");
     ccm.by_hand("acec cancel -g ecdeckECK1 -p K1/0x0:K1/0x1");
-    house.wait_for("the end by somebody else", |status| status["pool"][0]["state"] == "unverified");
-    assert_eq!(house.json("history")["generations"], Value::Array(Vec::new()));
+    test_site.wait_for("the end by somebody else", |status| status["pool"][0]["state"] == "unverified");
+    assert_eq!(test_site.json("history")["generations"], Value::Array(Vec::new()));
     // A session of somebody else's, of volumes that are ours: shown, and left alone.
     ccm.by_hand("acgroup create -g theirs -type EC -a K1");
     ccm.by_hand("acpair add -g theirs -p K1/0x0:K1/0x2");
     ccm.by_hand("acec start -g theirs -p K1/0x0:K1/0x2");
-    house.wait_for("the foreign session", |status| status["pool"][1]["state"] == "foreign");
-    house.run("sync start tv --yes").ends(3);
+    test_site.wait_for("the foreign session", |status| status["pool"][1]["state"] == "foreign");
+    test_site.run("sync start tv --yes").ends(3);
     assert_eq!(ccm.sessions().len(), 1);
 }
 
@@ -160,12 +160,12 @@ fn two_consoles_and_scripts_share_one_connection_and_commands_never_overlap() {
         );
         ccm.replace(command, &script);
     }
-    let house = ccm.house(Some(&sshd), "");
-    register(&house, &["K1/0x3", "K1/0x4", "K1/0x5"]);
-    house.run("volume add --transaction K1/0x1 --name tv2 --yes").ends(0);
-    house.run("volume add --transaction K1/0x2 --name tv3 --yes").ends(0);
-    let consoles = [house.spawn("status --watch 1"), house.spawn("status --watch 1")];
-    let scripts = [house.spawn("sync start tv tv2 tv3 --wait --yes"), house.spawn("volume list")];
+    let test_site = ccm.test_site(Some(&sshd), "");
+    register(&test_site, &["K1/0x3", "K1/0x4", "K1/0x5"]);
+    test_site.run("volume add --transaction K1/0x1 --name tv2 --yes").ends(0);
+    test_site.run("volume add --transaction K1/0x2 --name tv3 --yes").ends(0);
+    let consoles = [test_site.spawn("status --watch 1"), test_site.spawn("status --watch 1")];
+    let scripts = [test_site.spawn("sync start tv tv2 tv3 --wait --yes"), test_site.spawn("volume list")];
     for script in scripts {
         script.end().ends(0);
     }
@@ -186,28 +186,28 @@ fn while_the_first_ccm_server_is_down_the_second_shows_and_ends_what_runs() {
     let table =
         format!("[array.forced_stop]\ndriver = \"ccm\"\n[array.forced_stop.ccm]\n{}", ccm.keys("K1", &second.keys()));
     let table = table + &super::server::WORDS.replace("array.ccm", "array.forced_stop.ccm");
-    let house = ccm.house_of_one(&first.keys(), &table);
-    register(&house, &["K1/0x1", "K1/0x2"]);
-    house.run("sync start tv --yes").ends(0);
-    house.wait_for("the copy", |status| state(status) == "copying");
-    let doctor = house.json("array doctor K1");
+    let test_site = ccm.house_of_one(&first.keys(), &table);
+    register(&test_site, &["K1/0x1", "K1/0x2"]);
+    test_site.run("sync start tv --yes").ends(0);
+    test_site.wait_for("the copy", |status| state(status) == "copying");
+    let doctor = test_site.json("array doctor K1");
     let ways = |way: &str| doctor["checks"].as_array().unwrap().iter().filter(|check| check["way"] == way).count();
     assert!(ways("first") > 5 && ways("first") == ways("second"), "{doctor:#}");
 
     first.go_down();
-    let limited = house.wait_for("the second way", |status| {
+    let limited = test_site.wait_for("the second way", |status| {
         let array = &status["arrays"][0];
         array["reachable"] == true && array["why"].as_str().is_some_and(|why| why.contains("second way"))
     });
     assert_eq!(state(&limited), "copying", "what is true is still seen");
-    let refused = house.run("sync suspend tv --yes --json");
+    let refused = test_site.run("sync suspend tv --yes --json");
     assert!([3, 5].contains(&refused.exit), "{refused:?}");
-    let plan = house.run("sync force-stop tv --dry-run").ends(0);
+    let plan = test_site.run("sync force-stop tv --dry-run").ends(0);
     assert!(plan.out.contains("acec cancel -g ecdeckECK1 -p K1/0x0:K1/0x1 -force"), "{plan:?}");
-    house.run("sync force-stop tv --yes").ends(0);
-    house.wait_for("its end", |status| state(status) == "none");
+    test_site.run("sync force-stop tv --yes").ends(0);
+    test_site.wait_for("its end", |status| state(status) == "none");
     assert!(ccm.sessions().is_empty());
-    let start = house.run("sync start tv --yes --json").ends(3).json();
+    let start = test_site.run("sync start tv --yes --json").ends(3).json();
     assert_eq!(start["error"]["code"], "ecd-1705", "{start:#}");
     assert_eq!(first.connections(), 2, "the engine's, and the doctor's own");
 }

@@ -1,7 +1,7 @@
 //! The life of the array's process.
 
 use super::setting::Setting;
-use crate::house::{DEADLINE, House};
+use crate::test_site::{DEADLINE, TestSite};
 use ecdeck::driver::Driver;
 use ecdeck::driver::emulated::admin::{Admin, Content, NewArray, NewSession, NewState, NewVolume, Provision};
 use ecdeck::driver::emulated::driver::Embedded;
@@ -10,50 +10,50 @@ use ecdeck::model::identity::{Olu, VolumeId};
 use ecdeck::model::session::{Pair, Phase, Status};
 use ecdeck::model::units::{Blocks, Timestamp};
 use ecdeck::process::frames::{FrameReader, Hello, greet};
-use ecdeck::process::life;
+use ecdeck::process::instance;
 use rustix::process::Signal;
 use std::time::Instant;
 
 #[test]
 fn two_starters_at_once_get_one_server() {
-    let house = House::new();
-    let starters: Vec<_> = (0..4).map(|_| house.spawn("array start")).collect();
+    let test_site = TestSite::new();
+    let starters: Vec<_> = (0..4).map(|_| test_site.spawn("array start")).collect();
     for starter in starters {
         starter.end().ends(0);
     }
-    let pid = life::pid_of(&house.home().array_server()).unwrap();
-    house.run("array create ONE --size 1MiB").ends(0);
-    assert_eq!(house.json("array list")["arrays"][0]["pid"], pid);
-    let second = house.run("array serve").ends(5);
+    let pid = instance::pid_of(&test_site.home().array_server()).unwrap();
+    test_site.run("array create ONE --size 1MiB").ends(0);
+    assert_eq!(test_site.json("array list")["arrays"][0]["pid"], pid);
+    let second = test_site.run("array serve").ends(5);
     assert!(second.err.contains("already serves"), "{second:?}");
 }
 
 #[test]
 fn arrays_whose_list_is_lost_are_not_opened_and_no_image_is_deleted() {
-    let house = House::new();
-    house.run("array create ONE --size 1MiB --count 2").ends(0);
-    house.run("array write ONE/0x0 --text precious").ends(0);
-    let folder = house.home().arrays_dir();
-    let (list, aside) = (folder.join("arrays.json"), house.path().join("arrays.json"));
-    house.kill_arrays();
+    let test_site = TestSite::new();
+    test_site.run("array create ONE --size 1MiB --count 2").ends(0);
+    test_site.run("array write ONE/0x0 --text precious").ends(0);
+    let folder = test_site.home().arrays_dir();
+    let (list, aside) = (folder.join("arrays.json"), test_site.path().join("arrays.json"));
+    test_site.kill_arrays();
     std::fs::rename(&list, &aside).unwrap();
-    let told = house.run("array list").ends(5);
+    let told = test_site.run("array list").ends(5);
     assert!(told.err.contains("arrays.json is missing, and 2 images"), "{told:?}");
     std::fs::rename(&aside, &list).unwrap();
     let image = |at: usize| {
-        let volumes = house.json("array volumes");
+        let volumes = test_site.json("array volumes");
         std::path::PathBuf::from(volumes["volumes"][at]["image"].as_str().unwrap())
     };
     assert!(std::fs::read(image(0)).unwrap().starts_with(b"precious"));
 
     // A list that is older than an image: its bytes are kept, out of the way.
     std::fs::copy(&list, &aside).unwrap();
-    house.run("array create ONE --size 1MiB --olu 0x9").ends(0);
-    house.run("array write ONE/0x9 --text newer").ends(0);
+    test_site.run("array create ONE --size 1MiB --olu 0x9").ends(0);
+    test_site.run("array write ONE/0x9 --text newer").ends(0);
     let newer = image(2);
-    house.kill_arrays();
+    test_site.kill_arrays();
     std::fs::copy(&aside, &list).unwrap();
-    let warnings = house.json("array list")["warnings"].to_string();
+    let warnings = test_site.json("array list")["warnings"].to_string();
     assert!(warnings.contains("is no volume here"), "{warnings}");
     let unknown = newer.with_extension("unknown");
     assert!(warnings.contains(unknown.to_str().unwrap()), "{warnings}");
@@ -62,26 +62,26 @@ fn arrays_whose_list_is_lost_are_not_opened_and_no_image_is_deleted() {
 
 #[test]
 fn a_write_beyond_the_volume_s_end_writes_nothing() {
-    let house = House::new();
-    house.run("array create ONE --size 4MiB").ends(0);
-    let before = house.run("array fingerprint ONE/0x0").ends(0).out;
+    let test_site = TestSite::new();
+    test_site.run("array create ONE --size 4MiB").ends(0);
+    let before = test_site.run("array fingerprint ONE/0x0").ends(0).out;
     for words in
         ["--length 5MiB", "--offset 3MiB --length 2MiB", "--scatter 3 --offset 64MiB", "--offset 4MiB --text x"]
     {
-        let told = house.run(&format!("array write ONE/0x0 {words}")).ends(2);
+        let told = test_site.run(&format!("array write ONE/0x0 {words}")).ends(2);
         assert!(told.err.contains("4194304"), "{told:?}");
     }
-    assert_eq!(house.run("array fingerprint ONE/0x0").ends(0).out, before);
+    assert_eq!(test_site.run("array fingerprint ONE/0x0").ends(0).out, before);
 }
 
 #[test]
 fn a_home_without_arrays_starts_no_process_for_a_list() {
-    let house = House::new();
-    std::fs::create_dir(house.home().arrays_dir()).unwrap();
-    std::fs::remove_dir(house.home().arrays_dir()).unwrap();
-    let ran = house.run("array stop").ends(0);
+    let test_site = TestSite::new();
+    std::fs::create_dir(test_site.home().arrays_dir()).unwrap();
+    std::fs::remove_dir(test_site.home().arrays_dir()).unwrap();
+    let ran = test_site.run("array stop").ends(0);
     assert!(ran.err.is_empty());
-    assert!(life::pid_of(&house.home().array_server()).is_none());
+    assert!(instance::pid_of(&test_site.home().array_server()).is_none());
 }
 
 #[tokio::test]
@@ -91,19 +91,19 @@ async fn sigterm_is_a_clean_end_and_everything_is_there_again() {
     setting.start(pair).await;
     setting.equivalent(&pair).await;
     setting.scatter("ONE/0x0", 1, 20).await;
-    setting.house.signal(&setting.house.home().array_server(), Signal::TERM);
-    assert!(!setting.house.home().array_server().socket.exists());
-    setting.house.run("array start").ends(0);
+    setting.test_site.signal(&setting.test_site.home().array_server(), Signal::TERM);
+    assert!(!setting.test_site.home().array_server().socket.exists());
+    setting.test_site.run("array start").ends(0);
     let reading = setting.reading(&pair).await.unwrap();
     assert!(reading.is_equivalent(), "a clean end leaves nothing unsure: {reading:?}");
 }
 
 #[tokio::test]
 async fn an_array_of_another_version_is_an_error_with_its_remedy() {
-    let house = House::new();
-    let place = house.home().array_server();
-    let life::Claim::Ours(reign) = life::claim(&place).unwrap() else { panic!("nobody else is here") };
-    let listener = reign.bind().unwrap();
+    let test_site = TestSite::new();
+    let place = test_site.home().array_server();
+    let instance::Claim::Ours(instance_lock) = instance::claim(&place).unwrap() else { panic!("nobody else is here") };
+    let listener = instance_lock.bind().unwrap();
     let served = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (read, mut write) = stream.into_split();
@@ -111,7 +111,7 @@ async fn an_array_of_another_version_is_an_error_with_its_remedy() {
             let _ = greet(&mut FrameReader::new(read), &mut write, &hello, "").await;
         }
     });
-    let error = Embedded::new(house.home(), "ONE".into(), false).identify().await.unwrap_err();
+    let error = Embedded::new(test_site.home(), "ONE".into(), false).identify().await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Protocol);
     let text = error.to_string();
     let pid = std::process::id();
@@ -122,9 +122,9 @@ async fn an_array_of_another_version_is_an_error_with_its_remedy() {
 
 #[tokio::test]
 async fn a_whole_site_is_provisioned_at_once_with_bytes_that_are_what_they_are_said_to_be() {
-    let house = House::new();
-    house.run("array start").ends(0);
-    let admin = Admin::new(house.home(), false);
+    let test_site = TestSite::new();
+    test_site.run("array start").ends(0);
+    let admin = Admin::new(test_site.home(), false);
     let arrays: Vec<NewArray> = ["D1", "D2"]
         .map(|name| {
             let name: ecdeck::model::identity::Name = name.parse().unwrap();
@@ -166,7 +166,7 @@ async fn a_whole_site_is_provisioned_at_once_with_bytes_that_are_what_they_are_s
     println!("26 volumes of 96 MiB and 6 sessions were made in {took:?}");
     assert!(took.as_secs() < 20, "{took:?}");
     assert!(admin.provision(wanted).await.is_err(), "what is there is not made again");
-    let driver = Embedded::new(house.home(), "D1".into(), false);
+    let driver = Embedded::new(test_site.home(), "D1".into(), false);
     let state = async |target| {
         let pair = Pair::new(source, target);
         let reading = driver.sessions(Timestamp(1)).await.unwrap().session(&pair).cloned().unwrap();
@@ -199,9 +199,9 @@ async fn a_whole_site_is_provisioned_at_once_with_bytes_that_are_what_they_are_s
 /// A thousand sessions, killed and started again; what it took is printed.
 #[tokio::test]
 async fn a_thousand_sessions_are_back_soon_after_a_kill() {
-    let house = House::new();
-    house.run("array start").ends(0);
-    let admin = Admin::new(house.home(), false);
+    let test_site = TestSite::new();
+    test_site.run("array start").ends(0);
+    let admin = Admin::new(test_site.home(), false);
     let name: ecdeck::model::identity::Name = "BIG".parse().unwrap();
     let box_id = ecdeck::driver::emulated::core::box_id(&name);
     let id = |olu| VolumeId { box_id, olu: Olu(olu) };
@@ -221,12 +221,12 @@ async fn a_thousand_sessions_are_back_soon_after_a_kill() {
         ..Provision::default()
     };
     admin.provision(wanted).await.unwrap();
-    house.kill_arrays();
+    test_site.kill_arrays();
     let begun = Instant::now();
-    house.run("array start").ends(0);
+    test_site.run("array start").ends(0);
     let took = begun.elapsed();
     println!("1,000 sessions were back after {took:?}");
     assert!(took.as_secs() < 20, "{took:?}");
-    let reading = Embedded::new(house.home(), "BIG".into(), false).sessions(Timestamp(1)).await.unwrap();
+    let reading = Embedded::new(test_site.home(), "BIG".into(), false).sessions(Timestamp(1)).await.unwrap();
     assert_eq!(reading.sessions.iter().filter(|session| session.is_equivalent()).count(), 1000);
 }

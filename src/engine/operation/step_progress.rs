@@ -15,7 +15,7 @@ pub(super) enum FarHalf {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Course {
+pub(super) struct StepProgress {
     /// Times that the command was, or may have been, sent.
     pub attempt: u32,
     /// Those of them that got no answer.
@@ -33,7 +33,7 @@ pub(super) struct Course {
     pub unreadable: Pauses,
 }
 
-impl Default for Course {
+impl Default for StepProgress {
     fn default() -> Self {
         Self {
             attempt: 0,

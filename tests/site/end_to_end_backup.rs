@@ -1,6 +1,6 @@
 //! The main job, end to end: volumes with real files, synchronized, backed up, generation after generation.
 
-use super::lab::Lab;
+use super::array_lab::Lab;
 use crate::needs::needs;
 use std::path::Path;
 use std::process::Command;

@@ -64,19 +64,19 @@ pub fn step(step: &PlanStep, snapshot: &Snapshot) -> String {
     }
 }
 
-/// Items that are told in words at most, and characters of each.
-const MOST_TOLD: usize = 100;
-const LONGEST_TOLD: usize = 500;
+/// Items that are listed in words at most, and characters of each.
+const MAX_LISTED: usize = 100;
+const MAX_LINE: usize = 500;
 
-/// What is agreed to with a plan, for the audit: a line an item, as many as can be told, with the names of now.
+/// What is agreed to with a plan, for the audit: a line an item, with the names of this snapshot.
 pub fn agreed(plan: &Plan, snapshot: &Snapshot) -> Vec<String> {
     let line = |item: &PlanItem| {
         let steps: Vec<String> = item.steps.iter().map(|one| step(one, snapshot)).collect();
         let line = format!("{} {}: {}", item.verb, snapshot.label(item.volume), steps.join("; "));
-        line.chars().take(LONGEST_TOLD).collect()
+        line.chars().take(MAX_LINE).collect()
     };
-    let mut lines: Vec<String> = plan.items().iter().take(MOST_TOLD).map(line).collect();
-    let more = plan.items().len().saturating_sub(MOST_TOLD);
+    let mut lines: Vec<String> = plan.items().iter().take(MAX_LISTED).map(line).collect();
+    let more = plan.items().len().saturating_sub(MAX_LISTED);
     if more > 0 {
         lines.push(format!("and {more} more"));
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a question may take on the first way before the second is asked.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PRIMARY_TIMEOUT: Duration = Duration::from_secs(8);
 /// How often a first way that is dead is tried again.
 const TRIED_AGAIN: Duration = Duration::from_secs(30);
 
@@ -26,7 +26,7 @@ struct Dead {
 }
 
 /// Two drivers of the same array.
-pub struct TwoWays {
+pub struct FailoverDriver {
     /// The array's name in the configuration.
     name: String,
     first: Arc<dyn Driver>,
@@ -35,7 +35,7 @@ pub struct TwoWays {
     dead: Mutex<Option<Dead>>,
 }
 
-impl TwoWays {
+impl FailoverDriver {
     pub fn new(name: &str, first: Arc<dyn Driver>, second: Arc<dyn Driver>) -> Self {
         Self { name: name.to_owned(), first, second, tried_again: TRIED_AGAIN, dead: Mutex::new(None) }
     }
@@ -55,7 +55,7 @@ impl TwoWays {
         }
     }
 
-    fn found_dead(&self, why: &DriverError) {
+    fn mark_down(&self, why: &DriverError) {
         let dead = Dead { why: why.to_string(), tried: Instant::now() };
         if self.dead().replace(dead).is_none() {
             tracing::warn!("the array is looked at by its second way: {why}");
@@ -76,7 +76,7 @@ impl TwoWays {
                 }
                 // It is there, and at work for somebody else.
                 Err(wrong) if wrong.class == ErrorClass::Busy => return Err(wrong),
-                Err(wrong) => self.found_dead(&wrong),
+                Err(wrong) => self.mark_down(&wrong),
             }
         }
         ask(&*self.second).await.map_err(|wrong| self.neither(wrong))
@@ -94,10 +94,10 @@ impl TwoWays {
             let (what, detail) = ("asking by its first way".to_owned(), Untrusted::new(detail));
             Err(DriverError { array: self.name.clone(), class: ErrorClass::Transport, what, detail })
         };
-        match tokio::time::timeout(PATIENCE, asked).await {
+        match tokio::time::timeout(PRIMARY_TIMEOUT, asked).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(failed)) => silent(format!("the driver failed: {failed}")),
-            Err(_) => silent(format!("no answer within {} s", PATIENCE.as_secs())),
+            Err(_) => silent(format!("no answer within {} s", PRIMARY_TIMEOUT.as_secs())),
         }
     }
 
@@ -133,7 +133,7 @@ fn was_not_reached(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Refused(refusal) if classes.contains(&refusal.class))
 }
 
-impl Driver for TwoWays {
+impl Driver for FailoverDriver {
     fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
         Box::pin(self.question(|driver| driver.identify()))
     }
@@ -252,7 +252,7 @@ mod tests {
     struct Bench {
         first: Arc<Way>,
         second: Arc<Way>,
-        ways: TwoWays,
+        ways: FailoverDriver,
         pairs: [Pair; 2],
     }
 
@@ -270,7 +270,7 @@ mod tests {
             Arc::new(Way { inner, fails: Mutex::default(), told: Mutex::default(), asked: Mutex::default() })
         };
         let (first, second) = (way(), way());
-        let ways = TwoWays::new("A1", Arc::<Way>::clone(&first), Arc::<Way>::clone(&second));
+        let ways = FailoverDriver::new("A1", Arc::<Way>::clone(&first), Arc::<Way>::clone(&second));
         let volume = |olu| VolumeId { box_id, olu: Olu(olu) };
         let pairs = [Pair::new(volume(1), volume(3)), Pair::new(volume(2), volume(4))];
         let started = ways.execute(Command::Start { pairs: pairs.to_vec(), modes: None }, LIMIT).await;
@@ -361,7 +361,7 @@ mod tests {
         let told = bench.ways.sessions(Timestamp(1)).await.unwrap_err().to_string();
         assert!(told.contains("ccm01") && told.contains("ccm02"), "{told}");
         bench.first.fails(Some(refused(ErrorClass::Busy, "at work for others")));
-        let again = TwoWays::new("A1", Arc::<Way>::clone(&bench.first), Arc::<Way>::clone(&bench.second));
+        let again = FailoverDriver::new("A1", Arc::<Way>::clone(&bench.first), Arc::<Way>::clone(&bench.second));
         assert_eq!(again.sessions(Timestamp(1)).await.unwrap_err().class, ErrorClass::Busy, "it is there");
     }
 }

@@ -1,6 +1,6 @@
 //! What a backup holds: the transaction volume as it was at one instant, while hosts write on; and what a resume copies.
 
-use super::lab::Lab;
+use super::array_lab::Lab;
 use ecdeck::driver::emulated::admin::{Admin, Work};
 use ecdeck::driver::emulated::workload::Writes;
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! A configured site with two embedded arrays, `A1` and `A2`, and short ways to say what tests say often.
 
-use super::house::{House, Ran};
+use super::test_site::{Ran, TestSite};
 use crate::ccm::server::{WORDS, install_as};
 use crate::ccm::strict::TITLES;
 use serde_json::Value;
@@ -31,28 +31,28 @@ fn config(commands: Option<&Path>) -> String {
 }
 
 pub struct Lab {
-    house: House,
+    test_site: TestSite,
 }
 
 impl Deref for Lab {
-    type Target = House;
+    type Target = TestSite;
 
-    fn deref(&self) -> &House {
-        &self.house
+    fn deref(&self) -> &TestSite {
+        &self.test_site
     }
 }
 
 impl Lab {
     pub fn new() -> Self {
-        let house = House::new();
-        let commands = by_ccm().then(|| house.path().join("ccm-commands"));
+        let test_site = TestSite::new();
+        let commands = by_ccm().then(|| test_site.path().join("ccm-commands"));
         if let Some(folder) = &commands {
-            install_as(folder, house.path(), &profile());
+            install_as(folder, test_site.path(), &profile());
         }
-        std::fs::write(house.home().config_file(), config(commands.as_deref())).unwrap();
-        house.run("array create A1").ends(0);
-        house.run("array create A2").ends(0);
-        Self { house }
+        std::fs::write(test_site.home().config_file(), config(commands.as_deref())).unwrap();
+        test_site.run("array create A1").ends(0);
+        test_site.run("array create A2").ends(0);
+        Self { test_site }
     }
 
     /// Transaction volumes `t1`, `t2`, ... and so many backup volumes, all on `A1` and of one size.

@@ -20,7 +20,7 @@ async fn reverse(setting: &Setting, pair: Pair) -> Vec<String> {
 
 /// A one-point copy ends by itself.
 async fn gone(setting: &Setting, pair: &Pair) {
-    let deadline = Instant::now() + crate::house::DEADLINE;
+    let deadline = Instant::now() + crate::test_site::DEADLINE;
     while let Some(reading) = setting.reading(pair).await {
         assert!(reading.status == Status::Active && Instant::now() < deadline, "{reading:?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -56,7 +56,7 @@ async fn a_reversed_pair_brings_the_backups_bytes_back_and_then_mirrors_backward
         assert!(setting.bytes(pair.source).await == kept, "the source holds what was backed up");
         setting.check_equal(setting.both(&pair).await);
         // The roles are changed: a host writes to what was the target, and what was the source takes none.
-        setting.house.run("array write ONE/0x0 --text no").ends(2);
+        setting.test_site.run("array write ONE/0x0 --text no").ends(2);
         setting.scatter(volume, 3, 20).await;
         setting.suspend(&[pair]).await;
         setting.check_equal(setting.both(&pair).await);
@@ -126,8 +126,8 @@ async fn changed_modes_hold_after_a_kill_and_are_only_changed_while_suspended() 
     setting.resume(pair).await;
     setting.equivalent(&pair).await;
     // What the mode says happens: a lost path that comes back waits for a person.
-    setting.house.run("array path ONE TWO down").ends(0);
-    setting.house.run("array path ONE TWO up").ends(0);
+    setting.test_site.run("array path ONE TWO down").ends(0);
+    setting.test_site.run("array path ONE TWO up").ends(0);
     assert_eq!(setting.reading(&pair).await.unwrap().status, Status::Halted);
     let suspend = Command::Suspend { pairs: vec![pair], force: true, together: false };
     assert_eq!(setting.send(suspend).await, ["done"]);
@@ -147,7 +147,7 @@ async fn a_one_point_copy_is_the_source_at_its_start_while_a_host_goes_on_writin
     let reading = setting.reading(&pair).await.unwrap();
     assert_eq!((reading.status, reading.phase), (Status::Active, Phase::Copying));
     // At once, though hardly anything was copied.
-    let print = setting.house.json("array fingerprint ONE/0x1")["blake3"].clone();
+    let print = setting.test_site.json("array fingerprint ONE/0x1")["blake3"].clone();
     assert_eq!(print, blake3::hash(&moment).to_hex().to_string());
     setting.workload("ONE/0x0", writes(5, 8 << 20)).await;
     setting.scatter("ONE/0x0", 6, 40).await;
@@ -240,13 +240,13 @@ async fn a_restore_by_one_point_copy_is_known_to_the_suspended_sessions_of_its_t
 async fn a_one_point_copy_that_cannot_go_on_says_so_and_its_moment_is_over() {
     let setting = Setting::new().await;
     let pair = opc(setting.pair("ONE/0x0", "ONE/0x1").await);
-    setting.house.run(&format!("array fault ONE bad-block 0x0 {}", 20 * REGION / 512)).ends(0);
+    setting.test_site.run(&format!("array fault ONE bad-block 0x0 {}", 20 * REGION / 512)).ends(0);
     assert_eq!(start_opc(&setting, pair).await, ["done"]);
     setting.wait_until(&pair, "an error", |it| it.status == Status::ErrorSuspended).await;
     assert_eq!(setting.reading(&pair).await.unwrap().error, Some(ErrorByte(0xBA)));
     assert_eq!(setting.send(Command::Resume { pairs: vec![pair] }).await, ["E5321"]);
     assert_eq!(setting.send(Command::Stop { pairs: vec![pair], force: false }).await, ["done"]);
-    setting.house.run("array fault ONE clear").ends(0);
+    setting.test_site.run("array fault ONE clear").ends(0);
     assert_eq!(start_opc(&setting, pair).await, ["done"]);
     gone(&setting, &pair).await;
     setting.check_equal(setting.both(&pair).await);
@@ -254,13 +254,13 @@ async fn a_one_point_copy_that_cannot_go_on_says_so_and_its_moment_is_over() {
     // And one of which nobody knows any more what it had copied.
     setting.rate(Some(1 << 20)).await;
     assert_eq!(start_opc(&setting, pair).await, ["done"]);
-    setting.house.kill_arrays();
-    let folder = setting.house.home().arrays_dir().join(pair.source.box_id.as_str()).join("maps");
+    setting.test_site.kill_arrays();
+    let folder = setting.test_site.home().arrays_dir().join(pair.source.box_id.as_str()).join("maps");
     let records = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
     for record in records.filter(|path| path.extension().is_some_and(|ending| ending == "opc")) {
         std::fs::remove_file(record).unwrap();
     }
-    setting.house.run("array start").ends(0);
+    setting.test_site.run("array start").ends(0);
     let reading = setting.reading(&pair).await.unwrap();
     assert_eq!((reading.status, reading.error), (Status::ErrorSuspended, Some(ErrorByte(0xB2))));
     let warnings = setting.admin.list().await.unwrap().warnings;

@@ -1,6 +1,6 @@
 //! The life of a server: one per home, proved by a lock held for life; started detached; ended by a signal or by idleness.
 
-use super::paths::{Home, LONGEST_SOCKET_PATH, Place};
+use super::paths::{Home, MAX_SOCKET_PATH, Place};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Write};
@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
 
 /// A server that has not said it is ready by then is reported, not waited for.
-const LONGEST_START: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often the loser of a race for the lock looks whether the winner answers.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const POLL_AGAIN: Duration = Duration::from_millis(20);
 /// How often idleness is looked at.
 const IDLE_LOOK: Duration = Duration::from_secs(5);
 const READY: &str = "ready";
 
 #[derive(Debug, thiserror::Error)]
-pub enum LifeError {
+pub enum InstanceError {
     #[error("{what} {path:?}: {error}")]
     Io { what: &'static str, path: PathBuf, error: std::io::Error },
     #[error("{path:?} can be reached by others (mode {mode:03o}): run `chmod {wanted:03o} {path:?}`")]
@@ -34,7 +34,7 @@ pub enum LifeError {
     )]
     Nfs(PathBuf),
     #[error(
-        "the socket path {0:?} is longer than {LONGEST_SOCKET_PATH} bytes: set ECDECK_HOME or XDG_RUNTIME_DIR to a shorter one"
+        "the socket path {0:?} is longer than {MAX_SOCKET_PATH} bytes: set ECDECK_HOME or XDG_RUNTIME_DIR to a shorter one"
     )]
     LongSocket(PathBuf),
     #[error(
@@ -46,25 +46,25 @@ pub enum LifeError {
     Start(&'static str, String),
 }
 
-fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LifeError {
+fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> InstanceError {
     let path = path.to_owned();
-    move |error| LifeError::Io { what, path, error }
+    move |error| InstanceError::Io { what, path, error }
 }
 
 /// Makes a folder of the home (0700) with its parents, or checks that it is ours alone and not on NFS.
-pub fn private_folder(path: &Path) -> Result<(), LifeError> {
+pub fn private_folder(path: &Path) -> Result<(), InstanceError> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io("making the folder", path))?;
     let folder = std::fs::symlink_metadata(path)
         .and_then(|link| if link.is_symlink() { std::fs::metadata(path) } else { Ok(link) })
         .map_err(io("looking at", path))?;
     check_private(path, &folder, 0o700)?;
     let system = rustix::fs::statfs(path).map_err(|e| io("looking at", path)(e.into()))?;
-    if system.f_type == rustix::fs::NFS_SUPER_MAGIC { Err(LifeError::Nfs(path.to_owned())) } else { Ok(()) }
+    if system.f_type == rustix::fs::NFS_SUPER_MAGIC { Err(InstanceError::Nfs(path.to_owned())) } else { Ok(()) }
 }
 
 /// Makes the folder of a socket with its parents, or checks that it is ours. A group may look into it and use the sockets
 /// that are its own, but nobody else may change what is in it.
-pub fn socket_folder(path: &Path) -> Result<(), LifeError> {
+pub fn socket_folder(path: &Path) -> Result<(), InstanceError> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io("making the folder", path))?;
     check_private(path, &std::fs::metadata(path).map_err(io("looking at", path))?, 0o750)
 }
@@ -75,7 +75,7 @@ pub fn set_private_umask() {
 }
 
 /// Checks that a file of the home, if it is there, is ours alone (0600).
-pub fn private_file(path: &Path) -> Result<(), LifeError> {
+pub fn private_file(path: &Path) -> Result<(), InstanceError> {
     match std::fs::metadata(path) {
         Ok(file) => check_private(path, &file, 0o600),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -83,12 +83,12 @@ pub fn private_file(path: &Path) -> Result<(), LifeError> {
     }
 }
 
-fn check_private(path: &Path, found: &std::fs::Metadata, wanted: u32) -> Result<(), LifeError> {
+fn check_private(path: &Path, found: &std::fs::Metadata, wanted: u32) -> Result<(), InstanceError> {
     let (uid, mode) = (rustix::process::geteuid().as_raw(), found.mode() & 0o777);
     if found.uid() != uid {
-        Err(LifeError::Foreign { path: path.to_owned(), owner: found.uid(), uid })
+        Err(InstanceError::Foreign { path: path.to_owned(), owner: found.uid(), uid })
     } else if mode & !wanted != 0 {
-        Err(LifeError::TooOpen { path: path.to_owned(), mode, wanted })
+        Err(InstanceError::TooOpen { path: path.to_owned(), mode, wanted })
     } else {
         Ok(())
     }
@@ -98,20 +98,20 @@ fn check_private(path: &Path, found: &std::fs::Metadata, wanted: u32) -> Result<
 #[derive(Debug)]
 pub enum Claim {
     /// We are, as long as this lives.
-    Ours(Reign),
+    Ours(InstanceLock),
     /// Another process is.
     Taken,
 }
 
 /// The lock of a home's server, held for life. Only its holder may bind the socket.
 #[derive(Debug)]
-pub struct Reign {
+pub struct InstanceLock {
     lock: File,
     place: Place,
 }
 
 /// Tries to become the server of a place; never waits.
-pub fn claim(place: &Place) -> Result<Claim, LifeError> {
+pub fn claim(place: &Place) -> Result<Claim, InstanceError> {
     let folder = |path: &Path| path.parent().unwrap_or(Path::new("/")).to_owned();
     private_folder(&folder(&place.lock))?;
     socket_folder(&folder(&place.socket))?;
@@ -124,23 +124,23 @@ pub fn claim(place: &Place) -> Result<Claim, LifeError> {
         .map_err(io("opening the lock", &place.lock))?;
     private_file(&place.lock)?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Claim::Ours(Reign { lock, place: place.clone() })),
+        Ok(()) => Ok(Claim::Ours(InstanceLock { lock, place: place.clone() })),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(Claim::Taken),
         Err(e) => Err(io("locking", &place.lock)(e.into())),
     }
 }
 
-impl Reign {
+impl InstanceLock {
     /// Binds the socket anew: whatever is at its path is left over from an earlier holder of the lock.
-    pub fn bind(&self) -> Result<UnixListener, LifeError> {
+    pub fn bind(&self) -> Result<UnixListener, InstanceError> {
         self.bind_for(None)
     }
 
     /// As [`Self::bind`], for a group: its members reach the socket (0660) through its folder (0750).
-    pub fn bind_for(&self, group: Option<u32>) -> Result<UnixListener, LifeError> {
+    pub fn bind_for(&self, group: Option<u32>) -> Result<UnixListener, InstanceError> {
         let socket = &self.place.socket;
-        if socket.as_os_str().len() > LONGEST_SOCKET_PATH {
-            return Err(LifeError::LongSocket(socket.clone()));
+        if socket.as_os_str().len() > MAX_SOCKET_PATH {
+            return Err(InstanceError::LongSocket(socket.clone()));
         }
         match std::fs::remove_file(socket) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io("removing the old socket", socket)(e)),
@@ -161,7 +161,7 @@ impl Reign {
     }
 }
 
-fn give_to_group(path: &Path, group: u32) -> Result<(), LifeError> {
+fn give_to_group(path: &Path, group: u32) -> Result<(), InstanceError> {
     let given = rustix::fs::chown(path, None, Some(rustix::fs::Gid::from_raw(group)));
     given.map_err(|error| {
         io("giving to the group of engine.group, of which the engine's user must be a member,", path)(error.into())
@@ -169,19 +169,19 @@ fn give_to_group(path: &Path, group: u32) -> Result<(), LifeError> {
 }
 
 /// Whether the members of a group may enter every folder on the way to the socket.
-fn check_reachable(socket: &Path, group: u32) -> Result<(), LifeError> {
+fn check_reachable(socket: &Path, group: u32) -> Result<(), InstanceError> {
     for folder in socket.ancestors().skip(1) {
         let found = std::fs::metadata(folder).map_err(io("looking at", folder))?;
         let enters = if found.gid() == group { 0o010 } else { 0o001 };
         if found.mode() & enters == 0 {
             let (socket, folder, mode) = (socket.to_owned(), folder.to_owned(), found.mode() & 0o777);
-            return Err(LifeError::Unreachable { group, socket, folder, mode });
+            return Err(InstanceError::Unreachable { group, socket, folder, mode });
         }
     }
     Ok(())
 }
 
-impl Drop for Reign {
+impl Drop for InstanceLock {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.place.socket);
         // A child that is being started may still hold the descriptor: closing ours would not let go.
@@ -206,9 +206,9 @@ pub fn pid_of(place: &Place) -> Option<u32> {
 /// The lock is tried again for as long as nobody answers: its holder may be a process that was just killed.
 ///
 /// # Errors
-/// When the place cannot be used, or its lock is held for [`LONGEST_START`] by a process that does not answer.
-pub fn claim_or_wait(place: &Place) -> Result<Claim, LifeError> {
-    let deadline = Instant::now() + LONGEST_START;
+/// When the place cannot be used, or its lock is held for [`START_TIMEOUT`] by a process that does not answer.
+pub fn claim_or_wait(place: &Place) -> Result<Claim, InstanceError> {
+    let deadline = Instant::now() + START_TIMEOUT;
     loop {
         if let Claim::Ours(lock) = claim(place)? {
             return Ok(Claim::Ours(lock));
@@ -218,21 +218,21 @@ pub fn claim_or_wait(place: &Place) -> Result<Claim, LifeError> {
         }
         if Instant::now() > deadline {
             let why = format!("another process holds {} but does not answer", place.lock.display());
-            return Err(LifeError::Start(place.server, why));
+            return Err(InstanceError::Start(place.server, why));
         }
-        std::thread::sleep(LOOK_AGAIN);
+        std::thread::sleep(POLL_AGAIN);
     }
 }
 
 /// Waits until a server that was asked to end has let go of its place.
-pub fn wait_until_it_is_free(place: &Place) -> Result<(), LifeError> {
-    let deadline = Instant::now() + LONGEST_START;
+pub fn wait_until_it_is_free(place: &Place) -> Result<(), InstanceError> {
+    let deadline = Instant::now() + START_TIMEOUT;
     while let Claim::Taken = claim(place)? {
         if Instant::now() > deadline {
             let why = io("waiting for the end of the server of", &place.lock);
             return Err(why(std::io::ErrorKind::TimedOut.into()));
         }
-        std::thread::sleep(LOOK_AGAIN);
+        std::thread::sleep(POLL_AGAIN);
     }
     Ok(())
 }
@@ -240,13 +240,18 @@ pub fn wait_until_it_is_free(place: &Place) -> Result<(), LifeError> {
 /// Starts this same program as a server of its own session and waits until it says that it is ready.
 ///
 /// The server must call [`detach`] first, and [`Ready::say`] when its socket is bound.
-pub fn start_detached(home: &Home, place: &Place, arguments: &[&str]) -> Result<(), LifeError> {
+pub fn start_detached(home: &Home, place: &Place, arguments: &[&str]) -> Result<(), InstanceError> {
     start_program_detached(Path::new("/proc/self/exe"), home, place, arguments)
 }
 
 /// As [`start_detached`], for a program that is not this one: tests are not the program that they test.
-pub fn start_program_detached(program: &Path, home: &Home, place: &Place, arguments: &[&str]) -> Result<(), LifeError> {
-    let failed = |why: String| LifeError::Start(place.server, why);
+pub fn start_program_detached(
+    program: &Path,
+    home: &Home,
+    place: &Place,
+    arguments: &[&str],
+) -> Result<(), InstanceError> {
+    let failed = |why: String| InstanceError::Start(place.server, why);
     let mut command = Command::new(program);
     command.arg0("ecdeck").args(arguments).current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -270,7 +275,7 @@ pub fn start_program_detached(program: &Path, home: &Home, place: &Place, argume
 
 /// The first line from the pipe, or what there is of it when the time is up.
 fn read_answer(mut pipe: std::process::ChildStdout) -> std::io::Result<String> {
-    let deadline = Instant::now() + LONGEST_START;
+    let deadline = Instant::now() + START_TIMEOUT;
     let mut answer = Vec::new();
     while !answer.contains(&b'\n') {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -360,33 +365,33 @@ mod tests {
     async fn a_socket_for_a_group_is_reached_by_it_or_refused() {
         let (folder, home) = home();
         let place = home.engine();
-        let Claim::Ours(reign) = claim(&place).unwrap() else { panic!("nobody else is here") };
+        let Claim::Ours(instance_lock) = claim(&place).unwrap() else { panic!("nobody else is here") };
         let group = rustix::process::getegid().as_raw();
         let run = place.socket.parent().unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
         // The home is for its owner alone, so that no group gets through it.
-        let error = reign.bind_for(Some(group)).unwrap_err().to_string();
+        let error = instance_lock.bind_for(Some(group)).unwrap_err().to_string();
         let inner = format!("{:?} (mode 700)", folder.path());
         assert!(error.contains(&inner) && error.contains("ecdeck.service"), "{error}");
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).unwrap();
-        let _listener = reign.bind_for(Some(group)).unwrap();
+        let _listener = instance_lock.bind_for(Some(group)).unwrap();
         assert_eq!((mode(&place.socket), mode(run)), (0o660, 0o750));
         // The folder may stay like that, and not be more open.
         socket_folder(run).unwrap();
         std::fs::set_permissions(run, Permissions::from_mode(0o770)).unwrap();
-        assert!(matches!(socket_folder(run), Err(LifeError::TooOpen { wanted: 0o750, .. })));
+        assert!(matches!(socket_folder(run), Err(InstanceError::TooOpen { wanted: 0o750, .. })));
     }
 
     #[tokio::test]
     async fn only_one_claims_a_place_and_it_is_free_again_afterwards() {
         let (_folder, home) = home();
         let place = home.engine();
-        let Claim::Ours(reign) = claim(&place).unwrap() else { panic!("nobody else is here") };
+        let Claim::Ours(instance_lock) = claim(&place).unwrap() else { panic!("nobody else is here") };
         assert!(matches!(claim(&place).unwrap(), Claim::Taken));
-        let listener = reign.bind().unwrap();
+        let listener = instance_lock.bind().unwrap();
         assert!(answers(&place));
         assert_eq!(pid_of(&place), Some(std::process::id()));
-        drop((listener, reign));
+        drop((listener, instance_lock));
         assert!(!answers(&place));
         assert!(matches!(claim(&place).unwrap(), Claim::Ours(_)));
     }
@@ -416,10 +421,10 @@ mod tests {
     async fn a_socket_left_over_by_a_killed_server_is_replaced() {
         let (_folder, home) = home();
         let place = home.engine();
-        let Claim::Ours(reign) = claim(&place).unwrap() else { panic!("nobody else is here") };
+        let Claim::Ours(instance_lock) = claim(&place).unwrap() else { panic!("nobody else is here") };
         drop(std::os::unix::net::UnixListener::bind(&place.socket).unwrap());
         assert!(!answers(&place));
-        let _listener = reign.bind().unwrap();
+        let _listener = instance_lock.bind().unwrap();
         assert!(answers(&place));
         assert_eq!(std::fs::metadata(&place.socket).unwrap().mode() & 0o777, 0o600);
     }

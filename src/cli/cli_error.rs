@@ -2,7 +2,7 @@
 
 use super::document::RefusalDocument;
 use super::exit::Exit;
-use super::request_line::Scene;
+use super::request_line::RenderContext;
 use super::{json, out};
 use crate::model::codes::Code;
 use crate::model::plan::Refusal;
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// An end that is not the wanted one.
 #[derive(Debug, Clone)]
-pub struct Trouble {
+pub struct CliError {
     pub exit: Exit,
     pub code: Option<Code>,
     /// Sentences for people; escaped.
@@ -18,7 +18,7 @@ pub struct Trouble {
     refusal: Option<Box<RefusalDocument>>,
 }
 
-impl Trouble {
+impl CliError {
     pub fn new(exit: Exit, text: impl Into<String>) -> Self {
         Self { exit, code: None, text: text.into(), refusal: None }
     }
@@ -46,14 +46,14 @@ impl Trouble {
     }
 
     /// Nothing of a request runs.
-    pub fn refused(refusal: &Refusal, scene: Scene<'_>) -> Self {
+    pub fn refused(refusal: &Refusal, render_context: RenderContext<'_>) -> Self {
         let all = || std::iter::once(refusal).chain(&refusal.also);
-        let texts: Vec<String> = all().map(|one| super::plan_text::refusal(one, scene)).collect();
+        let texts: Vec<String> = all().map(|one| super::plan_text::refusal(one, render_context)).collect();
         Self {
             exit: Exit::together(all().map(|one| Exit::of_code(one.code))),
             code: Some(refusal.code),
             text: texts.join("\n"),
-            refusal: Some(Box::new(RefusalDocument::new(refusal, scene))),
+            refusal: Some(Box::new(RefusalDocument::new(refusal, render_context))),
         }
     }
 

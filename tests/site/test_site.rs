@@ -1,6 +1,6 @@
 //! A home of its own for each test: the real program in it, and whatever servers it starts, ended with it.
 
-use ecdeck::process::life;
+use ecdeck::process::instance;
 use ecdeck::process::paths::{Home, Place};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ecdeck");
 /// Nothing that is waited for takes longer, unless something is wrong.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
-pub struct House {
+pub struct TestSite {
     folder: tempfile::TempDir,
     /// Every command is told that the demonstration site is meant.
     demonstration: bool,
@@ -47,18 +47,18 @@ impl std::fmt::Debug for Ran {
     }
 }
 
-impl House {
+impl TestSite {
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("ecdeck").tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
         Self { folder, demonstration: false }
     }
 
-    /// A house whose commands mean the demonstration site: without a terminal they have to say so.
+    /// A test site whose commands mean the demonstration site: without a terminal they have to say so.
     pub fn of_the_demonstration() -> Self {
-        let mut house = Self::new();
-        house.demonstration = true;
-        house
+        let mut test_site = Self::new();
+        test_site.demonstration = true;
+        test_site
     }
 
     pub fn path(&self) -> &Path {
@@ -127,9 +127,9 @@ impl House {
     }
 
     /// Ends a server with a signal and waits until it is gone; whether there was one.
-    #[expect(clippy::unused_self, reason = "a house's servers are its own")]
+    #[expect(clippy::unused_self, reason = "a test site's servers are its own")]
     pub fn signal(&self, place: &Place, signal: Signal) -> bool {
-        let Some(pid) = life::pid_of(place) else { return false };
+        let Some(pid) = instance::pid_of(place) else { return false };
         kill(pid, signal);
         true
     }
@@ -163,7 +163,7 @@ fn is_there(pid: u32) -> bool {
     state.is_some_and(|state| state != "Z" && state != "X") || threads > 1
 }
 
-impl Drop for House {
+impl Drop for TestSite {
     fn drop(&mut self) {
         let homes = [self.home(), self.home().demonstration()];
         for place in homes.iter().flat_map(|home| [home.engine(), home.array_server()]) {

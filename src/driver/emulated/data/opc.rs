@@ -21,7 +21,7 @@ use std::sync::Mutex;
 
 /// The record of extents that need no more copying.
 #[derive(Debug)]
-pub(super) struct Moment {
+pub(super) struct PointInTimeCopy {
     path: PathBuf,
     /// Its records carry it, so that a file of another copy is not taken for this one's.
     target: Olu,
@@ -36,7 +36,7 @@ struct State {
     settled: BTreeSet<u32>,
 }
 
-impl Moment {
+impl PointInTimeCopy {
     /// Begins with nothing copied.
     pub(super) fn create(path: &Path, target: Olu, disk: &Disk) -> io::Result<Self> {
         let file = disk.create(path, OpenOptions::new().append(true).create(true))?;
@@ -194,16 +194,16 @@ mod tests {
     fn what_was_recorded_is_settled_again_and_a_torn_tail_is_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pair.opc");
-        let moment = Moment::create(&path, Olu(7), &Disk::default()).unwrap();
+        let moment = PointInTimeCopy::create(&path, Olu(7), &Disk::default()).unwrap();
         moment.record(&[2]).unwrap();
         moment.record(&[2, 0]).unwrap();
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, [whole.as_slice(), &[1, 2, 3]].concat()).unwrap();
-        let again = Moment::open(&path, Olu(7), &Disk::default()).unwrap().unwrap();
+        let again = PointInTimeCopy::open(&path, Olu(7), &Disk::default()).unwrap().unwrap();
         assert!(again.is_settled(0) && !again.is_settled(1) && again.is_settled(2));
         assert_eq!(again.map(3 * EXTENT - 512).dirty(), EXTENT / REGION);
         again.record(&[1]).unwrap();
-        let last = Moment::open(&path, Olu(7), &Disk::default()).unwrap().unwrap();
+        let last = PointInTimeCopy::open(&path, Olu(7), &Disk::default()).unwrap().unwrap();
         assert_eq!(last.map(3 * EXTENT - 512).dirty(), 0);
     }
 
@@ -211,13 +211,13 @@ mod tests {
     fn a_record_that_is_gone_damaged_or_of_another_copy_is_a_lost_moment() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pair.opc");
-        assert!(Moment::open(&path, Olu(7), &Disk::default()).unwrap().is_none());
-        let moment = Moment::create(&path, Olu(7), &Disk::default()).unwrap();
+        assert!(PointInTimeCopy::open(&path, Olu(7), &Disk::default()).unwrap().is_none());
+        let moment = PointInTimeCopy::create(&path, Olu(7), &Disk::default()).unwrap();
         moment.record(&[0, 1]).unwrap();
-        assert!(Moment::open(&path, Olu(8), &Disk::default()).unwrap().is_none());
+        assert!(PointInTimeCopy::open(&path, Olu(8), &Disk::default()).unwrap().is_none());
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[1] ^= 1;
         std::fs::write(&path, bytes).unwrap();
-        assert!(Moment::open(&path, Olu(7), &Disk::default()).unwrap().is_none());
+        assert!(PointInTimeCopy::open(&path, Olu(7), &Disk::default()).unwrap().is_none());
     }
 }

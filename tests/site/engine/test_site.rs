@@ -26,7 +26,7 @@ use ecdeck::model::request::{Action, Request};
 use ecdeck::model::session::{ArrayVolume, Pair, Reading};
 use ecdeck::model::snapshot::{Site, Snapshot};
 use ecdeck::model::units::{Blocks, Timestamp, Version};
-use ecdeck::process::life::{self, Claim};
+use ecdeck::process::instance::{self, Claim};
 use ecdeck::process::paths::Home;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Everything that a test waits for comes within this, or never.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 pub const BLOCKS: Blocks = Blocks::from_mib(1);
 
 /// The driver of the emulated array, with a door before its commands and a count of its readings.
@@ -155,7 +155,7 @@ impl Catalogue for Disk {
 }
 
 /// What outlasts an engine: folder, array, catalogue.
-pub struct House {
+pub struct TestSite {
     _folder: tempfile::TempDir,
     pub home: Home,
     pub disk: Disk,
@@ -169,11 +169,11 @@ pub struct House {
     pub roles: Roles,
 }
 
-/// An engine that serves a house. Dropped, it is dead at once, as after SIGKILL.
+/// An engine that serves a test site. Dropped, it is dead at once, as after SIGKILL.
 pub struct Running {
     pub engine: Option<Engine>,
     runtime: Option<tokio::runtime::Runtime>,
-    _reign: life::Reign,
+    _reign: instance::InstanceLock,
 }
 
 impl Running {
@@ -193,7 +193,7 @@ impl Drop for Running {
     }
 }
 
-impl House {
+impl TestSite {
     /// So many transaction volumes and backup volumes of one size on one array, registered, with a policy.
     pub async fn new(transaction: usize, backup: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -262,7 +262,9 @@ impl House {
     /// An engine of its own threads.
     pub async fn run(&self) -> Running {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let Claim::Ours(reign) = life::claim(&self.home.engine()).unwrap() else { panic!("an engine runs already") };
+        let Claim::Ours(instance_lock) = instance::claim(&self.home.engine()).unwrap() else {
+            panic!("an engine runs already")
+        };
         let settings = Settings {
             site: Site { name: "test".into(), demo: false, poll_millis: self.poll_millis, rec: Vec::new() },
             arrays: vec![ConfiguredArray {
@@ -277,7 +279,7 @@ impl House {
         let catalogue: Arc<dyn Catalogue> = Arc::new(self.disk.clone());
         let listener = {
             let _inside = runtime.enter();
-            reign.bind().unwrap()
+            instance_lock.bind().unwrap()
         };
         let started = runtime.spawn(async move {
             let mut engine = Engine::start(catalogue, settings).await.unwrap();
@@ -285,7 +287,7 @@ impl House {
             engine
         });
         let engine = started.await.unwrap();
-        Running { engine: Some(engine), runtime: Some(runtime), _reign: reign }
+        Running { engine: Some(engine), runtime: Some(runtime), _reign: instance_lock }
     }
 
     pub async fn client(&self) -> Client {
@@ -353,7 +355,7 @@ pub async fn run(client: &Client, request: &Request) -> Answer {
 pub async fn agree(client: &Client, request: &Request, plan: &ecdeck::model::plan::Plan) -> Answer {
     let confirmation = plan.confirmation().map(|wanted| wanted.name.clone());
     let ask = Ask::Run { request: request.clone(), agreed: plan.agreement(), confirmation };
-    tokio::time::timeout(PATIENCE, client.ask(ask)).await.unwrap().unwrap()
+    tokio::time::timeout(ANSWER_TIMEOUT, client.ask(ask)).await.unwrap().unwrap()
 }
 
 pub fn operations(answer: Answer) -> Vec<OperationId> {
@@ -366,7 +368,7 @@ pub fn operations(answer: Answer) -> Vec<OperationId> {
 /// The ends of what was asked for.
 pub async fn ends(client: &Client, answer: Answer) -> Vec<OperationEnd> {
     let operations = operations(answer);
-    let waited = tokio::time::timeout(PATIENCE, client.ask(Ask::Wait { operations })).await;
+    let waited = tokio::time::timeout(ANSWER_TIMEOUT, client.ask(Ask::Wait { operations })).await;
     match waited.unwrap().unwrap() {
         Answer::Ended { ends, .. } => ends.into_iter().map(|(_, end)| end).collect(),
         other => panic!("{other:?}"),
@@ -384,13 +386,14 @@ pub async fn done(client: &Client, request: &Request) {
 /// Waits until a watched snapshot is as wanted.
 pub async fn until(snapshots: &mut Snapshots, what: &str, wanted: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
     let seen = snapshots.wait_for(|snapshot| snapshot.as_ref().is_some_and(|snapshot| wanted(snapshot)));
-    let found = tokio::time::timeout(PATIENCE, seen).await.ok().map(|seen| Arc::clone(seen.unwrap().as_ref().unwrap()));
+    let found =
+        tokio::time::timeout(ANSWER_TIMEOUT, seen).await.ok().map(|seen| Arc::clone(seen.unwrap().as_ref().unwrap()));
     found.unwrap_or_else(|| panic!("{what} did not come; this is the last snapshot: {:#?}", *snapshots.borrow()))
 }
 
 /// Waits until something becomes so that no snapshot shows.
 pub async fn soon(what: &str, mut so: impl FnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + ANSWER_TIMEOUT;
     while !so() {
         assert!(tokio::time::Instant::now() < deadline, "{what} did not come");
         tokio::task::yield_now().await;
@@ -400,7 +403,7 @@ pub async fn soon(what: &str, mut so: impl FnMut() -> bool) {
 
 #[tokio::test]
 async fn the_driver_is_the_one_that_these_tests_are_about() {
-    let house = House::new(1, 1).await;
-    let unknown = house.gate.capabilities().atomic_suspend == ecdeck::model::copy::Ability::Unknown;
+    let test_site = TestSite::new(1, 1).await;
+    let unknown = test_site.gate.capabilities().atomic_suspend == ecdeck::model::copy::Ability::Unknown;
     assert_eq!(unknown, by_ccm(), "CCM does not tell whether it suspends several pairs at one instant");
 }

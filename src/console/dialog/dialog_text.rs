@@ -3,7 +3,7 @@
 use super::super::app::App;
 use super::super::view::sessions;
 use crate::model::identity::VolumeId;
-use crate::model::plan::{Plan, PlanItem, Refusal, words};
+use crate::model::plan::{Plan, PlanItem, Refusal, step_text};
 use crate::model::snapshot::{Ready, SessionView, Snapshot, TransactionState};
 use crate::model::units::{Progress, count};
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 /// A plan's first item in one line, for the hint under the keys.
 pub fn in_short(snapshot: &Snapshot, plan: &Plan) -> String {
     let Some(item) = plan.items().first() else { return "nothing to do".to_owned() };
-    let steps: Vec<String> = item.steps.iter().map(|step| words::step(step, snapshot)).collect();
+    let steps: Vec<String> = item.steps.iter().map(|step| step_text::step(step, snapshot)).collect();
     steps.join("; ")
 }
 
@@ -28,7 +28,7 @@ pub fn title(snapshot: &Snapshot, plan: &Plan) -> String {
 /// How a transaction volume stands before its plan runs.
 pub fn situation(snapshot: &Snapshot, volume: VolumeId) -> Option<String> {
     let view = snapshot.transaction_volume(volume)?;
-    let target = |session: &SessionView| words::place(session.pair.target, snapshot);
+    let target = |session: &SessionView| step_text::place(session.pair.target, snapshot);
     let session = sessions::governing(snapshot, volume);
     let state = match (view.state, session) {
         (TransactionState::Equivalent, Some(session)) => format!("equivalent with {}", target(session)),
