@@ -243,7 +243,8 @@ fn is_a_verbs_name(command: &str) -> bool {
 
 #[test]
 fn every_command_that_a_text_names_can_be_typed() {
-    let mut files = vec![std::path::PathBuf::from("README.md"), "config.example.toml".into(), "src".into()];
+    let mut files =
+        vec![std::path::PathBuf::from("README.md"), "config.example.toml".into(), "docs".into(), "src".into()];
     let (mut found, mut wrong) = (0, Vec::new());
     while let Some(path) = files.pop() {
         let whole = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&path);
