@@ -99,9 +99,9 @@ async fn each_when_ready(
                 ready = pairs.iter().map(|pair| pair.source).collect();
                 continue;
             }
-            Waited::TimeLimit => ("time-limit", Exit::TimeLimit, "the time limit has passed; the copies go on"),
+            Waited::TimeLimit => ("time-limit", Exit::TimeLimit, "the time limit has passed; the copies continue"),
             Waited::Detached => {
-                ("detached", Exit::OutcomeUnknown, "detached; the copies go on, but no backup follows them")
+                ("detached", Exit::OutcomeUnknown, "detached; the copies continue, but no backup follows them")
             }
         };
         report.are_late(waiting, &newest);

@@ -76,7 +76,7 @@ impl CliError {
             out::say(&format!("  {}", named(row.remedy, self.refusal.as_deref())));
         }
         if let Some(code) = self.code {
-            out::say(&format!("  `ecdeck explain {code}` tells more."));
+            out::say(&format!("  `ecdeck explain {code}` says more."));
         }
     }
 }

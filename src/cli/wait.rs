@@ -84,7 +84,7 @@ impl Deadline {
     pub async fn wait<T>(self, awaited: impl Future<Output = Result<T, CliError>>) -> Result<Waited<T>, CliError> {
         // Heard from here on, so before anybody is told that we wait.
         let heard = signal(SignalKind::interrupt());
-        let mut interrupts = heard.map_err(|error| CliError::failed(format!("signals cannot be heard: {error}")))?;
+        let mut interrupts = heard.map_err(|error| CliError::failed(format!("signals cannot be received: {error}")))?;
         tokio::select! {
             biased;
             came = awaited => came.map(Waited::Came),
@@ -189,7 +189,7 @@ fn towards(snapshot: &Snapshot, pair: &Pair, since: ReadingMark) -> Towards {
             Status::Idle => Towards::Stopped("its session ended".to_owned()),
             Status::Halted if waits_for_people(session) => {
                 let why =
-                    "the path to the other box is lost, and with manual recovery the copy does not go on by itself";
+                    "the path to the other box is lost, and with manual recovery the copy does not continue by itself";
                 Towards::Stopped(format!("{why} ({})", Code::HALTED))
             }
             Status::Reserved | Status::Active | Status::Halted | Status::Unknown => Towards::Moving,
@@ -281,12 +281,12 @@ pub fn told<T>(waited: &Waited<T>) -> Option<(&'static str, Exit, &'static str)>
         Waited::TimeLimit => Some((
             "time-limit",
             Exit::TimeLimit,
-            "the time limit has passed; the engine and the array go on, `ecdeck status` shows how far they are",
+            "the time limit has passed; engine and array continue, `ecdeck status` shows their progress",
         )),
         Waited::Detached => Some((
             "detached",
             Exit::OutcomeUnknown,
-            "detached; the engine and the array go on, `ecdeck status` shows how far they are",
+            "detached; engine and array continue, `ecdeck status` shows their progress",
         )),
     }
 }

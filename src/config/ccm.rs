@@ -160,6 +160,6 @@ fn folder(written: &Spanned<String>) -> Result<String, Fault> {
     }
     Err(Fault::at(
         written,
-        format!("{text:?} cannot stand before a command: write it from / on, with A-Z a-z 0-9 . _ - /"),
+        format!("{text:?} cannot be the folder of a command: write it from / on, with A-Z a-z 0-9 . _ - /"),
     ))
 }

@@ -74,7 +74,7 @@ pub fn line_of(text: &str, offset: usize) -> usize {
     text.char_indices().take_while(|(at, _)| *at < offset).filter(|(_, c)| *c == '\n').count() + 1
 }
 
-const TWICE: &str = "the key stands there twice: keep one of them";
+const TWICE: &str = "the key is there twice: keep one of them";
 
 /// serde's sentences, in ours: what is wrong, what may stand there, what was probably meant.
 fn reworded(message: &str) -> String {

@@ -285,7 +285,7 @@ fn rec(written: &[RecKeys], arrays: &[Array]) -> Result<BTreeMap<(Name, Name), R
         let split = keys.split.as_ref().map_or(Automation::default(), |split| *split.get_ref());
         let made = RecModes { transfer: keys.transfer, split, recovery: keys.recovery };
         if modes.insert((from.clone(), to.clone()), made).is_some() {
-            return Err(Fault::at(&keys.from, format!("the modes from {from} to {to} stand here twice: keep one")));
+            return Err(Fault::at(&keys.from, format!("the modes from {from} to {to} are here twice: keep one")));
         }
     }
     Ok(modes)

@@ -138,7 +138,7 @@ fn own() -> Vec<Entry> {
         entry(Command::Pool, "pool", &[Key::Char('2')], Group::Moving, ("", 0), "to the backup pool"),
         entry(Command::Generations, "generations", &[Key::Char('3')], Group::Moving, ("", 0), "to the generations of the selected volume"),
         entry(Command::Events, "events", &[Key::Char('4')], Group::Moving, ("", 0), "to the events"),
-        entry(Command::Open, "open", &[Key::Enter], Group::Looking, ("open", 9), "open the selected row; a red one leads out of its trouble"),
+        entry(Command::Open, "open", &[Key::Enter], Group::Looking, ("open", 9), "open the selected row; on a failed row: how to solve it"),
         entry(Command::Details, "details", &[Key::Char('i')], Group::Looking, ("", 0), "all about the selected volume, in the array's own words too"),
         entry(Command::Back, "back", &[Key::Esc], Group::Looking, ("", 0), "back out: close, clear the filter, clear the marks"),
         entry(Command::Order, "order", &[Key::Char('o')], Group::Looking, ("", 0), "sort volumes by name, by trouble, by readiness"),
@@ -148,9 +148,9 @@ fn own() -> Vec<Entry> {
         entry(Command::MarkAll, "mark-all", &[Key::Char('*')], Group::Choosing, ("", 0), "mark all that the filter shows, or none"),
         entry(Command::Palette, "palette", &[Key::Char(':')], Group::Program, ("command", 8), "all commands by name"),
         entry(Command::Help, "help", &[Key::Char('?')], Group::Program, ("help", 0), "this help"),
-        entry(Command::Redraw, "redraw", &[Key::Ctrl('l')], Group::Program, ("", 0), "draw the screen anew"),
+        entry(Command::Redraw, "redraw", &[Key::Ctrl('l')], Group::Program, ("", 0), "draw the screen again"),
         entry(Command::ToShell, "to-shell", &[Key::Ctrl('z')], Group::Program, ("", 0), "back to the shell; `fg` returns"),
-        entry(Command::Quit, "quit", &[Key::Char('q'), Key::Ctrl('c')], Group::Program, ("quit", 6), "leave; copies and operations go on"),
+        entry(Command::Quit, "quit", &[Key::Char('q'), Key::Ctrl('c')], Group::Program, ("quit", 6), "leave; copies and operations continue"),
         entry(Command::Agree, "agree", &[Key::Char('Y')], Group::Program, ("", 0), "in a plan: agree to it and run it"),
     ]
 }

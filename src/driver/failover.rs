@@ -51,7 +51,7 @@ impl FailoverDriver {
 
     fn found_alive(&self) {
         if self.dead().take().is_some() {
-            tracing::info!("the first way to the array leads there again");
+            tracing::info!("the primary path to the array works again");
         }
     }
 
@@ -144,7 +144,7 @@ impl Driver for FailoverDriver {
             None => whole,
             Some(Dead { why, .. }) => Capabilities {
                 verbs: whole.verbs.into_iter().filter(|(_, verb)| *verb == CommandVerb::Stop).collect(),
-                limited: Some(format!("only its second way leads there, which is for forced stops: {why}")),
+                limited: Some(format!("only the fallback path works, which is for forced stops: {why}")),
                 ..whole
             },
         }

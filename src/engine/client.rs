@@ -58,7 +58,7 @@ pub enum ClientError {
     /// The engine is of another version (code 1903).
     #[error("{0}")]
     Mismatch(String),
-    #[error("the line to the engine was lost: {0}; what it was doing goes on")]
+    #[error("the line to the engine was lost: {0}; its operations continue")]
     Lost(String),
     /// The line stands, and nothing comes.
     #[error(

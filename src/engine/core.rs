@@ -239,7 +239,7 @@ impl Core {
             .as_ref()
             .map_or(0, |last| reading.taken_at.since(last.taken_at).abs_diff(reading.began.since(last.began)));
         if step > MAX_CLOCK_DRIFT_MILLIS {
-            tracing::warn!(array = %array.name, step, "the clock was stepped: rates begin anew");
+            tracing::warn!(array = %array.name, step, "the clock was stepped: rates begin again");
             state.tracker.restart_rates();
         }
         let array = &mut state.arrays[index];
@@ -443,7 +443,7 @@ fn phrase(doing: &Activity, state: &State) -> String {
         array.map_or_else(|| box_id.to_string(), |array| array.name.to_string())
     };
     match doing {
-        Activity::Beginning => "reading the array afresh".to_owned(),
+        Activity::Beginning => "reading the array again".to_owned(),
         Activity::Telling { array, what } => format!("waiting for {}'s answer to {what}", name(array)),
         Activity::Looking { array } => format!("looking what {} shows", name(array)),
         Activity::WaitingForBusy { array, why } => format!("waiting for {}: {why}", name(array)),

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 pub const PROTOCOL: u32 = 3;
 
 /// What a person does about an engine that does not understand.
-pub const REMEDY: &str = "end the engine (SIGTERM, or `systemctl restart ecdeck`) and repeat: it goes on where it was";
+pub const REMEDY: &str =
+    "end the engine (SIGTERM, or `systemctl restart ecdeck`) and repeat: it continues where it was";
 
 /// The greeting of both ends.
 pub fn hello() -> Hello {

@@ -18,7 +18,7 @@ pub enum ServeError {
     Site(String),
     #[error("another engine serves {0} already")]
     Taken(String),
-    #[error("signals cannot be heard: {0}")]
+    #[error("signals cannot be received: {0}")]
     Signals(#[from] std::io::Error),
 }
 

@@ -113,7 +113,7 @@ impl Engine {
             }
         };
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, farewell).await.is_err() {
-            tracing::warn!("operations are still open; the next engine goes on with them");
+            tracing::warn!("operations are still open; the next engine continues them");
         }
         if let Err(error) = self.ledger.tell([EventKind::EngineStopped]).await {
             tracing::warn!(%error, "the end is not in the audit");

@@ -59,7 +59,7 @@ impl AuditReport {
         let heads = self
             .unknown_heads
             .iter()
-            .map(|head| format!("no event has the head {head}: events were removed, or the chain was written anew"));
+            .map(|head| format!("no event has the head {head}: events were removed, or the chain was written again"));
         let unnamed = self.differences_found.saturating_sub(self.differences.len() as u64);
         let more = (unnamed > 0).then(|| format!("{unnamed} more rows differ"));
         chain.chain(anchors).chain(heads).chain(self.differences.iter().cloned()).chain(more).collect()

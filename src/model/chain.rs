@@ -103,7 +103,7 @@ impl fmt::Display for ChainFault {
             Self::OutOfOrder { sequence } => write!(f, "event {sequence} is not in its place"),
             Self::Altered { sequence } => write!(f, "event {sequence} was altered"),
             Self::Rewritten { sequence } => {
-                write!(f, "event {sequence} is not the one that was anchored outside: the chain was written anew")
+                write!(f, "event {sequence} is not the one that was anchored outside: the chain was written again")
             }
             Self::Truncated { last, anchored } => {
                 write!(f, "the chain ends at event {last}, but event {anchored} was anchored outside")

@@ -89,9 +89,9 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
         }
         EventKind::GenerationReleased { volume, version, backup_volume, why } => {
             let why = match why {
-                ReleaseReason::Retention => "given up, newer ones are kept",
+                ReleaseReason::Retention => "released, newer ones are kept",
                 ReleaseReason::Deleted => "deleted",
-                ReleaseReason::Overwritten => "given up to be overwritten",
+                ReleaseReason::Overwritten => "released to be overwritten",
                 ReleaseReason::Reconciled => "taken out by reconcile",
             };
             format!("{}: {version} on {} {why}", label(*volume), label(*backup_volume))

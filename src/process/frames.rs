@@ -145,7 +145,7 @@ impl fmt::Display for Mismatch {
             ours.format,
         )?;
         match &self.process {
-            Some(process) => write!(f, "end it: {process}; then repeat the command, and it goes on where it was"),
+            Some(process) => write!(f, "end it: {process}; then repeat the command, and it continues where it was"),
             None => f.write_str(self.remedy),
         }
     }

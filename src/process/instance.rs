@@ -268,7 +268,7 @@ pub fn start_program_detached(
     let answer = pipe.map(read_answer).transpose().map_err(|e| failed(e.to_string()))?.unwrap_or_default();
     match answer.trim() {
         READY => Ok(()),
-        "" => Err(failed("it ended, or took too long, without a word; its log may tell why".to_owned())),
+        "" => Err(failed("it ended, or took too long, without a message; its log may say why".to_owned())),
         error => Err(failed(error.to_owned())),
     }
 }
@@ -454,7 +454,7 @@ mod tests {
         start("echo ready").unwrap();
         let text = start("echo the catalogue is newer").unwrap_err().to_string();
         assert_eq!(text, "the engine could not be started: the catalogue is newer");
-        assert!(start("exit 1").unwrap_err().to_string().contains("without a word"));
+        assert!(start("exit 1").unwrap_err().to_string().contains("without a message"));
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ pub async fn stop(site_context: &dyn SiteContext) -> Result<(), CliError> {
     if !ended {
         return out::print("no embedded array was running\n").map(|_| ());
     }
-    out::print("the embedded arrays have ended; copies go on where they were at the next start\n")?;
+    out::print("the embedded arrays have ended; copies continue at the next start\n")?;
     if let Some(pid) = site_context.engine_pid() {
         out::say(&format!(
             "the engine starts them again with its next reading; to keep them down, end it first: `kill {pid}`"

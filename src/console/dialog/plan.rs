@@ -263,7 +263,7 @@ fn running(app: &App, dialog: &PlanDialog) -> String {
 fn silent(app: &App, since: Timestamp, engine: &str) -> String {
     let since = app.clock.moment_or_minute(since);
     format!(
-        "Waiting for {engine}: no sign of life since {since}. After {} s it is given up.",
+        "Waiting for {engine}: no sign of life since {since}. It ends after {} s.",
         ENGINE_SILENCE_TIMEOUT.as_secs()
     )
 }

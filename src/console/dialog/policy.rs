@@ -40,7 +40,7 @@ impl Field {
     fn help(self) -> &'static str {
         match self {
             Self::Generations => {
-                "One more and the oldest is given up. Each needs a backup volume, and one more is copied to."
+                "With one more, the oldest is released. Each needs a backup volume, and one more is needed for the next copy."
             }
             Self::Interval => "Exceeded, it gives a notice; nothing is ever started by itself.",
             Self::Mode => {

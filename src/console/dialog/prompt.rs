@@ -19,7 +19,7 @@ pub fn content(app: &App, prompt: &Prompt, width: usize) -> Content {
     let mut body = Body::new(width);
     body.text(
         0,
-        "A held generation is never given up by retention. Why is it held? The answer goes into the audit.",
+        "Retention never releases a held generation. Why is it held? The answer goes into the audit.",
         theme.dim,
     );
     let lead = "Reason: ";

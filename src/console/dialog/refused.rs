@@ -41,7 +41,7 @@ pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
     }
     if !refusal.remedies.is_empty() {
         body.gap();
-        body.text(0, "What leads on (each shows its plan first):", theme.title);
+        body.text(0, "What you can do (each shows its plan first):", theme.title);
         for (index, remedy) in refusal.remedies.iter().enumerate() {
             let key = if index < 9 { format!("{} ", index + 1) } else { "  ".to_owned() };
             let style = if remedy.destroys { theme.danger } else { theme.text };

@@ -79,7 +79,7 @@ fn hint(app: &App, canvas: &mut Canvas, area: Rect) {
         return;
     };
     if let Some(problem) = view.problem.as_ref().filter(|_| is_trouble(view.state)) {
-        let text = format!("{}: {} ({}); Enter leads out", view.volume.name, problem.text, problem.code);
+        let text = format!("{}: {} ({}); Enter shows how to solve it", view.volume.name, problem.text, problem.code);
         canvas.text(area.x + 1, area.y, room, &text, theme.problem);
         return;
     }

@@ -117,7 +117,7 @@ async fn examine_clock(turn: &Turn<'_>, now: Timestamp, findings: &mut Findings)
 fn remedy_of_way(class: ErrorClass) -> &'static str {
     match class {
         ErrorClass::Auth => {
-            "check the host key with the server's administrator, and that the server accepts your key (`ssh -v` tells more)"
+            "check the host key with the server's administrator, and that the server accepts your key (`ssh -v` says more)"
         }
         ErrorClass::Config => "check host, port, user and ssh's own configuration in the array's section",
         _ => "check that the server is up and that nothing blocks the port",
@@ -302,7 +302,7 @@ fn examine_titles(driver: &CcmDriver, findings: &mut Findings) {
 
 fn examine_words(driver: &CcmDriver, reading: &Reading, findings: &mut Findings) {
     const WORDS: &str = "its words are known";
-    const SUSPENDED: &str = "a suspended copy can be told";
+    const SUSPENDED: &str = "a suspended copy can be recognised";
     let mut unknown: BTreeMap<String, Hint> = BTreeMap::new();
     for session in &reading.sessions {
         let words = [

@@ -215,7 +215,7 @@ impl CcmDriver {
 
     fn lines(&self, command: &Command) -> Vec<String> {
         let Some(names) = self.server.names_so_far() else {
-            return vec![format!("(CCM {} has not told its arrays' names yet)", self.server.place())];
+            return vec![format!("(CCM {} has not reported its arrays' names yet)", self.server.place())];
         };
         let mut lines = Vec::new();
         for pair in command.pairs() {

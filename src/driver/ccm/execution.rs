@@ -259,7 +259,7 @@ fn settled(command: &Command, state: &State) -> Option<Outcome> {
         Command::Start { .. } => match status {
             None => Means::Send,
             Some(Active | Reserved) => Means::Already,
-            Some(_) => Means::Wrong("there is a session already, and a start would go on with it"),
+            Some(_) => Means::Wrong("there is a session already, and a start would continue it"),
         },
         Command::StartOpc { .. } if status.is_none() => Means::Send,
         Command::StartOpc { .. } => Means::Wrong("an earlier copy of this pair is still at work"),

@@ -21,7 +21,7 @@ pub enum NameError {
     #[error("{:?} cannot be a copy group's name: 1 to {} of A-Z a-z 0-9 _ -, beginning with a letter or digit", text.escaped(), GroupName::MAX_LENGTH)]
     Group { text: Untrusted },
     #[error(
-        "{:?} cannot stand on a CCM command line: 1 to {} of A-Z a-z 0-9 . _ - / : , + %",
+        "{:?} cannot be used on a CCM command line: 1 to {} of A-Z a-z 0-9 . _ - / : , + %",
         text.escaped(), Word::MAX_LENGTH
     )]
     Word { text: Untrusted },

@@ -705,7 +705,7 @@ async fn a_turn_that_does_not_come_in_time_sends_nothing() {
 async fn a_plan_shows_the_commands_that_would_be_sent() {
     let site = Site::new(&confirmed());
     let start = Command::Start { pairs: vec![site.rec(1, 1)], modes: None };
-    assert!(site.kyoto.describe(&start)[0].contains("not told"), "before the first contact");
+    assert!(site.kyoto.describe(&start)[0].contains("not reported"), "before the first contact");
     site.reading().await;
     assert_eq!(
         site.kyoto.describe(&start),

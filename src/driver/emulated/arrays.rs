@@ -216,7 +216,7 @@ impl Arrays {
         match self.become_true(change, &before, after) {
             Ok(Durable::Yes) => outcomes,
             Ok(Durable::Unknown) => {
-                let why = || "the array did it, but cannot tell whether that would outlast a loss of power".to_owned();
+                let why = || "the array did it, but does not know whether it would survive a loss of power".to_owned();
                 let unknown = |pair: &Pair| PairOutcome { pair: *pair, outcome: Outcome::Unknown { why: why() } };
                 step.pairs().iter().map(unknown).collect()
             }
@@ -598,7 +598,9 @@ fn lost(core: &mut Core, pair: &Pair) -> String {
     let (source, target) = (pair.source, pair.target);
     let text = if pair.kind == CopyKind::Opc {
         core.gave_up(pair, ErrorByte(POINT_IN_TIME_LOST));
-        format!("what the one-point copy of {source} to {target} had copied was lost: it cannot go on, start it again")
+        format!(
+            "what the one-point copy of {source} to {target} had copied was lost: it cannot continue, start it again"
+        )
     } else {
         format!("the map of {source} to {target} was lost: all of it counts as changed")
     };
@@ -669,7 +671,7 @@ fn take_out_bad(data: &DataPlane, core: &mut Core, troubles: &Troubles) -> Resul
 
 fn out_of_service(volume: VolumeId, why: &str) -> String {
     format!(
-        "{volume} is out of service: {why}. Put the right file back, or run `ecdeck array accept {volume}` to go on with the          file that is there"
+        "{volume} is out of service: {why}. Put the right file back, or run `ecdeck array accept {volume}` to continue with the          file that is there"
     )
 }
 

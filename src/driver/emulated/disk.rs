@@ -10,7 +10,7 @@ use std::path::Path;
 pub fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; free space there and repeat it: nothing has to be started anew"
+            "; free space there and repeat it: nothing has to be started again"
         }
         io::ErrorKind::FileTooLarge => "; this file system takes no file of that size",
         io::ErrorKind::ReadOnlyFilesystem => "; the file system is read-only: see what `dmesg` says of it",

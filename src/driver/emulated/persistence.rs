@@ -18,12 +18,12 @@ pub enum ArraysError {
     Data(#[from] DataError),
     #[error("{}: {error}{}", path.display(), remedy(error))]
     File { path: PathBuf, error: std::io::Error },
-    #[error("{} cannot be read: {error}. It is left as it is; move the folder away to begin anew", path.display())]
+    #[error("{} cannot be read: {error}. It is left as it is; move the folder away to begin again", path.display())]
     Damaged { path: PathBuf, error: serde_json::Error },
     #[error("{} has format {found}, this program knows format {FORMAT}: use the version that wrote it", path.display())]
     Format { path: PathBuf, found: u32 },
     #[error(
-        "{} is missing, and {images} images of volumes lie beside it: put it back; to begin anew, move the folder away",
+        "{} is missing, and {images} images of volumes lie beside it: put it back; to begin again, move the folder away",
         path.display()
     )]
     Lost { path: PathBuf, images: usize },

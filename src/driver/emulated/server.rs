@@ -194,7 +194,7 @@ async fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
             }
             Err(error) => {
                 // Out of descriptors, most likely: a client that leaves frees some.
-                tracing::warn!("a client could not be heard: {error}");
+                tracing::warn!("a client's connection was not accepted: {error}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

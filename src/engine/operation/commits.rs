@@ -168,7 +168,7 @@ fn give_up(
             return Ok(Kept::default());
         }
     } else if held {
-        let why = format!("{version} is held by now, so it was not given up");
+        let why = format!("{version} is held now, so it was not released");
         return Err(Stop { code: Code::GENERATION_HELD, why });
     }
     let change = Change::ReleaseGeneration { transaction_volume: volume, version, at: world.now, why };

@@ -184,12 +184,12 @@ pub(super) fn retention<'a>(case: &Case<'a>, limit: usize) -> (Vec<&'a Generatio
     };
     let attention = kept.iter().find(|generation| matches!(generation.state, GenerationState::NeedsAttention(_)));
     if let Some(generation) = attention {
-        let why = format!("{} needs attention, so nothing is given up: {}", generation.version, more(0));
+        let why = format!("{} needs attention, so nothing is released: {}", generation.version, more(0));
         return (Vec::new(), Some(why));
     }
     let given_up: Vec<&Generation> = kept.iter().take(excess).take_while(|oldest| oldest.held.is_none()).collect();
     let stays = kept.get(given_up.len()).filter(|_| given_up.len() < excess);
-    let why = stays.map(|held| format!("{} is held, so it is not given up: {}", held.version, more(given_up.len())));
+    let why = stays.map(|held| format!("{} is held, so it is not released: {}", held.version, more(given_up.len())));
     (given_up, why)
 }
 

@@ -83,10 +83,7 @@ fn notices(case: &Case<'_>, session: &SessionView, force: bool, item: &mut PlanI
         let text = format!("in consistency mode the array ends the session with {label} by force only");
         item.notice(Code::NEEDS_FORCE, text);
     } else if force {
-        item.notice(
-            Code::NEEDS_FORCE,
-            format!("the copy to {label} is not complete: the array is told to end it by force"),
-        );
+        item.notice(Code::NEEDS_FORCE, format!("the copy to {label} is not complete: the array ends it by force"));
     }
     direction(case, session, item);
     if session.status == Status::Halted || session.other_half_waits() {

@@ -204,7 +204,7 @@ impl<'a> Case<'a> {
             Code::HALTED => {
                 let recovery = match session.modes.map(|modes| modes.recovery) {
                     Some(Automation::Manual) => "it needs a forced suspend and a resume once the path is back",
-                    Some(Automation::Automatic) => "it goes on by itself once the path is back",
+                    Some(Automation::Automatic) => "it continues by itself when the path is back",
                     None => "its recovery mode is not known",
                 };
                 format!("the path from {name} to {target} is lost; {recovery}")

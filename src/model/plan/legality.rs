@@ -108,7 +108,7 @@ const EQUIVALENT: Row = [
     no(Code::ALREADY_SYNCHRONIZING),
 ];
 const SUSPENDED: Row = [Legal, Legal, no(Code::ALREADY_SO), no(Code::RESUME_FIRST), Legal, Force, Legal, Legal, Legal];
-/// Suspended by force before it was equivalent: it goes on where it was, the array may want force to end it.
+/// Suspended by force before it was equivalent: it continues where it was, the array may want force to end it.
 const SUSPENDED_UNFINISHED: Row =
     [Legal, Legal, no(Code::ALREADY_SO), no(Code::RESUME_FIRST), Force, Force, Legal, Legal, Legal];
 const ERROR: Row = [

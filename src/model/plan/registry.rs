@@ -44,14 +44,14 @@ fn name_releases(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
     let (given_up, _) = retention(case, usize::from(policy.generations));
     let [first, .., last] = given_up.as_slice() else {
         if let ([only], true) = (given_up.as_slice(), fewer) {
-            let text = format!("the next backup of {} gives up {}", case.name(), only.version);
+            let text = format!("the next backup of {} releases {}", case.name(), only.version);
             item.notice(Code::NEXT_BACKUP_RELEASES, text);
         }
         return;
     };
     let (first, last, of) = (first.version, last.version, case.name());
     let number = count(given_up.len(), "generation", "generations");
-    item.notice(Code::NEXT_BACKUP_RELEASES, format!("the next backup of {of} gives up {first} to {last}, {number}"));
+    item.notice(Code::NEXT_BACKUP_RELEASES, format!("the next backup of {of} releases {first} to {last}, {number}"));
 }
 
 fn warn_of_pool(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
@@ -285,7 +285,7 @@ pub(super) fn delete(snapshot: &Snapshot, request: &Request, id: VolumeId, versi
         PlanStep::GiveUp { transaction_volume: id, version, backup_volume: target, why: ReleaseReason::Deleted };
     let mut item = PlanItem::new(case.verb(), id, vec![give_up], vec![id, target]);
     item.confirmation =
-        Some(Confirmation::new(label.clone(), format!("{version} of {} on {label} is given up", case.name())));
+        Some(Confirmation::new(label.clone(), format!("{version} of {} on {label} is released", case.name())));
     Ok(item)
 }
 
