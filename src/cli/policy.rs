@@ -24,7 +24,12 @@ pub async fn run(verb: &PolicyVerb, site_context: &dyn SiteContext) -> Result<Ex
             let deadline = Deadline::new(change.time_limit);
             let mut link = super::opened(site_context, deadline).await?;
             let snapshot = link.snapshot().await?;
-            let policy = Policy { generations: *generations, interval_days: *interval, mode: (*mode).into() };
+            let policy = Policy {
+                generations: *generations,
+                interval_days: *interval,
+                mode: (*mode).into(),
+                reuse_oldest: false,
+            };
             let action = Action::SetPolicy { volume: names::volume(&snapshot, volume)?, policy };
             change::run(&mut link, change, change::request(action, change), deadline, Then::Return).await
         }

@@ -9,6 +9,7 @@ use crate::model::records::{
     BackupMode, BackupVolume, Generation, GenerationState, OperationId, Policy, TransactionVolume,
 };
 use crate::model::request::Verb;
+use crate::model::rows::Rows;
 use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, Status};
 use crate::model::snapshot::{
     ArrayView, BackupState, BackupVolumeView, ClaimView, Due, EventLine, Halves, OperationView, Problem, Reach, Ready,
@@ -67,7 +68,12 @@ fn array(name: &str, number: u8) -> ArrayView {
 }
 
 fn transaction(olu: u32, name: &str, mib: u64, policy: Option<(u16, u16, BackupMode)>) -> TransactionVolumeView {
-    let policy = policy.map(|(generations, interval_days, mode)| Policy { generations, interval_days, mode });
+    let policy = policy.map(|(generations, interval_days, mode)| Policy {
+        generations,
+        interval_days,
+        mode,
+        reuse_oldest: false,
+    });
     TransactionVolumeView {
         volume: TransactionVolume {
             id: one(olu),
@@ -282,6 +288,8 @@ pub fn demo() -> Snapshot {
     Snapshot {
         sequence: 7,
         catalogue: None,
+        map_sets: Rows::default(),
+        map_uses: Rows::default(),
         taken_at: NOW,
         moment: Moment::at(NOW),
         mark: ReadingMark::default(),

@@ -188,6 +188,23 @@ pub enum EventKind {
     VolumeRemoved {
         volume: VolumeId,
     },
+    /// A map set was made or replaced. `edited`: by an edit of the stored one.
+    MapStored {
+        map: Name,
+        rounds: Vec<Name>,
+        pairs: usize,
+        edited: bool,
+    },
+    MapRemoved {
+        map: Name,
+    },
+    /// A transaction volume was started with the backup volume of this round.
+    MapUsed {
+        map: Name,
+        round: Name,
+        volume: VolumeId,
+        backup_volume: VolumeId,
+    },
     /// A volume's one word changed, as polled: `equivalent`, `error`, `halted`. Not progress.
     StateChanged {
         volume: VolumeId,
@@ -248,6 +265,7 @@ impl NewEvent {
             | EventKind::PolicySet { volume, .. }
             | EventKind::VolumeAdded { volume, .. }
             | EventKind::VolumeRemoved { volume }
+            | EventKind::MapUsed { volume, .. }
             | EventKind::StateChanged { volume, .. }
             | EventKind::Overdue { volume, .. } => Some(*volume),
             EventKind::CatalogueMade { .. }
@@ -256,6 +274,8 @@ impl NewEvent {
             | EventKind::RecordsWritten
             | EventKind::AuditBaseline { .. }
             | EventKind::CatalogueDoubted { .. }
+            | EventKind::MapStored { .. }
+            | EventKind::MapRemoved { .. }
             | EventKind::ArrayUnreachable { .. }
             | EventKind::ArrayReachable { .. }
             | EventKind::ArrayIdentityChanged { .. } => None,

@@ -4,12 +4,13 @@
 //! the SQL catalogue does the same to its tables.
 
 use super::actor::Actor;
+use super::device_map::MapSet;
 use super::identity::{BoxId, Name, VolumeId};
 use super::session::Pair;
 use super::units::{Blocks, Timestamp, Version, count};
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What a backup does with the session: keep it suspended, or end it.
@@ -40,6 +41,10 @@ pub struct Policy {
     /// Days between backups, 1 to [`Policy::MAX_DAYS`]. Exceeding them gives a notice and starts nothing.
     pub interval_days: u16,
     pub mode: BackupMode,
+    /// For sites that have only as many backup volumes as generations: where no backup volume is bound or unused, a start
+    /// gives the oldest generation up, before the new one exists.
+    #[serde(default)]
+    pub reuse_oldest: bool,
 }
 
 impl Policy {
@@ -58,9 +63,10 @@ impl fmt::Display for Policy {
         let kept = count(self.generations.into(), "generation", "generations");
         let mode = self.mode;
         match self.interval_days {
-            1 => write!(f, "{kept}, every day, mode {mode}"),
-            days => write!(f, "{kept}, every {days} days, mode {mode}"),
+            1 => write!(f, "{kept}, every day, mode {mode}")?,
+            days => write!(f, "{kept}, every {days} days, mode {mode}")?,
         }
+        if self.reuse_oldest { f.write_str(", reuses the oldest") } else { Ok(()) }
     }
 }
 
@@ -254,6 +260,11 @@ pub struct Records {
     pub retired: BTreeMap<VolumeId, Version>,
     /// The box id that each configured array had when it was first seen.
     pub arrays: BTreeMap<Name, BoxId>,
+    #[serde(default)]
+    pub map_sets: BTreeMap<Name, MapSet>,
+    /// The last operation that started a pair (transaction volume, backup volume) because a map paired it.
+    #[serde(default, with = "pairs_as_list")]
+    pub map_uses: BTreeMap<(VolumeId, VolumeId), OperationId>,
     pub next_operation: u64,
     pub next_epoch: u64,
 }
@@ -297,6 +308,17 @@ pub enum Change {
         name: Name,
         box_id: BoxId,
     },
+    /// Adds or replaces a map set. Fails when one of its transaction volumes is in another set.
+    PutMapSet(MapSet),
+    RemoveMapSet {
+        name: Name,
+    },
+    /// A pair was started because a map paired it. An earlier operation never replaces a later one.
+    UseMapRow {
+        transaction_volume: VolumeId,
+        backup_volume: VolumeId,
+        operation: OperationId,
+    },
     /// Opens an operation and claims its volumes. Fails as a whole when a volume is held by another operation.
     Open {
         operation: OpenOperation,
@@ -336,6 +358,11 @@ impl ChangeError {
 
     pub fn other_role(id: VolumeId) -> Self {
         Self::Exists(format!("volume {id} in another role"))
+    }
+
+    /// A transaction volume is in one map set at most.
+    pub fn mapped(transaction_volume: VolumeId) -> Self {
+        Self::Exists(format!("a map set that has {transaction_volume}"))
     }
 
     pub fn holds_generation(backup_volume: VolumeId) -> Self {
@@ -383,6 +410,14 @@ impl Records {
             }
             Change::KnowArray { name, box_id } => {
                 self.arrays.insert(name.clone(), *box_id);
+            }
+            Change::PutMapSet(set) => self.put_map_set(set)?,
+            Change::RemoveMapSet { name } => {
+                self.map_sets.remove(name).ok_or_else(|| missing("map set", name))?;
+            }
+            Change::UseMapRow { transaction_volume, backup_volume, operation } => {
+                let known = self.map_uses.entry((*transaction_volume, *backup_volume)).or_insert(*operation);
+                *known = (*known).max(*operation);
             }
             Change::Open { operation, claims, epoch } => self.open(operation, claims, *epoch)?,
             Change::Journal { operation, entry } => {
@@ -466,6 +501,16 @@ impl Records {
         }
         volume.next_version = Version(generation.version.0 + 1);
         self.generations.insert((id, generation.version), generation.clone());
+        Ok(())
+    }
+
+    fn put_map_set(&mut self, set: &MapSet) -> Result<(), ChangeError> {
+        let others = self.map_sets.values().filter(|other| other.name != set.name);
+        let taken: BTreeSet<VolumeId> = others.flat_map(MapSet::transaction_volumes).collect();
+        if let Some(volume) = set.transaction_volumes().into_iter().find(|volume| taken.contains(volume)) {
+            return Err(ChangeError::mapped(volume));
+        }
+        self.map_sets.insert(set.name.clone(), set.clone());
         Ok(())
     }
 

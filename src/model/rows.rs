@@ -15,6 +15,8 @@ impl<T: PartialEq> PartialEq for Rows<T> {
     }
 }
 
+impl<T: Eq> Eq for Rows<T> {}
+
 impl<T> Rows<T> {
     /// Whether both are the very same rows; rows that are equal need not be.
     pub fn are(&self, other: &Self) -> bool {

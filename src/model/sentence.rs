@@ -117,6 +117,15 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             format!("{} registered as a {role} volume", label(*volume))
         }
         EventKind::VolumeRemoved { volume } => format!("{} is no longer registered", label(*volume)),
+        EventKind::MapStored { map, rounds, pairs, edited } => {
+            let done = if *edited { "edited" } else { "imported" };
+            let (rounds, pairs) = (count(rounds.len(), "round", "rounds"), count(*pairs, "pair", "pairs"));
+            format!("map set {map} {done}: {rounds}, {pairs}")
+        }
+        EventKind::MapRemoved { map } => format!("map set {map} removed"),
+        EventKind::MapUsed { map, round, volume, backup_volume } => {
+            format!("{}: round {round} of map set {map} used, backup volume {}", label(*volume), label(*backup_volume))
+        }
         EventKind::StateChanged { volume, to, error, .. } => state_change(&label(*volume), *to, *error),
         EventKind::SessionVanished { pair } => {
             format!("{}: the session to {} is gone without us", label(pair.source), label(pair.target))

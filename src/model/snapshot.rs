@@ -3,6 +3,7 @@
 use super::actor::Actor;
 use super::codes::Code;
 use super::copy::Capabilities;
+use super::device_map::{MapSet, PairUse};
 use super::identity::{BoxId, Name, VolumeId};
 use super::moment::{Moment, ReadingMark};
 use super::records::{BackupVolume, Generation, OperationEnd, OperationId, TransactionVolume};
@@ -41,6 +42,12 @@ pub struct Snapshot {
     pub unregistered: Rows<ArrayVolume>,
     /// The newest events, newest last; at most [`Snapshot::RECENT_EVENTS`].
     pub events: Vec<EventLine>,
+    /// The map sets, by name.
+    #[serde(default)]
+    pub map_sets: Rows<MapSet>,
+    /// The last start of each pair that a map paired, sorted by pair.
+    #[serde(default)]
+    pub map_uses: Rows<PairUse>,
     /// Why the catalogue takes no writes; `None` while it does.
     #[serde(default)]
     pub catalogue: Option<CatalogueTrouble>,
@@ -478,8 +485,26 @@ impl Snapshot {
             sessions: self.sessions.reuse_if_equal(&earlier.sessions),
             generations: self.generations.reuse_if_equal(&earlier.generations),
             unregistered: self.unregistered.reuse_if_equal(&earlier.unregistered),
+            map_sets: self.map_sets.reuse_if_equal(&earlier.map_sets),
+            map_uses: self.map_uses.reuse_if_equal(&earlier.map_uses),
             ..self
         }
+    }
+
+    pub fn map_set(&self, name: &str) -> Option<&MapSet> {
+        self.map_sets.iter().find(|set| set.name.as_str() == name)
+    }
+
+    /// The map set that a transaction volume is in.
+    pub fn map_set_of(&self, transaction_volume: VolumeId) -> Option<&MapSet> {
+        self.map_sets.iter().find(|set| set.rows_of(transaction_volume).next().is_some())
+    }
+
+    /// The last operation that started a pair because a map paired it.
+    pub fn map_use(&self, transaction_volume: VolumeId, backup_volume: VolumeId) -> Option<OperationId> {
+        let key = |used: &PairUse| (used.transaction_volume, used.backup_volume);
+        let at = self.map_uses.binary_search_by_key(&(transaction_volume, backup_volume), key).ok()?;
+        self.map_uses.get(at).map(|used| used.operation)
     }
 
     /// The name for people: the registered one, else where it is.

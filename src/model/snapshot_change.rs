@@ -1,5 +1,6 @@
 //! The difference between two snapshots, so that a client is sent what changed and not everything.
 
+use super::device_map::{MapSet, PairUse};
 use super::identity::VolumeId;
 use super::moment::{Moment, ReadingMark};
 use super::records::{Generation, OperationId};
@@ -34,6 +35,11 @@ pub struct SnapshotChange {
     pub generations: ListChange<(VolumeId, Version), Generation>,
     pub operations: ListChange<OperationId, OperationView>,
     pub unregistered: ListChange<VolumeId, ArrayVolume>,
+    /// All of them, where one has changed.
+    #[serde(default)]
+    pub map_sets: Option<Rows<MapSet>>,
+    #[serde(default)]
+    pub map_uses: ListChange<(VolumeId, VolumeId), PairUse>,
     /// Events after the newest one of the base.
     pub events: Vec<EventLine>,
     /// As it is now, changed or not.
@@ -101,6 +107,8 @@ impl SnapshotChange {
             generations: difference(&old.generations, &new.generations, generation_key),
             operations: different(&old.operations, &new.operations, |operation| operation.id),
             unregistered: difference(&old.unregistered, &new.unregistered, |volume| volume.id),
+            map_sets: (old.map_sets != new.map_sets).then(|| new.map_sets.clone()),
+            map_uses: difference(&old.map_uses, &new.map_uses, use_key),
             events: new.events.iter().filter(|event| event.sequence > newest).cloned().collect(),
             catalogue: new.catalogue.clone(),
         }
@@ -133,11 +141,19 @@ impl SnapshotChange {
         merge_rows(&mut snapshot.generations, self.generations, generation_key);
         merge(&mut snapshot.operations, self.operations, |operation| operation.id);
         merge_rows(&mut snapshot.unregistered, self.unregistered, |volume| volume.id);
+        if let Some(map_sets) = self.map_sets {
+            snapshot.map_sets = map_sets;
+        }
+        merge_rows(&mut snapshot.map_uses, self.map_uses, use_key);
         snapshot.events.extend(self.events);
         let surplus = snapshot.events.len().saturating_sub(Snapshot::RECENT_EVENTS);
         snapshot.events.drain(..surplus);
         Ok(())
     }
+}
+
+fn use_key(used: &PairUse) -> (VolumeId, VolumeId) {
+    (used.transaction_volume, used.backup_volume)
 }
 
 fn make_ready(views: &mut [TransactionVolumeView], changed: Vec<(usize, Ready)>) {

@@ -112,7 +112,7 @@ impl Site {
 
     pub fn policy(&mut self, id: VolumeId, generations: u16, mode: BackupMode) {
         let known = self.records.transaction_volumes[&id].clone();
-        let policy = Some(Policy { generations, interval_days: 1, mode });
+        let policy = Some(Policy { generations, interval_days: 1, mode, reuse_oldest: false });
         self.put(&Change::PutTransactionVolume(TransactionVolume { policy, ..known }));
     }
 

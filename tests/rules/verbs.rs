@@ -391,7 +391,7 @@ fn a_policy_that_the_pool_or_the_array_cannot_serve_is_accepted_with_figures() {
     site.policy(other, 3, BackupMode::Dissolve);
     let policy = |generations, mode| Action::SetPolicy {
         volume: source,
-        policy: Policy { generations, interval_days: 7, mode },
+        policy: Policy { generations, interval_days: 7, mode, reuse_oldest: false },
     };
     let plan = site.plan(policy(4, BackupMode::Dissolve)).unwrap();
     assert_eq!(notices(&plan), [Code::POOL_TOO_SMALL_FOR_POLICY]);

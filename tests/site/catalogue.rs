@@ -9,6 +9,7 @@ use ecdeck::model::actor::Actor;
 use ecdeck::model::chain::verify;
 use ecdeck::model::codes::Code;
 use ecdeck::model::copy::{Outcome, PairOutcome};
+use ecdeck::model::device_map::{MapRound, MapRow, MapSet};
 use ecdeck::model::event::{Event, EventKind, NewEvent};
 use ecdeck::model::identity::{Olu, VolumeId};
 use ecdeck::model::plan::{PlanItem, PlanStep};
@@ -36,7 +37,7 @@ fn transaction_volume(olu: u32) -> TransactionVolume {
         id: volume(olu),
         name: format!("tv{olu}").parse().unwrap(),
         blocks: Blocks::from_mib(48),
-        policy: Some(Policy { generations: 3, interval_days: 1, mode: BackupMode::Suspend }),
+        policy: Some(Policy { generations: 3, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false }),
         registered_at: Timestamp(1_000),
         next_version: Version(1),
     }
@@ -298,6 +299,48 @@ fn events_are_one_gapless_chain_whatever_fails_between() {
     });
 }
 
+/// A set of one round that pairs these transaction volumes.
+fn map_set(name: &str, volumes: &[u32]) -> MapSet {
+    let row = |olu: &u32| MapRow {
+        transaction_volume: volume(*olu),
+        backup_volume: volume(0x100 + olu),
+        transaction_name: Untrusted::new(format!("tv{olu}\u{0}")),
+        backup_name: Untrusted::new("DX1/0x21"),
+    };
+    let round = MapRound::new("A".parse().unwrap(), volumes.iter().map(row).collect());
+    MapSet { name: name.parse().unwrap(), rounds: vec![round] }
+}
+
+#[test]
+fn a_transaction_volume_is_in_one_map_set() {
+    with_every_catalogue("maps", async |catalogue| {
+        let commit = async |change: Change| catalogue.commit(vec![change], vec![event(1)]).await.map(drop);
+        let mapped = |olu: u32| Err(CatalogueError::Change(ChangeError::mapped(volume(olu))));
+        let name = |name: &str| name.parse::<ecdeck::model::identity::Name>().unwrap();
+        assert_eq!(commit(Change::PutMapSet(map_set("nightly", &[1, 2]))).await, Ok(()));
+        assert_eq!(commit(Change::PutMapSet(map_set("weekly", &[3, 2]))).await, mapped(2));
+        // What left a set, or whose set is gone, may go into another one.
+        assert_eq!(commit(Change::PutMapSet(map_set("nightly", &[1]))).await, Ok(()));
+        assert_eq!(commit(Change::PutMapSet(map_set("weekly", &[3, 2]))).await, Ok(()));
+        assert_eq!(commit(Change::RemoveMapSet { name: name("nightly") }).await, Ok(()));
+        assert!(commit(Change::RemoveMapSet { name: name("nightly") }).await.is_err());
+        let used = |operation| Change::UseMapRow {
+            transaction_volume: volume(1),
+            backup_volume: volume(0x101),
+            operation: OperationId(operation),
+        };
+        for operation in [7, 9, 8] {
+            assert_eq!(commit(used(operation)).await, Ok(()));
+        }
+        let records = catalogue.load().await.unwrap();
+        assert_eq!(records.map_sets.into_values().collect::<Vec<_>>(), [map_set("weekly", &[3, 2])]);
+        let uses: Vec<_> = records.map_uses.into_iter().collect();
+        assert_eq!(uses, [((volume(1), volume(0x101)), OperationId(9))]);
+        let report = catalogue.verify(Outside::default()).await.unwrap();
+        assert!(report.is_intact(), "{:?}", report.findings());
+    });
+}
+
 /// Any change, often one that does not fit.
 fn any_change() -> impl Strategy<Value = Change> {
     let tv = 1_u32..4;
@@ -336,6 +379,9 @@ fn any_change() -> impl Strategy<Value = Change> {
             let mut volume = transaction_volume(tv);
             volume.next_version = Version(next);
             volume.policy = volume.policy.filter(|_| policy);
+            if let Some(policy) = &mut volume.policy {
+                policy.reuse_oldest = next % 2 == 0;
+            }
             if next == 4 {
                 volume.name = format!("tv{}", tv % 3 + 1).parse().unwrap();
             }
@@ -378,6 +424,17 @@ fn any_change() -> impl Strategy<Value = Change> {
             full
         })),
         1 => pair.prop_map(|pair| Change::RemoveSession { pair }),
+        2 => (any::<bool>(), proptest::collection::vec(tv.clone(), 0..3)).prop_map(|(other, volumes)| {
+            Change::PutMapSet(map_set(if other { "nightly" } else { "weekly" }, &volumes))
+        }),
+        1 => any::<bool>().prop_map(|other| Change::RemoveMapSet {
+            name: if other { "nightly" } else { "weekly" }.parse().unwrap(),
+        }),
+        1 => (tv.clone(), bv.clone(), id.clone()).prop_map(|(tv, bv, id)| Change::UseMapRow {
+            transaction_volume: volume(tv),
+            backup_volume: volume(bv),
+            operation: OperationId(id),
+        }),
         1 => any::<bool>().prop_map(|other| Change::KnowArray {
             name: "DX1".parse().unwrap(),
             box_id: if other { BOX.replace("DXL", "DXM") } else { BOX.to_owned() }.parse().unwrap(),

@@ -1,14 +1,15 @@
 //! The catalogue in a SQLite file: full, damaged, newer, foreign, in use, altered.
 
 use crate::array_lab::Lab;
-use crate::catalogue::{ALL, block_on, event, open_sql, sqlite};
+use crate::catalogue::{ALL, block_on, event, open_sql, sqlite, volume};
 use crate::needs::needs;
 use crate::test_site::PROGRAM;
 use ecdeck::catalog::sql::{CataloguePlace, FORMAT, OpenOptions, SqlCatalogue};
-use ecdeck::catalog::{Catalogue, CatalogueError};
+use ecdeck::catalog::{Catalogue, CatalogueError, Outside};
 use ecdeck::model::chain::verify;
 use ecdeck::model::event::{EventKind, NewEvent};
-use ecdeck::model::units::Timestamp;
+use ecdeck::model::records::{BackupVolume, Change};
+use ecdeck::model::units::{Blocks, Timestamp};
 use std::path::Path;
 
 #[test]
@@ -63,6 +64,41 @@ fn a_newer_catalogue_is_refused_and_not_touched() {
         let refused = SqlCatalogue::open(&place, OpenOptions::default()).await.unwrap_err();
         assert!(matches!(refused, CatalogueError::Newer { found, .. } if found == FORMAT + 1), "{refused}");
         assert!(before == std::fs::read(path).unwrap(), "the file was changed");
+    });
+}
+
+/// The tables of format 3 are new ones: what an earlier format wrote is still compared with its own events.
+#[test]
+fn a_catalogue_of_format_2_is_brought_up_and_compared_from_its_first_event() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let place = sqlite(folder.path());
+        let catalogue = open_sql(&place).await;
+        let volume = BackupVolume { id: volume(1), name: None, blocks: Blocks(8), registered_at: Timestamp(7) };
+        catalogue.commit(vec![Change::PutBackupVolume(volume)], vec![event(1)]).await.unwrap();
+        let before = catalogue.load().await.unwrap();
+        catalogue.close().await;
+        drop(catalogue);
+        let CataloguePlace::Sqlite(path) = &place else { unreachable!() };
+        for statement in [
+            "DROP TABLE map_set",
+            "DROP TABLE map_member",
+            "DROP TABLE map_use",
+            "DROP TABLE policy_option",
+            "DELETE FROM migration WHERE number > 2",
+        ] {
+            raw(path, statement).await;
+        }
+        let again = open_sql(&place).await;
+        assert_eq!(again.load().await.unwrap(), before);
+        let report = again.verify(Outside::default()).await.unwrap();
+        assert!(report.is_intact(), "{:?}", report.findings());
+        assert_eq!((report.compared_from, report.rows), (Some(1), 1));
+        again.close().await;
+        raw(path, "UPDATE backup_volume SET blocks = 9").await;
+        drop(again);
+        let report = open_sql(&place).await.verify(Outside::default()).await.unwrap();
+        assert!(!report.is_intact());
     });
 }
 

@@ -4,6 +4,7 @@
 
 use super::column_codec::{from_json, json, optional_json, parse, signed, unsigned, word};
 use super::failure::Failure;
+use super::maps;
 use super::rows::{BACKUP_VOLUME, CLAIM, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME};
 use crate::model::actor::Actor;
 use crate::model::identity::{Name, VolumeId};
@@ -110,6 +111,11 @@ pub async fn apply(
             query(statement).bind(name.as_str()).bind(box_id.as_str()).execute(to).await?;
             Ok(())
         }
+        Change::PutMapSet(set) => maps::put(to, touched, set).await,
+        Change::RemoveMapSet { name } => maps::remove(to, touched, name).await,
+        Change::UseMapRow { transaction_volume, backup_volume, operation } => {
+            maps::mark_used(to, touched, *transaction_volume, *backup_volume, *operation).await
+        }
         Change::Open { operation, claims, epoch } => open(to, counters, touched, operation, claims, *epoch).await,
         Change::Journal { operation, entry } => {
             let statement = "UPDATE operation SET journal_length = journal_length + 1
@@ -166,9 +172,9 @@ async fn put_transaction_volume(
         .bind(volume.policy.map(|policy| word(&policy.mode)).transpose()?)
         .bind(volume.registered_at.0)
         .bind(signed(next_version))
-        .execute(to)
+        .execute(&mut *to)
         .await?;
-    Ok(())
+    maps::set_policy_option(to, touched, volume).await
 }
 
 /// A volume has one role in a site. `wanted`: looks for it in the other one.
@@ -203,6 +209,7 @@ async fn remove_transaction_volume(to: &mut AnyConnection, touched: &mut Touched
         .await?;
     let next_version = removed.ok_or_else(|| missing("transaction volume", id))?;
     set_name(to, touched, id, None).await?;
+    maps::remove_policy_option(to, touched, id).await?;
     query("INSERT INTO retired_volume (id, next_version) VALUES ($1, $2)")
         .bind(id.to_string())
         .bind(next_version)

@@ -51,6 +51,7 @@ pub async fn load(from: &mut AnyConnection) -> Result<Records, Failure> {
         let session = session(&row).map_err(|failure| failure.in_row("our_session", &row, 3))?;
         records.sessions.insert(session.pair, session);
     }
+    super::maps::load(&mut *from, &mut records).await?;
     load_operations(from, &mut records).await?;
     for row in query("SELECT volume, operation, holder, since, epoch FROM claim").fetch_all(&mut *from).await? {
         let claim = claim(&row).map_err(|failure| failure.in_row("claim", &row, 1))?;
@@ -169,6 +170,8 @@ fn transaction_volume(row: &AnyRow) -> Result<TransactionVolume, Failure> {
             generations: small(generations)?,
             interval_days: small(row.try_get(4)?)?,
             mode: from_word(&text(row, 5)?)?,
+            // `load` adds the options.
+            reuse_oldest: false,
         }),
     };
     Ok(TransactionVolume {

@@ -51,6 +51,10 @@ tables! {
     OPERATION "operation" key 1: "id" Number, "verb" Text, "volume" Text, "actor" Text, "started" Number,
         "reason" Text, "item" Text, "journal_length" Number, "ended_at" Number, "outcome" Text;
     JOURNAL "journal" key 2: "operation" Number, "number" Number, "entry" Text;
+    MAP_SET "map_set" key 1: "name" Text, "document" Text;
+    MAP_MEMBER "map_member" key 1: "transaction_volume" Text, "map_set" Text;
+    MAP_USE "map_use" key 2: "transaction_volume" Text, "backup_volume" Text, "operation" Number;
+    POLICY_OPTION "policy_option" key 1: "volume" Text, "reuse_oldest" Number;
     CLAIM "claim" key 1: "volume" Text, "operation" Number, "holder" Text, "since" Number, "epoch" Number;
 }
 
@@ -137,6 +141,10 @@ impl Touched {
     pub fn session(&mut self, pair: &Pair, kind: String) {
         let key = vec![Part::Text(pair.source.to_string()), Part::Text(pair.target.to_string()), Part::Text(kind)];
         self.row(OUR_SESSION, key);
+    }
+
+    pub fn map_use(&mut self, transaction_volume: VolumeId, backup_volume: VolumeId) {
+        self.row(MAP_USE, vec![Part::Text(transaction_volume.to_string()), Part::Text(backup_volume.to_string())]);
     }
 
     pub fn operation(&mut self, operation: OperationId) {

@@ -58,7 +58,12 @@ const NOTICES_END: usize = 9;
 impl PolicyForm {
     /// With the policy that is, or else one generation a day.
     pub fn new(volume: VolumeId, present: Option<Policy>) -> Self {
-        let policy = present.unwrap_or(Policy { generations: 1, interval_days: 1, mode: BackupMode::default() });
+        let policy = present.unwrap_or(Policy {
+            generations: 1,
+            interval_days: 1,
+            mode: BackupMode::default(),
+            reuse_oldest: false,
+        });
         Self { volume, policy, field: Field::Generations, fresh: true, armed: false }
     }
 
@@ -105,7 +110,7 @@ impl PolicyForm {
     }
 
     fn change(&mut self, to: impl FnOnce(u16) -> u16) {
-        let Policy { generations, interval_days, mode } = &mut self.policy;
+        let Policy { generations, interval_days, mode, .. } = &mut self.policy;
         match self.field {
             Field::Generations => *generations = to(*generations).clamp(1, Policy::MAX_GENERATIONS),
             Field::Interval => *interval_days = to(*interval_days).clamp(1, Policy::MAX_DAYS),
@@ -166,7 +171,10 @@ mod tests {
     use crate::console::fixture::one;
 
     fn form() -> PolicyForm {
-        PolicyForm::new(one(0x10), Some(Policy { generations: 3, interval_days: 7, mode: BackupMode::Suspend }))
+        PolicyForm::new(
+            one(0x10),
+            Some(Policy { generations: 3, interval_days: 7, mode: BackupMode::Suspend, reuse_oldest: false }),
+        )
     }
 
     #[test]
@@ -193,7 +201,10 @@ mod tests {
         form.digit(5);
         form.next_field();
         form.digit(0);
-        assert_eq!(form.policy, Policy { generations: 1, interval_days: 8, mode: BackupMode::Dissolve });
+        assert_eq!(
+            form.policy,
+            Policy { generations: 1, interval_days: 8, mode: BackupMode::Dissolve, reuse_oldest: false }
+        );
         form.previous_field();
         form.less();
         assert_eq!(form.policy.mode, BackupMode::Suspend);

@@ -16,6 +16,7 @@ pub use volumes::session_state;
 
 use self::along::SortedCursor;
 use super::copy::Capabilities;
+use super::device_map::PairUse;
 use super::doubt;
 use super::identity::{BoxId, Name, VolumeId};
 use super::moment::{Moment, ReadingMark};
@@ -97,9 +98,21 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         operations: sources.operations.to_vec(),
         unregistered,
         events: sources.events.to_vec(),
+        map_sets: records.map_sets.values().cloned().collect(),
+        map_uses: map_uses(records),
         catalogue: None,
         sessions: sessions.into(),
     }
+}
+
+fn map_uses(records: &Records) -> Rows<PairUse> {
+    let uses = records.map_uses.iter();
+    uses.map(|(&(transaction_volume, backup_volume), &operation)| PairUse {
+        transaction_volume,
+        backup_volume,
+        operation,
+    })
+    .collect()
 }
 
 /// The kept generations; those whose volumes something happened to are in doubt.

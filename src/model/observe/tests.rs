@@ -41,7 +41,7 @@ impl Bench {
     fn new() -> Self {
         let now = Timestamp(100 * Timestamp::DAY);
         let mut records = Records::default();
-        let policy = Policy { generations: 2, interval_days: 1, mode: BackupMode::Suspend };
+        let policy = Policy { generations: 2, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false };
         let transaction_volume = TransactionVolume {
             id: volume(near(), 1),
             name: "db01".parse().unwrap(),

@@ -78,7 +78,7 @@ fn scenarios() -> Vec<Scenario> {
             |_| {},
             |s| Action::SetPolicy {
                 volume: tv(s),
-                policy: Policy { generations: 7, interval_days: 2, mode: BackupMode::Suspend },
+                policy: Policy { generations: 7, interval_days: 2, mode: BackupMode::Suspend, reuse_oldest: false },
             },
         ),
         scenario("unregister", |_| {}, |s| Action::Unregister { volume: s.world.targets[0] }),
@@ -164,7 +164,7 @@ impl Simulation {
         let site = Site::Plain { by_ccm };
         let mut simulation = Self::new(1, None, Arc::new(memory.clone()), Some(memory), site);
         simulation.weather = super::FaultPlan::calm();
-        let policy = Policy { generations: 1, interval_days: 1, mode: BackupMode::Suspend };
+        let policy = Policy { generations: 1, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false };
         for volume in simulation.world.sources.clone() {
             let request = Request::new(Action::SetPolicy { volume, policy });
             // Refused where it is the policy already.

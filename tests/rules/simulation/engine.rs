@@ -169,7 +169,7 @@ impl Engine {
                 id,
                 name: format!("tv{at}").parse().unwrap(),
                 blocks: world.blocks(id).unwrap(),
-                policy: Some(Policy { generations: rng.u16(1..=2), interval_days: 1, mode }),
+                policy: Some(Policy { generations: rng.u16(1..=2), interval_days: 1, mode, reuse_oldest: false }),
                 registered_at: now,
                 next_version: Version(1),
             }));

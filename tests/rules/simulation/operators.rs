@@ -143,7 +143,10 @@ impl Simulation {
             9 => Action::Backup { volumes, mode: Some(self.some_mode()), together: false },
             10 => {
                 let generations = self.rng.u16(1..=3);
-                Action::SetPolicy { volume, policy: Policy { generations, interval_days: 1, mode: self.some_mode() } }
+                Action::SetPolicy {
+                    volume,
+                    policy: Policy { generations, interval_days: 1, mode: self.some_mode(), reuse_oldest: false },
+                }
             }
             11..13 => Action::Hold { volume, version, why: "tape".into() },
             13 => Action::Unhold { volume, version },

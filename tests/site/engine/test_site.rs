@@ -204,7 +204,7 @@ impl TestSite {
         let box_id = arrays.add_box(&name).unwrap();
         let mut changes = Vec::new();
         let mut volume = |label: &str| arrays.add_volume(box_id, None, label, BLOCKS).unwrap();
-        let policy = Policy { generations: 2, interval_days: 1, mode: BackupMode::Suspend };
+        let policy = Policy { generations: 2, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false };
         let transaction: Vec<VolumeId> = (1..=transaction).map(|number| volume(&format!("tv{number}"))).collect();
         let backup: Vec<VolumeId> = (1..=backup).map(|number| volume(&format!("bv{number}"))).collect();
         for (number, &id) in transaction.iter().enumerate() {

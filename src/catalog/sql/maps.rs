@@ -1,0 +1,119 @@
+//! Map sets, what was started by them, and the options of policies: writing and reading.
+
+use super::column_codec::{from_json, json, parse, signed, unsigned};
+use super::failure::Failure;
+use super::rows::{MAP_MEMBER, MAP_SET, POLICY_OPTION, Touched};
+use crate::model::device_map::MapSet;
+use crate::model::identity::{Name, VolumeId};
+use crate::model::records::{ChangeError, OperationId, Records, TransactionVolume};
+use sqlx::{AnyConnection, Row, query, query_scalar};
+
+/// Adds or replaces a map set.
+pub async fn put(to: &mut AnyConnection, touched: &mut Touched, set: &MapSet) -> Result<(), Failure> {
+    forget_members(to, touched, &set.name).await?;
+    for volume in set.transaction_volumes() {
+        touched.text(MAP_MEMBER, &volume);
+        let statement = "INSERT INTO map_member (transaction_volume, map_set) VALUES ($1, $2)
+            ON CONFLICT (transaction_volume) DO NOTHING";
+        let put = query(statement).bind(volume.to_string()).bind(set.name.as_str()).execute(&mut *to).await?;
+        if put.rows_affected() == 0 {
+            return Err(ChangeError::mapped(volume).into());
+        }
+    }
+    touched.text(MAP_SET, &set.name);
+    let statement = "INSERT INTO map_set (name, document) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET document = excluded.document";
+    query(statement).bind(set.name.as_str()).bind(json(&set.rounds)?).execute(to).await?;
+    Ok(())
+}
+
+pub async fn remove(to: &mut AnyConnection, touched: &mut Touched, name: &Name) -> Result<(), Failure> {
+    forget_members(to, touched, name).await?;
+    touched.text(MAP_SET, name);
+    let removed = query("DELETE FROM map_set WHERE name = $1").bind(name.as_str()).execute(to).await?;
+    if removed.rows_affected() == 0 {
+        return Err(ChangeError::Missing(format!("map set {name}")).into());
+    }
+    Ok(())
+}
+
+async fn forget_members(to: &mut AnyConnection, touched: &mut Touched, name: &Name) -> Result<(), Failure> {
+    let members = "DELETE FROM map_member WHERE map_set = $1 RETURNING transaction_volume";
+    for volume in query_scalar::<_, String>(members).bind(name.as_str()).fetch_all(to).await? {
+        touched.text(MAP_MEMBER, &volume);
+    }
+    Ok(())
+}
+
+/// Keeps the later one of the known operation and this one.
+pub async fn mark_used(
+    to: &mut AnyConnection,
+    touched: &mut Touched,
+    transaction_volume: VolumeId,
+    backup_volume: VolumeId,
+    operation: OperationId,
+) -> Result<(), Failure> {
+    touched.map_use(transaction_volume, backup_volume);
+    let statement = "INSERT INTO map_use (transaction_volume, backup_volume, operation) VALUES ($1, $2, $3)
+        ON CONFLICT (transaction_volume, backup_volume) DO UPDATE SET operation =
+            CASE WHEN excluded.operation > map_use.operation THEN excluded.operation ELSE map_use.operation END";
+    query(statement)
+        .bind(transaction_volume.to_string())
+        .bind(backup_volume.to_string())
+        .bind(signed(operation.0))
+        .execute(to)
+        .await?;
+    Ok(())
+}
+
+/// A volume without options has no row.
+pub async fn set_policy_option(
+    to: &mut AnyConnection,
+    touched: &mut Touched,
+    volume: &TransactionVolume,
+) -> Result<(), Failure> {
+    remove_policy_option(to, touched, volume.id).await?;
+    if volume.policy.is_some_and(|policy| policy.reuse_oldest) {
+        touched.text(POLICY_OPTION, &volume.id);
+        let statement = "INSERT INTO policy_option (volume, reuse_oldest) VALUES ($1, 1)";
+        query(statement).bind(volume.id.to_string()).execute(to).await?;
+    }
+    Ok(())
+}
+
+pub async fn remove_policy_option(to: &mut AnyConnection, touched: &mut Touched, id: VolumeId) -> Result<(), Failure> {
+    let removed = query("DELETE FROM policy_option WHERE volume = $1").bind(id.to_string()).execute(to).await?;
+    if removed.rows_affected() > 0 {
+        touched.text(POLICY_OPTION, &id);
+    }
+    Ok(())
+}
+
+/// Adds to the records what this file's tables hold. The transaction volumes are loaded before.
+pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(), Failure> {
+    for row in query("SELECT name, document FROM map_set").fetch_all(&mut *from).await? {
+        let set = || {
+            let (name, document): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            Ok(MapSet { name: parse(&name)?, rounds: from_json(&document)? })
+        };
+        let set = set().map_err(|failure: Failure| failure.in_row("map_set", &row, 1))?;
+        records.map_sets.insert(set.name.clone(), set);
+    }
+    let uses = "SELECT transaction_volume, backup_volume, operation FROM map_use";
+    for row in query(uses).fetch_all(&mut *from).await? {
+        let pair = || {
+            let (source, target): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            Ok(((parse(&source)?, parse(&target)?), OperationId(unsigned(row.try_get(2)?))))
+        };
+        let (pair, operation) = pair().map_err(|failure: Failure| failure.in_row("map_use", &row, 2))?;
+        records.map_uses.insert(pair, operation);
+    }
+    for row in query("SELECT volume, reuse_oldest FROM policy_option").fetch_all(from).await? {
+        let option = || Ok((parse::<VolumeId>(&row.try_get::<String, _>(0)?)?, row.try_get::<i64, _>(1)? != 0));
+        let (id, reuse) = option().map_err(|failure: Failure| failure.in_row("policy_option", &row, 1))?;
+        if let Some(policy) = records.transaction_volumes.get_mut(&id).and_then(|volume| volume.policy.as_mut()) {
+            policy.reuse_oldest = reuse;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Map sets: the rounds of the same volumes, as the catalogue keeps them. By identity: a name that changes changes nothing.
+
+use crate::model::identity::{Name, VolumeId};
+use crate::model::records::OperationId;
+use crate::model::rows::Rows;
+use crate::model::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The rounds of one group of transaction volumes. A transaction volume is in one map set at most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapSet {
+    pub name: Name,
+    /// In the order in which they were given; their names are unique in the set.
+    pub rounds: Vec<MapRound>,
+}
+
+/// One map of a set: at most one backup volume for each transaction volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapRound {
+    pub name: Name,
+    /// Sorted by transaction volume, each once.
+    pub rows: Rows<MapRow>,
+}
+
+/// One pair of a round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapRow {
+    pub transaction_volume: VolumeId,
+    pub backup_volume: VolumeId,
+    /// The names as they were written. What is shown of a registered volume is its present name.
+    pub transaction_name: Untrusted,
+    pub backup_name: Untrusted,
+}
+
+/// When a pair was last started because a map paired it: the operation's number, which grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairUse {
+    pub transaction_volume: VolumeId,
+    pub backup_volume: VolumeId,
+    pub operation: OperationId,
+}
+
+impl MapRound {
+    /// Sorts the rows. Of two rows of one transaction volume the later one stays.
+    pub fn new(name: Name, rows: Vec<MapRow>) -> Self {
+        let sorted: std::collections::BTreeMap<VolumeId, MapRow> =
+            rows.into_iter().map(|row| (row.transaction_volume, row)).collect();
+        Self { name, rows: sorted.into_values().collect() }
+    }
+
+    pub fn row(&self, transaction_volume: VolumeId) -> Option<&MapRow> {
+        let at = self.rows.binary_search_by_key(&transaction_volume, |row| row.transaction_volume).ok()?;
+        self.rows.get(at)
+    }
+}
+
+impl MapSet {
+    /// Rounds of one set at most: one for each generation that a policy may keep, and one that is copied to.
+    pub const MAX_ROUNDS: usize = 100;
+    /// Pairs of one set at most.
+    pub const MAX_PAIRS: usize = 100_000;
+
+    /// Every transaction volume of the set, sorted.
+    pub fn transaction_volumes(&self) -> Vec<VolumeId> {
+        let all: BTreeSet<VolumeId> = self.rows().map(|(_, row)| row.transaction_volume).collect();
+        all.into_iter().collect()
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = (&MapRound, &MapRow)> {
+        self.rounds.iter().flat_map(|round| round.rows.iter().map(move |row| (round, row)))
+    }
+
+    pub fn pairs(&self) -> usize {
+        self.rounds.iter().map(|round| round.rows.len()).sum()
+    }
+
+    pub fn round(&self, name: &Name) -> Option<&MapRound> {
+        self.rounds.iter().find(|round| round.name == *name)
+    }
+
+    /// The rounds that have a backup volume for this transaction volume.
+    pub fn rows_of(&self, transaction_volume: VolumeId) -> impl Iterator<Item = (&MapRound, &MapRow)> {
+        self.rounds.iter().filter_map(move |round| Some((round, round.row(transaction_volume)?)))
+    }
+}
