@@ -47,7 +47,7 @@ pub struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// The site now: volumes, pool, copies, operations
+    /// The present state: volumes, pool, copies, operations
     #[command(after_help = STATUS_EXAMPLES)]
     Status(Status),
     /// Start, suspend, resume and end synchronizations
@@ -55,10 +55,10 @@ pub enum Verb {
         #[command(subcommand)]
         verb: Sync,
     },
-    /// Make the equivalent copy a generation
+    /// Back up: the equivalent copy becomes a generation
     #[command(after_help = BACKUP_EXAMPLES)]
     Backup(Backup),
-    /// Generations, kept and given up; hold them, delete them
+    /// Generations, kept and released; hold, delete, accept them
     #[command(after_help = HISTORY_EXAMPLES)]
     History(History),
     /// Generations kept, days between backups, mode
@@ -76,19 +76,19 @@ pub enum Verb {
         #[command(subcommand)]
         verb: MapVerb,
     },
-    /// Everything that was asked, decided, sent and answered
+    /// Every request, decision, command and answer
     Audit {
         #[command(subcommand)]
         verb: Audit,
     },
     /// What a code like ecd-1301 means, and what to do
     Explain(Explain),
-    /// The arrays; the embedded ones and what happens to them
+    /// The arrays; create and control embedded arrays
     Array {
         #[command(subcommand)]
         verb: ArrayVerb,
     },
-    /// Be the engine, in the foreground, as a service manager wants
+    /// Run the engine in the foreground, for a service manager
     #[command(after_help = SERVE_NOTE)]
     Serve(Serve),
     /// Run what an SSH key asks for, as `command=` of `authorized_keys`
@@ -112,7 +112,7 @@ pub struct Status {
     /// One JSON object
     #[arg(long)]
     pub json: bool,
-    /// Go on, and print what changed every so many seconds, as lines
+    /// Continue, and print a line for each change, every so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub watch: Option<u32>,
 }
@@ -131,23 +131,23 @@ pub struct Change {
     /// One JSON object
     #[arg(long)]
     pub json: bool,
-    /// Success when it is so already
+    /// Succeed if there is nothing to do
     #[arg(long)]
     pub ensure: bool,
-    /// Why, for the audit
+    /// The reason, for the audit
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// The name of what is overwritten or given up, for plans that destroy
+    /// The name of what is overwritten or released, for plans that destroy data
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
-    /// Wait no longer than this for anything (500ms, 90s, 10m, 2h, 1d; 90 is seconds); the engine goes on
+    /// Wait no longer than this for anything (500ms, 90s, 10m, 2h, 1d; 90 is seconds); the engine continues
     #[arg(long, value_name = "D", value_parser = duration)]
     pub time_limit: Option<Duration>,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum MapVerb {
-    /// Say everything that is wrong with a device map file, line by line
+    /// Show every error in a device map file, with line and column
     #[command(after_help = MAP_EXAMPLES)]
     Check {
         /// The file; - is standard input
@@ -167,7 +167,7 @@ pub enum MapVerb {
 
 #[derive(Debug, Subcommand)]
 pub enum Sync {
-    /// Start a synchronization: a differential copy where there is a base, else a full one
+    /// Start a synchronization: a differential copy where possible, else a full copy
     #[command(after_help = START_EXAMPLES)]
     Start {
         /// Transaction volumes; with --map, all of the map without one
@@ -176,18 +176,18 @@ pub enum Sync {
         /// Use the backup volumes of this device map file, and no others
         #[arg(long, value_name = "FILE", conflicts_with = "overwrite_version")]
         map: Option<PathBuf>,
-        /// Return at equivalence instead of when the copy runs
+        /// Wait until the volumes are equivalent
         #[arg(long)]
         wait: bool,
-        /// Copy onto the backup volume of this version, which is given up (wants --confirm BV)
+        /// Copy onto the backup volume of this version, which is released (needs --confirm BV)
         #[arg(long, value_name = "N", value_parser = version)]
         overwrite_version: Option<u64>,
         #[command(flatten)]
         change: Change,
     },
-    /// Stop mirroring and track changes; makes no generation
+    /// Stop mirroring and track changes; records no generation
     Suspend(OnSession),
-    /// Go on with a suspended session: only the difference is copied
+    /// Resume a suspended session: only the difference is copied
     Resume(OnSession),
     /// End sessions; generations stay
     #[command(after_help = CANCEL_NOTE)]
@@ -198,7 +198,7 @@ pub enum Sync {
         #[command(flatten)]
         on: OnSession,
     },
-    /// End a session on the array side, whatever state it is in
+    /// End a session on the array, in any state
     #[command(after_help = FORCE_STOP_NOTE)]
     ForceStop {
         /// The transaction volume
@@ -220,7 +220,7 @@ pub struct OnSession {
     /// The session to this backup volume
     #[arg(long, value_name = "BV")]
     pub volume: Option<String>,
-    /// Return at equivalence (resume only)
+    /// Wait until the volumes are equivalent (resume only)
     #[arg(long, hide = true)]
     pub wait: bool,
     #[command(flatten)]
@@ -241,10 +241,10 @@ pub struct Backup {
     /// Back each volume up as soon as its session is equivalent; refused at once without a session
     #[arg(long)]
     pub wait: bool,
-    /// Suspend nothing after this time of the clock: 04:00 is the next one, unless it passed less than six hours ago
+    /// Suspend nothing after this time of day. 04:00 is the next one, unless it was less than six hours ago
     #[arg(long, value_name = "TIME", value_parser = until::parse)]
     pub until: Option<Timestamp>,
-    /// With --ensure: a volume whose newest sound generation is younger is done already [default: 12h]
+    /// With --ensure: a volume whose newest sound generation is younger needs no backup [default: 12h]
     #[arg(long, value_name = "D", value_parser = duration, requires = "ensure")]
     pub newer_than: Option<Duration>,
     #[command(flatten)]
@@ -269,13 +269,13 @@ pub struct History {
 
 #[derive(Debug, Subcommand)]
 pub enum HistoryVerb {
-    /// Give a generation up; its session, if it has one, stays
+    /// Delete a generation; its session, if it has one, stays
     Delete(OnVersion),
-    /// Mark a generation as not to be given up (--reason says why)
+    /// Protect a generation from being released (give a --reason)
     Hold(OnVersion),
-    /// Take the mark away
+    /// End the hold
     Unhold(OnVersion),
-    /// Take the doubt from a generation that somebody has checked (--reason says how; wants the volume's name)
+    /// Accept a generation in doubt that somebody checked (needs --reason, and the volume's name in --confirm)
     Accept(OnVersion),
 }
 
@@ -339,7 +339,7 @@ impl From<Mode> for BackupMode {
 
 #[derive(Debug, Subcommand)]
 pub enum VolumeVerb {
-    /// Registered volumes, and those that could be
+    /// Registered volumes, and volumes that can be registered
     List {
         /// One JSON object
         #[arg(long)]
@@ -377,7 +377,7 @@ pub enum VolumeVerb {
 pub enum Audit {
     /// The newest events
     Show {
-        /// So many of them
+        /// How many
         #[arg(long, value_name = "N", default_value_t = 40)]
         last: u32,
         /// One JSON object
@@ -386,7 +386,7 @@ pub enum Audit {
     },
     /// Check the chain of hashes, the heads kept outside, and the tables against the events
     Verify {
-        /// A head that was noted elsewhere: the chain must have it. Can be given more than once
+        /// A head that was kept elsewhere: the chain must contain it. Can be given more than once
         #[arg(long, value_name = "HEAD")]
         head: Vec<String>,
         /// One JSON object
@@ -396,7 +396,7 @@ pub enum Audit {
     /// All events, one JSON object a line
     #[command(after_help = EXPORT_EXAMPLE)]
     Export {
-        /// From this sequence on
+        /// From this event number
         #[arg(long, value_name = "SEQUENCE", default_value_t = 1)]
         from: u64,
     },
@@ -407,7 +407,7 @@ pub struct Explain {
     /// ecd-1301, or 1301; all codes without one
     #[arg(value_name = "CODE")]
     pub code: Option<Code>,
-    /// The rules of the embedded arrays, with the code of each and what it rests on
+    /// The rules of the embedded arrays, each with its code and source
     #[arg(long, conflicts_with = "code")]
     pub array: bool,
     /// One JSON object
@@ -423,7 +423,7 @@ pub struct Serve {
 }
 
 impl Verb {
-    /// Whether troubles are told as JSON too.
+    /// Whether errors are printed as JSON too.
     pub fn wants_json(&self) -> bool {
         match self {
             Self::Status(asked) => asked.json,

@@ -21,9 +21,9 @@ the volume are in error and must be cancelled; nobody has checked what the file
 holds.";
 
 const ADD_EXAMPLES: &str = "\
-It is driven by AdvancedCopy Manager's Copy Control Module (CCM), here or over
-ssh: the host key is shown and confirmed, CCM is asked for its arrays,
-everything is tested, and only then the configuration is written.
+The Copy Control Module (CCM) of AdvancedCopy Manager drives it, on this machine
+or over ssh. You confirm the host key and choose one of CCM's arrays; everything
+is tested; only then is the configuration written.
 
 Examples:
   ecdeck array add DX1 --site db01 --host ccm01 --user backup --sudo
@@ -48,7 +48,7 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub enum ArrayVerb {
-    /// The arrays of the site, whatever drives them, and whether they answer
+    /// All arrays of the site, and whether they answer
     List {
         /// One JSON object
         #[arg(long)]
@@ -66,7 +66,7 @@ pub enum ArrayVerb {
     /// Add a real array to the configuration
     #[command(after_help = ADD_EXAMPLES)]
     Add(Add),
-    /// Examine the way to a real array, with what to do about what is wrong
+    /// Examine the connection to a real array, and say what to do about each fault
     Doctor {
         /// Its name in the configuration
         array: String,
@@ -74,7 +74,7 @@ pub enum ArrayVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Run the embedded arrays in the foreground, as a service manager does
+    /// Run the embedded arrays in the foreground, for a service manager
     Serve {
         /// Started by a command: says when it is ready, ends when it has been idle for a while
         #[arg(long, hide = true)]
@@ -82,20 +82,20 @@ pub enum ArrayVerb {
     },
     /// Start the process of the embedded arrays
     Start,
-    /// End it cleanly; copies go on when it is started again
+    /// End that process; copies continue when it is started again
     #[command(after_help = STOP_NOTE)]
     Stop,
-    /// Make an embedded array, or volumes in one
+    /// Create an embedded array, or volumes in one
     #[command(after_help = CREATE_EXAMPLES)]
     Create(Create),
-    /// Go on with the file that lies in the place of a volume's image
+    /// Accept the file that is now in the place of a volume's image
     #[command(after_help = ACCEPT_NOTE)]
     Accept {
         /// The volume, which is out of service
         #[arg(value_name = "ARRAY/0xOLU")]
         volume: String,
     },
-    /// Copy a file into a volume, from its beginning on
+    /// Copy a file into a volume, from its beginning
     Import {
         /// The volume
         #[arg(value_name = "ARRAY/0xOLU")]
@@ -106,9 +106,9 @@ pub enum ArrayVerb {
     /// Write into a volume as a host does
     #[command(after_help = WRITE_EXAMPLES)]
     Write(Write),
-    /// Let a host write on and on, at places that follow from a seed
+    /// Write continuously as a host does, at places from a seed
     Workload(Workload),
-    /// How fast copies go
+    /// The speed of copies
     Rate {
         /// Bytes a second of each copy, as 4MiB, or `none`
         #[arg(value_parser = rate)]
@@ -117,7 +117,7 @@ pub enum ArrayVerb {
         #[arg(long, num_args = 2, value_names = ["SOURCE", "TARGET"])]
         of: Option<Vec<String>>,
     },
-    /// Make something go wrong, until it is cleared; without a fault, show those that there are
+    /// Inject a fault until it is cleared; without a fault, list the present ones
     #[command(after_help = FAULT_EXAMPLES)]
     Fault {
         /// The array; without it, the list is of all
@@ -128,7 +128,7 @@ pub enum ArrayVerb {
         #[command(subcommand)]
         fault: Option<FaultVerb>,
     },
-    /// Choose the rules that an embedded array goes by; `ecdeck explain --array` lists them
+    /// Choose the rules of an embedded array; `ecdeck explain --array` lists them
     Rules {
         /// The array
         array: String,
@@ -141,10 +141,10 @@ pub enum ArrayVerb {
         one: String,
         /// Another one
         other: String,
-        /// What becomes of it
+        /// Its new state
         state: PathState,
     },
-    /// BLAKE3 of a volume's bytes
+    /// The BLAKE3 hash of a volume's data
     Fingerprint {
         /// The volume
         #[arg(value_name = "ARRAY/0xOLU")]
@@ -157,24 +157,24 @@ pub enum ArrayVerb {
 
 #[derive(Debug, Args)]
 pub struct Add {
-    /// How people will call it
+    /// Its name on the site
     pub name: Name,
     /// The machine that has CCM; without it, this one
     #[arg(long)]
     pub host: Option<String>,
-    /// Who logs in there
+    /// The user to log in as
     #[arg(long, requires = "host")]
     pub user: Option<String>,
-    /// Where its ssh listens, if not where ssh expects it
+    /// The port of its ssh server
     #[arg(long, requires = "host")]
     pub port: Option<u16>,
     /// A private key file, instead of the agent's keys
     #[arg(long, requires = "host")]
     pub identity: Option<PathBuf>,
-    /// Instead of ~/.ssh/config
+    /// Use this file instead of ~/.ssh/config
     #[arg(long, requires = "host")]
     pub ssh_config: Option<PathBuf>,
-    /// The host key that was confirmed on another way: SHA256:...
+    /// The host key, confirmed in another way: SHA256:...
     #[arg(long, requires = "host", conflicts_with = "known")]
     pub fingerprint: Option<String>,
     /// The host key is known to ssh already
@@ -183,13 +183,13 @@ pub struct Add {
     /// CCM's commands need `sudo -n`
     #[arg(long)]
     pub sudo: bool,
-    /// The folder of CCM's commands, where the PATH does not have it
+    /// The folder of CCM's commands, if it is not in the PATH
     #[arg(long)]
     pub directory: Option<String>,
-    /// The array's name in CCM, where CCM knows several
+    /// The array's name in CCM, if CCM knows several
     #[arg(long)]
     pub array: Option<Name>,
-    /// The site's name, where there is no configuration yet
+    /// The site's name, if there is no configuration yet
     #[arg(long)]
     pub site: Option<Name>,
 }
@@ -198,7 +198,7 @@ pub struct Add {
 pub struct Create {
     /// The array's name
     pub array: String,
-    /// Make volumes of this size, as 48MiB; without it only the array
+    /// Create volumes of this size, for example 48MiB; without it, only the array
     #[arg(long, value_parser = size)]
     pub size: Option<Blocks>,
     /// How many
@@ -224,19 +224,19 @@ pub struct Write {
     /// The volume
     #[arg(value_name = "ARRAY/0xOLU")]
     pub volume: String,
-    /// From this byte on, as 4096 or 1MiB
+    /// The first byte, for example 4096 or 1MiB
     #[arg(long, default_value = "0", value_parser = bytes)]
     pub offset: u64,
     /// These characters
     #[arg(long)]
     pub text: Option<String>,
-    /// So many bytes that follow from the seed
+    /// The number of bytes, made from the seed
     #[arg(long, value_parser = bytes)]
     pub length: Option<u64>,
-    /// So many writes of 4 KiB at places that follow from the seed
+    /// The number of writes of 4 KiB, at places from the seed
     #[arg(long)]
     pub scatter: Option<u32>,
-    /// Another one gives other bytes and places
+    /// Another seed gives other bytes and places
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
@@ -249,13 +249,13 @@ pub struct Workload {
     /// Bytes a second, as 256KiB
     #[arg(long, value_parser = bytes, required_unless_present = "stop")]
     pub rate: Option<u64>,
-    /// Another one gives other bytes and places
+    /// Another seed gives other bytes and places
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// From this byte on
+    /// The first byte
     #[arg(long, default_value = "0", value_parser = bytes)]
     pub from: u64,
-    /// To before this one; 0 is the volume's end
+    /// The byte after the last one; 0 is the end of the volume
     #[arg(long, default_value = "0", value_parser = bytes)]
     pub to: u64,
     /// End it
@@ -263,7 +263,7 @@ pub struct Workload {
     pub stop: bool,
 }
 
-/// What can be made to go wrong, by what it is about.
+/// The faults that can be injected, by what they are about.
 #[derive(Debug, Subcommand)]
 pub enum FaultVerb {
     #[command(flatten)]
@@ -285,25 +285,25 @@ pub enum FaultVerb {
 pub enum BoxFault {
     /// The next commands are answered with "busy"
     Busy {
-        /// So many of them
+        /// How many
         #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
     },
     /// The next commands never arrive
     LostRequest {
-        /// So many of them
+        /// How many
         #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
     },
     /// The next commands are done, their answers are lost
     LostReply {
-        /// So many of them
+        /// How many
         #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
     },
     /// The next commands are done, their answers are late
     LateReply {
-        /// So many of them
+        /// How many
         #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
         /// By so many milliseconds
@@ -347,11 +347,11 @@ pub enum PairFault {
         /// Its target on the other array
         #[arg(value_name = "ARRAY/0xTARGET")]
         target: String,
-        /// The box that has it no more
+        /// The array that no longer has it
         #[arg(long)]
         missing: MissingSide,
     },
-    /// The session of two volumes is reported with a status word that nobody knows
+    /// The session of two volumes is reported with an unknown status word
     StrangeWord {
         /// Its source, on this array
         #[arg(value_name = "0xSOURCE")]

@@ -4,7 +4,7 @@
 pub const FRONT_PAGE: &str = "\
 {about-with-newline}
 Usage: ecdeck [OPTIONS]            the console
-       ecdeck [OPTIONS] COMMAND    one thing at a time, for prompts and scripts
+       ecdeck [OPTIONS] COMMAND    one command, for prompts and scripts
 
 {before-help}Options:
 {options}{after-help}";
@@ -12,23 +12,23 @@ Usage: ecdeck [OPTIONS]            the console
 /// The commands of the first page; a test holds it to the tree.
 pub const COMMANDS: &str = "\
 Look:
-  status       The site now: volumes, pool, copies, operations
-  history      Generations, kept and given up; hold them, delete them
-  audit        Everything that was asked, decided, sent and answered
+  status       The present state: volumes, pool, copies, operations
+  history      Generations, kept and released; hold, delete, accept them
+  audit        Every request, decision, command and answer
   explain      What a code like ecd-1301 means, and what to do
 
 Back up:
   sync         Start, suspend, resume and end synchronizations
-  backup       Make the equivalent copy a generation
+  backup       Back up: the equivalent copy becomes a generation
 
 Set up:
   volume       Which volumes belong to the site
   policy       Generations kept, days between backups, mode
   map          Device maps: which backup volume for which transaction volume
-  array        The arrays; the embedded ones and what happens to them
+  array        The arrays; create and control embedded arrays
 
-Around it:
-  serve        Be the engine, in the foreground, as a service manager wants
+Other:
+  serve        Run the engine in the foreground, for a service manager
   completions  Completions for a shell
   man          The manual page";
 
@@ -38,7 +38,7 @@ Examples:
   ecdeck status --json | jq '.transaction_volumes[] | select(.problem)'
 
 The pool's columns: unused; bound to a transaction volume without a generation;
-kept, with a generation on them; in a live session; in cli_error; used by other
+kept, with a generation on them; in a live session; failed; used by other
 programs. `need` is what the policies need of that size.";
 
 pub const MAP_EXAMPLES: &str = "\
@@ -53,8 +53,8 @@ Examples:
 
 pub const BACKUP_EXAMPLES: &str = "\
 The copy is suspended at one instant and recorded as the newest generation; the
-oldest one beyond the policy is given up after that. Before equivalence it is
-refused.
+oldest one beyond the policy is released after that. Before equivalence a
+backup is refused.
 
 Examples:
   ecdeck backup db01                 show the plan, ask, do it
@@ -70,16 +70,16 @@ Examples:
   ecdeck history hold db01 --version 17 --reason tape";
 
 pub const SERVE_NOTE: &str = "\
-Without a service the first command starts an engine by itself; that one ends
-when nobody has needed it for a while. SIGTERM is a clean end of either.";
+Without a service the first command starts an engine; that engine ends after
+ten idle minutes. SIGTERM ends either of them cleanly.";
 
 pub const CANCEL_NOTE: &str = "\
-Without --volume and --all it ends the live session only: suspended ones keep
-their base for the next start.";
+Without --volume and --all it ends only the live session. Suspended sessions
+stay, so that their next copy is differential.";
 
 pub const FORCE_STOP_NOTE: &str = "\
-The way out when nothing else is accepted any more. It needs no host; what was
-being copied is given up.";
+Use it when the array accepts nothing else. It needs no host. The copy that
+runs is lost.";
 
 pub const START_EXAMPLES: &str = "\
 It takes a backup volume that is bound to the transaction volume, else an unused
@@ -90,7 +90,7 @@ Examples:
   ecdeck sync start db01 db02 --wait --yes
                                      for a script: return at equivalence
   ecdeck sync start db01 --overwrite-version 3 --confirm DX1/0x21
-                                     onto the volume of v3, which is given up";
+                                     onto the volume of v3, which is released";
 
 pub const POLICY_EXAMPLE: &str = "\
 Example:
@@ -113,9 +113,9 @@ Begin with:
   ecdeck sync start db01 --wait      synchronize, return at equivalence
   ecdeck backup db01                 take the backup: shows its plan and asks
 
-Volumes are named by their registered name, by where they are (DX1/0x21), or by
-their identity. What changes something shows its plan first: --dry-run stops
-there, --yes agrees to it. `ecdeck COMMAND --help` tells the rest.
+A volume is named by its registered name, by its place (DX1/0x21), or by its
+identity. A command that changes something shows its plan first: --dry-run stops
+there, --yes agrees to it. `ecdeck COMMAND --help` says more.
 
 Exit status:
   0 done       3 refused by the rules           6 partly done
