@@ -226,13 +226,14 @@ pub(super) fn records(extents: &BTreeSet<Extent>) -> Vec<u8> {
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) extents: BTreeSet<Extent>,
-    /// A bad record is followed by a good one.
+    /// A bad record is followed by a good one, or is whole and was written: it is no torn end.
     pub(super) damaged: bool,
     /// Bytes before the first bad record.
     pub(super) good_length: u64,
 }
 
-/// A bad record at the end was never acknowledged: the write that it was for did not begin. One before the end is damage.
+/// A record at the end that is cut off, or of which the disk has only zeros, was never acknowledged: the write that it was for
+/// did not begin. A bad one before the end is damage; so is a whole one at the end, which may have been good once.
 pub(super) fn parse(bytes: &[u8]) -> Found {
     let mut found = Found::default();
     let mut bad = false;
@@ -243,6 +244,7 @@ pub(super) fn parse(bytes: &[u8]) -> Found {
             found.extents.insert((Olu(number(0)), number(4)));
             found.good_length += if bad { 0 } else { RECORD as u64 };
         } else {
+            found.damaged |= record.iter().any(|byte| *byte != 0);
             bad = true;
         }
     }
@@ -325,5 +327,19 @@ mod tests {
         fs::write(&path, &bytes).unwrap();
         read_log(&path, &mut recovered).unwrap();
         assert!(recovered.damaged);
+    }
+
+    #[test]
+    fn a_rotten_last_record_is_damage_and_zeros_are_a_torn_end() {
+        let good = records(&BTreeSet::from([(Olu(1), 0), (Olu(1), 1)]));
+        for byte in 0..RECORD {
+            let mut rotten = good.clone();
+            rotten[RECORD + byte] ^= 4;
+            let found = parse(&rotten);
+            assert!(found.damaged && found.extents.len() == 1, "byte {byte}");
+        }
+        let found = parse(&[&good[..], &[0; 3 * RECORD]].concat());
+        assert!(!found.damaged && found.extents.len() == 2);
+        assert!(!parse(&good[..RECORD + 5]).damaged);
     }
 }

@@ -584,7 +584,7 @@ impl DataPlane {
         for range in ranges {
             session.map.set(range.clone());
         }
-        self.data.save(&session)
+        self.data.save_while_copying(&session)
     }
 
     /// Makes all maps durable and starts the hot extents afresh.

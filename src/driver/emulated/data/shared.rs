@@ -239,13 +239,20 @@ impl Shared {
         })
     }
 
-    /// Saves a session's map as it is now.
+    /// Saves a session's map as it is now. Nothing that it calls clean may still be on its way to disk.
     pub(super) fn save(&self, session: &Attached) -> Result<(), DataError> {
         let pair = session.pair;
         let Kept::Slots(slots) = &session.kept else { return Ok(()) };
         // Read before the map: a mark that comes in between is in the map or in this log.
         let logs = [self.log(pair.source.box_id)?.generation(), self.log(pair.target.box_id)?.generation()];
         slots.save(&MapToSave::of(&session.map, logs)).map_err(at(&self.map_path(pair)))
+    }
+
+    /// Saves the map of a session that may be copying: what the map calls clean is made durable before it.
+    pub(super) fn save_while_copying(&self, session: &Attached) -> Result<(), DataError> {
+        let pair = session.pair;
+        let logs = [self.log(pair.source.box_id)?.generation(), self.log(pair.target.box_id)?.generation()];
+        self.save_map(session, &MapToSave::of(&session.map, logs))
     }
 
     /// Whether the logs that go on from a map were found at the start. `in_doubt`: an older map, so all logs since are needed.

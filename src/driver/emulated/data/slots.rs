@@ -48,8 +48,14 @@ impl Slots {
     /// Writes a map into the next slot. After an error the same slot is next again: the other one is the last good map.
     /// Where no map on disk is known to be this session's, both slots are written: what they hold may be of an earlier
     /// session, or could not be read, and must not be believed at a later start.
+    ///
+    /// A map that was read before the one that is on disk is not written: a checkpoint reads its maps long before it has
+    /// written them, and marks that no log holds may have been saved meanwhile.
     pub(super) fn save(&self, map: &MapToSave) -> io::Result<()> {
         let mut epoch = held(&self.epoch);
+        if held(&self.saved).is_some_and(|saved| saved > map.changes) {
+            return Ok(());
+        }
         let slots = if held(&self.saved).is_none() { 2 } else { 1 };
         for _ in 0..slots {
             self.file.save(*epoch + 1, map.logs, map.regions, &map.bits)?;
@@ -61,5 +67,30 @@ impl Slots {
 
     pub(super) fn remove(&self) {
         self.file.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::emulated::data::map::REGION;
+    use crate::driver::emulated::disk::Disk;
+
+    #[test]
+    fn an_older_map_never_replaces_a_newer_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pair.map");
+        let slots = Slots::new(MapFile::open(&path, &Disk::default()).unwrap(), 0);
+        let map = RegionMap::new(10 * REGION, false);
+        let of_a_checkpoint = MapToSave::of(&map, [2, 2]);
+        map.set(0..3 * REGION);
+        slots.save(&MapToSave::of(&map, [1, 1])).unwrap();
+        slots.save(&of_a_checkpoint).unwrap();
+        let stored = || MapFile::open(&path, &Disk::default()).unwrap().load(10).unwrap();
+        assert_eq!(stored().map.dirty(), 3);
+        assert!(slots.hold(&map));
+        map.clear(0..1);
+        slots.save(&MapToSave::of(&map, [2, 2])).unwrap();
+        assert_eq!(stored().map.dirty(), 2);
     }
 }
