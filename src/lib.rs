@@ -15,8 +15,9 @@
 //! | [`catalog`] | what must outlast the process | `model`, `process` |
 //! | [`config`] | config.toml | `model`, `process` |
 //! | [`logs`] | the log file | `config`, `model` |
+//! | [`host`] | the site's scripts around a backup, and their guard | `model`, `process` |
 //! | [`driver`] | how arrays are reached; the embedded array | `model`, `process` |
-//! | [`engine`] | plans, executes, recovers, watches, serves clients | `catalog`, `driver`, `model`, `process` |
+//! | [`engine`] | plans, executes, recovers, watches, serves clients | `catalog`, `driver`, `host`, `model`, `process` |
 //! | [`console`] | the terminal user interface | `engine::client`, `engine::protocol`, `model` |
 //! | [`cli`] | the verbs of the command line | `driver::emulated::admin`, `engine::client`, `engine::protocol`, `model`, `process` |
 //! | [`site`] | the site that a command works on | `model`, `process` |
@@ -39,6 +40,7 @@ pub mod demo;
 pub mod driver;
 pub mod drivers;
 pub mod engine;
+pub mod host;
 pub mod logs;
 pub mod model;
 pub mod process;

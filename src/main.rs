@@ -12,6 +12,7 @@ use ecdeck::console::keys::KeyMap;
 use ecdeck::console::run::run;
 use ecdeck::console::theme::ThemeName;
 use ecdeck::engine::client::{ReconnectingClient, Start};
+use ecdeck::host::guard;
 use ecdeck::model::check::Check;
 use ecdeck::model::identity::Name;
 use ecdeck::model::untrusted;
@@ -33,6 +34,10 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     match usage::parse(&words) {
         Ok(CommandLine { verb: Some(Verb::ForcedCommand { role }), .. }) => forced(role),
+        Ok(CommandLine { verb: Some(Verb::HookGuard), .. }) => {
+            guard::serve();
+            ExitCode::SUCCESS
+        }
         Ok(line) => act(&line, None),
         Err(exit) => exit.into(),
     }

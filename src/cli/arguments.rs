@@ -98,6 +98,9 @@ pub enum Verb {
         #[arg(long, value_name = "ROLE")]
         role: Role,
     },
+    /// Run the hooks of one operation, as the engine orders it on standard input
+    #[command(hide = true)]
+    HookGuard,
     /// Completions for a shell
     Completions {
         /// The shell
@@ -449,6 +452,7 @@ impl Verb {
             | Self::Audit { verb: Audit::Export { .. } }
             | Self::Serve(_)
             | Self::ForcedCommand { .. }
+            | Self::HookGuard
             | Self::Completions { .. }
             | Self::Man => false,
         }

@@ -39,7 +39,7 @@ fn check(line: &CommandLine) -> Result<(), CliError> {
     match &line.verb {
         None => only("the console"),
         Some(Verb::Serve(_)) => only("an engine"),
-        Some(Verb::ForcedCommand { .. }) => only("a forced command"),
+        Some(Verb::ForcedCommand { .. } | Verb::HookGuard) => only("a forced command"),
         Some(Verb::Array { verb }) if !is_a_look(verb) => only("a change of the arrays"),
         Some(_) => Ok(()),
     }

@@ -82,6 +82,7 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
         }
         Verb::Array { verb } => array::run(verb, site_context).await,
         Verb::ForcedCommand { .. } => Err(CliError::usage("this is for `command=` of authorized_keys, once")),
+        Verb::HookGuard => Err(CliError::usage("the engine starts this by itself")),
         Verb::Serve(asked) => site_context.serve(asked.detached).await.map(|()| Exit::Done),
     }
 }

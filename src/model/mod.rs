@@ -12,6 +12,7 @@ pub mod device_map;
 pub mod doubt;
 pub mod duration;
 pub mod event;
+pub mod hook;
 pub mod identity;
 pub mod moment;
 pub mod observe;

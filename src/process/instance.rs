@@ -17,7 +17,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 const POLL_AGAIN: Duration = Duration::from_millis(20);
 /// How often idleness is looked at.
 const IDLE_LOOK: Duration = Duration::from_secs(5);
-const READY: &str = "ready";
+pub const READY: &str = "ready";
 
 #[derive(Debug, thiserror::Error)]
 pub enum InstanceError {

@@ -9,6 +9,7 @@ pub mod child;
 pub mod clock;
 pub mod frames;
 pub mod instance;
+pub mod ownership;
 pub mod paths;
 pub mod peer;
 mod peer_groups;

@@ -23,6 +23,7 @@ mod engine;
 #[path = "engine/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests, told apart by the module's name")]
 mod engine_by_ccm;
+mod hook_guard;
 mod limits;
 mod lossy;
 #[path = "../needs.rs"]
