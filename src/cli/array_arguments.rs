@@ -108,6 +108,18 @@ pub enum ArrayVerb {
     Write(Write),
     /// Write continuously as a host does, at places from a seed
     Workload(Workload),
+    /// Serve a volume to hosts over NBD on a Unix socket, until it is ended or the array process ends
+    Export {
+        /// The volume
+        #[arg(value_name = "ARRAY/0xOLU")]
+        volume: String,
+        /// The socket, which is made
+        #[arg(long, required_unless_present = "stop", conflicts_with = "stop", value_name = "PATH")]
+        socket: Option<PathBuf>,
+        /// End it
+        #[arg(long)]
+        stop: bool,
+    },
     /// The speed of copies
     Rate {
         /// Bytes a second of each copy, as 4MiB, or `none`

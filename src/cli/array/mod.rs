@@ -34,6 +34,12 @@ pub async fn run(verb: &ArrayVerb, site_context: &dyn SiteContext) -> Result<Exi
         ArrayVerb::Workload(asked) => {
             tell(site_context, array_in(&asked.volume), administration::workload(asked)).await?;
         }
+        ArrayVerb::Export { volume, socket, .. } => {
+            let socket = socket.as_ref().map(std::path::absolute).transpose();
+            let socket = socket.map_err(|error| CliError::usage(error.to_string()))?;
+            let what = Administration::Export { volume: volume.clone(), socket };
+            tell(site_context, array_in(volume), what).await?;
+        }
         ArrayVerb::Rate { rate, of } => {
             let pair = of.as_ref().map(|of| (of[0].clone(), of[1].clone()));
             match pair {

@@ -29,6 +29,8 @@ struct ListedVolume {
     /// Why nothing can be done with it; null while it is in service.
     out_of_service: Option<String>,
     workload: Option<Work>,
+    /// The socket on which hosts reach it over NBD; null where it is not exported.
+    export: Option<String>,
     sessions: Vec<CopyEntry>,
 }
 
@@ -120,6 +122,7 @@ fn listed(volume: VolumeEntry) -> ListedVolume {
         image: volume.image.to_string_lossy().into_owned(),
         out_of_service: volume.out_of_service,
         workload: volume.workload,
+        export: volume.export.map(|socket| socket.to_string_lossy().into_owned()),
         sessions: volume.sessions,
     }
 }

@@ -149,6 +149,12 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
             }))
         }
         Administration::Workload { volume, work } => done(arrays.set_workload(volume_of(arrays, &volume)?, work)?),
+        Administration::Export { volume, socket } => {
+            let id = volume_of(arrays, &volume)?;
+            let array = arrays.core().boxes().find(|(at, _)| *at == id.box_id).map(|(_, cabinet)| cabinet.name.clone());
+            let name = array.map_or_else(|| volume.clone(), |array| format!("{array}/{}", id.olu));
+            done(arrays.set_export(id, name, socket.as_deref())?)
+        }
         Administration::Rate { bytes_per_second, pair } => {
             let pair = pair.map(|(source, target)| pair_of(arrays, &source, &target)).transpose()?;
             done(arrays.set_rate(bytes_per_second, pair)?)
@@ -267,7 +273,7 @@ fn overview(arrays: &Arrays) -> Result<Overview, ArraysError> {
 
 fn all_volumes(arrays: &Arrays) -> Result<Vec<VolumeEntry>, ArraysError> {
     let core = arrays.core();
-    let workloads = arrays.workloads().all();
+    let (workloads, exports) = (arrays.workloads().all(), arrays.exports().all());
     let mut entries = Vec::new();
     for (box_id, cabinet) in core.boxes() {
         for (olu, volume) in &cabinet.volumes {
@@ -284,6 +290,7 @@ fn all_volumes(arrays: &Arrays) -> Result<Vec<VolumeEntry>, ArraysError> {
                 image: arrays.data().image(id)?,
                 out_of_service: arrays.why_out(id),
                 workload: workloads.get(&id).cloned(),
+                export: exports.get(&id).cloned(),
                 sessions: mine.collect(),
             });
         }

@@ -8,6 +8,7 @@ use super::codes::ArrayCode;
 use super::core::{Core, CoreError, Volume};
 use super::data::{Attach, DataError, DataPlane, FileStamp, Flow, POINT_IN_TIME_LOST, Registered, Report};
 use super::disk::Disk;
+use super::export::Exports;
 use super::faults::{Fault, InjectedFault};
 pub use super::persistence::ArraysError;
 use super::persistence::{self, Durable, Kept};
@@ -41,6 +42,7 @@ pub struct Arrays {
     /// Held by whoever changes anything: changes come one after the other.
     changing: Mutex<Change>,
     workloads: Workloads,
+    exports: Exports,
     /// What is wrong now, and what happened.
     troubles: Troubles,
     heart: Mutex<Sender<Beat>>,
@@ -139,6 +141,7 @@ impl Arrays {
             core: Mutex::new(kept.core),
             changing: Mutex::new(changing),
             workloads: Workloads::default(),
+            exports: Exports::default(),
             troubles,
             heart: Mutex::new(heart),
         });
@@ -171,6 +174,10 @@ impl Arrays {
     }
 
     /// What people should know.
+    pub fn exports(&self) -> &Exports {
+        &self.exports
+    }
+
     pub fn troubles(&self) -> &Troubles {
         &self.troubles
     }
@@ -362,15 +369,27 @@ impl Arrays {
         self.keep(&change, &held(&self.core)).map(|_| ())
     }
 
+    /// Serves a volume to hosts on a socket, or ends that.
+    pub fn set_export(self: &Arc<Self>, volume: VolumeId, name: String, at: Option<&Path>) -> Result<(), ArraysError> {
+        let _turn = held(&self.changing);
+        held(&self.core).volume(volume)?;
+        match at {
+            Some(socket) => self.exports.start(self, volume, name, socket),
+            None if self.exports.stop(volume) => Ok(()),
+            None => Err(ArraysError::Request(format!("{name} is not exported"))),
+        }
+    }
+
     /// Whether anything goes on that needs a process.
     pub fn is_idle(&self) -> bool {
-        self.workloads.is_empty() && !held(&self.core).has_live_session()
+        self.workloads.is_empty() && self.exports.is_empty() && !held(&self.core).has_live_session()
     }
 
     /// A clean end: workloads and copying stop, everything is durable.
     pub fn shut_down(&self) -> Result<(), ArraysError> {
         let going_on = self.workloads.all();
         self.workloads.stop_all();
+        self.exports.stop_all();
         let mut change = held(&self.changing);
         change.stopped = true;
         self.beat(Beat::Stop);

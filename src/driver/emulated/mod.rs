@@ -17,10 +17,12 @@ pub mod disk;
 #[cfg(test)]
 mod disk_tests;
 pub mod driver;
+pub mod export;
 pub mod faults;
 pub mod in_process;
 mod line;
 pub mod memory;
+mod nbd;
 mod persistence;
 pub mod provision;
 pub mod regions;

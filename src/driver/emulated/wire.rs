@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Of what is said on the line.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 /// Of what the server keeps on disk. 2: one-point copies, which a server that knows only 1 would take for ECs.
 pub const FORMAT: u32 = 2;
 /// The oldest one that is understood; it is written as [`FORMAT`] from then on.
@@ -89,6 +89,11 @@ pub enum Administration {
     Workload {
         volume: String,
         work: Option<Work>,
+    },
+    /// Serves the volume to hosts over NBD on this socket, which the server makes; `None` ends that.
+    Export {
+        volume: String,
+        socket: Option<PathBuf>,
     },
     /// Bytes a second of each session, or of one; `None` is as fast as it goes.
     Rate {
@@ -235,6 +240,9 @@ pub struct VolumeEntry {
     #[serde(default)]
     pub out_of_service: Option<String>,
     pub workload: Option<Work>,
+    /// Where hosts reach it over NBD.
+    #[serde(default)]
+    pub export: Option<PathBuf>,
     pub sessions: Vec<CopyEntry>,
 }
 

@@ -3,6 +3,7 @@
 mod commands;
 mod copies;
 mod crashes;
+mod exports;
 mod faults;
 mod homes;
 mod images;

@@ -341,6 +341,18 @@ impl DataPlane {
         Ok(())
     }
 
+    /// Makes a host's writes durable, on the volume and on the target of every session that mirrors them. A target that fails
+    /// ends its session's run, never the host's request.
+    pub fn flush(&self, id: VolumeId) -> Result<(), DataError> {
+        let image = self.data.find(id)?;
+        image.sync().map_err(at(&image.path))?;
+        let sessions = shared(&self.data.sessions).by_volume.get(&id).cloned().unwrap_or_default();
+        for session in sessions.iter().filter(|session| session.is_running() && session.from().id == id) {
+            let _ = self.data.make_durable(session);
+        }
+        Ok(())
+    }
+
     /// BLAKE3 of the whole volume, in hex, with all its writers waiting meanwhile.
     pub fn fingerprint(&self, id: VolumeId) -> Result<String, DataError> {
         let image = self.data.find(id)?;
