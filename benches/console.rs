@@ -8,10 +8,13 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 #![allow(dead_code, reason = "the fixture is shared with the tests")]
 
-use ecdeck::console::app::{App, Msg, Settings};
+use ecdeck::console::app::App;
 use ecdeck::console::format::Clock;
-use ecdeck::console::keys::{Key, KeyMap};
+use ecdeck::console::key_table::KeyMap;
+use ecdeck::console::keys::Key;
+use ecdeck::console::messages::Msg;
 use ecdeck::console::terminal::paint::Painter;
+use ecdeck::console::types::Settings;
 use ecdeck::console::update::update;
 use ecdeck::console::view::view;
 use ecdeck::model;

@@ -284,6 +284,7 @@ pub fn demo() -> Snapshot {
         severity,
         volume: volume.map(one),
         text: text.to_owned(),
+        news: true,
     };
     Snapshot {
         sequence: 7,

@@ -6,18 +6,28 @@
 //! One owner of the state: [`update::update`] takes a message and gives effects, [`view::view`] draws; neither does I/O.
 
 pub mod app;
+pub mod availability;
 pub mod dialog;
+pub mod events;
 #[cfg(test)]
 pub mod fixture;
+pub mod form;
 pub mod format;
+pub mod gate;
 pub mod glyphs;
-pub mod judge;
+pub mod key_table;
 pub mod keys;
+pub mod messages;
 pub mod picture;
+pub mod requests;
 pub mod run;
+pub mod screens;
+pub mod sessions;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
+pub mod text_edit;
 pub mod theme;
+pub mod types;
 pub mod update;
 pub mod view;

@@ -1,6 +1,7 @@
 //! A snapshot made ready for drawing: sorted and filtered order of rows, sums for header and pool. Made when a snapshot
 //! comes or the choice changes, never while drawing.
 
+use super::events::{EventRow, fold};
 use crate::model::identity::VolumeId;
 use crate::model::session::{Pair, Phase, Status};
 use crate::model::snapshot::{
@@ -106,6 +107,8 @@ pub struct Picture {
     /// Indexes into the pool, by size and identity.
     pub pool: Vec<u32>,
     pub sizes: Vec<SizeRow>,
+    /// News, newest first.
+    pub events: Vec<EventRow>,
     pub summary: Summary,
     /// The widest name of a transaction volume.
     pub name_width: u16,
@@ -118,6 +121,7 @@ impl Picture {
             copies: copies(&snapshot),
             pool: pool(&snapshot),
             sizes: sizes(&snapshot),
+            events: events(&snapshot),
             summary: summary(&snapshot),
             name_width: name_width(&snapshot),
             snapshot,
@@ -139,6 +143,9 @@ impl Picture {
         }
         if !same_pool || !same_volumes {
             self.sizes = sizes(&snapshot);
+        }
+        if self.snapshot.events != snapshot.events {
+            self.events = events(&snapshot);
         }
         self.snapshot = snapshot;
         if !same_volumes {
@@ -280,6 +287,10 @@ fn urgency(session: &SessionView) -> u8 {
 /// Whether data flow in it.
 pub fn is_moving(session: &SessionView) -> bool {
     session.status == Status::Active && matches!(session.phase, Phase::Copying | Phase::TrackingAndCopying)
+}
+
+fn events(snapshot: &Snapshot) -> Vec<EventRow> {
+    fold(snapshot.events.iter().rev().filter(|line| line.news))
 }
 
 fn pool(snapshot: &Snapshot) -> Vec<u32> {

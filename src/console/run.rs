@@ -1,14 +1,16 @@
 //! The console's loop: messages in, effects out, frames when something changed. It waits for nothing but its terminal, the
 //! engine's line and the clock's minute, and never for an answer.
 
-use super::app::{ANSWER_TIMEOUT, App, Effect, Link, Msg, Notice, Settings};
+use super::app::App;
 use super::format::Clock;
+use super::key_table::KeyMap;
 use super::keys::Key;
-use super::keys::KeyMap;
+use super::messages::{Effect, Msg};
 use super::terminal::job;
 use super::terminal::keyboard::Keyboard;
 use super::terminal::paint::Painter;
 use super::terminal::tty::{Tty, TtyError, Waiter};
+use super::types::{ANSWER_TIMEOUT, Link, Notice, Settings};
 use super::update::{gate, update};
 use super::view::view;
 use crate::engine::client::{Asker, Connection, ReconnectingClient};
@@ -173,6 +175,7 @@ impl Console {
             Effect::Quit => self.ended = true,
             Effect::Redraw => self.redraw(),
             Effect::ToShell => self.stop_for_shell(),
+            Effect::Ask { ticket, ask } => self.ask(ticket, ask),
             Effect::Plan { ticket, request, asked: true } => self.ask(ticket, Ask::Propose { request }),
             Effect::Plan { ticket, request, asked: false } => self.ask(ticket, Ask::Plan { request }),
             Effect::Run { ticket, request, agreed, confirmation } => {

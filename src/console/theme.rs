@@ -1,5 +1,6 @@
 //! Colours by meaning. Views name what something is; only this file knows how that looks.
 
+use super::glyphs::Glyphs;
 use crate::model::snapshot::{BackupState, Severity, TransactionState};
 use ratatui::style::{Color, Modifier, Style};
 
@@ -55,6 +56,13 @@ pub struct Theme {
     pub button: Style,
     pub button_focused: Style,
     pub demo: Style,
+}
+
+/// Colours and signs.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    pub theme: Theme,
+    pub glyphs: &'static Glyphs,
 }
 
 /// The few colours that a theme is made of.
@@ -231,6 +239,14 @@ impl Theme {
             button: plain,
             button_focused: reversed,
             demo: bold,
+        }
+    }
+
+    /// A style on the selected row: a background never meets a text colour that is not ours.
+    pub fn over(&self, style: Style) -> Style {
+        match self.on_selected {
+            Some(color) if matches!(style.fg, None | Some(Color::Reset)) => style.patch(self.selected).fg(color),
+            _ => style.patch(self.selected),
         }
     }
 

@@ -282,6 +282,19 @@ impl NewEvent {
         }
     }
 
+    /// Whether something happened that a person may not know yet. A refused key was answered when it was pressed; commands
+    /// and their answers are the audit's.
+    pub fn is_news(&self) -> bool {
+        !matches!(
+            self.kind,
+            EventKind::Refused { .. }
+                | EventKind::Sent { .. }
+                | EventKind::Answered { .. }
+                | EventKind::RecordsWritten
+                | EventKind::AuditBaseline { .. }
+        )
+    }
+
     pub fn severity(&self) -> Severity {
         match &self.kind {
             EventKind::OperationEnded {

@@ -18,6 +18,7 @@ pub fn line(event: &Event, label: &dyn Fn(VolumeId) -> String) -> EventLine {
         severity: event.event.severity(),
         volume: event.event.volume(),
         text: sentence(&event.event, label),
+        news: event.event.is_news(),
     }
 }
 

@@ -405,6 +405,16 @@ pub struct EventLine {
     pub severity: Severity,
     pub volume: Option<VolumeId>,
     pub text: String,
+    /// Something happened. Else it is what the audit keeps beside the news: refused requests, commands, answers.
+    #[serde(default = "EventLine::news_by_default")]
+    pub news: bool,
+}
+
+impl EventLine {
+    /// What an older engine sends is shown.
+    fn news_by_default() -> bool {
+        true
+    }
 }
 
 impl Snapshot {

@@ -1,30 +1,20 @@
-//! Boxes over the main screen. Each file has one: its state and its words. Keys are handled in `update`.
+//! The state of boxes over a screen, one file a kind. Drawing is in `view/dialog`, keys are in `update/dialogs`.
 
-pub mod details;
-pub mod dialog_text;
-pub mod help;
 pub mod palette;
 pub mod plan;
 pub mod policy;
 pub mod prompt;
 pub mod refused;
 pub mod text;
-pub mod way_out;
 
-use super::app::App;
-use super::judge::Subject;
-use super::view::canvas::{Canvas, wrap};
+use super::types::Subject;
 use crate::model::identity::VolumeId;
 use palette::Palette;
 use plan::PlanDialog;
 use policy::PolicyForm;
 use prompt::Prompt;
-use ratatui::layout::{Position, Rect};
-use ratatui::style::Style;
-use ratatui::text::{Line, Span};
 use refused::RefusedDialog;
 use text::TextDialog;
-use unicode_width::UnicodeWidthStr;
 
 /// An open dialog.
 #[derive(Debug, Clone)]
@@ -35,86 +25,16 @@ pub enum Dialog {
     Plan(Box<PlanDialog>),
     Refused(Box<RefusedDialog>),
     Prompt(Box<Prompt>),
-    Policy(PolicyForm),
+    Policy(Box<PolicyForm>),
     Palette(Palette),
     Text(TextDialog),
 }
 
 /// Rows of a screen from which on a dialog has a blank line above its text.
-const AIRY: u16 = 30;
+pub const AIRY: u16 = 30;
 
 /// Columns that most dialogs like to have.
 const PLAN_WIDTH: u16 = 92;
-
-/// What a dialog shows: a body that scrolls, and lines that stay under it.
-pub struct Content {
-    pub title: String,
-    pub body: Body,
-    pub bottom: Vec<Line<'static>>,
-    /// Where text is typed: the line of `bottom` and the column.
-    pub typing: Option<(usize, u16)>,
-    pub loud: bool,
-}
-
-/// Lines for a width.
-pub struct Body {
-    pub lines: Vec<Line<'static>>,
-    width: usize,
-}
-
-impl Body {
-    pub fn new(width: usize) -> Self {
-        Self { lines: Vec::new(), width }
-    }
-
-    /// Wrapped text, every line indented.
-    pub fn text(&mut self, indent: usize, text: &str, style: Style) {
-        self.hanging(indent, "", text, style, style);
-    }
-
-    /// A lead (a key, a label) and text that wraps beside it.
-    pub fn hanging(&mut self, indent: usize, lead: &str, text: &str, lead_style: Style, style: Style) {
-        let lead_width = lead.width();
-        let room = self.width.saturating_sub(indent + lead_width).max(8);
-        for (row, line) in wrap(text, room).into_iter().enumerate() {
-            let lead = if row == 0 { lead.to_owned() } else { " ".repeat(lead_width) };
-            let spans = [Span::raw(" ".repeat(indent)), Span::styled(lead, lead_style), Span::styled(line, style)];
-            self.lines.push(Line::from(spans.to_vec()));
-        }
-    }
-
-    /// A label and its value, values under each other.
-    pub fn field(&mut self, label: &str, value: &str, label_style: Style, style: Style) {
-        self.hanging(1, &format!("{label:<16}"), value, label_style, style);
-    }
-
-    /// Blank lines up to so many lines.
-    pub fn at_least(&mut self, lines: usize) {
-        let lines = lines.max(self.lines.len());
-        self.lines.resize(lines, Line::default());
-    }
-
-    pub fn gap(&mut self) {
-        if self.lines.last().is_some_and(|line| line.width() > 0) {
-            self.lines.push(Line::default());
-        }
-    }
-}
-
-/// What a dialog has to show in so many columns.
-fn content(app: &App, dialog: &Dialog, width: usize) -> Content {
-    match dialog {
-        Dialog::Help { .. } => help::content(app, width),
-        Dialog::Details { subject, .. } => details::content(app, *subject, width),
-        Dialog::WayOut { volume, .. } => way_out::content(app, *volume, width),
-        Dialog::Plan(plan) => plan::content(app, plan, width),
-        Dialog::Refused(refused) => refused::content(app, refused, width),
-        Dialog::Prompt(prompt) => prompt::content(app, prompt, width),
-        Dialog::Policy(form) => policy::content(app, form, width),
-        Dialog::Palette(palette) => palette::content(app, palette, width),
-        Dialog::Text(text) => text::content(app, text, width),
-    }
-}
 
 impl Dialog {
     pub fn scroll_mut(&mut self) -> Option<&mut usize> {
@@ -127,7 +47,7 @@ impl Dialog {
         }
     }
 
-    fn scroll(&self) -> usize {
+    pub fn scroll(&self) -> usize {
         match self {
             Self::Help { scroll } | Self::Details { scroll, .. } | Self::WayOut { scroll, .. } => *scroll,
             Self::Plan(plan) => plan.scroll,
@@ -137,40 +57,25 @@ impl Dialog {
         }
     }
 
-    /// The columns that it likes to have.
-    fn width(&self) -> u16 {
-        match self {
+    /// Columns inside its frame and margins, on a screen of that size.
+    pub fn inner_width(&self, screen: (u16, u16)) -> u16 {
+        let wanted = match self {
             Self::Help { .. } => 100,
             Self::Prompt(_) => 64,
             Self::Policy(_) => 76,
             _ => PLAN_WIDTH,
-        }
+        };
+        columns(wanted, screen)
     }
-}
-
-/// Columns inside a dialog's frame and margins.
-fn inner_width(dialog: &Dialog, screen: (u16, u16)) -> u16 {
-    columns(dialog.width(), screen)
 }
 
 fn columns(wanted: u16, screen: (u16, u16)) -> u16 {
     wanted.min(screen.0.saturating_sub(2)).saturating_sub(4)
 }
 
-/// Columns that a plan's text has.
-pub fn text_width(app: &App) -> usize {
-    usize::from(columns(PLAN_WIDTH, app.size))
-}
-
-/// How far a dialog can scroll, and how many rows it shows at once.
-pub fn extent(app: &App, dialog: &Dialog) -> (usize, usize) {
-    let content = content(app, dialog, usize::from(inner_width(dialog, app.size)));
-    let rows = body_rows(&content, app.size.1);
-    (content.body.lines.len().saturating_sub(rows), rows)
-}
-
-fn body_rows(content: &Content, screen: u16) -> usize {
-    rows(content.body.lines.len(), content.bottom.len(), screen)
+/// Columns that a plan's text has on a screen of that size.
+pub fn text_width(screen: (u16, u16)) -> usize {
+    usize::from(columns(PLAN_WIDTH, screen))
 }
 
 /// How many of its lines a dialog shows at once on a screen of that height, above so many lines that stay.
@@ -179,51 +84,4 @@ pub fn rows(lines: usize, bottom: usize, screen: u16) -> usize {
     let above = usize::from(screen >= AIRY);
     let room = usize::from(screen.saturating_sub(2)).saturating_sub(2 + above + bottom).max(1);
     lines.min(room)
-}
-
-/// Draws a dialog in the middle of the screen; returns where text is being typed.
-pub fn draw(app: &App, dialog: &Dialog, canvas: &mut Canvas, screen: Rect) -> Option<Position> {
-    let theme = canvas.look.theme;
-    let width = inner_width(dialog, (screen.width, screen.height));
-    let content = content(app, dialog, usize::from(width));
-    let rows = body_rows(&content, screen.height);
-    let bottom = if content.bottom.is_empty() { 0 } else { content.bottom.len() as u16 + 1 };
-    let above = u16::from(screen.height >= AIRY);
-    let height = (rows as u16 + bottom + 2 + above).min(screen.height);
-    let area = Rect::new((screen.width - (width + 4)) / 2, (screen.height - height) / 2, width + 4, height);
-    canvas.clear(area);
-    let style = if content.loud { theme.danger } else { theme.title_focused };
-    let title = [Span::styled(content.title.clone(), style)];
-    let scroll = dialog.scroll().min(content.body.lines.len().saturating_sub(rows));
-    let more = content.body.lines.len() > rows;
-    let note =
-        if more { format!("{}-{} of {}", scroll + 1, scroll + rows, content.body.lines.len()) } else { String::new() };
-    let inner = canvas.panel(area, &title, &note, true);
-    let inner = Rect { y: inner.y + above, height: inner.height.saturating_sub(above), ..inner };
-    let x = inner.x + 1;
-    for (row, line) in content.body.lines.iter().skip(scroll).take(rows).enumerate() {
-        canvas.spans(x, inner.y + row as u16, width, &line.spans);
-    }
-    let top = inner.bottom().saturating_sub(content.bottom.len() as u16).max(inner.y);
-    for (row, line) in content.bottom.iter().enumerate() {
-        let y = top + row as u16;
-        if y < inner.bottom() {
-            canvas.spans(x, y, width, &line.spans);
-        }
-    }
-    content.typing.map(|(row, column)| Position::new((x + column).min(inner.right() - 1), top + row as u16))
-}
-
-/// A line of keys and what they do, for the bottom of a dialog.
-fn keys_line(app: &App, keys: &[(&str, &str)]) -> Line<'static> {
-    let theme = app.look.theme;
-    let mut spans = Vec::new();
-    for (key, label) in keys {
-        if !spans.is_empty() {
-            spans.push(Span::raw("   "));
-        }
-        spans.push(Span::styled((*key).to_owned(), theme.key));
-        spans.push(Span::styled(format!(" {label}"), theme.label));
-    }
-    Line::from(spans)
 }

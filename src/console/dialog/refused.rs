@@ -1,7 +1,5 @@
 //! The refusal dialog: why not, what nearly fits, and requests that lead on.
 
-use super::super::app::App;
-use super::{Body, Content, dialog_text, keys_line};
 use crate::model::plan::Refusal;
 use crate::model::request::Request;
 
@@ -18,60 +16,4 @@ impl RefusedDialog {
     pub fn new(request: Request, refusal: Refusal) -> Self {
         Self { request, refusal, ticket: None, scroll: 0 }
     }
-}
-
-pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
-    let theme = app.look.theme;
-    let refusal = &dialog.refusal;
-    let mut body = Body::new(width);
-    body.text(0, &dialog_text::refusal(app, refusal), theme.text);
-    for also in &refusal.also {
-        let name = also.volume.zip(app.snapshot()).map_or_else(String::new, |(id, snapshot)| snapshot.label(id) + ": ");
-        body.hanging(2, &name, &dialog_text::refusal(app, also), theme.text, theme.warning);
-    }
-    body.gap();
-    let array = refusal.array_code.as_ref().map_or_else(String::new, |code| format!(", the array would say {code}"));
-    match refusal.code.explain() {
-        Some(row) => {
-            body.hanging(0, &format!("{} ", refusal.code), &format!("{}{array}", row.text), theme.accent, theme.text);
-            body.text(2, row.why, theme.dim);
-            body.text(2, row.remedy, theme.dim);
-        }
-        None => body.text(0, &format!("{}{array}", refusal.code), theme.accent),
-    }
-    if !refusal.remedies.is_empty() {
-        body.gap();
-        body.text(0, "What you can do (each shows its plan first):", theme.title);
-        for (index, remedy) in refusal.remedies.iter().enumerate() {
-            let key = if index < 9 { format!("{} ", index + 1) } else { "  ".to_owned() };
-            let style = if remedy.destroys { theme.danger } else { theme.text };
-            let destroys = if remedy.destroys { " - gives up data" } else { "" };
-            body.hanging(2, &key, &format!("{}{destroys}", remedy.label), theme.key, style);
-        }
-    }
-    if !refusal.near_misses.is_empty() {
-        body.gap();
-        body.text(0, "Nearly:", theme.title);
-        for miss in &refusal.near_misses {
-            let text =
-                if miss.why.contains(&miss.name) { miss.why.clone() } else { format!("{}: {}", miss.name, miss.why) };
-            body.text(2, &text, theme.dim);
-        }
-        if refusal.near_misses_left_off > 0 {
-            body.text(2, &format!("and {} more", refusal.near_misses_left_off), theme.dim);
-        }
-    }
-    let verb = dialog.request.action.verb().info().title;
-    let what = dialog.request.action.volumes();
-    let title = match (what, app.snapshot()) {
-        ([one], Some(snapshot)) => format!("Refused - {verb}: {}", snapshot.label(*one)),
-        _ => format!("Refused - {verb}"),
-    };
-    let ways = match refusal.remedies.len() {
-        0 | 1 => "1".to_owned(),
-        several => format!("1-{}", several.min(9)),
-    };
-    let keys = [(ways.as_str(), "take that way"), ("Esc", "back")];
-    let keys = if refusal.remedies.is_empty() { &keys[1..] } else { &keys };
-    Content { title, body, bottom: vec![keys_line(app, keys)], typing: None, loud: false }
 }

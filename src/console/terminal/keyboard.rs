@@ -1,7 +1,7 @@
 //! What reads of the terminal mean: keys, whether one came alone, and what time makes of what has begun. No I/O, no clock.
 
-use super::super::app::Msg;
 use super::super::keys::Key;
+use super::super::messages::Msg;
 use super::input::{Input, Parser};
 use std::time::Duration;
 use tokio::time::Instant;

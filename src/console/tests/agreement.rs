@@ -1,10 +1,11 @@
 //! The gate before everything that runs: only a lone key, only on a plan whose end has been on the screen for a moment.
 
 use super::Desk;
-use crate::console::app::{Effect, Msg, Settings};
 use crate::console::dialog::Dialog;
 use crate::console::fixture::{one, two};
 use crate::console::keys::Key;
+use crate::console::messages::{Effect, Msg};
+use crate::console::types::Settings;
 use crate::model::plan::PlanStep;
 use crate::model::records::ReleaseReason;
 
@@ -170,6 +171,6 @@ fn alt_with_a_key_that_has_no_meaning_is_esc_and_the_key() {
     let mut desk = desk((120, 40));
     desk.types("/ora");
     desk.tell(Msg::Key(Key::Alt('?')));
-    assert!(desk.app.filter_input.is_none(), "Esc left the field");
+    assert!(desk.app.main.filter_input.is_none(), "Esc left the field");
     assert!(matches!(desk.app.dialogs.last(), Some(Dialog::Help { .. })));
 }

@@ -1,12 +1,13 @@
 //! What keys do, and what they must never do.
 
 use super::Desk;
-use crate::console::app::{Effect, Link, Msg, Pane, Settings};
 use crate::console::dialog::Dialog;
 use crate::console::dialog::plan::{Note, Stage};
 use crate::console::fixture::{self, NOW, one, two};
 use crate::console::keys::Key;
+use crate::console::messages::{Effect, Msg};
 use crate::console::picture::Order;
+use crate::console::types::{Link, Pane, Settings};
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::plan::plan;
 use crate::model::records::{BackupMode, OperationId, Policy};
@@ -189,7 +190,7 @@ fn marked_volumes_share_one_dialog_that_says_how_many_run() {
     let operations = (50..53).map(OperationId).collect();
     let answer = Answer::Running { operations, ran: Box::new(ran), refused: Vec::new(), changed: None };
     desk.tell(Msg::Answer { ticket, answer: Box::new(answer) });
-    assert!(desk.app.marks.is_empty() && desk.app.dialogs.is_empty());
+    assert!(desk.app.main.marks.is_empty() && desk.app.dialogs.is_empty());
     assert!(desk.text().contains("3 operations begun (op50, op51, op52)"));
 }
 
@@ -226,7 +227,7 @@ fn a_paste_is_no_command() {
     assert!(desk.app.dialogs.is_empty() && desk.effects.is_empty());
     desk.types("/");
     desk.tell(Msg::Paste("ora\u{1b}".to_owned()));
-    assert_eq!(desk.app.choice.filter, "ora");
+    assert_eq!(desk.app.main.choice.filter, "ora");
 }
 
 #[test]
@@ -235,9 +236,9 @@ fn the_filter_follows_every_letter_and_esc_backs_out_of_it() {
     desk.types("/ora");
     assert_eq!(desk.app.len(Pane::Volumes), 2);
     desk.keys([Key::Enter]).types("*");
-    assert_eq!(desk.app.marks.len(), 2);
+    assert_eq!(desk.app.main.marks.len(), 2);
     desk.keys([Key::Esc]);
-    assert!(desk.app.marks.is_empty());
+    assert!(desk.app.main.marks.is_empty());
     assert_eq!(desk.app.len(Pane::Volumes), 2);
     desk.keys([Key::Esc]);
     assert_eq!(desk.app.len(Pane::Volumes), 11);
@@ -259,7 +260,7 @@ fn problems_only_shows_what_needs_attention() {
 fn the_order_can_be_changed_and_trouble_comes_first() {
     let mut desk = desk();
     desk.types("o");
-    assert_eq!(desk.app.choice.order, Order::CliError);
+    assert_eq!(desk.app.main.choice.order, Order::CliError);
     let first = desk.app.picture.as_ref().unwrap().volume(0).unwrap();
     assert_eq!(first.volume.name.as_str(), "demo-crm");
     desk.types("o");
@@ -273,9 +274,9 @@ fn the_cursor_stays_on_its_volume_when_others_come_and_go() {
     desk.at("demo-ora01").types(" k");
     desk.site(|site| drop(site.transaction_volumes.remove(2)));
     assert_eq!(desk.app.selected_volume().unwrap().volume.name.as_str(), "demo-ora01");
-    assert_eq!(desk.app.marks.len(), 1);
+    assert_eq!(desk.app.main.marks.len(), 1);
     desk.site(|site| site.transaction_volumes.retain(|view| view.volume.name.as_str() != "demo-ora01"));
-    assert!(desk.app.marks.is_empty());
+    assert!(desk.app.main.marks.is_empty());
     assert!(desk.app.selected_volume().is_some());
 }
 

@@ -2,11 +2,13 @@
 //! by a lone agreeing key on a plan whose end was on the screen, and what runs is the plan that was drawn.
 
 use super::Desk;
-use crate::console::app::{Effect, Link, Msg, Settings};
-use crate::console::dialog::{self, Dialog, plan};
+use crate::console::dialog::{self, Dialog};
 use crate::console::fixture::{self, NOW};
+use crate::console::messages::{Effect, Msg};
 use crate::console::terminal::keyboard::Keyboard;
+use crate::console::types::{Link, Settings};
 use crate::console::update::gate::REST;
+use crate::console::view::dialog::plan;
 use crate::model::plan::Agreement;
 use crate::model::snapshot::Snapshot;
 use proptest::prelude::*;
@@ -192,7 +194,7 @@ impl Rig {
         let app = &self.desk.app;
         let Some(Dialog::Plan(dialog)) = app.dialogs.last() else { return None };
         let digest = dialog.answer()?.plan.agreement();
-        let body = plan::body(app, dialog, dialog::text_width(app))?;
+        let body = plan::body(app, dialog, dialog::text_width(app.size))?;
         let mut last = body.lines.iter().rev().map(ToString::to_string).find(|line| !line.trim().is_empty())?;
         last.truncate(last.trim_end().len());
         let text = self.desk.text();

@@ -4,12 +4,16 @@ mod agreement;
 mod behaviour;
 mod fuzz;
 mod pictures;
+mod screens;
 
-use crate::console::app::{App, Effect, Link, Msg, Settings};
+use crate::console::app::App;
 use crate::console::fixture;
 use crate::console::format::Clock;
-use crate::console::keys::{Key, KeyMap};
+use crate::console::key_table::KeyMap;
+use crate::console::keys::Key;
+use crate::console::messages::{Effect, Msg};
 use crate::console::terminal::paint::Painter;
+use crate::console::types::{Link, Settings};
 use crate::console::update::update;
 use crate::console::view::view;
 use crate::engine::protocol::{Answer, PlannedAnswer, StepCommand};
@@ -106,7 +110,7 @@ impl Desk {
         let picture = self.app.picture.as_ref().unwrap();
         let row =
             (0..picture.volumes.len()).find(|row| picture.volume(*row).unwrap().volume.name.as_str() == name).unwrap();
-        self.app.select(crate::console::app::Pane::Volumes, row);
+        self.app.select(crate::console::types::Pane::Volumes, row);
         self.app.settle();
         self
     }

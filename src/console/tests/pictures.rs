@@ -1,12 +1,15 @@
 //! Screens as snapshots, with their styles: every pane and state that an operator can come to.
 
 use super::Desk;
-use crate::console::app::{App, Link, Msg, Settings};
+use crate::console::app::App;
 use crate::console::fixture::{self, NOW};
 use crate::console::format::Clock;
 use crate::console::glyphs::GlyphMode;
-use crate::console::keys::{Key, KeyMap};
+use crate::console::key_table::KeyMap;
+use crate::console::keys::Key;
+use crate::console::messages::Msg;
 use crate::console::theme::ThemeName;
+use crate::console::types::{Link, Settings};
 use crate::model::plan::plan;
 use crate::model::snapshot::Reach;
 use jiff::tz::TimeZone;

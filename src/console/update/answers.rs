@@ -1,11 +1,12 @@
 //! What the engine answers.
 
-use super::super::app::{App, Effect};
-use super::super::dialog::Dialog;
-use super::super::dialog::plan::{Note, PlanDialog, Stage};
-use super::super::dialog::refused::RefusedDialog;
-use super::super::dialog::text::TextDialog;
-use super::{ask, tell};
+use super::ask;
+use crate::console::app::App;
+use crate::console::dialog::Dialog;
+use crate::console::dialog::plan::{Note, PlanDialog, Stage};
+use crate::console::dialog::refused::RefusedDialog;
+use crate::console::dialog::text::TextDialog;
+use crate::console::messages::Effect;
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::plan::Refusal;
 use crate::model::records::OperationId;
@@ -38,7 +39,7 @@ pub fn take(app: &mut App, ticket: u64, answer: Answer) -> Vec<Effect> {
         }
         Answer::AlreadySo { .. } => {
             app.dialogs.truncate(at);
-            tell(app, Severity::Info, "it is so already");
+            app.tell(Severity::Info, "it is so already");
         }
         Answer::Failed { why, .. } => {
             app.dialogs.truncate(at);
@@ -61,7 +62,7 @@ pub fn none(app: &mut App, ticket: u64, why: &str) {
         app.notice = None;
         ask::forget(app, why);
         if app.notice.is_none() {
-            tell(app, Severity::Warning, why);
+            app.tell(Severity::Warning, why);
         }
     }
 }
@@ -113,7 +114,7 @@ fn running_at(app: &mut App, at: usize, operations: Vec<OperationId>, refused: &
     let verb = request.action.verb();
     // The refusals and details that led here have served.
     app.dialogs.clear();
-    app.marks.clear();
+    app.main.marks.clear();
     let names: Vec<String> = operations.iter().take(3).map(ToString::to_string).collect();
     let more = if operations.len() > 3 { " and so on" } else { "" };
     let mut text =
@@ -122,6 +123,6 @@ fn running_at(app: &mut App, at: usize, operations: Vec<OperationId>, refused: &
         let _ = write!(text, ", {} refused", refused.len());
     }
     app.watching.extend(operations);
-    tell(app, Severity::Info, text);
+    app.tell(Severity::Info, text);
     Some(request)
 }

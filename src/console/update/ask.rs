@@ -1,13 +1,14 @@
 //! Verbs become requests, requests become questions to the engine.
 
-use super::super::app::{App, Effect, Link, Pane};
-use super::super::dialog::Dialog;
-use super::super::dialog::plan::{PlanDialog, Stage};
-use super::super::dialog::policy::PolicyForm;
-use super::super::dialog::prompt::Prompt;
-use super::super::dialog::refused::RefusedDialog;
-use super::super::judge::{self, Subject};
-use super::tell;
+use crate::console::app::App;
+use crate::console::dialog::Dialog;
+use crate::console::dialog::plan::{PlanDialog, Stage};
+use crate::console::dialog::policy::PolicyForm;
+use crate::console::dialog::prompt::Prompt;
+use crate::console::dialog::refused::RefusedDialog;
+use crate::console::messages::Effect;
+use crate::console::requests;
+use crate::console::types::{Link, Pane, Subject};
 use crate::model::request::Request;
 use crate::model::snapshot::Severity;
 use crate::model::verb::Verb;
@@ -15,16 +16,16 @@ use tui_input::Input;
 
 /// A verb's key: for the marked volumes if there are any, else for the focused pane's row.
 pub fn verb(app: &mut App, verb: Verb) -> Vec<Effect> {
-    if app.focus == Pane::Volumes && !app.marks.is_empty() {
-        let marked = app.marks.iter().copied().collect();
-        return if let Some(request) = judge::batch(verb, marked) {
+    if app.main.focus == Pane::Volumes && !app.main.marks.is_empty() {
+        let marked = app.main.marks.iter().copied().collect();
+        return if let Some(request) = requests::batch(verb, marked) {
             propose(app, request)
         } else {
-            tell(app, Severity::Warning, "this acts on one volume at a time: Esc clears the marks");
+            app.tell(Severity::Warning, "this acts on one volume at a time: Esc clears the marks");
             Vec::new()
         };
     }
-    match judge::subject(app) {
+    match app.subject() {
         Some(subject) => verb_on(app, verb, subject),
         None => Vec::new(),
     }
@@ -33,9 +34,9 @@ pub fn verb(app: &mut App, verb: Verb) -> Vec<Effect> {
 /// A verb for one subject.
 pub fn verb_on(app: &mut App, verb: Verb, subject: Subject) -> Vec<Effect> {
     let verb = if verb == Verb::Hold && is_held(subject) { Verb::Unhold } else { verb };
-    if verb == Verb::Hold && judge::generation(subject).is_some() {
+    if verb == Verb::Hold && requests::generation(subject).is_some() {
         if app.settings.read_only {
-            tell(app, Severity::Warning, judge::read_only().to_string());
+            app.tell(Severity::Warning, requests::read_only().to_string());
         } else {
             let prompt = Prompt { subject, input: Input::default(), armed: false };
             app.dialogs.push(Dialog::Prompt(Box::new(prompt)));
@@ -49,17 +50,17 @@ pub fn verb_on(app: &mut App, verb: Verb, subject: Subject) -> Vec<Effect> {
         if app.settings.read_only {
             return propose(app, form.request());
         }
-        app.dialogs.push(Dialog::Policy(form));
+        app.dialogs.push(Dialog::Policy(Box::new(form)));
         return Vec::new();
     }
-    if let Some(request) = judge::request(verb, subject) {
+    if let Some(request) = requests::request(verb, subject) {
         propose(app, request)
     } else {
         let text = match verb {
             Verb::DeleteGeneration | Verb::Hold | Verb::Unhold => "select a generation first: 3 goes to them",
             _ => "this volume of the pool belongs to no transaction volume",
         };
-        tell(app, Severity::Warning, text);
+        app.tell(Severity::Warning, text);
         Vec::new()
     }
 }
@@ -71,7 +72,7 @@ fn is_held(subject: Subject) -> bool {
 /// Opens the dialog for a request: its plan, or why not. The rules answer here and now; the engine's plan follows.
 pub fn propose(app: &mut App, request: Request) -> Vec<Effect> {
     if app.settings.read_only {
-        let refused = RefusedDialog::new(request, judge::read_only());
+        let refused = RefusedDialog::new(request, requests::read_only());
         app.dialogs.push(Dialog::Refused(Box::new(refused)));
         return Vec::new();
     }
@@ -94,7 +95,7 @@ pub fn again(app: &mut App) -> Vec<Effect> {
     if app.link != Link::Live || app.settings.read_only {
         return Vec::new();
     }
-    let ticket = app.next_ticket + 1;
+    let ticket = app.ticket();
     let request = match app.dialogs.last_mut() {
         Some(Dialog::Plan(plan)) if plan.ticket.is_none() && !matches!(plan.stage, Stage::Running(_)) => {
             plan.ticket = Some(ticket);
@@ -106,7 +107,6 @@ pub fn again(app: &mut App) -> Vec<Effect> {
         }
         _ => return Vec::new(),
     };
-    app.next_ticket = ticket;
     vec![Effect::Plan { ticket, request, asked: false }]
 }
 
@@ -130,6 +130,6 @@ pub fn forget(app: &mut App, why: &str) {
     });
     if unsure {
         let text = format!("{why} after you agreed: it may run or not; events and copies show which");
-        tell(app, Severity::Warning, text);
+        app.tell(Severity::Warning, text);
     }
 }

@@ -1,11 +1,17 @@
 //! Keys in dialogs. The top one has them all.
 
-use super::super::app::{App, Effect};
-use super::super::dialog::plan::{Note, PlanDialog, Stage};
-use super::super::dialog::{self, Dialog};
-use super::super::judge::{self, Subject};
-use super::super::keys::{Command, Key};
-use super::{ask, gate, main_screen, tell, typing};
+use super::{ask, gate, screens};
+use crate::console::app::App;
+use crate::console::dialog::Dialog;
+use crate::console::dialog::plan::{Note, PlanDialog, Stage};
+use crate::console::form::FormEvent;
+use crate::console::keys::{Command, Key, Scope};
+use crate::console::messages::Effect;
+use crate::console::requests;
+use crate::console::screens::main::update as main_screen;
+use crate::console::text_edit::edit;
+use crate::console::types::Subject;
+use crate::console::view::dialog::extent;
 use crate::model::snapshot::Severity;
 
 /// The dialogs that are open have reached the terminal: keys answer to what is seen.
@@ -22,8 +28,9 @@ pub fn arm(app: &mut App) {
     }
 }
 
+/// Dialogs know the keys of the main screen: a verb's key acts on what a dialog is about.
 pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
-    let command = app.keys.command(key);
+    let command = app.keys.command(Scope::Main, key);
     match app.dialogs.last_mut() {
         Some(Dialog::Plan(plan)) if plan.typing => return name_key(app, key),
         Some(Dialog::Prompt(_)) => return prompt_key(app, key),
@@ -45,6 +52,8 @@ pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
         Some(Command::Down) => return scroll(app, |at, _| at + 1),
         Some(Command::PageUp) => return scroll(app, usize::saturating_sub),
         Some(Command::PageDown) => return scroll(app, |at, rows| at + rows),
+        Some(Command::HalfUp) => return scroll(app, |at, rows| at.saturating_sub(rows.div_ceil(2))),
+        Some(Command::HalfDown) => return scroll(app, |at, rows| at + rows.div_ceil(2)),
         Some(Command::First) => return scroll(app, |_, _| 0),
         Some(Command::Last) => return scroll(app, |_, _| usize::MAX),
         _ => {}
@@ -65,7 +74,7 @@ pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
 
 fn scroll(app: &mut App, to: impl Fn(usize, usize) -> usize) -> Vec<Effect> {
     let Some(top) = app.dialogs.last() else { return Vec::new() };
-    let (most, rows) = dialog::extent(app, top);
+    let (most, rows) = extent(app, top);
     if let Some(at) = app.dialogs.last_mut().and_then(Dialog::scroll_mut) {
         *at = to((*at).min(most), rows).min(most);
     }
@@ -93,7 +102,7 @@ fn plan_key(app: &mut App, key: Key, command: Option<Command>) -> Vec<Effect> {
                 plan.typing = true;
             }
         }
-        Err(why) => tell(app, Severity::Warning, why),
+        Err(why) => app.tell(Severity::Warning, why),
     }
     Vec::new()
 }
@@ -119,7 +128,7 @@ fn name_key(app: &mut App, key: Key) -> Vec<Effect> {
             }
         }
         key => {
-            if plan.armed && typing::edit(&mut plan.name, key) && plan.note == Some(Note::WrongName) {
+            if plan.armed && edit(&mut plan.name, key) && plan.note == Some(Note::WrongName) {
                 plan.note = None;
             }
             Vec::new()
@@ -141,7 +150,7 @@ fn prompt_key(app: &mut App, key: Key) -> Vec<Effect> {
             app.dialogs.pop();
         }
         Key::Enter => {
-            let request = judge::hold(prompt.subject, prompt.input.value().trim());
+            let request = requests::hold(prompt.subject, prompt.input.value().trim());
             if let Some(request) = request.filter(|_| !prompt.input.value().trim().is_empty()) {
                 app.dialogs.pop();
                 return ask::propose(app, request);
@@ -149,7 +158,7 @@ fn prompt_key(app: &mut App, key: Key) -> Vec<Effect> {
         }
         key => {
             if prompt.armed {
-                typing::edit(&mut prompt.input, key);
+                edit(&mut prompt.input, key);
             }
         }
     }
@@ -167,13 +176,19 @@ fn palette_key(app: &mut App, key: Key) -> Vec<Effect> {
         Key::Enter if palette.armed => {
             if let Some(command) = palette.chosen() {
                 app.dialogs.pop();
-                return main_screen::act(app, command);
+                return if app.screens.is_empty() {
+                    main_screen::act(app, command)
+                } else if let Some(effects) = main_screen::program(app, command) {
+                    effects
+                } else {
+                    screens::act(app, command)
+                };
             }
         }
         Key::Up | Key::BackTab | Key::Ctrl('p') => palette.turn(-1),
         Key::Down | Key::Tab | Key::Ctrl('n') => palette.turn(1),
         key => {
-            if palette.armed && typing::edit(&mut palette.input, key) {
+            if palette.armed && edit(&mut palette.input, key) {
                 palette.selected = 0;
             }
         }
@@ -183,27 +198,22 @@ fn palette_key(app: &mut App, key: Key) -> Vec<Effect> {
 
 /// Keys in the policy form. What it says is planned like any other request before it counts.
 fn policy_key(app: &mut App, key: Key) -> Vec<Effect> {
-    let command = app.keys.command(key);
-    let Some(Dialog::Policy(form)) = app.dialogs.last_mut() else { return Vec::new() };
-    if !form.armed && !matches!(key, Key::Esc | Key::Ctrl('c')) {
+    let command = app.keys.command(Scope::Main, key);
+    let Some(Dialog::Policy(policy)) = app.dialogs.last_mut() else { return Vec::new() };
+    if key == Key::Ctrl('c') {
+        return vec![Effect::Quit];
+    }
+    if !policy.armed && key != Key::Esc {
         return Vec::new();
     }
-    match (key, command) {
-        (Key::Ctrl('c'), _) => return vec![Effect::Quit],
-        (Key::Esc, _) | (_, Some(Command::Quit)) => {
-            app.dialogs.pop();
-        }
-        (Key::Enter, _) => {
-            let request = form.request();
+    match policy.form.key(key) {
+        FormEvent::Submitted => {
+            let request = policy.request();
             app.dialogs.pop();
             return ask::propose(app, request);
         }
-        (Key::Char(digit @ '0'..='9'), _) => form.digit(digit as u16 - '0' as u16),
-        (Key::Backspace, _) => form.erase(),
-        (Key::Tab, _) | (_, Some(Command::Down)) => form.next_field(),
-        (Key::BackTab, _) | (_, Some(Command::Up)) => form.previous_field(),
-        (Key::Char('+'), _) | (_, Some(Command::NextPane)) => form.more(),
-        (Key::Char('-'), _) | (_, Some(Command::PreviousPane)) => form.less(),
+        FormEvent::Cancelled => drop(app.dialogs.pop()),
+        FormEvent::Ignored if command == Some(Command::Quit) => drop(app.dialogs.pop()),
         _ => {}
     }
     Vec::new()

@@ -1,18 +1,23 @@
 //! Changing the state: one message in, effects out. No I/O, no clock, no drawing.
 
 mod answers;
-mod ask;
+pub mod ask;
 mod dialogs;
 pub mod gate;
-mod main_screen;
-mod typing;
+pub mod screens;
 
-use super::app::{App, Effect, Link, Msg, Notice, Pane};
+use super::app::App;
+use super::dialog::Dialog;
 use super::keys::{Command, Key};
+use super::messages::{Effect, Msg};
 use super::picture::Picture;
-use super::view::layout::Shape;
+use super::screens::main::layout::is_too_small;
+use super::screens::main::update as main_screen;
+use super::text_edit::MAX_LENGTH;
+use super::types::{Link, Notice};
 use crate::model::records::OperationEnd;
 use crate::model::snapshot::{Severity, Snapshot};
+use crate::model::untrusted::is_unsafe;
 use std::sync::Arc;
 
 /// Takes a message; gives what is to be done about it outside.
@@ -21,31 +26,34 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Key(key) => press(app, key, false),
         Msg::LoneKey(key) => press(app, key, true),
         Msg::Swallowed(why) => {
-            tell(app, Severity::Warning, why);
+            app.tell(Severity::Warning, why);
             Vec::new()
         }
         Msg::Rested(number) => {
             gate::rested(app, number);
             return Vec::new();
         }
-        Msg::Paste(text) => typing::paste(app, &text),
+        Msg::Paste(text) => paste(app, &text),
         Msg::Resize(width, height) => {
             app.size = (width, height);
             vec![Effect::Redraw]
         }
         Msg::Snapshot(snapshot) => take(app, snapshot),
         Msg::Link(link) => relink(app, link),
-        Msg::Answer { ticket, answer } => answers::take(app, ticket, *answer),
-        Msg::Unanswered { ticket, why } => {
+        Msg::Answer { ticket, answer } => match screens::answer(app, ticket, Ok(&answer)) {
+            Some(effects) => effects,
+            None => answers::take(app, ticket, *answer),
+        },
+        Msg::Unanswered { ticket, why } => screens::answer(app, ticket, Err(&why)).unwrap_or_else(|| {
             answers::none(app, ticket, &why);
             Vec::new()
-        }
+        }),
         Msg::Slow { ticket } => {
             answers::slow(app, ticket);
             Vec::new()
         }
         Msg::NoShell => {
-            tell(app, Severity::Warning, "there is no shell to go back to; q leaves");
+            app.tell(Severity::Warning, "there is no shell to go back to; q leaves");
             Vec::new()
         }
         Msg::Drawn => {
@@ -68,31 +76,35 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
 /// A key. One that Alt came with and that means nothing with it is Esc and then the key.
 fn press(app: &mut App, key: Key, alone: bool) -> Vec<Effect> {
     if let Key::Alt(c) = key
-        && app.keys.command(key).is_none()
+        && app.command(key).is_none()
     {
         let mut effects = press(app, Key::Esc, false);
         app.settle();
         effects.extend(press(app, Key::Char(c), false));
         return effects;
     }
-    if app.layout().shape == Shape::TooSmall {
+    if is_too_small(app.size) {
         return unseen(app, key);
     }
     app.came_alone = alone;
-    let effects = if app.dialogs.is_empty() { main_screen::key(app, key) } else { dialogs::key(app, key) };
+    let effects = match (app.dialogs.is_empty(), app.screens.is_empty()) {
+        (false, _) => dialogs::key(app, key),
+        (true, false) => screens::key(app, key),
+        (true, true) => main_screen::key(app, key),
+    };
     app.came_alone = false;
     effects
 }
 
 /// Keys while the screen shows nothing but that it is too small: out and away only.
 fn unseen(app: &mut App, key: Key) -> Vec<Effect> {
-    match (key, app.keys.command(key)) {
+    match (key, app.command(key)) {
         (Key::Ctrl('c'), _) => vec![Effect::Quit],
         (Key::Esc, _) => {
             app.dialogs.pop();
             ask::again(app)
         }
-        (_, Some(Command::Quit)) if app.dialogs.is_empty() && app.filter_input.is_none() => vec![Effect::Quit],
+        (_, Some(Command::Quit)) if app.dialogs.is_empty() && app.main.filter_input.is_none() => vec![Effect::Quit],
         (_, Some(Command::ToShell)) => vec![Effect::ToShell],
         (_, Some(Command::Redraw)) => vec![Effect::Redraw],
         _ => Vec::new(),
@@ -103,16 +115,18 @@ fn unseen(app: &mut App, key: Key) -> Vec<Effect> {
 fn take(app: &mut App, snapshot: Arc<Snapshot>) -> Vec<Effect> {
     app.link = Link::Live;
     match &mut app.picture {
-        Some(picture) => picture.advance(snapshot, &app.choice),
-        none => *none = Some(Picture::new(snapshot, &app.choice)),
+        Some(picture) => picture.advance(snapshot, &app.main.choice),
+        none => *none = Some(Picture::new(snapshot, &app.main.choice)),
     }
     if let Some(picture) = &app.picture {
         let snapshot = &picture.snapshot;
-        app.marks.retain(|id| snapshot.transaction_volume(*id).is_some());
+        app.main.marks.retain(|id| snapshot.transaction_volume(*id).is_some());
     }
     tell_ends(app);
     app.settle();
-    app.note_rate();
+    if let Some(picture) = &app.picture {
+        app.main.note_rate(picture);
+    }
     ask::again(app)
 }
 
@@ -170,14 +184,24 @@ fn relink(app: &mut App, link: Link) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Shows or focuses a detail pane.
-fn go(app: &mut App, pane: Pane) {
-    if pane != Pane::Volumes {
-        app.detail = pane;
+/// A paste goes where text is typed; anywhere else it is no command.
+fn paste(app: &mut App, text: &str) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for c in text.chars().filter(|c| !is_unsafe(*c)).take(MAX_LENGTH) {
+        let typing = match app.dialogs.last() {
+            Some(Dialog::Plan(plan)) => plan.typing,
+            Some(Dialog::Prompt(_) | Dialog::Palette(_)) => true,
+            Some(Dialog::Policy(policy)) => policy.form.is_typing(),
+            Some(_) => false,
+            None => match app.screens.last() {
+                Some(screen) => screen.is_typing(),
+                None => app.main.filter_input.is_some(),
+            },
+        };
+        if !typing {
+            break;
+        }
+        effects.extend(press(app, Key::Char(c), false));
     }
-    app.focus = pane;
-}
-
-fn tell(app: &mut App, severity: Severity, text: impl Into<String>) {
-    app.notice = Some(Notice { severity, text: text.into() });
+    effects
 }

@@ -1,6 +1,6 @@
 //! Drawing on cells: clipped text, panels, bars, columns. Everything that a pane puts on the screen goes through here.
 
-use super::super::app::Look;
+use crate::console::theme::Look;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};

@@ -1,18 +1,19 @@
 //! The last lines: the keys that act now, dim where the rules refuse, and why; or what is being typed.
 
-use super::super::app::{App, Pane};
-use super::super::dialog::dialog_text;
-use super::super::judge;
-use super::super::keys::{Command, TABLE};
-use super::super::picture::is_trouble;
 use super::canvas::Canvas;
+use super::dialog_text;
+use crate::console::app::App;
+use crate::console::key_table::entries_of;
+use crate::console::keys::Command;
+use crate::console::picture::is_trouble;
+use crate::console::types::{Pane, Subject};
 use crate::model::snapshot::TransactionState;
 use crate::model::verb::Verb;
 use ratatui::layout::{Position, Rect};
 use unicode_width::UnicodeWidthStr;
 
 pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) -> Option<Position> {
-    let typing = if let Some(input) = &app.filter_input {
+    let typing = if let Some(input) = &app.main.filter_input {
         Some(filter(app, input, canvas, area))
     } else {
         keys(app, canvas, area);
@@ -27,10 +28,11 @@ pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) -> Option<Position> {
 /// What a key is called here, and whether it would do something.
 fn keys(app: &App, canvas: &mut Canvas, area: Rect) {
     let theme = canvas.look.theme;
-    let mut shown: Vec<(String, &str, u8, bool)> = TABLE
-        .iter()
+    let mut shown: Vec<(String, &str, u8, bool)> = entries_of(app.scope())
         .filter(|entry| !entry.label.is_empty())
-        .map(|entry| (app.keys.key(entry.command), entry.label, entry.rank, app.availability.allows(entry.command)))
+        .map(|entry| {
+            (app.keys.key(entry.command), entry.label, entry.rank, app.main.availability.allows(entry.command))
+        })
         .collect();
     let width = |(key, label, ..): &(String, &str, u8, bool)| (key.width() + 1 + label.width() + 2) as u16;
     while shown.iter().map(width).sum::<u16>() > area.width {
@@ -67,14 +69,15 @@ fn hint(app: &App, canvas: &mut Canvas, area: Rect) {
         canvas.text(area.x + 1, area.y, room, &notice.text, theme.severity(notice.severity));
         return;
     }
-    if app.focus == Pane::Volumes && !app.marks.is_empty() {
-        let text =
-            format!("{} marked: a verb's key acts on all of them, after showing what it would do", app.marks.len());
+    if app.screens.is_empty() && app.main.focus == Pane::Volumes && !app.main.marks.is_empty() {
+        let text = format!(
+            "{} marked: a verb's key acts on all of them, after showing what it would do",
+            app.main.marks.len()
+        );
         canvas.text(area.x + 1, area.y, room, &text, theme.dim);
         return;
     }
-    let Some(view) =
-        judge::subject(app).and_then(judge::Subject::owner).and_then(|id| app.snapshot()?.transaction_volume(id))
+    let Some(view) = app.subject().and_then(Subject::owner).and_then(|id| app.snapshot()?.transaction_volume(id))
     else {
         return;
     };
@@ -89,7 +92,7 @@ fn hint(app: &App, canvas: &mut Canvas, area: Rect) {
         TransactionState::Equivalent | TransactionState::Copying => Verb::Backup,
         _ => return,
     };
-    let (Some(verdict), Some(snapshot)) = (app.availability.verdict(next), app.snapshot()) else { return };
+    let (Some(verdict), Some(snapshot)) = (app.main.availability.verdict(next), app.snapshot()) else { return };
     let key = app.keys.key(Command::Verb(next));
     let mut x = area.x + 1;
     x += canvas.text(x, area.y, room, &format!("{key}: "), theme.key);

@@ -1,8 +1,9 @@
 //! The first line: which site, how its arrays answer, how the copies stand, what time it is.
 
-use super::super::app::{App, Link};
-use super::super::format::Clock;
 use super::canvas::Canvas;
+use crate::console::app::App;
+use crate::console::format::Clock;
+use crate::console::types::Link;
 use crate::model::snapshot::{ArrayView, Reach, Snapshot, TransactionState};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -47,6 +48,9 @@ pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
             let since = app.clock.moment_or_minute(trouble.since);
             let text = format!("{} catalogue takes no writes since {since}", canvas.look.glyphs.attention);
             parts.push(Part::new(0, 2, text, theme.problem));
+        }
+        if let Some(screen) = app.screens.last() {
+            parts.push(Part::new(2, 3, screen.title(), theme.title_focused));
         }
         arrays(app, snapshot, canvas, &mut parts);
         states(app, canvas, &mut parts);

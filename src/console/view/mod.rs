@@ -1,24 +1,21 @@
-//! Drawing: a function of the state, one file a part of the screen. Nothing here changes the state or asks for anything.
+//! Drawing: a function of the state, one file a part. What a screen shows between header and footer is in its folder.
+//! Nothing here changes the state or asks for anything.
 
 pub mod canvas;
-mod copies;
-mod events;
+pub mod dialog;
+pub mod dialog_text;
+pub mod events;
 mod footer;
-mod generations;
+pub mod form;
 mod header;
-pub mod layout;
-mod pool;
-pub mod sessions;
-mod tabs;
-mod volumes;
 
-use super::app::{App, Link, Pane};
-use super::dialog;
+use crate::console::app::App;
+use crate::console::screens::main;
+use crate::console::screens::main::layout::{FLOOR, Shape};
+use crate::console::types::Link;
 use canvas::Canvas;
-use layout::{FLOOR, Layout, Shape};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
-use ratatui::text::Span;
 
 /// Draws everything.
 pub fn view(app: &App, frame: &mut Frame) {
@@ -31,40 +28,23 @@ pub fn view(app: &App, frame: &mut Frame) {
 
 /// Draws everything; returns where text is being typed.
 fn draw(app: &App, canvas: &mut Canvas, area: Rect) -> Option<Position> {
-    let layout = Layout::of((area.width, area.height), app.detail, app.focus);
+    let layout = app.layout();
     if layout.shape == Shape::TooSmall {
         too_small(canvas, area);
         return None;
     }
     header::draw(app, canvas, layout.header);
-    match &app.picture {
-        None => waiting(app, canvas, &layout),
-        Some(picture) => {
-            for pane in Pane::ALL {
-                let area = layout.area(pane);
-                if area.is_empty() {
-                    continue;
-                }
-                let framed = layout.shape == Shape::Wide;
-                match pane {
-                    Pane::Volumes => volumes::draw(app, picture, canvas, area, framed),
-                    Pane::Pool => pool::draw(app, picture, canvas, area, &layout),
-                    Pane::Copies => copies::draw(app, picture, canvas, area, framed),
-                    Pane::Generations => generations::draw(app, picture, canvas, area, framed),
-                    Pane::Events => events::draw(app, picture, canvas, area, framed),
-                }
-            }
-            if !layout.tabs.is_empty() {
-                tabs::draw(app, canvas, layout.tabs);
-            }
-            if app.is_stale() {
-                let body =
-                    Rect::new(area.x, layout.header.bottom(), area.width, layout.footer.y - layout.header.bottom());
-                canvas.overlay(body, canvas.look.theme.stale);
-            }
-        }
+    let body = Rect::new(area.x, layout.header.bottom(), area.width, layout.footer.y - layout.header.bottom());
+    let mut typing = None;
+    match (&app.picture, app.screens.last(), app.context()) {
+        (Some(_), Some(screen), Some(context)) => typing = screen.view(&context, canvas, body),
+        (Some(picture), ..) => main::view::draw(app, picture, canvas, &layout),
+        (None, ..) => waiting(app, canvas, body),
     }
-    let typing = footer::draw(app, canvas, layout.footer);
+    if app.is_stale() {
+        canvas.overlay(body, canvas.look.theme.stale);
+    }
+    let typing = footer::draw(app, canvas, layout.footer).or(typing);
     match app.dialogs.last() {
         Some(top) => dialog::draw(app, top, canvas, area),
         None => typing,
@@ -72,7 +52,7 @@ fn draw(app: &App, canvas: &mut Canvas, area: Rect) -> Option<Position> {
 }
 
 /// The selected row, laid over what it shows.
-fn highlight(canvas: &mut Canvas, row: Rect, focused: bool) {
+pub fn highlight(canvas: &mut Canvas, row: Rect, focused: bool) {
     let theme = canvas.look.theme;
     let (background, cursor) =
         if focused { (theme.selected, theme.cursor) } else { (theme.selected_unfocused, theme.key_off) };
@@ -83,19 +63,6 @@ fn highlight(canvas: &mut Canvas, row: Rect, focused: bool) {
     canvas.put(row.x, row.y, canvas.look.glyphs.cursor, cursor.patch(background));
 }
 
-/// A pane's area inside its frame, or all of it on a narrow screen.
-fn pane(app: &App, canvas: &mut Canvas, area: Rect, which: Pane, title: &str, note: &str, framed: bool) -> Rect {
-    if !framed {
-        return area;
-    }
-    let focused = app.focus == which && app.dialogs.is_empty();
-    let theme = canvas.look.theme;
-    let style = if focused { theme.title_focused } else { theme.title };
-    let (name, rest) = title.split_once('\u{0}').unwrap_or((title, ""));
-    let spans = [Span::styled(name.to_owned(), style), Span::styled(rest.to_owned(), theme.dim)];
-    canvas.panel(area, &spans, note, focused)
-}
-
 fn too_small(canvas: &mut Canvas, area: Rect) {
     let text = format!("needs {}x{}, has {}x{}", FLOOR.0, FLOOR.1, area.width, area.height);
     let style = canvas.look.theme.text;
@@ -104,9 +71,7 @@ fn too_small(canvas: &mut Canvas, area: Rect) {
     }
 }
 
-fn waiting(app: &App, canvas: &mut Canvas, layout: &Layout) {
-    let top = layout.header.bottom();
-    let area = Rect::new(0, top, layout.header.width, layout.footer.y - top);
+fn waiting(app: &App, canvas: &mut Canvas, area: Rect) {
     match &app.link {
         Link::Lost { why, .. } => canvas.empty(area, &["There is no engine; it is tried again.", "", why]),
         Link::Silent { engine, .. } => canvas.empty(area, &["Waiting for", engine]),

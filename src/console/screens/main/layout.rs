@@ -1,6 +1,6 @@
 //! Where everything is: a wide composition, a narrow one with a single detail pane, and a floor.
 
-use super::super::app::Pane;
+use crate::console::types::Pane;
 use ratatui::layout::Rect;
 
 /// The smallest screen that the console works on.
@@ -32,6 +32,11 @@ pub struct Layout {
     pub events: Rect,
 }
 
+/// Whether nothing can be shown but that the screen is too small.
+pub fn is_too_small((width, height): (u16, u16)) -> bool {
+    width < FLOOR.0 || height < FLOOR.1
+}
+
 impl Layout {
     pub fn of((width, height): (u16, u16), detail: Pane, focus: Pane) -> Self {
         let nothing = Rect::ZERO;
@@ -46,7 +51,7 @@ impl Layout {
             generations: nothing,
             events: nothing,
         };
-        if width < FLOOR.0 || height < FLOOR.1 {
+        if is_too_small((width, height)) {
             return layout;
         }
         let footer = if height >= 12 { 2 } else { 1 };

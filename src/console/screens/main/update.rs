@@ -1,24 +1,26 @@
 //! Keys on the main screen.
 
-use super::super::app::{App, Effect, Pane};
-use super::super::dialog::Dialog;
-use super::super::dialog::palette::Palette;
-use super::super::dialog::text::TextDialog;
-use super::super::judge::{self, Subject};
-use super::super::keys::{Command, Key};
-use super::super::picture::is_trouble;
-use super::super::view::layout::Shape;
-use super::{ask, go, tell, typing};
+use super::layout::Shape;
+use crate::console::app::App;
+use crate::console::dialog::Dialog;
+use crate::console::dialog::palette::Palette;
+use crate::console::dialog::text::TextDialog;
+use crate::console::keys::{Command, Key};
+use crate::console::messages::Effect;
+use crate::console::picture::is_trouble;
+use crate::console::text_edit::edit;
+use crate::console::types::{Pane, Subject};
+use crate::console::update::{ask, screens};
 use crate::model::snapshot::Severity;
 use tui_input::Input;
 
 pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
-    if app.filter_input.is_some() {
-        typing::filter_key(app, key);
+    if app.main.filter_input.is_some() {
+        filter_key(app, key);
         return Vec::new();
     }
     app.notice = None;
-    app.keys.command(key).map_or_else(Vec::new, |command| act(app, command))
+    app.command(key).map_or_else(Vec::new, |command| act(app, command))
 }
 
 /// A command of the key table, whatever it was called by.
@@ -35,33 +37,36 @@ pub fn act(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Down => step(app, 1),
         Command::PageUp => step(app, -page(app)),
         Command::PageDown => step(app, page(app)),
-        Command::First => app.select(app.focus, 0),
-        Command::Last => app.select(app.focus, usize::MAX),
+        Command::HalfUp => step(app, -(page(app) + 1) / 2),
+        Command::HalfDown => step(app, (page(app) + 1) / 2),
+        Command::Show(scope) => return screens::open(app, scope),
+        Command::First => app.select(app.main.focus, 0),
+        Command::Last => app.select(app.main.focus, usize::MAX),
         Command::NextPane => turn(app, 1),
         Command::PreviousPane => turn(app, -1),
-        Command::Copies => go(app, Pane::Copies),
-        Command::Pool => go(app, Pane::Pool),
-        Command::Generations => go(app, Pane::Generations),
-        Command::Events => go(app, Pane::Events),
+        Command::Copies => app.main.go(Pane::Copies),
+        Command::Pool => app.main.go(Pane::Pool),
+        Command::Generations => app.main.go(Pane::Generations),
+        Command::Events => app.main.go(Pane::Events),
         Command::Open => open(app),
         Command::Details => details(app),
         Command::Back => back(app),
         Command::Mark => mark(app),
         Command::MarkAll => mark_all(app),
         Command::Filter => {
-            app.focus = Pane::Volumes;
-            app.filter_input = Some(Input::new(app.choice.filter.clone()));
+            app.main.focus = Pane::Volumes;
+            app.main.filter_input = Some(Input::new(app.main.choice.filter.clone()));
         }
         Command::Problems => {
-            app.focus = Pane::Volumes;
-            app.choice.problems = !app.choice.problems;
+            app.main.focus = Pane::Volumes;
+            app.main.choice.problems = !app.main.choice.problems;
             choose(app);
         }
         Command::Order => {
-            app.choice.order = app.choice.order.next();
+            app.main.choice.order = app.main.choice.order.next();
             choose(app);
-            let text = format!("volumes sorted {}", app.choice.order.word());
-            tell(app, Severity::Info, text);
+            let text = format!("volumes sorted {}", app.main.choice.order.word());
+            app.tell(Severity::Info, text);
         }
         _ => {}
     }
@@ -75,7 +80,7 @@ pub fn program(app: &mut App, command: Command) -> Option<Vec<Effect>> {
         Command::ToShell => Some(vec![Effect::ToShell]),
         Command::Redraw => Some(vec![Effect::Redraw]),
         Command::Palette => {
-            app.dialogs.push(Dialog::Palette(Palette::default()));
+            app.dialogs.push(Dialog::Palette(Palette::new(app.scope())));
             Some(Vec::new())
         }
         Command::Help => {
@@ -87,13 +92,13 @@ pub fn program(app: &mut App, command: Command) -> Option<Vec<Effect>> {
 }
 
 fn step(app: &mut App, by: isize) {
-    let row = app.selected(app.focus).saturating_add_signed(by);
-    app.select(app.focus, row);
+    let row = app.main.selected(app.main.focus).saturating_add_signed(by);
+    app.select(app.main.focus, row);
 }
 
 fn page(app: &App) -> isize {
     let layout = app.layout();
-    let rows = match (app.focus, &app.picture) {
+    let rows = match (app.main.focus, &app.picture) {
         (Pane::Pool, Some(picture)) => layout.pool_rows(picture.sizes.len()),
         (pane, _) => layout.rows(pane),
     };
@@ -103,23 +108,23 @@ fn page(app: &App) -> isize {
 /// To the next pane that is on the screen; on a narrow one the table and its detail pane take turns.
 fn turn(app: &mut App, by: isize) {
     if app.layout().shape == Shape::Narrow {
-        let other = if app.focus == Pane::Volumes { app.detail } else { Pane::Volumes };
-        go(app, other);
+        let other = if app.main.focus == Pane::Volumes { app.main.detail } else { Pane::Volumes };
+        app.main.go(other);
         return;
     }
     let all = Pane::ALL;
-    let at = all.iter().position(|pane| *pane == app.focus).unwrap_or(0);
+    let at = all.iter().position(|pane| *pane == app.main.focus).unwrap_or(0);
     let next = (at + all.len()).saturating_add_signed(by) % all.len();
-    go(app, all[next]);
+    app.main.go(all[next]);
 }
 
 /// Opens the selected row. It shows; it never does anything.
 fn open(app: &mut App) {
-    if app.focus == Pane::Events {
+    if app.main.focus == Pane::Events {
         open_event(app);
         return;
     }
-    let troubled = match judge::subject(app) {
+    let troubled = match app.subject() {
         Some(Subject::Volume(id)) => {
             app.snapshot().and_then(|snapshot| snapshot.transaction_volume(id)).filter(|view| is_trouble(view.state))
         }
@@ -131,61 +136,90 @@ fn open(app: &mut App) {
     }
 }
 
+/// To the volume that the event is about; an event about none is shown in full.
 fn open_event(app: &mut App) {
-    let Some(snapshot) = app.snapshot() else { return };
-    let Some(at) = snapshot.events.len().checked_sub(app.events.selected + 1) else { return };
-    let event = &snapshot.events[at];
+    let Some(picture) = &app.picture else { return };
+    let Some(event) = picture.events.get(app.main.events.selected) else { return };
+    if let Some(id) = event.volume
+        && picture.snapshot.transaction_volume(id).is_some()
+    {
+        screens::select(app, id);
+        return;
+    }
     let title = format!("Event {}, {}", event.sequence, app.clock.moment(event.at));
     let dialog = TextDialog { title, text: event.text.clone(), severity: event.severity, scroll: 0 };
     app.dialogs.push(Dialog::Text(dialog));
 }
 
 fn details(app: &mut App) {
-    if let Some(subject) = judge::subject(app) {
+    if let Some(subject) = app.subject() {
         app.dialogs.push(Dialog::Details { subject, scroll: 0 });
     }
 }
 
 /// Out of the innermost thing: the pane, the marks, the filter, in this order.
 fn back(app: &mut App) {
-    if app.focus != Pane::Volumes {
-        app.focus = Pane::Volumes;
-    } else if !app.marks.is_empty() {
-        app.marks.clear();
-    } else if !app.choice.filter.is_empty() || app.choice.problems {
-        app.choice.filter.clear();
-        app.choice.problems = false;
+    if app.main.focus != Pane::Volumes {
+        app.main.focus = Pane::Volumes;
+    } else if !app.main.marks.is_empty() {
+        app.main.marks.clear();
+    } else if !app.main.choice.filter.is_empty() || app.main.choice.problems {
+        app.main.choice.filter.clear();
+        app.main.choice.problems = false;
         choose(app);
     }
 }
 
 fn mark(app: &mut App) {
-    app.focus = Pane::Volumes;
+    app.main.focus = Pane::Volumes;
     let Some(id) = app.selected_volume().map(|view| view.volume.id) else { return };
-    if !app.marks.remove(&id) {
-        app.marks.insert(id);
+    if !app.main.marks.remove(&id) {
+        app.main.marks.insert(id);
     }
     step(app, 1);
 }
 
 /// Marks all that the filter shows; if they are marked already, none.
 fn mark_all(app: &mut App) {
-    app.focus = Pane::Volumes;
+    app.main.focus = Pane::Volumes;
     let Some(picture) = &app.picture else { return };
     let rows = 0..picture.volumes.len();
     let shown: Vec<_> = rows.filter_map(|row| picture.volume(row)).map(|view| view.volume.id).collect();
-    if shown.iter().all(|id| app.marks.contains(id)) {
+    if shown.iter().all(|id| app.main.marks.contains(id)) {
         for id in &shown {
-            app.marks.remove(id);
+            app.main.marks.remove(id);
         }
     } else {
-        app.marks.extend(shown);
+        app.main.marks.extend(shown);
     }
 }
 
 /// After filter or order changed.
 pub fn choose(app: &mut App) {
     if let Some(picture) = &mut app.picture {
-        picture.choose(&app.choice);
+        picture.choose(&app.main.choice);
+    }
+}
+
+/// Keys while the filter is typed: the table follows at once.
+pub fn filter_key(app: &mut App, key: Key) {
+    let Some(input) = &mut app.main.filter_input else { return };
+    match key {
+        Key::Enter | Key::Tab => app.main.filter_input = None,
+        Key::Esc | Key::Ctrl('c') => {
+            app.main.filter_input = None;
+            app.main.choice.filter.clear();
+            choose(app);
+        }
+        Key::Up | Key::Down => {
+            let row = app.main.volumes.selected.saturating_add_signed(if key == Key::Up { -1 } else { 1 });
+            app.select(Pane::Volumes, row);
+        }
+        key => {
+            if edit(input, key) {
+                app.main.choice.filter = input.value().to_ascii_lowercase();
+                choose(app);
+            }
+        }
     }
 }

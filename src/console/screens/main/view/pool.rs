@@ -1,10 +1,12 @@
 //! The backup pool: what is free and what is still needed of each size, and the volumes themselves.
 
-use super::super::app::{App, Pane};
-use super::super::picture::{Picture, SizeRow};
-use super::canvas::{Canvas, Column, fit};
-use super::layout::{Layout, Shape};
-use super::{highlight, pane};
+use super::pane;
+use crate::console::app::App;
+use crate::console::picture::{Picture, SizeRow};
+use crate::console::screens::main::layout::{Layout, Shape};
+use crate::console::types::Pane;
+use crate::console::view::canvas::{Canvas, Column, fit};
+use crate::console::view::highlight;
 use crate::model::snapshot::{BackupState, BackupVolumeView};
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
@@ -85,23 +87,23 @@ fn draw_strip(canvas: &mut Canvas, x: u16, y: u16, width: u16, size: &SizeRow) {
 }
 
 fn list(app: &App, picture: &Picture, canvas: &mut Canvas, rows: Rect) {
-    let focused = app.focus == Pane::Pool;
+    let focused = app.main.focus == Pane::Pool;
     let locations: u16 = (0..usize::from(rows.height))
-        .filter_map(|line| picture.backup_volume(app.pool.offset + line))
+        .filter_map(|line| picture.backup_volume(app.main.pool.offset + line))
         .map(|view| picture.snapshot.label(view.volume.id).width() as u16)
         .max()
         .unwrap_or(0)
         .clamp(10, 16);
     for line in 0..rows.height {
-        let index = app.pool.offset + usize::from(line);
+        let index = app.main.pool.offset + usize::from(line);
         let Some(view) = picture.backup_volume(index) else { break };
         let row = Rect { y: rows.y + line, height: 1, ..rows };
         draw_row(picture, canvas, row, view, locations);
-        if index == app.pool.selected && focused {
+        if index == app.main.pool.selected && focused {
             highlight(canvas, row, true);
         }
     }
-    canvas.more(rows, app.pool.offset, picture.pool.len());
+    canvas.more(rows, app.main.pool.offset, picture.pool.len());
 }
 
 fn draw_row(picture: &Picture, canvas: &mut Canvas, row: Rect, view: &BackupVolumeView, locations: u16) {

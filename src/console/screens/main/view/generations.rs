@@ -1,10 +1,12 @@
 //! The kept generations of the selected volume, newest first.
 
-use super::super::app::{App, Pane};
-use super::super::keys::Command;
-use super::super::picture::Picture;
-use super::canvas::Canvas;
-use super::{highlight, pane};
+use super::pane;
+use crate::console::app::App;
+use crate::console::keys::Command;
+use crate::console::picture::Picture;
+use crate::console::types::Pane;
+use crate::console::view::canvas::Canvas;
+use crate::console::view::highlight;
 use crate::model::records::{BackupMode, Generation, GenerationState};
 use crate::model::session::Pair;
 use crate::model::snapshot::Snapshot;
@@ -31,17 +33,17 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
         canvas.empty(inner, &["No generation is kept yet.", &synchronize, &back_up]);
         return;
     }
-    let focused = app.focus == Pane::Generations;
+    let focused = app.main.focus == Pane::Generations;
     for line in 0..inner.height {
-        let index = app.generations.offset + usize::from(line);
+        let index = app.main.generations.offset + usize::from(line);
         let Some(at) = generations.len().checked_sub(index + 1) else { break };
         let row = Rect { y: inner.y + line, height: 1, ..inner };
         draw_row(app, &picture.snapshot, canvas, row, &generations[at]);
-        if index == app.generations.selected && focused {
+        if index == app.main.generations.selected && focused {
             highlight(canvas, row, true);
         }
     }
-    canvas.more(inner, app.generations.offset, generations.len());
+    canvas.more(inner, app.main.generations.offset, generations.len());
 }
 
 fn draw_row(app: &App, snapshot: &Snapshot, canvas: &mut Canvas, row: Rect, generation: &Generation) {

@@ -1,8 +1,9 @@
 //! Help, made from the key table.
 
-use super::super::app::App;
-use super::super::keys::{Group, TABLE};
 use super::{Body, Content, keys_line};
+use crate::console::app::App;
+use crate::console::key_table::entries_of;
+use crate::console::keys::Group;
 use crate::model::snapshot::{BackupState, TransactionState};
 
 const SIGNS: [TransactionState; 10] = [
@@ -32,7 +33,7 @@ pub fn content(app: &App, width: usize) -> Content {
     for group in Group::ALL {
         body.gap();
         body.text(0, group.title(), theme.title);
-        for entry in TABLE.iter().filter(|entry| entry.group == group) {
+        for entry in entries_of(app.scope()).filter(|entry| entry.group == group) {
             let keys: Vec<String> = app.keys.keys(entry.command).iter().map(ToString::to_string).collect();
             body.hanging(2, &format!("{:<18}", keys.join(" ")), entry.help, theme.key, theme.text);
         }

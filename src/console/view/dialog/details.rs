@@ -1,9 +1,9 @@
 //! All about one row: figures, records, and the array's own words.
 
-use super::super::app::App;
-use super::super::format::rate;
-use super::super::judge::Subject;
 use super::{Body, Content, keys_line};
+use crate::console::app::App;
+use crate::console::format::rate;
+use crate::console::types::Subject;
 use crate::model::identity::VolumeId;
 use crate::model::observe::session_state;
 use crate::model::records::{Generation, GenerationState};
@@ -205,7 +205,9 @@ fn ready(app: &App, ready: Ready) -> String {
 /// The rate since the row was selected, as a line of heights.
 fn trace(app: &App, session: &SessionView) -> String {
     let heights = app.look.glyphs.spark;
-    let Some((_, rates)) = app.trace.as_ref().filter(|(pair, _)| *pair == session.pair) else { return String::new() };
+    let Some((_, rates)) = app.main.trace.as_ref().filter(|(pair, _)| *pair == session.pair) else {
+        return String::new();
+    };
     let (Some(most), false) = (rates.iter().max(), heights.is_empty()) else { return String::new() };
     let height = |rate: &u64| heights[(rate * (heights.len() as u64 - 1) / (*most).max(1)) as usize];
     rates.iter().map(height).collect()

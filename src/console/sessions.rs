@@ -1,6 +1,6 @@
 //! Words for sessions and states that several panes share.
 
-use super::super::picture::is_moving;
+use super::picture::is_moving;
 use crate::model::identity::VolumeId;
 use crate::model::observe::session_state;
 use crate::model::snapshot::{SessionView, Snapshot, TransactionState};

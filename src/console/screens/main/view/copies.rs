@@ -1,12 +1,15 @@
 //! Operations under way and every session: what moves comes first, with its rate and its end.
 
-use super::super::app::{App, Pane};
-use super::super::format::{left, rate};
-use super::super::glyphs::Glyphs;
-use super::super::keys::Command;
-use super::super::picture::{CopyRow, Picture, is_moving};
-use super::canvas::{Canvas, Column, Place, fit};
-use super::{highlight, pane, sessions};
+use super::pane;
+use crate::console::app::App;
+use crate::console::format::{left, rate};
+use crate::console::glyphs::Glyphs;
+use crate::console::keys::Command;
+use crate::console::picture::{CopyRow, Picture, is_moving};
+use crate::console::sessions;
+use crate::console::types::Pane;
+use crate::console::view::canvas::{Canvas, Column, Place, fit};
+use crate::console::view::highlight;
 use crate::model::observe::session_state;
 use crate::model::records::OperationEnd;
 use crate::model::session::Direction;
@@ -48,9 +51,9 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
     let name = picture.name_width;
     let growth = [(1, name.min(14)), (8, 31), (5, 16), (2, 14), (5, 24), (1, name.min(32)), (2, 18), (8, 34), (5, 60)];
     let places = fit(&COLUMNS, &growth, inner.width.saturating_sub(1));
-    let focused = app.focus == Pane::Copies;
+    let focused = app.main.focus == Pane::Copies;
     for line in 0..inner.height {
-        let index = app.copies.offset + usize::from(line);
+        let index = app.main.copies.offset + usize::from(line);
         let row = Rect { y: inner.y + line, height: 1, ..inner };
         match picture.copies.get(index) {
             None => break,
@@ -65,11 +68,11 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
                 }
             }
         }
-        if index == app.copies.selected && focused {
+        if index == app.main.copies.selected && focused {
             highlight(canvas, row, true);
         }
     }
-    canvas.more(inner, app.copies.offset, picture.copies.len());
+    canvas.more(inner, app.main.copies.offset, picture.copies.len());
 }
 
 fn draw_operation(

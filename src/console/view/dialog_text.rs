@@ -1,7 +1,7 @@
 //! Sentences about plans and their steps.
 
-use super::super::app::App;
-use super::super::view::sessions;
+use crate::console::app::App;
+use crate::console::sessions;
 use crate::model::identity::VolumeId;
 use crate::model::plan::{Plan, PlanItem, Refusal, step_text};
 use crate::model::snapshot::{Ready, SessionView, Snapshot, TransactionState};

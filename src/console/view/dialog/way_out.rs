@@ -1,12 +1,14 @@
 //! The way out of a red row: the cause, the array's own word and code, what works now, and whether the window holds.
 
-use super::super::app::App;
-use super::super::format::{Clock, rate};
-use super::super::judge::{self, Subject};
-use super::super::keys::Command;
-use super::super::picture::is_moving;
-use super::super::view::sessions;
-use super::{Body, Content, dialog_text, keys_line};
+use super::super::dialog_text;
+use super::{Body, Content, keys_line};
+use crate::console::app::App;
+use crate::console::format::{Clock, rate};
+use crate::console::keys::Command;
+use crate::console::picture::is_moving;
+use crate::console::requests;
+use crate::console::sessions;
+use crate::console::types::Subject;
 use crate::model::identity::VolumeId;
 use crate::model::snapshot::{Snapshot, TransactionVolumeView};
 use crate::model::units::Timestamp;
@@ -78,7 +80,7 @@ fn ways(app: &App, snapshot: &Snapshot, view: &TransactionVolumeView, body: &mut
     let mut shown = Vec::new();
     let mut may_start = false;
     for verb in WAYS {
-        let Some(request) = judge::request(verb, Subject::Volume(view.volume.id)) else { continue };
+        let Some(request) = requests::request(verb, Subject::Volume(view.volume.id)) else { continue };
         let Ok(plan) = (app.planner)(snapshot, &request) else { continue };
         may_start |= verb == Verb::Start;
         let what = dialog_text::in_short(snapshot, &plan);

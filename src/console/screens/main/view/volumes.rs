@@ -1,10 +1,13 @@
 //! The main table: the transaction volumes, how each stands, when it is ready, what is kept, what is due.
 
-use super::super::app::{App, Pane};
-use super::super::format::{left, rate};
-use super::super::picture::{Order, Picture, is_moving};
-use super::canvas::{Canvas, Column, Place, fit};
-use super::{highlight, pane, sessions};
+use super::pane;
+use crate::console::app::App;
+use crate::console::format::{left, rate};
+use crate::console::picture::{Order, Picture, is_moving};
+use crate::console::sessions;
+use crate::console::types::Pane;
+use crate::console::view::canvas::{Canvas, Column, Place, fit};
+use crate::console::view::highlight;
 use crate::model::snapshot::{Due, SessionView, TransactionState, TransactionVolumeView};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -41,17 +44,17 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
         empty(app, picture, canvas, rows);
         return;
     }
-    let focused = app.focus == Pane::Volumes;
+    let focused = app.main.focus == Pane::Volumes;
     for line in 0..rows.height {
-        let index = app.volumes.offset + usize::from(line);
+        let index = app.main.volumes.offset + usize::from(line);
         let Some(view) = picture.volume(index) else { break };
         let row = Rect { y: rows.y + line, height: 1, ..rows };
         draw_row(app, picture, canvas, row, &places, view);
-        if index == app.volumes.selected {
+        if index == app.main.volumes.selected {
             highlight(canvas, row, focused);
         }
     }
-    canvas.more(rows, app.volumes.offset, picture.volumes.len());
+    canvas.more(rows, app.main.volumes.offset, picture.volumes.len());
 }
 
 fn title(app: &App, picture: &Picture) -> String {
@@ -67,23 +70,23 @@ fn title(app: &App, picture: &Picture) -> String {
 pub fn chosen(app: &App, picture: &Picture) -> Vec<String> {
     let (shown, all) = (picture.volumes.len(), picture.snapshot.transaction_volumes.len());
     let mut parts = Vec::new();
-    if shown != all || !app.marks.is_empty() {
+    if shown != all || !app.main.marks.is_empty() {
         parts.push(if shown == all { all.to_string() } else { format!("{shown} of {all}") });
     }
-    if !app.choice.filter.is_empty() && app.filter_input.is_none() {
-        parts.push(format!("/{}", app.choice.filter));
+    if !app.main.choice.filter.is_empty() && app.main.filter_input.is_none() {
+        parts.push(format!("/{}", app.main.choice.filter));
     }
-    if app.choice.problems {
+    if app.main.choice.problems {
         parts.push("problems only".to_owned());
     }
-    if !app.marks.is_empty() {
-        parts.push(format!("{} marked", app.marks.len()));
+    if !app.main.marks.is_empty() {
+        parts.push(format!("{} marked", app.main.marks.len()));
     }
     parts
 }
 
 fn note(app: &App, picture: &Picture) -> String {
-    let order = if app.choice.order == Order::Name { "" } else { app.choice.order.word() };
+    let order = if app.main.choice.order == Order::Name { "" } else { app.main.choice.order.word() };
     match (picture.summary.overdue, order) {
         (0, order) => order.to_owned(),
         (overdue, "") => format!("{overdue} overdue"),
@@ -115,7 +118,7 @@ fn draw_row(
     let theme = canvas.look.theme;
     let [_, name, size, synchronization, onto, speed, rest, ready, kept, last, due, policy] = *places;
     let (x, y) = (row.x, row.y);
-    if app.marks.contains(&view.volume.id) {
+    if app.main.marks.contains(&view.volume.id) {
         canvas.put(x + 1, y, canvas.look.glyphs.mark, theme.mark);
     }
     if let Some((at, width)) = name {
@@ -251,10 +254,10 @@ fn empty(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect) {
                 "registers one; ecdeck array volumes shows what the arrays have.",
             ],
         );
-    } else if app.choice.problems && app.choice.filter.is_empty() {
+    } else if app.main.choice.problems && app.main.choice.filter.is_empty() {
         canvas.empty(area, &["Nothing needs attention.", "! shows all volumes again."]);
     } else {
-        let text = format!("Nothing matches /{}.", app.choice.filter);
+        let text = format!("Nothing matches /{}.", app.main.choice.filter);
         canvas.empty(area, &[&text, "Esc shows all volumes again."]);
     }
 }

@@ -1,21 +1,22 @@
 //! The line that names the detail panes on a narrow screen.
 
-use super::super::app::{App, Pane};
-use super::canvas::Canvas;
 use super::volumes;
+use crate::console::app::App;
+use crate::console::types::Pane;
+use crate::console::view::canvas::Canvas;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
     let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
-    let focused = app.focus != Pane::Volumes;
+    let focused = app.main.focus != Pane::Volumes;
     let line = if focused { theme.frame_focused } else { theme.frame };
     for x in area.x..area.right() {
         canvas.put(x, area.y, glyphs.frame.horizontal, line);
     }
     let mut x = area.x + 1;
     for (index, pane) in Pane::DETAILS.into_iter().enumerate() {
-        let chosen = pane == app.detail;
+        let chosen = pane == app.main.detail;
         let style = match (chosen, focused) {
             (true, true) => theme.title_focused,
             (true, false) => theme.title,

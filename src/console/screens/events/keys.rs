@@ -1,0 +1,15 @@
+//! The keys of the events screen, and the one that opens it.
+
+use crate::console::keys::{Command, Entry, Group, Key, Scope, entry};
+
+pub const SEVERE: Command = Command::Of(Scope::Events, "events-problems");
+pub const ALL: Command = Command::Of(Scope::Events, "events-all");
+
+#[rustfmt::skip]
+pub fn entries() -> Vec<Entry> {
+    vec![
+        entry(Scope::Main, Command::Show(Scope::Events), "all-events", &[Key::Char('v')], Group::Looking, ("", 0), "all events on a screen of their own"),
+        entry(Scope::Events, SEVERE, "events-problems", &[Key::Char('!')], Group::Choosing, ("problems", 10), "show only warnings and problems"),
+        entry(Scope::Events, ALL, "events-all", &[Key::Char('a')], Group::Choosing, ("audit too", 11), "show or hide what the audit keeps beside the news: refused keys, commands, answers"),
+    ]
+}

@@ -1,0 +1,8 @@
+//! The rows that screens bring to the table of keys.
+
+use super::{events, main};
+use crate::console::keys::Entry;
+
+pub fn entries() -> Vec<Entry> {
+    [main::keys::entries(), events::keys::entries()].concat()
+}

@@ -1,0 +1,50 @@
+//! The main screen drawn, one file a pane.
+
+mod copies;
+mod events;
+mod generations;
+mod pool;
+mod tabs;
+mod volumes;
+
+use super::layout::{Layout, Shape};
+use crate::console::app::App;
+use crate::console::picture::Picture;
+use crate::console::types::Pane;
+use crate::console::view::canvas::Canvas;
+use ratatui::layout::Rect;
+use ratatui::text::Span;
+
+/// Draws the panes of a site between header and footer.
+pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, layout: &Layout) {
+    for pane in Pane::ALL {
+        let area = layout.area(pane);
+        if area.is_empty() {
+            continue;
+        }
+        let framed = layout.shape == Shape::Wide;
+        match pane {
+            Pane::Volumes => volumes::draw(app, picture, canvas, area, framed),
+            Pane::Pool => pool::draw(app, picture, canvas, area, layout),
+            Pane::Copies => copies::draw(app, picture, canvas, area, framed),
+            Pane::Generations => generations::draw(app, picture, canvas, area, framed),
+            Pane::Events => events::draw(app, picture, canvas, area, framed),
+        }
+    }
+    if !layout.tabs.is_empty() {
+        tabs::draw(app, canvas, layout.tabs);
+    }
+}
+
+/// A pane's area inside its frame, or all of it on a narrow screen.
+fn pane(app: &App, canvas: &mut Canvas, area: Rect, which: Pane, title: &str, note: &str, framed: bool) -> Rect {
+    if !framed {
+        return area;
+    }
+    let focused = app.main.focus == which && app.dialogs.is_empty();
+    let theme = canvas.look.theme;
+    let style = if focused { theme.title_focused } else { theme.title };
+    let (name, rest) = title.split_once('\u{0}').unwrap_or((title, ""));
+    let spans = [Span::styled(name.to_owned(), style), Span::styled(rest.to_owned(), theme.dim)];
+    canvas.panel(area, &spans, note, focused)
+}

@@ -1,0 +1,20 @@
+//! The screens. Each is a folder with its state, what keys do to it (update), how it is drawn (view) and its keys.
+//!
+//! Belongs here: one folder a screen, the list of their keys ([`keys`]), what a screen is ([`screen`]), and which scope opens
+//! which ([`open`]). Does not: dialogs and forms, which all screens share; asking the engine (`update`).
+
+pub mod events;
+pub mod keys;
+pub mod main;
+pub mod screen;
+
+use super::keys::Scope;
+use screen::{Context, Screen};
+
+/// A new screen of that scope; `None` for the main screen, which is always there.
+pub fn open(scope: Scope, context: &Context) -> Option<Box<dyn Screen>> {
+    match scope {
+        Scope::Everywhere | Scope::Main => None,
+        Scope::Events => Some(Box::new(events::EventsScreen::new(context))),
+    }
+}
