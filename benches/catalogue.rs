@@ -8,12 +8,12 @@ use ecdeck::catalog::{Catalogue, EventRange, Generations, HistoryQuery};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::event::{EventKind, NewEvent};
 use ecdeck::model::identity::{Olu, VolumeId};
-use ecdeck::model::plan::PlanItem;
 use ecdeck::model::records::{
-    BackupMode, Change, Generation, GenerationState, JournalEntry, OpenOperation, OperationEnd, OperationId,
-    ReleaseReason,
+    BackupMode, Change, EntityChange, Generation, GenerationState, JournalEntry, OpenOperation, OperationEnd,
+    OperationId, ReleaseReason,
 };
 use ecdeck::model::request::Verb;
+use ecdeck::model::step::PlanItem;
 use ecdeck::model::units::{Blocks, Timestamp, Version};
 use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
@@ -124,8 +124,8 @@ fn backed_up(id: OperationId, tv: u32, versions: u64) -> Result<Vec<Change>, Err
     };
     let (version, why) = (Version(versions - KEPT + 1), ReleaseReason::Retention);
     Ok(vec![
-        Change::AddGeneration(generation),
-        Change::ReleaseGeneration { transaction_volume, version, at: Timestamp(2), why },
+        Change::Entity(EntityChange::AddGeneration(generation)),
+        Change::Entity(EntityChange::ReleaseGeneration { transaction_volume, version, at: Timestamp(2), why }),
         Change::Close { operation: id, end: OperationEnd::Done, at: Timestamp(3) },
     ])
 }

@@ -10,7 +10,9 @@ use ecdeck::model::copy::{Ability, Capabilities, CommandVerb};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
 use ecdeck::model::plan::plan;
-use ecdeck::model::records::{BackupMode, BackupVolume, Change, OurSession, Policy, Records, TransactionVolume};
+use ecdeck::model::records::{
+    BackupMode, BackupVolume, Change, EntityChange, OurSession, Policy, Records, TransactionVolume,
+};
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::session::{
     ArrayVolume, ArrayWords, CopyKind, Direction, Pair, Phase, Reading, SessionReading, Status,
@@ -84,14 +86,14 @@ impl Scene {
         let size = |number: u32| Blocks::from_mib(1024 * u64::from(number % 10 + 1));
         let mut put = |change: Change| records.apply(&change).expect("a fresh volume");
         for number in 0..TRANSACTION_VOLUMES {
-            put(Change::PutTransactionVolume(TransactionVolume {
+            put(Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume {
                 id: id(number),
                 name: format!("db{number:05}").parse().expect("a name"),
                 blocks: size(number),
                 policy: Some(policy),
                 registered_at: Timestamp(0),
                 next_version: Version(1),
-            }));
+            })));
             volumes.push(ArrayVolume {
                 id: id(number),
                 label: Untrusted::default(),
@@ -102,16 +104,21 @@ impl Scene {
         for number in 0..BACKUP_VOLUMES {
             let id = id(FIRST_BACKUP + number);
             let blocks = size(number);
-            put(Change::PutBackupVolume(BackupVolume { id, name: None, blocks, registered_at: Timestamp(0) }));
+            put(Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
+                id,
+                name: None,
+                blocks,
+                registered_at: Timestamp(0),
+            })));
             volumes.push(ArrayVolume { id, label: Untrusted::default(), blocks, copy_inhibited: None });
         }
         for number in 0..MOVING {
-            put(Change::PutSession(OurSession {
+            put(Change::Entity(EntityChange::PutSession(OurSession {
                 pair: Pair::new(id(number), id(FIRST_BACKUP + number)),
                 since: Timestamp(0),
                 operation: None,
                 full: true,
-            }));
+            })));
         }
         let site = Site { name: "bench".into(), demo: false, poll_millis: 1000, rec: Vec::new() };
         Self { records, volumes: Arc::new(volumes), site }

@@ -8,7 +8,7 @@ use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
 use ecdeck::driver::emulated::admin::{Admin, NewArray, NewSession, NewState, NewVolume, Provision};
 use ecdeck::driver::emulated::core::box_id;
 use ecdeck::model::identity::{Name, Olu, VolumeId};
-use ecdeck::model::records::{BackupVolume, Change, OurSession, TransactionVolume};
+use ecdeck::model::records::{BackupVolume, Change, EntityChange, OurSession, TransactionVolume};
 use ecdeck::model::session::Pair;
 use ecdeck::model::units::{Blocks, Timestamp, Version};
 use ecdeck::process::instance;
@@ -86,21 +86,26 @@ async fn make(home: &Home) -> Result<(), Error> {
     let mut changes = Vec::new();
     for (number, pair) in pairs.into_iter().enumerate() {
         let registered_at = Timestamp(0);
-        changes.push(Change::PutTransactionVolume(TransactionVolume {
+        changes.push(Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume {
             id: pair.source,
             name: format!("tv{number:04}").parse()?,
             blocks: SIZE,
             policy: None,
             registered_at,
             next_version: Version(1),
-        }));
-        changes.push(Change::PutBackupVolume(BackupVolume {
+        })));
+        changes.push(Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
             id: pair.target,
             name: None,
             blocks: SIZE,
             registered_at,
-        }));
-        changes.push(Change::PutSession(OurSession { pair, since: Timestamp(0), operation: None, full: true }));
+        })));
+        changes.push(Change::Entity(EntityChange::PutSession(OurSession {
+            pair,
+            since: Timestamp(0),
+            operation: None,
+            full: true,
+        })));
     }
     catalogue.commit(changes, Vec::new()).await?;
     catalogue.close().await;

@@ -14,7 +14,7 @@ use crate::logs;
 use crate::model::catalogue_url::CataloguePlace;
 use crate::model::codes::Code;
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::records::{Change, GenerationState};
+use crate::model::records::{Change, EntityChange, GenerationState};
 use crate::model::snapshot::{self, RecRoute};
 use crate::process::instance;
 use crate::process::paths::Home;
@@ -166,7 +166,7 @@ async fn doubt(catalogue: &SqlCatalogue, heads: &Path) -> Result<(), ServeError>
         let (transaction_volume, version, state) = (kept.transaction_volume, kept.version, state.clone());
         let told = EventKind::GenerationStateSet { volume: transaction_volume, version, state: state.clone() };
         events.push(NewEvent::by_engine(now(), told));
-        changes.push(Change::SetGenerationState { transaction_volume, version, state });
+        changes.push(Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }));
     }
     if !changes.is_empty() {
         tracing::error!(generations = changes.len(), "kept generations are in doubt: the audit's heads are gone");

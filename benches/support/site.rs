@@ -8,7 +8,7 @@ use ecdeck::engine::operation::Limits;
 use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings, Times, now};
 use ecdeck::model::copy::{Ability, Capabilities, Command, CommandVerb, Identity, PairOutcome};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
-use ecdeck::model::records::{BackupVolume, Change, OurSession, TransactionVolume};
+use ecdeck::model::records::{BackupVolume, Change, EntityChange, OurSession, TransactionVolume};
 use ecdeck::model::session::{
     ArrayVolume, ArrayWords, CopyKind, Direction, Pair, Phase, Reading, SessionReading, Status,
 };
@@ -198,17 +198,22 @@ fn records(pairs: &[Pair], spare: &[VolumeId]) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
     let backup = |id| BackupVolume { id, name: None, blocks: BLOCKS, registered_at: now() };
     for (number, pair) in pairs.iter().enumerate() {
-        changes.push(Change::PutTransactionVolume(TransactionVolume {
+        changes.push(Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume {
             id: pair.source,
             name: format!("tv{number:05}").parse()?,
             blocks: BLOCKS,
             policy: None,
             registered_at: now(),
             next_version: Version(1),
-        }));
-        changes.push(Change::PutBackupVolume(backup(pair.target)));
-        changes.push(Change::PutSession(OurSession { pair: *pair, since: Timestamp(0), operation: None, full: true }));
+        })));
+        changes.push(Change::Entity(EntityChange::PutBackupVolume(backup(pair.target))));
+        changes.push(Change::Entity(EntityChange::PutSession(OurSession {
+            pair: *pair,
+            since: Timestamp(0),
+            operation: None,
+            full: true,
+        })));
     }
-    changes.extend(spare.iter().map(|&id| Change::PutBackupVolume(backup(id))));
+    changes.extend(spare.iter().map(|&id| Change::Entity(EntityChange::PutBackupVolume(backup(id)))));
     Ok(changes)
 }

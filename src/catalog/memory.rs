@@ -5,7 +5,7 @@ use crate::model::audit::AuditReport;
 use crate::model::chain::{ChainLink, ChainVerifier, chain};
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::identity::VolumeId;
-use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
+use crate::model::records::{Change, EntityChange, OperationEnd, OperationId, PastGeneration, Records};
 use crate::model::units::Version;
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
@@ -111,22 +111,22 @@ impl Store {
     /// Keeps what history tells of a change that was made.
     fn remember(&mut self, change: &Change) {
         match change {
-            Change::AddGeneration(generation) => {
+            Change::Entity(EntityChange::AddGeneration(generation)) => {
                 let key = (generation.transaction_volume, generation.version);
                 let past = PastGeneration { generation: generation.clone(), released: None, reason: None };
                 self.generations.insert(key, past);
             }
-            Change::SetGenerationState { transaction_volume, version, state } => {
+            Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }) => {
                 if let Some(past) = self.generations.get_mut(&(*transaction_volume, *version)) {
                     past.generation.state = state.clone();
                 }
             }
-            Change::HoldGeneration { transaction_volume, version, held } => {
+            Change::Entity(EntityChange::HoldGeneration { transaction_volume, version, held }) => {
                 if let Some(past) = self.generations.get_mut(&(*transaction_volume, *version)) {
                     past.generation.held.clone_from(held);
                 }
             }
-            Change::ReleaseGeneration { transaction_volume, version, at, why } => {
+            Change::Entity(EntityChange::ReleaseGeneration { transaction_volume, version, at, why }) => {
                 if let Some(past) = self.generations.get_mut(&(*transaction_volume, *version)) {
                     past.released = Some((*at, *why));
                 }
@@ -251,7 +251,7 @@ mod tests {
 
     fn known() -> Change {
         let box_id = "00ETERNUSDXL##ET08E21A####LN4310901078##".parse().unwrap();
-        Change::KnowArray { name: "DX1".parse().unwrap(), box_id }
+        Change::Entity(EntityChange::KnowArray { name: "DX1".parse().unwrap(), box_id })
     }
 
     fn started() -> NewEvent {

@@ -12,7 +12,7 @@ use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::moment::ReadingMark;
 use crate::model::plan::step_text::place;
-use crate::model::plan::{Plan, PlanStep, Refusal};
+use crate::model::plan::{Plan, Refusal};
 use crate::model::records::{OperationEnd, OperationId};
 use crate::model::request::{Action, Request, Verb};
 use crate::model::session::Pair;
@@ -336,12 +336,7 @@ impl Report {
         let Some(planned) = &self.planned else { return Vec::new() };
         let done =
             planned.plan.items().iter().zip(&self.outcomes).filter(|(_, (_, end))| *end == Some(OperationEnd::Done));
-        done.flat_map(|(item, _)| &item.steps)
-            .filter_map(|step| match step {
-                PlanStep::StartFull { pair, .. } | PlanStep::Resume { pair, .. } => Some(*pair),
-                _ => None,
-            })
-            .collect()
+        done.flat_map(|(item, _)| &item.steps).flat_map(|step| step.starts()).copied().collect()
     }
 
     fn exit_of(&self, refusal: &Refusal) -> Exit {

@@ -5,7 +5,7 @@ use super::times;
 use crate::engine::protocol::{PlannedAnswer, StepCommand};
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, Name, VolumeId};
-use crate::model::plan::{Confirmation, NearMiss, Notice, PlanStep, Refusal, step_text};
+use crate::model::plan::{NearMiss, Refusal, step_text};
 use crate::model::records::{BackupMode, GenerationState, OperationEnd, PastGeneration, Policy, ReleaseReason};
 use crate::model::request::{Request, Verb};
 use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, Status};
@@ -13,6 +13,7 @@ use crate::model::snapshot::{
     ArrayView, Attention, BackupState, BackupVolumeView, CatalogueTrouble, ClaimView, Due, Halves, OperationView,
     Problem, Reach, Ready, SessionView, Snapshot, TransactionState, TransactionVolumeView,
 };
+use crate::model::step::{Confirmation, Notice, PlanStep};
 use crate::model::units::{Blocks, Percent, Progress, Timestamp, Version};
 use crate::model::untrusted::Untrusted;
 use serde::{Serialize, Serializer};

@@ -6,8 +6,9 @@ use super::{CliError, Exit, json, names, out};
 use crate::model::codes::Code;
 use crate::model::device_map::{self, CheckedPair, Finding, MAX_BYTES, Severity};
 use crate::model::identity::VolumeId;
-use crate::model::plan::{PlanStep, plan};
+use crate::model::plan::plan;
 use crate::model::request::{Action, Request};
+use crate::model::session::Pair;
 use crate::model::snapshot::Snapshot;
 use crate::model::units::count;
 use crate::model::untrusted::{Untrusted, escaped};
@@ -124,14 +125,8 @@ fn propose(snapshot: &Snapshot, volumes: &[String]) -> Result<Exit, CliError> {
         Err(refusal) => (&[][..], std::iter::once(refusal).chain(&refusal.also).collect()),
     };
     let steps = items.iter().flat_map(|item| &item.steps);
-    let pairs: Vec<(String, String)> = steps
-        .filter_map(|step| match step {
-            PlanStep::StartFull { pair, .. } | PlanStep::Resume { pair, .. } => {
-                Some((snapshot.label(pair.source), snapshot.label(pair.target)))
-            }
-            _ => None,
-        })
-        .collect();
+    let names = |pair: &Pair| (snapshot.label(pair.source), snapshot.label(pair.target));
+    let pairs: Vec<(String, String)> = steps.flat_map(|step| step.starts()).map(names).collect();
     let mut text = device_map::write(pairs.iter().map(|(source, target)| (source.as_str(), target.as_str())));
     for refusal in &refused {
         let name = refusal.volume.map_or_else(String::new, |id| format!("{}: ", snapshot.label(id)));

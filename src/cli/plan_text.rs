@@ -3,8 +3,9 @@
 use super::request_line::{self, RenderContext};
 use super::times;
 use crate::engine::protocol::{PlannedAnswer, StepCommand};
-use crate::model::plan::{PlanItem, Refusal, step_text};
+use crate::model::plan::{Refusal, step_text};
 use crate::model::snapshot::Ready;
+use crate::model::step::PlanItem;
 use crate::model::untrusted::escaped;
 use std::fmt::Write;
 

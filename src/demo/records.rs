@@ -4,7 +4,7 @@ use super::declaration::{Declaration, Kept, Transaction};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::identity::VolumeId;
 use crate::model::records::{
-    BackupMode, BackupVolume, Change, Generation, GenerationState, OurSession, TransactionVolume,
+    BackupMode, BackupVolume, Change, EntityChange, Generation, GenerationState, OurSession, TransactionVolume,
 };
 use crate::model::request::VolumeRole;
 use crate::model::session::Pair;
@@ -20,7 +20,7 @@ pub fn of(declaration: &Declaration, now: Timestamp) -> (Vec<Change>, Vec<NewEve
     let mut made = Made { changes: Vec::new(), events: Vec::new(), now };
     let last_backup = last_time_at(declaration.backup_hour, now);
     for array in &declaration.arrays {
-        made.changes.push(Change::KnowArray { name: array.name.clone(), box_id: array.box_id });
+        made.changes.push(Change::Entity(EntityChange::KnowArray { name: array.name.clone(), box_id: array.box_id }));
     }
     for (id, blocks) in &declaration.pool {
         made.backup_volume(*id, *blocks);
@@ -48,20 +48,25 @@ impl Made {
 
     fn backup_volume(&mut self, id: VolumeId, blocks: Blocks) {
         let registered_at = self.registered_at();
-        self.changes.push(Change::PutBackupVolume(BackupVolume { id, name: None, blocks, registered_at }));
+        self.changes.push(Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
+            id,
+            name: None,
+            blocks,
+            registered_at,
+        })));
         self.event(EventKind::VolumeAdded { volume: id, role: VolumeRole::Backup, name: None });
     }
 
     fn transaction_volume(&mut self, volume: &Transaction, last_backup: Timestamp) {
         let first = volume.generations.first().map_or(Version(1), |kept| kept.version);
-        self.changes.push(Change::PutTransactionVolume(TransactionVolume {
+        self.changes.push(Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume {
             id: volume.id,
             name: volume.name.clone(),
             blocks: volume.blocks,
             policy: volume.policy,
             registered_at: self.registered_at(),
             next_version: first,
-        }));
+        })));
         let name = Some(volume.name.clone());
         self.event(EventKind::VolumeAdded { volume: volume.id, role: VolumeRole::Transaction, name });
         if let Some(policy) = volume.policy {
@@ -78,7 +83,7 @@ impl Made {
     fn generation(&mut self, volume: &Transaction, kept: &Kept, last_backup: Timestamp) {
         let held = kept.held.as_deref().map(Untrusted::from);
         let mode = if kept.suspended { BackupMode::Suspend } else { BackupMode::Dissolve };
-        self.changes.push(Change::AddGeneration(Generation {
+        self.changes.push(Change::Entity(EntityChange::AddGeneration(Generation {
             transaction_volume: volume.id,
             version: kept.version,
             backup_volume: kept.on,
@@ -89,7 +94,7 @@ impl Made {
             held: held.clone(),
             provisioned: true,
             operation: None,
-        }));
+        })));
         let (version, backup_volume) = (kept.version, kept.on);
         self.event(EventKind::GenerationRecorded { volume: volume.id, version, backup_volume, provisioned: true });
         if held.is_some() {
@@ -101,7 +106,12 @@ impl Made {
     }
 
     fn session(&mut self, pair: Pair, full: bool) {
-        self.changes.push(Change::PutSession(OurSession { pair, since: self.now, operation: None, full }));
+        self.changes.push(Change::Entity(EntityChange::PutSession(OurSession {
+            pair,
+            since: self.now,
+            operation: None,
+            full,
+        })));
         self.event(EventKind::SessionMade { pair, full });
     }
 }

@@ -11,7 +11,7 @@ use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::moment::{Moment, ReadingMark};
 use crate::model::observe::{ArraySource, Sources, Tracker, build};
 use crate::model::plan::{Plan, Refusal, plan_keeping};
-use crate::model::records::{Change, OpenOperation, OperationEnd, OperationId, Records};
+use crate::model::records::{Change, EntityChange, OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::request::Request;
 use crate::model::sentence;
 use crate::model::session::{ArrayVolume, Reading};
@@ -175,7 +175,7 @@ impl Core {
             }
         }
         for change in changes {
-            if let Change::KnowArray { name, box_id } = change
+            if let Change::Entity(EntityChange::KnowArray { name, box_id }) = change
                 && let Some(array) = state.arrays.iter_mut().find(|array| array.name == *name)
             {
                 array.box_id = Some(*box_id);
@@ -467,7 +467,7 @@ mod tests {
         let box_id = arrays.add_box(&name).unwrap();
         let driver = Arc::new(InProcess::new(Arc::new(Mutex::new(arrays)), box_id));
         let mut records = Records::default();
-        records.apply(&Change::KnowArray { name: name.clone(), box_id }).unwrap();
+        records.apply(&Change::Entity(EntityChange::KnowArray { name: name.clone(), box_id })).unwrap();
         let site = Site { name: "test".into(), demo: false, poll_millis: 1000, rec: Vec::new() };
         (Core::new(site, records, vec![ConfiguredArray { name, driver }], &[]), box_id)
     }

@@ -163,7 +163,7 @@ fn was_kept(commit: &Commit, records: &Records, new_events: bool) -> bool {
         Change::Journal { operation, entry } => {
             Some(records.operations.get(operation).is_none_or(|open| open.journal.last() == Some(entry)))
         }
-        _ => None,
+        Change::Entity(_) => None,
     });
     journal.unwrap_or(new_events)
 }

@@ -7,7 +7,7 @@ use super::operation::Commit;
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::event::EventKind;
 use crate::model::identity::BoxId;
-use crate::model::records::Change;
+use crate::model::records::{Change, EntityChange};
 use crate::model::session::Reading;
 use crate::model::snapshot::Reach;
 use std::sync::Arc;
@@ -153,7 +153,7 @@ impl Poller {
         let identity = self.call(Driver::identify).await?;
         let name = self.core.arrays()[self.index].name.clone();
         if self.known().is_none() {
-            let changes = vec![Change::KnowArray { name, box_id: identity.box_id }];
+            let changes = vec![Change::Entity(EntityChange::KnowArray { name, box_id: identity.box_id })];
             self.ledger.commit(Commit { changes, events: Vec::new() }).await.map_err(|error| error.to_string())?;
         } else if let Some(known) = self.known()
             && known != identity.box_id

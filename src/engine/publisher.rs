@@ -8,7 +8,7 @@ use super::operation::Commit;
 use crate::catalog::CatalogueError;
 use crate::model::doubt;
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::records::Change;
+use crate::model::records::{Change, EntityChange};
 use crate::model::snapshot::Snapshot;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ async fn keep_doubts(core: &Core, ledger: &Ledger, snapshot: &Snapshot) -> Resul
     let mut commit = Commit::default();
     for (transaction_volume, version, state) in doubts {
         let kind = EventKind::GenerationStateSet { volume: transaction_volume, version, state: state.clone() };
-        commit.changes.push(Change::SetGenerationState { transaction_volume, version, state });
+        commit.changes.push(Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }));
         commit.events.push(NewEvent::by_engine(now, kind));
     }
     ledger.commit(commit).await

@@ -5,9 +5,7 @@ mod admission;
 use super::clock;
 use super::core::Core;
 use super::ledger::Ledger;
-use super::operation::{
-    Commit, DeliberateBugs, Input, Limits, NotKept, Operation, Output, World, close_all, commands_of_steps,
-};
+use super::operation::{Commit, DeliberateBugs, Input, Limits, NotKept, Operation, Output, World, close_all};
 use super::poller::Reader;
 use super::protocol::{Answer, PlannedAnswer, StepCommand};
 use super::roles::Caller;
@@ -21,6 +19,7 @@ use crate::model::records::{OpenOperation, OperationId};
 use crate::model::request::Request;
 use crate::model::session::Reading;
 use crate::model::snapshot::{ArrayView, Reach};
+use crate::model::step::ArrayCommand;
 use crate::model::untrusted::Untrusted;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,11 +97,11 @@ impl Runner {
     }
 
     fn planned(&self, mut plan: Plan, sequence: u64) -> PlannedAnswer {
-        let describe = |(step, box_id, command): (usize, BoxId, Command)| {
-            let lines = self.core.driver(box_id).map(|(_, driver)| driver.describe(&command)).unwrap_or_default();
+        let describe = |(step, to): (usize, ArrayCommand)| {
+            let lines = self.core.driver(to.array).map(|(_, driver)| driver.describe(&to.command)).unwrap_or_default();
             lines.into_iter().map(move |line| StepCommand { step, line })
         };
-        let commands = plan.items().iter().map(|item| commands_of_steps(item).flat_map(describe).collect()).collect();
+        let commands = plan.items().iter().map(|item| item.commands().flat_map(describe).collect()).collect();
         for refusal in plan.refused_mut() {
             self.strip_foreign_message_ids(refusal);
         }

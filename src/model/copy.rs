@@ -55,6 +55,24 @@ impl Command {
         }
     }
 
+    /// The same command for these pairs only.
+    #[must_use]
+    pub fn for_pairs(mut self, wanted: Vec<Pair>) -> Self {
+        if let Self::Suspend { together, .. } = &mut self {
+            *together = wanted.len() > 1;
+        }
+        match &mut self {
+            Self::Start { pairs, .. }
+            | Self::Resume { pairs }
+            | Self::Suspend { pairs, .. }
+            | Self::Stop { pairs, .. }
+            | Self::Reverse { pairs }
+            | Self::ChangeMode { pairs, .. }
+            | Self::StartOpc { pairs } => *pairs = wanted,
+        }
+        self
+    }
+
     pub fn verb(&self) -> CommandVerb {
         match self {
             Self::Start { .. } => CommandVerb::Start,

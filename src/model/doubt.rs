@@ -5,7 +5,6 @@
 
 use super::codes::Code;
 use super::identity::VolumeId;
-use super::plan::cancel::in_doubt;
 use super::records::{Generation, GenerationState, Records};
 use super::session::{Pair, Status};
 use super::snapshot::{BackupVolumeView, SessionView, Snapshot};
@@ -38,6 +37,14 @@ pub(super) fn cause(
             Some("a host wrote on its volume after the backup".to_owned())
         }
         _ => None,
+    }
+}
+
+/// Why a generation on a session's backup volume cannot be trusted.
+pub(super) fn in_doubt(session: &SessionView) -> String {
+    match session.error {
+        Some(error) => format!("the array reported error {error} on its session"),
+        None => "the array reported an error on its session".to_owned(),
     }
 }
 

@@ -4,9 +4,9 @@
 use super::actor::Actor;
 use super::codes::Code;
 use super::copy::{Command, PairOutcome};
+use super::digest::Digest;
+use super::entity::{GenerationState, OperationEnd, OperationId, Policy, ReleaseReason};
 use super::identity::{BoxId, Name, VolumeId};
-use super::plan::Digest;
-use super::records::{GenerationState, OperationEnd, OperationId, Policy, ReleaseReason};
 use super::request::{Request, VolumeRole};
 use super::session::{CopyKind, ErrorByte, Pair};
 use super::snapshot::{Severity, TransactionState};

@@ -3,209 +3,22 @@
 //! The engine, the in-memory catalogue and the simulator all hold one [`Records`] and apply the same [`Change`]s to it;
 //! the SQL catalogue does the same to its tables.
 
+pub use super::entity::{
+    BackupMode, BackupVolume, Generation, GenerationState, OperationEnd, OperationId, OurSession, PastGeneration,
+    Policy, ReleaseReason, TransactionVolume,
+};
+pub use super::entity_change::EntityChange;
+
 use super::actor::Actor;
-use super::device_map::MapSet;
 use super::identity::{BoxId, Name, VolumeId};
+use super::map_set::MapSet;
 use super::session::Pair;
-use super::units::{Blocks, Timestamp, Version, count};
+use super::step::{Lookup, PlanItem};
+use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-
-/// What a backup does with the session: keep it suspended, or end it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackupMode {
-    /// The session is kept; the next start copies the difference.
-    #[default]
-    Suspend,
-    /// The session is ended; the next start copies everything.
-    Dissolve,
-}
-
-impl fmt::Display for BackupMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Suspend => "suspend",
-            Self::Dissolve => "dissolve",
-        })
-    }
-}
-
-/// The backup policy of a transaction volume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Policy {
-    /// Generations kept, 1 to [`Policy::MAX_GENERATIONS`].
-    pub generations: u16,
-    /// Days between backups, 1 to [`Policy::MAX_DAYS`]. Exceeding them gives a notice and starts nothing.
-    pub interval_days: u16,
-    pub mode: BackupMode,
-    /// For sites that have only as many backup volumes as generations: where no backup volume is bound or unused, a start
-    /// gives the oldest generation up, before the new one exists.
-    #[serde(default)]
-    pub reuse_oldest: bool,
-}
-
-impl Policy {
-    pub const MAX_GENERATIONS: u16 = 99;
-    pub const MAX_DAYS: u16 = 366;
-
-    /// Backup volumes that synchronized backup needs for it: one for each generation, and one that is copied to.
-    pub fn backup_volumes(self) -> usize {
-        usize::from(self.generations) + 1
-    }
-}
-
-/// `3 generations, every day, mode suspend`.
-impl fmt::Display for Policy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = count(self.generations.into(), "generation", "generations");
-        let mode = self.mode;
-        match self.interval_days {
-            1 => write!(f, "{kept}, every day, mode {mode}")?,
-            days => write!(f, "{kept}, every {days} days, mode {mode}")?,
-        }
-        if self.reuse_oldest { f.write_str(", reuses the oldest") } else { Ok(()) }
-    }
-}
-
-/// A registered volume that holds live data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransactionVolume {
-    pub id: VolumeId,
-    pub name: Name,
-    pub blocks: Blocks,
-    /// `None`: no policy set yet; synchronization works, a backup is refused.
-    pub policy: Option<Policy>,
-    pub registered_at: Timestamp,
-    /// The version that the next generation gets. Versions are never reused.
-    pub next_version: Version,
-}
-
-/// A registered volume of the pool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BackupVolume {
-    pub id: VolumeId,
-    pub name: Option<Name>,
-    pub blocks: Blocks,
-    pub registered_at: Timestamp,
-}
-
-/// How far a generation can be trusted.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "state", content = "why")]
-pub enum GenerationState {
-    Valid,
-    /// The array reported an error on its session: kept until somebody has verified it.
-    InDoubt(String),
-    /// It exists, but something after it failed (a post-hook): nothing is given up until that is cleared.
-    NeedsAttention(String),
-}
-
-/// `valid`, or what is the matter; an array's words in it are escaped.
-impl fmt::Display for GenerationState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let escaped = |why: &String| Untrusted::new(why.as_str()).escaped();
-        match self {
-            Self::Valid => f.write_str("valid"),
-            Self::InDoubt(why) => write!(f, "in doubt: {}", escaped(why)),
-            Self::NeedsAttention(why) => write!(f, "needs attention: {}", escaped(why)),
-        }
-    }
-}
-
-/// One kept backup.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Generation {
-    pub transaction_volume: VolumeId,
-    pub version: Version,
-    pub backup_volume: VolumeId,
-    pub blocks: Blocks,
-    /// When the backup's suspend was about to be sent: what it holds is no older, however late it was observed.
-    pub taken_at: Timestamp,
-    pub mode: BackupMode,
-    pub state: GenerationState,
-    /// A reason why it must never be given up, as somebody gave it.
-    pub held: Option<Untrusted>,
-    /// Made when the demonstration site was set up, not by a backup.
-    pub provisioned: bool,
-    pub operation: Option<OperationId>,
-}
-
-/// Why a generation is no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReleaseReason {
-    /// Pushed out by newer ones, as the policy says.
-    Retention,
-    /// Deleted by an operator.
-    Deleted,
-    /// Overwritten by a start that named its version.
-    Overwritten,
-    /// Its backup volume failed verification or vanished, and an operator agreed.
-    Reconciled,
-}
-
-/// A generation with its end, for history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PastGeneration {
-    pub generation: Generation,
-    /// `None` while it is kept.
-    pub released: Option<(Timestamp, ReleaseReason)>,
-    /// Why it was made, as somebody gave it when it was asked for.
-    #[serde(default)]
-    pub reason: Option<Untrusted>,
-}
-
-/// A session that is ours: the array's sessions without such a row are foreign.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OurSession {
-    pub pair: Pair,
-    pub since: Timestamp,
-    /// The operation that made it; `None` when adopted or provisioned.
-    pub operation: Option<OperationId>,
-    /// Whether its present or last copy was a full one.
-    pub full: bool,
-}
-
-/// The name of an operation: grows within a catalogue, never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct OperationId(pub u64);
-
-impl fmt::Display for OperationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "op{}", self.0)
-    }
-}
-
-/// How an operation ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "end")]
-pub enum OperationEnd {
-    Done,
-    /// Nothing of it happened.
-    NotDone {
-        code: super::codes::Code,
-        why: String,
-    },
-    /// It stopped part way; what was done stays, and is told.
-    Failed {
-        code: super::codes::Code,
-        why: String,
-    },
-    /// The array may or may not have done the last step; an operator must look.
-    OutcomeUnknown {
-        why: String,
-    },
-}
-
-impl OperationEnd {
-    pub fn is_done(&self) -> bool {
-        matches!(self, Self::Done)
-    }
-}
 
 /// An operation that has not ended: enough to go on with it after a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,7 +28,7 @@ pub struct OpenOperation {
     pub started: Timestamp,
     pub reason: Option<Untrusted>,
     /// What was agreed to, step by step.
-    pub item: super::plan::PlanItem,
+    pub item: PlanItem,
     /// What is known to have been begun and what came of it, in order.
     pub journal: Vec<JournalEntry>,
 }
@@ -273,52 +86,6 @@ pub struct Records {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "change")]
 pub enum Change {
-    /// Adds or replaces the volume. Its `next_version` never goes back, whatever is given.
-    PutTransactionVolume(TransactionVolume),
-    RemoveTransactionVolume {
-        id: VolumeId,
-    },
-    PutBackupVolume(BackupVolume),
-    RemoveBackupVolume {
-        id: VolumeId,
-    },
-    /// Records a generation and moves its volume's `next_version` past it.
-    AddGeneration(Generation),
-    SetGenerationState {
-        transaction_volume: VolumeId,
-        version: Version,
-        state: GenerationState,
-    },
-    HoldGeneration {
-        transaction_volume: VolumeId,
-        version: Version,
-        held: Option<Untrusted>,
-    },
-    ReleaseGeneration {
-        transaction_volume: VolumeId,
-        version: Version,
-        at: Timestamp,
-        why: ReleaseReason,
-    },
-    PutSession(OurSession),
-    RemoveSession {
-        pair: Pair,
-    },
-    KnowArray {
-        name: Name,
-        box_id: BoxId,
-    },
-    /// Adds or replaces a map set. Fails when one of its transaction volumes is in another set.
-    PutMapSet(MapSet),
-    RemoveMapSet {
-        name: Name,
-    },
-    /// A pair was started because a map paired it. An earlier operation never replaces a later one.
-    UseMapRow {
-        transaction_volume: VolumeId,
-        backup_volume: VolumeId,
-        operation: OperationId,
-    },
     /// Opens an operation and claims its volumes. Fails as a whole when a volume is held by another operation.
     Open {
         operation: OpenOperation,
@@ -335,6 +102,8 @@ pub enum Change {
         end: OperationEnd,
         at: Timestamp,
     },
+    #[serde(untagged)]
+    Entity(EntityChange),
 }
 
 /// A change that does not fit the records. It tells of a fault in the program or of another writer, never of the operator.
@@ -374,12 +143,12 @@ impl Records {
     /// Makes one change, or none. The same checks hold in every catalogue; the conformance suite compares them.
     pub fn apply(&mut self, change: &Change) -> Result<(), ChangeError> {
         match change {
-            Change::PutTransactionVolume(volume) => self.put_transaction_volume(volume)?,
-            Change::RemoveTransactionVolume { id } => {
+            Change::Entity(EntityChange::PutTransactionVolume(volume)) => self.put_transaction_volume(volume)?,
+            Change::Entity(EntityChange::RemoveTransactionVolume { id }) => {
                 let removed = self.transaction_volumes.remove(id).ok_or_else(|| missing("transaction volume", id))?;
                 self.retired.insert(*id, removed.next_version);
             }
-            Change::PutBackupVolume(volume) => {
+            Change::Entity(EntityChange::PutBackupVolume(volume)) => {
                 if self.transaction_volumes.contains_key(&volume.id) {
                     return Err(ChangeError::other_role(volume.id));
                 }
@@ -388,34 +157,34 @@ impl Records {
                 }
                 self.backup_volumes.insert(volume.id, volume.clone());
             }
-            Change::RemoveBackupVolume { id } => {
+            Change::Entity(EntityChange::RemoveBackupVolume { id }) => {
                 self.backup_volumes.remove(id).ok_or_else(|| missing("backup volume", id))?;
             }
-            Change::AddGeneration(generation) => self.add_generation(generation)?,
-            Change::SetGenerationState { transaction_volume, version, state } => {
+            Change::Entity(EntityChange::AddGeneration(generation)) => self.add_generation(generation)?,
+            Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }) => {
                 self.generation_mut(*transaction_volume, *version)?.state = state.clone();
             }
-            Change::HoldGeneration { transaction_volume, version, held } => {
+            Change::Entity(EntityChange::HoldGeneration { transaction_volume, version, held }) => {
                 self.generation_mut(*transaction_volume, *version)?.held.clone_from(held);
             }
-            Change::ReleaseGeneration { transaction_volume, version, .. } => {
+            Change::Entity(EntityChange::ReleaseGeneration { transaction_volume, version, .. }) => {
                 let key = (*transaction_volume, *version);
                 self.generations.remove(&key).ok_or_else(|| missing("generation", version))?;
             }
-            Change::PutSession(session) => {
+            Change::Entity(EntityChange::PutSession(session)) => {
                 self.sessions.insert(session.pair, session.clone());
             }
-            Change::RemoveSession { pair } => {
+            Change::Entity(EntityChange::RemoveSession { pair }) => {
                 self.sessions.remove(pair).ok_or_else(|| missing("session to", pair.target))?;
             }
-            Change::KnowArray { name, box_id } => {
+            Change::Entity(EntityChange::KnowArray { name, box_id }) => {
                 self.arrays.insert(name.clone(), *box_id);
             }
-            Change::PutMapSet(set) => self.put_map_set(set)?,
-            Change::RemoveMapSet { name } => {
+            Change::Entity(EntityChange::PutMapSet(set)) => self.put_map_set(set)?,
+            Change::Entity(EntityChange::RemoveMapSet { name }) => {
                 self.map_sets.remove(name).ok_or_else(|| missing("map set", name))?;
             }
-            Change::UseMapRow { transaction_volume, backup_volume, operation } => {
+            Change::Entity(EntityChange::UseMapRow { transaction_volume, backup_volume, operation }) => {
                 let known = self.map_uses.entry((*transaction_volume, *backup_volume)).or_insert(*operation);
                 *known = (*known).max(*operation);
             }
@@ -530,6 +299,36 @@ impl Records {
         self.next_epoch = self.next_epoch.max(epoch + 1);
         self.operations.insert(operation.id, operation.clone());
         Ok(())
+    }
+}
+
+impl Lookup for Records {
+    fn transaction_volume(&self, id: VolumeId) -> Option<&TransactionVolume> {
+        self.transaction_volumes.get(&id)
+    }
+
+    fn backup_volume(&self, id: VolumeId) -> Option<&BackupVolume> {
+        self.backup_volumes.get(&id)
+    }
+
+    fn generation(&self, transaction_volume: VolumeId, version: Version) -> Option<&Generation> {
+        self.generations.get(&(transaction_volume, version))
+    }
+
+    fn generation_on(&self, backup_volume: VolumeId) -> Option<&Generation> {
+        Self::generation_on(self, backup_volume)
+    }
+
+    fn newest_generation(&self, transaction_volume: VolumeId) -> Option<&Generation> {
+        self.generations_of(transaction_volume).next_back()
+    }
+
+    fn our_session(&self, pair: &Pair) -> Option<&OurSession> {
+        self.sessions.get(pair)
+    }
+
+    fn named(&self, name: &Name) -> Option<VolumeId> {
+        Self::named(self, name)
     }
 }
 

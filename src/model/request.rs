@@ -1,7 +1,7 @@
 //! What a person asks for, before any rule has looked at it.
 
+use super::entity::{BackupMode, Policy};
 use super::identity::{Name, VolumeId};
-use super::records::{BackupMode, Policy};
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
 pub use super::verb::Verb;

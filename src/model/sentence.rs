@@ -1,9 +1,9 @@
 //! Events as lines for people: one sentence each, names instead of identities, nothing unescaped.
 
 use super::copy::{Command, Outcome};
+use super::entity::{GenerationState, OperationEnd, ReleaseReason};
 use super::event::{Event, EventKind, NewEvent};
 use super::identity::VolumeId;
-use super::records::{GenerationState, OperationEnd, ReleaseReason};
 use super::request::{Request, VolumeRole};
 use super::session::ErrorByte;
 use super::snapshot::{EventLine, TransactionState};

@@ -3,15 +3,16 @@
 use super::actor::Actor;
 use super::codes::Code;
 use super::copy::Capabilities;
-use super::device_map::{MapSet, PairUse};
+use super::entity::{BackupVolume, Generation, OperationEnd, OperationId, TransactionVolume};
 use super::identity::{BoxId, Name, VolumeId};
+use super::map_set::{MapSet, PairUse};
 use super::moment::{Moment, ReadingMark};
-use super::records::{BackupVolume, Generation, OperationEnd, OperationId, TransactionVolume};
 use super::request::Verb;
 use super::rows::Rows;
 use super::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, Status};
 use super::units::{Blocks, Progress, Timestamp, Version, count};
 use super::untrusted::Untrusted;
+use super::volume_names::VolumeNames;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -622,5 +623,19 @@ impl fmt::Display for BackupState {
             Self::Unverified => "unverified",
             Self::Reversed => "reversed",
         })
+    }
+}
+
+impl VolumeNames for Snapshot {
+    fn label(&self, id: VolumeId) -> String {
+        Self::label(self, id)
+    }
+
+    fn location(&self, id: VolumeId) -> String {
+        Self::location(self, id)
+    }
+
+    fn next_version(&self, id: VolumeId) -> Option<Version> {
+        self.transaction_volume(id).map(|view| view.volume.next_version)
     }
 }

@@ -1,9 +1,9 @@
 //! The difference between two snapshots, so that a client is sent what changed and not everything.
 
-use super::device_map::{MapSet, PairUse};
+use super::entity::{Generation, OperationId};
 use super::identity::VolumeId;
+use super::map_set::{MapSet, PairUse};
 use super::moment::{Moment, ReadingMark};
-use super::records::{Generation, OperationId};
 use super::rows::Rows;
 use super::session::{ArrayVolume, Pair};
 use super::snapshot::{

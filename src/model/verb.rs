@@ -3,7 +3,6 @@
 //! Belongs here: what is true of a verb whoever asks for it and whatever its volumes are like. Does not: its rules
 //! (`plan`), its arguments ([`super::request::Action`]), how a screen draws it.
 
-use super::plan::legality::PairVerb;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -51,6 +50,54 @@ impl FromStr for Role {
         let all = [Self::Viewer, Self::Operator, Self::Administrator];
         let found = all.into_iter().find(|role| role.word() == word);
         found.ok_or_else(|| format!("{word:?} is no role: give viewer, operator or administrator"))
+    }
+}
+
+/// The verbs of the table: what is done to one pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PairVerb {
+    /// Full where there is no session, differential where one is suspended.
+    Start,
+    Resume,
+    Suspend,
+    Backup,
+    Cancel,
+    ForceStop,
+    /// Copy a generation back; the state is that of the transaction volume's own session.
+    Restore,
+    /// Delete the generation on the pair's backup volume.
+    Delete,
+    /// Overwrite the generation on the pair's backup volume, differential where the session is suspended.
+    ResumeOnto,
+}
+
+impl PairVerb {
+    pub const ALL: [Self; 9] = [
+        Self::Start,
+        Self::Resume,
+        Self::Suspend,
+        Self::Backup,
+        Self::Cancel,
+        Self::ForceStop,
+        Self::Restore,
+        Self::Delete,
+        Self::ResumeOnto,
+    ];
+}
+
+impl fmt::Display for PairVerb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Start => "start",
+            Self::Resume => "resume",
+            Self::Suspend => "suspend",
+            Self::Backup => "backup",
+            Self::Cancel => "cancel",
+            Self::ForceStop => "force-stop",
+            Self::Restore => "restore",
+            Self::Delete => "delete",
+            Self::ResumeOnto => "resume-onto",
+        })
     }
 }
 

@@ -4,10 +4,10 @@ use crate::site::{Site, code, round, steps, volume};
 use ecdeck::model::codes::Code;
 use ecdeck::model::doubt::to_keep;
 use ecdeck::model::identity::VolumeId;
-use ecdeck::model::plan::PlanStep;
-use ecdeck::model::records::{Change, GenerationState};
+use ecdeck::model::records::{Change, EntityChange, GenerationState};
 use ecdeck::model::request::Action;
 use ecdeck::model::session::{CopyKind, Direction, Phase, Status};
+use ecdeck::model::step::{PlanStep, SetGenerationStateStep};
 use ecdeck::model::units::{Blocks, Version};
 
 fn accept(volume: VolumeId, version: Version) -> Action {
@@ -90,12 +90,18 @@ fn a_doubt_outlasts_its_cause_until_an_administrator_accepts_the_generation_by_i
     for (name, harmed) in ways() {
         let (mut site, source, _, version) = kept();
         for (transaction_volume, version, state) in marked(&harmed) {
-            site.records.apply(&Change::SetGenerationState { transaction_volume, version, state }).unwrap();
+            site.records
+                .apply(&Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }))
+                .unwrap();
         }
         let shown = site.snapshot().generations[0].state.clone();
         assert!(matches!(shown, GenerationState::InDoubt(_)), "{name}: the cause is gone, the doubt is not");
         let plan = site.plan(accept(source, version)).expect(name);
-        let valid = PlanStep::SetGenerationState { volume: source, version, state: GenerationState::Valid };
+        let valid = PlanStep::SetGenerationState(SetGenerationStateStep {
+            volume: source,
+            version,
+            state: GenerationState::Valid,
+        });
         assert_eq!(steps(&plan), [valid]);
         assert_eq!(plan.confirmation().unwrap().name, "ora01");
     }

@@ -3,11 +3,11 @@
 use crate::site::{Site, all_remedies_work, backup, code, notices, resume, round, start, steps, suspend, volume};
 use ecdeck::model::codes::Code;
 use ecdeck::model::identity::VolumeId;
-use ecdeck::model::plan::PlanStep;
 use ecdeck::model::records::BackupMode;
 use ecdeck::model::request::{Action, CancelScope};
 use ecdeck::model::session::{CopyKind, Direction, Others, Pair, Phase, RecModes, Status, TransferMode, UnknownRow};
 use ecdeck::model::snapshot::{BackupState, Ready, TransactionState};
+use ecdeck::model::step::{PlanStep, StartFullStep, StopStep, SuspendStep};
 use ecdeck::model::units::Version;
 
 fn state(site: &Site, id: VolumeId) -> TransactionState {
@@ -239,14 +239,15 @@ fn a_backup_of_a_rec_whose_modes_are_not_known_is_refused_and_never_ready() {
 
 #[test]
 fn a_rec_in_consistency_mode_is_ended_by_force_and_the_plan_says_so() {
-    let force = |steps: &[PlanStep]| steps.iter().any(|step| matches!(step, PlanStep::Stop { force: true, .. }));
+    let force =
+        |steps: &[PlanStep]| steps.iter().any(|step| matches!(step, PlanStep::Stop(StopStep { force: true, .. })));
     for (transfer, forced) in [(TransferMode::Consistency, true), (TransferMode::Synchronous, false)] {
         let (mut site, source, target) = rec(Some(in_mode(transfer)));
         let dissolve = site.plan(backup(source, Some(BackupMode::Dissolve))).unwrap();
         assert_eq!(force(steps(&dissolve)), forced, "{transfer}");
         assert_eq!(notices(&dissolve).contains(&Code::NEEDS_FORCE), forced);
         let order: Vec<bool> =
-            steps(&dissolve).iter().map(|s| matches!(s, PlanStep::Suspend { force: false, .. })).collect();
+            steps(&dissolve).iter().map(|s| matches!(s, PlanStep::Suspend(SuspendStep { force: false, .. }))).collect();
         assert!(order[0], "it is suspended, and seen to be, before it is ended");
         for status in [Status::Active, Status::Suspended] {
             site.sessions[0].status = status;
@@ -318,7 +319,7 @@ fn volumes_that_an_unreadable_line_names_are_taken_for_volumes_in_use() {
     site.unknown_rows.push(row(vec![targets[0]]));
     assert_eq!(on(&site, targets[0]), BackupState::Foreign);
     let plan = site.plan(start(&[source])).unwrap();
-    let PlanStep::StartFull { pair, .. } = steps(&plan)[0] else { panic!("{plan:?}") };
+    let PlanStep::StartFull(StartFullStep { pair, .. }) = steps(&plan)[0] else { panic!("{plan:?}") };
     assert_eq!(pair.target, targets[1]);
     assert!(notices(&plan).contains(&Code::ROW_UNREADABLE), "and every start says that there is such a line");
     assert!(plan.items()[0].notices.iter().all(|notice| !notice.text.contains('\u{1b}')));
@@ -336,7 +337,7 @@ fn no_copy_goes_to_a_volume_whose_array_inhibits_copies() {
         site.volumes.iter_mut().find(|volume| volume.id == *id).unwrap().copy_inhibited = Some(true);
     }
     let plan = site.plan(start(&[source])).unwrap();
-    let PlanStep::StartFull { pair, .. } = steps(&plan)[0] else { panic!("{plan:?}") };
+    let PlanStep::StartFull(StartFullStep { pair, .. }) = steps(&plan)[0] else { panic!("{plan:?}") };
     assert_eq!(pair.target, targets[2]);
     let onto = Action::Start { volumes: vec![source], targets: vec![(source, targets[0])], together: false };
     assert_eq!(code(site.plan(onto)), Code::COPY_INHIBITED);
@@ -357,7 +358,7 @@ fn a_rec_suspended_here_and_halted_there_goes_on_by_a_resume() {
     site.halves = [there(Status::Suspended), there(Status::Halted)];
     assert_eq!(state(&site, source), TransactionState::Suspended);
     let plan = site.plan(resume(source)).unwrap();
-    assert!(matches!(steps(&plan)[0], PlanStep::Resume { .. }));
+    assert!(matches!(steps(&plan)[0], PlanStep::Resume(_)));
     assert!(notices(&plan).contains(&Code::HALTED), "the path must be back");
     site.plan(start(&[source])).unwrap();
     let ended = site.plan(cancel(source, target)).unwrap();

@@ -414,6 +414,62 @@ fn the_model_does_no_input_or_output() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// Modules whose parts use each other in one direction only.
+const WITHOUT_CIRCLES: &[&str] = &["model"];
+
+#[test]
+fn the_parts_of_a_module_use_each_other_in_one_direction() {
+    for module in WITHOUT_CIRCLES {
+        let found = circles(of_this_package(), module);
+        assert!(found.is_empty(), "{module}: {found:?} use each other");
+    }
+}
+
+/// The children of a module that use each other in a circle, however long it is.
+fn circles(uses: &Uses, module: &str) -> Vec<BTreeSet<String>> {
+    let prefix: Vec<String> = module.split("::").map(str::to_owned).collect();
+    let child = |path: &[String]| path.strip_prefix(prefix.as_slice())?.first().cloned();
+    let children: BTreeSet<String> = uses.inside.iter().filter_map(|used| child(&used.module)).collect();
+    let mut reach: BTreeMap<&String, BTreeSet<String>> = children.iter().map(|name| (name, BTreeSet::new())).collect();
+    for used in &uses.inside {
+        if let (Some(from), Some(to)) = (child(&used.module), child(&used.to))
+            && from != to
+            && children.contains(&to)
+        {
+            reach.get_mut(&from).unwrap().insert(to);
+        }
+    }
+    loop {
+        let longer = |to: &BTreeSet<String>| to.iter().flat_map(|name| reach[name].clone()).chain(to.clone()).collect();
+        let next: BTreeMap<&String, BTreeSet<String>> = reach.iter().map(|(name, to)| (*name, longer(to))).collect();
+        if next == reach {
+            break;
+        }
+        reach = next;
+    }
+    let circle = |name: &&String| -> BTreeSet<String> {
+        let both = reach[*name].iter().filter(|other| reach[*other].contains(*name));
+        both.cloned().collect()
+    };
+    let found: BTreeSet<_> =
+        children.iter().filter(|name| reach[*name].contains(*name)).map(|name| circle(&name)).collect();
+    found.into_iter().collect()
+}
+
+#[test]
+fn the_check_finds_circles_of_any_length() {
+    let parts = [
+        ("src/lib.rs", "mod m;"),
+        ("src/m/mod.rs", "mod a;\nmod b;\nmod c;\nmod d;"),
+        ("src/m/a.rs", "use super::b::x;"),
+        ("src/m/b.rs", "fn f() { crate::m::c::x(); }"),
+        ("src/m/c.rs", "use super::a::x;"),
+        ("src/m/d.rs", "use super::a;\n#[cfg(test)]\nmod tests { use super::super::a; }"),
+    ];
+    let circle: BTreeSet<String> = ["a", "b", "c"].map(str::to_owned).into();
+    assert_eq!(circles(&checked(&parts).1, "m"), [circle]);
+}
+
 /// Where a module uses something of other crates that is below one of these paths.
 fn outside(uses: &Uses, module: &str, paths: &[&str]) -> Vec<String> {
     let below = |to: &str, path: &str| to == path || to.starts_with(&format!("{path}::"));

@@ -3,11 +3,11 @@
 use crate::site::{Site, backup, resume, start, suspend};
 use ecdeck::model::codes::Code;
 use ecdeck::model::identity::VolumeId;
-use ecdeck::model::plan::PlanStep;
 use ecdeck::model::plan::legality::{Facts, Legality, PairVerb, Transfer, legality};
 use ecdeck::model::records::BackupMode;
 use ecdeck::model::request::{Action, CancelScope};
 use ecdeck::model::session::{CopyKind, Direction, Phase, RecModes, Status, TransferMode};
+use ecdeck::model::step::{PlanStep, StopStep, SuspendStep};
 
 /// What may be done, said in sentences and not by the table's rows.
 fn expected(facts: Facts, verb: PairVerb) -> Legality {
@@ -168,8 +168,10 @@ fn plans_do_what_the_cell_of_the_only_session_says() {
 }
 
 fn forces(plan: &ecdeck::model::plan::Plan) -> bool {
-    plan.items()
-        .iter()
-        .flat_map(|item| &item.steps)
-        .any(|step| matches!(step, PlanStep::Suspend { force: true, .. } | PlanStep::Stop { force: true, .. }))
+    plan.items().iter().flat_map(|item| &item.steps).any(|step| {
+        matches!(
+            step,
+            PlanStep::Suspend(SuspendStep { force: true, .. }) | PlanStep::Stop(StopStep { force: true, .. })
+        )
+    })
 }

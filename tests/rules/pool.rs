@@ -3,9 +3,9 @@
 use crate::site::{Site, all_remedies_work, notices, resume, round, start, steps, volume};
 use ecdeck::model::codes::Code;
 use ecdeck::model::identity::VolumeId;
-use ecdeck::model::plan::PlanStep;
 use ecdeck::model::request::Action;
 use ecdeck::model::session::{Pair, Phase, Status};
+use ecdeck::model::step::{PlanStep, ResumeStep, StartFullStep};
 use ecdeck::model::units::Blocks;
 
 #[test]
@@ -18,7 +18,7 @@ fn a_start_takes_the_lowest_unused_volume_of_equal_blocks_in_the_same_array() {
     site.backup_volume(1, 0x23, 48);
     let plan = site.plan(start(&[source])).unwrap();
     let pair = Pair::new(source, near);
-    assert_eq!(steps(&plan), [PlanStep::StartFull { pair, blocks: Blocks::from_mib(48), modes: None }]);
+    assert_eq!(steps(&plan), [PlanStep::StartFull(StartFullStep { pair, blocks: Blocks::from_mib(48), modes: None })]);
     assert_eq!(plan.items()[0].claims, [source, near]);
 }
 
@@ -30,7 +30,7 @@ fn a_start_prefers_the_bound_volume_with_least_to_copy_and_unknown_amounts_last(
     site.session(source, targets[2], Status::Suspended, Phase::Tracking).difference = Some(Blocks(800));
     let plan = site.plan(start(&[source])).unwrap();
     let pair = Pair::new(source, targets[2]);
-    assert_eq!(steps(&plan), [PlanStep::Resume { pair, difference: Some(Blocks(800)) }]);
+    assert_eq!(steps(&plan), [PlanStep::Resume(ResumeStep { pair, difference: Some(Blocks(800)) })]);
     assert_eq!(notices(&plan), [Code::NEW_DATA_LOST]);
 }
 
@@ -42,7 +42,7 @@ fn a_suspended_volume_with_a_generation_is_never_taken_by_a_start() {
         site.generation(source, *target);
     }
     let plan = site.plan(start(&[source])).unwrap();
-    assert!(matches!(steps(&plan), [PlanStep::StartFull { pair, .. }] if pair.target == targets[2]));
+    assert!(matches!(steps(&plan), [PlanStep::StartFull(StartFullStep { pair, .. })] if pair.target == targets[2]));
     let refusal = site.plan(resume(source)).unwrap_err();
     assert_eq!(refusal.code, Code::NOTHING_TO_RESUME);
     all_remedies_work(&site, &refusal);
@@ -172,7 +172,10 @@ fn a_bound_volume_that_cannot_be_used_now_is_no_silent_reason_for_a_full_copy() 
     site.session(source, targets[1], Status::Suspended, Phase::Tracking);
     site.claim(&[targets[1]]);
     let plan = site.plan(start(&[source])).unwrap();
-    assert!(matches!(steps(&plan), [PlanStep::StartFull { pair, .. }] if pair.target == targets[2]), "{plan:?}");
+    assert!(
+        matches!(steps(&plan), [PlanStep::StartFull(StartFullStep { pair, .. })] if pair.target == targets[2]),
+        "{plan:?}"
+    );
     assert_eq!(notices(&plan), [Code::BOUND_NOT_USABLE]);
     assert!(plan.items()[0].notices[0].text.contains("DEMO1/0x22 is held by operation"), "{plan:?}");
 }

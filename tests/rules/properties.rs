@@ -4,12 +4,16 @@ use crate::site::{Site, volume};
 use ecdeck::model::codes::Code;
 use ecdeck::model::copy::Ability;
 use ecdeck::model::identity::VolumeId;
-use ecdeck::model::plan::{Plan, PlanStep, Refusal, plan};
+use ecdeck::model::plan::{Plan, Refusal, plan};
 use ecdeck::model::records::{BackupMode, GenerationState, Policy, ReleaseReason};
 use ecdeck::model::request::{Action, CancelScope, Request, Verb, VolumeRole};
 use ecdeck::model::session::{ArrayWords, CopyKind, Direction, Others, Pair, Phase, RecModes, Status, TransferMode};
 use ecdeck::model::snapshot::{Halves, SessionView, Snapshot};
 use ecdeck::model::snapshot_change::SnapshotChange;
+use ecdeck::model::step::{
+    GiveUpStep, PlanStep, RecordStep, RegisterBackupStep, RegisterTransactionStep, ResumeStep, StartFullStep, StopStep,
+    SuspendStep,
+};
 use ecdeck::model::units::{Blocks, Timestamp, Version};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -258,7 +262,10 @@ fn check(snapshot: &Snapshot, plan: &Plan) {
             }
         }
         let destroys = item.steps.iter().any(|step| {
-            matches!(step, PlanStep::GiveUp { why: ReleaseReason::Deleted | ReleaseReason::Overwritten, .. })
+            matches!(
+                step,
+                PlanStep::GiveUp(GiveUpStep { why: ReleaseReason::Deleted | ReleaseReason::Overwritten, .. })
+            )
         });
         assert_eq!(item.confirmation.is_some(), destroys);
     }
@@ -266,17 +273,17 @@ fn check(snapshot: &Snapshot, plan: &Plan) {
 
 fn check_step(snapshot: &Snapshot, verb: Verb, step: &PlanStep, so_far: &mut SoFar) {
     match step {
-        PlanStep::StartFull { pair, .. } => {
+        PlanStep::StartFull(StartFullStep { pair, .. }) => {
             becomes_destination(snapshot, pair, so_far);
             assert!(snapshot.sessions.iter().all(|session| session.pair.target != pair.target), "in a session already");
         }
-        PlanStep::Resume { pair, .. } => {
+        PlanStep::Resume(ResumeStep { pair, .. }) => {
             becomes_destination(snapshot, pair, so_far);
             let session = snapshot.session(pair).unwrap();
             assert!(session.ours && session.status == Status::Suspended);
             assert!(session.is_forward(), "it copies into the live volume: {session:?}");
         }
-        PlanStep::Suspend { pairs, force } => {
+        PlanStep::Suspend(SuspendStep { pairs, force }) => {
             for pair in pairs {
                 let session = snapshot.session(pair).unwrap();
                 assert!(session.ours && session.is_forward());
@@ -286,12 +293,12 @@ fn check_step(snapshot: &Snapshot, verb: Verb, step: &PlanStep, so_far: &mut SoF
                 }
             }
         }
-        PlanStep::Stop { pair, .. } => {
+        PlanStep::Stop(StopStep { pair, .. }) => {
             assert!(snapshot.session(pair).is_none_or(|session| session.ours), "a session of others");
             assert!(matches!(verb, Verb::Cancel | Verb::ForceStop | Verb::Backup), "{verb} ends no session");
             assert!(verb != Verb::Backup || so_far.recorded.contains(&pair.source));
         }
-        PlanStep::Record { generations } => {
+        PlanStep::Record(RecordStep { generations }) => {
             for new in generations {
                 let pair = Pair::new(new.transaction_volume, new.backup_volume);
                 assert!(so_far.suspended.contains(&pair), "recorded without its own suspend");
@@ -303,7 +310,7 @@ fn check_step(snapshot: &Snapshot, verb: Verb, step: &PlanStep, so_far: &mut SoF
                 so_far.recorded.insert(new.transaction_volume);
             }
         }
-        PlanStep::GiveUp { transaction_volume, version, backup_volume, why } => {
+        PlanStep::GiveUp(GiveUpStep { transaction_volume, version, backup_volume, why }) => {
             let kept = snapshot.generations_of(*transaction_volume);
             let generation = kept.iter().find(|generation| generation.version == *version).unwrap();
             assert_eq!(generation.backup_volume, *backup_volume);
@@ -360,11 +367,17 @@ fn becomes_readable(snapshot: &Snapshot, pair: &Pair) {
 
 fn volumes_of(step: &PlanStep) -> Vec<VolumeId> {
     match step {
-        PlanStep::StartFull { pair, .. } | PlanStep::Resume { pair, .. } | PlanStep::Stop { pair, .. } => {
+        PlanStep::StartFull(StartFullStep { pair, .. })
+        | PlanStep::Resume(ResumeStep { pair, .. })
+        | PlanStep::Stop(StopStep { pair, .. }) => {
             vec![pair.source, pair.target]
         }
-        PlanStep::Suspend { pairs, .. } => pairs.iter().flat_map(|pair| [pair.source, pair.target]).collect(),
-        PlanStep::GiveUp { transaction_volume, backup_volume, .. } => vec![*transaction_volume, *backup_volume],
+        PlanStep::Suspend(SuspendStep { pairs, .. }) => {
+            pairs.iter().flat_map(|pair| [pair.source, pair.target]).collect()
+        }
+        PlanStep::GiveUp(GiveUpStep { transaction_volume, backup_volume, .. }) => {
+            vec![*transaction_volume, *backup_volume]
+        }
         _ => Vec::new(),
     }
 }
@@ -471,10 +484,10 @@ proptest! {
         if let Ok(plan) = plan(&snapshot, &Request::new(action)) {
             for step in plan.items().iter().filter(|item| item.verb != Verb::ForceStop).flat_map(|item| &item.steps) {
                 let touches_half_open = match step {
-                    PlanStep::Resume { pair, .. } | PlanStep::Stop { pair, .. } => {
+                    PlanStep::Resume(ResumeStep { pair, .. }) | PlanStep::Stop(StopStep { pair, .. }) => {
                         snapshot.session(pair).is_some_and(SessionView::is_half_open)
                     }
-                    PlanStep::Suspend { pairs, .. } => {
+                    PlanStep::Suspend(SuspendStep { pairs, .. }) => {
                         pairs.iter().any(|pair| snapshot.session(pair).is_some_and(SessionView::is_half_open))
                     }
                     _ => false,
@@ -491,12 +504,12 @@ fn agreed(steps: &[PlanStep], choices: &[(VolumeId, VolumeId)]) -> Vec<PlanStep>
     for step in &mut steps {
         match step {
             // Any equal volume of the same box.
-            PlanStep::StartFull { pair, .. } if choices.contains(&(pair.source, pair.target)) => {
+            PlanStep::StartFull(StartFullStep { pair, .. }) if choices.contains(&(pair.source, pair.target)) => {
                 pair.target.olu = pair.source.olu;
             }
-            PlanStep::Resume { difference, .. } => *difference = None,
-            PlanStep::RegisterBackup { volume } => volume.registered_at = Timestamp(0),
-            PlanStep::RegisterTransaction { volume } => volume.registered_at = Timestamp(0),
+            PlanStep::Resume(ResumeStep { difference, .. }) => *difference = None,
+            PlanStep::RegisterBackup(RegisterBackupStep { volume }) => volume.registered_at = Timestamp(0),
+            PlanStep::RegisterTransaction(RegisterTransactionStep { volume }) => volume.registered_at = Timestamp(0),
             _ => {}
         }
     }

@@ -5,10 +5,10 @@ use ecdeck::model::codes::Code;
 use ecdeck::model::copy::{Ability, Capabilities, CommandVerb};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
-use ecdeck::model::plan::{Plan, PlanItem, PlanStep, Refusal, plan};
+use ecdeck::model::plan::{Plan, Refusal, plan};
 use ecdeck::model::records::{
-    BackupMode, BackupVolume, Change, Generation, GenerationState, OpenOperation, OperationId, OurSession, Policy,
-    Records, TransactionVolume,
+    BackupMode, BackupVolume, Change, EntityChange, Generation, GenerationState, OpenOperation, OperationId,
+    OurSession, Policy, Records, TransactionVolume,
 };
 use ecdeck::model::request::{Action, Request, Verb};
 use ecdeck::model::session::{
@@ -16,6 +16,7 @@ use ecdeck::model::session::{
     UnknownRow,
 };
 use ecdeck::model::snapshot::{Reach, RecRoute, Site as SiteView, Snapshot};
+use ecdeck::model::step::{PlanItem, PlanStep};
 use ecdeck::model::units::{Blocks, Progress, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
 use std::sync::Arc;
@@ -92,34 +93,44 @@ impl Site {
 
     pub fn transaction_volume(&mut self, name: &str, array: usize, olu: u32, mib: u64) -> VolumeId {
         let id = self.unregistered(array, olu, mib);
-        self.put(&Change::PutTransactionVolume(TransactionVolume {
+        self.put(&Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume {
             id,
             name: name.parse().unwrap(),
             blocks: Blocks::from_mib(mib),
             policy: None,
             registered_at: Timestamp(0),
             next_version: Version(1),
-        }));
+        })));
         id
     }
 
     pub fn backup_volume(&mut self, array: usize, olu: u32, mib: u64) -> VolumeId {
         let id = self.unregistered(array, olu, mib);
         let blocks = Blocks::from_mib(mib);
-        self.put(&Change::PutBackupVolume(BackupVolume { id, name: None, blocks, registered_at: Timestamp(0) }));
+        self.put(&Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
+            id,
+            name: None,
+            blocks,
+            registered_at: Timestamp(0),
+        })));
         id
     }
 
     pub fn policy(&mut self, id: VolumeId, generations: u16, mode: BackupMode) {
         let known = self.records.transaction_volumes[&id].clone();
         let policy = Some(Policy { generations, interval_days: 1, mode, reuse_oldest: false });
-        self.put(&Change::PutTransactionVolume(TransactionVolume { policy, ..known }));
+        self.put(&Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume { policy, ..known })));
     }
 
     /// One of our sessions.
     pub fn session(&mut self, source: VolumeId, target: VolumeId, status: Status, phase: Phase) -> &mut SessionReading {
         let pair = Pair::new(source, target);
-        self.put(&Change::PutSession(OurSession { pair, since: Timestamp(0), operation: None, full: true }));
+        self.put(&Change::Entity(EntityChange::PutSession(OurSession {
+            pair,
+            since: Timestamp(0),
+            operation: None,
+            full: true,
+        })));
         self.foreign(source, target, status, phase)
     }
 
@@ -146,7 +157,7 @@ impl Site {
 
     pub fn generation(&mut self, source: VolumeId, target: VolumeId) -> Version {
         let version = self.records.transaction_volumes[&source].next_version;
-        self.put(&Change::AddGeneration(Generation {
+        self.put(&Change::Entity(EntityChange::AddGeneration(Generation {
             transaction_volume: source,
             version,
             backup_volume: target,
@@ -157,12 +168,16 @@ impl Site {
             held: None,
             provisioned: false,
             operation: None,
-        }));
+        })));
         version
     }
 
     pub fn hold(&mut self, transaction_volume: VolumeId, version: Version) {
-        self.put(&Change::HoldGeneration { transaction_volume, version, held: Some("tape".into()) });
+        self.put(&Change::Entity(EntityChange::HoldGeneration {
+            transaction_volume,
+            version,
+            held: Some("tape".into()),
+        }));
     }
 
     /// Another operation has these volumes.

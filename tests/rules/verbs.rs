@@ -4,11 +4,15 @@ use crate::site::{Site, all_remedies_work, backup, code, notices, resume, round,
 use ecdeck::model::codes::Code;
 use ecdeck::model::copy::CommandVerb;
 use ecdeck::model::identity::VolumeId;
-use ecdeck::model::plan::{PlanStep, plan};
+use ecdeck::model::plan::plan;
 use ecdeck::model::records::{BackupMode, GenerationState, Policy, ReleaseReason};
 use ecdeck::model::request::{Action, CancelScope, VolumeRole};
 use ecdeck::model::session::{Automation, ErrorByte, Pair, Phase, RecModes, Status, TransferMode};
 use ecdeck::model::snapshot::{Reach, RecRoute};
+use ecdeck::model::step::{
+    GiveUpStep, PlanStep, RecordStep, RegisterTransactionStep, ResumeStep, SetGenerationStateStep, StartFullStep,
+    StopLeftOverStep, StopStep, SuspendStep,
+};
 use ecdeck::model::units::{Blocks, Version};
 
 #[test]
@@ -46,9 +50,9 @@ fn a_backup_in_suspend_mode_suspends_records_and_then_gives_up_the_oldest() {
     assert!(matches!(
         steps(&plan),
         [
-            PlanStep::Suspend { pairs, force: false },
-            PlanStep::Record { generations },
-            PlanStep::GiveUp { version: Version(1), why: ReleaseReason::Retention, .. },
+            PlanStep::Suspend(SuspendStep { pairs, force: false }),
+            PlanStep::Record(RecordStep { generations }),
+            PlanStep::GiveUp(GiveUpStep { version: Version(1), why: ReleaseReason::Retention, .. }),
         ] if pairs == &[pair] && generations.len() == 1
     ));
     assert_eq!(plan.items()[0].claims, [source, targets[0], targets[2]]);
@@ -65,10 +69,10 @@ fn a_backup_in_dissolve_mode_ends_the_session_after_recording() {
     assert!(matches!(
         steps(&plan),
         [
-            PlanStep::Suspend { force: false, .. },
-            PlanStep::Record { .. },
-            PlanStep::Stop { force: false, .. },
-            PlanStep::GiveUp { version: Version(1), .. }
+            PlanStep::Suspend(SuspendStep { force: false, .. }),
+            PlanStep::Record(_),
+            PlanStep::Stop(StopStep { force: false, .. }),
+            PlanStep::GiveUp(GiveUpStep { version: Version(1), .. })
         ]
     ));
     assert!(notices(&plan).is_empty());
@@ -126,7 +130,7 @@ fn a_remote_copy_starts_in_the_configured_modes_and_people_agree_to_them() {
     let usual = site.plan(start(&[source])).unwrap();
     let blocks = Blocks::from_mib(48);
     let pair = Pair::new(source, target);
-    assert_eq!(steps(&usual), [PlanStep::StartFull { pair, blocks, modes: Some(RecModes::default()) }]);
+    assert_eq!(steps(&usual), [PlanStep::StartFull(StartFullStep { pair, blocks, modes: Some(RecModes::default()) })]);
     assert_eq!(notices(&usual), []);
 
     let modes = RecModes { transfer: TransferMode::Stack, recovery: Automation::Manual, ..RecModes::default() };
@@ -135,7 +139,7 @@ fn a_remote_copy_starts_in_the_configured_modes_and_people_agree_to_them() {
     assert_eq!(site.plan(start(&[source])).unwrap().digest(), usual.digest(), "the other direction's are its own");
     site.rec.push(route("DEMO1", "DEMO2"));
     let stack = site.plan(start(&[source])).unwrap();
-    assert_eq!(steps(&stack), [PlanStep::StartFull { pair, blocks, modes: Some(modes) }]);
+    assert_eq!(steps(&stack), [PlanStep::StartFull(StartFullStep { pair, blocks, modes: Some(modes) })]);
     assert_ne!(stack.digest(), usual.digest(), "other modes are another plan");
     assert_eq!(notices(&stack), [Code::NO_BACKUP_IN_THIS_MODE], "said before the copy, not when the backup is due");
     assert!(stack.items()[0].notices[0].text.contains("stack, recovery manual"), "{stack:?}");
@@ -154,7 +158,7 @@ fn an_array_that_only_its_second_way_leads_to_says_so_and_lets_sessions_be_ended
         assert!(refusal.reason.contains("only its second way leads there"), "{refusal:?}");
     }
     let stop = site.plan(Action::ForceStop { volume: source, target: None }).unwrap();
-    assert!(matches!(steps(&stop), [PlanStep::Stop { force: true, .. }]));
+    assert!(matches!(steps(&stop), [PlanStep::Stop(StopStep { force: true, .. })]));
 }
 
 #[test]
@@ -190,7 +194,7 @@ fn backups_together_are_one_item_at_one_instant_or_refused() {
     let plan = site.plan(action.clone()).unwrap();
     assert!(matches!(
         steps(&plan),
-        [PlanStep::Suspend { pairs, .. }, PlanStep::Record { generations }, PlanStep::Stop { pair, .. }]
+        [PlanStep::Suspend(SuspendStep { pairs, .. }), PlanStep::Record(RecordStep { generations }), PlanStep::Stop(StopStep { pair, .. })]
             if pairs.len() == 2 && generations.len() == 2 && pair.source == second
     ));
     site.capabilities.atomic_suspend = ecdeck::model::copy::Ability::Unknown;
@@ -213,11 +217,11 @@ fn an_overwrite_gives_the_generation_up_first_and_wants_the_volumes_name() {
     let plan = site.plan(Action::Overwrite { volume: source, version: suspended }).unwrap();
     assert!(matches!(
         steps(&plan),
-        [PlanStep::GiveUp { why: ReleaseReason::Overwritten, .. }, PlanStep::Resume { pair, .. }] if pair.target == targets[0]
+        [PlanStep::GiveUp(GiveUpStep { why: ReleaseReason::Overwritten, .. }), PlanStep::Resume(ResumeStep { pair, .. })] if pair.target == targets[0]
     ));
     assert_eq!(plan.confirmation().unwrap().name, "DEMO1/0x21");
     let plan = site.plan(Action::Overwrite { volume: source, version: dissolved }).unwrap();
-    assert!(matches!(steps(&plan), [PlanStep::GiveUp { .. }, PlanStep::StartFull { .. }]));
+    assert!(matches!(steps(&plan), [PlanStep::GiveUp(_), PlanStep::StartFull(_)]));
     site.hold(source, suspended);
     let refusal = site.plan(Action::Overwrite { volume: source, version: suspended }).unwrap_err();
     assert_eq!(refusal.code, Code::GENERATION_HELD);
@@ -231,7 +235,7 @@ fn deleting_a_generation_ends_no_session_and_wants_the_volumes_name() {
     site.session(source, targets[0], Status::Suspended, Phase::Tracking);
     let version = site.generation(source, targets[0]);
     let plan = site.plan(Action::DeleteGeneration { volume: source, version }).unwrap();
-    assert!(matches!(steps(&plan), [PlanStep::GiveUp { why: ReleaseReason::Deleted, .. }]));
+    assert!(matches!(steps(&plan), [PlanStep::GiveUp(GiveUpStep { why: ReleaseReason::Deleted, .. })]));
     assert_eq!(plan.confirmation().unwrap().name, "DEMO1/0x21");
     site.hold(source, version);
     assert_eq!(code(site.plan(Action::DeleteGeneration { volume: source, version })), Code::GENERATION_HELD);
@@ -247,10 +251,10 @@ fn a_cancel_without_a_name_ends_the_live_session_only() {
     all_remedies_work(&site, &refusal);
     site.session(source, targets[1], Status::Active, Phase::Copying);
     let plan = site.plan(cancel(CancelScope::Live)).unwrap();
-    assert!(matches!(steps(&plan), [PlanStep::Stop { pair, force: true }] if pair.target == targets[1]));
+    assert!(matches!(steps(&plan), [PlanStep::Stop(StopStep { pair, force: true })] if pair.target == targets[1]));
     assert_eq!(notices(&plan), [Code::NEEDS_FORCE]);
     let plan = site.plan(cancel(CancelScope::One(targets[0]))).unwrap();
-    assert!(matches!(steps(&plan), [PlanStep::Stop { force: false, .. }]));
+    assert!(matches!(steps(&plan), [PlanStep::Stop(StopStep { force: false, .. })]));
     assert_eq!(steps(&site.plan(cancel(CancelScope::All)).unwrap()).len(), 2);
 }
 
@@ -272,7 +276,7 @@ fn sessions_of_other_programs_are_counted_and_never_touched() {
         assert_eq!(refusal.code, Code::SESSION_OF_OTHERS, "{action:?}: {refusal}");
     }
     let plan = site.plan(start(&[source])).unwrap();
-    assert!(matches!(steps(&plan), [PlanStep::StartFull { pair, .. }] if pair.target == targets[1]));
+    assert!(matches!(steps(&plan), [PlanStep::StartFull(StartFullStep { pair, .. })] if pair.target == targets[1]));
     site.capabilities.sessions_per_source = 1;
     assert_eq!(code(site.plan(start(&[source]))), Code::SESSION_LIMIT);
 }
@@ -310,8 +314,8 @@ fn a_generation_whose_session_ended_in_error_is_in_doubt_and_stays_so_after_a_ca
     assert_eq!(
         steps(&plan),
         [
-            PlanStep::SetGenerationState { volume: source, version, state: doubt },
-            PlanStep::Stop { pair: Pair::new(source, targets[0]), force: true }
+            PlanStep::SetGenerationState(SetGenerationStateStep { volume: source, version, state: doubt }),
+            PlanStep::Stop(StopStep { pair: Pair::new(source, targets[0]), force: true })
         ]
     );
 }
@@ -326,7 +330,10 @@ fn halted_and_half_open_remote_copies_lead_out() {
     let refusal = site.plan(backup(source, None)).unwrap_err();
     assert_eq!(refusal.code, Code::HALTED);
     all_remedies_work(&site, &refusal);
-    assert!(matches!(steps(&site.plan(suspend(source)).unwrap()), [PlanStep::Suspend { force: true, .. }]));
+    assert!(matches!(
+        steps(&site.plan(suspend(source)).unwrap()),
+        [PlanStep::Suspend(SuspendStep { force: true, .. })]
+    ));
     let mut half = site.snapshot();
     half.sessions[0].halves = ecdeck::model::snapshot::Halves::Missing { source_reports: true };
     for action in [start(&[source]), backup(source, None), suspend(source), resume(source)] {
@@ -348,7 +355,7 @@ fn a_half_that_only_the_targets_box_has_is_ended_there_even_while_the_sources_bo
     half.arrays[0].reach = Reach::Unreachable { since: site.now, why: "no route".into() };
     let request = ecdeck::model::request::Request::new(Action::ForceStop { volume: source, target: None });
     let plan = plan(&half, &request).unwrap();
-    assert_eq!(steps(&plan), [PlanStep::StopLeftOver { pair: Pair::new(source, target) }]);
+    assert_eq!(steps(&plan), [PlanStep::StopLeftOver(StopLeftOverStep { pair: Pair::new(source, target) })]);
     assert_eq!(ecdeck::engine::operation::boxes_to_read(&plan), [target.box_id].into());
 }
 
@@ -412,7 +419,9 @@ fn volumes_are_registered_once_and_taken_out_when_nothing_is_on_them() {
         name: name.map(|name| name.parse().unwrap()),
     };
     let plan = site.plan(register(new, VolumeRole::Transaction, None)).unwrap();
-    assert!(matches!(steps(&plan), [PlanStep::RegisterTransaction { volume }] if volume.name.as_str() == "DEMO1-0x30"));
+    assert!(
+        matches!(steps(&plan), [PlanStep::RegisterTransaction(RegisterTransactionStep { volume })] if volume.name.as_str() == "DEMO1-0x30")
+    );
     assert_eq!(code(site.plan(register(new, VolumeRole::Backup, Some("ora01")))), Code::NAME_TAKEN);
     assert_eq!(code(site.plan(register(targets[0], VolumeRole::Backup, None))), Code::ALREADY_REGISTERED);
     assert_eq!(code(site.ensure(register(targets[0], VolumeRole::Backup, None))), Code::ALREADY_SO);
@@ -452,5 +461,5 @@ fn a_vanished_session_is_let_go_by_its_name() {
     let action = Action::Start { volumes: vec![source], targets: vec![(source, targets[0])], together: false };
     assert_eq!(code(site.plan(action)), Code::BACKUP_VOLUME_UNVERIFIED);
     let started = site.plan(start(&[source])).unwrap();
-    assert!(matches!(steps(&started), [PlanStep::StartFull { pair, .. }] if pair.target == targets[1]));
+    assert!(matches!(steps(&started), [PlanStep::StartFull(StartFullStep { pair, .. })] if pair.target == targets[1]));
 }

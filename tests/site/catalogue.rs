@@ -12,13 +12,14 @@ use ecdeck::model::copy::{Outcome, PairOutcome};
 use ecdeck::model::device_map::{MapRound, MapRow, MapSet};
 use ecdeck::model::event::{Event, EventKind, NewEvent};
 use ecdeck::model::identity::{Olu, VolumeId};
-use ecdeck::model::plan::{PlanItem, PlanStep};
 use ecdeck::model::records::{
-    BackupMode, BackupVolume, Change, ChangeError, Generation, GenerationState, JournalEntry, OpenOperation,
-    OperationEnd, OperationId, OurSession, PastGeneration, Policy, Records, ReleaseReason, TransactionVolume,
+    BackupMode, BackupVolume, Change, ChangeError, EntityChange, Generation, GenerationState, JournalEntry,
+    OpenOperation, OperationEnd, OperationId, OurSession, PastGeneration, Policy, Records, ReleaseReason,
+    TransactionVolume,
 };
 use ecdeck::model::request::Verb;
 use ecdeck::model::session::Pair;
+use ecdeck::model::step::{PlanItem, PlanStep, ResumeStep};
 use ecdeck::model::units::{Blocks, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
 use proptest::prelude::*;
@@ -67,10 +68,10 @@ fn operation(id: u64, olu: u32) -> OpenOperation {
         item: PlanItem {
             verb: Verb::Start,
             volume: volume(olu),
-            steps: vec![PlanStep::Resume {
+            steps: vec![PlanStep::Resume(ResumeStep {
                 pair: Pair::new(volume(olu), volume(0x100 + olu)),
                 difference: Some(Blocks(128)),
-            }],
+            })],
             claims: vec![volume(olu)],
             notices: Vec::new(),
             confirmation: None,
@@ -138,28 +139,33 @@ fn what_was_committed_is_loaded_and_told() {
         let second = Generation { operation: Some(OperationId(1)), ..generation(1, 2) };
         let end = OperationEnd::Failed { code: Code::PLAN_CHANGED, why: "busy".into() };
         let changes = vec![
-            Change::PutTransactionVolume(transaction_volume(1)),
-            Change::PutBackupVolume(BackupVolume {
+            Change::Entity(EntityChange::PutTransactionVolume(transaction_volume(1))),
+            Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
                 id: volume(0x101),
                 name: None,
                 blocks: Blocks::from_mib(48),
                 registered_at: Timestamp(7),
-            }),
-            Change::PutSession(OurSession { pair, since: Timestamp(8), operation: Some(OperationId(1)), full: true }),
-            Change::AddGeneration(generation(1, 1)),
-            Change::ReleaseGeneration {
+            })),
+            Change::Entity(EntityChange::PutSession(OurSession {
+                pair,
+                since: Timestamp(8),
+                operation: Some(OperationId(1)),
+                full: true,
+            })),
+            Change::Entity(EntityChange::AddGeneration(generation(1, 1))),
+            Change::Entity(EntityChange::ReleaseGeneration {
                 transaction_volume: volume(1),
                 version: Version(1),
                 at: Timestamp(9),
                 why: ReleaseReason::Retention,
-            },
-            Change::AddGeneration(second.clone()),
+            }),
+            Change::Entity(EntityChange::AddGeneration(second.clone())),
             open(1, 1, &[1, 0x101]),
             Change::Journal {
                 operation: OperationId(1),
                 entry: JournalEntry::Intent { step: 0, attempt: 1, at: Timestamp(7) },
             },
-            Change::KnowArray { name: "DX1".parse().unwrap(), box_id: BOX.parse().unwrap() },
+            Change::Entity(EntityChange::KnowArray { name: "DX1".parse().unwrap(), box_id: BOX.parse().unwrap() }),
         ];
         let mut expected = Records::default();
         expected.apply_all(&changes).unwrap();
@@ -194,7 +200,8 @@ fn a_held_volume_is_told_with_its_holder_and_nothing_of_the_batch_is_kept() {
     with_every_catalogue("held", async |catalogue| {
         catalogue.commit(vec![open(1, 1, &[1, 2])], vec![event(1)]).await.unwrap();
         let before = catalogue.load().await.unwrap();
-        let batch = vec![Change::PutTransactionVolume(transaction_volume(3)), open(2, 3, &[2, 3])];
+        let batch =
+            vec![Change::Entity(EntityChange::PutTransactionVolume(transaction_volume(3))), open(2, 3, &[2, 3])];
         let refused = catalogue.commit(batch, vec![event(2)]).await.unwrap_err();
         let CatalogueError::Change(ChangeError::Held(claim)) = refused else { panic!("{refused}") };
         assert_eq!((claim.volume, claim.operation, claim.epoch), (volume(2), OperationId(1), 1));
@@ -208,11 +215,19 @@ fn a_held_volume_is_told_with_its_holder_and_nothing_of_the_batch_is_kept() {
 fn a_name_means_one_volume_in_whichever_role() {
     with_every_catalogue("names", async |catalogue| {
         let named = |olu: u32, name: &str| {
-            Change::PutTransactionVolume(TransactionVolume { name: name.parse().unwrap(), ..transaction_volume(olu) })
+            Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume {
+                name: name.parse().unwrap(),
+                ..transaction_volume(olu)
+            }))
         };
         let pooled = |olu: u32, name: Option<&str>| {
             let (name, registered_at) = (name.map(|name| name.parse().unwrap()), Timestamp(7));
-            Change::PutBackupVolume(BackupVolume { id: volume(olu), name, blocks: Blocks(1), registered_at })
+            Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
+                id: volume(olu),
+                name,
+                blocks: Blocks(1),
+                registered_at,
+            }))
         };
         let commit = async |change: Change| catalogue.commit(vec![change], vec![event(1)]).await.map(drop);
         let taken = |name: &str| Err(CatalogueError::Change(ChangeError::name_taken(&name.parse().unwrap())));
@@ -227,7 +242,7 @@ fn a_name_means_one_volume_in_whichever_role() {
         assert_eq!(commit(named(1, "db02")).await, Ok(()));
         assert_eq!(commit(pooled(0x101, None)).await, Ok(()));
         assert_eq!(commit(named(2, "tape")).await, Ok(()));
-        assert_eq!(commit(Change::RemoveTransactionVolume { id: volume(1) }).await, Ok(()));
+        assert_eq!(commit(Change::Entity(EntityChange::RemoveTransactionVolume { id: volume(1) })).await, Ok(()));
         assert_eq!(commit(pooled(0x102, Some("db02"))).await, Ok(()));
         let other_role = Err(CatalogueError::Change(ChangeError::other_role(volume(2))));
         assert_eq!(commit(pooled(2, None)).await, other_role);
@@ -238,44 +253,48 @@ fn a_name_means_one_volume_in_whichever_role() {
 #[test]
 fn a_backup_volume_holds_one_kept_generation() {
     with_every_catalogue("holds", async |catalogue| {
-        let changes = [1, 2].map(|olu| Change::PutTransactionVolume(transaction_volume(olu)));
+        let changes = [1, 2].map(|olu| Change::Entity(EntityChange::PutTransactionVolume(transaction_volume(olu))));
         catalogue.commit(changes.to_vec(), Vec::new()).await.unwrap();
-        let add = |generation: Generation| vec![Change::AddGeneration(generation)];
+        let add = |generation: Generation| vec![Change::Entity(EntityChange::AddGeneration(generation))];
         catalogue.commit(add(generation(1, 1)), Vec::new()).await.unwrap();
         let backup_volume = generation(1, 1).backup_volume;
         let held = Err(CatalogueError::Change(ChangeError::holds_generation(backup_volume)));
         assert_eq!(catalogue.commit(add(generation(1, 2)), Vec::new()).await, held);
         let of_another = Generation { backup_volume, ..generation(2, 1) };
         assert_eq!(catalogue.commit(add(of_another.clone()), Vec::new()).await, held);
-        let release = Change::ReleaseGeneration {
+        let release = Change::Entity(EntityChange::ReleaseGeneration {
             transaction_volume: volume(1),
             version: Version(1),
             at: Timestamp(9),
             why: ReleaseReason::Deleted,
-        };
-        catalogue.commit(vec![release, Change::AddGeneration(of_another)], Vec::new()).await.unwrap();
+        });
+        catalogue
+            .commit(vec![release, Change::Entity(EntityChange::AddGeneration(of_another))], Vec::new())
+            .await
+            .unwrap();
     });
 }
 
 #[test]
 fn a_version_is_not_used_again_when_its_volume_comes_back() {
     with_every_catalogue("versions", async |catalogue| {
-        let put = || Change::PutTransactionVolume(transaction_volume(1));
+        let put = || Change::Entity(EntityChange::PutTransactionVolume(transaction_volume(1)));
         let first = vec![
             put(),
-            Change::AddGeneration(generation(1, 1)),
-            Change::ReleaseGeneration {
+            Change::Entity(EntityChange::AddGeneration(generation(1, 1))),
+            Change::Entity(EntityChange::ReleaseGeneration {
                 transaction_volume: volume(1),
                 version: Version(1),
                 at: Timestamp(9),
                 why: ReleaseReason::Deleted,
-            },
-            Change::RemoveTransactionVolume { id: volume(1) },
+            }),
+            Change::Entity(EntityChange::RemoveTransactionVolume { id: volume(1) }),
         ];
         catalogue.commit(first, Vec::new()).await.unwrap();
         catalogue.commit(vec![put()], Vec::new()).await.unwrap();
         assert_eq!(catalogue.load().await.unwrap().transaction_volumes[&volume(1)].next_version, Version(2));
-        let again = catalogue.commit(vec![Change::AddGeneration(generation(1, 1))], Vec::new()).await;
+        let again =
+            catalogue.commit(vec![Change::Entity(EntityChange::AddGeneration(generation(1, 1)))], Vec::new()).await;
         assert!(matches!(again, Err(CatalogueError::Change(ChangeError::Exists(_)))), "{again:?}");
         assert_eq!(catalogue.history(WHOLE_HISTORY).await.unwrap().len(), 1);
     });
@@ -285,7 +304,11 @@ fn a_version_is_not_used_again_when_its_volume_comes_back() {
 fn events_are_one_gapless_chain_whatever_fails_between() {
     with_every_catalogue("chain", async |catalogue| {
         for number in 0..30 {
-            let changes = if number % 3 == 1 { vec![Change::RemoveBackupVolume { id: volume(9) }] } else { Vec::new() };
+            let changes = if number % 3 == 1 {
+                vec![Change::Entity(EntityChange::RemoveBackupVolume { id: volume(9) })]
+            } else {
+                Vec::new()
+            };
             let _ = catalogue.commit(changes, vec![event(number), event(number + 100)]).await;
         }
         let links = catalogue.links(ALL).await.unwrap();
@@ -317,17 +340,19 @@ fn a_transaction_volume_is_in_one_map_set() {
         let commit = async |change: Change| catalogue.commit(vec![change], vec![event(1)]).await.map(drop);
         let mapped = |olu: u32| Err(CatalogueError::Change(ChangeError::mapped(volume(olu))));
         let name = |name: &str| name.parse::<ecdeck::model::identity::Name>().unwrap();
-        assert_eq!(commit(Change::PutMapSet(map_set("nightly", &[1, 2]))).await, Ok(()));
-        assert_eq!(commit(Change::PutMapSet(map_set("weekly", &[3, 2]))).await, mapped(2));
+        assert_eq!(commit(Change::Entity(EntityChange::PutMapSet(map_set("nightly", &[1, 2])))).await, Ok(()));
+        assert_eq!(commit(Change::Entity(EntityChange::PutMapSet(map_set("weekly", &[3, 2])))).await, mapped(2));
         // What left a set, or whose set is gone, may go into another one.
-        assert_eq!(commit(Change::PutMapSet(map_set("nightly", &[1]))).await, Ok(()));
-        assert_eq!(commit(Change::PutMapSet(map_set("weekly", &[3, 2]))).await, Ok(()));
-        assert_eq!(commit(Change::RemoveMapSet { name: name("nightly") }).await, Ok(()));
-        assert!(commit(Change::RemoveMapSet { name: name("nightly") }).await.is_err());
-        let used = |operation| Change::UseMapRow {
-            transaction_volume: volume(1),
-            backup_volume: volume(0x101),
-            operation: OperationId(operation),
+        assert_eq!(commit(Change::Entity(EntityChange::PutMapSet(map_set("nightly", &[1])))).await, Ok(()));
+        assert_eq!(commit(Change::Entity(EntityChange::PutMapSet(map_set("weekly", &[3, 2])))).await, Ok(()));
+        assert_eq!(commit(Change::Entity(EntityChange::RemoveMapSet { name: name("nightly") })).await, Ok(()));
+        assert!(commit(Change::Entity(EntityChange::RemoveMapSet { name: name("nightly") })).await.is_err());
+        let used = |operation| {
+            Change::Entity(EntityChange::UseMapRow {
+                transaction_volume: volume(1),
+                backup_volume: volume(0x101),
+                operation: OperationId(operation),
+            })
         };
         for operation in [7, 9, 8] {
             assert_eq!(commit(used(operation)).await, Ok(()));
@@ -385,60 +410,60 @@ fn any_change() -> impl Strategy<Value = Change> {
             if next == 4 {
                 volume.name = format!("tv{}", tv % 3 + 1).parse().unwrap();
             }
-            Change::PutTransactionVolume(volume)
+            Change::Entity(EntityChange::PutTransactionVolume(volume))
         }),
-        1 => tv.clone().prop_map(|tv| Change::RemoveTransactionVolume { id: volume(tv) }),
-        2 => (bv.clone(), 0_u32..4, 0_u64..u64::MAX).prop_map(|(bv, named, blocks)| Change::PutBackupVolume(BackupVolume {
+        1 => tv.clone().prop_map(|tv| Change::Entity(EntityChange::RemoveTransactionVolume { id: volume(tv) })),
+        2 => (bv.clone(), 0_u32..4, 0_u64..u64::MAX).prop_map(|(bv, named, blocks)| Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
             id: volume(bv),
             name: (named > 0).then(|| if named == 1 { format!("bv{bv}") } else { format!("tv{named}") }.parse().unwrap()),
             blocks: Blocks(blocks),
             registered_at: Timestamp(-1),
-        })),
-        1 => bv.clone().prop_map(|bv| Change::RemoveBackupVolume { id: volume(bv) }),
+        }))),
+        1 => bv.clone().prop_map(|bv| Change::Entity(EntityChange::RemoveBackupVolume { id: volume(bv) })),
         4 => (tv.clone(), bv.clone(), version.clone(), state.clone(), held.clone(), proptest::option::of(id.clone()))
             .prop_map(|(tv, bv, version, state, held, operation)| {
                 let operation = operation.map(OperationId);
                 let (mode, backup_volume) = (BackupMode::Dissolve, volume(bv));
-                Change::AddGeneration(Generation { state, held, operation, mode, backup_volume, ..generation(tv, version) })
+                Change::Entity(EntityChange::AddGeneration(Generation { state, held, operation, mode, backup_volume, ..generation(tv, version) }))
             }),
-        1 => (tv.clone(), version.clone(), state).prop_map(|(tv, version, state)| Change::SetGenerationState {
+        1 => (tv.clone(), version.clone(), state).prop_map(|(tv, version, state)| Change::Entity(EntityChange::SetGenerationState {
             transaction_volume: volume(tv),
             version: Version(version),
             state
-        }),
-        1 => (tv.clone(), version.clone(), held).prop_map(|(tv, version, held)| Change::HoldGeneration {
+        })),
+        1 => (tv.clone(), version.clone(), held).prop_map(|(tv, version, held)| Change::Entity(EntityChange::HoldGeneration {
             transaction_volume: volume(tv),
             version: Version(version),
             held
-        }),
-        2 => (tv.clone(), version).prop_map(|(tv, version)| Change::ReleaseGeneration {
+        })),
+        2 => (tv.clone(), version).prop_map(|(tv, version)| Change::Entity(EntityChange::ReleaseGeneration {
             transaction_volume: volume(tv),
             version: Version(version),
             at: Timestamp(77),
             why: ReleaseReason::Overwritten
-        }),
-        2 => (pair.clone(), any::<bool>()).prop_map(|(pair, full)| Change::PutSession(OurSession {
+        })),
+        2 => (pair.clone(), any::<bool>()).prop_map(|(pair, full)| Change::Entity(EntityChange::PutSession(OurSession {
             pair,
             since: Timestamp(3),
             operation: None,
             full
-        })),
-        1 => pair.prop_map(|pair| Change::RemoveSession { pair }),
+        }))),
+        1 => pair.prop_map(|pair| Change::Entity(EntityChange::RemoveSession { pair })),
         2 => (any::<bool>(), proptest::collection::vec(tv.clone(), 0..3)).prop_map(|(other, volumes)| {
-            Change::PutMapSet(map_set(if other { "nightly" } else { "weekly" }, &volumes))
+            Change::Entity(EntityChange::PutMapSet(map_set(if other { "nightly" } else { "weekly" }, &volumes)))
         }),
-        1 => any::<bool>().prop_map(|other| Change::RemoveMapSet {
+        1 => any::<bool>().prop_map(|other| Change::Entity(EntityChange::RemoveMapSet {
             name: if other { "nightly" } else { "weekly" }.parse().unwrap(),
-        }),
-        1 => (tv.clone(), bv.clone(), id.clone()).prop_map(|(tv, bv, id)| Change::UseMapRow {
+        })),
+        1 => (tv.clone(), bv.clone(), id.clone()).prop_map(|(tv, bv, id)| Change::Entity(EntityChange::UseMapRow {
             transaction_volume: volume(tv),
             backup_volume: volume(bv),
             operation: OperationId(id),
-        }),
-        1 => any::<bool>().prop_map(|other| Change::KnowArray {
+        })),
+        1 => any::<bool>().prop_map(|other| Change::Entity(EntityChange::KnowArray {
             name: "DX1".parse().unwrap(),
             box_id: if other { BOX.replace("DXL", "DXM") } else { BOX.to_owned() }.parse().unwrap(),
-        }),
+        })),
         3 => (id.clone(), tv.clone(), proptest::collection::vec(prop_oneof![tv, bv], 0..3))
             .prop_map(|(id, tv, claims)| open(id, tv, &claims)),
         2 => (id.clone(), entry).prop_map(|(id, entry)| Change::Journal { operation: OperationId(id), entry }),

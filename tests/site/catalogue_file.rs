@@ -8,7 +8,7 @@ use ecdeck::catalog::sql::{CataloguePlace, FORMAT, OpenOptions, SqlCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError, Outside};
 use ecdeck::model::chain::verify;
 use ecdeck::model::event::{EventKind, NewEvent};
-use ecdeck::model::records::{BackupVolume, Change};
+use ecdeck::model::records::{BackupVolume, Change, EntityChange};
 use ecdeck::model::units::{Blocks, Timestamp};
 use std::path::Path;
 
@@ -75,7 +75,7 @@ fn a_catalogue_of_format_2_is_brought_up_and_compared_from_its_first_event() {
         let place = sqlite(folder.path());
         let catalogue = open_sql(&place).await;
         let volume = BackupVolume { id: volume(1), name: None, blocks: Blocks(8), registered_at: Timestamp(7) };
-        catalogue.commit(vec![Change::PutBackupVolume(volume)], vec![event(1)]).await.unwrap();
+        catalogue.commit(vec![Change::Entity(EntityChange::PutBackupVolume(volume))], vec![event(1)]).await.unwrap();
         let before = catalogue.load().await.unwrap();
         catalogue.close().await;
         drop(catalogue);

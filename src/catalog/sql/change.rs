@@ -9,8 +9,8 @@ use super::rows::{BACKUP_VOLUME, CLAIM, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION
 use crate::model::actor::Actor;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::{
-    Change, ChangeError, Claim, Generation, GenerationState, JournalEntry, OpenOperation, OperationId, OurSession,
-    TransactionVolume,
+    Change, ChangeError, Claim, EntityChange, Generation, GenerationState, JournalEntry, OpenOperation, OperationId,
+    OurSession, TransactionVolume,
 };
 use crate::model::units::{Timestamp, Version};
 use sqlx::{AnyConnection, Row, query, query_scalar};
@@ -30,9 +30,11 @@ pub async fn apply(
     change: &Change,
 ) -> Result<(), Failure> {
     match change {
-        Change::PutTransactionVolume(volume) => put_transaction_volume(to, touched, volume).await,
-        Change::RemoveTransactionVolume { id } => remove_transaction_volume(to, touched, *id).await,
-        Change::PutBackupVolume(volume) => {
+        Change::Entity(EntityChange::PutTransactionVolume(volume)) => put_transaction_volume(to, touched, volume).await,
+        Change::Entity(EntityChange::RemoveTransactionVolume { id }) => {
+            remove_transaction_volume(to, touched, *id).await
+        }
+        Change::Entity(EntityChange::PutBackupVolume(volume)) => {
             touched.text(BACKUP_VOLUME, &volume.id);
             has_no_other_role(to, "SELECT 1 FROM transaction_volume WHERE id = $1", volume.id).await?;
             set_name(to, touched, volume.id, volume.name.as_ref()).await?;
@@ -46,15 +48,15 @@ pub async fn apply(
                 .await?;
             Ok(())
         }
-        Change::RemoveBackupVolume { id } => {
+        Change::Entity(EntityChange::RemoveBackupVolume { id }) => {
             touched.text(BACKUP_VOLUME, id);
             let removed =
                 query("DELETE FROM backup_volume WHERE id = $1").bind(id.to_string()).execute(&mut *to).await?;
             one_row(removed.rows_affected(), || missing("backup volume", id))?;
             set_name(to, touched, *id, None).await
         }
-        Change::AddGeneration(generation) => add_generation(to, touched, generation).await,
-        Change::SetGenerationState { transaction_volume, version, state } => {
+        Change::Entity(EntityChange::AddGeneration(generation)) => add_generation(to, touched, generation).await,
+        Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }) => {
             touched.generation(*transaction_volume, *version);
             let (state, why) = state_columns(state)?;
             let statement = "UPDATE generation SET state = $3, why = $4
@@ -68,7 +70,7 @@ pub async fn apply(
                 .await?;
             one_row(changed.rows_affected(), || missing("generation", version))
         }
-        Change::HoldGeneration { transaction_volume, version, held } => {
+        Change::Entity(EntityChange::HoldGeneration { transaction_volume, version, held }) => {
             touched.generation(*transaction_volume, *version);
             let statement = "UPDATE generation SET held = $3
                 WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
@@ -80,7 +82,7 @@ pub async fn apply(
                 .await?;
             one_row(changed.rows_affected(), || missing("generation", version))
         }
-        Change::ReleaseGeneration { transaction_volume, version, at, why } => {
+        Change::Entity(EntityChange::ReleaseGeneration { transaction_volume, version, at, why }) => {
             touched.generation(*transaction_volume, *version);
             let statement = "UPDATE generation SET released_at = $3, release_reason = $4
                 WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
@@ -93,8 +95,8 @@ pub async fn apply(
                 .await?;
             one_row(changed.rows_affected(), || missing("generation", version))
         }
-        Change::PutSession(session) => put_session(to, touched, session).await,
-        Change::RemoveSession { pair } => {
+        Change::Entity(EntityChange::PutSession(session)) => put_session(to, touched, session).await,
+        Change::Entity(EntityChange::RemoveSession { pair }) => {
             touched.session(pair, word(&pair.kind)?);
             let removed = query("DELETE FROM our_session WHERE source = $1 AND target = $2 AND kind = $3")
                 .bind(pair.source.to_string())
@@ -104,16 +106,16 @@ pub async fn apply(
                 .await?;
             one_row(removed.rows_affected(), || missing("session to", pair.target))
         }
-        Change::KnowArray { name, box_id } => {
+        Change::Entity(EntityChange::KnowArray { name, box_id }) => {
             touched.text(KNOWN_ARRAY, name);
             let statement = "INSERT INTO known_array (name, box_id) VALUES ($1, $2)
                 ON CONFLICT (name) DO UPDATE SET box_id = excluded.box_id";
             query(statement).bind(name.as_str()).bind(box_id.as_str()).execute(to).await?;
             Ok(())
         }
-        Change::PutMapSet(set) => maps::put(to, touched, set).await,
-        Change::RemoveMapSet { name } => maps::remove(to, touched, name).await,
-        Change::UseMapRow { transaction_volume, backup_volume, operation } => {
+        Change::Entity(EntityChange::PutMapSet(set)) => maps::put(to, touched, set).await,
+        Change::Entity(EntityChange::RemoveMapSet { name }) => maps::remove(to, touched, name).await,
+        Change::Entity(EntityChange::UseMapRow { transaction_volume, backup_volume, operation }) => {
             maps::mark_used(to, touched, *transaction_volume, *backup_volume, *operation).await
         }
         Change::Open { operation, claims, epoch } => open(to, counters, touched, operation, claims, *epoch).await,

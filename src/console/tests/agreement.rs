@@ -6,8 +6,8 @@ use crate::console::fixture::{one, two};
 use crate::console::keys::Key;
 use crate::console::messages::{Effect, Msg};
 use crate::console::types::Settings;
-use crate::model::plan::PlanStep;
 use crate::model::records::ReleaseReason;
+use crate::model::step::{GiveUpStep, PlanStep};
 
 const Y: Key = Key::Char('Y');
 
@@ -25,7 +25,9 @@ fn backup(size: (u16, u16)) -> Desk {
     desk.at("demo-ora02").types("b");
     let Some(Dialog::Plan(plan)) = desk.app.dialogs.last() else { panic!("{:?}", desk.app.dialogs) };
     let steps = &plan.answer().unwrap().plan.items()[0].steps;
-    assert!(steps.iter().any(|step| matches!(step, PlanStep::GiveUp { why: ReleaseReason::Retention, .. })));
+    assert!(
+        steps.iter().any(|step| matches!(step, PlanStep::GiveUp(GiveUpStep { why: ReleaseReason::Retention, .. })))
+    );
     desk
 }
 

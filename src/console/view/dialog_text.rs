@@ -3,8 +3,9 @@
 use crate::console::app::App;
 use crate::console::sessions;
 use crate::model::identity::VolumeId;
-use crate::model::plan::{Plan, PlanItem, Refusal, step_text};
+use crate::model::plan::{Plan, Refusal, step_text};
 use crate::model::snapshot::{Ready, SessionView, Snapshot, TransactionState};
+use crate::model::step::PlanItem;
 use crate::model::units::{Progress, count};
 use std::fmt::Write as _;
 

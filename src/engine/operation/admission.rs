@@ -1,13 +1,14 @@
 //! Between agreement and act: the volumes are claimed, the array is read afresh, and only the plan agreed to runs.
 
-use super::{Commit, DeliberateBugs, commands};
+use super::{Commit, DeliberateBugs};
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::plan::{Plan, PlanItem, Refusal};
+use crate::model::plan::{Plan, Refusal};
 use crate::model::records::{Change, OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::request::Verb;
+use crate::model::step::PlanItem;
 use crate::model::units::Timestamp;
 use std::collections::BTreeSet;
 
@@ -65,7 +66,7 @@ pub fn boxes_to_read(plan: &Plan) -> BTreeSet<BoxId> {
 /// The boxes that must be read before an item may run: all that it touches, if it has a command. A forced stop is there for
 /// when a box is gone, so it wants only those that are commanded.
 pub fn boxes_of_item(item: &PlanItem) -> Vec<BoxId> {
-    let commanded: Vec<BoxId> = commands(item).into_iter().map(|(array, _)| array).collect();
+    let commanded: Vec<BoxId> = item.commands().map(|(_, command)| command.array).collect();
     match (item.verb, commanded.is_empty()) {
         (_, true) | (Verb::ForceStop, false) => commanded,
         _ => item.claims.iter().map(|volume| volume.box_id).collect(),

@@ -1,7 +1,7 @@
 //! Mistakes that the simulator makes on purpose, to prove that its checks see them. The engine runs with none.
 
-use crate::model::plan::PlanStep;
-use crate::model::records::ReleaseReason;
+use crate::model::records::{EntityChange, Records, ReleaseReason};
+use crate::model::step::{Done, GiveUpStep, NotKeepable, PlanStep, Step, StepChanges};
 
 /// Each switch breaks one rule at the place where the rule is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,13 +45,49 @@ pub struct DeliberateBugs {
 impl DeliberateBugs {
     /// Puts steps into a wrong order where a bug says so.
     pub(super) fn misorder(self, steps: &mut [PlanStep]) {
-        let retention = |step: &PlanStep| matches!(step, PlanStep::GiveUp { why: ReleaseReason::Retention, .. });
+        let retention =
+            |step: &PlanStep| matches!(step, PlanStep::GiveUp(GiveUpStep { why: ReleaseReason::Retention, .. }));
         if self.retention_before_record {
             steps.sort_by_key(|step| !retention(step));
         }
-        let overwritten = |step: &PlanStep| matches!(step, PlanStep::GiveUp { why: ReleaseReason::Overwritten, .. });
+        let overwritten =
+            |step: &PlanStep| matches!(step, PlanStep::GiveUp(GiveUpStep { why: ReleaseReason::Overwritten, .. }));
         if self.overwrite_before_release {
             steps.sort_by_key(overwritten);
+        }
+    }
+
+    /// What a step changes, or what a bug makes of it.
+    pub(super) fn changes(
+        self,
+        step: &PlanStep,
+        done: &Done<'_>,
+        records: &Records,
+    ) -> Result<StepChanges, NotKeepable> {
+        if !(self.ignore_held || self.retention_before_record) {
+            return step.changes(done);
+        }
+        let mut blind = records.clone();
+        if self.ignore_held {
+            blind.generations.values_mut().for_each(|generation| generation.held = None);
+        }
+        let done = Done { catalogue: &blind, ..*done };
+        match step {
+            PlanStep::GiveUp(early) if self.retention_before_record && early.why == ReleaseReason::Retention => {
+                let is_held = |key| blind.generations.get(key).is_some_and(|generation| generation.held.is_some());
+                if is_held(&(early.transaction_volume, early.version)) {
+                    return early.changes(&done);
+                }
+                // A deletion asks for no newer generation.
+                let mut changes = GiveUpStep { why: ReleaseReason::Deleted, ..early.clone() }.changes(&done)?;
+                for change in &mut changes.changes {
+                    if let EntityChange::ReleaseGeneration { why, .. } = change {
+                        *why = early.why;
+                    }
+                }
+                Ok(changes)
+            }
+            step => step.changes(&done),
         }
     }
 }

@@ -5,13 +5,13 @@ use crate::model::actor::Actor;
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::event::NewEvent;
 use crate::model::identity::{BoxId, Olu, VolumeId};
-use crate::model::plan::{NewGeneration, PlanItem, PlanStep};
 use crate::model::records::{
-    BackupMode, BackupVolume, Change, Generation, GenerationState, OpenOperation, OperationEnd, OperationId, Records,
-    ReleaseReason, TransactionVolume,
+    BackupMode, BackupVolume, Change, EntityChange, Generation, GenerationState, OpenOperation, OperationEnd,
+    OperationId, Records, ReleaseReason, TransactionVolume,
 };
 use crate::model::request::Verb;
 use crate::model::session::{ArrayWords, Direction, Pair, Phase, Reading, SessionReading, Status};
+use crate::model::step::{GiveUpStep, NewGeneration, PlanItem, PlanStep, RecordStep, StopStep, SuspendStep};
 use crate::model::units::{Blocks, Timestamp, Version};
 use crate::model::untrusted::Untrusted;
 use std::collections::VecDeque;
@@ -89,10 +89,10 @@ impl Site {
             registered_at: Timestamp(0),
             next_version: Version(1),
         };
-        records.apply(&Change::PutTransactionVolume(transaction)).unwrap();
+        records.apply(&Change::Entity(EntityChange::PutTransactionVolume(transaction))).unwrap();
         for olu in 1..=5 {
             let backup = BackupVolume { id: volume(olu), name: None, blocks: BLOCKS, registered_at: Timestamp(0) };
-            records.apply(&Change::PutBackupVolume(backup)).unwrap();
+            records.apply(&Change::Entity(EntityChange::PutBackupVolume(backup))).unwrap();
         }
         for version in 1..=kept {
             let generation = Generation {
@@ -107,7 +107,7 @@ impl Site {
                 provisioned: false,
                 operation: None,
             };
-            records.apply(&Change::AddGeneration(generation)).unwrap();
+            records.apply(&Change::Entity(EntityChange::AddGeneration(generation))).unwrap();
         }
         Self {
             now: Timestamp(1_000_000),
@@ -270,10 +270,12 @@ impl Site {
 
 pub(super) fn backup_steps(mode: BackupMode, give_up: bool) -> Vec<PlanStep> {
     let new = NewGeneration { transaction_volume: volume(0), backup_volume: volume(1), blocks: BLOCKS, mode };
-    let mut steps =
-        vec![PlanStep::Suspend { pairs: vec![pair(1)], force: false }, PlanStep::Record { generations: vec![new] }];
+    let mut steps = vec![
+        PlanStep::Suspend(SuspendStep { pairs: vec![pair(1)], force: false }),
+        PlanStep::Record(RecordStep { generations: vec![new] }),
+    ];
     if mode == BackupMode::Dissolve {
-        steps.push(PlanStep::Stop { pair: pair(1), force: false });
+        steps.push(PlanStep::Stop(StopStep { pair: pair(1), force: false }));
     }
     if give_up {
         steps.push(release(ReleaseReason::Retention));
@@ -282,5 +284,5 @@ pub(super) fn backup_steps(mode: BackupMode, give_up: bool) -> Vec<PlanStep> {
 }
 
 pub(super) fn release(why: ReleaseReason) -> PlanStep {
-    PlanStep::GiveUp { transaction_volume: volume(0), version: Version(1), backup_volume: volume(2), why }
+    PlanStep::GiveUp(GiveUpStep { transaction_volume: volume(0), version: Version(1), backup_volume: volume(2), why })
 }

@@ -1,15 +1,15 @@
 //! What an operation makes of an array's answers and readings.
 
 use super::observe::{self, View};
-use super::step::{self, ArrayStep, ArrayVerb, Sort};
 use super::step_progress::FarHalf;
 use super::verdict::{Known, Verdict, verdict};
 use super::{Activity, Next, Operation, Output, World, sends};
 use crate::model::codes::Code;
-use crate::model::copy::{ArrayRefusal, ErrorClass, Outcome, PairOutcome};
+use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::event::EventKind;
 use crate::model::records::{JournalEntry, OperationEnd};
-use crate::model::session::{Pair, Reading};
+use crate::model::session::{CopyKind, Pair, Reading};
+use crate::model::step::{ArrayCommand, StepEffect};
 use crate::model::untrusted::Untrusted;
 
 impl Operation {
@@ -23,7 +23,7 @@ impl Operation {
 
     /// The command's answer is journaled: what does it mean?
     pub(super) fn judge(&mut self, outcomes: &[PairOutcome], world: &World<'_>) -> Output {
-        let Some(Sort::Array(step)) = step::sort(&self.open.item, self.step) else {
+        let Some(StepEffect::Array(step)) = self.effect(self.step) else {
             return self.enter(world);
         };
         if outcomes.iter().any(is_left_over) {
@@ -37,14 +37,14 @@ impl Operation {
                 self.step_progress.doubt = true;
                 self.step_progress.unknown_sends += 1;
                 self.step_progress.known = Known::Unknown;
-                if self.bugs.resend_start_blindly && step.verb == ArrayVerb::StartFull {
+                if self.bugs.resend_start_blindly && matches!(step.command, Command::Start { .. }) {
                     return self.send(world);
                 }
                 self.look()
             }
             Answer::Refused(refusal) => self.refused(refusal, world),
             Answer::AlreadyDone
-                if step.must_be_ours && !self.step_progress.doubt && !self.bugs.foreign_suspend_is_ours =>
+                if self.must_be_ours() && !self.step_progress.doubt && !self.bugs.foreign_suspend_is_ours =>
             {
                 self.foreign(&step, world)
             }
@@ -62,7 +62,7 @@ impl Operation {
     }
 
     /// Only by a deliberate bug.
-    fn believe(&mut self, step: &ArrayStep, world: &World<'_>) -> Output {
+    fn believe(&mut self, step: &ArrayCommand, world: &World<'_>) -> Output {
         self.own(self.step, step, world);
         self.finish(world.now, world)
     }
@@ -84,9 +84,9 @@ impl Operation {
         self.fail(code, sentence(&refusal), world)
     }
 
-    fn foreign(&mut self, step: &ArrayStep, world: &World<'_>) -> Output {
-        let (code, why) = match step.verb {
-            ArrayVerb::StartFull => (
+    fn foreign(&mut self, step: &ArrayCommand, world: &World<'_>) -> Output {
+        let (code, why) = match step.command {
+            Command::Start { .. } => (
                 Code::SESSION_OF_OTHERS,
                 "the array had this session already, and another program made it: it was not taken over",
             ),
@@ -101,18 +101,18 @@ impl Operation {
 
     /// A reading taken after the last answer: the table says what it means.
     pub(super) fn read(&mut self, reading: &Reading, world: &World<'_>) -> Output {
-        let Some(Sort::Array(step)) = step::sort(&self.open.item, self.step) else {
+        let Some(StepEffect::Array(step)) = self.effect(self.step) else {
             return self.enter(world);
         };
         if self.step_progress.far == FarHalf::Asked {
             return self.read_far(&step, reading, world);
         }
         let view = observe::view(&step, reading);
-        let must_be_ours = step.must_be_ours && !self.bugs.foreign_suspend_is_ours;
+        let must_be_ours = self.must_be_ours() && !self.bugs.foreign_suspend_is_ours;
         match verdict(&self.step_progress.known, view.seen, must_be_ours) {
             Verdict::Finish if self.step_progress.far == FarHalf::LeftOver => self.left_over(world),
             // Only a plain answer tells that both halves were ended: otherwise the other box is asked.
-            Verdict::Finish if step.stops_remote() && self.step_progress.known != Known::Done => {
+            Verdict::Finish if stops_remote(&step) && self.step_progress.known != Known::Done => {
                 self.step_progress.far = FarHalf::Asked;
                 self.look()
             }
@@ -134,8 +134,8 @@ impl Operation {
     }
 
     /// A reading of the target's box, after the session was seen to be gone at its source's.
-    fn read_far(&mut self, step: &ArrayStep, reading: &Reading, world: &World<'_>) -> Output {
-        if !step.pairs.iter().any(|pair| reading.session(pair).is_some()) {
+    fn read_far(&mut self, step: &ArrayCommand, reading: &Reading, world: &World<'_>) -> Output {
+        if !step.command.pairs().iter().any(|pair| reading.session(pair).is_some()) {
             return self.finish(reading.taken_at, world);
         }
         match self.step_progress.observe.next(&self.limits, self.limits.observe) {
@@ -151,7 +151,7 @@ impl Operation {
     }
 
     /// Not done, as it seems: a command that is still on its way gets a moment to arrive before it is sent once more.
-    fn send_after_looking(&mut self, step: &ArrayStep, view: View, world: &World<'_>) -> Output {
+    fn send_after_looking(&mut self, step: &ArrayCommand, view: View, world: &World<'_>) -> Output {
         if self.step_progress.known == Known::Unknown {
             if !self.step_progress.looked {
                 self.step_progress.looked = true;
@@ -165,7 +165,7 @@ impl Operation {
         self.send(world)
     }
 
-    fn poll_again(&mut self, step: &ArrayStep, view: &View, world: &World<'_>) -> Output {
+    fn poll_again(&mut self, step: &ArrayCommand, view: &View, world: &World<'_>) -> Output {
         let limit =
             if self.step_progress.known == Known::Accepted { self.limits.accepted } else { self.limits.observe };
         match self.step_progress.observe.next(&self.limits, limit) {
@@ -175,8 +175,8 @@ impl Operation {
     }
 
     /// The array shows something else than the step leads to.
-    fn surprised(&mut self, step: &ArrayStep, view: &View, world: &World<'_>) -> Output {
-        let (before, after) = observe::expectation(step.verb);
+    fn surprised(&mut self, step: &ArrayCommand, view: &View, world: &World<'_>) -> Output {
+        let (before, after) = observe::expectation(&step.command);
         let why = format!("expected {before} to become {after}, but {}", view.text);
         match self.step_progress.known {
             Known::NotSent => self.fail(Code::STEP_FAILED, why, world),
@@ -199,19 +199,25 @@ impl Operation {
     }
 
     /// An un-forced suspend that was seen is this operation's from the send on that did it.
-    pub(super) fn own(&mut self, index: usize, step: &ArrayStep, world: &World<'_>) {
-        let counts = match step.verb {
-            ArrayVerb::Suspend { force } => !force || self.bugs.forced_suspend_is_a_backup,
+    pub(super) fn own(&mut self, index: usize, step: &ArrayCommand, world: &World<'_>) {
+        let counts = match step.command {
+            Command::Suspend { force, .. } => !force || self.bugs.forced_suspend_is_a_backup,
             _ => false,
         };
         let Some(known) = world.records.operations.get(&self.open.id).filter(|_| counts) else { return };
-        for pair in &step.pairs {
+        for pair in step.command.pairs() {
             let anyone = self.bugs.foreign_suspend_is_ours.then_some(world.now);
             let sent = sends::effective(&known.journal, index, pair).or(anyone);
             let at = if self.bugs.date_by_observing { sent.map(|_| world.now) } else { sent };
             self.own_suspends.extend(at.map(|at| (*pair, at)));
         }
     }
+}
+
+/// A stop of a remote copy at its source's box, which ends the other half too when it can.
+fn stops_remote(step: &ArrayCommand) -> bool {
+    let remote = |pair: &Pair| pair.kind == CopyKind::Rec && pair.source.box_id == step.array;
+    matches!(step.command, Command::Stop { .. }) && step.command.pairs().iter().any(remote)
 }
 
 fn is_left_over(one: &PairOutcome) -> bool {
@@ -229,7 +235,7 @@ enum Answer {
 
 impl Answer {
     /// The weightiest one counts: what may have happened before what did not, before what did.
-    fn of(step: &ArrayStep, sent: &[Pair], outcomes: &[PairOutcome]) -> Self {
+    fn of(step: &ArrayCommand, sent: &[Pair], outcomes: &[PairOutcome]) -> Self {
         let mut refusal = None;
         let (mut unknown, mut accepted, mut already, mut done) = (None, false, false, false);
         for pair in sent {
@@ -239,9 +245,9 @@ impl Answer {
                 Some(Outcome::Done) => done = true,
                 Some(Outcome::Accepted) => accepted = true,
                 Some(Outcome::AlreadyDone) => already = true,
-                Some(Outcome::Refused(told)) => match (told.class, step.verb) {
-                    (ErrorClass::AlreadyDone, _) | (ErrorClass::NotFound, ArrayVerb::Stop) => already = true,
-                    (ErrorClass::PartialDelete, ArrayVerb::Stop) => accepted = true,
+                Some(Outcome::Refused(told)) => match (told.class, &step.command) {
+                    (ErrorClass::AlreadyDone, _) | (ErrorClass::NotFound, Command::Stop { .. }) => already = true,
+                    (ErrorClass::PartialDelete, Command::Stop { .. }) => accepted = true,
                     _ => refusal = Some(told.clone()),
                 },
             }

@@ -15,7 +15,6 @@ mod limits;
 mod observe;
 mod recovery;
 mod sends;
-mod step;
 mod step_progress;
 #[cfg(test)]
 mod tests;
@@ -24,22 +23,19 @@ mod verdict;
 pub use admission::{Admission, admit, boxes_of_item, boxes_to_read, close_all, opening};
 pub use bugs::DeliberateBugs;
 pub use limits::Limits;
-pub use step::{commands, commands_of_steps};
 
 use crate::catalog::CatalogueError;
 use crate::model::codes::Code;
 use crate::model::copy::{Command, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::plan::HookPhase;
 use crate::model::records::{Change, ChangeError, JournalEntry, OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::session::{Pair, Reading};
+use crate::model::step::{HookPhase, NotKeepable, PlanStep, StepEffect};
 use crate::model::units::Timestamp;
-use commits::Stop;
 use limits::Pauses;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use step::Sort;
 use step_progress::{FarHalf, StepProgress};
 
 /// What an operation may look at when it decides.
@@ -266,13 +262,13 @@ impl Operation {
     /// Begins the present step.
     fn enter(&mut self, world: &World<'_>) -> Output {
         self.step_progress = StepProgress::default();
-        match step::sort(&self.open.item, self.step) {
-            Some(Sort::Array(step)) => {
-                self.step_progress.left = step.pairs;
+        match self.effect(self.step) {
+            Some(StepEffect::Array(step)) => {
+                self.step_progress.left = step.command.pairs().to_vec();
                 self.send(world)
             }
-            Some(Sort::Catalogue) => self.finish(world.now, world),
-            Some(Sort::Hook { .. }) => {
+            Some(StepEffect::Records) => self.finish(world.now, world),
+            Some(StepEffect::Script { .. }) => {
                 let entry = JournalEntry::Intent { step: self.step, attempt: 1, at: world.now };
                 self.commit(Commit { changes: vec![self.journal(entry)], events: Vec::new() }, Then::Hook)
             }
@@ -286,9 +282,10 @@ impl Operation {
     /// Journals the intent to send the step's command; the command itself follows the commit.
     fn send(&mut self, world: &World<'_>) -> Output {
         let left = self.step_progress.left.clone();
-        let Some(command) = step::command(&self.open.item, self.step, left) else {
+        let Some(StepEffect::Array(step)) = self.effect(self.step) else {
             return self.fail(Code::STEP_FAILED, format!("step {} has no command", self.step + 1), world);
         };
+        let command = step.command.for_pairs(left);
         if self.is_too_late(&command, world) {
             return self.too_late(world);
         }
@@ -353,9 +350,9 @@ impl Operation {
         match then {
             Then::Send(command) => self.sent(command, world),
             Then::Judge(outcomes) => self.judge(&outcomes, world),
-            Then::Hook => match step::sort(&self.open.item, self.step) {
-                Some(Sort::Hook { phase, argv }) => {
-                    let output = Output::Hook { phase, volume: self.open.item.volume, argv: argv.to_vec() };
+            Then::Hook => match self.effect(self.step) {
+                Some(StepEffect::Script { phase, argv }) => {
+                    let output = Output::Hook { phase, volume: self.open.item.volume, argv };
                     self.phase = Phase::Hooking;
                     self.doing = Activity::Script;
                     output
@@ -390,9 +387,9 @@ impl Operation {
     fn unfit(&mut self, commit: Commit, why: String, world: &World<'_>) -> Output {
         let taken_up = |event: &NewEvent| matches!(event.kind, EventKind::Recovered { .. });
         self.pending_events.extend(commit.events.into_iter().filter(taken_up));
-        let quiet = matches!(step::sort(&self.open.item, self.step), Some(Sort::Catalogue));
+        let quiet = matches!(self.effect(self.step), Some(StepEffect::Records));
         let reason = if quiet { commits::of_step(self, self.step, world.now, world).err() } else { None };
-        let Stop { code, why } = reason.unwrap_or(Stop { code: Code::STEP_FAILED, why });
+        let NotKeepable { code, why } = reason.unwrap_or(NotKeepable { code: Code::STEP_FAILED, why });
         let nothing_happened = quiet && self.step == 0;
         let end =
             if nothing_happened { OperationEnd::NotDone { code, why } } else { OperationEnd::Failed { code, why } };
@@ -410,7 +407,7 @@ impl Operation {
                 Err(stop) if step == self.step => return self.fail(stop.code, stop.why, world),
                 Err(_) => break,
             }
-            if !commits::is_record(&self.open.item, step) {
+            if self.open.item.steps.get(step).is_none_or(|next| next.records().is_empty()) {
                 break;
             }
         }
@@ -421,13 +418,19 @@ impl Operation {
         self.close(commit, OperationEnd::Done, world.now)
     }
 
-    fn step_commit(&self, step: usize, at: Timestamp, world: &World<'_>, commit: &mut Commit) -> Result<(), Stop> {
-        let (changes, kinds) = commits::of_step(self, step, at, world)?;
+    fn step_commit(
+        &self,
+        step: usize,
+        at: Timestamp,
+        world: &World<'_>,
+        commit: &mut Commit,
+    ) -> Result<(), NotKeepable> {
+        let kept = commits::of_step(self, step, at, world)?;
         if !self.bugs.forget_finished {
             commit.changes.push(self.journal(JournalEntry::Finished { step }));
         }
-        commit.changes.extend(changes);
-        commit.events.extend(kinds.into_iter().map(|kind| self.event(world.now, kind)));
+        commit.changes.extend(kept.changes.into_iter().map(Change::Entity));
+        commit.events.extend(kept.events.into_iter().map(|kind| self.event(world.now, kind)));
         Ok(())
     }
 
@@ -440,7 +443,7 @@ impl Operation {
     fn end(&mut self, end: OperationEnd, world: &World<'_>) -> Output {
         let mut commit = Commit::default();
         if matches!(end, OperationEnd::OutcomeUnknown { .. }) {
-            commit.changes = commits::possible_sessions(self, world);
+            commit.changes = commits::in_doubt(self, world).into_iter().map(Change::Entity).collect();
         }
         self.close(commit, end, world.now)
     }
@@ -468,11 +471,28 @@ impl Operation {
         NewEvent { at, actor: Some(self.open.actor.clone()), operation: Some(self.open.id), kind }
     }
 
+    /// The step that is being done; `None` after the last one.
+    fn present(&self) -> Option<&PlanStep> {
+        self.open.item.steps.get(self.step)
+    }
+
+    /// What does a step; `None` when there is no such step, or nothing in it.
+    fn effect(&self, step: usize) -> Option<StepEffect> {
+        self.open.item.steps.get(step)?.effect()
+    }
+
+    /// Whether it would be wrong to take what another program did for the present step.
+    fn must_be_ours(&self) -> bool {
+        self.present().is_some_and(|step| step.must_be_ours(&self.open.item))
+    }
+
     /// The box that the present step is about.
     fn array(&self) -> BoxId {
-        match step::sort(&self.open.item, self.step) {
-            Some(Sort::Array(step)) if self.step_progress.far == FarHalf::Asked => step.pairs[0].target.box_id,
-            Some(Sort::Array(step)) => step.array,
+        match self.effect(self.step) {
+            Some(StepEffect::Array(step)) if self.step_progress.far == FarHalf::Asked => {
+                step.command.pairs().first().map_or(step.array, |pair| pair.target.box_id)
+            }
+            Some(StepEffect::Array(step)) => step.array,
             _ => self.open.item.volume.box_id,
         }
     }

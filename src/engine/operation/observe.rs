@@ -1,9 +1,10 @@
 //! The table of what a reading says about a step: before it, after it, on the way, or something else altogether.
 
-use super::step::{ArrayStep, ArrayVerb};
+use crate::model::copy::Command;
 #[cfg(test)]
 use crate::model::session::Phase;
 use crate::model::session::{Direction, Pair, Reading, SessionReading, Status, Truth};
+use crate::model::step::ArrayCommand;
 
 /// Where a session stands, seen from a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,42 +21,44 @@ pub(super) enum Seen {
 
 /// Where the session of a pair stands, as a reading presents it. One that does not surely run forward is ended like any other,
 /// and is never what another step leads to.
-fn stands(verb: ArrayVerb, pair: &Pair, session: Option<&SessionReading>) -> Seen {
-    match session.filter(|_| verb != ArrayVerb::Stop) {
+fn stands(command: &Command, pair: &Pair, session: Option<&SessionReading>) -> Seen {
+    match session.filter(|_| !matches!(command, Command::Stop { .. })) {
         Some(session) if session.pair.kind != pair.kind => Seen::Between,
         Some(session) => match session.direction_of(pair) {
-            Direction::Forward => seen(verb, Some(session)),
+            Direction::Forward => seen(command, Some(session)),
             Direction::Reversed => Seen::Else,
             Direction::Unknown => Seen::Between,
         },
-        None => seen(verb, session),
+        None => seen(command, session),
     }
 }
 
 /// Where one session stands.
 #[allow(clippy::match_same_arms, reason = "a table reads row by row")]
-pub(super) fn seen(verb: ArrayVerb, session: Option<&SessionReading>) -> Seen {
+pub(super) fn seen(command: &Command, session: Option<&SessionReading>) -> Seen {
     use crate::model::session::Phase::{Copying, NoPair};
     use Status::{Active, ErrorSuspended, Halted, Idle, Reserved, Suspended, Unknown};
     let state = session.map(|session| (session.status, session.phase));
-    match (verb, state) {
-        (ArrayVerb::Stop, None) => Seen::After,
-        (ArrayVerb::Stop, Some(_)) | (ArrayVerb::StartFull, None) => Seen::Before,
+    match (command, state) {
+        (Command::Stop { .. }, None) => Seen::After,
+        (Command::Stop { .. }, Some(_)) | (Command::Start { .. }, None) => Seen::Before,
         (_, Some((Idle | Unknown, _))) => Seen::Between,
         // A copy that began and was stopped by an error or a lost path did begin.
-        (ArrayVerb::StartFull | ArrayVerb::Resume, Some((Active | Reserved | Halted | ErrorSuspended, _))) => {
+        (Command::Start { .. } | Command::Resume { .. }, Some((Active | Reserved | Halted | ErrorSuspended, _))) => {
             Seen::After
         }
-        (ArrayVerb::Resume, Some((Suspended, _))) => Seen::Before,
-        (ArrayVerb::Suspend { force: true }, Some((Suspended, _))) => Seen::After,
-        (ArrayVerb::Suspend { force: true }, Some(_)) => Seen::Before,
-        (ArrayVerb::Suspend { force: false }, Some((Suspended, phase))) if phase.is_whole() => Seen::After,
-        (ArrayVerb::Suspend { force: false }, Some((Suspended, phase))) if !matches!(phase, Copying | NoPair) => {
+        (Command::Resume { .. }, Some((Suspended, _))) => Seen::Before,
+        (Command::Suspend { force: true, .. }, Some((Suspended, _))) => Seen::After,
+        (Command::Suspend { force: true, .. }, Some(_)) => Seen::Before,
+        (Command::Suspend { force: false, .. }, Some((Suspended, phase))) if phase.is_whole() => Seen::After,
+        (Command::Suspend { force: false, .. }, Some((Suspended, phase))) if !matches!(phase, Copying | NoPair) => {
             Seen::Between
         }
-        (ArrayVerb::Suspend { force: false }, Some((Active | Reserved, _))) => Seen::Before,
-        (ArrayVerb::StartFull | ArrayVerb::Suspend { .. }, Some(_))
-        | (ArrayVerb::Resume | ArrayVerb::Suspend { .. }, None) => Seen::Else,
+        (Command::Suspend { force: false, .. }, Some((Active | Reserved, _))) => Seen::Before,
+        (Command::Start { .. } | Command::Suspend { .. }, Some(_))
+        | (Command::Resume { .. } | Command::Suspend { .. }, None) => Seen::Else,
+        // No step sends these: nothing is ever taken for their outcome.
+        (Command::Reverse { .. } | Command::ChangeMode { .. } | Command::StartOpc { .. }, _) => Seen::Between,
     }
 }
 
@@ -68,11 +71,11 @@ pub(super) struct View {
 }
 
 /// Looks at a reading of the step's box. A remembered one is no proof of anything.
-pub(super) fn view(step: &ArrayStep, reading: &Reading) -> View {
+pub(super) fn view(step: &ArrayCommand, reading: &Reading) -> View {
     let each: Vec<(Pair, Seen)> =
-        step.pairs.iter().map(|pair| (*pair, stands(step.verb, pair, reading.session(pair)))).collect();
+        step.command.pairs().iter().map(|pair| (*pair, stands(&step.command, pair, reading.session(pair)))).collect();
     let any = |wanted: Seen| each.iter().any(|(_, seen)| *seen == wanted);
-    let together = step.pairs.len() > 1;
+    let together = step.command.pairs().len() > 1;
     let seen = if reading.truth == Truth::Cached || reading.box_id != step.array || any(Seen::Between) {
         Seen::Between
     } else if any(Seen::Else) {
@@ -85,7 +88,7 @@ pub(super) fn view(step: &ArrayStep, reading: &Reading) -> View {
         Seen::Before
     };
     let before = each.iter().filter(|(_, seen)| *seen == Seen::Before).map(|(pair, _)| *pair).collect();
-    let text = step.pairs.iter().map(|pair| words(pair, reading)).collect::<Vec<_>>().join("; ");
+    let text = step.command.pairs().iter().map(|pair| words(pair, reading)).collect::<Vec<_>>().join("; ");
     View { seen, before, text }
 }
 
@@ -101,15 +104,18 @@ fn words(pair: &Pair, reading: &Reading) -> String {
 }
 
 /// What a step starts from and leads to, for people.
-pub(super) fn expectation(verb: ArrayVerb) -> (&'static str, &'static str) {
-    match verb {
-        ArrayVerb::StartFull => ("no session", "a session that copies"),
-        ArrayVerb::Resume => ("a suspended session", "a session that copies"),
-        ArrayVerb::Suspend { force: false } => {
+pub(super) fn expectation(command: &Command) -> (&'static str, &'static str) {
+    match command {
+        Command::Start { .. } => ("no session", "a session that copies"),
+        Command::Resume { .. } => ("a suspended session", "a session that copies"),
+        Command::Suspend { force: false, .. } => {
             ("an equivalent session", "a suspended session, equivalent at its suspend")
         }
-        ArrayVerb::Suspend { force: true } => ("a session", "a suspended session"),
-        ArrayVerb::Stop => ("a session", "no session"),
+        Command::Suspend { force: true, .. } => ("a session", "a suspended session"),
+        Command::Stop { .. } => ("a session", "no session"),
+        Command::Reverse { .. } | Command::ChangeMode { .. } | Command::StartOpc { .. } => {
+            ("what it was", "what the command leads to")
+        }
     }
 }
 
@@ -119,16 +125,32 @@ mod tests {
     use crate::engine::operation::fake;
     use crate::model::session::CopyKind;
 
+    fn start() -> Command {
+        Command::Start { pairs: vec![fake::pair(1)], modes: None }
+    }
+
+    fn resume() -> Command {
+        Command::Resume { pairs: vec![fake::pair(1)] }
+    }
+
+    fn suspend(force: bool) -> Command {
+        Command::Suspend { pairs: vec![fake::pair(1)], force, together: false }
+    }
+
+    fn stop() -> Command {
+        Command::Stop { pairs: vec![fake::pair(1)], force: true }
+    }
+
     #[test]
     fn only_a_clean_suspend_counts_as_one() {
-        let suspend = ArrayVerb::Suspend { force: false };
+        let suspend = suspend(false);
         for phase in Phase::ALL {
             let expected = match phase {
                 Phase::Copying | Phase::NoPair => Seen::Else,
                 phase if phase.is_whole() => Seen::After,
                 _ => Seen::Between,
             };
-            assert_eq!(seen(suspend, Some(&fake::session(1, Status::Suspended, phase))), expected, "{phase}");
+            assert_eq!(seen(&suspend, Some(&fake::session(1, Status::Suspended, phase))), expected, "{phase}");
         }
     }
 
@@ -139,22 +161,22 @@ mod tests {
         let (backwards, either) = (at(Direction::Reversed), at(Direction::Unknown));
         let swapped = SessionReading { pair: pair.turned(), ..at(Direction::Forward) };
         let of_unknown_kind = SessionReading { pair: Pair { kind: CopyKind::Other, ..pair }, ..at(Direction::Forward) };
-        for verb in [ArrayVerb::StartFull, ArrayVerb::Resume, ArrayVerb::Suspend { force: true }] {
-            assert_eq!(stands(verb, &pair, Some(&backwards)), Seen::Else);
-            assert_eq!(stands(verb, &pair, Some(&swapped)), Seen::Else);
-            assert_eq!(stands(verb, &pair, Some(&either)), Seen::Between);
-            assert_eq!(stands(verb, &pair, Some(&of_unknown_kind)), Seen::Between);
+        for verb in [start(), resume(), suspend(true)] {
+            assert_eq!(stands(&verb, &pair, Some(&backwards)), Seen::Else);
+            assert_eq!(stands(&verb, &pair, Some(&swapped)), Seen::Else);
+            assert_eq!(stands(&verb, &pair, Some(&either)), Seen::Between);
+            assert_eq!(stands(&verb, &pair, Some(&of_unknown_kind)), Seen::Between);
         }
         for there in [&backwards, &swapped, &either, &of_unknown_kind] {
-            assert_eq!(stands(ArrayVerb::Stop, &pair, Some(there)), Seen::Before);
+            assert_eq!(stands(&stop(), &pair, Some(there)), Seen::Before);
         }
     }
 
     #[test]
     fn unknown_words_are_never_taken_for_an_outcome() {
-        for verb in [ArrayVerb::StartFull, ArrayVerb::Resume, ArrayVerb::Suspend { force: false }] {
+        for verb in [start(), resume(), suspend(false)] {
             for phase in Phase::ALL {
-                assert_eq!(seen(verb, Some(&fake::session(1, Status::Unknown, phase))), Seen::Between);
+                assert_eq!(seen(&verb, Some(&fake::session(1, Status::Unknown, phase))), Seen::Between);
             }
         }
     }

@@ -1,13 +1,13 @@
 //! Going on with an operation that a crash left open: forward when anything may have been sent or done, else closed.
 
-use super::step::{self, ArrayVerb, Sort};
 use super::step_progress::StepProgress;
 use super::verdict::Known;
 use super::{DeliberateBugs, Limits, Operation, Output, World};
 use crate::model::codes::Code;
-use crate::model::copy::{Outcome, PairOutcome};
+use crate::model::copy::{Command, Outcome, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::records::{JournalEntry, OpenOperation, OperationEnd};
+use crate::model::step::StepEffect;
 
 impl Operation {
     /// An operation that the catalogue holds open and nobody drives.
@@ -29,15 +29,15 @@ impl Operation {
         }
         self.step = self.first_unfinished();
         self.remember_suspends(world);
-        match step::sort(&self.open.item, self.step) {
-            Some(Sort::Array(step)) => {
-                self.step_progress = StepProgress { left: step.pairs, ..StepProgress::default() };
+        match self.effect(self.step) {
+            Some(StepEffect::Array(step)) => {
+                self.step_progress = StepProgress { left: step.command.pairs().to_vec(), ..StepProgress::default() };
                 match self.retrace() {
                     Some(outcomes) => self.judge(&outcomes, world),
                     None => self.look(),
                 }
             }
-            Some(Sort::Hook { .. }) if self.begun(self.step) => {
+            Some(StepEffect::Script { .. }) if self.begun(self.step) => {
                 let why = "the engine ended while a script ran; whether it finished is not known".to_owned();
                 self.end(OperationEnd::OutcomeUnknown { why }, world)
             }
@@ -81,8 +81,8 @@ impl Operation {
     /// Suspends that were observed before the crash.
     fn remember_suspends(&mut self, world: &World<'_>) {
         for index in 0..self.step {
-            if let Some(Sort::Array(step)) = step::sort(&self.open.item, index)
-                && step.verb == (ArrayVerb::Suspend { force: false })
+            if let Some(StepEffect::Array(step)) = self.effect(index)
+                && matches!(step.command, Command::Suspend { force: false, .. })
             {
                 self.own(index, &step, world);
             }

@@ -5,18 +5,20 @@ use super::{DeliberateBugs, Input, Limits, NotKept, Operation, Output, World};
 use crate::catalog::CatalogueError;
 use crate::model::codes::Code;
 use crate::model::event::EventKind;
-use crate::model::plan::PlanStep;
-use crate::model::records::{BackupMode, BackupVolume, Change, GenerationState, OperationEnd, ReleaseReason};
+use crate::model::records::{
+    BackupMode, BackupVolume, Change, EntityChange, GenerationState, OperationEnd, ReleaseReason,
+};
 use crate::model::request::Verb;
 use crate::model::session::{Phase, Status};
+use crate::model::step::{PlanStep, RegisterBackupStep, ResumeStep, StartFullStep, StopStep, SuspendStep};
 use crate::model::units::{Blocks, Timestamp, Version};
 
 fn start() -> Vec<PlanStep> {
-    vec![PlanStep::StartFull { pair: pair(1), blocks: Blocks(1000), modes: None }]
+    vec![PlanStep::StartFull(StartFullStep { pair: pair(1), blocks: Blocks(1000), modes: None })]
 }
 
 fn resume() -> PlanStep {
-    PlanStep::Resume { pair: pair(1), difference: None }
+    PlanStep::Resume(ResumeStep { pair: pair(1), difference: None })
 }
 
 fn equivalent(kept: u64) -> Site {
@@ -53,21 +55,23 @@ fn a_backup_is_recorded_with_its_suspend_and_pushes_out_the_oldest() {
 
 #[test]
 fn a_name_that_another_got_meanwhile_ends_a_registration_with_the_reason() {
-    let register = |olu: u32| PlanStep::RegisterBackup {
-        volume: BackupVolume {
-            id: volume(olu),
-            name: Some("spare".parse().unwrap()),
-            blocks: Blocks(1000),
-            registered_at: Timestamp(0),
-        },
+    let register = |olu: u32| {
+        PlanStep::RegisterBackup(RegisterBackupStep {
+            volume: BackupVolume {
+                id: volume(olu),
+                name: Some("spare".parse().unwrap()),
+                blocks: Blocks(1000),
+                registered_at: Timestamp(0),
+            },
+        })
     };
     let mut site = Site::new(Vec::new(), 0);
     let open = site.open(Verb::Register, vec![register(6)]);
     let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
     // Both have looked; the other one commits first.
     let output = operation.advance(Input::Go, &World { now: site.now, records: &site.records });
-    let PlanStep::RegisterBackup { volume: other } = register(7) else { unreachable!() };
-    site.records.apply(&Change::PutBackupVolume(other)).unwrap();
+    let PlanStep::RegisterBackup(RegisterBackupStep { volume: other }) = register(7) else { unreachable!() };
+    site.records.apply(&Change::Entity(EntityChange::PutBackupVolume(other))).unwrap();
     let Output::Commit(commit) = output else { panic!("{output:?}") };
     let error = CatalogueError::from(site.records.apply_all(&commit.changes).unwrap_err());
     let refused = Input::NotCommitted { why: error.to_string(), cause: NotKept::of(&error) };
@@ -218,7 +222,7 @@ fn a_held_generation_is_kept_whatever_the_plan_said() {
     let mut site = equivalent(2);
     let (transaction_volume, version) = (volume(0), Version(1));
     let held = Some("tape".into());
-    site.records.apply(&Change::HoldGeneration { transaction_volume, version, held }).unwrap();
+    site.records.apply(&Change::Entity(EntityChange::HoldGeneration { transaction_volume, version, held })).unwrap();
     assert_eq!(site.run(Verb::Backup, backup_steps(BackupMode::Suspend, true)), OperationEnd::Done);
     assert_eq!(site.records.generations_of(volume(0)).count(), 3);
     let end = site.run(Verb::Overwrite, vec![release(ReleaseReason::Overwritten), resume()]);
@@ -236,7 +240,9 @@ fn nothing_is_given_up_for_a_generation_that_needs_attention() {
     assert_eq!(site.records.generations_of(volume(0)).count(), 3);
     let (transaction_volume, version) = (volume(0), Version(3));
     let state = GenerationState::NeedsAttention("thaw failed".into());
-    site.records.apply(&Change::SetGenerationState { transaction_volume, version, state }).unwrap();
+    site.records
+        .apply(&Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }))
+        .unwrap();
     assert_eq!(site.recover(DeliberateBugs::default(), 100), Some(OperationEnd::Done));
     assert_eq!(site.records.generations_of(volume(0)).count(), 3);
 }
@@ -265,13 +271,13 @@ const CASES: [Case; 7] = [
     Case {
         name: "suspend",
         site: || equivalent(0),
-        steps: || vec![PlanStep::Suspend { pairs: vec![pair(1)], force: false }],
+        steps: || vec![PlanStep::Suspend(SuspendStep { pairs: vec![pair(1)], force: false })],
         verb: Verb::Suspend,
     },
     Case {
         name: "cancel",
         site: || equivalent(0),
-        steps: || vec![PlanStep::Stop { pair: pair(1), force: true }],
+        steps: || vec![PlanStep::Stop(StopStep { pair: pair(1), force: true })],
         verb: Verb::Cancel,
     },
     Case {

@@ -4,18 +4,17 @@
 use super::{Runner, declined, refused, wants_a_reading};
 use crate::catalog::CatalogueError;
 use crate::engine::clock;
-use crate::engine::operation::{
-    Admission, DeliberateBugs, Operation, admit, boxes_of_item, boxes_to_read, commands_of_steps, opening,
-};
+use crate::engine::operation::{Admission, DeliberateBugs, Operation, admit, boxes_of_item, boxes_to_read, opening};
 use crate::engine::protocol::Answer;
 use crate::engine::roles::Caller;
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::copy::Command;
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::plan::{Agreement, Plan, PlanItem, Refusal, plan, step_text};
+use crate::model::plan::{Agreement, Plan, Refusal, plan, step_text};
 use crate::model::records::{ChangeError, OpenOperation, OperationId};
 use crate::model::request::Request;
+use crate::model::step::PlanItem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
@@ -217,8 +216,8 @@ impl Runner {
     /// Reads every array that the plan touches; those that did not answer, and why. Where a volume is chosen, what others do
     /// with it decides: then nothing comes from a driver's memory.
     async fn unread(&self, plan: &Plan) -> BTreeMap<BoxId, String> {
-        let mut commands = plan.items().iter().flat_map(commands_of_steps);
-        let chooses = commands.any(|(_, _, command)| matches!(command, Command::Start { .. }));
+        let mut commands = plan.items().iter().flat_map(PlanItem::commands);
+        let chooses = commands.any(|(_, to)| matches!(to.command, Command::Start { .. }));
         let read = |box_id| async move { (box_id, self.read(box_id, chooses).await) };
         let readings = boxes_to_read(plan).into_iter().map(read);
         let readings = futures_util::future::join_all(readings).await;

@@ -7,11 +7,11 @@
 //! by blanks or tabs; blank lines; comments.
 
 mod check;
-mod map_set;
+
 mod parse;
 
+pub use super::map_set::{MapRound, MapRow, MapSet, PairUse};
 pub use check::{CheckedPair, check};
-pub use map_set::{MapRound, MapRow, MapSet, PairUse};
 pub use parse::parse;
 
 use super::codes::Code;

@@ -4,7 +4,6 @@ use super::Sources;
 use super::along::SortedCursor;
 use super::tracker::{Tracked, by_pair};
 use crate::model::identity::BoxId;
-use crate::model::plan::PlanStep;
 use crate::model::progress::RateHistory;
 use crate::model::records::OurSession;
 use crate::model::session::{CopyKind, Direction, Pair, Phase, Reading, SessionReading, Status};
@@ -142,12 +141,7 @@ fn view(
 /// The sessions that open operations make or resume: ours before their rows are written.
 fn in_the_making(sources: &Sources<'_>) -> BTreeSet<Pair> {
     let steps = sources.records.operations.values().flat_map(|operation| &operation.item.steps);
-    steps
-        .filter_map(|step| match step {
-            PlanStep::StartFull { pair, .. } | PlanStep::Resume { pair, .. } => Some(*pair),
-            _ => None,
-        })
-        .collect()
+    steps.flat_map(|step| step.starts()).copied().collect()
 }
 
 fn compare(sources: &Sources<'_>, pair: Pair, source: Option<Half<'_>>, target: Option<Half<'_>>) -> Halves {

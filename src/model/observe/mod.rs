@@ -16,11 +16,10 @@ pub use volumes::session_state;
 
 use self::along::SortedCursor;
 use super::copy::Capabilities;
-use super::device_map::PairUse;
 use super::doubt;
 use super::identity::{BoxId, Name, VolumeId};
+use super::map_set::PairUse;
 use super::moment::{Moment, ReadingMark};
-use super::plan::PlanStep;
 use super::records::{Claim, Generation, GenerationState, Records};
 use super::rows::Rows;
 use super::session::{ArrayVolume, Pair, Reading};
@@ -247,10 +246,5 @@ fn lost(sources: &Sources<'_>, sessions: &[SessionView]) -> Vec<Lost> {
 /// Sessions that open operations are ending: that they are gone is no surprise.
 fn ending(sources: &Sources<'_>) -> BTreeSet<Pair> {
     let steps = sources.records.operations.values().flat_map(|operation| &operation.item.steps);
-    steps
-        .filter_map(|step| match step {
-            PlanStep::Stop { pair, .. } | PlanStep::StopLeftOver { pair } => Some(*pair),
-            _ => None,
-        })
-        .collect()
+    steps.flat_map(|step| step.ends()).copied().collect()
 }

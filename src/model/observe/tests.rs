@@ -4,7 +4,8 @@ use super::{ArraySource, Sources, Tracker, build};
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::records::{
-    BackupMode, BackupVolume, Change, Generation, GenerationState, OurSession, Policy, Records, TransactionVolume,
+    BackupMode, BackupVolume, Change, EntityChange, Generation, GenerationState, OurSession, Policy, Records,
+    TransactionVolume,
 };
 use crate::model::session::{
     ArrayVolume, ArrayWords, Direction, ErrorByte, Pair, Phase, Reading, SessionReading, Status,
@@ -50,10 +51,10 @@ impl Bench {
             registered_at: now,
             next_version: Version(1),
         };
-        records.apply(&Change::PutTransactionVolume(transaction_volume)).unwrap();
+        records.apply(&Change::Entity(EntityChange::PutTransactionVolume(transaction_volume))).unwrap();
         for id in [volume(near(), 0x21), volume(near(), 0x22), volume(far(), 9)] {
             let backup_volume = BackupVolume { id, name: None, blocks: SIZE, registered_at: now };
-            records.apply(&Change::PutBackupVolume(backup_volume)).unwrap();
+            records.apply(&Change::Entity(EntityChange::PutBackupVolume(backup_volume))).unwrap();
         }
         let array = |name: &str, box_id, olus: &[u32]| {
             let list = |olu: &u32| ArrayVolume {
@@ -90,7 +91,7 @@ impl Bench {
 
     fn own(&mut self, pair: Pair) {
         let session = OurSession { pair, since: self.now, operation: None, full: true };
-        self.records.apply(&Change::PutSession(session)).unwrap();
+        self.records.apply(&Change::Entity(EntityChange::PutSession(session))).unwrap();
     }
 
     fn keep(&mut self, olu: u32) {
@@ -108,7 +109,7 @@ impl Bench {
             provisioned: false,
             operation: None,
         };
-        self.records.apply(&Change::AddGeneration(generation)).unwrap();
+        self.records.apply(&Change::Entity(EntityChange::AddGeneration(generation))).unwrap();
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -267,7 +268,7 @@ fn nothing_is_ready_that_a_backup_would_be_refused_for() {
     unruled.read(0, vec![equivalent(ec(0x21))]);
     let mut volume = unruled.records.transaction_volumes[&ec(0x21).source].clone();
     volume.policy = None;
-    unruled.records.apply(&Change::PutTransactionVolume(volume)).unwrap();
+    unruled.records.apply(&Change::Entity(EntityChange::PutTransactionVolume(volume))).unwrap();
     assert_eq!(ready(&unruled), Ready::Never, "it has no policy");
 
     let mut torn = Bench::new();
@@ -352,7 +353,7 @@ fn the_change_between_two_snapshots_makes_the_second_out_of_the_first() {
     bench.read(0, vec![copying(ec(0x21), 2048)]);
     let mut old = bench.snapshot();
     bench.keep(0x22);
-    bench.records.apply(&Change::RemoveBackupVolume { id: volume(far(), 9) }).unwrap();
+    bench.records.apply(&Change::Entity(EntityChange::RemoveBackupVolume { id: volume(far(), 9) })).unwrap();
     bench.read(0, vec![session(ec(0x21), Status::Active, Phase::Equivalent)]);
     let mut new = bench.snapshot();
     new.sequence = 2;
@@ -373,7 +374,7 @@ fn a_session_that_we_ended_is_not_found_again_in_an_older_reading() {
     bench.read(0, equivalent());
     // It is ended; the box of its source shows so, that of its target was not read since.
     bench.read(0, Vec::new());
-    let end = [Change::RemoveSession { pair }];
+    let end = [Change::Entity(EntityChange::RemoveSession { pair })];
     bench.records.apply_all(&end).unwrap();
     bench.tracker.kept(&end, crate::model::moment::Moment::at(bench.now));
     let snapshot = bench.snapshot();

@@ -3,7 +3,7 @@
 use crate::model::identity::BoxId;
 use crate::model::moment::Moment;
 use crate::model::progress::RateHistory;
-use crate::model::records::{Change, OurSession};
+use crate::model::records::{Change, EntityChange, OurSession};
 use crate::model::session::{Direction, Pair, Phase, Reading, SessionReading, Status};
 use crate::model::units::Timestamp;
 use std::collections::BTreeMap;
@@ -56,8 +56,8 @@ impl Tracker {
     pub fn kept(&mut self, changes: &[Change], at: Moment) {
         for change in changes {
             match change {
-                Change::RemoveSession { pair } => self.end(*pair, at),
-                Change::PutSession(session) => {
+                Change::Entity(EntityChange::RemoveSession { pair }) => self.end(*pair, at),
+                Change::Entity(EntityChange::PutSession(session)) => {
                     self.made.insert(session.pair, at);
                 }
                 _ => {}

@@ -11,6 +11,7 @@ use crate::model::records::{BackupMode, Generation, GenerationState, ReleaseReas
 use crate::model::request::{Action, Request};
 use crate::model::session::{Pair, Status};
 use crate::model::snapshot::{BackupState, SessionView, Snapshot};
+use crate::model::step::{GiveUpStep, RecordStep, StopStep, SuspendStep};
 use crate::model::units::Timestamp;
 
 /// Backups, each volume for itself.
@@ -233,17 +234,21 @@ fn at_one_instant(snapshot: &Snapshot, parts: &[Part<'_>]) -> Result<(), Refusal
 fn item(parts: &[Part<'_>]) -> PlanItem {
     let pairs: Vec<Pair> = parts.iter().map(|part| part.session.pair).collect();
     let mut steps = vec![
-        PlanStep::Suspend { pairs: pairs.clone(), force: false },
-        PlanStep::Record { generations: parts.iter().map(Part::generation).collect() },
+        PlanStep::Suspend(SuspendStep { pairs: pairs.clone(), force: false }),
+        PlanStep::Record(RecordStep { generations: parts.iter().map(Part::generation).collect() }),
     ];
     let dissolved = parts.iter().filter(|part| part.mode == BackupMode::Dissolve);
-    steps.extend(dissolved.map(|part| PlanStep::Stop { pair: part.session.pair, force: part.ends_by_force() }));
+    steps.extend(
+        dissolved.map(|part| PlanStep::Stop(StopStep { pair: part.session.pair, force: part.ends_by_force() })),
+    );
     let given_up = parts.iter().flat_map(|part| &part.given_up);
-    steps.extend(given_up.clone().map(|generation| PlanStep::GiveUp {
-        transaction_volume: generation.transaction_volume,
-        version: generation.version,
-        backup_volume: generation.backup_volume,
-        why: ReleaseReason::Retention,
+    steps.extend(given_up.clone().map(|generation| {
+        PlanStep::GiveUp(GiveUpStep {
+            transaction_volume: generation.transaction_volume,
+            version: generation.version,
+            backup_volume: generation.backup_volume,
+            why: ReleaseReason::Retention,
+        })
     }));
     let claims = pairs.iter().flat_map(|pair| [pair.source, pair.target]);
     let claims = claims.chain(given_up.map(|generation| generation.backup_volume)).collect();

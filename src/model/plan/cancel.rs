@@ -6,11 +6,13 @@ use super::legality::PairVerb;
 use super::{PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::copy::CommandVerb;
+use crate::model::doubt::in_doubt;
 use crate::model::identity::VolumeId;
 use crate::model::records::GenerationState;
 use crate::model::request::{Action, CancelScope, Request};
 use crate::model::session::{Direction, Pair, Status, TransferMode};
 use crate::model::snapshot::{Halves, SessionView, Snapshot};
+use crate::model::step::{SetGenerationStateStep, StopLeftOverStep, StopStep};
 
 /// Sessions that a refusal names one by one at most.
 const NAMED: usize = 8;
@@ -50,7 +52,7 @@ pub(super) fn cancel(
         let force = case.judge(session, PairVerb::Cancel)?;
         able(snapshot, &session.pair, CommandVerb::Stop).map_err(|refusal| refusal.about(id))?;
         item.steps.extend(doubt(&case, session));
-        item.steps.push(PlanStep::Stop { pair: session.pair, force });
+        item.steps.push(PlanStep::Stop(StopStep { pair: session.pair, force }));
         notices(&case, session, force, &mut item);
     }
     Ok(item)
@@ -64,15 +66,7 @@ fn doubt(case: &Case<'_>, session: &SessionView) -> Option<PlanStep> {
         GenerationState::InDoubt(why) => GenerationState::InDoubt(why.clone()),
         GenerationState::Valid => GenerationState::InDoubt(in_doubt(session)),
     };
-    Some(PlanStep::SetGenerationState { volume: case.id(), version: generation.version, state })
-}
-
-/// Why a generation on a session's backup volume cannot be trusted.
-pub(crate) fn in_doubt(session: &SessionView) -> String {
-    match session.error {
-        Some(error) => format!("the array reported error {error} on its session"),
-        None => "the array reported an error on its session".to_owned(),
-    }
+    Some(PlanStep::SetGenerationState(SetGenerationStateStep { volume: case.id(), version: generation.version, state }))
 }
 
 fn notices(case: &Case<'_>, session: &SessionView, force: bool, item: &mut PlanItem) {
@@ -146,8 +140,10 @@ pub(super) fn force_stop(
     // The box that has the session must be read; the other one may be gone, that is what the verb is for.
     let pair = session.pair;
     let (box_id, step) = match session.halves {
-        Halves::Missing { source_reports: false } => (pair.target.box_id, PlanStep::StopLeftOver { pair }),
-        _ => (pair.source.box_id, PlanStep::Stop { pair, force: true }),
+        Halves::Missing { source_reports: false } => {
+            (pair.target.box_id, PlanStep::StopLeftOver(StopLeftOverStep { pair }))
+        }
+        _ => (pair.source.box_id, PlanStep::Stop(StopStep { pair, force: true })),
     };
     readable(snapshot, box_id).map_err(|refusal| refusal.about(id))?;
     super::case::unclaimed(snapshot, session.pair.target).map_err(|refusal| refusal.about(id))?;
@@ -163,7 +159,7 @@ pub(super) fn force_stop(
 
 /// Ends what is left of sessions that vanished: the array is told once more, then they are forgotten.
 fn let_go(case: &Case<'_>, pairs: &[Pair]) -> Result<PlanItem, Refusal> {
-    let steps = pairs.iter().map(|&pair| PlanStep::Stop { pair, force: true }).collect();
+    let steps = pairs.iter().map(|&pair| PlanStep::Stop(StopStep { pair, force: true })).collect();
     for pair in pairs {
         case.other_side_ready(pair.target)?;
     }

@@ -4,55 +4,8 @@
 use crate::model::codes::Code;
 use crate::model::session::{CopyKind, Direction, Phase, Status, TransferMode};
 use crate::model::snapshot::SessionView;
+pub use crate::model::verb::PairVerb;
 use std::fmt::{self, Write};
-
-/// The verbs of the table: what is done to one pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PairVerb {
-    /// Full where there is no session, differential where one is suspended.
-    Start,
-    Resume,
-    Suspend,
-    Backup,
-    Cancel,
-    ForceStop,
-    /// Copy a generation back; the state is that of the transaction volume's own session.
-    Restore,
-    /// Delete the generation on the pair's backup volume.
-    Delete,
-    /// Overwrite the generation on the pair's backup volume, differential where the session is suspended.
-    ResumeOnto,
-}
-
-impl PairVerb {
-    pub const ALL: [Self; 9] = [
-        Self::Start,
-        Self::Resume,
-        Self::Suspend,
-        Self::Backup,
-        Self::Cancel,
-        Self::ForceStop,
-        Self::Restore,
-        Self::Delete,
-        Self::ResumeOnto,
-    ];
-}
-
-impl fmt::Display for PairVerb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Start => "start",
-            Self::Resume => "resume",
-            Self::Suspend => "suspend",
-            Self::Backup => "backup",
-            Self::Cancel => "cancel",
-            Self::ForceStop => "force-stop",
-            Self::Restore => "restore",
-            Self::Delete => "delete",
-            Self::ResumeOnto => "resume-onto",
-        })
-    }
-}
 
 /// A cell of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,14 +20,13 @@ pub use allocate::pairing;
 pub use registry::{PoolSize, pool_sizes};
 pub use rules::{plan, plan_keeping};
 
+pub use super::digest::Digest;
+pub use super::step::{Confirmation, HookPhase, NewGeneration, Notice, PlanItem, PlanStep};
+
 use super::codes::Code;
 use super::identity::VolumeId;
-use super::records::{BackupMode, BackupVolume, GenerationState, Policy, ReleaseReason, TransactionVolume};
-use super::request::{Request, Verb};
-use super::session::{Pair, RecModes};
+use super::request::Request;
 use super::snapshot::{ClaimView, Ready};
-use super::units::{Blocks, Timestamp, Version};
-use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -105,7 +104,7 @@ impl Plan {
     pub fn choices(&self) -> Vec<(VolumeId, VolumeId)> {
         let steps = self.items.iter().flat_map(|item| &item.steps);
         let chosen = steps.filter_map(|step| match step {
-            PlanStep::StartFull { pair, .. } if digest::is_chosen(&self.request, pair) => Some(pair),
+            PlanStep::StartFull(start) if digest::is_chosen(&self.request, &start.pair) => Some(start.pair),
             _ => None,
         });
         chosen.map(|pair| (pair.source, pair.target)).collect()
@@ -139,138 +138,6 @@ impl From<Agreement> for Vec<(VolumeId, Digest)> {
     fn from(agreement: Agreement) -> Self {
         agreement.0.into_iter().collect()
     }
-}
-
-/// The BLAKE3 hash, in hex, of what is agreed to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Digest(String);
-
-impl Digest {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The part of a plan that is about one transaction volume, or one set, or one volume of the pool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanItem {
-    pub verb: Verb,
-    /// The volume that the request named.
-    pub volume: VolumeId,
-    /// Done one after the other; a step that fails ends the item.
-    pub steps: Vec<PlanStep>,
-    /// All volumes that the item has to itself while it runs, sorted.
-    pub claims: Vec<VolumeId>,
-    pub notices: Vec<Notice>,
-    pub confirmation: Option<Confirmation>,
-    /// A limit by the clock: nothing is suspended after it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-}
-
-/// What must be typed before a plan runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confirmation {
-    /// The exact text: the name of what is overwritten or given up.
-    pub name: String,
-    /// What is lost, as a sentence.
-    pub what: String,
-}
-
-/// Something that people should know before they agree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    pub code: Code,
-    pub text: String,
-}
-
-/// A generation that a step records. Its version is the volume's next one at that moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct NewGeneration {
-    pub transaction_volume: VolumeId,
-    pub backup_volume: VolumeId,
-    pub blocks: Blocks,
-    pub mode: BackupMode,
-}
-
-/// One thing that is done, on an array or in the catalogue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "step")]
-pub enum PlanStep {
-    /// A new session, everything is copied.
-    StartFull {
-        pair: Pair,
-        blocks: Blocks,
-        modes: Option<RecModes>,
-    },
-    /// A suspended session goes on, the difference is copied.
-    Resume {
-        pair: Pair,
-        difference: Option<Blocks>,
-    },
-    /// Un-forced: only from equivalence. Several pairs: at one instant.
-    Suspend {
-        pairs: Vec<Pair>,
-        force: bool,
-    },
-    Stop {
-        pair: Pair,
-        force: bool,
-    },
-    /// Ends the half of a REC that only its target's box still has; it is commanded there.
-    StopLeftOver {
-        pair: Pair,
-    },
-    /// One catalogue transaction for all of them, after their suspend was observed.
-    Record {
-        generations: Vec<NewGeneration>,
-    },
-    GiveUp {
-        transaction_volume: VolumeId,
-        version: Version,
-        backup_volume: VolumeId,
-        why: ReleaseReason,
-    },
-    /// A pre- or post-processing script.
-    Hook {
-        phase: HookPhase,
-        volume: VolumeId,
-        argv: Vec<String>,
-    },
-    SetPolicy {
-        volume: VolumeId,
-        policy: Policy,
-    },
-    RegisterTransaction {
-        volume: TransactionVolume,
-    },
-    RegisterBackup {
-        volume: BackupVolume,
-    },
-    Unregister {
-        volume: VolumeId,
-    },
-    Hold {
-        volume: VolumeId,
-        version: Version,
-        why: Option<Untrusted>,
-    },
-    SetGenerationState {
-        volume: VolumeId,
-        version: Version,
-        state: GenerationState,
-    },
-}
-
-/// When a hook runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HookPhase {
-    BeforeBackup,
-    AfterBackup,
-    BeforeRestore,
-    AfterRestore,
 }
 
 /// Why something is not done, and what could be done instead.

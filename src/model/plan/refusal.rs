@@ -1,9 +1,9 @@
 //! How refusals, notices and remedies are put together.
 
-use super::{Confirmation, NearMiss, Notice, PlanItem, PlanStep, Refusal, Remedy};
+use super::{NearMiss, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
-use crate::model::request::{Action, Request, Verb};
+use crate::model::request::{Action, Request};
 use crate::model::snapshot::{ClaimView, Ready};
 
 impl Refusal {
@@ -80,30 +80,5 @@ impl Remedy {
 
     pub fn destroying(label: impl Into<String>, action: Action) -> Self {
         Self { destroys: true, ..Self::new(label, action) }
-    }
-}
-
-impl Notice {
-    pub fn new(code: Code, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
-    }
-}
-
-impl Confirmation {
-    pub(super) fn new(name: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { name: name.into(), what: what.into() }
-    }
-}
-
-impl PlanItem {
-    /// An item that needs these volumes to itself.
-    pub(super) fn new(verb: Verb, volume: VolumeId, steps: Vec<PlanStep>, mut claims: Vec<VolumeId>) -> Self {
-        claims.sort_unstable();
-        claims.dedup();
-        Self { verb, volume, steps, claims, notices: Vec::new(), confirmation: None, until: None }
-    }
-
-    pub(super) fn notice(&mut self, code: Code, text: impl Into<String>) {
-        self.notices.push(Notice::new(code, text));
     }
 }

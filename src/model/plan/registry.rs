@@ -12,6 +12,10 @@ use crate::model::records::{BackupMode, BackupVolume, GenerationState, Policy, R
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::Pair;
 use crate::model::snapshot::{BackupState, Snapshot};
+use crate::model::step::{
+    GiveUpStep, HoldStep, RegisterBackupStep, RegisterTransactionStep, SetGenerationStateStep, SetPolicyStep,
+    UnregisterStep,
+};
 use crate::model::units::{Blocks, Version, count};
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
@@ -31,7 +35,8 @@ pub(super) fn set_policy(snapshot: &Snapshot, request: &Request, id: VolumeId, p
         let reason = format!("{} has this policy already", case.name());
         return Err(Refusal::new(Code::ALREADY_SO, reason).about(id));
     }
-    let mut item = PlanItem::new(case.verb(), id, vec![PlanStep::SetPolicy { volume: id, policy }], vec![id]);
+    let mut item =
+        PlanItem::new(case.verb(), id, vec![PlanStep::SetPolicy(SetPolicyStep { volume: id, policy })], vec![id]);
     warn_of_pool(&case, policy, &mut item);
     warn_of_sessions(&case, policy, &mut item);
     name_releases(&case, policy, &mut item);
@@ -117,7 +122,7 @@ pub(super) fn register(
     let step = match role {
         VolumeRole::Backup => {
             let volume = BackupVolume { id, name: name.cloned(), blocks: volume.blocks, registered_at };
-            PlanStep::RegisterBackup { volume }
+            PlanStep::RegisterBackup(RegisterBackupStep { volume })
         }
         VolumeRole::Transaction => {
             let Some(name) = name.cloned().or_else(|| default_name(snapshot, id, &volume.label)) else {
@@ -127,7 +132,7 @@ pub(super) fn register(
             let next_version = Version(1);
             let volume =
                 TransactionVolume { id, name, blocks: volume.blocks, policy: None, registered_at, next_version };
-            PlanStep::RegisterTransaction { volume }
+            PlanStep::RegisterTransaction(RegisterTransactionStep { volume })
         }
     };
     Ok(PlanItem::new(request.action.verb(), id, vec![step], vec![id]))
@@ -214,7 +219,7 @@ pub(super) fn unregister(snapshot: &Snapshot, request: &Request, id: VolumeId) -
             }
         }
     }
-    Ok(PlanItem::new(request.action.verb(), id, vec![PlanStep::Unregister { volume: id }], vec![id]))
+    Ok(PlanItem::new(request.action.verb(), id, vec![PlanStep::Unregister(UnregisterStep { volume: id })], vec![id]))
 }
 
 /// Hold or, without a reason, let go of a hold.
@@ -233,7 +238,7 @@ pub(super) fn hold(
         let word = if why.is_some() { "held for this reason" } else { "not held" };
         return Err(Refusal::new(Code::ALREADY_SO, format!("{version} of {} is {word}", case.name())).about(id));
     }
-    let step = PlanStep::Hold { volume: id, version, why: why.cloned() };
+    let step = PlanStep::Hold(HoldStep { volume: id, version, why: why.cloned() });
     Ok(PlanItem::new(case.verb(), id, vec![step], vec![id, generation.backup_volume]))
 }
 
@@ -257,7 +262,7 @@ pub(super) fn accept(snapshot: &Snapshot, request: &Request, id: VolumeId, versi
         return Err(Refusal::new(Code::STILL_IN_DOUBT, reason).about(id));
     }
     let state = GenerationState::Valid;
-    let step = PlanStep::SetGenerationState { volume: id, version, state };
+    let step = PlanStep::SetGenerationState(SetGenerationStateStep { volume: id, version, state });
     let mut item = PlanItem::new(case.verb(), id, vec![step], vec![id, target]);
     let what = format!(
         "{version} of {name} counts as good again; it was in doubt: {}",
@@ -281,8 +286,12 @@ pub(super) fn delete(snapshot: &Snapshot, request: &Request, id: VolumeId, versi
         return Err(case.refusal(session, code));
     }
     let label = snapshot.label(target);
-    let give_up =
-        PlanStep::GiveUp { transaction_volume: id, version, backup_volume: target, why: ReleaseReason::Deleted };
+    let give_up = PlanStep::GiveUp(GiveUpStep {
+        transaction_volume: id,
+        version,
+        backup_volume: target,
+        why: ReleaseReason::Deleted,
+    });
     let mut item = PlanItem::new(case.verb(), id, vec![give_up], vec![id, target]);
     item.confirmation =
         Some(Confirmation::new(label.clone(), format!("{version} of {} on {label} is released", case.name())));

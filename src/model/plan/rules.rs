@@ -7,6 +7,7 @@ use crate::model::records::ReleaseReason;
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::{Pair, Status};
 use crate::model::snapshot::Snapshot;
+use crate::model::step::GiveUpStep;
 use std::collections::BTreeMap;
 
 type Answer = Result<PlanItem, Refusal>;
@@ -171,7 +172,10 @@ impl Plan {
     pub fn destroys(&self) -> bool {
         let steps = self.items.iter().flat_map(|item| &item.steps);
         steps.into_iter().any(|step| {
-            matches!(step, PlanStep::GiveUp { why: ReleaseReason::Deleted | ReleaseReason::Overwritten, .. })
+            matches!(
+                step,
+                PlanStep::GiveUp(GiveUpStep { why: ReleaseReason::Deleted | ReleaseReason::Overwritten, .. })
+            )
         })
     }
 }

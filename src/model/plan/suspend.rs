@@ -9,6 +9,7 @@ use crate::model::copy::CommandVerb;
 use crate::model::identity::VolumeId;
 use crate::model::request::Request;
 use crate::model::snapshot::{SessionView, Snapshot};
+use crate::model::step::SuspendStep;
 
 pub(super) fn suspend(
     snapshot: &Snapshot,
@@ -25,7 +26,7 @@ pub(super) fn suspend(
     case.other_side_ready(session.pair.target)?;
     let force = case.judge(session, PairVerb::Suspend)?;
     able(snapshot, &session.pair, CommandVerb::Suspend).map_err(|refusal| refusal.about(id))?;
-    let step = PlanStep::Suspend { pairs: vec![session.pair], force };
+    let step = PlanStep::Suspend(SuspendStep { pairs: vec![session.pair], force });
     let mut item = PlanItem::new(case.verb(), id, vec![step], vec![id, session.pair.target]);
     let label = snapshot.label(session.pair.target);
     item.notice(

@@ -11,6 +11,7 @@ use crate::model::records::ReleaseReason;
 use crate::model::request::Request;
 use crate::model::session::{Pair, TransferMode};
 use crate::model::snapshot::{BackupState, SessionView, Snapshot};
+use crate::model::step::{GiveUpStep, ResumeStep, StartFullStep};
 use crate::model::units::Version;
 use std::collections::BTreeMap;
 
@@ -150,7 +151,7 @@ fn may_start<'a>(snapshot: &'a Snapshot, request: &'a Request, id: VolumeId) -> 
 fn item(case: &Case<'_>, allocation: Allocation<'_>) -> Answer {
     let (step, pair) = match allocation {
         Allocation::Differential(session) => {
-            (PlanStep::Resume { pair: session.pair, difference: session.difference }, session.pair)
+            (PlanStep::Resume(ResumeStep { pair: session.pair, difference: session.difference }), session.pair)
         }
         Allocation::Full(pair) => {
             allocate::room_for_a_session(case)?;
@@ -182,7 +183,7 @@ fn not_seen(case: &Case<'_>, pair: &Pair, item: &mut PlanItem) {
 }
 
 fn start_full(case: &Case<'_>, pair: Pair) -> PlanStep {
-    PlanStep::StartFull { pair, blocks: case.view.volume.blocks, modes: case.snapshot.modes_of(&pair) }
+    PlanStep::StartFull(StartFullStep { pair, blocks: case.view.volume.blocks, modes: case.snapshot.modes_of(&pair) })
 }
 
 /// Said before the copy is made, not when the backup is due.
@@ -224,14 +225,18 @@ pub(super) fn overwrite(snapshot: &Snapshot, request: &Request, id: VolumeId, ve
     let step = if let Some(session) = snapshot.session(&pair).filter(|session| session.ours) {
         allocate::may_overwrite(session).map_err(|code| case.refusal(session, code))?;
         allocate::able(snapshot, &pair, CommandVerb::Resume).map_err(|refusal| refusal.about(id))?;
-        PlanStep::Resume { pair, difference: session.difference }
+        PlanStep::Resume(ResumeStep { pair, difference: session.difference })
     } else {
         allocate::able(snapshot, &pair, CommandVerb::Start).map_err(|refusal| refusal.about(id))?;
         allocate::room_for_a_session(&case)?;
         start_full(&case, pair)
     };
-    let give_up =
-        PlanStep::GiveUp { transaction_volume: id, version, backup_volume: target, why: ReleaseReason::Overwritten };
+    let give_up = PlanStep::GiveUp(GiveUpStep {
+        transaction_volume: id,
+        version,
+        backup_volume: target,
+        why: ReleaseReason::Overwritten,
+    });
     let mut item = PlanItem::new(case.verb(), id, vec![give_up, step], vec![id, target]);
     no_backup_later(&case, &pair, &mut item);
     not_seen(&case, &pair, &mut item);

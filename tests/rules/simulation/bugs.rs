@@ -2,11 +2,11 @@
 
 use super::world::BLOCKS;
 use ecdeck::engine::operation::{Commit, DeliberateBugs};
-use ecdeck::model::plan::PlanStep;
 use ecdeck::model::records::{Change, JournalEntry, OpenOperation, OperationId, Records};
 use ecdeck::model::request::Verb;
 use ecdeck::model::session::{Pair, Phase, Status, TransferMode};
 use ecdeck::model::snapshot::{BackupState, Snapshot, TransactionState};
+use ecdeck::model::step::{GiveUpStep, PlanStep, StartFullStep, StopStep, SuspendStep};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bug {
@@ -166,18 +166,18 @@ impl Bug {
         match bug {
             Some(Self::DeleteStopsSession) if item.verb == Verb::DeleteGeneration => {
                 let released = item.steps.iter().find_map(|step| match step {
-                    PlanStep::GiveUp { transaction_volume, backup_volume, .. } => {
+                    PlanStep::GiveUp(GiveUpStep { transaction_volume, backup_volume, .. }) => {
                         Some(Pair::new(*transaction_volume, *backup_volume))
                     }
                     _ => None,
                 });
                 if let Some(pair) = released.filter(|pair| records.sessions.contains_key(pair)) {
-                    item.steps.push(PlanStep::Stop { pair, force: false });
+                    item.steps.push(PlanStep::Stop(StopStep { pair, force: false }));
                 }
             }
             Some(Self::TargetIsTransactionVolume) => {
                 for step in &mut item.steps {
-                    if let PlanStep::StartFull { pair, .. } = step {
+                    if let PlanStep::StartFull(StartFullStep { pair, .. }) = step {
                         let others = records.transaction_volumes.keys().filter(|id| **id != pair.source);
                         let Some(other) = others.max_by_key(|id| id.box_id == pair.source.box_id) else { continue };
                         *pair = Pair::new(pair.source, *other);
@@ -188,7 +188,7 @@ impl Bug {
             }
             Some(Self::BackupBeforeEquivalence) => {
                 for step in &mut item.steps {
-                    if let PlanStep::Suspend { force, .. } = step {
+                    if let PlanStep::Suspend(SuspendStep { force, .. }) = step {
                         *force = true;
                     }
                 }

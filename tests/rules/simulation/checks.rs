@@ -6,18 +6,20 @@ use super::world::{Wire, World};
 use super::{Checked, Simulation, violated};
 use ecdeck::catalog::EventRange;
 use ecdeck::driver::emulated::in_process::REQUESTOR;
-use ecdeck::engine::operation::{Commit, commands_of_steps};
+use ecdeck::engine::operation::Commit;
 use ecdeck::model::chain::verify;
 use ecdeck::model::copy::{Command, Outcome, PairOutcome};
 use ecdeck::model::event::EventKind;
 use ecdeck::model::identity::{BoxId, VolumeId};
-use ecdeck::model::plan::{Plan, PlanStep};
+use ecdeck::model::plan::Plan;
 use ecdeck::model::records::{
-    Change, Generation, GenerationState, JournalEntry, OpenOperation, OperationEnd, OperationId, Records, ReleaseReason,
+    Change, EntityChange, Generation, GenerationState, JournalEntry, OpenOperation, OperationEnd, OperationId, Records,
+    ReleaseReason,
 };
 use ecdeck::model::request::Verb;
 use ecdeck::model::session::{CopyKind, Direction, Others, Pair, Reading, SessionReading, Status, TransferMode};
 use ecdeck::model::snapshot::{SessionView, Snapshot};
+use ecdeck::model::step::{PlanStep, ResumeStep, StartFullStep, SuspendStep};
 use ecdeck::model::units::{Timestamp, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -176,7 +178,7 @@ impl Simulation {
         };
         let intents = known.journal.iter().filter(|entry| matches!(entry, JournalEntry::Intent { .. })).count();
         let intended = match known.journal.last() {
-            Some(JournalEntry::Intent { step, .. }) => commands_of_steps(&known.item).find(|(at, ..)| at == step),
+            Some(JournalEntry::Intent { step, .. }) => known.item.commands().find(|(at, _)| at == step),
             _ => None,
         };
         let of_this_step = |meant: &Command| {
@@ -190,7 +192,7 @@ impl Simulation {
         };
         // These bugs change the order of the steps, so that a number means another step.
         let misordered = matches!(self.bug, Some(Bug::OverwriteBeforeRelease | Bug::RetentionBeforeRecord));
-        if !misordered && !intended.is_some_and(|(_, _, meant)| of_this_step(&meant)) {
+        if !misordered && !intended.is_some_and(|(_, meant)| of_this_step(&meant.command)) {
             return violated(format!("{} sends {} without a durable intent of this step", open.id, command.verb()));
         }
         if intents <= self.truth.of(open.id).intents {
@@ -274,12 +276,12 @@ impl Simulation {
         let verb = operation.and_then(|id| before.operations.get(&id)).map(|open| open.item.verb);
         for change in &commit.changes {
             match change {
-                Change::AddGeneration(generation) => {
+                Change::Entity(EntityChange::AddGeneration(generation)) => {
                     self.check_recording(before, generation)?;
                     recorded.extend(generation.operation.map(|id| (generation.transaction_volume, id)));
                     self.summary.generations += 1;
                 }
-                Change::ReleaseGeneration { transaction_volume, version, why, .. } => {
+                Change::Entity(EntityChange::ReleaseGeneration { transaction_volume, version, why, .. }) => {
                     let key = (*transaction_volume, *version);
                     let Some(known) = before.generations.get(&key) else {
                         return violated(format!("{version} of {transaction_volume} is given up twice"));
@@ -295,7 +297,7 @@ impl Simulation {
                     self.truth.images.remove(&key);
                     self.summary.count(format!("released as {why:?}"));
                 }
-                Change::SetGenerationState { state, .. } => {
+                Change::Entity(EntityChange::SetGenerationState { state, .. }) => {
                     let word = match state {
                         GenerationState::Valid => "valid",
                         GenerationState::InDoubt(_) => "in doubt",
@@ -303,7 +305,7 @@ impl Simulation {
                     };
                     self.summary.count(format!("state {word}"));
                 }
-                Change::RemoveSession { pair } if verb == Some(Verb::DeleteGeneration) => {
+                Change::Entity(EntityChange::RemoveSession { pair }) if verb == Some(Verb::DeleteGeneration) => {
                     return violated(format!("a deletion forgets the session {pair:?}"));
                 }
                 _ => {}
@@ -394,8 +396,10 @@ impl Simulation {
         for item in plan.items() {
             for step in &item.steps {
                 let (pairs, starts, suspends) = match step {
-                    PlanStep::StartFull { pair, .. } | PlanStep::Resume { pair, .. } => (vec![*pair], true, false),
-                    PlanStep::Suspend { pairs, force: false } if item.verb == Verb::Backup => {
+                    PlanStep::StartFull(StartFullStep { pair, .. }) | PlanStep::Resume(ResumeStep { pair, .. }) => {
+                        (vec![*pair], true, false)
+                    }
+                    PlanStep::Suspend(SuspendStep { pairs, force: false }) if item.verb == Verb::Backup => {
                         (pairs.clone(), false, true)
                     }
                     _ => continue,

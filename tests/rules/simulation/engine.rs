@@ -7,14 +7,14 @@ use super::{Checked, violated};
 use ecdeck::catalog::memory::{CommitFailure, MemoryCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError};
 use ecdeck::driver::emulated::in_process::REQUESTOR;
-use ecdeck::engine::operation::{Commit, Input, Limits, NotKept, Operation, commands};
+use ecdeck::engine::operation::{Commit, Input, Limits, NotKept, Operation};
 use ecdeck::model::copy::Command;
 use ecdeck::model::identity::{BoxId, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
 use ecdeck::model::plan::{Plan, Refusal, plan_keeping};
 use ecdeck::model::records::{
-    BackupMode, BackupVolume, Change, Generation, GenerationState, OpenOperation, OperationId, OurSession, Policy,
-    Records, TransactionVolume,
+    BackupMode, BackupVolume, Change, EntityChange, Generation, GenerationState, OpenOperation, OperationId,
+    OurSession, Policy, Records, TransactionVolume,
 };
 use ecdeck::model::request::Request;
 use ecdeck::model::session::{Automation, Pair, Reading, RecModes, TransferMode};
@@ -165,18 +165,23 @@ impl Engine {
         let mut changes = Vec::new();
         for (at, &id) in world.sources.iter().enumerate() {
             let mode = if rng.bool() { BackupMode::Suspend } else { BackupMode::Dissolve };
-            changes.push(Change::PutTransactionVolume(TransactionVolume {
+            changes.push(Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume {
                 id,
                 name: format!("tv{at}").parse().unwrap(),
                 blocks: world.blocks(id).unwrap(),
                 policy: Some(Policy { generations: rng.u16(1..=2), interval_days: 1, mode, reuse_oldest: false }),
                 registered_at: now,
                 next_version: Version(1),
-            }));
+            })));
         }
         for &id in &world.targets {
             let blocks = world.blocks(id).unwrap();
-            changes.push(Change::PutBackupVolume(BackupVolume { id, name: None, blocks, registered_at: now }));
+            changes.push(Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
+                id,
+                name: None,
+                blocks,
+                registered_at: now,
+            })));
         }
         self.set(changes);
     }
@@ -211,7 +216,7 @@ impl Engine {
                 let kept = sessions && rng.bool();
                 if kept {
                     let ours = OurSession { pair, since: now, operation: None, full: true };
-                    self.set(vec![Change::PutSession(ours)]);
+                    self.set(vec![Change::Entity(EntityChange::PutSession(ours))]);
                 } else {
                     run(Command::Stop { pairs: vec![pair], force: false });
                 }
@@ -221,7 +226,7 @@ impl Engine {
                     _ => GenerationState::Valid,
                 };
                 let version = self.durable.transaction_volumes[&source].next_version;
-                self.set(vec![Change::AddGeneration(Generation {
+                self.set(vec![Change::Entity(EntityChange::AddGeneration(Generation {
                     transaction_volume: source,
                     version,
                     backup_volume: pair.target,
@@ -232,7 +237,7 @@ impl Engine {
                     held: (rng.u32(0..4) == 0).then(|| "tape".into()),
                     provisioned: false,
                     operation: None,
-                })]);
+                }))]);
                 truth.remember_image(source, version, world.arrays.content(pair.target));
             }
         }
@@ -404,7 +409,7 @@ impl Engine {
 
 /// The pairs that an operation works on.
 pub fn pairs_of(open: &OpenOperation) -> Vec<Pair> {
-    commands(&open.item).into_iter().flat_map(|(_, command)| command.pairs().to_vec()).collect()
+    open.item.commands().flat_map(|(_, to)| to.command.pairs().to_vec()).collect()
 }
 
 /// The volumes of pairs.

@@ -12,10 +12,11 @@ use ecdeck::engine::operation::{admit, boxes_to_read, close_all, opening};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::codes::Code;
 use ecdeck::model::identity::BoxId;
-use ecdeck::model::plan::{HookPhase, Plan, PlanItem, PlanStep, plan_keeping};
-use ecdeck::model::records::{Change, OpenOperation};
+use ecdeck::model::plan::{Plan, plan_keeping};
+use ecdeck::model::records::{Change, EntityChange, OpenOperation};
 use ecdeck::model::request::Request;
 use ecdeck::model::session::{Direction, Others, Reading, UnknownRow};
+use ecdeck::model::step::{HookPhase, HookStep, PlanItem, PlanStep};
 use fastrand::Rng;
 
 /// Scripts that fail, of a thousand.
@@ -163,7 +164,11 @@ impl Simulation {
             Ok(before) => {
                 tell(self.now, || format!("kept {:?}", commit.changes));
                 self.check_commit(&before, commit)?;
-                if commit.changes.iter().any(|change| matches!(change, Change::RemoveSession { .. })) {
+                if commit
+                    .changes
+                    .iter()
+                    .any(|change| matches!(change, Change::Entity(EntityChange::RemoveSession { .. })))
+                {
                     self.check_whose(&self.engine.snapshot(&self.world, self.now, &[]))?;
                 }
                 Ok(Input::Committed)
@@ -192,10 +197,10 @@ impl Simulation {
 
     /// Some backups have a script after them. No planner makes one yet; the step machine runs it.
     fn add_script(&mut self, item: &mut PlanItem) {
-        let record = item.steps.iter().rposition(|step| matches!(step, PlanStep::Record { .. }));
+        let record = item.steps.iter().rposition(|step| matches!(step, PlanStep::Record(_)));
         let Some(record) = record.filter(|_| strikes(&mut self.rng, self.weather.script)) else { return };
         let (phase, argv) = (HookPhase::AfterBackup, vec!["/usr/bin/true".to_owned()]);
-        item.steps.insert(record + 1, PlanStep::Hook { phase, volume: item.volume, argv });
+        item.steps.insert(record + 1, PlanStep::Hook(HookStep { phase, volume: item.volume, argv }));
     }
 
     fn claim(&mut self, agreed: &Plan, operator: usize) -> Result<Option<Phase>, Violation> {

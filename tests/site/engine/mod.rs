@@ -9,7 +9,7 @@ use ecdeck::engine::protocol::{Answer, Ask, Message, hello};
 use ecdeck::model::codes::Code;
 use ecdeck::model::copy::Command;
 use ecdeck::model::event::EventKind;
-use ecdeck::model::records::{OperationEnd, Policy};
+use ecdeck::model::records::{EntityChange, OperationEnd, Policy};
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::snapshot::{Due, Reach, TransactionState};
 use ecdeck::model::untrusted::Untrusted;
@@ -450,7 +450,7 @@ async fn an_overdue_backup_is_told_once() {
     let long_ago = ecdeck::model::units::Timestamp(0);
     let mut volume = test_site.disk.inner.records().transaction_volumes[&test_site.transaction[0]].clone();
     volume.registered_at = long_ago;
-    let change = ecdeck::model::records::Change::PutTransactionVolume(volume);
+    let change = ecdeck::model::records::Change::Entity(EntityChange::PutTransactionVolume(volume));
     ecdeck::catalog::Catalogue::commit(&test_site.disk, vec![change], Vec::new()).await.unwrap();
     test_site.poll_millis = 5;
     for _ in 0..2 {
@@ -473,7 +473,8 @@ async fn an_overdue_backup_is_told_once() {
 async fn another_box_under_the_known_name_stops_all_verbs() {
     let test_site = TestSite::new(1, 1).await;
     let other = "00EMUL##ANOTHER#########################".parse().unwrap();
-    let change = ecdeck::model::records::Change::KnowArray { name: "A1".parse().unwrap(), box_id: other };
+    let change =
+        ecdeck::model::records::Change::Entity(EntityChange::KnowArray { name: "A1".parse().unwrap(), box_id: other });
     ecdeck::catalog::Catalogue::commit(&test_site.disk, vec![change], Vec::new()).await.unwrap();
     let _engine = test_site.run().await;
     let client = test_site.client().await;

@@ -20,7 +20,8 @@ use ecdeck::model::copy::{Capabilities, Command, Identity, PairOutcome};
 use ecdeck::model::event::{ChainHead, Event, NewEvent};
 use ecdeck::model::identity::{BoxId, Name, VolumeId};
 use ecdeck::model::records::{
-    BackupMode, BackupVolume, Change, OperationEnd, OperationId, PastGeneration, Policy, Records, TransactionVolume,
+    BackupMode, BackupVolume, Change, EntityChange, OperationEnd, OperationId, PastGeneration, Policy, Records,
+    TransactionVolume,
 };
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::session::{ArrayVolume, Pair, Reading};
@@ -208,18 +209,23 @@ impl TestSite {
         let transaction: Vec<VolumeId> = (1..=transaction).map(|number| volume(&format!("tv{number}"))).collect();
         let backup: Vec<VolumeId> = (1..=backup).map(|number| volume(&format!("bv{number}"))).collect();
         for (number, &id) in transaction.iter().enumerate() {
-            changes.push(Change::PutTransactionVolume(TransactionVolume {
+            changes.push(Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume {
                 id,
                 name: format!("tv{}", number + 1).parse().unwrap(),
                 blocks: BLOCKS,
                 policy: Some(policy),
                 registered_at: ecdeck::engine::now(),
                 next_version: Version(1),
-            }));
+            })));
         }
         for &id in &backup {
             let registered_at = ecdeck::engine::now();
-            changes.push(Change::PutBackupVolume(BackupVolume { id, name: None, blocks: BLOCKS, registered_at }));
+            changes.push(Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
+                id,
+                name: None,
+                blocks: BLOCKS,
+                registered_at,
+            })));
         }
         let disk = Disk::default();
         disk.commit(changes, Vec::new()).await.unwrap();

@@ -9,9 +9,10 @@ use crate::console::keys::Command;
 use crate::console::types::{ANSWER_TIMEOUT, Link};
 use crate::engine::client::ENGINE_SILENCE_TIMEOUT;
 use crate::model::codes::Code;
-use crate::model::plan::{Notice, Plan, PlanStep, step_text};
+use crate::model::plan::{Plan, step_text};
 use crate::model::records::ReleaseReason;
 use crate::model::snapshot::Snapshot;
+use crate::model::step::{GiveUpStep, Notice, PlanStep};
 use crate::model::units::Timestamp;
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
@@ -93,7 +94,7 @@ fn losses(app: &App, plan: &Plan, snapshot: &Snapshot, body: &mut Body) {
             body.hanging(0, &lead, &text, theme.warning, theme.warning);
         }
         for step in &item.steps {
-            if let PlanStep::GiveUp { transaction_volume, why, .. } = step
+            if let PlanStep::GiveUp(GiveUpStep { transaction_volume, why, .. }) = step
                 && (item.confirmation.is_none() || *why == ReleaseReason::Retention)
             {
                 let text = format!("{}: {}", snapshot.label(*transaction_volume), step_text::step(step, snapshot));

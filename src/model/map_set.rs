@@ -1,7 +1,7 @@
 //! Map sets: the rounds of the same volumes, as the catalogue keeps them. By identity: a name that changes changes nothing.
 
+use crate::model::entity::OperationId;
 use crate::model::identity::{Name, VolumeId};
-use crate::model::records::OperationId;
 use crate::model::rows::Rows;
 use crate::model::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,205 @@
+//! What the catalogue keeps of one thing: a volume, a policy, a generation, a session of ours, the end of an operation.
+//!
+//! Belongs here: plain data of one thing. Does not: steps, open operations, the records as a whole (`step`,
+//! [`super::records`]).
+
+use super::identity::{Name, VolumeId};
+use super::session::Pair;
+use super::units::{Blocks, Timestamp, Version, count};
+use super::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a backup does with the session: keep it suspended, or end it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupMode {
+    /// The session is kept; the next start copies the difference.
+    #[default]
+    Suspend,
+    /// The session is ended; the next start copies everything.
+    Dissolve,
+}
+
+impl fmt::Display for BackupMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Suspend => "suspend",
+            Self::Dissolve => "dissolve",
+        })
+    }
+}
+
+/// The backup policy of a transaction volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Policy {
+    /// Generations kept, 1 to [`Policy::MAX_GENERATIONS`].
+    pub generations: u16,
+    /// Days between backups, 1 to [`Policy::MAX_DAYS`]. Exceeding them gives a notice and starts nothing.
+    pub interval_days: u16,
+    pub mode: BackupMode,
+    /// For sites that have only as many backup volumes as generations: where no backup volume is bound or unused, a start
+    /// gives the oldest generation up, before the new one exists.
+    #[serde(default)]
+    pub reuse_oldest: bool,
+}
+
+impl Policy {
+    pub const MAX_GENERATIONS: u16 = 99;
+    pub const MAX_DAYS: u16 = 366;
+
+    /// Backup volumes that synchronized backup needs for it: one for each generation, and one that is copied to.
+    pub fn backup_volumes(self) -> usize {
+        usize::from(self.generations) + 1
+    }
+}
+
+/// `3 generations, every day, mode suspend`.
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = count(self.generations.into(), "generation", "generations");
+        let mode = self.mode;
+        match self.interval_days {
+            1 => write!(f, "{kept}, every day, mode {mode}")?,
+            days => write!(f, "{kept}, every {days} days, mode {mode}")?,
+        }
+        if self.reuse_oldest { f.write_str(", reuses the oldest") } else { Ok(()) }
+    }
+}
+
+/// A registered volume that holds live data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionVolume {
+    pub id: VolumeId,
+    pub name: Name,
+    pub blocks: Blocks,
+    /// `None`: no policy set yet; synchronization works, a backup is refused.
+    pub policy: Option<Policy>,
+    pub registered_at: Timestamp,
+    /// The version that the next generation gets. Versions are never reused.
+    pub next_version: Version,
+}
+
+/// A registered volume of the pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupVolume {
+    pub id: VolumeId,
+    pub name: Option<Name>,
+    pub blocks: Blocks,
+    pub registered_at: Timestamp,
+}
+
+/// How far a generation can be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state", content = "why")]
+pub enum GenerationState {
+    Valid,
+    /// The array reported an error on its session: kept until somebody has verified it.
+    InDoubt(String),
+    /// It exists, but something after it failed (a post-hook): nothing is given up until that is cleared.
+    NeedsAttention(String),
+}
+
+/// `valid`, or what is the matter; an array's words in it are escaped.
+impl fmt::Display for GenerationState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let escaped = |why: &String| Untrusted::new(why.as_str()).escaped();
+        match self {
+            Self::Valid => f.write_str("valid"),
+            Self::InDoubt(why) => write!(f, "in doubt: {}", escaped(why)),
+            Self::NeedsAttention(why) => write!(f, "needs attention: {}", escaped(why)),
+        }
+    }
+}
+
+/// One kept backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    pub transaction_volume: VolumeId,
+    pub version: Version,
+    pub backup_volume: VolumeId,
+    pub blocks: Blocks,
+    /// When the backup's suspend was about to be sent: what it holds is no older, however late it was observed.
+    pub taken_at: Timestamp,
+    pub mode: BackupMode,
+    pub state: GenerationState,
+    /// A reason why it must never be given up, as somebody gave it.
+    pub held: Option<Untrusted>,
+    /// Made when the demonstration site was set up, not by a backup.
+    pub provisioned: bool,
+    pub operation: Option<OperationId>,
+}
+
+/// Why a generation is no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseReason {
+    /// Pushed out by newer ones, as the policy says.
+    Retention,
+    /// Deleted by an operator.
+    Deleted,
+    /// Overwritten by a start that named its version.
+    Overwritten,
+    /// Its backup volume failed verification or vanished, and an operator agreed.
+    Reconciled,
+}
+
+/// A generation with its end, for history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastGeneration {
+    pub generation: Generation,
+    /// `None` while it is kept.
+    pub released: Option<(Timestamp, ReleaseReason)>,
+    /// Why it was made, as somebody gave it when it was asked for.
+    #[serde(default)]
+    pub reason: Option<Untrusted>,
+}
+
+/// A session that is ours: the array's sessions without such a row are foreign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OurSession {
+    pub pair: Pair,
+    pub since: Timestamp,
+    /// The operation that made it; `None` when adopted or provisioned.
+    pub operation: Option<OperationId>,
+    /// Whether its present or last copy was a full one.
+    pub full: bool,
+}
+
+/// The name of an operation: grows within a catalogue, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OperationId(pub u64);
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "op{}", self.0)
+    }
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "end")]
+pub enum OperationEnd {
+    Done,
+    /// Nothing of it happened.
+    NotDone {
+        code: super::codes::Code,
+        why: String,
+    },
+    /// It stopped part way; what was done stays, and is told.
+    Failed {
+        code: super::codes::Code,
+        why: String,
+    },
+    /// The array may or may not have done the last step; an operator must look.
+    OutcomeUnknown {
+        why: String,
+    },
+}
+
+impl OperationEnd {
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+}

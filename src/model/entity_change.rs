@@ -1,0 +1,63 @@
+//! The changes to one thing that the catalogue keeps.
+
+use super::entity::{
+    BackupVolume, Generation, GenerationState, OperationId, OurSession, ReleaseReason, TransactionVolume,
+};
+use super::identity::{BoxId, Name, VolumeId};
+use super::map_set::MapSet;
+use super::session::Pair;
+use super::units::{Timestamp, Version};
+use super::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+
+/// One change to one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "change")]
+pub enum EntityChange {
+    /// Adds or replaces the volume. Its `next_version` never goes back, whatever is given.
+    PutTransactionVolume(TransactionVolume),
+    RemoveTransactionVolume {
+        id: VolumeId,
+    },
+    PutBackupVolume(BackupVolume),
+    RemoveBackupVolume {
+        id: VolumeId,
+    },
+    /// Records a generation and moves its volume's `next_version` past it.
+    AddGeneration(Generation),
+    SetGenerationState {
+        transaction_volume: VolumeId,
+        version: Version,
+        state: GenerationState,
+    },
+    HoldGeneration {
+        transaction_volume: VolumeId,
+        version: Version,
+        held: Option<Untrusted>,
+    },
+    ReleaseGeneration {
+        transaction_volume: VolumeId,
+        version: Version,
+        at: Timestamp,
+        why: ReleaseReason,
+    },
+    PutSession(OurSession),
+    RemoveSession {
+        pair: Pair,
+    },
+    KnowArray {
+        name: Name,
+        box_id: BoxId,
+    },
+    /// Adds or replaces a map set. Fails when one of its transaction volumes is in another set.
+    PutMapSet(MapSet),
+    RemoveMapSet {
+        name: Name,
+    },
+    /// A pair was started because a map paired it. An earlier operation never replaces a later one.
+    UseMapRow {
+        transaction_volume: VolumeId,
+        backup_volume: VolumeId,
+        operation: OperationId,
+    },
+}

@@ -1,0 +1,191 @@
+//! Steps that record, hold, mark and release generations.
+
+use super::{DigestText, Done, NotKeepable, Step, StepChanges, VolumeNames};
+use crate::model::codes::Code;
+use crate::model::entity::{BackupMode, Generation, GenerationState, ReleaseReason};
+use crate::model::entity_change::EntityChange;
+use crate::model::event::EventKind;
+use crate::model::identity::VolumeId;
+use crate::model::session::Pair;
+use crate::model::units::{Blocks, Version};
+use crate::model::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+
+/// A generation that a step records. Its version is the volume's next one at that moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NewGeneration {
+    pub transaction_volume: VolumeId,
+    pub backup_volume: VolumeId,
+    pub blocks: Blocks,
+    pub mode: BackupMode,
+}
+
+/// One catalogue transaction for all of them, after their suspend was observed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordStep {
+    pub generations: Vec<NewGeneration>,
+}
+
+impl Step for RecordStep {
+    fn agree(&self, digest: &mut DigestText) {
+        for new in &self.generations {
+            digest.line(format_args!(" record {} on {} {}", new.transaction_volume, new.backup_volume, new.mode));
+        }
+    }
+
+    fn sentence(&self, names: &dyn VolumeNames) -> String {
+        let each = self.generations.iter().map(|new| {
+            let next = names.next_version(new.transaction_volume);
+            let version = next.map_or_else(|| "a generation".to_owned(), |next| next.to_string());
+            format!("{version} on {}", names.place(new.backup_volume))
+        });
+        format!("record {}", each.collect::<Vec<_>>().join(", "))
+    }
+
+    /// A generation comes only from an un-forced suspend that this operation issued and then observed.
+    fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
+        let mut kept = StepChanges::default();
+        for new in &self.generations {
+            let (volume, backup_volume) = (new.transaction_volume, new.backup_volume);
+            let Some(taken_at) = done.own_suspends.get(&Pair::new(volume, backup_volume)) else {
+                let why = "no suspend by this operation was observed, so no generation was recorded".to_owned();
+                return Err(NotKeepable::new(Code::RESUME_FIRST, why));
+            };
+            if let Some(kept) = done.catalogue.generation_on(backup_volume) {
+                let why = format!("{backup_volume} holds {} by now, so no generation was recorded", kept.version);
+                return Err(NotKeepable::new(Code::HOLDS_A_GENERATION, why));
+            }
+            let known = done.catalogue.transaction_volume(volume).ok_or_else(|| NotKeepable::unregistered(volume))?;
+            let version = known.next_version;
+            kept.changes.push(EntityChange::AddGeneration(Generation {
+                transaction_volume: volume,
+                version,
+                backup_volume,
+                blocks: new.blocks,
+                taken_at: *taken_at,
+                mode: new.mode,
+                state: GenerationState::Valid,
+                held: None,
+                provisioned: false,
+                operation: Some(done.operation),
+            }));
+            kept.events.push(EventKind::GenerationRecorded { volume, version, backup_volume, provisioned: false });
+        }
+        Ok(kept)
+    }
+
+    fn records(&self) -> &[NewGeneration] {
+        &self.generations
+    }
+}
+
+/// Releases a generation: it stays in history only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GiveUpStep {
+    pub transaction_volume: VolumeId,
+    pub version: Version,
+    pub backup_volume: VolumeId,
+    pub why: ReleaseReason,
+}
+
+impl GiveUpStep {
+    /// The newest generation is durable, newer than the one to give up, the one that this operation recorded if it records
+    /// one at all, and wants nobody's attention.
+    fn newer_is_sound(&self, done: &Done<'_>) -> bool {
+        let records_one = done.item.steps.iter().any(|step| !step.records().is_empty());
+        done.catalogue.newest_generation(self.transaction_volume).is_some_and(|newest| {
+            newest.version > self.version
+                && newest.state == GenerationState::Valid
+                && (!records_one || newest.operation == Some(done.operation))
+        })
+    }
+}
+
+impl Step for GiveUpStep {
+    fn agree(&self, digest: &mut DigestText) {
+        let Self { transaction_volume, version, backup_volume, why } = self;
+        digest.line(format_args!(" give up {version} of {transaction_volume} on {backup_volume} {why:?}"));
+    }
+
+    fn sentence(&self, names: &dyn VolumeNames) -> String {
+        let why = match self.why {
+            ReleaseReason::Retention => "the oldest, beyond the policy",
+            ReleaseReason::Deleted => "as asked",
+            ReleaseReason::Overwritten => "its volume is overwritten",
+            ReleaseReason::Reconciled => "as reconciled",
+        };
+        format!("give up {} on {}: {why}", self.version, names.place(self.backup_volume))
+    }
+
+    fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
+        let Self { transaction_volume, version, backup_volume, why } = *self;
+        let Some(known) = done.catalogue.generation(transaction_volume, version) else {
+            return Ok(StepChanges::default());
+        };
+        let held = known.held.is_some();
+        if why == ReleaseReason::Retention {
+            // What the plan promised is given up only while the reasons for it hold; keeping one more is never wrong.
+            if held || !self.newer_is_sound(done) {
+                return Ok(StepChanges::default());
+            }
+        } else if held {
+            let why = format!("{version} is held now, so it was not released");
+            return Err(NotKeepable::new(Code::GENERATION_HELD, why));
+        }
+        let change = EntityChange::ReleaseGeneration { transaction_volume, version, at: done.now, why };
+        let event = EventKind::GenerationReleased { volume: transaction_volume, version, backup_volume, why };
+        Ok(StepChanges::one(change, event))
+    }
+}
+
+/// Keeps a generation from being released; without a reason, ends that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldStep {
+    pub volume: VolumeId,
+    pub version: Version,
+    pub why: Option<Untrusted>,
+}
+
+impl Step for HoldStep {
+    fn agree(&self, digest: &mut DigestText) {
+        digest.line(format_args!(" hold {} of {} {:?}", self.version, self.volume, self.why));
+    }
+
+    fn sentence(&self, _names: &dyn VolumeNames) -> String {
+        match &self.why {
+            Some(why) => format!("hold {}: {}", self.version, why.escaped()),
+            None => format!("hold {} no longer", self.version),
+        }
+    }
+
+    fn changes(&self, _done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
+        let (volume, version, held) = (self.volume, self.version, self.why.clone());
+        let event = EventKind::GenerationHeld { volume, version, held: held.clone() };
+        Ok(StepChanges::one(EntityChange::HoldGeneration { transaction_volume: volume, version, held }, event))
+    }
+}
+
+/// Marks how far a generation can be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetGenerationStateStep {
+    pub volume: VolumeId,
+    pub version: Version,
+    pub state: GenerationState,
+}
+
+impl Step for SetGenerationStateStep {
+    fn agree(&self, digest: &mut DigestText) {
+        digest.line(format_args!(" state {} of {} {:?}", self.version, self.volume, self.state));
+    }
+
+    fn sentence(&self, _names: &dyn VolumeNames) -> String {
+        format!("mark {}: {}", self.version, self.state)
+    }
+
+    fn changes(&self, _done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
+        let (volume, version, state) = (self.volume, self.version, self.state.clone());
+        let event = EventKind::GenerationStateSet { volume, version, state: state.clone() };
+        let change = EntityChange::SetGenerationState { transaction_volume: volume, version, state };
+        Ok(StepChanges::one(change, event))
+    }
+}

@@ -1,0 +1,217 @@
+//! The steps of a plan: each with its data, its line in the digest, its sentence, what does it, and what it changes.
+//!
+//! Belongs here: everything that is known of one sort of step, in the file of its family; the enum that the journal keeps.
+//! Does not: which steps a request needs (`plan`), the order of journal, command and reading (`engine::operation`).
+//!
+//! A new step is a type with its [`Step`] in the file of its family, and one line of `steps!`.
+
+mod generation;
+mod hook;
+mod item;
+mod registry;
+mod session;
+
+pub use generation::{GiveUpStep, HoldStep, NewGeneration, RecordStep, SetGenerationStateStep};
+pub use hook::{HookPhase, HookStep};
+pub use item::{Confirmation, Notice, PlanItem};
+pub use registry::{RegisterBackupStep, RegisterTransactionStep, SetPolicyStep, UnregisterStep};
+pub use session::{ResumeStep, StartFullStep, StopLeftOverStep, StopStep, SuspendStep};
+
+use super::codes::Code;
+use super::copy::Command;
+use super::entity::{BackupVolume, Generation, OperationId, OurSession, TransactionVolume};
+use super::entity_change::EntityChange;
+use super::event::EventKind;
+use super::identity::{BoxId, Name, VolumeId};
+use super::session::Pair;
+use super::units::{Timestamp, Version};
+use super::volume_names::VolumeNames;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+use std::ops::Deref;
+
+/// What every step can say of itself.
+pub trait Step {
+    /// Its line in the digest: what people agree to, and nothing that changes while they read.
+    fn agree(&self, digest: &mut DigestText);
+
+    /// Half a sentence that begins with what is done. Nothing in it can act on a terminal.
+    fn sentence(&self, names: &dyn VolumeNames) -> String;
+
+    /// What does it; `None` when it names nothing to do it to.
+    fn effect(&self) -> Option<StepEffect> {
+        Some(StepEffect::Records)
+    }
+
+    /// What it changes in the catalogue once it is done, and the events of that.
+    fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
+        let _ = done;
+        Ok(StepChanges::default())
+    }
+
+    /// What has to be in the catalogue when nobody knows whether it was done.
+    fn changes_in_doubt(&self, done: &Done<'_>) -> Vec<EntityChange> {
+        let _ = done;
+        Vec::new()
+    }
+
+    /// The sessions that it makes or goes on with: from its first command on they are ours.
+    fn starts(&self) -> &[Pair] {
+        &[]
+    }
+
+    /// The sessions that it ends.
+    fn ends(&self) -> &[Pair] {
+        &[]
+    }
+
+    /// The generations that it records.
+    fn records(&self) -> &[NewGeneration] {
+        &[]
+    }
+
+    /// Whether it would be wrong to take what another program did for this step of `item`.
+    fn must_be_ours(&self, item: &PlanItem) -> bool {
+        let _ = item;
+        false
+    }
+}
+
+/// Makes the enum that plans and journals keep, and the one way from it to what a step can say.
+macro_rules! steps {
+    ($($(#[$doc:meta])* $step:ident($data:ty)),* $(,)?) => {
+        /// One thing that is done, on an array or in the catalogue.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case", tag = "step")]
+        pub enum PlanStep {
+            $($(#[$doc])* $step($data),)*
+        }
+
+        impl Deref for PlanStep {
+            type Target = dyn Step;
+
+            fn deref(&self) -> &Self::Target {
+                match self {
+                    $(Self::$step(data) => data,)*
+                }
+            }
+        }
+
+        $(impl From<$data> for PlanStep {
+            fn from(data: $data) -> Self {
+                Self::$step(data)
+            }
+        })*
+    };
+}
+
+steps! {
+    StartFull(StartFullStep),
+    Resume(ResumeStep),
+    Suspend(SuspendStep),
+    Stop(StopStep),
+    StopLeftOver(StopLeftOverStep),
+    Record(RecordStep),
+    GiveUp(GiveUpStep),
+    Hook(HookStep),
+    SetPolicy(SetPolicyStep),
+    RegisterTransaction(RegisterTransactionStep),
+    RegisterBackup(RegisterBackupStep),
+    Unregister(UnregisterStep),
+    Hold(HoldStep),
+    SetGenerationState(SetGenerationStateStep),
+}
+
+/// What does a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepEffect {
+    /// One command to one array.
+    Array(ArrayCommand),
+    /// A change of the catalogue.
+    Records,
+    /// A script on this host: phase and words of its command line.
+    Script { phase: HookPhase, argv: Vec<String> },
+}
+
+/// A command and the box that it goes to, whose reading shows what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArrayCommand {
+    /// The box of the sources, but for what is left over at a target's.
+    pub array: BoxId,
+    pub command: Command,
+}
+
+/// What the digest is made of, a line a step.
+#[derive(Debug, Default)]
+pub struct DigestText(String);
+
+impl DigestText {
+    /// Adds a line. Writing to a `String` cannot fail.
+    pub fn line(&mut self, line: fmt::Arguments<'_>) {
+        let _ = writeln!(self.0, "{line}");
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What steps look up in the catalogue.
+pub trait Lookup {
+    fn transaction_volume(&self, id: VolumeId) -> Option<&TransactionVolume>;
+    fn backup_volume(&self, id: VolumeId) -> Option<&BackupVolume>;
+    /// A kept generation.
+    fn generation(&self, transaction_volume: VolumeId, version: Version) -> Option<&Generation>;
+    /// The kept generation on a backup volume.
+    fn generation_on(&self, backup_volume: VolumeId) -> Option<&Generation>;
+    /// The newest kept generation.
+    fn newest_generation(&self, transaction_volume: VolumeId) -> Option<&Generation>;
+    /// Our session of a pair.
+    fn our_session(&self, pair: &Pair) -> Option<&OurSession>;
+    /// The volume that is called so, in whichever role.
+    fn named(&self, name: &Name) -> Option<VolumeId>;
+}
+
+/// A step that is done, and what its operation knows.
+#[derive(Clone, Copy)]
+pub struct Done<'a> {
+    pub operation: OperationId,
+    pub item: &'a PlanItem,
+    pub now: Timestamp,
+    /// When its effect was seen on the array.
+    pub seen_at: Timestamp,
+    /// Un-forced suspends that this operation issued and then observed, and when they were sent.
+    pub own_suspends: &'a BTreeMap<Pair, Timestamp>,
+    pub catalogue: &'a dyn Lookup,
+}
+
+/// What a step changes in the catalogue, and the events that report it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StepChanges {
+    pub changes: Vec<EntityChange>,
+    pub events: Vec<EventKind>,
+}
+
+impl StepChanges {
+    fn one(change: EntityChange, event: EventKind) -> Self {
+        Self { changes: vec![change], events: vec![event] }
+    }
+}
+
+/// Why a step cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotKeepable {
+    pub code: Code,
+    pub why: String,
+}
+
+impl NotKeepable {
+    fn new(code: Code, why: String) -> Self {
+        Self { code, why }
+    }
+
+    fn unregistered(volume: VolumeId) -> Self {
+        Self::new(Code::UNKNOWN_VOLUME, format!("{volume} is no longer registered"))
+    }
+}
