@@ -144,7 +144,7 @@ pub enum ArrayVerb {
     Rules {
         /// The array
         array: String,
-        /// `documented` keeps all of them; `lenient`, those of earlier releases, is what a new array has
+        /// `documented` keeps all of them and is what a new array has; `lenient` keeps those of earlier releases
         rules: ChosenRules,
     },
     /// Take the path between two arrays up or down

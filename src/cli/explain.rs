@@ -45,7 +45,7 @@ fn array(as_json: bool) -> Result<Exit, CliError> {
         let rule = if row.documented_only { format!("{} *", row.rule) } else { row.rule.to_owned() };
         table.row([rule, code.to_owned(), basis.to_owned(), row.source.to_owned()]);
     }
-    let note = "* kept only by an array with `ecdeck array rules ARRAY documented`\n";
+    let note = "* an array with `ecdeck array rules ARRAY lenient`, or of an earlier release, does not keep it\n";
     out::print(&(table.render() + note))?;
     Ok(Exit::Done)
 }

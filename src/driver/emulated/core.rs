@@ -68,6 +68,7 @@ pub struct Cabinet {
     pub volumes: BTreeMap<Olu, Volume>,
     /// Halves of REC whose source box does not know them any more.
     pub(super) orphans: Vec<Orphan>,
+    /// An array that an earlier release made has none on disk and keeps the rules that it had.
     #[serde(default)]
     pub(super) rules: RuleSet,
     #[serde(default)]
@@ -117,7 +118,8 @@ impl Core {
         if self.boxes.contains_key(&id) || self.box_named(name.as_str()).is_ok() {
             return Err(CoreError::BoxExists(name.clone()));
         }
-        let (volumes, orphans, rules, faults) = Default::default();
+        let (volumes, orphans, faults) = Default::default();
+        let rules = RuleSet::Documented;
         self.boxes.insert(id, Cabinet { name: name.clone(), volumes, orphans, rules, faults });
         Ok(id)
     }

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleSet {
-    /// As unkind as the documents are.
+    /// As unkind as the documents are. What a new array has.
     Documented,
-    /// Without the rows that are marked so: what earlier releases allowed.
+    /// Without the rows that are marked so: what earlier releases allowed, and what their arrays keep.
     #[default]
     Lenient,
 }

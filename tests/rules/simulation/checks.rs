@@ -524,8 +524,15 @@ impl Simulation {
         }
         let readings = self.world.boxes.map(|at| self.world.arrays.core().reading(at, self.now).unwrap());
         let sessions = readings.iter().flat_map(|reading| &reading.sessions);
+        // CCM shows a pair through the source's box: a half that only the target's box has left is ended there, by a person.
+        let by_ccm = self.world.ccm.is_some();
+        let is_left_over = |pair: Pair| {
+            let of_source = readings.iter().zip(self.world.boxes).find(|(_, at)| *at == pair.source.box_id);
+            of_source.is_some_and(|(reading, _)| reading.sessions.iter().all(|session| session.pair != pair))
+        };
         for session in sessions.filter(|session| session.requestor.raw() == REQUESTOR) {
-            let known = self.engine.durable.sessions.contains_key(&session.pair);
+            let known =
+                self.engine.durable.sessions.contains_key(&session.pair) || by_ccm && is_left_over(session.pair);
             if !known && !self.truth.excused.contains(&session.pair) {
                 return violated(format!("nobody remembers the session {:?}", session.pair));
             }

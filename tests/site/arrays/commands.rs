@@ -94,7 +94,7 @@ async fn acec_reverse_turns_real_bytes_and_back() {
 }
 
 #[tokio::test]
-async fn acec_change_changes_what_it_names_and_nothing_else() {
+async fn acec_change_changes_what_it_names_and_what_the_array_adds() {
     let setting = Setting::new().await;
     let ccm = Ccm::new(&setting);
     let pair = setting.pair("ONE/0x2", "TWO/0x0").await;
@@ -109,7 +109,8 @@ async fn acec_change_changes_what_it_names_and_nothing_else() {
     let (auto, manual) = (Automation::Automatic, Automation::Manual);
     for (options, wanted) in [
         ("-recovery auto", modes(TransferMode::Synchronous, manual, auto)),
-        ("-transfer consist", modes(TransferMode::Consistency, auto, auto)),
+        // Split is manual after a change from synchronous to another transfer.
+        ("-transfer consist", modes(TransferMode::Consistency, manual, auto)),
         ("-transfer sync -split manual", modes(TransferMode::Synchronous, manual, auto)),
     ] {
         assert!(ccm.run(&format!("acec change -g R {options}"), 0).contains("<< EC Change >>"));
@@ -137,7 +138,6 @@ async fn acopc_makes_a_copy_of_a_moment_and_cancels_one() {
 
     setting.rate(Some(1 << 20)).await;
     ccm.run("acopc start -g O", 0);
-    assert!(ccm.run("acopc cancel -g O", 6).contains("E5323"));
-    assert!(ccm.run("acopc cancel -g O -force", 0).contains("<< OPC Stopped >>"));
+    assert!(ccm.run("acopc cancel -g O", 0).contains("<< OPC Stopped >>"), "a one-point copy needs no force");
     assert!(setting.reading(&pair).await.is_none());
 }
