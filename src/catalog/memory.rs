@@ -1,7 +1,7 @@
 //! The catalogue in memory, for the simulator and the tests: the same rules, and switches that make a commit fail.
 
 use super::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Outside, Pending, newest_first};
-use crate::model::audit::AuditReport;
+use crate::model::audit::{AuditReport, ComparedRows, WantedHeads};
 use crate::model::chain::{ChainLink, ChainVerifier, chain};
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::identity::VolumeId;
@@ -221,24 +221,12 @@ impl Catalogue for MemoryCatalogue {
         Box::pin(async move {
             let links = self.links(EventRange::From { sequence: 1, most: u32::MAX }).await?;
             let mut verifier = ChainVerifier::new(&outside.anchors);
+            let mut wanted = WantedHeads::new(&outside.heads);
             for link in &links {
                 verifier.take(link);
+                wanted.found(&link.hash);
             }
-            let verdict = verifier.finish();
-            let unknown = |head: &ChainHash| !links.iter().any(|link| link.hash == *head);
-            let heads = outside.heads.into_iter().filter(unknown);
-            Ok(AuditReport {
-                events: verdict.events,
-                anchors_matched: verdict.anchors_matched,
-                head: verdict.head,
-                chain_faults: verdict.faults,
-                anchors: Vec::new(),
-                unknown_heads: heads.map(|head| head.as_str().to_owned()).collect(),
-                compared_from: None,
-                rows: 0,
-                differences: Vec::new(),
-                differences_found: 0,
-            })
+            Ok(AuditReport::of_catalogue(verifier.finish(), wanted, ComparedRows::default()))
         })
     }
 }

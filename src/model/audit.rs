@@ -1,8 +1,9 @@
 //! What a check of the audit finds, for whoever asked.
 
-use super::chain::ChainFault;
-use super::event::ChainHead;
+use super::chain::{ChainFault, Verdict};
+use super::event::{ChainHash, ChainHead};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The rows that a report names at most; the rest is counted.
 pub const MAX_NAMED_ROWS: usize = 200;
@@ -43,7 +44,60 @@ pub struct AuditReport {
     pub differences_found: u64,
 }
 
+/// What came of comparing the rows of the tables with the events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ComparedRows {
+    /// From this event on; `None` where a catalogue has no tables.
+    pub from: Option<u64>,
+    pub rows: u64,
+    pub differences: Vec<String>,
+    pub differences_found: u64,
+}
+
+impl ComparedRows {
+    /// Names a row that differs, or counts it when enough are named.
+    pub fn differs(&mut self, sentence: String) {
+        self.differences_found += 1;
+        if self.differences.len() < MAX_NAMED_ROWS {
+            self.differences.push(sentence);
+        }
+    }
+}
+
+/// Heads given by hand that are still to be found among the events.
+#[derive(Debug, Clone)]
+pub struct WantedHeads(BTreeSet<String>);
+
+impl WantedHeads {
+    /// The start of every chain needs no event.
+    pub fn new(heads: &[ChainHash]) -> Self {
+        let start = ChainHash::start();
+        Self(heads.iter().filter(|head| **head != start).map(|head| head.as_str().to_owned()).collect())
+    }
+
+    /// An event has this head.
+    pub fn found(&mut self, head: &ChainHash) {
+        self.0.remove(head.as_str());
+    }
+}
+
 impl AuditReport {
+    /// What a catalogue finds in itself; what is kept outside of it is added by whoever has it.
+    pub fn of_catalogue(verdict: Verdict, unknown: WantedHeads, compared: ComparedRows) -> Self {
+        Self {
+            events: verdict.events,
+            anchors_matched: verdict.anchors_matched,
+            head: verdict.head,
+            chain_faults: verdict.faults,
+            anchors: Vec::new(),
+            unknown_heads: unknown.0.into_iter().collect(),
+            compared_from: compared.from,
+            rows: compared.rows,
+            differences: compared.differences,
+            differences_found: compared.differences_found,
+        }
+    }
+
     /// Chain, rows and everything kept outside agree.
     pub fn is_intact(&self) -> bool {
         self.chain_faults.is_empty()

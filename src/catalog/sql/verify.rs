@@ -5,14 +5,14 @@ use super::connections::Transaction;
 use super::failure::Failure;
 use super::rows::{TABLES, Table};
 use crate::catalog::Outside;
-use crate::model::audit::{AuditReport, MAX_NAMED_ROWS};
+use crate::model::audit::{AuditReport, ComparedRows, WantedHeads};
 use crate::model::chain::{ChainLink, ChainVerifier, rows_of};
 use crate::model::event::{ChainHash, ChainHead, EventKind, NewEvent, TableDigest};
 use crate::model::untrusted::escaped;
 use futures_util::TryStreamExt;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row, query, query_scalar};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 /// Events that are read at once.
 const EVENTS_AT_ONCE: i64 = 1_000;
@@ -25,18 +25,14 @@ type Expected = HashMap<u128, (u128, u64)>;
 struct Check {
     expected: Expected,
     compared_from: u64,
-    rows: u64,
-    differences: Vec<String>,
-    differences_found: u64,
+    compared: ComparedRows,
 }
 
 /// Checks everything; all reads are of the transaction's moment.
 pub async fn verify(from: &mut Transaction, outside: Outside) -> Result<AuditReport, Failure> {
     let mut chain = ChainVerifier::new(&outside.anchors);
-    let mut wanted: BTreeSet<String> = outside.heads.iter().map(|head| head.as_str().to_owned()).collect();
-    wanted.remove(ChainHash::start().as_str());
-    let mut check =
-        Check { expected: Expected::new(), compared_from: 1, rows: 0, differences: Vec::new(), differences_found: 0 };
+    let mut wanted = WantedHeads::new(&outside.heads);
+    let mut check = Check { expected: Expected::new(), compared_from: 1, compared: ComparedRows::default() };
     let mut next = 1;
     loop {
         let page = events(from, next).await?;
@@ -44,7 +40,7 @@ pub async fn verify(from: &mut Transaction, outside: Outside) -> Result<AuditRep
         next = last.0.sequence + 1;
         for (link, columns) in page {
             chain.take(&link);
-            wanted.remove(link.hash.as_str());
+            wanted.found(&link.hash);
             check.event(from, &link, &columns).await?;
         }
     }
@@ -54,18 +50,8 @@ pub async fn verify(from: &mut Transaction, outside: Outside) -> Result<AuditRep
     }
     check.missing(from).await?;
     check.head_row(from, &verdict.head).await?;
-    Ok(AuditReport {
-        events: verdict.events,
-        anchors_matched: verdict.anchors_matched,
-        head: verdict.head,
-        chain_faults: verdict.faults,
-        anchors: Vec::new(),
-        unknown_heads: wanted.into_iter().collect(),
-        compared_from: Some(check.compared_from),
-        rows: check.rows,
-        differences: check.differences,
-        differences_found: check.differences_found,
-    })
+    let compared = ComparedRows { from: Some(check.compared_from), ..check.compared };
+    Ok(AuditReport::of_catalogue(verdict, wanted, compared))
 }
 
 /// The columns of an event's row that repeat what its text says, for those who search.
@@ -92,10 +78,7 @@ async fn events(from: &mut AnyConnection, next: u64) -> Result<Vec<(ChainLink, C
 
 impl Check {
     fn differs(&mut self, sentence: String) {
-        self.differences_found += 1;
-        if self.differences.len() < MAX_NAMED_ROWS {
-            self.differences.push(sentence);
-        }
+        self.compared.differs(sentence);
     }
 
     /// Takes what an event says of rows, and compares its searchable columns with its text.
@@ -154,7 +137,7 @@ impl Check {
         let statement = table.select_all();
         let mut rows = query(AssertSqlSafe(statement)).fetch(from);
         while let Some(row) = rows.try_next().await? {
-            self.rows += 1;
+            self.compared.rows += 1;
             let (key, digest) = table.digest(&row);
             let expected = self.expected.remove(&name_of(table.name, &key));
             let (key, name) = (escaped(&key), table.name);
