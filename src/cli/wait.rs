@@ -178,7 +178,9 @@ fn towards(snapshot: &Snapshot, pair: &Pair, since: ReadingMark) -> Towards {
         return Towards::Moving;
     }
     match snapshot.session(pair) {
-        None => Towards::Stopped("its session is gone".to_owned()),
+        None if snapshot.lacks(pair) => Towards::Stopped("its session is gone".to_owned()),
+        // Not all of the array's answer could be read: another reading tells.
+        None => Towards::Moving,
         Some(session) if is_equivalent(session) => Towards::There,
         Some(session) => match session.status {
             Status::Suspended => Towards::Stopped("it was suspended".to_owned()),

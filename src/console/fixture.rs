@@ -357,6 +357,7 @@ fn pool(sizes: &[(VolumeId, u64)], sessions: &[SessionView], generations: &[Gene
                     .map(|view| view.pair.source)
                     .or(generation.map(|generation| generation.transaction_volume)),
                 generation: generation.map(|generation| generation.version),
+                session_unread: false,
                 claimed: None,
                 problem: None,
             }
@@ -419,6 +420,7 @@ pub fn large(volumes: u32) -> Snapshot {
                 state: if kept { BackupState::Generation } else { BackupState::Copying },
                 transaction_volume: Some(one(first + index / 2)),
                 generation: kept.then_some(Version(1)),
+                session_unread: false,
                 claimed: None,
                 problem: None,
             }

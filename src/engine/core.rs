@@ -14,7 +14,7 @@ use crate::model::plan::{Plan, Refusal, plan_keeping};
 use crate::model::records::{Change, EntityChange, OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::request::Request;
 use crate::model::sentence;
-use crate::model::session::{ArrayVolume, Reading};
+use crate::model::session::{ArrayVolume, Pair, Reading, Sight};
 use crate::model::snapshot::{CatalogueTrouble, EventLine, OperationView, Reach, Site, Snapshot};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::{Untrusted, escaped};
@@ -371,7 +371,14 @@ impl Core {
         let mut live = readings
             .flat_map(|reading| &reading.sessions)
             .filter(|session| matches!(session.status, Active | Reserved | Halted));
-        state.records.operations.is_empty() && !live.any(|session| state.records.sessions.contains_key(&session.pair))
+        let not_read = |pair: &Pair| {
+            let readings = state.arrays.iter().filter_map(|array| array.reading.as_ref());
+            let mut of_source = readings.filter(|reading| reading.box_id == pair.source.box_id);
+            of_source.any(|reading| matches!(reading.look_for(pair), Sight::NotRead(_)))
+        };
+        state.records.operations.is_empty()
+            && !live.any(|session| state.records.sessions.contains_key(&session.pair))
+            && !state.records.sessions.keys().any(not_read)
     }
 }
 

@@ -254,7 +254,7 @@ codes! {
         "It answered busy for longer than the limit.",
         "Try again later.";
     1702 ARRAY_STALE: "the array's reading is too old",
-        "ecdeck decides nothing on a reading that is older than three rounds. A round is the poll interval and the time that the array took to answer.",
+        "ecdeck decides nothing on a reading that is older than three rounds. A round is the poll interval and the time that the array took to answer; two seconds are never too old.",
         "Look with `ecdeck array list` whether the array answers, then repeat.";
     1703 ARRAY_UNREACHABLE: "the array does not answer",
         "Nothing can be read from it or sent to it.",

@@ -327,6 +327,44 @@ pub struct UnknownRow {
     pub why: String,
     /// The volumes that it names and that the session may copy to.
     pub may_copy_to: Vec<VolumeId>,
+    /// The volumes that it names at all; empty where none could be read, so that it may be of any.
+    #[serde(default)]
+    pub names: Vec<VolumeId>,
+    /// It surely is no copy between two volumes: an estimation of updates has a source only.
+    #[serde(default)]
+    pub is_no_pair: bool,
+}
+
+impl UnknownRow {
+    /// Whether this line may be the session of a pair: it names no volume but those of the pair.
+    pub fn may_be_of(&self, pair: &Pair) -> bool {
+        !self.is_no_pair && self.names.iter().all(|volume| [pair.source, pair.target].contains(volume))
+    }
+}
+
+/// Lines of the array's list of volumes that could not be read: what they name is not missing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnreadVolumes {
+    pub named: Vec<VolumeId>,
+    /// A line names no volume that could be read, so it may be any.
+    pub any: bool,
+}
+
+impl UnreadVolumes {
+    pub fn may_be(&self, volume: VolumeId) -> bool {
+        self.any || self.named.contains(&volume)
+    }
+}
+
+/// What a reading says of the session of a pair. The one way to conclude that a session does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight<'a> {
+    Shown(&'a SessionReading),
+    /// The box was read, and it has no such session.
+    Absent,
+    /// The reading does not tell: that part of the answer could not be read. It is never taken for absent.
+    NotRead(&'static str),
 }
 
 /// All sessions that one box reports, as one atomic reading.
@@ -341,6 +379,13 @@ pub struct Reading {
     pub others: Others,
     #[serde(default)]
     pub unknown_rows: Vec<UnknownRow>,
+    /// Source and target box of the copies whose own list was read (CCM: a copy group of ecdeck). It has every session of ours
+    /// between them, also where the sessions of others could not be read.
+    #[serde(default)]
+    pub own_lists: Vec<(super::identity::BoxId, super::identity::BoxId)>,
+    /// Of the last list of volumes before it.
+    #[serde(default)]
+    pub unread_volumes: UnreadVolumes,
     /// Its number among the readings of this start of the engine, which gives it: from 1, in the order in which they began.
     #[serde(default)]
     pub number: u64,
@@ -349,15 +394,47 @@ pub struct Reading {
     pub began: Moment,
 }
 
+impl<'a> Sight<'a> {
+    pub fn shown(self) -> Option<&'a SessionReading> {
+        match self {
+            Self::Shown(session) => Some(session),
+            Self::Absent | Self::NotRead(_) => None,
+        }
+    }
+}
+
 impl Reading {
     /// A live reading of a box of which everything was read.
     pub fn complete(box_id: super::identity::BoxId, taken_at: Timestamp, sessions: Vec<SessionReading>) -> Self {
         let (truth, others, unknown_rows, began) = (Truth::Live, Others::Read, Vec::new(), Moment::at(taken_at));
-        Self { box_id, taken_at, truth, sessions, others, unknown_rows, number: 0, began }
+        let (own_lists, unread_volumes) = (Vec::new(), UnreadVolumes::default());
+        Self { box_id, taken_at, truth, sessions, others, unknown_rows, own_lists, unread_volumes, number: 0, began }
     }
 
-    /// The session of a pair: the one of exactly this pair, else one that presents it in another way.
-    pub fn session(&self, pair: &Pair) -> Option<&SessionReading> {
+    /// Looks for the session of a pair. Absent only where nothing that could not be read may be it.
+    pub fn look_for(&self, pair: &Pair) -> Sight<'_> {
+        if let Some(session) = self.session(pair) {
+            return Sight::Shown(session);
+        }
+        let boxes = (pair.source.box_id, pair.target.box_id);
+        if self.truth == Truth::Cached || (self.box_id != boxes.0 && self.box_id != boxes.1) {
+            return Sight::NotRead("the array itself was not read");
+        }
+        if self.unknown_rows.iter().any(|row| row.may_be_of(pair)) {
+            return Sight::NotRead("a line of the array's answer could not be read");
+        }
+        // Where a control plane cannot show the sessions of others at all, its own lists are all that there is.
+        match self.others {
+            Others::Failed { .. } if !self.own_lists.contains(&boxes) => {
+                Sight::NotRead("a part of the array's sessions could not be read")
+            }
+            _ => Sight::Absent,
+        }
+    }
+
+    /// The session of a pair: the one of exactly this pair, else one that presents it in another way. `None` proves nothing:
+    /// see [`Reading::look_for`].
+    fn session(&self, pair: &Pair) -> Option<&SessionReading> {
         let exact = self.sessions.iter().find(|session| session.pair == *pair);
         exact.or_else(|| self.sessions.iter().find(|session| session.is_of(pair)))
     }

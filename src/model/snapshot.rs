@@ -214,6 +214,9 @@ pub struct BackupVolumeView {
     pub generation: Option<Version>,
     pub claimed: Option<Box<ClaimView>>,
     pub problem: Option<Box<Problem>>,
+    /// The catalogue has a session of ours onto it, and the readings do not tell whether the array has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub session_unread: bool,
 }
 
 /// Whether a backup is due. A notice, never a scheduler.
@@ -424,9 +427,19 @@ impl Snapshot {
     /// reading, so that a slow array that answers is never too old for ever.
     pub const STALE_ROUNDS: i64 = 3;
 
-    /// How old a reading may be, in milliseconds.
+    /// No reading is too old before this age, in milliseconds. Commands are decided on a reading of their own, taken after the
+    /// volumes were claimed; on a busy host, the engine may get no processor for longer than three short rounds, and that
+    /// changes nothing on the array.
+    pub const MIN_STALE_AGE: i64 = 2_000;
+
+    /// Three rounds, in milliseconds: so long the other box may be late to report what one box shows.
     pub fn patience(poll_millis: u32, took_millis: u32) -> i64 {
         Self::STALE_ROUNDS * (i64::from(poll_millis) + i64::from(took_millis))
+    }
+
+    /// How old a reading may be, in milliseconds.
+    pub fn max_reading_age(poll_millis: u32, took_millis: u32) -> i64 {
+        Self::patience(poll_millis, took_millis).max(Self::MIN_STALE_AGE)
     }
 
     pub fn transaction_volume(&self, id: VolumeId) -> Option<&TransactionVolumeView> {
@@ -579,8 +592,22 @@ impl Snapshot {
 
     /// Whether an array's reading is too old to decide on.
     pub fn is_stale(&self, array: &ArrayView) -> bool {
-        let limit = Self::patience(self.site.poll_millis, array.took_millis);
+        let limit = Self::max_reading_age(self.site.poll_millis, array.took_millis);
         self.age(array).is_none_or(|age| age > limit)
+    }
+
+    /// The backup volumes onto which this transaction volume may have a session that could not be read.
+    pub fn unread_sessions_of(&self, source: VolumeId) -> impl Iterator<Item = Pair> {
+        // Only such a volume has a session that is not known: sites have few, and pools are long.
+        let volume = self.transaction_volume(source).filter(|view| view.state >= TransactionState::Unknown);
+        let pool = volume.map_or(&[][..], |_| &self.pool[..]);
+        let unread = pool.iter().filter(move |view| view.session_unread && view.transaction_volume == Some(source));
+        unread.map(move |view| Pair::new(source, view.volume.id)).filter(|pair| self.session(pair).is_none())
+    }
+
+    /// Whether the array surely has no session of a pair. Where it is not shown and not surely gone, it was not read.
+    pub fn lacks(&self, pair: &Pair) -> bool {
+        self.session(pair).is_none() && !self.backup_volume(pair.target).is_some_and(|view| view.session_unread)
     }
 
     /// Whether the reading of the box that governs this pair began after a mark. A mark of another start of the engine is

@@ -179,7 +179,13 @@ fn inbound() -> Vec<(&'static str, Site, VolumeId)> {
     all.push(("an OPC back from a backup volume", site, source));
     let (mut site, source, _) = round();
     let may_copy_to = vec![source];
-    site.unknown_rows.push(UnknownRow { words: "<odd>".into(), why: "odd".to_owned(), may_copy_to });
+    site.unknown_rows.push(UnknownRow {
+        words: "<odd>".into(),
+        why: "odd".to_owned(),
+        names: may_copy_to.clone(),
+        may_copy_to,
+        is_no_pair: false,
+    });
     all.push(("a line that cannot be read", site, source));
     all
 }
@@ -315,7 +321,13 @@ fn lists_that_an_array_cannot_show_are_said_in_every_start_and_refuse_nothing() 
 #[test]
 fn volumes_that_an_unreadable_line_names_are_taken_for_volumes_in_use() {
     let (mut site, source, targets) = round();
-    let row = |may_copy_to| UnknownRow { words: "?? \u{1b}[2J".into(), why: "no target".to_owned(), may_copy_to };
+    let row = |may_copy_to| UnknownRow {
+        words: "?? \u{1b}[2J".into(),
+        why: "no target".to_owned(),
+        may_copy_to,
+        names: Vec::new(),
+        is_no_pair: true,
+    };
     site.unknown_rows.push(row(vec![targets[0]]));
     assert_eq!(on(&site, targets[0]), BackupState::Foreign);
     let plan = site.plan(start(&[source])).unwrap();
@@ -365,4 +377,39 @@ fn a_rec_suspended_here_and_halted_there_goes_on_by_a_resume() {
     assert!(notices(&ended).contains(&Code::HALF_OPEN), "a half may be left over");
     site.halves[1] = there(Status::ErrorSuspended);
     assert_eq!(code(site.plan(resume(source))), Code::HALF_OPEN, "any other disagreement has no such way on");
+}
+
+#[test]
+fn a_session_that_was_not_read_is_neither_replaced_nor_called_ended() {
+    let (mut site, source, targets) = round();
+    site.session(source, targets[0], Status::Active, Phase::Equivalent);
+    site.sessions.clear();
+    let row = |names| UnknownRow {
+        words: "??".into(),
+        why: "odd".to_owned(),
+        may_copy_to: Vec::new(),
+        names,
+        is_no_pair: false,
+    };
+    site.unknown_rows.push(row(vec![source, targets[0]]));
+    let cancel = |scope| Action::Cancel { volumes: vec![source], scope };
+    let onto = Action::Start { volumes: vec![source], targets: vec![(source, targets[1])], together: false };
+    for action in [
+        start(&[source]),
+        onto,
+        resume(source),
+        suspend(source),
+        backup(source, None),
+        cancel(CancelScope::Live),
+        cancel(CancelScope::One(targets[0])),
+        cancel(CancelScope::All),
+        Action::ForceStop { volume: source, target: None },
+        Action::Unregister { volume: source },
+    ] {
+        assert_eq!(code(site.ensure(action.clone())), Code::ROW_UNREADABLE, "{action:?}");
+    }
+    assert_eq!(code(site.plan(Action::Unregister { volume: targets[0] })), Code::VOLUME_IN_USE);
+    // Another pair's line hides nothing of this one: it is gone, and may be let go of.
+    site.unknown_rows = vec![row(vec![targets[1], targets[2]])];
+    site.plan(cancel(CancelScope::One(targets[0]))).unwrap();
 }

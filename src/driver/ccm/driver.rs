@@ -10,7 +10,7 @@ use super::{command, execution, reading};
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::copy::{Ability, Capabilities, Command, CommandVerb, ErrorClass, Identity, PairOutcome};
 use crate::model::identity::{BoxId, VolumeId};
-use crate::model::session::{ArrayVolume, CopyKind, Pair, Reading, RecModes, TransferMode};
+use crate::model::session::{ArrayVolume, CopyKind, Pair, Reading, RecModes, TransferMode, UnreadVolumes};
 use crate::model::units::{Blocks, Timestamp};
 use crate::model::untrusted::Untrusted;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +42,7 @@ pub(super) struct Memory {
     pub titles: BTreeMap<String, (Vec<Column>, Vec<Untrusted>)>,
     /// Volumes and lines of `acinq lv` that were left out, as half sentences.
     pub left_out: Vec<String>,
+    pub unread_volumes: UnreadVolumes,
     /// Sizes of the box's volumes.
     pub sizes: BTreeMap<VolumeId, Blocks>,
     /// How the copies that this driver started began.
@@ -193,6 +194,7 @@ impl CcmDriver {
         let argv = command::list_volumes(&self.settings.array);
         let listed = turn.ask(&argv, |stdout| volumes::list(&argv, stdout, &self.words)).await.map_err(wrong)?;
         let mut found = Vec::with_capacity(listed.volumes.len());
+        let mut unread = UnreadVolumes { named: Vec::new(), any: !listed.odd.is_empty() };
         let mut left_out: Vec<String> =
             listed.odd.iter().map(|line| format!("\"{}\" has no volume number", line.escaped())).collect();
         for volume in listed.volumes {
@@ -202,6 +204,7 @@ impl CcmDriver {
                 found.push(ArrayVolume { id, label: volume.label, blocks, copy_inhibited });
             } else {
                 // Without an exact size it can be compared with no other volume, so it can be in no pair.
+                unread.named.push(id);
                 left_out.push(format!("{} has the size \"{}\"", volume.olu, volume.size.escaped()));
             }
         }
@@ -209,6 +212,7 @@ impl CcmDriver {
             tracing::debug!(array = self.name, "a volume is left out: {line}");
         }
         self.memory().left_out = left_out;
+        self.memory().unread_volumes = unread;
         self.memory().sizes = found.iter().map(|volume| (volume.id, volume.blocks)).collect();
         Ok(found)
     }

@@ -179,7 +179,7 @@ async fn remove_group(driver: &CcmDriver, turn: &mut Turn<'_>, group: &GroupName
     let argv = command::delete_group(group);
     match answered(driver, turn, &argv).await {
         Ok(Said::Succeeded { .. }) => {
-            turn.groups.insert(group.clone(), Group::Absent { since: Instant::now() });
+            turn.groups.insert(group.clone(), Group::Absent { since: Instant::now(), by_us: true });
         }
         other => tracing::info!(command = %argv, "the empty group stays: {other:?}"),
     }

@@ -9,7 +9,7 @@ use super::names::{ArrayName, GroupName, GroupType, PairName, VolumeName};
 use super::reply::copies::{self, CopyRow, CopyRows, Direction, GroupQuery, NamedVolume, OddRow, OddTarget};
 use super::server::{Group, Names, ServerError, Turn};
 use crate::driver::DriverError;
-use crate::model::identity::VolumeId;
+use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{
     self, ArrayWords, CopyKind, Others, Pair, Phase, Reading, RecModes, SessionReading, Status, UnknownRow,
 };
@@ -44,8 +44,14 @@ async fn all(driver: &CcmDriver, turn: &mut Turn<'_>, now: Timestamp, afresh: bo
     let (mut pairs_of_groups, mut idle) = (BTreeSet::new(), BTreeSet::new());
     let mut answered = false;
     let mut gone = false;
-    for (group, group_type, modes) in groups_of(driver, &names) {
+    let mut unread_target = None;
+    for OwnGroup { group, group_type, modes, boxes } in groups_of(driver, &names, own) {
         let before = turn.groups.get(&group).cloned();
+        // A group that was removed from here was empty, so its silence is as good as its list.
+        let is_removed = matches!(before, Some(Group::Absent { by_us: true, .. }));
+        if is_removed && group_type != GroupType::Opc {
+            reading.own_lists.extend(boxes);
+        }
         if !afresh && was_absent_lately(driver, before.as_ref()) {
             continue;
         }
@@ -55,6 +61,9 @@ async fn all(driver: &CcmDriver, turn: &mut Turn<'_>, now: Timestamp, afresh: bo
             continue;
         };
         answered = true;
+        if !is_removed && group_type != GroupType::Opc {
+            reading.own_lists.extend(boxes);
+        }
         for row in &query.table.rows {
             let Some((source, target)) = volumes_of(row, &names) else {
                 reading.unknown_rows.push(of_unknown_boxes(row, &names));
@@ -70,7 +79,11 @@ async fn all(driver: &CcmDriver, turn: &mut Turn<'_>, now: Timestamp, afresh: bo
                 reading.sessions.extend(session.map(|session| in_modes(driver, session, modes)));
             }
         }
-        reading.unknown_rows.extend(query.table.odd.iter().map(|row| unknown_row(row, &names)));
+        for row in &query.table.odd {
+            unread_target = unread_target.or_else(|| unreadable_target(row, group.as_str()));
+            // Every pair of a group has a target: one that is not there could not be read.
+            reading.unknown_rows.push(UnknownRow { is_no_pair: false, ..unknown_row(row, &names) });
+        }
     }
     if afresh || gone || !answered || discovery_is_due(driver) || was_discovered(driver, &idle) {
         let found = match discover(driver, turn, &names).await {
@@ -91,13 +104,17 @@ async fn all(driver: &CcmDriver, turn: &mut Turn<'_>, now: Timestamp, afresh: bo
         reading.unknown_rows.extend(found.unknown_rows.iter().cloned());
         reading.others = found.others.clone();
     }
+    if let (Others::Read, Some(why)) = (&reading.others, unread_target) {
+        reading.others = Others::Failed { why };
+    }
+    reading.unread_volumes = driver.memory().unread_volumes.clone();
     reading.sessions.sort_by_key(|session| (session.pair, session.sid));
     Ok(reading)
 }
 
 /// Whether a group was not there when it was last looked for, and that is not long ago.
 fn was_absent_lately(driver: &CcmDriver, before: Option<&Group>) -> bool {
-    matches!(before, Some(Group::Absent { since }) if since.elapsed() < driver.settings.discover)
+    matches!(before, Some(Group::Absent { since, .. }) if since.elapsed() < driver.settings.discover)
 }
 
 /// What is known of others when they could not be looked at: what was known before, and that it is not enough.
@@ -120,19 +137,33 @@ fn in_modes(driver: &CcmDriver, session: SessionReading, of_group: Option<RecMod
     SessionReading { modes: changed.or(of_group), ..session }
 }
 
-/// Our groups that can hold sessions of this box, those of REC with the modes of what is in them.
-fn groups_of(driver: &CcmDriver, names: &Names) -> Vec<(GroupName, GroupType, Option<RecModes>)> {
+/// A group of ours that can hold sessions of this box.
+struct OwnGroup {
+    group: GroupName,
+    group_type: GroupType,
+    /// Of the RECs in it.
+    modes: Option<RecModes>,
+    /// The boxes of its sources and targets, where CCM's list has both.
+    boxes: Option<(BoxId, BoxId)>,
+}
+
+fn groups_of(driver: &CcmDriver, names: &Names, box_id: BoxId) -> Vec<OwnGroup> {
     let own = &driver.settings.array;
-    let mut groups = vec![
-        (GroupName::of(GroupType::Ec, own, own), GroupType::Ec, None),
-        (GroupName::of(GroupType::Opc, own, own), GroupType::Opc, None),
-    ];
+    let local = |group_type| {
+        let group = GroupName::of(group_type, own, own);
+        OwnGroup { group, group_type, modes: None, boxes: Some((box_id, box_id)) }
+    };
+    let mut groups = vec![local(GroupType::Ec), local(GroupType::Opc)];
     for other in names.all().filter(|other| *other != own) {
+        let far = names.box_of(other.as_str());
         for transfer in TRANSFER_MODES {
             let there = RecModes { transfer, ..driver.settings.rec_modes(other) };
-            groups.push((GroupName::of_rec(own, other, transfer), GroupType::Rec, Some(there)));
             let here = RecModes { transfer, ..RecModes::default() };
-            groups.push((GroupName::of_rec(other, own, transfer), GroupType::Rec, Some(here)));
+            let mut remote = |group, modes, boxes| {
+                groups.push(OwnGroup { group, group_type: GroupType::Rec, modes: Some(modes), boxes });
+            };
+            remote(GroupName::of_rec(own, other, transfer), there, far.map(|far| (box_id, far)));
+            remote(GroupName::of_rec(other, own, transfer), here, far.map(|far| (far, box_id)));
         }
     }
     groups
@@ -154,7 +185,8 @@ pub async fn query(
         Ok(query) => query,
         Err(wrong) => {
             if turn.says_no_such_group(&wrong, group_type, &driver.words).await? {
-                turn.groups.insert(group.clone(), Group::Absent { since: Instant::now() });
+                let by_us = matches!(turn.groups.get(group), Some(Group::Absent { by_us: true, .. }));
+                turn.groups.insert(group.clone(), Group::Absent { since: Instant::now(), by_us });
                 return Ok(None);
             }
             return Err(wrong);
@@ -237,13 +269,18 @@ async fn discover(driver: &CcmDriver, turn: &Turn<'_>, names: &Names) -> Result<
         found.sessions.extend(session(driver, row, source, target, kind, ""));
     }
     for row in &table.odd {
-        if row.target == OddTarget::Unreadable {
-            let why = format!("the line \"{}\" of `{argv}`: {}", row.words.escaped(), row.why);
-            found.others = Others::Failed { why: Untrusted::new(why) };
+        if let Some(why) = unreadable_target(row, &argv.to_string()) {
+            found.others = Others::Failed { why };
         }
         found.unknown_rows.push(unknown_row(row, names));
     }
     Ok(found)
+}
+
+/// A line whose target cannot be read may copy to any volume: then not all sessions were read.
+fn unreadable_target(row: &OddRow, of: &str) -> Option<Untrusted> {
+    let why = || Untrusted::new(format!("the line \"{}\" of `{of}`: {}", row.words.escaped(), row.why));
+    (row.target == OddTarget::Unreadable).then(why)
 }
 
 fn id_of(volume: &NamedVolume, names: &Names) -> Option<VolumeId> {
@@ -256,7 +293,14 @@ fn unknown_row(row: &OddRow, names: &Names) -> UnknownRow {
         OddTarget::Volume(volume) => id_of(volume, names).into_iter().collect(),
         OddTarget::None | OddTarget::Unreadable => Vec::new(),
     };
-    UnknownRow { words: row.words.clone(), why: row.why.clone(), may_copy_to }
+    let source = row.source.as_ref().and_then(|source| id_of(source, names));
+    UnknownRow {
+        words: row.words.clone(),
+        why: row.why.clone(),
+        names: source.into_iter().chain(may_copy_to.iter().copied()).collect(),
+        is_no_pair: row.target == OddTarget::None,
+        may_copy_to,
+    }
 }
 
 /// A line that names an array that CCM's own list does not have. Which way it copies is not asked: it may write on the one
@@ -275,6 +319,8 @@ fn of_unknown_boxes(row: &CopyRow, names: &Names) -> UnknownRow {
         )),
         why: format!("CCM's list of arrays has no {}", Untrusted::from(array.as_str()).escaped()),
         may_copy_to: id_of(&row.target, names).into_iter().collect(),
+        names: [&row.source, &row.target].into_iter().filter_map(|volume| id_of(volume, names)).collect(),
+        is_no_pair: false,
     }
 }
 

@@ -67,7 +67,11 @@ impl ServerError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Group {
     /// It was not there then. Somebody may have made it since, so it is looked for again now and then.
-    Absent { since: Instant },
+    Absent {
+        since: Instant,
+        /// It was removed from here, when nothing was in it.
+        by_us: bool,
+    },
     /// With these pairs in it, when it was last looked at.
     Present(BTreeSet<PairName>),
 }

@@ -16,7 +16,8 @@ use crate::driver::{Driver, DriverError};
 use crate::model::copy::{Command, ErrorClass, Outcome};
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
 use crate::model::session::{
-    Automation, CopyKind, Direction, ErrorByte, Pair, Phase, Reading, RecModes, SessionReading, Status, TransferMode,
+    Automation, CopyKind, Direction, ErrorByte, Pair, Phase, Reading, RecModes, SessionReading, Sight, Status,
+    TransferMode,
 };
 use crate::model::units::{Blocks, Timestamp};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -29,6 +30,7 @@ const SIZE: Blocks = Blocks::from_mib(8);
 struct Site {
     arrays: Arc<Mutex<Memory>>,
     ccm: Scripted,
+    emulation: Arc<Emulation>,
     kyoto: CcmDriver,
     nara: CcmDriver,
     boxes: [BoxId; 2],
@@ -74,9 +76,9 @@ impl Site {
         };
         let emulation =
             Emulation::new(vec![member("KYOTO1", boxes[0]), member("NARA-2", boxes[1])], Store::in_memory());
-        let emulation = emulation.with_profile(profile);
+        let emulation = Arc::new(emulation.with_profile(profile));
         let title = |column, title: &str| TitleRow { column, title: title.to_owned(), source: None };
-        let ccm = Scripted::over(Arc::new(InProcess(Arc::new(emulation))));
+        let ccm = Scripted::over(Arc::new(InProcess(Arc::clone(&emulation))));
         let server = Server::new(Arc::new(ccm.clone()) as Arc<dyn Transport>);
         let driver = |name: &str| {
             // The strict profile's titles; the others have none of these.
@@ -84,7 +86,7 @@ impl Site {
             let settings = Settings { words: words.to_vec(), titles, ..Settings::local(name.parse().unwrap()) };
             CcmDriver::new(name, settings, Arc::clone(&server)).unwrap()
         };
-        Self { arrays, ccm, kyoto: driver("KYOTO1"), nara: driver("NARA-2"), boxes }
+        Self { arrays, ccm, emulation, kyoto: driver("KYOTO1"), nara: driver("NARA-2"), boxes }
     }
 
     fn arrays(&self) -> MutexGuard<'_, Memory> {
@@ -108,7 +110,7 @@ impl Site {
     }
 
     async fn session(&self, pair: &Pair) -> Option<SessionReading> {
-        self.reading().await.session(pair).cloned()
+        self.reading().await.look_for(pair).shown().cloned()
     }
 
     async fn state(&self, pair: &Pair) -> Option<(Status, Phase)> {
@@ -367,7 +369,7 @@ async fn a_rec_starts_with_its_modes_and_both_boxes_show_it() {
         site.arrays().settle();
         assert_eq!(site.session(&pair).await.unwrap().modes.unwrap().transfer, transfer, "its group tells it");
         let there = site.nara.sessions(Timestamp(8)).await.unwrap();
-        assert_eq!((there.box_id, there.session(&pair).is_some()), (site.boxes[1], true));
+        assert_eq!((there.box_id, there.look_for(&pair).shown().is_some()), (site.boxes[1], true));
         if transfer != TransferMode::Stack {
             assert_eq!(site.suspend(pair, false).await, Outcome::Accepted, "believed when it is seen");
             assert!(site.session(&pair).await.unwrap().is_cleanly_suspended());
@@ -614,8 +616,39 @@ async fn sessions_of_others_are_seen_when_it_is_due_and_not_before() {
     let always = Settings { discover: Duration::ZERO, ..site.kyoto.settings().clone() };
     let driver = CcmDriver::new("KYOTO1", always, Arc::clone(site.kyoto.server())).unwrap();
     let reading = driver.sessions(Timestamp(9)).await.unwrap();
-    let found = reading.session(&foreign).unwrap();
-    assert_eq!((found.requestor.raw(), reading.session(&ours).unwrap().requestor.raw()), ("", "ecdeck"));
+    let found = reading.look_for(&foreign).shown().unwrap();
+    assert_eq!((found.requestor.raw(), reading.look_for(&ours).shown().unwrap().requestor.raw()), ("", "ecdeck"));
+}
+
+#[tokio::test]
+async fn a_session_whose_group_is_gone_is_not_gone_while_others_cannot_be_read() {
+    let site = Site::new(&confirmed());
+    let pair = site.ec(1, 11);
+    site.start(pair).await;
+    let refuse = || {
+        let stdout = b"<Response><ReturnCode>8</ReturnCode><Message>E9008 no licence</Message></Response>".to_vec();
+        site.ccm.plan("accopy", InjectedFault::Answers { exit: 8, stdout });
+    };
+    refuse();
+    let reading = site.kyoto.sessions_afresh(Timestamp(1)).await.unwrap();
+    assert!(matches!(reading.look_for(&pair), Sight::Shown(_)));
+    let never = site.ec(2, 12);
+    assert_eq!(reading.look_for(&never), Sight::Absent, "its group has all sessions of ours");
+    site.emulation.rename_group("ecdeckECKYOTO1", "theirs").unwrap();
+    // A new engine remembers nothing of the group.
+    let driver =
+        CcmDriver::new("KYOTO1", site.kyoto.settings().clone(), Server::new(Arc::new(site.ccm.clone()))).unwrap();
+    refuse();
+    let reading = driver.sessions_afresh(Timestamp(2)).await.unwrap();
+    assert!(matches!(reading.look_for(&pair), Sight::NotRead(_)), "{reading:?}");
+    let reading = driver.sessions_afresh(Timestamp(3)).await.unwrap();
+    assert!(matches!(reading.look_for(&pair), Sight::Shown(_)), "{reading:?}");
+    // A group that was removed from here was empty.
+    site.emulation.rename_group("theirs", "ecdeckECKYOTO1").unwrap();
+    assert_eq!(site.run(Command::Stop { pairs: vec![pair], force: true }).await, Outcome::Done);
+    refuse();
+    let reading = site.kyoto.sessions_afresh(Timestamp(4)).await.unwrap();
+    assert_eq!(reading.look_for(&pair), Sight::Absent);
 }
 
 #[tokio::test]
@@ -624,20 +657,20 @@ async fn the_half_of_a_rec_that_only_its_targets_box_still_has_is_seen_there() {
     let pair = site.rec(1, 1);
     site.start(pair).await;
     site.arrays().settle();
-    assert!(site.nara.sessions(Timestamp(1)).await.unwrap().session(&pair).is_some());
+    assert!(site.nara.sessions(Timestamp(1)).await.unwrap().look_for(&pair).shown().is_some());
     site.arrays().core_mut().inject(site.boxes[0], Fault::HalfOpen { pair, missing: Side::Source }).unwrap();
-    assert!(site.reading().await.session(&pair).is_none(), "its source's box has none");
-    assert!(site.nara.sessions(Timestamp(2)).await.unwrap().session(&pair).is_some());
+    assert!(site.reading().await.look_for(&pair).shown().is_none(), "its source's box has none");
+    assert!(site.nara.sessions(Timestamp(2)).await.unwrap().look_for(&pair).shown().is_some());
     let stop = Command::Stop { pairs: vec![pair], force: true };
     let outcome = site.nara.execute(stop, LIMIT).await.remove(0).outcome;
     assert_eq!(class(&outcome), Some(ErrorClass::Unsupported), "it is not said to be done: {outcome:?}");
     // And one that has ended is not kept alive by what was discovered a while ago.
     let other = site.rec(2, 2);
     site.start(other).await;
-    assert!(site.nara.sessions(Timestamp(3)).await.unwrap().session(&other).is_some());
+    assert!(site.nara.sessions(Timestamp(3)).await.unwrap().look_for(&other).shown().is_some());
     let stop = Command::Stop { pairs: vec![other], force: true };
     site.arrays().execute(site.boxes[0], &stop, "somebody", Timestamp(4));
-    assert!(site.nara.sessions(Timestamp(5)).await.unwrap().session(&other).is_none());
+    assert!(site.nara.sessions(Timestamp(5)).await.unwrap().look_for(&other).shown().is_none());
 }
 
 #[tokio::test]

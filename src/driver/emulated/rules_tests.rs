@@ -98,7 +98,7 @@ impl Site {
     }
 
     fn half(&self, at: BoxId, pair: &Pair) -> Option<SessionReading> {
-        self.arrays.core().reading(at, NOW).unwrap().session(pair).cloned()
+        self.arrays.core().reading(at, NOW).unwrap().look_for(pair).shown().cloned()
     }
 
     fn state(&self, pair: &Pair) -> (Status, Phase) {

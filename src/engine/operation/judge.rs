@@ -8,7 +8,7 @@ use crate::model::codes::Code;
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::event::EventKind;
 use crate::model::records::{JournalEntry, OperationEnd};
-use crate::model::session::{CopyKind, Pair, Reading};
+use crate::model::session::{CopyKind, Pair, Reading, Sight};
 use crate::model::step::{ArrayCommand, StepEffect};
 use crate::model::untrusted::Untrusted;
 
@@ -135,12 +135,24 @@ impl Operation {
 
     /// A reading of the target's box, after the session was seen to be gone at its source's.
     fn read_far(&mut self, step: &ArrayCommand, reading: &Reading, world: &World<'_>) -> Output {
-        if !step.command.pairs().iter().any(|pair| reading.session(pair).is_some()) {
+        let (mut shown, mut not_read) = (false, None);
+        for pair in step.command.pairs() {
+            match reading.look_for(pair) {
+                Sight::Shown(_) => shown = true,
+                Sight::NotRead(why) => not_read = Some(why),
+                Sight::Absent => {}
+            }
+        }
+        if !shown && not_read.is_none() {
             return self.finish(reading.taken_at, world);
         }
-        match self.step_progress.observe.next(&self.limits, self.limits.observe) {
-            Some(pause) => self.pause(pause, Next::Read),
-            None => self.left_over(world),
+        match (self.step_progress.observe.next(&self.limits, self.limits.observe), not_read) {
+            (Some(pause), _) => self.pause(pause, Next::Read),
+            (None, Some(why)) if !shown => {
+                let why = format!("the session is ended at its source's box; at its target's, {why}");
+                self.end(OperationEnd::OutcomeUnknown { why }, world)
+            }
+            (None, _) => self.left_over(world),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::model::copy::Command;
 #[cfg(test)]
 use crate::model::session::Phase;
-use crate::model::session::{Direction, Pair, Reading, SessionReading, Status, Truth};
+use crate::model::session::{Direction, Pair, Reading, SessionReading, Sight, Status, Truth};
 use crate::model::step::ArrayCommand;
 
 /// Where a session stands, seen from a step.
@@ -20,16 +20,18 @@ pub(super) enum Seen {
 }
 
 /// Where the session of a pair stands, as a reading presents it. One that does not surely run forward is ended like any other,
-/// and is never what another step leads to.
-fn stands(command: &Command, pair: &Pair, session: Option<&SessionReading>) -> Seen {
-    match session.filter(|_| !matches!(command, Command::Stop { .. })) {
-        Some(session) if session.pair.kind != pair.kind => Seen::Between,
-        Some(session) => match session.direction_of(pair) {
+/// and is never what another step leads to. One that was not read is looked for again.
+fn stands(command: &Command, pair: &Pair, sight: Sight<'_>) -> Seen {
+    match sight {
+        Sight::Shown(session) if matches!(command, Command::Stop { .. }) => seen(command, Some(session)),
+        Sight::Shown(session) if session.pair.kind != pair.kind => Seen::Between,
+        Sight::Shown(session) => match session.direction_of(pair) {
             Direction::Forward => seen(command, Some(session)),
             Direction::Reversed => Seen::Else,
             Direction::Unknown => Seen::Between,
         },
-        None => seen(command, session),
+        Sight::Absent => seen(command, None),
+        Sight::NotRead(_) => Seen::Between,
     }
 }
 
@@ -73,7 +75,7 @@ pub(super) struct View {
 /// Looks at a reading of the step's box. A remembered one is no proof of anything.
 pub(super) fn view(step: &ArrayCommand, reading: &Reading) -> View {
     let each: Vec<(Pair, Seen)> =
-        step.command.pairs().iter().map(|pair| (*pair, stands(&step.command, pair, reading.session(pair)))).collect();
+        step.command.pairs().iter().map(|pair| (*pair, stands(&step.command, pair, reading.look_for(pair)))).collect();
     let any = |wanted: Seen| each.iter().any(|(_, seen)| *seen == wanted);
     let together = step.command.pairs().len() > 1;
     let seen = if reading.truth == Truth::Cached || reading.box_id != step.array || any(Seen::Between) {
@@ -94,9 +96,10 @@ pub(super) fn view(step: &ArrayCommand, reading: &Reading) -> View {
 
 fn words(pair: &Pair, reading: &Reading) -> String {
     let target = pair.target.olu;
-    match reading.session(pair) {
-        None => format!("no session to {target}"),
-        Some(session) => {
+    match reading.look_for(pair) {
+        Sight::Absent => format!("no session to {target}"),
+        Sight::NotRead(why) => format!("{why}, so it is not known whether there is a session to {target}"),
+        Sight::Shown(session) => {
             let error = session.error.map(|error| format!(", error {error}")).unwrap_or_default();
             format!("the session to {target} is {}, {}{error}", session.status, session.phase)
         }
@@ -162,13 +165,20 @@ mod tests {
         let swapped = SessionReading { pair: pair.turned(), ..at(Direction::Forward) };
         let of_unknown_kind = SessionReading { pair: Pair { kind: CopyKind::Other, ..pair }, ..at(Direction::Forward) };
         for verb in [start(), resume(), suspend(true)] {
-            assert_eq!(stands(&verb, &pair, Some(&backwards)), Seen::Else);
-            assert_eq!(stands(&verb, &pair, Some(&swapped)), Seen::Else);
-            assert_eq!(stands(&verb, &pair, Some(&either)), Seen::Between);
-            assert_eq!(stands(&verb, &pair, Some(&of_unknown_kind)), Seen::Between);
+            assert_eq!(stands(&verb, &pair, Sight::Shown(&backwards)), Seen::Else);
+            assert_eq!(stands(&verb, &pair, Sight::Shown(&swapped)), Seen::Else);
+            assert_eq!(stands(&verb, &pair, Sight::Shown(&either)), Seen::Between);
+            assert_eq!(stands(&verb, &pair, Sight::Shown(&of_unknown_kind)), Seen::Between);
         }
         for there in [&backwards, &swapped, &either, &of_unknown_kind] {
-            assert_eq!(stands(&stop(), &pair, Some(there)), Seen::Before);
+            assert_eq!(stands(&stop(), &pair, Sight::Shown(there)), Seen::Before);
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_neither_before_nor_after() {
+        for command in [start(), resume(), suspend(false), suspend(true), stop()] {
+            assert_eq!(stands(&command, &fake::pair(1), Sight::NotRead("")), Seen::Between, "{command:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use super::tracker::{Tracked, by_pair};
 use crate::model::identity::BoxId;
 use crate::model::progress::RateHistory;
 use crate::model::records::OurSession;
-use crate::model::session::{CopyKind, Direction, Pair, Phase, Reading, SessionReading, Status};
+use crate::model::session::{CopyKind, Direction, Pair, Phase, Reading, SessionReading, Sight, Status};
 use crate::model::snapshot::{Halves, Ready, SessionView, Snapshot};
 use std::collections::BTreeSet;
 
@@ -147,7 +147,7 @@ fn in_the_making(sources: &Sources<'_>) -> BTreeSet<Pair> {
 fn compare(sources: &Sources<'_>, pair: Pair, source: Option<Half<'_>>, target: Option<Half<'_>>) -> Halves {
     let (Some(left), Some(right)) = (source, target) else {
         let missing_at = if source.is_some() { pair.target.box_id } else { pair.source.box_id };
-        return missing(sources, missing_at, source.or(target), source.is_some());
+        return missing(sources, &pair, missing_at, source.or(target), source.is_some());
     };
     let same = (left.session.status, left.session.phase) == (right.session.status, right.session.phase);
     let changed = [left.tracked, right.tracked].iter().flatten().map(|tracked| tracked.changed).max();
@@ -163,9 +163,11 @@ fn compare(sources: &Sources<'_>, pair: Pair, source: Option<Half<'_>>, target: 
     }
 }
 
-fn missing(sources: &Sources<'_>, at: BoxId, present: Option<Half<'_>>, source_reports: bool) -> Halves {
+fn missing(sources: &Sources<'_>, pair: &Pair, at: BoxId, present: Option<Half<'_>>, source_reports: bool) -> Halves {
     let since = present.and_then(|half| half.tracked).map(|tracked| tracked.changed);
-    if !is_read(sources, at) {
+    let reading = sources.array(at).and_then(|array| array.reading.as_ref());
+    let hides_it = reading.is_some_and(|reading| matches!(reading.look_for(pair), Sight::NotRead(_)));
+    if hides_it || !is_read(sources, at) {
         Halves::OtherUnread
     } else if since.is_some_and(|since| sources.moment.since(since) <= patience(sources, at)) {
         Halves::Agree
@@ -174,14 +176,14 @@ fn missing(sources: &Sources<'_>, at: BoxId, present: Option<Half<'_>>, source_r
     }
 }
 
-/// The far half is reported a little late: what changed no longer ago than this may still differ. The same age makes a
-/// reading too old.
+/// The far half is reported a little late: what changed no longer ago than this may still differ.
 fn patience(sources: &Sources<'_>, box_id: BoxId) -> i64 {
     Snapshot::patience(sources.site.poll_millis, sources.array(box_id).map_or(0, |array| array.took_millis))
 }
 
 /// Whether the box answers and has been read lately.
 pub(super) fn is_read(sources: &Sources<'_>, box_id: BoxId) -> bool {
-    let reading = sources.array(box_id).and_then(|array| array.reading.as_ref());
-    reading.is_some_and(|reading| sources.moment.since(reading.began) <= patience(sources, box_id))
+    let Some(array) = sources.array(box_id) else { return false };
+    let limit = Snapshot::max_reading_age(sources.site.poll_millis, array.took_millis);
+    array.reading.as_ref().is_some_and(|reading| sources.moment.since(reading.began) <= limit)
 }

@@ -22,7 +22,7 @@ use super::map_set::PairUse;
 use super::moment::{Moment, ReadingMark};
 use super::records::{Claim, Generation, GenerationState, Records};
 use super::rows::Rows;
-use super::session::{ArrayVolume, Pair, Reading};
+use super::session::{ArrayVolume, Pair, Reading, Sight};
 use super::snapshot::{ArrayView, BackupVolumeView, EventLine, OperationView, Reach, SessionView, Site, Snapshot};
 use super::units::Timestamp;
 use std::collections::BTreeSet;
@@ -172,7 +172,7 @@ fn unregistered(records: &Records, reported: &[&ArrayVolume]) -> Rows<ArrayVolum
 struct Lost {
     source: VolumeId,
     target: VolumeId,
-    /// A reading taken after the session was made lacks it. Otherwise its box was not read yet.
+    /// A reading taken after the session was made surely lacks it. Otherwise its box was not read yet, or not in full.
     vanished: bool,
 }
 
@@ -237,7 +237,10 @@ fn lost(sources: &Sources<'_>, sessions: &[SessionView]) -> Vec<Lost> {
         .map(|session| {
             let Pair { source, target, .. } = session.pair;
             let reading = sources.array(source.box_id).and_then(|array| array.reading.as_ref());
-            let vanished = reading.is_some_and(|reading| sources.tracker.is_later(reading, session));
+            let vanished = reading.is_some_and(|reading| {
+                let was_read = !matches!(reading.look_for(&session.pair), Sight::NotRead(_));
+                was_read && sources.tracker.is_later(reading, session)
+            });
             Lost { source, target, vanished }
         })
         .collect()

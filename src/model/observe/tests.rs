@@ -8,7 +8,8 @@ use crate::model::records::{
     TransactionVolume,
 };
 use crate::model::session::{
-    ArrayVolume, ArrayWords, Direction, ErrorByte, Pair, Phase, Reading, SessionReading, Status,
+    ArrayVolume, ArrayWords, Direction, ErrorByte, Others, Pair, Phase, Reading, SessionReading, Status, UnknownRow,
+    UnreadVolumes,
 };
 use crate::model::snapshot::{BackupState, Due, Halves, Reach, Ready, Site, Snapshot, TransactionState};
 use crate::model::snapshot_change::SnapshotChange;
@@ -84,7 +85,10 @@ impl Bench {
     fn read(&mut self, array: usize, sessions: Vec<SessionReading>) {
         self.now = self.now.plus_millis(1000);
         let box_id = self.arrays[array].box_id.unwrap();
-        let reading = Reading::complete(box_id, self.now, sessions);
+        self.take(array, Reading::complete(box_id, self.now, sessions));
+    }
+
+    fn take(&mut self, array: usize, reading: Reading) {
         self.tracker.take(&reading);
         self.arrays[array].reading = Some(Arc::new(reading));
     }
@@ -219,6 +223,62 @@ fn what_vanished_is_a_generation_if_it_held_one_and_unverified_if_not() {
     assert_eq!(snapshot.pool[0].state, BackupState::Generation);
     assert_eq!(snapshot.pool[1].state, BackupState::Unverified);
     assert_eq!(snapshot.transaction_volumes[0].problem.as_ref().unwrap().code, Code::VANISHED);
+}
+
+#[test]
+fn a_session_that_could_not_be_read_is_not_gone() {
+    let row = |names: Vec<VolumeId>| UnknownRow {
+        words: "??".into(),
+        why: "no word is known".to_owned(),
+        may_copy_to: Vec::new(),
+        names,
+        is_no_pair: false,
+    };
+    let of_it = vec![volume(near(), 1), volume(near(), 0x21)];
+    let of_another = vec![volume(near(), 1), volume(near(), 0x22)];
+    let failed = Others::Failed { why: "no answer".into() };
+    let own_list = vec![(near(), near())];
+    let estimation = UnknownRow { is_no_pair: true, ..row(Vec::new()) };
+    for (unknown_rows, others, own_lists, is_gone) in [
+        (vec![], Others::Read, vec![], true),
+        (vec![row(of_it)], Others::Read, vec![], false),
+        (vec![row(of_another)], Others::Read, vec![], true),
+        (vec![row(Vec::new())], Others::Read, vec![], false),
+        (vec![estimation], Others::Read, vec![], true),
+        (vec![], failed.clone(), vec![], false),
+        (vec![], failed, own_list, true),
+    ] {
+        let mut bench = Bench::new();
+        bench.own(ec(0x21));
+        let reading = Reading { others, unknown_rows, own_lists, ..Reading::complete(near(), bench.now, Vec::new()) };
+        let case = format!("{reading:?}");
+        bench.take(0, reading);
+        let snapshot = bench.snapshot();
+        assert_eq!(snapshot.lacks(&ec(0x21)), is_gone, "{case}");
+        assert_eq!(snapshot.pool[0].problem.is_some(), is_gone, "{case}");
+        let state = if is_gone { TransactionState::None } else { TransactionState::Unknown };
+        assert_eq!(snapshot.transaction_volumes[0].state, state, "{case}");
+        assert_eq!(snapshot.unread_sessions_of(volume(near(), 1)).count(), usize::from(!is_gone), "{case}");
+    }
+}
+
+#[test]
+fn a_volume_whose_line_could_not_be_read_is_not_missing() {
+    for (unread, is_missing) in [
+        (UnreadVolumes::default(), true),
+        (UnreadVolumes { named: vec![volume(near(), 0x21)], any: false }, false),
+        (UnreadVolumes { named: Vec::new(), any: true }, false),
+    ] {
+        let mut bench = Bench::new();
+        bench.keep(0x21);
+        bench.arrays[0].volumes = Some(Arc::new(Vec::new()));
+        bench.take(0, Reading { unread_volumes: unread, ..Reading::complete(near(), bench.now, Vec::new()) });
+        let snapshot = bench.snapshot();
+        let code = snapshot.pool[0].problem.as_ref().unwrap().code;
+        assert_eq!(code == Code::VOLUME_MISSING, is_missing);
+        let is_in_doubt = matches!(snapshot.generations[0].state, GenerationState::InDoubt(_));
+        assert_eq!(is_in_doubt, is_missing, "what was not read puts nothing in doubt");
+    }
 }
 
 #[test]

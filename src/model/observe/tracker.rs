@@ -4,7 +4,7 @@ use crate::model::identity::BoxId;
 use crate::model::moment::Moment;
 use crate::model::progress::RateHistory;
 use crate::model::records::{Change, EntityChange, OurSession};
-use crate::model::session::{Direction, Pair, Phase, Reading, SessionReading, Status};
+use crate::model::session::{Direction, Pair, Phase, Reading, SessionReading, Sight, Status};
 use crate::model::units::Timestamp;
 use std::collections::BTreeMap;
 
@@ -38,9 +38,13 @@ impl Tracker {
     pub fn take(&mut self, reading: &Reading) {
         let mut known = self.boxes.remove(&reading.box_id).unwrap_or_default().into_iter().peekable();
         let mut tracked: Vec<Tracked> = Vec::with_capacity(reading.sessions.len());
+        // What this reading could not tell of goes on from where it was, once it can.
+        let goes_on = |one: &Tracked| matches!(reading.look_for(&one.pair), Sight::NotRead(_));
         for session in by_pair(reading) {
             if tracked.last().is_none_or(|last| last.pair != session.pair) {
-                while known.next_if(|one| one.pair < session.pair).is_some() {}
+                while let Some(one) = known.next_if(|one| one.pair < session.pair) {
+                    tracked.extend(Some(one).filter(goes_on));
+                }
                 let known = known.next_if(|one| one.pair == session.pair);
                 tracked.push(known.unwrap_or_else(|| Tracked::new(session, reading)));
             }
@@ -48,6 +52,7 @@ impl Tracker {
                 last.follow(session, reading);
             }
         }
+        tracked.extend(known.filter(goes_on));
         self.boxes.insert(reading.box_id, tracked);
         self.ended.retain(|(_, box_id), at| *box_id != reading.box_id || *at >= reading.began);
     }

@@ -120,11 +120,9 @@ fn transaction_view(
     let Around { sessions, generations, lost, inbound } = *around;
     let ours = || sessions.iter().filter(|session| session.ours && is_synchronization(session));
     let worst = ours().max_by_key(|session| session_state(session));
-    let state = match worst {
-        Some(session) => session_state(session),
-        None if lost.iter().any(|lost| !lost.vanished) => TransactionState::Unknown,
-        None => TransactionState::None,
-    };
+    let state = worst.map_or(TransactionState::None, session_state);
+    let is_unread = lost.iter().any(|lost| !lost.vanished);
+    let state = if is_unread { state.max(TransactionState::Unknown) } else { state };
     let state = if inbound.is_empty() { state } else { state.max(TransactionState::Inbound) };
     // One whose backup volume holds a generation does not count: it was suspended, the generation is whole.
     let has_vanished = || lost.iter().any(|lost| lost.vanished && !index.holds_generation(lost.target));
@@ -210,6 +208,7 @@ fn backup_view(
     let of_lost = lost.map(|lost| lost.source);
     BackupVolumeView {
         state,
+        session_unread: ours.is_none() && lost.is_some_and(|lost| !lost.vanished),
         transaction_volume: of_session.or(generation.map(|generation| generation.transaction_volume)).or(of_lost),
         generation: generation.map(|generation| generation.version),
         claimed: here.claimed,
@@ -275,6 +274,10 @@ fn location_problem(
     }
     array.volumes.as_ref()?;
     match reported {
+        None if array.reading.as_ref().is_some_and(|reading| reading.unread_volumes.may_be(id)) => {
+            let text = format!("its line in the list of volumes of {} could not be read", array.name);
+            problem(Code::ROW_UNREADABLE, text)
+        }
         None => problem(Code::VOLUME_MISSING, format!("{} no longer reports volume {}", array.name, id.olu)),
         Some(found) if found.blocks != blocks => problem(
             Code::VOLUME_MISSING,

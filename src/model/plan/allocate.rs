@@ -241,7 +241,8 @@ pub(super) fn fitting<'a>(case: &Case<'a>, target: VolumeId) -> Result<&'a Backu
     let Some(view) = case.snapshot.backup_volume(target) else {
         return Err(not_a_backup_volume(case.snapshot, target).about(case.id()));
     };
-    if let Some(problem) = view.problem.as_ref().filter(|problem| problem.code == Code::VOLUME_MISSING) {
+    let unusable = |code| matches!(code, Code::VOLUME_MISSING | Code::ROW_UNREADABLE);
+    if let Some(problem) = view.problem.as_ref().filter(|problem| unusable(problem.code)) {
         return Err(Refusal::new(problem.code, problem.text.as_str()).about(case.id()));
     }
     equal_size(case, view)?;
@@ -295,7 +296,7 @@ fn named<'a>(snapshot: &'a Snapshot, case: &Case<'_>, target: VolumeId) -> Resul
         BackupState::Bound if own => {
             let session = snapshot.session(&Pair::new(case.id(), target));
             let Some(session) = session else {
-                return Err(refuse(Code::NOTHING_TO_RESUME, format!("{name} has no session with {label}")));
+                return Err(case.absent(Code::NOTHING_TO_RESUME, format!("{name} has no session with {label}")));
             };
             resumable(case, session)?;
             Ok(Allocation::Differential(session))

@@ -168,6 +168,7 @@ fn session<'a>(case: &Case<'a>) -> Result<&'a SessionView, Refusal> {
         return Err(case.not_ours(foreign));
     }
     let reason = format!("{} has no session", case.name());
+    case.all_read()?;
     Err(Refusal::new(Code::NO_SESSION, reason).about(case.id()).with_remedy(start_remedy(case)))
 }
 

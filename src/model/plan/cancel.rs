@@ -187,6 +187,9 @@ fn claims(id: VolumeId, sessions: &[&SessionView]) -> Vec<VolumeId> {
 /// There is no live session: tells of the suspended, the vanished, the foreign ones.
 fn nothing_live(case: &Case<'_>) -> Refusal {
     let (id, name) = (case.id(), case.name());
+    if let Err(unread) = case.all_read() {
+        return unread;
+    }
     let quiet: Vec<&SessionView> = case.ours().collect();
     if !quiet.is_empty() {
         let labels: Vec<String> = quiet.iter().map(|session| case.snapshot.label(session.pair.target)).collect();

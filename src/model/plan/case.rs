@@ -82,12 +82,29 @@ impl<'a> Case<'a> {
     pub fn session_to(&self, backup_volume: VolumeId) -> Result<&'a SessionView, Refusal> {
         let pair = Pair::new(self.id(), backup_volume);
         let reason = || format!("{} has no session with {}", self.name(), self.snapshot.label(backup_volume));
-        let absent = || Refusal::new(Code::NO_SESSION, reason()).about(self.id());
-        let session = self.snapshot.session(&pair).ok_or_else(absent)?;
+        let session = self.snapshot.session(&pair).ok_or_else(|| self.absent(Code::NO_SESSION, reason()))?;
         if !session.ours {
             return Err(self.not_ours(session));
         }
         Ok(session)
+    }
+
+    /// The refusal because there is no session. Where one may be that could not be read, that is said instead.
+    pub fn absent(&self, code: Code, reason: String) -> Refusal {
+        self.all_read().err().unwrap_or_else(|| Refusal::new(code, reason).about(self.id()))
+    }
+
+    /// Whether the readings tell of every session of this volume. One that was not read is never taken for gone.
+    pub fn all_read(&self) -> Result<(), Refusal> {
+        let Some(pair) = self.snapshot.unread_sessions_of(self.id()).next() else { return Ok(()) };
+        let array = self.snapshot.array(self.id().box_id);
+        let failed = array.and_then(ArrayView::failed_reading).map(|failed| failed.code);
+        let reason = format!(
+            "whether {} still has its session with {} is not known: not all of the array's answer could be read",
+            self.name(),
+            self.snapshot.label(pair.target)
+        );
+        Err(Refusal::new(failed.unwrap_or(Code::ROW_UNREADABLE), reason).about(self.id()))
     }
 
     /// The vanished session that an unverified backup volume is left over from.
@@ -111,7 +128,7 @@ impl<'a> Case<'a> {
         self.unclaimed()?;
         readable(self.snapshot, self.id().box_id).map_err(|refusal| refusal.about(self.id()))?;
         match &self.view.problem {
-            Some(problem) if problem.code == Code::VOLUME_MISSING => {
+            Some(problem) if matches!(problem.code, Code::VOLUME_MISSING | Code::ROW_UNREADABLE) => {
                 Err(Refusal::new(problem.code, problem.text.as_str()).about(self.id()))
             }
             _ => Ok(()),
@@ -138,6 +155,10 @@ impl<'a> Case<'a> {
             // What reads or overwrites volumes must know who else does.
             PairVerb::Start | PairVerb::Resume | PairVerb::Backup | PairVerb::Restore | PairVerb::ResumeOnto => {
                 self.others_are_read(self.id())?;
+                // A backup is of the session that it names, whatever else there is.
+                if verb != PairVerb::Backup {
+                    self.all_read()?;
+                }
                 self.nothing_copies_into_it()
             }
             // What only stops a copy, or changes the catalogue, harms no other program's.

@@ -188,6 +188,7 @@ pub(super) fn unregister(snapshot: &Snapshot, request: &Request, id: VolumeId) -
         VolumeRole::Transaction => {
             let sessions = snapshot.sessions_of(id).iter().filter(|session| session.ours).count();
             let kept = snapshot.generations_of(id).len();
+            Case::new(snapshot, request, id)?.all_read()?;
             if sessions > 0 {
                 let action = Action::Cancel { volumes: vec![id], scope: CancelScope::All };
                 return in_use(
@@ -209,7 +210,7 @@ pub(super) fn unregister(snapshot: &Snapshot, request: &Request, id: VolumeId) -
                 let remedy = Remedy::destroying(format!("delete {version} of {owner}"), action);
                 return in_use(format!("{version} of {owner}"), vec![remedy]);
             }
-            if !matches!(view.state, BackupState::Unused | BackupState::Foreign) {
+            if view.session_unread || !matches!(view.state, BackupState::Unused | BackupState::Foreign) {
                 let cancel = |owner_id| {
                     let action = Action::Cancel { volumes: vec![owner_id], scope: CancelScope::One(id) };
                     Remedy::new(format!("cancel the session of {owner} with {label}"), action)

@@ -47,6 +47,7 @@ pub(super) fn the_session<'a>(case: &Case<'a>) -> Result<&'a SessionView, Refusa
     if let Some(foreign) = case.snapshot.sessions_of(case.id()).first() {
         return Err(case.not_ours(foreign));
     }
+    case.all_read()?;
     let nothing = Refusal::new(Code::NO_SESSION, format!("{} has no session", case.name()));
     Err(nothing.about(case.id()).with_remedy(start(case)))
 }

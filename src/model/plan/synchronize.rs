@@ -114,7 +114,7 @@ pub(super) fn resume(snapshot: &Snapshot, request: &Request, id: VolumeId, targe
             Ok(Some(session)) => session,
             Ok(None) => {
                 let reason = format!("{} has no suspended session", case.name());
-                return Err(nothing_to_resume(&case, Refusal::new(Code::NOTHING_TO_RESUME, reason).about(id)));
+                return Err(nothing_to_resume(&case, case.absent(Code::NOTHING_TO_RESUME, reason)));
             }
             Err(refusal) if refusal.code == Code::HOLDS_A_GENERATION => {
                 let reason = format!("every suspended session of {} holds a generation", case.name());

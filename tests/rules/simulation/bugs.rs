@@ -49,10 +49,12 @@ pub enum Bug {
     IgnoreAttention,
     /// A backup in stack mode counts as one at one instant.
     BackupInStackMode,
+    /// What happens to a kept generation's volume is not kept.
+    ForgetDoubt,
 }
 
 impl Bug {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::RecordBeforeObserving,
         Self::RetentionBeforeRecord,
         Self::OverwriteBeforeRelease,
@@ -79,6 +81,7 @@ impl Bug {
         Self::IntentOnce,
         Self::IgnoreAttention,
         Self::BackupInStackMode,
+        Self::ForgetDoubt,
     ];
 
     /// The switches of the step machine.
@@ -112,7 +115,8 @@ impl Bug {
                 | Self::TargetIsTransactionVolume
                 | Self::IntentOnce
                 | Self::IgnoreAttention
-                | Self::BackupInStackMode,
+                | Self::BackupInStackMode
+                | Self::ForgetDoubt,
             )
             | None => {}
         }

@@ -4,13 +4,14 @@
 use super::engine::finish;
 use super::world::World;
 use ecdeck::driver::ccm::CcmDriver;
+use ecdeck::driver::ccm::emulation::profile::Profile;
 use ecdeck::driver::ccm::emulation::{Emulation, InProcess as CcmInProcess, Member, Store};
 use ecdeck::driver::ccm::server::Server;
 use ecdeck::driver::ccm::settings::Settings;
 use ecdeck::driver::emulated::in_process::InProcess;
 use ecdeck::driver::emulated::memory::Memory;
 use ecdeck::driver::{Driver, DriverError, Pending};
-use ecdeck::model::array_words::{StatusMeaning, WordRow};
+use ecdeck::model::array_words::{Column, StatusMeaning, TitleRow, WordRow};
 use ecdeck::model::copy::{Capabilities, Command, Identity, PairOutcome};
 use ecdeck::model::identity::{BoxId, Name};
 use ecdeck::model::session::{ArrayVolume, Reading};
@@ -41,7 +42,9 @@ impl Clone for Ccm {
 }
 
 impl Ccm {
-    pub fn new(names: [(BoxId, Name); 2]) -> Self {
+    /// As unkind as the manuals allow, and for some seeds as kind as CCM is usually taken to be. Busy it is by the simulator's
+    /// faults only: the driver's pauses would take real time.
+    pub fn new(names: [(BoxId, Name); 2], seed: u64) -> Self {
         let (arrays, now, said) = (Arc::default(), Arc::default(), Arc::default());
         let member = |(box_id, name): &(BoxId, Name)| Member {
             name: name.as_str().parse().unwrap(),
@@ -52,7 +55,13 @@ impl Ccm {
                 said: Arc::clone(&said),
             }),
         };
-        let emulation = Emulation::new(names.iter().map(member).collect(), Store::in_memory());
+        let profile = if seed.is_multiple_of(4) {
+            Profile::default()
+        } else {
+            Profile { busy_one_in: 0, ..Profile::strict(seed) }
+        };
+        let members = names.iter().map(member).collect();
+        let emulation = Emulation::new(members, Store::in_memory()).with_profile(profile);
         let mut ccm = Self { arrays, emulation: Arc::new(emulation), names, drivers: BTreeMap::new(), now, said };
         ccm.forget();
         ccm
@@ -63,7 +72,8 @@ impl Ccm {
         let server = Server::new(Arc::new(CcmInProcess(Arc::clone(&self.emulation))));
         let driver = |(box_id, name): &(BoxId, Name)| {
             let array = name.as_str().parse().unwrap();
-            let settings = Settings { words: words(), discover: Duration::ZERO, ..Settings::local(array) };
+            let settings =
+                Settings { words: words(), titles: titles(), discover: Duration::ZERO, ..Settings::local(array) };
             (*box_id, CcmDriver::new(name.as_str(), settings, Arc::clone(&server)).unwrap())
         };
         self.drivers = self.names.iter().map(driver).collect();
@@ -121,6 +131,12 @@ fn words() -> Vec<WordRow> {
         .map(|(word, status)| row(format!("{kind} {word}"), status))
     };
     ["EC", "REC"].iter().flat_map(|kind| of_kind(kind)).collect()
+}
+
+/// The strict profile's titles, as an operator has confirmed them.
+fn titles() -> Vec<TitleRow> {
+    let title = |column, title: &str| TitleRow { column, title: title.to_owned(), source: None };
+    vec![title(Column::Status, "Copy State"), title(Column::Phase, "Copy Stage")]
 }
 
 /// An array's own driver, with the simulated time, that keeps what the array said.

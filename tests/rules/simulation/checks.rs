@@ -43,6 +43,8 @@ pub struct Effects {
     in_doubt: bool,
     /// Intents in its journal when it sent last.
     intents: usize,
+    /// Steps of the wall clock before it was first heard of.
+    clock_steps: u32,
     /// A script of it failed: what it recorded needs attention.
     script_failed: bool,
 }
@@ -60,13 +62,26 @@ pub struct Truth {
     /// Volumes of kept generations to which something happened without us, and in how many readings since then it could be seen.
     harmed: BTreeMap<(VolumeId, Version), u32>,
     harmed_volumes: BTreeSet<VolumeId>,
+    /// How often the wall clock was stepped.
+    clock_steps: u32,
     /// The newest un-forced suspends of another program: when, and what the source was then.
     suspended_by_others: BTreeMap<Pair, (Timestamp, Vec<u64>)>,
 }
 
 impl Truth {
     fn of(&mut self, id: OperationId) -> &mut Effects {
-        self.operations.entry(id).or_default()
+        let clock_steps = self.clock_steps;
+        self.operations.entry(id).or_insert_with(|| Effects { clock_steps, ..Effects::default() })
+    }
+
+    /// An operation is about to be opened.
+    pub fn opened(&mut self, id: OperationId) {
+        self.of(id);
+    }
+
+    /// Whether the wall clock was stepped since an operation was first heard of: then its times tell no order.
+    fn clock_was_stepped(&self, id: OperationId) -> bool {
+        self.operations.get(&id).is_none_or(|effects| effects.clock_steps != self.clock_steps)
     }
 
     /// What a generation holds that the site has from the beginning.
@@ -79,22 +94,32 @@ impl Truth {
         self.harmed_volumes.insert(volume);
     }
 
-    /// A reading is taken: which harm can be seen in it.
-    pub fn seen(&mut self, reading: &Reading, records: &Records) {
+    /// The wall clock was stepped.
+    pub fn clock_stepped(&mut self) {
+        self.clock_steps += 1;
+    }
+
+    /// All boxes were read, as far as they answer, and what is seen was kept: which harm could be seen.
+    pub fn seen(&mut self, readings: &[Reading], world: &World, records: &Records) {
         for generation in records.generations.values() {
             let volume = generation.backup_volume;
-            if !self.harmed_volumes.contains(&volume) {
+            if !self.harmed_volumes.contains(&volume) || records.claims.contains_key(&volume) {
                 continue;
             }
             let shows = |session: &SessionReading| {
                 let to_it = session.pair.target == volume;
                 let ours = session.requestor.raw() == REQUESTOR;
-                let lives = !matches!(session.status, Status::Suspended | Status::ErrorSuspended);
+                let lives = matches!(session.status, Status::Active | Status::Reserved)
+                    && session.direction == Direction::Forward;
                 to_it && (!ours || lives || session.target_written == Some(true))
             };
             let key = (generation.transaction_volume, generation.version);
             let count = self.harmed.entry(key).or_default();
-            *count += u32::from(reading.sessions.iter().any(shows));
+            let mut sessions = readings.iter().flat_map(|reading| &reading.sessions);
+            // A volume that is gone is missed only where the whole list was read; another size is in the list.
+            let missed =
+                world.is_altered(volume) && !readings.iter().any(|reading| reading.unread_volumes.may_be(volume));
+            *count += u32::from(missed || sessions.any(shows));
         }
     }
 
@@ -162,7 +187,8 @@ impl Truth {
         let effects = self.operations.get(&id)?;
         let others = || {
             let suspend = self.suspended_by_others.get(pair)?;
-            (effects.in_doubt && since.is_some_and(|since| suspend.0 >= since)).then_some(suspend)
+            let later = self.clock_was_stepped(id) || since.is_some_and(|since| suspend.0 >= since);
+            (effects.in_doubt && later).then_some(suspend)
         };
         effects.captured.get(pair).or_else(others).cloned()
     }
@@ -330,11 +356,14 @@ impl Simulation {
         let mut intents =
             before.operations.get(&id).into_iter().flat_map(|open| open.journal.iter().filter_map(intended));
         let by_intent = !own && intents.any(|intent| intent == generation.taken_at);
-        if generation.taken_at > at && !by_intent {
+        if generation.taken_at > at && !by_intent && !self.truth.clock_was_stepped(id) {
             return violated(format!("{id} dates a generation {} ms after its suspend", generation.taken_at.since(at)));
         }
         if self.world.arrays.content(generation.backup_volume) != captured {
             return violated(format!("{id} records a generation that is not what the source was at the suspend"));
+        }
+        if !self.world.is_altered(generation.backup_volume) {
+            self.truth.harmed_volumes.remove(&generation.backup_volume);
         }
         self.truth.images.insert((generation.transaction_volume, generation.version), captured);
         self.truth.recorded.insert(id);
@@ -384,7 +413,9 @@ impl Simulation {
                 return violated(format!("{} holds a generation and is copied to", session.pair.target));
             }
         }
-        match self.world.sources.iter().find(|source| self.world.live_of(**source) > 1) {
+        // What another program resumed counts for nobody.
+        let by_us = |pair: &Pair| !self.truth.harmed_volumes.contains(&pair.target);
+        match self.world.sources.iter().find(|source| self.world.live_of(**source, by_us) > 1) {
             Some(source) => violated(format!("{source} has two live sessions of ours")),
             None => Ok(()),
         }
@@ -422,7 +453,7 @@ impl Simulation {
         if starts && (unknown(near) || unknown(far)) {
             return violated(format!("{verb} copies onto {}, which an unreadable row names", pair.target));
         }
-        let new = near.session(pair).is_none();
+        let new = near.look_for(pair).shown().is_none();
         if starts && new && matches!(far.others, Others::Failed { .. }) {
             return violated(format!("{verb} copies onto {}, and the sessions of others were not read", pair.target));
         }
@@ -435,7 +466,7 @@ impl Simulation {
         if inbound(near) {
             return violated(format!("{verb} of {}, into which another copy goes", pair.source));
         }
-        let session = near.session(pair);
+        let session = near.look_for(pair).shown();
         if session.is_some_and(|session| session.direction != Direction::Forward) {
             return violated(format!("{verb} of {pair:?}, whose direction is {:?}", session.map(|one| one.direction)));
         }

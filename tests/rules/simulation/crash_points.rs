@@ -97,7 +97,7 @@ fn copying(simulation: &mut Simulation) {
 fn equivalent(simulation: &mut Simulation) {
     copying(simulation);
     simulation.world.arrays.settle();
-    simulation.poll();
+    simulation.poll().unwrap();
 }
 
 fn bound(simulation: &mut Simulation) {
@@ -129,7 +129,7 @@ fn two_equivalent(simulation: &mut Simulation) {
     let volumes = simulation.world.sources[..2].to_vec();
     simulation.do_now(Action::Start { volumes, targets: Vec::new(), together: false });
     simulation.world.arrays.settle();
-    simulation.poll();
+    simulation.poll().unwrap();
 }
 
 fn remote_only(simulation: &mut Simulation) {
@@ -146,7 +146,7 @@ fn halted(simulation: &mut Simulation) {
     let boxes = simulation.world.boxes;
     simulation.world.arrays.core_mut().set_path(boxes[0], boxes[1], false).unwrap();
     simulation.now = simulation.now.plus_millis(1);
-    simulation.poll();
+    simulation.poll().unwrap();
 }
 
 /// A cancel while the path is down ends the session at one box only.
@@ -178,7 +178,7 @@ impl Simulation {
     /// Asks, and agrees at once.
     fn agree(&mut self, request: Request) -> Result<(), String> {
         self.now = self.now.plus_millis(10);
-        self.poll();
+        self.poll().map_err(|Violation(what)| what)?;
         let snapshot = self.engine.snapshot(&self.world, self.now, &[]);
         let agreed = self.engine.plan(snapshot, &request).map_err(|refusal| refusal.to_string())?;
         let phase = Phase::Opening;
@@ -222,7 +222,7 @@ impl Simulation {
         if !arrives {
             self.world.wires.clear();
         }
-        self.poll();
+        self.poll()?;
         self.check_everything()
     }
 }

@@ -9,6 +9,8 @@ use ecdeck::catalog::{Catalogue, CatalogueError};
 use ecdeck::driver::emulated::in_process::REQUESTOR;
 use ecdeck::engine::operation::{Commit, Input, Limits, NotKept, Operation};
 use ecdeck::model::copy::Command;
+use ecdeck::model::doubt::to_keep;
+use ecdeck::model::event::{EventKind, NewEvent};
 use ecdeck::model::identity::{BoxId, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
 use ecdeck::model::plan::{Plan, Refusal, plan_keeping};
@@ -98,6 +100,8 @@ pub struct Engine {
     tracker: Tracker,
     site: Site,
     pub boxes: [BoxId; 2],
+    /// What the wall clock is ahead of the clock that never jumps.
+    ahead: i64,
     bug: Option<Bug>,
 }
 
@@ -127,8 +131,20 @@ impl Engine {
             tracker: Tracker::default(),
             site: Site { name: "simulated".to_owned(), demo: false, poll_millis: 1000, rec: Vec::new() },
             boxes: world.boxes,
+            ahead: 0,
             bug,
         }
+    }
+
+    /// The wall clock of this moment.
+    pub fn wall(&self, now: Timestamp) -> Timestamp {
+        now.plus_millis(self.ahead)
+    }
+
+    /// The wall clock is stepped.
+    pub fn step_clock(&mut self, millis: i64) {
+        self.ahead += millis;
+        self.tracker.restart_rates();
     }
 
     /// The same engine on a catalogue of its own with the same contents.
@@ -143,6 +159,7 @@ impl Engine {
             tracker: self.tracker.clone(),
             site: self.site.clone(),
             boxes: self.boxes,
+            ahead: self.ahead,
             bug: self.bug,
         }
     }
@@ -281,15 +298,15 @@ impl Engine {
     pub fn take(&mut self, reading: Result<Reading, String>, box_id: BoxId, now: Timestamp) {
         match reading {
             Ok(reading) => {
-                let newest = self.readings.get(&box_id).map(|(known, _)| known.taken_at);
-                if newest.is_none_or(|newest| newest < reading.taken_at) {
+                let newest = self.readings.get(&box_id).map(|(known, _)| known.began);
+                if newest.is_none_or(|newest| newest < reading.began) {
                     self.tracker.take(&reading);
                     self.readings.insert(box_id, (Arc::new(reading), Reach::Reachable));
                 }
             }
             Err(why) => {
                 if let Some((_, reach)) = self.readings.get_mut(&box_id) {
-                    *reach = Reach::Unreachable { since: now, why: why.as_str().into() };
+                    *reach = Reach::Unreachable { since: now.plus_millis(self.ahead), why: why.as_str().into() };
                 }
             }
         }
@@ -307,7 +324,7 @@ impl Engine {
         let arrays: Vec<ArraySource> = self.boxes.iter().map(|&box_id| self.array(world, box_id)).collect();
         build(&Sources {
             sequence: 1,
-            now,
+            now: self.wall(now),
             moment: ecdeck::model::moment::Moment::at(now),
             mark: ecdeck::model::moment::ReadingMark::default(),
             site: &self.site,
@@ -381,6 +398,22 @@ impl Engine {
             }
             Err(error) => Err((error.to_string(), NotKept::of(&error))),
         }
+    }
+
+    /// What is seen of kept generations that puts them in doubt and is not in the catalogue yet, as the publisher keeps it.
+    pub fn doubts(&self, world: &World, now: Timestamp) -> Commit {
+        let mut commit = Commit::default();
+        if self.bug == Some(Bug::ForgetDoubt) {
+            return commit;
+        }
+        let snapshot = self.snapshot(world, now, &[]);
+        for (transaction_volume, version, state) in to_keep(&snapshot, &self.durable) {
+            let kind = EventKind::GenerationStateSet { volume: transaction_volume, version, state: state.clone() };
+            let change = EntityChange::SetGenerationState { transaction_volume, version, state };
+            commit.changes.push(Change::Entity(change));
+            commit.events.push(NewEvent::by_engine(self.wall(now), kind));
+        }
+        commit
     }
 
     fn kept(&mut self, commit: &Commit, now: Timestamp) {

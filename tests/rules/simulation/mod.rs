@@ -197,7 +197,7 @@ impl Simulation {
             Site::Plain { .. } => {}
         }
         if matches!(site, Site::DrawnByCcm | Site::Plain { by_ccm: true }) {
-            world.go_by_ccm();
+            world.go_by_ccm(seed);
         }
         engine.look(&mut world, now);
         let (summary, trace) = (Summary::default(), DefaultHasher::new());
@@ -231,7 +231,7 @@ impl Simulation {
             48..60 => self.deliver_a_command()?,
             60..68 => self.world.copy(self.rng.u64(2..9)),
             68..73 => self.world.host_write(&mut self.rng),
-            73..80 => self.poll(),
+            73..80 => self.poll()?,
             80..93 => self.operator_acts()?,
             93..99 => self.inject_faults(),
             _ => self.maybe_crash()?,
@@ -247,13 +247,13 @@ impl Simulation {
         for left in (0..CALM_EVENTS).rev() {
             self.now = self.now.plus_millis(40);
             match left % 4 {
-                0 => self.poll(),
+                0 => self.poll()?,
                 1 => self.deliver_a_command()?,
                 _ => self.step_a_task()?,
             }
             self.check_everything()?;
             if self.engine.is_idle() && self.world.nothing_on_its_way() {
-                self.poll();
+                self.poll()?;
                 return self.check_at_the_end();
             }
         }

@@ -3,7 +3,7 @@
 use super::bugs::Bug;
 use super::engine::{Admitting, LIMITS, MOMENT, Phase, Running, Task, Waiting};
 use super::weather::{FaultPlan, strikes};
-use super::world::Wire;
+use super::world::{SendOutcome, Wire};
 use super::{Checked, Simulation, Violation, tell, violated};
 use ecdeck::catalog::memory::CommitFailure;
 use ecdeck::driver::emulated::in_process::REQUESTOR;
@@ -12,10 +12,11 @@ use ecdeck::engine::operation::{admit, boxes_to_read, close_all, opening};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::codes::Code;
 use ecdeck::model::identity::BoxId;
+use ecdeck::model::moment::Moment;
 use ecdeck::model::plan::{Plan, plan_keeping};
 use ecdeck::model::records::{Change, EntityChange, OpenOperation};
 use ecdeck::model::request::Request;
-use ecdeck::model::session::{Direction, Others, Reading, UnknownRow};
+use ecdeck::model::session::{Direction, Others, Reading, UnknownRow, UnreadVolumes};
 use ecdeck::model::step::{HookPhase, HookStep, PlanItem, PlanStep};
 use fastrand::Rng;
 
@@ -26,6 +27,8 @@ impl Simulation {
     /// What the engine reads of a box. What of it could not be read, it says.
     fn read(&mut self, at: BoxId) -> Result<Reading, String> {
         let mut reading = self.world.reading(at, self.now)?;
+        reading.taken_at = self.engine.wall(self.now);
+        reading.began = Moment::at(self.now);
         let (rng, weather) = (&mut self.rng, self.weather);
         if strikes(rng, weather.others_unread) {
             reading.sessions.retain(|session| session.requestor.raw() == REQUESTOR);
@@ -38,9 +41,17 @@ impl Simulation {
             reading.unknown_rows.push(UnknownRow {
                 words: "??".into(),
                 why: "no word is known".to_owned(),
+                names: if rng.bool() { may_copy_to.clone() } else { Vec::new() },
                 may_copy_to,
+                is_no_pair: false,
             });
             self.summary.count("reading with an unreadable row");
+        }
+        if strikes(rng, weather.row_unread) {
+            let lost = rng.bool();
+            let altered = self.world.targets.iter().filter(|volume| volume.box_id == at);
+            reading.unread_volumes = UnreadVolumes { named: altered.copied().collect(), any: lost };
+            self.summary.count("reading without a line of the list of volumes");
         }
         if strikes(rng, weather.half_row) && !reading.sessions.is_empty() {
             let row = rng.usize(..reading.sessions.len());
@@ -52,15 +63,23 @@ impl Simulation {
             }
             self.summary.count("reading with a row in which something is missing");
         }
-        self.truth.seen(&reading, &self.engine.durable);
         Ok(reading)
     }
 
-    pub fn poll(&mut self) {
+    /// Reads all boxes, and keeps what puts generations in doubt.
+    pub fn poll(&mut self) -> Checked {
+        let mut seen = Vec::new();
         for box_id in self.engine.boxes {
             let reading = self.read(box_id);
+            seen.extend(reading.clone());
             self.engine.take(reading, box_id, self.now);
         }
+        let doubts = self.engine.doubts(&self.world, self.now);
+        let fail = self.weather.commit_failure(&mut self.rng).filter(|_| !doubts.changes.is_empty());
+        if doubts.changes.is_empty() || self.commit(&doubts, fail)? == Input::Committed {
+            self.truth.seen(&seen, &self.world, &self.engine.durable);
+        }
+        Ok(())
     }
 
     /// One task takes one step, if any can.
@@ -86,7 +105,7 @@ impl Simulation {
         let waiting = std::mem::replace(&mut running.waiting, Waiting::Sleep(self.now));
         running.waiting = match waiting {
             Waiting::Input(input) => {
-                let sight = Sight { now: self.now, records: &self.engine.durable };
+                let sight = Sight { now: self.engine.wall(self.now), records: &self.engine.durable };
                 let output = running.operation.advance(input, &sight);
                 match self.begin(&running.open, output)? {
                     Some(waiting) => waiting,
@@ -205,8 +224,10 @@ impl Simulation {
 
     fn claim(&mut self, agreed: &Plan, operator: usize) -> Result<Option<Phase>, Violation> {
         let actor = Actor { uid: operator as u32, ..Actor::default() };
-        let (mut operations, mut commit) = opening(agreed, Vec::new(), &actor, &self.engine.durable, self.now);
+        let (mut operations, mut commit) =
+            opening(agreed, Vec::new(), &actor, &self.engine.durable, self.engine.wall(self.now));
         for operation in &mut operations {
+            self.truth.opened(operation.id);
             self.add_script(&mut operation.item);
             Bug::distort(self.bug, operation, &self.engine.durable);
         }
@@ -238,14 +259,19 @@ impl Simulation {
                 self.run(operations);
                 return Ok(None);
             }
-            let commit = close_all(&operations, Code::PLAN_CHANGED, "another plan", self.now);
+            let commit = close_all(&operations, Code::PLAN_CHANGED, "another plan", self.engine.wall(self.now));
             return Ok(Some(Phase::Closing(operations, commit)));
         };
         let reading = self.read(box_id);
         let failed = reading.is_err();
         self.engine.take(reading, box_id, self.now);
         if failed {
-            let commit = close_all(&operations, Code::ARRAY_UNREACHABLE, "the array does not answer", self.now);
+            let commit = close_all(
+                &operations,
+                Code::ARRAY_UNREACHABLE,
+                "the array does not answer",
+                self.engine.wall(self.now),
+            );
             return Ok(Some(Phase::Closing(operations, commit)));
         }
         Ok(Some(Phase::Reading(operations, boxes)))
@@ -303,8 +329,11 @@ impl Simulation {
         let wire = self.world.wires[at].clone();
         self.check_arriving(&wire)?;
         let outcomes = self.world.act(at, self.now);
+        if outcomes.len() > 1 && matches!(wire.fate, SendOutcome::PartRefused(_)) {
+            self.summary.count("part of a set refused");
+        }
         tell(self.now, || format!("{} {:?}: {outcomes:?}", wire.operation, wire.command));
-        self.truth.acted(&wire, &outcomes, &self.world, self.now);
+        self.truth.acted(&wire, &outcomes, &self.world, self.engine.wall(self.now));
         Ok(())
     }
 

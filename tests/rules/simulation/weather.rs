@@ -7,6 +7,7 @@ use ecdeck::driver::emulated::rules::outcomes_of;
 use ecdeck::model::copy::Command;
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::session::{CopyKind, ErrorByte, Pair, Status};
+use ecdeck::model::units::Timestamp;
 use fastrand::Rng;
 
 /// Chances in a thousand.
@@ -25,6 +26,8 @@ pub struct FaultPlan {
     pub script: u32,
     /// Commands for several pairs whose answer about one of them is lost.
     pub part_lost: u32,
+    /// Commands for several pairs of which the array refuses one and does the others.
+    pub part_refused: u32,
     /// Readings without the sessions of other programs.
     pub others_unread: u32,
     /// Readings with a row that cannot be read.
@@ -33,17 +36,12 @@ pub struct FaultPlan {
     pub half_row: u32,
     /// What happens to kept generations from outside.
     pub harm: u32,
+    /// Jumps of the wall clock.
+    pub clock: u32,
 }
 
-/// Readings of which a part is missing.
-fn partial_readings() -> bool {
-    std::env::var_os("SIMULATION_PARTIAL").is_some()
-}
-
-/// Harm to kept generations, and copies into transaction volumes.
-fn harm() -> bool {
-    std::env::var_os("SIMULATION_HARM").is_some()
-}
+/// How far the wall clock jumps at most, either way.
+const MAX_JUMP: i64 = 2 * Timestamp::DAY;
 
 pub fn strikes(rng: &mut Rng, chance: u32) -> bool {
     chance > 0 && rng.u32(0..1000) < chance
@@ -56,8 +54,6 @@ impl FaultPlan {
 
     pub fn draw(rng: &mut Rng) -> Self {
         let mut often = |most: u32| if rng.u32(0..3) == 0 { 0 } else { rng.u32(0..most) };
-        let partial = |chance| if partial_readings() { chance } else { 0 };
-        let harmful = |chance| if harm() { chance } else { 0 };
         Self {
             catalogue: often(120),
             reading: often(200),
@@ -70,10 +66,12 @@ impl FaultPlan {
             meddling: often(400),
             script: often(400),
             part_lost: often(300),
-            others_unread: partial(often(100)),
-            row_unread: partial(often(100)),
-            half_row: partial(often(100)),
-            harm: harmful(often(400)),
+            part_refused: often(300),
+            others_unread: often(100),
+            row_unread: often(100),
+            half_row: often(100),
+            harm: often(200),
+            clock: often(60),
         }
     }
 
@@ -85,6 +83,9 @@ impl FaultPlan {
     pub fn fate(&self, rng: &mut Rng, pairs: usize) -> SendOutcome {
         if pairs > 1 && strikes(rng, self.part_lost) {
             return SendOutcome::PartLost(rng.usize(..pairs));
+        }
+        if pairs > 1 && strikes(rng, self.part_refused) {
+            return SendOutcome::PartRefused(rng.usize(..pairs));
         }
         for (chance, fate) in [
             (self.lost_request, SendOutcome::LostRequest),
@@ -116,6 +117,11 @@ impl Simulation {
         if strikes(&mut self.rng, weather.harm) {
             self.summary.faults += 1;
             self.do_harm();
+        }
+        if strikes(&mut self.rng, weather.clock) {
+            self.summary.count("the wall clock jumps");
+            self.engine.step_clock(self.rng.i64(-MAX_JUMP..=MAX_JUMP));
+            self.truth.clock_stepped();
         }
     }
 
@@ -178,7 +184,7 @@ impl Simulation {
         let array = command.pairs()[0].source.box_id;
         let reply = self.world.arrays.execute(array, &command, "another program", self.now);
         tell(self.now, || format!("{what}: {command:?}: {reply:?}"));
-        self.truth.meddled(&command, &outcomes_of(reply, &command), &self.world, self.now);
+        self.truth.meddled(&command, &outcomes_of(reply, &command), &self.world, self.engine.wall(self.now));
     }
 
     pub fn maybe_crash(&mut self) -> Checked {
@@ -241,7 +247,7 @@ impl Simulation {
                 Command::Suspend { pairs: vec![pair], force: false, together: false }
             }
             5 => {
-                let idle = |pair: &Pair| quiet(pair) && self.world.live_of(pair.source) == 0;
+                let idle = |pair: &Pair| quiet(pair) && self.world.live_of(pair.source, |_| true) == 0;
                 let quiet: Vec<Pair> = durable.sessions.keys().filter(|pair| idle(pair)).copied().collect();
                 let suspended = |pair: &Pair, status| status == Status::Suspended && quiet.contains(pair);
                 let Some(pair) = self.some_session(suspended) else { return };
@@ -255,6 +261,6 @@ impl Simulation {
         let array = command.pairs()[0].source.box_id;
         let reply = self.world.arrays.execute(array, &command, "another program", self.now);
         tell(self.now, || format!("another program: {command:?}: {reply:?}"));
-        self.truth.meddled(&command, &outcomes_of(reply.clone(), &command), &self.world, self.now);
+        self.truth.meddled(&command, &outcomes_of(reply, &command), &self.world, self.engine.wall(self.now));
     }
 }

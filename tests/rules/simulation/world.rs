@@ -10,7 +10,7 @@ use ecdeck::driver::emulated::rules::{Reply, outcomes_of};
 use ecdeck::model::copy::{ArrayRefusal, Capabilities, Command, ErrorClass, Outcome, PairOutcome};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
 use ecdeck::model::records::OperationId;
-use ecdeck::model::session::{ArrayVolume, Reading, Status};
+use ecdeck::model::session::{ArrayVolume, Pair, Reading, Status};
 use ecdeck::model::units::{Blocks, Timestamp};
 use fastrand::Rng;
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub enum SendOutcome {
     Busy,
     /// Done for all pairs; the answer about one of several is lost.
     PartLost(usize),
+    /// Refused for one of several pairs, done for the others.
+    PartRefused(usize),
 }
 
 /// A command between the engine and an array.
@@ -62,7 +64,7 @@ impl Wire {
             Some(self.command.pairs().iter().map(one).collect())
         };
         match self.fate {
-            SendOutcome::Normal => self.outcomes.clone(),
+            SendOutcome::Normal | SendOutcome::PartRefused(_) => self.outcomes.clone(),
             SendOutcome::PartLost(which) => self.outcomes.clone().map(|mut outcomes| {
                 let lost = which % outcomes.len();
                 outcomes[lost].outcome = Outcome::Unknown { why: "no answer".to_owned() };
@@ -128,12 +130,12 @@ impl World {
     }
 
     /// From now on the engine drives the arrays by CCM's commands.
-    pub fn go_by_ccm(&mut self) {
+    pub fn go_by_ccm(&mut self, seed: u64) {
         let names = self.boxes.map(|at| {
             let (_, cabinet) = self.arrays.core().boxes().find(|(id, _)| *id == at).unwrap();
             (at, cabinet.name.clone())
         });
-        self.ccm = Some(Ccm::new(names));
+        self.ccm = Some(Ccm::new(names, seed));
     }
 
     /// The engine is gone, and with it what its drivers knew.
@@ -227,7 +229,8 @@ impl World {
 
     /// Lets a command act. The outcomes are the array's.
     pub fn act(&mut self, at: usize, now: Timestamp) -> Vec<PairOutcome> {
-        let (array, command) = (self.wires[at].array, self.wires[at].command.clone());
+        let Wire { array, command, fate, .. } = self.wires[at].clone();
+        let (command, refused) = without_refused(command, fate);
         let by_ccm = self.execute_by_ccm(array, &command, now);
         let (told, truth) = by_ccm.unwrap_or_else(|| {
             let outcomes = match self.arrays.execute(array, &command, REQUESTOR, now) {
@@ -236,6 +239,11 @@ impl World {
             };
             (outcomes.clone(), outcomes)
         });
+        let with_refused = |mut outcomes: Vec<PairOutcome>| {
+            outcomes.extend(refused.clone());
+            outcomes
+        };
+        let (told, truth) = (with_refused(told), with_refused(truth));
         let wire = &mut self.wires[at];
         wire.outcomes = Some(told);
         if wire.lost_after.is_some() {
@@ -282,9 +290,20 @@ impl World {
     }
 
     /// The live sessions that the engine made, by source.
-    pub fn live_of(&self, source: VolumeId) -> usize {
+    pub fn live_of(&self, source: VolumeId, which: impl Fn(&Pair) -> bool) -> usize {
         let live = |status| matches!(status, Status::Reserved | Status::Active | Status::Halted);
         let ours = self.arrays.core().sessions().filter(|session| session.requestor.raw() == REQUESTOR);
-        ours.filter(|session| session.pair.source == source && live(session.status)).count()
+        ours.filter(|session| session.pair.source == source && live(session.status) && which(&session.pair)).count()
     }
+}
+
+/// The part of a command that an array does when it refuses one pair of several, and the refusal.
+fn without_refused(mut command: Command, fate: SendOutcome) -> (Command, Option<PairOutcome>) {
+    let (SendOutcome::PartRefused(which), Command::Suspend { pairs, .. }) = (fate, &mut command) else {
+        return (command, None);
+    };
+    let pair = pairs.remove(which % pairs.len());
+    let (code, text) = ("E5321".to_owned(), "state".into());
+    let outcome = Outcome::Refused(ArrayRefusal { class: ErrorClass::InvalidState, code, text });
+    (command, Some(PairOutcome { pair, outcome }))
 }

@@ -169,7 +169,7 @@ async fn a_whole_site_is_provisioned_at_once_with_bytes_that_are_what_they_are_s
     let driver = Embedded::new(test_site.home(), "D1".into(), false);
     let state = async |target| {
         let pair = Pair::new(source, target);
-        let reading = driver.sessions(Timestamp(1)).await.unwrap().session(&pair).cloned().unwrap();
+        let reading = driver.sessions(Timestamp(1)).await.unwrap().look_for(&pair).shown().cloned().unwrap();
         (reading.status, reading.phase)
     };
     assert_eq!(state(volume(0, 1)).await, (Status::Suspended, Phase::Equivalent));
@@ -191,7 +191,7 @@ async fn a_whole_site_is_provisioned_at_once_with_bytes_that_are_what_they_are_s
         let pair = Pair::new(source, volume(0, olu));
         let regions =
             bytes(source).chunks(65_536).zip(bytes(pair.target).chunks(65_536)).filter(|(a, b)| a != b).count();
-        let reading = driver.sessions(Timestamp(1)).await.unwrap().session(&pair).cloned().unwrap();
+        let reading = driver.sessions(Timestamp(1)).await.unwrap().look_for(&pair).shown().cloned().unwrap();
         assert_eq!(reading.difference.unwrap().bytes(), regions as u64 * 65_536);
     }
 }

@@ -94,7 +94,7 @@ impl Setting {
     }
 
     pub async fn half(&self, at: &Embedded, pair: &Pair) -> Option<SessionReading> {
-        at.sessions(Timestamp(1)).await.unwrap().session(pair).cloned()
+        at.sessions(Timestamp(1)).await.unwrap().look_for(pair).shown().cloned()
     }
 
     pub async fn entry(&self, pair: &Pair) -> CopyEntry {

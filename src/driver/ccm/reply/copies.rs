@@ -58,6 +58,8 @@ impl CopyRow {
 pub struct OddRow {
     pub words: Untrusted,
     pub why: String,
+    /// `None` where it cannot be read.
+    pub source: Option<NamedVolume>,
     pub target: OddTarget,
 }
 
@@ -141,7 +143,8 @@ fn rows(display: &Display, words: &Words, of_all_kinds: bool) -> CopyRows {
 
 fn one(row: &[Field], words: &Words) -> Result<CopyRow, OddRow> {
     let find = |column: Column| words.find(column, row);
-    let odd = |why: String, target| OddRow { words: super::row_words(row), why, target };
+    let known_source = find(Column::Source).and_then(volume);
+    let odd = |why: String, target| OddRow { words: super::row_words(row), why, source: known_source.clone(), target };
     let target = match find(Column::Target) {
         None => OddTarget::Unreadable,
         // Every volume is written with a slash. An estimation of updates has none in the place of its target.
@@ -150,7 +153,7 @@ fn one(row: &[Field], words: &Words) -> Result<CopyRow, OddRow> {
     };
     let source = match find(Column::Source) {
         None => return Err(odd("no title of it is known as that of its source".to_owned(), target)),
-        Some(text) => match volume(text) {
+        Some(text) => match known_source.clone() {
             Some(source) => source,
             None => return Err(odd(format!("its source {text:?} is no volume"), target)),
         },
