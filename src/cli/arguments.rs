@@ -3,7 +3,7 @@
 use super::array_arguments::{ArrayVerb, Create};
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE, FRONT_PAGE,
-    HISTORY_EXAMPLES, MAP_EXAMPLES, POLICY_EXAMPLE, SERVE_NOTE, START_EXAMPLES, STATUS_EXAMPLES,
+    HISTORY_EXAMPLES, IMPORT_EXAMPLES, MAP_EXAMPLES, POLICY_EXAMPLE, SERVE_NOTE, START_EXAMPLES, STATUS_EXAMPLES,
 };
 use super::until;
 use crate::model::codes::Code;
@@ -166,6 +166,61 @@ pub enum MapVerb {
         #[arg(value_name = "TV")]
         volumes: Vec<String>,
     },
+    /// Store device map files as the rounds of a map set: from then on its volumes are paired by it
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import {
+        /// The name of the map set
+        #[arg(value_name = "NAME")]
+        name: Name,
+        /// Files, one a round, or folders of them; - is standard input
+        #[arg(required = true, value_name = "FILE|DIR")]
+        sources: Vec<PathBuf>,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// The stored map sets
+    List {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// The pairs of a map set, and what each would copy now
+    Show {
+        /// The name of the map set
+        #[arg(value_name = "NAME")]
+        name: Name,
+        /// Only this round
+        #[arg(long, value_name = "R")]
+        round: Option<Name>,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change a map set in your editor ($VISUAL or $EDITOR)
+    Edit {
+        /// The name of the map set
+        #[arg(value_name = "NAME")]
+        name: Name,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Print a map set as text, or write a file a round into a folder
+    Export {
+        /// The name of the map set
+        #[arg(value_name = "NAME")]
+        name: Name,
+        /// A folder without such files
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+    /// Remove a map set; its volumes are then paired by free choice
+    Remove {
+        /// The name of the map set
+        #[arg(value_name = "NAME")]
+        name: Name,
+        #[command(flatten)]
+        change: Change,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -176,7 +231,7 @@ pub enum Sync {
         /// Transaction volumes; with --map, all of the map without one
         #[arg(required_unless_present = "map", value_name = "TV")]
         volumes: Vec<String>,
-        /// Use the backup volumes of this device map file, and no others
+        /// Use the backup volumes of this device map file and no others, or a folder of them, or a stored map set
         #[arg(long, value_name = "FILE", conflicts_with = "overwrite_version")]
         map: Option<PathBuf>,
         /// Wait until the volumes are equivalent
@@ -312,14 +367,23 @@ pub enum PolicyVerb {
         #[arg(value_name = "TV")]
         volume: String,
         /// Generations kept
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_GENERATIONS)))]
-        generations: u16,
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_GENERATIONS)),
+            required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
+        generations: Option<u16>,
         /// Days between backups: exceeding them gives a notice
-        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_DAYS)))]
-        interval: u16,
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_DAYS)),
+            required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
+        interval: Option<u16>,
         /// What a backup does with the session: keep it, so that the next start copies the difference, or end it
+        #[arg(long, required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
+        mode: Option<Mode>,
+        /// For sites without a spare backup volume: where none is free, a start gives the oldest generation up, before the
+        /// new backup exists (wants the volume's name)
+        #[arg(long, conflicts_with = "no_reuse_oldest")]
+        reuse_oldest: bool,
+        /// Keep the oldest generation until the new one exists, as usual
         #[arg(long)]
-        mode: Mode,
+        no_reuse_oldest: bool,
         #[command(flatten)]
         change: Change,
     },
@@ -433,11 +497,14 @@ impl Verb {
             Self::History(asked) => asked.json || asked.verb.as_ref().is_some_and(|verb| verb.on().change.json),
             Self::Explain(asked) => asked.json,
             Self::Backup(asked) => asked.change.json,
-            Self::Map { verb: MapVerb::Check { json, .. } }
+            Self::Map { verb: MapVerb::Check { json, .. } | MapVerb::List { json } | MapVerb::Show { json, .. } }
             | Self::Policy { verb: PolicyVerb::Show { json, .. } }
             | Self::Volume { verb: VolumeVerb::List { json } }
             | Self::Audit { verb: Audit::Show { json, .. } | Audit::Verify { json, .. } } => *json,
             Self::Policy { verb: PolicyVerb::Set { change, .. } }
+            | Self::Map {
+                verb: MapVerb::Import { change, .. } | MapVerb::Edit { change, .. } | MapVerb::Remove { change, .. },
+            }
             | Self::Volume { verb: VolumeVerb::Add { change, .. } | VolumeVerb::Remove { change, .. } } => change.json,
             Self::Sync { verb } => verb.change().json,
             Self::Array { verb } => match verb {
@@ -448,7 +515,7 @@ impl Verb {
                 | ArrayVerb::Create(Create { json, .. }) => *json,
                 _ => false,
             },
-            Self::Map { verb: MapVerb::New { .. } }
+            Self::Map { verb: MapVerb::New { .. } | MapVerb::Export { .. } }
             | Self::Audit { verb: Audit::Export { .. } }
             | Self::Serve(_)
             | Self::ForcedCommand { .. }

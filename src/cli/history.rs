@@ -127,6 +127,7 @@ fn state(past: &PastGeneration) -> String {
                 ReleaseReason::Retention => "pushed out",
                 ReleaseReason::Deleted => "deleted",
                 ReleaseReason::Overwritten => "overwritten",
+                ReleaseReason::Reused => "used again",
                 ReleaseReason::Reconciled => "reconciled",
             };
             words.push(format!("{why} {}", times::minute(at)));

@@ -2,29 +2,38 @@
 
 use super::arguments::MapVerb;
 use super::link::{Need, SiteContext};
+use super::map_files::{self, MapFile, name_of};
+use super::map_sets;
 use super::{CliError, Exit, json, names, out};
-use crate::model::codes::Code;
-use crate::model::device_map::{self, CheckedPair, Finding, MAX_BYTES, Severity};
+use crate::model::device_map::{self, CheckedPair, Finding, MapSet, Severity};
 use crate::model::identity::VolumeId;
 use crate::model::plan::plan;
 use crate::model::request::{Action, Request};
 use crate::model::session::Pair;
 use crate::model::snapshot::Snapshot;
 use crate::model::units::count;
-use crate::model::untrusted::{Untrusted, escaped};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 pub async fn run(verb: &MapVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
+    match verb {
+        MapVerb::Import { name, sources, change } => {
+            return map_sets::import(site_context, name, sources, change).await;
+        }
+        MapVerb::Edit { name, change } => return map_sets::edit(site_context, name, change).await,
+        MapVerb::Remove { name, change } => return map_sets::remove(site_context, name, change).await,
+        _ => {}
+    }
     let snapshot = site_context.open(Need::Reading).await?.snapshot().await?;
     match verb {
         MapVerb::Check { file, json } => check(&snapshot, file, *json),
         MapVerb::New { volumes } => propose(&snapshot, volumes),
+        MapVerb::List { json } => map_sets::list(&snapshot, *json),
+        MapVerb::Show { name, round, json } => map_sets::show(&snapshot, name, round.as_ref(), *json),
+        MapVerb::Export { name, folder } => map_sets::export(&snapshot, name, folder.as_deref()),
+        MapVerb::Import { .. } | MapVerb::Edit { .. } | MapVerb::Remove { .. } => Ok(Exit::Done),
     }
 }
 
@@ -38,23 +47,90 @@ pub struct ReadMap {
 
 /// Reads and checks a map. The error has every finding of a text that is not a map.
 pub fn read(snapshot: &Snapshot, file: &Path) -> Result<ReadMap, CliError> {
-    let bytes = bytes_of(file)?;
-    let map = match device_map::parse(&bytes) {
-        Ok(map) => map,
-        Err(found) => {
-            let texts: Vec<String> = found.iter().map(|finding| rendered(finding, file, &bytes)).collect();
-            let text = format!("{} is not a device map, so nothing was done\n{}", name_of(file), texts.join("\n"));
-            return Err(CliError::coded(Code::MAP_SYNTAX, text));
-        }
-    };
-    let (pairs, found) = device_map::check(&map, snapshot);
-    let findings = found.iter().map(|finding| rendered(finding, file, &bytes)).collect();
+    let file = MapFile::open(file)?;
+    let (pairs, found) = device_map::check(&file.map, snapshot);
+    let findings = file.rendered(&found);
     Ok(ReadMap { pairs, findings, found })
+}
+
+/// The start that `--map` asks for: by a file, by the files of a folder, or by a stored set.
+pub fn start(snapshot: &Snapshot, volumes: &[String], map: &Path) -> Result<(Action, Exit), CliError> {
+    let set = map.to_str().and_then(|name| snapshot.map_set(name));
+    match (set, map == Path::new("-") || map.exists()) {
+        (Some(set), true) => {
+            let name = &set.name;
+            Err(CliError::usage(format!(
+                "{name} is a map set and a file here: write ./{name} for the file, or rename it"
+            )))
+        }
+        (Some(set), false) => start_by_set(snapshot, volumes, set),
+        (None, _) if map.is_dir() => start_by_folder(snapshot, volumes, map),
+        (None, _) => start_by_file(snapshot, volumes, map),
+    }
+}
+
+/// Its volumes are paired by it in any case: the engine chooses the round of each.
+fn start_by_set(snapshot: &Snapshot, volumes: &[String], set: &MapSet) -> Result<(Action, Exit), CliError> {
+    let members = set.transaction_volumes();
+    let wanted = names::volumes(snapshot, volumes)?;
+    let mut exit = Exit::Done;
+    for other in wanted.iter().filter(|id| !members.contains(id)) {
+        out::say(&format!("{} is not in map set {}, so it was not started", snapshot.label(*other), set.name));
+        exit = Exit::Refused;
+    }
+    let registered = |id: &VolumeId| snapshot.transaction_volume(*id).is_some();
+    let chosen = |id: &VolumeId| if wanted.is_empty() { registered(id) } else { wanted.contains(id) };
+    let volumes: Vec<VolumeId> = members.into_iter().filter(chosen).collect();
+    if volumes.is_empty() {
+        let text = format!("map set {} has no volume that can be started", set.name);
+        return Err(CliError::new(if exit == Exit::Done { Exit::Usage } else { exit }, text));
+    }
+    Ok((Action::Start { volumes, targets: Vec::new(), together: false }, exit))
+}
+
+/// Each file is a round: for each volume the one whose backup volume can be used now, least recently used first, then in the
+/// order of the files' names.
+fn start_by_folder(snapshot: &Snapshot, volumes: &[String], folder: &Path) -> Result<(Action, Exit), CliError> {
+    let files = map_files::files(&[folder.to_owned()])?;
+    let mut rounds = Vec::with_capacity(files.len());
+    for file in &files {
+        rounds.push((file, read(snapshot, file)?));
+    }
+    let wanted = names::volumes(snapshot, volumes)?;
+    let named = rounds.iter().flat_map(|(_, round)| {
+        round.pairs.iter().map(|pair| pair.transaction).chain(round.found.iter().filter_map(|finding| finding.volume))
+    });
+    let all: BTreeSet<VolumeId> = if wanted.is_empty() { named.collect() } else { wanted.into_iter().collect() };
+    let (mut targets, mut exit) = (Vec::new(), Exit::Done);
+    for volume in all {
+        let usable = rounds.iter().filter_map(|(_, round)| {
+            let stopped = round.found.iter().any(|finding| finding.volume == Some(volume));
+            round.pairs.iter().find(|pair| pair.transaction == volume && !stopped)
+        });
+        if let Some(pair) = usable.min_by_key(|pair| snapshot.map_use(pair.transaction, pair.backup)) {
+            targets.push((volume, pair.backup));
+            continue;
+        }
+        exit = Exit::Refused;
+        out::say(&format!("{}: no file of {} can be used now", snapshot.label(volume), name_of(folder)));
+        for (file, round) in &rounds {
+            let of_volume = round.found.iter().zip(&round.findings).filter(|(found, _)| found.volume == Some(volume));
+            let texts: Vec<&str> = of_volume.map(|(_, text)| text.as_str()).collect();
+            let text = if texts.is_empty() { format!("{} does not name it", name_of(file)) } else { texts.join("\n") };
+            out::say(&text);
+        }
+    }
+    if targets.is_empty() {
+        let text = format!("{} has no pair that can be started", name_of(folder));
+        return Err(CliError::new(if exit == Exit::Done { Exit::Usage } else { exit }, text));
+    }
+    let volumes = targets.iter().map(|(transaction, _)| *transaction).collect();
+    Ok((Action::Start { volumes, targets, together: false }, exit))
 }
 
 /// The start that a map asks for: of these volumes, or of all of the map. What the map itself stops is said at once; what
 /// the site's state stops is refused with the plan.
-pub fn start(snapshot: &Snapshot, volumes: &[String], file: &Path) -> Result<(Action, Exit), CliError> {
+fn start_by_file(snapshot: &Snapshot, volumes: &[String], file: &Path) -> Result<(Action, Exit), CliError> {
     let read = read(snapshot, file)?;
     let wanted = names::volumes(snapshot, volumes)?;
     let pairs: BTreeMap<VolumeId, VolumeId> = read.pairs.iter().map(|pair| (pair.transaction, pair.backup)).collect();
@@ -141,65 +217,6 @@ fn propose(snapshot: &Snapshot, volumes: &[String]) -> Result<Exit, CliError> {
     } else {
         Exit::Refused
     })
-}
-
-/// The whole file, if it is a regular file of a sensible size; `-` is standard input.
-fn bytes_of(file: &Path) -> Result<Vec<u8>, CliError> {
-    let wrong = |why: String| CliError::usage(format!("{} cannot be read: {why}", name_of(file)));
-    let mut bytes = Vec::new();
-    // One byte more than allowed shows that there is more.
-    let limit = MAX_BYTES as u64 + 1;
-    let read = if file == Path::new("-") {
-        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
-    } else {
-        // A FIFO would wait for a writer.
-        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let opened = OpenOptions::new().read(true).custom_flags(flags).open(file);
-        let opened = opened.map_err(|error| wrong(error.to_string()))?;
-        if !opened.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            return Err(wrong("it is not a regular file".to_owned()));
-        }
-        opened.take(limit).read_to_end(&mut bytes)
-    };
-    read.map_err(|error| wrong(error.to_string()))?;
-    Ok(bytes)
-}
-
-fn name_of(file: &Path) -> String {
-    if file == Path::new("-") {
-        "standard input".to_owned()
-    } else {
-        Untrusted::from(&*file.to_string_lossy()).escaped()
-    }
-}
-
-/// `FILE:LINE:COLUMN: error: what (code)`, the line, a mark under the place, what you can do.
-fn rendered(finding: &Finding, file: &Path, bytes: &[u8]) -> String {
-    let line = bytes.split(|byte| *byte == b'\n').nth(finding.line - 1).unwrap_or_default();
-    let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
-    let line = line.trim_start_matches('\u{feff}');
-    let (before, rest): (String, String) =
-        (line.chars().take(finding.column - 1).collect(), line.chars().skip(finding.column - 1).collect());
-    let marked: String = rest.chars().take(finding.width).collect();
-    let shown = |text: &str| escaped(&text.replace('\t', " "));
-    let (indent, width) = (columns(&shown(&before)), columns(&shown(&marked)).max(1));
-    format!(
-        "{}:{}:{}: {}: {} ({})\n    {}\n    {}{}\n    {}",
-        name_of(file),
-        finding.line,
-        finding.column,
-        finding.severity,
-        finding.text,
-        finding.code,
-        shown(line),
-        " ".repeat(indent),
-        "^".repeat(width),
-        finding.help
-    )
-}
-
-fn columns(text: &str) -> usize {
-    unicode_width::UnicodeWidthStr::width(text)
 }
 
 #[derive(Serialize)]

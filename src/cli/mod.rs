@@ -21,6 +21,8 @@ mod history;
 mod json;
 pub mod link;
 mod map;
+mod map_files;
+mod map_sets;
 mod names;
 pub mod out;
 mod pages;

@@ -41,6 +41,11 @@ The pool's columns: unused; bound to a transaction volume without a generation;
 kept, with a generation on them; in a live session; failed; used by other
 programs. `need` is what the policies need of that size.";
 
+pub const IMPORT_EXAMPLES: &str = "\
+Examples:
+  ecdeck map import nightly A.map B.map C.map
+  ecdeck map import nightly /etc/ecdeck/maps --dry-run";
+
 pub const MAP_EXAMPLES: &str = "\
 A device map has one pair a line: the transaction volume, blanks or tabs, the
 backup volume. # begins a comment. Every name that a volume is known by is

@@ -3,6 +3,7 @@
 use super::request_line::{self, RenderContext};
 use super::times;
 use crate::engine::protocol::{PlannedAnswer, StepCommand};
+use crate::model::device_map::rounds;
 use crate::model::plan::{Refusal, step_text};
 use crate::model::snapshot::Ready;
 use crate::model::step::PlanItem;
@@ -15,6 +16,9 @@ pub fn plan(planned: &PlannedAnswer, render_context: RenderContext<'_>) -> Strin
     let mut out = String::new();
     let site = if snapshot.site.demo { ", demonstration site" } else { "" };
     let _ = writeln!(out, "Plan{site}:");
+    for line in rounds::in_words(&planned.plan, snapshot) {
+        let _ = writeln!(out, "  {line}");
+    }
     for (index, item) in planned.plan.items().iter().enumerate() {
         item_lines(&mut out, item, planned.commands.get(index).map_or(&[], Vec::as_slice), render_context);
     }
@@ -32,7 +36,7 @@ pub fn plan(planned: &PlannedAnswer, render_context: RenderContext<'_>) -> Strin
 
 /// Each step with the commands that do it below it.
 fn item_lines(out: &mut String, item: &PlanItem, commands: &[StepCommand], render_context: RenderContext<'_>) {
-    let _ = writeln!(out, "  {} {}", item.verb, render_context.snapshot.label(item.volume));
+    let _ = writeln!(out, "  {} {}", item.verb, step_text::subject(item, render_context.snapshot));
     for (index, step) in item.steps.iter().enumerate() {
         let _ = writeln!(out, "    - {}", step_text::step(step, render_context.snapshot));
         for command in commands.iter().filter(|command| command.step == index) {

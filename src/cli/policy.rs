@@ -20,20 +20,29 @@ pub async fn run(verb: &PolicyVerb, site_context: &dyn SiteContext) -> Result<Ex
             let snapshot = site_context.open(Need::Reading).await?.snapshot().await?;
             show(&snapshot, volumes, *json)
         }
-        PolicyVerb::Set { volume, generations, interval, mode, change } => {
+        PolicyVerb::Set { volume, generations, interval, mode, reuse_oldest, no_reuse_oldest, change } => {
             let deadline = Deadline::new(change.time_limit);
             let mut link = super::opened(site_context, deadline).await?;
             let snapshot = link.snapshot().await?;
+            let id = names::volume(&snapshot, volume)?;
+            let present = snapshot.transaction_volume(id).and_then(|view| view.volume.policy);
+            let (generations, interval, mode) = (*generations, *interval, mode.map(Into::into));
+            // What is not given stays as it is.
             let policy = Policy {
-                generations: *generations,
-                interval_days: *interval,
-                mode: (*mode).into(),
-                reuse_oldest: false,
+                generations: given(generations, present.map(|policy| policy.generations), "--generations")?,
+                interval_days: given(interval, present.map(|policy| policy.interval_days), "--interval")?,
+                mode: given(mode, present.map(|policy| policy.mode), "--mode")?,
+                reuse_oldest: *reuse_oldest || (!no_reuse_oldest && present.is_some_and(|policy| policy.reuse_oldest)),
             };
-            let action = Action::SetPolicy { volume: names::volume(&snapshot, volume)?, policy };
+            let action = Action::SetPolicy { volume: id, policy };
             change::run(&mut link, change, change::request(action, change), deadline, Then::Return).await
         }
     }
+}
+
+/// What was given, else the present policy's.
+fn given<T>(given: Option<T>, present: Option<T>, option: &str) -> Result<T, CliError> {
+    given.or(present).ok_or_else(|| CliError::usage(format!("the volume has no policy yet: give {option}")))
 }
 
 #[derive(Serialize)]
@@ -79,7 +88,7 @@ fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, 
                 (
                     policy.generations.to_string(),
                     count(usize::from(policy.interval_days), "day", "days"),
-                    policy.mode.to_string(),
+                    format!("{}{}", policy.mode, if policy.reuse_oldest { ", reuses the oldest" } else { "" }),
                 )
             },
         );

@@ -62,6 +62,9 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
             line.volumes(&[*volume]);
             line.say(&["--generations", &policy.generations.to_string()]);
             line.say(&["--interval", &policy.interval_days.to_string(), "--mode", &policy.mode.to_string()]);
+            if policy.reuse_oldest {
+                line.say(&["--reuse-oldest"]);
+            }
         }
         Action::Register { volume, role, name } => {
             let role = match role {
@@ -75,6 +78,11 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
         }
         Action::Unregister { volume } => {
             line.volumes(&[*volume]);
+        }
+        // The pairs come from files or an editor.
+        Action::ImportMap { .. } | Action::EditMap { .. } => return None,
+        Action::RemoveMap { name } => {
+            line.say(&[name.as_str()]);
         }
         Action::Hold { volume, version, why } => {
             line.volumes(&[*volume]);

@@ -35,9 +35,15 @@ pub fn request(verb: Verb, subject: Subject) -> Option<Request> {
             let (volume, version) = generation(subject)?;
             Action::Unhold { volume, version }
         }
-        Verb::Hold | Verb::AcceptGeneration | Verb::SetPolicy | Verb::Overwrite | Verb::Register | Verb::Unregister => {
-            return None;
-        }
+        Verb::Hold
+        | Verb::AcceptGeneration
+        | Verb::SetPolicy
+        | Verb::Overwrite
+        | Verb::Register
+        | Verb::Unregister
+        | Verb::ImportMap
+        | Verb::EditMap
+        | Verb::RemoveMap => return None,
     };
     Some(Request::new(action))
 }
@@ -73,7 +79,10 @@ pub fn batch(verb: Verb, volumes: Vec<VolumeId>) -> Option<Request> {
         | Verb::SetPolicy
         | Verb::Overwrite
         | Verb::Register
-        | Verb::Unregister => return None,
+        | Verb::Unregister
+        | Verb::ImportMap
+        | Verb::EditMap
+        | Verb::RemoveMap => return None,
     };
     Some(Request::new(action))
 }

@@ -162,6 +162,33 @@ codes! {
     1212 MAP_HOLDS_A_VERSION: "the mapped backup volume holds a generation",
         "A device map never ends a generation.",
         "Use another round whose backup volume is unused or bound, or release the version first.";
+    1213 MAP_NO_ROUND: "no round of the map set can be used now",
+        "A transaction volume of a map set is started only with the backup volumes that its rounds give it.",
+        "Read the reason of each round: release a version, free the backup volume, or add a round with `ecdeck map edit`.";
+    1214 MAP_UNKNOWN: "no such map set",
+        "No map set of this name is stored, or it has no round of this name.",
+        "`ecdeck map list` shows the stored ones.";
+    1215 MAP_IN_ANOTHER_SET: "the transaction volume is in another map set",
+        "A transaction volume is paired by one map set only.",
+        "Remove it from the other set with `ecdeck map edit`, or import it there.";
+    1216 MAP_CHANGED: "the map set was changed meanwhile",
+        "Somebody stored another version of the set after you began to edit it.",
+        "Edit it again: you then start from the present version.";
+    1217 MAP_DIFFERENCE: "the stored map set differs",
+        "What you store replaces the map set of this name.",
+        "Read the difference; `ecdeck map show` prints the stored set.";
+    1218 MAP_USES_VOLUME: "a map set uses the volume",
+        "Its rows stay in the map set and stop only themselves while the volume is not registered.",
+        "Change the map set with `ecdeck map edit`, or register the volume again.";
+    1219 MAP_RESERVED: "the backup volume is for another transaction volume",
+        "A map set names it, so automatic choice leaves it to the volume that it is for.",
+        "Name another backup volume, or take it out of the map set with `ecdeck map edit`.";
+    1220 REUSES_OLDEST: "the oldest generation ends before the new backup exists",
+        "The policy says so, for sites that have only as many backup volumes as generations.",
+        "Register one more backup volume of this size, and set the policy without --reuse-oldest.";
+    1221 MAP_SHARED: "two transaction volumes share a backup volume",
+        "In suspend mode a backup volume stays bound to one transaction volume, so the other one's round cannot be used.",
+        "Give each transaction volume backup volumes of its own.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";

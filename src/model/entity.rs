@@ -48,9 +48,10 @@ impl Policy {
     pub const MAX_GENERATIONS: u16 = 99;
     pub const MAX_DAYS: u16 = 366;
 
-    /// Backup volumes that synchronized backup needs for it: one for each generation, and one that is copied to.
+    /// Backup volumes that synchronized backup needs for it: one for each generation, and one that is copied to unless the
+    /// oldest generation's is used again.
     pub fn backup_volumes(self) -> usize {
-        usize::from(self.generations) + 1
+        usize::from(self.generations) + usize::from(!self.reuse_oldest)
     }
 }
 
@@ -140,6 +141,8 @@ pub enum ReleaseReason {
     Deleted,
     /// Overwritten by a start that named its version.
     Overwritten,
+    /// Its backup volume was used again by a start, as the policy says.
+    Reused,
     /// Its backup volume failed verification or vanished, and an operator agreed.
     Reconciled,
 }

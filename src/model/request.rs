@@ -2,6 +2,7 @@
 
 use super::entity::{BackupMode, Policy};
 use super::identity::{Name, VolumeId};
+use super::map_set::MapSet;
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
 pub use super::verb::Verb;
@@ -68,6 +69,7 @@ impl Request {
             | Action::Cancel { volumes, .. }
             | Action::Backup { volumes, .. } => volumes.truncate(Self::MAX_VOLUMES),
             Action::Hold { why, .. } => *why = short(why),
+            Action::ImportMap { set } | Action::EditMap { set, .. } => *set = set.abridged(Self::MAX_VOLUMES),
             _ => {}
         }
         Self { action, reason: self.reason.as_ref().map(short), ..self.clone() }
@@ -161,6 +163,18 @@ pub enum Action {
         volume: VolumeId,
         version: Version,
     },
+    /// Store a map set; one of the same name is replaced.
+    ImportMap {
+        set: MapSet,
+    },
+    /// Replace a map set by an edit of it. `before`: the fingerprint of what was edited.
+    EditMap {
+        set: MapSet,
+        before: String,
+    },
+    RemoveMap {
+        name: Name,
+    },
     /// Say that a generation in doubt is good: somebody has looked, and answers for it.
     AcceptGeneration {
         volume: VolumeId,
@@ -185,6 +199,9 @@ impl Action {
             Self::Unhold { .. } => Verb::Unhold,
             Self::DeleteGeneration { .. } => Verb::DeleteGeneration,
             Self::AcceptGeneration { .. } => Verb::AcceptGeneration,
+            Self::ImportMap { .. } => Verb::ImportMap,
+            Self::EditMap { .. } => Verb::EditMap,
+            Self::RemoveMap { .. } => Verb::RemoveMap,
         }
     }
 
@@ -205,6 +222,16 @@ impl Action {
             | Self::Unhold { volume, .. }
             | Self::AcceptGeneration { volume, .. }
             | Self::DeleteGeneration { volume, .. } => std::slice::from_ref(volume),
+            Self::ImportMap { .. } | Self::EditMap { .. } | Self::RemoveMap { .. } => &[],
+        }
+    }
+
+    /// The map set that it is about.
+    pub fn map_set(&self) -> Option<&Name> {
+        match self {
+            Self::ImportMap { set } | Self::EditMap { set, .. } => Some(&set.name),
+            Self::RemoveMap { name } => Some(name),
+            _ => None,
         }
     }
 }

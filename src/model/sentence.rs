@@ -26,7 +26,7 @@ pub fn line(event: &Event, label: &dyn Fn(VolumeId) -> String) -> EventLine {
 pub fn beside_actor(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
     match &event.kind {
         EventKind::Requested { request, .. } => {
-            let (names, verb) = (names(request.action.volumes(), label), request.action.verb());
+            let (names, verb) = (subject(request, label), request.action.verb());
             format!("{names}: {verb} asked for{}", because(request))
         }
         _ => sentence(event, label),
@@ -56,11 +56,11 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             format!("kept generations are in doubt: {}", super::untrusted::escaped(why))
         }
         EventKind::Requested { request, .. } => {
-            let (names, verb) = (names(request.action.volumes(), label), request.action.verb());
+            let (names, verb) = (subject(request, label), request.action.verb());
             format!("{names}: {verb} asked for by {}{}", who(), because(request))
         }
         EventKind::Refused { request, code, reason } => {
-            let names = names(request.action.volumes(), label);
+            let names = subject(request, label);
             let reason = escaped(reason);
             format!("{names}: {} refused: {reason} ({code}){}", request.action.verb(), because(request))
         }
@@ -93,6 +93,7 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
                 ReleaseReason::Retention => "released, newer ones are kept",
                 ReleaseReason::Deleted => "deleted",
                 ReleaseReason::Overwritten => "released to be overwritten",
+                ReleaseReason::Reused => "given up, its volume is used again",
                 ReleaseReason::Reconciled => "taken out by reconcile",
             };
             format!("{}: {version} on {} {why}", label(*volume), label(*backup_volume))
@@ -189,6 +190,14 @@ fn outcome(outcome: &Outcome) -> String {
 
 fn source(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
     event.volume().map_or_else(String::new, label)
+}
+
+/// What a request is about: its volumes, or a map set.
+fn subject(request: &Request, label: &dyn Fn(VolumeId) -> String) -> String {
+    match request.action.map_set() {
+        Some(name) => format!("map set {name}"),
+        None => names(request.action.volumes(), label),
+    }
 }
 
 /// Up to three names, and how many more.

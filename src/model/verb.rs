@@ -371,6 +371,41 @@ verbs! {
         command: &["volume", "remove"],
         key: None,
     }
+    /// Stores a map set, or replaces the one of its name.
+    ImportMap {
+        word: "import map",
+        title: "Import a map set",
+        doing: "map",
+        role: Role::Administrator,
+        destroys: false,
+        several: false,
+        column: None,
+        command: &["map", "import"],
+        key: None,
+    }
+    /// Replaces a map set by an edit of it.
+    EditMap {
+        word: "edit map",
+        title: "Edit a map set",
+        doing: "map",
+        role: Role::Administrator,
+        destroys: false,
+        several: false,
+        column: None,
+        command: &["map", "edit"],
+        key: None,
+    }
+    RemoveMap {
+        word: "remove map",
+        title: "Remove a map set",
+        doing: "map",
+        role: Role::Administrator,
+        destroys: false,
+        several: false,
+        column: None,
+        command: &["map", "remove"],
+        key: None,
+    }
 }
 
 impl fmt::Display for Verb {
@@ -409,7 +444,15 @@ mod tests {
     #[test]
     fn what_administers_the_site_wants_an_administrator() {
         let administrators: Vec<_> = Verb::ALL.iter().filter(|verb| verb.info().role == Role::Administrator).collect();
-        let expected = [&Verb::AcceptGeneration, &Verb::SetPolicy, &Verb::Register, &Verb::Unregister];
+        let expected = [
+            &Verb::AcceptGeneration,
+            &Verb::SetPolicy,
+            &Verb::Register,
+            &Verb::Unregister,
+            &Verb::ImportMap,
+            &Verb::EditMap,
+            &Verb::RemoveMap,
+        ];
         assert_eq!(administrators, expected);
     }
 

@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod child;
 pub mod clock;
+pub mod editor;
 pub mod frames;
 pub mod instance;
 pub mod ownership;

@@ -7,6 +7,7 @@ mod doubts;
 mod facts;
 mod layering;
 mod legality_table;
+mod map_sets;
 mod output;
 mod pool;
 mod properties;

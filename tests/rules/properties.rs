@@ -328,6 +328,7 @@ fn check_step(snapshot: &Snapshot, verb: Verb, step: &PlanStep, so_far: &mut SoF
                         |g: &&ecdeck::model::records::Generation| matches!(g.state, GenerationState::NeedsAttention(_));
                     assert!(kept.iter().find(attention).is_none());
                 }
+                ReleaseReason::Reused => panic!("no policy here reuses the oldest"),
                 ReleaseReason::Overwritten => {
                     assert_eq!(verb, Verb::Overwrite);
                     so_far.overwritten.insert(*backup_volume);

@@ -26,6 +26,7 @@ mod engine_by_ccm;
 mod hook_guard;
 mod limits;
 mod lossy;
+mod maps;
 #[path = "../needs.rs"]
 mod needs;
 mod nights;

@@ -20,6 +20,9 @@ pub fn in_short(snapshot: &Snapshot, plan: &Plan) -> String {
 pub fn title(snapshot: &Snapshot, plan: &Plan) -> String {
     let request = plan.request();
     let verb = request.action.verb().info().title;
+    if let Some(name) = request.action.map_set() {
+        return format!("{verb}: {name}");
+    }
     match request.action.volumes() {
         [one] => format!("{verb}: {}", snapshot.label(*one)),
         several => format!("{verb}: {}", count(several.len(), "volume", "volumes")),
@@ -49,7 +52,7 @@ pub fn situation(snapshot: &Snapshot, volume: VolumeId) -> Option<String> {
 
 /// What an item is about.
 pub fn item_name(snapshot: &Snapshot, item: &PlanItem) -> String {
-    snapshot.label(item.volume)
+    step_text::subject(item, snapshot)
 }
 
 /// A refusal in one line: the reason, its code, and what is waited for.

@@ -1,11 +1,11 @@
 //! What is wrong with a map on a site, by the rules that a start uses.
 
-use super::{DeviceMap, Finding, PlacedName, Severity};
+use super::{DeviceMap, Finding, MapRow, NamedPair, PlacedName, Severity};
 use crate::model::codes::Code;
-use crate::model::identity::VolumeId;
+use crate::model::identity::{Name, VolumeId};
 use crate::model::plan;
 use crate::model::snapshot::Snapshot;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A pair whose names are known and that nothing forbids for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,65 +16,150 @@ pub struct CheckedPair {
     pub backup: VolumeId,
 }
 
+/// A pair of a map that the catalogue can keep, with its names as they were written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedPair {
+    /// Line of the map, from 1.
+    pub line: usize,
+    pub row: MapRow,
+}
+
 /// The pairs that can be used, and every finding in the order of lines. A finding stops its own transaction volume only.
 pub fn check(map: &DeviceMap, snapshot: &Snapshot) -> (Vec<CheckedPair>, Vec<Finding>) {
+    let (mut usable, mut findings) = (Vec::new(), Vec::new());
+    for examined in examine(map, snapshot) {
+        let stopped = examined.findings.iter().any(|finding| finding.severity != Severity::NotNow);
+        if let (Some((transaction, backup)), false) = (examined.volumes, stopped) {
+            usable.push(CheckedPair { line: examined.pair.line, transaction, backup });
+        }
+        findings.extend(examined.findings);
+    }
+    (usable, findings)
+}
+
+/// The pairs that a map set may keep, and what keeps the others out: unknown names, wrong roles, unequal sizes, volumes that
+/// are named twice or that another map set has. What only the present state forbids passes by, so it is no finding here.
+pub fn resolve(map: &DeviceMap, snapshot: &Snapshot, set: &Name) -> (Vec<ResolvedPair>, Vec<Finding>) {
+    let others = snapshot.map_sets.iter().filter(|other| other.name != *set);
+    let taken: BTreeMap<VolumeId, &Name> =
+        others.flat_map(|other| other.transaction_volumes().into_iter().map(move |id| (id, &other.name))).collect();
+    let (mut kept, mut findings) = (Vec::new(), Vec::new());
+    for mut examined in examine(map, snapshot) {
+        examined.findings.retain(|finding| lasts(finding.code));
+        if let Some((id, other)) = examined.volumes.and_then(|(id, _)| Some((id, taken.get(&id)?))) {
+            examined.findings.push(Finding {
+                text: format!("{} is in map set {other} already", snapshot.label(id)),
+                help: format!("remove it from {other} first: `ecdeck map edit {other}`"),
+                volume: Some(id),
+                ..at(examined.pair, &examined.pair.transaction, Severity::Error, Code::MAP_IN_ANOTHER_SET)
+            });
+        }
+        if let (Some((transaction_volume, backup_volume)), true) = (examined.volumes, examined.findings.is_empty()) {
+            let row = MapRow {
+                transaction_volume,
+                backup_volume,
+                transaction_name: examined.pair.transaction.text.clone(),
+                backup_name: examined.pair.backup.text.clone(),
+            };
+            kept.push(ResolvedPair { line: examined.pair.line, row });
+        }
+        findings.append(&mut examined.findings);
+    }
+    (kept, findings)
+}
+
+/// One pair of a map, with everything that is wrong with it.
+struct Examined<'a> {
+    pair: &'a NamedPair,
+    /// Where both names are known.
+    volumes: Option<(VolumeId, VolumeId)>,
+    findings: Vec<Finding>,
+}
+
+fn examine<'a>(map: &'a DeviceMap, snapshot: &Snapshot) -> Vec<Examined<'a>> {
     let names = Names::new(snapshot);
     let mut transactions: BTreeMap<VolumeId, usize> = BTreeMap::new();
     let mut backups: BTreeMap<VolumeId, usize> = BTreeMap::new();
-    let (mut usable, mut findings) = (Vec::new(), Vec::new());
+    let mut marks = map.rounds.iter().peekable();
+    let mut examined = Vec::with_capacity(map.pairs.len());
     for pair in &map.pairs {
+        // Another round is another map: it may name the same volumes.
+        while marks.next_if(|mark| mark.line < pair.line).is_some() {
+            transactions.clear();
+            backups.clear();
+        }
         let (transaction, backup) = (names.find(&pair.transaction), names.find(&pair.backup));
-        let mut found = Vec::new();
-        let at = |place: &PlacedName, severity, code, text, help: &str| Finding {
-            severity,
-            line: pair.line,
-            column: place.column,
-            width: place.width.max(1),
-            code,
-            text,
-            help: help.to_owned(),
-            volume: transaction,
+        let mut findings = Vec::new();
+        let mut found = |place: &PlacedName, severity, code, text: String, help: &str| {
+            findings.push(Finding {
+                text,
+                help: help.to_owned(),
+                volume: transaction.ok(),
+                ..at(pair, place, severity, code)
+            });
         };
-        for (place, id) in [(&pair.transaction, transaction), (&pair.backup, backup)] {
-            if id.is_none() {
-                let text = format!("no volume is called {}", place.text.escaped());
-                found.push(at(
-                    place,
-                    Severity::Error,
-                    Code::UNKNOWN_VOLUME,
-                    text,
-                    "`ecdeck volume list` shows the names",
-                ));
+        for (place, name) in [(&pair.transaction, transaction), (&pair.backup, backup)] {
+            if let Err(why) = name {
+                let text = place.text.escaped();
+                match why {
+                    NotFound::Unknown => {
+                        let text = format!("no volume is called {text}");
+                        found(
+                            place,
+                            Severity::Error,
+                            Code::UNKNOWN_VOLUME,
+                            text,
+                            "`ecdeck volume list` shows the names",
+                        );
+                    }
+                    NotFound::Ambiguous => {
+                        let text = format!("{text} is the name of two volumes");
+                        found(
+                            place,
+                            Severity::Error,
+                            Code::UNKNOWN_VOLUME,
+                            text,
+                            "write ARRAY/0x21 instead of the name",
+                        );
+                    }
+                }
             }
         }
+        let mut twice = false;
         for (place, id, seen) in
             [(&pair.transaction, transaction, &mut transactions), (&pair.backup, backup, &mut backups)]
         {
-            if let Some(first) = id.and_then(|id| seen.get(&id).copied()) {
+            let Ok(id) = id else { continue };
+            if let Some(first) = seen.get(&id) {
                 let text = format!("{} is in line {first} already", place.text.escaped());
-                found.push(at(place, Severity::Error, Code::MAP_DUPLICATE, text, "keep one of the two lines"));
-            } else if let Some(id) = id {
+                found(place, Severity::Error, Code::MAP_DUPLICATE, text, "keep one of the two lines");
+                twice = true;
+            } else {
                 seen.insert(id, pair.line);
             }
         }
-        if let (Some(transaction), Some(backup), true) = (transaction, backup, found.is_empty()) {
+        let volumes = transaction.ok().zip(backup.ok());
+        if let (Some((transaction, backup)), false) = (volumes, twice) {
             if transaction == backup {
                 let text = "this is the transaction volume itself".to_owned();
-                found.push(at(&pair.backup, Severity::Error, Code::MAP_DUPLICATE, text, "name a backup volume"));
+                found(&pair.backup, Severity::Error, Code::MAP_DUPLICATE, text, "name a backup volume");
             } else if let Err(refusal) = plan::pairing(snapshot, transaction, backup) {
                 let (severity, code) = judged(refusal.code);
                 let place =
                     if refusal.code == Code::NOT_A_TRANSACTION_VOLUME { &pair.transaction } else { &pair.backup };
                 let help = refusal.code.explain().map_or("", |row| row.remedy);
-                found.push(at(place, severity, code, refusal.reason, help));
-            }
-            if found.iter().all(|finding| finding.severity == Severity::NotNow) {
-                usable.push(CheckedPair { line: pair.line, transaction, backup });
+                found(place, severity, code, refusal.reason, help);
             }
         }
-        findings.append(&mut found);
+        examined.push(Examined { pair, volumes, findings });
     }
-    (usable, findings)
+    examined
+}
+
+/// A finding at a place, still without its words.
+fn at(pair: &NamedPair, place: &PlacedName, severity: Severity, code: Code) -> Finding {
+    let (line, column, width) = (pair.line, place.column, place.width.max(1));
+    Finding { severity, line, column, width, code, text: String::new(), help: String::new(), volume: None }
 }
 
 /// What passes by itself or with the next backups is not an error of the map.
@@ -90,21 +175,52 @@ fn judged(code: Code) -> (Severity, Code) {
     }
 }
 
+/// Whether a pair stays wrong whatever the arrays do: such a pair is not kept in the catalogue.
+pub(super) fn lasts(code: Code) -> bool {
+    matches!(
+        code,
+        Code::UNKNOWN_VOLUME
+            | Code::MAP_DUPLICATE
+            | Code::NOT_A_TRANSACTION_VOLUME
+            | Code::NOT_A_BACKUP_VOLUME
+            | Code::UNEQUAL_SIZE
+            | Code::MAP_IN_ANOTHER_SET
+    )
+}
+
+#[derive(Clone, Copy)]
+enum NotFound {
+    Unknown,
+    Ambiguous,
+}
+
 /// Registered names, looked up fast: a map may have ten thousand lines.
 struct Names<'a> {
     snapshot: &'a Snapshot,
     registered: BTreeMap<&'a str, VolumeId>,
+    /// Names that more than one volume answers to.
+    twice: BTreeSet<&'a str>,
 }
 
 impl<'a> Names<'a> {
     fn new(snapshot: &'a Snapshot) -> Self {
         let transactions = snapshot.transaction_volumes.iter().map(|view| (view.volume.name.as_str(), view.volume.id));
         let pool = snapshot.pool.iter().filter_map(|view| Some((view.volume.name.as_ref()?.as_str(), view.volume.id)));
-        Self { snapshot, registered: transactions.chain(pool).collect() }
+        let (mut registered, mut twice) = (BTreeMap::new(), BTreeSet::new());
+        for (name, id) in transactions.chain(pool) {
+            if registered.insert(name, id).is_some_and(|other| other != id) {
+                twice.insert(name);
+            }
+        }
+        Self { snapshot, registered, twice }
     }
 
-    fn find(&self, place: &PlacedName) -> Option<VolumeId> {
+    fn find(&self, place: &PlacedName) -> Result<VolumeId, NotFound> {
         let text = place.text.raw();
-        self.registered.get(text).copied().or_else(|| self.snapshot.located(text))
+        if self.twice.contains(text) {
+            return Err(NotFound::Ambiguous);
+        }
+        let found = self.registered.get(text).copied().or_else(|| self.snapshot.located(text));
+        found.ok_or(NotFound::Unknown)
     }
 }

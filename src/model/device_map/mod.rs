@@ -1,21 +1,24 @@
 //! Device maps: text files that fix which backup volume is used for which transaction volume.
 //!
-//! Belongs here: the format (read and written), and what is wrong with a map on a site. Does not: opening files (cli),
-//! choosing a backup volume where no map does (`plan`).
+//! Belongs here: the format (read and written), what is wrong with a map on a site, map sets with their rounds, and what a
+//! guided set-up shows of them. Does not: opening files (cli), choosing a backup volume where no map does (`plan`).
 //!
 //! The format is that of the vendor's own device map file: one pair a line, the transaction volume first, separated
 //! by blanks or tabs; blank lines; comments.
 
 mod check;
-
+pub mod grid;
 mod parse;
+mod text;
 
-pub use super::map_set::{MapRound, MapRow, MapSet, PairUse};
-pub use check::{CheckedPair, check};
+pub use super::map_set::{MapDifference, MapRound, MapRow, MapSet, PairUse, difference};
+pub use super::plan::map_rounds as rounds;
+pub use check::{CheckedPair, ResolvedPair, check, resolve};
 pub use parse::parse;
+pub use text::{rounds_of, write_round, write_set};
 
 use super::codes::Code;
-use super::identity::VolumeId;
+use super::identity::{Name, VolumeId};
 use super::untrusted::Untrusted;
 use serde::Serialize;
 use std::fmt::{self, Write as _};
@@ -29,6 +32,16 @@ pub const MAX_NAME: usize = 255;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeviceMap {
     pub pairs: Vec<NamedPair>,
+    /// Where rounds begin, in the order of lines.
+    pub rounds: Vec<RoundMark>,
+}
+
+/// A line `# round: NAME`: what follows is a map of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoundMark {
+    /// Line of the text, from 1.
+    pub line: usize,
+    pub name: Name,
 }
 
 /// One pair as it was written.

@@ -1,6 +1,7 @@
 //! Reading a map's text. Every finding is reported in one run.
 
-use super::{DeviceMap, Finding, MAX_BYTES, MAX_NAME, NamedPair, PlacedName, Severity};
+use super::text::ROUND_MARK;
+use super::{DeviceMap, Finding, MAX_BYTES, MAX_NAME, NamedPair, PlacedName, RoundMark, Severity};
 use crate::model::codes::Code;
 use crate::model::untrusted::Untrusted;
 
@@ -21,11 +22,18 @@ pub fn parse(bytes: &[u8]) -> Result<DeviceMap, Vec<Finding>> {
     for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match pair(number, line) {
-            Ok(pair) => map.pairs.extend(pair),
+            Ok(None) => map.rounds.extend(round_mark(number, line)),
+            Ok(Some(pair)) => map.pairs.push(pair),
             Err(found) => findings.push(found),
         }
     }
     if findings.is_empty() { Ok(map) } else { Err(findings) }
+}
+
+/// A comment that begins a round: the mark and one name. Every other comment is only that.
+fn round_mark(number: usize, line: &[u8]) -> Option<RoundMark> {
+    let name = std::str::from_utf8(line).ok()?.trim().strip_prefix(ROUND_MARK)?;
+    Some(RoundMark { line: number, name: name.trim().parse().ok()? })
 }
 
 /// The pair of a line; `None` for blank lines and comments.

@@ -34,6 +34,8 @@ pub(super) struct Pool<'a> {
     snapshot: &'a Snapshot,
     sizes: BTreeMap<Blocks, Size<'a>>,
     taken: BTreeSet<VolumeId>,
+    /// What map sets keep for a transaction volume.
+    reserved: BTreeMap<VolumeId, VolumeId>,
     /// All unused volumes by size, gathered when the first refusal tells of those that do not fit.
     unused: OnceCell<Vec<&'a BackupVolumeView>>,
 }
@@ -56,6 +58,7 @@ impl<'a> Pool<'a> {
             .filter(|&box_id| readable(snapshot, box_id).is_ok())
             .filter(|&box_id| snapshot.array(box_id).is_none_or(|array| array.failed_reading().is_none()))
             .collect();
+        let reserved = super::maps::reserved(snapshot);
         let mut sizes: BTreeMap<Blocks, Size<'a>> = BTreeMap::new();
         for view in snapshot.pool.iter().filter(|view| wanted.contains(&view.volume.blocks)) {
             let (id, state) = (view.volume.id, view.state);
@@ -65,6 +68,7 @@ impl<'a> Pool<'a> {
                 size.bound.push(view);
             }
             let free = state == BackupState::Unused && view.claimed.is_none() && view.problem.is_none();
+            let free = free && !reserved.contains_key(&id);
             if free && readable.contains(&id.box_id) {
                 size.unused.entry(id.box_id).or_default().push_back(id);
             }
@@ -72,17 +76,33 @@ impl<'a> Pool<'a> {
         for volume in snapshot.unregistered.iter().filter(|volume| wanted.contains(&volume.blocks)) {
             sizes.entry(volume.blocks).or_default().unregistered.push(volume);
         }
-        Self { snapshot, sizes, taken: BTreeSet::new(), unused: OnceCell::new() }
+        Self { snapshot, sizes, taken: BTreeSet::new(), reserved, unused: OnceCell::new() }
     }
 
     /// Takes a volume that a device map or a request names.
     pub fn named(&mut self, case: &Case<'_>, target: VolumeId) -> Result<Allocation<'a>, Refusal> {
         let allocation = named(self.snapshot, case, target)?;
         if !self.taken.insert(target) {
-            let reason = format!("{} is named for another volume of this request too", self.snapshot.label(target));
-            return Err(Refusal::new(Code::BACKUP_VOLUME_BUSY, reason).about(case.id()));
+            return Err(self.named_twice(case, target));
         }
         Ok(allocation)
+    }
+
+    /// What [`Self::named`] would say, without taking the volume.
+    pub fn would_take(&self, case: &Case<'_>, target: VolumeId) -> Result<(), Refusal> {
+        let allocation = named(self.snapshot, case, target)?;
+        if matches!(allocation, Allocation::Full(_)) {
+            room_for_a_session(case)?;
+        }
+        if self.taken.contains(&target) {
+            return Err(self.named_twice(case, target));
+        }
+        Ok(())
+    }
+
+    fn named_twice(&self, case: &Case<'_>, target: VolumeId) -> Refusal {
+        let reason = format!("{} is named for another volume of this request too", self.snapshot.label(target));
+        Refusal::new(Code::BACKUP_VOLUME_BUSY, reason).about(case.id())
     }
 
     /// The volume that an earlier plan chose, where it is still unused.
@@ -172,7 +192,10 @@ impl<'a> Pool<'a> {
         }
         match named(self.snapshot, case, view.volume.id) {
             Err(refusal) => refusal.reason,
-            Ok(_) => "cannot be reached from here".to_owned(),
+            Ok(_) => match self.reserved.get(&view.volume.id) {
+                Some(other) => super::maps::kept_for(self.snapshot, view.volume.id, *other),
+                None => "cannot be reached from here".to_owned(),
+            },
         }
     }
 }

@@ -12,7 +12,9 @@ pub(super) fn of_item(request: &Request, item: &PlanItem) -> Digest {
     text.line(format_args!("ecdeck plan 2\n{} {}", item.verb, item.volume));
     for step in &item.steps {
         match step {
-            PlanStep::StartFull(start) if is_chosen(request, &start.pair) => start.agree_to_any_target(&mut text),
+            PlanStep::StartFull(start) if is_chosen(request, &item.steps, &start.pair) => {
+                start.agree_to_any_target(&mut text);
+            }
             step => step.agree(&mut text),
         }
     }
@@ -28,8 +30,13 @@ pub(super) fn of_items(items: &[Digest]) -> Digest {
     Digest::of(&items.join("\n"))
 }
 
-/// Whether the planner chose the target of a full copy, and neither a device map nor a version named it.
-pub(super) fn is_chosen(request: &Request, pair: &Pair) -> bool {
+/// Whether the planner chose the target of a full copy, and neither a device map nor a version named it. `steps`: those of
+/// the pair's item.
+pub(super) fn is_chosen(request: &Request, steps: &[PlanStep], pair: &Pair) -> bool {
+    let by_map = |step: &PlanStep| matches!(step, PlanStep::UseMapRow(used) if used.transaction_volume == pair.source);
+    if steps.iter().any(by_map) {
+        return false;
+    }
     match &request.action {
         Action::Start { targets, .. } => targets.iter().all(|(source, _)| *source != pair.source),
         _ => false,

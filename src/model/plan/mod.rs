@@ -9,6 +9,8 @@ pub(crate) mod cancel;
 pub(crate) mod case;
 mod digest;
 pub mod legality;
+pub mod map_rounds;
+mod maps;
 mod refusal;
 mod registry;
 mod rules;
@@ -102,9 +104,9 @@ impl Plan {
 
     /// The unused volumes that the planner chose for full copies: source and target. Equal ones may take their places.
     pub fn choices(&self) -> Vec<(VolumeId, VolumeId)> {
-        let steps = self.items.iter().flat_map(|item| &item.steps);
-        let chosen = steps.filter_map(|step| match step {
-            PlanStep::StartFull(start) if digest::is_chosen(&self.request, &start.pair) => Some(start.pair),
+        let steps = self.items.iter().flat_map(|item| item.steps.iter().map(|step| (&item.steps, step)));
+        let chosen = steps.filter_map(|(steps, step)| match step {
+            PlanStep::StartFull(start) if digest::is_chosen(&self.request, steps, &start.pair) => Some(start.pair),
             _ => None,
         });
         chosen.map(|pair| (pair.source, pair.target)).collect()

@@ -37,6 +37,13 @@ pub(super) fn set_policy(snapshot: &Snapshot, request: &Request, id: VolumeId, p
     }
     let mut item =
         PlanItem::new(case.verb(), id, vec![PlanStep::SetPolicy(SetPolicyStep { volume: id, policy })], vec![id]);
+    if policy.reuse_oldest && !case.view.volume.policy.is_some_and(|now| now.reuse_oldest) {
+        let what = format!(
+            "where no backup volume is free, a start ends the oldest generation of {} before the new backup exists",
+            case.name()
+        );
+        item.confirmation = Some(Confirmation::new(case.name(), what));
+    }
     warn_of_pool(&case, policy, &mut item);
     warn_of_sessions(&case, policy, &mut item);
     name_releases(&case, policy, &mut item);
@@ -220,7 +227,20 @@ pub(super) fn unregister(snapshot: &Snapshot, request: &Request, id: VolumeId) -
             }
         }
     }
-    Ok(PlanItem::new(request.action.verb(), id, vec![PlanStep::Unregister(UnregisterStep { volume: id })], vec![id]))
+    let steps = vec![PlanStep::Unregister(UnregisterStep { volume: id })];
+    let mut item = PlanItem::new(request.action.verb(), id, steps, vec![id]);
+    let maps = super::maps::that_use(snapshot, id);
+    if !maps.is_empty() {
+        let names: Vec<&str> = maps.iter().map(|name| name.as_str()).collect();
+        let text = format!(
+            "map {} {} {} {label}: the rows stay, marked not registered, and stop only themselves",
+            if names.len() == 1 { "set" } else { "sets" },
+            names.join(", "),
+            if names.len() == 1 { "uses" } else { "use" },
+        );
+        item.notice(Code::MAP_USES_VOLUME, text);
+    }
+    Ok(item)
 }
 
 /// Hold or, without a reason, let go of a hold.

@@ -1,6 +1,6 @@
 //! The one way to a plan: each volume is judged by its verb's rules, then the answers are put together.
 
-use super::{Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, registry, suspend, synchronize};
+use super::{Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, maps, registry, suspend, synchronize};
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::ReleaseReason;
@@ -26,7 +26,7 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
     let answers = match &request.action {
         Action::Start { targets, together, .. } => {
             all_or_nothing = *together;
-            let answers = synchronize::start(snapshot, request, &volumes, targets, choices);
+            let answers = synchronize::start(snapshot, request, &volumes, targets, *together, choices);
             if *together { merge_items(answers) } else { answers }
         }
         Action::Resume { target, .. } => each(&|id| synchronize::resume(snapshot, request, id, *target)),
@@ -47,6 +47,9 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::Hold { version, why, .. } => each(&|id| registry::hold(snapshot, request, id, *version, Some(why))),
         Action::Unhold { version, .. } => each(&|id| registry::hold(snapshot, request, id, *version, None)),
         Action::AcceptGeneration { version, .. } => each(&|id| registry::accept(snapshot, request, id, *version)),
+        Action::ImportMap { set } => vec![maps::store(snapshot, request, set, None)],
+        Action::EditMap { set, before } => vec![maps::store(snapshot, request, set, Some(before))],
+        Action::RemoveMap { name } => vec![maps::remove(snapshot, request, name)],
         Action::DeleteGeneration { version, .. } => each(&|id| registry::delete(snapshot, request, id, *version)),
     };
     assemble(snapshot, request, answers, all_or_nothing)
@@ -139,7 +142,8 @@ fn apply_ensure(snapshot: &Snapshot, request: &Request, refusal: Refusal) -> Ref
         }
         (Action::Cancel { .. } | Action::ForceStop { .. }, Code::NO_SESSION)
         | (Action::Cancel { scope: CancelScope::Live, .. }, Code::ONLY_SUSPENDED)
-        | (Action::Unregister { .. }, Code::UNKNOWN_VOLUME) => true,
+        | (Action::Unregister { .. }, Code::UNKNOWN_VOLUME)
+        | (Action::RemoveMap { .. }, Code::MAP_UNKNOWN) => true,
         (Action::Register { role, name, .. }, Code::ALREADY_REGISTERED) => {
             id.is_some_and(|id| is_registered(snapshot, id, *role, name.as_ref()))
         }

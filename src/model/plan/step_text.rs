@@ -18,7 +18,7 @@ const MAX_LINE: usize = 500;
 pub fn agreed(plan: &Plan, snapshot: &Snapshot) -> Vec<String> {
     let line = |item: &PlanItem| {
         let steps: Vec<String> = item.steps.iter().map(|one| step(one, snapshot)).collect();
-        let line = format!("{} {}: {}", item.verb, snapshot.label(item.volume), steps.join("; "));
+        let line = format!("{} {}: {}", item.verb, subject(item, snapshot), steps.join("; "));
         line.chars().take(MAX_LINE).collect()
     };
     let mut lines: Vec<String> = plan.items().iter().take(MAX_LISTED).map(line).collect();
@@ -27,6 +27,15 @@ pub fn agreed(plan: &Plan, snapshot: &Snapshot) -> Vec<String> {
         lines.push(format!("and {more} more"));
     }
     lines
+}
+
+/// What an item is about, for people: a map set, else its volume.
+pub fn subject(item: &PlanItem, snapshot: &Snapshot) -> String {
+    match item.steps.first() {
+        Some(PlanStep::PutMapSet(put)) => put.set.name.to_string(),
+        Some(PlanStep::RemoveMapSet(remove)) => remove.name.to_string(),
+        _ => snapshot.label(item.volume),
+    }
 }
 
 /// A volume by its name and by where it is, once where both are the same.

@@ -3,10 +3,12 @@
 use super::allocate::{self, Allocation, Pool};
 use super::case::{Case, start as start_remedy};
 use super::legality::PairVerb;
+use super::maps;
 use super::{Confirmation, PlanItem, PlanStep, Refusal};
 use crate::model::codes::Code;
 use crate::model::copy::CommandVerb;
-use crate::model::identity::VolumeId;
+use crate::model::identity::{Name, VolumeId};
+use crate::model::map_set::MapSet;
 use crate::model::records::ReleaseReason;
 use crate::model::request::Request;
 use crate::model::session::{Pair, TransferMode};
@@ -18,12 +20,14 @@ use std::collections::BTreeMap;
 type Answer = Result<PlanItem, Refusal>;
 
 /// Start for one or several volumes: a differential copy to a bound volume where there is one, else a full copy to an
-/// unused one. `targets` are the pairs of a device map, `choices` the unused volumes that are taken first.
+/// unused one. `targets` are the pairs of a device map, `choices` the unused volumes that are taken first. A volume of a map
+/// set is paired by it. `together`: one round of a set for all of its volumes.
 pub(super) fn start(
     snapshot: &Snapshot,
     request: &Request,
     volumes: &[VolumeId],
     targets: &[(VolumeId, VolumeId)],
+    together: bool,
     choices: &[(VolumeId, VolumeId)],
 ) -> Vec<Answer> {
     let mapped: BTreeMap<VolumeId, VolumeId> = targets.iter().copied().collect();
@@ -33,6 +37,7 @@ pub(super) fn start(
     let wanted = || volumes.iter().filter_map(|id| snapshot.transaction_volume(*id)).map(|view| view.volume.blocks);
     let mut obstacles: Vec<(usize, Refusal)> = Vec::new();
     let mut pool = None;
+    let mut of_sets: BTreeMap<&Name, OfSet<'_>> = BTreeMap::new();
     for (at, &id) in volumes.iter().enumerate() {
         let answer = match may_start(snapshot, request, id) {
             Err(refusal) => Some(Err(refusal)),
@@ -40,6 +45,15 @@ pub(super) fn start(
                 if let Some(&target) = mapped.get(&id) {
                     let pool = pool.get_or_insert_with(|| Pool::new(snapshot, &wanted().collect()));
                     Some(pool.named(&case, target).and_then(|allocation| item(&case, allocation)))
+                } else if let Some(set) = snapshot.map_set_of(id) {
+                    let pool = pool.get_or_insert_with(|| Pool::new(snapshot, &wanted().collect()));
+                    if together {
+                        let of_set = of_sets.entry(&set.name).or_insert_with(|| OfSet { set, cases: Vec::new() });
+                        of_set.cases.push((at, case));
+                        None
+                    } else {
+                        Some(maps::start(&case, set, pool))
+                    }
                 } else {
                     match allocate::bound(&case) {
                         Ok(Some(session)) => Some(item(&case, Allocation::Differential(session))),
@@ -55,6 +69,18 @@ pub(super) fn start(
         };
         answers.push(answer);
     }
+    for OfSet { set, cases } in of_sets.into_values() {
+        let pool = pool.get_or_insert_with(|| Pool::new(snapshot, &wanted().collect()));
+        let (places, cases): (Vec<usize>, Vec<Case<'_>>) = cases.into_iter().unzip();
+        match maps::start_together(snapshot, set, &cases, pool) {
+            Ok(items) => {
+                for (at, item) in places.into_iter().zip(items) {
+                    answers[at] = Some(Ok(item));
+                }
+            }
+            Err(refusal) => answers[places[0]] = Some(Err(refusal)),
+        }
+    }
     if !waiting.is_empty() {
         let pool = pool.get_or_insert_with(|| Pool::new(snapshot, &wanted().collect()));
         allocate_unused(pool, waiting, &choices, &mut answers);
@@ -66,6 +92,12 @@ pub(super) fn start(
         }
     }
     answers.into_iter().flatten().collect()
+}
+
+/// The volumes of one map set that are started together, with their places in the answers.
+struct OfSet<'a> {
+    set: &'a MapSet,
+    cases: Vec<(usize, Case<'a>)>,
 }
 
 /// The earlier choices first. Then volumes of the same box for all, so that nobody takes another's near one while his own
@@ -96,7 +128,8 @@ fn allocate_unused(
     for (at, case) in far {
         answers[at] = Some(match pool.far(&case) {
             Some(target) => item(&case, Allocation::Full(Pair::new(case.id(), target))),
-            None => Err(pool.exhausted(&case)),
+            // What a map keeps for others is not taken, nor is another one's generation.
+            None => maps::reuse_oldest(&case, |_| true).unwrap_or_else(|| Err(pool.exhausted(&case))),
         });
     }
 }
@@ -148,7 +181,7 @@ fn may_start<'a>(snapshot: &'a Snapshot, request: &'a Request, id: VolumeId) -> 
     Ok(case)
 }
 
-fn item(case: &Case<'_>, allocation: Allocation<'_>) -> Answer {
+pub(super) fn item(case: &Case<'_>, allocation: Allocation<'_>) -> Answer {
     let (step, pair) = match allocation {
         Allocation::Differential(session) => {
             (PlanStep::Resume(ResumeStep { pair: session.pair, difference: session.difference }), session.pair)

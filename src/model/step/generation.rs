@@ -113,6 +113,7 @@ impl Step for GiveUpStep {
             ReleaseReason::Deleted => "as asked",
             ReleaseReason::Overwritten => "its volume is overwritten",
             ReleaseReason::Reconciled => "as reconciled",
+            ReleaseReason::Reused => "its volume is used again, as the policy says",
         };
         format!("give up {} on {}: {why}", self.version, names.place(self.backup_volume))
     }

@@ -8,12 +8,14 @@
 mod generation;
 mod hook;
 mod item;
+mod maps;
 mod registry;
 mod session;
 
 pub use generation::{GiveUpStep, HoldStep, NewGeneration, RecordStep, SetGenerationStateStep};
 pub use hook::{HookPhase, HookStep};
 pub use item::{Confirmation, Notice, PlanItem};
+pub use maps::{PutMapSetStep, RemoveMapSetStep, UseMapRowStep};
 pub use registry::{RegisterBackupStep, RegisterTransactionStep, SetPolicyStep, UnregisterStep};
 pub use session::{ResumeStep, StartFullStep, StopLeftOverStep, StopStep, SuspendStep};
 
@@ -121,6 +123,9 @@ steps! {
     Unregister(UnregisterStep),
     Hold(HoldStep),
     SetGenerationState(SetGenerationStateStep),
+    PutMapSet(PutMapSetStep),
+    RemoveMapSet(RemoveMapSetStep),
+    UseMapRow(UseMapRowStep),
 }
 
 /// What does a step.
