@@ -120,6 +120,7 @@ fn backed_up(id: OperationId, tv: u32, versions: u64) -> Result<Vec<Change>, Err
         state: GenerationState::Valid,
         held: None,
         provisioned: false,
+        crash_consistent: None,
         operation: Some(id),
     };
     let (version, why) = (Version(versions - KEPT + 1), ReleaseReason::Retention);

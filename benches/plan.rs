@@ -120,7 +120,7 @@ impl Scene {
                 full: true,
             })));
         }
-        let site = Site { name: "bench".into(), demo: false, poll_millis: 1000, rec: Vec::new() };
+        let site = Site { name: "bench".into(), demo: false, poll_millis: 1000, rec: Vec::new(), hooks: Vec::new() };
         Self { records, volumes: Arc::new(volumes), site }
     }
 

@@ -23,7 +23,7 @@
 //! | [`site`] | the site that a command works on | `model`, `process` |
 //! | [`demo`] | the demonstration site | `catalog`, `config`, `driver`, `model`, `process` |
 //! | [`drivers`] | the drivers of a configuration | `config`, `driver`, `engine`, `model`, `process` |
-//! | [`serve`] | an engine with its catalogue, drivers and log | `catalog`, `config`, `demo`, `driver`, `drivers`, `engine`, `logs`, `model`, `process`, `site` |
+//! | [`serve`] | an engine with its catalogue, drivers and log | `catalog`, `config`, `demo`, `driver`, `drivers`, `engine`, `host`, `logs`, `model`, `process`, `site` |
 //! | [`setup`] | adding and examining arrays | `config`, `driver`, `drivers`, `engine`, `model`, `process` |
 //!
 //! A name stands for a module and all below it. This table is the rule: `tests/rules/layering.rs` parses every module and

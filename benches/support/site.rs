@@ -184,11 +184,12 @@ async fn start(size: Size) -> Result<Engine, Error> {
         words: ArrayWords { status: Untrusted::from("Active"), phase: Untrusted::from("Copying") },
     };
     let settings = Settings {
-        site: Site { name: "bench".into(), demo: false, poll_millis: 1_000, rec: Vec::new() },
+        site: Site { name: "bench".into(), demo: false, poll_millis: 1_000, rec: Vec::new(), hooks: Vec::new() },
         arrays: vec![ConfiguredArray { name: "A1".parse()?, driver: Arc::new(driver) }],
         roles: Roles::default(),
         limits: Limits::default(),
         configuration: None,
+        hooks: ecdeck::engine::hooks::HookSettings::default(),
         times: Times::default(),
     };
     Ok(Engine::start(Arc::new(catalogue), settings).await?)

@@ -45,6 +45,17 @@ pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, CliError> {
     }
 }
 
+/// Asks a question that is about no plan. Default is no.
+pub fn sure(question: &str) -> Result<(), CliError> {
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        return Err(not_agreed("there is nobody to ask: give --yes"));
+    }
+    match out::ask(&format!("{question} [y/N] "))?.to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(declined("nothing was done")),
+    }
+}
+
 /// Somebody was asked and said no, which needs no explanation.
 fn declined(text: &str) -> CliError {
     CliError::new(Exit::Refused, text)

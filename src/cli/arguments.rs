@@ -1,6 +1,7 @@
 //! What can be typed: the tree of verbs and options, as clap reads it.
 
 use super::array_arguments::{ArrayVerb, Create};
+use super::hook::HookVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE, FRONT_PAGE,
     HISTORY_EXAMPLES, IMPORT_EXAMPLES, MAP_EXAMPLES, POLICY_EXAMPLE, SERVE_NOTE, START_EXAMPLES, STATUS_EXAMPLES,
@@ -97,6 +98,11 @@ pub enum Verb {
         /// The highest role to act in: viewer, operator or administrator
         #[arg(long, value_name = "ROLE")]
         role: Role,
+    },
+    /// Scripts before and after a backup
+    Hook {
+        #[command(subcommand)]
+        verb: HookVerb,
     },
     /// Run the hooks of one operation, as the engine orders it on standard input
     #[command(hide = true)]
@@ -286,6 +292,7 @@ pub struct OnSession {
 }
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Backup {
     /// Transaction volumes
     #[arg(required = true, value_name = "TV")]
@@ -305,6 +312,9 @@ pub struct Backup {
     /// With --ensure: a volume whose newest sound generation is younger needs no backup [default: 12h]
     #[arg(long, value_name = "D", value_parser = duration, requires = "ensure")]
     pub newer_than: Option<Duration>,
+    /// Run no hooks; the generation is recorded as crash-consistent, as a power cut would leave it
+    #[arg(long)]
+    pub crash_consistent: bool,
     #[command(flatten)]
     pub change: Change,
 }
@@ -335,6 +345,8 @@ pub enum HistoryVerb {
     Unhold(OnVersion),
     /// Accept a generation in doubt that somebody checked (needs --reason, and the volume's name in --confirm)
     Accept(OnVersion),
+    /// Run the scripts after the backup again for a generation that needs attention
+    Post(OnVersion),
 }
 
 #[derive(Debug, Args)]
@@ -496,10 +508,12 @@ impl Verb {
             Self::Status(asked) => asked.json,
             Self::History(asked) => asked.json || asked.verb.as_ref().is_some_and(|verb| verb.on().change.json),
             Self::Explain(asked) => asked.json,
+            Self::Hook { verb: HookVerb::Test(asked) } => asked.json,
             Self::Backup(asked) => asked.change.json,
             Self::Map { verb: MapVerb::Check { json, .. } | MapVerb::List { json } | MapVerb::Show { json, .. } }
             | Self::Policy { verb: PolicyVerb::Show { json, .. } }
             | Self::Volume { verb: VolumeVerb::List { json } }
+            | Self::Hook { verb: HookVerb::List { json } }
             | Self::Audit { verb: Audit::Show { json, .. } | Audit::Verify { json, .. } } => *json,
             Self::Policy { verb: PolicyVerb::Set { change, .. } }
             | Self::Map {
@@ -529,7 +543,7 @@ impl Verb {
 impl HistoryVerb {
     pub fn on(&self) -> &OnVersion {
         match self {
-            Self::Delete(on) | Self::Hold(on) | Self::Unhold(on) | Self::Accept(on) => on,
+            Self::Delete(on) | Self::Hold(on) | Self::Unhold(on) | Self::Accept(on) | Self::Post(on) => on,
         }
     }
 }

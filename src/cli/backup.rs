@@ -47,7 +47,12 @@ fn request(asked: &Backup, volumes: Vec<VolumeId>) -> Request {
     };
     let action = Action::Backup { volumes, mode, together: false };
     let newer_than = asked.newer_than.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
-    Request { until: asked.until, newer_than, ..change::request(action, &asked.change) }
+    Request {
+        until: asked.until,
+        newer_than,
+        crash_consistent: asked.crash_consistent,
+        ..change::request(action, &asked.change)
+    }
 }
 
 /// Backs up what can be backed up now, and the rest one after the other as it becomes equivalent. What is refused is refused

@@ -364,6 +364,8 @@ pub struct GenerationEntry<'a> {
     state: &'a GenerationState,
     held: Option<&'a Untrusted>,
     provisioned: bool,
+    /// Why it is what a power cut would leave; null where nothing says so.
+    crash_consistent: Option<&'a Untrusted>,
     operation: Option<u64>,
     /// Why it was made, if that was said.
     reason: Option<&'a Untrusted>,
@@ -385,6 +387,7 @@ impl<'a> GenerationEntry<'a> {
             state: &generation.state,
             held: generation.held.as_ref(),
             provisioned: generation.provisioned,
+            crash_consistent: generation.crash_consistent.as_ref(),
             operation: generation.operation.map(|operation| operation.0),
             reason: past.reason.as_ref(),
             kept: past.released.is_none(),

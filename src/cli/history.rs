@@ -39,6 +39,7 @@ async fn alter(verb: &HistoryVerb, link: &mut Link, deadline: Deadline) -> Resul
             reason(on, "an accepted generation")?;
             Action::AcceptGeneration { volume, version }
         }
+        HistoryVerb::Post(_) => Action::PostProcess { volume, version },
         HistoryVerb::Hold(on) => {
             let why = reason(on, "a hold")?;
             Action::Hold { volume, version, why: Untrusted::from(why) }
@@ -138,6 +139,9 @@ fn state(past: &PastGeneration) -> String {
     }
     if let Some(reason) = &past.reason {
         words.push(format!("because: {}", reason.escaped()));
+    }
+    if let Some(why) = &generation.crash_consistent {
+        words.push(format!("crash-consistent: {}", why.escaped()));
     }
     if generation.provisioned {
         words.push("provisioned".to_owned());

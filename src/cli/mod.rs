@@ -18,6 +18,7 @@ mod explain;
 pub mod forced;
 mod help;
 mod history;
+pub mod hook;
 mod json;
 pub mod link;
 mod map;
@@ -84,6 +85,7 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
         }
         Verb::Array { verb } => array::run(verb, site_context).await,
         Verb::ForcedCommand { .. } => Err(CliError::usage("this is for `command=` of authorized_keys, once")),
+        Verb::Hook { verb } => hook::run(verb, site_context).await,
         Verb::HookGuard => Err(CliError::usage("the engine starts this by itself")),
         Verb::Serve(asked) => site_context.serve(asked.detached).await.map(|()| Exit::Done),
     }

@@ -48,6 +48,9 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
         }
         Action::Backup { volumes, mode, .. } => {
             line.volumes(volumes);
+            if request.crash_consistent {
+                line.say(&["--crash-consistent"]);
+            }
             match mode {
                 None => {}
                 Some(BackupMode::Suspend) => {
@@ -90,6 +93,7 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
         }
         Action::Unhold { volume, version }
         | Action::AcceptGeneration { volume, version }
+        | Action::PostProcess { volume, version }
         | Action::DeleteGeneration { volume, version } => {
             line.volumes(&[*volume]).say(&["--version", &version.0.to_string()]);
         }

@@ -102,7 +102,14 @@ pub(super) fn ccm(keys: &CcmKeys) -> Result<Ccm, Fault> {
     let usual = Ccm::of(name(&keys.array)?);
     Ok(Ccm {
         array: usual.array,
-        ssh: ssh(keys)?,
+        ssh: ssh(&SshKeys {
+            host: keys.host.as_ref(),
+            user: keys.user.as_ref(),
+            port: keys.port.as_ref(),
+            ssh_config: keys.ssh_config.as_ref(),
+            identity: keys.identity.as_ref(),
+            known_hosts: keys.known_hosts.as_ref(),
+        })?,
         sudo: keys.sudo,
         directory: keys.directory.as_ref().map(folder).transpose()?,
         connect: time(keys.connect.as_ref(), usual.connect, LIMIT)?,
@@ -114,41 +121,49 @@ pub(super) fn ccm(keys: &CcmKeys) -> Result<Ccm, Fault> {
     })
 }
 
-fn ssh(keys: &CcmKeys) -> Result<Option<Ssh>, Fault> {
-    let Some(host) = &keys.host else {
+/// What is told of a machine that is reached over ssh.
+pub(super) struct SshKeys<'a> {
+    pub host: Option<&'a Spanned<String>>,
+    pub user: Option<&'a Spanned<String>>,
+    pub port: Option<&'a Spanned<u16>>,
+    pub ssh_config: Option<&'a Spanned<PathBuf>>,
+    pub identity: Option<&'a Spanned<PathBuf>>,
+    pub known_hosts: Option<&'a Spanned<PathBuf>>,
+}
+
+/// `None`: this machine.
+pub(super) fn ssh(keys: &SshKeys<'_>) -> Result<Option<Ssh>, Fault> {
+    let Some(host) = keys.host else {
         let needless = [
-            keys.user.as_ref().map(Spanned::span),
-            keys.port.as_ref().map(Spanned::span),
-            keys.ssh_config.as_ref().map(Spanned::span),
-            keys.identity.as_ref().map(Spanned::span),
-            keys.known_hosts.as_ref().map(Spanned::span),
+            keys.user.map(Spanned::span),
+            keys.port.map(Spanned::span),
+            keys.ssh_config.map(Spanned::span),
+            keys.identity.map(Spanned::span),
+            keys.known_hosts.map(Spanned::span),
         ];
         return match needless.into_iter().flatten().next() {
-            Some(span) => {
-                Err(Fault::at(&Spanned::new(span, ()), "this is for a CCM on another machine: name its host"))
-            }
+            Some(span) => Err(Fault::at(&Spanned::new(span, ()), "this is for another machine: name its host")),
             None => Ok(None),
         };
     };
-    let word = |word: &Spanned<String>| {
-        let text = word.get_ref();
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:%".contains(&byte);
-        if !text.is_empty() && text.len() <= 255 && !text.starts_with('-') && text.bytes().all(plain) {
-            return Ok(text.clone());
-        }
-        Err(Fault::at(
-            word,
-            format!("{text:?} fits no ssh command line: use A-Z a-z 0-9 . _ - : % and begin without -"),
-        ))
-    };
     Ok(Some(Ssh {
         host: word(host)?,
-        user: keys.user.as_ref().map(word).transpose()?,
-        port: keys.port.as_ref().map(|port| *port.get_ref()),
-        ssh_config: keys.ssh_config.as_ref().map(absolute).transpose()?,
-        identity: keys.identity.as_ref().map(absolute).transpose()?,
-        known_hosts: keys.known_hosts.as_ref().map(absolute).transpose()?,
+        user: keys.user.map(word).transpose()?,
+        port: keys.port.map(|port| *port.get_ref()),
+        ssh_config: keys.ssh_config.map(absolute).transpose()?,
+        identity: keys.identity.map(absolute).transpose()?,
+        known_hosts: keys.known_hosts.map(absolute).transpose()?,
     }))
+}
+
+/// A word of an ssh command line: the name of a host or of a user.
+pub(super) fn word(word: &Spanned<String>) -> Result<String, Fault> {
+    let text = word.get_ref();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:%".contains(&byte);
+    if !text.is_empty() && text.len() <= 255 && !text.starts_with('-') && text.bytes().all(plain) {
+        return Ok(text.clone());
+    }
+    Err(Fault::at(word, format!("{text:?} fits no ssh command line: use A-Z a-z 0-9 . _ - : % and begin without -")))
 }
 
 /// A folder on the CCM server.

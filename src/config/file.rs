@@ -2,6 +2,7 @@
 
 use super::ccm::{CcmKeys, ccm};
 use super::error::{Fault, closest, line_of, syntax};
+use super::hooks::{HookKeys, HostKeys, hooks, hosts};
 use super::roles::{Member, Members};
 use super::{
     Array, Binding, Config, Console, ControlPlane, Engine, Glyphs, Limits, Log, LogLevel, Roles, Theme, duration,
@@ -36,6 +37,10 @@ struct File {
     array: Vec<ArrayKeys>,
     #[serde(default)]
     rec: Vec<RecKeys>,
+    #[serde(default)]
+    host: Vec<HostKeys>,
+    #[serde(default)]
+    hook: Vec<HookKeys>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -145,6 +150,7 @@ pub fn read(text: &str) -> Result<Config, Fault> {
     }
     let file: File = toml::from_str(text)?;
     let arrays = arrays(&file.array)?;
+    let hosts = hosts(&file.host)?;
     Ok(Config {
         site: name(&file.site)?,
         engine: engine(&file.engine)?,
@@ -153,6 +159,8 @@ pub fn read(text: &str) -> Result<Config, Fault> {
         log: log(&file.log)?,
         rec: rec(&file.rec, &arrays)?,
         arrays,
+        hooks: hooks(&file.hook, &hosts)?,
+        hosts,
         roles: Roles {
             socket_group: file.engine.group,
             administrators: file.roles.administrators,

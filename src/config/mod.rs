@@ -6,6 +6,7 @@ mod ccm;
 mod duration;
 mod error;
 mod file;
+mod hooks;
 mod roles;
 mod source;
 
@@ -15,6 +16,7 @@ pub use roles::{Member, Members, ResolvedMembers, ResolvedRoles, Roles, UnknownM
 pub use source::text;
 
 use crate::model::catalogue_url::CataloguePlace;
+use crate::model::hook::Hook;
 use crate::model::identity::Name;
 use crate::model::session::RecModes;
 use serde::Deserialize;
@@ -37,6 +39,18 @@ pub struct Config {
     pub arrays: Vec<Array>,
     /// By source and target array; what is not here has the default modes.
     pub rec: BTreeMap<(Name, Name), RecModes>,
+    /// The machines that hooks run on, beside this one.
+    pub hosts: Vec<Host>,
+    /// In the order in which their scripts before a backup run.
+    pub hooks: Vec<Hook>,
+}
+
+/// A machine with the volumes' file systems.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    pub name: Name,
+    /// `None`: this machine.
+    pub ssh: Option<Ssh>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,6 +214,8 @@ impl Config {
             console: Console::default(),
             arrays: Vec::new(),
             rec: BTreeMap::new(),
+            hosts: Vec::new(),
+            hooks: Vec::new(),
         }
     }
 

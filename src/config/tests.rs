@@ -1,6 +1,7 @@
 //! Tests of the configuration: the example, and what is said of each kind of mistake.
 
 use super::*;
+use crate::model::hook::HookNeed;
 use std::collections::BTreeSet;
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -43,6 +44,8 @@ fn every_value_that_the_example_explains_is_the_default() {
     assert_eq!(of(&config.log), of(&usual.log));
     assert_eq!(Console { keys: BTreeMap::new(), ..config.console }, usual.console);
     assert_eq!(config.rec[&(name("DX1"), name("DX2"))], RecModes::default());
+    let [hook] = &config.hooks[..] else { panic!("one hook is shown") };
+    assert_eq!((hook.need, hook.limit_millis, hook.pause_millis), (HookNeed::Required, 30_000, 60_000));
     // These have no value by default: the example shows how one is written.
     assert!(config.catalogue.is_some() && config.log.folder.is_some() && !config.console.keys.is_empty());
     assert!(config.arrays.iter().any(|array| array.forced_stop.is_some()));
@@ -65,6 +68,8 @@ fn the_example_has_every_key() {
         ("[[array.ccm.words]]", "word = \"X\""),
         ("[array.forced_stop]", "driver = \"embedded\""),
         ("[[rec]]", "from = \"X\"\nto = \"Y\""),
+        ("[[host]]", "name = \"X\""),
+        ("[[hook]]", "name = \"X\""),
     ];
     let example = uncommented();
     let mut checked = BTreeSet::new();

@@ -240,6 +240,7 @@ pub fn demo() -> Snapshot {
         state: GenerationState::Valid,
         held: None,
         provisioned: false,
+        crash_consistent: None,
         operation: Some(OperationId(30)),
     };
     let mut generations = vec![
@@ -294,7 +295,7 @@ pub fn demo() -> Snapshot {
         taken_at: NOW,
         moment: Moment::at(NOW),
         mark: ReadingMark::default(),
-        site: Site { name: "db01".to_owned(), demo: true, poll_millis: 1_000, rec: Vec::new() },
+        site: Site { name: "db01".to_owned(), demo: true, poll_millis: 1_000, rec: Vec::new(), hooks: Vec::new() },
         arrays: vec![array("DEMO1", 1), array("DEMO2", 2)],
         transaction_volumes: transaction_volumes.into(),
         pool: pool.into(),
@@ -404,6 +405,7 @@ pub fn large(volumes: u32) -> Snapshot {
             state: GenerationState::Valid,
             held: None,
             provisioned: false,
+            crash_consistent: None,
             operation: None,
         })
         .collect();

@@ -37,6 +37,7 @@ pub fn request(verb: Verb, subject: Subject) -> Option<Request> {
         }
         Verb::Hold
         | Verb::AcceptGeneration
+        | Verb::PostProcess
         | Verb::SetPolicy
         | Verb::Overwrite
         | Verb::Register
@@ -74,6 +75,7 @@ pub fn batch(verb: Verb, volumes: Vec<VolumeId>) -> Option<Request> {
         Verb::ForceStop
         | Verb::DeleteGeneration
         | Verb::AcceptGeneration
+        | Verb::PostProcess
         | Verb::Hold
         | Verb::Unhold
         | Verb::SetPolicy

@@ -93,6 +93,7 @@ impl Made {
             state: GenerationState::Valid,
             held: held.clone(),
             provisioned: true,
+            crash_consistent: None,
             operation: None,
         })));
         let (version, backup_volume) = (kept.version, kept.on);

@@ -6,6 +6,7 @@
 pub mod client;
 mod clock;
 mod core;
+pub mod hooks;
 mod ledger;
 mod notices;
 pub mod operation;

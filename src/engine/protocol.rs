@@ -4,13 +4,16 @@ use crate::catalog::sql::FORMAT;
 use crate::model::audit::AuditReport;
 use crate::model::codes::Code;
 use crate::model::event::{ChainHash, ChainHead, Event};
-use crate::model::identity::VolumeId;
+use crate::model::hook::{Hook, ScriptReport};
+use crate::model::identity::{Name, VolumeId};
 use crate::model::moment::ReadingMark;
 use crate::model::plan::{Agreement, Plan, Refusal};
 use crate::model::records::{OperationEnd, OperationId, PastGeneration};
 use crate::model::request::Request;
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot_change::SnapshotChange;
+use crate::model::step::HookPhase;
+use crate::model::untrusted::Untrusted;
 use crate::process::frames::{ENGINE, Hello};
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +86,13 @@ pub enum Ask {
     ChainHead,
     /// The client's heartbeat. It has no answer.
     Alive,
+    /// The configured hooks, and what is wrong with their scripts.
+    Hooks,
+    /// Run the scripts of a hook once with `ECDECK_DRY_RUN=1`.
+    TestHook {
+        hook: Name,
+        volume: VolumeId,
+    },
     /// A check of the whole audit. `heads`: hashes that somebody noted elsewhere.
     VerifyAudit {
         heads: Vec<ChainHash>,
@@ -159,6 +169,12 @@ pub enum Answer {
     Audit {
         report: Box<AuditReport>,
     },
+    Hooks {
+        hooks: Vec<HookView>,
+    },
+    HookTested {
+        scripts: Vec<TriedScript>,
+    },
     /// The engine could not: a sentence with what to do.
     Failed {
         why: String,
@@ -166,6 +182,23 @@ pub enum Answer {
         #[serde(default)]
         code: Option<Code>,
     },
+}
+
+/// A configured hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookView {
+    #[serde(flatten)]
+    pub hook: Hook,
+    /// Why a script of it would not run; null where nothing is known against it.
+    pub wrong: Option<Untrusted>,
+}
+
+/// A script that was tried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriedScript {
+    pub phase: HookPhase,
+    #[serde(flatten)]
+    pub report: ScriptReport,
 }
 
 /// A command as its driver describes it, and the step of the item that it does.

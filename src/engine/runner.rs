@@ -4,16 +4,18 @@ mod admission;
 
 use super::clock;
 use super::core::Core;
+use super::hooks::{Hooks, TransactionNames};
 use super::ledger::Ledger;
-use super::operation::{Commit, DeliberateBugs, Input, Limits, NotKept, Operation, Output, World, close_all};
+use super::operation::{Commit, DeliberateBugs, HookTask, Input, Limits, NotKept, Operation, Output, World, close_all};
 use super::poller::Reader;
-use super::protocol::{Answer, PlannedAnswer, StepCommand};
+use super::protocol::{Answer, HookView, PlannedAnswer, StepCommand, TriedScript};
 use super::roles::Caller;
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::copy::{Command, Outcome, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::identity::{BoxId, Name};
+use crate::model::hook::{HookNeed, HookRun};
+use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::plan::{Plan, Refusal, plan};
 use crate::model::records::{OpenOperation, OperationId};
 use crate::model::request::Request;
@@ -21,6 +23,7 @@ use crate::model::session::Reading;
 use crate::model::snapshot::{ArrayView, Reach};
 use crate::model::step::ArrayCommand;
 use crate::model::untrusted::Untrusted;
+use crate::model::verb::Role;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -37,14 +40,23 @@ pub struct Runner {
     /// One for each configured array, in their order.
     readers: Arc<Vec<Reader>>,
     limits: Limits,
+    hooks: Hooks,
     ending: Arc<AtomicBool>,
     /// Held from a plan until its volumes are claimed, so that two requests at the same moment choose different ones.
     claiming: Arc<Mutex<()>>,
 }
 
 impl Runner {
-    pub fn new(core: Arc<Core>, ledger: Ledger, readers: Vec<Reader>, limits: Limits) -> Self {
-        Self { core, ledger, readers: Arc::new(readers), limits, ending: Arc::default(), claiming: Arc::default() }
+    pub fn new(core: Arc<Core>, ledger: Ledger, readers: Vec<Reader>, limits: Limits, hooks: Hooks) -> Self {
+        Self {
+            core,
+            ledger,
+            readers: Arc::new(readers),
+            limits,
+            hooks,
+            ending: Arc::default(),
+            claiming: Arc::default(),
+        }
     }
 
     /// From now on nothing new is begun.
@@ -132,6 +144,54 @@ impl Runner {
         }
     }
 
+    /// The configured hooks, and what is wrong with their scripts.
+    pub fn list_hooks(&self) -> Answer {
+        let snapshot = self.core.look();
+        let is_known = |name: &Name| snapshot.transaction_volumes.iter().any(|view| view.volume.name == *name);
+        let hooks = snapshot.site.hooks.iter().map(|hook| {
+            let unknown = hook.volumes.iter().find(|name| !is_known(name));
+            let unknown =
+                unknown.map(|name| format!("{name} is no transaction volume of this site: it runs for nothing"));
+            let wrong = self.hooks.check(hook).or(unknown).map(Untrusted::new);
+            HookView { hook: hook.clone(), wrong }
+        });
+        Answer::Hooks { hooks: hooks.collect() }
+    }
+
+    /// Runs the scripts of a hook once with `ECDECK_DRY_RUN=1`.
+    pub async fn test_hook(&self, name: &Name, volume: VolumeId, caller: &Caller) -> Answer {
+        if caller.role < Some(Role::Administrator) {
+            let reason =
+                format!("trying a hook out needs the role of an administrator; {} has another one", caller.actor);
+            return refused(Refusal::new(Code::NOT_AUTHORISED, reason));
+        }
+        let snapshot = self.core.look();
+        let (hook, view) =
+            (snapshot.site.hooks.iter().find(|hook| hook.name == *name), snapshot.transaction_volume(volume));
+        let (Some(hook), Some(view)) = (hook, view) else {
+            let reason = format!("there is no hook {name}, or the volume is no transaction volume");
+            return refused(Refusal::new(Code::NOT_A_TRANSACTION_VOLUME, reason).about(volume));
+        };
+        let tried = self.hooks.try_out(hook, &(view.volume.name.clone(), volume)).await;
+        let events = tried.iter().map(|(phase, report)| NewEvent {
+            at: clock::now(),
+            actor: Some(caller.actor.clone()),
+            operation: None,
+            kind: EventKind::HookRan {
+                volume,
+                hook: format!("{name} (dry run)"),
+                phase: *phase,
+                need: HookNeed::Advisory,
+                run: HookRun { report: report.clone(), by_deadline: false },
+            },
+        });
+        if let Err(error) = self.ledger.commit(Commit { changes: Vec::new(), events: events.collect() }).await {
+            tracing::warn!(%error, "a dry run of a hook is not in the audit");
+        }
+        let scripts = tried.into_iter().map(|(phase, report)| TriedScript { phase, report });
+        Answer::HookTested { scripts: scripts.collect() }
+    }
+
     /// Asks every array anew; what one does not answer is told in the snapshot.
     pub async fn reread(&self) {
         futures_util::future::join_all(self.readers.iter().map(Reader::read_afresh)).await;
@@ -190,8 +250,13 @@ impl Runner {
                     tokio::time::sleep(pause).await;
                     Input::Slept
                 }
-                Output::Hook { .. } => Input::HookEnded(Err("this version runs no scripts".to_owned())),
+                Output::Hook(HookTask::AskPause) => Input::Pause { holds: self.hooks.pause_holds(open).await },
+                Output::Hook(HookTask::Run { step, result, version }) => {
+                    let names = self.core.with_records(TransactionNames::of_records);
+                    Input::HookEnded(self.hooks.run(open, &names, step, result, version).await)
+                }
                 Output::Done(end) => {
+                    self.hooks.leave(open).await;
                     self.core.end(open.id, &end);
                     return;
                 }

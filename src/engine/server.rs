@@ -196,6 +196,8 @@ impl Server {
                 let range = EventRange::From { sequence, most: most.min(MAX_ROWS) };
                 or_why(catalogue.events(range).await, |events| Answer::Events { events })
             }
+            Ask::Hooks => self.runner.list_hooks(),
+            Ask::TestHook { hook, volume } => self.runner.test_hook(&hook, volume, caller).await,
             Ask::VerifyAudit { heads } => {
                 let outside = Outside { anchors: Vec::new(), heads };
                 or_why(catalogue.verify(outside).await, |report| Answer::Audit { report: Box::new(report) })

@@ -1,6 +1,7 @@
 //! The engine put together: what it is started with, and the running whole.
 
 use super::core::{ConfiguredArray, Core};
+use super::hooks::{HookSettings, Hooks};
 use super::ledger::Ledger;
 use super::notices::Notices;
 use super::operation::Limits;
@@ -30,6 +31,7 @@ pub struct Settings {
     /// A digest of the configuration that all this comes from: clients are told, and see whether it has changed since.
     pub configuration: Option<String>,
     pub times: Times,
+    pub hooks: HookSettings,
 }
 
 /// How long the engine waits outside of operations.
@@ -63,7 +65,7 @@ impl Engine {
         let recent = catalogue.events(EventRange::Newest(RECALLED_EVENTS)).await?;
         let newest = recent.last().map_or(0, |event| event.sequence);
         let open: Vec<_> = records.operations.values().cloned().collect();
-        let Settings { site, arrays, roles, limits, configuration, times } = settings;
+        let Settings { site, arrays, roles, limits, configuration, times, hooks } = settings;
         let interval = Duration::from_millis(u64::from(site.poll_millis));
         let core = Core::new(site, records, arrays, &recent);
         let ledger = Ledger::new(catalogue, Arc::clone(&core), newest);
@@ -71,7 +73,7 @@ impl Engine {
         let readers = (0..core.arrays().len())
             .map(|index| poller::start(Arc::clone(&core), ledger.clone(), index, interval, times.reading))
             .collect();
-        let runner = Runner::new(Arc::clone(&core), ledger.clone(), readers, limits);
+        let runner = Runner::new(Arc::clone(&core), ledger.clone(), readers, limits, Hooks::new(hooks));
         for operation in open {
             runner.go_on(operation);
         }

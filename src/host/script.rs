@@ -96,6 +96,12 @@ impl Script {
 }
 
 impl SshHost {
+    /// A host that nobody has configured: nothing is reached there.
+    pub fn unknown(name: &str) -> Self {
+        let host = format!("{name}.is-not-configured.invalid");
+        Self { host, user: None, port: None, ssh_config: None, identity: None, known_hosts: None }
+    }
+
     fn client(&self) -> Vec<String> {
         let mut words = vec!["ssh".to_owned()];
         if let Some(config) = &self.ssh_config {

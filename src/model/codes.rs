@@ -277,6 +277,18 @@ codes! {
     1505 PAST_LIMIT: "the time limit has passed",
         "The request had a time limit (--until). No volume was suspended after it.",
         "Repeat with a later time, or without one.";
+    1506 HOOK_FAILED: "a script before the backup failed",
+        "A required hook must succeed before anything is suspended. The scripts after the backup have run for what was begun.",
+        "Read the script's words in the events; `ecdeck hook test HOOK --volume TV` tries it out. Without the host: `--crash-consistent`.";
+    1507 PAUSE_OVER: "the pause was over",
+        "The guard ended the pause at its deadline, before the suspend was seen.",
+        "Find out what took so long in the events; a longer `pause` of the hook gives more time.";
+    1508 NEEDS_ATTENTION: "a script after the backup failed",
+        "The generation exists. What the script should have done was not done, so nothing is released until that is cleared.",
+        "`ecdeck history post TV --version N` runs the scripts again; `history accept` says that somebody has seen to it.";
+    1509 NO_HOOKS: "no script after a backup is configured",
+        "There is nothing to run again.",
+        "`ecdeck hook list` shows the hooks; `ecdeck history accept TV --version N` clears the generation by hand.";
     1701 ARRAY_BUSY: "the array stays busy",
         "It answered busy for longer than the limit.",
         "Try again later.";
@@ -313,6 +325,12 @@ codes! {
     1712 COPY_INHIBITED: "the array inhibits copies to this volume",
         "The volume's copy protection is set: no copy may overwrite it.",
         "Name another volume, or remove the protection with the array's own tools (acinhibit).";
+    1713 WRITES_PAUSED: "writes stand still during the backup",
+        "Scripts before the backup pause file systems; a guard ends the pause at its deadline, whatever happens.",
+        "Nothing. A shorter `pause` in the hook's configuration makes the longest pause shorter.";
+    1714 CRASH_CONSISTENT: "the backup is crash-consistent only",
+        "Without the hooks of the volume the generation is what a power cut would have left.",
+        "Nothing, if the application recovers from a power cut; else back up with the hooks.";
     1801 OVERDUE: "the backup is overdue",
         "More time than the policy's interval has passed since the last backup. Nothing starts by itself.",
         "Synchronize and back up.";

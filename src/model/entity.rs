@@ -129,6 +129,10 @@ pub struct Generation {
     /// Made when the demonstration site was set up, not by a backup.
     pub provisioned: bool,
     pub operation: Option<OperationId>,
+    /// Why its file systems were not paused when it was taken, where hooks should have paused them: it is what a power cut
+    /// would have left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_consistent: Option<Untrusted>,
 }
 
 /// Why a generation is no more.

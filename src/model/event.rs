@@ -6,6 +6,7 @@ use super::codes::Code;
 use super::copy::{Command, PairOutcome};
 use super::digest::Digest;
 use super::entity::{GenerationState, OperationEnd, OperationId, Policy, ReleaseReason};
+use super::hook::{HookNeed, HookPhase, HookRun};
 use super::identity::{BoxId, Name, VolumeId};
 use super::request::{Request, VolumeRole};
 use super::session::{CopyKind, ErrorByte, Pair};
@@ -176,6 +177,26 @@ pub enum EventKind {
         version: Version,
         state: GenerationState,
     },
+    /// A script of a hook has ended.
+    HookRan {
+        volume: VolumeId,
+        hook: String,
+        phase: HookPhase,
+        need: HookNeed,
+        run: HookRun,
+    },
+    /// A generation needs attention, so nothing of its volume is released; so many backup volumes are left for its next start.
+    ReleasesStopped {
+        volume: VolumeId,
+        version: Version,
+        left: usize,
+    },
+    /// Hooks should have paused the file systems of a generation, and did not.
+    CrashConsistent {
+        volume: VolumeId,
+        version: Version,
+        why: Untrusted,
+    },
     PolicySet {
         volume: VolumeId,
         policy: Policy,
@@ -263,6 +284,9 @@ impl NewEvent {
             | EventKind::GenerationHeld { volume, .. }
             | EventKind::GenerationStateSet { volume, .. }
             | EventKind::PolicySet { volume, .. }
+            | EventKind::HookRan { volume, .. }
+            | EventKind::ReleasesStopped { volume, .. }
+            | EventKind::CrashConsistent { volume, .. }
             | EventKind::VolumeAdded { volume, .. }
             | EventKind::VolumeRemoved { volume }
             | EventKind::MapUsed { volume, .. }
@@ -312,12 +336,18 @@ impl NewEvent {
                     | TransactionState::Inbound
                     | TransactionState::Reversed,
                 ..
-            } => Severity::Problem,
+            }
+            | EventKind::GenerationStateSet { state: GenerationState::NeedsAttention(_), .. }
+            | EventKind::ReleasesStopped { left: 0, .. } => Severity::Problem,
+            EventKind::HookRan { run, need: HookNeed::Required, .. } if !run.report.is_success() => Severity::Problem,
+            EventKind::HookRan { run, .. } if !run.report.is_success() => Severity::Warning,
             EventKind::Refused { .. }
             | EventKind::OperationEnded { end: OperationEnd::NotDone { .. }, .. }
             | EventKind::StateChanged { to: TransactionState::Halted, .. }
             | EventKind::ForeignSession { .. }
             | EventKind::Overdue { .. }
+            | EventKind::ReleasesStopped { .. }
+            | EventKind::CrashConsistent { .. }
             | EventKind::ArrayUnreachable { .. } => Severity::Warning,
             EventKind::StateChanged { to: TransactionState::Equivalent, .. }
             | EventKind::GenerationRecorded { .. }

@@ -49,6 +49,32 @@ impl Hook {
     }
 }
 
+/// When a hook runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HookPhase {
+    BeforeBackup,
+    AfterBackup,
+    BeforeRestore,
+    AfterRestore,
+}
+
+impl HookPhase {
+    pub fn is_before(self) -> bool {
+        matches!(self, Self::BeforeBackup | Self::BeforeRestore)
+    }
+
+    /// The word in `ECDECK_PHASE`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::BeforeBackup => "before-backup",
+            Self::AfterBackup => "after-backup",
+            Self::BeforeRestore => "before-restore",
+            Self::AfterRestore => "after-restore",
+        }
+    }
+}
+
 /// What follows from a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -165,6 +191,13 @@ impl ScriptReport {
     fn without_output(end: ScriptEnd, why: impl Into<String>) -> Self {
         let why = Some(Untrusted::new(why));
         Self { end, why, output: Untrusted::default(), dropped: 0, took_millis: 0 }
+    }
+}
+
+impl ScriptReport {
+    /// How it ended, without what it wrote.
+    pub fn end_text(&self) -> String {
+        Self { output: Untrusted::default(), ..self.clone() }.to_string()
     }
 }
 

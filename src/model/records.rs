@@ -43,6 +43,10 @@ pub enum JournalEntry {
     Answered { step: usize, outcomes: Vec<super::copy::PairOutcome> },
     /// The step's effect was observed on the array, or its catalogue change is committed.
     Finished { step: usize },
+    /// The step's advisory script before the backup failed: what is recorded is no state of paused file systems.
+    HookFailed { step: usize },
+    /// From here on only the scripts that are due are run; then the operation ends so.
+    Ending { end: OperationEnd },
 }
 
 /// Who has a volume to himself now.

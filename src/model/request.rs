@@ -22,6 +22,9 @@ pub struct Request {
     /// With `ensure`, a backup is done already where the newest sound generation is younger than this, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newer_than: Option<i64>,
+    /// A backup without hooks, recorded as crash-consistent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub crash_consistent: bool,
 }
 
 impl Request {
@@ -35,7 +38,7 @@ impl Request {
     pub const USUAL_NEWER_THAN: i64 = 12 * 60 * 60 * Timestamp::SECOND;
 
     pub fn new(action: Action) -> Self {
-        Self { action, ensure: false, reason: None, until: None, newer_than: None }
+        Self { action, ensure: false, reason: None, until: None, newer_than: None, crash_consistent: false }
     }
 
     /// The same request for these of its volumes. What belongs together stays whole.
@@ -180,6 +183,11 @@ pub enum Action {
         volume: VolumeId,
         version: Version,
     },
+    /// Run the scripts after a backup again for a generation that needs attention.
+    PostProcess {
+        volume: VolumeId,
+        version: Version,
+    },
 }
 
 impl Action {
@@ -199,6 +207,7 @@ impl Action {
             Self::Unhold { .. } => Verb::Unhold,
             Self::DeleteGeneration { .. } => Verb::DeleteGeneration,
             Self::AcceptGeneration { .. } => Verb::AcceptGeneration,
+            Self::PostProcess { .. } => Verb::PostProcess,
             Self::ImportMap { .. } => Verb::ImportMap,
             Self::EditMap { .. } => Verb::EditMap,
             Self::RemoveMap { .. } => Verb::RemoveMap,
@@ -221,6 +230,7 @@ impl Action {
             | Self::Hold { volume, .. }
             | Self::Unhold { volume, .. }
             | Self::AcceptGeneration { volume, .. }
+            | Self::PostProcess { volume, .. }
             | Self::DeleteGeneration { volume, .. } => std::slice::from_ref(volume),
             Self::ImportMap { .. } | Self::EditMap { .. } | Self::RemoveMap { .. } => &[],
         }

@@ -108,6 +108,22 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             let is = if matches!(state, GenerationState::NeedsAttention(_)) { "" } else { "is " };
             format!("{}: {version} {is}{state}", label(*volume))
         }
+        EventKind::HookRan { volume, hook, phase, run, .. } => {
+            let when = if phase.is_before() { "before" } else { "after" };
+            let by = if run.by_deadline { ", run by its guard at the end of the pause" } else { "" };
+            format!("{}: the script of {} {when} the backup{by} {}", label(*volume), escaped(hook), run.report)
+        }
+        EventKind::ReleasesStopped { volume, version, left } => {
+            let name = label(*volume);
+            let next = match left {
+                0 => "its next start has no backup volume".to_owned(),
+                left => format!("{} left for its next start", count(*left, "backup volume is", "backup volumes are")),
+            };
+            format!("{name}: nothing is released until {version} is in order; {next}")
+        }
+        EventKind::CrashConsistent { volume, version, why } => {
+            format!("{}: {version} is crash-consistent only: {}", label(*volume), why.escaped())
+        }
         EventKind::PolicySet { volume, policy } => {
             format!("{}: policy set to {policy}", label(*volume))
         }

@@ -4,6 +4,7 @@ use super::actor::Actor;
 use super::codes::Code;
 use super::copy::Capabilities;
 use super::entity::{BackupVolume, Generation, OperationEnd, OperationId, TransactionVolume};
+use super::hook::Hook;
 use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::{MapSet, PairUse};
 use super::moment::{Moment, ReadingMark};
@@ -74,6 +75,9 @@ pub struct Site {
     /// The configured modes of remote copies; what is not here has the default ones.
     #[serde(default)]
     pub rec: Vec<RecRoute>,
+    /// The configured hooks, in the order in which their scripts before a backup run.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
 }
 
 /// The modes that remote copies from one array to another are started with.

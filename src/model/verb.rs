@@ -337,6 +337,18 @@ verbs! {
             help: "edit the policy: generations kept, days between backups, suspend or dissolve",
         }),
     }
+    /// Runs the scripts after a backup again, for a generation that needs attention.
+    PostProcess {
+        word: "post-process",
+        title: "Run the scripts after a backup again",
+        doing: "post-proc.",
+        role: Role::Operator,
+        destroys: false,
+        several: false,
+        column: None,
+        command: &["history", "post"],
+        key: None,
+    }
     /// Copies onto the backup volume of a version, which is released first.
     Overwrite {
         word: "overwrite",

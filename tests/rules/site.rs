@@ -167,6 +167,7 @@ impl Site {
             state: GenerationState::Valid,
             held: None,
             provisioned: false,
+            crash_consistent: None,
             operation: None,
         })));
         version
@@ -207,7 +208,13 @@ impl Site {
     pub fn snapshot(&self) -> Snapshot {
         let mut tracker = Tracker::default();
         let arrays: Vec<ArraySource> = (0..2).map(|at| self.array(at, &mut tracker)).collect();
-        let site = SiteView { name: "test".to_owned(), demo: false, poll_millis: POLL_MILLIS, rec: self.rec.clone() };
+        let site = SiteView {
+            name: "test".to_owned(),
+            demo: false,
+            poll_millis: POLL_MILLIS,
+            rec: self.rec.clone(),
+            hooks: Vec::new(),
+        };
         build(&Sources {
             sequence: 1,
             now: self.now,

@@ -55,6 +55,7 @@ fn generation(olu: u32, version: u64) -> Generation {
         state: GenerationState::Valid,
         held: None,
         provisioned: false,
+        crash_consistent: version.is_multiple_of(2).then(|| "the pause was over".into()),
         operation: None,
     }
 }

@@ -24,6 +24,8 @@ mod engine;
 #[allow(clippy::duplicate_mod, reason = "the same tests, told apart by the module's name")]
 mod engine_by_ccm;
 mod hook_guard;
+mod hook_scripts;
+mod hooks;
 mod limits;
 mod lossy;
 mod maps;

@@ -260,9 +260,9 @@ async fn add_generation(to: &mut AnyConnection, touched: &mut Touched, generatio
         .bind(optional_json(generation.held.as_ref())?)
         .bind(i64::from(generation.provisioned))
         .bind(generation.operation.map(|operation| signed(operation.0)))
-        .execute(to)
+        .execute(&mut *to)
         .await?;
-    Ok(())
+    super::notes::put(to, touched, generation).await
 }
 
 async fn put_session(to: &mut AnyConnection, touched: &mut Touched, session: &OurSession) -> Result<(), Failure> {

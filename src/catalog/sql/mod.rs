@@ -8,6 +8,7 @@ mod connect;
 mod connections;
 mod failure;
 mod maps;
+mod notes;
 mod place;
 mod read;
 mod rows;

@@ -52,6 +52,7 @@ pub async fn load(from: &mut AnyConnection) -> Result<Records, Failure> {
         records.sessions.insert(session.pair, session);
     }
     super::maps::load(&mut *from, &mut records).await?;
+    super::notes::load(&mut *from, &mut records).await?;
     load_operations(from, &mut records).await?;
     for row in query("SELECT volume, operation, holder, since, epoch FROM claim").fetch_all(&mut *from).await? {
         let claim = claim(&row).map_err(|failure| failure.in_row("claim", &row, 1))?;
@@ -126,7 +127,9 @@ macro_rules! past_generations {
     ($which:literal) => {
         concat!(
             "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why, held, provisioned, ",
-            "operation, released_at, release_reason, reason ",
+            "operation, released_at, release_reason, reason, ",
+            "(SELECT crash_consistent FROM generation_note WHERE generation_note.transaction_volume = ",
+            "generation.transaction_volume AND generation_note.version = generation.version) ",
             "FROM generation LEFT JOIN operation ON operation.id = generation.operation ",
             $which
         )
@@ -215,6 +218,8 @@ fn generation(row: &AnyRow) -> Result<Generation, Failure> {
         state,
         held: from_optional_json(row.try_get(8)?)?,
         provisioned: row.try_get::<i64, _>(9)? != 0,
+        // `load` and `past_generation` add it.
+        crash_consistent: None,
         operation: operation_id(row, 10)?,
     })
 }
@@ -225,7 +230,8 @@ fn past_generation(row: &AnyRow) -> Result<PastGeneration, Failure> {
         Some(at) => Some((Timestamp(at), from_word(&text(row, 12)?)?)),
     };
     let reason = from_optional_json(row.try_get(13)?)?;
-    Ok(PastGeneration { generation: generation(row)?, released, reason })
+    let crash_consistent = from_optional_json(row.try_get(14)?)?;
+    Ok(PastGeneration { generation: Generation { crash_consistent, ..generation(row)? }, released, reason })
 }
 
 fn session(row: &AnyRow) -> Result<OurSession, Failure> {

@@ -55,6 +55,7 @@ tables! {
     MAP_MEMBER "map_member" key 1: "transaction_volume" Text, "map_set" Text;
     MAP_USE "map_use" key 2: "transaction_volume" Text, "backup_volume" Text, "operation" Number;
     POLICY_OPTION "policy_option" key 1: "volume" Text, "reuse_oldest" Number;
+    GENERATION_NOTE "generation_note" key 2: "transaction_volume" Text, "version" Number, "crash_consistent" Text;
     CLAIM "claim" key 1: "volume" Text, "operation" Number, "holder" Text, "since" Number, "epoch" Number;
 }
 
@@ -136,6 +137,10 @@ impl Touched {
 
     pub fn generation(&mut self, volume: VolumeId, version: Version) {
         self.row(GENERATION, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
+    }
+
+    pub fn note(&mut self, volume: VolumeId, version: Version) {
+        self.row(GENERATION_NOTE, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
     }
 
     pub fn session(&mut self, pair: &Pair, kind: String) {

@@ -14,7 +14,7 @@ use sqlx::{AnyConnection, query, query_scalar};
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// Statements of each migration, in order. BIGINT, TEXT, `$1` and ON CONFLICT mean the same in SQLite and PostgreSQL.
-const MIGRATIONS: &[&[&str]] = &[TABLES_OF_FORMAT_1, TABLES_OF_FORMAT_2, TABLES_OF_FORMAT_3];
+const MIGRATIONS: &[&[&str]] = &[TABLES_OF_FORMAT_1, TABLES_OF_FORMAT_2, TABLES_OF_FORMAT_3, TABLES_OF_FORMAT_4];
 
 /// The first format whose events carry the digests of the rows that they write.
 const FIRST_COMPARED: u32 = 2;
@@ -152,6 +152,15 @@ const TABLES_OF_FORMAT_3: &[&str] = &[
     "CREATE TABLE policy_option (
         volume TEXT PRIMARY KEY,
         reuse_oldest BIGINT NOT NULL)",
+];
+
+const TABLES_OF_FORMAT_4: &[&str] = &[
+    // What is known of a generation beside its own row; only those that something is known of have one.
+    "CREATE TABLE generation_note (
+        transaction_volume TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        crash_consistent TEXT NOT NULL,
+        PRIMARY KEY (transaction_volume, version))",
 ];
 
 /// What is in the database before anything was changed.

@@ -1,9 +1,10 @@
 //! A catalogue and an array in a few lines, for the tests of the step machine: what is kept, and what crashes lose.
 
-use super::{Commit, DeliberateBugs, Input, Limits, NotKept, Operation, Output, World};
+use super::{Commit, DeliberateBugs, HookTask, Input, Limits, NotKept, Operation, Output, World};
 use crate::model::actor::Actor;
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::event::NewEvent;
+use crate::model::hook::{HookResult, HookRun, ScriptEnd, ScriptReport};
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::records::{
     BackupMode, BackupVolume, Change, EntityChange, Generation, GenerationState, OpenOperation, OperationEnd,
@@ -76,6 +77,11 @@ pub(super) struct Site {
     pub full: bool,
     pub unreadable: bool,
     pub slept: Duration,
+    /// Steps whose scripts fail, and the scripts that ran.
+    pub failing: Vec<usize>,
+    pub scripts: Vec<(usize, HookResult)>,
+    /// How often the guard says that the pause holds.
+    pub holds: usize,
 }
 
 impl Site {
@@ -105,6 +111,7 @@ impl Site {
                 state: GenerationState::Valid,
                 held: None,
                 provisioned: false,
+                crash_consistent: None,
                 operation: None,
             };
             records.apply(&Change::Entity(EntityChange::AddGeneration(generation))).unwrap();
@@ -120,6 +127,9 @@ impl Site {
             full: false,
             unreadable: false,
             slept: Duration::ZERO,
+            failing: Vec::new(),
+            scripts: Vec::new(),
+            holds: usize::MAX,
         }
     }
 
@@ -148,7 +158,18 @@ impl Site {
                 self.now = self.now.plus_millis(pause.as_millis() as i64);
                 Input::Slept
             }
-            Output::Hook { .. } => Input::HookEnded(Ok(())),
+            Output::Hook(HookTask::AskPause) => {
+                let holds = self.holds > 0;
+                self.holds = self.holds.saturating_sub(1);
+                Input::Pause { holds }
+            }
+            Output::Hook(HookTask::Run { step, result, .. }) => {
+                let status = if self.failing.contains(&step) { 5 } else { 0 };
+                self.scripts.push((step, result));
+                let (end, why) = (ScriptEnd::Exited { status }, None);
+                let report = ScriptReport { end, why, output: Untrusted::default(), dropped: 0, took_millis: 1 };
+                Input::HookEnded(HookRun { report, by_deadline: false })
+            }
             Output::Done(_) => return None,
         })
     }
@@ -269,7 +290,13 @@ impl Site {
 }
 
 pub(super) fn backup_steps(mode: BackupMode, give_up: bool) -> Vec<PlanStep> {
-    let new = NewGeneration { transaction_volume: volume(0), backup_volume: volume(1), blocks: BLOCKS, mode };
+    let new = NewGeneration {
+        transaction_volume: volume(0),
+        backup_volume: volume(1),
+        blocks: BLOCKS,
+        mode,
+        crash_consistent: false,
+    };
     let mut steps = vec![
         PlanStep::Suspend(SuspendStep { pairs: vec![pair(1)], force: false }),
         PlanStep::Record(RecordStep { generations: vec![new] }),

@@ -10,6 +10,9 @@ mod bugs;
 mod commits;
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod hook_tests;
+mod hooks;
 mod judge;
 mod limits;
 mod observe;
@@ -22,16 +25,18 @@ mod verdict;
 
 pub use admission::{Admission, admit, boxes_of_item, boxes_to_read, close_all, opening};
 pub use bugs::DeliberateBugs;
+pub use hooks::HookTask;
 pub use limits::Limits;
 
 use crate::catalog::CatalogueError;
 use crate::model::codes::Code;
 use crate::model::copy::{Command, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
-use crate::model::identity::{BoxId, VolumeId};
+use crate::model::hook::HookRun;
+use crate::model::identity::BoxId;
 use crate::model::records::{Change, ChangeError, JournalEntry, OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::session::{Pair, Reading};
-use crate::model::step::{HookPhase, NotKeepable, PlanStep, StepEffect};
+use crate::model::step::{NotKeepable, PlanStep, StepEffect};
 use crate::model::units::Timestamp;
 use limits::Pauses;
 use std::collections::BTreeMap;
@@ -60,7 +65,11 @@ pub enum Input {
     /// A reading whose call began after the last answer, or why there is none.
     Read(Result<Reading, String>),
     Slept,
-    HookEnded(Result<(), String>),
+    HookEnded(HookRun),
+    /// Whether the pause that scripts made still holds.
+    Pause {
+        holds: bool,
+    },
 }
 
 /// Why a commit was not kept.
@@ -99,11 +108,7 @@ pub enum Output {
         array: BoxId,
     },
     Sleep(Duration),
-    Hook {
-        phase: HookPhase,
-        volume: VolumeId,
-        argv: Vec<String>,
-    },
+    Hook(HookTask),
     Done(OperationEnd),
 }
 
@@ -130,12 +135,19 @@ pub enum Activity {
 
 #[derive(Debug, Clone)]
 enum Phase {
-    New { recovered: bool },
-    Committing { commit: Commit, then: Then },
+    New {
+        recovered: bool,
+    },
+    Committing {
+        commit: Commit,
+        then: Then,
+    },
     Sending,
     Reading,
     Pausing(Next),
     Hooking,
+    /// For the guard's word on the pause.
+    Asking(hooks::Asked),
     Ended(OperationEnd),
 }
 
@@ -145,6 +157,10 @@ enum Then {
     Send(Command),
     Judge(Vec<PairOutcome>),
     Hook,
+    /// A script that failed counts as run.
+    FinishHook,
+    /// The scripts that are due, then the end.
+    Undo,
     NextStep(usize),
     End(OperationEnd),
 }
@@ -169,6 +185,7 @@ pub struct Operation {
     step_progress: StepProgress,
     /// Un-forced suspends that this operation issued and then observed, and when they were sent.
     own_suspends: BTreeMap<Pair, Timestamp>,
+    hooking: hooks::Hooking,
     /// Told with the next commit.
     pending_events: Vec<NewEvent>,
     commit_pauses: Pauses,
@@ -191,6 +208,7 @@ impl Operation {
             phase: Phase::New { recovered },
             step_progress: StepProgress::default(),
             own_suspends: BTreeMap::new(),
+            hooking: hooks::Hooking::default(),
             pending_events: Vec::new(),
             commit_pauses: Pauses::default(),
             doing: Activity::Beginning,
@@ -247,10 +265,8 @@ impl Operation {
                 Next::Read => self.look(),
                 Next::Commit(waiting) => self.commit(waiting.0, waiting.1),
             },
-            (Phase::Hooking, Input::HookEnded(result)) => match result {
-                Ok(()) => self.finish(world.now, world),
-                Err(why) => self.fail(Code::STEP_FAILED, why, world),
-            },
+            (Phase::Hooking, Input::HookEnded(run)) => self.hook_ended(&run, world),
+            (Phase::Asking(then), Input::Pause { holds }) => self.pause_is(then, holds, world),
             (Phase::Ended(end), _) => self.done(end),
             (phase, input) => {
                 debug_assert!(false, "{input:?} does not answer {phase:?}");
@@ -268,10 +284,7 @@ impl Operation {
                 self.send(world)
             }
             Some(StepEffect::Records) => self.finish(world.now, world),
-            Some(StepEffect::Script { .. }) => {
-                let entry = JournalEntry::Intent { step: self.step, attempt: 1, at: world.now };
-                self.commit(Commit { changes: vec![self.journal(entry)], events: Vec::new() }, Then::Hook)
-            }
+            Some(StepEffect::Script { .. }) => self.begin_hook(world),
             None if self.step < self.open.item.steps.len() => {
                 self.fail(Code::STEP_FAILED, format!("step {} names no session", self.step + 1), world)
             }
@@ -319,6 +332,13 @@ impl Operation {
         if self.is_too_late(&command, world) {
             return self.too_late(world);
         }
+        if self.asks_before(&command, world) {
+            return self.ask_pause(hooks::Asked::Send(command));
+        }
+        self.send_now(command)
+    }
+
+    fn send_now(&mut self, command: Command) -> Output {
         let array = self.array();
         self.phase = Phase::Sending;
         self.doing = Activity::Telling { array, what: command.verb().to_string() };
@@ -350,15 +370,9 @@ impl Operation {
         match then {
             Then::Send(command) => self.sent(command, world),
             Then::Judge(outcomes) => self.judge(&outcomes, world),
-            Then::Hook => match self.effect(self.step) {
-                Some(StepEffect::Script { phase, argv }) => {
-                    let output = Output::Hook { phase, volume: self.open.item.volume, argv };
-                    self.phase = Phase::Hooking;
-                    self.doing = Activity::Script;
-                    output
-                }
-                _ => self.enter(world),
-            },
+            Then::Hook => self.run_hook(world),
+            Then::FinishHook => self.finish(world.now, world),
+            Then::Undo => self.undo(world),
             Then::NextStep(step) => {
                 self.step = step;
                 self.enter(world)
@@ -399,6 +413,9 @@ impl Operation {
     /// Journals the present step as finished, with what follows from it; `seen_at` is when its effect was observed.
     /// Generations are recorded in the same transaction as the suspend before them.
     fn finish(&mut self, seen_at: Timestamp, world: &World<'_>) -> Output {
+        if self.asks_after(world) {
+            return self.ask_pause(hooks::Asked::Finish(seen_at));
+        }
         let mut commit = Commit::default();
         let mut step = self.step;
         loop {
@@ -425,7 +442,8 @@ impl Operation {
         world: &World<'_>,
         commit: &mut Commit,
     ) -> Result<(), NotKeepable> {
-        let kept = commits::of_step(self, step, at, world)?;
+        let mut kept = commits::of_step(self, step, at, world)?;
+        self.mark_crash_consistent(&mut kept, world);
         if !self.bugs.forget_finished {
             commit.changes.push(self.journal(JournalEntry::Finished { step }));
         }
@@ -436,7 +454,11 @@ impl Operation {
 
     /// Ends the operation because the present step cannot be done; the steps before it stay done.
     fn fail(&mut self, code: Code, why: String, world: &World<'_>) -> Output {
-        let end = if self.step == 0 { OperationEnd::NotDone { code, why } } else { OperationEnd::Failed { code, why } };
+        let end = if self.only_hooks_so_far() {
+            OperationEnd::NotDone { code, why }
+        } else {
+            OperationEnd::Failed { code, why }
+        };
         self.end(end, world)
     }
 
@@ -445,10 +467,14 @@ impl Operation {
         if matches!(end, OperationEnd::OutcomeUnknown { .. }) {
             commit.changes = commits::in_doubt(self, world).into_iter().map(Change::Entity).collect();
         }
-        self.close(commit, end, world.now)
+        match self.undo_first(commit, &end, world) {
+            Ok(output) => output,
+            Err(commit) => self.close(*commit, end, world.now),
+        }
     }
 
     fn close(&mut self, mut commit: Commit, end: OperationEnd, at: Timestamp) -> Output {
+        let end = self.with_failures(end);
         if !self.bugs.keep_claims {
             commit.changes.push(Change::Close { operation: self.open.id, end: end.clone(), at });
         }

@@ -29,6 +29,9 @@ impl Operation {
         }
         self.step = self.first_unfinished();
         self.remember_suspends(world);
+        if let Some(output) = self.recover_hooks(world) {
+            return output;
+        }
         match self.effect(self.step) {
             Some(StepEffect::Array(step)) => {
                 self.step_progress = StepProgress { left: step.command.pairs().to_vec(), ..StepProgress::default() };
@@ -37,10 +40,6 @@ impl Operation {
                     None => self.look(),
                 }
             }
-            Some(StepEffect::Script { .. }) if self.begun(self.step) => {
-                let why = "the engine ended while a script ran; whether it finished is not known".to_owned();
-                self.end(OperationEnd::OutcomeUnknown { why }, world)
-            }
             _ => self.enter(world),
         }
     }
@@ -48,10 +47,6 @@ impl Operation {
     fn first_unfinished(&self) -> usize {
         let finished = |step: usize| self.open.journal.contains(&JournalEntry::Finished { step });
         (0..self.open.item.steps.len()).find(|step| !finished(*step)).unwrap_or(self.open.item.steps.len())
-    }
-
-    fn begun(&self, wanted: usize) -> bool {
-        self.open.journal.iter().any(|entry| matches!(entry, JournalEntry::Intent { step, .. } if *step == wanted))
     }
 
     /// What the journal says of the present step's sends. Gives the answer to the last one when there was one.

@@ -68,14 +68,18 @@ fn answer(stream: &UnixStream, state: &State) {
             Ok(GuardAsk::Before { hook }) => ran(state.before(hook)),
             Ok(GuardAsk::After { hook, result, version }) => ran(state.after(hook, result, version.as_deref())),
             Ok(GuardAsk::View) => GuardAnswer::View(state.view()),
-            Ok(GuardAsk::Leave) if state.leave() => GuardAnswer::Gone,
+            Ok(GuardAsk::Leave) if state.may_leave() => GuardAnswer::Gone,
             Ok(GuardAsk::Leave) => GuardAnswer::Refused { why: "scripts after the backup are still due".to_owned() },
             Err(error) => GuardAnswer::Refused { why: error.to_string() },
         };
         let Ok(mut text) = serde_json::to_vec(&answer) else { return };
         text.push(b'\n');
         let mut to: &UnixStream = stream;
-        if to.write_all(&text).is_err() {
+        let written = to.write_all(&text);
+        if answer == GuardAnswer::Gone {
+            state.leave();
+        }
+        if written.is_err() {
             return;
         }
     }

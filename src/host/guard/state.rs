@@ -143,12 +143,15 @@ impl State {
         }
     }
 
-    /// The engine has recorded everything; `false`: scripts after the backup are still due.
-    pub(super) fn leave(&self) -> bool {
-        let mut stages = self.lock();
-        stages.left = due(&self.order, &stages).is_none();
+    /// Whether no script after the backup is due any more.
+    pub(super) fn may_leave(&self) -> bool {
+        due(&self.order, &self.lock()).is_none()
+    }
+
+    /// The engine has recorded everything, and has its answer: the process may end.
+    pub(super) fn leave(&self) {
+        self.lock().left = true;
         self.changed.notify_all();
-        stages.left
     }
 
     /// Waits until the guard may end: the engine has left, or everything that was due has run and nobody came for so long.

@@ -112,12 +112,13 @@ impl Bench {
             held: None,
             provisioned: false,
             operation: None,
+            crash_consistent: None,
         };
         self.records.apply(&Change::Entity(EntityChange::AddGeneration(generation))).unwrap();
     }
 
     fn snapshot(&self) -> Snapshot {
-        let site = Site { name: "test".into(), demo: false, poll_millis: 1000, rec: Vec::new() };
+        let site = Site { name: "test".into(), demo: false, poll_millis: 1000, rec: Vec::new(), hooks: Vec::new() };
         build(&Sources {
             sequence: 1,
             now: self.now,

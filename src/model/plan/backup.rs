@@ -2,6 +2,7 @@
 
 use super::allocate::able;
 use super::case::{Case, readable, start as start_remedy, unclaimed};
+use super::hooks;
 use super::legality::{Facts, Legality, PairVerb, legality};
 use super::{NewGeneration, PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
@@ -150,6 +151,7 @@ impl<'a> Part<'a> {
             backup_volume: self.session.pair.target,
             blocks: self.case.view.volume.blocks,
             mode: self.mode,
+            crash_consistent: self.case.request.crash_consistent,
         }
     }
 }
@@ -234,10 +236,14 @@ fn at_one_instant(snapshot: &Snapshot, parts: &[Part<'_>]) -> Result<(), Refusal
 
 fn item(parts: &[Part<'_>]) -> PlanItem {
     let pairs: Vec<Pair> = parts.iter().map(|part| part.session.pair).collect();
-    let mut steps = vec![
+    let cases: Vec<&Case<'_>> = parts.iter().map(|part| &part.case).collect();
+    let hooks = hooks::of_backup(cases[0].snapshot, cases[0].request, &cases);
+    let mut steps = hooks.before.clone();
+    steps.extend([
         PlanStep::Suspend(SuspendStep { pairs: pairs.clone(), force: false }),
         PlanStep::Record(RecordStep { generations: parts.iter().map(Part::generation).collect() }),
-    ];
+    ]);
+    steps.extend(hooks.after.clone());
     let dissolved = parts.iter().filter(|part| part.mode == BackupMode::Dissolve);
     steps.extend(
         dissolved.map(|part| PlanStep::Stop(StopStep { pair: part.session.pair, force: part.ends_by_force() })),
@@ -258,6 +264,7 @@ fn item(parts: &[Part<'_>]) -> PlanItem {
     for part in parts {
         notices(part, &mut item);
     }
+    hooks.notices(&mut item);
     item
 }
 

@@ -8,6 +8,7 @@ mod backup;
 pub(crate) mod cancel;
 pub(crate) mod case;
 mod digest;
+mod hooks;
 pub mod legality;
 pub mod map_rounds;
 mod maps;

@@ -271,9 +271,13 @@ pub(super) fn accept(snapshot: &Snapshot, request: &Request, id: VolumeId, versi
     let target = generation.backup_volume;
     unclaimed(snapshot, target).map_err(|refusal| refusal.about(id))?;
     let name = case.name();
-    let GenerationState::InDoubt(why) = &generation.state else {
-        let reason = format!("{version} of {name} is {}", generation.state);
-        return Err(Refusal::new(Code::NOT_IN_DOUBT, reason).about(id));
+    let (what, why) = match &generation.state {
+        GenerationState::InDoubt(why) => ("it was in doubt", why),
+        GenerationState::NeedsAttention(why) => ("it needed attention", why),
+        GenerationState::Valid => {
+            let reason = format!("{version} of {name} is {}", generation.state);
+            return Err(Refusal::new(Code::NOT_IN_DOUBT, reason).about(id));
+        }
     };
     // What is not read now may be there still.
     readable(snapshot, target.box_id).map_err(|refusal| refusal.about(id))?;
@@ -285,10 +289,7 @@ pub(super) fn accept(snapshot: &Snapshot, request: &Request, id: VolumeId, versi
     let state = GenerationState::Valid;
     let step = PlanStep::SetGenerationState(SetGenerationStateStep { volume: id, version, state });
     let mut item = PlanItem::new(case.verb(), id, vec![step], vec![id, target]);
-    let what = format!(
-        "{version} of {name} counts as good again; it was in doubt: {}",
-        Untrusted::new(why.as_str()).escaped()
-    );
+    let what = format!("{version} of {name} counts as good again; {what}: {}", Untrusted::new(why.as_str()).escaped());
     item.confirmation = Some(Confirmation::new(name, what));
     Ok(item)
 }

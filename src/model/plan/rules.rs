@@ -1,6 +1,6 @@
 //! The one way to a plan: each volume is judged by its verb's rules, then the answers are put together.
 
-use super::{Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, maps, registry, suspend, synchronize};
+use super::{Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, hooks, maps, registry, suspend, synchronize};
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::ReleaseReason;
@@ -47,6 +47,7 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::Hold { version, why, .. } => each(&|id| registry::hold(snapshot, request, id, *version, Some(why))),
         Action::Unhold { version, .. } => each(&|id| registry::hold(snapshot, request, id, *version, None)),
         Action::AcceptGeneration { version, .. } => each(&|id| registry::accept(snapshot, request, id, *version)),
+        Action::PostProcess { version, .. } => each(&|id| hooks::post_process(snapshot, request, id, *version)),
         Action::ImportMap { set } => vec![maps::store(snapshot, request, set, None)],
         Action::EditMap { set, before } => vec![maps::store(snapshot, request, set, Some(before))],
         Action::RemoveMap { name } => vec![maps::remove(snapshot, request, name)],

@@ -18,6 +18,9 @@ pub struct NewGeneration {
     pub backup_volume: VolumeId,
     pub blocks: Blocks,
     pub mode: BackupMode,
+    /// Somebody asked for it without the scripts that make it more than that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub crash_consistent: bool,
 }
 
 /// One catalogue transaction for all of them, after their suspend was observed.
@@ -29,7 +32,8 @@ pub struct RecordStep {
 impl Step for RecordStep {
     fn agree(&self, digest: &mut DigestText) {
         for new in &self.generations {
-            digest.line(format_args!(" record {} on {} {}", new.transaction_volume, new.backup_volume, new.mode));
+            let how = if new.crash_consistent { " crash-consistent" } else { "" };
+            digest.line(format_args!(" record {} on {} {}{how}", new.transaction_volume, new.backup_volume, new.mode));
         }
     }
 
@@ -68,6 +72,7 @@ impl Step for RecordStep {
                 held: None,
                 provisioned: false,
                 operation: Some(done.operation),
+                crash_consistent: new.crash_consistent.then(|| Untrusted::from("asked for without hooks")),
             }));
             kept.events.push(EventKind::GenerationRecorded { volume, version, backup_volume, provisioned: false });
         }

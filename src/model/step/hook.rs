@@ -1,19 +1,11 @@
 //! The step that runs a script before or after a backup or a restore.
 
 use super::{DigestText, Step, StepEffect, VolumeNames};
+pub use crate::model::hook::HookPhase;
+use crate::model::hook::{Hook, HookNeed};
 use crate::model::identity::VolumeId;
 use crate::model::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
-
-/// When a hook runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HookPhase {
-    BeforeBackup,
-    AfterBackup,
-    BeforeRestore,
-    AfterRestore,
-}
 
 /// A pre- or post-processing script.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,11 +13,34 @@ pub struct HookStep {
     pub phase: HookPhase,
     pub volume: VolumeId,
     pub argv: Vec<String>,
+    /// The hook as it was configured when this was agreed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<Box<Hook>>,
+}
+
+impl HookStep {
+    pub fn need(&self) -> HookNeed {
+        self.hook.as_ref().map_or(HookNeed::Required, |hook| hook.need)
+    }
+
+    /// What people call it.
+    pub fn label(&self) -> String {
+        let program = || self.argv.first().map_or_else(String::new, |word| Untrusted::new(word.as_str()).escaped());
+        self.hook.as_ref().map_or_else(program, |hook| hook.name.to_string())
+    }
+
+    /// Whether both are of the same hook.
+    pub fn is_of(&self, other: &Self) -> bool {
+        match (&self.hook, &other.hook) {
+            (Some(one), Some(other)) => one.name == other.name,
+            _ => false,
+        }
+    }
 }
 
 impl Step for HookStep {
     fn agree(&self, digest: &mut DigestText) {
-        digest.line(format_args!(" hook {:?} {} {:?}", self.phase, self.volume, self.argv));
+        digest.line(format_args!(" hook {:?} {} {:?} {:?}", self.phase, self.volume, self.argv, self.hook));
     }
 
     fn sentence(&self, _names: &dyn VolumeNames) -> String {
@@ -36,7 +51,10 @@ impl Step for HookStep {
             HookPhase::AfterRestore => "after the restore",
         };
         let argv: Vec<String> = self.argv.iter().map(|word| Untrusted::new(word.as_str()).escaped()).collect();
-        format!("run {} {when}", argv.join(" "))
+        let Some(hook) = &self.hook else { return format!("run {} {when}", argv.join(" ")) };
+        let user = hook.run_as.as_ref().map_or_else(String::new, |user| format!(" as {user}"));
+        let place = hook.host.as_ref().map_or_else(String::new, |host| format!(" on {host}"));
+        format!("run {}{user}{place} {when} (hook {}, {})", argv.join(" "), hook.name, hook.need.word())
     }
 
     fn effect(&self) -> Option<StepEffect> {

@@ -45,8 +45,10 @@ pub struct Effects {
     intents: usize,
     /// Steps of the wall clock before it was first heard of.
     clock_steps: u32,
-    /// A script of it failed: what it recorded needs attention.
+    /// Its script after the backup failed: what it recorded needs attention.
     script_failed: bool,
+    /// A script before the backup was run, and none after it since.
+    paused: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -124,8 +126,10 @@ impl Truth {
     }
 
     /// A script of an operation has ended.
-    pub fn script(&mut self, id: OperationId, failed: bool) {
-        self.of(id).script_failed |= failed;
+    pub fn script(&mut self, id: OperationId, after: bool, failed: bool) {
+        let effects = self.of(id);
+        effects.script_failed |= after && failed;
+        effects.paused = !after;
     }
 
     /// The engine has an answer.
@@ -492,6 +496,9 @@ impl Simulation {
 
     /// What an operation says of its end is so, and it has let go of everything.
     pub fn check_end(&mut self, open: &OpenOperation, end: &OperationEnd) -> Checked {
+        if self.truth.of(open.id).paused && self.bug.is_none() {
+            return violated(format!("{} ended and left what its script before the backup paused", open.id));
+        }
         let id = open.id;
         if self.engine.durable.operations.contains_key(&id) {
             return violated(format!("{id} ended and is still open in the catalogue"));

@@ -129,7 +129,13 @@ impl Engine {
             tasks_now: Vec::new(),
             readings: BTreeMap::new(),
             tracker: Tracker::default(),
-            site: Site { name: "simulated".to_owned(), demo: false, poll_millis: 1000, rec: Vec::new() },
+            site: Site {
+                name: "simulated".to_owned(),
+                demo: false,
+                poll_millis: 1000,
+                rec: Vec::new(),
+                hooks: Vec::new(),
+            },
             boxes: world.boxes,
             ahead: 0,
             bug,
@@ -253,6 +259,7 @@ impl Engine {
                     state,
                     held: (rng.u32(0..4) == 0).then(|| "tape".into()),
                     provisioned: false,
+                    crash_consistent: None,
                     operation: None,
                 }))]);
                 truth.remember_image(source, version, world.arrays.content(pair.target));

@@ -7,10 +7,11 @@ use super::world::{SendOutcome, Wire};
 use super::{Checked, Simulation, Violation, tell, violated};
 use ecdeck::catalog::memory::CommitFailure;
 use ecdeck::driver::emulated::in_process::REQUESTOR;
-use ecdeck::engine::operation::{Admission, Commit, Input, Operation, Output, World as Sight};
+use ecdeck::engine::operation::{Admission, Commit, HookTask, Input, Operation, Output, World as Sight};
 use ecdeck::engine::operation::{admit, boxes_to_read, close_all, opening};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::codes::Code;
+use ecdeck::model::hook::{Hook, HookNeed, HookRun, ScriptEnd, ScriptReport};
 use ecdeck::model::identity::BoxId;
 use ecdeck::model::moment::Moment;
 use ecdeck::model::plan::{Plan, plan_keeping};
@@ -18,6 +19,7 @@ use ecdeck::model::records::{Change, EntityChange, OpenOperation};
 use ecdeck::model::request::Request;
 use ecdeck::model::session::{Direction, Others, Reading, UnknownRow, UnreadVolumes};
 use ecdeck::model::step::{HookPhase, HookStep, PlanItem, PlanStep};
+use ecdeck::model::untrusted::Untrusted;
 use fastrand::Rng;
 
 /// Scripts that fail, of a thousand.
@@ -157,16 +159,21 @@ impl Simulation {
             }
             Output::Read { array } => Waiting::Read { array, taken: None },
             Output::Sleep(pause) => Waiting::Sleep(self.now.plus_millis(pause.as_millis() as i64)),
-            Output::Hook { .. } => {
+            Output::Hook(HookTask::AskPause) => {
+                let holds = !strikes(&mut self.rng, SCRIPT_FAILS);
+                self.summary.count(if holds { "pause held" } else { "pause over" });
+                Waiting::Input(Input::Pause { holds })
+            }
+            Output::Hook(HookTask::Run { step, .. }) => {
                 let failed = strikes(&mut self.rng, SCRIPT_FAILS);
                 self.summary.count(if failed { "script failed" } else { "script done" });
-                self.truth.script(open.id, failed);
+                let after = matches!(&open.item.steps[step], PlanStep::Hook(hook) if !hook.phase.is_before());
+                self.truth.script(open.id, after, failed);
                 let blind = self.bug == Some(Bug::IgnoreAttention);
-                Waiting::Input(Input::HookEnded(if failed && !blind {
-                    Err("the script failed".into())
-                } else {
-                    Ok(())
-                }))
+                let status = i32::from(failed && !blind);
+                let (end, why) = (ScriptEnd::Exited { status }, None);
+                let report = ScriptReport { end, why, output: Untrusted::default(), dropped: 0, took_millis: 1 };
+                Waiting::Input(Input::HookEnded(HookRun { report, by_deadline: false }))
             }
             Output::Done(end) => {
                 self.summary.end(open.item.verb, &end);
@@ -214,12 +221,30 @@ impl Simulation {
         Ok(())
     }
 
-    /// Some backups have a script after them. No planner makes one yet; the step machine runs it.
+    /// Some backups have a script before and one after them. Here they are added behind the planner's back.
     fn add_script(&mut self, item: &mut PlanItem) {
         let record = item.steps.iter().rposition(|step| matches!(step, PlanStep::Record(_)));
         let Some(record) = record.filter(|_| strikes(&mut self.rng, self.weather.script)) else { return };
-        let (phase, argv) = (HookPhase::AfterBackup, vec!["/usr/bin/true".to_owned()]);
-        item.steps.insert(record + 1, PlanStep::Hook(HookStep { phase, volume: item.volume, argv }));
+        let suspend = item.steps.iter().position(|step| matches!(step, PlanStep::Suspend(_)));
+        let hook = Hook {
+            name: "hook".parse().unwrap(),
+            volumes: Vec::new(),
+            before_backup: None,
+            after_backup: None,
+            need: HookNeed::Required,
+            host: None,
+            run_as: None,
+            limit_millis: 1,
+            pause_millis: 2,
+            environment: Vec::new(),
+        };
+        let script = |phase| {
+            let (argv, hook) = (vec!["/usr/bin/true".to_owned()], Some(Box::new(hook.clone())));
+            PlanStep::Hook(HookStep { phase, volume: item.volume, argv, hook })
+        };
+        let (before, after) = (script(HookPhase::BeforeBackup), script(HookPhase::AfterBackup));
+        item.steps.insert(record + 1, after);
+        item.steps.insert(suspend.unwrap_or(0), before);
     }
 
     fn claim(&mut self, agreed: &Plan, operator: usize) -> Result<Option<Phase>, Violation> {

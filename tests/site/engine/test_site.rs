@@ -272,7 +272,13 @@ impl TestSite {
             panic!("an engine runs already")
         };
         let settings = Settings {
-            site: Site { name: "test".into(), demo: false, poll_millis: self.poll_millis, rec: Vec::new() },
+            site: Site {
+                name: "test".into(),
+                demo: false,
+                poll_millis: self.poll_millis,
+                rec: Vec::new(),
+                hooks: Vec::new(),
+            },
             arrays: vec![ConfiguredArray {
                 name: "A1".parse().unwrap(),
                 driver: Arc::clone(&self.gate) as Arc<dyn Driver>,
@@ -280,6 +286,7 @@ impl TestSite {
             roles: self.roles.clone(),
             limits: self.limits,
             configuration: None,
+            hooks: ecdeck::engine::hooks::HookSettings::default(),
             times: self.times,
         };
         let catalogue: Arc<dyn Catalogue> = Arc::new(self.disk.clone());

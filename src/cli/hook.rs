@@ -1,0 +1,151 @@
+//! `ecdeck hook`: the site's scripts before and after a backup, and trying one out.
+
+use super::agree::sure;
+use super::link::{Link, Need, SiteContext, unexpected};
+use super::table::{Align, Table};
+use super::{CliError, Exit, json, names, out};
+use crate::engine::protocol::{Answer, Ask, HookView, TriedScript};
+use crate::model::hook::seconds;
+use crate::model::untrusted::Untrusted;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+#[derive(Debug, Subcommand)]
+pub enum HookVerb {
+    /// The configured hooks, and what is wrong with their scripts
+    List {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the scripts of a hook once with `ECDECK_DRY_RUN=1`
+    Test(TestHook),
+}
+
+#[derive(Debug, Args)]
+pub struct TestHook {
+    /// The hook, by its name in the configuration
+    #[arg(value_name = "HOOK")]
+    pub hook: String,
+    /// The transaction volume that the scripts are told of
+    #[arg(long, value_name = "TV")]
+    pub volume: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    hooks: &'a [HookView],
+}
+
+#[derive(Serialize)]
+struct Tested<'a> {
+    hook: &'a str,
+    scripts: &'a [TriedScript],
+}
+
+pub async fn run(verb: &HookVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
+    match verb {
+        HookVerb::List { json } => list(*json, &mut site_context.open(Need::Reading).await?).await,
+        HookVerb::Test(asked) => test(asked, &mut site_context.open(Need::Changing).await?).await,
+    }
+}
+
+async fn hooks(link: &mut Link) -> Result<Vec<HookView>, CliError> {
+    match link.ask(Ask::Hooks).await? {
+        Answer::Hooks { hooks } => Ok(hooks),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn list(as_json: bool, link: &mut Link) -> Result<Exit, CliError> {
+    let found = hooks(link).await?;
+    let demo = link.snapshot().await?.site.demo;
+    let exit = if found.iter().all(|view| view.wrong.is_none()) { Exit::Done } else { Exit::Failed };
+    if as_json {
+        json::print(demo, &Listed { hooks: &found })?;
+        return Ok(exit);
+    }
+    if found.is_empty() {
+        out::print("no hooks are configured: docs/hooks.md shows how\n")?;
+        return Ok(exit);
+    }
+    let mut table = Table::new(&[
+        ("hook", Align::Left),
+        ("volumes", Align::Left),
+        ("need", Align::Left),
+        ("where", Align::Left),
+        ("limit", Align::Right),
+        ("pause", Align::Right),
+        ("before", Align::Left),
+        ("after", Align::Left),
+    ]);
+    let words = |argv: &Option<Vec<String>>| {
+        argv.as_ref().map_or_else(|| "-".to_owned(), |argv| Untrusted::new(argv.join(" ")).escaped())
+    };
+    for view in &found {
+        let hook = &view.hook;
+        let volumes: Vec<&str> = hook.volumes.iter().map(crate::model::identity::Name::as_str).collect();
+        let user = hook.run_as.as_ref().map_or_else(String::new, |user| format!("{user}@"));
+        table.row([
+            hook.name.to_string(),
+            if volumes.is_empty() { "all".to_owned() } else { volumes.join(" ") },
+            hook.need.word().to_owned(),
+            format!("{user}{}", hook.host.as_ref().map_or("this machine", |host| host.as_str())),
+            format!("{} s", seconds(hook.limit_millis)),
+            format!("{} s", seconds(hook.pause_millis)),
+            words(&hook.before_backup),
+            words(&hook.after_backup),
+        ]);
+    }
+    let wrong: Vec<String> = found
+        .iter()
+        .filter_map(|view| {
+            let why = view.wrong.as_ref()?;
+            Some(format!("! {}: {}\n", view.hook.name, why.escaped()))
+        })
+        .collect();
+    out::print(&(table.render() + &wrong.concat()))?;
+    Ok(exit)
+}
+
+async fn test(asked: &TestHook, link: &mut Link) -> Result<Exit, CliError> {
+    let volume = names::volume(&*link.snapshot().await?, &asked.volume)?;
+    let found = hooks(link).await?;
+    let Some(view) = found.iter().find(|view| view.hook.name.as_str() == asked.hook) else {
+        let known: Vec<String> = found.iter().map(|view| view.hook.name.to_string()).collect();
+        let known = if known.is_empty() { "none is configured".to_owned() } else { known.join(", ") };
+        let shown = Untrusted::from(asked.hook.as_str()).escaped();
+        return Err(CliError::usage(format!("there is no hook {shown}; known are: {known}")));
+    };
+    let scripts = [&view.hook.before_backup, &view.hook.after_backup].into_iter().flatten();
+    let lines: Vec<String> = scripts.map(|argv| Untrusted::new(argv.join(" ")).escaped()).collect();
+    if !asked.yes {
+        let question = format!("run `{}` with ECDECK_DRY_RUN=1?", lines.join("`, then `"));
+        sure(&question)?;
+    }
+    let tried = match link.ask(Ask::TestHook { hook: view.hook.name.clone(), volume }).await? {
+        Answer::HookTested { scripts } => scripts,
+        Answer::Refused { refusal } => return Err(CliError::coded(refusal.code, refusal.to_string())),
+        other => return Err(unexpected(&other)),
+    };
+    let exit = if tried.iter().all(|script| script.report.is_success()) { Exit::Done } else { Exit::Failed };
+    if asked.json {
+        let demo = link.snapshot().await?.site.demo;
+        json::print(demo, &Tested { hook: &asked.hook, scripts: &tried })?;
+        return Ok(exit);
+    }
+    for script in &tried {
+        let lines = script.report.output.raw().lines();
+        let text = lines.map(|line| format!("  {}\n", Untrusted::from(line).escaped())).collect::<Vec<_>>().concat();
+        let more =
+            if script.report.dropped > 0 { format!("({} bytes more)\n", script.report.dropped) } else { String::new() };
+        out::print(&format!("{}: {}\n{text}{more}", script.phase.word(), script.report.end_text()))?;
+    }
+    Ok(exit)
+}

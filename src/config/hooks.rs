@@ -1,0 +1,216 @@
+//! The keys of hosts and hooks: the site's scripts before and after a backup, and the machines that they run on.
+
+use super::Host;
+use super::ccm::{SshKeys, ssh, word};
+use super::error::{Fault, closest};
+use super::file::{absolute, name, time};
+use crate::model::hook::{Hook, HookNeed};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+use toml::Spanned;
+
+/// For one run of a script, and for a pause. Nobody keeps a file system frozen for an hour on purpose.
+const HOOK_LIMIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
+const USUAL_LIMIT: Duration = Duration::from_secs(30);
+const USUAL_PAUSE: Duration = Duration::from_mins(1);
+/// Words of one command line, and bytes of one word.
+const MAX_WORDS: usize = 100;
+const MAX_WORD: usize = 4_096;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HostKeys {
+    name: Spanned<String>,
+    host: Option<Spanned<String>>,
+    user: Option<Spanned<String>>,
+    port: Option<Spanned<u16>>,
+    ssh_config: Option<Spanned<PathBuf>>,
+    identity: Option<Spanned<PathBuf>>,
+    known_hosts: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HookKeys {
+    name: Spanned<String>,
+    #[serde(default)]
+    volumes: Vec<Spanned<String>>,
+    before_backup: Option<Spanned<Vec<String>>>,
+    after_backup: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    need: HookNeed,
+    host: Option<Spanned<String>>,
+    run_as: Option<Spanned<String>>,
+    limit: Option<Spanned<String>>,
+    pause: Option<Spanned<String>>,
+    #[serde(default)]
+    environment: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+pub(super) fn hosts(written: &[HostKeys]) -> Result<Vec<Host>, Fault> {
+    let mut hosts: Vec<Host> = Vec::with_capacity(written.len());
+    for keys in written {
+        let name = name(&keys.name)?;
+        if hosts.iter().any(|host| host.name == name) {
+            return Err(Fault::at(&keys.name, format!("another host is called {name}: give each its own name")));
+        }
+        let ssh = ssh(&SshKeys {
+            host: keys.host.as_ref(),
+            user: keys.user.as_ref(),
+            port: keys.port.as_ref(),
+            ssh_config: keys.ssh_config.as_ref(),
+            identity: keys.identity.as_ref(),
+            known_hosts: keys.known_hosts.as_ref(),
+        })?;
+        hosts.push(Host { name, ssh });
+    }
+    Ok(hosts)
+}
+
+pub(super) fn hooks(written: &[HookKeys], hosts: &[Host]) -> Result<Vec<Hook>, Fault> {
+    let mut hooks: Vec<Hook> = Vec::with_capacity(written.len());
+    for keys in written {
+        let hook = hook(keys, hosts)?;
+        if hooks.iter().any(|other| other.name == hook.name) {
+            return Err(Fault::at(&keys.name, format!("another hook is called {}: give each its own name", hook.name)));
+        }
+        hooks.push(hook);
+    }
+    Ok(hooks)
+}
+
+fn hook(keys: &HookKeys, hosts: &[Host]) -> Result<Hook, Fault> {
+    let own_name = name(&keys.name)?;
+    if keys.before_backup.is_none() && keys.after_backup.is_none() {
+        return Err(Fault::at(&keys.name, "the hook runs nothing: give before_backup, after_backup or both"));
+    }
+    let limit = time(keys.limit.as_ref(), USUAL_LIMIT, HOOK_LIMIT)?;
+    let pause = time(keys.pause.as_ref(), USUAL_PAUSE, HOOK_LIMIT)?;
+    if let (Some(place), true) = (keys.pause.as_ref().or(keys.limit.as_ref()), pause <= limit) {
+        return Err(Fault::at(
+            place,
+            format!(
+                "the pause ({pause:?}) is over before a script may reach its limit ({limit:?}): give a longer pause"
+            ),
+        ));
+    }
+    Ok(Hook {
+        name: own_name,
+        volumes: keys.volumes.iter().map(name).collect::<Result<_, _>>()?,
+        before_backup: keys.before_backup.as_ref().map(command).transpose()?,
+        after_backup: keys.after_backup.as_ref().map(command).transpose()?,
+        need: keys.need,
+        host: keys.host.as_ref().map(|host| known(host, hosts)).transpose()?,
+        run_as: keys.run_as.as_ref().map(word).transpose()?,
+        limit_millis: limit.as_millis() as u64,
+        pause_millis: pause.as_millis() as u64,
+        environment: keys.environment.iter().map(|(key, value)| variable(key, value)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn known(written: &Spanned<String>, hosts: &[Host]) -> Result<crate::model::identity::Name, Fault> {
+    if let Some(host) = hosts.iter().find(|host| host.name.as_str() == written.get_ref()) {
+        return Ok(host.name.clone());
+    }
+    let hint = match closest(written.get_ref(), hosts.iter().map(|host| host.name.as_str())) {
+        Some(close) => format!("did you mean {close}?"),
+        None => "name one of the [[host]] tables".to_owned(),
+    };
+    Err(Fault::at(written, format!("there is no host {:?}; {hint}", written.get_ref())))
+}
+
+/// A program by its absolute path, and its arguments. No shell reads them.
+fn command(written: &Spanned<Vec<String>>) -> Result<Vec<String>, Fault> {
+    let words = written.get_ref();
+    let Some(program) = words.first() else {
+        return Err(Fault::at(
+            written,
+            "a command line has at least a program: write [\"/path/of/script\", \"argument\"]",
+        ));
+    };
+    absolute(&Spanned::new(written.span(), PathBuf::from(program)))?;
+    if words.len() > MAX_WORDS {
+        return Err(Fault::at(written, format!("a command line has at most {MAX_WORDS} words")));
+    }
+    match words.iter().find(|word| word.len() > MAX_WORD || word.chars().any(char::is_control)) {
+        Some(word) => {
+            let start: String = word.chars().take(40).collect();
+            Err(Fault::at(written, format!("{start:?} is too long, or has a control character in it")))
+        }
+        None => Ok(words.clone()),
+    }
+}
+
+/// Variables that decide what a program loads are not the configuration's to set, and ours have their documented values.
+fn variable(key: &Spanned<String>, value: &Spanned<String>) -> Result<(String, String), Fault> {
+    let text = key.get_ref();
+    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let fits = text.bytes().all(plain) && text.starts_with(|c: char| c.is_ascii_uppercase());
+    if !fits || text.len() > 64 || ["ECDECK_", "LD_"].iter().any(|ours| text.starts_with(ours)) || text == "PATH" {
+        return Err(Fault::at(
+            key,
+            format!("{text:?} cannot be set: use A-Z 0-9 _, and neither PATH nor names that begin with ECDECK_ or LD_"),
+        ));
+    }
+    if value.get_ref().len() > MAX_WORD || value.get_ref().chars().any(char::is_control) {
+        return Err(Fault::at(value, "the value is too long, or has a control character in it"));
+    }
+    Ok((text.clone(), value.get_ref().clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+    use crate::model::hook::HookNeed;
+    use std::path::Path;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        let text =
+            format!("site = \"x\"\n[[host]]\nname = \"db03\"\nhost = \"db03.example\"\nuser = \"ecdeck\"\n{text}\n");
+        Config::parse(&text, Path::new("/etc/ecdeck/config.toml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_hook_is_read_with_its_defaults() {
+        let config = parse(
+            "[[hook]]\nname = \"freeze\"\nvolumes = [\"ora01\"]\nhost = \"db03\"\n\
+             before_backup = [\"/etc/ecdeck/hooks/fsfreeze\", \"/srv/ora\"]\n\
+             [[hook]]\nname = \"log\"\nneed = \"advisory\"\nafter_backup = [\"/usr/bin/logger\"]\nrun_as = \"root\"\n\
+             limit = \"5s\"\n[hook.environment]\nSWSTGNODE = \"node1\"",
+        );
+        let config = config.unwrap();
+        let [freeze, log] = &config.hooks[..] else { panic!("two hooks") };
+        assert_eq!((freeze.need, freeze.limit_millis, freeze.pause_millis), (HookNeed::Required, 30_000, 60_000));
+        assert_eq!(config.hosts[0].ssh.as_ref().unwrap().host, "db03.example");
+        assert!(freeze.is_for(&"ora01".parse().unwrap()) && !freeze.is_for(&"ora02".parse().unwrap()));
+        assert!(log.is_for(&"ora02".parse().unwrap()));
+        assert_eq!((log.need, log.limit_millis), (HookNeed::Advisory, 5_000));
+        assert_eq!(log.environment, [("SWSTGNODE".to_owned(), "node1".to_owned())]);
+    }
+
+    #[test]
+    fn a_wrong_hook_is_reported_with_its_line() {
+        let script = "after_backup = [\"/bin/true\"]";
+        for (keys, part) in [
+            (String::new(), ":7: hook[1].name: the hook runs nothing"),
+            ("after_backup = []".to_owned(), ":8: hook[1].after_backup: a command line has at least a program"),
+            ("after_backup = [\"true\"]".to_owned(), ":8: hook[1].after_backup: true depends on where"),
+            ("before_backup = [\"/bin/echo\", \"a\\u001bb\"]".to_owned(), "a control character"),
+            (format!("{script}\nhost = \"db04\""), ":9: hook[1].host: there is no host \"db04\"; did you mean db03?"),
+            (format!("{script}\nrun_as = \"-u\""), ":9: hook[1].run_as"),
+            (format!("{script}\nneed = \"maybe\""), ":9: hook[1].need"),
+            (format!("{script}\nlimit = \"2h\""), ":9: hook[1].limit"),
+            (format!("{script}\nlimit = \"2m\""), ":9: hook[1].limit: the pause (60s) is over before"),
+            (format!("{script}\npause = \"30s\""), ":9: hook[1].pause: the pause (30s) is over before"),
+            (format!("{script}\n[hook.environment]\nLD_PRELOAD = \"x\""), "LD_PRELOAD"),
+            (format!("{script}\n[hook.environment]\nECDECK_RESULT = \"x\""), "ECDECK_RESULT"),
+            (format!("{script}\n[[hook]]\nname = \"one\"\n{script}"), ":10: hook[2].name: another hook is called one"),
+        ] {
+            let why = parse(&format!("[[hook]]\nname = \"one\"\n{keys}")).unwrap_err();
+            assert!(why.contains(part), "{keys}: {why}");
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The engine's end of hooks: the guard of each operation, what its scripts are told, and trying one out.
+
+use crate::host::guard::{Guard, GuardError, GuardFiles, GuardHook, GuardOrder};
+use crate::host::script::{self, Script, SshHost};
+use crate::model::hook::{Hook, HookResult, HookRun, ScriptReport};
+use crate::model::identity::{Name, VolumeId};
+use crate::model::records::{JournalEntry, OpenOperation, OperationId, Records};
+use crate::model::step::{HookPhase, HookStep, PlanStep};
+use crate::model::units::Version;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What a guard may need beyond the limits of the scripts that it runs.
+const ANSWER_GRACE: Duration = Duration::from_secs(30);
+
+/// What hooks need to know of this machine and of others.
+#[derive(Debug, Clone, Default)]
+pub struct HookSettings {
+    /// The configured machines; `None`: this one.
+    pub hosts: BTreeMap<Name, Option<SshHost>>,
+    /// For the sockets of guards, of mode 0700 or 0750.
+    pub folder: PathBuf,
+    /// The file of this program, for tests, which are another one.
+    pub program: Option<PathBuf>,
+    /// The site's name.
+    pub site: String,
+}
+
+/// Runs the hooks of operations. Clones share everything.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    settings: Arc<HookSettings>,
+    guards: Arc<Mutex<BTreeMap<OperationId, Guard>>>,
+}
+
+impl Hooks {
+    pub fn new(settings: HookSettings) -> Self {
+        Self { settings: Arc::new(settings), guards: Arc::default() }
+    }
+
+    fn guards(&self) -> MutexGuard<'_, BTreeMap<OperationId, Guard>> {
+        self.guards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn files(&self, open: &OpenOperation) -> GuardFiles {
+        GuardFiles::of(&self.settings.folder, &format!("{}-{}", open.id.0, open.started.0))
+    }
+
+    /// The guard that serves this operation, of this engine or of an earlier one.
+    async fn serving(&self, open: &OpenOperation) -> Option<Guard> {
+        let known = self.guards().get(&open.id).cloned();
+        if known.is_some() {
+            return known;
+        }
+        let found = Guard::find(self.files(open)).await?;
+        self.guards().insert(open.id, found.clone());
+        Some(found)
+    }
+
+    async fn start(&self, open: &OpenOperation, scripts: &ItemScripts) -> Result<Guard, GuardError> {
+        let files = self.files(open);
+        let order = GuardOrder {
+            socket: files.socket,
+            record: files.record,
+            hooks: scripts.hooks.iter().map(|(_, hook)| hook.clone()).collect(),
+            pause_millis: scripts.pause_millis,
+            result_variable: "ECDECK_RESULT".to_owned(),
+        };
+        let guard = Guard::start(self.settings.program.as_deref(), &order).await?;
+        self.guards().insert(open.id, guard.clone());
+        Ok(guard)
+    }
+
+    /// Whether the pause still holds: no guard, no pause.
+    pub async fn pause_holds(&self, open: &OpenOperation) -> bool {
+        match self.serving(open).await {
+            Some(guard) => guard.view().await.is_ok_and(|view| view.holds),
+            None => false,
+        }
+    }
+
+    /// Runs the script of a step, once; after a crash it gives the end of a run that an earlier engine asked for.
+    pub async fn run(
+        &self,
+        open: &OpenOperation,
+        names: &TransactionNames,
+        step: usize,
+        result: HookResult,
+        version: Option<Version>,
+    ) -> HookRun {
+        let scripts = self.scripts(open, names);
+        let Some((index, phase)) = scripts.place_of(step) else {
+            return HookRun { report: ScriptReport::not_started("the step names no hook"), by_deadline: false };
+        };
+        let limit = Duration::from_millis(scripts.longest_millis) * 2 + ANSWER_GRACE;
+        let asked = match phase {
+            HookPhase::BeforeBackup | HookPhase::BeforeRestore => {
+                let guard = match self.serving(open).await {
+                    Some(guard) => Ok(guard),
+                    None => self.start(open, &scripts).await,
+                };
+                match guard {
+                    Ok(guard) => guard.before(index, limit).await,
+                    Err(error) => Err(error),
+                }
+            }
+            HookPhase::AfterBackup | HookPhase::AfterRestore => {
+                let version = version.map(|version| version.to_string());
+                self.after(open, &scripts, index, result, version, limit).await
+            }
+        };
+        asked.unwrap_or_else(|error| match error {
+            GuardError::Gone(_) => HookRun::unknown(error.to_string()),
+            _ => HookRun { report: ScriptReport::not_started(error.to_string()), by_deadline: false },
+        })
+    }
+
+    /// A script after the backup runs even if its guard is gone: then by another one.
+    async fn after(
+        &self,
+        open: &OpenOperation,
+        scripts: &ItemScripts,
+        index: usize,
+        result: HookResult,
+        version: Option<String>,
+        limit: Duration,
+    ) -> Result<HookRun, GuardError> {
+        if let Some(guard) = self.serving(open).await {
+            match guard.after(index, result, version.clone(), limit).await {
+                Err(GuardError::Gone(why)) => {
+                    tracing::warn!(%why, operation = %open.id, "a guard of hooks is gone: another one takes its place");
+                    self.guards().remove(&open.id);
+                }
+                ran => return ran,
+            }
+        }
+        let left = self.files(open).left_report();
+        if let Some(run) = left.and_then(|mut view| view.after.get_mut(index).and_then(Option::take)) {
+            return Ok(run);
+        }
+        let guard = self.start(open, scripts).await?;
+        guard.after(index, result, version, limit).await
+    }
+
+    /// The operation has ended: its guard is no longer needed.
+    pub async fn leave(&self, open: &OpenOperation) {
+        if !open.item.steps.iter().any(|step| matches!(step, PlanStep::Hook(_))) {
+            return;
+        }
+        let left = match self.serving(open).await {
+            Some(guard) => guard.leave().await,
+            None => Ok(()),
+        };
+        self.guards().remove(&open.id);
+        match left {
+            Ok(()) | Err(GuardError::Gone(_)) => self.files(open).remove(),
+            // It has something to do yet, and whoever goes on with the operation finds it.
+            Err(error) => tracing::warn!(%error, operation = %open.id, "the guard of the hooks stays"),
+        }
+    }
+
+    /// Runs a hook's scripts with `ECDECK_DRY_RUN=1`, in their order: each with the phase that it was run for.
+    pub async fn try_out(&self, hook: &Hook, volume: &(Name, VolumeId)) -> Vec<(HookPhase, ScriptReport)> {
+        let mut tried = Vec::new();
+        for (phase, argv) in
+            [(HookPhase::BeforeBackup, &hook.before_backup), (HookPhase::AfterBackup, &hook.after_backup)]
+        {
+            let Some(argv) = argv else { continue };
+            let mut script = self.script(hook, argv);
+            let about = [
+                ("PHASE", phase.word().to_owned()),
+                ("VOLUME", volume.0.to_string()),
+                ("VOLUME_ID", volume.1.to_string()),
+                ("OPERATION", "dry-run".to_owned()),
+                ("ATTEMPT", "1".to_owned()),
+                ("DRY_RUN", "1".to_owned()),
+                ("RESULT", HookResult::Done.word().to_owned()),
+            ];
+            script.environment.extend(about.map(|(key, value)| (format!("ECDECK_{key}"), value)));
+            let ran = tokio::task::spawn_blocking(move || script::run(&script)).await;
+            tried.push((phase, ran.unwrap_or_else(|error| ScriptReport::unknown(error.to_string()))));
+        }
+        tried
+    }
+
+    /// What is wrong with the scripts of a hook, as far as this machine can tell.
+    pub fn check(&self, hook: &Hook) -> Option<String> {
+        let scripts = [&hook.before_backup, &hook.after_backup];
+        scripts.into_iter().flatten().find_map(|argv| self.script(hook, argv).check().err())
+    }
+
+    /// A script with what it is told whatever it runs for.
+    fn script(&self, hook: &Hook, argv: &[String]) -> Script {
+        let mut environment = hook.environment.clone();
+        environment.push(("ECDECK_SITE".to_owned(), self.settings.site.clone()));
+        environment.push(("ECDECK_HOOK".to_owned(), hook.name.to_string()));
+        let ssh = hook.host.as_ref().and_then(|host| match self.settings.hosts.get(host) {
+            Some(ssh) => ssh.clone(),
+            // The configuration had it when this was agreed to. It must not run here instead.
+            None => Some(SshHost::unknown(host.as_str())),
+        });
+        Script { argv: argv.to_vec(), run_as: hook.run_as.clone(), ssh, environment, limit_millis: hook.limit_millis }
+    }
+
+    /// The scripts of an item, in the order of their guard.
+    fn scripts(&self, open: &OpenOperation, names: &TransactionNames) -> ItemScripts {
+        let mut scripts =
+            ItemScripts { hooks: Vec::new(), steps: BTreeMap::new(), pause_millis: u64::MAX, longest_millis: 0 };
+        let steps = || {
+            open.item.steps.iter().enumerate().filter_map(|(at, step)| match step {
+                PlanStep::Hook(step) => Some((at, step)),
+                _ => None,
+            })
+        };
+        for (at, step) in steps() {
+            let Some(hook) = &step.hook else { continue };
+            let known = scripts.hooks.iter().position(|(name, _)| *name == hook.name);
+            let index = known.unwrap_or_else(|| {
+                scripts.hooks.push((hook.name.clone(), GuardHook { before: None, after: None }));
+                scripts.hooks.len() - 1
+            });
+            let entries = &open.journal;
+            let begun =
+                entries.iter().filter(|entry| matches!(entry, JournalEntry::Intent { step, .. } if *step == at));
+            let script = self.script_of(open, names, step, hook, begun.count() + 1);
+            let guarded = &mut scripts.hooks[index].1;
+            if step.phase.is_before() {
+                guarded.before = Some(script);
+                scripts.pause_millis = scripts.pause_millis.min(hook.pause_millis);
+            } else {
+                guarded.after = Some(script);
+            }
+            scripts.steps.insert(at, (index, step.phase));
+            let longest = hook.limit_millis + Hook::GRACE_MILLIS + Hook::REAP_MILLIS;
+            scripts.longest_millis = scripts.longest_millis.max(longest);
+        }
+        // Without a script before it nothing is paused, and no deadline is needed.
+        scripts.pause_millis = scripts.pause_millis.min(Duration::from_hours(1).as_millis() as u64);
+        scripts
+    }
+
+    fn script_of(
+        &self,
+        open: &OpenOperation,
+        names: &TransactionNames,
+        step: &HookStep,
+        hook: &Hook,
+        attempt: usize,
+    ) -> Script {
+        let mut script = self.script(hook, &step.argv);
+        let targets: Vec<String> = open
+            .item
+            .claims
+            .iter()
+            .filter(|claim| **claim != step.volume && !names.transaction.contains_key(claim))
+            .map(ToString::to_string)
+            .collect();
+        let about = [
+            ("PHASE", step.phase.word().to_owned()),
+            ("VOLUME", names.of(step.volume)),
+            ("VOLUME_ID", step.volume.to_string()),
+            ("BACKUP_VOLUMES", targets.join(" ")),
+            ("OPERATION", open.id.to_string()),
+            ("ATTEMPT", attempt.to_string()),
+            ("DRY_RUN", "0".to_owned()),
+        ];
+        script.environment.extend(about.map(|(key, value)| (format!("ECDECK_{key}"), value)));
+        script
+    }
+}
+
+/// The scripts of an operation's item.
+struct ItemScripts {
+    hooks: Vec<(Name, GuardHook)>,
+    /// The hook and the phase of each step that runs a script.
+    steps: BTreeMap<usize, (usize, HookPhase)>,
+    pause_millis: u64,
+    /// The longest run of one of them, with its end by force.
+    longest_millis: u64,
+}
+
+impl ItemScripts {
+    fn place_of(&self, step: usize) -> Option<(usize, HookPhase)> {
+        self.steps.get(&step).copied()
+    }
+}
+
+/// What transaction volumes are called.
+#[derive(Debug, Clone, Default)]
+pub struct TransactionNames {
+    transaction: BTreeMap<VolumeId, Name>,
+}
+
+impl TransactionNames {
+    pub fn of_records(records: &Records) -> Self {
+        let named = records.transaction_volumes.values().map(|volume| (volume.id, volume.name.clone()));
+        Self { transaction: named.collect() }
+    }
+
+    fn of(&self, id: VolumeId) -> String {
+        self.transaction.get(&id).map_or_else(|| id.to_string(), ToString::to_string)
+    }
+}

@@ -1,0 +1,177 @@
+//! Hooks within an operation against the fake: their order, what failures lead to, and every crash point with a second crash.
+
+use super::fake::{Fault, Site, backup_steps, pair, session, volume};
+use super::{DeliberateBugs, Limits, Operation};
+use crate::model::codes::Code;
+use crate::model::copy::CommandVerb;
+use crate::model::hook::{Hook, HookNeed, HookResult};
+use crate::model::records::{BackupMode, GenerationState, OperationEnd};
+use crate::model::request::Verb;
+use crate::model::session::{Phase, Status};
+use crate::model::step::{HookPhase, HookStep, PlanStep};
+use crate::model::units::Version;
+
+fn script(name: &str, phase: HookPhase, need: HookNeed) -> PlanStep {
+    let argv = vec![format!("/etc/ecdeck/hooks/{name}")];
+    let hook = Hook {
+        name: name.parse().unwrap(),
+        volumes: Vec::new(),
+        before_backup: Some(argv.clone()),
+        after_backup: Some(argv.clone()),
+        need,
+        host: None,
+        run_as: None,
+        limit_millis: 1_000,
+        pause_millis: 2_000,
+        environment: Vec::new(),
+    };
+    PlanStep::Hook(HookStep { phase, volume: volume(0), argv, hook: Some(Box::new(hook)) })
+}
+
+/// Steps 0 and 1 are the scripts before the backup of `a` and `b`; 2 suspends, 3 records; 4 and 5 are those after it of `b` and
+/// `a`.
+fn steps(mode: BackupMode, need: HookNeed) -> Vec<PlanStep> {
+    let mut steps = backup_steps(mode, true);
+    steps.insert(2, script("a", HookPhase::AfterBackup, need));
+    steps.insert(2, script("b", HookPhase::AfterBackup, need));
+    steps.insert(0, script("b", HookPhase::BeforeBackup, need));
+    steps.insert(0, script("a", HookPhase::BeforeBackup, need));
+    steps
+}
+
+fn equivalent() -> Site {
+    Site::new(vec![session(1, Status::Active, Phase::Equivalent)], 2)
+}
+
+fn suspends(site: &Site) -> usize {
+    site.sent.iter().filter(|command| command.verb() == CommandVerb::Suspend).count()
+}
+
+fn versions(site: &Site) -> Vec<u64> {
+    site.records.generations_of(volume(0)).map(|generation| generation.version.0).collect()
+}
+
+#[test]
+fn scripts_run_around_the_suspend_in_their_order() {
+    for mode in [BackupMode::Suspend, BackupMode::Dissolve] {
+        let mut site = equivalent();
+        assert_eq!(site.run(Verb::Backup, steps(mode, HookNeed::Required)), OperationEnd::Done);
+        let ran: Vec<usize> = site.scripts.iter().map(|(step, _)| *step).collect();
+        assert_eq!(ran, [0, 1, 4, 5]);
+        assert!(site.scripts[2..].iter().all(|(_, result)| *result == HookResult::Done));
+        assert_eq!(versions(&site), [2, 3]);
+        assert_eq!(site.records.generations[&(volume(0), Version(3))].crash_consistent, None);
+    }
+}
+
+#[test]
+fn a_required_script_that_fails_before_the_backup_ends_it_and_what_was_begun_is_undone() {
+    for (failing, ran) in [(0, vec![0, 5]), (1, vec![0, 1, 4, 5])] {
+        let mut site = equivalent();
+        site.failing = vec![failing];
+        let end = site.run(Verb::Backup, steps(BackupMode::Suspend, HookNeed::Required));
+        assert!(matches!(end, OperationEnd::NotDone { code: Code::HOOK_FAILED, .. }), "{end:?}");
+        assert_eq!(site.scripts.iter().map(|(step, _)| *step).collect::<Vec<_>>(), ran);
+        assert!(site.scripts.iter().skip(ran.len() / 2).all(|(_, result)| *result == HookResult::Failed));
+        assert_eq!((suspends(&site), versions(&site)), (0, vec![1, 2]));
+    }
+}
+
+#[test]
+fn a_refused_suspend_undoes_what_the_scripts_did() {
+    let mut site = equivalent();
+    site.faults = [Some(Fault::Refused)].into();
+    let end = site.run(Verb::Backup, steps(BackupMode::Suspend, HookNeed::Required));
+    assert!(matches!(end, OperationEnd::NotDone { .. }), "{end:?}");
+    assert_eq!(site.scripts.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [0, 1, 4, 5]);
+}
+
+#[test]
+fn a_required_script_that_fails_after_the_backup_stops_releases() {
+    let mut site = equivalent();
+    site.failing = vec![4];
+    let end = site.run(Verb::Backup, steps(BackupMode::Suspend, HookNeed::Required));
+    assert!(matches!(end, OperationEnd::Failed { code: Code::NEEDS_ATTENTION, .. }), "{end:?}");
+    assert_eq!(versions(&site), [1, 2, 3], "nothing is released");
+    let newest = &site.records.generations[&(volume(0), Version(3))];
+    assert!(matches!(newest.state, GenerationState::NeedsAttention(_)), "{newest:?}");
+    assert_eq!(site.scripts.len(), 4, "the other one runs all the same");
+}
+
+#[test]
+fn an_advisory_script_that_fails_is_told_with_the_generation() {
+    let mut site = equivalent();
+    site.failing = vec![1, 4];
+    assert_eq!(site.run(Verb::Backup, steps(BackupMode::Suspend, HookNeed::Advisory)), OperationEnd::Done);
+    let newest = &site.records.generations[&(volume(0), Version(3))];
+    assert!(newest.state == GenerationState::Valid && newest.crash_consistent.is_some(), "{newest:?}");
+}
+
+#[test]
+fn a_pause_that_is_over_sends_nothing_and_one_that_ends_later_is_recorded_as_such() {
+    let mut site = equivalent();
+    site.holds = 0;
+    let end = site.run(Verb::Backup, steps(BackupMode::Suspend, HookNeed::Required));
+    assert!(matches!(end, OperationEnd::NotDone { code: Code::PAUSE_OVER, .. }), "{end:?}");
+    assert_eq!((suspends(&site), site.scripts.len()), (0, 4));
+    let mut site = equivalent();
+    site.holds = 1;
+    assert_eq!(site.run(Verb::Backup, steps(BackupMode::Suspend, HookNeed::Required)), OperationEnd::Done);
+    assert!(site.records.generations[&(volume(0), Version(3))].crash_consistent.is_some());
+}
+
+/// Whatever was begun is undone by the end, and nothing is recorded for more than it is.
+fn check_end(site: &Site, holds: usize, what: &str) {
+    assert!(site.records.operations.is_empty() && site.records.claims.is_empty(), "{what}");
+    for (before, after) in [(0, 5), (1, 4)] {
+        let last = |wanted: usize| site.scripts.iter().rposition(|(step, _)| *step == wanted);
+        assert!(last(before) <= last(after), "{what}: {:?}", site.scripts);
+    }
+    let recorded = site.records.generations_of(volume(0)).filter(|generation| generation.operation.is_some());
+    for generation in recorded {
+        assert!(suspends(site) > 0, "{what}");
+        assert!(holds > 1 || generation.crash_consistent.is_some(), "{what}: {generation:?}");
+    }
+    assert!(holds > 0 || suspends(site) == 0, "{what}");
+    let first_is_kept = site.records.generations.contains_key(&(volume(0), Version(1)));
+    let sound = |generation: &crate::model::records::Generation| {
+        generation.operation.is_some() && generation.state == GenerationState::Valid
+    };
+    assert!(first_is_kept || site.records.generations_of(volume(0)).any(sound), "{what}: released for nothing");
+    assert!(site.sessions.iter().all(|session| session.pair == pair(1)));
+}
+
+#[test]
+fn every_crash_between_scripts_is_survived_and_so_is_a_second_one() {
+    let mut crashes = 0;
+    for mode in [BackupMode::Suspend, BackupMode::Dissolve] {
+        for failing in [vec![], vec![0], vec![1], vec![4], vec![4, 5]] {
+            for holds in [0, 1, usize::MAX] {
+                for fault in [None, Some(Fault::ReplyLost), Some(Fault::AcceptedLate), Some(Fault::Refused)] {
+                    let what = format!("{mode} {failing:?} {holds} {fault:?}");
+                    for first in 1..80 {
+                        let mut begun = equivalent();
+                        (begun.failing, begun.holds, begun.faults) = (failing.clone(), holds, [fault].into());
+                        let open = begun.open(Verb::Backup, steps(mode, HookNeed::Required));
+                        let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+                        if begun.drive(&mut operation, first).is_some() {
+                            check_end(&begun, holds, &what);
+                            break;
+                        }
+                        for second in 1..80 {
+                            let mut again = begun.clone();
+                            crashes += 1;
+                            if again.recover(DeliberateBugs::default(), second).is_some() {
+                                check_end(&again, holds, &what);
+                                break;
+                            }
+                            again.recover(DeliberateBugs::default(), 10_000);
+                            check_end(&again, holds, &format!("{what}, crashes at {first} and {second}"));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(crashes > 5_000, "{crashes}");
+}

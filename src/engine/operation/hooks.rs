@@ -1,0 +1,325 @@
+//! Hooks within an operation: the scripts before and after a backup, the pause between them, and what is run when the operation
+//! ends early.
+//!
+//! For every script before the backup that was begun, the script after it runs, whatever becomes of the rest. A suspend counts
+//! as one of a paused file system only if the guard says, after the suspend was seen, that the pause still holds.
+
+use super::{Activity, Commit, Operation, Output, Phase, Then, World};
+use crate::model::codes::Code;
+use crate::model::copy::Command;
+use crate::model::event::EventKind;
+use crate::model::hook::{HookNeed, HookResult, HookRun};
+use crate::model::records::{Change, EntityChange, GenerationState, JournalEntry, OperationEnd};
+use crate::model::step::{HookStep, PlanStep, StepChanges};
+use crate::model::units::{Timestamp, Version};
+use crate::model::untrusted::Untrusted;
+
+/// What a step machine wants of a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HookTask {
+    /// Run the script of this step of the item, once. `result` and `version` are for one after the backup.
+    Run { step: usize, result: HookResult, version: Option<Version> },
+    /// Say whether the pause that the scripts before the backup made still holds.
+    AskPause,
+}
+
+/// What follows the answer about the pause.
+#[derive(Debug, Clone)]
+pub(super) enum Asked {
+    /// The suspend is about to be sent.
+    Send(Command),
+    /// The suspend was seen.
+    Finish(Timestamp),
+}
+
+/// What an operation knows of its hooks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Hooking {
+    /// How the operation ends once the scripts that are due have run.
+    ending: Option<OperationEnd>,
+    /// What the guard said after the suspend was seen.
+    held: Option<bool>,
+    /// Required scripts after the backup that failed.
+    failed: Vec<String>,
+}
+
+impl Operation {
+    fn hook(&self, step: usize) -> Option<&HookStep> {
+        match self.open.item.steps.get(step)? {
+            PlanStep::Hook(hook) => Some(hook),
+            _ => None,
+        }
+    }
+
+    /// The journal as it is now.
+    fn journal_now<'a>(&'a self, world: &World<'a>) -> &'a [JournalEntry] {
+        world.records.operations.get(&self.open.id).map_or(&self.open.journal, |open| &open.journal)
+    }
+
+    fn is_begun(&self, wanted: usize, world: &World<'_>) -> bool {
+        let begun = |entry: &JournalEntry| matches!(entry, JournalEntry::Intent { step, .. } if *step == wanted);
+        self.journal_now(world).iter().any(begun)
+    }
+
+    /// Whether a script before the backup was begun: then file systems may stand still.
+    fn is_paused(&self, world: &World<'_>) -> bool {
+        let before = |step: &usize| self.hook(*step).is_some_and(|hook| hook.phase.is_before());
+        (0..self.open.item.steps.len()).filter(before).any(|step| self.is_begun(step, world))
+    }
+
+    /// Whether nothing but scripts before the backup came before the present step.
+    pub(super) fn only_hooks_so_far(&self) -> bool {
+        (0..self.step).all(|step| self.hook(step).is_some_and(|hook| hook.phase.is_before()))
+    }
+
+    /// The next script that has to run because the one before it was begun.
+    fn due(&self, world: &World<'_>) -> Option<usize> {
+        let steps = 0..self.open.item.steps.len();
+        let journal = self.journal_now(world);
+        let partner_is_begun = |after: &HookStep| {
+            steps.clone().any(|step| {
+                let is_partner = self.hook(step).is_some_and(|before| before.phase.is_before() && before.is_of(after));
+                is_partner && self.is_begun(step, world)
+            })
+        };
+        steps.clone().find(|step| {
+            let Some(hook) = self.hook(*step).filter(|hook| !hook.phase.is_before()) else { return false };
+            !journal.contains(&JournalEntry::Finished { step: *step }) && partner_is_begun(hook)
+        })
+    }
+
+    /// Journals that a script is about to run; it follows the commit.
+    pub(super) fn begin_hook(&mut self, world: &World<'_>) -> Output {
+        let begun = |entry: &&JournalEntry| matches!(entry, JournalEntry::Intent { step, .. } if *step == self.step);
+        let attempt = 1 + self.journal_now(world).iter().filter(begun).count() as u32;
+        let entry = JournalEntry::Intent { step: self.step, attempt, at: world.now };
+        self.doing = Activity::Recording;
+        self.commit(Commit { changes: vec![self.journal(entry)], events: Vec::new() }, Then::Hook)
+    }
+
+    pub(super) fn run_hook(&mut self, world: &World<'_>) -> Output {
+        let recorded = self.recorded(world);
+        let named = self.open.item.steps.iter().find_map(|step| match step {
+            PlanStep::SetGenerationState(step) => Some(step.version),
+            _ => None,
+        });
+        let version = recorded.or(named);
+        let result = if version.is_some() { HookResult::Done } else { HookResult::Failed };
+        self.phase = Phase::Hooking;
+        self.doing = Activity::Script;
+        Output::Hook(HookTask::Run { step: self.step, result, version })
+    }
+
+    /// The version of the generation that this operation recorded.
+    fn recorded(&self, world: &World<'_>) -> Option<Version> {
+        let ours = |generation: &&crate::model::records::Generation| generation.operation == Some(self.open.id);
+        world.records.generations.values().find(ours).map(|generation| generation.version)
+    }
+
+    pub(super) fn hook_ended(&mut self, run: &HookRun, world: &World<'_>) -> Output {
+        let Some(hook) = self.hook(self.step).cloned() else { return self.enter(world) };
+        let failed = !run.report.is_success();
+        let required = hook.need() == HookNeed::Required;
+        let when = if hook.phase.is_before() { "before" } else { "after" };
+        let sentence = format!("the script of {} {when} the backup {}", hook.label(), run.report);
+        let ran = EventKind::HookRan {
+            volume: hook.volume,
+            hook: hook.label(),
+            phase: hook.phase,
+            need: hook.need(),
+            run: run.clone(),
+        };
+        self.pending_events.push(self.event(world.now, ran));
+        if hook.phase.is_before() {
+            if failed && required {
+                return self.fail(Code::HOOK_FAILED, format!("{sentence}: nothing was suspended"), world);
+            }
+            if failed {
+                // What is recorded now is no state of paused file systems.
+                let entry = JournalEntry::HookFailed { step: self.step };
+                return self
+                    .commit(Commit { changes: vec![self.journal(entry)], events: Vec::new() }, Then::FinishHook);
+            }
+            return self.finish(world.now, world);
+        }
+        let mut commit =
+            Commit { changes: vec![self.journal(JournalEntry::Finished { step: self.step })], ..Commit::default() };
+        if failed && required {
+            self.need_attention(&sentence, &mut commit, world);
+            self.hooking.failed.push(sentence);
+        }
+        let next = self.step + 1;
+        if self.hooking.ending.is_some() {
+            return self.commit(commit, Then::Undo);
+        }
+        if self.open.item.verb == crate::model::request::Verb::PostProcess && !self.hooking.failed.is_empty() {
+            // The rest would say that it is in order.
+            let end = self.with_failures(OperationEnd::Done);
+            return self.close(commit, end, world.now);
+        }
+        if next < self.open.item.steps.len() {
+            return self.commit(commit, Then::NextStep(next));
+        }
+        self.close(commit, OperationEnd::Done, world.now)
+    }
+
+    /// The generations of this operation, or the one that it is about, are not in order until somebody has seen to it.
+    fn need_attention(&self, why: &str, commit: &mut Commit, world: &World<'_>) {
+        let wanted = self.open.item.steps.iter().find_map(|step| match step {
+            PlanStep::SetGenerationState(step) => Some((step.volume, step.version)),
+            _ => None,
+        });
+        let records = world.records;
+        let ours = records.generations.values().filter(|generation| {
+            let key = (generation.transaction_volume, generation.version);
+            generation.operation == Some(self.open.id) || wanted == Some(key)
+        });
+        for generation in ours {
+            let (transaction_volume, version) = (generation.transaction_volume, generation.version);
+            let state = GenerationState::NeedsAttention(why.to_owned());
+            let set = EntityChange::SetGenerationState { transaction_volume, version, state: state.clone() };
+            commit.changes.push(Change::Entity(set));
+            let event = EventKind::GenerationStateSet { volume: transaction_volume, version, state };
+            commit.events.push(self.event(world.now, event));
+            let unused = records
+                .backup_volumes
+                .values()
+                .filter(|volume| volume.blocks == generation.blocks)
+                .filter(|volume| records.generation_on(volume.id).is_none())
+                .filter(|volume| {
+                    records.sessions.keys().all(|pair| pair.target != volume.id || pair.source == transaction_volume)
+                })
+                .count();
+            let event = EventKind::ReleasesStopped { volume: transaction_volume, version, left: unused };
+            commit.events.push(self.event(world.now, event));
+        }
+    }
+
+    /// An end as it is reported: a backup whose required script after it failed is no plain success.
+    pub(super) fn with_failures(&self, end: OperationEnd) -> OperationEnd {
+        match end {
+            OperationEnd::Done if !self.hooking.failed.is_empty() => {
+                let why = format!("{}; the generation needs attention", self.hooking.failed.join("; "));
+                OperationEnd::Failed { code: Code::NEEDS_ATTENTION, why }
+            }
+            end => end,
+        }
+    }
+
+    /// An operation that ends while scripts are due: they run first. `None`: none is due.
+    pub(super) fn undo_first(
+        &mut self,
+        commit: Commit,
+        end: &OperationEnd,
+        world: &World<'_>,
+    ) -> Result<Output, Box<Commit>> {
+        if self.hooking.ending.is_some() || self.due(world).is_none() {
+            return Err(Box::new(commit));
+        }
+        self.hooking.ending = Some(end.clone());
+        let mut commit = commit;
+        commit.changes.push(self.journal(JournalEntry::Ending { end: end.clone() }));
+        Ok(self.commit(commit, Then::Undo))
+    }
+
+    /// Runs the scripts that are due, then ends.
+    pub(super) fn undo(&mut self, world: &World<'_>) -> Output {
+        if let Some(step) = self.due(world) {
+            self.step = step;
+            return self.begin_hook(world);
+        }
+        let lost = || OperationEnd::OutcomeUnknown { why: "how it ended is not known".to_owned() };
+        let end = self.hooking.ending.clone().unwrap_or_else(lost);
+        self.close(Commit::default(), end, world.now)
+    }
+
+    /// Whether the guard is asked before a command goes out: a suspend of what scripts have paused.
+    pub(super) fn asks_before(&self, command: &Command, world: &World<'_>) -> bool {
+        matches!(command, Command::Suspend { force: false, .. }) && self.is_paused(world)
+    }
+
+    pub(super) fn ask_pause(&mut self, then: Asked) -> Output {
+        self.phase = Phase::Asking(then);
+        self.doing = Activity::Script;
+        Output::Hook(HookTask::AskPause)
+    }
+
+    /// Whether the guard has to be asked before a step counts as done.
+    pub(super) fn asks_after(&self, world: &World<'_>) -> bool {
+        let suspends = matches!(self.open.item.steps.get(self.step), Some(PlanStep::Suspend(_)));
+        suspends && self.hooking.held.is_none() && self.is_paused(world)
+    }
+
+    pub(super) fn pause_is(&mut self, then: Asked, holds: bool, world: &World<'_>) -> Output {
+        match then {
+            Asked::Send(command) if holds => self.send_now(command),
+            Asked::Send(_) => {
+                let why = "the pause was over before the suspend was sent: nothing was suspended".to_owned();
+                self.fail(Code::PAUSE_OVER, why, world)
+            }
+            Asked::Finish(at) => {
+                self.hooking.held = Some(holds);
+                let together = self.open.item.steps.iter().any(|step| step.records().len() > 1);
+                if !holds && together {
+                    let why =
+                        "the pause was over before the suspend was seen: the volumes of a set are not recorded so";
+                    return self.end(OperationEnd::Failed { code: Code::PAUSE_OVER, why: why.to_owned() }, world);
+                }
+                self.finish(at, world)
+            }
+        }
+    }
+
+    /// Why what is recorded now is not a state of paused file systems, where scripts should have paused them.
+    fn crash_consistent(&self, world: &World<'_>) -> Option<Untrusted> {
+        if self.hooking.held == Some(false) {
+            return Some(Untrusted::from("the pause was over before the suspend was seen"));
+        }
+        self.journal_now(world).iter().find_map(|entry| match entry {
+            JournalEntry::HookFailed { step } => {
+                let label = self.hook(*step).map_or_else(String::new, HookStep::label);
+                Some(Untrusted::new(format!("the advisory script of {label} before the backup failed")))
+            }
+            _ => None,
+        })
+    }
+
+    /// Notes on what is recorded that it is no state of paused file systems, where hooks should have paused them.
+    pub(super) fn mark_crash_consistent(&self, kept: &mut StepChanges, world: &World<'_>) {
+        let Some(why) = self.crash_consistent(world) else { return };
+        for change in &mut kept.changes {
+            if let EntityChange::AddGeneration(generation) = change {
+                generation.crash_consistent = Some(why.clone());
+                let (volume, version) = (generation.transaction_volume, generation.version);
+                kept.events.push(EventKind::CrashConsistent { volume, version, why: why.clone() });
+            }
+        }
+    }
+
+    /// After a crash: what the hooks want before anything else, if they do.
+    pub(super) fn recover_hooks(&mut self, world: &World<'_>) -> Option<Output> {
+        if !self.open.item.steps.iter().any(|step| matches!(step, PlanStep::Hook(_))) {
+            return None;
+        }
+        let attention = world.records.generations.values().find_map(|generation| match &generation.state {
+            GenerationState::NeedsAttention(why) if generation.operation == Some(self.open.id) => Some(why.clone()),
+            _ => None,
+        });
+        self.hooking.failed.extend(attention);
+        let ending = self.open.journal.iter().find_map(|entry| match entry {
+            JournalEntry::Ending { end } => Some(end.clone()),
+            _ => None,
+        });
+        if ending.is_some() {
+            self.hooking.ending = ending;
+            return Some(self.undo(world));
+        }
+        let suspends = matches!(self.open.item.steps.get(self.step), Some(PlanStep::Suspend(_)));
+        let is_before = self.hook(self.step).is_some_and(|hook| hook.phase.is_before());
+        if (is_before || (suspends && !self.is_begun(self.step, world))) && self.is_paused(world) {
+            let why = "the engine ended while the scripts before the backup ran: nothing was suspended".to_owned();
+            return Some(self.fail(Code::INTERRUPTED, why, world));
+        }
+        None
+    }
+}
