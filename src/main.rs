@@ -115,6 +115,8 @@ fn looks(line: &CommandLine, site: &Site) -> Result<(Settings, KeyMap), CliError
     };
     let mut settings = Settings::from_environment(line.read_only, line.slow || config.slow);
     settings.fps = config.fps;
+    // What somebody configured is not asked for.
+    settings.asks_background &= settings.theme == ThemeName::Dark && matches!(config.theme, Theme::Dark);
     settings.theme = match (settings.theme, config.theme) {
         (ThemeName::Plain, _) | (_, Theme::None) => ThemeName::Plain,
         (_, Theme::Light) => ThemeName::Light,

@@ -8,13 +8,16 @@ use super::glyphs::Glyphs;
 use super::key_table::KeyMap;
 use super::keys::{Command, Key, Scope};
 use super::picture::Picture;
-use super::screens::main::layout::Layout;
+use super::screens::main::layout::{Content, Layout, Shape};
 use super::screens::main::state::MainScreen;
 use super::screens::screen::{Context, Screen};
 use super::theme::{Look, Theme};
 use super::types::{Link, Notice, Pane, Planner, Settings, Subject};
 use crate::model::records::OperationId;
 use crate::model::snapshot::{Severity, Snapshot, TransactionVolumeView};
+
+/// Lines after `:` that are remembered.
+const MAX_LINES: usize = 50;
 
 /// Everything that the screen is drawn from.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct App {
     /// Dialogs over the top screen. The last one is on top and has the keys.
     pub dialogs: Vec<Dialog>,
     pub notice: Option<Notice>,
+    /// Lines that were typed after `:`, oldest first.
+    pub lines: Vec<String>,
     /// Operations that were started here and have not been seen to end.
     pub watching: Vec<OperationId>,
     /// Whether the plan on top can be agreed to.
@@ -62,6 +67,7 @@ impl App {
             asked: Vec::new(),
             dialogs: Vec::new(),
             notice: None,
+            lines: Vec::new(),
             watching: Vec::new(),
             gate: Gate::default(),
             came_alone: false,
@@ -70,7 +76,26 @@ impl App {
     }
 
     pub fn layout(&self) -> Layout {
-        Layout::of(self.size, self.main.detail, self.main.focus)
+        let content = self.picture.as_ref().map_or_else(Content::default, |picture| Content {
+            volumes: picture.volumes.len(),
+            copies: if self.main.all { picture.copies.len() } else { picture.most_copies + 1 },
+            sizes: picture.sizes.len(),
+            pool: if self.main.all { picture.pool.len() } else { picture.most_copies + 4 },
+            generations: picture.most_generations,
+        });
+        Layout::of(self.size, self.main.detail, self.main.focus, content)
+    }
+
+    /// The line of the screen with the selected transaction volume; `None` where the table does not show it.
+    pub fn selected_row(&self) -> Option<u16> {
+        let layout = self.layout();
+        if !self.screens.is_empty() || !layout.shows(Pane::Volumes) || self.selected_volume().is_none() {
+            return None;
+        }
+        let line = self.main.volumes.selected.checked_sub(self.main.volumes.offset)?;
+        let top = layout.volumes.bottom() - u16::try_from(layout.rows(Pane::Volumes)).ok()?;
+        let frame = u16::from(layout.shape == Shape::Wide);
+        u16::try_from(line).ok().map(|line| top - frame + line)
     }
 
     pub fn snapshot(&self) -> Option<&Snapshot> {
@@ -158,6 +183,14 @@ impl App {
     /// Says something on the last line, until the next key.
     pub fn tell(&mut self, severity: Severity, text: impl Into<String>) {
         self.notice = Some(Notice { severity, text: text.into() });
+    }
+
+    /// Keeps a line that was typed after `:`, once and as the newest.
+    pub fn remember(&mut self, line: &str) {
+        self.lines.retain(|known| known != line);
+        self.lines.push(line.to_owned());
+        let surplus = self.lines.len().saturating_sub(MAX_LINES);
+        self.lines.drain(..surplus);
     }
 
     /// Whether a dialog is open that keys must not reach before it has been seen.

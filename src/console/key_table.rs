@@ -7,6 +7,9 @@ use crate::model::verb::{Verb, VerbKey};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+/// Ranks below this belong to what never leaves the footer: help, quit, all commands.
+pub const IN_EVERY_FOOTER: u8 = 3;
+
 /// The rows of the verbs, from their descriptors.
 fn verbs() -> impl Iterator<Item = Entry> {
     Verb::ALL.iter().filter_map(|&verb| {
@@ -17,7 +20,7 @@ fn verbs() -> impl Iterator<Item = Entry> {
             binding,
             &[Key::Char(key)],
             Group::Verbs,
-            footer.unwrap_or_default(),
+            footer.map_or(("", 0), |(word, rank)| (word, rank + IN_EVERY_FOOTER)),
             help,
         ))
     })
@@ -39,15 +42,16 @@ fn own() -> Vec<Entry> {
         entry(Scope::Everywhere, Command::HalfDown, "half-page-down", &[Key::Ctrl('d')], Group::Moving, ("", 0), "half a page down"),
         entry(Scope::Everywhere, Command::First, "first", &[Key::Home, Key::Char('g')], Group::Moving, ("", 0), "to the first row"),
         entry(Scope::Everywhere, Command::Last, "last", &[Key::End, Key::Char('G')], Group::Moving, ("", 0), "to the last row"),
-        entry(Scope::Everywhere, Command::Open, "open", &[Key::Enter], Group::Looking, ("open", 9), "open the selected row; on a failed row: how to solve it"),
+        entry(Scope::Everywhere, Command::Open, "open", &[Key::Enter], Group::Looking, ("open", 10), "open the selected row; on a failed row: how to solve it"),
         entry(Scope::Everywhere, Command::Details, "details", &[Key::Char('i')], Group::Looking, ("", 0), "all about the selected volume, in the array's own words too"),
         entry(Scope::Everywhere, Command::Back, "back", &[Key::Esc], Group::Looking, ("", 0), "back out: close, clear the filter, clear the marks"),
-        entry(Scope::Everywhere, Command::Filter, "filter", &[Key::Char('/')], Group::Choosing, ("filter", 7), "show only volumes whose name contains what is typed"),
-        entry(Scope::Everywhere, Command::Palette, "palette", &[Key::Char(':')], Group::Program, ("command", 8), "all commands by name"),
+        entry(Scope::Everywhere, Command::Filter, "filter", &[Key::Char('/')], Group::Choosing, ("filter", 9), "show only volumes that fit: part of a name, a pattern with * and ?, a state (copying, overdue, trouble); ! before a word hides them"),
+        entry(Scope::Everywhere, Command::Palette, "palette", &[Key::Char(':')], Group::Program, ("command", 2), "all commands by name"),
         entry(Scope::Everywhere, Command::Help, "help", &[Key::Char('?')], Group::Program, ("help", 0), "this help"),
         entry(Scope::Everywhere, Command::Redraw, "redraw", &[Key::Ctrl('l')], Group::Program, ("", 0), "draw the screen again"),
+        entry(Scope::Everywhere, Command::Reread, "reread", &[Key::Ctrl('r')], Group::Looking, ("", 0), "read all arrays again, now"),
         entry(Scope::Everywhere, Command::ToShell, "to-shell", &[Key::Ctrl('z')], Group::Program, ("", 0), "back to the shell; `fg` returns"),
-        entry(Scope::Everywhere, Command::Quit, "quit", &[Key::Char('q'), Key::Ctrl('c')], Group::Program, ("quit", 6), "leave; copies and operations continue"),
+        entry(Scope::Everywhere, Command::Quit, "quit", &[Key::Char('q'), Key::Ctrl('c')], Group::Program, ("quit", 1), "leave; copies and operations continue"),
         entry(Scope::Everywhere, Command::Agree, "agree", &[Key::Char('Y')], Group::Program, ("", 0), "in a plan: agree to it and run it"),
     ]
 }
@@ -148,7 +152,7 @@ pub fn entries_of(scope: Scope) -> impl Iterator<Item = &'static Entry> {
 
 /// Commands that came after configurations were written: their own keys give way to what a configuration binds.
 fn yields(command: Command) -> bool {
-    matches!(command, Command::Show(_) | Command::Of(..) | Command::HalfUp | Command::HalfDown)
+    matches!(command, Command::Show(_) | Command::Of(..) | Command::HalfUp | Command::HalfDown | Command::Reread)
 }
 
 fn name_of(command: Command) -> &'static str {
@@ -190,7 +194,8 @@ fn parse_key(text: &str) -> Result<Key, BindingError> {
         *key
     } else if let Some(rest) = lower.strip_prefix("ctrl-") {
         Key::Ctrl(single(rest).ok_or_else(wrong)?)
-    } else if let Some(rest) = text.strip_prefix("alt-") {
+    } else if let Some(rest) = text.get(4..).filter(|_| lower.starts_with("alt-")) {
+        // With Alt, a letter's case counts.
         Key::Alt(single(rest).ok_or_else(wrong)?)
     } else {
         return Err(wrong());

@@ -69,6 +69,8 @@ pub enum Command {
     Palette,
     Help,
     Redraw,
+    /// Every array is asked anew, now.
+    Reread,
     ToShell,
     Quit,
     Agree,

@@ -38,6 +38,10 @@ pub enum Msg {
     Slow {
         ticket: u64,
     },
+    /// The terminal has answered what its background is.
+    Background {
+        light: bool,
+    },
     /// There is no shell to go back to.
     NoShell,
     /// The present state has reached the terminal: from here on keys answer to what is seen.

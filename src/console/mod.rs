@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod availability;
+pub mod command_line;
 pub mod dialog;
 pub mod events;
 #[cfg(test)]
@@ -29,5 +30,6 @@ mod tests;
 pub mod text_edit;
 pub mod theme;
 pub mod types;
+pub mod unbound;
 pub mod update;
 pub mod view;

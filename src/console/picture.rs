@@ -3,22 +3,25 @@
 
 use super::events::{EventRow, fold};
 use crate::model::identity::VolumeId;
+use crate::model::plan::{PoolSize, pool_sizes};
 use crate::model::session::{Pair, Phase, Status};
-use crate::model::snapshot::{
-    BackupState, BackupVolumeView, Due, Ready, SessionView, Snapshot, TransactionState, TransactionVolumeView,
-};
+use crate::model::snapshot::{BackupState, Due, Ready, SessionView, Snapshot, TransactionState, TransactionVolumeView};
 use crate::model::units::{Blocks, Timestamp};
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
+
+/// Unused volumes that are listed for one transaction volume.
+const MAX_UNUSED: usize = 100;
 
 /// How volumes are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    #[default]
-    Name,
     /// What needs attention first.
-    CliError,
+    #[default]
+    Trouble,
+    Name,
     /// What will be ready last comes first: it decides whether the window is met.
     Ready,
 }
@@ -27,16 +30,16 @@ impl Order {
     #[must_use]
     pub fn next(self) -> Self {
         match self {
-            Self::Name => Self::CliError,
-            Self::CliError => Self::Ready,
-            Self::Ready => Self::Name,
+            Self::Trouble => Self::Name,
+            Self::Name => Self::Ready,
+            Self::Ready => Self::Trouble,
         }
     }
 
     pub fn word(self) -> &'static str {
         match self {
             Self::Name => "by name",
-            Self::CliError => "trouble first",
+            Self::Trouble => "trouble first",
             Self::Ready => "last to be ready first",
         }
     }
@@ -49,6 +52,13 @@ pub struct Choice {
     pub filter: String,
     pub problems: bool,
     pub order: Order,
+}
+
+impl Choice {
+    /// Every volume is in the table.
+    pub fn hides_nothing(&self) -> bool {
+        self.filter.is_empty() && !self.problems
+    }
 }
 
 /// A row of the copies pane.
@@ -64,22 +74,10 @@ pub enum CopyRow {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SizeRow {
     pub blocks: Blocks,
-    pub unused: usize,
-    /// Suspended with a transaction volume, or in a live session; no generation.
-    pub bound: usize,
-    pub kept: usize,
-    pub other: usize,
-    /// Volumes that the policies will still take.
-    pub need: usize,
+    /// The same figures as `ecdeck status` prints.
+    pub pool: PoolSize,
     /// States in order of identity, for the strip.
     pub strip: Vec<BackupState>,
-}
-
-impl SizeRow {
-    /// How many are missing for all policies of this size to be served.
-    pub fn short(&self) -> usize {
-        self.need.saturating_sub(self.unused)
-    }
 }
 
 /// Sums for the header.
@@ -101,6 +99,8 @@ pub struct Summary {
 #[derive(Debug, Clone)]
 pub struct Picture {
     pub snapshot: Arc<Snapshot>,
+    /// Indexes of all transaction volumes, by name.
+    by_name: Vec<u32>,
     /// Indexes of the transaction volumes that are shown, in order.
     pub volumes: Vec<u32>,
     pub copies: Vec<CopyRow>,
@@ -112,11 +112,17 @@ pub struct Picture {
     pub summary: Summary,
     /// The widest name of a transaction volume.
     pub name_width: u16,
+    /// The most sessions and the most kept generations that one volume has: panes that follow a volume keep their height.
+    pub most_copies: usize,
+    pub most_generations: usize,
 }
 
 impl Picture {
     pub fn new(snapshot: Arc<Snapshot>, choice: &Choice) -> Self {
         let mut picture = Self {
+            by_name: by_name(&snapshot),
+            most_copies: most(snapshot.sessions.iter().map(|session| session.pair.source)),
+            most_generations: most(snapshot.generations.iter().map(|kept| kept.transaction_volume)),
             volumes: Vec::new(),
             copies: copies(&snapshot),
             pool: pool(&snapshot),
@@ -150,7 +156,10 @@ impl Picture {
         self.snapshot = snapshot;
         if !same_volumes {
             self.name_width = name_width(&self.snapshot);
+            self.by_name = by_name(&self.snapshot);
         }
+        self.most_copies = most(self.snapshot.sessions.iter().map(|session| session.pair.source));
+        self.most_generations = most(self.snapshot.generations.iter().map(|kept| kept.transaction_volume));
         if !order_stands {
             self.choose(choice);
         }
@@ -163,18 +172,13 @@ impl Picture {
             (!choice.problems || needs_attention(view))
                 && (choice.filter.is_empty() || matches_filter(&self.snapshot, view, &choice.filter))
         };
-        let mut volumes: Vec<u32> = (0..views.len()).filter(|&index| shown(&views[index])).map(|i| i as u32).collect();
-        let name = |index: &u32| views[*index as usize].volume.name.as_str();
+        let mut volumes: Vec<u32> =
+            self.by_name.iter().copied().filter(|&index| shown(&views[index as usize])).collect();
+        // The sorts are stable: within a rank the order is that of names.
         match choice.order {
-            Order::Name => volumes.sort_by(|a, b| name(a).cmp(name(b))),
-            Order::CliError => volumes.sort_by(|a, b| {
-                let rank = |index: &u32| trouble(&views[*index as usize]);
-                rank(b).cmp(&rank(a)).then_with(|| name(a).cmp(name(b)))
-            }),
-            Order::Ready => volumes.sort_by(|a, b| {
-                let rank = |index: &u32| lateness(views[*index as usize].ready);
-                rank(b).cmp(&rank(a)).then_with(|| name(a).cmp(name(b)))
-            }),
+            Order::Name => {}
+            Order::Trouble => volumes.sort_by_key(|index| Reverse(trouble(&views[*index as usize]))),
+            Order::Ready => volumes.sort_by_key(|index| Reverse(lateness(views[*index as usize].ready))),
         }
         self.volumes = volumes;
     }
@@ -184,23 +188,43 @@ impl Picture {
         self.snapshot.transaction_volumes.get(*self.volumes.get(row)? as usize)
     }
 
-    pub fn backup_volume(&self, row: usize) -> Option<&BackupVolumeView> {
-        self.snapshot.pool.get(*self.pool.get(row)? as usize)
+    /// What a row of the copies pane is about, for keeping the cursor on it.
+    pub fn copy_key(&self, row: CopyRow) -> Option<CopyKey> {
+        Some(match row {
+            CopyRow::Operation(index) => CopyKey::Operation(self.snapshot.operations.get(index as usize)?.id.0),
+            CopyRow::Session(index) => CopyKey::Session(self.snapshot.sessions.get(index as usize)?.pair),
+        })
     }
 
-    pub fn session(&self, row: usize) -> Option<&SessionView> {
-        match self.copies.get(row)? {
-            CopyRow::Session(index) => self.snapshot.sessions.get(*index as usize),
+    pub fn session(&self, row: CopyRow) -> Option<&SessionView> {
+        match row {
+            CopyRow::Session(index) => self.snapshot.sessions.get(index as usize),
             CopyRow::Operation(_) => None,
         }
     }
 
-    /// What a row of the copies pane is about, for keeping the cursor on it.
-    pub fn copy_key(&self, row: usize) -> Option<CopyKey> {
-        Some(match self.copies.get(row)? {
-            CopyRow::Operation(index) => CopyKey::Operation(self.snapshot.operations.get(*index as usize)?.id.0),
-            CopyRow::Session(index) => CopyKey::Session(self.snapshot.sessions.get(*index as usize)?.pair),
-        })
+    /// The rows of the copies pane that are about one volume.
+    pub fn copies_of(&self, volume: VolumeId) -> Vec<CopyRow> {
+        let sessions = &self.snapshot.sessions;
+        let from = sessions.partition_point(|session| session.pair.source < volume);
+        let count = self.snapshot.sessions_of(volume).len();
+        copy_rows(&self.snapshot, from..from + count, |id| id == volume)
+    }
+
+    /// The backup volumes of one volume, and the unused ones that it could take next: indexes into the pool.
+    pub fn pool_of(&self, volume: &TransactionVolumeView) -> Vec<u32> {
+        let (snapshot, id) = (&self.snapshot, volume.volume.id);
+        let sessions = snapshot.sessions_of(id).iter().map(|session| session.pair.target);
+        let kept = snapshot.generations_of(id).iter().map(|generation| generation.backup_volume);
+        let own: BTreeSet<VolumeId> = sessions.chain(kept).collect();
+        let place = |id: &VolumeId| snapshot.pool.binary_search_by_key(id, |view| view.volume.id).ok();
+        let mut rows: Vec<u32> = own.iter().filter_map(place).map(|index| index as u32).collect();
+        let size = |index: &u32| snapshot.pool[*index as usize].volume.blocks;
+        let from = self.pool.partition_point(|index| size(index) < volume.volume.blocks);
+        let same = self.pool[from..].iter().take_while(|index| size(index) == volume.volume.blocks);
+        let unused = same.filter(|index| snapshot.pool[**index as usize].state == BackupState::Unused);
+        rows.extend(unused.take(MAX_UNUSED));
+        rows
     }
 }
 
@@ -248,11 +272,69 @@ fn lateness(ready: Ready) -> (u8, Timestamp) {
     }
 }
 
+/// Whether a volume is shown: every word of the filter fits, and none that `!` comes before.
 fn matches_filter(snapshot: &Snapshot, view: &TransactionVolumeView, filter: &str) -> bool {
-    let contains = |text: &str| text.to_ascii_lowercase().contains(filter);
-    contains(view.volume.name.as_str())
-        || view.state.to_string() == filter
-        || contains(&snapshot.location(view.volume.id))
+    filter.split_whitespace().all(|word| match word.strip_prefix('!') {
+        Some("") => true,
+        Some(word) => !fits(snapshot, view, word),
+        None => fits(snapshot, view, word),
+    })
+}
+
+/// A word fits a name or place that contains it, a name that its pattern (`*`, `?`) describes, or a volume's state.
+fn fits(snapshot: &Snapshot, view: &TransactionVolumeView, word: &str) -> bool {
+    let name = view.volume.name.as_str().to_ascii_lowercase();
+    if word.contains(['*', '?']) {
+        return is_like(name.as_bytes(), word.as_bytes());
+    }
+    name.contains(word)
+        || view.state.to_string() == word
+        || word == "overdue" && matches!(view.due, Due::Overdue(_))
+        || word == "trouble" && needs_attention(view)
+        || snapshot.location(view.volume.id).to_ascii_lowercase().contains(word)
+}
+
+/// Whether a pattern describes all of a text: `*` is anything, `?` one character.
+fn is_like(text: &[u8], pattern: &[u8]) -> bool {
+    let (mut at, mut wanted, mut star) = (0, 0, None);
+    while at < text.len() {
+        match pattern.get(wanted) {
+            Some(b'*') => {
+                star = Some((wanted, at));
+                wanted += 1;
+            }
+            Some(sign) if *sign == b'?' || *sign == text[at] => {
+                at += 1;
+                wanted += 1;
+            }
+            _ => {
+                // The last star takes one more character.
+                let Some((before, from)) = star else { return false };
+                star = Some((before, from + 1));
+                at = from + 1;
+                wanted = before + 1;
+            }
+        }
+    }
+    pattern[wanted..].iter().all(|sign| *sign == b'*')
+}
+
+fn by_name(snapshot: &Snapshot) -> Vec<u32> {
+    let views = &snapshot.transaction_volumes;
+    let mut order: Vec<u32> = (0..views.len()).map(|index| index as u32).collect();
+    order.sort_by(|a, b| views[*a as usize].volume.name.as_str().cmp(views[*b as usize].volume.name.as_str()));
+    order
+}
+
+/// The longest run of the same volume.
+fn most(sorted: impl Iterator<Item = VolumeId>) -> usize {
+    let (mut longest, mut here, mut last) = (0, 0, None);
+    for volume in sorted {
+        here = if last == Some(volume) { here + 1 } else { 1 };
+        last = Some(volume);
+        longest = longest.max(here);
+    }
+    longest
 }
 
 fn name_width(snapshot: &Snapshot) -> u16 {
@@ -263,13 +345,23 @@ fn name_width(snapshot: &Snapshot) -> u16 {
 /// Operations first, then sessions that need somebody, move, stand equivalent, rest; each kind by identity, so that rows
 /// keep their places while figures change.
 fn copies(snapshot: &Snapshot) -> Vec<CopyRow> {
+    copy_rows(snapshot, 0..snapshot.sessions.len(), |_| true)
+}
+
+/// The rows of some sessions, and of the open or failed operations of some volumes.
+fn copy_rows(
+    snapshot: &Snapshot,
+    sessions: impl Iterator<Item = usize>,
+    of: impl Fn(VolumeId) -> bool,
+) -> Vec<CopyRow> {
     let open = |index: &usize| match &snapshot.operations[*index].end {
         None => true,
         Some((_, end)) => !end.is_done(),
     };
-    let operations = (0..snapshot.operations.len()).filter(open).map(|index| CopyRow::Operation(index as u32));
+    let operations = (0..snapshot.operations.len()).filter(open).filter(|index| of(snapshot.operations[*index].volume));
+    let operations = operations.map(|index| CopyRow::Operation(index as u32));
     let mut sessions: Vec<(u8, u32)> =
-        snapshot.sessions.iter().enumerate().map(|(index, session)| (urgency(session), index as u32)).collect();
+        sessions.map(|index| (urgency(&snapshot.sessions[index]), index as u32)).collect();
     sessions.sort_unstable();
     operations.chain(sessions.into_iter().map(|(_, index)| CopyRow::Session(index))).collect()
 }
@@ -300,30 +392,12 @@ fn pool(snapshot: &Snapshot) -> Vec<u32> {
 }
 
 fn sizes(snapshot: &Snapshot) -> Vec<SizeRow> {
-    let mut rows: BTreeMap<Blocks, SizeRow> = BTreeMap::new();
-    let mut own: BTreeMap<VolumeId, usize> = BTreeMap::new();
+    let mut strips: BTreeMap<Blocks, Vec<BackupState>> = BTreeMap::new();
     for view in &snapshot.pool {
-        let row = rows.entry(view.volume.blocks).or_default();
-        match view.state {
-            BackupState::Unused => row.unused += 1,
-            BackupState::Bound | BackupState::Copying | BackupState::Equivalent => row.bound += 1,
-            BackupState::Generation | BackupState::SuspendedGeneration => row.kept += 1,
-            BackupState::Error | BackupState::Foreign | BackupState::Unverified | BackupState::Reversed => {
-                row.other += 1;
-            }
-        }
-        row.strip.push(view.state);
-        if let Some(owner) = view.transaction_volume {
-            *own.entry(owner).or_default() += 1;
-        }
+        strips.entry(view.volume.blocks).or_default().push(view.state);
     }
-    for view in &snapshot.transaction_volumes {
-        let Some(policy) = view.volume.policy else { continue };
-        let has = own.get(&view.volume.id).copied().unwrap_or(0);
-        let needs = policy.backup_volumes().saturating_sub(has);
-        rows.entry(view.volume.blocks).or_default().need += needs;
-    }
-    rows.into_iter().map(|(blocks, row)| SizeRow { blocks, ..row }).collect()
+    let row = |(blocks, pool)| SizeRow { blocks, pool, strip: strips.remove(&blocks).unwrap_or_default() };
+    pool_sizes(snapshot).into_iter().map(row).collect()
 }
 
 fn summary(snapshot: &Snapshot) -> Summary {
@@ -350,4 +424,64 @@ fn summary(snapshot: &Snapshot) -> Summary {
     summary.all_ready = (known && latest.0 != i64::MIN).then_some(latest);
     summary.moving_sessions = snapshot.sessions.iter().filter(|session| is_moving(session)).count();
     summary
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::fixture;
+
+    fn shown(filter: &str) -> Vec<String> {
+        let choice = Choice { filter: filter.to_owned(), order: Order::Name, ..Choice::default() };
+        let picture = Picture::new(Arc::new(fixture::demo()), &choice);
+        (0..picture.volumes.len()).map(|row| picture.volume(row).unwrap().volume.name.to_string()).collect()
+    }
+
+    #[test]
+    fn a_filter_takes_names_patterns_states_and_what_is_not_wanted() {
+        assert_eq!(shown("ora"), ["demo-ora01", "demo-ora02"]);
+        assert_eq!(shown("*0?"), ["demo-ora01", "demo-ora02", "demo-vg01"]);
+        assert_eq!(shown("halted"), ["demo-crm"]);
+        assert_eq!(shown("overdue"), ["demo-mail", "demo-vg01"]);
+        assert_eq!(shown("ora !equivalent"), ["demo-ora01"]);
+        assert_eq!(shown("!demo"), Vec::<String>::new());
+        assert_eq!(shown("!").len(), shown("").len(), "a sign alone hides nothing while one types");
+    }
+
+    #[test]
+    fn trouble_comes_first_unless_another_order_is_chosen() {
+        let picture = Picture::new(Arc::new(fixture::demo()), &Choice::default());
+        let rank = |row| trouble(picture.volume(row).unwrap());
+        assert!((1..picture.volumes.len()).all(|row| rank(row - 1) >= rank(row)));
+        assert!(rank(0).0);
+    }
+
+    #[test]
+    fn the_pool_has_the_figures_of_the_verbs() {
+        let snapshot = Arc::new(fixture::demo());
+        let picture = Picture::new(Arc::clone(&snapshot), &Choice::default());
+        let of_verbs = pool_sizes(&snapshot);
+        assert_eq!(picture.sizes.len(), of_verbs.len());
+        assert!(picture.sizes.iter().all(|size| of_verbs[&size.blocks] == size.pool));
+    }
+
+    #[test]
+    fn a_volume_has_its_copies_and_the_backup_volumes_that_concern_it() {
+        let picture = Picture::new(Arc::new(fixture::demo()), &Choice::default());
+        for view in &picture.snapshot.transaction_volumes {
+            let id = view.volume.id;
+            for row in picture.copies_of(id) {
+                assert!(picture.session(row).is_none_or(|session| session.pair.source == id));
+            }
+            assert_eq!(
+                picture.copies_of(id).iter().filter(|row| picture.session(**row).is_some()).count(),
+                picture.snapshot.sessions_of(id).len()
+            );
+            for index in picture.pool_of(view) {
+                let backup = &picture.snapshot.pool[index as usize];
+                assert!(backup.transaction_volume == Some(id) || backup.state == BackupState::Unused, "{backup:?}");
+                assert_eq!(backup.volume.blocks, view.volume.blocks);
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@ use super::format::Clock;
 use super::key_table::KeyMap;
 use super::keys::Key;
 use super::messages::{Effect, Msg};
+use super::terminal::background::{Background, IN_TIME, QUESTION};
 use super::terminal::job;
 use super::terminal::keyboard::Keyboard;
 use super::terminal::paint::Painter;
@@ -54,6 +55,9 @@ pub async fn run(settings: Settings, keys: KeyMap, line: ReconnectingClient) -> 
     if let Some(snapshot) = snapshots.borrow_and_update().clone() {
         console.tell(Msg::Snapshot(snapshot), Urgency::Data);
     }
+    if settings.asks_background {
+        console.tty.ask(QUESTION);
+    }
     console.draw()?;
     while !console.ended {
         let minute = Instant::now() + Duration::from_millis(Clock::until_next_minute(now()));
@@ -93,7 +97,7 @@ pub async fn run(settings: Settings, keys: KeyMap, line: ReconnectingClient) -> 
             console.draw()?;
         }
     }
-    if !console.keyboard.is_idle() {
+    if !console.keyboard.is_idle() || console.background.is_some_and(|(_, until)| Instant::now() <= until) {
         // The rest of what has begun is nothing for the shell.
         console.tty.drop_input();
     }
@@ -125,6 +129,8 @@ struct Console {
     /// Bytes of a frame that the terminal has not taken yet. No frame is drawn before they are gone.
     pending: Vec<u8>,
     keyboard: Keyboard,
+    /// While the terminal may still answer what its background is, and until when.
+    background: Option<(Background, Instant)>,
     /// The number of the gate's rest, and when it is over.
     resting: Option<(u64, Instant)>,
     /// When the next frame is due; `None`: nothing changed.
@@ -150,6 +156,7 @@ impl Console {
             terminal: Terminal::new(Painter::new(Vec::new(), size))?,
             pending: Vec::new(),
             keyboard: Keyboard::default(),
+            background: settings.asks_background.then(|| (Background::default(), Instant::now() + IN_TIME)),
             resting: None,
             frame_at: None,
             last_frame: None,
@@ -240,6 +247,16 @@ impl Console {
         }
     }
 
+    /// The terminal's answer, if it is in what was read, and in time.
+    fn background_of(&mut self, bytes: &[u8]) -> Option<bool> {
+        let (background, until) = self.background.as_mut()?;
+        let answer = if Instant::now() <= *until { background.read(bytes) } else { None };
+        if answer.is_some() || Instant::now() > *until {
+            self.background = None;
+        }
+        answer
+    }
+
     /// Everything that can be read now counts as one read.
     fn read_all(&mut self) -> Vec<Msg> {
         let mut messages = Vec::new();
@@ -263,6 +280,7 @@ impl Console {
         }
         if !bytes.is_empty() {
             messages.extend(self.keyboard.read(&bytes, Instant::now()));
+            messages.extend(self.background_of(&bytes).map(|light| Msg::Background { light }));
         }
         messages
     }

@@ -86,15 +86,15 @@ struct Palette {
 }
 
 const DARK: Palette = Palette {
-    dim: Color::Indexed(245),
-    frame: Color::Indexed(239),
-    off: Color::Indexed(241),
+    dim: Color::Indexed(249),
+    frame: Color::Indexed(240),
+    off: Color::Indexed(245),
     accent: Color::Indexed(110),
     copying: Color::Indexed(117),
     equivalent: Color::Indexed(114),
     suspended: Color::Indexed(146),
     warning: Color::Indexed(215),
-    problem: Color::Indexed(203),
+    problem: Color::Indexed(210),
     selected: Color::Indexed(237),
     selected_unfocused: Color::Indexed(236),
     on_selected: Color::Indexed(253),
@@ -104,17 +104,17 @@ const DARK: Palette = Palette {
 };
 
 const LIGHT: Palette = Palette {
-    dim: Color::Indexed(242),
+    dim: Color::Indexed(240),
     frame: Color::Indexed(250),
-    off: Color::Indexed(248),
+    off: Color::Indexed(242),
     accent: Color::Indexed(25),
     copying: Color::Indexed(26),
-    equivalent: Color::Indexed(28),
-    suspended: Color::Indexed(61),
-    warning: Color::Indexed(130),
-    problem: Color::Indexed(160),
-    selected: Color::Indexed(253),
-    selected_unfocused: Color::Indexed(254),
+    equivalent: Color::Indexed(22),
+    suspended: Color::Indexed(60),
+    warning: Color::Indexed(94),
+    problem: Color::Indexed(124),
+    selected: Color::Indexed(254),
+    selected_unfocused: Color::Indexed(255),
     on_selected: Color::Indexed(234),
     bar: Color::Indexed(74),
     track: Color::Indexed(254),
@@ -331,6 +331,75 @@ mod tests {
         let theme = Theme::of(ThemeName::Sixteen);
         let styles = [theme.suspended, theme.warning, theme.mark, theme.demo, theme.copying, theme.equivalent];
         assert!(styles.iter().all(|style| !matches!(style.fg, Some(Color::Blue | Color::Yellow))));
+    }
+
+    /// The colours of xterm's 256, as red, green and blue.
+    fn rgb(color: Color) -> (u8, u8, u8) {
+        let Color::Indexed(index @ 16..) = color else { panic!("{color} is the terminal's own") };
+        if index >= 232 {
+            let grey = 8 + 10 * (index - 232);
+            return (grey, grey, grey);
+        }
+        let step = |number: u8| if number == 0 { 0 } else { 55 + 40 * number };
+        let cube = index - 16;
+        (step(cube / 36), step(cube / 6 % 6), step(cube % 6))
+    }
+
+    /// Relative luminance, by WCAG 2.
+    fn luminance((red, green, blue): (u8, u8, u8)) -> f64 {
+        let linear = |part: u8| {
+            let part = f64::from(part) / 255.0;
+            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
+    }
+
+    fn contrast(one: (u8, u8, u8), other: (u8, u8, u8)) -> f64 {
+        let (one, other) = (luminance(one), luminance(other));
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
+    #[test]
+    fn every_meaning_can_be_read_in_every_theme() {
+        // The backgrounds that terminals have, from black to dark grey and from white to paper.
+        let grounds = [
+            (ThemeName::Dark, [(0, 0, 0), (0x1e, 0x1e, 0x1e)]),
+            (ThemeName::Light, [(0xff, 0xff, 0xff), (0xfd, 0xfd, 0xfa)]),
+        ];
+        for (name, grounds) in grounds {
+            let theme = Theme::of(name);
+            let on_rows = [
+                ("dim", theme.dim),
+                ("accent", theme.accent),
+                ("key", theme.key),
+                ("label", theme.label),
+                ("mark", theme.mark),
+                ("copying", theme.copying),
+                ("equivalent", theme.equivalent),
+                ("suspended", theme.suspended),
+                ("good", theme.good),
+                ("warning", theme.warning),
+                ("problem", theme.problem),
+                ("danger", theme.danger),
+            ];
+            let elsewhere = [("key_off", theme.key_off), ("demo", theme.demo), ("title", theme.title_focused)];
+            for (meaning, style) in on_rows.iter().chain(&elsewhere) {
+                for ground in grounds {
+                    let contrast = contrast(rgb(style.fg.unwrap()), ground);
+                    assert!(contrast >= 4.5, "{name:?} {meaning} on {ground:?}: {contrast:.2}");
+                }
+            }
+            let selected = [theme.selected, theme.selected_unfocused].map(|style| rgb(style.bg.unwrap()));
+            let plain = ("text", Style::new().fg(theme.on_selected.unwrap()));
+            for (meaning, style) in on_rows.iter().chain([&plain]) {
+                for ground in selected {
+                    let contrast = contrast(rgb(style.fg.unwrap()), ground);
+                    assert!(contrast >= 4.5, "{name:?} {meaning} on a selected row: {contrast:.2}");
+                }
+            }
+            let button = contrast(rgb(theme.button_focused.fg.unwrap()), rgb(theme.button_focused.bg.unwrap()));
+            assert!(button >= 4.5, "{name:?} button: {button:.2}");
+        }
     }
 
     #[test]

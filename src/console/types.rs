@@ -26,13 +26,15 @@ pub struct Settings {
     /// Most frames drawn in a second.
     pub fps: u8,
     pub theme: ThemeName,
+    /// The theme is a guess: the terminal is asked for its background.
+    pub asks_background: bool,
     pub glyphs: GlyphMode,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (theme, glyphs) = (ThemeName::default(), GlyphMode::default());
-        Self { read_only: false, slow: false, fps: Self::FPS, theme, glyphs }
+        Self { read_only: false, slow: false, fps: Self::FPS, theme, asks_background: false, glyphs }
     }
 }
 
@@ -51,6 +53,7 @@ impl Settings {
             slow,
             fps: Self::FPS,
             theme: ThemeName::from_environment(no_color.as_deref(), &term, background.as_deref()),
+            asks_background: background.is_none(),
             glyphs: GlyphMode::from_locale(&locale),
         }
     }

@@ -82,6 +82,7 @@ pub fn text_width(screen: (u16, u16)) -> usize {
 pub fn rows(lines: usize, bottom: usize, screen: u16) -> usize {
     let bottom = if bottom == 0 { 0 } else { bottom + 1 };
     let above = usize::from(screen >= AIRY);
-    let room = usize::from(screen.saturating_sub(2)).saturating_sub(2 + above + bottom).max(1);
+    // The header and the last line stay free, and one for the row that the dialog is about.
+    let room = usize::from(screen.saturating_sub(3)).saturating_sub(2 + above + bottom).max(1);
     lines.min(room)
 }

@@ -12,18 +12,45 @@ pub struct Palette {
     /// A row of [`Palette::matches`].
     pub selected: usize,
     pub armed: bool,
+    /// What was typed before in this console, oldest first, and which of it is shown.
+    history: Vec<String>,
+    recalled: Option<usize>,
 }
 
 impl Palette {
     /// For the commands that count on a screen.
-    pub fn new(scope: Scope) -> Self {
-        Self { scope, input: Input::default(), selected: 0, armed: false }
+    pub fn new(scope: Scope, history: Vec<String>) -> Self {
+        Self { scope, input: Input::default(), selected: 0, armed: false, history, recalled: None }
+    }
+
+    /// The names of the commands that it knows.
+    pub fn names(&self) -> Vec<&'static str> {
+        entries_of(self.scope).map(|entry| entry.name).collect()
+    }
+
+    pub fn set(&mut self, line: String) {
+        self.input = Input::new(line);
+        self.selected = 0;
+    }
+
+    /// An older line, or a newer one.
+    pub fn recall(&mut self, older: bool) {
+        let at = self.recalled.unwrap_or(self.history.len());
+        let at = if older { at.checked_sub(1) } else { Some(at + 1) };
+        let Some(at) = at.filter(|at| *at <= self.history.len()) else { return };
+        let line = self.history.get(at).cloned().unwrap_or_default();
+        self.recalled = Some(at);
+        self.set(line);
     }
 
     /// What the typed words leave: names that begin with them first, then those that have them anywhere.
     pub fn matches(&self) -> Vec<&'static Entry> {
         let typed = self.input.value().to_ascii_lowercase();
-        let words: Vec<&str> = typed.split_whitespace().collect();
+        let mut words: Vec<&str> = typed.split_whitespace().collect();
+        // What follows a command's name are its arguments.
+        if words.first().is_some_and(|word| entries_of(self.scope).any(|entry| entry.name == *word)) {
+            words.truncate(1);
+        }
         let fits = |entry: &&Entry| {
             let help = entry.help.to_ascii_lowercase();
             // Agreeing belongs to a plan that is seen, and the palette need not offer itself.
@@ -53,7 +80,7 @@ mod tests {
     use super::*;
 
     fn names(typed: &str) -> Vec<&'static str> {
-        let palette = Palette { input: Input::new(typed.to_owned()), ..Palette::new(Scope::Main) };
+        let palette = Palette { input: Input::new(typed.to_owned()), ..Palette::new(Scope::Main, Vec::new()) };
         palette.matches().iter().map(|entry| entry.name).collect()
     }
 
@@ -67,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_selection_goes_round() {
-        let mut palette = Palette::new(Scope::Main);
+        let mut palette = Palette::new(Scope::Main, Vec::new());
         palette.turn(-1);
         assert_eq!(palette.selected, palette.matches().len() - 1);
         palette.turn(1);

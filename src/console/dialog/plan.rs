@@ -19,6 +19,7 @@ pub struct PlanDialog {
     /// The dialog as it is has reached the terminal: keys count.
     pub armed: bool,
     pub scroll: usize,
+    pub detail: Detail,
     /// Which dialog it is: no other one of this console has the same.
     pub number: u64,
     /// Grows with every other plan that it shows.
@@ -27,6 +28,25 @@ pub struct PlanDialog {
     pub name_drawn: Option<String>,
     /// The open question has not been answered for a moment.
     pub slow: bool,
+}
+
+/// How much of a plan is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    #[default]
+    Sentences,
+    /// The exact commands under them.
+    Commands,
+}
+
+impl Detail {
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Sentences => Self::Commands,
+            Self::Commands => Self::Sentences,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +79,7 @@ impl PlanDialog {
             typing: false,
             armed: false,
             scroll: 0,
+            detail: Detail::default(),
             number: ticket,
             revision: 0,
             name_drawn: None,

@@ -82,6 +82,11 @@ impl Tty {
         give_back();
     }
 
+    /// Asks the terminal something. Before the first frame only: a question inside of a frame would tear it.
+    pub fn ask(&self, question: &[u8]) {
+        self.device.write_patiently(question);
+    }
+
     /// Columns and rows.
     pub fn size(&self) -> (u16, u16) {
         match rustix::termios::tcgetwinsize(&self.device.fd) {

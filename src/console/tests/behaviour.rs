@@ -243,7 +243,7 @@ fn the_filter_follows_every_letter_and_esc_backs_out_of_it() {
     desk.keys([Key::Esc]);
     assert_eq!(desk.app.len(Pane::Volumes), 11);
     desk.types("/nothing");
-    assert!(desk.text().contains("Nothing matches /nothing."));
+    assert!(desk.text().contains("No volume fits /nothing."));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn problems_only_shows_what_needs_attention() {
 fn the_order_can_be_changed_and_trouble_comes_first() {
     let mut desk = desk();
     desk.types("o");
-    assert_eq!(desk.app.main.choice.order, Order::CliError);
+    assert_eq!(desk.app.main.choice.order, Order::Name);
     let first = desk.app.picture.as_ref().unwrap().volume(0).unwrap();
     assert_eq!(first.volume.name.as_str(), "demo-crm");
     desk.types("o");
@@ -413,4 +413,112 @@ fn a_generation_that_is_dated_in_the_future_is_said_to_be() {
     assert!(desk.text().contains("in the future; "), "{}", desk.text());
     desk.types("i");
     assert!(desk.text().contains("in the future, by this clock"), "{}", desk.text());
+}
+
+#[test]
+fn help_quit_and_commands_never_leave_the_footer() {
+    for width in 40..=200 {
+        let desk = Desk::new(Settings::default(), (width, 24));
+        let text = desk.text();
+        let footer = text.lines().nth(22).unwrap();
+        assert!(["? help", "q quit", ": command"].iter().all(|key| footer.contains(key)), "{width}: {footer}");
+    }
+}
+
+#[test]
+fn panes_follow_the_selected_volume_until_a_key_shows_all() {
+    let mut desk = desk();
+    desk.at("demo-ora01");
+    assert!(desk.text().contains("Copies of demo-ora01 · 3 of 16"), "{}", desk.text());
+    assert!(desk.text().contains("Events of demo-ora01"));
+    assert!(!desk.text().contains("demo-dwh: bad sector"), "an event of another volume");
+    desk.types("a");
+    assert!(desk.text().contains("3 moving of 16") && desk.text().contains("demo-dwh: bad sector"), "{}", desk.text());
+    desk.types("/ora").keys([Key::Enter]);
+    assert!(!desk.text().contains("demo-dwh"), "what the filter hides is hidden in every pane: {}", desk.text());
+}
+
+#[test]
+fn trouble_is_on_top_with_its_cause_and_n_goes_to_the_next() {
+    let mut desk = desk();
+    let first = |desk: &Desk| desk.app.selected_volume().unwrap().volume.name.to_string();
+    assert!(desk.text().contains("the path to DEMO2 is lost"));
+    let start = first(&desk);
+    desk.types("n");
+    assert_ne!(first(&desk), start);
+    desk.types("N");
+    assert_eq!(first(&desk), start);
+}
+
+#[test]
+fn a_dialog_covers_neither_its_row_nor_half_a_word() {
+    for size in [(80, 24), (120, 40), (200, 60)] {
+        for name in ["demo-crm", "demo-ora02", "demo-web"] {
+            let mut desk = Desk::new(Settings::default(), size);
+            desk.at(name).types("e");
+            let text = desk.text();
+            assert!(text.lines().any(|line| line.contains('▌') && line.contains(name)), "{size:?} {text}");
+            for line in text.lines().filter(|line| line.contains("backed up every")) {
+                let outside = line.trim().trim_start_matches('│').trim_end_matches('│').trim();
+                assert!(outside.starts_with("backed up every"), "{size:?}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_that_does_nothing_says_why() {
+    let mut desk = desk();
+    desk.types("\u{ff42}");
+    assert!(desk.text().contains("full-width"), "{}", desk.text());
+    desk.types("S");
+    assert!(desk.text().contains("Caps Lock"));
+    assert!(desk.app.dialogs.is_empty());
+    desk.at("demo-vg01").types("3s");
+    assert!(matches!(desk.app.dialogs.last(), Some(Dialog::Plan(_))), "an empty pane acts on the selected volume");
+}
+
+#[test]
+fn the_line_after_the_colon_is_the_shell_s_and_is_remembered() {
+    let mut desk = desk();
+    desk.types(":backup demo-ora0").keys([Key::Tab]).types("2").keys([Key::Enter]);
+    assert!(matches!(&plan_dialog(&desk).request.action, Action::Backup { volumes, .. } if volumes[..] == [one(0x11)]));
+    desk.keys([Key::Esc]).types(":").keys([Key::Up, Key::Enter]);
+    assert!(matches!(plan_dialog(&desk).request.action, Action::Backup { .. }));
+    desk.keys([Key::Esc]).types(":backup db99").keys([Key::Enter]);
+    assert!(desk.text().contains("no transaction volume db99"), "{}", desk.text());
+    assert!(runs(&desk).is_empty());
+}
+
+#[test]
+fn exact_commands_are_shown_on_demand_and_must_be_seen_before_agreeing() {
+    let mut desk = desk();
+    desk.at("demo-ora02").types("b");
+    assert!(!desk.text().contains("acec"));
+    desk.tell(Msg::LoneKey(Key::Char('i')));
+    desk.tell(Msg::LoneKey(Key::Char('Y')));
+    assert!(runs(&desk).is_empty(), "other lines than those that were seen");
+    desk.drawn();
+    assert!(desk.text().contains("$ acec"));
+    desk.types("Y");
+    assert_eq!(runs(&desk).len(), 1);
+}
+
+#[test]
+fn a_plan_says_its_price_and_a_repeated_backup_says_what_is_there() {
+    let mut desk = desk();
+    desk.at("demo-crm").types("x");
+    assert!(desk.text().contains("The next start then copies all 48 MiB again"), "{}", desk.text());
+    desk.keys([Key::Esc]).at("demo-web").types("b");
+    assert!(desk.text().contains("Backed up at") && desk.text().contains("changed since"), "{}", desk.text());
+    desk.keys([Key::Esc]).at("demo-ora02").types("e1").keys([Key::Enter]);
+    assert!(desk.text().contains("The next backup releases v16 to v18."), "{}", desk.text());
+}
+
+#[test]
+fn the_terminal_s_answer_chooses_the_theme() {
+    use crate::console::theme::{Theme, ThemeName};
+    let mut desk = desk();
+    desk.tell(Msg::Background { light: true });
+    assert_eq!(desk.app.look.theme.dim, Theme::of(ThemeName::Light).dim);
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 const SMALL: (u16, u16) = (80, 24);
 const MIDDLE: (u16, u16) = (120, 40);
+const LARGE: (u16, u16) = (200, 60);
 
 fn desk(size: (u16, u16)) -> Desk {
     Desk::new(Settings::default(), size)
@@ -25,11 +26,12 @@ fn desk(size: (u16, u16)) -> Desk {
 /// A screen's name and the keys that lead to it.
 type Picture = (&'static str, fn(&mut Desk));
 
-/// Two snapshots of the same: small and middle.
-macro_rules! both {
+/// Snapshots of the same in each size: small, middle and large.
+macro_rules! all_sizes {
     ($name:literal, $steps:expr) => {{
         let steps: fn(&mut Desk) = $steps;
-        for (size, name) in [(SMALL, concat!($name, "-80x24")), (MIDDLE, concat!($name, "-120x40"))] {
+        let names = [concat!($name, "-80x24"), concat!($name, "-120x40"), concat!($name, "-200x60")];
+        for (size, name) in [SMALL, MIDDLE, LARGE].into_iter().zip(names) {
             let mut desk = desk(size);
             steps(&mut desk);
             insta::assert_snapshot!(name, desk.screen());
@@ -39,40 +41,64 @@ macro_rules! both {
 
 #[test]
 fn the_main_screen() {
-    both!("main", |_| {});
+    all_sizes!("main", |_| {});
 }
 
 #[test]
 fn each_pane_with_the_focus() {
-    both!("copies", |desk| {
+    all_sizes!("copies", |desk| {
         desk.types("1jj");
     });
-    both!("pool", |desk| {
+    all_sizes!("pool", |desk| {
         desk.types("2jj");
     });
-    both!("generations", |desk| {
+    all_sizes!("generations", |desk| {
         desk.at("demo-ora01").types("3");
     });
-    both!("generations-attention", |desk| {
+    all_sizes!("generations-attention", |desk| {
         desk.at("demo-files").types("3");
     });
-    both!("events", |desk| {
+    all_sizes!("events", |desk| {
         desk.types("4jj");
+    });
+    all_sizes!("all-volumes", |desk| {
+        desk.types("a1");
     });
 }
 
 #[test]
+fn the_screen_of_all_events() {
+    all_sizes!("all-events", |desk| {
+        desk.types("vjj");
+    });
+    all_sizes!("all-events-filter", |desk| {
+        desk.types("v/ora");
+    });
+    for (theme, name) in [(ThemeName::Light, "all-events-light"), (ThemeName::Sixteen, "all-events-sixteen")] {
+        let mut desk = Desk::new(Settings { theme, ..Settings::default() }, SMALL);
+        desk.types("vj");
+        insta::assert_snapshot!(name, desk.screen());
+    }
+}
+
+#[test]
 fn the_plan_dialog() {
-    both!("plan", |desk| {
+    all_sizes!("plan", |desk| {
         desk.at("demo-ora02").types("b");
     });
-    both!("plan-batch", |desk| {
+    all_sizes!("plan-batch", |desk| {
         desk.types("*s");
     });
-    both!("plan-destroys", |desk| {
+    all_sizes!("plan-destroys", |desk| {
         desk.at("demo-ora02").types("3jd").types("Y").types("v1");
     });
-    both!("plan-changed", |desk| {
+    all_sizes!("plan-commands", |desk| {
+        desk.at("demo-ora02").types("bi");
+    });
+    all_sizes!("plan-cancel", |desk| {
+        desk.at("demo-ora02").types("c");
+    });
+    all_sizes!("plan-changed", |desk| {
         desk.at("demo-vg01").types("s");
         desk.site(|site| {
             let spare = site.pool.iter_mut().find(|view| view.volume.id == fixture::one(0x2E)).unwrap();
@@ -85,71 +111,74 @@ fn the_plan_dialog() {
 
 #[test]
 fn the_refusal_dialog() {
-    both!("refused", |desk| {
+    all_sizes!("refused", |desk| {
         desk.at("demo-erp").types("s");
     });
-    both!("refused-copying", |desk| {
+    all_sizes!("refused-copying", |desk| {
         desk.at("demo-ora01").types("b");
     });
 }
 
 #[test]
 fn the_way_out_of_red_rows() {
-    both!("way-out-error", |desk| {
+    all_sizes!("way-out-error", |desk| {
         desk.at("demo-dwh").keys([Key::Enter]);
     });
-    both!("way-out-halted", |desk| {
+    all_sizes!("way-out-halted", |desk| {
         desk.at("demo-crm").keys([Key::Enter]);
     });
 }
 
 #[test]
 fn details_and_help() {
-    both!("details", |desk| {
+    all_sizes!("details", |desk| {
         desk.at("demo-ora01").types("i");
     });
-    both!("details-backup-volume", |desk| {
+    all_sizes!("details-backup-volume", |desk| {
         desk.types("2i");
     });
-    both!("help", |desk| {
+    all_sizes!("help", |desk| {
         desk.types("?");
     });
-    both!("help-end", |desk| {
+    all_sizes!("help-end", |desk| {
         desk.types("?G");
     });
-    both!("event", |desk| {
+    all_sizes!("event", |desk| {
         desk.types("4").keys([Key::Enter]);
     });
-    both!("hold", |desk| {
+    all_sizes!("hold", |desk| {
         desk.at("demo-ora02").types("3p").types("tape");
     });
-    both!("palette", |desk| {
+    all_sizes!("palette", |desk| {
         desk.at("demo-ora01").types(":s").keys([Key::Down]);
     });
-    both!("policy", |desk| {
+    all_sizes!("command-line", |desk| {
+        desk.types(":backup demo-ma").keys([Key::Tab]);
+    });
+    all_sizes!("policy", |desk| {
         desk.at("demo-ora02").types("e7").keys([Key::Down]);
     });
 }
 
 #[test]
 fn choosing_volumes() {
-    both!("filter", |desk| {
+    all_sizes!("filter", |desk| {
         desk.types("/ora");
     });
-    both!("filter-nothing", |desk| {
+    all_sizes!("filter-nothing", |desk| {
         desk.types("/zz").keys([Key::Enter]);
     });
-    both!("problems", |desk| {
+    all_sizes!("problems", |desk| {
         desk.types("!");
     });
-    both!("marked", |desk| {
+    all_sizes!("marked", |desk| {
         desk.types("  o");
     });
 }
 
 #[test]
 fn a_site_with_nothing_in_it() {
-    both!("empty", |desk| desk.site(|site| {
+    all_sizes!("empty", |desk| desk.site(|site| {
         site.transaction_volumes.clear();
         site.pool.clear();
         site.sessions.clear();
@@ -161,13 +190,13 @@ fn a_site_with_nothing_in_it() {
 
 #[test]
 fn a_lost_engine_and_silent_arrays() {
-    both!("engine-lost", |desk| desk.tell(Msg::Link(Link::Lost { since: NOW, why: "it was closed".to_owned() })));
-    both!("engine-silent", |desk| {
+    all_sizes!("engine-lost", |desk| desk.tell(Msg::Link(Link::Lost { since: NOW, why: "it was closed".to_owned() })));
+    all_sizes!("engine-silent", |desk| {
         desk.at("demo-ora02").types("b");
         let engine = "the engine (pid 4711)".to_owned();
         desk.tell(Msg::Link(Link::Silent { since: NOW, engine }));
     });
-    both!("array-silent", |desk| desk.site(|site| {
+    all_sizes!("array-silent", |desk| desk.site(|site| {
         site.arrays[0].reach = Reach::Unreachable { since: NOW, why: "no route to host".into() };
         site.arrays[1].taken_at = Some(NOW.plus_millis(-180_000));
         site.arrays[1].began = Some(crate::model::moment::Moment::at(NOW.plus_millis(-180_000)));
@@ -199,7 +228,6 @@ fn other_signs_and_colours() {
 
 #[test]
 fn other_sizes() {
-    insta::assert_snapshot!("main-200x60", desk((200, 60)).screen());
     insta::assert_snapshot!("main-60x16", desk((60, 16)).screen());
     insta::assert_snapshot!("main-40x8", desk((40, 8)).screen());
     let mut copies = desk((40, 10));
@@ -213,7 +241,7 @@ fn other_sizes() {
 #[ignore = "writes files for looking at"]
 fn print_screens() {
     let folder = std::path::PathBuf::from(std::env::var("ECDECK_SCREENS").unwrap());
-    let pictures: [Picture; 10] = [
+    let pictures: [Picture; 11] = [
         ("main", |_| {}),
         ("plan", |desk| {
             desk.at("demo-ora02").types("b");
@@ -242,8 +270,11 @@ fn print_screens() {
         ("filter", |desk| {
             desk.types("/ora");
         }),
+        ("events", |desk| {
+            desk.types("vj");
+        }),
     ];
-    for (size_name, size) in [("small", SMALL), ("middle", MIDDLE), ("large", (200, 60))] {
+    for (size_name, size) in [("small", SMALL), ("middle", MIDDLE), ("large", LARGE)] {
         for (name, steps) in pictures {
             let mut desk = desk(size);
             steps(&mut desk);

@@ -39,7 +39,7 @@ pub fn take(app: &mut App, ticket: u64, answer: Answer) -> Vec<Effect> {
         }
         Answer::AlreadySo { .. } => {
             app.dialogs.truncate(at);
-            app.tell(Severity::Info, "it is so already");
+            app.tell(Severity::Info, "nothing to do: it is already so");
         }
         Answer::Failed { why, .. } => {
             app.dialogs.truncate(at);

@@ -2,6 +2,7 @@
 
 use super::{ask, gate, screens};
 use crate::console::app::App;
+use crate::console::command_line;
 use crate::console::dialog::Dialog;
 use crate::console::dialog::plan::{Note, PlanDialog, Stage};
 use crate::console::form::FormEvent;
@@ -87,6 +88,11 @@ fn plan_key(app: &mut App, key: Key, command: Option<Command>) -> Vec<Effect> {
     if key == Key::Enter && plan.armed && !matches!(plan.stage, Stage::Running(_)) {
         app.dialogs.pop();
         return ask::again(app);
+    }
+    if command == Some(Command::Details) {
+        // Other lines than those that were seen: the gate shuts until they have been.
+        plan.detail = plan.detail.other();
+        return Vec::new();
     }
     let agrees = command == Some(Command::Agree);
     let wants_name = plan.answer().is_some_and(|answer| answer.plan.confirmation().is_some());
@@ -174,7 +180,25 @@ fn palette_key(app: &mut App, key: Key) -> Vec<Effect> {
             app.dialogs.pop();
         }
         Key::Enter if palette.armed => {
-            if let Some(command) = palette.chosen() {
+            let line = palette.input.value().trim().to_owned();
+            let command = palette.chosen();
+            if !line.is_empty() {
+                app.remember(&line);
+            }
+            let selected = app.subject();
+            let asked = app.snapshot().and_then(|snapshot| command_line::request(snapshot, selected, &line));
+            match asked {
+                Some(Ok(request)) => {
+                    app.dialogs.pop();
+                    return ask::propose(app, request);
+                }
+                Some(Err(why)) => {
+                    app.tell(Severity::Warning, why);
+                    return Vec::new();
+                }
+                None => {}
+            }
+            if let Some(command) = command {
                 app.dialogs.pop();
                 return if app.screens.is_empty() {
                     main_screen::act(app, command)
@@ -185,8 +209,18 @@ fn palette_key(app: &mut App, key: Key) -> Vec<Effect> {
                 };
             }
         }
-        Key::Up | Key::BackTab | Key::Ctrl('p') => palette.turn(-1),
-        Key::Down | Key::Tab | Key::Ctrl('n') => palette.turn(1),
+        Key::Up if palette.input.value().is_empty() && palette.selected == 0 => palette.recall(true),
+        Key::Ctrl('p') => palette.recall(true),
+        Key::Ctrl('n') => palette.recall(false),
+        Key::Tab => {
+            let (names, line) = (palette.names(), palette.input.value().to_owned());
+            let done = app.snapshot().and_then(|snapshot| command_line::complete(snapshot, &names, &line));
+            if let (Some(Dialog::Palette(palette)), Some(line)) = (app.dialogs.last_mut(), done) {
+                palette.set(line);
+            }
+        }
+        Key::Up | Key::BackTab => palette.turn(-1),
+        Key::Down => palette.turn(1),
         key => {
             if palette.armed && edit(&mut palette.input, key) {
                 palette.selected = 0;

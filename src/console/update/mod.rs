@@ -14,6 +14,7 @@ use super::picture::Picture;
 use super::screens::main::layout::is_too_small;
 use super::screens::main::update as main_screen;
 use super::text_edit::MAX_LENGTH;
+use super::theme::{Theme, ThemeName};
 use super::types::{Link, Notice};
 use crate::model::records::OperationEnd;
 use crate::model::snapshot::{Severity, Snapshot};
@@ -50,6 +51,12 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         }),
         Msg::Slow { ticket } => {
             answers::slow(app, ticket);
+            Vec::new()
+        }
+        Msg::Background { light } => {
+            let name = if light { ThemeName::Light } else { ThemeName::Dark };
+            app.settings.theme = name;
+            app.look.theme = Theme::of(name);
             Vec::new()
         }
         Msg::NoShell => {

@@ -7,6 +7,7 @@ use crate::console::messages::Effect;
 use crate::console::screens;
 use crate::console::screens::main::update::{choose, program};
 use crate::console::screens::screen::{Screen, Step};
+use crate::console::unbound;
 use crate::engine::protocol::Answer;
 use crate::model::identity::VolumeId;
 use crate::model::snapshot::Severity;
@@ -44,6 +45,12 @@ pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
         if let Some(effects) = program(app, command) {
             return effects;
         }
+    }
+    if command.is_none()
+        && !is_typing
+        && let Some(why) = unbound::why(&app.keys, scope, key)
+    {
+        app.tell(Severity::Info, why);
     }
     let steps = on_top(app, |screen, app| app.context().map(|context| screen.key(&context, key, command)));
     take(app, scope, steps.flatten().unwrap_or_default())

@@ -70,6 +70,16 @@ impl Canvas<'_> {
         }
     }
 
+    /// Shows a line of the screen a second time.
+    pub fn copy_line(&mut self, from: u16, to: u16) {
+        let area = self.buffer.area;
+        if from < area.bottom() && to < area.bottom() {
+            for x in area.left()..area.right() {
+                self.buffer[(x, to)] = self.buffer[(x, from)].clone();
+            }
+        }
+    }
+
     /// A frame with titles in its upper line; returns what is inside.
     pub fn panel(&mut self, area: Rect, title: &[Span<'static>], note: &str, focused: bool) -> Rect {
         if area.width < 4 || area.height < 2 {
@@ -144,6 +154,16 @@ impl Canvas<'_> {
         }
         if offset + usize::from(rows.height) < len {
             self.put(rows.right() - 1, rows.bottom() - 1, glyphs.more_below, style);
+        }
+    }
+
+    /// How many rows are hidden below, on the line under a list: its frame or the line of pane names.
+    pub fn hidden(&mut self, rows: Rect, offset: usize, len: usize) {
+        let hidden = len.saturating_sub(offset + usize::from(rows.height));
+        let text = format!(" {hidden} more ");
+        let width = text.width() as u16;
+        if hidden > 0 && rows.width > width + 2 {
+            self.text(rows.right() - width - 1, rows.bottom(), width, &text, self.look.theme.dim);
         }
     }
 

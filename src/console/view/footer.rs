@@ -77,6 +77,10 @@ fn hint(app: &App, canvas: &mut Canvas, area: Rect) {
         canvas.text(area.x + 1, area.y, room, &text, theme.dim);
         return;
     }
+    if let (Some(screen), Some(context)) = (app.screens.last(), app.context()) {
+        canvas.text(area.x + 1, area.y, room, &screen.hint(&context), theme.dim);
+        return;
+    }
     let Some(view) = app.subject().and_then(Subject::owner).and_then(|id| app.snapshot()?.transaction_volume(id))
     else {
         return;

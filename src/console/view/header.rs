@@ -161,8 +161,8 @@ fn states(app: &App, canvas: &Canvas, parts: &mut Vec<Part>) {
         let at = app.clock.moment_or_minute(at.max(app.clock.now));
         parts.push(Part::new(5, 2, format!("all ready {at}"), theme.text));
     }
-    if let Some(size) = picture.sizes.iter().find(|size| size.short() > 0) {
-        let text = format!("pool {}: {} short", size.blocks, size.short());
-        parts.push(Part::new(6, 2, text, theme.warning));
+    let missing: usize = picture.sizes.iter().map(|size| size.pool.missing()).sum();
+    if missing > 0 {
+        parts.push(Part::new(6, 2, format!("pool: {missing} missing"), theme.warning));
     }
 }

@@ -8,6 +8,7 @@ pub mod events;
 mod footer;
 pub mod form;
 mod header;
+mod price;
 
 use crate::console::app::App;
 use crate::console::screens::main;

@@ -2,6 +2,13 @@
 
 use crate::console::keys::{Command, Entry, Group, Key, Scope, entry};
 
+pub const ALL: Command = Command::Of(Scope::Main, "all");
+pub const NEXT_PROBLEM: Command = Command::Of(Scope::Main, "next-problem");
+pub const PREVIOUS_PROBLEM: Command = Command::Of(Scope::Main, "previous-problem");
+pub const BY_NAME: Command = Command::Of(Scope::Main, "sort-by-name");
+pub const BY_TROUBLE: Command = Command::Of(Scope::Main, "sort-by-trouble");
+pub const BY_READY: Command = Command::Of(Scope::Main, "sort-by-ready");
+
 #[rustfmt::skip]
 pub fn entries() -> Vec<Entry> {
     vec![
@@ -11,9 +18,15 @@ pub fn entries() -> Vec<Entry> {
         entry(Scope::Main, Command::Pool, "pool", &[Key::Char('2')], Group::Moving, ("", 0), "to the backup pool"),
         entry(Scope::Main, Command::Generations, "generations", &[Key::Char('3')], Group::Moving, ("", 0), "to the generations of the selected volume"),
         entry(Scope::Main, Command::Events, "events", &[Key::Char('4')], Group::Moving, ("", 0), "to the events"),
-        entry(Scope::Main, Command::Order, "order", &[Key::Char('o')], Group::Looking, ("", 0), "sort volumes by name, by trouble, by readiness"),
-        entry(Scope::Main, Command::Problems, "problems", &[Key::Char('!')], Group::Choosing, ("problems", 11), "show only volumes that need attention"),
-        entry(Scope::Main, Command::Mark, "mark", &[Key::Char(' ')], Group::Choosing, ("mark", 10), "mark the selected volume; a verb then acts on all marked ones"),
+        entry(Scope::Main, Command::Order, "order", &[Key::Char('o')], Group::Looking, ("", 0), "sort volumes the next way: trouble first, by name, last to be ready first"),
+        entry(Scope::Main, BY_NAME, "sort-by-name", &[Key::Alt('n')], Group::Looking, ("", 0), "sort volumes by name"),
+        entry(Scope::Main, BY_TROUBLE, "sort-by-trouble", &[Key::Alt('t')], Group::Looking, ("", 0), "sort volumes with trouble first"),
+        entry(Scope::Main, BY_READY, "sort-by-ready", &[Key::Alt('r')], Group::Looking, ("", 0), "sort volumes with the last to be ready first"),
+        entry(Scope::Main, ALL, "all", &[Key::Char('a')], Group::Choosing, ("all", 13), "copies, pool and events of all volumes in the table, or of the selected one"),
+        entry(Scope::Main, NEXT_PROBLEM, "next-problem", &[Key::Char('n')], Group::Moving, ("", 0), "to the next volume that needs attention"),
+        entry(Scope::Main, PREVIOUS_PROBLEM, "previous-problem", &[Key::Char('N')], Group::Moving, ("", 0), "to the volume before that needs attention"),
+        entry(Scope::Main, Command::Problems, "problems", &[Key::Char('!')], Group::Choosing, ("problems", 12), "show only volumes that need attention"),
+        entry(Scope::Main, Command::Mark, "mark", &[Key::Char(' ')], Group::Choosing, ("mark", 11), "mark the selected volume; a verb then acts on all marked ones"),
         entry(Scope::Main, Command::MarkAll, "mark-all", &[Key::Char('*')], Group::Choosing, ("", 0), "mark all that the filter shows, or none"),
     ]
 }

@@ -37,8 +37,18 @@ pub fn is_too_small((width, height): (u16, u16)) -> bool {
     width < FLOOR.0 || height < FLOOR.1
 }
 
+/// Rows that the panes would fill. They do not depend on which row is selected, so that nothing jumps with the cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Content {
+    pub volumes: usize,
+    pub copies: usize,
+    pub sizes: usize,
+    pub pool: usize,
+    pub generations: usize,
+}
+
 impl Layout {
-    pub fn of((width, height): (u16, u16), detail: Pane, focus: Pane) -> Self {
+    pub fn of((width, height): (u16, u16), detail: Pane, focus: Pane, content: Content) -> Self {
         let nothing = Rect::ZERO;
         let mut layout = Self {
             shape: Shape::TooSmall,
@@ -59,21 +69,29 @@ impl Layout {
         layout.footer = Rect::new(0, height - footer, width, footer);
         let body = Rect::new(0, 1, width, height - 1 - footer);
         if width >= WIDE.0 && height >= WIDE.1 {
-            layout.wide(body);
+            layout.wide(body, content);
         } else {
             layout.narrow(body, detail, focus);
         }
         layout
     }
 
-    fn wide(&mut self, body: Rect) {
+    /// Each pane gets the rows of its content; what is left goes to the pool's list, then to the copies, then to the events.
+    fn wide(&mut self, body: Rect, content: Content) {
         self.shape = Shape::Wide;
-        let bottom = (body.height * 27 / 100).clamp(7, 20);
-        let copies = (body.height * 25 / 100).clamp(7, 24);
-        let top = body.height - bottom - copies;
-        let pool = (body.width * 27 / 100).clamp(32, 48);
-        self.volumes = Rect::new(0, body.y, body.width - pool, top);
-        self.pool = Rect::new(body.width - pool, body.y, pool, top);
+        let rows = |rows: usize| u16::try_from(rows).unwrap_or(u16::MAX);
+        // Frames and headings, and below them at least what an empty pane says.
+        let volumes = rows(content.volumes).saturating_add(3);
+        let pool = rows(content.pool.saturating_add(2 * content.sizes)).saturating_add(6);
+        let mut copies = rows(content.copies).saturating_add(2).clamp(5, (body.height / 4).max(7));
+        let bottom = rows(content.generations).saturating_add(2).clamp(8, (body.height * 27 / 100).max(8));
+        let most = body.height - copies - bottom;
+        let top = volumes.max(pool).clamp(10, most);
+        copies += (most - top).min(6);
+        let bottom = body.height - top - copies;
+        let width = (body.width * 27 / 100).clamp(32, 52);
+        self.volumes = Rect::new(0, body.y, body.width - width, top);
+        self.pool = Rect::new(body.width - width, body.y, width, top);
         self.copies = Rect::new(0, body.y + top, body.width, copies);
         let generations = body.width * 47 / 100;
         let y = body.y + top + copies;
@@ -136,7 +154,13 @@ impl Layout {
     /// The visible backup volumes under a summary of so many sizes.
     pub fn pool_rows(&self, sizes: usize) -> usize {
         let inner = self.rows(Pane::Pool);
-        inner.saturating_sub(self.pool_summary(sizes) + 1 + self.pool_strips(sizes))
+        inner.saturating_sub(self.pool_summary(sizes) + 1 + self.pool_strips(sizes) + self.pool_legend(sizes))
+    }
+
+    /// Lines of the pool's legend, with the one above it: only where there are strips that need it.
+    pub fn pool_legend(&self, sizes: usize) -> usize {
+        let left = self.rows(Pane::Pool).saturating_sub(self.pool_summary(sizes) + 1 + self.pool_strips(sizes));
+        if self.pool_strips(sizes) > 0 && left >= 3 + 3 { 3 } else { 0 }
     }
 
     /// Lines that the pool's strips take, with the one under them: none where the list would become too short.
@@ -158,7 +182,7 @@ mod tests {
 
     #[test]
     fn at_80_by_24_the_table_keeps_eight_rows_and_a_detail_pane_is_there() {
-        let layout = Layout::of((80, 24), Pane::Copies, Pane::Volumes);
+        let layout = Layout::of((80, 24), Pane::Copies, Pane::Volumes, Content::default());
         assert_eq!(layout.shape, Shape::Narrow);
         assert!(layout.rows(Pane::Volumes) >= 8);
         assert!(layout.rows(Pane::Copies) >= 5);
@@ -171,7 +195,10 @@ mod tests {
             for height in 0..=64 {
                 for focus in Pane::ALL {
                     let detail = if focus == Pane::Volumes { Pane::Pool } else { focus };
-                    let layout = Layout::of((width, height), detail, focus);
+                    let rows = usize::from(width + height) % 90;
+                    let content =
+                        Content { volumes: rows, copies: rows / 3, sizes: 3, pool: rows * 2, generations: rows / 7 };
+                    let layout = Layout::of((width, height), detail, focus, content);
                     let mut areas = vec![layout.header, layout.footer, layout.tabs];
                     areas.extend(Pane::ALL.map(|pane| layout.area(pane)));
                     areas.retain(|area| !area.is_empty());

@@ -2,18 +2,72 @@
 
 use super::layout::Layout;
 use crate::console::availability::VerbAvailability;
-use crate::console::picture::{Choice, CopyKey, Picture};
+use crate::console::events::EventRow;
+use crate::console::picture::{Choice, CopyKey, CopyRow, Picture, needs_attention};
 use crate::console::sessions::governing;
 use crate::console::types::{Cursor, Pane, Subject};
 use crate::model::identity::VolumeId;
 use crate::model::session::{Pair, Phase, Status};
-use crate::model::snapshot::{SessionView, Snapshot, TransactionVolumeView};
+use crate::model::snapshot::{BackupVolumeView, SessionView, Snapshot, TransactionVolumeView};
 use crate::model::units::Version;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use tui_input::Input;
 
-/// Rates in a sparkline.
-const MAX_TRACE: usize = 40;
+/// Columns of a rate's curve.
+const MAX_TRACE: usize = 120;
+
+/// The rates of one copy since it is selected. A full curve is halved, not moved: a curve that moves costs a line's bytes with
+/// every reading.
+#[derive(Debug)]
+pub struct Trace {
+    pub pair: Pair,
+    /// Bytes a second, oldest first.
+    pub rates: Vec<u64>,
+    /// So many readings make one rate.
+    every: u32,
+    /// So many readings are still to come for the next one.
+    left: u32,
+}
+
+impl Trace {
+    fn new(pair: Pair, rate: u64) -> Self {
+        Self { pair, rates: vec![rate], every: 1, left: 1 }
+    }
+
+    fn note(&mut self, rate: u64) {
+        self.left = self.left.saturating_sub(1);
+        if self.left > 0 {
+            return;
+        }
+        if self.rates.len() >= MAX_TRACE {
+            self.rates = self.rates.chunks(2).map(|pair| pair.iter().sum::<u64>() / pair.len() as u64).collect();
+            self.every = self.every.saturating_mul(2);
+        }
+        self.rates.push(rate);
+        self.left = self.every;
+    }
+}
+
+/// What the panes beside the table list, for one snapshot and one choice.
+#[derive(Debug, Default)]
+pub struct PaneRows {
+    /// What they were made for.
+    of: Option<(u64, Follow)>,
+    pub copies: Vec<CopyRow>,
+    /// Indexes into the pool.
+    pub pool: Vec<u32>,
+    /// Indexes into the picture's events.
+    pub events: Vec<u32>,
+}
+
+/// Whose rows the panes beside the table show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Follow {
+    /// The selected volume's.
+    Volume(Option<VolumeId>),
+    /// Those of all volumes that the table shows.
+    Shown(Choice),
+}
 
 /// What a person has chosen on the main screen.
 #[derive(Debug)]
@@ -22,6 +76,9 @@ pub struct MainScreen {
     /// While the filter is being typed.
     pub filter_input: Option<Input>,
     pub marks: BTreeSet<VolumeId>,
+    /// The panes beside the table show all that the table shows, not the selected volume's rows only.
+    pub all: bool,
+    pub rows: PaneRows,
     pub focus: Pane,
     /// The detail pane that a small screen shows.
     pub detail: Pane,
@@ -32,7 +89,7 @@ pub struct MainScreen {
     pub events: Cursor<u64>,
     pub availability: VerbAvailability,
     /// The rates of the copy under the cursor since it is there, for its sparkline.
-    pub trace: Option<(Pair, Vec<u64>)>,
+    pub trace: Option<Trace>,
 }
 
 impl Default for MainScreen {
@@ -41,6 +98,8 @@ impl Default for MainScreen {
             choice: Choice::default(),
             filter_input: None,
             marks: BTreeSet::new(),
+            all: false,
+            rows: PaneRows::default(),
             focus: Pane::Volumes,
             detail: Pane::Copies,
             volumes: Cursor::default(),
@@ -64,13 +123,73 @@ impl MainScreen {
     pub fn len(&self, picture: &Picture, pane: Pane) -> usize {
         match pane {
             Pane::Volumes => picture.volumes.len(),
-            Pane::Copies => picture.copies.len(),
-            Pane::Pool => picture.pool.len(),
+            Pane::Copies => self.rows.copies.len(),
+            Pane::Pool => self.rows.pool.len(),
             Pane::Generations => {
                 self.selected_volume(picture).map_or(0, |view| picture.snapshot.generations_of(view.volume.id).len())
             }
-            Pane::Events => picture.events.len(),
+            Pane::Events => self.rows.events.len(),
         }
+    }
+
+    /// The session in a row of the copies pane; `None` where it shows an operation.
+    pub fn session<'a>(&self, picture: &'a Picture, row: usize) -> Option<&'a SessionView> {
+        picture.session(*self.rows.copies.get(row)?)
+    }
+
+    pub fn backup_volume<'a>(&self, picture: &'a Picture, row: usize) -> Option<&'a BackupVolumeView> {
+        picture.snapshot.pool.get(*self.rows.pool.get(row)? as usize)
+    }
+
+    pub fn event<'a>(&self, picture: &'a Picture, row: usize) -> Option<&'a EventRow> {
+        picture.events.get(*self.rows.events.get(row)? as usize)
+    }
+
+    /// Lists the rows of the panes beside the table anew, if snapshot, selection or choice are others than last time.
+    fn list(&mut self, picture: &Picture) {
+        let selected = self.selected_volume(picture);
+        let follow = if self.all {
+            Follow::Shown(self.choice.clone())
+        } else {
+            Follow::Volume(selected.map(|view| view.volume.id))
+        };
+        let of = Some((picture.snapshot.sequence, follow));
+        if self.rows.of == of {
+            return;
+        }
+        let all = |len: usize| (0..len).map(|index| index as u32).collect::<Vec<u32>>();
+        let events = |of: &dyn Fn(VolumeId) -> bool| -> Vec<u32> {
+            let about = |index: &u32| picture.events[*index as usize].volume.is_some_and(of);
+            all(picture.events.len()).into_iter().filter(about).collect()
+        };
+        let (copies, pool, events) = match selected {
+            Some(view) if !self.all => {
+                let id = view.volume.id;
+                (picture.copies_of(id), picture.pool_of(view), events(&|volume| volume == id))
+            }
+            _ if self.choice.hides_nothing() => {
+                (picture.copies.clone(), picture.pool.clone(), all(picture.events.len()))
+            }
+            _ => {
+                let rows = 0..picture.volumes.len();
+                let shown: HashSet<VolumeId> =
+                    rows.filter_map(|row| picture.volume(row)).map(|view| view.volume.id).collect();
+                let of_copy = |row: &CopyRow| match *row {
+                    CopyRow::Operation(index) => shown.contains(&picture.snapshot.operations[index as usize].volume),
+                    CopyRow::Session(index) => shown.contains(&picture.snapshot.sessions[index as usize].pair.source),
+                };
+                let of_pool = |index: &u32| {
+                    let view = &picture.snapshot.pool[*index as usize];
+                    view.transaction_volume.is_none_or(|owner| shown.contains(&owner))
+                };
+                (
+                    picture.copies.iter().copied().filter(of_copy).collect(),
+                    picture.pool.iter().copied().filter(of_pool).collect(),
+                    events(&|volume| shown.contains(&volume)),
+                )
+            }
+        };
+        self.rows = PaneRows { of, copies, pool, events };
     }
 
     /// The selected row of a pane.
@@ -89,13 +208,13 @@ impl MainScreen {
         let len = self.len(picture, pane);
         match pane {
             Pane::Volumes => self.volumes.select(row, len, |row| picture.volume(row).map(|view| view.volume.id)),
-            Pane::Copies => self.copies.select(row, len, |row| picture.copy_key(row)),
-            Pane::Pool => self.pool.select(row, len, |row| picture.backup_volume(row).map(|view| view.volume.id)),
+            Pane::Copies => self.copies.select(row, len, |row| copy_key(&self.rows, picture, row)),
+            Pane::Pool => self.pool.select(row, len, |row| pool_key(&self.rows, picture, row)),
             Pane::Generations => {
                 let volume = picture.volume(self.volumes.selected).map(|view| view.volume.id);
                 self.generations.select(row, len, |row| generation_key(&picture.snapshot, volume, row));
             }
-            Pane::Events => self.events.select(row, len, |row| event_key(picture, row)),
+            Pane::Events => self.events.select(row, len, |row| event_key(&self.rows, picture, row)),
         }
     }
 
@@ -123,50 +242,60 @@ impl MainScreen {
         let len = picture.volumes.len();
         self.volumes.follow(len, |row| picture.volume(row).map(|view| view.volume.id));
         self.volumes.settle(len, layout.rows(Pane::Volumes));
-        let len = picture.copies.len();
-        self.copies.follow(len, |row| picture.copy_key(row));
+        self.list(picture);
+        let len = self.rows.copies.len();
+        self.copies.follow(len, |row| copy_key(&self.rows, picture, row));
         self.copies.settle(len, layout.rows(Pane::Copies));
-        let len = picture.pool.len();
-        self.pool.follow(len, |row| picture.backup_volume(row).map(|view| view.volume.id));
+        let len = self.rows.pool.len();
+        self.pool.follow(len, |row| pool_key(&self.rows, picture, row));
         self.pool.settle(len, layout.pool_rows(picture.sizes.len()));
         let volume = picture.volume(self.volumes.selected).map(|view| view.volume.id);
         let len = volume.map_or(0, |id| snapshot.generations_of(id).len());
         self.generations.follow(len, |row| generation_key(snapshot, volume, row));
         self.generations.settle(len, layout.rows(Pane::Generations));
-        let len = picture.events.len();
+        let len = self.rows.events.len();
         // Whoever stands on the newest event wants to see the next one.
         if self.events.selected > 0 {
-            self.events.follow(len, |row| event_key(picture, row));
+            self.events.follow(len, |row| event_key(&self.rows, picture, row));
         }
         self.events.settle(len, layout.rows(Pane::Events));
     }
 
-    /// What the focused pane's row is about.
+    /// What the focused pane's row is about; in a pane without rows it is the selected volume.
     pub fn subject(&self, picture: &Picture) -> Option<Subject> {
-        let volume = || self.selected_volume(picture).map(|view| Subject::Volume(view.volume.id));
-        match self.focus {
-            Pane::Volumes | Pane::Events => volume(),
-            Pane::Copies => picture.session(self.copies.selected).map(of_session).or_else(volume),
-            Pane::Pool => picture.backup_volume(self.pool.selected).map(|view| Subject::Backup {
+        let of_row = match self.focus {
+            Pane::Volumes | Pane::Events => None,
+            Pane::Copies => self.session(picture, self.copies.selected).map(of_session),
+            Pane::Pool => self.backup_volume(picture, self.pool.selected).map(|view| Subject::Backup {
                 id: view.volume.id,
                 owner: view.transaction_volume,
                 version: view.generation,
                 held: is_held(&picture.snapshot, view.transaction_volume, view.generation),
             }),
-            Pane::Generations => {
-                let volume = self.selected_volume(picture)?.volume.id;
-                let generations = picture.snapshot.generations_of(volume);
-                let index = generations.len().checked_sub(self.generations.selected + 1)?;
-                let generation = generations.get(index)?;
-                Some(Subject::Generation { volume, version: generation.version, held: generation.held.is_some() })
-            }
-        }
+            Pane::Generations => self.generation(picture),
+        };
+        of_row.or_else(|| self.selected_volume(picture).map(|view| Subject::Volume(view.volume.id)))
+    }
+
+    fn generation(&self, picture: &Picture) -> Option<Subject> {
+        let volume = self.selected_volume(picture)?.volume.id;
+        let generations = picture.snapshot.generations_of(volume);
+        let index = generations.len().checked_sub(self.generations.selected + 1)?;
+        let generation = generations.get(index)?;
+        Some(Subject::Generation { volume, version: generation.version, held: generation.held.is_some() })
+    }
+
+    /// The next row of the table that needs attention, from the selected one on and round the end.
+    pub fn next_problem(&self, picture: &Picture, forwards: bool) -> Option<usize> {
+        let (len, at) = (picture.volumes.len(), self.volumes.selected);
+        let mut rows = (1..=len).map(|by| if forwards { (at + by) % len } else { (at + len - by) % len });
+        rows.find(|row| picture.volume(*row).is_some_and(needs_attention))
     }
 
     /// Notes the rate of the copy under the cursor; another copy begins a new line.
     pub fn note_rate(&mut self, picture: &Picture) {
         let session = match self.focus {
-            Pane::Copies => picture.session(self.copies.selected),
+            Pane::Copies => self.session(picture, self.copies.selected),
             _ => self.selected_volume(picture).and_then(|view| governing(&picture.snapshot, view.volume.id)),
         };
         let Some((pair, rate)) = session.and_then(|session| Some((session.pair, session.rate?))) else {
@@ -174,12 +303,8 @@ impl MainScreen {
             return;
         };
         match &mut self.trace {
-            Some((known, rates)) if *known == pair => {
-                let surplus = (rates.len() + 1).saturating_sub(MAX_TRACE);
-                rates.drain(..surplus);
-                rates.push(rate);
-            }
-            trace => *trace = Some((pair, vec![rate])),
+            Some(trace) if trace.pair == pair => trace.note(rate),
+            trace => *trace = Some(Trace::new(pair, rate)),
         }
     }
 }
@@ -201,6 +326,30 @@ fn generation_key(snapshot: &Snapshot, volume: Option<VolumeId>, row: usize) -> 
     generations.get(index).map(|generation| (generation.transaction_volume, generation.version))
 }
 
-fn event_key(picture: &Picture, row: usize) -> Option<u64> {
-    picture.events.get(row).map(|event| event.sequence)
+fn copy_key(rows: &PaneRows, picture: &Picture, row: usize) -> Option<CopyKey> {
+    picture.copy_key(*rows.copies.get(row)?)
+}
+
+fn pool_key(rows: &PaneRows, picture: &Picture, row: usize) -> Option<VolumeId> {
+    Some(picture.snapshot.pool.get(*rows.pool.get(row)? as usize)?.volume.id)
+}
+
+fn event_key(rows: &PaneRows, picture: &Picture, row: usize) -> Option<u64> {
+    Some(picture.events.get(*rows.events.get(row)? as usize)?.sequence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::fixture::one;
+
+    #[test]
+    fn a_full_curve_is_halved_and_keeps_its_beginning() {
+        let mut trace = Trace::new(Pair::new(one(1), one(2)), 7);
+        for _ in 0..10 * MAX_TRACE {
+            trace.note(7);
+        }
+        assert!(trace.rates.len() <= MAX_TRACE && trace.rates.len() >= MAX_TRACE / 2, "{}", trace.rates.len());
+        assert!(trace.rates.iter().all(|rate| *rate == 7));
+    }
 }

@@ -1,5 +1,6 @@
 //! Keys on the main screen.
 
+use super::keys;
 use super::layout::Shape;
 use crate::console::app::App;
 use crate::console::dialog::Dialog;
@@ -7,10 +8,12 @@ use crate::console::dialog::palette::Palette;
 use crate::console::dialog::text::TextDialog;
 use crate::console::keys::{Command, Key};
 use crate::console::messages::Effect;
-use crate::console::picture::is_trouble;
+use crate::console::picture::{Order, is_trouble};
 use crate::console::text_edit::edit;
 use crate::console::types::{Pane, Subject};
+use crate::console::unbound;
 use crate::console::update::{ask, screens};
+use crate::engine::protocol::Ask;
 use crate::model::snapshot::Severity;
 use tui_input::Input;
 
@@ -20,7 +23,13 @@ pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
         return Vec::new();
     }
     app.notice = None;
-    app.command(key).map_or_else(Vec::new, |command| act(app, command))
+    let Some(command) = app.command(key) else {
+        if let Some(why) = unbound::why(&app.keys, app.scope(), key) {
+            app.tell(Severity::Info, why);
+        }
+        return Vec::new();
+    };
+    act(app, command)
 }
 
 /// A command of the key table, whatever it was called by.
@@ -63,14 +72,45 @@ pub fn act(app: &mut App, command: Command) -> Vec<Effect> {
             choose(app);
         }
         Command::Order => {
-            app.main.choice.order = app.main.choice.order.next();
-            choose(app);
-            let text = format!("volumes sorted {}", app.main.choice.order.word());
+            let next = app.main.choice.order.next();
+            order(app, next);
+        }
+        keys::ALL => {
+            app.main.all = !app.main.all;
+            let text = match (app.main.all, app.selected_volume()) {
+                (false, Some(view)) => format!("copies, pool and events of {}", view.volume.name),
+                _ if app.main.choice.hides_nothing() => "copies, pool and events of all volumes".to_owned(),
+                _ => "copies, pool and events of the volumes in the table".to_owned(),
+            };
             app.tell(Severity::Info, text);
         }
+        keys::NEXT_PROBLEM => problem(app, true),
+        keys::PREVIOUS_PROBLEM => problem(app, false),
+        keys::BY_NAME => order(app, Order::Name),
+        keys::BY_TROUBLE => order(app, Order::Trouble),
+        keys::BY_READY => order(app, Order::Ready),
         _ => {}
     }
     Vec::new()
+}
+
+/// Sorts the volumes, and says how.
+fn order(app: &mut App, order: Order) {
+    app.main.choice.order = order;
+    choose(app);
+    app.tell(Severity::Info, format!("volumes sorted {}", order.word()));
+}
+
+/// To the next row that needs attention.
+fn problem(app: &mut App, forwards: bool) {
+    let found = app.picture.as_ref().and_then(|picture| app.main.next_problem(picture, forwards));
+    match found {
+        Some(row) => {
+            app.main.focus = Pane::Volumes;
+            app.select(Pane::Volumes, row);
+        }
+        None => app.tell(Severity::Info, "no volume in the table needs attention"),
+    }
 }
 
 /// What works in dialogs and without a site as well.
@@ -79,8 +119,13 @@ pub fn program(app: &mut App, command: Command) -> Option<Vec<Effect>> {
         Command::Quit => Some(vec![Effect::Quit]),
         Command::ToShell => Some(vec![Effect::ToShell]),
         Command::Redraw => Some(vec![Effect::Redraw]),
+        Command::Reread => {
+            app.tell(Severity::Info, "all arrays are read again");
+            let ticket = app.ticket();
+            Some(vec![Effect::Ask { ticket, ask: Ask::Reread }])
+        }
         Command::Palette => {
-            app.dialogs.push(Dialog::Palette(Palette::new(app.scope())));
+            app.dialogs.push(Dialog::Palette(Palette::new(app.scope(), app.lines.clone())));
             Some(Vec::new())
         }
         Command::Help => {
@@ -139,7 +184,7 @@ fn open(app: &mut App) {
 /// To the volume that the event is about; an event about none is shown in full.
 fn open_event(app: &mut App) {
     let Some(picture) = &app.picture else { return };
-    let Some(event) = picture.events.get(app.main.events.selected) else { return };
+    let Some(event) = app.main.event(picture, app.main.events.selected) else { return };
     if let Some(id) = event.volume
         && picture.snapshot.transaction_volume(id).is_some()
     {

@@ -202,12 +202,14 @@ fn ready(app: &App, ready: Ready) -> String {
     }
 }
 
+/// Rates in the line of the details.
+const MAX_TRACE: usize = 40;
+
 /// The rate since the row was selected, as a line of heights.
 fn trace(app: &App, session: &SessionView) -> String {
     let heights = app.look.glyphs.spark;
-    let Some((_, rates)) = app.main.trace.as_ref().filter(|(pair, _)| *pair == session.pair) else {
-        return String::new();
-    };
+    let Some(trace) = app.main.trace.as_ref().filter(|trace| trace.pair == session.pair) else { return String::new() };
+    let rates = &trace.rates[trace.rates.len().saturating_sub(MAX_TRACE)..];
     let (Some(most), false) = (rates.iter().max(), heights.is_empty()) else { return String::new() };
     let height = |rate: &u64| heights[(rate * (heights.len() as u64 - 1) / (*most).max(1)) as usize];
     rates.iter().map(height).collect()

@@ -51,7 +51,7 @@ pub fn content(app: &App, width: usize) -> Content {
     body.gap();
     body.text(
         0,
-        "A dim key would be refused for the selected row; pressing it tells why and what leads on. \
+        "A dim key would be refused for the selected row; pressing it shows why, and what you can do. \
          Whatever changes something shows its plan first and runs only what is agreed to.",
         theme.dim,
     );

@@ -108,8 +108,13 @@ pub fn draw(app: &App, dialog: &Dialog, canvas: &mut Canvas, screen: Rect) -> Op
     let bottom = if content.bottom.is_empty() { 0 } else { content.bottom.len() as u16 + 1 };
     let above = u16::from(screen.height >= AIRY);
     let height = (rows as u16 + bottom + 2 + above).min(screen.height);
-    let area = Rect::new((screen.width - (width + 4)) / 2, (screen.height - height) / 2, width + 4, height);
-    canvas.clear(area);
+    let (y, again) = place(app, height, screen);
+    if let Some(row) = again {
+        canvas.copy_line(row, y - 1);
+    }
+    let area = Rect::new((screen.width - (width + 4)) / 2, y, width + 4, height);
+    // The whole lines are the dialog's: half words beside it would be read as words.
+    canvas.clear(Rect { x: screen.x, width: screen.width, ..area });
     let style = if content.loud { theme.danger } else { theme.title_focused };
     let title = [Span::styled(content.title.clone(), style)];
     let scroll = dialog.scroll().min(content.body.lines.len().saturating_sub(rows));
@@ -130,6 +135,26 @@ pub fn draw(app: &App, dialog: &Dialog, canvas: &mut Canvas, screen: Rect) -> Op
         }
     }
     content.typing.map(|(row, column)| Position::new((x + column).min(inner.right() - 1), top + row as u16))
+}
+
+/// Where a dialog begins, and the line of the screen that is shown again above it. In the middle, but below or above the row
+/// that it is about where it fits there; where it fits nowhere it begins low, and the row comes with it.
+fn place(app: &App, height: u16, screen: Rect) -> (u16, Option<u16>) {
+    let middle = (screen.height - height) / 2;
+    let Some(row) = app.selected_row().filter(|row| (middle..middle + height).contains(row)) else {
+        return (middle, None);
+    };
+    // The last line says what came of a key: it is never covered.
+    let below = screen.height.saturating_sub(row + 2);
+    if height <= below {
+        // One line stays free beside the row, where there is one.
+        (row + 1 + (below - height).min(1), None)
+    } else if height < row {
+        (row - height, None)
+    } else {
+        let low = screen.height.saturating_sub(height + 1).max(middle);
+        (low, (low > 1).then_some(row))
+    }
 }
 
 /// A line of keys and what they do, for the bottom of a dialog.

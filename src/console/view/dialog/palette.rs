@@ -28,7 +28,16 @@ pub fn content(app: &App, palette: &Palette, width: usize) -> Content {
     let bottom = vec![
         Line::from(vec![Span::styled(lead, theme.key), Span::styled(palette.input.value().to_owned(), theme.title)]),
         Line::from(Span::styled(outlook(app, palette.chosen()), theme.dim)),
-        keys_line(app, &[("Up Down", "choose"), ("Enter", "do it"), ("Esc", "back")]),
+        keys_line(
+            app,
+            &[
+                ("Up Down", "choose"),
+                ("Tab", "complete"),
+                ("Ctrl-P", "earlier lines"),
+                ("Enter", "do it"),
+                ("Esc", "back"),
+            ],
+        ),
     ];
     Content { title: "Commands".to_owned(), body, bottom, typing: Some((0, column as u16)), loud: false }
 }

@@ -1,9 +1,10 @@
 //! The plan dialog drawn: what would be done, what to know before, and the agreement.
 
 use super::super::dialog_text;
+use super::super::price;
 use super::{Body, Content, keys_line};
 use crate::console::app::App;
-use crate::console::dialog::plan::{Note, PlanDialog, Stage};
+use crate::console::dialog::plan::{Detail, Note, PlanDialog, Stage};
 use crate::console::gate::Readiness;
 use crate::console::keys::Command;
 use crate::console::types::{ANSWER_TIMEOUT, Link};
@@ -53,9 +54,13 @@ pub fn body(app: &App, dialog: &PlanDialog, width: usize) -> Option<Body> {
         for (number, step) in item.steps.iter().enumerate() {
             let lead = format!("{} ", number + 1);
             body.hanging(indent, &lead, &step_text::step(step, snapshot), theme.dim, theme.text);
-            for command in commands.iter().filter(|command| command.step == number) {
+            for command in commands.iter().filter(|command| dialog.detail == Detail::Commands && command.step == number)
+            {
                 body.hanging(indent + 2, "$ ", &command.line, theme.frame, theme.dim);
             }
+        }
+        for line in price::of(app, snapshot, item) {
+            body.text(indent + 2, &line, theme.dim);
         }
         let lead = format!("{} ", app.look.glyphs.attention);
         for notice in item.notices.iter().filter(|notice| !is_loss(notice)) {
@@ -212,7 +217,14 @@ fn cancel_line(app: &App, dialog: Option<(&PlanDialog, Readiness)>) -> Line<'sta
     }
     spans.push(Span::raw("   "));
     spans.extend(keys_line(app, &[("Esc", "back")]).spans);
-    let digest = answer.plan.digest().as_str();
-    spans.push(Span::styled(format!("   plan {}", digest.get(..8).unwrap_or(digest)), theme.dim));
+    let details = app.keys.key(Command::Details);
+    if dialog.detail == Detail::Commands {
+        // The digest is what the audit keeps of the agreement.
+        let digest = answer.plan.digest().as_str();
+        spans.push(Span::styled(format!("   plan {}", digest.get(..8).unwrap_or(digest)), theme.dim));
+    } else if !typing && answer.commands.iter().any(|commands| !commands.is_empty()) {
+        spans.push(Span::raw("   "));
+        spans.extend(keys_line(app, &[(&details, "commands")]).spans);
+    }
     Line::from(spans)
 }

@@ -1,14 +1,22 @@
 //! The refusal dialog drawn: why not, what nearly fits, and what a person can do.
 
 use super::super::dialog_text;
+use super::super::price;
 use super::{Body, Content, keys_line};
 use crate::console::app::App;
 use crate::console::dialog::refused::RefusedDialog;
+use crate::model::request::Action;
+use crate::model::session::Pair;
+use crate::model::snapshot::TransactionState;
 
 pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
     let theme = app.look.theme;
     let refusal = &dialog.refusal;
     let mut body = Body::new(width);
+    if let Some(text) = backed_up(app, dialog) {
+        body.text(0, &text, theme.good);
+        body.gap();
+    }
     body.text(0, &dialog_text::refusal(app, refusal), theme.text);
     for also in &refusal.also {
         let name = also.volume.zip(app.snapshot()).map_or_else(String::new, |(id, snapshot)| snapshot.label(id) + ": ");
@@ -32,6 +40,13 @@ pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
             let style = if remedy.destroys { theme.danger } else { theme.text };
             let destroys = if remedy.destroys { " - gives up data" } else { "" };
             body.hanging(2, &key, &format!("{}{destroys}", remedy.label), theme.key, style);
+            let planned =
+                app.snapshot().and_then(|snapshot| Some((snapshot, (app.planner)(snapshot, &remedy.request).ok()?)));
+            if let Some((snapshot, plan)) = planned {
+                for line in plan.items().iter().flat_map(|item| price::of(app, snapshot, item)) {
+                    body.text(4, &line, theme.dim);
+                }
+            }
         }
     }
     if !refusal.near_misses.is_empty() {
@@ -59,4 +74,22 @@ pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
     let keys = [(ways.as_str(), "take that way"), ("Esc", "back")];
     let keys = if refusal.remedies.is_empty() { &keys[1..] } else { &keys };
     Content { title, body, bottom: vec![keys_line(app, keys)], typing: None, loud: false }
+}
+
+/// A backup that is asked for again: the one that is there comes first.
+fn backed_up(app: &App, dialog: &RefusedDialog) -> Option<String> {
+    let Action::Backup { volumes, .. } = &dialog.request.action else { return None };
+    let ([id], snapshot) = (&volumes[..], app.snapshot()?) else { return None };
+    let view = snapshot.transaction_volume(*id)?;
+    let (version, at) = view.last_backup.filter(|_| view.state == TransactionState::Suspended)?;
+    let generation = snapshot.generations_of(*id).iter().find(|generation| generation.version == version)?;
+    let session = snapshot.session(&Pair::new(*id, generation.backup_volume))?;
+    let when = app.clock.moment_or_minute(at);
+    Some(match session.difference {
+        Some(difference) if difference.0 == 0 => {
+            format!("Backed up at {when} as {version}; nothing changed since. Nothing to do.")
+        }
+        Some(difference) => format!("Backed up at {when} as {version}; {difference} changed since."),
+        None => format!("Backed up at {when} as {version}."),
+    })
 }

@@ -1,11 +1,12 @@
 //! Operations under way and every session: what moves comes first, with its rate and its end.
 
-use super::pane;
+use super::{nothing, pane, whose};
 use crate::console::app::App;
 use crate::console::format::{left, rate};
 use crate::console::glyphs::Glyphs;
 use crate::console::keys::Command;
 use crate::console::picture::{CopyRow, Picture, is_moving};
+use crate::console::screens::main::state::Trace;
 use crate::console::sessions;
 use crate::console::types::Pane;
 use crate::console::view::canvas::{Canvas, Column, Place, fit};
@@ -35,17 +36,24 @@ const COLUMNS: [Column; 9] = [
 pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, framed: bool) {
     let dot = canvas.look.glyphs.dot;
     let moving = picture.summary.moving_sessions;
-    let title = format!("Copies\u{0} {dot} {moving} moving of {}", picture.snapshot.sessions.len());
+    let title = if app.main.all {
+        format!("Copies\u{0} {dot} {moving} moving of {}", picture.snapshot.sessions.len())
+    } else {
+        let sessions = app.main.rows.copies.iter().filter(|row| matches!(row, CopyRow::Session(_))).count();
+        format!("Copies\u{0}{} {dot} {sessions} of {}, {moving} moving", whose(app), picture.snapshot.sessions.len())
+    };
     let ready = picture.summary.all_ready.map(|at| app.clock.moment_or_minute(at.max(app.clock.now)));
     let note = ready.map_or_else(String::new, |at| format!("all ready {at}"));
     let inner = pane(app, canvas, area, Pane::Copies, &title, &note, framed);
     if inner.is_empty() {
         return;
     }
-    if picture.copies.is_empty() {
+    let rows = &app.main.rows.copies;
+    if rows.is_empty() {
         let key = app.keys.key(Command::Verb(Verb::Start));
         let hint = format!("{key} starts the synchronization of the selected volume.");
-        canvas.empty(inner, &["There is no copy.", &hint]);
+        let [none, all] = nothing(app, "There is no copy");
+        canvas.empty(inner, &[&none, &hint, &all]);
         return;
     }
     let name = picture.name_width;
@@ -55,7 +63,7 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
     for line in 0..inner.height {
         let index = app.main.copies.offset + usize::from(line);
         let row = Rect { y: inner.y + line, height: 1, ..inner };
-        match picture.copies.get(index) {
+        match rows.get(index) {
             None => break,
             Some(CopyRow::Operation(at)) => {
                 if let Some(operation) = picture.snapshot.operations.get(*at as usize) {
@@ -72,7 +80,43 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
             highlight(canvas, row, true);
         }
     }
-    canvas.more(inner, app.main.copies.offset, picture.copies.len());
+    let len = rows.len();
+    canvas.more(inner, app.main.copies.offset, len);
+    if framed {
+        canvas.hidden(inner, app.main.copies.offset, len);
+        curve(app, canvas, Rect { y: inner.y + (len as u16).min(inner.height), ..inner }, inner.bottom());
+    }
+}
+
+/// The rate of the selected copy since it is selected, as a curve in the rows that are left under the list.
+fn curve(app: &App, canvas: &mut Canvas, area: Rect, bottom: u16) {
+    let (theme, heights) = (canvas.look.theme, canvas.look.glyphs.spark);
+    let rows = bottom.saturating_sub(area.y);
+    let Some(Trace { pair, rates, .. }) = &app.main.trace else { return };
+    let (Some(most), Some(last)) = (rates.iter().max(), rates.last()) else { return };
+    if rows < 3 || rates.len() < 2 || heights.is_empty() || area.width < 60 {
+        return;
+    }
+    let target = app.snapshot().map_or_else(String::new, |snapshot| snapshot.label(pair.target));
+    let text = format!("rate to {target}");
+    canvas.text(area.x + 3, area.y + 1, 24, &text, theme.dim);
+    canvas.text(area.x + 3, area.y + 2, 24, &format!("now {}, at most {}", rate(*last), rate(*most)), theme.dim);
+    let (steps, lines) = (heights.len() as u64, u64::from(rows - 1));
+    for (column, value) in rates.iter().enumerate() {
+        let x = area.x + 36 + column as u16;
+        if x + 2 >= area.right() {
+            break;
+        }
+        // Eighths of a row, from the lowest row up.
+        let mut filled = value.saturating_mul(steps * lines) / (*most).max(1);
+        for row in 0..rows - 1 {
+            let here = filled.min(steps);
+            filled -= here;
+            if here > 0 {
+                canvas.put(x, bottom - 1 - row, heights[(here - 1) as usize], theme.copying);
+            }
+        }
+    }
 }
 
 fn draw_operation(
@@ -219,7 +263,8 @@ fn standing(app: &App, session: &SessionView) -> String {
     let mut text = match (state, session.error) {
         (TransactionState::Error, Some(error)) => format!("error {error} since {since}"),
         (TransactionState::Suspended, _) => match session.difference {
-            Some(difference) => format!("suspended {since}, {} to copy", left(difference)),
+            Some(difference) if difference.0 == 0 => format!("suspended {since}, nothing changed since"),
+            Some(difference) => format!("suspended {since}, {} changed since", left(difference)),
             None => format!("suspended {since}"),
         },
         (TransactionState::Unknown, _) => format!("unknown: {}", session.words),

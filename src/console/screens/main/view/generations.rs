@@ -44,6 +44,9 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
         }
     }
     canvas.more(inner, app.main.generations.offset, generations.len());
+    if framed {
+        canvas.hidden(inner, app.main.generations.offset, generations.len());
+    }
 }
 
 fn draw_row(app: &App, snapshot: &Snapshot, canvas: &mut Canvas, row: Rect, generation: &Generation) {

@@ -7,6 +7,7 @@ mod pool;
 mod tabs;
 mod volumes;
 
+use super::keys::ALL;
 use super::layout::{Layout, Shape};
 use crate::console::app::App;
 use crate::console::picture::Picture;
@@ -45,6 +46,32 @@ fn pane(app: &App, canvas: &mut Canvas, area: Rect, which: Pane, title: &str, no
     let theme = canvas.look.theme;
     let style = if focused { theme.title_focused } else { theme.title };
     let (name, rest) = title.split_once('\u{0}').unwrap_or((title, ""));
-    let spans = [Span::styled(name.to_owned(), style), Span::styled(rest.to_owned(), theme.dim)];
+    let number =
+        Pane::DETAILS.iter().position(|pane| *pane == which).map_or(String::new(), |at| format!("{} ", at + 1));
+    let spans = [
+        Span::styled(number, theme.key),
+        Span::styled(name.to_owned(), style),
+        Span::styled(rest.to_owned(), theme.dim),
+    ];
     canvas.panel(area, &spans, note, focused)
+}
+
+/// Whose rows a pane beside the table shows, for its title: ` of demo-ora01`, or nothing where it shows all.
+fn whose(app: &App) -> String {
+    match app.selected_volume() {
+        Some(view) if !app.main.all => format!(" of {}", view.volume.name),
+        _ => String::new(),
+    }
+}
+
+/// What an empty pane beside the table says.
+fn nothing(app: &App, what: &str) -> [String; 2] {
+    let key = app.keys.key(ALL);
+    match app.selected_volume() {
+        Some(view) if !app.main.all => {
+            [format!("{what} for {}.", view.volume.name), format!("{key} shows those of all volumes.")]
+        }
+        _ if app.main.choice.hides_nothing() => [format!("{what} yet."), String::new()],
+        _ => [format!("{what} for the volumes in the table."), "Esc shows all volumes again.".to_owned()],
+    }
 }

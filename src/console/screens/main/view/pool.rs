@@ -1,6 +1,6 @@
 //! The backup pool: what is free and what is still needed of each size, and the volumes themselves.
 
-use super::pane;
+use super::{nothing, pane, whose};
 use crate::console::app::App;
 use crate::console::picture::{Picture, SizeRow};
 use crate::console::screens::main::layout::{Layout, Shape};
@@ -11,18 +11,33 @@ use crate::model::snapshot::{BackupState, BackupVolumeView};
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
-const SUMMARY: [Column; 5] = [
+/// The words and figures of `ecdeck status`.
+const SUMMARY: [Column; 6] = [
     Column { title: "size", right: true, gap: 0, least: 8, drop: 0 },
-    Column { title: "free", right: true, gap: 1, least: 4, drop: 0 },
-    Column { title: "bound", right: true, gap: 1, least: 5, drop: 2 },
-    Column { title: "kept", right: true, gap: 1, least: 4, drop: 1 },
-    Column { title: "need", right: true, gap: 1, least: 4, drop: 0 },
+    Column { title: "unused", right: true, gap: 1, least: 6, drop: 0 },
+    Column { title: "bound", right: true, gap: 1, least: 5, drop: 4 },
+    Column { title: "kept", right: true, gap: 1, least: 4, drop: 2 },
+    Column { title: "need", right: true, gap: 1, least: 4, drop: 3 },
+    Column { title: "missing", right: true, gap: 1, least: 7, drop: 0 },
+];
+
+/// What the signs of the strips mean, in the order in which they lose their room.
+const LEGEND: [(BackupState, &str); 6] = [
+    (BackupState::Unused, "unused"),
+    (BackupState::SuspendedGeneration, "kept, resumable"),
+    (BackupState::Generation, "kept"),
+    (BackupState::Bound, "bound"),
+    (BackupState::Copying, "copying"),
+    (BackupState::Equivalent, "equivalent"),
 ];
 
 pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, layout: &Layout) {
-    let unused: usize = picture.sizes.iter().map(|size| size.unused).sum();
+    let unused: usize = picture.sizes.iter().map(|size| size.pool.unused).sum();
     let dot = canvas.look.glyphs.dot;
-    let title = format!("Backup pool\u{0} {dot} {unused} of {} unused", picture.snapshot.pool.len());
+    let title = match whose(app) {
+        whose if whose.is_empty() => format!("Pool\u{0} {dot} {unused} of {} unused", picture.snapshot.pool.len()),
+        whose => format!("Pool\u{0}{whose}"),
+    };
     let inner = pane(app, canvas, area, Pane::Pool, &title, "", layout.shape == Shape::Wide);
     if inner.is_empty() {
         return;
@@ -40,9 +55,13 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, layou
         canvas.right(inner.x, y, SUMMARY[0].least, &size.blocks.to_string(), canvas.look.theme.dim);
         draw_strip(canvas, inner.x + SUMMARY[0].least + 2, y, inner.width.saturating_sub(SUMMARY[0].least + 3), size);
     }
-    let above = lines + 1 + strips;
+    let legend_lines = layout.pool_legend(picture.sizes.len()) as u16;
+    if legend_lines > 0 {
+        legend(canvas, Rect { y: inner.y + lines + 1 + strips, height: legend_lines - 1, ..inner });
+    }
+    let above = lines + 1 + strips + legend_lines;
     let rows = Rect { y: inner.y + above, height: inner.height.saturating_sub(above), ..inner };
-    list(app, picture, canvas, rows);
+    list(app, picture, canvas, rows, layout.shape == Shape::Wide);
 }
 
 fn summary(picture: &Picture, canvas: &mut Canvas, area: Rect) {
@@ -56,22 +75,54 @@ fn summary(picture: &Picture, canvas: &mut Canvas, area: Rect) {
     for line in 1..area.height {
         let Some(size) = picture.sizes.get(usize::from(line) - 1) else { break };
         let y = area.y + line;
-        let short = size.short() > 0;
-        let need = if short { format!("{}{}", size.need, canvas.look.glyphs.attention) } else { size.need.to_string() };
+        // Where sizes are left out, the last line says so.
+        let left_out = picture.sizes.len() - usize::from(line);
+        if line + 1 == area.height && left_out > 0 {
+            let missing: usize = picture.sizes[usize::from(line) - 1..].iter().map(|size| size.pool.missing()).sum();
+            let style = if missing > 0 { theme.warning } else { theme.dim };
+            canvas.text(
+                area.x + 1,
+                y,
+                area.width - 2,
+                &format!("{} more sizes, {missing} missing", left_out + 1),
+                style,
+            );
+            break;
+        }
+        let missing = size.pool.missing();
+        let style = if missing > 0 { theme.warning } else { theme.text };
+        let missing = if missing > 0 { format!("{} {missing}", canvas.look.glyphs.attention) } else { "-".to_owned() };
         let cells = [
             (size.blocks.to_string(), theme.text),
-            (size.unused.to_string(), if short { theme.warning } else { theme.text }),
-            (size.bound.to_string(), theme.text),
-            (size.kept.to_string(), theme.text),
-            (need, if short { theme.warning } else { theme.dim }),
+            (size.pool.unused.to_string(), theme.text),
+            (size.pool.bound.to_string(), theme.text),
+            (size.pool.kept.to_string(), theme.text),
+            (size.pool.needed.to_string(), theme.dim),
+            (missing, style),
         ];
-        for (index, (text, style)) in cells.iter().enumerate() {
-            if let Some((x, width)) = places[index] {
-                // The sign of a shortage stands behind the column, so that figures stay under each other.
-                let over = u16::from(index == 4 && short);
-                canvas.right(area.x + x, y, width + over, text, *style);
+        for (place, (text, style)) in std::iter::zip(&places, &cells) {
+            if let Some((x, width)) = *place {
+                canvas.right(area.x + x, y, width, text, *style);
             }
         }
+    }
+}
+
+/// What the signs mean.
+fn legend(canvas: &mut Canvas, area: Rect) {
+    let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
+    let (mut x, mut y) = (area.x + 1, area.y);
+    for (state, word) in LEGEND {
+        let width = 2 + word.width() as u16;
+        if x + width >= area.right() {
+            (x, y) = (area.x + 1, y + 1);
+        }
+        if y >= area.bottom() {
+            return;
+        }
+        canvas.put(x, y, glyphs.backup(state), theme.backup(state));
+        canvas.text(x + 2, y, width, word, theme.dim);
+        x += width + 2;
     }
 }
 
@@ -86,24 +137,32 @@ fn draw_strip(canvas: &mut Canvas, x: u16, y: u16, width: u16, size: &SizeRow) {
     }
 }
 
-fn list(app: &App, picture: &Picture, canvas: &mut Canvas, rows: Rect) {
+fn list(app: &App, picture: &Picture, canvas: &mut Canvas, rows: Rect, framed: bool) {
+    let len = app.main.rows.pool.len();
+    if len == 0 {
+        canvas.empty(rows, &nothing(app, "There is no backup volume").each_ref().map(String::as_str));
+        return;
+    }
     let focused = app.main.focus == Pane::Pool;
     let locations: u16 = (0..usize::from(rows.height))
-        .filter_map(|line| picture.backup_volume(app.main.pool.offset + line))
+        .filter_map(|line| app.main.backup_volume(picture, app.main.pool.offset + line))
         .map(|view| picture.snapshot.label(view.volume.id).width() as u16)
         .max()
         .unwrap_or(0)
         .clamp(10, 16);
     for line in 0..rows.height {
         let index = app.main.pool.offset + usize::from(line);
-        let Some(view) = picture.backup_volume(index) else { break };
+        let Some(view) = app.main.backup_volume(picture, index) else { break };
         let row = Rect { y: rows.y + line, height: 1, ..rows };
         draw_row(picture, canvas, row, view, locations);
         if index == app.main.pool.selected && focused {
             highlight(canvas, row, true);
         }
     }
-    canvas.more(rows, app.main.pool.offset, picture.pool.len());
+    canvas.more(rows, app.main.pool.offset, len);
+    if framed {
+        canvas.hidden(rows, app.main.pool.offset, len);
+    }
 }
 
 fn draw_row(picture: &Picture, canvas: &mut Canvas, row: Rect, view: &BackupVolumeView, locations: u16) {

@@ -3,7 +3,7 @@
 use super::pane;
 use crate::console::app::App;
 use crate::console::format::{left, rate};
-use crate::console::picture::{Order, Picture, is_moving};
+use crate::console::picture::{Order, Picture, is_moving, is_trouble};
 use crate::console::sessions;
 use crate::console::types::Pane;
 use crate::console::view::canvas::{Canvas, Column, Place, fit};
@@ -55,6 +55,9 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
         }
     }
     canvas.more(rows, app.main.volumes.offset, picture.volumes.len());
+    if framed {
+        canvas.hidden(rows, app.main.volumes.offset, picture.volumes.len());
+    }
 }
 
 fn title(app: &App, picture: &Picture) -> String {
@@ -86,7 +89,7 @@ pub fn chosen(app: &App, picture: &Picture) -> Vec<String> {
 }
 
 fn note(app: &App, picture: &Picture) -> String {
-    let order = if app.main.choice.order == Order::Name { "" } else { app.main.choice.order.word() };
+    let order = if app.main.choice.order == Order::default() { "" } else { app.main.choice.order.word() };
     match (picture.summary.overdue, order) {
         (0, order) => order.to_owned(),
         (overdue, "") => format!("{overdue} overdue"),
@@ -214,7 +217,8 @@ fn synchronized(picture: &Picture, canvas: &mut Canvas, (x, y, width): (u16, u16
         return;
     }
     let (text, style) = aside(view, session, theme.dim, theme.text);
-    if !text.is_empty() && text.len() <= usize::from(rest) {
+    // A cause may be cut: Enter shows all of it. A figure may not.
+    if !text.is_empty() && (is_trouble(view.state) && rest >= 8 || text.len() <= usize::from(rest)) {
         canvas.text(at, y, rest, &text, style);
     }
 }
@@ -232,12 +236,17 @@ fn word(view: &TransactionVolumeView, session: Option<&SessionView>) -> String {
 fn aside(view: &TransactionVolumeView, session: Option<&SessionView>, calm: Style, text: Style) -> (String, Style) {
     match view.state {
         TransactionState::Suspended => match session.and_then(|session| session.difference) {
-            Some(difference) if difference.0 == 0 => ("nothing new".to_owned(), calm),
-            Some(difference) => (format!("{} new", left(difference)), text),
+            Some(difference) if difference.0 == 0 => ("unchanged".to_owned(), calm),
+            Some(difference) => (format!("{} changed", left(difference)), text),
             None => (String::new(), calm),
         },
-        TransactionState::Error | TransactionState::Unknown | TransactionState::HalfOpen | TransactionState::Halted => {
-            ("Enter: way out".to_owned(), text)
+        TransactionState::Error
+        | TransactionState::Unknown
+        | TransactionState::HalfOpen
+        | TransactionState::Halted
+        | TransactionState::Inbound
+        | TransactionState::Reversed => {
+            (view.problem.as_ref().map_or_else(String::new, |problem| problem.text.clone()), text)
         }
         _ => (String::new(), calm),
     }
@@ -257,7 +266,7 @@ fn empty(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect) {
     } else if app.main.choice.problems && app.main.choice.filter.is_empty() {
         canvas.empty(area, &["Nothing needs attention.", "! shows all volumes again."]);
     } else {
-        let text = format!("Nothing matches /{}.", app.main.choice.filter);
+        let text = format!("No volume fits /{}.", app.main.choice.filter);
         canvas.empty(area, &[&text, "Esc shows all volumes again."]);
     }
 }
