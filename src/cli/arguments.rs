@@ -442,6 +442,17 @@ pub enum VolumeVerb {
         #[command(flatten)]
         change: Change,
     },
+    /// Give a volume another name; its generations, sessions and policy stay
+    Rename {
+        /// Its present name, or where it is
+        #[arg(value_name = "VOLUME")]
+        volume: String,
+        /// The new name
+        #[arg(value_name = "NAME")]
+        name: Name,
+        #[command(flatten)]
+        change: Change,
+    },
     /// Take a volume out of the site
     Remove {
         /// Its name, or where it is
@@ -519,7 +530,10 @@ impl Verb {
             | Self::Map {
                 verb: MapVerb::Import { change, .. } | MapVerb::Edit { change, .. } | MapVerb::Remove { change, .. },
             }
-            | Self::Volume { verb: VolumeVerb::Add { change, .. } | VolumeVerb::Remove { change, .. } } => change.json,
+            | Self::Volume {
+                verb:
+                    VolumeVerb::Add { change, .. } | VolumeVerb::Rename { change, .. } | VolumeVerb::Remove { change, .. },
+            } => change.json,
             Self::Sync { verb } => verb.change().json,
             Self::Array { verb } => match verb {
                 ArrayVerb::List { json }

@@ -105,7 +105,9 @@ pub async fn round(
         Ok(confirmation) => confirmation,
         Err(cli_error) => {
             if let (Some(Code::CONFIRMATION_MISMATCH), Some(given)) = (cli_error.code, change.confirm.clone()) {
-                link.ask(Ask::Misnamed { request, given }).await?;
+                // The engine refuses it, for the audit.
+                let agreed = planned.plan.agreement();
+                link.ask(Ask::Run { request, agreed, confirmation: Some(given) }).await?;
             }
             return Err(cli_error);
         }

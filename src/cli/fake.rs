@@ -147,8 +147,12 @@ impl Line {
         match ask {
             Ask::Snapshot | Ask::Reread => Answer::Snapshot { snapshot: Box::new(Snapshot::clone(&self.snapshot)) },
             Ask::Plan { request } | Ask::Propose { request } => self.planned(request),
-            Ask::Misnamed { .. } => Answer::Refused { refusal: Refusal::new(Code::CONFIRMATION_MISMATCH, "misnamed") },
-            Ask::Run { request, agreed, .. } => {
+            Ask::Run { request, agreed, confirmation } => {
+                if let Ok(plan) = plan(&self.snapshot, request)
+                    && plan.confirmation().is_some_and(|wanted| confirmation.as_ref() != Some(&wanted.name))
+                {
+                    return Answer::Refused { refusal: Refusal::new(Code::CONFIRMATION_MISMATCH, "another name") };
+                }
                 if let Some(answer) = self.fake.answers.lock().unwrap().pop_front() {
                     return answer;
                 }

@@ -79,6 +79,9 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
                 line.say(&["--name", name.as_str()]);
             }
         }
+        Action::Rename { volume, name } => {
+            line.volumes(&[*volume]).say(&[name.as_str()]);
+        }
         Action::Unregister { volume } => {
             line.volumes(&[*volume]);
         }
@@ -97,6 +100,9 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
         | Action::DeleteGeneration { volume, version } => {
             line.volumes(&[*volume]).say(&["--version", &version.0.to_string()]);
         }
+    }
+    if let Some(reason) = request.reason.as_ref().filter(|_| !matches!(request.action, Action::Hold { .. })) {
+        line.say(&["--reason", &reason.escaped()]);
     }
     line.words.extend_from_slice(render_context.site);
     Some(line.words)

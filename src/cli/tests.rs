@@ -4,14 +4,17 @@ use super::arguments::{CommandLine, Verb};
 use super::array_arguments::Add;
 use super::fake::{self, Fake};
 use super::link::{ConfiguredArray, Link, Need, Pending, SiteContext};
-use super::request_line::RenderContext;
+use super::request_line::{self, RenderContext};
 use super::{CliError, Exit, dispatch};
-use crate::engine::protocol::{Answer, PlannedAnswer};
+use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
 use crate::model::check::Check;
 use crate::model::codes::Code;
 use crate::model::plan::plan;
-use crate::model::records::OperationEnd;
-use crate::model::request::{Action, Request};
+use crate::model::records::{BackupMode, OperationEnd, Policy};
+use crate::model::request::{Action, CancelScope, Request, VolumeRole};
+use crate::model::snapshot::Snapshot;
+use crate::model::units::Version;
+use crate::model::verb::Verb as AskedVerb;
 use crate::process::paths::Home;
 use clap::{CommandFactory, Parser};
 
@@ -133,11 +136,13 @@ async fn what_destroys_wants_its_exact_name() {
         exit(&fake, &format!("{words} --confirm demo-web")).await,
         (Exit::Refused, Some(Code::CONFIRMATION_MISMATCH))
     );
-    assert!(!fake.ran());
+    // The engine is asked to run it, refuses, and so has it in the audit.
+    let last = fake.asked.lock().unwrap().last().cloned();
+    assert!(matches!(last, Some(Ask::Run { confirmation: Some(given), .. }) if given == "demo-web"));
     let name = {
         let snapshot = fake::snapshot();
         let volume = snapshot.find("demo-web").unwrap();
-        let request = Request::new(Action::Overwrite { volume, version: crate::model::units::Version(20) });
+        let request = Request::new(Action::Overwrite { volume, version: Version(20) });
         plan(&snapshot, &request).unwrap().confirmation().unwrap().name.clone()
     };
     assert_eq!(exit(&fake, &format!("{words} --confirm {name}")).await, (Exit::Done, None));
@@ -185,6 +190,87 @@ fn every_remedy_of_a_full_pool_is_a_command_line() {
                 let line = CommandLine::try_parse_from(std::iter::once("ecdeck".to_owned()).chain(words.clone()));
                 assert!(line.is_ok(), "{words:?}");
             }
+        }
+    }
+}
+
+/// Requests of each verb on the demonstration site: with and without what may be left out. A new verb has to be added here.
+fn requests_of(verb: AskedVerb, snapshot: &Snapshot) -> Vec<Action> {
+    use AskedVerb as Verb;
+    let named = |name: &str| snapshot.find(name).unwrap_or_else(|| panic!("the demonstration has {name}"));
+    let volume = named("demo-web");
+    let volumes = vec![volume, named("demo-mail")];
+    let own = snapshot.sessions_of(volume).first().map(|session| session.pair.target);
+    let targets = || [None, own].into_iter();
+    let version = snapshot.generations_of(volume).last().expect("demo-web has a generation").version;
+    match verb {
+        Verb::Start => vec![Action::Start { volumes, targets: Vec::new(), together: false }],
+        Verb::Suspend => targets().map(|target| Action::Suspend { volumes: vec![volume], target }).collect(),
+        Verb::Resume => targets().map(|target| Action::Resume { volumes: vec![volume], target }).collect(),
+        Verb::Backup => [None, Some(BackupMode::Suspend), Some(BackupMode::Dissolve)]
+            .map(|mode| Action::Backup { volumes: volumes.clone(), mode, together: false })
+            .into(),
+        Verb::Cancel => [Some(CancelScope::Live), own.map(CancelScope::One), Some(CancelScope::All)]
+            .into_iter()
+            .flatten()
+            .map(|scope| Action::Cancel { volumes: vec![volume], scope })
+            .collect(),
+        Verb::ForceStop => targets().map(|target| Action::ForceStop { volume, target }).collect(),
+        Verb::DeleteGeneration => vec![Action::DeleteGeneration { volume, version }],
+        Verb::Hold => vec![Action::Hold { volume, version, why: "tape 7 'monthly'".into() }],
+        Verb::Unhold => vec![Action::Unhold { volume, version }],
+        Verb::PostProcess => vec![Action::PostProcess { volume, version }],
+        Verb::AcceptGeneration => vec![Action::AcceptGeneration { volume, version }],
+        Verb::SetPolicy => {
+            let policy = Policy { generations: 2, interval_days: 3, mode: BackupMode::Dissolve, reuse_oldest: false };
+            vec![Action::SetPolicy { volume, policy }]
+        }
+        Verb::Overwrite => vec![Action::Overwrite { volume, version }],
+        Verb::Register => {
+            let free = snapshot.unregistered.first().map_or(volume, |free| free.id);
+            let name = || Some("fresh".parse().unwrap());
+            [(VolumeRole::Transaction, name()), (VolumeRole::Backup, name()), (VolumeRole::Backup, None)]
+                .map(|(role, name)| Action::Register { volume: free, role, name })
+                .into()
+        }
+        Verb::Rename => vec![Action::Rename { volume, name: "demo-shop".parse().unwrap() }],
+        Verb::Unregister => vec![Action::Unregister { volume }],
+        // They are about files of maps: `tests/rules/map_sets.rs` has their rules, `tests/site/maps.rs` their words.
+        Verb::ImportMap | Verb::EditMap | Verb::RemoveMap => Vec::new(),
+    }
+}
+
+/// The words of every verb are read back to the request that they were written for, and its rule answers it: by a plan of this
+/// verb, or by a refusal with a code that can be explained. Roles and keys are fields of the descriptor, which has no default.
+#[tokio::test]
+async fn every_verb_has_a_rule_and_words_that_ask_for_it() {
+    let snapshot = fake::snapshot();
+    for &verb in AskedVerb::ALL {
+        for action in requests_of(verb, &snapshot) {
+            // A hold's reason is part of what is asked for; an accepted generation is refused without one.
+            let request = Request { reason: Some("seen by 'ana'".into()), ..Request::new(action) };
+            assert_eq!(request.action.verb(), verb);
+            match plan(&snapshot, &request) {
+                Ok(plan) => {
+                    assert!(plan.items().iter().all(|item| item.verb == verb && !item.steps.is_empty()), "{plan:?}");
+                    assert!(!verb.info().destroys || plan.confirmation().is_some(), "{verb} destroys unasked");
+                }
+                Err(refusal) => assert!(refusal.code.explain().is_some(), "{verb}: {refusal}"),
+            }
+            let render_context = RenderContext { snapshot: &snapshot, site: &[] };
+            let words = request_line::words(&request, render_context).expect("the command line has the verb");
+            assert!(words.iter().zip(verb.info().command).all(|(word, wanted)| word == wanted), "{verb}: {words:?}");
+            let words = std::iter::once("ecdeck".to_owned()).chain(words).chain(["--dry-run".to_owned()]);
+            let line = CommandLine::try_parse_from(words.clone());
+            let line = line.unwrap_or_else(|error| panic!("{:?}: {error}", words.collect::<Vec<_>>()));
+            let fake = Fake::default();
+            let _ = dispatch(&line.verb.unwrap(), &fake).await;
+            let asked = fake.asked.lock().unwrap().clone();
+            let planned = asked.iter().find_map(|ask| match ask {
+                Ask::Plan { request } => Some(request.action.clone()),
+                _ => None,
+            });
+            assert_eq!(planned.as_ref(), Some(&request.action), "{verb}: {asked:?}");
         }
     }
 }

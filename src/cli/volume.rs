@@ -27,6 +27,12 @@ pub async fn run(verb: &VolumeVerb, site_context: &dyn SiteContext) -> Result<Ex
             };
             act(&mut link, change, Action::Register { volume, role, name: name.clone() }, deadline).await
         }
+        VolumeVerb::Rename { volume, name, change } => {
+            let deadline = Deadline::new(change.time_limit);
+            let mut link = super::opened(site_context, deadline).await?;
+            let volume = names::volume(&*link.snapshot().await?, volume)?;
+            act(&mut link, change, Action::Rename { volume, name: name.clone() }, deadline).await
+        }
         VolumeVerb::Remove { volume, change } => {
             let deadline = Deadline::new(change.time_limit);
             let mut link = super::opened(site_context, deadline).await?;

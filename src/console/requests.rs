@@ -41,6 +41,7 @@ pub fn request(verb: Verb, subject: Subject) -> Option<Request> {
         | Verb::SetPolicy
         | Verb::Overwrite
         | Verb::Register
+        | Verb::Rename
         | Verb::Unregister
         | Verb::ImportMap
         | Verb::EditMap
@@ -81,6 +82,7 @@ pub fn batch(verb: Verb, volumes: Vec<VolumeId>) -> Option<Request> {
         | Verb::SetPolicy
         | Verb::Overwrite
         | Verb::Register
+        | Verb::Rename
         | Verb::Unregister
         | Verb::ImportMap
         | Verb::EditMap

@@ -54,11 +54,6 @@ pub enum Ask {
     Propose {
         request: Request,
     },
-    /// Somebody wanted to agree to a plan and named something else than it gives up: refused, which is an event.
-    Misnamed {
-        request: Request,
-        given: String,
-    },
     /// Run a request as agreed to, each volume for itself: one whose plan has changed does not keep the others.
     Run {
         request: Request,

@@ -99,15 +99,6 @@ impl Runner {
         futures_util::future::join_all(readers.filter(|(array, _)| old(array)).map(|(_, reader)| reader.read())).await;
     }
 
-    /// A confirmation that names something else: nothing is done, and that is told.
-    pub async fn misnamed(&self, request: &Request, given: &str, actor: &Actor) -> Answer {
-        let given: String = given.chars().take(Name::MAX_LENGTH).collect();
-        let reason = format!("the confirmation names {}", Untrusted::new(given).escaped());
-        let answer = refused(Refusal::new(Code::CONFIRMATION_MISMATCH, reason));
-        self.note(request, &answer, actor).await;
-        answer
-    }
-
     fn planned(&self, mut plan: Plan, sequence: u64) -> PlannedAnswer {
         let describe = |(step, to): (usize, ArrayCommand)| {
             let lines = self.core.driver(to.array).map(|(_, driver)| driver.describe(&to.command)).unwrap_or_default();

@@ -179,7 +179,6 @@ impl Server {
             Ask::Watch | Ask::Alive => Answer::Watching,
             Ask::Plan { request } => self.runner.plan(&request),
             Ask::Propose { request } => self.runner.propose(&request, caller).await,
-            Ask::Misnamed { request, given } => self.runner.misnamed(&request, &given, actor).await,
             Ask::Run { request, agreed, confirmation } => {
                 self.runner.run(request, &agreed, confirmation.as_deref(), caller).await
             }

@@ -206,6 +206,12 @@ pub enum EventKind {
         role: VolumeRole,
         name: Option<Name>,
     },
+    /// `before`: the name it had; a backup volume need not have had one.
+    VolumeRenamed {
+        volume: VolumeId,
+        before: Option<Name>,
+        name: Name,
+    },
     VolumeRemoved {
         volume: VolumeId,
     },
@@ -288,6 +294,7 @@ impl NewEvent {
             | EventKind::ReleasesStopped { volume, .. }
             | EventKind::CrashConsistent { volume, .. }
             | EventKind::VolumeAdded { volume, .. }
+            | EventKind::VolumeRenamed { volume, .. }
             | EventKind::VolumeRemoved { volume }
             | EventKind::MapUsed { volume, .. }
             | EventKind::StateChanged { volume, .. }
@@ -352,7 +359,30 @@ impl NewEvent {
             EventKind::StateChanged { to: TransactionState::Equivalent, .. }
             | EventKind::GenerationRecorded { .. }
             | EventKind::ArrayReachable { .. } => Severity::Good,
-            _ => Severity::Info,
+            EventKind::CatalogueMade { .. }
+            | EventKind::EngineStarted { .. }
+            | EventKind::EngineStopped
+            | EventKind::RecordsWritten
+            | EventKind::AuditBaseline { .. }
+            | EventKind::Requested { .. }
+            | EventKind::Sent { .. }
+            | EventKind::Answered { .. }
+            | EventKind::Recovered { .. }
+            | EventKind::SessionMade { .. }
+            | EventKind::SessionEnded { .. }
+            | EventKind::GenerationReleased { .. }
+            | EventKind::GenerationHeld { .. }
+            | EventKind::GenerationStateSet { .. }
+            | EventKind::PolicySet { .. }
+            | EventKind::VolumeAdded { .. }
+            | EventKind::VolumeRenamed { .. }
+            | EventKind::VolumeRemoved { .. }
+            | EventKind::MapStored { .. }
+            | EventKind::MapRemoved { .. }
+            | EventKind::MapUsed { .. }
+            | EventKind::HookRan { .. }
+            | EventKind::OperationEnded { .. }
+            | EventKind::StateChanged { .. } => Severity::Info,
         }
     }
 }

@@ -46,13 +46,27 @@ impl Request {
     pub fn only(&self, wanted: impl Fn(VolumeId) -> bool) -> Self {
         let mut action = self.action.clone();
         match &mut action {
-            Action::Start { together: true, .. } | Action::Backup { together: true, .. } => {}
-            Action::Start { volumes, .. }
+            Action::Start { volumes, together: false, .. }
             | Action::Resume { volumes, .. }
             | Action::Suspend { volumes, .. }
             | Action::Cancel { volumes, .. }
-            | Action::Backup { volumes, .. } => volumes.retain(|id| wanted(*id)),
-            _ => {}
+            | Action::Backup { volumes, together: false, .. } => volumes.retain(|id| wanted(*id)),
+            Action::Start { together: true, .. }
+            | Action::Backup { together: true, .. }
+            | Action::Overwrite { .. }
+            | Action::ForceStop { .. }
+            | Action::SetPolicy { .. }
+            | Action::Register { .. }
+            | Action::Rename { .. }
+            | Action::Unregister { .. }
+            | Action::Unhold { .. }
+            | Action::DeleteGeneration { .. }
+            | Action::AcceptGeneration { .. }
+            | Action::PostProcess { .. }
+            | Action::Hold { .. }
+            | Action::ImportMap { .. }
+            | Action::EditMap { .. }
+            | Action::RemoveMap { .. } => {}
         }
         Self { action, ..self.clone() }
     }
@@ -73,7 +87,17 @@ impl Request {
             | Action::Backup { volumes, .. } => volumes.truncate(Self::MAX_VOLUMES),
             Action::Hold { why, .. } => *why = short(why),
             Action::ImportMap { set } | Action::EditMap { set, .. } => *set = set.abridged(Self::MAX_VOLUMES),
-            _ => {}
+            Action::Overwrite { .. }
+            | Action::ForceStop { .. }
+            | Action::SetPolicy { .. }
+            | Action::Register { .. }
+            | Action::Rename { .. }
+            | Action::Unregister { .. }
+            | Action::Unhold { .. }
+            | Action::DeleteGeneration { .. }
+            | Action::AcceptGeneration { .. }
+            | Action::PostProcess { .. }
+            | Action::RemoveMap { .. } => {}
         }
         Self { action, reason: self.reason.as_ref().map(short), ..self.clone() }
     }
@@ -150,6 +174,11 @@ pub enum Action {
         role: VolumeRole,
         name: Option<Name>,
     },
+    /// Give a registered volume another name. Its identity, and all that is kept of it, stays.
+    Rename {
+        volume: VolumeId,
+        name: Name,
+    },
     Unregister {
         volume: VolumeId,
     },
@@ -202,6 +231,7 @@ impl Action {
             Self::Backup { .. } => Verb::Backup,
             Self::SetPolicy { .. } => Verb::SetPolicy,
             Self::Register { .. } => Verb::Register,
+            Self::Rename { .. } => Verb::Rename,
             Self::Unregister { .. } => Verb::Unregister,
             Self::Hold { .. } => Verb::Hold,
             Self::Unhold { .. } => Verb::Unhold,
@@ -226,6 +256,7 @@ impl Action {
             | Self::ForceStop { volume, .. }
             | Self::SetPolicy { volume, .. }
             | Self::Register { volume, .. }
+            | Self::Rename { volume, .. }
             | Self::Unregister { volume }
             | Self::Hold { volume, .. }
             | Self::Unhold { volume, .. }

@@ -134,6 +134,10 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             };
             format!("{} registered as a {role} volume", label(*volume))
         }
+        EventKind::VolumeRenamed { volume, before, name } => {
+            let before = before.as_ref().map_or_else(|| "a volume without a name".to_owned(), ToString::to_string);
+            format!("{before} is now called {name} ({volume})")
+        }
         EventKind::VolumeRemoved { volume } => format!("{} is no longer registered", label(*volume)),
         EventKind::MapStored { map, rounds, pairs, edited } => {
             let done = if *edited { "edited" } else { "imported" };

@@ -372,6 +372,17 @@ verbs! {
         command: &["volume", "add"],
         key: None,
     }
+    Rename {
+        word: "rename",
+        title: "Rename a volume",
+        doing: "renames",
+        role: Role::Administrator,
+        destroys: false,
+        several: false,
+        column: None,
+        command: &["volume", "rename"],
+        key: None,
+    }
     Unregister {
         word: "unregister",
         title: "Take a volume out of the site",
@@ -460,6 +471,7 @@ mod tests {
             &Verb::AcceptGeneration,
             &Verb::SetPolicy,
             &Verb::Register,
+            &Verb::Rename,
             &Verb::Unregister,
             &Verb::ImportMap,
             &Verb::EditMap,

@@ -223,6 +223,7 @@ fn action() -> impl Strategy<Value = Action> {
             name: None
         }),
         1 => prop_oneof![one(), on()].prop_map(|volume| Action::Unregister { volume }),
+        1 => prop_oneof![one(), on()].prop_map(|volume| Action::Rename { volume, name: "other".parse().unwrap() }),
         1 => (one(), version()).prop_map(|(volume, version)| Action::Hold { volume, version, why: "tape".into() }),
         1 => (one(), version()).prop_map(|(volume, version)| Action::Unhold { volume, version }),
         2 => (one(), version()).prop_map(|(volume, version)| Action::DeleteGeneration { volume, version }),

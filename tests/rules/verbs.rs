@@ -5,15 +5,17 @@ use ecdeck::model::codes::Code;
 use ecdeck::model::copy::CommandVerb;
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::plan::plan;
-use ecdeck::model::records::{BackupMode, GenerationState, Policy, ReleaseReason};
+use ecdeck::model::records::{
+    BackupMode, EntityChange, GenerationState, OperationId, Policy, ReleaseReason, TransactionVolume,
+};
 use ecdeck::model::request::{Action, CancelScope, VolumeRole};
 use ecdeck::model::session::{Automation, ErrorByte, Pair, Phase, RecModes, Status, TransferMode};
 use ecdeck::model::snapshot::{Reach, RecRoute};
 use ecdeck::model::step::{
-    GiveUpStep, PlanStep, RecordStep, RegisterTransactionStep, ResumeStep, SetGenerationStateStep, StartFullStep,
-    StopLeftOverStep, StopStep, SuspendStep,
+    Done, GiveUpStep, PlanStep, RecordStep, RegisterTransactionStep, RenameStep, ResumeStep, SetGenerationStateStep,
+    StartFullStep, Step, StopLeftOverStep, StopStep, SuspendStep,
 };
-use ecdeck::model::units::{Blocks, Version};
+use ecdeck::model::units::{Blocks, Timestamp, Version};
 
 #[test]
 fn volumes_that_belong_together_start_all_or_not_at_all() {
@@ -407,6 +409,45 @@ fn a_policy_that_the_pool_or_the_array_cannot_serve_is_accepted_with_figures() {
     assert_eq!(notices(&plan), [Code::POOL_TOO_SMALL_FOR_POLICY, Code::TOO_MANY_SESSIONS_FOR_POLICY]);
     assert_eq!(code(site.plan(policy(0, BackupMode::Suspend))), Code::POLICY_OUT_OF_RANGE);
     assert_eq!(code(site.plan(policy(100, BackupMode::Suspend))), Code::POLICY_OUT_OF_RANGE);
+}
+
+#[test]
+fn a_rename_changes_the_name_and_nothing_else() {
+    let (mut site, source, targets) = round();
+    site.session(source, targets[0], Status::Suspended, Phase::Tracking);
+    site.generation(source, targets[0]);
+    let rename = |volume, name: &str| Action::Rename { volume, name: name.parse().unwrap() };
+    let plan = site.plan(rename(source, "orders")).unwrap();
+    assert_eq!(steps(&plan), [PlanStep::Rename(RenameStep { volume: source, name: "orders".parse().unwrap() })]);
+    assert_eq!(plan.confirmation(), None, "nothing is lost by it");
+    assert_eq!(plan.items()[0].claims, [source], "the session and the generation are not touched");
+    let known = site.records.transaction_volumes[&source].clone();
+    let item = plan.items()[0].clone();
+    let own_suspends = std::collections::BTreeMap::new();
+    let done = Done {
+        operation: OperationId(1),
+        item: &item,
+        now: Timestamp(7),
+        seen_at: Timestamp(7),
+        own_suspends: &own_suspends,
+        catalogue: &site.records,
+    };
+    let kept = item.steps[0].changes(&done).unwrap();
+    let renamed = TransactionVolume { name: "orders".parse().unwrap(), ..known };
+    assert_eq!(kept.changes, [EntityChange::PutTransactionVolume(renamed)]);
+    // The present name, in another case too, is no other volume's; what another one has, or what reads as a number, is.
+    assert!(site.plan(rename(source, "ORA01")).is_ok());
+    assert_eq!(code(site.plan(rename(source, "ora01"))), Code::ALREADY_SO);
+    assert_eq!(code(site.ensure(rename(source, "ora01"))), Code::ALREADY_SO);
+    assert_eq!(code(site.plan(rename(targets[0], "Ora01"))), Code::NAME_TAKEN);
+    assert_eq!(code(site.plan(rename(targets[0], "0x21"))), Code::NAME_TAKEN);
+    assert_eq!(code(site.plan(rename(targets[0], "all"))), Code::NAME_TAKEN);
+    assert_eq!(code(site.plan(rename(volume(0, 0x99), "new"))), Code::UNKNOWN_VOLUME);
+    // Another volume got the name between plan and step.
+    let taken = RenameStep { volume: targets[0], name: "ora01".parse().unwrap() };
+    assert_eq!(taken.changes(&done).unwrap_err().code, Code::NAME_TAKEN);
+    let gone = RenameStep { volume: volume(0, 0x99), name: "new".parse().unwrap() };
+    assert_eq!(gone.changes(&done).unwrap_err().code, Code::UNKNOWN_VOLUME);
 }
 
 #[test]

@@ -140,10 +140,12 @@ fn what_destroys_wants_the_exact_name_typed() {
     desk.at("demo-ora02").types("3jd");
     let name = plan_dialog(&desk).answer().unwrap().plan.confirmation().expect("deleting destroys").name.clone();
     desk.types("Y").types("something else").keys([Key::Enter]);
-    assert!(runs(&desk).is_empty());
     assert!(desk.text().contains("this is another name"));
-    desk.keys([Key::Ctrl('u')]).types(&name).keys([Key::Enter]);
+    // The engine refuses it, and so it is in the audit as from a shell; the dialog goes on without the answer.
     let [Effect::Run { confirmation, .. }] = runs(&desk)[..] else { panic!() };
+    assert_eq!(confirmation.as_deref(), Some("something else"));
+    desk.keys([Key::Ctrl('u')]).types(&name).keys([Key::Enter]);
+    let [_, Effect::Run { confirmation, .. }] = runs(&desk)[..] else { panic!() };
     assert_eq!(confirmation.as_ref(), Some(&name));
 }
 

@@ -130,7 +130,7 @@ fn name_key(app: &mut App, key: Key) -> Vec<Effect> {
                 gate::agree(app, Some(name))
             } else {
                 plan.note = Some(Note::WrongName);
-                Vec::new()
+                gate::refused_by_name(app)
             }
         }
         key => {

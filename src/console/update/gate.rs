@@ -66,6 +66,19 @@ pub fn allows(app: &App) -> Result<(), &'static str> {
     }
 }
 
+/// Asks the engine to run the plan on top by the wrong name that was typed: it refuses, and so has it in the audit, as from a
+/// shell. The dialog stays as it is, so nobody waits for the answer.
+pub fn refused_by_name(app: &mut App) -> Vec<Effect> {
+    let ticket = app.ticket();
+    let Some(Dialog::Plan(plan)) = app.dialogs.last() else { return Vec::new() };
+    let Some(answer) = plan.answer().filter(|_| matches!(app.link, Link::Live) && allows(app).is_ok()) else {
+        return Vec::new();
+    };
+    let (agreed, given) = (answer.plan.agreement(), plan.name.value().to_owned());
+    vec![Effect::Run { ticket, request: plan.request.clone(), agreed, confirmation: Some(given) }]
+}
+
+/// Runs the plan on top, if the gate and the line to the engine let it.
 /// Runs the plan on top, if the gate and the line to the engine let it.
 pub fn agree(app: &mut App, confirmation: Option<String>) -> Vec<Effect> {
     let hindrance = match (&app.link, allows(app)) {

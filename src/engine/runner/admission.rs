@@ -10,11 +10,12 @@ use crate::engine::roles::Caller;
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::copy::Command;
-use crate::model::identity::{BoxId, VolumeId};
+use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::plan::{Agreement, Plan, Refusal, plan, step_text};
 use crate::model::records::{ChangeError, OpenOperation, OperationId};
 use crate::model::request::Request;
 use crate::model::step::PlanItem;
+use crate::model::untrusted::Untrusted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
@@ -288,7 +289,14 @@ fn nothing_runs(request: &Request, mut refused: Vec<Refusal>) -> Answer {
 fn confirm(plan: &Plan, confirmation: Option<&str>) -> Result<(), Answer> {
     match plan.confirmation() {
         Some(wanted) if confirmation != Some(wanted.name.as_str()) => {
-            let reason = format!("{}: type {} to confirm", wanted.what, wanted.name);
+            let given = match confirmation {
+                Some(given) => {
+                    let given: String = given.chars().take(Name::MAX_LENGTH).collect();
+                    format!("the confirmation names {}; ", Untrusted::new(given).escaped())
+                }
+                None => String::new(),
+            };
+            let reason = format!("{given}{}: type {} to confirm", wanted.what, wanted.name);
             Err(refused(Refusal::new(Code::CONFIRMATION_MISMATCH, reason)))
         }
         _ => Ok(()),

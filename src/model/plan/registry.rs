@@ -13,8 +13,8 @@ use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::Pair;
 use crate::model::snapshot::{BackupState, Snapshot};
 use crate::model::step::{
-    GiveUpStep, HoldStep, RegisterBackupStep, RegisterTransactionStep, SetGenerationStateStep, SetPolicyStep,
-    UnregisterStep,
+    GiveUpStep, HoldStep, RegisterBackupStep, RegisterTransactionStep, RenameStep, SetGenerationStateStep,
+    SetPolicyStep, UnregisterStep,
 };
 use crate::model::units::{Blocks, Version, count};
 use crate::model::untrusted::Untrusted;
@@ -117,13 +117,7 @@ pub(super) fn register(
         return Err(Refusal::new(Code::UNKNOWN_VOLUME, reason).about(id));
     };
     if let Some(name) = name {
-        if let Some(other) = alike(snapshot, name) {
-            return Err(Refusal::new(Code::NAME_TAKEN, format!("another volume is called {other}")).about(id));
-        }
-        if reads_otherwise(name) {
-            let reason = format!("{name} reads like the number of a volume, or like all of them");
-            return Err(Refusal::new(Code::NAME_TAKEN, reason).about(id));
-        }
+        may_be_called(snapshot, id, name)?;
     }
     let registered_at = snapshot.taken_at;
     let step = match role {
@@ -145,6 +139,30 @@ pub(super) fn register(
     Ok(PlanItem::new(request.action.verb(), id, vec![step], vec![id]))
 }
 
+/// Gives a registered volume another name.
+pub(super) fn rename(snapshot: &Snapshot, request: &Request, id: VolumeId, name: &Name) -> Answer {
+    if role_of(snapshot, id).is_none() {
+        return Err(not_a_transaction_volume(snapshot, id));
+    }
+    unclaimed(snapshot, id)?;
+    if snapshot.label(id) == name.as_str() {
+        return Err(Refusal::new(Code::ALREADY_SO, format!("the volume is called {name} already")).about(id));
+    }
+    may_be_called(snapshot, id, name)?;
+    let step = RenameStep { volume: id, name: name.clone() };
+    Ok(PlanItem::new(request.action.verb(), id, vec![step.into()], vec![id]))
+}
+
+/// Whether a volume may get a name: no other one has it, and people read nothing else in it.
+fn may_be_called(snapshot: &Snapshot, id: VolumeId, name: &Name) -> Result<(), Refusal> {
+    let reason = match alike(snapshot, name, Some(id)) {
+        Some(other) => format!("another volume is called {other}"),
+        None if reads_otherwise(name) => format!("{name} reads like the number of a volume, or like all of them"),
+        None => return Ok(()),
+    };
+    Err(Refusal::new(Code::NAME_TAKEN, reason).about(id))
+}
+
 fn role_of(snapshot: &Snapshot, id: VolumeId) -> Option<VolumeRole> {
     let transaction = snapshot.transaction_volume(id).map(|_| VolumeRole::Transaction);
     transaction.or_else(|| snapshot.backup_volume(id).map(|_| VolumeRole::Backup))
@@ -158,14 +176,16 @@ pub(super) fn word(role: VolumeRole) -> &'static str {
 }
 
 fn is_taken(snapshot: &Snapshot, name: &Name) -> bool {
-    alike(snapshot, name).is_some() || reads_otherwise(name)
+    alike(snapshot, name, None).is_some() || reads_otherwise(name)
 }
 
-/// The registered name that people would take for this one: names that differ by case only are not told apart by ear.
-fn alike<'a>(snapshot: &'a Snapshot, name: &Name) -> Option<&'a Name> {
-    let transaction = snapshot.transaction_volumes.iter().map(|view| &view.volume.name);
-    let backup = snapshot.pool.iter().filter_map(|view| view.volume.name.as_ref());
-    transaction.chain(backup).find(|other| other.as_str().eq_ignore_ascii_case(name.as_str()))
+/// The registered name, other than that of `except`, that people would take for this one: names that differ by case only
+/// are not told apart by ear.
+fn alike<'a>(snapshot: &'a Snapshot, name: &Name, except: Option<VolumeId>) -> Option<&'a Name> {
+    let transaction = snapshot.transaction_volumes.iter().map(|view| (view.volume.id, &view.volume.name));
+    let backup = snapshot.pool.iter().filter_map(|view| Some((view.volume.id, view.volume.name.as_ref()?)));
+    let mut others = transaction.chain(backup).filter(|(id, _)| Some(*id) != except);
+    others.find(|(_, other)| other.as_str().eq_ignore_ascii_case(name.as_str())).map(|(_, other)| other)
 }
 
 /// Words that mean something else where a volume is named: `0x21`, `all`.

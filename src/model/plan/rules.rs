@@ -43,6 +43,7 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::Register { role, name, .. } => {
             each(&|id| registry::register(snapshot, request, id, *role, name.as_ref()))
         }
+        Action::Rename { name, .. } => each(&|id| registry::rename(snapshot, request, id, name)),
         Action::Unregister { .. } => each(&|id| registry::unregister(snapshot, request, id)),
         Action::Hold { version, why, .. } => each(&|id| registry::hold(snapshot, request, id, *version, Some(why))),
         Action::Unhold { version, .. } => each(&|id| registry::hold(snapshot, request, id, *version, None)),

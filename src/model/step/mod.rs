@@ -16,7 +16,7 @@ pub use generation::{GiveUpStep, HoldStep, NewGeneration, RecordStep, SetGenerat
 pub use hook::{HookPhase, HookStep};
 pub use item::{Confirmation, Notice, PlanItem};
 pub use maps::{PutMapSetStep, RemoveMapSetStep, UseMapRowStep};
-pub use registry::{RegisterBackupStep, RegisterTransactionStep, SetPolicyStep, UnregisterStep};
+pub use registry::{RegisterBackupStep, RegisterTransactionStep, RenameStep, SetPolicyStep, UnregisterStep};
 pub use session::{ResumeStep, StartFullStep, StopLeftOverStep, StopStep, SuspendStep};
 
 use super::codes::Code;
@@ -120,6 +120,7 @@ steps! {
     SetPolicy(SetPolicyStep),
     RegisterTransaction(RegisterTransactionStep),
     RegisterBackup(RegisterBackupStep),
+    Rename(RenameStep),
     Unregister(UnregisterStep),
     Hold(HoldStep),
     SetGenerationState(SetGenerationStateStep),

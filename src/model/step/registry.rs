@@ -82,6 +82,42 @@ impl Step for RegisterBackupStep {
     }
 }
 
+/// Changes the name of a registered volume, whatever its role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenameStep {
+    pub volume: VolumeId,
+    pub name: Name,
+}
+
+impl Step for RenameStep {
+    fn agree(&self, digest: &mut DigestText) {
+        digest.line(format_args!(" rename {} {}", self.volume, self.name));
+    }
+
+    fn sentence(&self, names: &dyn VolumeNames) -> String {
+        format!("rename {} to {}", names.place(self.volume), self.name)
+    }
+
+    fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
+        let (id, name) = (self.volume, self.name.clone());
+        if done.catalogue.named(&name) != Some(id) {
+            name_is_free(&name, done)?;
+        }
+        let (before, change) = match (done.catalogue.transaction_volume(id), done.catalogue.backup_volume(id)) {
+            (Some(known), _) => {
+                let renamed = TransactionVolume { name: name.clone(), ..known.clone() };
+                (Some(known.name.clone()), EntityChange::PutTransactionVolume(renamed))
+            }
+            (None, Some(known)) => {
+                let renamed = BackupVolume { name: Some(name.clone()), ..known.clone() };
+                (known.name.clone(), EntityChange::PutBackupVolume(renamed))
+            }
+            (None, None) => return Err(NotKeepable::unregistered(id)),
+        };
+        Ok(StepChanges::one(change, EventKind::VolumeRenamed { volume: id, before, name }))
+    }
+}
+
 /// Takes a volume out of the site, whatever its role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnregisterStep {
