@@ -11,4 +11,5 @@ mod pty;
 #[path = "../site/test_site.rs"]
 #[allow(dead_code, reason = "shared with the site tests, which use all of it")]
 mod test_site;
+mod usability;
 mod work;
