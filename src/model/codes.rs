@@ -164,13 +164,13 @@ codes! {
         "Use another round whose backup volume is unused or bound, or release the version first.";
     1213 MAP_NO_ROUND: "no round of the map set can be used now",
         "A transaction volume of a map set is started only with the backup volumes that its rounds give it.",
-        "Read the reason of each round: release a version, free the backup volume, or add a round with `ecdeck map edit`.";
+        "Read the reason of each round: release a version, free the backup volume, or add a round with `ecdeck map edit NAME`.";
     1214 MAP_UNKNOWN: "no such map set",
         "No map set of this name is stored, or it has no round of this name.",
         "`ecdeck map list` shows the stored ones.";
     1215 MAP_IN_ANOTHER_SET: "the transaction volume is in another map set",
         "A transaction volume is paired by one map set only.",
-        "Remove it from the other set with `ecdeck map edit`, or import it there.";
+        "Remove it from the other set with `ecdeck map edit NAME`, or import it there.";
     1216 MAP_CHANGED: "the map set was changed meanwhile",
         "Somebody stored another version of the set after you began to edit it.",
         "Edit it again: you then start from the present version.";
@@ -179,10 +179,10 @@ codes! {
         "Read the difference; `ecdeck map show` prints the stored set.";
     1218 MAP_USES_VOLUME: "a map set uses the volume",
         "Its rows stay in the map set and stop only themselves while the volume is not registered.",
-        "Change the map set with `ecdeck map edit`, or register the volume again.";
+        "Change the map set with `ecdeck map edit NAME`, or register the volume again.";
     1219 MAP_RESERVED: "the backup volume is for another transaction volume",
         "A map set names it, so automatic choice leaves it to the volume that it is for.",
-        "Name another backup volume, or take it out of the map set with `ecdeck map edit`.";
+        "Name another backup volume, or take it out of the map set with `ecdeck map edit NAME`.";
     1220 REUSES_OLDEST: "the oldest generation ends before the new backup exists",
         "The policy says so, for sites that have only as many backup volumes as generations.",
         "Register one more backup volume of this size, and set the policy without --reuse-oldest.";
