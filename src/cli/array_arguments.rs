@@ -424,6 +424,13 @@ fn rate(text: &str) -> Result<Rate, String> {
 pub fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
+    if number.is_empty() {
+        let why = if text.starts_with('-') { "is negative" } else { "does not begin with a digit" };
+        return Err(format!("{text:?} {why}: write a whole number and a unit, as 48MiB"));
+    }
+    if unit.starts_with(['.', ',']) {
+        return Err(format!("{text:?} is not a whole number: write it in the next smaller unit"));
+    }
     let scale = match unit.trim_start() {
         "" | "B" => 1,
         "KiB" | "K" => 1 << 10,
@@ -460,6 +467,24 @@ fn byte(text: &str) -> Result<u8, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_that_is_no_whole_number_is_refused_for_what_it_is() {
+        for (text, why) in [
+            ("-5MiB", "negative"),
+            ("-", "negative"),
+            ("", "digit"),
+            ("MiB", "digit"),
+            ("+5MiB", "digit"),
+            ("1.5GiB", "whole number"),
+            ("1,5GiB", "whole number"),
+            ("5Mio", "unit"),
+            ("99999999999999999999", "number"),
+        ] {
+            let error = bytes(text).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
 
     #[test]
     fn sizes_are_read_as_people_write_them() {
