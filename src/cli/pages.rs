@@ -25,6 +25,7 @@ Set up:
   volume       Which volumes belong to the site
   policy       Generations kept, days between backups, mode
   map          Device maps: which backup volume for which transaction volume
+  hook         Scripts before and after a backup
   array        The arrays; create and control embedded arrays
 
 Other:
