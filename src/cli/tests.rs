@@ -304,7 +304,8 @@ fn commands_in(text: &str) -> Vec<String> {
         joined.push_str(line);
     }
     let spans = joined.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
-    spans.filter(|span| span.starts_with("ecdeck ")).map(str::to_owned).collect()
+    // A verb that is filled in is checked by the test of its descriptor.
+    spans.filter(|span| span.starts_with("ecdeck ") && !span.starts_with("ecdeck {}")).map(str::to_owned).collect()
 }
 
 fn cannot_be_typed(command: &str) -> Option<String> {

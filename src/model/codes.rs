@@ -176,7 +176,7 @@ codes! {
         "Edit it again: you then start from the present version.";
     1217 MAP_DIFFERENCE: "the stored map set differs",
         "What you store replaces the map set of this name.",
-        "Read the difference; `ecdeck map show` prints the stored set.";
+        "Read the difference; `ecdeck map show NAME` prints the stored set.";
     1218 MAP_USES_VOLUME: "a map set uses the volume",
         "Its rows stay in the map set and stop only themselves while the volume is not registered.",
         "Change the map set with `ecdeck map edit NAME`, or register the volume again.";
