@@ -279,13 +279,13 @@ codes! {
         "Repeat with a later time, or without one.";
     1506 HOOK_FAILED: "a script before the backup failed",
         "A required hook must succeed before anything is suspended. The scripts after the backup have run for what was begun.",
-        "Read the script's words in the events; `ecdeck hook test HOOK --volume TV` tries it out. Without the host: `--crash-consistent`.";
+        "Read the script's words in the events; `ecdeck hook test HOOK --volume TV` tries it out. Without the host: `ecdeck backup TV --crash-consistent`.";
     1507 PAUSE_OVER: "the pause was over",
         "The guard ended the pause at its deadline, before the suspend was seen.",
-        "Find out what took so long in the events; a longer `pause` of the hook gives more time.";
+        "Find out what took so long in the events; a longer pause in the configuration of the hook gives more time.";
     1508 NEEDS_ATTENTION: "a script after the backup failed",
         "The generation exists. What the script should have done was not done, so nothing is released until that is cleared.",
-        "`ecdeck history post TV --version N` runs the scripts again; `history accept` says that somebody has seen to it.";
+        "`ecdeck history post TV --version N` runs the scripts again; `ecdeck history accept TV --version N` says that somebody has seen to it.";
     1509 NO_HOOKS: "no script after a backup is configured",
         "There is nothing to run again.",
         "`ecdeck hook list` shows the hooks; `ecdeck history accept TV --version N` clears the generation by hand.";
@@ -327,7 +327,7 @@ codes! {
         "Name another volume, or remove the protection with the array's own tools (acinhibit).";
     1713 WRITES_PAUSED: "writes stand still during the backup",
         "Scripts before the backup pause file systems; a guard ends the pause at its deadline, whatever happens.",
-        "Nothing. A shorter `pause` in the hook's configuration makes the longest pause shorter.";
+        "Nothing. A shorter pause in the hook's configuration makes the longest pause shorter.";
     1714 CRASH_CONSISTENT: "the backup is crash-consistent only",
         "Without the hooks of the volume the generation is what a power cut would have left.",
         "Nothing, if the application recovers from a power cut; else back up with the hooks.";
