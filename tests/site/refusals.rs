@@ -215,7 +215,7 @@ fn audit_and_history_tell_what_was_refused_what_was_agreed_to_and_why() {
     for told in [
         "t1: backup refused: ",
         "(ecd-1302)",
-        "the confirmation names t1 (ecd-1004)",
+        "the confirmation names t1; v1 of t1 on A1/0x21 is released: type A1/0x21 to confirm (ecd-1004)",
         "because: upgrade",
         "agreed: backup t1: suspend A1/0x21; record v1 on A1/0x21",
     ] {

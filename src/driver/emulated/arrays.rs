@@ -14,7 +14,7 @@ pub use super::persistence::ArraysError;
 use super::persistence::{self, Durable, Kept};
 use super::rules::Reply;
 use super::sessions::SessionKey;
-use super::troubles::{CliError, Troubles};
+use super::troubles::{ArrayProblem, Troubles};
 use super::wire::{FORMAT, Work};
 use super::workload::Workloads;
 use crate::model::copy::{Command, Outcome, PairOutcome};
@@ -131,7 +131,7 @@ impl Arrays {
         let active = kept.core.sessions().filter(|session| session.status == Status::Active);
         active.map(|session| session.pair).try_for_each(|pair| data.run(pair))?;
         // A disk that is full is no reason not to serve what is there.
-        troubles.judge(CliError::Checkpoint, data.checkpoint());
+        troubles.judge(ArrayProblem::Checkpoint, data.checkpoint());
         let changing = Change { bytes_per_second: kept.bytes_per_second, ..Change::default() };
         let arrays = Arc::new(Self {
             file,
@@ -294,7 +294,7 @@ impl Arrays {
         after.stamp(id, stamp);
         self.keep(&change, &after)?;
         *held(&self.core) = after;
-        self.troubles.end(&CliError::Volume(id));
+        self.troubles.end(&ArrayProblem::Volume(id));
         Ok(())
     }
 
@@ -302,7 +302,7 @@ impl Arrays {
     pub fn why_out(&self, id: VolumeId) -> Option<String> {
         let why = self.data.why_out(id).ok()?;
         if why.is_none() {
-            self.troubles.end(&CliError::Volume(id));
+            self.troubles.end(&ArrayProblem::Volume(id));
         }
         why
     }
@@ -471,7 +471,7 @@ impl Arrays {
         let (bytes_per_second, core, place) = (change.bytes_per_second, core.clone(), self.place);
         let kept = Kept { format: FORMAT, core, bytes_per_second, workloads, place, clean };
         let written = persistence::write(&self.file, &kept, &self.disk);
-        self.troubles.judge(CliError::State, written.as_ref().map(|_| ()));
+        self.troubles.judge(ArrayProblem::State, written.as_ref().map(|_| ()));
         written
     }
 
@@ -501,7 +501,7 @@ impl Arrays {
                 self.keep_core(&mut turn);
             }
             Report::OutOfService { volume, why } => {
-                self.troubles.begin(CliError::Volume(volume), out_of_service(volume, &why));
+                self.troubles.begin(ArrayProblem::Volume(volume), out_of_service(volume, &why));
                 self.core().take_out(volume);
                 self.keep_core(&mut turn);
             }
@@ -529,7 +529,7 @@ impl Arrays {
 
     /// What is done every few seconds while anything goes on: maps and, where it failed before, the core are written.
     pub(super) fn save(&self) {
-        self.troubles.judge(CliError::Checkpoint, self.data.checkpoint());
+        self.troubles.judge(ArrayProblem::Checkpoint, self.data.checkpoint());
         let mut change = held(&self.changing);
         if change.stopped {
             return;
@@ -548,7 +548,7 @@ impl Arrays {
         self.is_copying()
             || self.data.wants_checkpoint()
             || !self.workloads.is_empty()
-            || self.troubles.has(&CliError::Checkpoint)
+            || self.troubles.has(&ArrayProblem::Checkpoint)
             || held(&self.changing).unkept
     }
 
@@ -662,7 +662,7 @@ fn attach_all(
         }
         if torn && pair.kind != CopyKind::Opc {
             let size = data.blocks(pair.source)?.bytes();
-            troubles.judge(CliError::Checkpoint, data.mark_dirty(*pair, 0, size));
+            troubles.judge(ArrayProblem::Checkpoint, data.mark_dirty(*pair, 0, size));
         }
         if found.map_lost || torn {
             troubles.warn(lost(&mut kept.core, pair));
@@ -680,7 +680,7 @@ fn take_out_bad(data: &DataPlane, core: &mut Core, troubles: &Troubles) -> Resul
         match data.why_out(id)? {
             Some(why) => {
                 core.take_out(id);
-                troubles.begin(CliError::Volume(id), out_of_service(id, &why));
+                troubles.begin(ArrayProblem::Volume(id), out_of_service(id, &why));
             }
             None => core.stamp(id, data.stamp(id)),
         }

@@ -58,6 +58,7 @@ pub(super) enum InjectedFault {
 #[serde(default)]
 pub(super) struct Faults {
     /// In their order, each with how often it happens.
+    #[serde(rename = "mishaps")]
     queued: VecDeque<(InjectedFault, u32)>,
     pub unreachable: bool,
     pub copy_table_full: bool,

@@ -10,7 +10,7 @@ const MAX_WARNINGS: usize = 100;
 
 /// What is wrong now.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CliError {
+pub enum ArrayProblem {
     /// The state of the arrays cannot be written: commands that would change it are refused.
     State,
     /// The maps cannot be written: after a crash more is copied again.
@@ -21,7 +21,7 @@ pub enum CliError {
     Workload(VolumeId),
 }
 
-impl CliError {
+impl ArrayProblem {
     fn opening(&self) -> String {
         match self {
             Self::State => "the state of the arrays cannot be written, so they take no commands".to_owned(),
@@ -34,7 +34,7 @@ impl CliError {
 
 #[derive(Debug, Default)]
 pub struct Troubles {
-    now: Mutex<BTreeMap<CliError, String>>,
+    now: Mutex<BTreeMap<ArrayProblem, String>>,
     happened: Mutex<Vec<String>>,
 }
 
@@ -44,7 +44,7 @@ impl Troubles {
     }
 
     /// Something is wrong from now on, in a sentence with its remedy.
-    pub fn begin(&self, trouble: CliError, text: String) {
+    pub fn begin(&self, trouble: ArrayProblem, text: String) {
         let mut now = held(&self.now);
         if now.get(&trouble) != Some(&text) {
             tracing::warn!("{text}");
@@ -52,12 +52,12 @@ impl Troubles {
         }
     }
 
-    pub fn end(&self, trouble: &CliError) {
+    pub fn end(&self, trouble: &ArrayProblem) {
         held(&self.now).remove(trouble);
     }
 
     /// Begins or ends a trouble, as what was tried came out.
-    pub fn judge<T, E: std::fmt::Display>(&self, trouble: CliError, result: Result<T, E>) {
+    pub fn judge<T, E: std::fmt::Display>(&self, trouble: ArrayProblem, result: Result<T, E>) {
         match result {
             Ok(_) => self.end(&trouble),
             Err(error) => {
@@ -67,7 +67,7 @@ impl Troubles {
         }
     }
 
-    pub fn has(&self, trouble: &CliError) -> bool {
+    pub fn has(&self, trouble: &ArrayProblem) -> bool {
         held(&self.now).contains_key(trouble)
     }
 

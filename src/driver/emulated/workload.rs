@@ -2,7 +2,7 @@
 
 use super::arrays::{Arrays, ArraysError, held};
 use super::data::DataError;
-use super::troubles::CliError;
+use super::troubles::ArrayProblem;
 use super::wire::Work;
 use crate::model::identity::VolumeId;
 use std::collections::BTreeMap;
@@ -135,14 +135,14 @@ impl Writer {
             match self.write_one(&arrays) {
                 Ok(()) => {
                     self.written += WRITE;
-                    arrays.troubles().end(&CliError::Workload(self.volume));
+                    arrays.troubles().end(&ArrayProblem::Workload(self.volume));
                 }
                 Err(ArraysError::Data(DataError::NotReady(_)) | ArraysError::Core(_)) => {
                     self.start_anew();
                     return Some(REFUSED_PAUSE);
                 }
                 Err(error) => {
-                    arrays.troubles().judge::<(), _>(CliError::Workload(self.volume), Err(error));
+                    arrays.troubles().judge::<(), _>(ArrayProblem::Workload(self.volume), Err(error));
                     self.start_anew();
                     return Some(MAX_PAUSE);
                 }

@@ -128,7 +128,10 @@ impl Truth {
     /// A script of an operation has ended.
     pub fn script(&mut self, id: OperationId, after: bool, failed: bool) {
         let effects = self.of(id);
-        effects.script_failed |= after && failed;
+        if after {
+            // One that is run again after a crash, and succeeds, has undone what there was to undo.
+            effects.script_failed = failed;
+        }
         effects.paused = !after;
     }
 

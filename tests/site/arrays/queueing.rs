@@ -113,7 +113,9 @@ async fn a_kill_after_a_reverse_never_calls_a_differing_region_the_same() {
 async fn changed_modes_hold_after_a_kill_and_are_only_changed_while_suspended() {
     let setting = Setting::new().await;
     let pair = setting.pair("ONE/0x0", "TWO/0x0").await;
-    let modes = RecModes { transfer: TransferMode::Stack, recovery: Automation::Manual, split: Automation::Automatic };
+    // The array itself sets split to manual when it leaves synchronous transfer.
+    let modes =
+        RecModes { transfer: TransferMode::Consistency, recovery: Automation::Manual, split: Automation::Manual };
     let change = || Command::ChangeMode { pairs: vec![pair], modes };
     setting.start(pair).await;
     setting.equivalent(&pair).await;
@@ -175,7 +177,6 @@ async fn a_one_point_copy_stays_inside_its_box_and_out_of_the_way_of_others() {
     setting.scatter("ONE/0x0", 9, 30).await;
     setting.check_equal(setting.both(&live).await);
     let stop = |force| Command::Stop { pairs: vec![beside], force };
-    assert_eq!(setting.send(stop(false)).await, ["E5323"]);
     setting.rate(None).await;
     gone(&setting, &beside).await;
     assert!(setting.bytes(beside.target).await == moment);

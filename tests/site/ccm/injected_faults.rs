@@ -197,7 +197,8 @@ fn while_the_first_ccm_server_is_down_the_second_shows_and_ends_what_runs() {
     first.go_down();
     let limited = test_site.wait_for("the second way", |status| {
         let array = &status["arrays"][0];
-        array["reachable"] == true && array["why"].as_str().is_some_and(|why| why.contains("second way"))
+        array["reachable"] == true
+            && array["why"].as_str().is_some_and(|why| why.contains("only the fallback path works"))
     });
     assert_eq!(state(&limited), "copying", "what is true is still seen");
     let refused = test_site.run("sync suspend tv --yes --json");
