@@ -170,6 +170,11 @@ impl Truth {
         }
     }
 
+    /// The source's box lost its half: whether a start ever arrived can no longer be read there.
+    pub fn excuse(&mut self, pair: Pair) {
+        self.excused.insert(pair);
+    }
+
     pub fn meddled(&mut self, command: &Command, outcomes: &[PairOutcome], world: &World, now: Timestamp) {
         self.excused.extend(command.pairs());
         if matches!(command, Command::Suspend { .. }) {
