@@ -479,8 +479,11 @@ impl Simulation {
             return violated(format!("{verb} of {}, into which another copy goes", pair.source));
         }
         let session = near.look_for(pair).shown();
-        if session.is_some_and(|session| session.direction != Direction::Forward) {
-            return violated(format!("{verb} of {pair:?}, whose direction is {:?}", session.map(|one| one.direction)));
+        // A box that gives no direction contradicts nobody: the other half of a REC may give it.
+        let of = |reading: &Reading| reading.look_for(pair).shown().map(|session| session.direction_of(pair));
+        let direction = of(near).filter(|direction| *direction != Direction::Unknown).or_else(|| of(far)).or(of(near));
+        if direction.is_some_and(|direction| direction != Direction::Forward) {
+            return violated(format!("{verb} of {pair:?}, whose direction is {direction:?}"));
         }
         if suspends && pair.kind == CopyKind::Rec && session.is_some_and(|session| session.modes.is_none()) {
             return violated(format!("{verb} of {pair:?}, whose mode is not known"));
