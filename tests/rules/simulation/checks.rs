@@ -119,8 +119,9 @@ impl Truth {
             let count = self.harmed.entry(key).or_default();
             let mut sessions = readings.iter().flat_map(|reading| &reading.sessions);
             // A volume that is gone is missed only where the whole list was read; another size is in the list.
-            let missed =
-                world.is_altered(volume) && !readings.iter().any(|reading| reading.unread_volumes.may_be(volume));
+            let is_listed =
+                |reading: &Reading| reading.box_id == volume.box_id && !reading.unread_volumes.may_be(volume);
+            let missed = world.is_altered(volume) && readings.iter().any(is_listed);
             *count += u32::from(missed || sessions.any(shows));
         }
     }
