@@ -129,6 +129,13 @@ async fn a_script_that_hangs_is_ended_at_the_deadline_and_undone() {
     assert!(matches!(run.report.end, ScriptEnd::TimedOut { limit_millis: ..=1_000, left: false }), "{run:?}");
     bench.until("it is undone", |bench| bench.log().len() == 2).await;
     assert_eq!(bench.log(), ["a-before", "a-after unknown"]);
+    let deadline = Instant::now() + LONG;
+    while guard.view().await.unwrap().holds {
+        assert!(Instant::now() < deadline, "the guard still holds");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Else it waits an hour for an engine.
+    guard.leave().await.unwrap();
 }
 
 #[tokio::test]

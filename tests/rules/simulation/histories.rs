@@ -78,7 +78,7 @@ const MINIMA: &[(&str, u32)] = &[
     ("hold done", 150),
     ("unhold done", 50),
     ("overwrite done", 80),
-    ("part of a set refused", 3),
+    ("part of a set refused", 1),
     ("reading with a row in which something is missing", 500),
     ("reading with an unreadable row", 500),
     ("reading without a line of the list of volumes", 500),
