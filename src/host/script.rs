@@ -7,10 +7,12 @@ use super::permissions;
 use crate::model::hook::{Hook, ScriptEnd, ScriptReport};
 use crate::model::untrusted::Untrusted;
 use crate::process::peer::user_name;
+use crate::process::ssh::ClientCall;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +22,8 @@ use std::time::{Duration, Instant};
 pub const MAX_OUTPUT: usize = 16 << 10;
 /// For output that is in a pipe already when the script has ended.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
+/// For ssh to reach the machine.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Where programs are found; the engine's own PATH is none of a script's business.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -103,39 +107,17 @@ impl SshHost {
     }
 
     fn client(&self) -> Vec<String> {
+        let call = ClientCall {
+            ssh_config: self.ssh_config.as_deref().map(Path::new),
+            identity: self.identity.as_deref().map(Path::new),
+            known_hosts: self.known_hosts.as_deref().map(Path::new),
+            port: self.port,
+            connect_limit: CONNECT_LIMIT,
+        };
         let mut words = vec!["ssh".to_owned()];
-        if let Some(config) = &self.ssh_config {
-            words.extend(["-F".to_owned(), config.clone()]);
-        }
-        let mut option = |text: &str| words.extend(["-o".to_owned(), text.to_owned()]);
-        for text in [
-            "BatchMode=yes",
-            "StrictHostKeyChecking=yes",
-            "ConnectTimeout=10",
-            "ServerAliveInterval=5",
-            "ServerAliveCountMax=3",
-            "ClearAllForwardings=yes",
-            "ForwardAgent=no",
-            "ForwardX11=no",
-            "PermitLocalCommand=no",
-            "RequestTTY=no",
-            "ControlMaster=no",
-            "ControlPath=none",
-            "LogLevel=ERROR",
-        ] {
-            option(text);
-        }
-        let token_free = |path: &str| path.replace('%', "%%");
-        if let Some(known_hosts) = &self.known_hosts {
-            option(&format!("UserKnownHostsFile=\"{}\"", token_free(known_hosts)));
-        }
-        if let Some(identity) = &self.identity {
-            option("IdentitiesOnly=yes");
-            words.extend(["-i".to_owned(), token_free(identity)]);
-        }
-        if let Some(port) = self.port {
-            words.extend(["-p".to_owned(), port.to_string()]);
-        }
+        words.extend(call.arguments());
+        // A connection of its own: it must not depend on another client's.
+        words.extend(["-o", "ControlMaster=no", "-o", "ControlPath=none"].map(str::to_owned));
         let destination = self.user.as_ref().map_or_else(|| self.host.clone(), |user| format!("{user}@{}", self.host));
         words.extend(["--".to_owned(), destination]);
         words

@@ -1,7 +1,7 @@
 //! What the two servers of a home, the engine and the embedded array, share: their life, their socket, their frames.
 //!
-//! Belongs here: where a home keeps things, one server per home, starting it, who is at the other end, JSON frames, and
-//! the one way to run a child process.
+//! Belongs here: where a home keeps things, one server per home, starting it, who is at the other end, JSON frames,
+//! the one way to run a child process, and what every call of the OpenSSH client is told.
 //! Does not: what any server says or does (engine, `driver::emulated`).
 
 pub mod admission;
@@ -14,3 +14,4 @@ pub mod ownership;
 pub mod paths;
 pub mod peer;
 mod peer_groups;
+pub mod ssh;

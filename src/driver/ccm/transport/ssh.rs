@@ -12,6 +12,7 @@ use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
 use crate::process::child::{self, ChildError};
 use crate::process::paths::MAX_SOCKET_PATH;
+use crate::process::ssh::{ClientCall, without_tokens};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
@@ -118,40 +119,17 @@ impl Ssh {
 
     /// What every call of the client is told.
     fn client(&self) -> Command {
-        let mut command = Command::new("ssh");
-        if let Some(config) = &self.destination.ssh_config {
-            command.arg("-F").arg(config);
-        }
-        let mut option = |key: &str, value: &str| {
-            command.arg("-o").arg(format!("{key}={value}"));
+        let own = &self.destination;
+        let call = ClientCall {
+            ssh_config: own.ssh_config.as_deref(),
+            identity: own.identity.as_deref(),
+            known_hosts: own.known_hosts.as_deref(),
+            port: own.port,
+            connect_limit: self.connect_limit,
         };
-        for (key, value) in [
-            ("BatchMode", "yes"),
-            ("StrictHostKeyChecking", "yes"),
-            ("ServerAliveInterval", "5"),
-            ("ServerAliveCountMax", "3"),
-            ("ClearAllForwardings", "yes"),
-            ("ForwardAgent", "no"),
-            ("ForwardX11", "no"),
-            ("PermitLocalCommand", "no"),
-            ("RequestTTY", "no"),
-            ("LogLevel", "ERROR"),
-        ] {
-            option(key, value);
-        }
-        option("ConnectTimeout", &self.connect_limit.as_secs().max(1).to_string());
+        let mut command = Command::new("ssh");
         // Paths were checked when this was made.
-        option("ControlPath", &format!("\"{}\"", without_tokens(&self.socket)));
-        if let Some(known_hosts) = &self.destination.known_hosts {
-            option("UserKnownHostsFile", &format!("\"{}\"", without_tokens(known_hosts)));
-        }
-        if let Some(identity) = &self.destination.identity {
-            option("IdentitiesOnly", "yes");
-            command.arg("-i").arg(without_tokens(identity));
-        }
-        if let Some(port) = self.destination.port {
-            command.arg("-p").arg(port.to_string());
-        }
+        command.args(call.arguments()).arg("-o").arg(format!("ControlPath=\"{}\"", without_tokens(&self.socket)));
         command
     }
 
@@ -239,11 +217,6 @@ fn check_path(path: &Path) -> Result<(), SshError> {
         _ if text.chars().any(char::is_control) => wrong("a control character"),
         _ => Ok(()),
     }
-}
-
-/// A path with its percent signs doubled: OpenSSH puts something in the place of a single one.
-fn without_tokens(path: &Path) -> String {
-    path.to_string_lossy().replace('%', "%%")
 }
 
 /// Whether the client's own words prove that the command did not leave this machine: it found no shared connection, or
