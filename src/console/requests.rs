@@ -11,20 +11,14 @@ use crate::model::verb::Verb;
 
 /// The request that a verb's key makes of a subject; `None` where the verb has no meaning there, or needs words of its own.
 pub fn request(verb: Verb, subject: Subject) -> Option<Request> {
-    let volumes = || subject.owner().map(|owner| vec![owner]);
     let target = match subject {
         Subject::Session { target, .. } => Some(target),
         Subject::Backup { id, owner: Some(_), .. } => Some(id),
         _ => None,
     };
     let action = match verb {
-        Verb::Start => Action::Start { volumes: volumes()?, targets: Vec::new(), together: false },
-        Verb::Resume => Action::Resume { volumes: volumes()?, target },
-        Verb::Suspend => Action::Suspend { volumes: volumes()?, target },
-        Verb::Backup => Action::Backup { volumes: volumes()?, mode: None, together: false },
-        Verb::Cancel => {
-            let scope = target.map_or(CancelScope::Live, CancelScope::One);
-            Action::Cancel { volumes: volumes()?, scope }
+        Verb::Start | Verb::Resume | Verb::Suspend | Verb::Backup | Verb::Cancel => {
+            on_volumes(verb, vec![subject.owner()?], target)?
         }
         Verb::ForceStop => Action::ForceStop { volume: subject.owner()?, target },
         Verb::DeleteGeneration => {
@@ -67,12 +61,17 @@ pub fn generation(subject: Subject) -> Option<(VolumeId, Version)> {
 
 /// One verb for several volumes.
 pub fn batch(verb: Verb, volumes: Vec<VolumeId>) -> Option<Request> {
-    let action = match verb {
+    on_volumes(verb, volumes, None).map(Request::new)
+}
+
+/// A verb that takes several volumes; `target` is the backup volume whose session is meant.
+fn on_volumes(verb: Verb, volumes: Vec<VolumeId>, target: Option<VolumeId>) -> Option<Action> {
+    Some(match verb {
         Verb::Start => Action::Start { volumes, targets: Vec::new(), together: false },
-        Verb::Resume => Action::Resume { volumes, target: None },
-        Verb::Suspend => Action::Suspend { volumes, target: None },
+        Verb::Resume => Action::Resume { volumes, target },
+        Verb::Suspend => Action::Suspend { volumes, target },
         Verb::Backup => Action::Backup { volumes, mode: None, together: false },
-        Verb::Cancel => Action::Cancel { volumes, scope: CancelScope::Live },
+        Verb::Cancel => Action::Cancel { volumes, scope: target.map_or(CancelScope::Live, CancelScope::One) },
         Verb::ForceStop
         | Verb::DeleteGeneration
         | Verb::AcceptGeneration
@@ -87,8 +86,7 @@ pub fn batch(verb: Verb, volumes: Vec<VolumeId>) -> Option<Request> {
         | Verb::ImportMap
         | Verb::EditMap
         | Verb::RemoveMap => return None,
-    };
-    Some(Request::new(action))
+    })
 }
 
 /// The refusal of a console that only looks.
