@@ -12,9 +12,12 @@ pub fn by_ccm() -> bool {
     module_path!().contains("by_ccm")
 }
 
-/// How kind CCM's commands are: `ECDECK_CCM_PROFILE="--profile strict"` makes them as unkind as the manuals allow.
+/// As unkind as the manuals allow: tests run on this, and a few on the default.
+const STRICT: &str = "--profile strict";
+
+/// How kind CCM's commands are: `ECDECK_CCM_PROFILE="--profile default"` makes all of them as kind as CCM is usually taken to be.
 fn profile() -> String {
-    std::env::var("ECDECK_CCM_PROFILE").unwrap_or_default()
+    std::env::var("ECDECK_CCM_PROFILE").unwrap_or_else(|_| STRICT.to_owned())
 }
 
 /// The site's configuration. `commands`: the folder of CCM's commands, where they are in between.
@@ -44,10 +47,15 @@ impl Deref for Lab {
 
 impl Lab {
     pub fn new() -> Self {
+        Self::with_profile(&profile())
+    }
+
+    /// `profile`: of CCM's commands, where they are in between.
+    pub fn with_profile(profile: &str) -> Self {
         let test_site = TestSite::new();
         let commands = by_ccm().then(|| test_site.path().join("ccm-commands"));
         if let Some(folder) = &commands {
-            install_as(folder, test_site.path(), &profile());
+            install_as(folder, test_site.path(), profile);
         }
         std::fs::write(test_site.home().config_file(), config(commands.as_deref())).unwrap();
         test_site.run("array create A1").ends(0);

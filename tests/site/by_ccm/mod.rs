@@ -22,3 +22,16 @@ fn the_commands_in_between_are_those_of_ccm() {
     let plan = lab.run("sync start t1 --dry-run").ends(0);
     assert!(plan.out.contains("$ acec start -g ecdeckECA1 -p A1/0x1:A1/0x21 -xml"), "{plan:?}");
 }
+
+#[test]
+fn backups_go_round_by_kind_commands_too() {
+    let lab = array_lab::Lab::with_profile("--profile default");
+    lab.transaction("t1", "A1", 1, 1);
+    lab.backups("A1", 0x21..0x23, 1);
+    lab.policy("t1", 1, "suspend");
+    for step in ["start-full", "start-full", "resume"] {
+        assert_eq!(lab.synchronize("t1"), step);
+        lab.back_up("t1");
+    }
+    assert_eq!(lab.kept("t1").len(), 1);
+}

@@ -400,7 +400,10 @@ async fn a_busy_array_is_tried_again() {
     until(&mut snapshots, "a first reading", is_read).await;
     test_site.inject(Fault::Busy { times: 3 });
     done(&client, &test_site.start_request(0)).await;
-    assert_eq!(test_site.gate.commands.load(Ordering::SeqCst), 4);
+    // A strict CCM is busy at random as well.
+    let by_ccm = module_path!().contains("engine_by_ccm");
+    let sent = test_site.gate.commands.load(Ordering::SeqCst);
+    assert!(if by_ccm { sent >= 4 } else { sent == 4 }, "sent {sent} times");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside, Pending};
 use ecdeck::driver::ccm::CcmDriver;
+use ecdeck::driver::ccm::emulation::profile::Profile;
 use ecdeck::driver::ccm::emulation::{Emulation, InProcess as CcmInProcess, Member, Store};
 use ecdeck::driver::ccm::server::Server;
 use ecdeck::driver::ccm::settings::Settings as CcmSettings;
@@ -14,7 +15,7 @@ use ecdeck::engine::client::{Client, Snapshots, Start};
 use ecdeck::engine::operation::Limits;
 use ecdeck::engine::protocol::{Answer, Ask, PlannedAnswer};
 use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings, Times};
-use ecdeck::model::array_words::{StatusMeaning, WordRow};
+use ecdeck::model::array_words::{Column, StatusMeaning, TitleRow, WordRow};
 use ecdeck::model::audit::AuditReport;
 use ecdeck::model::copy::{Capabilities, Command, Identity, PairOutcome};
 use ecdeck::model::event::{ChainHead, Event, NewEvent};
@@ -345,10 +346,12 @@ fn ccm_upon(array: Arc<dyn Driver>, box_id: BoxId) -> Arc<dyn Driver> {
     };
     let words =
         vec![word("EC Suspend", StatusMeaning::Suspended), word("EC Error Suspend", StatusMeaning::ErrorSuspended)];
+    let title = |column, title: &str| TitleRow { column, title: title.to_owned(), source: None };
+    let titles = vec![title(Column::Status, "Copy State"), title(Column::Phase, "Copy Stage")];
     let member = Member { name: "A1".parse().unwrap(), box_id, driver: array };
-    let emulation = Emulation::new(vec![member], Store::in_memory());
+    let emulation = Emulation::new(vec![member], Store::in_memory()).with_profile(Profile::strict(1));
     let server = Server::new(Arc::new(CcmInProcess(Arc::new(emulation))));
-    let settings = CcmSettings { words, ..CcmSettings::local("A1".parse().unwrap()) };
+    let settings = CcmSettings { words, titles, ..CcmSettings::local("A1".parse().unwrap()) };
     Arc::new(CcmDriver::new("A1", settings, server).unwrap())
 }
 
