@@ -3,6 +3,7 @@
 use super::request_line::{self, RenderContext};
 use super::times;
 use crate::engine::protocol::{PlannedAnswer, StepCommand};
+use crate::model::advice::Advice;
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::plan::{NearMiss, Refusal, step_text};
@@ -459,6 +460,8 @@ pub struct RefusalDocument {
     near_misses: Vec<NearMiss>,
     /// How many more there are than those.
     near_misses_left_off: usize,
+    /// What to do before any of the remedies: it gives nothing up.
+    advice: Vec<Advice>,
     remedies: Vec<RemedyEntry>,
     array_code: Option<String>,
     /// When what is waited for will be so, at the latest.
@@ -492,6 +495,7 @@ impl RefusalDocument {
             reason: refusal.reason.clone(),
             near_misses: refusal.near_misses.clone(),
             near_misses_left_off: refusal.near_misses_left_off,
+            advice: refusal.advice.clone(),
             remedies: remedies.collect(),
             array_code: refusal.array_code.clone(),
             ready_at: refusal.ready.and_then(latest),
@@ -506,7 +510,7 @@ impl RefusalDocument {
     }
 
     pub fn has_remedies(&self) -> bool {
-        !self.remedies.is_empty()
+        !self.remedies.is_empty() || !self.advice.is_empty()
     }
 }
 

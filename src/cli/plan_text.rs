@@ -69,6 +69,13 @@ pub fn refusal(refusal: &Refusal, render_context: RenderContext<'_>) -> String {
     if refusal.near_misses_left_off > 0 {
         let _ = write!(out, "\n  and {} more", refusal.near_misses_left_off);
     }
+    for advice in &refusal.advice {
+        let _ = write!(out, "\n  first: {}", sentence(&advice.text));
+        for line in &advice.lines {
+            // From the first column on: a terminal's selection can be pasted into the file.
+            let _ = write!(out, "\n{}", escaped(line));
+        }
+    }
     for remedy in &refusal.remedies {
         let warning = if remedy.destroys { ", gives data up" } else { "" };
         let _ = write!(out, "\n  way on: {}{warning}", escaped(&remedy.label));

@@ -116,10 +116,10 @@ fn head(out: &mut String, snapshot: &Snapshot) {
             Reach::IdentityChanged { found } => format!("another box answers here: {found}; all verbs stop"),
         };
         let _ = writeln!(out, "array {}: {reach}", array.name);
-        // What the driver can never show is said by `array doctor` and in the JSON document, not in every status.
-        let news = array.attentions.iter().filter(|attention| attention.code != Code::HOST_WRITES_NOT_SEEN);
-        for attention in news {
-            let _ = writeln!(out, "! {} ({})", escaped(&attention.text), attention.code);
+        for attention in &array.attentions {
+            // What a driver can never show is to be known, and nobody can mend it.
+            let mark = if attention.code == Code::HOST_WRITES_NOT_SEEN { "note:" } else { "!" };
+            let _ = writeln!(out, "{mark} {} ({})", escaped(&attention.text), attention.code);
         }
     }
 }

@@ -64,6 +64,7 @@ fn array(name: &str, number: u8) -> ArrayView {
             limited: None,
         }),
         attentions: Vec::new(),
+        unknown_terms: Vec::new(),
     }
 }
 

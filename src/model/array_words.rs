@@ -1,7 +1,7 @@
 //! What the words, column titles and messages of an array's control plane mean: rows that a table or a configuration gives.
 
 use super::session::CopyKind;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One row: a word and what it means as a status, as a phase, or as a kind of copy.
@@ -60,7 +60,7 @@ pub enum PhaseMeaning {
 }
 
 /// What a column of an answer holds. The words are keys of the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Column {
     Source,

@@ -1,6 +1,7 @@
 //! Plain types and pure rules. No I/O, no clock, no randomness: the same input gives the same answer, everywhere.
 
 pub mod actor;
+pub mod advice;
 pub mod array_words;
 pub mod audit;
 pub mod catalogue_url;

@@ -386,6 +386,9 @@ pub struct Reading {
     /// Of the last list of volumes before it.
     #[serde(default)]
     pub unread_volumes: UnreadVolumes,
+    /// Words and titles of the answers that have no meaning here.
+    #[serde(default)]
+    pub unknown_terms: Vec<super::advice::UnknownTerm>,
     /// Its number among the readings of this start of the engine, which gives it: from 1, in the order in which they began.
     #[serde(default)]
     pub number: u64,
@@ -407,8 +410,19 @@ impl Reading {
     /// A live reading of a box of which everything was read.
     pub fn complete(box_id: super::identity::BoxId, taken_at: Timestamp, sessions: Vec<SessionReading>) -> Self {
         let (truth, others, unknown_rows, began) = (Truth::Live, Others::Read, Vec::new(), Moment::at(taken_at));
-        let (own_lists, unread_volumes) = (Vec::new(), UnreadVolumes::default());
-        Self { box_id, taken_at, truth, sessions, others, unknown_rows, own_lists, unread_volumes, number: 0, began }
+        Self {
+            box_id,
+            taken_at,
+            truth,
+            sessions,
+            others,
+            unknown_rows,
+            own_lists: Vec::new(),
+            unread_volumes: UnreadVolumes::default(),
+            unknown_terms: Vec::new(),
+            number: 0,
+            began,
+        }
     }
 
     /// Looks for the session of a pair. Absent only where nothing that could not be read may be it.

@@ -1,6 +1,7 @@
 //! The one picture of a site that everything is decided on and everything is drawn from.
 
 use super::actor::Actor;
+use super::advice::UnknownTerm;
 use super::codes::Code;
 use super::copy::Capabilities;
 use super::entity::{BackupVolume, Generation, OperationEnd, OperationId, TransactionVolume};
@@ -126,6 +127,9 @@ pub struct ArrayView {
     /// What people should know of the array while it answers: what it does not show, what could not be read.
     #[serde(default)]
     pub attentions: Vec<Attention>,
+    /// Words and titles that it uses and that have no meaning here.
+    #[serde(default)]
+    pub unknown_terms: Vec<UnknownTerm>,
 }
 
 /// What is not as good as it could be, and what follows from it.

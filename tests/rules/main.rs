@@ -5,6 +5,7 @@
 mod device_map;
 mod doubts;
 mod facts;
+mod harmless;
 mod layering;
 mod legality_table;
 mod map_sets;

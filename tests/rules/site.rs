@@ -1,6 +1,7 @@
 //! A site in a few lines: records and readings that the tests put together, and the snapshot of them.
 
 use ecdeck::model::actor::Actor;
+use ecdeck::model::advice::UnknownTerm;
 use ecdeck::model::codes::Code;
 use ecdeck::model::copy::{Ability, Capabilities, CommandVerb};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
@@ -46,6 +47,8 @@ pub struct Site {
     pub others: [Others; 2],
     /// Lines of the first array that could not be read.
     pub unknown_rows: Vec<UnknownRow>,
+    /// Words and titles of the first array that have no meaning.
+    pub unknown_terms: Vec<UnknownTerm>,
     /// A session that each array reports in its own way, beside the others.
     pub halves: [Option<SessionReading>; 2],
 }
@@ -72,6 +75,7 @@ impl Site {
             rec: Vec::new(),
             others: [Others::Read, Others::Read],
             unknown_rows: Vec::new(),
+            unknown_terms: Vec::new(),
             halves: [None, None],
         }
     }
@@ -236,7 +240,8 @@ impl Site {
         let sessions = self.sessions.iter().filter(touches).chain(&self.halves[at]).cloned().collect();
         let unknown_rows = if at == 0 { self.unknown_rows.clone() } else { Vec::new() };
         let complete = Reading::complete(box_id, self.now.plus_millis(-self.age[at]), sessions);
-        let reading = Reading { others: self.others[at].clone(), unknown_rows, ..complete };
+        let unknown_terms = if at == 0 { self.unknown_terms.clone() } else { Vec::new() };
+        let reading = Reading { others: self.others[at].clone(), unknown_rows, unknown_terms, ..complete };
         let long_ago = ecdeck::model::moment::Moment(1);
         tracker.take(&Reading { taken_at: Timestamp(1), began: long_ago, ..reading.clone() });
         ArraySource {

@@ -4,7 +4,8 @@ use super::canvas::Canvas;
 use crate::console::app::App;
 use crate::console::format::Clock;
 use crate::console::types::Link;
-use crate::model::snapshot::{ArrayView, Reach, Snapshot, TransactionState};
+use crate::model::codes::Code;
+use crate::model::snapshot::{ArrayView, Attention, Reach, Snapshot, TransactionState};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
@@ -105,13 +106,35 @@ fn arrays(app: &App, snapshot: &Snapshot, canvas: &Canvas, parts: &mut Vec<Part>
     for (index, array) in snapshot.arrays.iter().enumerate() {
         let gap = if index == 0 { 4 } else { 2 };
         match trouble(app, snapshot, array) {
-            None => parts.push(Part::new(8, gap, array.name.to_string(), theme.dim)),
             Some(text) => {
                 let text = format!("{} {} {text}", canvas.look.glyphs.attention, array.name);
                 parts.push(Part::new(1, gap.min(3), text, theme.problem));
             }
+            None if !array.attentions.is_empty() => {
+                let text = format!("{} {} {}", canvas.look.glyphs.attention, array.name, attentions(array));
+                let failed = array.failed_reading().is_some();
+                let (rank, style) = if failed { (1, theme.problem) } else { (6, theme.warning) };
+                parts.push(Part::new(rank, gap.min(3), text, style));
+            }
+            None => parts.push(Part::new(8, gap, array.name.to_string(), theme.dim)),
         }
     }
+}
+
+/// The gravest attention of an array in a few words, and how many more there are; the details of a volume have them whole.
+fn attentions(array: &ArrayView) -> String {
+    let word = |attention: &Attention| match attention.code {
+        Code::SESSIONS_UNREAD => "others not read",
+        Code::OTHERS_NOT_SEEN => "others not seen",
+        Code::ROW_UNREADABLE => "a line not read",
+        Code::UNKNOWN_WORDS => "unknown words",
+        Code::HOST_WRITES_NOT_SEEN => "host writes not seen",
+        _ => "attention",
+    };
+    let worst = array.failed_reading().or_else(|| array.attentions.first());
+    let more = array.attentions.len().saturating_sub(1);
+    let text = worst.map_or("", word);
+    if more == 0 { text.to_owned() } else { format!("{text} +{more}") }
 }
 
 fn trouble(app: &App, snapshot: &Snapshot, array: &ArrayView) -> Option<String> {

@@ -5,11 +5,13 @@ use super::driver::CcmDriver;
 use super::reply;
 use super::server::Turn;
 use super::transport::ExecError;
-use super::word_table::{Hint, StatusMeaning, title_lines};
+use super::word_table::StatusMeaning;
 use crate::driver::Driver;
+use crate::model::advice::UnknownTerm;
 use crate::model::check::{Check, Verdict, Way};
-use crate::model::copy::ErrorClass;
-use crate::model::session::{CopyKind, Others, Phase, Reading, Status};
+use crate::model::codes::Code;
+use crate::model::copy::{Ability, ErrorClass};
+use crate::model::session::{CopyKind, Others, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
@@ -222,8 +224,9 @@ async fn examine_array(driver: &CcmDriver, now: Timestamp, findings: &mut Findin
         Ok(reading) => {
             findings.good(SESSIONS, format!("{} now", reading.sessions.len()));
             examine_others(&reading, findings);
-            examine_titles(driver, findings);
-            examine_words(driver, &reading, findings);
+            examine_writes(driver, findings);
+            examine_terms(&reading, findings);
+            examine_suspended(driver, findings);
             examine_limit(driver, &reading, findings);
         }
         // The command that failed stands in the text.
@@ -262,7 +265,7 @@ fn examine_others(reading: &Reading, findings: &mut Findings) {
         Others::NotShown { why } => findings.add(
             OTHERS,
             Verdict::Attention,
-            why.clone(),
+            format!("{why} ({})", Code::OTHERS_NOT_SEEN),
             Some("before a start, see by the array's web interface that no other program uses the volume"),
         ),
         Others::Failed { why } => {
@@ -281,49 +284,36 @@ fn examine_others(reading: &Reading, findings: &mut Findings) {
     }
 }
 
-fn examine_titles(driver: &CcmDriver, findings: &mut Findings) {
-    const TITLES: &str = "its titles are known";
-    let titles = driver.memory().titles.clone();
-    if titles.is_empty() {
-        return findings.good(TITLES, "all that it shows now");
+/// What the driver can never see is said too.
+fn examine_writes(driver: &CcmDriver, findings: &mut Findings) {
+    const WRITES: &str = "writes on suspended volumes are seen";
+    if driver.capabilities().sees_target_writes == Ability::Yes {
+        return findings.good(WRITES, "yes");
     }
-    for (command, (missing, strange)) in titles {
-        let strange: Vec<String> = strange.iter().map(Untrusted::escaped).collect();
-        for (at, column) in missing.iter().enumerate() {
-            let text =
-                format!("none of `{command}` is known as that of {column}; without a meaning: {}", strange.join(", "));
-            // Titles come in the order of the columns: a good guess, which a person confirms.
-            let guess = strange.get(at).map_or("...", String::as_str);
-            let remedy = "add these lines to the array's section of the configuration, with the title that is right";
-            findings.teach(TITLES, text, remedy, title_lines(*column, guess));
+    let told =
+        format!("CCM does not show whether a host wrote on a suspended backup volume ({})", Code::HOST_WRITES_NOT_SEEN);
+    let remedy = "let no host write on backup volumes, and verify a generation before you use it";
+    findings.add(WRITES, Verdict::Attention, told, Some(remedy));
+}
+
+/// Words and titles without a meaning, with the lines that give them one.
+fn examine_terms(reading: &Reading, findings: &mut Findings) {
+    const TITLES: &str = "its titles are known";
+    const WORDS: &str = "its words are known";
+    let is_title = |term: &&UnknownTerm| term.used_as.is_title();
+    let (titles, words): (Vec<_>, Vec<_>) = reading.unknown_terms.iter().partition(is_title);
+    for (what, terms, all) in [(TITLES, titles, "all that it shows now"), (WORDS, words, "all that it says now")] {
+        if terms.is_empty() {
+            findings.good(what, all);
+        }
+        for term in terms {
+            findings.teach(what, term.what.as_str(), &term.advice.text, term.advice.lines.clone());
         }
     }
 }
 
-fn examine_words(driver: &CcmDriver, reading: &Reading, findings: &mut Findings) {
-    const WORDS: &str = "its words are known";
+fn examine_suspended(driver: &CcmDriver, findings: &mut Findings) {
     const SUSPENDED: &str = "a suspended copy can be recognised";
-    let mut unknown: BTreeMap<String, Hint> = BTreeMap::new();
-    for session in &reading.sessions {
-        let words = [
-            (session.status == Status::Unknown)
-                .then(|| (&session.words.status, driver.words.status_hint(session.words.status.raw()))),
-            (session.phase == Phase::Unknown)
-                .then(|| (&session.words.phase, driver.words.phase_hint(session.words.phase.raw()))),
-        ];
-        for (word, hint) in words.into_iter().flatten() {
-            // A column that is missing has no word: its title is what must be known.
-            if let Some(hint) = hint.filter(|_| !word.is_empty()) {
-                unknown.insert(word.raw().to_owned(), hint);
-            }
-        }
-    }
-    if unknown.is_empty() {
-        findings.good(WORDS, "all that it says now");
-    }
-    for (word, hint) in unknown {
-        findings.teach(WORDS, format!("\"{word}\" of a session"), &hint.text, hint.lines);
-    }
     // A REC wants a second array.
     let arrays = driver.server.names_so_far().map_or(0, |names| names.all().count());
     let kinds = [Some(CopyKind::Ec), (arrays > 1).then_some(CopyKind::Rec)];

@@ -40,6 +40,8 @@ pub(super) struct Memory {
     pub discovered: Option<Discovery>,
     /// By command: columns that no title of its answer is known for, and titles of it that are of no column.
     pub titles: BTreeMap<String, (Vec<Column>, Vec<Untrusted>)>,
+    /// Words for kinds of copy that the last list of all sessions had and that have no meaning.
+    pub kinds: BTreeSet<Untrusted>,
     /// Volumes and lines of `acinq lv` that were left out, as half sentences.
     pub left_out: Vec<String>,
     pub unread_volumes: UnreadVolumes,
@@ -86,6 +88,10 @@ impl CcmDriver {
 
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn kinds_seen(&self) -> BTreeSet<Untrusted> {
+        self.memory().kinds.clone()
     }
 
     pub(super) fn error(&self, what: &str, wrong: &ServerError) -> DriverError {

@@ -18,6 +18,7 @@ pub mod reply;
 pub mod server;
 pub mod settings;
 pub mod transport;
+mod unknown_terms;
 pub mod word_table;
 pub mod xml;
 

@@ -8,6 +8,7 @@ use super::execution::UNKNOWN_ARGUMENT;
 use super::names::{ArrayName, GroupName, GroupType, PairName, VolumeName};
 use super::reply::copies::{self, CopyRow, CopyRows, Direction, GroupQuery, NamedVolume, OddRow, OddTarget};
 use super::server::{Group, Names, ServerError, Turn};
+use super::unknown_terms;
 use crate::driver::DriverError;
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{
@@ -109,6 +110,7 @@ async fn all(driver: &CcmDriver, turn: &mut Turn<'_>, now: Timestamp, afresh: bo
     }
     reading.unread_volumes = driver.memory().unread_volumes.clone();
     reading.sessions.sort_by_key(|session| (session.pair, session.sid));
+    reading.unknown_terms = unknown_terms::of(driver, &reading.sessions);
     Ok(reading)
 }
 
@@ -260,12 +262,16 @@ async fn discover(driver: &CcmDriver, turn: &Turn<'_>, names: &Names) -> Result<
     note_titles(driver, &argv, &table);
     let mut found =
         Discovery { when: Instant::now(), sessions: Vec::new(), unknown_rows: Vec::new(), others: Others::Read };
+    let mut kinds = BTreeSet::new();
     for row in &table.rows {
         let Some((source, target)) = volumes_of(row, names) else {
             found.unknown_rows.push(of_unknown_boxes(row, names));
             continue;
         };
         let kind = row.kind.as_deref().map_or(CopyKind::Other, |word| driver.words.kind(word));
+        if let Some(word) = row.kind.as_deref().filter(|word| driver.words.kind_hint(word).is_some()) {
+            kinds.insert(word.into());
+        }
         found.sessions.extend(session(driver, row, source, target, kind, ""));
     }
     for row in &table.odd {
@@ -274,6 +280,7 @@ async fn discover(driver: &CcmDriver, turn: &Turn<'_>, names: &Names) -> Result<
         }
         found.unknown_rows.push(unknown_row(row, names));
     }
+    driver.memory().kinds = kinds;
     Ok(found)
 }
 
@@ -402,7 +409,7 @@ fn tell_unknown(driver: &CcmDriver, row: &CopyRow, status: Status, phase: Phase)
         (phase == Phase::Unknown).then(|| (&row.phase, driver.words.phase_hint(row.phase.raw()))),
     ];
     for (word, hint) in hints.into_iter().flatten() {
-        if let Some(hint) = hint
+        if let Some(hint) = hint.filter(|_| !word.is_empty())
             && driver.memory().told.insert(word.raw().to_owned())
         {
             tracing::warn!("CCM says {:?} of a session: {}: {}", word.escaped(), hint.text, hint.lines.join(" "));

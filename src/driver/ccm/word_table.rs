@@ -214,6 +214,19 @@ impl Words {
         })
     }
 
+    /// The same for the word of a kind of copy.
+    pub fn kind_hint(&self, word: &str) -> Option<Hint> {
+        if matches!(self.kind.get(&key(word)), Some(Known::Confirmed(_))) {
+            return None;
+        }
+        Some(Hint {
+            text: "it is in no table; when you know what it means, add these lines to the array's section of the configuration, \
+                   with one of: ec, rec, opc, quick-opc, snap-opc, snap-opc-plus, other"
+                .to_owned(),
+            lines: row_lines(word, "kind", "..."),
+        })
+    }
+
     pub fn titles(&self, column: Column) -> &[String] {
         self.titles.get(&column).map_or(&[], Vec::as_slice)
     }

@@ -33,6 +33,14 @@ pub(super) fn of(array: &ArraySource) -> Vec<Attention> {
         if more > 0 {
             say(false, Code::ROW_UNREADABLE, format!("{more} more lines of {name} could not be read"));
         }
+        for term in reading.unknown_terms.iter().take(MAX_ROWS) {
+            let text = format!("{name} uses terms without a meaning here: {}", term.what);
+            say(false, Code::UNKNOWN_WORDS, text);
+        }
+        let more = reading.unknown_terms.len().saturating_sub(MAX_ROWS);
+        if more > 0 {
+            say(false, Code::UNKNOWN_WORDS, format!("{name} uses {more} more terms without a meaning here"));
+        }
     }
     let sees = array.capabilities.as_ref().map(|capabilities| capabilities.sees_target_writes);
     if sees.is_some_and(|sees| sees != Ability::Yes) {

@@ -142,6 +142,7 @@ fn array_view(array: &ArraySource) -> ArrayView {
         took_millis: array.took_millis,
         capabilities: array.capabilities.clone(),
         attentions: attentions::of(array),
+        unknown_terms: array.reading.as_ref().map_or_else(Vec::new, |reading| reading.unknown_terms.clone()),
     }
 }
 

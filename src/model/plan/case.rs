@@ -1,5 +1,6 @@
 //! One transaction volume as the rules look at it: its sessions, who has it, whether its array can be relied on.
 
+use super::harmless;
 use super::legality::{Facts, Legality, PairVerb, legality};
 use super::{Refusal, Remedy};
 use crate::model::codes::Code;
@@ -200,7 +201,7 @@ impl<'a> Case<'a> {
             Code::NOT_EQUIVALENT | Code::NOT_SUSPENDABLE | Code::ALREADY_SYNCHRONIZING => refusal.until(session.ready),
             _ => refusal,
         };
-        refusal.with_remedies(self.ways_on(session, code))
+        refusal.with_advice(harmless::first(self.snapshot, session, code)).with_remedies(self.ways_on(session, code))
     }
 
     fn sentence(&self, session: &SessionView, code: Code) -> String {

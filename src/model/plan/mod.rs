@@ -8,6 +8,7 @@ mod backup;
 pub(crate) mod cancel;
 pub(crate) mod case;
 mod digest;
+mod harmless;
 mod hooks;
 pub mod legality;
 pub mod map_rounds;
@@ -26,6 +27,7 @@ pub use rules::{plan, plan_keeping};
 pub use super::digest::Digest;
 pub use super::step::{Confirmation, HookPhase, NewGeneration, Notice, PlanItem, PlanStep};
 
+use super::advice::Advice;
 use super::codes::Code;
 use super::identity::VolumeId;
 use super::request::Request;
@@ -157,6 +159,9 @@ pub struct Refusal {
     /// How many more there are than those.
     #[serde(default)]
     pub near_misses_left_off: usize,
+    /// What to do before any of the remedies: it gives nothing up.
+    #[serde(default)]
+    pub advice: Vec<Advice>,
     /// Requests that would lead on, best first.
     pub remedies: Vec<Remedy>,
     /// The message id that the array's own tools would give, where it is documented.

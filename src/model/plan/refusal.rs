@@ -1,6 +1,7 @@
 //! How refusals, notices and remedies are put together.
 
 use super::{NearMiss, Refusal, Remedy};
+use crate::model::advice::Advice;
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::request::{Action, Request};
@@ -14,6 +15,7 @@ impl Refusal {
             reason: reason.into(),
             near_misses: Vec::new(),
             near_misses_left_off: 0,
+            advice: Vec::new(),
             remedies: Vec::new(),
             array_code: array_code(code).map(str::to_owned),
             ready: None,
@@ -31,6 +33,12 @@ impl Refusal {
     #[must_use]
     pub fn with_remedy(mut self, remedy: Remedy) -> Self {
         self.remedies.push(remedy);
+        self
+    }
+
+    #[must_use]
+    pub fn with_advice(mut self, advice: impl IntoIterator<Item = Advice>) -> Self {
+        self.advice.extend(advice);
         self
     }
 

@@ -1,6 +1,8 @@
 //! The one way to a plan: each volume is judged by its verb's rules, then the answers are put together.
 
-use super::{Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, hooks, maps, registry, suspend, synchronize};
+use super::{
+    Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, registry, suspend, synchronize,
+};
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::ReleaseReason;
@@ -94,7 +96,8 @@ fn assemble(
         match answer.and_then(|item| reject_conflicts(snapshot, item, &mut taken)) {
             Ok(item) => items.push(PlanItem { until: request.until, ..item }),
             Err(refusal) => {
-                refused.push(if request.ensure { apply_ensure(snapshot, request, refusal) } else { refusal });
+                let refusal = if request.ensure { apply_ensure(snapshot, request, refusal) } else { refusal };
+                refused.push(harmless::before_the_rest(refusal));
             }
         }
     }
@@ -154,7 +157,11 @@ fn apply_ensure(snapshot: &Snapshot, request: &Request, refusal: Refusal) -> Ref
         }
         _ => false,
     };
-    if is_so { Refusal { code: Code::ALREADY_SO, remedies: Vec::new(), ..refusal } } else { refusal }
+    if is_so {
+        Refusal { code: Code::ALREADY_SO, advice: Vec::new(), remedies: Vec::new(), ..refusal }
+    } else {
+        refusal
+    }
 }
 
 fn is_live(snapshot: &Snapshot, source: VolumeId, target: VolumeId) -> bool {

@@ -209,7 +209,8 @@ fn not_seen(case: &Case<'_>, pair: &Pair, item: &mut PlanItem) {
     let boxes = [Some(pair.source.box_id), Some(pair.target.box_id).filter(|other| *other != pair.source.box_id)];
     let arrays = boxes.into_iter().flatten().filter_map(|box_id| case.snapshot.array(box_id));
     for attention in arrays.flat_map(|array| &array.attentions) {
-        if matches!(attention.code, Code::OTHERS_NOT_SEEN | Code::ROW_UNREADABLE) {
+        // A reading that failed refuses by itself, where the start depends on it.
+        if !attention.failed {
             item.notice(attention.code, attention.text.as_str());
         }
     }

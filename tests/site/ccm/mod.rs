@@ -3,6 +3,7 @@
 mod cutter;
 mod directions;
 mod injected_faults;
+mod learning;
 mod outputs;
 pub mod server;
 mod silence;

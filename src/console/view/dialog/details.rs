@@ -38,6 +38,15 @@ pub fn content(app: &App, subject: Subject, width: usize) -> Content {
     Content { title, body, bottom: vec![keys_line(app, &[("Esc", "back")])], typing: None, loud: false }
 }
 
+/// What people should know of the array that has the volume.
+fn array_attentions(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut Body) {
+    let array = snapshot.array(id.box_id);
+    for attention in array.iter().flat_map(|array| &array.attentions) {
+        let style = if attention.failed { app.look.theme.problem } else { app.look.theme.warning };
+        body.field("the array", &format!("{} ({})", attention.text, attention.code), app.look.theme.dim, style);
+    }
+}
+
 fn transaction_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut Body) -> String {
     let (dim, text) = (app.look.theme.dim, app.look.theme.text);
     let Some(view) = snapshot.transaction_volume(id) else { return "Details".to_owned() };
@@ -65,6 +74,7 @@ fn transaction_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut B
     if let Some(problem) = &view.problem {
         body.field("problem", &format!("{} ({})", problem.text, problem.code), dim, app.look.theme.problem);
     }
+    array_attentions(app, snapshot, id, body);
     if let Some(claim) = &view.claimed {
         let since = app.clock.moment_or_minute(claim.since);
         let text_line = format!("{} {} by {}, since {since}", claim.verb, claim.operation, claim.holder);
@@ -96,6 +106,7 @@ fn backup_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut Body) 
     if let Some(problem) = &view.problem {
         body.field("problem", &format!("{} ({})", problem.text, problem.code), dim, app.look.theme.problem);
     }
+    array_attentions(app, snapshot, id, body);
     if let Some(claim) = &view.claimed {
         let since = app.clock.moment_or_minute(claim.since);
         body.field("held by", &format!("{} by {}, since {since}", claim.operation, claim.holder), dim, text);

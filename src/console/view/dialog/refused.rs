@@ -32,6 +32,16 @@ pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
         }
         None => body.text(0, &format!("{}{array}", refusal.code), theme.accent),
     }
+    if !refusal.advice.is_empty() {
+        body.gap();
+        body.text(0, "First, without any loss:", theme.title);
+        for advice in &refusal.advice {
+            body.text(2, &advice.text, theme.text);
+            for line in &advice.lines {
+                body.text(4, line, theme.accent);
+            }
+        }
+    }
     if !refusal.remedies.is_empty() {
         body.gap();
         body.text(0, "What you can do (each shows its plan first):", theme.title);

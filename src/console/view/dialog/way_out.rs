@@ -9,6 +9,7 @@ use crate::console::picture::is_moving;
 use crate::console::requests;
 use crate::console::sessions;
 use crate::console::types::Subject;
+use crate::model::advice::Advice;
 use crate::model::identity::VolumeId;
 use crate::model::snapshot::{Snapshot, TransactionVolumeView};
 use crate::model::units::Timestamp;
@@ -79,8 +80,24 @@ fn ways(app: &App, snapshot: &Snapshot, view: &TransactionVolumeView, body: &mut
     }
     let mut shown = Vec::new();
     let mut may_start = false;
-    for verb in WAYS {
-        let Some(request) = requests::request(verb, Subject::Volume(view.volume.id)) else { continue };
+    let requests =
+        || WAYS.into_iter().filter_map(|verb| Some((verb, requests::request(verb, Subject::Volume(view.volume.id))?)));
+    let mut advised: Vec<Advice> = Vec::new();
+    for (_, request) in requests() {
+        let refused = (app.planner)(snapshot, &request).err();
+        for advice in refused.into_iter().flat_map(|refusal| refusal.advice) {
+            if !advised.contains(&advice) {
+                advised.push(advice);
+            }
+        }
+    }
+    for advice in &advised {
+        body.hanging(2, "first  ", &advice.text, theme.key, theme.text);
+        for line in &advice.lines {
+            body.text(4, line, theme.accent);
+        }
+    }
+    for (verb, request) in requests() {
         let Ok(plan) = (app.planner)(snapshot, &request) else { continue };
         may_start |= verb == Verb::Start;
         let what = dialog_text::in_short(snapshot, &plan);
