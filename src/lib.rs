@@ -13,18 +13,19 @@
 //! | [`model`] | plain types and pure rules | nothing |
 //! | [`process`] | what every server and client needs: life cycle, frames, folders, peers | `model` |
 //! | [`catalog`] | what must outlast the process | `model`, `process` |
-//! | [`config`] | config.toml | `model`, `process` |
+//! | [`config_keys`] | what every reader of config.toml shares: faults with their place, common values | `model`, `process` |
+//! | [`config`] | config.toml | `config_keys`, `driver::DRIVERS`, `driver::kind`, `model`, `process` |
 //! | [`logs`] | the log file | `config`, `model` |
 //! | [`host`] | the site's scripts around a backup, and their guard | `model`, `process` |
-//! | [`driver`] | how arrays are reached; the embedded array | `model`, `process` |
+//! | [`driver`] | how arrays are reached; the embedded array | `config_keys`, `model`, `process` |
 //! | [`engine`] | plans, executes, recovers, watches, serves clients | `catalog`, `driver`, `host`, `model`, `process` |
 //! | [`console`] | the terminal user interface | `engine::client`, `engine::protocol`, `model` |
-//! | [`cli`] | the verbs of the command line | `driver::emulated::admin`, `engine::client`, `engine::protocol`, `model`, `process` |
+//! | [`cli`] | the verbs of the command line | `driver::emulated::admin`, `driver::set_up`, `engine::client`, `engine::protocol`, `model`, `process` |
 //! | [`site`] | the site that a command works on | `model`, `process` |
 //! | [`demo`] | the demonstration site | `catalog`, `config`, `driver`, `model`, `process` |
 //! | [`drivers`] | the drivers of a configuration | `config`, `driver`, `engine`, `model`, `process` |
 //! | [`serve`] | an engine with its catalogue, drivers and log | `catalog`, `config`, `demo`, `driver`, `drivers`, `engine`, `host`, `logs`, `model`, `process`, `site` |
-//! | [`setup`] | adding and examining arrays | `config`, `driver`, `drivers`, `engine`, `model`, `process` |
+//! | [`setup`] | adding an array to the configuration | `config`, `driver`, `drivers`, `engine`, `model`, `process` |
 //!
 //! A name stands for a module and all below it. This table is the rule: `tests/rules/layering.rs` parses every module and
 //! holds it to its row.
@@ -35,6 +36,7 @@
 pub mod catalog;
 pub mod cli;
 pub mod config;
+pub mod config_keys;
 pub mod console;
 pub mod demo;
 pub mod driver;

@@ -2,16 +2,20 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+use ecdeck::cli::array::add;
 use ecdeck::cli::array_arguments::Add;
 use ecdeck::cli::link::{ConfiguredArray, EngineLine, Link, Need, Pending, SiteContext};
 use ecdeck::cli::{CliError, CommandLine, Exit, Verb, forced, out, usage};
-use ecdeck::config::{Config, ControlPlane, Glyphs, Theme};
+use ecdeck::config::{Config, Glyphs, Theme};
 use ecdeck::console::glyphs::GlyphMode;
 use ecdeck::console::key_table::KeyMap;
 use ecdeck::console::run::run;
 use ecdeck::console::theme::ThemeName;
 use ecdeck::console::types::Settings;
+use ecdeck::driver::emulated::kind::EmbeddedConfig;
+use ecdeck::drivers;
 use ecdeck::engine::client::{ReconnectingClient, Start};
+use ecdeck::engine::now;
 use ecdeck::host::guard;
 use ecdeck::model::check::Check;
 use ecdeck::model::identity::Name;
@@ -246,9 +250,10 @@ impl Wiring<'_> {
             return Ok(Vec::new());
         }
         let config = Config::load(&config).map_err(|error| CliError::usage(error.to_string()))?;
-        let elsewhere = config.arrays.into_iter().filter_map(|array| match array.control {
-            ControlPlane::Embedded { home: Some(folder) } => Some((array.name, Home::in_folder(&folder))),
-            _ => None,
+        let elsewhere = config.arrays.into_iter().filter_map(|array| {
+            let folder = array.control.config::<EmbeddedConfig>()?.home.as_deref()?;
+            let home = Home::in_folder(folder);
+            Some((array.name, home))
         });
         Ok(elsewhere.collect())
     }
@@ -315,7 +320,8 @@ impl SiteContext for Wiring<'_> {
         Box::pin(async move {
             let site = self.site(false)?;
             let config = serve::configuration(&site).map_err(CliError::usage)?;
-            setup::examine(site.home(), &config, array).await
+            let examined = drivers::examine(site.home(), &config, array, now()).await;
+            examined.map_err(|error| CliError::usage(error.to_string()))
         })
     }
 
@@ -325,7 +331,9 @@ impl SiteContext for Wiring<'_> {
             let home = Home::from_environment().map_err(|error| CliError::usage(error.to_string()))?;
             let named = self.line.config.as_ref().map(std::path::absolute).transpose();
             let named = named.map_err(|error| CliError::usage(error.to_string()))?;
-            setup::add(&home, &named.unwrap_or_else(|| home.config_file()), asked).await
+            let file = named.unwrap_or_else(|| home.config_file());
+            let added = setup::add(&home, &file, asked.site.as_ref(), &asked.name, &asked.driver, &add::Typist).await?;
+            add::print(asked.name.as_str(), &added.checks, added.done.as_deref())
         })
     }
 
@@ -350,13 +358,10 @@ impl SiteContext for Wiring<'_> {
         }
         let config = serve::configuration(&site).map_err(CliError::usage)?;
         let listed = config.arrays.into_iter().map(|array| {
-            let (driver, home) = match array.control {
-                ControlPlane::Embedded { home } => {
-                    let home = home.map_or_else(|| site.home().clone(), |folder| Home::in_folder(&folder));
-                    ("embedded", Some(home))
-                }
-                ControlPlane::Ccm(_) => ("ccm", None),
-            };
+            let embedded = array.control.config::<EmbeddedConfig>();
+            let home =
+                embedded.map(|embedded| embedded.home.as_deref().map_or_else(|| site.home().clone(), Home::in_folder));
+            let driver = array.control.driver();
             ConfiguredArray { name: array.name, driver, home }
         });
         Ok(listed.collect())

@@ -3,7 +3,7 @@
 use crate::catalog::Catalogue;
 use crate::catalog::anchor::{self, Anchor, Anchored, FileAnchor, SyslogAnchor};
 use crate::catalog::sql::{FORMAT, OpenOptions, SqlCatalogue};
-use crate::config::{Config, Log, ResolvedMembers, Ssh};
+use crate::config::{Config, Log, ResolvedMembers};
 use crate::demo;
 use crate::driver::emulated;
 use crate::drivers;
@@ -11,7 +11,6 @@ use crate::engine::hooks::HookSettings;
 use crate::engine::operation::Limits;
 use crate::engine::serve::{ServeError, serve};
 use crate::engine::{Members, Roles, Settings, Times, now};
-use crate::host::script::SshHost;
 use crate::logs;
 use crate::model::catalogue_url::CataloguePlace;
 use crate::model::codes::Code;
@@ -76,7 +75,7 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     let anchored = anchored(home, config, catalogue).await?;
     let times = Times { reading: config.limits.reading, idle_end: config.engine.idle_end };
     let configuration = Some(config.engine_digest());
-    let hosts = config.hosts.iter().map(|host| (host.name.clone(), host.ssh.as_ref().map(ssh_host))).collect();
+    let hosts = config.hosts.iter().map(|host| (host.name.clone(), host.ssh.clone())).collect();
     let folder = home.engine().socket.parent().map_or_else(|| home.state_dir().to_owned(), Path::to_owned);
     let hooks = HookSettings { hosts, folder, program: None, site: config.site.to_string() };
     Ok((anchored, Settings { site, arrays, roles, limits, configuration, times, hooks }))
@@ -193,18 +192,6 @@ fn roles(config: &Config) -> Result<Roles, ServeError> {
     roles.operators = members(resolved.operators);
     roles.viewers = members(resolved.viewers);
     Ok(roles)
-}
-
-fn ssh_host(ssh: &Ssh) -> SshHost {
-    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
-    SshHost {
-        host: ssh.host.clone(),
-        user: ssh.user.clone(),
-        port: ssh.port,
-        ssh_config: path(&ssh.ssh_config),
-        identity: path(&ssh.identity),
-        known_hosts: path(&ssh.known_hosts),
-    }
 }
 
 fn limits(config: &Config) -> Limits {

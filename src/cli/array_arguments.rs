@@ -1,6 +1,7 @@
 //! What can be typed after `ecdeck array`: the embedded arrays and their administration.
 
 use crate::driver::emulated::admin::{RuleSet, Side};
+use crate::driver::set_up::{self, AddArguments};
 use crate::model::identity::{BoxId, Name, Olu};
 use crate::model::units::Blocks;
 use clap::{Args, Subcommand, ValueEnum};
@@ -19,16 +20,6 @@ A volume whose image was deleted, replaced or changed in size is out of service.
 `accept` takes the file that lies there now, if it has the right size. Copies of
 the volume are in error and must be cancelled; nobody has checked what the file
 holds.";
-
-const ADD_EXAMPLES: &str = "\
-The Copy Control Module (CCM) of AdvancedCopy Manager drives it, on this machine
-or over ssh. You confirm the host key and choose one of CCM's arrays; everything
-is tested; only then is the configuration written.
-
-Examples:
-  ecdeck array add DX1 --site db01 --host ccm01 --user backup --sudo
-  ecdeck array add DX2 --array ET002           CCM on this machine
-  ecdeck array doctor DX1                      afterwards, or when in doubt";
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
@@ -64,7 +55,7 @@ pub enum ArrayVerb {
         json: bool,
     },
     /// Add a real array to the configuration
-    #[command(after_help = ADD_EXAMPLES)]
+    #[command(after_help = set_up::help())]
     Add(Add),
     /// Examine the connection to a real array, and say what to do about each fault
     Doctor {
@@ -171,36 +162,8 @@ pub enum ArrayVerb {
 pub struct Add {
     /// Its name on the site
     pub name: Name,
-    /// The machine that has CCM; without it, this one
-    #[arg(long)]
-    pub host: Option<String>,
-    /// The user to log in as
-    #[arg(long, requires = "host")]
-    pub user: Option<String>,
-    /// The port of its ssh server
-    #[arg(long, requires = "host")]
-    pub port: Option<u16>,
-    /// A private key file, instead of the agent's keys
-    #[arg(long, requires = "host")]
-    pub identity: Option<PathBuf>,
-    /// Use this file instead of ~/.ssh/config
-    #[arg(long, requires = "host")]
-    pub ssh_config: Option<PathBuf>,
-    /// The host key, confirmed in another way: SHA256:...
-    #[arg(long, requires = "host", conflicts_with = "known")]
-    pub fingerprint: Option<String>,
-    /// The host key is known to ssh already
-    #[arg(long, requires = "host")]
-    pub known: bool,
-    /// CCM's commands need `sudo -n`
-    #[arg(long)]
-    pub sudo: bool,
-    /// The folder of CCM's commands, if it is not in the PATH
-    #[arg(long)]
-    pub directory: Option<String>,
-    /// The array's name in CCM, if CCM knows several
-    #[arg(long)]
-    pub array: Option<Name>,
+    #[command(flatten)]
+    pub driver: AddArguments,
     /// The site's name, if there is no configuration yet
     #[arg(long)]
     pub site: Option<Name>,

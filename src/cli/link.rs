@@ -35,7 +35,7 @@ pub enum Need {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfiguredArray {
     pub name: Name,
-    /// `embedded`, `ccm`.
+    /// As its table in the configuration names it.
     pub driver: &'static str,
     /// Of an embedded one: the home whose process it is in.
     pub home: Option<Home>,

@@ -5,7 +5,7 @@
 
 mod agree;
 pub mod arguments;
-mod array;
+pub mod array;
 pub mod array_arguments;
 mod audit;
 mod backup;

@@ -1,7 +1,11 @@
 //! A configuration of an earlier release loads with the same meaning, key by key, and so do the defaults.
 
 use super::*;
+use crate::driver::ccm::names::Word;
+use crate::driver::ccm::settings::Settings;
+use crate::driver::emulated::kind::{Embedded, EmbeddedConfig};
 use crate::model::session::{Automation, TransferMode};
+use crate::process::ssh::SshPath;
 
 const FIRST_RELEASE: &str = include_str!("fixtures/release-0.1.toml");
 
@@ -54,20 +58,23 @@ fn every_array_of_the_first_release_means_the_same() {
     let arrays = parse(FIRST_RELEASE).arrays;
     let names: Vec<&str> = arrays.iter().map(|array| array.name.as_str()).collect();
     assert_eq!(names, ["DX1", "DX2", "DX3"]);
-    assert_eq!(arrays[0].control, ControlPlane::Embedded { home: None });
-    assert_eq!(arrays[1].control, ControlPlane::Embedded { home: Some("/srv/arrays".into()) });
-    let ControlPlane::Ccm(ccm) = &arrays[2].control else { panic!("not CCM") };
-    assert_eq!((ccm.array.as_str(), ccm.sudo, ccm.directory.as_deref()), ("ET001", true, Some("/opt/FJSVccm/bin")));
+    let embedded = |home| ControlPlane::new(&Embedded, Arc::new(EmbeddedConfig { home }));
+    assert_eq!(arrays[0].control, embedded(None));
+    assert_eq!(arrays[1].control, embedded(Some("/srv/arrays".into())));
+    let ccm = arrays[2].control.config::<Settings>().unwrap();
+    let folder = ccm.directory.as_ref().map(Word::as_str);
+    assert_eq!((ccm.array.as_str(), ccm.sudo, folder), ("ET001", true, Some("/opt/FJSVccm/bin")));
     let times = (ccm.connect, ccm.query, ccm.discover);
     assert_eq!(times, (Duration::from_secs(11), Duration::from_secs(21), Duration::from_mins(2)));
     let ssh = ccm.ssh.as_ref().unwrap();
-    assert_eq!((ssh.host.as_str(), ssh.user.as_deref(), ssh.port), ("ccm01", Some("backup"), Some(2222)));
-    assert_eq!(ssh.ssh_config.as_deref(), Some(Path::new("/etc/ecdeck/ssh_config")));
-    assert_eq!(ssh.identity.as_deref(), Some(Path::new("/etc/ecdeck/id_ed25519")));
-    assert_eq!(ssh.known_hosts.as_deref(), Some(Path::new("/etc/ecdeck/known_hosts")));
+    assert_eq!((ssh.named(), ssh.port), ("backup@ccm01".to_owned(), Some(2222)));
+    let path = |path: &Option<SshPath>| path.clone().map(PathBuf::from);
+    assert_eq!(path(&ssh.ssh_config), Some("/etc/ecdeck/ssh_config".into()));
+    assert_eq!(path(&ssh.identity), Some("/etc/ecdeck/id_ed25519".into()));
+    assert_eq!(path(&ssh.known_hosts), Some("/etc/ecdeck/known_hosts".into()));
     assert_eq!((ccm.words.len(), ccm.words[0].word.as_str()), (1, "EC Suspend"));
-    let Some(ControlPlane::Ccm(second)) = &arrays[2].forced_stop else { panic!("no second way") };
-    assert_eq!(second.ssh.as_ref().unwrap().host, "ccm02");
+    let second = arrays[2].forced_stop.as_ref().unwrap().config::<Settings>().unwrap();
+    assert_eq!(second.ssh.as_ref().unwrap().host.as_str(), "ccm02");
 }
 
 #[test]
@@ -80,7 +87,7 @@ fn what_the_first_release_did_without_a_key_is_done_still() {
     assert_eq!((config.limits.accepted, config.limits.unreadable), (minutes(3), minutes(15)));
     assert_eq!((config.log.level, config.log.keep, config.log.folder), (LogLevel::Info, 14, None));
     assert_eq!((config.console.fps, config.console.theme, config.console.slow), (20, Theme::Dark, false));
-    let ControlPlane::Ccm(ccm) = &config.arrays[0].control else { panic!("not CCM") };
+    let ccm = config.arrays[0].control.config::<Settings>().unwrap();
     assert_eq!((ccm.connect, ccm.query, ccm.discover), (seconds(10), seconds(20), minutes(1)));
     assert!(!ccm.sudo && ccm.ssh.is_none() && config.catalogue.is_none() && config.rec.is_empty());
 }

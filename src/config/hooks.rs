@@ -1,10 +1,9 @@
 //! The keys of hosts and hooks: the site's scripts before and after a backup, and the machines that they run on.
 
 use super::Host;
-use super::ccm::{SshKeys, ssh, word};
-use super::error::{Fault, closest};
-use super::file::{absolute, name, time};
+use crate::config_keys::{Fault, SshKeys, absolute, checked, closest, name, time};
 use crate::model::hook::{Hook, HookNeed};
+use crate::process::ssh::SshWord;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -57,15 +56,15 @@ pub(super) fn hosts(written: &[HostKeys]) -> Result<Vec<Host>, Fault> {
         if hosts.iter().any(|host| host.name == name) {
             return Err(Fault::at(&keys.name, format!("another host is called {name}: give each its own name")));
         }
-        let ssh = ssh(&SshKeys {
+        let ssh = SshKeys {
             host: keys.host.as_ref(),
             user: keys.user.as_ref(),
             port: keys.port.as_ref(),
             ssh_config: keys.ssh_config.as_ref(),
             identity: keys.identity.as_ref(),
             known_hosts: keys.known_hosts.as_ref(),
-        })?;
-        hosts.push(Host { name, ssh });
+        };
+        hosts.push(Host { name, ssh: ssh.destination()? });
     }
     Ok(hosts)
 }
@@ -104,11 +103,16 @@ fn hook(keys: &HookKeys, hosts: &[Host]) -> Result<Hook, Fault> {
         after_backup: keys.after_backup.as_ref().map(command).transpose()?,
         need: keys.need,
         host: keys.host.as_ref().map(|host| known(host, hosts)).transpose()?,
-        run_as: keys.run_as.as_ref().map(word).transpose()?,
+        run_as: keys.run_as.as_ref().map(user).transpose()?,
         limit_millis: limit.as_millis() as u64,
         pause_millis: pause.as_millis() as u64,
         environment: keys.environment.iter().map(|(key, value)| variable(key, value)).collect::<Result<_, _>>()?,
     })
+}
+
+/// A user's name: `sudo` takes the same words as ssh.
+fn user(written: &Spanned<String>) -> Result<String, Fault> {
+    checked::<SshWord>(written).map(String::from)
 }
 
 fn known(written: &Spanned<String>, hosts: &[Host]) -> Result<crate::model::identity::Name, Fault> {
@@ -184,7 +188,7 @@ mod tests {
         let config = config.unwrap();
         let [freeze, log] = &config.hooks[..] else { panic!("two hooks") };
         assert_eq!((freeze.need, freeze.limit_millis, freeze.pause_millis), (HookNeed::Required, 30_000, 60_000));
-        assert_eq!(config.hosts[0].ssh.as_ref().unwrap().host, "db03.example");
+        assert_eq!(config.hosts[0].ssh.as_ref().unwrap().host.as_str(), "db03.example");
         assert!(freeze.is_for(&"ora01".parse().unwrap()) && !freeze.is_for(&"ora02".parse().unwrap()));
         assert!(log.is_for(&"ora02".parse().unwrap()));
         assert_eq!((log.need, log.limit_millis), (HookNeed::Advisory, 5_000));

@@ -1,27 +1,30 @@
 //! The configuration: config.toml becomes a checked [`Config`], or an error that names file, line and key.
 //!
-//! Belongs here: what can be configured, its defaults, and reading it. Does not: what anything does with it.
+//! Belongs here: what can be configured, its defaults, and reading it. Does not: what anything does with it, what a
+//! driver has to be told (each driver reads its own keys).
 
-mod ccm;
-mod duration;
-mod error;
+mod arrays;
 mod file;
 mod hooks;
 mod roles;
 mod source;
 
-pub use ccm::{Ccm, Ssh};
-pub use error::ConfigError;
+pub use crate::config_keys::ConfigError;
 pub use roles::{Member, Members, ResolvedMembers, ResolvedRoles, Roles, UnknownMember};
 pub use source::text;
 
+use crate::driver::DRIVERS;
+use crate::driver::kind::{ArrayConfig, DriverKind};
 use crate::model::catalogue_url::CataloguePlace;
 use crate::model::hook::Hook;
 use crate::model::identity::Name;
 use crate::model::session::RecModes;
+use crate::process::ssh::Destination;
 use serde::Deserialize;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything that can be configured. `config.example.toml` explains each key.
@@ -50,7 +53,7 @@ pub struct Config {
 pub struct Host {
     pub name: Name,
     /// `None`: this machine.
-    pub ssh: Option<Ssh>,
+    pub ssh: Option<Destination>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,14 +195,42 @@ pub struct Array {
     pub forced_stop: Option<ControlPlane>,
 }
 
-/// What drives an array, and where that is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ControlPlane {
-    /// The array that comes with the program; `home` is its folder, in the site's home when `None`.
-    Embedded { home: Option<PathBuf> },
-    /// `AdvancedCopy` Manager's Copy Control Module.
-    Ccm(Box<Ccm>),
+/// What drives an array, and what that has to know.
+#[derive(Debug, Clone)]
+pub struct ControlPlane {
+    kind: &'static dyn DriverKind,
+    config: Arc<dyn ArrayConfig>,
 }
+
+impl ControlPlane {
+    pub fn new(kind: &'static dyn DriverKind, config: Arc<dyn ArrayConfig>) -> Self {
+        Self { kind, config }
+    }
+
+    /// The name of the kind of driver: `driver = "..."`.
+    pub fn driver(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    pub fn array_config(&self) -> &dyn ArrayConfig {
+        &*self.config
+    }
+
+    /// What the configuration says, for those that know the driver; `None` where it is another one.
+    pub fn config<T: Any>(&self) -> Option<&T> {
+        let config: &dyn Any = &*self.config;
+        config.downcast_ref()
+    }
+}
+
+/// Two are equal that say the same of the same kind: each kind shows all that it keeps.
+impl PartialEq for ControlPlane {
+    fn eq(&self, other: &Self) -> bool {
+        self.driver() == other.driver() && format!("{:?}", self.config) == format!("{:?}", other.config)
+    }
+}
+
+impl Eq for ControlPlane {}
 
 impl Config {
     /// A site without any array, everything else as by default.
@@ -226,7 +257,12 @@ impl Config {
 
     /// `file` is for the errors only.
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
-        file::read(text).map_err(|fault| fault.in_file(file, text))
+        Self::parse_with(DRIVERS, text, file)
+    }
+
+    /// With other drivers than those of the program.
+    pub fn parse_with(drivers: &[&'static dyn DriverKind], text: &str, file: &Path) -> Result<Self, ConfigError> {
+        file::read(text, drivers).map_err(|fault| fault.in_file(file, text))
     }
 
     /// What an engine was made of, in short: another digest means that a running engine has to be ended to be up to date. How

@@ -1,6 +1,6 @@
 //! The text of a configuration file: a regular file of a reasonable size that nobody else can write, or a reason.
 
-use super::error::ConfigError;
+use crate::config_keys::ConfigError;
 use crate::process::ownership::{folders, trusted};
 use rustix::fs::{Mode, OFlags};
 use std::fs::{File, Metadata};

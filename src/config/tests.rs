@@ -1,6 +1,8 @@
 //! Tests of the configuration: the example, and what is said of each kind of mistake.
 
 use super::*;
+use crate::driver::ccm::settings::Settings;
+use crate::driver::emulated::kind::{Embedded, EmbeddedConfig};
 use crate::model::hook::HookNeed;
 use std::collections::BTreeSet;
 
@@ -23,6 +25,10 @@ fn uncommented() -> String {
     EXAMPLE.lines().map(uncomment).collect::<Vec<_>>().join("\n")
 }
 
+fn embedded(home: Option<&str>) -> ControlPlane {
+    ControlPlane::new(&Embedded, Arc::new(EmbeddedConfig { home: home.map(PathBuf::from) }))
+}
+
 fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
@@ -30,7 +36,7 @@ fn name(text: &str) -> Name {
 #[test]
 fn the_example_as_it_is_has_every_default() {
     let config = parse(EXAMPLE).unwrap();
-    let embedded = Array { name: name("DX1"), control: ControlPlane::Embedded { home: None }, forced_stop: None };
+    let embedded = Array { name: name("DX1"), control: embedded(None), forced_stop: None };
     assert_eq!(config, Config { arrays: vec![embedded], ..Config::of_site(name("db01")) });
 }
 
@@ -75,11 +81,13 @@ fn the_example_has_every_key() {
     let mut checked = BTreeSet::new();
     for (table, needed) in tables {
         let before = match table {
-            "[array.ccm]" | "[array.forced_stop]" => "[[array]]\nname = \"X\"\ndriver = \"embedded\"\n",
+            "[array.ccm]" => "[[array]]\nname = \"X\"\ndriver = \"ccm\"\n",
+            "[array.forced_stop]" => "[[array]]\nname = \"X\"\ndriver = \"embedded\"\n",
             "[[array.ccm.words]]" => "[[array]]\nname = \"X\"\ndriver = \"ccm\"\n[array.ccm]\narray = \"X\"\n",
             _ => "",
         };
-        let text = format!("{before}{table}\n{needed}\nqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq = 1\n");
+        let text =
+            format!("site = \"x\"\n{before}{table}\n{needed}\nqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq = 1\n");
         let said = error(&text);
         let known = said.split_once("known are: ").unwrap_or_else(|| panic!("{table}: {said}")).1;
         for key in known.split(", ") {
@@ -194,9 +202,9 @@ fn roles_are_found_by_user_by_group_and_by_own_group() {
 fn an_array_by_ccm_is_read_and_its_mistakes_have_their_line() {
     let ccm = |keys: &str| format!("site = \"x\"\n[[array]]\nname = \"DX1\"\ndriver = \"ccm\"\n[array.ccm]\n{keys}\n");
     let config = parse(&ccm("array = \"ET001\"\nhost = \"ccm01\"\nquery = \"5s\"")).unwrap();
-    let ControlPlane::Ccm(made) = &config.arrays[0].control else { panic!("not CCM") };
+    let made = config.arrays[0].control.config::<Settings>().unwrap();
     assert_eq!((made.array.as_str(), made.query), ("ET001", Duration::from_secs(5)));
-    assert_eq!(made.ssh.as_ref().unwrap().host, "ccm01");
+    assert_eq!(made.ssh.as_ref().unwrap().host.as_str(), "ccm01");
     for (keys, said) in [
         ("array = \"ET 001\"", ":6: array[1].ccm.array"),
         ("array = \"ET001\"\nhost = \"-oProxyCommand=x\"", ":7: array[1].ccm.host"),

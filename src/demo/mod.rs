@@ -15,6 +15,7 @@ use crate::catalog::{Catalogue, CatalogueError};
 use crate::config::{Array, Config, ControlPlane};
 use crate::driver::emulated::admin::{Admin, AdminError, Administration};
 use crate::driver::emulated::data::{image_in, volumes_in};
+use crate::driver::emulated::kind;
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::units::Timestamp;
 use crate::process::instance::{self, InstanceError};
@@ -24,6 +25,7 @@ use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why there is no demonstration site.
@@ -64,7 +66,7 @@ pub fn configuration() -> Result<Config, DeclarationError> {
         .iter()
         .map(|array| Array {
             name: array.name.clone(),
-            control: ControlPlane::Embedded { home: None },
+            control: ControlPlane::new(&kind::Embedded, Arc::new(kind::EmbeddedConfig::default())),
             forced_stop: None,
         })
         .collect();

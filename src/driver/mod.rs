@@ -6,6 +6,13 @@
 pub mod ccm;
 pub mod emulated;
 pub mod failover;
+pub mod kind;
+pub mod set_up;
+
+use kind::DriverKind;
+
+/// The drivers that there are. A new one is a folder, its `mod` above and its line here.
+pub const DRIVERS: &[&dyn DriverKind] = &[&emulated::kind::Embedded, &ccm::kind::Ccm];
 
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
 use crate::model::session::{ArrayVolume, Reading};

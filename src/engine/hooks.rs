@@ -1,12 +1,13 @@
 //! The engine's end of hooks: the guard of each operation, what its scripts are told, and trying one out.
 
 use crate::host::guard::{Guard, GuardError, GuardFiles, GuardHook, GuardOrder};
-use crate::host::script::{self, Script, SshHost};
+use crate::host::script::{self, Script};
 use crate::model::hook::{Hook, HookResult, HookRun, ScriptReport};
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::{JournalEntry, OpenOperation, OperationId, Records};
 use crate::model::step::{HookPhase, HookStep, PlanStep};
 use crate::model::units::Version;
+use crate::process::ssh::Destination;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +20,7 @@ const ANSWER_GRACE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Default)]
 pub struct HookSettings {
     /// The configured machines; `None`: this one.
-    pub hosts: BTreeMap<Name, Option<SshHost>>,
+    pub hosts: BTreeMap<Name, Option<Destination>>,
     /// For the sockets of guards, of mode 0700 or 0750.
     pub folder: PathBuf,
     /// The file of this program, for tests, which are another one.
@@ -199,7 +200,7 @@ impl Hooks {
         let ssh = hook.host.as_ref().and_then(|host| match self.settings.hosts.get(host) {
             Some(ssh) => ssh.clone(),
             // The configuration had it when this was agreed to. It must not run here instead.
-            None => Some(SshHost::unknown(host.as_str())),
+            None => Some(Destination::not_configured(host)),
         });
         Script { argv: argv.to_vec(), run_as: hook.run_as.clone(), ssh, environment, limit_millis: hook.limit_millis }
     }

@@ -7,12 +7,11 @@ use super::permissions;
 use crate::model::hook::{Hook, ScriptEnd, ScriptReport};
 use crate::model::untrusted::Untrusted;
 use crate::process::peer::user_name;
-use crate::process::ssh::ClientCall;
+use crate::process::ssh::Destination;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,21 +33,9 @@ pub struct Script {
     /// `None`: the user of this process, or the one that ssh logs in as.
     pub run_as: Option<String>,
     /// `None`: this machine.
-    pub ssh: Option<SshHost>,
+    pub ssh: Option<Destination>,
     pub environment: Vec<(String, String)>,
     pub limit_millis: u64,
-}
-
-/// A machine that is reached by the system's OpenSSH client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SshHost {
-    /// A name of `ssh_config`, a host name or an address; it does not begin with `-`.
-    pub host: String,
-    pub user: Option<String>,
-    pub port: Option<u16>,
-    pub ssh_config: Option<String>,
-    pub identity: Option<String>,
-    pub known_hosts: Option<String>,
 }
 
 impl Script {
@@ -76,7 +63,7 @@ impl Script {
     pub fn command_line(&self) -> Vec<String> {
         let mut line: Vec<String> = Vec::new();
         if let Some(ssh) = &self.ssh {
-            line.extend(ssh.client());
+            line.extend(client(ssh));
             let mut remote = vec!["env".to_owned()];
             remote.extend(self.environment.iter().map(|(key, value)| format!("{key}={value}")));
             remote.extend(self.become_user());
@@ -99,29 +86,14 @@ impl Script {
     }
 }
 
-impl SshHost {
-    /// A host that nobody has configured: nothing is reached there.
-    pub fn unknown(name: &str) -> Self {
-        let host = format!("{name}.is-not-configured.invalid");
-        Self { host, user: None, port: None, ssh_config: None, identity: None, known_hosts: None }
-    }
-
-    fn client(&self) -> Vec<String> {
-        let call = ClientCall {
-            ssh_config: self.ssh_config.as_deref().map(Path::new),
-            identity: self.identity.as_deref().map(Path::new),
-            known_hosts: self.known_hosts.as_deref().map(Path::new),
-            port: self.port,
-            connect_limit: CONNECT_LIMIT,
-        };
-        let mut words = vec!["ssh".to_owned()];
-        words.extend(call.arguments());
-        // A connection of its own: it must not depend on another client's.
-        words.extend(["-o", "ControlMaster=no", "-o", "ControlPath=none"].map(str::to_owned));
-        let destination = self.user.as_ref().map_or_else(|| self.host.clone(), |user| format!("{user}@{}", self.host));
-        words.extend(["--".to_owned(), destination]);
-        words
-    }
+/// A call of the client, up to the command of the other machine.
+fn client(host: &Destination) -> Vec<String> {
+    let mut words = vec!["ssh".to_owned()];
+    words.extend(host.client_arguments(CONNECT_LIMIT));
+    // A connection of its own: it must not depend on another client's.
+    words.extend(["-o", "ControlMaster=no", "-o", "ControlPath=none"].map(str::to_owned));
+    words.extend(["--".to_owned(), host.named()]);
+    words
 }
 
 /// One word for the shell of the other machine, whatever is in it.
@@ -357,13 +329,10 @@ mod tests {
     #[test]
     fn over_ssh_every_word_is_quoted_and_the_limit_is_kept_there() {
         let folder = tempfile::tempdir().unwrap();
-        let ssh = SshHost {
-            host: "db03".into(),
-            user: Some("ecdeck".into()),
+        let ssh = Destination {
+            user: Some("ecdeck".parse().unwrap()),
             port: Some(2_222),
-            ssh_config: None,
-            identity: None,
-            known_hosts: None,
+            ..Destination::at("db03".parse().unwrap())
         };
         let script = Script { ssh: Some(ssh), run_as: Some("root".into()), ..script(folder.path(), "", 1_500) };
         let line = script.command_line();

@@ -2,6 +2,7 @@
 //!
 //! Belongs here: the verbs as they are typed and what is printed for them. Does not: what an array does (driver).
 
+pub mod add;
 mod administration;
 mod faults;
 mod list;

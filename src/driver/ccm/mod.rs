@@ -4,13 +4,14 @@
 //! Belongs here: CCM's commands, names, answers and words, and how a CCM server is reached. Does not: what is legal (model),
 //! when something is asked (engine). What CCM's public pages do not show is inferred here and marked so where it stands.
 
+mod add;
 pub mod command;
 pub mod doctor;
 mod driver;
 pub mod emulation;
 mod execution;
 mod groups;
-pub mod host_key;
+pub mod kind;
 pub mod names;
 mod reading;
 pub mod refusal;

@@ -20,6 +20,7 @@ pub mod driver;
 pub mod export;
 pub mod faults;
 pub mod in_process;
+pub mod kind;
 mod line;
 pub mod memory;
 mod nbd;

@@ -5,13 +5,15 @@ use super::server::{CcmServer, Sshd};
 use super::{Both, register, state};
 use crate::test_site::TestSite;
 use ecdeck::driver::Driver;
-use ecdeck::driver::ccm::transport::ssh::{Destination, Ssh};
+use ecdeck::driver::ccm::transport::ssh::Ssh;
 use ecdeck::model::copy::{Command, ErrorClass, Outcome};
 use ecdeck::model::identity::{Olu, VolumeId};
 use ecdeck::model::session::Pair;
+use ecdeck::process::ssh::Destination;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -221,9 +223,9 @@ async fn a_start_is_done_once_wherever_the_line_is_cut() {
     sshd.know_also(cutter.port);
     let destination = Destination {
         port: Some(cutter.port),
-        ssh_config: Some("/dev/null".into()),
-        identity: Some(sshd.identity()),
-        known_hosts: Some(sshd.known_hosts()),
+        ssh_config: Some(PathBuf::from("/dev/null").try_into().unwrap()),
+        identity: Some(sshd.identity().try_into().unwrap()),
+        known_hosts: Some(sshd.known_hosts().try_into().unwrap()),
         ..Destination::at("127.0.0.1".parse().unwrap())
     };
     let runtime = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
 use crate::process::child::{self, ChildError};
 use crate::process::paths::MAX_SOCKET_PATH;
-use crate::process::ssh::{ClientCall, without_tokens};
+use crate::process::ssh::{Destination, SshArgumentError, SshPath, without_tokens};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
@@ -31,34 +31,6 @@ const CLIENT_FAILED: i32 = 255;
 /// A way to the server that leads nowhere: for a client that finds no shared connection and would make one of its own.
 const NOWHERE: &str = "ProxyCommand=false";
 
-/// Where a CCM server is, and what ssh is told beyond the operator's own configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    /// A name of `ssh_config`, a host name or an address.
-    pub host: Word,
-    pub user: Option<Word>,
-    pub port: Option<u16>,
-    /// Instead of `~/.ssh/config`.
-    pub ssh_config: Option<PathBuf>,
-    /// A private key file; without one, the agent and `ssh_config` decide.
-    pub identity: Option<PathBuf>,
-    /// Instead of the usual `known_hosts` files.
-    pub known_hosts: Option<PathBuf>,
-}
-
-impl Destination {
-    pub fn at(host: Word) -> Self {
-        Self { host, user: None, port: None, ssh_config: None, identity: None, known_hosts: None }
-    }
-
-    fn named(&self) -> String {
-        match &self.user {
-            Some(user) => format!("{}@{}", user.as_str(), self.host.as_str()),
-            None => self.host.as_str().to_owned(),
-        }
-    }
-}
-
 /// Runs CCM's commands over one shared ssh connection.
 #[derive(Debug)]
 pub struct Ssh {
@@ -75,10 +47,8 @@ pub struct Ssh {
 /// A destination that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SshError {
-    #[error("{0:?} cannot be a host: it begins with '-'")]
-    Host(String),
-    #[error("OpenSSH cannot be given the path {}: it has {what} in it, which OpenSSH reads as something else; use another path", path.escaped())]
-    Path { path: Untrusted, what: &'static str },
+    #[error(transparent)]
+    Runtime(#[from] SshArgumentError),
     #[error("the folder {0} is too long for a socket: set ECDECK_HOME or XDG_RUNTIME_DIR to a shorter one")]
     Folder(PathBuf),
 }
@@ -92,15 +62,7 @@ impl Ssh {
         connect_limit: Duration,
         runtime: &Path,
     ) -> Result<Self, SshError> {
-        if destination.named().starts_with('-') {
-            return Err(SshError::Host(destination.named()));
-        }
-        let own = &destination;
-        for path in
-            [&own.ssh_config, &own.identity, &own.known_hosts].into_iter().flatten().chain([&runtime.to_owned()])
-        {
-            check_path(path)?;
-        }
+        SshPath::try_from(runtime.to_owned())?;
         let key = blake3::hash(format!("{destination:?}").as_bytes()).to_hex();
         let socket = runtime.join(format!("ssh-{}", &key[..12]));
         if socket.as_os_str().len() + SOCKET_ENDING > MAX_SOCKET_PATH {
@@ -119,17 +81,10 @@ impl Ssh {
 
     /// What every call of the client is told.
     fn client(&self) -> Command {
-        let own = &self.destination;
-        let call = ClientCall {
-            ssh_config: own.ssh_config.as_deref(),
-            identity: own.identity.as_deref(),
-            known_hosts: own.known_hosts.as_deref(),
-            port: own.port,
-            connect_limit: self.connect_limit,
-        };
         let mut command = Command::new("ssh");
-        // Paths were checked when this was made.
-        command.args(call.arguments()).arg("-o").arg(format!("ControlPath=\"{}\"", without_tokens(&self.socket)));
+        // The socket's folder was checked when this was made.
+        let socket = format!("ControlPath=\"{}\"", without_tokens(&self.socket));
+        command.args(self.destination.client_arguments(self.connect_limit)).arg("-o").arg(socket);
         command
     }
 
@@ -203,19 +158,6 @@ impl Ssh {
             }
         }
         Err(self.not_run(argv, ErrorClass::Transport, "the shared connection is refused"))
-    }
-}
-
-/// Refuses what no quotes of OpenSSH keep: its releases differ in what a backslash means, and a variable has no escape.
-fn check_path(path: &Path) -> Result<(), SshError> {
-    let wrong = |what| Err(SshError::Path { path: Untrusted::from_bytes(path.as_os_str().as_encoded_bytes()), what });
-    let Some(text) = path.to_str() else { return wrong("a byte that is not UTF-8") };
-    match text {
-        _ if text.contains('"') => wrong("a quote"),
-        _ if text.contains('\\') => wrong("a backslash"),
-        _ if text.contains("${") => wrong("${"),
-        _ if text.chars().any(char::is_control) => wrong("a control character"),
-        _ => Ok(()),
     }
 }
 
@@ -363,14 +305,14 @@ mod tests {
     }
 
     #[test]
-    fn a_host_cannot_be_an_option_and_the_socket_must_fit() {
-        let destination = |host: &str| Destination::at(host.parse().unwrap());
-        let make = |host: &str, folder: &str| {
-            Ssh::new(destination(host), false, None, Duration::from_secs(5), Path::new(folder))
+    fn the_socket_of_the_shared_connection_must_fit() {
+        let make = |folder: &str| {
+            let destination = Destination::at("ccm01".parse().unwrap());
+            Ssh::new(destination, false, None, Duration::from_secs(5), Path::new(folder))
         };
-        assert!(make("-oProxyCommand", "/run/x").is_err());
-        assert!(matches!(make("ccm01", &format!("/{}", "x".repeat(90))), Err(SshError::Folder(_))));
-        assert!(make("ccm01", "/run/user/1000/ecdeck").is_ok());
+        assert!(matches!(make(&format!("/{}", "x".repeat(90))), Err(SshError::Folder(_))));
+        assert!(matches!(make("/run/${x}"), Err(SshError::Runtime(_))));
+        assert!(make("/run/user/1000/ecdeck").is_ok());
     }
 
     #[tokio::test]
@@ -382,7 +324,7 @@ mod tests {
         };
         let destination = Destination {
             port: Some(port),
-            ssh_config: Some("/dev/null".into()),
+            ssh_config: Some(PathBuf::from("/dev/null").try_into().unwrap()),
             ..Destination::at("127.0.0.1".parse().unwrap())
         };
         let ssh = Ssh::new(destination, false, None, Duration::from_secs(2), folder.path()).unwrap();

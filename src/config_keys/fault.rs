@@ -91,12 +91,18 @@ fn reworded(message: &str) -> String {
         return format!("{found:?} is not known here; {}", meant(found, known));
     }
     if message.starts_with("missing field") {
-        return format!("the key {found} is missing; {SEE}");
+        return missing(found);
     }
     format!("{message}; {SEE}")
 }
 
-fn meant(found: &str, known: &[&str]) -> String {
+/// A key that must be there and is not.
+pub fn missing(key: &str) -> String {
+    format!("the key {key} is missing; {SEE}")
+}
+
+/// What was probably meant by a word, or what may stand there.
+pub fn meant(found: &str, known: &[&str]) -> String {
     match closest(found, known.iter().copied()) {
         Some(close) => format!("did you mean {close}?"),
         None if known.is_empty() => SEE.to_owned(),

@@ -1,8 +1,8 @@
-//! The host key of a CCM server that is met for the first time: fetched, shown, and kept once it is confirmed.
+//! The host key of a machine that is met for the first time: fetched, shown, and kept once it is confirmed.
 
-use super::transport::ssh::Destination;
+use super::child::{self, ChildError, Ended};
+use super::ssh::Destination;
 use crate::model::untrusted::Untrusted;
-use crate::process::child::{self, ChildError, Ended};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;

@@ -1,0 +1,67 @@
+//! The entry of the embedded array among all drivers: how it is configured and made.
+
+use super::driver::Embedded as EmbeddedDriver;
+use crate::config_keys::{Fault, Table, absolute};
+use crate::driver::kind::{ArrayConfig, ConnectError, Connecting, DriverKind, NoExamination};
+use crate::driver::{Driver, Pending};
+use crate::model::check::Check;
+use crate::model::identity::Name;
+use crate::model::units::Timestamp;
+use crate::process::paths::Home;
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use toml::Spanned;
+
+/// `driver = "embedded"`.
+#[derive(Debug)]
+pub struct Embedded;
+
+/// What the configuration says of an embedded array.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EmbeddedConfig {
+    /// The folder with its volumes; in the site's home when `None`.
+    pub home: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    home: Option<Spanned<PathBuf>>,
+}
+
+impl DriverKind for Embedded {
+    fn name(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn keys(&self) -> &'static [&'static str] {
+        &["home"]
+    }
+
+    fn configure(&self, table: Table<'_>, _driver: &Spanned<String>) -> Result<Arc<dyn ArrayConfig>, Fault> {
+        let Keys { home } = table.read()?;
+        Ok(Arc::new(EmbeddedConfig { home: home.as_ref().map(absolute).transpose()? }))
+    }
+
+    fn example(&self) -> &'static str {
+        ""
+    }
+}
+
+impl ArrayConfig for EmbeddedConfig {
+    fn connect(&self, array: &Name, site: &mut Connecting<'_>) -> Result<Arc<dyn Driver>, ConnectError> {
+        let home = self.home.as_deref().map_or_else(|| site.home.clone(), Home::in_folder);
+        Ok(Arc::new(EmbeddedDriver::new(home, array.to_string(), true)))
+    }
+
+    fn examine(
+        &self,
+        array: &Name,
+        _site: &mut Connecting<'_>,
+        _now: Timestamp,
+    ) -> Result<Pending<'static, Vec<Check>>, NoExamination> {
+        let why = format!("{array} is an embedded array: `ecdeck array list` shows whether it answers");
+        Err(NoExamination::Needless(why))
+    }
+}
