@@ -8,13 +8,14 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 #![allow(dead_code, reason = "the fixture is shared with the tests")]
 
+use ecdeck::cli::typed;
 use ecdeck::console::app::App;
 use ecdeck::console::format::Clock;
 use ecdeck::console::key_table::KeyMap;
 use ecdeck::console::keys::Key;
 use ecdeck::console::messages::Msg;
 use ecdeck::console::terminal::paint::Painter;
-use ecdeck::console::types::Settings;
+use ecdeck::console::types::{LineGrammar, Settings};
 use ecdeck::console::update::update;
 use ecdeck::console::view::view;
 use ecdeck::model;
@@ -84,7 +85,8 @@ struct Desk {
 impl Desk {
     fn new(snapshot: Snapshot, size: (u16, u16)) -> Self {
         let clock = Clock::new(fixture::NOW, TimeZone::UTC);
-        let mut app = App::new(Settings::default(), KeyMap::default(), plan, clock, size);
+        let grammar = LineGrammar { request: typed::request, candidates: typed::candidates };
+        let mut app = App::new(Settings::default(), KeyMap::default(), (plan, grammar), clock, size);
         update(&mut app, Msg::Snapshot(Arc::new(snapshot)));
         let mut desk = Self { app, terminal: Terminal::new(Painter::new(Vec::new(), size)).unwrap() };
         desk.draw();

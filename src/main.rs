@@ -5,13 +5,13 @@
 use ecdeck::cli::array::add;
 use ecdeck::cli::array_arguments::Add;
 use ecdeck::cli::link::{ConfiguredArray, EngineLine, Link, Need, Pending, SiteContext};
-use ecdeck::cli::{CliError, CommandLine, Exit, Verb, forced, out, usage};
+use ecdeck::cli::{CliError, CommandLine, Exit, Verb, forced, out, typed, usage};
 use ecdeck::config::{Config, Glyphs, Theme};
 use ecdeck::console::glyphs::GlyphMode;
 use ecdeck::console::key_table::KeyMap;
 use ecdeck::console::run::run;
 use ecdeck::console::theme::ThemeName;
-use ecdeck::console::types::Settings;
+use ecdeck::console::types::{LineGrammar, Settings};
 use ecdeck::driver::emulated::kind::EmbeddedConfig;
 use ecdeck::drivers;
 use ecdeck::engine::client::{ReconnectingClient, Start};
@@ -87,7 +87,8 @@ fn console(line: &CommandLine) -> ExitCode {
         let start = start(&site);
         runtime.block_on(async {
             let engine = ReconnectingClient::open(site.home().clone(), start);
-            run(settings, keys, engine).await.map_err(|error| CliError::usage(error.to_string()))
+            let grammar = LineGrammar { request: typed::request, candidates: typed::candidates };
+            run(settings, keys, grammar, engine).await.map_err(|error| CliError::usage(error.to_string()))
         })
     });
     match opened {

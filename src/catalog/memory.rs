@@ -110,21 +110,16 @@ impl Store {
 
     /// Keeps what history tells of a change that was made.
     fn remember(&mut self, change: &Change) {
+        if let Change::Entity(entity) = change
+            && let Some(past) = entity.altered_generation().and_then(|key| self.generations.get_mut(&key))
+        {
+            entity.alter(&mut past.generation);
+        }
         match change {
             Change::Entity(EntityChange::AddGeneration(generation)) => {
                 let key = (generation.transaction_volume, generation.version);
                 let past = PastGeneration { generation: generation.clone(), released: None, reason: None };
                 self.generations.insert(key, past);
-            }
-            Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }) => {
-                if let Some(past) = self.generations.get_mut(&(*transaction_volume, *version)) {
-                    past.generation.state = state.clone();
-                }
-            }
-            Change::Entity(EntityChange::HoldGeneration { transaction_volume, version, held }) => {
-                if let Some(past) = self.generations.get_mut(&(*transaction_volume, *version)) {
-                    past.generation.held.clone_from(held);
-                }
             }
             Change::Entity(EntityChange::ReleaseGeneration { transaction_volume, version, at, why }) => {
                 if let Some(past) = self.generations.get_mut(&(*transaction_volume, *version)) {

@@ -1,6 +1,7 @@
 //! What can be typed: the tree of verbs and options, as clap reads it.
 
 use super::array_arguments::{ArrayVerb, Create};
+use super::generation_verb::GenerationLine;
 use super::hook::HookVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE, FRONT_PAGE,
@@ -323,7 +324,7 @@ pub struct Backup {
 #[command(args_conflicts_with_subcommands = true)]
 pub struct History {
     #[command(subcommand)]
-    pub verb: Option<HistoryVerb>,
+    pub verb: Option<GenerationLine>,
     /// Only of this transaction volume, or on this backup volume
     #[arg(value_name = "VOLUME")]
     pub volume: Option<String>,
@@ -333,20 +334,6 @@ pub struct History {
     /// One JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum HistoryVerb {
-    /// Delete a generation; its session, if it has one, stays
-    Delete(OnVersion),
-    /// Protect a generation from being released (give a --reason)
-    Hold(OnVersion),
-    /// End the hold
-    Unhold(OnVersion),
-    /// Accept a generation in doubt that somebody checked (needs --reason, and the volume's name in --confirm)
-    Accept(OnVersion),
-    /// Run the scripts after the backup again for a generation that needs attention
-    Post(OnVersion),
 }
 
 #[derive(Debug, Args)]
@@ -374,31 +361,34 @@ pub enum PolicyVerb {
     },
     /// Set the policy of a transaction volume
     #[command(after_help = POLICY_EXAMPLE)]
-    Set {
-        /// The transaction volume
-        #[arg(value_name = "TV")]
-        volume: String,
-        /// Generations kept
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_GENERATIONS)),
-            required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
-        generations: Option<u16>,
-        /// Days between backups: exceeding them gives a notice
-        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_DAYS)),
-            required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
-        interval: Option<u16>,
-        /// What a backup does with the session: keep it, so that the next start copies the difference, or end it
-        #[arg(long, required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
-        mode: Option<Mode>,
-        /// For sites without a spare backup volume: where none is free, a start gives the oldest generation up, before the
-        /// new backup exists (wants the volume's name)
-        #[arg(long, conflicts_with = "no_reuse_oldest")]
-        reuse_oldest: bool,
-        /// Keep the oldest generation until the new one exists, as usual
-        #[arg(long)]
-        no_reuse_oldest: bool,
-        #[command(flatten)]
-        change: Change,
-    },
+    Set(SetPolicy),
+}
+
+#[derive(Debug, Args)]
+pub struct SetPolicy {
+    /// The transaction volume
+    #[arg(value_name = "TV")]
+    pub volume: String,
+    /// Generations kept
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_GENERATIONS)),
+        required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
+    pub generations: Option<u16>,
+    /// Days between backups: exceeding them gives a notice
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_DAYS)),
+        required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
+    pub interval: Option<u16>,
+    /// What a backup does with the session: keep it, so that the next start copies the difference, or end it
+    #[arg(long, required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
+    pub mode: Option<Mode>,
+    /// For sites without a spare backup volume: where none is free, a start gives the oldest generation up, before the
+    /// new backup exists (wants the volume's name)
+    #[arg(long, conflicts_with = "no_reuse_oldest")]
+    pub reuse_oldest: bool,
+    /// Keep the oldest generation until the new one exists, as usual
+    #[arg(long)]
+    pub no_reuse_oldest: bool,
+    #[command(flatten)]
+    pub change: Change,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -517,7 +507,7 @@ impl Verb {
     pub fn wants_json(&self) -> bool {
         match self {
             Self::Status(asked) => asked.json,
-            Self::History(asked) => asked.json || asked.verb.as_ref().is_some_and(|verb| verb.on().change.json),
+            Self::History(asked) => asked.json || asked.verb.as_ref().is_some_and(|verb| verb.on.change.json),
             Self::Explain(asked) => asked.json,
             Self::Hook { verb: HookVerb::Test(asked) } => asked.json,
             Self::Backup(asked) => asked.change.json,
@@ -526,7 +516,7 @@ impl Verb {
             | Self::Volume { verb: VolumeVerb::List { json } }
             | Self::Hook { verb: HookVerb::List { json } }
             | Self::Audit { verb: Audit::Show { json, .. } | Audit::Verify { json, .. } } => *json,
-            Self::Policy { verb: PolicyVerb::Set { change, .. } }
+            Self::Policy { verb: PolicyVerb::Set(SetPolicy { change, .. }) }
             | Self::Map {
                 verb: MapVerb::Import { change, .. } | MapVerb::Edit { change, .. } | MapVerb::Remove { change, .. },
             }
@@ -554,10 +544,12 @@ impl Verb {
     }
 }
 
-impl HistoryVerb {
-    pub fn on(&self) -> &OnVersion {
+impl VolumeVerb {
+    /// `None` where nothing is changed.
+    pub fn change(&self) -> Option<&Change> {
         match self {
-            Self::Delete(on) | Self::Hold(on) | Self::Unhold(on) | Self::Accept(on) | Self::Post(on) => on,
+            Self::List { .. } => None,
+            Self::Add { change, .. } | Self::Rename { change, .. } | Self::Remove { change, .. } => Some(change),
         }
     }
 }
@@ -599,7 +591,7 @@ mod tests {
         ));
         assert!(matches!(
             read(&["ecdeck", "history", "delete", "ora", "--version", "v3"]),
-            Ok(Some(Verb::History(History { verb: Some(HistoryVerb::Delete(OnVersion { version: 3, .. })), .. })))
+            Ok(Some(Verb::History(History { verb: Some(line), .. }))) if line.on.version == 3
         ));
         assert!(read(&["ecdeck", "volume", "add", "D/0x1"]).is_err());
         assert!(read(&["ecdeck", "volume", "add", "--backup", "D/0x1"]).is_ok());

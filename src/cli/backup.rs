@@ -12,15 +12,15 @@ use crate::model::plan::Refusal;
 use crate::model::records::BackupMode;
 use crate::model::request::{Action, Request};
 use crate::model::session::Pair;
+use crate::model::snapshot::Snapshot;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub async fn run(asked: &Backup, link: &mut Link, deadline: Deadline) -> Result<Exit, CliError> {
     let snapshot = link.snapshot().await?;
-    let volumes = names::volumes(&snapshot, &asked.volumes)?;
-    let waiting =
-        if asked.wait && !asked.change.dry_run { wait::on_their_way(&snapshot, &volumes) } else { Vec::new() };
-    let request = request(asked, volumes);
+    let request = request(asked, &snapshot)?;
+    let volumes = request.action.volumes();
+    let waiting = if asked.wait && !asked.change.dry_run { wait::on_their_way(&snapshot, volumes) } else { Vec::new() };
     if waiting.is_empty() {
         return change::run(link, &asked.change, request, deadline, Then::Return).await;
     }
@@ -39,7 +39,9 @@ pub fn in_time(asked: &Backup) -> Result<(), CliError> {
     Ok(())
 }
 
-fn request(asked: &Backup, volumes: Vec<VolumeId>) -> Request {
+/// What is asked for, however long it is waited for.
+pub fn request(asked: &Backup, snapshot: &Snapshot) -> Result<Request, CliError> {
+    let volumes = names::volumes(snapshot, &asked.volumes)?;
     let mode = match (asked.suspend, asked.dissolve) {
         (true, _) => Some(BackupMode::Suspend),
         (_, true) => Some(BackupMode::Dissolve),
@@ -47,12 +49,12 @@ fn request(asked: &Backup, volumes: Vec<VolumeId>) -> Request {
     };
     let action = Action::Backup { volumes, mode, together: false };
     let newer_than = asked.newer_than.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
-    Request {
+    Ok(Request {
         until: asked.until,
         newer_than,
         crash_consistent: asked.crash_consistent,
         ..change::request(action, &asked.change)
-    }
+    })
 }
 
 /// Backs up what can be backed up now, and the rest one after the other as it becomes equivalent. What is refused is refused

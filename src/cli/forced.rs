@@ -58,7 +58,7 @@ pub fn read(command: &str) -> Result<Result<CommandLine, clap::Error>, CliError>
 }
 
 /// Takes a command line apart at its blanks, as a shell does with quotes and backslashes, and does nothing else a shell does.
-fn split(command: &str) -> Result<Vec<String>, String> {
+pub fn split(command: &str) -> Result<Vec<String>, String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut characters = command.chars();
     while let Some(c) = characters.next() {

@@ -1,6 +1,6 @@
 //! `ecdeck history`: generations, kept and given up; holding and deleting them.
 
-use super::arguments::{History, HistoryVerb, OnVersion};
+use super::arguments::History;
 use super::change::{self, Then};
 use super::document::GenerationEntry;
 use super::link::{Link, Need, SiteContext, unexpected};
@@ -12,46 +12,16 @@ use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::plan::step_text::place;
 use crate::model::records::{PastGeneration, ReleaseReason};
-use crate::model::request::Action;
 use crate::model::snapshot::Snapshot;
-use crate::model::units::Version;
-use crate::model::untrusted::Untrusted;
 use serde::Serialize;
 
 pub async fn run(asked: &History, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
-    match &asked.verb {
-        None => show(asked, &mut site_context.open(Need::Reading).await?).await,
-        Some(verb) => {
-            let deadline = Deadline::new(verb.on().change.time_limit);
-            alter(verb, &mut super::opened(site_context, deadline).await?, deadline).await
-        }
-    }
-}
-
-async fn alter(verb: &HistoryVerb, link: &mut Link, deadline: Deadline) -> Result<Exit, CliError> {
-    let on = verb.on();
-    let volume = names::volume(&*link.snapshot().await?, &on.volume)?;
-    let version = Version(on.version);
-    let action = match verb {
-        HistoryVerb::Delete(_) => Action::DeleteGeneration { volume, version },
-        HistoryVerb::Unhold(_) => Action::Unhold { volume, version },
-        HistoryVerb::Accept(on) => {
-            reason(on, "an accepted generation")?;
-            Action::AcceptGeneration { volume, version }
-        }
-        HistoryVerb::Post(_) => Action::PostProcess { volume, version },
-        HistoryVerb::Hold(on) => {
-            let why = reason(on, "a hold")?;
-            Action::Hold { volume, version, why: Untrusted::from(why) }
-        }
-    };
-    change::run(link, &on.change, change::request(action, &on.change), deadline, Then::Return).await
-}
-
-/// The reason, for what must have one.
-fn reason<'a>(on: &'a OnVersion, what: &str) -> Result<&'a str, CliError> {
-    let why = on.change.reason.as_deref().filter(|why| !why.trim().is_empty());
-    why.ok_or_else(|| CliError::usage(format!("{what} needs its reason: give --reason TEXT")))
+    let Some(verb) = &asked.verb else { return show(asked, &mut site_context.open(Need::Reading).await?).await };
+    let change = &verb.on.change;
+    let deadline = Deadline::new(change.time_limit);
+    let mut link = super::opened(site_context, deadline).await?;
+    let action = verb.action(&*link.snapshot().await?)?;
+    change::run(&mut link, change, change::request(action, change), deadline, Then::Return).await
 }
 
 #[derive(Serialize)]

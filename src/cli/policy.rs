@@ -1,6 +1,6 @@
 //! `ecdeck policy`: what is kept of each transaction volume.
 
-use super::arguments::PolicyVerb;
+use super::arguments::{PolicyVerb, SetPolicy};
 use super::change::{self, Then};
 use super::link::{Need, SiteContext};
 use super::table::{Align, Table};
@@ -20,24 +20,29 @@ pub async fn run(verb: &PolicyVerb, site_context: &dyn SiteContext) -> Result<Ex
             let snapshot = site_context.open(Need::Reading).await?.snapshot().await?;
             show(&snapshot, volumes, *json)
         }
-        PolicyVerb::Set { volume, generations, interval, mode, reuse_oldest, no_reuse_oldest, change } => {
+        PolicyVerb::Set(asked) => {
+            let change = &asked.change;
             let deadline = Deadline::new(change.time_limit);
             let mut link = super::opened(site_context, deadline).await?;
-            let snapshot = link.snapshot().await?;
-            let id = names::volume(&snapshot, volume)?;
-            let present = snapshot.transaction_volume(id).and_then(|view| view.volume.policy);
-            let (generations, interval, mode) = (*generations, *interval, mode.map(Into::into));
-            // What is not given stays as it is.
-            let policy = Policy {
-                generations: given(generations, present.map(|policy| policy.generations), "--generations")?,
-                interval_days: given(interval, present.map(|policy| policy.interval_days), "--interval")?,
-                mode: given(mode, present.map(|policy| policy.mode), "--mode")?,
-                reuse_oldest: *reuse_oldest || (!no_reuse_oldest && present.is_some_and(|policy| policy.reuse_oldest)),
-            };
-            let action = Action::SetPolicy { volume: id, policy };
+            let action = action(asked, &*link.snapshot().await?)?;
             change::run(&mut link, change, change::request(action, change), deadline, Then::Return).await
         }
     }
+}
+
+/// What is not given stays as it is.
+pub fn action(asked: &SetPolicy, snapshot: &Snapshot) -> Result<Action, CliError> {
+    let volume = names::volume(snapshot, &asked.volume)?;
+    let present = snapshot.transaction_volume(volume).and_then(|view| view.volume.policy);
+    let (generations, interval, mode) = (asked.generations, asked.interval, asked.mode.map(Into::into));
+    let policy = Policy {
+        generations: given(generations, present.map(|policy| policy.generations), "--generations")?,
+        interval_days: given(interval, present.map(|policy| policy.interval_days), "--interval")?,
+        mode: given(mode, present.map(|policy| policy.mode), "--mode")?,
+        reuse_oldest: asked.reuse_oldest
+            || (!asked.no_reuse_oldest && present.is_some_and(|policy| policy.reuse_oldest)),
+    };
+    Ok(Action::SetPolicy { volume, policy })
 }
 
 /// What was given, else the present policy's.

@@ -90,18 +90,13 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
         Action::RemoveMap { name } => {
             line.say(&[name.as_str()]);
         }
-        Action::Hold { volume, version, why } => {
-            line.volumes(&[*volume]);
-            line.say(&["--version", &version.0.to_string(), "--reason", &why.escaped()]);
-        }
-        Action::Unhold { volume, version }
-        | Action::AcceptGeneration { volume, version }
-        | Action::PostProcess { volume, version }
-        | Action::DeleteGeneration { volume, version } => {
-            line.volumes(&[*volume]).say(&["--version", &version.0.to_string()]);
-        }
+        // A verb of one generation: its words follow. That each verb's line is read back to its request is tested.
+        _ => {}
     }
-    if let Some(reason) = request.reason.as_ref().filter(|_| !matches!(request.action, Action::Hold { .. })) {
+    if let Some((volume, version)) = request.action.generation() {
+        line.volumes(&[volume]).say(&["--version", &version.0.to_string()]);
+    }
+    if let Some(reason) = request.action.reason().or(request.reason.as_ref()) {
         line.say(&["--reason", &reason.escaped()]);
     }
     line.words.extend_from_slice(render_context.site);

@@ -26,7 +26,7 @@ fn after_start(wait: bool) -> Then {
     if wait { Then::UntilEquivalent } else { Then::Return }
 }
 
-fn action(verb: &Sync, snapshot: &Snapshot) -> Result<(Action, Then), CliError> {
+pub fn action(verb: &Sync, snapshot: &Snapshot) -> Result<(Action, Then), CliError> {
     Ok(match verb {
         Sync::Start { volumes, wait, overwrite_version: None, .. } => {
             let volumes = names::volumes(snapshot, volumes)?;

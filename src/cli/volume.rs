@@ -1,9 +1,9 @@
 //! `ecdeck volume`: which volumes belong to the site.
 
-use super::arguments::{Change, VolumeVerb};
+use super::arguments::VolumeVerb;
 use super::change::{self, Then};
 use super::document::{self, BackupVolumeEntry, TransactionVolumeEntry, UnregisteredEntry};
-use super::link::{Link, Need, SiteContext};
+use super::link::{Need, SiteContext};
 use super::table::{Align, Table};
 use super::wait::Deadline;
 use super::{CliError, Exit, json, names, out};
@@ -12,38 +12,37 @@ use crate::model::snapshot::{BackupVolumeView, Snapshot};
 use serde::Serialize;
 
 pub async fn run(verb: &VolumeVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
-    match verb {
-        VolumeVerb::List { json } => {
-            let snapshot = site_context.open(Need::Reading).await?.reread().await?;
-            if *json { list_json(&snapshot) } else { list_text(&snapshot) }
-        }
-        VolumeVerb::Add { transaction, volume, name, change, .. } => {
-            let role = if *transaction { VolumeRole::Transaction } else { VolumeRole::Backup };
-            let deadline = Deadline::new(change.time_limit);
-            let mut link = super::opened(site_context, deadline).await?;
-            let volume = match names::volume(&*link.snapshot().await?, volume) {
-                Ok(volume) => volume,
-                Err(_) => names::volume(&*link.reread().await?, volume)?,
-            };
-            act(&mut link, change, Action::Register { volume, role, name: name.clone() }, deadline).await
-        }
-        VolumeVerb::Rename { volume, name, change } => {
-            let deadline = Deadline::new(change.time_limit);
-            let mut link = super::opened(site_context, deadline).await?;
-            let volume = names::volume(&*link.snapshot().await?, volume)?;
-            act(&mut link, change, Action::Rename { volume, name: name.clone() }, deadline).await
-        }
-        VolumeVerb::Remove { volume, change } => {
-            let deadline = Deadline::new(change.time_limit);
-            let mut link = super::opened(site_context, deadline).await?;
-            let volume = names::volume(&*link.snapshot().await?, volume)?;
-            act(&mut link, change, Action::Unregister { volume }, deadline).await
-        }
+    let Some(change) = verb.change() else {
+        let snapshot = site_context.open(Need::Reading).await?.reread().await?;
+        return if matches!(verb, VolumeVerb::List { json: true }) {
+            list_json(&snapshot)
+        } else {
+            list_text(&snapshot)
+        };
+    };
+    let deadline = Deadline::new(change.time_limit);
+    let mut link = super::opened(site_context, deadline).await?;
+    let mut action = action(verb, &*link.snapshot().await?);
+    // What is to be registered may be newer on its array than the last reading.
+    if matches!(verb, VolumeVerb::Add { .. }) && action.is_err() {
+        action = self::action(verb, &*link.reread().await?);
     }
+    change::run(&mut link, change, change::request(action?, change), deadline, Then::Return).await
 }
 
-async fn act(link: &mut Link, change: &Change, action: Action, deadline: Deadline) -> Result<Exit, CliError> {
-    change::run(link, change, change::request(action, change), deadline, Then::Return).await
+/// What is asked for. A list asks for nothing.
+pub fn action(verb: &VolumeVerb, snapshot: &Snapshot) -> Result<Action, CliError> {
+    Ok(match verb {
+        VolumeVerb::List { .. } => return Err(CliError::usage("a list changes nothing")),
+        VolumeVerb::Add { transaction, volume, name, .. } => {
+            let role = if *transaction { VolumeRole::Transaction } else { VolumeRole::Backup };
+            Action::Register { volume: names::volume(snapshot, volume)?, role, name: name.clone() }
+        }
+        VolumeVerb::Rename { volume, name, .. } => {
+            Action::Rename { volume: names::volume(snapshot, volume)?, name: name.clone() }
+        }
+        VolumeVerb::Remove { volume, .. } => Action::Unregister { volume: names::volume(snapshot, volume)? },
+    })
 }
 
 #[derive(Serialize)]

@@ -12,7 +12,7 @@ use super::screens::main::layout::{Content, Layout, Shape};
 use super::screens::main::state::MainScreen;
 use super::screens::screen::{Context, Screen};
 use super::theme::{Look, Theme};
-use super::types::{Link, Notice, Pane, Planner, Settings, Subject};
+use super::types::{LineGrammar, Link, Notice, Pane, Planner, Settings, Subject};
 use crate::model::records::OperationId;
 use crate::model::snapshot::{Severity, Snapshot, TransactionVolumeView};
 
@@ -26,6 +26,7 @@ pub struct App {
     pub look: Look,
     pub keys: KeyMap,
     pub planner: Planner,
+    pub grammar: LineGrammar,
     pub clock: Clock,
     pub size: (u16, u16),
     pub link: Link,
@@ -51,13 +52,20 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(settings: Settings, keys: KeyMap, planner: Planner, clock: Clock, size: (u16, u16)) -> Self {
+    pub fn new(
+        settings: Settings,
+        keys: KeyMap,
+        (planner, grammar): (Planner, LineGrammar),
+        clock: Clock,
+        size: (u16, u16),
+    ) -> Self {
         let look = Look { theme: Theme::of(settings.theme), glyphs: Glyphs::of(settings.glyphs) };
         Self {
             settings,
             look,
             keys,
             planner,
+            grammar,
             clock,
             size,
             link: Link::Connecting,

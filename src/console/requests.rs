@@ -4,50 +4,37 @@ use super::types::Subject;
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::plan::Refusal;
-use crate::model::request::{Action, CancelScope, Request};
+use crate::model::request::{Action, Request};
 use crate::model::units::Version;
 use crate::model::untrusted::Untrusted;
-use crate::model::verb::Verb;
+use crate::model::verb::{GenerationVerb, Verb, VerbObject};
 
 /// The request that a verb's key makes of a subject; `None` where the verb has no meaning there, or needs words of its own.
 pub fn request(verb: Verb, subject: Subject) -> Option<Request> {
-    let target = match subject {
-        Subject::Session { target, .. } => Some(target),
-        Subject::Backup { id, owner: Some(_), .. } => Some(id),
-        _ => None,
-    };
-    let action = match verb {
-        Verb::Start | Verb::Resume | Verb::Suspend | Verb::Backup | Verb::Cancel => {
-            on_volumes(verb, vec![subject.owner()?], target)?
+    let action = match verb.info().object {
+        VerbObject::Generation(GenerationVerb { reason: Some(_), .. }) | VerbObject::Other => return None,
+        VerbObject::Generation(GenerationVerb { reason: None, .. }) => on_generation(verb, subject, "")?,
+        VerbObject::Volumes | VerbObject::Volume => {
+            let target = match subject {
+                Subject::Session { target, .. } => Some(target),
+                Subject::Backup { id, owner: Some(_), .. } => Some(id),
+                _ => None,
+            };
+            Action::on_volumes(verb, vec![subject.owner()?], target)?
         }
-        Verb::ForceStop => Action::ForceStop { volume: subject.owner()?, target },
-        Verb::DeleteGeneration => {
-            let (volume, version) = generation(subject)?;
-            Action::DeleteGeneration { volume, version }
-        }
-        Verb::Unhold => {
-            let (volume, version) = generation(subject)?;
-            Action::Unhold { volume, version }
-        }
-        Verb::Hold
-        | Verb::AcceptGeneration
-        | Verb::PostProcess
-        | Verb::SetPolicy
-        | Verb::Overwrite
-        | Verb::Register
-        | Verb::Rename
-        | Verb::Unregister
-        | Verb::ImportMap
-        | Verb::EditMap
-        | Verb::RemoveMap => return None,
     };
     Some(Request::new(action))
 }
 
-/// The request to hold a subject's generation, for a reason.
-pub fn hold(subject: Subject, why: &str) -> Option<Request> {
+/// A verb that needs a reason, on a subject's generation.
+pub fn with_reason(verb: Verb, subject: Subject, reason: &str) -> Option<Request> {
+    let action = on_generation(verb, subject, reason)?;
+    Some(Request { reason: Some(Untrusted::new(reason)), ..Request::new(action) })
+}
+
+fn on_generation(verb: Verb, subject: Subject, reason: &str) -> Option<Action> {
     let (volume, version) = generation(subject)?;
-    Some(Request::new(Action::Hold { volume, version, why: Untrusted::new(why) }))
+    Action::on_generation(verb, volume, version, reason)
 }
 
 /// The generation that a subject is or carries.
@@ -61,32 +48,7 @@ pub fn generation(subject: Subject) -> Option<(VolumeId, Version)> {
 
 /// One verb for several volumes.
 pub fn batch(verb: Verb, volumes: Vec<VolumeId>) -> Option<Request> {
-    on_volumes(verb, volumes, None).map(Request::new)
-}
-
-/// A verb that takes several volumes; `target` is the backup volume whose session is meant.
-fn on_volumes(verb: Verb, volumes: Vec<VolumeId>, target: Option<VolumeId>) -> Option<Action> {
-    Some(match verb {
-        Verb::Start => Action::Start { volumes, targets: Vec::new(), together: false },
-        Verb::Resume => Action::Resume { volumes, target },
-        Verb::Suspend => Action::Suspend { volumes, target },
-        Verb::Backup => Action::Backup { volumes, mode: None, together: false },
-        Verb::Cancel => Action::Cancel { volumes, scope: target.map_or(CancelScope::Live, CancelScope::One) },
-        Verb::ForceStop
-        | Verb::DeleteGeneration
-        | Verb::AcceptGeneration
-        | Verb::PostProcess
-        | Verb::Hold
-        | Verb::Unhold
-        | Verb::SetPolicy
-        | Verb::Overwrite
-        | Verb::Register
-        | Verb::Rename
-        | Verb::Unregister
-        | Verb::ImportMap
-        | Verb::EditMap
-        | Verb::RemoveMap => return None,
-    })
+    Action::on_volumes(verb, volumes, None).map(Request::new)
 }
 
 /// The refusal of a console that only looks.

@@ -11,7 +11,7 @@ use super::terminal::job;
 use super::terminal::keyboard::Keyboard;
 use super::terminal::paint::Painter;
 use super::terminal::tty::{Tty, TtyError, Waiter};
-use super::types::{ANSWER_TIMEOUT, Link, Notice, Settings};
+use super::types::{ANSWER_TIMEOUT, LineGrammar, Link, Notice, Settings};
 use super::update::{gate, update};
 use super::view::view;
 use crate::engine::client::{Asker, Connection, ReconnectingClient};
@@ -45,10 +45,15 @@ pub enum ConsoleError {
 }
 
 /// Shows the site of a line to an engine until the person leaves, a signal ends it, or the terminal is gone.
-pub async fn run(settings: Settings, keys: KeyMap, line: ReconnectingClient) -> Result<(), ConsoleError> {
+pub async fn run(
+    settings: Settings,
+    keys: KeyMap,
+    grammar: LineGrammar,
+    line: ReconnectingClient,
+) -> Result<(), ConsoleError> {
     let mut signals = Signals::new()?;
     let tty = Tty::take()?;
-    let mut console = Console::new(settings, keys, tty, &line)?;
+    let mut console = Console::new(settings, keys, grammar, tty, &line)?;
     let mut snapshots = line.snapshots();
     let mut connection = line.connection();
     console.take_link(&connection.borrow_and_update().clone());
@@ -143,11 +148,17 @@ struct Console {
 }
 
 impl Console {
-    fn new(settings: Settings, keys: KeyMap, tty: Tty, line: &ReconnectingClient) -> Result<Self, ConsoleError> {
+    fn new(
+        settings: Settings,
+        keys: KeyMap,
+        grammar: LineGrammar,
+        tty: Tty,
+        line: &ReconnectingClient,
+    ) -> Result<Self, ConsoleError> {
         let size = tty.size();
         let (clock, zone_unknown) = Clock::of_system(now());
         let (answer, answers) = mpsc::channel(MAX_ANSWERS);
-        let mut app = App::new(settings, keys, plan, clock, size);
+        let mut app = App::new(settings, keys, (plan, grammar), clock, size);
         app.notice = zone_unknown.map(|text| Notice { severity: Severity::Warning, text });
         Ok(Self {
             app,

@@ -16,6 +16,17 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 /// The rules: what a request would do, or why not.
 pub type Planner = fn(&Snapshot, &Request) -> Result<Plan, Refusal>;
 
+/// The request that a typed line asks for. `None`: it is no verb with its words; the error says what is wrong.
+pub type LineReader = fn(&Snapshot, Option<(VolumeId, Option<Version>)>, &str) -> Option<Result<Request, String>>;
+
+/// The grammar of lines that are typed after `:`: that of the command line, which the console does not know.
+#[derive(Debug, Clone, Copy)]
+pub struct LineGrammar {
+    pub request: LineReader,
+    /// What may stand in the place of the last word.
+    pub candidates: fn(&Snapshot, &str) -> Vec<String>,
+}
+
 /// What a person chose at the start.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {

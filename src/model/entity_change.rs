@@ -61,3 +61,23 @@ pub enum EntityChange {
         operation: OperationId,
     },
 }
+
+impl EntityChange {
+    /// The kept generation whose record it alters.
+    pub fn altered_generation(&self) -> Option<(VolumeId, Version)> {
+        match self {
+            Self::SetGenerationState { transaction_volume, version, .. }
+            | Self::HoldGeneration { transaction_volume, version, .. } => Some((*transaction_volume, *version)),
+            _ => None,
+        }
+    }
+
+    /// Alters the record of its generation.
+    pub fn alter(&self, generation: &mut Generation) {
+        match self {
+            Self::SetGenerationState { state, .. } => generation.state.clone_from(state),
+            Self::HoldGeneration { held, .. } => generation.held.clone_from(held),
+            _ => {}
+        }
+    }
+}

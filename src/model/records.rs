@@ -165,12 +165,10 @@ impl Records {
                 self.backup_volumes.remove(id).ok_or_else(|| missing("backup volume", id))?;
             }
             Change::Entity(EntityChange::AddGeneration(generation)) => self.add_generation(generation)?,
-            Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }) => {
-                self.generation_mut(*transaction_volume, *version)?.state = state.clone();
-            }
-            Change::Entity(EntityChange::HoldGeneration { transaction_volume, version, held }) => {
-                self.generation_mut(*transaction_volume, *version)?.held.clone_from(held);
-            }
+            Change::Entity(
+                entity @ (EntityChange::SetGenerationState { transaction_volume, version, .. }
+                | EntityChange::HoldGeneration { transaction_volume, version, .. }),
+            ) => entity.alter(self.generation_mut(*transaction_volume, *version)?),
             Change::Entity(EntityChange::ReleaseGeneration { transaction_volume, version, .. }) => {
                 let key = (*transaction_volume, *version);
                 self.generations.remove(&key).ok_or_else(|| missing("generation", version))?;

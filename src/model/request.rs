@@ -267,12 +267,83 @@ impl Action {
         }
     }
 
+    /// A verb of transaction volumes with nothing said about how. `target`: the backup volume of the session that is meant.
+    /// `None` for every other verb, and for several volumes where it takes one.
+    pub fn on_volumes(verb: Verb, volumes: Vec<VolumeId>, target: Option<VolumeId>) -> Option<Self> {
+        Some(match (verb, volumes.as_slice()) {
+            (Verb::Start, _) => Self::Start { volumes, targets: Vec::new(), together: false },
+            (Verb::Resume, _) => Self::Resume { volumes, target },
+            (Verb::Suspend, _) => Self::Suspend { volumes, target },
+            (Verb::Backup, _) => Self::Backup { volumes, mode: None, together: false },
+            (Verb::Cancel, _) => Self::Cancel { volumes, scope: target.map_or(CancelScope::Live, CancelScope::One) },
+            (Verb::ForceStop, &[volume]) => Self::ForceStop { volume, target },
+            _ => return None,
+        })
+    }
+
+    /// A verb of one generation; `None` for every other verb. `reason`: for what keeps it with the generation.
+    pub fn on_generation(verb: Verb, volume: VolumeId, version: Version, reason: &str) -> Option<Self> {
+        Some(match verb {
+            Verb::DeleteGeneration => Self::DeleteGeneration { volume, version },
+            Verb::Hold => Self::Hold { volume, version, why: reason.into() },
+            Verb::Unhold => Self::Unhold { volume, version },
+            Verb::AcceptGeneration => Self::AcceptGeneration { volume, version },
+            Verb::PostProcess => Self::PostProcess { volume, version },
+            _ => return None,
+        })
+    }
+
+    /// The generation that a verb of one generation is about.
+    pub fn generation(&self) -> Option<(VolumeId, Version)> {
+        match self {
+            Self::DeleteGeneration { volume, version }
+            | Self::Hold { volume, version, .. }
+            | Self::Unhold { volume, version }
+            | Self::AcceptGeneration { volume, version }
+            | Self::PostProcess { volume, version } => Some((*volume, *version)),
+            _ => None,
+        }
+    }
+
+    /// The reason that is part of what is asked for.
+    pub fn reason(&self) -> Option<&Untrusted> {
+        match self {
+            Self::Hold { why, .. } => Some(why),
+            _ => None,
+        }
+    }
+
     /// The map set that it is about.
     pub fn map_set(&self) -> Option<&Name> {
         match self {
             Self::ImportMap { set } | Self::EditMap { set, .. } => Some(&set.name),
             Self::RemoveMap { name } => Some(name),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::verb::VerbObject;
+
+    #[test]
+    fn each_verb_is_made_of_the_object_that_its_descriptor_names() {
+        let id: VolumeId = "00ETERNUSDXL##ET08E21A####LN4310901078##/0x10".parse().unwrap();
+        for &verb in Verb::ALL {
+            let object = verb.info().object;
+            let one = Action::on_volumes(verb, vec![id], Some(id));
+            let several = Action::on_volumes(verb, vec![id, id], None);
+            let generation = Action::on_generation(verb, id, Version(3), "why");
+            assert_eq!(one.is_some(), matches!(object, VerbObject::Volumes | VerbObject::Volume), "{verb}");
+            assert_eq!(several.is_some(), object == VerbObject::Volumes, "{verb}");
+            assert_eq!(generation.is_some(), verb.of_generation().is_some(), "{verb}");
+            for made in [one, several, generation].into_iter().flatten() {
+                assert_eq!(made.verb(), verb);
+                assert_eq!(made.generation(), verb.of_generation().map(|_| (id, Version(3))));
+                assert_eq!(made.volumes().first(), Some(&id));
+            }
         }
     }
 }

@@ -114,6 +114,39 @@ pub struct VerbKey {
     pub help: &'static str,
 }
 
+/// What a verb is asked of: the words that its command line takes, and the row of a screen that its key needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerbObject {
+    /// Transaction volumes, several in one request.
+    Volumes,
+    /// One transaction volume.
+    Volume,
+    /// One generation: a transaction volume and a version.
+    Generation(GenerationVerb),
+    /// With words and forms of its own.
+    Other,
+}
+
+/// What is known of a verb that acts on one generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GenerationVerb {
+    /// Its line in the help of `ecdeck history`.
+    pub about: &'static str,
+    /// `None` where a reason may be given, but none is needed.
+    pub reason: Option<NeededReason>,
+    /// The verb that its key asks for on a held generation instead.
+    pub on_held: Option<Verb>,
+}
+
+/// The reason that a verb is not accepted without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NeededReason {
+    /// What needs it, at the start of a sentence.
+    pub of: &'static str,
+    /// The question for it, after one sentence about what the verb does.
+    pub question: &'static str,
+}
+
 /// What is known of a verb without its volumes.
 #[derive(Debug, Clone, Copy)]
 pub struct VerbInfo {
@@ -127,8 +160,8 @@ pub struct VerbInfo {
     pub role: Role,
     /// Whether every plan of it ends or overwrites a generation, so that its name is typed first.
     pub destroys: bool,
-    /// Whether one request may name several volumes.
-    pub several: bool,
+    /// What it is asked of.
+    pub object: VerbObject,
     /// Its column in the table of status and phase; `None` where no session decides on it.
     pub column: Option<PairVerb>,
     /// The words after `ecdeck` that ask for it.
@@ -169,7 +202,7 @@ verbs! {
         doing: "starting",
         role: Role::Operator,
         destroys: false,
-        several: true,
+        object: VerbObject::Volumes,
         column: Some(PairVerb::Start),
         command: &["sync", "start"],
         key: Some(VerbKey {
@@ -186,7 +219,7 @@ verbs! {
         doing: "suspending",
         role: Role::Operator,
         destroys: false,
-        several: true,
+        object: VerbObject::Volumes,
         column: Some(PairVerb::Suspend),
         command: &["sync", "suspend"],
         key: Some(VerbKey {
@@ -203,7 +236,7 @@ verbs! {
         doing: "resuming",
         role: Role::Operator,
         destroys: false,
-        several: true,
+        object: VerbObject::Volumes,
         column: Some(PairVerb::Resume),
         command: &["sync", "resume"],
         key: Some(VerbKey {
@@ -220,7 +253,7 @@ verbs! {
         doing: "backing up",
         role: Role::Operator,
         destroys: false,
-        several: true,
+        object: VerbObject::Volumes,
         column: Some(PairVerb::Backup),
         command: &["backup"],
         key: Some(VerbKey {
@@ -237,7 +270,7 @@ verbs! {
         doing: "cancelling",
         role: Role::Operator,
         destroys: false,
-        several: true,
+        object: VerbObject::Volumes,
         column: Some(PairVerb::Cancel),
         command: &["sync", "cancel"],
         key: Some(VerbKey {
@@ -254,7 +287,7 @@ verbs! {
         doing: "stopping",
         role: Role::Operator,
         destroys: false,
-        several: false,
+        object: VerbObject::Volume,
         column: Some(PairVerb::ForceStop),
         command: &["sync", "force-stop"],
         key: Some(VerbKey {
@@ -270,7 +303,7 @@ verbs! {
         doing: "deleting",
         role: Role::Operator,
         destroys: true,
-        several: false,
+        object: VerbObject::Generation(GenerationVerb { about: "Delete a generation; its session, if it has one, stays", reason: None, on_held: None }),
         column: Some(PairVerb::Delete),
         command: &["history", "delete"],
         key: Some(VerbKey {
@@ -287,7 +320,7 @@ verbs! {
         doing: "holding",
         role: Role::Operator,
         destroys: false,
-        several: false,
+        object: VerbObject::Generation(GenerationVerb { about: "Protect a generation from being released (needs --reason)", reason: Some(NeededReason { of: "a hold", question: "Retention never releases a held generation. Why is it held?" }), on_held: Some(Verb::Unhold) }),
         column: None,
         command: &["history", "hold"],
         key: Some(VerbKey {
@@ -304,7 +337,7 @@ verbs! {
         doing: "holding",
         role: Role::Operator,
         destroys: false,
-        several: false,
+        object: VerbObject::Generation(GenerationVerb { about: "End the hold", reason: None, on_held: None }),
         column: None,
         command: &["history", "unhold"],
         key: None,
@@ -316,7 +349,7 @@ verbs! {
         doing: "accepting",
         role: Role::Administrator,
         destroys: false,
-        several: false,
+        object: VerbObject::Generation(GenerationVerb { about: "Accept a generation in doubt that somebody checked (needs --reason, and the volume's name in --confirm)", reason: Some(NeededReason { of: "an accepted generation", question: "An accepted generation counts as a sound backup again. Who checked it, and how?" }), on_held: None }),
         column: None,
         command: &["history", "accept"],
         key: None,
@@ -327,7 +360,7 @@ verbs! {
         doing: "policy",
         role: Role::Administrator,
         destroys: false,
-        several: false,
+        object: VerbObject::Other,
         column: None,
         command: &["policy", "set"],
         key: Some(VerbKey {
@@ -344,7 +377,7 @@ verbs! {
         doing: "post-proc.",
         role: Role::Operator,
         destroys: false,
-        several: false,
+        object: VerbObject::Generation(GenerationVerb { about: "Run the scripts after the backup again for a generation that needs attention", reason: None, on_held: None }),
         column: None,
         command: &["history", "post"],
         key: None,
@@ -356,7 +389,7 @@ verbs! {
         doing: "overwrites",
         role: Role::Operator,
         destroys: true,
-        several: false,
+        object: VerbObject::Other,
         column: Some(PairVerb::ResumeOnto),
         command: &["sync", "start"],
         key: None,
@@ -367,7 +400,7 @@ verbs! {
         doing: "registers",
         role: Role::Administrator,
         destroys: false,
-        several: false,
+        object: VerbObject::Other,
         column: None,
         command: &["volume", "add"],
         key: None,
@@ -378,7 +411,7 @@ verbs! {
         doing: "renames",
         role: Role::Administrator,
         destroys: false,
-        several: false,
+        object: VerbObject::Other,
         column: None,
         command: &["volume", "rename"],
         key: None,
@@ -389,7 +422,7 @@ verbs! {
         doing: "registers",
         role: Role::Administrator,
         destroys: false,
-        several: false,
+        object: VerbObject::Other,
         column: None,
         command: &["volume", "remove"],
         key: None,
@@ -401,7 +434,7 @@ verbs! {
         doing: "map",
         role: Role::Administrator,
         destroys: false,
-        several: false,
+        object: VerbObject::Other,
         column: None,
         command: &["map", "import"],
         key: None,
@@ -413,7 +446,7 @@ verbs! {
         doing: "map",
         role: Role::Administrator,
         destroys: false,
-        several: false,
+        object: VerbObject::Other,
         column: None,
         command: &["map", "edit"],
         key: None,
@@ -424,10 +457,20 @@ verbs! {
         doing: "map",
         role: Role::Administrator,
         destroys: false,
-        several: false,
+        object: VerbObject::Other,
         column: None,
         command: &["map", "remove"],
         key: None,
+    }
+}
+
+impl Verb {
+    /// What is known of it as a verb of one generation; `None` for all others.
+    pub const fn of_generation(self) -> Option<GenerationVerb> {
+        match self.info().object {
+            VerbObject::Generation(known) => Some(known),
+            VerbObject::Volumes | VerbObject::Volume | VerbObject::Other => None,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 mod device_map;
 mod doubts;
 mod facts;
+mod growth;
 mod harmless;
 mod layering;
 mod legality_table;

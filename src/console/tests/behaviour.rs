@@ -488,7 +488,7 @@ fn the_line_after_the_colon_is_the_shell_s_and_is_remembered() {
     desk.keys([Key::Esc]).types(":").keys([Key::Up, Key::Enter]);
     assert!(matches!(plan_dialog(&desk).request.action, Action::Backup { .. }));
     desk.keys([Key::Esc]).types(":backup db99").keys([Key::Enter]);
-    assert!(desk.text().contains("no transaction volume db99"), "{}", desk.text());
+    assert!(desk.text().contains("there is no volume db99"), "{}", desk.text());
     assert!(runs(&desk).is_empty());
 }
 

@@ -6,6 +6,7 @@ mod fuzz;
 mod pictures;
 mod screens;
 
+use crate::cli::typed;
 use crate::console::app::App;
 use crate::console::fixture;
 use crate::console::format::Clock;
@@ -13,7 +14,7 @@ use crate::console::key_table::KeyMap;
 use crate::console::keys::Key;
 use crate::console::messages::{Effect, Msg};
 use crate::console::terminal::paint::Painter;
-use crate::console::types::{Link, Settings};
+use crate::console::types::{LineGrammar, Link, Settings};
 use crate::console::update::update;
 use crate::console::view::view;
 use crate::engine::protocol::{Answer, PlannedAnswer, StepCommand};
@@ -35,6 +36,11 @@ pub struct Desk {
     pub effects: Vec<Effect>,
 }
 
+/// The command line's own, as in the program.
+fn grammar() -> LineGrammar {
+    LineGrammar { request: typed::request, candidates: typed::candidates }
+}
+
 impl Desk {
     pub fn new(settings: Settings, size: (u16, u16)) -> Self {
         Self::on(fixture::demo(), settings, size)
@@ -42,7 +48,7 @@ impl Desk {
 
     pub fn on(snapshot: Snapshot, settings: Settings, size: (u16, u16)) -> Self {
         let clock = Clock::new(fixture::NOW, TimeZone::UTC);
-        let app = App::new(settings, KeyMap::default(), plan, clock, size);
+        let app = App::new(settings, KeyMap::default(), (plan, grammar()), clock, size);
         let mut desk = Self { app, snapshot: Arc::new(snapshot), effects: Vec::new() };
         desk.tell(Msg::Link(Link::Live));
         desk.tell(Msg::Snapshot(Arc::clone(&desk.snapshot)));

@@ -1,6 +1,6 @@
 //! Screens as snapshots, with their styles: every pane and state that an operator can come to.
 
-use super::Desk;
+use super::{Desk, grammar};
 use crate::console::app::App;
 use crate::console::fixture::{self, NOW};
 use crate::console::format::Clock;
@@ -206,7 +206,7 @@ fn a_lost_engine_and_silent_arrays() {
 #[test]
 fn before_the_first_snapshot() {
     let clock = Clock::new(NOW, TimeZone::UTC);
-    let app = App::new(Settings::default(), KeyMap::default(), plan, clock, MIDDLE);
+    let app = App::new(Settings::default(), KeyMap::default(), (plan, grammar()), clock, MIDDLE);
     let mut desk = Desk { app, snapshot: Arc::new(fixture::demo()), effects: Vec::new() };
     insta::assert_snapshot!("waiting", desk.screen());
     let why = "the engine could not be started: the disk is full".to_owned();

@@ -33,12 +33,14 @@ pub fn verb(app: &mut App, verb: Verb) -> Vec<Effect> {
 
 /// A verb for one subject.
 pub fn verb_on(app: &mut App, verb: Verb, subject: Subject) -> Vec<Effect> {
-    let verb = if verb == Verb::Hold && is_held(subject) { Verb::Unhold } else { verb };
-    if verb == Verb::Hold && requests::generation(subject).is_some() {
+    let on_held = verb.of_generation().and_then(|known| known.on_held).filter(|_| is_held(subject));
+    let verb = on_held.unwrap_or(verb);
+    let reason = verb.of_generation().and_then(|known| known.reason);
+    if let Some(needed) = reason.filter(|_| requests::generation(subject).is_some()) {
         if app.settings.read_only {
             app.tell(Severity::Warning, requests::read_only().to_string());
         } else {
-            let prompt = Prompt { subject, input: Input::default(), armed: false };
+            let prompt = Prompt { verb, needed, subject, input: Input::default(), armed: false };
             app.dialogs.push(Dialog::Prompt(Box::new(prompt)));
         }
         return Vec::new();
@@ -56,9 +58,10 @@ pub fn verb_on(app: &mut App, verb: Verb, subject: Subject) -> Vec<Effect> {
     if let Some(request) = requests::request(verb, subject) {
         propose(app, request)
     } else {
-        let text = match verb {
-            Verb::DeleteGeneration | Verb::Hold | Verb::Unhold => "select a generation first: 3 goes to them",
-            _ => "this volume of the pool belongs to no transaction volume",
+        let text = if verb.of_generation().is_some() {
+            "select a generation first: 3 goes to them"
+        } else {
+            "this volume of the pool belongs to no transaction volume"
         };
         app.tell(Severity::Warning, text);
         Vec::new()

@@ -156,7 +156,7 @@ fn prompt_key(app: &mut App, key: Key) -> Vec<Effect> {
             app.dialogs.pop();
         }
         Key::Enter => {
-            let request = requests::hold(prompt.subject, prompt.input.value().trim());
+            let request = requests::with_reason(prompt.verb, prompt.subject, prompt.input.value().trim());
             if let Some(request) = request.filter(|_| !prompt.input.value().trim().is_empty()) {
                 app.dialogs.pop();
                 return ask::propose(app, request);
@@ -186,7 +186,14 @@ fn palette_key(app: &mut App, key: Key) -> Vec<Effect> {
                 app.remember(&line);
             }
             let selected = app.subject();
-            let asked = app.snapshot().and_then(|snapshot| command_line::request(snapshot, selected, &line));
+            let selected = selected.and_then(|subject| {
+                let generation = requests::generation(subject);
+                generation
+                    .map(|(volume, version)| (volume, Some(version)))
+                    .or(subject.owner().map(|owner| (owner, None)))
+            });
+            let read = app.grammar.request;
+            let asked = app.snapshot().and_then(|snapshot| read(snapshot, selected, &line));
             match asked {
                 Some(Ok(request)) => {
                     app.dialogs.pop();
@@ -214,7 +221,8 @@ fn palette_key(app: &mut App, key: Key) -> Vec<Effect> {
         Key::Ctrl('n') => palette.recall(false),
         Key::Tab => {
             let (names, line) = (palette.names(), palette.input.value().to_owned());
-            let done = app.snapshot().and_then(|snapshot| command_line::complete(snapshot, &names, &line));
+            let grammar = app.grammar;
+            let done = app.snapshot().and_then(|snapshot| command_line::complete(grammar, snapshot, &names, &line));
             if let (Some(Dialog::Palette(palette)), Some(line)) = (app.dialogs.last_mut(), done) {
                 palette.set(line);
             }

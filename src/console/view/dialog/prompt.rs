@@ -1,4 +1,4 @@
-//! One line of text that a verb needs, drawn.
+//! The question for a verb's reason, drawn.
 
 use super::{Body, Content, keys_line};
 use crate::console::app::App;
@@ -8,11 +8,7 @@ use ratatui::text::{Line, Span};
 pub fn content(app: &App, prompt: &Prompt, width: usize) -> Content {
     let theme = app.look.theme;
     let mut body = Body::new(width);
-    body.text(
-        0,
-        "Retention never releases a held generation. Why is it held? The answer goes into the audit.",
-        theme.dim,
-    );
+    body.text(0, &format!("{} The answer goes into the audit.", prompt.needed.question), theme.dim);
     let lead = "Reason: ";
     let bottom = vec![
         Line::from(vec![Span::styled(lead, theme.text), Span::styled(prompt.input.value().to_owned(), theme.title)]),
@@ -20,5 +16,5 @@ pub fn content(app: &App, prompt: &Prompt, width: usize) -> Content {
         keys_line(app, &[("Enter", "show the plan"), ("Esc", "back")]),
     ];
     let column = lead.len() + prompt.input.visual_cursor();
-    Content { title: "Hold a generation".to_owned(), body, bottom, typing: Some((0, column as u16)), loud: false }
+    Content { title: prompt.verb.info().title.to_owned(), body, bottom, typing: Some((0, column as u16)), loud: false }
 }
