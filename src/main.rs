@@ -7,9 +7,10 @@ use ecdeck::cli::array_arguments::Add;
 use ecdeck::cli::link::{ConfiguredArray, EngineLine, Link, Need, Pending, SiteContext};
 use ecdeck::cli::{CliError, CommandLine, Exit, Verb, forced, out, typed, usage};
 use ecdeck::config::{Config, Glyphs, Theme};
+use ecdeck::console::drafts::DraftStore;
 use ecdeck::console::glyphs::GlyphMode;
 use ecdeck::console::key_table::KeyMap;
-use ecdeck::console::run::run;
+use ecdeck::console::run::{Outside, run};
 use ecdeck::console::theme::ThemeName;
 use ecdeck::console::types::{LineGrammar, Settings};
 use ecdeck::driver::emulated::kind::EmbeddedConfig;
@@ -21,6 +22,7 @@ use ecdeck::model::check::Check;
 use ecdeck::model::identity::Name;
 use ecdeck::model::untrusted;
 use ecdeck::model::verb::Role;
+use ecdeck::process::editor;
 use ecdeck::process::instance;
 use ecdeck::process::paths::{DEMO_VARIABLE, Home};
 use ecdeck::serve;
@@ -28,6 +30,7 @@ use ecdeck::setup;
 use ecdeck::site::{NoSite, Site, SiteChoice, choose, is_there};
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -88,7 +91,8 @@ fn console(line: &CommandLine) -> ExitCode {
         runtime.block_on(async {
             let engine = ReconnectingClient::open(site.home().clone(), start);
             let grammar = LineGrammar { request: typed::request, candidates: typed::candidates };
-            run(settings, keys, grammar, engine).await.map_err(|error| CliError::usage(error.to_string()))
+            let outside = Outside { drafts: DraftStore::new(drafts_of(&site)?), editor: editor::command };
+            run(settings, keys, grammar, engine, outside).await.map_err(|error| CliError::usage(error.to_string()))
         })
     });
     match opened {
@@ -98,6 +102,15 @@ fn console(line: &CommandLine) -> ExitCode {
             cli_error.exit.into()
         }
     }
+}
+
+/// Where this person's drafts of a site are: the service's own folders are not his.
+fn drafts_of(site: &Site) -> Result<PathBuf, CliError> {
+    if site.is_service() {
+        let home = Home::from_environment().map_err(|error| CliError::usage(error.to_string()))?;
+        return Ok(home.state_dir().join("drafts-of-service"));
+    }
+    Ok(site.home().state_dir().join("drafts"))
 }
 
 fn has_terminal() -> Result<(), CliError> {

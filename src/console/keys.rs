@@ -33,6 +33,7 @@ pub enum Scope {
     Everywhere,
     Main,
     Events,
+    Maps,
 }
 
 /// What a key can make the console do. `Agree` and the numbers of remedies belong to dialogs.

@@ -1,8 +1,9 @@
 //! What happens to the console, and what it wants done about it.
 
-use super::keys::Key;
+use super::keys::{Key, Scope};
 use super::types::Link;
 use crate::engine::protocol::{Answer, Ask};
+use crate::model::identity::Name;
 use crate::model::plan::Agreement;
 use crate::model::request::Request;
 use crate::model::snapshot::Snapshot;
@@ -42,6 +43,19 @@ pub enum Msg {
     Background {
         light: bool,
     },
+    /// The drafts that this person left, for the screen that asked.
+    Drafts {
+        scope: Scope,
+        texts: Vec<(String, String)>,
+        faults: Vec<String>,
+    },
+    /// What came back from the editor, for the screen that asked, or why nothing did.
+    Edited {
+        scope: Scope,
+        text: Result<String, String>,
+    },
+    /// A draft could not be kept.
+    NotKept(String),
     /// There is no shell to go back to.
     NoShell,
     /// The present state has reached the terminal: from here on keys answer to what is seen.
@@ -69,6 +83,20 @@ pub enum Effect {
     Ask {
         ticket: u64,
         ask: Ask,
+    },
+    LoadDrafts {
+        scope: Scope,
+    },
+    /// Keeps the text of a draft, or removes it.
+    KeepDraft {
+        name: Name,
+        text: Option<String>,
+    },
+    /// A text in the person's editor.
+    Edit {
+        scope: Scope,
+        name: Name,
+        text: String,
     },
     /// Draw everything anew.
     Redraw,

@@ -9,6 +9,8 @@ pub mod app;
 pub mod availability;
 pub mod command_line;
 pub mod dialog;
+pub mod drafts;
+mod editing;
 pub mod events;
 #[cfg(test)]
 pub mod fixture;

@@ -273,7 +273,7 @@ fn lateness(ready: Ready) -> (u8, Timestamp) {
 }
 
 /// Whether a volume is shown: every word of the filter fits, and none that `!` comes before.
-fn matches_filter(snapshot: &Snapshot, view: &TransactionVolumeView, filter: &str) -> bool {
+pub fn matches_filter(snapshot: &Snapshot, view: &TransactionVolumeView, filter: &str) -> bool {
     filter.split_whitespace().all(|word| match word.strip_prefix('!') {
         Some("") => true,
         Some(word) => !fits(snapshot, view, word),
@@ -281,7 +281,8 @@ fn matches_filter(snapshot: &Snapshot, view: &TransactionVolumeView, filter: &st
     })
 }
 
-/// A word fits a name or place that contains it, a name that its pattern (`*`, `?`) describes, or a volume's state.
+/// A word fits a name or place that contains it, a name that its pattern (`*`, `?`) describes, a volume's state, or the mode
+/// of its policy.
 fn fits(snapshot: &Snapshot, view: &TransactionVolumeView, word: &str) -> bool {
     let name = view.volume.name.as_str().to_ascii_lowercase();
     if word.contains(['*', '?']) {
@@ -289,6 +290,7 @@ fn fits(snapshot: &Snapshot, view: &TransactionVolumeView, word: &str) -> bool {
     }
     name.contains(word)
         || view.state.to_string() == word
+        || view.volume.policy.is_some_and(|policy| policy.mode.to_string() == word)
         || word == "overdue" && matches!(view.due, Due::Overdue(_))
         || word == "trouble" && needs_attention(view)
         || snapshot.location(view.volume.id).to_ascii_lowercase().contains(word)

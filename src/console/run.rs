@@ -2,6 +2,8 @@
 //! engine's line and the clock's minute, and never for an answer.
 
 use super::app::App;
+use super::drafts::DraftStore;
+use super::editing::{Editing, EditorCommand};
 use super::format::Clock;
 use super::key_table::KeyMap;
 use super::keys::Key;
@@ -50,10 +52,11 @@ pub async fn run(
     keys: KeyMap,
     grammar: LineGrammar,
     line: ReconnectingClient,
+    outside: Outside,
 ) -> Result<(), ConsoleError> {
     let mut signals = Signals::new()?;
     let tty = Tty::take()?;
-    let mut console = Console::new(settings, keys, grammar, tty, &line)?;
+    let mut console = Console::new(settings, keys, grammar, tty, &line, outside)?;
     let mut snapshots = line.snapshots();
     let mut connection = line.connection();
     console.take_link(&connection.borrow_and_update().clone());
@@ -98,6 +101,9 @@ pub async fn run(
             () = sleep_until(console.frame_at.unwrap_or_else(Instant::now)), if console.may_draw() => {}
             () = sleep_until(minute) => console.tell(Msg::Minute(now()), Urgency::Data),
         }
+        if let Some(editing) = console.editing.take() {
+            console.edit(&editing, &mut signals).await;
+        }
         if console.may_draw() && console.frame_at.is_some_and(|at| at <= Instant::now()) {
             console.draw()?;
         }
@@ -107,6 +113,13 @@ pub async fn run(
         console.tty.drop_input();
     }
     Ok(())
+}
+
+/// What the console has of the world beside its terminal and its engine.
+#[derive(Debug)]
+pub struct Outside {
+    pub drafts: DraftStore,
+    pub editor: EditorCommand,
 }
 
 /// How soon a change has to be seen.
@@ -144,6 +157,10 @@ struct Console {
     asker: Asker,
     answers: mpsc::Receiver<Msg>,
     answer: mpsc::Sender<Msg>,
+    drafts: DraftStore,
+    editor: EditorCommand,
+    /// A text that the person is about to edit.
+    editing: Option<Editing>,
     ended: bool,
 }
 
@@ -154,6 +171,7 @@ impl Console {
         grammar: LineGrammar,
         tty: Tty,
         line: &ReconnectingClient,
+        outside: Outside,
     ) -> Result<Self, ConsoleError> {
         let size = tty.size();
         let (clock, zone_unknown) = Clock::of_system(now());
@@ -174,6 +192,9 @@ impl Console {
             asker: line.asker(),
             answers,
             answer,
+            drafts: outside.drafts,
+            editor: outside.editor,
+            editing: None,
             ended: false,
         })
     }
@@ -193,6 +214,16 @@ impl Console {
             Effect::Quit => self.ended = true,
             Effect::Redraw => self.redraw(),
             Effect::ToShell => self.stop_for_shell(),
+            Effect::LoadDrafts { scope } => {
+                let (texts, faults) = self.drafts.load();
+                self.tell(Msg::Drafts { scope, texts, faults }, Urgency::Key);
+            }
+            Effect::KeepDraft { name, text } => {
+                if let Err(why) = self.drafts.keep(&name, text.as_deref()) {
+                    self.tell(Msg::NotKept(why), Urgency::Key);
+                }
+            }
+            Effect::Edit { scope, name, text } => self.editing = Some(Editing { scope, name, text }),
             Effect::Ask { ticket, ask } => self.ask(ticket, ask),
             Effect::Plan { ticket, request, asked: true } => self.ask(ticket, Ask::Propose { request }),
             Effect::Plan { ticket, request, asked: false } => self.ask(ticket, Ask::Plan { request }),
@@ -238,7 +269,7 @@ impl Console {
 
     fn take_signal(&mut self, which: Caught) {
         match which {
-            Caught::End => self.ended = true,
+            Caught::End | Caught::Interrupt => self.ended = true,
             Caught::Stop => {
                 self.tty.leave();
                 job::stop();
@@ -256,6 +287,18 @@ impl Console {
         for msg in self.read_all() {
             self.tell(msg, Urgency::Key);
         }
+    }
+
+    /// The person's editor on a text, in the foreground. Engine and snapshots go on meanwhile; the screen is the editor's.
+    async fn edit(&mut self, editing: &Editing, signals: &mut Signals) {
+        self.tty.leave();
+        let (ended, text) = editing.run(self.editor, &self.drafts, signals).await;
+        self.ended |= ended;
+        if self.ended {
+            return;
+        }
+        self.back_from_shell();
+        self.tell(Msg::Edited { scope: editing.scope, text }, Urgency::Key);
     }
 
     /// The terminal's answer, if it is in what was read, and in time.
@@ -385,14 +428,16 @@ impl Console {
 
 /// What a signal wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Caught {
+pub enum Caught {
     End,
+    /// Ctrl-C or Ctrl-\\ while the terminal was not ours.
+    Interrupt,
     Stop,
     Continue,
     Resize,
 }
 
-struct Signals {
+pub struct Signals {
     ends: [Signal; 4],
     stop: Signal,
     go_on: Signal,
@@ -415,13 +460,13 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Caught {
+    pub async fn next(&mut self) -> Caught {
         let [terminate, hangup, interrupt, quit] = &mut self.ends;
         tokio::select! {
             _ = terminate.recv() => Caught::End,
             _ = hangup.recv() => Caught::End,
-            _ = interrupt.recv() => Caught::End,
-            _ = quit.recv() => Caught::End,
+            _ = interrupt.recv() => Caught::Interrupt,
+            _ = quit.recv() => Caught::Interrupt,
             _ = self.stop.recv() => Caught::Stop,
             _ = self.go_on.recv() => Caught::Continue,
             _ = self.resize.recv() => Caught::Resize,

@@ -45,7 +45,7 @@ mod tests {
     fn a_full_width_letter_and_caps_lock_are_named() {
         assert!(why_not('\u{ff42}').starts_with("b came as a full-width letter"));
         assert_eq!(why_not('S'), "S does nothing here, s does: is Caps Lock on?");
-        assert_eq!(why_not('u'), "u does nothing here; ? lists the keys");
+        assert_eq!(why_not('y'), "y does nothing here; ? lists the keys");
     }
 
     #[test]

@@ -24,7 +24,13 @@ fn is_blank(value: &OsStr) -> bool {
 /// # Errors
 /// When it cannot be started.
 pub fn edit(file: &Path) -> io::Result<ExitStatus> {
-    let words = words();
-    let (program, options) = words.split_first().ok_or(io::ErrorKind::NotFound)?;
-    Command::new(program).args(options).arg(file).status()
+    command(file).status()
+}
+
+/// The editor with its options and the file, on this process's terminal.
+pub fn command(file: &Path) -> Command {
+    let mut words = words().into_iter();
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words).arg(file);
+    command
 }

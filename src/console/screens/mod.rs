@@ -6,6 +6,7 @@
 pub mod events;
 pub mod keys;
 pub mod main;
+pub mod maps;
 pub mod screen;
 
 use super::keys::Scope;
@@ -16,5 +17,6 @@ pub fn open(scope: Scope, context: &Context) -> Option<Box<dyn Screen>> {
     match scope {
         Scope::Everywhere | Scope::Main => None,
         Scope::Events => Some(Box::new(events::EventsScreen::new(context))),
+        Scope::Maps => Some(Box::new(maps::MapsScreen::new(context))),
     }
 }

@@ -9,7 +9,7 @@ use crate::console::theme::Look;
 use crate::console::types::{Planner, Settings, Subject};
 use crate::console::view::canvas::Canvas;
 use crate::engine::protocol::{Answer, Ask};
-use crate::model::identity::VolumeId;
+use crate::model::identity::{Name, VolumeId};
 use crate::model::request::Request;
 use crate::model::snapshot::{Severity, Snapshot};
 use ratatui::layout::{Position, Rect};
@@ -62,6 +62,18 @@ pub enum Step {
     Select(VolumeId),
     /// A sentence on the last line, until the next key.
     Tell(Severity, String),
+    /// The drafts that this person left on this site. They come to [`Screen::drafts`].
+    LoadDrafts,
+    /// Keeps the text of a draft, or removes it, so that it outlives the line.
+    KeepDraft {
+        name: Name,
+        text: Option<String>,
+    },
+    /// A text in the person's editor. It comes back to [`Screen::edited`]. `name` is what the file is called.
+    Edit {
+        name: Name,
+        text: String,
+    },
 }
 
 /// A full-screen view. All of it is called by `update` and `view`; nothing here does I/O.
@@ -92,6 +104,21 @@ pub trait Screen: Debug {
     /// What the engine answered to [`Step::Ask`], or why it did not.
     fn answer(&mut self, _context: &Context, _answer: Result<&Answer, &str>) -> Vec<Step> {
         Vec::new()
+    }
+
+    /// The drafts that were left on this site: names and texts, and what was wrong with others.
+    fn drafts(&mut self, _context: &Context, _texts: &[(String, String)], _faults: &[String]) -> Vec<Step> {
+        Vec::new()
+    }
+
+    /// What came back from the editor, or why nothing did.
+    fn edited(&mut self, _context: &Context, _text: Result<&str, &str>) -> Vec<Step> {
+        Vec::new()
+    }
+
+    /// It was opened for the plan above it, and goes when that plan runs.
+    fn is_passing(&self) -> bool {
+        false
     }
 
     /// Work that would be lost if the person left now, as a sentence.

@@ -114,6 +114,7 @@ fn running_at(app: &mut App, at: usize, operations: Vec<OperationId>, refused: &
     let verb = request.action.verb();
     // The refusals and details that led here have served.
     app.dialogs.clear();
+    app.screens.retain(|screen| !screen.is_passing());
     app.main.marks.clear();
     let names: Vec<String> = operations.iter().take(3).map(ToString::to_string).collect();
     let more = if operations.len() > 3 { " and so on" } else { "" };

@@ -1,5 +1,6 @@
 //! Verbs become requests, requests become questions to the engine.
 
+use super::screens;
 use crate::console::app::App;
 use crate::console::dialog::Dialog;
 use crate::console::dialog::plan::{PlanDialog, Stage};
@@ -8,6 +9,7 @@ use crate::console::dialog::prompt::Prompt;
 use crate::console::dialog::refused::RefusedDialog;
 use crate::console::messages::Effect;
 use crate::console::requests;
+use crate::console::screens::maps::MapsScreen;
 use crate::console::types::{Link, Pane, Subject};
 use crate::model::request::Request;
 use crate::model::snapshot::Severity;
@@ -26,7 +28,21 @@ pub fn verb(app: &mut App, verb: Verb) -> Vec<Effect> {
         };
     }
     match app.subject() {
-        Some(subject) => verb_on(app, verb, subject),
+        Some(subject) => {
+            let mut effects = round_below(app, verb, subject);
+            effects.extend(verb_on(app, verb, subject));
+            effects
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Below the plan that starts a volume of a map set stands its round: who does not agree sees why it is this one.
+fn round_below(app: &mut App, verb: Verb, subject: Subject) -> Vec<Effect> {
+    let volume = subject.owner().filter(|_| verb == Verb::Start && !app.settings.read_only);
+    let Some((volume, context)) = volume.zip(app.context()) else { return Vec::new() };
+    match MapsScreen::at_round_of(&context, volume) {
+        Some(screen) => screens::put(app, Box::new(screen)),
         None => Vec::new(),
     }
 }

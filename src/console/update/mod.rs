@@ -59,6 +59,17 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             app.look.theme = Theme::of(name);
             Vec::new()
         }
+        Msg::Drafts { scope, texts, faults } => {
+            screens::tell(app, scope, |screen, context| screen.drafts(context, &texts, &faults))
+        }
+        Msg::Edited { scope, text } => {
+            let text = text.as_deref().map_err(String::as_str);
+            screens::tell(app, scope, |screen, context| screen.edited(context, text))
+        }
+        Msg::NotKept(why) => {
+            app.tell(Severity::Warning, why);
+            Vec::new()
+        }
         Msg::NoShell => {
             app.tell(Severity::Warning, "there is no shell to go back to; q leaves");
             Vec::new()

@@ -6,7 +6,7 @@ use crate::console::keys::{Command, Key, Scope};
 use crate::console::messages::Effect;
 use crate::console::screens;
 use crate::console::screens::main::update::{choose, program};
-use crate::console::screens::screen::{Screen, Step};
+use crate::console::screens::screen::{Context, Screen, Step};
 use crate::console::unbound;
 use crate::engine::protocol::Answer;
 use crate::model::identity::VolumeId;
@@ -18,8 +18,14 @@ pub fn open(app: &mut App, scope: Scope) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(context) = app.context() else { return Vec::new() };
-    let Some(mut screen) = screens::open(scope, &context) else { return Vec::new() };
-    let steps = screen.opened(&context);
+    let Some(screen) = screens::open(scope, &context) else { return Vec::new() };
+    put(app, screen)
+}
+
+/// Shows a screen over the one on top.
+pub fn put(app: &mut App, mut screen: Box<dyn Screen>) -> Vec<Effect> {
+    let Some(context) = app.context() else { return Vec::new() };
+    let (scope, steps) = (screen.scope(), screen.opened(&context));
     app.screens.push(screen);
     take(app, scope, steps)
 }
@@ -68,13 +74,18 @@ pub fn act(app: &mut App, command: Command) -> Vec<Effect> {
 pub fn answer(app: &mut App, ticket: u64, answer: Result<&Answer, &str>) -> Option<Vec<Effect>> {
     let at = app.asked.iter().position(|(asked, _)| *asked == ticket)?;
     let (_, scope) = app.asked.swap_remove(at);
+    Some(tell(app, scope, |screen, context| screen.answer(context, answer)))
+}
+
+/// Tells the screen of a scope something, if it is still open.
+pub fn tell(app: &mut App, scope: Scope, news: impl FnOnce(&mut dyn Screen, &Context) -> Vec<Step>) -> Vec<Effect> {
     let mut screens = std::mem::take(&mut app.screens);
     let steps = match (screens.iter_mut().find(|screen| screen.scope() == scope), app.context()) {
-        (Some(screen), Some(context)) => screen.answer(&context, answer),
+        (Some(screen), Some(context)) => news(&mut **screen, &context),
         _ => Vec::new(),
     };
     app.screens = screens;
-    Some(take(app, scope, steps))
+    take(app, scope, steps)
 }
 
 /// Lets the top screen change itself while it sees the rest of the state.
@@ -104,6 +115,9 @@ fn take(app: &mut App, scope: Scope, steps: Vec<Step>) -> Vec<Effect> {
                 select(app, volume);
             }
             Step::Tell(severity, text) => app.tell(severity, text),
+            Step::LoadDrafts => effects.push(Effect::LoadDrafts { scope }),
+            Step::KeepDraft { name, text } => effects.push(Effect::KeepDraft { name, text }),
+            Step::Edit { name, text } => effects.push(Effect::Edit { scope, name, text }),
         }
     }
     effects

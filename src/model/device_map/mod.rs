@@ -6,6 +6,7 @@
 //! The format is that of the vendor's own device map file: one pair a line, the transaction volume first, separated
 //! by blanks or tabs; blank lines; comments.
 
+mod beside;
 mod check;
 pub mod grid;
 mod parse;
@@ -13,6 +14,7 @@ mod text;
 
 pub use super::map_set::{MapDifference, MapRound, MapRow, MapSet, PairUse, difference};
 pub use super::plan::map_rounds as rounds;
+pub use beside::{with_findings, without_findings};
 pub use check::{CheckedPair, ResolvedPair, check, resolve};
 pub use parse::parse;
 pub use text::{rounds_of, write_round, write_set};
