@@ -243,24 +243,11 @@ pub enum CopyKey {
 
 /// Whether `!` shows it.
 pub fn needs_attention(view: &TransactionVolumeView) -> bool {
-    view.problem.is_some() || is_trouble(view.state) || matches!(view.due, Due::Overdue(_))
-}
-
-/// States in which nothing goes on by itself, or nobody knows.
-pub fn is_trouble(state: TransactionState) -> bool {
-    matches!(
-        state,
-        TransactionState::Unknown
-            | TransactionState::HalfOpen
-            | TransactionState::Halted
-            | TransactionState::Error
-            | TransactionState::Inbound
-            | TransactionState::Reversed
-    )
+    view.problem.is_some() || view.state.is_trouble() || matches!(view.due, Due::Overdue(_))
 }
 
 fn trouble(view: &TransactionVolumeView) -> (bool, bool, bool) {
-    (is_trouble(view.state), view.problem.is_some(), matches!(view.due, Due::Overdue(_)))
+    (view.state.is_trouble(), view.problem.is_some(), matches!(view.due, Due::Overdue(_)))
 }
 
 fn lateness(ready: Ready) -> (u8, Timestamp) {

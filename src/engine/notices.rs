@@ -65,7 +65,9 @@ impl Notices {
         // Volumes come and go rarely: nearly always it stands where it stood.
         let stood = || old.transaction_volumes.get(at).filter(|view| view.volume.id == volume);
         let known = || stood().or_else(|| old.transaction_volume(volume)).map(|view| view.state);
-        let before = if was_read(old) { known() } else { recalled };
+        // What was wrong before anybody looked is news too, once.
+        let at_start = || recalled.or(view.state.is_trouble().then_some(TransactionState::None));
+        let before = if was_read(old) { known() } else { at_start() };
         let (from, to) = (before.filter(|before| *before != view.state)?, view.state);
         let error = new.sessions_of(volume).iter().find_map(|session| session.error);
         Some(EventKind::StateChanged { volume, from, to, error })
@@ -235,6 +237,21 @@ mod tests {
         let failed = site(Some(Status::ErrorSuspended), true, Reach::Reachable);
         let told = notices.compare(&unread, &failed);
         assert_eq!(state_changes(&told), [(TransactionState::Equivalent, TransactionState::Error)]);
+    }
+
+    #[test]
+    fn what_is_wrong_at_the_first_reading_is_told_once_in_all() {
+        let unread = site(None, true, Reach::Waiting);
+        let halted = site(Some(Status::Halted), true, Reach::Reachable);
+        let told = Notices::default().compare(&unread, &halted);
+        assert_eq!(state_changes(&told), [(TransactionState::None, TransactionState::Halted)]);
+        let hash = crate::model::event::ChainHash::start();
+        let events = told.into_iter().map(|kind| {
+            let event = crate::model::event::NewEvent::by_engine(Timestamp(0), kind);
+            Event { sequence: 1, event, hash: hash.clone(), rows: Vec::new() }
+        });
+        let mut next = Notices::recall(&events.collect::<Vec<_>>());
+        assert!(state_changes(&next.compare(&unread, &halted)).is_empty());
     }
 
     #[test]

@@ -173,6 +173,16 @@ pub enum TransactionState {
     Reversed,
 }
 
+impl TransactionState {
+    /// Nothing goes on by itself, or nobody knows.
+    pub fn is_trouble(self) -> bool {
+        match self {
+            Self::Unknown | Self::HalfOpen | Self::Halted | Self::Error | Self::Inbound | Self::Reversed => true,
+            Self::None | Self::Suspended | Self::Equivalent | Self::Copying | Self::Restoring => false,
+        }
+    }
+}
+
 /// The one word for a backup volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum BackupState {

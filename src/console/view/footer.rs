@@ -5,7 +5,6 @@ use super::dialog_text;
 use crate::console::app::App;
 use crate::console::key_table::entries_of;
 use crate::console::keys::Command;
-use crate::console::picture::is_trouble;
 use crate::console::types::{Pane, Subject};
 use crate::model::snapshot::TransactionState;
 use crate::model::verb::Verb;
@@ -85,7 +84,7 @@ fn hint(app: &App, canvas: &mut Canvas, area: Rect) {
     else {
         return;
     };
-    if let Some(problem) = view.problem.as_ref().filter(|_| is_trouble(view.state)) {
+    if let Some(problem) = view.problem.as_ref().filter(|_| view.state.is_trouble()) {
         let text = format!("{}: {} ({}); Enter shows how to solve it", view.volume.name, problem.text, problem.code);
         canvas.text(area.x + 1, area.y, room, &text, theme.problem);
         return;

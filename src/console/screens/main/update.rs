@@ -8,7 +8,7 @@ use crate::console::dialog::palette::Palette;
 use crate::console::dialog::text::TextDialog;
 use crate::console::keys::{Command, Key};
 use crate::console::messages::Effect;
-use crate::console::picture::{Order, is_trouble};
+use crate::console::picture::Order;
 use crate::console::text_edit::edit;
 use crate::console::types::{Pane, Subject};
 use crate::console::unbound;
@@ -171,7 +171,7 @@ fn open(app: &mut App) {
     }
     let troubled = match app.subject() {
         Some(Subject::Volume(id)) => {
-            app.snapshot().and_then(|snapshot| snapshot.transaction_volume(id)).filter(|view| is_trouble(view.state))
+            app.snapshot().and_then(|snapshot| snapshot.transaction_volume(id)).filter(|view| view.state.is_trouble())
         }
         _ => None,
     };

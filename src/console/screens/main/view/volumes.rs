@@ -3,12 +3,14 @@
 use super::pane;
 use crate::console::app::App;
 use crate::console::format::{left, rate};
-use crate::console::picture::{Order, Picture, is_moving, is_trouble};
+use crate::console::picture::{Order, Picture, is_moving};
 use crate::console::sessions;
 use crate::console::types::Pane;
 use crate::console::view::canvas::{Canvas, Column, Place, fit};
 use crate::console::view::highlight;
-use crate::model::snapshot::{Due, SessionView, TransactionState, TransactionVolumeView};
+use crate::model::codes::Code;
+use crate::model::sentence::error_meaning;
+use crate::model::snapshot::{Due, Problem, SessionView, TransactionState, TransactionVolumeView};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -218,7 +220,7 @@ fn synchronized(picture: &Picture, canvas: &mut Canvas, (x, y, width): (u16, u16
     }
     let (text, style) = aside(view, session, theme.dim, theme.text);
     // A cause may be cut: Enter shows all of it. A figure may not.
-    if !text.is_empty() && (is_trouble(view.state) && rest >= 8 || text.len() <= usize::from(rest)) {
+    if !text.is_empty() && (view.state.is_trouble() && rest >= 8 || text.len() <= usize::from(rest)) {
         canvas.text(at, y, rest, &text, style);
     }
 }
@@ -240,15 +242,21 @@ fn aside(view: &TransactionVolumeView, session: Option<&SessionView>, calm: Styl
             Some(difference) => (format!("{} changed", left(difference)), text),
             None => (String::new(), calm),
         },
-        TransactionState::Error
-        | TransactionState::Unknown
-        | TransactionState::HalfOpen
-        | TransactionState::Halted
-        | TransactionState::Inbound
-        | TransactionState::Reversed => {
-            (view.problem.as_ref().map_or_else(String::new, |problem| problem.text.clone()), text)
-        }
+        state if state.is_trouble() => (view.problem.as_ref().map_or_else(String::new, |problem| cause(problem)), text),
         _ => (String::new(), calm),
+    }
+}
+
+/// The cause in as few words as fit beside the state; Enter and the line at the bottom say all of it.
+fn cause(problem: &Problem) -> String {
+    match (problem.code, problem.array_error) {
+        (Code::HALTED, _) => "path lost".to_owned(),
+        (Code::ERROR_SUSPENDED, Some(error)) => error_meaning(error).unwrap_or("stopped by the array").to_owned(),
+        (Code::ERROR_SUSPENDED, None) => "no code given".to_owned(),
+        (Code::REVERSED, _) => "runs backwards".to_owned(),
+        (Code::KIND_UNKNOWN, _) => "kind not known".to_owned(),
+        (Code::DIRECTION_UNKNOWN, _) => "direction not known".to_owned(),
+        _ => problem.text.clone(),
     }
 }
 

@@ -171,7 +171,7 @@ fn candidates(screen: &MapsScreen, context: &Context, canvas: &mut Canvas, area:
     let title = format!("For {} in round {round}", row.name);
     let inner = panel(canvas, area, &title, "", &note, part.choosing);
     if part.candidates.is_empty() {
-        canvas.empty(inner, &["The pool has no backup volume.", "`ecdeck volume add --backup` registers one."]);
+        canvas.empty(inner, &["The pool has no backup volume.", "`ecdeck volume add --backup BV` registers one."]);
     }
     let present = part.cell().and_then(backup_of);
     let width = part.candidates.iter().map(|found| found.name.width() as u16).max().unwrap_or(0).min(26);
