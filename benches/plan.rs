@@ -155,6 +155,7 @@ impl Scene {
                 sessions_per_source: 8,
                 sees_target_writes: Ability::Unknown,
                 limited: None,
+                message_ids: Vec::new(),
             }),
             took_millis: 0,
             reading: Some(reading),

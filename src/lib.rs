@@ -26,6 +26,7 @@
 //! | [`drivers`] | the drivers of a configuration | `config`, `driver`, `engine`, `model`, `process` |
 //! | [`serve`] | an engine with its catalogue, drivers and log | `catalog`, `config`, `demo`, `driver`, `drivers`, `engine`, `host`, `logs`, `model`, `process`, `site` |
 //! | [`setup`] | adding an array to the configuration | `config`, `driver`, `drivers`, `engine`, `model`, `process` |
+//! | `testkit` | test doubles; only with the feature of this name | `catalog`, `config_keys`, `driver`, `model`, `process` |
 //!
 //! A name stands for a module and all below it. This table is the rule: `tests/rules/layering.rs` parses every module and
 //! holds it to its row.
@@ -49,3 +50,5 @@ pub mod process;
 pub mod serve;
 pub mod setup;
 pub mod site;
+#[cfg(feature = "testkit")]
+pub mod testkit;

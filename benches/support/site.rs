@@ -2,7 +2,6 @@
 
 use super::Error;
 use ecdeck::catalog::Catalogue;
-use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::driver::{Driver, DriverError, Pending};
 use ecdeck::engine::operation::Limits;
 use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings, Times, now};
@@ -17,6 +16,7 @@ use ecdeck::model::units::{Blocks, Progress, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
 use ecdeck::process::instance::{self, Claim, InstanceLock};
 use ecdeck::process::paths::Home;
+use ecdeck::testkit::catalogue::MemoryCatalogue;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,6 +68,7 @@ impl Driver for Moving {
             sessions_per_source: 8,
             sees_target_writes: Ability::Unknown,
             limited: None,
+            message_ids: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-use ecdeck::driver::ccm::emulation::{HELP, executable};
+use ecdeck::testkit::ccm_emulation::{HELP, executable};
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;

@@ -373,10 +373,10 @@ impl Catalogue for Anchored {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::memory::MemoryCatalogue;
     use crate::model::chain::verify;
     use crate::model::event::EventKind;
     use crate::model::units::Timestamp;
+    use crate::testkit::catalogue::MemoryCatalogue;
     use std::os::unix::fs::PermissionsExt;
 
     fn commit(catalogue: &dyn Catalogue, version: &str) {

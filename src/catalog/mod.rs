@@ -4,7 +4,6 @@
 
 pub mod anchor;
 mod holder;
-pub mod memory;
 pub mod sql;
 
 pub use holder::Holder;
@@ -15,8 +14,7 @@ use crate::model::chain::ChainLink;
 use crate::model::codes::Code;
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::identity::VolumeId;
-use crate::model::records::{Change, ChangeError, Generation, OperationEnd, OperationId, PastGeneration, Records};
-use std::cmp::Ordering;
+use crate::model::records::{Change, ChangeError, OperationEnd, OperationId, PastGeneration, Records};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -74,7 +72,7 @@ pub enum CatalogueError {
 }
 
 impl CatalogueError {
-    fn unfit(error: &serde_json::Error) -> Self {
+    pub(crate) fn unfit(error: &serde_json::Error) -> Self {
         Self::Unfit { detail: error.to_string() }
     }
 
@@ -134,15 +132,6 @@ pub enum Generations {
 pub struct HistoryQuery {
     pub of: Generations,
     pub most: u32,
-}
-
-/// The order of history. Within one volume the version tells what is newer, whatever a clock did.
-fn newest_first(one_volume: bool, a: &Generation, b: &Generation) -> Ordering {
-    let by_version = || b.version.cmp(&a.version);
-    if one_volume {
-        return by_version();
-    }
-    b.taken_at.cmp(&a.taken_at).then_with(|| a.transaction_volume.cmp(&b.transaction_volume)).then_with(by_version)
 }
 
 /// A catalogue. One writer has it at a time; every change and its events are kept together or not at all.

@@ -33,6 +33,7 @@ pub fn snapshot() -> Snapshot {
         sessions_per_source: 8,
         sees_target_writes: Ability::Unknown,
         limited: None,
+        message_ids: Vec::new(),
     };
     let mut tracker = Tracker::default();
     let arrays: Vec<ArraySource> = declaration

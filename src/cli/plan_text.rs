@@ -50,7 +50,7 @@ fn item_lines(out: &mut String, item: &PlanItem, commands: &[StepCommand], rende
 
 /// Reason, near misses and remedies; lines after the first are indented.
 pub fn refusal(refusal: &Refusal, render_context: RenderContext<'_>) -> String {
-    let in_its_tools = refusal.array_code.as_ref().map(|code| format!(", CCM: {}", escaped(code)));
+    let in_its_tools = refusal.array_code.as_ref().map(|code| format!(", the array would say {}", escaped(code)));
     let mut out = format!("{} ({}{})", sentence(&refusal.reason), refusal.code, in_its_tools.unwrap_or_default());
     if let Some(claim) = &refusal.held_by {
         let _ = write!(out, ", since {}", times::second(claim.since));

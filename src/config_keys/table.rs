@@ -30,7 +30,7 @@ impl<'i> Table<'i> {
         }
     }
 
-    /// A table inside, as people write it: `[array.ccm]`.
+    /// A table inside, as people write it: `[array.forced_stop]`.
     pub fn section(&self, key: &str) -> String {
         format!("[{}.{key}]", self.path)
     }

@@ -62,6 +62,7 @@ fn array(name: &str, number: u8) -> ArrayView {
             sessions_per_source: 8,
             sees_target_writes: Ability::Unknown,
             limited: None,
+            message_ids: vec![(Code::NOT_EQUIVALENT, "ccm4014".to_owned())],
         }),
         attentions: Vec::new(),
         unknown_terms: Vec::new(),

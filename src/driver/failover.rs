@@ -178,11 +178,11 @@ impl Driver for FailoverDriver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::emulated::in_process::InProcess;
-    use crate::driver::emulated::memory::Memory;
     use crate::model::copy::ArrayRefusal;
     use crate::model::identity::{Name, Olu, VolumeId};
     use crate::model::units::Blocks;
+    use crate::testkit::in_process::InProcess;
+    use crate::testkit::memory::Memory;
 
     const LIMIT: Duration = Duration::from_secs(5);
 

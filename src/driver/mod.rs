@@ -71,9 +71,4 @@ pub trait Driver: Send + Sync {
 
     /// The exact commands that `execute` would send, for the plan that people read.
     fn describe(&self, command: &Command) -> Vec<String>;
-
-    /// Whether the array is driven by the tools whose message ids refusals carry (`ccm4012`).
-    fn gives_message_ids(&self) -> bool {
-        false
-    }
 }

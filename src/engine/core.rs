@@ -465,8 +465,8 @@ fn phrase(doing: &Activity, state: &State) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::emulated::in_process::InProcess;
-    use crate::driver::emulated::memory::Memory;
+    use crate::testkit::in_process::InProcess;
+    use crate::testkit::memory::Memory;
 
     fn core() -> (Arc<Core>, BoxId) {
         let name: Name = "A1".parse().unwrap();

@@ -106,18 +106,18 @@ impl Runner {
         };
         let commands = plan.items().iter().map(|item| item.commands().flat_map(describe).collect()).collect();
         for refusal in plan.refused_mut() {
-            self.strip_foreign_message_ids(refusal);
+            self.add_message_ids(refusal);
         }
         PlannedAnswer { plan, commands, sequence }
     }
 
-    /// An answer as it is told: with the message ids of an array's tools only where the array is driven by these tools.
+    /// An answer as it is given: with the message ids of the tools that an array is driven by.
     fn heard(&self, mut answer: Answer) -> Answer {
         match &mut answer {
-            Answer::Refused { refusal } => self.strip_foreign_message_ids(refusal),
+            Answer::Refused { refusal } => self.add_message_ids(refusal),
             Answer::Running { refused, .. } | Answer::AlreadySo { refused } => {
                 for refusal in refused {
-                    self.strip_foreign_message_ids(refusal);
+                    self.add_message_ids(refusal);
                 }
             }
             _ => {}
@@ -125,13 +125,12 @@ impl Runner {
         answer
     }
 
-    fn strip_foreign_message_ids(&self, refusal: &mut Refusal) {
+    fn add_message_ids(&self, refusal: &mut Refusal) {
         let driver = refusal.volume.and_then(|volume| self.core.driver(volume.box_id));
-        if !driver.is_some_and(|(_, driver)| driver.gives_message_ids()) {
-            refusal.array_code = None;
-        }
+        refusal.array_code =
+            driver.and_then(|(_, driver)| driver.capabilities().message_id(refusal.code).map(str::to_owned));
         for also in &mut refusal.also {
-            self.strip_foreign_message_ids(also);
+            self.add_message_ids(also);
         }
     }
 

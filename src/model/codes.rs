@@ -242,7 +242,7 @@ codes! {
         "Find out what ended it. Then `ecdeck sync cancel TV --volume BV` removes it here. A generation on the volume stays.";
     1405 UNKNOWN_WORDS: "the array uses words that are not known here",
         "ecdeck never guesses a word's meaning. Until the word is configured, only a forced stop works.",
-        "Look the word up in the array's manual and give its meaning in the configuration ([[array.ccm.words]]); `ecdeck array doctor ARRAY` lists such words.";
+        "Look the word up in the array's manual and give its meaning in the configuration of the array; `ecdeck array doctor ARRAY` shows the lines for it.";
     1406 REVERSED: "the copy runs backwards",
         "The session was reversed, for example during a restore by hand: it copies from the backup volume into the transaction volume. \
          Another step could overwrite live data, or record a backup that is none.",

@@ -1,5 +1,6 @@
 //! What an array can be told, and what it can answer. Data, so that it can be journaled, shown and simulated.
 
+use super::codes::Code;
 use super::identity::{BoxId, VolumeId};
 use super::session::{Pair, RecModes};
 use super::units::Blocks;
@@ -166,7 +167,7 @@ impl ErrorClass {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArrayRefusal {
     pub class: ErrorClass,
-    /// `E5323`, `ccm4014`: the array's code.
+    /// `E5323`: the code of the array or of its tools.
     pub code: String,
     pub text: Untrusted,
 }
@@ -233,11 +234,19 @@ pub struct Capabilities {
     /// Why some verbs are missing just now; `None` when the list is all that the array ever can.
     #[serde(default)]
     pub limited: Option<String>,
+    /// The message ids that the array's own tools give in the case of a refusal code, where they are documented.
+    #[serde(default)]
+    pub message_ids: Vec<(Code, String)>,
 }
 
 impl Capabilities {
     pub fn can(&self, kind: super::session::CopyKind, verb: CommandVerb) -> bool {
         self.verbs.contains(&(kind, verb))
+    }
+
+    /// What the array's own tools would say for a refusal of this code.
+    pub fn message_id(&self, code: Code) -> Option<&str> {
+        self.message_ids.iter().find(|(known, _)| *known == code).map(|(_, id)| id.as_str())
     }
 }
 

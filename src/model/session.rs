@@ -379,7 +379,7 @@ pub struct Reading {
     pub others: Others,
     #[serde(default)]
     pub unknown_rows: Vec<UnknownRow>,
-    /// Source and target box of the copies whose own list was read (CCM: a copy group of ecdeck). It has every session of ours
+    /// Source and target box of the copies whose own list was read (the driver keeps ours apart from those of others). It has every session of ours
     /// between them, also where the sessions of others could not be read.
     #[serde(default)]
     pub own_lists: Vec<(super::identity::BoxId, super::identity::BoxId)>,

@@ -50,6 +50,8 @@ struct Uses {
     /// Other crates, `std` among them.
     outside: BTreeSet<Use>,
     top_level: BTreeSet<String>,
+    /// File, and a name, a text or a comment for documentation in it.
+    words: BTreeSet<(String, String)>,
 }
 
 impl Uses {
@@ -182,6 +184,7 @@ impl Finder<'_> {
         for token in tokens {
             match token {
                 TokenTree::Ident(word) if path.is_empty() || colons == 2 => {
+                    self.word(&word);
                     path.push(word.to_string());
                     colons = 0;
                 }
@@ -193,9 +196,13 @@ impl Finder<'_> {
                     colons = 0;
                     match other {
                         TokenTree::Group(group) => self.tokens(group.stream()),
-                        TokenTree::Ident(word) => path.push(word.to_string()),
+                        TokenTree::Ident(word) => {
+                            self.word(&word);
+                            path.push(word.to_string());
+                        }
                         TokenTree::Literal(literal) => {
                             let text = literal.to_string();
+                            self.word(&text);
                             let text = text.trim_matches('"');
                             if text.starts_with("crate::") {
                                 self.path(&text.split("::").map(str::to_owned).collect::<Vec<_>>());
@@ -207,6 +214,10 @@ impl Finder<'_> {
             }
         }
         self.end_of(&mut path);
+    }
+
+    fn word(&mut self, word: &dyn ToString) {
+        self.uses.words.insert((self.file.clone(), word.to_string()));
     }
 
     /// A path of several words, as it was read out of tokens; a single word is a name of any kind.
@@ -267,6 +278,14 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         visit::visit_path(self, path);
     }
 
+    fn visit_ident(&mut self, word: &'ast syn::Ident) {
+        self.word(word);
+    }
+
+    fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
+        self.word(&text.value());
+    }
+
     /// `pub(in path)` opens a module to its own surroundings only.
     fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
 
@@ -276,8 +295,9 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     }
 
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
-        if let Meta::List(list) = &attribute.meta {
-            self.tokens(list.tokens.clone());
+        match &attribute.meta {
+            Meta::List(list) => self.tokens(list.tokens.clone()),
+            meta => visit::visit_meta(self, meta),
         }
     }
 }
@@ -408,6 +428,31 @@ fn every_top_level_module_has_its_row() {
 fn the_model_does_no_input_or_output() {
     let found = outside(of_this_package(), "model", NO_INPUT_OR_OUTPUT);
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Where CCM may be named: its driver, its doubles, and the list of drivers.
+const CCM_AT_HOME: &[&str] = &["src/driver/ccm/", "src/testkit/", "src/bin/ccm-emulation.rs", "src/driver/mod.rs"];
+/// Other files that name it still, and why.
+const CCM_KNOWN: &[(&str, &str)] =
+    &[("src/model/plan/harmless.rs", "commands of the array's own tools in advice; the driver should give them")];
+
+#[test]
+fn a_driver_is_named_by_its_own_folder_alone() {
+    let words = &of_this_package().words;
+    assert!(words.len() > 10_000, "only {} words were found", words.len());
+    let named = words.iter().filter(|(_, word)| word.to_lowercase().contains("ccm"));
+    let (at_home, elsewhere): (Vec<_>, Vec<_>) =
+        named.partition(|(file, _)| CCM_AT_HOME.iter().any(|home| file.starts_with(home)));
+    for home in CCM_AT_HOME {
+        assert!(at_home.iter().any(|(file, _)| file.starts_with(home)), "{home} does not name it");
+    }
+    let known = |file: &str| CCM_KNOWN.iter().any(|(known, _)| *known == file);
+    let lines: Vec<String> =
+        elsewhere.iter().filter(|(file, _)| !known(file)).map(|(file, word)| format!("{file}: {word}")).collect();
+    assert!(lines.is_empty(), "these files name CCM:\n{}", lines.join("\n"));
+    for (file, why) in CCM_KNOWN {
+        assert!(elsewhere.iter().any(|(named, _)| named == file), "{file} no longer names it ({why})");
+    }
 }
 
 /// Modules whose parts use each other in one direction only.

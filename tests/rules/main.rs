@@ -4,6 +4,7 @@
 
 mod device_map;
 mod doubts;
+mod drivers;
 mod facts;
 mod growth;
 mod harmless;

@@ -71,6 +71,7 @@ impl Site {
                 sessions_per_source: 8,
                 sees_target_writes: Ability::Yes,
                 limited: None,
+                message_ids: Vec::new(),
             },
             rec: Vec::new(),
             others: [Others::Read, Others::Read],

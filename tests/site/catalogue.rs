@@ -2,7 +2,6 @@
 
 use crate::needs::needs;
 use crate::postgres::Server;
-use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Outside};
 use ecdeck::model::actor::Actor;
@@ -22,6 +21,7 @@ use ecdeck::model::session::Pair;
 use ecdeck::model::step::{PlanItem, PlanStep, ResumeStep};
 use ecdeck::model::units::{Blocks, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
+use ecdeck::testkit::catalogue::MemoryCatalogue;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::path::Path;

@@ -6,7 +6,7 @@ use super::reply::{arrays, volumes};
 use super::server::{Group, Names, Server, ServerError, Turn};
 use super::settings::Settings;
 use super::word_table::{Column, Words, WordsError};
-use super::{command, execution, reading};
+use super::{command, execution, reading, refusal};
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::copy::{Ability, Capabilities, Command, CommandVerb, ErrorClass, Identity, PairOutcome};
 use crate::model::identity::{BoxId, VolumeId};
@@ -282,6 +282,7 @@ impl Driver for CcmDriver {
             sessions_per_source: SESSIONS_PER_SOURCE,
             sees_target_writes: Ability::No,
             limited: None,
+            message_ids: refusal::message_ids(),
         }
     }
 
@@ -299,10 +300,6 @@ impl Driver for CcmDriver {
 
     fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
         Box::pin(execution::execute(self, command, limit))
-    }
-
-    fn gives_message_ids(&self) -> bool {
-        true
     }
 
     fn describe(&self, command: &Command) -> Vec<String> {

@@ -8,7 +8,6 @@ mod add;
 pub mod command;
 pub mod doctor;
 mod driver;
-pub mod emulation;
 mod execution;
 mod groups;
 pub mod kind;

@@ -1,5 +1,6 @@
 //! CCM's messages as refusals: `ccmNNNN` and, where the text carries one, the array's own code.
 
+use crate::model::codes::Code;
 use crate::model::copy::{ArrayRefusal, ErrorClass};
 use crate::model::untrusted::Untrusted;
 
@@ -96,6 +97,20 @@ pub fn class_of_array_code(code: u16) -> Option<ErrorClass> {
         }
         _ => return None,
     })
+}
+
+/// CCM's own message for the case of a refusal code, where one is documented: no session, contradicts the phase, forbidden in
+/// this state.
+pub fn message_ids() -> Vec<(Code, String)> {
+    let documented = [
+        (Code::NO_SESSION, "ccm4012"),
+        (Code::NOTHING_TO_RESUME, "ccm4012"),
+        (Code::ALREADY_SYNCHRONIZING, "ccm4013"),
+        (Code::NOT_EQUIVALENT, "ccm4014"),
+        (Code::NOT_SUSPENDABLE, "ccm4014"),
+        (Code::ERROR_SUSPENDED, "ccm4014"),
+    ];
+    documented.map(|(code, id)| (code, id.to_owned())).to_vec()
 }
 
 #[cfg(test)]

@@ -2,16 +2,11 @@
 
 use super::command;
 use super::driver::CcmDriver;
-use super::emulation::profile::Profile;
-use super::emulation::{Emulation, InProcess, Member, Store};
 use super::server::Server;
 use super::settings::Settings;
 use super::transport::Transport;
-use super::transport::scripted::{InjectedFault, Scripted};
 use super::word_table::{Column, Row, StatusMeaning, TitleRow};
 use crate::driver::emulated::faults::{Fault, Side};
-use crate::driver::emulated::in_process::InProcess as EmulatedArray;
-use crate::driver::emulated::memory::Memory;
 use crate::driver::{Driver, DriverError};
 use crate::model::copy::{Command, ErrorClass, Outcome};
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
@@ -20,6 +15,11 @@ use crate::model::session::{
     TransferMode,
 };
 use crate::model::units::{Blocks, Timestamp};
+use crate::testkit::ccm_emulation::profile::Profile;
+use crate::testkit::ccm_emulation::{Emulation, InProcess, Member, Store};
+use crate::testkit::in_process::InProcess as EmulatedArray;
+use crate::testkit::memory::Memory;
+use crate::testkit::scripted::{InjectedFault, Scripted};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 

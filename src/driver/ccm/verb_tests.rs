@@ -6,13 +6,13 @@ use super::driver::CcmDriver;
 use super::server::Server;
 use super::settings::Settings;
 use super::transport::RawReply;
-use super::transport::scripted::{Function, InjectedFault, Scripted};
 use super::word_table::{Row, StatusMeaning};
 use crate::driver::Driver;
 use crate::model::copy::{Command, ErrorClass, Outcome};
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::session::{Automation, CopyKind, Direction, Others, Pair, Phase, RecModes, Status, TransferMode};
 use crate::model::units::Timestamp;
+use crate::testkit::scripted::{Function, InjectedFault, Scripted};
 use std::sync::Arc;
 use std::time::Duration;
 

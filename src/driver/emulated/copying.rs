@@ -1,7 +1,7 @@
 //! What has to be copied next, and what a host's write has to do: decisions without moving a byte.
 
 use super::core::{Core, CoreError};
-use super::regions::{REGION_BLOCKS, Run, bytes_of, regions_of};
+use super::regions::{Run, bytes_of, regions_of};
 use super::sessions::SessionKey;
 use crate::model::identity::VolumeId;
 use crate::model::session::{Automation, CopyKind, ErrorByte, Phase, Status, TransferMode};
@@ -187,9 +187,4 @@ impl Core {
     pub fn has_live_session(&self) -> bool {
         self.sessions.values().any(super::sessions::Session::is_live)
     }
-}
-
-/// Whole regions that so many blocks are worth, at least one.
-pub(super) fn regions_for(blocks: Blocks) -> u32 {
-    blocks.0.div_ceil(REGION_BLOCKS).clamp(1, u64::from(u32::MAX)) as u32
 }

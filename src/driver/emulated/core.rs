@@ -510,5 +510,6 @@ pub fn capabilities() -> Capabilities {
         sessions_per_source: SESSIONS_PER_SOURCE as u16,
         sees_target_writes: Ability::No,
         limited: None,
+        message_ids: Vec::new(),
     }
 }

@@ -1,19 +1,22 @@
 //! The driver of one embedded array: its server is another process, as real hardware would be.
 
 use super::core::capabilities;
-use super::in_process::{REQUESTOR, describe};
 use super::line::{LineError, Lines};
 use super::rules::unreachable;
 use super::wire::{FailureKind, Request};
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, Outcome, PairOutcome};
-use crate::model::session::{ArrayVolume, Reading};
+use crate::model::identity::VolumeId;
+use crate::model::session::{ArrayVolume, Pair, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use crate::process::frames::FrameError;
 use crate::process::paths::Home;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
+
+/// The requestor of sessions that the engine starts.
+pub const REQUESTOR: &str = "ecdeck";
 
 /// How long a question may take.
 const QUESTION_LIMIT: Duration = Duration::from_secs(10);
@@ -112,4 +115,24 @@ impl Driver for Embedded {
     fn describe(&self, command: &Command) -> Vec<String> {
         describe(&self.array, command)
     }
+}
+
+/// An embedded array's commands, in its own notation: a copy inside the box needs only its volumes' numbers.
+pub fn describe(array: &str, command: &Command) -> Vec<String> {
+    let line = |pair: &Pair| {
+        let near = pair.source.box_id == pair.target.box_id;
+        let name = |id: VolumeId| if near { id.olu.to_string() } else { id.to_string() };
+        let (source, target) = (name(pair.source), name(pair.target));
+        let mut line = format!("{array}: {} {} {source} to {target}", command.verb(), pair.kind);
+        match command {
+            Command::Suspend { force, together, .. } => {
+                line += if *force { " force" } else { "" };
+                line += if *together { " together" } else { "" };
+            }
+            Command::Stop { force: true, .. } => line += " force",
+            _ => {}
+        }
+        line
+    };
+    command.pairs().iter().map(line).collect()
 }

@@ -3,8 +3,8 @@
 //! Belongs here: what stands for an array's firmware (rules, copy engine, store, faults), its server, its driver and its
 //! administration. Does not: anything that the engine decides.
 //!
-//! [`core`] with [`rules`], [`copying`] and [`sessions`] is a state machine without I/O or clock; [`memory`] drives it on
-//! stamps, for the simulator; the server drives it with the real bytes of [`data`].
+//! [`core`] with [`rules`], [`copying`] and [`sessions`] is a state machine without I/O or clock; the server drives it
+//! with the real bytes of [`data`], the test kit on stamps, for the simulator.
 
 pub mod admin;
 mod administration;
@@ -19,10 +19,8 @@ mod disk_tests;
 pub mod driver;
 pub mod export;
 pub mod faults;
-pub mod in_process;
 pub mod kind;
 mod line;
-pub mod memory;
 mod nbd;
 mod persistence;
 pub mod provision;

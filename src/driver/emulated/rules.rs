@@ -145,7 +145,7 @@ impl Core {
     /// Puts a session in the middle of its life, past the rules; both boxes know of it. Its map is the data plane's.
     pub(super) fn place(&mut self, placed: &Placed) {
         let blocks = self.blocks_of(placed.pair.source).unwrap_or_default();
-        self.begin(&placed.pair, blocks, placed.modes, super::in_process::REQUESTOR, placed.started);
+        self.begin(&placed.pair, blocks, placed.modes, super::driver::REQUESTOR, placed.started);
         if let Some(session) = self.sessions.get_mut(&SessionKey(self.last_session)) {
             (session.status, session.phase, session.error) = (placed.status, placed.phase, placed.error);
             session.total = placed.total;

@@ -3,7 +3,6 @@
 use super::copying::BAD_SECTOR;
 use super::core::SESSIONS_PER_SOURCE;
 use super::faults::{Fault, Side};
-use super::memory::Memory;
 use super::regions::REGION_BLOCKS;
 use super::rule_table::RuleSet;
 use super::rules::Reply;
@@ -13,6 +12,7 @@ use crate::model::session::{
     Automation, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, SessionReading, Status, TransferMode,
 };
 use crate::model::units::{Blocks, Timestamp};
+use crate::testkit::memory::Memory;
 use proptest::prelude::*;
 
 const REGIONS: u64 = 40;

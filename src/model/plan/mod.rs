@@ -164,7 +164,7 @@ pub struct Refusal {
     pub advice: Vec<Advice>,
     /// Requests that would lead on, best first.
     pub remedies: Vec<Remedy>,
-    /// The message id that the array's own tools would give, where it is documented.
+    /// The message id that the array's own tools would give, where it is documented. The engine adds it: it knows the driver.
     pub array_code: Option<String>,
     /// When what is waited for will be so: people are told the time in their own clock.
     #[serde(default)]

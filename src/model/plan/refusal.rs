@@ -17,7 +17,7 @@ impl Refusal {
             near_misses_left_off: 0,
             advice: Vec::new(),
             remedies: Vec::new(),
-            array_code: array_code(code).map(str::to_owned),
+            array_code: None,
             ready: None,
             held_by: None,
             also: Vec::new(),
@@ -67,17 +67,6 @@ impl Refusal {
     pub(super) fn held(mut self, claim: ClaimView) -> Self {
         self.held_by = Some(claim);
         self
-    }
-}
-
-/// The array tools' own message for the same case, where one is documented: no session, contradicts the phase, forbidden
-/// in this state.
-fn array_code(code: Code) -> Option<&'static str> {
-    match code {
-        Code::NO_SESSION | Code::NOTHING_TO_RESUME => Some("ccm4012"),
-        Code::ALREADY_SYNCHRONIZING => Some("ccm4013"),
-        Code::NOT_EQUIVALENT | Code::NOT_SUSPENDABLE | Code::ERROR_SUSPENDED => Some("ccm4014"),
-        _ => None,
     }
 }
 

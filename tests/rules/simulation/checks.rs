@@ -5,7 +5,6 @@ use super::engine::{finish, pairs_of, volumes_of};
 use super::world::{Wire, World};
 use super::{Checked, Simulation, violated};
 use ecdeck::catalog::EventRange;
-use ecdeck::driver::emulated::in_process::REQUESTOR;
 use ecdeck::engine::operation::Commit;
 use ecdeck::model::chain::verify;
 use ecdeck::model::copy::{Command, Outcome, PairOutcome};
@@ -21,6 +20,7 @@ use ecdeck::model::session::{CopyKind, Direction, Others, Pair, Reading, Session
 use ecdeck::model::snapshot::{SessionView, Snapshot};
 use ecdeck::model::step::{PlanStep, ResumeStep, StartFullStep, SuspendStep};
 use ecdeck::model::units::{Timestamp, Version};
+use ecdeck::testkit::in_process::REQUESTOR;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Readings that show a harm after which a generation must not be valid any more.

@@ -7,11 +7,11 @@ use super::cores::on_all_cores;
 use super::engine::{Admitting, Phase, Task, finish};
 use super::world::SendOutcome;
 use super::{Checked, Simulation, Site, Violation, violated};
-use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::records::{BackupMode, OperationEnd, OperationId, Policy};
 use ecdeck::model::request::{Action, CancelScope, Request, VolumeRole};
 use ecdeck::model::units::Version;
+use ecdeck::testkit::catalogue::MemoryCatalogue;
 use std::sync::Arc;
 
 /// More steps than any of these operations takes.

@@ -5,8 +5,6 @@ use super::engine::{Admitting, LIMITS, MOMENT, Phase, Running, Task, Waiting};
 use super::weather::{FaultPlan, strikes};
 use super::world::{SendOutcome, Wire};
 use super::{Checked, Simulation, Violation, tell, violated};
-use ecdeck::catalog::memory::CommitFailure;
-use ecdeck::driver::emulated::in_process::REQUESTOR;
 use ecdeck::engine::operation::{Admission, Commit, HookTask, Input, Operation, Output, World as Sight};
 use ecdeck::engine::operation::{admit, boxes_to_read, close_all, opening};
 use ecdeck::model::actor::Actor;
@@ -20,6 +18,8 @@ use ecdeck::model::request::Request;
 use ecdeck::model::session::{Direction, Others, Reading, UnknownRow, UnreadVolumes};
 use ecdeck::model::step::{HookPhase, HookStep, PlanItem, PlanStep};
 use ecdeck::model::untrusted::Untrusted;
+use ecdeck::testkit::catalogue::CommitFailure;
+use ecdeck::testkit::in_process::REQUESTOR;
 use fastrand::Rng;
 
 /// Scripts that fail, of a thousand.

@@ -4,14 +4,14 @@ use super::by_ccm::Ccm;
 use super::engine::LIMITS;
 use ecdeck::driver::emulated::core::capabilities;
 use ecdeck::driver::emulated::faults::Fault;
-use ecdeck::driver::emulated::in_process::REQUESTOR;
-use ecdeck::driver::emulated::memory::Memory;
 use ecdeck::driver::emulated::rules::{Reply, outcomes_of};
 use ecdeck::model::copy::{ArrayRefusal, Capabilities, Command, ErrorClass, Outcome, PairOutcome};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
 use ecdeck::model::records::OperationId;
 use ecdeck::model::session::{ArrayVolume, Pair, Reading, Status};
 use ecdeck::model::units::{Blocks, Timestamp};
+use ecdeck::testkit::in_process::REQUESTOR;
+use ecdeck::testkit::memory::Memory;
 use fastrand::Rng;
 use std::collections::BTreeMap;
 

@@ -2,7 +2,6 @@
 
 mod test_site;
 
-use ecdeck::catalog::memory::CommitFailure;
 use ecdeck::driver::emulated::faults::Fault;
 use ecdeck::engine::client::{Connection, ReconnectingClient, Start};
 use ecdeck::engine::protocol::{Answer, Ask, Message, hello};
@@ -14,6 +13,7 @@ use ecdeck::model::request::{Action, Request};
 use ecdeck::model::snapshot::{Due, Reach, TransactionState};
 use ecdeck::model::untrusted::Untrusted;
 use ecdeck::process::frames::{FrameReader, greet};
+use ecdeck::testkit::catalogue::CommitFailure;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use test_site::{TestSite, agree, done, ends, operations, planned, run, soon, until};

@@ -1,15 +1,10 @@
 //! A site in this process for the tests of the engine: emulated arrays in memory, a catalogue in memory, real sockets.
 
-use ecdeck::catalog::memory::MemoryCatalogue;
 use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside, Pending};
 use ecdeck::driver::ccm::CcmDriver;
-use ecdeck::driver::ccm::emulation::profile::Profile;
-use ecdeck::driver::ccm::emulation::{Emulation, InProcess as CcmInProcess, Member, Store};
 use ecdeck::driver::ccm::server::Server;
 use ecdeck::driver::ccm::settings::Settings as CcmSettings;
 use ecdeck::driver::emulated::faults::Fault;
-use ecdeck::driver::emulated::in_process::InProcess;
-use ecdeck::driver::emulated::memory::Memory;
 use ecdeck::driver::{Driver, DriverError};
 use ecdeck::engine::client::{Client, Snapshots, Start};
 use ecdeck::engine::operation::Limits;
@@ -30,6 +25,11 @@ use ecdeck::model::snapshot::{Site, Snapshot};
 use ecdeck::model::units::{Blocks, Timestamp, Version};
 use ecdeck::process::instance::{self, Claim};
 use ecdeck::process::paths::Home;
+use ecdeck::testkit::catalogue::MemoryCatalogue;
+use ecdeck::testkit::ccm_emulation::profile::Profile;
+use ecdeck::testkit::ccm_emulation::{Emulation, InProcess as CcmInProcess, Member, Store};
+use ecdeck::testkit::in_process::InProcess;
+use ecdeck::testkit::memory::Memory;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -104,10 +104,6 @@ impl Driver for Gate {
 
     fn describe(&self, command: &Command) -> Vec<String> {
         self.inner.describe(command)
-    }
-
-    fn gives_message_ids(&self) -> bool {
-        self.inner.gives_message_ids()
     }
 }
 

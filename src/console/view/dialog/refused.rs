@@ -5,9 +5,20 @@ use super::super::price;
 use super::{Body, Content, keys_line};
 use crate::console::app::App;
 use crate::console::dialog::refused::RefusedDialog;
+use crate::model::plan::Refusal;
 use crate::model::request::Action;
 use crate::model::session::Pair;
 use crate::model::snapshot::TransactionState;
+
+/// What the tools of the volume's array would say: the engine gives it with its answers; for a refusal of our own, the
+/// capabilities of the array have it.
+fn message_id<'a>(app: &'a App, refusal: &'a Refusal) -> Option<&'a str> {
+    let ours = || {
+        let array = app.snapshot()?.array(refusal.volume?.box_id)?;
+        array.capabilities.as_ref()?.message_id(refusal.code)
+    };
+    refusal.array_code.as_deref().or_else(ours)
+}
 
 pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
     let theme = app.look.theme;
@@ -23,7 +34,7 @@ pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
         body.hanging(2, &name, &dialog_text::refusal(app, also), theme.text, theme.warning);
     }
     body.gap();
-    let array = refusal.array_code.as_ref().map_or_else(String::new, |code| format!(", the array would say {code}"));
+    let array = message_id(app, refusal).map_or_else(String::new, |id| format!(", the array would say {id}"));
     match refusal.code.explain() {
         Some(row) => {
             body.hanging(0, &format!("{} ", refusal.code), &format!("{}{array}", row.text), theme.accent, theme.text);

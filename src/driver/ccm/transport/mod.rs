@@ -1,10 +1,9 @@
-//! How a CCM server is reached: a local process, the system's OpenSSH client, or a script in a test.
+//! How a CCM server is reached: a local process, the system's OpenSSH client. The test kit has a third way.
 //!
 //! Belongs here: running one command line and telling what surely did not run from what may have. Does not: what the
 //! answer means (`reply`), whose turn it is (`server`).
 
 pub mod local;
-pub mod scripted;
 pub mod ssh;
 
 use super::command::Argv;
@@ -37,7 +36,7 @@ pub trait Transport: Send + Sync {
 }
 
 /// Tells the shell's and sudo's own failures from an answer of the command: in those, it did not run.
-fn unless_never_run(argv: &Argv, place: &str, reply: RawReply, sudo: bool) -> Result<RawReply, ExecError> {
+pub(crate) fn unless_never_run(argv: &Argv, place: &str, reply: RawReply, sudo: bool) -> Result<RawReply, ExecError> {
     let not_run = |class, why: String| {
         Err(ExecError::NotRun { command: argv.to_string(), place: place.to_owned(), class, why: Untrusted::new(why) })
     };

@@ -1,13 +1,14 @@
 //! The catalogue in memory, for the simulator and the tests: the same rules, and switches that make a commit fail.
 
-use super::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Outside, Pending, newest_first};
+use crate::catalog::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Outside, Pending};
 use crate::model::audit::{AuditReport, ComparedRows, WantedHeads};
 use crate::model::chain::{ChainLink, ChainVerifier, chain};
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::identity::VolumeId;
-use crate::model::records::{Change, EntityChange, OperationEnd, OperationId, PastGeneration, Records};
+use crate::model::records::{Change, EntityChange, Generation, OperationEnd, OperationId, PastGeneration, Records};
 use crate::model::units::Version;
 use crate::model::untrusted::Untrusted;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -224,6 +225,15 @@ impl Catalogue for MemoryCatalogue {
             Ok(AuditReport::of_catalogue(verifier.finish(), wanted, ComparedRows::default()))
         })
     }
+}
+
+/// The order of history. Within one volume the version tells what is newer, whatever a clock did.
+fn newest_first(one_volume: bool, a: &Generation, b: &Generation) -> Ordering {
+    let by_version = || b.version.cmp(&a.version);
+    if one_volume {
+        return by_version();
+    }
+    b.taken_at.cmp(&a.taken_at).then_with(|| a.transaction_volume.cmp(&b.transaction_volume)).then_with(by_version)
 }
 
 #[cfg(test)]

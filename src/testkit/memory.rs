@@ -1,10 +1,10 @@
 //! Emulated arrays whose volumes are lists of stamps, one a region: real enough to tell whether a copy is one, and
 //! deterministic. For the simulator and for tests.
 
-use super::copying::{BAD_SECTOR, Work, regions_for};
-use super::core::{Core, CoreError};
-use super::regions::{REGION_BLOCKS, bytes_of};
-use super::rules::Reply;
+use crate::driver::emulated::copying::{BAD_SECTOR, Work};
+use crate::driver::emulated::core::{Core, CoreError};
+use crate::driver::emulated::regions::{REGION_BLOCKS, bytes_of};
+use crate::driver::emulated::rules::Reply;
 use crate::model::copy::Command;
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
 use crate::model::session::{CopyKind, Pair};
@@ -116,7 +116,7 @@ impl Memory {
     /// Regions that differ though their session says that they do not: none, unless the map is wrong.
     pub fn lies(&self) -> Vec<(Pair, u32)> {
         let sessions = self.core.sessions().filter(|session| session.pair.kind != CopyKind::Opc);
-        let lie = |session: &super::sessions::Session| {
+        let lie = |session: &crate::driver::emulated::sessions::Session| {
             let (source, target) = (self.content(session.pair.source), self.content(session.pair.target));
             let differs = source.iter().zip(target).enumerate().filter(|(_, (one, other))| one != other);
             let clean = differs.map(|(at, _)| at as u32).filter(|region| !session.map.is_dirty(*region));
@@ -138,4 +138,9 @@ impl Memory {
         self.last_stamp += 1;
         self.last_stamp
     }
+}
+
+/// Whole regions that so many blocks are worth, at least one.
+fn regions_for(blocks: Blocks) -> u32 {
+    blocks.0.div_ceil(REGION_BLOCKS).clamp(1, u64::from(u32::MAX)) as u32
 }

@@ -15,9 +15,9 @@ mod transport;
 pub use store::{Store, StoreError};
 pub use transport::InProcess;
 
-use super::names::ArrayName;
-use super::transport::RawReply;
 use crate::driver::Driver;
+use crate::driver::ccm::names::ArrayName;
+use crate::driver::ccm::transport::RawReply;
 use crate::model::identity::BoxId;
 use line::{Asked, Line};
 use output::Output;

@@ -1,8 +1,8 @@
 //! A transport for tests: another transport, or a function, with injected faults in between.
 
-use super::{ExecError, RawReply, Transport, ssh, unless_never_run};
 use crate::driver::Pending;
 use crate::driver::ccm::command::Argv;
+use crate::driver::ccm::transport::{ExecError, RawReply, Transport, ssh, unless_never_run};
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,19 +1,18 @@
 //! A driver on emulated arrays in this process's memory: for the simulator and for tests.
 
-use super::core::capabilities;
 use super::memory::Memory;
-use super::rules::{Reply, outcomes_of};
+use crate::driver::emulated::core::{CoreError, capabilities};
+pub use crate::driver::emulated::driver::REQUESTOR;
+use crate::driver::emulated::driver::describe;
+use crate::driver::emulated::rules::{Reply, outcomes_of};
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
-use crate::model::identity::{BoxId, VolumeId};
-use crate::model::session::{ArrayVolume, Pair, Reading};
+use crate::model::identity::BoxId;
+use crate::model::session::{ArrayVolume, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// The requestor of sessions that the engine starts.
-pub const REQUESTOR: &str = "ecdeck";
 
 /// One box of shared emulated arrays.
 #[derive(Debug, Clone)]
@@ -34,11 +33,7 @@ impl InProcess {
         self.arrays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask<T>(
-        &self,
-        what: &str,
-        question: impl FnOnce(&Memory) -> Result<T, super::core::CoreError>,
-    ) -> Result<T, DriverError> {
+    fn ask<T>(&self, what: &str, question: impl FnOnce(&Memory) -> Result<T, CoreError>) -> Result<T, DriverError> {
         let failed = |class: ErrorClass, detail: String| DriverError {
             array: self.at.to_string(),
             class,
@@ -89,24 +84,4 @@ impl Driver for InProcess {
     fn describe(&self, command: &Command) -> Vec<String> {
         describe(&self.at.to_string(), command)
     }
-}
-
-/// An embedded array's commands, in its own notation: a copy inside the box needs only its volumes' numbers.
-pub fn describe(array: &str, command: &Command) -> Vec<String> {
-    let line = |pair: &Pair| {
-        let near = pair.source.box_id == pair.target.box_id;
-        let name = |id: VolumeId| if near { id.olu.to_string() } else { id.to_string() };
-        let (source, target) = (name(pair.source), name(pair.target));
-        let mut line = format!("{array}: {} {} {source} to {target}", command.verb(), pair.kind);
-        match command {
-            Command::Suspend { force, together, .. } => {
-                line += if *force { " force" } else { "" };
-                line += if *together { " together" } else { "" };
-            }
-            Command::Stop { force: true, .. } => line += " force",
-            _ => {}
-        }
-        line
-    };
-    command.pairs().iter().map(line).collect()
 }
