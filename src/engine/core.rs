@@ -288,18 +288,9 @@ impl Core {
         self.state().arrays[index].reach.clone()
     }
 
-    /// Whether something on the box moves by itself, or somebody waits for it to.
-    pub(super) fn moves(&self, index: usize) -> bool {
-        use crate::model::session::{Phase, Status};
-        let state = self.state();
-        let Some(reading) = &state.arrays[index].reading else { return true };
-        let copying = |phase| matches!(phase, Phase::Copying | Phase::TrackingAndCopying | Phase::Readying);
-        !state.records.operations.is_empty()
-            || reading.sessions.iter().any(|session| match session.status {
-                Status::Reserved => true,
-                Status::Active => copying(session.phase),
-                _ => false,
-            })
+    /// Whether somebody waits for something to move.
+    pub(super) fn is_operating(&self) -> bool {
+        !self.state().records.operations.is_empty()
     }
 
     /// Shows what an operation is at.

@@ -10,6 +10,7 @@ pub mod hooks;
 mod ledger;
 mod notices;
 pub mod operation;
+mod pace;
 mod poller;
 pub mod protocol;
 mod publisher;

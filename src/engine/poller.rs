@@ -4,6 +4,7 @@ use super::clock;
 use super::core::Core;
 use super::ledger::Ledger;
 use super::operation::Commit;
+use super::pace::Pace;
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::event::EventKind;
 use crate::model::identity::BoxId;
@@ -15,8 +16,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-/// While something moves, an array is read at least so often.
-const WHILE_MOVING: Duration = Duration::from_secs(1);
 /// How often the list of volumes is read.
 const VOLUMES_EVERY: Duration = Duration::from_mins(1);
 /// Readings that are waited for at the same time: more than operations that run at once.
@@ -69,6 +68,8 @@ pub fn start(core: Arc<Core>, ledger: Ledger, index: usize, interval: Duration, 
         identified: false,
         is_other: false,
         volumes_due: Instant::now(),
+        pace: Pace::default(),
+        took: Duration::ZERO,
     };
     tokio::spawn(poller.run(requests));
     Reader(sender)
@@ -86,6 +87,9 @@ struct Poller {
     /// Another box answers under the name.
     is_other: bool,
     volumes_due: Instant,
+    pace: Pace,
+    /// How long the array needed for the last reading.
+    took: Duration,
 }
 
 impl Poller {
@@ -105,7 +109,11 @@ impl Poller {
             for wanted in waiting.drain(..) {
                 let _ = wanted.answer.send(reading.clone());
             }
-            let pause = if self.core.moves(self.index) { self.interval.min(WHILE_MOVING) } else { self.interval };
+            let busy = self.core.is_operating();
+            let pause = match &reading {
+                Ok(reading) => self.pace.after(reading, Instant::now(), self.took, self.interval, busy),
+                Err(_) => self.pace.after_failure(self.interval, busy),
+            };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 request = requests.recv() => match request {
@@ -145,7 +153,8 @@ impl Poller {
             self.call(move |driver| if afresh { driver.sessions_afresh(now) } else { driver.sessions(now) }).await?;
         let reading = Arc::new(Reading { number, began, ..reading });
         self.check(reading.box_id)?;
-        self.core.take_reading(self.index, &reading, called.elapsed());
+        self.took = called.elapsed();
+        self.core.take_reading(self.index, &reading, self.took);
         Ok(reading)
     }
 

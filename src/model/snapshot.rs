@@ -441,8 +441,8 @@ impl EventLine {
 
 impl Snapshot {
     pub const RECENT_EVENTS: usize = 200;
-    /// Rounds after which a reading is too old to decide on. A round is a poll interval and the array's own time for a
-    /// reading, so that a slow array that answers is never too old for ever.
+    /// Rounds after which a reading is too old to decide on. A round is a poll interval, or the rest that a slow array is left,
+    /// and the array's own time for a reading, so that a slow array that answers is never too old for ever.
     pub const STALE_ROUNDS: i64 = 3;
 
     /// No reading is too old before this age, in milliseconds. Commands are decided on a reading of their own, taken after the
@@ -450,9 +450,16 @@ impl Snapshot {
     /// changes nothing on the array.
     pub const MIN_STALE_AGE: i64 = 2_000;
 
+    /// How long an array is left alone after a reading that took so long, both in milliseconds: questions take at most three
+    /// tenths of its time.
+    pub fn rest_after(took_millis: u64) -> u64 {
+        took_millis.saturating_mul(7) / 3
+    }
+
     /// Three rounds, in milliseconds: so long the other box may be late to report what one box shows.
     pub fn patience(poll_millis: u32, took_millis: u32) -> i64 {
-        Self::STALE_ROUNDS * (i64::from(poll_millis) + i64::from(took_millis))
+        let rest = i64::try_from(Self::rest_after(u64::from(took_millis))).unwrap_or(i64::MAX / 8);
+        Self::STALE_ROUNDS * (i64::from(poll_millis).max(rest) + i64::from(took_millis))
     }
 
     /// How old a reading may be, in milliseconds.

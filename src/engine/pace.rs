@@ -1,0 +1,181 @@
+//! How long a poller waits from one reading of an array to the next: often where something is about to happen, and never so
+//! often that questions take the array's time.
+
+use crate::model::session::{Pair, Phase, Reading, SessionReading, Status};
+use crate::model::snapshot::Snapshot;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// While something moves, an array is read at least so often.
+const WHILE_MOVING: Duration = Duration::from_secs(1);
+/// A copy that has just begun may be a short one.
+const AFTER_A_START: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
+/// A copy that is nearly done is looked at no more often than this.
+const NEARLY_DONE: Duration = Duration::from_millis(100);
+
+/// What the last reading showed of the copies that move.
+#[derive(Debug, Default)]
+pub struct Pace {
+    moving: BTreeMap<Pair, Left>,
+    /// Which of the short pauses is next.
+    short: usize,
+}
+
+/// What a copy had left, and when.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    blocks: Option<u64>,
+    at: Instant,
+}
+
+impl Pace {
+    /// The pause after a reading that took so long. `interval`: between readings while nothing moves; `busy`: an operation runs.
+    pub fn after(
+        &mut self,
+        reading: &Reading,
+        at: Instant,
+        took: Duration,
+        interval: Duration,
+        busy: bool,
+    ) -> Duration {
+        let moving: Vec<&SessionReading> = reading.sessions.iter().filter(|session| moves(session)).collect();
+        let mut pause = if busy || !moving.is_empty() { interval.min(WHILE_MOVING) } else { interval };
+        let is_new = |session: &&SessionReading| !self.moving.contains_key(&session.pair);
+        if moving.iter().any(is_new) {
+            self.short = 0;
+        }
+        if !moving.is_empty()
+            && let Some(short) = AFTER_A_START.get(self.short)
+        {
+            self.short += 1;
+            pause = pause.min(*short);
+        }
+        let mut now = BTreeMap::new();
+        for session in moving {
+            let left = Left { blocks: left(session), at };
+            let before = self.moving.get(&session.pair);
+            if let Some(remaining) = before.and_then(|before| remaining(*before, left)) {
+                pause = pause.min(remaining.max(NEARLY_DONE));
+            }
+            now.insert(session.pair, left);
+        }
+        self.moving = now;
+        pause.max(Duration::from_millis(Snapshot::rest_after(took.as_millis() as u64)))
+    }
+
+    /// The pause after a reading that failed: what moved may still move.
+    pub fn after_failure(&self, interval: Duration, busy: bool) -> Duration {
+        if busy || !self.moving.is_empty() { interval.min(WHILE_MOVING) } else { interval }
+    }
+}
+
+/// Whether the array changes the session by itself.
+fn moves(session: &SessionReading) -> bool {
+    match session.status {
+        Status::Reserved => true,
+        Status::Active => matches!(session.phase, Phase::Copying | Phase::TrackingAndCopying | Phase::Readying),
+        _ => false,
+    }
+}
+
+fn left(session: &SessionReading) -> Option<u64> {
+    session.progress.map(|progress| progress.left().0)
+}
+
+/// How long a copy needs for the rest, at the speed since it was last seen.
+fn remaining(before: Left, now: Left) -> Option<Duration> {
+    let (earlier, left) = (before.blocks?, now.blocks?);
+    let done = earlier.checked_sub(left).filter(|done| *done > 0)?;
+    let elapsed = now.at.saturating_duration_since(before.at);
+    Some(elapsed.mul_f64(left as f64 / done as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::identity::{BoxId, Olu, VolumeId};
+    use crate::model::session::{ArrayWords, Direction};
+    use crate::model::units::{Blocks, Progress, Timestamp};
+    use crate::model::untrusted::Untrusted;
+
+    const INTERVAL: Duration = Duration::from_secs(5);
+
+    fn box_id() -> BoxId {
+        "00ETERNUSDXL##ET08E21A####LN4310901078##".parse().unwrap()
+    }
+
+    /// A copy onto this volume that has so much of a thousand blocks left; `None`: it is equivalent.
+    fn copy(onto: u32, left: Option<u64>) -> SessionReading {
+        let volume = |olu| VolumeId { box_id: box_id(), olu: Olu(olu) };
+        SessionReading {
+            sid: onto,
+            pair: Pair::new(volume(1), volume(onto)),
+            status: Status::Active,
+            phase: if left.is_some() { Phase::Copying } else { Phase::Equivalent },
+            progress: left.map(|left| Progress { done: Blocks(1_000 - left), total: Blocks(1_000) }),
+            difference: None,
+            error: None,
+            modes: None,
+            direction: Direction::Forward,
+            target_written: None,
+            requestor: Untrusted::default(),
+            started: None,
+            words: ArrayWords::default(),
+        }
+    }
+
+    struct Array {
+        pace: Pace,
+        at: Instant,
+        took: Duration,
+    }
+
+    impl Array {
+        fn new(took: Duration) -> Self {
+            Self { pace: Pace::default(), at: Instant::now(), took }
+        }
+
+        /// Reads, and waits as long as it is told to; in milliseconds.
+        fn reads(&mut self, sessions: Vec<SessionReading>) -> u128 {
+            let reading = Reading::complete(box_id(), Timestamp(0), sessions);
+            let pause = self.pace.after(&reading, self.at, self.took, INTERVAL, false);
+            self.at += pause;
+            pause.as_millis()
+        }
+    }
+
+    #[test]
+    fn a_copy_that_begins_is_looked_at_soon_and_then_each_second() {
+        let mut array = Array::new(Duration::ZERO);
+        assert_eq!(array.reads(vec![copy(2, None)]), 5_000);
+        let pauses: Vec<u128> = (0..5).map(|_| array.reads(vec![copy(2, Some(900))])).collect();
+        assert_eq!(pauses, [100, 200, 400, 1_000, 1_000]);
+        assert_eq!(array.reads(vec![copy(2, Some(900)), copy(3, Some(900))]), 100, "a second one begins");
+        assert_eq!(array.reads(vec![copy(2, None), copy(3, None)]), 5_000);
+    }
+
+    #[test]
+    fn the_end_of_a_copy_is_awaited_by_its_own_speed() {
+        let mut array = Array::new(Duration::ZERO);
+        for left in [1_000, 980, 940, 860] {
+            array.reads(vec![copy(2, Some(left))]);
+        }
+        assert_eq!(array.reads(vec![copy(2, Some(660))]), 1_000, "200 blocks a second: 3.3 seconds are left");
+        assert_eq!(array.reads(vec![copy(2, Some(100))]), 178);
+        assert_eq!(array.reads(vec![copy(2, Some(1))]), 100);
+        assert_eq!(array.reads(vec![copy(2, Some(1))]), 1_000, "it stands still");
+    }
+
+    #[test]
+    fn questions_take_at_most_three_tenths_of_an_array_s_time() {
+        for took in [30, 1_000, 20_000].map(Duration::from_millis) {
+            let mut array = Array::new(took);
+            for left in [900, 800, 700, 10, 5] {
+                let pause = array.reads(vec![copy(2, Some(left))]);
+                assert!(took.as_millis() * 10 <= 3 * (took.as_millis() + pause) + 10, "{took:?}: {pause}");
+            }
+        }
+    }
+}
