@@ -51,6 +51,11 @@ pub fn batch(verb: Verb, volumes: Vec<VolumeId>) -> Option<Request> {
     Action::on_volumes(verb, volumes, None).map(Request::new)
 }
 
+/// Whether a verb is about a whole map set, and about no volume by itself.
+pub fn is_about_a_map_set(verb: Verb) -> bool {
+    matches!(verb, Verb::ImportMap | Verb::EditMap | Verb::RemoveMap)
+}
+
 /// The refusal of a console that only looks.
 pub fn read_only() -> Refusal {
     Refusal::new(Code::NOT_AUTHORISED, "this console was started with --read-only")

@@ -4,6 +4,7 @@
 
 mod keys;
 mod life;
+mod maps;
 #[path = "../needs.rs"]
 #[allow(dead_code, reason = "shared with the site tests, which use all of it")]
 mod needs;

@@ -132,6 +132,7 @@ fn a_map_set_is_made_by_keys_and_stored_as_the_plan_says() {
     assert_eq!(set.name.as_str(), "erp");
     assert_eq!(set.transaction_volumes(), [one(0x13), one(0x15)]);
     assert_eq!(set.rounds.len(), 3, "G + 1 rounds");
+    assert!(!desk.text().contains("Now:"), "a map set is no volume: {}", desk.text());
     desk.types("Y");
     assert!(desk.effects.iter().any(|effect| matches!(effect, Effect::Run { .. })), "{}", desk.text());
     // The engine stores it: the screen is back in its list, and the draft is none any more.
@@ -186,7 +187,7 @@ fn leaving_with_work_that_is_not_stored_asks_once() {
     let mut desk = desk(SMALL);
     choose(&mut desk);
     desk.keys([Key::Esc, Key::Esc]);
-    assert!(desk.text().contains("changed and not stored"), "{}", desk.text());
+    assert!(desk.text().contains("nightly is not stored"), "{}", desk.text());
     desk.keys([Key::Up, Key::Esc]);
     assert_eq!(desk.app.screens.len(), 1, "another key was between");
     desk.keys([Key::Esc]);

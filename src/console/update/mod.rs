@@ -11,6 +11,7 @@ use super::dialog::Dialog;
 use super::keys::{Command, Key};
 use super::messages::{Effect, Msg};
 use super::picture::Picture;
+use super::requests;
 use super::screens::main::layout::is_too_small;
 use super::screens::main::update as main_screen;
 use super::text_edit::MAX_LENGTH;
@@ -156,7 +157,12 @@ fn tell_ends(app: &mut App) {
     watching.retain(|id| {
         let Some(operation) = snapshot.operations.iter().find(|operation| operation.id == *id) else { return true };
         let Some((_, end)) = &operation.end else { return true };
-        let what = format!("{} of {}", operation.verb, snapshot.label(operation.volume));
+        // A map set has many volumes; the one that stands for them in the journal says nothing to anybody.
+        let what = if requests::is_about_a_map_set(operation.verb) {
+            operation.verb.to_string()
+        } else {
+            format!("{} of {}", operation.verb, snapshot.label(operation.volume))
+        };
         app.notice = Some(match end {
             OperationEnd::Done => Notice { severity: Severity::Good, text: format!("{what}: done") },
             OperationEnd::NotDone { code, why } => {

@@ -37,7 +37,7 @@ pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
     let (scope, is_typing) = (top.scope(), top.is_typing());
     let said = app.notice.take();
     if key == Key::Ctrl('c') || command == Some(Command::Quit) && !is_typing {
-        let warning = top.unsaved().map(|work| format!("{work}; press the key again to leave all the same"));
+        let warning = top.unsaved().map(|work| format!("{work}; press it again to leave"));
         if let Some(text) = warning.filter(|text| said.is_none_or(|notice| notice.text != *text)) {
             app.tell(Severity::Warning, text);
             return Vec::new();

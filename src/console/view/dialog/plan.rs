@@ -7,6 +7,7 @@ use crate::console::app::App;
 use crate::console::dialog::plan::{Detail, Note, PlanDialog, Stage};
 use crate::console::gate::Readiness;
 use crate::console::keys::Command;
+use crate::console::requests;
 use crate::console::types::{ANSWER_TIMEOUT, Link};
 use crate::engine::client::ENGINE_SILENCE_TIMEOUT;
 use crate::model::codes::Code;
@@ -40,6 +41,7 @@ pub fn body(app: &App, dialog: &PlanDialog, width: usize) -> Option<Body> {
     body.gap();
     let several = plan.items().len() + plan.refused().len() > 1;
     if let ([item], false) = (plan.items(), several)
+        && !requests::is_about_a_map_set(item.verb)
         && let Some(now) = dialog_text::situation(snapshot, item.volume)
     {
         body.text(0, &now, theme.dim);

@@ -1,7 +1,7 @@
 //! Step 3: everything that is wrong with the draft, by the rules of `map check` and of the plan that stores it.
 
 use super::super::draft::Draft;
-use super::volumes::{PoolCount, SizeNeed, needs};
+use super::volumes::{SizeNeed, needs_of};
 use super::{request, split};
 use crate::console::screens::screen::Context;
 use crate::console::types::Cursor;
@@ -51,7 +51,7 @@ impl CheckPart {
         if self.of != of {
             self.of = of;
             self.notes = notes(context, draft);
-            self.needs = needs(snapshot, draft.chosen(), &PoolCount::new(snapshot, draft.name()));
+            self.needs = needs_of(snapshot, &draft.set());
         }
         self.move_to(self.cursor.selected);
         let (upper, _) = self.split(height);
@@ -97,7 +97,9 @@ fn notes(context: &Context, draft: &Draft) -> Vec<Note> {
         Err(_) => {}
         Ok(plan) => {
             let notices = plan.items().iter().flat_map(|item| &item.notices);
-            for notice in notices.filter(|notice| notice.code != Code::MAP_DIFFERENCE) {
+            // The preview shows the difference, and the pane below what the pool lacks.
+            let below = [Code::MAP_DIFFERENCE, Code::POOL_TOO_SMALL_FOR_POLICY];
+            for notice in notices.filter(|notice| !below.contains(&notice.code)) {
                 let help = notice.code.explain().map_or("", |row| row.remedy).to_owned();
                 let text = format!("{} ({})", notice.text, notice.code);
                 notes.push(Note { severity: Severity::Warning, text, help, way_on: WayOn::None });

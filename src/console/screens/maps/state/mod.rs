@@ -203,8 +203,8 @@ impl MapsScreen {
         let names: Vec<&str> = self.changed().map(|draft| draft.name().as_str()).collect();
         match names[..] {
             [] => None,
-            [one] => Some(format!("map set {one} is changed and not stored; the draft is kept")),
-            _ => Some(format!("map sets {} are changed and not stored; the drafts are kept", names.join(", "))),
+            [one] => Some(format!("map set {one} is not stored; its draft is kept")),
+            _ => Some(format!("map sets {} are not stored; their drafts are kept", names.join(", "))),
         }
     }
 

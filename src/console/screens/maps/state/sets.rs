@@ -33,27 +33,21 @@ pub struct SetsPart {
     pub cursor: Cursor<usize>,
     /// What has just come of the work, until the next key.
     pub said: Option<String>,
+    /// The snapshot and the drafts that the rows are of.
+    of: Option<(u64, Vec<(Name, u64)>)>,
     /// To be selected as soon as there is such a row.
     wanted: Option<SetKey>,
 }
 
 impl SetsPart {
     pub fn settle(&mut self, snapshot: &Snapshot, drafts: &[Draft], height: u16) {
-        let row = |key: SetKey, set: &MapSet| SetRow {
-            key,
-            rounds: set.rounds.len(),
-            volumes: set.transaction_volumes().len(),
-            tonight: tonight(&grid::grid(snapshot, set)),
-            changed_at: None,
-        };
-        let drafts = drafts.iter().map(|draft| SetRow {
-            changed_at: draft.changed_at,
-            ..row(SetKey::Draft(draft.name().clone()), &draft.set())
-        });
-        let stored = snapshot.map_sets.iter().map(|set| row(SetKey::Stored(set.name.clone()), set));
         let before = self.selected().map(|row| row.key.clone());
-        self.rows = drafts.chain(stored).collect();
-        self.rows.push(SetRow { key: SetKey::New, rounds: 0, volumes: 0, tonight: String::new(), changed_at: None });
+        let revisions = drafts.iter().map(|draft| (draft.name().clone(), draft.revision)).collect();
+        let of = Some((snapshot.sequence, revisions));
+        if self.of != of {
+            self.of = of;
+            self.rows = rows(snapshot, drafts);
+        }
         if let Some(key) = self.wanted.take().or(before) {
             self.select(&key);
         }
@@ -76,6 +70,26 @@ impl SetsPart {
             None => self.wanted = Some(key.clone()),
         }
     }
+}
+
+/// Drafts first, then what is stored, then the row that begins a new map set.
+fn rows(snapshot: &Snapshot, drafts: &[Draft]) -> Vec<SetRow> {
+    let row = |key: SetKey, set: &MapSet, tonight: String| SetRow {
+        key,
+        rounds: set.rounds.len(),
+        volumes: set.transaction_volumes().len(),
+        tonight,
+        changed_at: None,
+    };
+    let drafts = drafts.iter().map(|draft| SetRow {
+        changed_at: draft.changed_at,
+        ..row(SetKey::Draft(draft.name().clone()), &draft.set(), String::new())
+    });
+    let stored = snapshot.map_sets.iter();
+    let stored = stored.map(|set| row(SetKey::Stored(set.name.clone()), set, tonight(&grid::grid(snapshot, set))));
+    let mut rows: Vec<SetRow> = drafts.chain(stored).collect();
+    rows.push(SetRow { key: SetKey::New, rounds: 0, volumes: 0, tonight: String::new(), changed_at: None });
+    rows
 }
 
 /// How many volumes take each round now: `B 57, A 3, none 1`.

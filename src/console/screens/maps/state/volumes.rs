@@ -142,6 +142,30 @@ pub fn needs(snapshot: &Snapshot, chosen: &BTreeSet<VolumeId>, pool: &PoolCount)
     sizes.into_values().collect()
 }
 
+/// What the policies of a map set's volumes need, by size, and what its cells have of it: the figures of the plan that stores
+/// it. Free are the unused backup volumes that no map has.
+pub fn needs_of(snapshot: &Snapshot, set: &MapSet) -> Vec<SizeNeed> {
+    let others = snapshot.map_sets.iter().filter(|other| other.name != set.name);
+    let mapped: BTreeSet<VolumeId> =
+        others.chain([set]).flat_map(MapSet::rows).map(|(_, row)| row.backup_volume).collect();
+    let mut sizes: BTreeMap<Blocks, SizeNeed> = BTreeMap::new();
+    for view in set.transaction_volumes().into_iter().filter_map(|id| snapshot.transaction_volume(id)) {
+        let Some(policy) = view.volume.policy else { continue };
+        let blocks = view.volume.blocks;
+        let need = sizes.entry(blocks).or_insert(SizeNeed { blocks, volumes: 0, needs: 0, own: 0, free: 0 });
+        let cells: BTreeSet<VolumeId> = set.rows_of(view.volume.id).map(|(_, row)| row.backup_volume).collect();
+        need.volumes += 1;
+        need.needs += policy.backup_volumes();
+        need.own += cells.len().min(policy.backup_volumes());
+    }
+    for view in snapshot.pool.iter().filter(|view| view.state == BackupState::Unused) {
+        if let Some(need) = sizes.get_mut(&view.volume.blocks).filter(|_| !mapped.contains(&view.volume.id)) {
+            need.free += 1;
+        }
+    }
+    sizes.into_values().collect()
+}
+
 /// Backup volumes that a map set may use: those of other map sets are not counted.
 pub struct PoolCount {
     own: BTreeMap<(VolumeId, Blocks), usize>,
@@ -156,8 +180,16 @@ impl PoolCount {
         for view in snapshot.pool.iter().filter(|view| !mapped.contains(&view.volume.id)) {
             match (view.state, view.transaction_volume) {
                 (BackupState::Unused, _) => *free.entry(view.volume.blocks).or_default() += 1,
-                (_, Some(owner)) => *own.entry((owner, view.volume.blocks)).or_default() += 1,
-                (_, None) => {}
+                (
+                    BackupState::Bound
+                    | BackupState::Copying
+                    | BackupState::Equivalent
+                    | BackupState::Generation
+                    | BackupState::SuspendedGeneration,
+                    Some(owner),
+                ) => *own.entry((owner, view.volume.blocks)).or_default() += 1,
+                // What failed, or what others have, is in nobody's rounds.
+                _ => {}
             }
         }
         Self { own, free }
@@ -169,5 +201,34 @@ impl PoolCount {
 
     pub fn free(&self, blocks: Blocks) -> usize {
         self.free.get(&blocks).copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::fixture;
+    use crate::model::device_map::grid;
+    use crate::model::plan::map_rounds::shortages;
+
+    #[test]
+    fn what_the_check_says_is_missing_is_what_the_plan_says() {
+        let site = fixture::demo();
+        let all: Vec<VolumeId> = site.transaction_volumes.iter().map(|view| view.volume.id).collect();
+        for chosen in [&all[..], &all[..4], &all[4..], &all[5..7]] {
+            let empty = MapSet { name: "all".parse().unwrap(), rounds: Vec::new() };
+            let set = grid::propose(&site, &empty, chosen);
+            let of_plan: Vec<(Blocks, usize)> = shortages(&site, &set)
+                .into_iter()
+                .filter(|short| short.volumes > 0)
+                .map(|short| (short.blocks, short.volumes))
+                .collect();
+            let of_check: Vec<(Blocks, usize)> = needs_of(&site, &set)
+                .into_iter()
+                .filter(|need| need.missing() > 0)
+                .map(|need| (need.blocks, need.missing()))
+                .collect();
+            assert_eq!(of_check, of_plan);
+        }
     }
 }

@@ -17,7 +17,7 @@ pub fn draw(screen: &MapsScreen, context: &Context, canvas: &mut Canvas, body: R
     let area = Rect { height: upper, ..body };
     let aside = match part.problems() {
         0 => "can be stored".to_owned(),
-        problems => format!("{} to solve before it can be stored", count(problems, "problem", "problems")),
+        problems => format!("{} to solve first", count(problems, "problem", "problems")),
     };
     let inner = panel(canvas, area, "Check", &aside, "", true);
     // The last lines of the pane are what can be done about the selected note.
@@ -38,7 +38,8 @@ pub fn draw(screen: &MapsScreen, context: &Context, canvas: &mut Canvas, body: R
         let room = inner.width.saturating_sub(4);
         canvas.text(inner.x + 3, inner.bottom().saturating_sub(1), room, &note.help, theme.dim);
     }
-    needs(canvas, Rect { y: area.bottom(), height: lower, ..body }, &part.needs);
+    let area = Rect { y: area.bottom(), height: lower, ..body };
+    needs(canvas, area, ("What the policies need of the pool", "G + 1 each"), "mapped", &part.needs);
 }
 
 pub fn hint(screen: &MapsScreen) -> String {

@@ -126,8 +126,8 @@ fn in_short(cell: &Cell) -> String {
         Cell::Empty | Cell::Refused { .. } => String::new(),
         Cell::NotDue { version, .. } => version.map_or_else(String::new, |version| version.to_string()),
         Cell::Usable { takes, .. } => match takes {
-            Takes::Difference(Some(blocks)) => format!("{} changed", left(*blocks)),
-            Takes::Difference(None) => "difference".to_owned(),
+            Takes::Difference(Some(blocks)) => format!("diff {}", left(*blocks)),
+            Takes::Difference(None) => "diff".to_owned(),
             Takes::All(blocks) => format!("all {}", left(*blocks)),
             Takes::AllRemote(blocks) => format!("REC {}", left(*blocks)),
             Takes::Running => "now".to_owned(),

@@ -51,7 +51,8 @@ pub fn draw(screen: &MapsScreen, context: &Context, canvas: &mut Canvas, body: R
     }
     canvas.more(rows, part.cursor.offset, part.rows.len());
     canvas.hidden(rows, part.cursor.offset, part.rows.len());
-    needs(canvas, Rect { y: area.bottom(), height: lower, ..body }, &part.needs);
+    let area = Rect { y: area.bottom(), height: lower, ..body };
+    needs(canvas, area, ("What they need of the pool", "G + 1 each, 2 without a policy"), "own", &part.needs);
 }
 
 fn draw_row(canvas: &mut Canvas, row: Rect, volume: &VolumeRow, chosen: bool, own_set: &str) {
@@ -82,14 +83,16 @@ fn draw_row(canvas: &mut Canvas, row: Rect, volume: &VolumeRow, chosen: bool, ow
 }
 
 /// The pool's arithmetic for the chosen volumes, by size.
-pub fn needs(canvas: &mut Canvas, area: Rect, needs: &[SizeNeed]) {
+///
+/// `has`: what the column of those is called that they have.
+pub fn needs(canvas: &mut Canvas, area: Rect, (title, aside): (&str, &str), has: &str, needs: &[SizeNeed]) {
     let theme = canvas.look.theme;
     let missing: usize = needs.iter().map(SizeNeed::missing).sum();
     let note = match missing {
         0 => String::new(),
         missing => format!("{} missing", count(missing, "backup volume", "backup volumes")),
     };
-    let inner = panel(canvas, area, "What they need of the pool", "G + 1 each", &note, false);
+    let inner = panel(canvas, area, title, aside, &note, false);
     heading(
         canvas,
         inner,
@@ -97,19 +100,13 @@ pub fn needs(canvas: &mut Canvas, area: Rect, needs: &[SizeNeed]) {
             (1, 10, "size", true),
             (12, 9, "volumes", true),
             (22, 7, "need", true),
-            (30, 6, "own", true),
+            (30, 6, has, true),
             (37, 6, "free", true),
             (45, 24, "so", false),
         ],
     );
     if needs.is_empty() {
-        canvas.text(
-            inner.x + 2,
-            inner.y + 1,
-            inner.width.saturating_sub(3),
-            "Space chooses the first volume.",
-            theme.dim,
-        );
+        canvas.text(inner.x + 2, inner.y + 1, inner.width.saturating_sub(3), "No volume yet.", theme.dim);
     }
     for (line, need) in (1..inner.height).zip(needs) {
         let (x, y) = (inner.x, inner.y + line);
