@@ -77,7 +77,7 @@ pub fn refusal(refusal: &Refusal, render_context: RenderContext<'_>) -> String {
         }
     }
     for remedy in &refusal.remedies {
-        let warning = if remedy.destroys { ", gives data up" } else { "" };
+        let warning = if remedy.destroys { ", destroys data" } else { "" };
         let _ = write!(out, "\n  way on: {}{warning}", escaped(&remedy.label));
         if let Some(line) = request_line::text(remedy, render_context) {
             let _ = write!(out, "\n    {}", escaped(&line));

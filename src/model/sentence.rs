@@ -93,7 +93,7 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
                 ReleaseReason::Retention => "released, newer ones are kept",
                 ReleaseReason::Deleted => "deleted",
                 ReleaseReason::Overwritten => "released to be overwritten",
-                ReleaseReason::Reused => "given up, its volume is used again",
+                ReleaseReason::Reused => "released, its volume is used again",
                 ReleaseReason::Reconciled => "taken out by reconcile",
             };
             format!("{}: {version} on {} {why}", label(*volume), label(*backup_volume))

@@ -70,7 +70,7 @@ fn what_is_given_up_is_the_first_that_a_plan_says_on_every_screen() {
     for size in [(120, 40), (80, 24), (60, 16), (40, 8)] {
         let desk = backup(size);
         let text = desk.text();
-        assert!(text.contains("demo-ora02: give up v16"), "{size:?}: {text}");
+        assert!(text.contains("demo-ora02: release v16"), "{size:?}: {text}");
     }
     for size in [(120, 40), (80, 24), (40, 10)] {
         let mut desk = desk(size);

@@ -1,7 +1,7 @@
 //! The rules of the embedded arrays as a table: rule, source, code, and whether a document says so or we inferred it.
 //!
-//! A fact that was learnt on a real array changes its row here, and the rule beside it in [`super::rules`]. Not every
-//! code is issued by a test yet.
+//! A fact that was learnt on a real array changes its row here, and the rule beside it in [`super::rules`]. Each code is issued
+//! by a test; `docs/array-rules.md` has the same table.
 
 use super::codes::ArrayCode;
 use serde::{Deserialize, Serialize};
@@ -103,6 +103,7 @@ pub const RULES: &[Rule] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write;
 
     #[test]
     fn a_rule_stands_in_the_table_once() {
@@ -110,5 +111,34 @@ mod tests {
         rules.sort_unstable();
         rules.dedup();
         assert_eq!(rules.len(), RULES.len());
+    }
+
+    /// The table as the documentation has it.
+    fn page() -> String {
+        let mut page =
+            String::from("| rule | code | basis | source | lenient arrays |\n| --- | --- | --- | --- | --- |\n");
+        for row in RULES {
+            let code = row.code.map_or("none", |code| code.row().0);
+            let basis = if row.basis == Basis::Documented { "documented" } else { "inferred" };
+            let lenient = if row.documented_only { "do not keep it" } else { "keep it" };
+            writeln!(page, "| {} | {code} | {basis} | {} | {lenient} |", row.rule, row.source).unwrap();
+        }
+        page
+    }
+
+    #[test]
+    fn the_documentation_has_this_table() {
+        let page = page();
+        let document = include_str!("../../../docs/array-rules.md");
+        assert!(document.contains(&page), "docs/array-rules.md differs from:\n{page}");
+    }
+
+    #[test]
+    fn every_code_of_the_table_is_in_a_test() {
+        let tests = [include_str!("rules_tests.rs"), include_str!("../../../tests/site/arrays/images.rs")];
+        for code in RULES.iter().filter_map(|row| row.code) {
+            let quoted = format!("\"{}\"", code.row().0);
+            assert!(tests.iter().any(|text| text.contains(&quoted)), "no test issues {quoted}");
+        }
     }
 }

@@ -285,7 +285,7 @@ pub(super) fn reuse_oldest(case: &Case<'_>, may_take: impl Fn(VolumeId) -> bool)
     let unsound = (oldest.version != newest.version && newest.state != GenerationState::Valid).then_some(newest);
     if let Some(kept) = attention.or(unsound) {
         let reason = format!(
-            "{} of {} is {}: {} is not given up before that is cleared",
+            "{} of {} is {}: {} is not released before that is cleared",
             kept.version,
             case.name(),
             kept.state,

@@ -120,7 +120,7 @@ impl Step for GiveUpStep {
             ReleaseReason::Reconciled => "as reconciled",
             ReleaseReason::Reused => "its volume is used again, as the policy says",
         };
-        format!("give up {} on {}: {why}", self.version, names.place(self.backup_volume))
+        format!("release {} on {}: {why}", self.version, names.place(self.backup_volume))
     }
 
     fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {

@@ -59,7 +59,7 @@ pub fn content(app: &App, dialog: &RefusedDialog, width: usize) -> Content {
         for (index, remedy) in refusal.remedies.iter().enumerate() {
             let key = if index < 9 { format!("{} ", index + 1) } else { "  ".to_owned() };
             let style = if remedy.destroys { theme.danger } else { theme.text };
-            let destroys = if remedy.destroys { " - gives up data" } else { "" };
+            let destroys = if remedy.destroys { " - destroys data" } else { "" };
             body.hanging(2, &key, &format!("{}{destroys}", remedy.label), theme.key, style);
             let planned =
                 app.snapshot().and_then(|snapshot| Some((snapshot, (app.planner)(snapshot, &remedy.request).ok()?)));
