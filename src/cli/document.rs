@@ -360,6 +360,8 @@ pub struct GenerationEntry<'a> {
     backup_volume: VolumeRef,
     blocks: Blocks,
     taken_at: Stamp,
+    /// When its suspend was first seen complete, where it went on after its answer; else null.
+    suspend_complete_by: Option<Stamp>,
     mode: BackupMode,
     #[serde(flatten)]
     state: &'a GenerationState,
@@ -384,6 +386,7 @@ impl<'a> GenerationEntry<'a> {
             backup_volume: VolumeRef::new(generation.backup_volume, snapshot),
             blocks: generation.blocks,
             taken_at: Stamp(generation.taken_at),
+            suspend_complete_by: generation.suspend_complete_by.map(Stamp),
             mode: generation.mode,
             state: &generation.state,
             held: generation.held.as_ref(),

@@ -104,6 +104,9 @@ fn state(past: &PastGeneration) -> String {
             words.push(format!("{why} {}", times::minute(at)));
         }
     }
+    if let Some(at) = generation.suspend_complete_by {
+        words.push(format!("suspend complete by {}", times::second(at)));
+    }
     if let Some(held) = &generation.held {
         words.push(format!("held: {}", held.escaped()));
     }

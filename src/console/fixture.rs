@@ -243,6 +243,7 @@ pub fn demo() -> Snapshot {
         held: None,
         provisioned: false,
         crash_consistent: None,
+        suspend_complete_by: None,
         operation: Some(OperationId(30)),
     };
     let mut generations = vec![
@@ -408,6 +409,7 @@ pub fn large(volumes: u32) -> Snapshot {
             held: None,
             provisioned: false,
             crash_consistent: None,
+            suspend_complete_by: None,
             operation: None,
         })
         .collect();

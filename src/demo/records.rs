@@ -94,6 +94,7 @@ impl Made {
             held: held.clone(),
             provisioned: true,
             crash_consistent: None,
+            suspend_complete_by: None,
             operation: None,
         })));
         let (version, backup_volume) = (kept.version, kept.on);

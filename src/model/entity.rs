@@ -122,6 +122,10 @@ pub struct Generation {
     pub blocks: Blocks,
     /// When the backup's suspend was about to be sent: what it holds is no older, however late it was observed.
     pub taken_at: Timestamp,
+    /// Where the suspend went on after its answer: when it was first seen complete, at the latest. What hosts wrote until then
+    /// may be in the generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend_complete_by: Option<Timestamp>,
     pub mode: BackupMode,
     pub state: GenerationState,
     /// A reason why it must never be given up, as somebody gave it.

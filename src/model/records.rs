@@ -45,6 +45,8 @@ pub enum JournalEntry {
     Finished { step: usize },
     /// The step's advisory script before the backup failed: what is recorded is no state of paused file systems.
     HookFailed { step: usize },
+    /// Not all volumes of one instant were suspended: these, which were, are resumed; then the operation ends so.
+    Undo { pairs: Vec<super::session::Pair>, end: OperationEnd },
     /// From here on only the scripts that are due are run; then the operation ends so.
     Ending { end: OperationEnd },
 }

@@ -233,7 +233,9 @@ fn newest_first(one_volume: bool, a: &Generation, b: &Generation) -> Ordering {
     if one_volume {
         return by_version();
     }
-    b.taken_at.cmp(&a.taken_at).then_with(|| a.transaction_volume.cmp(&b.transaction_volume)).then_with(by_version)
+    // By the number of the operation that made them: clocks may be stepped. What no operation made is older than all.
+    let made = b.operation.cmp(&a.operation).then_with(|| b.taken_at.cmp(&a.taken_at));
+    made.then_with(|| a.transaction_volume.cmp(&b.transaction_volume)).then_with(by_version)
 }
 
 #[cfg(test)]

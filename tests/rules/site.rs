@@ -173,6 +173,7 @@ impl Site {
             held: None,
             provisioned: false,
             crash_consistent: None,
+            suspend_complete_by: None,
             operation: None,
         })));
         version

@@ -51,6 +51,7 @@ fn generation(olu: u32, version: u64) -> Generation {
         backup_volume: volume(0x100 + olu),
         blocks: Blocks::from_mib(48),
         taken_at: Timestamp(version.cast_signed() * 86_400_000),
+        suspend_complete_by: version.is_multiple_of(3).then_some(Timestamp(version.cast_signed() * 86_400_000 + 6_000)),
         mode: BackupMode::Suspend,
         state: GenerationState::Valid,
         held: None,

@@ -86,6 +86,8 @@ fn a_catalogue_of_format_2_is_brought_up_and_compared_from_its_first_event() {
             "DROP TABLE map_use",
             "DROP TABLE policy_option",
             "DROP TABLE generation_note",
+            "DROP TABLE generation_suspend",
+            "DROP INDEX generation_by_operation",
             "DELETE FROM migration WHERE number > 2",
         ] {
             raw(path, statement).await;

@@ -5,34 +5,55 @@ use super::failure::Failure;
 use super::rows::Touched;
 use crate::model::identity::VolumeId;
 use crate::model::records::{Generation, Records};
-use crate::model::units::Version;
+use crate::model::units::{Timestamp, Version};
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row, query};
 
 /// A generation of which nothing is to be noted has no row.
 pub async fn put(to: &mut AnyConnection, touched: &mut Touched, generation: &Generation) -> Result<(), Failure> {
-    let Some(why) = &generation.crash_consistent else { return Ok(()) };
-    touched.note(generation.transaction_volume, generation.version);
-    query("INSERT INTO generation_note (transaction_volume, version, crash_consistent) VALUES ($1, $2, $3)")
-        .bind(generation.transaction_volume.to_string())
-        .bind(signed(generation.version.0))
-        .bind(json(why)?)
-        .execute(to)
-        .await?;
+    let (volume, version) = (generation.transaction_volume, generation.version);
+    if let Some(why) = &generation.crash_consistent {
+        touched.note(volume, version);
+        query("INSERT INTO generation_note (transaction_volume, version, crash_consistent) VALUES ($1, $2, $3)")
+            .bind(volume.to_string())
+            .bind(signed(version.0))
+            .bind(json(why)?)
+            .execute(&mut *to)
+            .await?;
+    }
+    if let Some(at) = generation.suspend_complete_by {
+        touched.suspend_of(volume, version);
+        query("INSERT INTO generation_suspend (transaction_volume, version, complete_by) VALUES ($1, $2, $3)")
+            .bind(volume.to_string())
+            .bind(signed(version.0))
+            .bind(at.0)
+            .execute(&mut *to)
+            .await?;
+    }
     Ok(())
 }
 
 /// Adds to the records what is noted of kept generations, which are loaded before.
 pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(), Failure> {
     let notes = "SELECT transaction_volume, version, crash_consistent FROM generation_note";
-    for row in query(notes).fetch_all(from).await? {
-        let note = || {
-            let (volume, why): (String, String) = (row.try_get(0)?, row.try_get(2)?);
-            Ok(((parse::<VolumeId>(&volume)?, Version(unsigned(row.try_get(1)?))), from_json(&why)?))
-        };
+    for row in query(notes).fetch_all(&mut *from).await? {
+        let note = || Ok((key(&row)?, from_json(&row.try_get::<String, _>(2)?)?));
         let (key, why) = note().map_err(|failure: Failure| failure.in_row("generation_note", &row, 2))?;
         if let Some(generation) = records.generations.get_mut(&key) {
             generation.crash_consistent = Some(why);
         }
     }
+    let suspends = "SELECT transaction_volume, version, complete_by FROM generation_suspend";
+    for row in query(suspends).fetch_all(from).await? {
+        let suspend = || Ok((key(&row)?, Timestamp(row.try_get(2)?)));
+        let (key, at) = suspend().map_err(|failure: Failure| failure.in_row("generation_suspend", &row, 2))?;
+        if let Some(generation) = records.generations.get_mut(&key) {
+            generation.suspend_complete_by = Some(at);
+        }
+    }
     Ok(())
+}
+
+fn key(row: &AnyRow) -> Result<(VolumeId, Version), Failure> {
+    Ok((parse::<VolumeId>(&row.try_get::<String, _>(0)?)?, Version(unsigned(row.try_get(1)?))))
 }

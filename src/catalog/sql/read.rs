@@ -129,7 +129,9 @@ macro_rules! past_generations {
             "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why, held, provisioned, ",
             "operation, released_at, release_reason, reason, ",
             "(SELECT crash_consistent FROM generation_note WHERE generation_note.transaction_volume = ",
-            "generation.transaction_volume AND generation_note.version = generation.version) ",
+            "generation.transaction_volume AND generation_note.version = generation.version), ",
+            "(SELECT complete_by FROM generation_suspend WHERE generation_suspend.transaction_volume = ",
+            "generation.transaction_volume AND generation_suspend.version = generation.version) ",
             "FROM generation LEFT JOIN operation ON operation.id = generation.operation ",
             $which
         )
@@ -145,12 +147,14 @@ pub async fn history(from: &mut AnyConnection, wanted: HistoryQuery) -> Result<V
         }
         Generations::OnBackupVolume(volume) => {
             let statement = past_generations!(
-                "WHERE backup_volume = $1 ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $2"
+                "WHERE backup_volume = $1 ORDER BY COALESCE(generation.operation, -1) DESC, taken_at DESC, transaction_volume, version DESC LIMIT $2"
             );
             query(statement).bind(volume.to_string()).bind(most).fetch_all(from).await?
         }
         Generations::All => {
-            let statement = past_generations!("ORDER BY taken_at DESC, transaction_volume, version DESC LIMIT $1");
+            let statement = past_generations!(
+                "ORDER BY COALESCE(generation.operation, -1) DESC, taken_at DESC, transaction_volume, version DESC LIMIT $1"
+            );
             query(statement).bind(most).fetch_all(from).await?
         }
     };
@@ -218,7 +222,8 @@ fn generation(row: &AnyRow) -> Result<Generation, Failure> {
         state,
         held: from_optional_json(row.try_get(8)?)?,
         provisioned: row.try_get::<i64, _>(9)? != 0,
-        // `load` and `past_generation` add it.
+        // `load` and `past_generation` add these.
+        suspend_complete_by: None,
         crash_consistent: None,
         operation: operation_id(row, 10)?,
     })
@@ -231,7 +236,9 @@ fn past_generation(row: &AnyRow) -> Result<PastGeneration, Failure> {
     };
     let reason = from_optional_json(row.try_get(13)?)?;
     let crash_consistent = from_optional_json(row.try_get(14)?)?;
-    Ok(PastGeneration { generation: Generation { crash_consistent, ..generation(row)? }, released, reason })
+    let suspend_complete_by = row.try_get::<Option<i64>, _>(15)?.map(Timestamp);
+    let generation = Generation { suspend_complete_by, crash_consistent, ..generation(row)? };
+    Ok(PastGeneration { generation, released, reason })
 }
 
 fn session(row: &AnyRow) -> Result<OurSession, Failure> {

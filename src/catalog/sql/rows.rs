@@ -56,6 +56,7 @@ tables! {
     MAP_USE "map_use" key 2: "transaction_volume" Text, "backup_volume" Text, "operation" Number;
     POLICY_OPTION "policy_option" key 1: "volume" Text, "reuse_oldest" Number;
     GENERATION_NOTE "generation_note" key 2: "transaction_volume" Text, "version" Number, "crash_consistent" Text;
+    GENERATION_SUSPEND "generation_suspend" key 2: "transaction_volume" Text, "version" Number, "complete_by" Number;
     CLAIM "claim" key 1: "volume" Text, "operation" Number, "holder" Text, "since" Number, "epoch" Number;
 }
 
@@ -141,6 +142,10 @@ impl Touched {
 
     pub fn note(&mut self, volume: VolumeId, version: Version) {
         self.row(GENERATION_NOTE, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
+    }
+
+    pub fn suspend_of(&mut self, volume: VolumeId, version: Version) {
+        self.row(GENERATION_SUSPEND, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
     }
 
     pub fn session(&mut self, pair: &Pair, kind: String) {

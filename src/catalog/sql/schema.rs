@@ -14,7 +14,8 @@ use sqlx::{AnyConnection, query, query_scalar};
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// Statements of each migration, in order. BIGINT, TEXT, `$1` and ON CONFLICT mean the same in SQLite and PostgreSQL.
-const MIGRATIONS: &[&[&str]] = &[TABLES_OF_FORMAT_1, TABLES_OF_FORMAT_2, TABLES_OF_FORMAT_3, TABLES_OF_FORMAT_4];
+const MIGRATIONS: &[&[&str]] =
+    &[TABLES_OF_FORMAT_1, TABLES_OF_FORMAT_2, TABLES_OF_FORMAT_3, TABLES_OF_FORMAT_4, TABLES_OF_FORMAT_5];
 
 /// The first format whose events carry the digests of the rows that they write.
 const FIRST_COMPARED: u32 = 2;
@@ -161,6 +162,18 @@ const TABLES_OF_FORMAT_4: &[&str] = &[
         version BIGINT NOT NULL,
         crash_consistent TEXT NOT NULL,
         PRIMARY KEY (transaction_volume, version))",
+];
+
+const TABLES_OF_FORMAT_5: &[&str] = &[
+    // Generations whose suspend went on after its answer; milliseconds since 1970.
+    "CREATE TABLE generation_suspend (
+        transaction_volume TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        complete_by BIGINT NOT NULL,
+        PRIMARY KEY (transaction_volume, version))",
+    // History over all volumes is in the order in which the generations were made.
+    "CREATE INDEX generation_by_operation ON generation
+        ((COALESCE(operation, -1)) DESC, taken_at DESC, transaction_volume, version DESC)",
 ];
 
 /// What is in the database before anything was changed.

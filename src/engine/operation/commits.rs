@@ -2,7 +2,7 @@
 
 use super::{Operation, World};
 use crate::model::records::EntityChange;
-use crate::model::step::{Done, NotKeepable, StepChanges};
+use crate::model::step::{Done, NotKeepable, PlanStep, StepChanges};
 use crate::model::units::Timestamp;
 
 /// The changes of one step whose effect, if it has one on an array, was seen at `seen_at`.
@@ -12,11 +12,21 @@ pub(super) fn of_step(
     seen_at: Timestamp,
     world: &World<'_>,
 ) -> Result<StepChanges, NotKeepable> {
-    let done = done(operation, seen_at, world);
     match operation.open.item.steps.get(index) {
-        Some(step) => operation.bugs.changes(step, &done, world.records),
+        Some(step) => of(operation, step, seen_at, world),
         None => Ok(StepChanges::default()),
     }
+}
+
+/// The same of a step that need not be in the plan.
+pub(super) fn of(
+    operation: &Operation,
+    step: &PlanStep,
+    seen_at: Timestamp,
+    world: &World<'_>,
+) -> Result<StepChanges, NotKeepable> {
+    let done = done(operation, seen_at, world);
+    operation.bugs.changes(step, &done, world.records)
 }
 
 /// What the present step may have changed on an array, when nobody knows whether it did.

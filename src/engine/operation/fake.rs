@@ -80,6 +80,10 @@ pub(super) struct Site {
     /// Steps whose scripts fail, and the scripts that ran.
     pub failing: Vec<usize>,
     pub scripts: Vec<(usize, HookResult)>,
+    /// Pairs whose part in a command about several is refused.
+    pub refuses: Vec<Pair>,
+    /// The box of the sources has lost its halves.
+    pub near_lost: bool,
     /// How often the guard says that the pause holds.
     pub holds: usize,
 }
@@ -112,6 +116,7 @@ impl Site {
                 held: None,
                 provisioned: false,
                 crash_consistent: None,
+                suspend_complete_by: None,
                 operation: None,
             };
             records.apply(&Change::Entity(EntityChange::AddGeneration(generation))).unwrap();
@@ -129,6 +134,8 @@ impl Site {
             slept: Duration::ZERO,
             failing: Vec::new(),
             scripts: Vec::new(),
+            refuses: Vec::new(),
+            near_lost: false,
             holds: usize::MAX,
         }
     }
@@ -198,7 +205,9 @@ impl Site {
             let (_, command) = self.late.remove(index);
             self.act(&command);
         }
-        Ok(Reading::complete(box_id, self.now, self.sessions.clone()))
+        let lost = self.near_lost && box_id == volume(0).box_id;
+        let sessions = if lost { Vec::new() } else { self.sessions.clone() };
+        Ok(Reading::complete(box_id, self.now, sessions))
     }
 
     fn execute(&mut self, command: &Command) -> Vec<PairOutcome> {
@@ -206,6 +215,10 @@ impl Site {
         let refused =
             |class, code: &str| Outcome::Refused(ArrayRefusal { class, code: code.into(), text: "no".into() });
         let unknown = || Outcome::Unknown { why: "the line was lost".into() };
+        if command.pairs().len() > 1 && self.faults.front().copied().flatten().is_none() {
+            self.faults.pop_front();
+            return self.execute_each(command);
+        }
         let outcome = match self.faults.pop_front().flatten() {
             None => self.act(command),
             Some(Fault::ReplyLost) => {
@@ -228,6 +241,20 @@ impl Site {
         command.pairs().iter().map(|pair| PairOutcome { pair: *pair, outcome: outcome.clone() }).collect()
     }
 
+    fn execute_each(&mut self, command: &Command) -> Vec<PairOutcome> {
+        let mut outcomes = Vec::new();
+        for pair in command.pairs() {
+            let outcome = if self.refuses.contains(pair) {
+                let text = "state".into();
+                Outcome::Refused(ArrayRefusal { class: ErrorClass::InvalidState, code: "E5321".into(), text })
+            } else {
+                self.act(&command.clone().for_pairs(vec![*pair]))
+            };
+            outcomes.push(PairOutcome { pair: *pair, outcome });
+        }
+        outcomes
+    }
+
     /// What the array does with a command about one pair.
     fn act(&mut self, command: &Command) -> Outcome {
         let refused = |class| Outcome::Refused(ArrayRefusal { class, code: "E5321".into(), text: "state".into() });
@@ -237,7 +264,7 @@ impl Site {
         let state = index.map(|index| self.sessions[index].status);
         match (command, index, state) {
             (Command::Start { .. }, None, _) => {
-                self.sessions.push(session(target, Status::Active, Phase::Copying));
+                self.sessions.push(SessionReading { pair, ..session(target, Status::Active, Phase::Copying) });
                 Outcome::Done
             }
             (Command::Start { .. }, Some(_), _) | (Command::Stop { .. }, None, _) => Outcome::AlreadyDone,

@@ -7,9 +7,9 @@ use super::{Activity, Next, Operation, Output, World, sends};
 use crate::model::codes::Code;
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::event::EventKind;
-use crate::model::records::{JournalEntry, OperationEnd};
+use crate::model::records::{Change, JournalEntry, OperationEnd};
 use crate::model::session::{CopyKind, Pair, Reading, Sight};
-use crate::model::step::{ArrayCommand, StepEffect};
+use crate::model::step::{ArrayCommand, OwnSuspend, StepEffect};
 use crate::model::untrusted::Untrusted;
 
 impl Operation {
@@ -29,6 +29,7 @@ impl Operation {
         if outcomes.iter().any(is_left_over) {
             self.step_progress.far = FarHalf::LeftOver;
         }
+        self.note_refused(outcomes);
         match Answer::of(&step, &self.step_progress.left, outcomes) {
             Answer::Unknown(why) => {
                 if self.bugs.unknown_is_refused {
@@ -53,6 +54,19 @@ impl Operation {
             Answer::Accepted => self.expect(Known::Accepted),
             Answer::Done if self.bugs.record_before_observing => self.believe(&step, world),
             Answer::Done => self.expect(Known::Done),
+        }
+    }
+
+    /// Which pairs were refused outright, where others of the same command were not.
+    fn note_refused(&mut self, outcomes: &[PairOutcome]) {
+        self.step_progress.refused.clear();
+        for one in outcomes {
+            if let Outcome::Refused(refusal) = &one.outcome
+                && !matches!(refusal.class, ErrorClass::AlreadyDone | ErrorClass::PartialDelete)
+            {
+                self.step_progress.refused.push(one.pair);
+                self.step_progress.refusal = Some(sentence(refusal));
+            }
         }
     }
 
@@ -104,10 +118,17 @@ impl Operation {
         let Some(StepEffect::Array(step)) = self.effect(self.step) else {
             return self.enter(world);
         };
-        if self.step_progress.far == FarHalf::Asked {
-            return self.read_far(&step, reading, world);
+        match self.step_progress.far {
+            FarHalf::Asked => return self.read_far(&step, reading, world),
+            FarHalf::AskedForStart => return self.read_far_of_start(&step, reading, world),
+            FarHalf::NotAsked | FarHalf::LeftOver => {}
         }
         let view = observe::view(&step, reading);
+        if self.rest_is_refused(&step, &view)
+            && let Some(output) = self.begin_undo(&step, &view, world)
+        {
+            return output;
+        }
         let must_be_ours = self.must_be_ours() && !self.bugs.foreign_suspend_is_ours;
         match verdict(&self.step_progress.known, view.seen, must_be_ours) {
             Verdict::Finish if self.step_progress.far == FarHalf::LeftOver => self.left_over(world),
@@ -116,6 +137,7 @@ impl Operation {
                 self.step_progress.far = FarHalf::Asked;
                 self.look()
             }
+            Verdict::Finish if self.is_undoing() => self.undone(reading.taken_at, world),
             Verdict::Finish => {
                 self.own(self.step, &step, world);
                 self.finish(reading.taken_at, world)
@@ -156,6 +178,37 @@ impl Operation {
         }
     }
 
+    /// A reading of the target's box, after a start without an answer that the source's box does not show. Where a half is
+    /// there, the start did arrive and the source's box lost its own: sent again, it would meet what is left over.
+    fn read_far_of_start(&mut self, step: &ArrayCommand, reading: &Reading, world: &World<'_>) -> Output {
+        let sights = step.command.pairs().iter().map(|pair| reading.look_for(pair));
+        let (mut shown, mut not_read) = (false, None);
+        for sight in sights {
+            match sight {
+                Sight::Shown(_) => shown = true,
+                Sight::NotRead(why) => not_read = Some(why),
+                Sight::Absent => {}
+            }
+        }
+        if shown {
+            let commit = super::Commit {
+                changes: super::commits::in_doubt(self, world).into_iter().map(Change::Entity).collect(),
+                ..super::Commit::default()
+            };
+            let why = "the start arrived, but its session is at the target's box only: the source's box lost its half";
+            return self.end_with(commit, OperationEnd::Failed { code: Code::HALF_OPEN, why: why.to_owned() }, world);
+        }
+        let Some(why) = not_read else {
+            self.step_progress.far = FarHalf::NotAsked;
+            return self.send(world);
+        };
+        if let Some(pause) = self.step_progress.observe.next(&self.limits, self.limits.observe) {
+            return self.pause(pause, Next::Read);
+        }
+        let why = format!("the source's box has no such session; at the target's, {why}");
+        self.end(OperationEnd::OutcomeUnknown { why }, world)
+    }
+
     /// The half that is left over stays ours: its row is the way to it.
     fn left_over(&mut self, world: &World<'_>) -> Output {
         let why = "the session is ended at its source's box and left over at its target's; a forced stop ends it there";
@@ -174,12 +227,17 @@ impl Operation {
             }
         }
         self.step_progress.left = view.before;
+        if self.step_progress.known == Known::Unknown && starts_remote(step) {
+            self.step_progress.far = FarHalf::AskedForStart;
+            return self.look();
+        }
         self.send(world)
     }
 
     fn poll_again(&mut self, step: &ArrayCommand, view: &View, world: &World<'_>) -> Output {
         let limit =
             if self.step_progress.known == Known::Accepted { self.limits.accepted } else { self.limits.observe };
+        self.step_progress.waited = true;
         match self.step_progress.observe.next(&self.limits, limit) {
             Some(pause) => self.pause(pause, Next::Read),
             None => self.surprised(step, view, world),
@@ -188,6 +246,9 @@ impl Operation {
 
     /// The array shows something else than the step leads to.
     fn surprised(&mut self, step: &ArrayCommand, view: &View, world: &World<'_>) -> Output {
+        if let Some(output) = self.begin_undo(step, view, world) {
+            return output;
+        }
         let (before, after) = observe::expectation(&step.command);
         let why = format!("expected {before} to become {after}, but {}", view.text);
         match self.step_progress.known {
@@ -218,12 +279,19 @@ impl Operation {
         };
         let Some(known) = world.records.operations.get(&self.open.id).filter(|_| counts) else { return };
         for pair in step.command.pairs() {
-            let anyone = self.bugs.foreign_suspend_is_ours.then_some(world.now);
-            let sent = sends::effective(&known.journal, index, pair).or(anyone);
-            let at = if self.bugs.date_by_observing { sent.map(|_| world.now) } else { sent };
-            self.own_suspends.extend(at.map(|at| (*pair, at)));
+            let anyone = self.bugs.foreign_suspend_is_ours.then_some(sends::Effective { at: world.now, done: true });
+            let Some(send) = sends::effective(&known.journal, index, pair).or(anyone) else { continue };
+            let sent = if self.bugs.date_by_observing { world.now } else { send.at };
+            let went_on = !send.done || self.step_progress.waited;
+            self.own_suspends.insert(*pair, OwnSuspend { sent, went_on });
         }
     }
+}
+
+/// A start of a remote copy: what it makes is at two boxes.
+fn starts_remote(step: &ArrayCommand) -> bool {
+    let remote = |pair: &Pair| pair.kind == CopyKind::Rec && pair.source.box_id == step.array;
+    matches!(step.command, Command::Start { .. }) && step.command.pairs().iter().any(remote)
 }
 
 /// A stop of a remote copy at its source's box, which ends the other half too when it can.

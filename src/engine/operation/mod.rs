@@ -21,6 +21,7 @@ mod sends;
 mod step_progress;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod verdict;
 
 pub use admission::{Admission, admit, boxes_of_item, boxes_to_read, close_all, opening};
@@ -36,7 +37,7 @@ use crate::model::hook::HookRun;
 use crate::model::identity::BoxId;
 use crate::model::records::{Change, ChangeError, JournalEntry, OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::session::{Pair, Reading};
-use crate::model::step::{NotKeepable, PlanStep, StepEffect};
+use crate::model::step::{NotKeepable, OwnSuspend, PlanStep, StepEffect};
 use crate::model::units::Timestamp;
 use limits::Pauses;
 use std::collections::BTreeMap;
@@ -183,8 +184,10 @@ pub struct Operation {
     step: usize,
     phase: Phase,
     step_progress: StepProgress,
-    /// Un-forced suspends that this operation issued and then observed, and when they were sent.
-    own_suspends: BTreeMap<Pair, Timestamp>,
+    /// Un-forced suspends that this operation issued and then observed.
+    own_suspends: BTreeMap<Pair, OwnSuspend>,
+    /// What is resumed because not all volumes of one instant were suspended.
+    undo: Option<undo::Undo>,
     hooking: hooks::Hooking,
     /// Told with the next commit.
     pending_events: Vec<NewEvent>,
@@ -208,6 +211,7 @@ impl Operation {
             phase: Phase::New { recovered },
             step_progress: StepProgress::default(),
             own_suspends: BTreeMap::new(),
+            undo: None,
             hooking: hooks::Hooking::default(),
             pending_events: Vec::new(),
             commit_pauses: Pauses::default(),
@@ -463,10 +467,16 @@ impl Operation {
     }
 
     fn end(&mut self, end: OperationEnd, world: &World<'_>) -> Output {
+        let end = self.with_undo(end);
         let mut commit = Commit::default();
         if matches!(end, OperationEnd::OutcomeUnknown { .. }) {
             commit.changes = commits::in_doubt(self, world).into_iter().map(Change::Entity).collect();
         }
+        self.end_with(commit, end, world)
+    }
+
+    /// The scripts that are due run first.
+    fn end_with(&mut self, commit: Commit, end: OperationEnd, world: &World<'_>) -> Output {
         match self.undo_first(commit, &end, world) {
             Ok(output) => output,
             Err(commit) => self.close(*commit, end, world.now),
@@ -504,7 +514,7 @@ impl Operation {
 
     /// What does a step; `None` when there is no such step, or nothing in it.
     fn effect(&self, step: usize) -> Option<StepEffect> {
-        self.open.item.steps.get(step)?.effect()
+        self.undo_effect(step).or_else(|| self.open.item.steps.get(step)?.effect())
     }
 
     /// Whether it would be wrong to take what another program did for the present step.
@@ -515,7 +525,9 @@ impl Operation {
     /// The box that the present step is about.
     fn array(&self) -> BoxId {
         match self.effect(self.step) {
-            Some(StepEffect::Array(step)) if self.step_progress.far == FarHalf::Asked => {
+            Some(StepEffect::Array(step))
+                if matches!(self.step_progress.far, FarHalf::Asked | FarHalf::AskedForStart) =>
+            {
                 step.command.pairs().first().map_or(step.array, |pair| pair.target.box_id)
             }
             Some(StepEffect::Array(step)) => step.array,

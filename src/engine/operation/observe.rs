@@ -68,6 +68,8 @@ pub(super) fn seen(command: &Command, session: Option<&SessionReading>) -> Seen 
 pub(super) struct View {
     pub seen: Seen,
     pub before: Vec<Pair>,
+    /// Those that stand as the command leaves them.
+    pub after: Vec<Pair>,
     /// What the array shows, for people.
     pub text: String,
 }
@@ -89,9 +91,9 @@ pub(super) fn view(step: &ArrayCommand, reading: &Reading) -> View {
     } else {
         Seen::Before
     };
-    let before = each.iter().filter(|(_, seen)| *seen == Seen::Before).map(|(pair, _)| *pair).collect();
+    let those = |wanted: Seen| each.iter().filter(|(_, seen)| *seen == wanted).map(|(pair, _)| *pair).collect();
     let text = step.command.pairs().iter().map(|pair| words(pair, reading)).collect::<Vec<_>>().join("; ");
-    View { seen, before, text }
+    View { seen, before: those(Seen::Before), after: those(Seen::After), text }
 }
 
 fn words(pair: &Pair, reading: &Reading) -> String {

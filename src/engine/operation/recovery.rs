@@ -28,6 +28,7 @@ impl Operation {
             return self.end(OperationEnd::NotDone { code: Code::INTERRUPTED, why }, world);
         }
         self.step = self.first_unfinished();
+        self.recover_undo();
         self.remember_suspends(world);
         if let Some(output) = self.recover_hooks(world) {
             return output;

@@ -4,7 +4,7 @@ use super::limits::Pauses;
 use super::verdict::Known;
 use crate::model::session::Pair;
 
-/// What is known of a stopped REC's half at its target's box.
+/// What is known of a REC's half at its target's box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FarHalf {
     NotAsked,
@@ -12,6 +12,8 @@ pub(super) enum FarHalf {
     LeftOver,
     /// The box of the target is looked at for it.
     Asked,
+    /// The same, because of a start that may have arrived and that the source's box does not show.
+    AskedForStart,
 }
 
 #[derive(Debug, Clone)]
@@ -28,6 +30,11 @@ pub(super) struct StepProgress {
     pub left: Vec<Pair>,
     /// The last reading already showed the same surprise: another one ends the waiting.
     pub looked: bool,
+    /// A reading after the answer did not show its effect yet.
+    pub waited: bool,
+    /// Pairs that the array refused outright while it took on others of the same command, and what it said.
+    pub refused: Vec<Pair>,
+    pub refusal: Option<String>,
     pub busy: Pauses,
     pub observe: Pauses,
     pub unreadable: Pauses,
@@ -43,6 +50,9 @@ impl Default for StepProgress {
             far: FarHalf::NotAsked,
             left: Vec::new(),
             looked: false,
+            waited: false,
+            refused: Vec::new(),
+            refusal: None,
             busy: Pauses::default(),
             observe: Pauses::default(),
             unreadable: Pauses::default(),

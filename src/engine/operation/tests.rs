@@ -4,13 +4,17 @@ use super::fake::{Fault, Site, backup_steps, pair, release, session, volume};
 use super::{DeliberateBugs, Input, Limits, NotKept, Operation, Output, World};
 use crate::catalog::CatalogueError;
 use crate::model::codes::Code;
+use crate::model::copy::Command;
 use crate::model::event::EventKind;
+use crate::model::identity::VolumeId;
 use crate::model::records::{
     BackupMode, BackupVolume, Change, EntityChange, GenerationState, OperationEnd, ReleaseReason,
 };
 use crate::model::request::Verb;
-use crate::model::session::{Phase, Status};
-use crate::model::step::{PlanStep, RegisterBackupStep, ResumeStep, StartFullStep, StopStep, SuspendStep};
+use crate::model::session::{Pair, Phase, Status};
+use crate::model::step::{
+    NewGeneration, PlanStep, RecordStep, RegisterBackupStep, ResumeStep, StartFullStep, StopStep, SuspendStep,
+};
 use crate::model::units::{Blocks, Timestamp, Version};
 
 fn start() -> Vec<PlanStep> {
@@ -148,15 +152,88 @@ fn a_start_that_never_arrives_is_sent_a_bounded_number_of_times() {
 }
 
 #[test]
+fn a_remote_start_without_an_answer_is_looked_for_at_both_boxes_before_it_is_sent_again() {
+    let far = VolumeId { box_id: "00ETERNUSDXM##ET092DC#####LN4610901099##".parse().unwrap(), ..volume(1) };
+    let pair = Pair::new(volume(0), far);
+    let steps = || vec![PlanStep::StartFull(StartFullStep { pair, blocks: Blocks(1000), modes: None })];
+    let mut site = Site::new(Vec::new(), 0);
+    site.faults = [Some(Fault::ReplyLost)].into();
+    site.near_lost = true;
+    let end = site.run(Verb::Start, steps());
+    assert!(matches!(&end, OperationEnd::Failed { code: Code::HALF_OPEN, .. }), "{end:?}");
+    assert_eq!(site.sent.len(), 1, "what arrived is not sent again");
+    assert!(site.records.sessions.contains_key(&pair), "the half that is there stays ours");
+    // Neither box has it: it never arrived.
+    let mut site = Site::new(Vec::new(), 0);
+    site.faults = [Some(Fault::NeverArrived)].into();
+    assert_eq!(site.run(Verb::Start, steps()), OperationEnd::Done);
+    assert_eq!(site.sent.len(), 2);
+}
+
+#[test]
 fn accepted_is_believed_only_when_observed() {
+    let mut site = equivalent(0);
+    assert_eq!(site.run(Verb::Backup, backup_steps(BackupMode::Suspend, false)), OperationEnd::Done);
+    assert_eq!(site.records.generations_of(volume(0)).next().unwrap().suspend_complete_by, None);
     let mut site = equivalent(0);
     site.faults = [Some(Fault::AcceptedLate)].into();
     assert_eq!(site.run(Verb::Backup, backup_steps(BackupMode::Suspend, false)), OperationEnd::Done);
+    let generation = site.records.generations_of(volume(0)).next().unwrap();
+    let complete_by = generation.suspend_complete_by.expect("the suspend went on after its answer");
+    assert!(complete_by > generation.taken_at && complete_by <= site.now, "{generation:?}");
     let mut site = equivalent(0);
     site.faults = [Some(Fault::AcceptedNever)].into();
     let end = site.run(Verb::Backup, backup_steps(BackupMode::Suspend, false));
     assert!(matches!(end, OperationEnd::OutcomeUnknown { .. }));
     assert!(site.records.generations.is_empty());
+}
+
+/// Three backups at one instant.
+fn at_one_instant() -> (Site, Vec<PlanStep>) {
+    let sessions = (1..=3).map(|target| session(target, Status::Active, Phase::Equivalent));
+    let site = Site::new(sessions.collect(), 0);
+    let steps = backup_steps(BackupMode::Suspend, false);
+    let PlanStep::Record(one) = &steps[1] else { unreachable!() };
+    let new = |olu| NewGeneration { backup_volume: volume(olu), ..one.generations[0] };
+    let together = vec![
+        PlanStep::Suspend(SuspendStep { pairs: (1..=3).map(pair).collect(), force: false }),
+        PlanStep::Record(RecordStep { generations: (1..=3).map(new).collect() }),
+    ];
+    (site, together)
+}
+
+#[test]
+fn where_one_of_several_is_refused_the_others_are_resumed_and_the_outcome_is_known() {
+    let (mut site, steps) = at_one_instant();
+    site.refuses = vec![pair(2)];
+    let end = site.run(Verb::Backup, steps);
+    let OperationEnd::Failed { code, why } = &end else { panic!("{end:?}") };
+    assert_eq!(*code, Code::STEP_FAILED);
+    assert!(why.contains("2 of 3") && why.contains("E5321") && why.contains("resumed"), "{why}");
+    assert!(site.records.generations.is_empty());
+    assert!(site.sessions.iter().all(|session| session.status == Status::Active), "{:?}", site.sessions);
+    let resumed: Vec<&Command> = site.sent.iter().filter(|sent| matches!(sent, Command::Resume { .. })).collect();
+    assert!(matches!(resumed[..], [Command::Resume { pairs }] if pairs == &[pair(1), pair(3)]), "{resumed:?}");
+    assert!(site.records.operations.is_empty(), "it is closed");
+}
+
+#[test]
+fn an_engine_that_dies_at_any_point_of_it_resumes_the_others_all_the_same() {
+    for outputs in 1..40 {
+        let (mut site, steps) = at_one_instant();
+        site.refuses = vec![pair(2)];
+        let open = site.open(Verb::Backup, steps);
+        let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+        if site.drive(&mut operation, outputs).is_none() && !site.records.operations.is_empty() {
+            let end = site.recover(DeliberateBugs::default(), 10_000);
+            assert!(
+                matches!(end, Some(OperationEnd::Failed { .. } | OperationEnd::NotDone { .. })),
+                "{outputs}: {end:?}"
+            );
+        }
+        assert!(site.records.generations.is_empty(), "{outputs}");
+        assert!(site.sessions.iter().all(|session| session.status == Status::Active), "{outputs}: {:?}", site.sessions);
+    }
 }
 
 #[test]

@@ -113,6 +113,7 @@ impl Bench {
             provisioned: false,
             operation: None,
             crash_consistent: None,
+            suspend_complete_by: None,
         };
         self.records.apply(&Change::Entity(EntityChange::AddGeneration(generation))).unwrap();
     }

@@ -51,7 +51,7 @@ impl Step for RecordStep {
         let mut kept = StepChanges::default();
         for new in &self.generations {
             let (volume, backup_volume) = (new.transaction_volume, new.backup_volume);
-            let Some(taken_at) = done.own_suspends.get(&Pair::new(volume, backup_volume)) else {
+            let Some(suspend) = done.own_suspends.get(&Pair::new(volume, backup_volume)) else {
                 let why = "no suspend by this operation was observed, so no generation was recorded".to_owned();
                 return Err(NotKeepable::new(Code::RESUME_FIRST, why));
             };
@@ -66,7 +66,8 @@ impl Step for RecordStep {
                 version,
                 backup_volume,
                 blocks: new.blocks,
-                taken_at: *taken_at,
+                taken_at: suspend.sent,
+                suspend_complete_by: suspend.went_on.then_some(done.seen_at),
                 mode: new.mode,
                 state: GenerationState::Valid,
                 held: None,

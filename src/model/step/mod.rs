@@ -179,6 +179,15 @@ pub trait Lookup {
     fn named(&self, name: &Name) -> Option<VolumeId>;
 }
 
+/// An un-forced suspend that an operation issued and then observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnSuspend {
+    /// When it was about to be sent: it was not done before.
+    pub sent: Timestamp,
+    /// It was not known to be complete with its answer, so that it may have gone on until it was seen.
+    pub went_on: bool,
+}
+
 /// A step that is done, and what its operation knows.
 #[derive(Clone, Copy)]
 pub struct Done<'a> {
@@ -187,8 +196,8 @@ pub struct Done<'a> {
     pub now: Timestamp,
     /// When its effect was seen on the array.
     pub seen_at: Timestamp,
-    /// Un-forced suspends that this operation issued and then observed, and when they were sent.
-    pub own_suspends: &'a BTreeMap<Pair, Timestamp>,
+    /// Un-forced suspends that this operation issued and then observed.
+    pub own_suspends: &'a BTreeMap<Pair, OwnSuspend>,
     pub catalogue: &'a dyn Lookup,
 }
 

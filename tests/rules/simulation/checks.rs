@@ -171,11 +171,6 @@ impl Truth {
         }
     }
 
-    /// The source's box lost its half: whether a start ever arrived can no longer be read there.
-    pub fn excuse(&mut self, pair: Pair) {
-        self.excused.insert(pair);
-    }
-
     pub fn meddled(&mut self, command: &Command, outcomes: &[PairOutcome], world: &World, now: Timestamp) {
         self.excused.extend(command.pairs());
         if matches!(command, Command::Suspend { .. }) {
@@ -220,6 +215,12 @@ impl Simulation {
             Some(JournalEntry::Intent { step, .. }) => known.item.commands().find(|(at, _)| at == step),
             _ => None,
         };
+        // Not all of one instant were suspended: those that were are resumed, as the journal says.
+        let undone = known.journal.iter().find_map(|entry| match entry {
+            JournalEntry::Undo { pairs, .. } => Some(pairs),
+            _ => None,
+        });
+        let undoes = matches!(command, Command::Resume { pairs } if undone.is_some_and(|undone| pairs.iter().all(|pair| undone.contains(pair))));
         let of_this_step = |meant: &Command| {
             let same_flags = match (meant, command) {
                 (Command::Suspend { force, .. }, Command::Suspend { force: sent, .. })
@@ -231,7 +232,7 @@ impl Simulation {
         };
         // These bugs change the order of the steps, so that a number means another step.
         let misordered = matches!(self.bug, Some(Bug::OverwriteBeforeRelease | Bug::RetentionBeforeRecord));
-        if !misordered && !intended.is_some_and(|(_, meant)| of_this_step(&meant.command)) {
+        if !misordered && !undoes && !intended.is_some_and(|(_, meant)| of_this_step(&meant.command)) {
             return violated(format!("{} sends {} without a durable intent of this step", open.id, command.verb()));
         }
         if intents <= self.truth.of(open.id).intents {

@@ -260,6 +260,7 @@ impl Engine {
                     held: (rng.u32(0..4) == 0).then(|| "tape".into()),
                     provisioned: false,
                     crash_consistent: None,
+                    suspend_complete_by: None,
                     operation: None,
                 }))]);
                 truth.remember_image(source, version, world.arrays.content(pair.target));

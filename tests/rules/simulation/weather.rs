@@ -208,9 +208,6 @@ impl Simulation {
             10 => core.inject(at, Fault::CopyTableFull),
             _ => pair.filter(|pair| pair.kind == CopyKind::Rec).map_or(Ok(()), |pair| {
                 let missing = if pair.target.olu.0.is_multiple_of(2) { Side::Source } else { Side::Target };
-                if missing == Side::Source {
-                    self.truth.excuse(pair);
-                }
                 core.inject(at, Fault::HalfOpen { pair, missing })
             }),
         };

@@ -8,7 +8,6 @@ use crate::model::identity::VolumeId;
 use crate::model::observe::session_state;
 use crate::model::records::{Generation, GenerationState};
 use crate::model::snapshot::{Due, Halves, Ready, SessionView, Snapshot};
-use crate::model::units::count;
 
 pub fn content(app: &App, subject: Subject, width: usize) -> Content {
     let mut body = Body::new(width);
@@ -66,7 +65,10 @@ fn transaction_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut B
     let due = match view.due {
         Due::NoPolicy => "no policy".to_owned(),
         Due::Ok => "in time".to_owned(),
-        Due::Overdue(days) => format!("overdue by {}", count(days as usize, "day", "days")),
+        Due::Overdue(_) => match snapshot.overdue_text(view) {
+            Some(text) => format!("overdue: {text}"),
+            None => "overdue".to_owned(),
+        },
     };
     body.field("due", &due, dim, text);
     body.field("state", &view.state.to_string(), dim, app.look.theme.transaction(view.state));
@@ -188,6 +190,14 @@ fn describe_generation(app: &App, snapshot: &Snapshot, generation: &Generation, 
         body.field("taken", &format!("{taken}: in the future, by this clock"), dim, app.look.theme.warning);
     } else {
         body.field("taken", &taken, dim, text);
+    }
+    if let Some(at) = generation.suspend_complete_by {
+        body.field(
+            "complete by",
+            &format!("{}: its suspend went on after the answer", app.clock.moment(at)),
+            dim,
+            text,
+        );
     }
     body.field("on", &snapshot.location(generation.backup_volume), dim, text);
     body.field("size", &generation.blocks.to_string(), dim, text);
