@@ -68,7 +68,8 @@ fn act(line: &CommandLine, role: Option<Role>) -> ExitCode {
     };
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
-            let exit = runtime.block_on(ecdeck::cli::run(verb, &Wiring { role, ..Wiring::new(line) }));
+            let exit =
+                runtime.block_on(ecdeck::cli::run_within(verb, line.time_limit, &Wiring { role, ..Wiring::new(line) }));
             // A verb that stopped waiting does not wait for what it left behind.
             runtime.shutdown_background();
             exit.into()

@@ -10,6 +10,7 @@ use std::io::IsTerminal;
 ///
 /// Default is no; a destroying plan wants the name typed, whatever `--yes` says.
 pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, CliError> {
+    let limit = change.time_limit.unwrap_or(out::ANSWER_TIMEOUT);
     let can_ask = !change.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let confirmation = match (plan.confirmation(), &change.confirm) {
         (Some(wanted), Some(given)) if wanted.name == *given => Some(given.clone()),
@@ -20,7 +21,8 @@ pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, CliError> {
             ));
         }
         (Some(wanted), None) if can_ask && !change.yes => {
-            let typed = out::ask(&format!("{}. Type {} to agree: ", wanted.what.trim_end_matches('.'), wanted.name))?;
+            let typed =
+                out::ask(&format!("{}. Type {} to agree: ", wanted.what.trim_end_matches('.'), wanted.name), limit)?;
             if typed != wanted.name {
                 return Err(declined(&format!("that is not {}: nothing was done", wanted.name)));
             }
@@ -37,7 +39,7 @@ pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, CliError> {
     if !can_ask {
         return Err(not_agreed("there is nobody to ask: give --yes, or --dry-run to see the plan only"));
     }
-    let answer = out::ask("Do this? [y/N] ")?;
+    let answer = out::ask("Do this? [y/N] ", limit)?;
     if matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") {
         Ok(confirmation)
     } else {
@@ -50,7 +52,7 @@ pub fn sure(question: &str) -> Result<(), CliError> {
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Err(not_agreed("there is nobody to ask: give --yes"));
     }
-    match out::ask(&format!("{question} [y/N] "))?.to_ascii_lowercase().as_str() {
+    match out::ask(&format!("{question} [y/N] "), out::ANSWER_TIMEOUT)?.to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => Err(declined("nothing was done")),
     }

@@ -43,6 +43,9 @@ pub struct CommandLine {
     /// The configuration to use instead of the usual place
     #[arg(long, global = true, value_name = "FILE", help_heading = "Site")]
     pub config: Option<PathBuf>,
+    /// Wait no longer than this for an answer (500ms, 90s, 10m, 2h, 1d; 90 is seconds); by default 5m, for `audit` 1h
+    #[arg(long, global = true, value_name = "D", value_parser = duration)]
+    pub time_limit: Option<Duration>,
     #[command(subcommand)]
     pub verb: Option<Verb>,
 }
@@ -502,7 +505,44 @@ pub struct Serve {
     pub detached: bool,
 }
 
+/// How long a reading verb waits, where nobody said how long.
+const READING_TIMEOUT: Duration = Duration::from_mins(5);
+/// The same for what reads the whole audit.
+const AUDIT_TIMEOUT: Duration = Duration::from_hours(1);
+
 impl Verb {
+    /// How long a verb that reads may take. `asked`: by the command line. `None`: as long as it takes, because it serves, is to
+    /// go on, or bounds its waits itself.
+    pub fn reading_limit(&self, asked: Option<Duration>) -> Option<Duration> {
+        let default = match self {
+            Self::Status(Status { watch: Some(_), .. }) => return asked,
+            Self::Audit { .. } => AUDIT_TIMEOUT,
+            Self::Status(_)
+            | Self::Explain(_)
+            | Self::History(History { verb: None, .. })
+            | Self::Policy { verb: PolicyVerb::Show { .. } }
+            | Self::Volume { verb: VolumeVerb::List { .. } }
+            | Self::Map {
+                verb:
+                    MapVerb::Check { .. }
+                    | MapVerb::New { .. }
+                    | MapVerb::List { .. }
+                    | MapVerb::Show { .. }
+                    | MapVerb::Export { .. },
+            }
+            | Self::Hook { verb: HookVerb::List { .. } }
+            | Self::Array {
+                verb:
+                    ArrayVerb::List { .. }
+                    | ArrayVerb::Volumes { .. }
+                    | ArrayVerb::Doctor { .. }
+                    | ArrayVerb::Fingerprint { .. },
+            } => READING_TIMEOUT,
+            _ => return None,
+        };
+        Some(asked.unwrap_or(default))
+    }
+
     /// Whether errors are printed as JSON too.
     pub fn wants_json(&self) -> bool {
         match self {

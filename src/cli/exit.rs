@@ -18,6 +18,8 @@ pub enum Exit {
     PartlyDone = 6,
     HeldByAnother = 7,
     TimeLimit = 8,
+    /// What was asked for was printed; an array does not answer.
+    ArraySilent = 9,
 }
 
 impl Exit {

@@ -330,7 +330,7 @@ pub async fn edit(site_context: &dyn SiteContext, name: &Name, change: &Change) 
                 if !can_ask {
                     return Err(draft.not_stored(&error));
                 }
-                let answer = out::ask("Edit again? [Y/n] ")?;
+                let answer = out::ask("Edit again? [Y/n] ", change.time_limit.unwrap_or(out::ANSWER_TIMEOUT))?;
                 if matches!(answer.to_ascii_lowercase().as_str(), "n" | "no") {
                     return Err(draft.not_stored(&error));
                 }

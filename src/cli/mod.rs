@@ -51,12 +51,20 @@ pub use cli_error::CliError;
 pub use exit::Exit;
 
 use link::{Link, Need, SiteContext};
+use std::time::Duration;
 use wait::Deadline;
 
 /// Runs a verb to its end and tells how it ended. Everything that goes wrong has been printed by then.
 pub async fn run(verb: &Verb, site_context: &dyn SiteContext) -> Exit {
+    run_within(verb, None, site_context).await
+}
+
+/// As [`run`]. `limit`: for a verb that only reads, as the command line has it.
+pub async fn run_within(verb: &Verb, limit: Option<Duration>, site_context: &dyn SiteContext) -> Exit {
     let json = verb.wants_json();
-    match dispatch(verb, site_context).await {
+    let deadline = Deadline::new(verb.reading_limit(limit));
+    let whom = format!("{} or an array to answer", link::engine_name(site_context.engine_pid()));
+    match deadline.bound(&whom, dispatch(verb, site_context)).await {
         Ok(exit) => exit,
         Err(cli_error) => {
             cli_error.print(json, site_context.is_demo());

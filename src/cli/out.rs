@@ -1,12 +1,12 @@
 //! Standard output and standard error: whatever is at their other ends, writing to them never panics, and whatever is
 //! written, no control character of somebody else reaches a terminal. Nothing else in the program writes to them.
 
-use super::CliError;
+use super::{CliError, Exit};
 use crate::model::untrusted::{escaped, is_unsafe};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::borrow::Cow;
 use std::io::{self, BufRead, ErrorKind, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use unicode_width::UnicodeWidthStr;
 
 /// Whether somebody still reads what is printed.
@@ -71,14 +71,42 @@ pub fn say(text: &str) {
     let _ = writeln!(err, "{text}");
 }
 
+/// How long a question waits for its answer, where nobody said how long: a terminal that was left must not hold what it asks
+/// about.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
+
 /// Asks a question on standard error, so that standard output stays what was asked for, and reads the answer.
-pub fn ask(question: &str) -> Result<String, CliError> {
+///
+/// # Errors
+/// When the terminal cannot be read, or nobody answers within `limit`.
+pub fn ask(question: &str, limit: Duration) -> Result<String, CliError> {
     let failed = |error: io::Error| CliError::failed(format!("the terminal cannot be read: {error}"));
     let mut err = io::stderr().lock();
     err.write_all(safe(question).as_bytes()).and_then(|()| err.flush()).map_err(failed)?;
+    if !answered_within(limit).map_err(failed)? {
+        let _ = writeln!(err);
+        let text = format!("nobody answered within {} s: nothing was done", limit.as_secs());
+        return Err(CliError::new(Exit::TimeLimit, text));
+    }
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(failed)?;
     Ok(line.trim().to_owned())
+}
+
+/// Waits until a line can be read from standard input, or its end; whether that came in time.
+fn answered_within(limit: Duration) -> io::Result<bool> {
+    let until = Instant::now() + limit;
+    let stdin = io::stdin();
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let wait =
+            Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
+        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&wait)) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Writes a line of standard error, which is a terminal, anew; an empty one clears it.
@@ -120,7 +148,6 @@ fn wrapped_line(line: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Exit;
 
     struct Broken(ErrorKind);
 

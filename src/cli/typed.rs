@@ -71,7 +71,15 @@ fn parse(snapshot: &Snapshot, selected: Selected, name: usize, words: Vec<String
     let mut first = None;
     for words in tries {
         match CommandLine::try_parse_from(std::iter::once("ecdeck".to_owned()).chain(words)) {
-            Ok(CommandLine { demo: false, config: None, read_only: false, slow: false, verb: Some(verb) }) => {
+            // A time limit is the verb's own, where the verb waits at all.
+            Ok(CommandLine {
+                demo: false,
+                config: None,
+                read_only: false,
+                slow: false,
+                time_limit: _,
+                verb: Some(verb),
+            }) => {
                 return Ok(verb);
             }
             Ok(_) => return Err("--demo, --config and the console's own options are for a shell".to_owned()),

@@ -32,6 +32,7 @@ mod maps;
 #[path = "../needs.rs"]
 mod needs;
 mod nights;
+mod patience;
 mod planted;
 mod postgres;
 #[path = "../terminal/pty.rs"]

@@ -15,6 +15,9 @@ fn printing_to_a_full_disk_or_to_nobody_never_panics() {
         "array fingerprint A1/0x1",
         "status",
         "volume list",
+        "history",
+        "history t1 --json",
+        "audit show",
         "explain",
         "man",
         "--help",
@@ -114,7 +117,7 @@ fn the_list_of_arrays_is_that_of_the_configuration() {
     let real = entry("DX1");
     assert!(real["pid"].is_null() && real["driver"] == "ccm" && real["reachable"] == false, "{list:#}");
     assert!(!real["why"].as_str().unwrap().is_empty(), "{list:#}");
-    let text = lab.run("array list").ends(0).out;
+    let text = lab.run("array list").ends(9).out;
     assert!(text.contains("! DX1 does not answer") && text.contains("A3 is not in the configuration"), "{text}");
 }
 
@@ -269,7 +272,8 @@ fn an_array_that_does_not_answer_is_named_once() {
     let lab = Lab::of(1, 1, 1);
     lab.run("array fault A2 unreachable").ends(0);
     lab.wait_for("A2 is silent", |status| status["arrays"][1]["reachable"] == false);
-    let text = lab.run("status").ends(0).out;
+    assert_eq!(lab.run("status --json").ends(9).json()["arrays"][0]["reachable"], true);
+    let text = lab.run("status").ends(9).out;
     let line = text.lines().find(|line| line.starts_with("array A2: ")).unwrap();
     assert!(line.contains("does not answer since") && line.matches("A2").count() == 1, "{line}");
 }

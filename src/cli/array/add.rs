@@ -18,7 +18,7 @@ impl Person for Typist {
     }
 
     fn ask(&self, question: &str) -> Result<String, SetUpError> {
-        out::ask(question).map_err(|error| SetUpError::Failed(error.text))
+        out::ask(question, out::ANSWER_TIMEOUT).map_err(|error| SetUpError::Failed(error.text))
     }
 }
 

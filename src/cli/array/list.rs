@@ -2,7 +2,7 @@
 
 use super::super::link::{ConfiguredArray, Need, SiteContext};
 use super::super::table::{Align, Table};
-use super::super::{CliError, json, out, times};
+use super::super::{CliError, Exit, json, out, times};
 use super::faults::sentence;
 use super::told;
 use crate::driver::emulated::admin::{Admin, AdminError, ArrayEntry, FaultEntry, Overview, PathEntry};
@@ -42,7 +42,7 @@ struct Listed {
     configured: bool,
 }
 
-pub async fn run(as_json: bool, site_context: &dyn SiteContext) -> Result<(), CliError> {
+pub async fn run(as_json: bool, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
     let embedded = embedded(site_context).await?;
     let configured = site_context.configured_arrays()?;
     let mut arrays: Vec<Listed> = Vec::new();
@@ -63,9 +63,12 @@ pub async fn run(as_json: bool, site_context: &dyn SiteContext) -> Result<(), Cl
     if as_json {
         let Embedded { paths, faults, attentions, warnings, .. } = &embedded;
         let document = Document { arrays: &arrays, paths, faults, attentions, warnings };
-        return json::print(site_context.is_demo(), &document);
+        json::print(site_context.is_demo(), &document)?;
+    } else {
+        out::print(&text(&arrays, &embedded, !configured.is_empty()))?;
     }
-    out::print(&text(&arrays, &embedded, !configured.is_empty())).map(|_| ())
+    let is_silent = arrays.iter().any(|array| array.configured && !array.reachable);
+    Ok(if is_silent { Exit::ArraySilent } else { Exit::Done })
 }
 
 /// The embedded arrays of all homes.

@@ -21,7 +21,7 @@ pub async fn run(verb: &ArrayVerb, site_context: &dyn SiteContext) -> Result<Exi
         ArrayVerb::Add(asked) => return site_context.add_array(asked).await,
         ArrayVerb::Doctor { array, json } => return doctor(array, *json, site_context).await,
         ArrayVerb::Serve { detached } => site_context.serve_arrays(*detached).await?,
-        ArrayVerb::List { json } => list::run(*json, site_context).await?,
+        ArrayVerb::List { json } => return list::run(*json, site_context).await,
         ArrayVerb::Volumes { array, json } => volumes::run(array.as_deref(), *json, site_context).await?,
         ArrayVerb::Fingerprint { volume, json } => volumes::fingerprint(volume, *json, site_context).await?,
         ArrayVerb::Start => administration::start(site_context).await?,

@@ -11,6 +11,7 @@ use crate::console::view::highlight;
 use crate::model::codes::Code;
 use crate::model::sentence::error_meaning;
 use crate::model::snapshot::{Due, Problem, SessionView, TransactionState, TransactionVolumeView};
+use crate::model::units::Timestamp;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -183,17 +184,24 @@ fn draw_row(
         };
     }
     if let Some((at, width)) = due {
-        let (text, style) = due_words(canvas, view.due, theme.dim, theme.warning);
+        let overdue = app.snapshot().and_then(|snapshot| snapshot.overdue_for(view));
+        let (text, style) = due_words(canvas, view.due, overdue, theme.dim, theme.warning);
         canvas.right(x + at, y, width, &text, style);
     }
 }
 
-fn due_words(canvas: &Canvas, due: Due, calm: Style, loud: Style) -> (String, Style) {
+/// `overdue`: for how long, in milliseconds, where that is known. The first day is told in hours.
+fn due_words(canvas: &Canvas, due: Due, overdue: Option<i64>, calm: Style, loud: Style) -> (String, Style) {
+    const HOUR: i64 = 60 * 60 * Timestamp::SECOND;
     let attention = canvas.look.glyphs.attention;
     match due {
         Due::NoPolicy => ("-".to_owned(), calm),
         Due::Ok => ("ok".to_owned(), calm),
-        Due::Overdue(1) => (format!("{attention} 1 day"), loud),
+        Due::Overdue(_) if overdue.is_some_and(|late| late < HOUR) => (format!("{attention} < 1 h"), loud),
+        Due::Overdue(1) => match overdue.filter(|late| *late < Timestamp::DAY) {
+            Some(late) => (format!("{attention} {} h", late / HOUR), loud),
+            None => (format!("{attention} 1 day"), loud),
+        },
         Due::Overdue(days @ 2..=9) => (format!("{attention} {days} days"), loud),
         Due::Overdue(days) => (format!("{attention} {days} d"), loud),
     }
