@@ -66,8 +66,10 @@ impl CliError {
                 remedy: self.code.and_then(Code::explain).map(|row| row.remedy),
                 refusal: self.refusal.as_deref(),
             };
-            // Nothing is left to tell when even that cannot be printed.
-            let _ = json::print(demo, &ErrorDocument { error, exit: self.exit as u8 });
+            // Where the document cannot be printed, standard error is what is left.
+            if json::print(demo, &ErrorDocument { error, exit: self.exit as u8 }).is_err() {
+                out::say(&format!("ecdeck: {}", self.text));
+            }
             return;
         }
         out::say(&format!("ecdeck: {}", self.text));
