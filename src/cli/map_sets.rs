@@ -9,7 +9,7 @@ use super::wait::Deadline;
 use super::{CliError, Exit, json, out};
 use crate::model::codes::Code;
 use crate::model::device_map::grid::{Cell, Grid, Takes, grid};
-use crate::model::device_map::{MapSet, difference, write_round, write_set};
+use crate::model::device_map::{self, MapSet, difference, write_round, write_set};
 use crate::model::identity::{Name, VolumeId};
 use crate::model::request::Action;
 use crate::model::snapshot::Snapshot;
@@ -20,9 +20,6 @@ use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-
-/// What marks the lines that say what is wrong, in a text that is edited again. They are taken out when it is read.
-const DIAGNOSTIC_MARK: &str = "#! ";
 
 /// The stored set of this name.
 pub fn stored<'a>(snapshot: &'a Snapshot, name: &Name) -> Result<&'a MapSet, CliError> {
@@ -360,7 +357,7 @@ fn with_diagnostics(text: &str, wrong: &str) -> String {
         out.push('\n');
         for (_, head) in heads.iter().filter(|(at, _)| *at == number) {
             let what = head.splitn(4, ':').nth(3).unwrap_or(head);
-            out.push_str(DIAGNOSTIC_MARK);
+            out.push_str(device_map::FINDING_MARK);
             out.push_str(what.trim());
             out.push('\n');
         }
@@ -369,9 +366,7 @@ fn with_diagnostics(text: &str, wrong: &str) -> String {
 }
 
 fn without_diagnostics(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let kept = text.split_inclusive('\n').filter(|line| !line.starts_with(DIAGNOSTIC_MARK.trim_end()));
-    kept.collect()
+    device_map::without_findings(&String::from_utf8_lossy(bytes))
 }
 
 /// A text that is being edited, in a private file of its own.

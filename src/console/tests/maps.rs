@@ -304,6 +304,36 @@ fn a_map_set_that_was_stored_anew_meanwhile_is_compared_before_it_is_replaced() 
 }
 
 #[test]
+fn a_volume_that_is_no_longer_registered_stops_only_itself() {
+    let mut desk = with_stored(MIDDLE);
+    desk.site(|site| {
+        let mut volumes: Vec<_> = site.transaction_volumes.to_vec();
+        volumes.retain(|view| view.volume.id != one(0x15));
+        site.transaction_volumes = volumes.into();
+    });
+    desk.at("demo-web").types("m").keys([Key::Enter]).types("x3");
+    let text = desk.text();
+    assert!(text.contains("Check · can be stored") && text.contains("is not registered"), "{text}");
+    desk.types("ww");
+    assert_eq!(imported(&desk).transaction_volumes(), [one(0x13), one(0x15)]);
+}
+
+#[test]
+fn on_an_array_that_does_not_answer_only_what_is_a_volumes_own_is_proposed() {
+    let mut desk = desk(MIDDLE);
+    let silent = crate::model::snapshot::Reach::Unreachable { since: fixture::NOW, why: Untrusted::new("no route") };
+    let before = desk.snapshot.arrays[0].reach.clone();
+    desk.site(|site| site.arrays[0].reach = silent);
+    choose(&mut desk);
+    desk.keys([Key::Enter]);
+    // What a volume has already stays its own; nothing new is promised.
+    assert!(desk.text().contains("2 cells proposed") && desk.text().contains("0 of 21 fit"), "{}", desk.text());
+    desk.site(|site| site.arrays[0].reach = before);
+    desk.types("p");
+    assert!(desk.text().contains("2 cells filled"), "{}", desk.text());
+}
+
+#[test]
 fn a_new_map_set_never_replaces_another_ones() {
     let mut desk = desk(MIDDLE);
     choose(&mut desk);

@@ -4,7 +4,7 @@ use super::Finding;
 use std::fmt::Write as _;
 
 /// What a line begins with that says what is wrong. To every reader of maps it is a comment.
-const MARK: &str = "#! ";
+pub const FINDING_MARK: &str = "#! ";
 
 /// Each finding below the line that it is about. Findings of lines that are not there come last.
 pub fn with_findings(text: &str, findings: &[Finding]) -> String {
@@ -14,7 +14,7 @@ pub fn with_findings(text: &str, findings: &[Finding]) -> String {
         for finding in findings.iter().filter(|finding| at(finding.line)) {
             let (severity, what, code, help) = (finding.severity, &finding.text, finding.code, &finding.help);
             // Writing to a `String` cannot fail.
-            let _ = writeln!(out, "{MARK}{severity}: {what} ({code}): {help}");
+            let _ = writeln!(out, "{FINDING_MARK}{severity}: {what} ({code}): {help}");
         }
     };
     for (number, line) in (1..).zip(text.lines()) {
@@ -28,7 +28,7 @@ pub fn with_findings(text: &str, findings: &[Finding]) -> String {
 
 /// The text without what [`with_findings`] wrote into it.
 pub fn without_findings(text: &str) -> String {
-    text.split_inclusive('\n').filter(|line| !line.starts_with(MARK.trim_end())).collect()
+    text.split_inclusive('\n').filter(|line| !line.starts_with(FINDING_MARK.trim_end())).collect()
 }
 
 #[cfg(test)]

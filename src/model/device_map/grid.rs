@@ -5,7 +5,7 @@
 use super::{MapRound, MapRow, MapSet};
 use crate::model::codes::Code;
 use crate::model::entity::BackupMode;
-use crate::model::identity::{Name, VolumeId};
+use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::plan;
 use crate::model::plan::map_rounds::in_order;
 pub use crate::model::plan::map_rounds::{Shortage, shortages};
@@ -256,15 +256,28 @@ pub fn propose(snapshot: &Snapshot, draft: &MapSet, volumes: &[VolumeId]) -> Map
         .collect();
     cells.resize_with(rounds, BTreeMap::new);
     let mut taken: BTreeSet<VolumeId> = places(snapshot, draft).into_keys().collect();
-    let free = Free::new(snapshot);
+    let mut free = Free::new(snapshot, &taken);
+    // Where an array does not answer, no pair of it fits: one of them is asked, not all.
+    let mut silent: BTreeSet<(BoxId, BoxId)> = BTreeSet::new();
     let mut fill = |cell: &mut BTreeMap<VolumeId, MapRow>, view: &TransactionVolumeView, source: Source| {
         let id = view.volume.id;
         if cell.contains_key(&id) {
             return;
         }
-        let found = free.of(view, source).find(|found| !taken.contains(found) && fit(snapshot, id, *found).is_ok());
+        let found = free.of(view, source).find(|found| {
+            let boxes = (id.box_id, found.box_id);
+            if taken.contains(found) || silent.contains(&boxes) {
+                return false;
+            }
+            let fits = fit(snapshot, id, *found);
+            if fits.as_ref().is_err_and(|why| matches!(why.code, Code::ARRAY_STALE | Code::ARRAY_UNREACHABLE)) {
+                silent.insert(boxes);
+            }
+            fits.is_ok()
+        });
         let Some(found) = found else { return };
         taken.insert(found);
+        free.take(view.volume.blocks, found);
         let (transaction_name, backup_name) =
             (Untrusted::new(snapshot.label(id)), Untrusted::new(snapshot.label(found)));
         cell.insert(id, MapRow { transaction_volume: id, backup_volume: found, transaction_name, backup_name });
@@ -310,9 +323,10 @@ struct Free {
 }
 
 impl Free {
-    fn new(snapshot: &Snapshot) -> Self {
+    /// Without those that are in a map already.
+    fn new(snapshot: &Snapshot, taken: &BTreeSet<VolumeId>) -> Self {
         let (mut own, mut unused) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::<_, Vec<_>>::new());
-        for view in &*snapshot.pool {
+        for view in snapshot.pool.iter().filter(|view| !taken.contains(&view.volume.id)) {
             match (view.state, view.transaction_volume) {
                 (BackupState::Unused, _) => unused.entry(view.volume.blocks).or_default().push(view.volume.id),
                 (_, Some(owner)) => own.entry(owner).or_default().push(view.volume.id),
@@ -320,6 +334,15 @@ impl Free {
             }
         }
         Self { own, unused }
+    }
+
+    /// Nobody looks at it again.
+    fn take(&mut self, blocks: Blocks, id: VolumeId) {
+        if let Some(unused) = self.unused.get_mut(&blocks)
+            && let Some(at) = unused.iter().position(|known| *known == id)
+        {
+            unused.remove(at);
+        }
     }
 
     fn of(&self, view: &TransactionVolumeView, source: Source) -> impl Iterator<Item = VolumeId> + use<'_> {

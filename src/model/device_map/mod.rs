@@ -14,7 +14,7 @@ mod text;
 
 pub use super::map_set::{MapDifference, MapRound, MapRow, MapSet, PairUse, difference};
 pub use super::plan::map_rounds as rounds;
-pub use beside::{with_findings, without_findings};
+pub use beside::{FINDING_MARK, with_findings, without_findings};
 pub use check::{CheckedPair, ResolvedPair, check, resolve};
 pub use parse::parse;
 pub use text::{rounds_of, write_round, write_set};

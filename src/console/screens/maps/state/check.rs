@@ -155,7 +155,8 @@ fn about_pairs(snapshot: &Snapshot, draft: &Draft) -> Vec<Note> {
     let (_, now) = device_map::check(&map, snapshot);
     for finding in now {
         if !findings.iter().any(|known| (known.line, known.code) == (finding.line, finding.code)) {
-            findings.push(finding);
+            // What keeps a pair out is said already: this one can be stored, and stops only itself.
+            findings.push(Finding { severity: device_map::Severity::NotNow, ..finding });
         }
     }
     findings.sort_by_key(|finding| (finding.line, finding.column));
