@@ -168,6 +168,7 @@ impl Scene {
             mark: ecdeck::model::moment::ReadingMark::default(),
             site: &self.site,
             records: &self.records,
+            set_aside: &[],
             arrays: &[array],
             tracker: &tracker,
             operations: &[],

@@ -73,6 +73,7 @@ pub fn snapshot() -> Snapshot {
         mark: crate::model::moment::ReadingMark::default(),
         site: &site,
         records: &records,
+        set_aside: &[],
         arrays: &arrays,
         tracker: &tracker,
         operations: &[],

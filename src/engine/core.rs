@@ -151,12 +151,8 @@ impl Core {
         choices: &[(VolumeId, VolumeId)],
     ) -> Result<Plan, Refusal> {
         let state = self.state();
-        let mut records = state.records.clone();
-        for operation in own {
-            records.operations.remove(&operation.id);
-            records.claims.retain(|_, claim| claim.operation != operation.id);
-        }
-        let snapshot = build(&Sources { records: &records, ..state.sources(clock::now()) });
+        let set_aside: Vec<OperationId> = own.iter().map(|operation| operation.id).collect();
+        let snapshot = build(&Sources { set_aside: &set_aside, ..state.sources(clock::now()) });
         drop(state);
         plan_keeping(&snapshot, request, choices)
     }
@@ -382,6 +378,7 @@ impl State {
             mark: self.begun,
             site: &self.site,
             records: &self.records,
+            set_aside: &[],
             arrays: &self.arrays,
             tracker: &self.tracker,
             operations: &[],

@@ -288,16 +288,21 @@ impl ItemScripts {
     }
 }
 
-/// What transaction volumes are called.
+/// What the transaction volumes of one item are called.
 #[derive(Debug, Clone, Default)]
 pub struct TransactionNames {
     transaction: BTreeMap<VolumeId, Name>,
 }
 
 impl TransactionNames {
-    pub fn of_records(records: &Records) -> Self {
-        let named = records.transaction_volumes.values().map(|volume| (volume.id, volume.name.clone()));
-        Self { transaction: named.collect() }
+    /// Of the volumes that the item's scripts are run for or that it has claimed: no other is looked at.
+    pub fn of_item(records: &Records, open: &OpenOperation) -> Self {
+        let of_scripts = open.item.steps.iter().filter_map(|step| match step {
+            PlanStep::Hook(step) => Some(&step.volume),
+            _ => None,
+        });
+        let volumes = of_scripts.chain(&open.item.claims).filter_map(|id| records.transaction_volumes.get(id));
+        Self { transaction: volumes.map(|volume| (volume.id, volume.name.clone())).collect() }
     }
 
     fn of(&self, id: VolumeId) -> String {

@@ -14,6 +14,7 @@ mod pace;
 mod poller;
 pub mod protocol;
 mod publisher;
+mod read_error;
 mod roles;
 mod runner;
 pub mod serve;
@@ -22,5 +23,6 @@ mod site;
 
 pub use clock::now;
 pub use core::ConfiguredArray;
+pub use read_error::ReadError;
 pub use roles::{Members, Roles};
 pub use site::{Engine, Settings, Times};

@@ -198,6 +198,7 @@ mod tests {
             mark: crate::model::moment::ReadingMark::default(),
             site: &site,
             records: &records,
+            set_aside: &[],
             arrays: &arrays,
             tracker: &tracker,
             operations: &[],

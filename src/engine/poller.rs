@@ -5,6 +5,7 @@ use super::core::Core;
 use super::ledger::Ledger;
 use super::operation::Commit;
 use super::pace::Pace;
+use super::read_error::ReadError;
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::event::EventKind;
 use crate::model::identity::BoxId;
@@ -21,7 +22,7 @@ const VOLUMES_EVERY: Duration = Duration::from_mins(1);
 /// Readings that are waited for at the same time: more than operations that run at once.
 const MAX_WAITING: usize = 1024;
 
-type Answer = oneshot::Sender<Result<Arc<Reading>, String>>;
+type Answer = oneshot::Sender<Result<Arc<Reading>, ReadError>>;
 
 /// What is asked of a poller.
 #[derive(Debug)]
@@ -37,20 +38,19 @@ pub struct Reader(mpsc::Sender<Wanted>);
 
 impl Reader {
     /// A reading whose call begins after this one.
-    pub async fn read(&self) -> Result<Arc<Reading>, String> {
+    pub async fn read(&self) -> Result<Arc<Reading>, ReadError> {
         self.ask(false).await
     }
 
     /// The same with the list of the array's volumes before it, and with nothing from the driver's memory.
-    pub async fn read_afresh(&self) -> Result<Arc<Reading>, String> {
+    pub async fn read_afresh(&self) -> Result<Arc<Reading>, ReadError> {
         self.ask(true).await
     }
 
-    async fn ask(&self, afresh: bool) -> Result<Arc<Reading>, String> {
+    async fn ask(&self, afresh: bool) -> Result<Arc<Reading>, ReadError> {
         let (sender, answer) = oneshot::channel();
-        let ended = || "the engine is ending".to_owned();
-        self.0.send(Wanted { afresh, answer: sender }).await.map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())?
+        self.0.send(Wanted { afresh, answer: sender }).await.map_err(|_| ReadError::EngineEnds)?;
+        answer.await.map_err(|_| ReadError::EngineEnds)?
     }
 }
 
@@ -104,7 +104,7 @@ impl Poller {
             if let Err(why) = &reading
                 && !self.is_other
             {
-                self.core.unreachable(self.index, why);
+                self.core.unreachable(self.index, &why.to_string());
             }
             for wanted in waiting.drain(..) {
                 let _ = wanted.answer.send(reading.clone());
@@ -128,7 +128,7 @@ impl Poller {
         }
     }
 
-    async fn read(&mut self, afresh: bool) -> Result<Arc<Reading>, String> {
+    async fn read(&mut self, afresh: bool) -> Result<Arc<Reading>, ReadError> {
         self.is_other = false;
         let reading = self.ask(afresh).await;
         if reading.is_err() {
@@ -137,7 +137,7 @@ impl Poller {
         reading
     }
 
-    async fn ask(&mut self, afresh: bool) -> Result<Arc<Reading>, String> {
+    async fn ask(&mut self, afresh: bool) -> Result<Arc<Reading>, ReadError> {
         if !self.identified {
             self.identify().await?;
             self.identified = true;
@@ -158,18 +158,18 @@ impl Poller {
         Ok(reading)
     }
 
-    async fn identify(&mut self) -> Result<(), String> {
+    async fn identify(&mut self) -> Result<(), ReadError> {
         let identity = self.call(Driver::identify).await?;
         let name = self.core.arrays()[self.index].name.clone();
         if self.known().is_none() {
             let changes = vec![Change::Entity(EntityChange::KnowArray { name, box_id: identity.box_id })];
-            self.ledger.commit(Commit { changes, events: Vec::new() }).await.map_err(|error| error.to_string())?;
+            self.ledger.commit(Commit { changes, events: Vec::new() }).await?;
         } else if let Some(known) = self.known()
             && known != identity.box_id
             && !matches!(self.core.reach(self.index), Reach::IdentityChanged { .. })
         {
             let told = EventKind::ArrayIdentityChanged { array: name, known, found: identity.box_id };
-            self.ledger.tell([told]).await.map_err(|error| error.to_string())?;
+            self.ledger.tell([told]).await?;
         }
         self.volumes_due = Instant::now();
         self.check(identity.box_id)
@@ -181,17 +181,17 @@ impl Poller {
     }
 
     /// Nothing is believed of a box that is not the known one.
-    fn check(&mut self, found: BoxId) -> Result<(), String> {
+    fn check(&mut self, found: BoxId) -> Result<(), ReadError> {
         if self.known() == Some(found) {
             return Ok(());
         }
         self.is_other = true;
         self.core.identity_changed(self.index, found);
-        Err(format!("box {found} answers instead of the known one"))
+        Err(ReadError::AnotherBox(found))
     }
 
     /// A question in a task of its own, so that a time limit drops nothing half-way.
-    async fn call<T, F>(&self, ask: F) -> Result<T, String>
+    async fn call<T, F>(&self, ask: F) -> Result<T, ReadError>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(&'a (dyn Driver + 'static)) -> Pending<'a, Result<T, DriverError>> + Send + 'static,
@@ -200,9 +200,9 @@ impl Poller {
         let task = tokio::spawn(async move { ask(&*driver).await });
         match tokio::time::timeout(self.longest, task).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(error))) => Err(error.about_it()),
-            Ok(Err(error)) => Err(format!("the driver failed: {error}")),
-            Err(_) => Err(format!("no answer within {} ms", self.longest.as_millis())),
+            Ok(Ok(Err(error))) => Err(ReadError::Driver(error)),
+            Ok(Err(error)) => Err(ReadError::DriverFailed(error.to_string())),
+            Err(_) => Err(ReadError::Silent(self.longest)),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::ledger::Ledger;
 use super::operation::{Commit, DeliberateBugs, HookTask, Input, Limits, NotKept, Operation, Output, World, close_all};
 use super::poller::Reader;
 use super::protocol::{Answer, HookView, PlannedAnswer, StepCommand, TriedScript};
+use super::read_error::ReadError;
 use super::roles::Caller;
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
@@ -188,11 +189,11 @@ impl Runner {
     }
 
     /// `afresh`: with nothing from a driver's memory.
-    async fn read(&self, box_id: BoxId, afresh: bool) -> Result<Arc<Reading>, String> {
+    async fn read(&self, box_id: BoxId, afresh: bool) -> Result<Arc<Reading>, ReadError> {
         match self.core.driver(box_id) {
             Some((index, _)) if afresh => self.readers[index].read_afresh().await,
             Some((index, _)) => self.readers[index].read().await,
-            None => Err("no configured array has this box id".to_owned()),
+            None => Err(ReadError::NotConfigured),
         }
     }
 
@@ -229,9 +230,7 @@ impl Runner {
             input = match output {
                 Output::Commit(commit) => self.commit(commit).await,
                 Output::Send { array, command, limit } => Input::Answered(self.send(array, command, limit).await),
-                Output::Read { array } => {
-                    Input::Read(self.read(array, false).await.map(|reading| Reading::clone(&reading)))
-                }
+                Output::Read { array } => Input::Read(self.read(array, false).await),
                 Output::Sleep(pause) => {
                     if let Some(end) = operation.foreseen_end().filter(|_| !foreseen) {
                         foreseen = true;
@@ -242,7 +241,7 @@ impl Runner {
                 }
                 Output::Hook(HookTask::AskPause) => Input::Pause { holds: self.hooks.pause_holds(open).await },
                 Output::Hook(HookTask::Run { step, result, version }) => {
-                    let names = self.core.with_records(TransactionNames::of_records);
+                    let names = self.core.with_records(|records| TransactionNames::of_item(records, open));
                     Input::HookEnded(self.hooks.run(open, &names, step, result, version).await)
                 }
                 Output::Done(end) => {

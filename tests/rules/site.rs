@@ -228,6 +228,7 @@ impl Site {
             mark: ecdeck::model::moment::ReadingMark::default(),
             site: &site,
             records: &self.records,
+            set_aside: &[],
             arrays: &arrays,
             tracker: &tracker,
             operations: &[],

@@ -1,6 +1,7 @@
 //! A catalogue and an array in a few lines, for the tests of the step machine: what is kept, and what crashes lose.
 
 use super::{Commit, DeliberateBugs, HookTask, Input, Limits, NotKept, Operation, Output, World};
+use crate::engine::ReadError;
 use crate::model::actor::Actor;
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::event::NewEvent;
@@ -16,6 +17,7 @@ use crate::model::step::{GiveUpStep, NewGeneration, PlanItem, PlanStep, RecordSt
 use crate::model::units::{Blocks, Timestamp, Version};
 use crate::model::untrusted::Untrusted;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const BOX: &str = "00ETERNUSDXL##ET08E21A####LN4310901078##";
@@ -159,7 +161,7 @@ impl Site {
         Some(match output {
             Output::Commit(commit) => self.commit(commit),
             Output::Send { command, .. } => Input::Answered(self.execute(&command)),
-            Output::Read { array } => Input::Read(self.reading(array)),
+            Output::Read { array } => Input::Read(self.reading(array).map(Arc::new).map_err(ReadError::DriverFailed)),
             Output::Sleep(pause) => {
                 self.slept += pause;
                 self.now = self.now.plus_millis(pause.as_millis() as i64);

@@ -30,6 +30,7 @@ pub use hooks::HookTask;
 pub use limits::Limits;
 
 use crate::catalog::CatalogueError;
+use crate::engine::ReadError;
 use crate::model::codes::Code;
 use crate::model::copy::{Command, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
@@ -41,6 +42,7 @@ use crate::model::step::{NotKeepable, OwnSuspend, PlanStep, StepEffect};
 use crate::model::units::Timestamp;
 use limits::Pauses;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use step_progress::{FarHalf, StepProgress};
 
@@ -64,7 +66,7 @@ pub enum Input {
     /// One outcome for each pair of the command.
     Answered(Vec<PairOutcome>),
     /// A reading whose call began after the last answer, or why there is none.
-    Read(Result<Reading, String>),
+    Read(Result<Arc<Reading>, ReadError>),
     Slept,
     HookEnded(HookRun),
     /// Whether the pause that scripts made still holds.
@@ -263,7 +265,7 @@ impl Operation {
             },
             (Phase::Sending, Input::Answered(outcomes)) => self.answered(outcomes, world),
             (Phase::Reading, Input::Read(Ok(reading))) => self.read(&reading, world),
-            (Phase::Reading, Input::Read(Err(why))) => self.unread(why, world),
+            (Phase::Reading, Input::Read(Err(why))) => self.unread(why.to_string(), world),
             (Phase::Pausing(next), Input::Slept) => match next {
                 Next::Send => self.send(world),
                 Next::Read => self.look(),

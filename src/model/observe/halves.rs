@@ -140,7 +140,7 @@ fn view(
 
 /// The sessions that open operations make or resume: ours before their rows are written.
 fn in_the_making(sources: &Sources<'_>) -> BTreeSet<Pair> {
-    let steps = sources.records.operations.values().flat_map(|operation| &operation.item.steps);
+    let steps = sources.open_operations().flat_map(|operation| &operation.item.steps);
     steps.flat_map(|step| step.starts()).copied().collect()
 }
 

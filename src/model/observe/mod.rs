@@ -20,7 +20,7 @@ use super::doubt;
 use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::PairUse;
 use super::moment::{Moment, ReadingMark};
-use super::records::{Claim, Generation, GenerationState, Records};
+use super::records::{Claim, Generation, GenerationState, OpenOperation, OperationId, Records};
 use super::rows::Rows;
 use super::session::{ArrayVolume, Pair, Reading, Sight};
 use super::snapshot::{ArrayView, BackupVolumeView, EventLine, OperationView, Reach, SessionView, Site, Snapshot};
@@ -54,6 +54,8 @@ pub struct Sources<'a> {
     pub mark: ReadingMark,
     pub site: &'a Site,
     pub records: &'a Records,
+    /// Open operations that are not looked at, and neither is what they claimed: as if they were not there.
+    pub set_aside: &'a [OperationId],
     pub arrays: &'a [ArraySource],
     pub tracker: &'a Tracker,
     pub operations: &'a [OperationView],
@@ -61,6 +63,14 @@ pub struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
+    fn is_set_aside(&self, operation: OperationId) -> bool {
+        self.set_aside.contains(&operation)
+    }
+
+    fn open_operations(&self) -> impl Iterator<Item = &'a OpenOperation> {
+        self.records.operations.values().filter(|operation| !self.is_set_aside(operation.id))
+    }
+
     /// The array that is this box. A site has few of them.
     fn array(&self, box_id: BoxId) -> Option<&'a ArraySource> {
         self.arrays.iter().find(|array| array.box_id == Some(box_id))
@@ -220,7 +230,8 @@ impl<'a> Index<'a> {
         let generations: Vec<&Generation> = sources.records.generations.values().collect();
         let mut generation_on = generations.clone();
         generation_on.sort_by_key(|generation| generation.backup_volume);
-        let claims = sources.records.claims.values().collect();
+        let claims = sources.records.claims.values();
+        let claims = claims.filter(|claim| !sources.is_set_aside(claim.operation)).collect();
         Self { sessions, by_target, lost_from, lost_to, inbound, reported, generations, generation_on, claims }
     }
 
@@ -249,6 +260,6 @@ fn lost(sources: &Sources<'_>, sessions: &[SessionView]) -> Vec<Lost> {
 
 /// Sessions that open operations are ending: that they are gone is no surprise.
 fn ending(sources: &Sources<'_>) -> BTreeSet<Pair> {
-    let steps = sources.records.operations.values().flat_map(|operation| &operation.item.steps);
+    let steps = sources.open_operations().flat_map(|operation| &operation.item.steps);
     steps.flat_map(|step| step.ends()).copied().collect()
 }

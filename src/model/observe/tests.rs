@@ -127,6 +127,7 @@ impl Bench {
             mark: crate::model::moment::ReadingMark::default(),
             site: &site,
             records: &self.records,
+            set_aside: &[],
             arrays: &self.arrays,
             tracker: &self.tracker,
             operations: &[],

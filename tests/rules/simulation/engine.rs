@@ -337,6 +337,7 @@ impl Engine {
             mark: ecdeck::model::moment::ReadingMark::default(),
             site: &self.site,
             records: &records,
+            set_aside: &[],
             arrays: &arrays,
             tracker: &self.tracker,
             operations: &[],

@@ -5,6 +5,7 @@ use super::engine::{Admitting, LIMITS, MOMENT, Phase, Running, Task, Waiting};
 use super::weather::{FaultPlan, strikes};
 use super::world::{SendOutcome, Wire};
 use super::{Checked, Simulation, Violation, tell, violated};
+use ecdeck::engine::ReadError;
 use ecdeck::engine::operation::{Admission, Commit, HookTask, Input, Operation, Output, World as Sight};
 use ecdeck::engine::operation::{admit, boxes_to_read, close_all, opening};
 use ecdeck::model::actor::Actor;
@@ -21,6 +22,7 @@ use ecdeck::model::untrusted::Untrusted;
 use ecdeck::testkit::catalogue::CommitFailure;
 use ecdeck::testkit::in_process::REQUESTOR;
 use fastrand::Rng;
+use std::sync::Arc;
 
 /// Scripts that fail, of a thousand.
 const SCRIPT_FAILS: u32 = 300;
@@ -139,7 +141,7 @@ impl Simulation {
             Waiting::Read { array, taken: Some(reading) } => {
                 self.engine.take(reading.clone(), array, self.now);
                 self.truth.read(running.open.id, &reading);
-                Waiting::Input(Input::Read(reading))
+                Waiting::Input(Input::Read(reading.map(Arc::new).map_err(ReadError::DriverFailed)))
             }
             Waiting::Sleep(until) if self.now < until => Waiting::Sleep(until),
             Waiting::Sleep(_) => Waiting::Input(Input::Slept),

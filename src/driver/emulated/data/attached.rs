@@ -1,11 +1,11 @@
 //! A session's bytes: its two images, which way they flow, its map, and how its copy run stands.
 
-use super::held;
 use super::image::{ALIGNMENT, Image};
+use super::locks::held;
 use super::map::{REGION, RegionMap};
-use super::opc::PointInTimeCopy;
+use super::point_in_time::PointInTimeCopy;
 use super::slots::Slots;
-use super::{CopyState, Flow};
+use super::types::{CopyState, DataError, Flow, at};
 use crate::model::identity::VolumeId;
 use crate::model::session::Pair;
 use crate::model::units::{Blocks, Progress};
@@ -196,4 +196,9 @@ impl Attached {
             Kept::PointInTimeCopy(moment) => moment.remove(),
         }
     }
+}
+
+/// Makes both sides durable.
+pub(super) fn sync_both(session: &Attached) -> Result<(), DataError> {
+    [session.from(), session.to()].into_iter().try_for_each(|end| end.image.sync().map_err(at(&end.image.path)))
 }

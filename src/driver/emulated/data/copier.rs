@@ -2,9 +2,10 @@
 
 use super::attached::Attached;
 use super::image::{Buffer, Image};
+use super::locks::{held, shared};
 use super::map::{REGION, RegionMap};
 use super::shared::Shared;
-use super::{BAD_SECTOR, OUT_OF_SERVICE, Report, TARGET_FAILED, held, shared};
+use super::types::{BAD_SECTOR, OUT_OF_SERVICE, Report, TARGET_FAILED};
 use crate::model::identity::VolumeId;
 use std::ops::Range;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! After a crash everything in a marked extent counts as dirty, so a write that reached one side only is never taken for
 //! equal. One log a box, for all its volumes and sessions; a checkpoint of the maps starts a new one.
 
-use super::held;
+use super::locks::held;
 use crate::driver::emulated::disk::Disk;
 use crate::model::identity::Olu;
 use std::collections::BTreeSet;

@@ -4,7 +4,7 @@
 //! every barrier and whenever somebody looks: kind, size, the file's identity, its place. A volume whose image does not
 //! pass is out of service; no other one is.
 
-use super::held;
+use super::locks::held;
 use super::ranges::RangeLock;
 use crate::driver::emulated::disk::Disk;
 use crate::model::units::Blocks;

@@ -1,6 +1,6 @@
 //! Locks on byte ranges of a volume: who writes and who copies the same bytes takes turns.
 
-use super::held;
+use super::locks::held;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex};
 

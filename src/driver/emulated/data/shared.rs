@@ -1,13 +1,13 @@
 //! What the data plane's callers and its copier threads share: images, sessions and logs, found and made durable.
 
-use super::attached::{Attached, Kept};
+use super::attached::{Attached, Kept, sync_both};
 use super::extents::{ExtentLog, Recovered};
-use super::image::Image;
+use super::image::{Image, Registered};
+use super::locks::{alone, held, shared};
 use super::map::Logs;
 use super::slots::MapToSave;
-use super::{
-    DataError, Disk, OUT_OF_SERVICE, Registered, Report, TARGET_FAILED, alone, at, held, make_folder, shared, sync_both,
-};
+use super::types::{DataError, OUT_OF_SERVICE, Report, TARGET_FAILED, at, make_folder};
+use crate::driver::emulated::disk::Disk;
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::session::Pair;
 use std::collections::{BTreeMap, BTreeSet};

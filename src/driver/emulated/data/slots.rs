@@ -1,6 +1,6 @@
 //! How the map of an EC or REC is kept: which of its states are on disk, and writing the next one.
 
-use super::held;
+use super::locks::held;
 use super::map::{Logs, MapFile, RegionMap};
 use std::io;
 use std::sync::Mutex;
