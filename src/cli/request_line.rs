@@ -90,6 +90,9 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
         Action::RemoveMap { name } => {
             line.say(&[name.as_str()]);
         }
+        Action::AcceptAll { .. } => {
+            line.say(&["--all"]);
+        }
         // A verb of one generation: its words follow. That each verb's line is read back to its request is tested.
         _ => {}
     }

@@ -50,6 +50,7 @@ impl Request {
             | Action::Resume { volumes, .. }
             | Action::Suspend { volumes, .. }
             | Action::Cancel { volumes, .. }
+            | Action::AcceptAll { volumes }
             | Action::Backup { volumes, together: false, .. } => volumes.retain(|id| wanted(*id)),
             Action::Start { together: true, .. }
             | Action::Backup { together: true, .. }
@@ -84,6 +85,7 @@ impl Request {
             Action::Resume { volumes, .. }
             | Action::Suspend { volumes, .. }
             | Action::Cancel { volumes, .. }
+            | Action::AcceptAll { volumes }
             | Action::Backup { volumes, .. } => volumes.truncate(Self::MAX_VOLUMES),
             Action::Hold { why, .. } => *why = short(why),
             Action::ImportMap { set } | Action::EditMap { set, .. } => *set = set.abridged(Self::MAX_VOLUMES),
@@ -212,6 +214,10 @@ pub enum Action {
         volume: VolumeId,
         version: Version,
     },
+    /// The same of every generation of these volumes that is in doubt.
+    AcceptAll {
+        volumes: Vec<VolumeId>,
+    },
     /// Run the scripts after a backup again for a generation that needs attention.
     PostProcess {
         volume: VolumeId,
@@ -236,7 +242,7 @@ impl Action {
             Self::Hold { .. } => Verb::Hold,
             Self::Unhold { .. } => Verb::Unhold,
             Self::DeleteGeneration { .. } => Verb::DeleteGeneration,
-            Self::AcceptGeneration { .. } => Verb::AcceptGeneration,
+            Self::AcceptGeneration { .. } | Self::AcceptAll { .. } => Verb::AcceptGeneration,
             Self::PostProcess { .. } => Verb::PostProcess,
             Self::ImportMap { .. } => Verb::ImportMap,
             Self::EditMap { .. } => Verb::EditMap,
@@ -251,6 +257,7 @@ impl Action {
             | Self::Resume { volumes, .. }
             | Self::Suspend { volumes, .. }
             | Self::Cancel { volumes, .. }
+            | Self::AcceptAll { volumes }
             | Self::Backup { volumes, .. } => volumes,
             Self::Overwrite { volume, .. }
             | Self::ForceStop { volume, .. }

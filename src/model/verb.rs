@@ -352,7 +352,12 @@ verbs! {
         object: VerbObject::Generation(GenerationVerb { about: "Accept a generation in doubt that somebody checked (needs --reason, and the volume's name in --confirm)", reason: Some(NeededReason { of: "an accepted generation", question: "An accepted generation counts as a sound backup again. Who checked it, and how?" }), on_held: None }),
         column: None,
         command: &["history", "accept"],
-        key: None,
+        key: Some(VerbKey {
+            binding: "accept",
+            key: 'P',
+            footer: None,
+            help: "accept the selected generation in doubt, after somebody checked it",
+        }),
     }
     SetPolicy {
         word: "set policy",

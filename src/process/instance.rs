@@ -3,7 +3,7 @@
 use super::paths::{Home, MAX_SOCKET_PATH, Place};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,11 @@ pub const READY: &str = "ready";
 pub enum InstanceError {
     #[error("{what} {path:?}: {error}")]
     Io { what: &'static str, path: PathBuf, error: std::io::Error },
+    #[error(
+        "{path:?} cannot be written ({error}), and no server runs that could answer: a server keeps its lock, its socket and its \
+         data there. Make it writable for this user, or set ECDECK_HOME to a folder that is"
+    )]
+    NotWritable { path: PathBuf, error: std::io::Error },
     #[error("{path:?} can be reached by others (mode {mode:03o}): run `chmod {wanted:03o} {path:?}`")]
     TooOpen { path: PathBuf, mode: u32, wanted: u32 },
     #[error(
@@ -46,9 +51,16 @@ pub enum InstanceError {
     Start(&'static str, String),
 }
 
+/// What needs the right to write in a folder of the home.
+const WRITING: [&str; 4] = ["making the folder", "opening the lock", "removing the old socket", "binding the socket"];
+
 fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> InstanceError {
     let path = path.to_owned();
-    move |error| InstanceError::Io { what, path, error }
+    move |error| match error.kind() {
+        ErrorKind::ReadOnlyFilesystem => InstanceError::NotWritable { path, error },
+        ErrorKind::PermissionDenied if WRITING.contains(&what) => InstanceError::NotWritable { path, error },
+        _ => InstanceError::Io { what, path, error },
+    }
 }
 
 /// Makes a folder of the home (0700) with its parents, or checks that it is ours alone and not on NFS.
@@ -78,7 +90,7 @@ pub fn set_private_umask() {
 pub fn private_file(path: &Path) -> Result<(), InstanceError> {
     match std::fs::metadata(path) {
         Ok(file) => check_private(path, &file, 0o600),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
         Err(e) => Err(io("looking at", path)(e)),
     }
 }
@@ -143,7 +155,7 @@ impl InstanceLock {
             return Err(InstanceError::LongSocket(socket.clone()));
         }
         match std::fs::remove_file(socket) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io("removing the old socket", socket)(e)),
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(io("removing the old socket", socket)(e)),
             _ => {}
         }
         let listener = UnixListener::bind(socket).map_err(io("binding the socket", socket))?;
@@ -230,7 +242,7 @@ pub fn wait_until_it_is_free(place: &Place) -> Result<(), InstanceError> {
     while let Claim::Taken = claim(place)? {
         if Instant::now() > deadline {
             let why = io("waiting for the end of the server of", &place.lock);
-            return Err(why(std::io::ErrorKind::TimedOut.into()));
+            return Err(why(ErrorKind::TimedOut.into()));
         }
         std::thread::sleep(POLL_AGAIN);
     }

@@ -67,6 +67,33 @@ fn what_happens_to_a_kept_generations_volume_is_kept_as_a_doubt() {
 }
 
 #[test]
+fn all_doubts_of_a_site_are_accepted_by_its_name_and_those_whose_cause_lasts_stay() {
+    let (mut site, source, [first, second, _]) = round();
+    for target in [first, second] {
+        site.generation(source, target);
+    }
+    let all = || Action::AcceptAll { volumes: vec![source] };
+    assert_eq!(code(site.plan(all())), Code::NOT_IN_DOUBT);
+    for generation in site.records.generations.values_mut() {
+        generation.state = GenerationState::InDoubt("the catalogue was put back".to_owned());
+    }
+    let plan = site.plan(all()).unwrap();
+    let set = |version| {
+        let state = GenerationState::Valid;
+        PlanStep::SetGenerationState(SetGenerationStateStep { volume: source, version, state })
+    };
+    assert_eq!(steps(&plan), [set(Version(1)), set(Version(2))]);
+    assert_eq!(plan.confirmation().unwrap().name, "test", "the site's name");
+    assert_eq!(plan.items()[0].claims, [source, first, second]);
+    site.volumes.retain(|volume| volume.id != second);
+    let plan = site.plan(all()).unwrap();
+    assert_eq!(steps(&plan), [set(Version(1))]);
+    assert_eq!(crate::site::notices(&plan), [Code::STILL_IN_DOUBT]);
+    site.volumes.retain(|volume| volume.id != first);
+    assert_eq!(code(site.plan(all())), Code::STILL_IN_DOUBT);
+}
+
+#[test]
 fn what_harms_no_byte_of_it_is_no_doubt() {
     let (site, ..) = kept();
     assert_eq!(marked(&site), []);

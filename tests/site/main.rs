@@ -39,6 +39,7 @@ mod postgres;
 #[allow(dead_code, reason = "what the tests of terminals need is more than is needed here")]
 mod pty;
 mod races;
+mod read_only;
 mod refusals;
 mod test_site;
 mod usage;

@@ -314,6 +314,33 @@ pub(super) fn accept(snapshot: &Snapshot, request: &Request, id: VolumeId, versi
     Ok(item)
 }
 
+/// Every generation of a volume that is in doubt, but those whose cause lasts. The site's name agrees to all of them.
+pub(super) fn accept_all(snapshot: &Snapshot, request: &Request, id: VolumeId) -> Answer {
+    let case = Case::new(snapshot, request, id)?;
+    let name = case.name();
+    let (mut steps, mut claims, mut accepted, mut stay) = (Vec::new(), vec![id], Vec::new(), Vec::new());
+    for generation in case.generations().iter().filter(|generation| generation.state != GenerationState::Valid) {
+        match accept(snapshot, request, id, generation.version) {
+            Ok(item) => {
+                steps.extend(item.steps);
+                claims.extend(item.claims.into_iter().filter(|claim| *claim != id));
+                accepted.extend(item.confirmation.map(|one| one.what));
+            }
+            Err(refusal) => stay.push(refusal),
+        }
+    }
+    if steps.is_empty() {
+        let reason = format!("no generation of {name} is in doubt");
+        return Err(stay.into_iter().next().unwrap_or_else(|| Refusal::new(Code::NOT_IN_DOUBT, reason).about(id)));
+    }
+    let mut item = PlanItem::new(case.verb(), id, steps, claims);
+    for refusal in stay {
+        item.notice(refusal.code, refusal.reason);
+    }
+    item.confirmation = Some(Confirmation::new(snapshot.site.name.as_str(), accepted.join("; ")));
+    Ok(item)
+}
+
 /// Gives a generation up. Its session, if it has one, stays.
 pub(super) fn delete(snapshot: &Snapshot, request: &Request, id: VolumeId, version: Version) -> Answer {
     let case = Case::new(snapshot, request, id)?;

@@ -50,6 +50,7 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::Hold { version, why, .. } => each(&|id| registry::hold(snapshot, request, id, *version, Some(why))),
         Action::Unhold { version, .. } => each(&|id| registry::hold(snapshot, request, id, *version, None)),
         Action::AcceptGeneration { version, .. } => each(&|id| registry::accept(snapshot, request, id, *version)),
+        Action::AcceptAll { .. } => each(&|id| registry::accept_all(snapshot, request, id)),
         Action::PostProcess { version, .. } => each(&|id| hooks::post_process(snapshot, request, id, *version)),
         Action::ImportMap { set } => vec![maps::store(snapshot, request, set, None)],
         Action::EditMap { set, before } => vec![maps::store(snapshot, request, set, Some(before))],
