@@ -59,12 +59,22 @@ pub async fn run(verb: &Verb, site_context: &dyn SiteContext) -> Exit {
     run_within(verb, None, site_context).await
 }
 
+/// Who is waited for, while it is not known who lets a verb wait.
+const ANYBODY: &str = "the engine or an array to answer";
+
 /// As [`run`]. `limit`: for a verb that only reads, as the command line has it.
 pub async fn run_within(verb: &Verb, limit: Option<Duration>, site_context: &dyn SiteContext) -> Exit {
     let json = verb.wants_json();
     let deadline = Deadline::new(verb.reading_limit(limit));
-    let whom = format!("{} or an array to answer", link::engine_name(site_context.engine_pid()));
-    match deadline.bound(&whom, dispatch(verb, site_context)).await {
+    let ran = deadline.bound(ANYBODY, dispatch(verb, site_context)).await.map_err(|error| {
+        if error.exit != Exit::TimeLimit || !error.text.ends_with(ANYBODY) {
+            return error;
+        }
+        // Only now: asking for the engine's process takes a connection of it.
+        let engine = link::engine_name(site_context.engine_pid());
+        CliError::new(Exit::TimeLimit, error.text.replace(ANYBODY, &format!("{engine} or an array to answer")))
+    });
+    match ran {
         Ok(exit) => exit,
         Err(cli_error) => {
             cli_error.print(json, site_context.is_demo());
