@@ -13,13 +13,11 @@ pub enum Exit {
     /// Refused by the rules; the code is printed.
     Refused = 3,
     OutcomeUnknown = 4,
-    /// Engine, array or catalogue.
+    /// Engine, array or catalogue. `status` and `array list` print all of it and end so where an array does not answer.
     NotReachable = 5,
     PartlyDone = 6,
     HeldByAnother = 7,
     TimeLimit = 8,
-    /// What was asked for was printed; an array does not answer.
-    ArraySilent = 9,
 }
 
 impl Exit {

@@ -127,7 +127,7 @@ Exit status:
   0 done       3 refused by the rules           6 partly done
   1 failed     4 outcome unknown                7 held by another operation
   2 usage      5 engine, array or catalogue     8 time limit
-                 not reachable                  9 status: an array is silent";
+                 not reachable";
 
 #[cfg(test)]
 mod tests {

@@ -30,7 +30,7 @@ pub async fn run(asked: &Status, link: &mut Link) -> Result<Exit, CliError> {
         } else {
             out::print(&text(&snapshot))?;
         }
-        return Ok(if has_silent_array(&snapshot) { Exit::ArraySilent } else { Exit::Done });
+        return Ok(if has_silent_array(&snapshot) { Exit::NotReachable } else { Exit::Done });
     };
     watch(link, &snapshot, asked.json, Duration::from_secs(seconds.into())).await
 }

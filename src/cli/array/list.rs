@@ -68,7 +68,7 @@ pub async fn run(as_json: bool, site_context: &dyn SiteContext) -> Result<Exit, 
         out::print(&text(&arrays, &embedded, !configured.is_empty()))?;
     }
     let is_silent = arrays.iter().any(|array| array.configured && !array.reachable);
-    Ok(if is_silent { Exit::ArraySilent } else { Exit::Done })
+    Ok(if is_silent { Exit::NotReachable } else { Exit::Done })
 }
 
 /// The embedded arrays of all homes.
