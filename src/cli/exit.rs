@@ -13,7 +13,7 @@ pub enum Exit {
     /// Refused by the rules; the code is printed.
     Refused = 3,
     OutcomeUnknown = 4,
-    /// Engine, array or catalogue. `status` and `array list` print all of it and end so where an array does not answer.
+    /// Engine, array or catalogue. Who only asks how things stand has an answer also where an array is silent: that is done.
     NotReachable = 5,
     PartlyDone = 6,
     HeldByAnother = 7,

@@ -30,15 +30,9 @@ pub async fn run(asked: &Status, link: &mut Link) -> Result<Exit, CliError> {
         } else {
             out::print(&text(&snapshot))?;
         }
-        return Ok(if has_silent_array(&snapshot) { Exit::NotReachable } else { Exit::Done });
+        return Ok(Exit::Done);
     };
     watch(link, &snapshot, asked.json, Duration::from_secs(seconds.into())).await
-}
-
-/// Whether an array of the site does not answer, or another box does in its place.
-fn has_silent_array(snapshot: &Snapshot) -> bool {
-    let is_silent = |reach: &Reach| matches!(reach, Reach::Unreachable { .. } | Reach::IdentityChanged { .. });
-    snapshot.arrays.iter().any(|array| is_silent(&array.reach))
 }
 
 /// Prints until Ctrl-C, which is its good end.

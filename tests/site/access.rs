@@ -270,7 +270,5 @@ fn a_service_that_does_not_run_is_not_replaced_by_a_command() {
         assert!(ran.err.contains("systemctl start ecdeck"), "{ran:?}");
     }
     host.start();
-    // 9: the array of its configuration was never made.
-    let ran = host.run("vic", "status");
-    assert!(matches!(ran.exit, 0 | 9), "{ran:?}");
+    host.run("vic", "status").ends(0);
 }

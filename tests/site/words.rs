@@ -117,7 +117,7 @@ fn the_list_of_arrays_is_that_of_the_configuration() {
     let real = entry("DX1");
     assert!(real["pid"].is_null() && real["driver"] == "ccm" && real["reachable"] == false, "{list:#}");
     assert!(!real["why"].as_str().unwrap().is_empty(), "{list:#}");
-    let text = lab.run("array list").ends(5).out;
+    let text = lab.run("array list").ends(0).out;
     assert!(text.contains("! DX1 does not answer") && text.contains("A3 is not in the configuration"), "{text}");
 }
 
@@ -272,8 +272,8 @@ fn an_array_that_does_not_answer_is_named_once() {
     let lab = Lab::of(1, 1, 1);
     lab.run("array fault A2 unreachable").ends(0);
     lab.wait_for("A2 is silent", |status| status["arrays"][1]["reachable"] == false);
-    assert_eq!(lab.run("status --json").ends(5).json()["arrays"][0]["reachable"], true);
-    let text = lab.run("status").ends(5).out;
+    assert_eq!(lab.run("status --json").ends(0).json()["arrays"][0]["reachable"], true);
+    let text = lab.run("status").ends(0).out;
     let line = text.lines().find(|line| line.starts_with("array A2: ")).unwrap();
     assert!(line.contains("does not answer since") && line.matches("A2").count() == 1, "{line}");
 }

@@ -67,8 +67,7 @@ pub async fn run(as_json: bool, site_context: &dyn SiteContext) -> Result<Exit, 
     } else {
         out::print(&text(&arrays, &embedded, !configured.is_empty()))?;
     }
-    let is_silent = arrays.iter().any(|array| array.configured && !array.reachable);
-    Ok(if is_silent { Exit::NotReachable } else { Exit::Done })
+    Ok(Exit::Done)
 }
 
 /// The embedded arrays of all homes.
