@@ -15,6 +15,9 @@ const AFTER_A_START: [Duration; 3] =
 /// A copy that is nearly done is looked at no more often than this.
 const NEARLY_DONE: Duration = Duration::from_millis(100);
 
+/// A copy without progress for so long is not about to end.
+const STANDSTILL: Duration = Duration::from_secs(2);
+
 /// What the last reading showed of the copies that move.
 #[derive(Debug, Default)]
 pub struct Pace {
@@ -23,11 +26,13 @@ pub struct Pace {
     short: usize,
 }
 
-/// What a copy had left, and when.
+/// What a copy had left at its last reading. Arrays copy in bursts: one reading without progress is no standstill.
 #[derive(Debug, Clone, Copy)]
 struct Left {
     blocks: Option<u64>,
     at: Instant,
+    /// The last step forward: what was left before it, when that was read, and when the step was seen.
+    step: Option<(u64, Instant, Instant)>,
 }
 
 impl Pace {
@@ -54,9 +59,8 @@ impl Pace {
         }
         let mut now = BTreeMap::new();
         for session in moving {
-            let left = Left { blocks: left(session), at };
-            let before = self.moving.get(&session.pair);
-            if let Some(remaining) = before.and_then(|before| remaining(*before, left)) {
+            let left = Left::after(self.moving.get(&session.pair), left(session), at);
+            if let Some(remaining) = left.remaining() {
                 pause = pause.min(remaining.max(NEARLY_DONE));
             }
             now.insert(session.pair, left);
@@ -84,12 +88,22 @@ fn left(session: &SessionReading) -> Option<u64> {
     session.progress.map(|progress| progress.left().0)
 }
 
-/// How long a copy needs for the rest, at the speed since it was last seen.
-fn remaining(before: Left, now: Left) -> Option<Duration> {
-    let (earlier, left) = (before.blocks?, now.blocks?);
-    let done = earlier.checked_sub(left).filter(|done| *done > 0)?;
-    let elapsed = now.at.saturating_duration_since(before.at);
-    Some(elapsed.mul_f64(left as f64 / done as f64))
+impl Left {
+    fn after(before: Option<&Self>, blocks: Option<u64>, at: Instant) -> Self {
+        let step = before.and_then(|before| match (before.blocks, blocks) {
+            (Some(earlier), Some(left)) if left < earlier => Some((earlier, before.at, at)),
+            (Some(earlier), Some(left)) if left == earlier => before.step,
+            _ => None,
+        });
+        Self { blocks, at, step }
+    }
+
+    /// How long the copy needs for the rest, at the speed of its last step; `None` where it stands still.
+    fn remaining(&self) -> Option<Duration> {
+        let (earlier, since, _) = self.step.filter(|(_, _, seen)| self.at.duration_since(*seen) < STANDSTILL)?;
+        let left = self.blocks?;
+        Some(self.at.duration_since(since).mul_f64(left as f64 / earlier.saturating_sub(left).max(1) as f64))
+    }
 }
 
 #[cfg(test)]
@@ -165,7 +179,9 @@ mod tests {
         assert_eq!(array.reads(vec![copy(2, Some(660))]), 1_000, "200 blocks a second: 3.3 seconds are left");
         assert_eq!(array.reads(vec![copy(2, Some(100))]), 178);
         assert_eq!(array.reads(vec![copy(2, Some(1))]), 100);
-        assert_eq!(array.reads(vec![copy(2, Some(1))]), 1_000, "it stands still");
+        let pauses: Vec<u128> = (0..30).map(|_| array.reads(vec![copy(2, Some(1))])).collect();
+        assert!(pauses[..19].iter().all(|pause| *pause == 100), "it copies in bursts: {pauses:?}");
+        assert_eq!(pauses[29], 1_000, "it stands still");
     }
 
     #[test]
