@@ -231,8 +231,10 @@ impl Link {
         let answer = if matches!(ask, Ask::Wait { .. }) {
             self.channel.ask(ask).await
         } else {
-            let whom = format!("{}, which has not answered", engine_name(self.engine));
-            self.deadline.bound(&whom, self.channel.ask(ask)).await
+            let engine = self.engine;
+            self.deadline
+                .bound(|| format!("{}, which has not answered", engine_name(engine)), self.channel.ask(ask))
+                .await
         };
         match answer {
             Err(cli_error) if runs && cli_error.exit == Exit::TimeLimit => {
@@ -262,8 +264,9 @@ impl Link {
             return Ok(Arc::from(snapshot));
         }
         let until = Instant::now() + FIRST_READING;
-        let whom = format!("the first snapshot of {}", engine_name(self.engine));
-        let mut newest = self.deadline.bound(&whom, self.channel.next_snapshot()).await?;
+        let engine = self.engine;
+        let whom = || format!("the first snapshot of {}", engine_name(engine));
+        let mut newest = self.deadline.bound(whom, self.channel.next_snapshot()).await?;
         while is_waiting(&newest) {
             match tokio::time::timeout_at(until, self.next_snapshot()).await {
                 Ok(snapshot) => newest = snapshot?,

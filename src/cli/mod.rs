@@ -59,21 +59,12 @@ pub async fn run(verb: &Verb, site_context: &dyn SiteContext) -> Exit {
     run_within(verb, None, site_context).await
 }
 
-/// Who is waited for, while it is not known who lets a verb wait.
-const ANYBODY: &str = "the engine or an array to answer";
-
 /// As [`run`]. `limit`: for a verb that only reads, as the command line has it.
 pub async fn run_within(verb: &Verb, limit: Option<Duration>, site_context: &dyn SiteContext) -> Exit {
     let json = verb.wants_json();
     let deadline = Deadline::new(verb.reading_limit(limit));
-    let ran = deadline.bound(ANYBODY, dispatch(verb, site_context)).await.map_err(|error| {
-        if error.exit != Exit::TimeLimit || !error.text.ends_with(ANYBODY) {
-            return error;
-        }
-        // Only now: asking for the engine's process takes a connection of it.
-        let engine = link::engine_name(site_context.engine_pid());
-        CliError::new(Exit::TimeLimit, error.text.replace(ANYBODY, &format!("{engine} or an array to answer")))
-    });
+    let whom = || format!("{} or an array to answer", link::engine_name(site_context.engine_pid()));
+    let ran = deadline.bound(whom, dispatch(verb, site_context)).await;
     match ran {
         Ok(exit) => exit,
         Err(cli_error) => {
@@ -113,8 +104,8 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
 
 /// The line for a verb that changes something; opening it counts towards its time limit, and so does every question.
 async fn opened(site_context: &dyn SiteContext, deadline: Deadline) -> Result<Link, CliError> {
-    let whom = format!("{} to take the line", link::engine_name(site_context.engine_pid()));
-    let mut link = deadline.bound(&whom, site_context.open(Need::Changing)).await?;
+    let whom = || format!("{} to take the line", link::engine_name(site_context.engine_pid()));
+    let mut link = deadline.bound(whom, site_context.open(Need::Changing)).await?;
     link.bound_by(deadline);
     Ok(link)
 }

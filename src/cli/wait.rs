@@ -69,14 +69,19 @@ impl Deadline {
         std::future::pending::<()>().await;
     }
 
-    /// Waits for something that has no way to be let go of. `whom`: who is waited for, and for what.
-    pub async fn bound<T>(self, whom: &str, awaited: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    /// Waits for something that has no way to be let go of. `whom`: who is waited for, and for what; asked only when the time
+    /// is over, for finding the engine's process takes a connection of it.
+    pub async fn bound<T>(
+        self,
+        whom: impl FnOnce() -> String,
+        awaited: impl Future<Output = Result<T, CliError>>,
+    ) -> Result<T, CliError> {
         tokio::select! {
             biased;
             came = awaited => came,
             () = self.passed() => Err(CliError::new(
                 Exit::TimeLimit,
-                format!("the time limit has passed; it was waited for {whom}"),
+                format!("the time limit has passed; it was waited for {}", whom()),
             )),
         }
     }
