@@ -169,7 +169,7 @@ pub fn show(snapshot: &Snapshot, name: &Name, round: Option<&Name>, as_json: boo
         let pairs = grid.rows.iter().flat_map(|row| {
             let cells = row.cells.iter().enumerate().filter(|(at, _)| wanted(*at));
             cells.filter_map(|(at, cell)| {
-                let backup_volume = backup_of(cell)?;
+                let backup_volume = cell.backup_volume()?;
                 let (state, why, code) = match cell {
                     Cell::Empty | Cell::Usable { .. } => ("usable", None, None),
                     Cell::NotDue { .. } => ("not-due", Some(words(snapshot, cell)), Some(Code::MAP_HOLDS_A_VERSION)),
@@ -197,15 +197,6 @@ pub fn show(snapshot: &Snapshot, name: &Name, round: Option<&Name>, as_json: boo
     Ok(Exit::Done)
 }
 
-fn backup_of(cell: &Cell) -> Option<VolumeId> {
-    match cell {
-        Cell::Empty => None,
-        Cell::Usable { backup_volume, .. }
-        | Cell::NotDue { backup_volume, .. }
-        | Cell::Refused { backup_volume, .. } => Some(*backup_volume),
-    }
-}
-
 /// A line a pair, by volume; `>` is the round that a start takes now.
 fn shown(snapshot: &Snapshot, grid: &Grid, wanted: &dyn Fn(usize) -> bool) -> String {
     let mut table = Table::new(&[
@@ -218,7 +209,7 @@ fn shown(snapshot: &Snapshot, grid: &Grid, wanted: &dyn Fn(usize) -> bool) -> St
     for row in &grid.rows {
         let name = if row.is_registered { row.name.clone() } else { format!("{} (not registered)", row.name) };
         for (at, cell) in row.cells.iter().enumerate().filter(|(at, _)| wanted(*at)) {
-            let Some(backup) = backup_of(cell) else { continue };
+            let Some(backup) = cell.backup_volume() else { continue };
             let due = if row.due == Some(at) { ">" } else { "" };
             let label = snapshot.label(backup);
             let gone = if snapshot.backup_volume(backup).is_none() { " (not registered)" } else { "" };

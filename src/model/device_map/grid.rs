@@ -56,6 +56,18 @@ pub enum Cell {
     },
 }
 
+impl Cell {
+    /// The backup volume that the round has for the volume.
+    pub fn backup_volume(&self) -> Option<VolumeId> {
+        match self {
+            Self::Empty => None,
+            Self::Usable { backup_volume, .. }
+            | Self::NotDue { backup_volume, .. }
+            | Self::Refused { backup_volume, .. } => Some(*backup_volume),
+        }
+    }
+}
+
 /// One volume with its cells, one a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GridRow {

@@ -173,7 +173,7 @@ fn candidates(screen: &MapsScreen, context: &Context, canvas: &mut Canvas, area:
     if part.candidates.is_empty() {
         canvas.empty(inner, &["The pool has no backup volume.", "`ecdeck volume add --backup BV` registers one."]);
     }
-    let present = part.cell().and_then(backup_of);
+    let present = part.cell().and_then(Cell::backup_volume);
     let width = part.candidates.iter().map(|found| found.name.width() as u16).max().unwrap_or(0).min(26);
     for line in 0..inner.height {
         let index = part.candidate.offset + usize::from(line);
@@ -192,15 +192,6 @@ fn candidates(screen: &MapsScreen, context: &Context, canvas: &mut Canvas, area:
     }
     canvas.more(inner, part.candidate.offset, part.candidates.len());
     canvas.hidden(inner, part.candidate.offset, part.candidates.len());
-}
-
-fn backup_of(cell: &Cell) -> Option<VolumeId> {
-    match cell {
-        Cell::Empty => None,
-        Cell::Usable { backup_volume, .. }
-        | Cell::NotDue { backup_volume, .. }
-        | Cell::Refused { backup_volume, .. } => Some(*backup_volume),
-    }
 }
 
 fn draw_candidate(
