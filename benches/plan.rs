@@ -14,13 +14,12 @@ use ecdeck::model::records::{
     BackupMode, BackupVolume, Change, EntityChange, OurSession, Policy, Records, TransactionVolume,
 };
 use ecdeck::model::request::{Action, Request};
-use ecdeck::model::session::{
-    ArrayVolume, ArrayWords, CopyKind, Direction, Pair, Phase, Reading, SessionReading, Status,
-};
+use ecdeck::model::session::{ArrayVolume, CopyKind, Pair, Phase, Reading, SessionReading, Status};
 use ecdeck::model::snapshot::{Reach, Site};
 use ecdeck::model::snapshot_change::SnapshotChange;
 use ecdeck::model::units::{Blocks, Progress, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
+use ecdeck::testkit::readings;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -126,20 +125,10 @@ impl Scene {
 
     fn snapshot(&self, sequence: u64, copied: u64) -> ecdeck::model::snapshot::Snapshot {
         let now = Timestamp(sequence as i64 * 1000);
-        let sessions = (0..MOVING).map(|number| SessionReading {
-            sid: number,
-            pair: Pair::new(id(number), id(FIRST_BACKUP + number)),
-            status: Status::Active,
-            phase: Phase::Copying,
-            progress: Some(Progress { done: Blocks(copied + 1), total: Blocks::from_mib(1024) }),
-            difference: None,
-            error: None,
-            modes: None,
-            direction: Direction::Forward,
-            target_written: None,
-            requestor: Untrusted::default(),
-            started: None,
-            words: ArrayWords::default(),
+        let progress = Some(Progress { done: Blocks(copied + 1), total: Blocks::from_mib(1024) });
+        let sessions = (0..MOVING).map(|number| {
+            let pair = Pair::new(id(number), id(FIRST_BACKUP + number));
+            SessionReading { progress, ..readings::session(pair, Status::Active, Phase::Copying) }
         });
         let reading = Arc::new(Reading::complete(box_id(), now, sessions.collect()));
         let mut tracker = Tracker::default();

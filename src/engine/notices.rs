@@ -140,10 +140,11 @@ mod tests {
     use super::*;
     use crate::model::identity::{Olu, VolumeId};
     use crate::model::records::{Records, TransactionVolume};
-    use crate::model::session::{ArrayWords, Direction, Phase, Reading, SessionReading, Status};
+    use crate::model::session::{Phase, Reading, Status};
     use crate::model::snapshot::Site;
     use crate::model::units::{Blocks, Timestamp, Version};
     use crate::model::untrusted::Untrusted;
+    use crate::testkit::readings;
     use std::sync::Arc;
 
     fn volume(olu: u32) -> VolumeId {
@@ -168,22 +169,7 @@ mod tests {
             records.sessions.insert(pair(), ours);
         }
         let reading = status.map(|status| {
-            let session = SessionReading {
-                sid: 1,
-                pair: pair(),
-                status,
-                phase: Phase::Equivalent,
-                progress: None,
-                difference: None,
-                error: None,
-                modes: None,
-                direction: Direction::Forward,
-                target_written: None,
-                requestor: Untrusted::default(),
-                started: None,
-                words: ArrayWords::default(),
-            };
-            let sessions = vec![session];
+            let sessions = vec![readings::session(pair(), status, Phase::Equivalent)];
             Arc::new(Reading::complete(volume(1).box_id, Timestamp(1), sessions))
         });
         let name = "A1".parse().unwrap();

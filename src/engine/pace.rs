@@ -14,7 +14,6 @@ const AFTER_A_START: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(200), Duration::from_millis(400)];
 /// A copy that is nearly done is looked at no more often than this.
 const NEARLY_DONE: Duration = Duration::from_millis(100);
-
 /// A copy without progress for so long is not about to end.
 const STANDSTILL: Duration = Duration::from_secs(2);
 
@@ -31,8 +30,17 @@ pub struct Pace {
 struct Left {
     blocks: Option<u64>,
     at: Instant,
-    /// The last step forward: what was left before it, when that was read, and when the step was seen.
-    step: Option<(u64, Instant, Instant)>,
+    step: Option<Step>,
+}
+
+/// A copy's last step forward.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    /// The blocks that were left before it, and when that was read.
+    from: u64,
+    since: Instant,
+    /// When it was seen.
+    seen: Instant,
 }
 
 impl Pace {
@@ -91,7 +99,7 @@ fn left(session: &SessionReading) -> Option<u64> {
 impl Left {
     fn after(before: Option<&Self>, blocks: Option<u64>, at: Instant) -> Self {
         let step = before.and_then(|before| match (before.blocks, blocks) {
-            (Some(earlier), Some(left)) if left < earlier => Some((earlier, before.at, at)),
+            (Some(earlier), Some(left)) if left < earlier => Some(Step { from: earlier, since: before.at, seen: at }),
             (Some(earlier), Some(left)) if left == earlier => before.step,
             _ => None,
         });
@@ -100,9 +108,9 @@ impl Left {
 
     /// How long the copy needs for the rest, at the speed of its last step; `None` where it stands still.
     fn remaining(&self) -> Option<Duration> {
-        let (earlier, since, _) = self.step.filter(|(_, _, seen)| self.at.duration_since(*seen) < STANDSTILL)?;
+        let step = self.step.filter(|step| self.at.duration_since(step.seen) < STANDSTILL)?;
         let left = self.blocks?;
-        Some(self.at.duration_since(since).mul_f64(left as f64 / earlier.saturating_sub(left).max(1) as f64))
+        Some(self.at.duration_since(step.since).mul_f64(left as f64 / step.from.saturating_sub(left).max(1) as f64))
     }
 }
 
@@ -110,9 +118,8 @@ impl Left {
 mod tests {
     use super::*;
     use crate::model::identity::{BoxId, Olu, VolumeId};
-    use crate::model::session::{ArrayWords, Direction};
     use crate::model::units::{Blocks, Progress, Timestamp};
-    use crate::model::untrusted::Untrusted;
+    use crate::testkit::readings;
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -123,20 +130,10 @@ mod tests {
     /// A copy onto this volume that has so much of a thousand blocks left; `None`: it is equivalent.
     fn copy(onto: u32, left: Option<u64>) -> SessionReading {
         let volume = |olu| VolumeId { box_id: box_id(), olu: Olu(olu) };
+        let phase = if left.is_some() { Phase::Copying } else { Phase::Equivalent };
         SessionReading {
-            sid: onto,
-            pair: Pair::new(volume(1), volume(onto)),
-            status: Status::Active,
-            phase: if left.is_some() { Phase::Copying } else { Phase::Equivalent },
             progress: left.map(|left| Progress { done: Blocks(1_000 - left), total: Blocks(1_000) }),
-            difference: None,
-            error: None,
-            modes: None,
-            direction: Direction::Forward,
-            target_written: None,
-            requestor: Untrusted::default(),
-            started: None,
-            words: ArrayWords::default(),
+            ..readings::session(Pair::new(volume(1), volume(onto)), Status::Active, phase)
         }
     }
 

@@ -8,4 +8,5 @@ pub mod ccm_emulation;
 pub mod in_process;
 pub mod memory;
 pub mod null_driver;
+pub mod readings;
 pub mod scripted;

@@ -12,10 +12,11 @@ use crate::model::records::{
     OperationId, Records, ReleaseReason, TransactionVolume,
 };
 use crate::model::request::Verb;
-use crate::model::session::{ArrayWords, Direction, Pair, Phase, Reading, SessionReading, Status};
+use crate::model::session::{Pair, Phase, Reading, SessionReading, Status};
 use crate::model::step::{GiveUpStep, NewGeneration, PlanItem, PlanStep, RecordStep, StopStep, SuspendStep};
 use crate::model::units::{Blocks, Timestamp, Version};
 use crate::model::untrusted::Untrusted;
+use crate::testkit::readings;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,21 +35,7 @@ pub(super) fn pair(target: u32) -> Pair {
 }
 
 pub(super) fn session(target: u32, status: Status, phase: Phase) -> SessionReading {
-    SessionReading {
-        sid: target,
-        pair: pair(target),
-        status,
-        phase,
-        progress: None,
-        difference: None,
-        error: None,
-        modes: None,
-        direction: Direction::Forward,
-        target_written: None,
-        requestor: Untrusted::default(),
-        started: None,
-        words: ArrayWords::default(),
-    }
+    readings::session(pair(target), status, phase)
 }
 
 /// What happens to the next command.

@@ -8,13 +8,12 @@ use crate::model::records::{
     TransactionVolume,
 };
 use crate::model::session::{
-    ArrayVolume, ArrayWords, Direction, ErrorByte, Others, Pair, Phase, Reading, SessionReading, Status, UnknownRow,
-    UnreadVolumes,
+    ArrayVolume, ArrayWords, ErrorByte, Others, Pair, Phase, Reading, SessionReading, Status, UnknownRow, UnreadVolumes,
 };
 use crate::model::snapshot::{BackupState, Due, Halves, Reach, Ready, Site, Snapshot, TransactionState};
 use crate::model::snapshot_change::SnapshotChange;
 use crate::model::units::{Blocks, Progress, Timestamp, Version};
-use crate::model::untrusted::Untrusted;
+use crate::testkit::readings::session;
 use std::sync::Arc;
 
 const SIZE: Blocks = Blocks(204_800);
@@ -138,24 +137,6 @@ impl Bench {
 
 fn ec(olu: u32) -> Pair {
     Pair::new(volume(near(), 1), volume(near(), olu))
-}
-
-fn session(pair: Pair, status: Status, phase: Phase) -> SessionReading {
-    SessionReading {
-        sid: 1,
-        pair,
-        status,
-        phase,
-        progress: None,
-        difference: None,
-        error: None,
-        modes: None,
-        direction: Direction::Forward,
-        target_written: None,
-        requestor: Untrusted::default(),
-        started: None,
-        words: ArrayWords::default(),
-    }
 }
 
 fn copying(pair: Pair, done: u64) -> SessionReading {
