@@ -383,8 +383,8 @@ pub struct SetPolicy {
     /// What a backup does with the session: keep it, so that the next start copies the difference, or end it
     #[arg(long, required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
     pub mode: Option<Mode>,
-    /// For sites without a spare backup volume: where none is free, a start gives the oldest generation up, before the
-    /// new backup exists (wants the volume's name)
+    /// For sites without a spare backup volume: where none is free, a start releases the oldest generation, before the new
+    /// backup exists (wants the volume's name)
     #[arg(long, conflicts_with = "no_reuse_oldest")]
     pub reuse_oldest: bool,
     /// Keep the oldest generation until the new one exists, as usual

@@ -1,4 +1,4 @@
-//! `ecdeck history`: generations, kept and given up; holding and deleting them.
+//! `ecdeck history`: generations, kept and released; the verbs of one generation.
 
 use super::arguments::History;
 use super::change::{self, Then};

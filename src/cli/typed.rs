@@ -148,7 +148,10 @@ fn asked(typed: &TypedVerb, snapshot: &Snapshot) -> Result<Option<Request>, Stri
     request.map(Some).map_err(|error| error.text)
 }
 
-/// The first option that means nothing in a console.
+/// Options that mean nothing in a console: it shows the plan, asks, and does not wait.
+const FOR_A_SHELL: [&str; 6] = ["--wait", "--yes", "--confirm", "--dry-run", "--json", "--time-limit"];
+
+/// The first of them that was given.
 fn for_a_shell(typed: &TypedVerb, change: &Change) -> Option<&'static str> {
     let waits = match typed {
         TypedVerb::Sync { verb: Sync::Start { wait, .. } } => *wait,
@@ -156,15 +159,8 @@ fn for_a_shell(typed: &TypedVerb, change: &Change) -> Option<&'static str> {
         TypedVerb::Backup(typed) => typed.wait,
         _ => false,
     };
-    let given = [
-        ("--wait", waits),
-        ("--yes", change.yes),
-        ("--confirm", change.confirm.is_some()),
-        ("--dry-run", change.dry_run),
-        ("--json", change.json),
-        ("--time-limit", change.time_limit.is_some()),
-    ];
-    given.into_iter().find(|(_, is_given)| *is_given).map(|(option, _)| option)
+    let given = [waits, change.yes, change.confirm.is_some(), change.dry_run, change.json, change.time_limit.is_some()];
+    FOR_A_SHELL.into_iter().zip(given).find(|(_, is_given)| *is_given).map(|(option, _)| option)
 }
 
 /// What may stand in the place of a line's last word, which may be empty: words of the grammar, options, and names.
@@ -194,12 +190,11 @@ pub fn candidates(snapshot: &Snapshot, line: &str) -> Vec<String> {
 }
 
 /// The options of a command that mean something in a console.
-fn options(command: &Command) -> impl Iterator<Item = String> {
+fn options(command: &Command) -> impl Iterator<Item = String> + '_ {
     let shown = command.get_arguments().filter(|argument| !argument.is_hide_set() && !argument.is_global_set());
     let shown = shown.filter(|argument| !matches!(argument.get_action(), ArgAction::Help | ArgAction::Version));
     let long = shown.filter_map(|argument| argument.get_long()).map(|long| format!("--{long}"));
-    let shell = ["--wait", "--yes", "--confirm", "--dry-run", "--json", "--time-limit"];
-    long.filter(move |option| !shell.contains(&option.as_str())).collect::<Vec<_>>().into_iter()
+    long.filter(|option| !FOR_A_SHELL.contains(&option.as_str()))
 }
 
 /// The names that may follow a word.
