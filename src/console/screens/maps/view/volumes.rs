@@ -106,7 +106,7 @@ pub fn needs(canvas: &mut Canvas, area: Rect, (title, aside): (&str, &str), has:
         ],
     );
     if needs.is_empty() {
-        canvas.text(inner.x + 2, inner.y + 1, inner.width.saturating_sub(3), "No volume yet.", theme.dim);
+        canvas.text(inner.x + 2, inner.y + 1, inner.width.saturating_sub(3), "Nothing is needed.", theme.dim);
     }
     for (line, need) in (1..inner.height).zip(needs) {
         let (x, y) = (inner.x, inner.y + line);
