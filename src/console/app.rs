@@ -14,7 +14,7 @@ use super::screens::screen::{Context, Screen};
 use super::theme::{Look, Theme};
 use super::types::{LineGrammar, Link, Notice, Pane, Planner, Settings, Subject};
 use crate::model::records::OperationId;
-use crate::model::snapshot::{Severity, Snapshot, TransactionVolumeView};
+use crate::model::snapshot::{Reach, Severity, Snapshot, TransactionVolumeView};
 
 /// Lines after `:` that are remembered.
 const MAX_LINES: usize = 50;
@@ -215,6 +215,12 @@ impl App {
     /// Whether what is on the screen is the engine's latest word. Before the first one nothing is.
     pub fn is_stale(&self) -> bool {
         self.picture.is_some() && matches!(self.link, Link::Silent { .. } | Link::Lost { .. })
+    }
+
+    /// The arrays whose first reading is under way.
+    pub fn being_read(&self) -> Vec<&str> {
+        let arrays = self.snapshot().into_iter().flat_map(|snapshot| &snapshot.arrays);
+        arrays.filter(|array| matches!(array.reach, Reach::Waiting)).map(|array| array.name.as_str()).collect()
     }
 
     /// A number for a question to the engine that no other question has.

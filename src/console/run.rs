@@ -352,10 +352,10 @@ impl Console {
         self.terminal.draw(|frame| view(app, frame))?;
         self.pending = self.terminal.backend_mut().take_frames();
         if self.app.wants_arming() {
-            // What was typed before this frame was typed to another one.
+            // What was typed before this frame was typed to another one. Ways out count all the same.
             // It is not thrown away unread: a sequence that has begun goes on.
             for msg in self.read_all() {
-                if matches!(msg, Msg::Key(Key::Ctrl('c')) | Msg::LoneKey(Key::Ctrl('c'))) {
+                if matches!(msg, Msg::Key(Key::Ctrl('c') | Key::Esc) | Msg::LoneKey(Key::Ctrl('c') | Key::Esc)) {
                     self.tell(msg, Urgency::Key);
                 }
             }

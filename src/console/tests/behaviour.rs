@@ -12,7 +12,8 @@ use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::plan::plan;
 use crate::model::records::{BackupMode, OperationId, Policy};
 use crate::model::request::{Action, Request};
-use crate::model::snapshot::TransactionState;
+use crate::model::snapshot::{Reach, TransactionState};
+use crate::model::untrusted::Untrusted;
 
 const SIZE: (u16, u16) = (120, 40);
 
@@ -377,6 +378,26 @@ fn a_silent_engine_is_named_what_is_shown_is_dated_and_nothing_is_sent_to_it() {
     desk.drawn();
     desk.types("Y");
     assert_eq!(runs(&desk).len(), 1);
+}
+
+#[test]
+fn a_plan_asked_for_before_the_first_reading_comes_with_it_and_says_of_no_change() {
+    let mut desk = desk();
+    let reach = desk.app.snapshot().unwrap().arrays[0].reach.clone();
+    desk.site(|site| site.arrays[0].reach = Reach::Waiting);
+    desk.at("demo-vg01").types("s");
+    desk.answer();
+    assert!(desk.text().contains("The plan comes with the first reading of DEMO1."), "{}", desk.text());
+    desk.site(|site| site.arrays[0].reach = reach);
+    desk.answer();
+    let dialog = plan_dialog(&desk);
+    assert!(dialog.answer().is_some() && dialog.note.is_none(), "{dialog:?}");
+    // An array that does not answer is a refusal at once.
+    desk.keys([Key::Esc]).site(|site| {
+        site.arrays[0].reach = Reach::Unreachable { since: NOW, why: Untrusted::new("no route to host") };
+    });
+    desk.types("s");
+    assert!(desk.text().contains("Refused - Start synchronization"), "{}", desk.text());
 }
 
 #[test]

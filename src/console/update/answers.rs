@@ -91,7 +91,10 @@ fn planned_at(app: &mut App, at: usize, planned: PlannedAnswer, note: Option<Not
 }
 
 fn refused_at(app: &mut App, at: usize, refusal: Refusal) {
+    let is_early = ask::is_early(app, &refusal);
     match &mut app.dialogs[at] {
+        // The next snapshot asks again.
+        Dialog::Plan(plan) if is_early && matches!(plan.stage, Stage::Asking) => plan.ticket = None,
         Dialog::Plan(plan) => {
             let refused = RefusedDialog::new(plan.request.clone(), refusal);
             app.dialogs[at] = Dialog::Refused(Box::new(refused));

@@ -11,6 +11,8 @@ use crate::console::messages::Effect;
 use crate::console::requests;
 use crate::console::screens::maps::MapsScreen;
 use crate::console::types::{Link, Pane, Subject};
+use crate::model::codes::Code;
+use crate::model::plan::Refusal;
 use crate::model::request::Request;
 use crate::model::snapshot::Severity;
 use crate::model::verb::Verb;
@@ -96,7 +98,7 @@ pub fn propose(app: &mut App, request: Request) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(snapshot) = app.snapshot() else { return Vec::new() };
-    let refusal = (app.planner)(snapshot, &request).err();
+    let refusal = (app.planner)(snapshot, &request).err().filter(|refusal| !is_early(app, refusal));
     let ticket = app.ticket();
     // The engine is asked in any case: what it refuses to a pressed key belongs into the audit.
     app.dialogs.push(match refusal {
@@ -107,6 +109,12 @@ pub fn propose(app: &mut App, request: Request) -> Vec<Effect> {
         None => Dialog::Plan(Box::new(PlanDialog::new(request.clone(), ticket))),
     });
     vec![Effect::Plan { ticket, request, asked: true }]
+}
+
+/// Whether a refusal only says that the first reading of an array is under way: it is a matter of a moment, and no fact of
+/// the site. An array that does not answer is refused by another code.
+pub fn is_early(app: &App, refusal: &Refusal) -> bool {
+    refusal.code == Code::ARRAY_STALE && !app.being_read().is_empty()
 }
 
 /// An open dialog plans again with every snapshot, one question at a time.

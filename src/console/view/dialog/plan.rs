@@ -156,6 +156,9 @@ fn asking(app: &App, dialog: &PlanDialog) -> String {
         Link::Lost { .. } | Link::Connecting => {
             "There is no line to the engine. It is asked when it is back.".to_owned()
         }
+        Link::Live if dialog.ticket.is_none() && !app.being_read().is_empty() => {
+            format!("The plan comes with the first reading of {}.", app.being_read().join(" and "))
+        }
         Link::Live if dialog.ticket.is_none() => {
             "The engine did not answer. It is asked again with its next news.".to_owned()
         }
