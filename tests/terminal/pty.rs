@@ -4,7 +4,7 @@ use crate::test_site::DEADLINE;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::ffi::OsStr;
 use std::io::{Read, Write};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// What came out so far.
@@ -14,6 +14,18 @@ struct Seen {
     /// Nothing more comes.
     closed: bool,
 }
+
+impl Seen {
+    /// The screen is what the program meant it to be: a frame is whole, or the program draws none.
+    fn is_whole(&self) -> bool {
+        let last = |mark: &[u8]| self.bytes.windows(mark.len()).rposition(|window| window == mark);
+        self.closed || last(FRAME_ENDS) >= last(FRAME_BEGINS)
+    }
+}
+
+/// The marks of a synchronized update.
+const FRAME_BEGINS: &[u8] = b"\x1b[?2026h";
+const FRAME_ENDS: &[u8] = b"\x1b[?2026l";
 
 pub struct Pty {
     master: Box<dyn MasterPty + Send>,
@@ -70,40 +82,42 @@ impl Pty {
         self.master.resize(size(screen)).unwrap();
     }
 
-    /// Waits until something is so; fails with the screen when it does not become so.
+    /// Waits until something is so on a screen that is whole; fails with the screen when it does not become so.
     #[track_caller]
-    fn wait(&self, what: &str, fulfilled: impl Fn(&Seen) -> bool) {
+    fn wait(&self, what: &str, fulfilled: impl Fn(&Seen) -> bool) -> MutexGuard<'_, Seen> {
         let deadline = Instant::now() + DEADLINE;
         let (lock, changed) = &*self.seen;
         let mut seen = lock.lock().unwrap();
-        while !fulfilled(&seen) {
+        while !seen.is_whole() || !fulfilled(&seen) {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "{what} did not come:\n{}", seen.screen.screen().contents());
             // What is waited for may not be written any more when the program is gone.
             assert!(!seen.closed, "{what} did not come before the end:\n{}", seen.screen.screen().contents());
             seen = changed.wait_timeout(seen, left.min(Duration::from_millis(500))).unwrap().0;
         }
+        seen
     }
 
     /// Waits until a text is on the screen.
     #[track_caller]
     pub fn until(&self, text: &str) {
-        self.wait(text, |seen| seen.screen.screen().contents().contains(text));
+        drop(self.wait(text, |seen| seen.screen.screen().contents().contains(text)));
     }
 
     /// Waits until a text is no longer on the screen.
     #[track_caller]
     pub fn until_gone(&self, text: &str) {
-        self.wait(&format!("a screen without {text}"), |seen| !seen.screen.screen().contents().contains(text));
+        let gone = |seen: &Seen| !seen.screen.screen().contents().contains(text);
+        drop(self.wait(&format!("a screen without {text}"), gone));
     }
 
     /// Waits until a text was written after so many bytes, whatever became of it since.
     #[track_caller]
     pub fn until_written(&self, from: usize, text: &str) {
         let text = text.as_bytes();
-        self.wait(&format!("{:?}", String::from_utf8_lossy(text)), |seen| {
+        drop(self.wait(&format!("{:?}", String::from_utf8_lossy(text)), |seen| {
             seen.bytes.len() > from && seen.bytes[from..].windows(text.len()).any(|window| window == text)
-        });
+        }));
     }
 
     pub fn written(&self) -> usize {
@@ -130,12 +144,13 @@ impl Pty {
     }
 
     pub fn text(&self) -> String {
-        self.seen.0.lock().unwrap().screen.screen().contents()
+        self.look(vt100::Screen::contents)
     }
 
-    /// Looks at the screen.
+    /// Looks at the screen, when it is whole.
+    #[track_caller]
     pub fn look<T>(&self, at: impl FnOnce(&vt100::Screen) -> T) -> T {
-        at(self.seen.0.lock().unwrap().screen.screen())
+        at(self.wait("a whole screen", |_| true).screen.screen())
     }
 
     /// Waits until the program has ended; gives its exit status.
@@ -160,10 +175,10 @@ impl Pty {
     /// The terminal is as it was before: main screen, cursor, modes.
     #[track_caller]
     pub fn is_sane(&self) {
-        self.wait("the main screen with its cursor", |seen| {
+        drop(self.wait("the main screen with its cursor", |seen| {
             let screen = seen.screen.screen();
             !screen.alternate_screen() && !screen.hide_cursor() && !screen.bracketed_paste()
-        });
+        }));
         assert!(self.is_cooked(), "the terminal is still in raw mode");
     }
 }
