@@ -4,6 +4,7 @@
 
 use super::needs::needs;
 use super::test_site::{DEADLINE, PROGRAM, Ran};
+use crate::test_site::InTime;
 use ecdeck::process::instance;
 use ecdeck::process::paths::Place;
 use rustix::process::{Pid, Signal, kill_process};
@@ -94,7 +95,7 @@ impl Host {
         for line in all.chain(members).chain(["usermod --append --groups nightly ana".to_owned()]) {
             let mut command = self.inside();
             command.args(["env", "-C", env!("CARGO_MANIFEST_DIR")]).args(line.split_whitespace());
-            let output = command.output().unwrap();
+            let output = command.in_time();
             assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         }
         std::fs::write(self.path("/etc/ecdeck/config.toml"), CONFIG).unwrap();
@@ -141,7 +142,7 @@ impl Host {
         command.args(["setpriv", "--reuid", user, "--regid", user, "--init-groups", "env", "-i"]);
         command.args(environment.iter().map(|(name, value)| format!("{name}={value}")));
         command.arg("/usr/local/bin/ecdeck").args(words.split_whitespace());
-        let output = command.current_dir("/").output().unwrap();
+        let output = command.current_dir("/").in_time();
         Ran {
             words: format!("{user}: {words}"),
             exit: output.status.code().unwrap_or(-1),

@@ -4,7 +4,7 @@
 use crate::array_lab::Lab;
 use crate::catalogue::{block_on, rounds};
 use crate::needs::needs;
-use crate::test_site::{DEADLINE, PROGRAM, Ran, TestSite};
+use crate::test_site::{DEADLINE, InTime, PROGRAM, Ran, TestSite};
 use ecdeck::catalog::CatalogueError;
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
 use ecdeck::process::instance;
@@ -27,7 +27,7 @@ fn on_a_small_disk(test: &str) -> Option<PathBuf> {
     let mut inside = Command::new(unshare);
     inside.args(["--mount", "sh", "-c", MOUNT, "sh"]).arg(disk.path()).arg(std::env::current_exe().unwrap());
     inside.args(["--exact", &format!("catalogue_faults::{test}"), "--nocapture"]).env(SMALL_DISK, disk.path());
-    let output = inside.stdin(Stdio::null()).output().unwrap();
+    let output = inside.stdin(Stdio::null()).in_time();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
     None

@@ -3,7 +3,7 @@
 use crate::array_lab::Lab;
 use crate::catalogue::{ALL, block_on, event, open_sql, sqlite, volume};
 use crate::needs::needs;
-use crate::test_site::PROGRAM;
+use crate::test_site::{InTime, PROGRAM};
 use ecdeck::catalog::sql::{CataloguePlace, FORMAT, OpenOptions, SqlCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError, Outside};
 use ecdeck::model::chain::verify;
@@ -209,7 +209,7 @@ fn a_file_on_a_read_only_disk_is_told_and_everything_is_there_when_it_is_writabl
 
     let mut read_only = std::process::Command::new(unshare);
     read_only.args(["--mount", "sh", "-c", READ_ONLY, "sh"]).arg(&folder).arg(PROGRAM).args(["status", "--json"]);
-    let output = read_only.env("ECDECK_HOME", lab.path()).stdin(std::process::Stdio::null()).output().unwrap();
+    let output = read_only.env("ECDECK_HOME", lab.path()).stdin(std::process::Stdio::null()).in_time();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(5), "{text}");
     assert!(text.contains("catalogue.db cannot be written") && text.contains("check the"), "{text}");

@@ -1,6 +1,7 @@
 //! The demonstration site: there at once, alive, marked, and never mistaken for a real one.
 
 use super::test_site::TestSite;
+use crate::test_site::InTime;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -74,7 +75,7 @@ fn the_equivalent_volume_can_be_backed_up_at_once_by_who_means_the_demonstration
     let document = test_site.run("backup demo-ora02 --yes --demo --json").ends(0).json();
     assert_eq!(document["demo"], true);
     let mut command = test_site.command(&["backup", "demo-ora02", "--yes", "--json"]);
-    let output = command.env("ECDECK_DEMO", "1").output().unwrap();
+    let output = command.env("ECDECK_DEMO", "1").in_time();
     assert_eq!(output.status.code(), Some(3), "it is suspended by now");
     let history = test_site.json("history demo-ora02 --demo");
     assert_eq!(history["generations"][0]["version"], 10);

@@ -2,6 +2,7 @@
 
 use super::array_lab::Lab;
 use crate::needs::needs;
+use crate::test_site::InTime;
 use std::path::Path;
 use std::process::Command;
 
@@ -31,8 +32,7 @@ fn with_files(lab: &Lab) -> Option<tempfile::TempDir> {
         .args(["-q", "-F", "-t", "ext4", "-b", "1024", "-d"])
         .args([&files, &image])
         .arg(format!("{FILE_SYSTEM}M"))
-        .output()
-        .unwrap();
+        .in_time();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     lab.run_words(&["array", "import", "A1/0x1", image.to_str().unwrap()]).ends(0);
     Some(folder)
@@ -41,12 +41,12 @@ fn with_files(lab: &Lab) -> Option<tempfile::TempDir> {
 /// The file system on a backup volume is clean and has every file as it was.
 fn check_files(lab: &Lab, folder: &Path, place: &str) {
     let image = lab.image(place);
-    let checked = Command::new(needs("e2fsck").unwrap()).arg("-fn").arg(&image).output().unwrap();
+    let checked = Command::new(needs("e2fsck").unwrap()).arg("-fn").arg(&image).in_time();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     let out = folder.join(format!("out-{}", place.replace('/', "-")));
     std::fs::create_dir(&out).unwrap();
     let dump = format!("rdump / {}", out.display());
-    let dumped = Command::new(needs("debugfs").unwrap()).args(["-R", &dump]).arg(&image).output().unwrap();
+    let dumped = Command::new(needs("debugfs").unwrap()).args(["-R", &dump]).arg(&image).in_time();
     assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
     for entry in std::fs::read_dir(folder.join("files")).unwrap() {
         let path = entry.unwrap().path();

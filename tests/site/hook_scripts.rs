@@ -1,6 +1,7 @@
 //! The scripts that come with ecdeck, on real file systems, and the guard over one that is really frozen.
 
 use super::needs;
+use crate::test_site::InTime;
 use ecdeck::host::guard::{Guard, GuardFiles, GuardHook, GuardOrder};
 use ecdeck::host::script::{Script, run};
 use ecdeck::model::hook::{ScriptEnd, ScriptReport};
@@ -47,7 +48,7 @@ impl Mounts {
         std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
         assert!(Command::new("mkfs.ext4").arg("-q").arg(&image).status().unwrap().success());
         let place = self.place(name);
-        let mounted = Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&place).output().unwrap();
+        let mounted = Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&place).in_time();
         if !mounted.status.success() {
             needs::skip("loop mounts", String::from_utf8_lossy(&mounted.stderr).trim());
             return None;
@@ -69,7 +70,7 @@ fn is_mounted(place: &Path) -> bool {
 
 /// Whether a file system is frozen: then it cannot be frozen once more. Else it is thawed again.
 fn is_frozen(place: &Path) -> bool {
-    if !Command::new("fsfreeze").arg("-f").arg(place).output().unwrap().status.success() {
+    if !Command::new("fsfreeze").arg("-f").arg(place).in_time().status.success() {
         return true;
     }
     assert!(Command::new("fsfreeze").arg("-u").arg(place).status().unwrap().success());
@@ -147,7 +148,7 @@ fn unmount_mounts_again_what_it_unmounted_and_nothing_else() {
         ends(&shipped("unmount", &places, &[AFTER, state]), 0);
         assert!(is_mounted(&one) && !is_mounted(&other));
     }
-    let options = Command::new("findmnt").args(["-n", "-o", "OPTIONS"]).arg(&one).output().unwrap();
+    let options = Command::new("findmnt").args(["-n", "-o", "OPTIONS"]).arg(&one).in_time();
     assert!(String::from_utf8_lossy(&options.stdout).contains("size=1024k"), "{options:?}");
 }
 

@@ -43,5 +43,7 @@ mod read_only;
 mod refusals;
 mod test_site;
 mod usage;
+#[path = "../watchdog.rs"]
+mod watchdog;
 mod words;
 mod write_barrier;

@@ -1,6 +1,7 @@
 //! Map sets end to end: imported, used night after night, edited, exported, removed; the audit follows.
 
 use crate::array_lab::Lab;
+use crate::test_site::InTime;
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -77,7 +78,7 @@ fn a_set_is_edited_exported_imported_and_removed() {
     let edit = |script: &str| {
         std::fs::write(&editor, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let output = lab.command(&["map", "edit", "nightly", "--yes"]).env("EDITOR", &editor).output().unwrap();
+        let output = lab.command(&["map", "edit", "nightly", "--yes"]).env("EDITOR", &editor).in_time();
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     };
     let (exit, said) = edit("echo 'nobody A1/0x21' >> \"$1\"");

@@ -4,6 +4,7 @@
 use super::array_lab::Lab;
 use super::test_site::{DEADLINE, kill_softly};
 use crate::needs::{needs, skip};
+use crate::test_site::InTime;
 use ecdeck::process::instance;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::PathBuf;
@@ -132,7 +133,7 @@ fn whoever_waits_with_another_clock_than_the_engine_waits_no_longer() {
         let run = |words: &[&str]| {
             let mut command = lab.command(words);
             command.env("LD_PRELOAD", &library).env("FAKETIME", shift).env("DONT_FAKE_MONOTONIC", "1");
-            let output = command.output().unwrap();
+            let output = command.in_time();
             assert_eq!(output.status.code(), Some(0), "{shift} {words:?}: {}", String::from_utf8_lossy(&output.stderr));
         };
         run(&["sync", "start", volume, "--wait", "--yes", "--time-limit", "50s"]);

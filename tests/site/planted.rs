@@ -3,6 +3,7 @@
 use super::array_lab::Lab;
 use super::pty::Pty;
 use super::test_site::{PROGRAM, TestSite};
+use crate::test_site::InTime;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::{Command, Stdio};
@@ -60,7 +61,7 @@ fn typed() -> Vec<Vec<OsString>> {
 fn nothing_that_was_typed_reaches_a_pipe_as_it_is() {
     let lab = Lab::of(1, 1, 1);
     for words in typed() {
-        let output = lab.command::<&str>(&[]).args(&words).output().unwrap();
+        let output = lab.command::<&str>(&[]).args(&words).in_time();
         assert!(!output.status.success() || words[0] == "array", "{words:?}");
         assert!(!output.stderr.is_empty() || !output.stdout.is_empty(), "{words:?}");
         for stream in [&output.stdout, &output.stderr] {
@@ -90,13 +91,13 @@ fn an_image_and_a_label_with_planted_names_are_shown_escaped() {
     std::fs::write(&file, vec![7; 1 << 20]).unwrap();
     let mut words: Vec<OsString> = ["array", "import", "A1/0x1"].map(OsString::from).to_vec();
     words.push(file.into());
-    let output = lab.command::<&str>(&[]).args(&words).output().unwrap();
+    let output = lab.command::<&str>(&[]).args(&words).in_time();
     assert_eq!((active(&output.stdout), active(&output.stderr)), (None, None));
     let label = ["array", "create", "A1", "--size", "1MiB", "--label", PLANTED];
-    let _ = lab.command(&label).output().unwrap();
+    let _ = lab.command(&label).in_time();
     for words in ["array volumes", "array volumes --json", "volume list", "volume list --json", "status", "array list"]
     {
-        let output = lab.command(&words.split(' ').collect::<Vec<_>>()).output().unwrap();
+        let output = lab.command(&words.split(' ').collect::<Vec<_>>()).in_time();
         assert_eq!((active(&output.stdout), active(&output.stderr)), (None, None), "{words}");
     }
 }
@@ -118,7 +119,7 @@ fn keys_and_values_of_a_configuration_are_shown_escaped() {
     ] {
         std::fs::write(test_site.home().config_file(), &config).unwrap();
         for words in [&["status"][..], &["status", "--json"], &["serve"]] {
-            let output = test_site.command(words).output().unwrap();
+            let output = test_site.command(words).in_time();
             assert!(!output.status.success(), "{config:?}");
             assert_eq!((active(&output.stdout), active(&output.stderr)), (None, None), "{config:?}");
         }
@@ -144,14 +145,14 @@ fn surroundings_with_planted_bytes_are_shown_escaped() {
             let looks: [&[&str]; 4] = [&["status"], &["history"], &["status", "--json"], &["array", "list"]];
             let changes: [&[&str]; 2] = [&["backup", "t1", "--yes"], &["backup", "t1", "--yes", "--json"]];
             for words in if elsewhere { &changes[..] } else { &looks[..] } {
-                let output = program(variable, value).args(*words).current_dir(lab.path()).output().unwrap();
+                let output = program(variable, value).args(*words).current_dir(lab.path()).in_time();
                 assert_eq!((active(&output.stdout), active(&output.stderr)), (None, None), "{variable}: {words:?}");
             }
         }
     }
     lab.kill_engine();
     for filter in [OsString::from(format!("ecdeck={PLANTED}")), raw] {
-        let output = program("ECDECK_LOG", &filter).arg("serve").output().unwrap();
+        let output = program("ECDECK_LOG", &filter).arg("serve").in_time();
         assert!(!output.status.success() && !output.stderr.is_empty());
         assert_eq!((active(&output.stdout), active(&output.stderr)), (None, None));
     }

@@ -2,6 +2,7 @@
 
 use super::array_lab::Lab;
 use crate::needs::{needs, skip};
+use crate::test_site::InTime;
 use ecdeck::process::instance;
 use rustix::process::Signal;
 use std::process::Command;
@@ -18,7 +19,7 @@ fn a_home_that_cannot_be_written_is_refused_with_what_to_do() {
         let script = format!("mount --bind {home} {home} && mount -o remount,ro,bind {home} && exec \"$0\" {words}");
         let mut command = Command::new(&unshare);
         command.args(["-m", "sh", "-c", &script, super::test_site::PROGRAM]).env("ECDECK_HOME", home);
-        let output = command.output().unwrap();
+        let output = command.in_time();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     lab.run("status").ends(0);

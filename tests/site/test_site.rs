@@ -14,6 +14,9 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_ecdeck");
 /// Nothing that is waited for takes longer, unless something is wrong.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
+/// For one command, with everything that it waits for.
+const LONGEST_COMMAND: Duration = Duration::from_mins(3);
+
 pub struct TestSite {
     folder: tempfile::TempDir,
     /// Every command is told that the demonstration site is meant.
@@ -49,6 +52,7 @@ impl std::fmt::Debug for Ran {
 
 impl TestSite {
     pub fn new() -> Self {
+        crate::watchdog::watch();
         let folder = tempfile::Builder::new().prefix("ecdeck").tempdir().unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
         Self { folder, demonstration: false }
@@ -87,8 +91,7 @@ impl TestSite {
     }
 
     pub fn run_words<W: AsRef<str>>(&self, words: &[W]) -> Ran {
-        let output = self.command(words).output().unwrap();
-        ran(words, &output)
+        ran(words, &self.command(words).in_time())
     }
 
     /// Starts without waiting.
@@ -140,6 +143,30 @@ impl TestSite {
 
     pub fn kill_arrays(&self) -> bool {
         self.signal(&self.home().array_server(), Signal::KILL)
+    }
+}
+
+/// A command of a test is waited for, but not for ever: one that hangs would block the whole run.
+pub trait InTime {
+    /// What it says, and how it ends. One that does not end fails the test, and is ended.
+    fn in_time(&mut self) -> Output;
+}
+
+impl InTime for Command {
+    #[track_caller]
+    fn in_time(&mut self) -> Output {
+        let child = self.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        let (send, receive) = std::sync::mpsc::channel();
+        std::thread::spawn(move || send.send(child.wait_with_output()));
+        let Ok(output) = receive.recv_timeout(LONGEST_COMMAND) else {
+            let waits = std::fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+            if let Some(id) = Pid::from_raw(pid.cast_signed()) {
+                let _ = kill_process(id, Signal::KILL);
+            }
+            panic!("{self:?} does not end within {LONGEST_COMMAND:?}; it was in {waits:?}");
+        };
+        output.unwrap()
     }
 }
 

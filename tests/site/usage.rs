@@ -1,6 +1,7 @@
 //! What a script meets before there is any site: wrong usage, lost homes, engines of another version.
 
 use super::test_site::TestSite;
+use crate::test_site::InTime;
 use ecdeck::catalog::sql::FORMAT;
 use ecdeck::process::frames::{FrameReader, Hello, send};
 use ecdeck::process::instance::{Claim, claim, wait_until_it_is_free};
@@ -41,7 +42,7 @@ fn a_cron_job_that_lost_its_home_fails_and_says_why() {
         assert_eq!(ran.json()["error"]["code"], "ecd-1902");
     }
     let mut command = test_site.command(&["backup", "ora", "--yes"]);
-    let output = command.env_remove("ECDECK_HOME").output().unwrap();
+    let output = command.env_remove("ECDECK_HOME").in_time();
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

@@ -13,4 +13,6 @@ mod pty;
 #[allow(dead_code, reason = "shared with the site tests, which use all of it")]
 mod test_site;
 mod usability;
+#[path = "../watchdog.rs"]
+mod watchdog;
 mod work;

@@ -1,6 +1,7 @@
 //! CCM's commands, as the emulation offers them, down to the bytes of the embedded array: real processes on both sides.
 
 use super::setting::{REGION, Setting};
+use crate::test_site::InTime;
 use ecdeck::model::session::{Automation, CopyKind, Pair, RecModes, TransferMode};
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,8 +19,7 @@ impl<'a> Ccm<'a> {
         let install = Command::new(env!("CARGO_BIN_EXE_ccm-emulation"))
             .arg("install")
             .args([&folder, setting.test_site.path()])
-            .output()
-            .unwrap();
+            .in_time();
         assert!(install.status.success(), "{install:?}");
         let ccm = Self { setting, folder };
         for (group, arrays, pair) in [
@@ -37,7 +37,7 @@ impl<'a> Ccm<'a> {
     #[track_caller]
     fn run(&self, line: &str, exit: i32) -> String {
         let words: Vec<&str> = line.split(' ').collect();
-        let output = Command::new(self.folder.join(words[0])).args(&words[1..]).output().unwrap();
+        let output = Command::new(self.folder.join(words[0])).args(&words[1..]).in_time();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(exit), "{line}: {said}{}", String::from_utf8_lossy(&output.stderr));
         said

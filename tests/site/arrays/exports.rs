@@ -2,6 +2,7 @@
 
 use super::super::array_lab::{Lab, by_ccm};
 use super::super::needs;
+use crate::test_site::InTime;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -152,7 +153,7 @@ impl Drop for Undo {
 }
 
 fn run(words: &[&str]) -> String {
-    let output = Command::new(words[0]).args(&words[1..]).output().unwrap();
+    let output = Command::new(words[0]).args(&words[1..]).in_time();
     assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
@@ -177,7 +178,7 @@ fn block_device(lab: &Lab, socket: &Path, undo: &mut Undo) -> Option<String> {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    let made = Command::new(&losetup).args(["-f", "--show", "--direct-io=off"]).arg(&file).output().unwrap();
+    let made = Command::new(&losetup).args(["-f", "--show", "--direct-io=off"]).arg(&file).in_time();
     if !made.status.success() {
         needs::skip("losetup", "no loop device can be made here");
         return None;

@@ -9,7 +9,7 @@ pub mod server;
 mod silence;
 pub mod strict;
 
-use crate::test_site::{DEADLINE, TestSite};
+use crate::test_site::{DEADLINE, InTime, TestSite};
 use ecdeck::config::Config;
 use ecdeck::driver::Driver;
 use ecdeck::driver::ccm::CcmDriver;
@@ -347,7 +347,7 @@ async fn reverse_changed_modes_and_opc_reach_real_bytes_over_ssh() {
 
 #[test]
 fn the_emulation_says_that_it_is_one_and_what_is_inferred() {
-    let run = |program: &Path, words: &[&str]| std::process::Command::new(program).args(words).output().unwrap();
+    let run = |program: &Path, words: &[&str]| std::process::Command::new(program).args(words).in_time();
     let own = Path::new(env!("CARGO_BIN_EXE_ccm-emulation"));
     let help = String::from_utf8(run(own, &["--help"]).stdout).unwrap();
     for word in ["EMULATION", "not Fujitsu's program", "Inferred:", "From the manuals:"] {

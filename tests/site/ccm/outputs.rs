@@ -3,7 +3,7 @@
 use super::server::{CcmServer, Sshd};
 use super::{logs, register, state};
 use crate::pty::Pty;
-use crate::test_site::{PROGRAM, Ran, TestSite};
+use crate::test_site::{InTime, PROGRAM, Ran, TestSite};
 use ecdeck::model::untrusted::is_unsafe;
 use std::fs;
 use std::path::Path;
@@ -58,7 +58,7 @@ fn no_secret_and_no_control_character_is_in_any_output_log_or_screen() {
     talk_strangely(&ccm);
     let test_site = ccm.test_site(Some(&sshd), "");
     // The first command starts the engine, which inherits what the caller's environment has.
-    let first = test_site.command(&["status"]).env("PGPASSWORD", SECRET).output().unwrap();
+    let first = test_site.command(&["status"]).env("PGPASSWORD", SECRET).in_time();
     assert!(first.status.success(), "{first:?}");
     register(&test_site, &["K1/0x1"]);
     let mut said = Said::default();

@@ -1,7 +1,7 @@
 //! A CCM server of one's own: embedded arrays, the emulation's commands in a folder, and sshd before them.
 
 use crate::needs::needs;
-use crate::test_site::{DEADLINE, TestSite, kill};
+use crate::test_site::{DEADLINE, InTime, TestSite, kill};
 use rustix::process::Signal;
 use std::fs;
 use std::io::Read;
@@ -60,7 +60,7 @@ impl CcmServer {
     pub fn by_hand(&self, line: &str) -> String {
         let mut words = line.split_whitespace();
         let program = self.folder.join(words.next().unwrap());
-        let out = Command::new(program).args(words).output().unwrap();
+        let out = Command::new(program).args(words).in_time();
         String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
@@ -69,8 +69,7 @@ impl CcmServer {
         let program = Command::new(env!("CARGO_BIN_EXE_ccm-emulation"))
             .args(["rename", from, to])
             .env("ECDECK_HOME", self.arrays.path())
-            .output()
-            .unwrap();
+            .in_time();
         assert!(program.status.success(), "{program:?}");
     }
 
@@ -144,7 +143,7 @@ pub fn install(folder: &Path, home: &Path) {
 pub fn install_as(folder: &Path, home: &Path, profile: &str) {
     let program = env!("CARGO_BIN_EXE_ccm-emulation");
     let mut install = Command::new(program);
-    let install = install.arg("install").args([folder, home]).args(profile.split_whitespace()).output().unwrap();
+    let install = install.arg("install").args([folder, home]).args(profile.split_whitespace()).in_time();
     assert!(install.status.success(), "{install:?}");
 }
 
@@ -235,7 +234,7 @@ impl Sshd {
     }
 
     pub fn fingerprint(&self) -> String {
-        let out = Command::new("ssh-keygen").arg("-lf").arg(self.file("host.pub")).output().unwrap();
+        let out = Command::new("ssh-keygen").arg("-lf").arg(self.file("host.pub")).in_time();
         let text = String::from_utf8(out.stdout).unwrap();
         text.split_whitespace().find(|word| word.starts_with("SHA256:")).unwrap().to_owned()
     }

@@ -2,7 +2,7 @@
 //! behind. No server is needed: the client is the one of the host, or a script in its place.
 
 use crate::needs::needs;
-use crate::test_site::{Ran, TestSite};
+use crate::test_site::{InTime, Ran, TestSite};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -28,7 +28,7 @@ fn doctor_with(test_site: &TestSite, script: &str) -> Ran {
     fs::write(&ssh, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:/usr/bin:/bin", programs.display());
-    let output = test_site.command(&["array", "doctor", "DX1"]).env("PATH", path).output().unwrap();
+    let output = test_site.command(&["array", "doctor", "DX1"]).env("PATH", path).in_time();
     Ran {
         words: "array doctor DX1".to_owned(),
         exit: output.status.code().unwrap(),

@@ -7,6 +7,7 @@ mod model;
 mod site;
 
 use crate::needs::needs;
+use crate::test_site::InTime;
 use site::{Clock, Site};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -69,8 +70,7 @@ fn whatever_happens_generations_hold_what_the_volume_was_and_no_volume_is_used_t
         .args(["--exact", name, "--nocapture", "--test-threads", "1"])
         .env(INSIDE, "1")
         .stdin(Stdio::null())
-        .output()
-        .unwrap();
+        .in_time();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
     println!("{said}");

@@ -1,7 +1,7 @@
 //! One site that is driven: its volumes, what scripts do to it, what happens to its processes.
 
 use super::model::{Content, Kept, Model, content};
-use crate::test_site::{DEADLINE, PROGRAM, Ran, TestSite, ran};
+use crate::test_site::{DEADLINE, InTime, PROGRAM, Ran, TestSite, ran};
 use ecdeck::process::instance;
 use ecdeck::process::paths::Place;
 use fastrand::Rng;
@@ -10,7 +10,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Transaction volumes: name, and OLU on A1.
@@ -66,19 +65,11 @@ impl Shell<'_> {
         let words: Vec<&str> = words.split_whitespace().collect();
         let mut command = Command::new(PROGRAM);
         command.args(&words).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("ECDECK_HOME", self.home).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env("ECDECK_HOME", self.home).stdin(Stdio::null());
         if let Some(clock) = self.clock.filter(|_| self.hours != 0) {
             clock.set(&mut command, self.hours);
         }
-        let child = command.spawn().unwrap();
-        let pid = child.id();
-        let (send, receive) = mpsc::channel();
-        std::thread::spawn(move || send.send(child.wait_with_output()));
-        let Ok(output) = receive.recv_timeout(DEADLINE) else {
-            signal(pid, Signal::KILL);
-            panic!("`ecdeck {}` does not end within {DEADLINE:?}", words.join(" "));
-        };
-        ran(&words, &output.unwrap())
+        ran(&words, &command.in_time())
     }
 
     /// Runs a verb that changes something, agreeing to whatever it wants confirmed, and checks that status and document agree.
