@@ -604,7 +604,7 @@ impl Sync {
 }
 
 /// `500ms`, `90s`, `10m`, `2h`, `1d`; 90 is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     millis(text).map(Duration::from_millis)
 }
 

@@ -1,6 +1,7 @@
 //! What can be typed after `ecdeck array`: the embedded arrays and their administration.
 
-use crate::driver::emulated::admin::{RuleSet, Side};
+use super::arguments::duration;
+use crate::driver::emulated::admin::{RuleSet, Setting, SettingsChange, Side};
 use crate::driver::set_up::{self, AddArguments};
 use crate::model::identity::{BoxId, Name, Olu};
 use crate::model::units::Blocks;
@@ -30,6 +31,16 @@ const WRITE_EXAMPLES: &str = "\
 Examples:
   ecdeck array write LAB1/0x0 --length 8MiB
   ecdeck array write LAB1/0x0 --scatter 200 --seed 7";
+
+const SET_EXAMPLES: &str = "\
+A copy table that is too small for the copies that there are makes the newest ones fail, as on a real array.
+
+Examples:
+  ecdeck array set LAB1 --copy-table 100MiB
+  ecdeck array set LAB1 --sessions 16 --suspend-time 6s";
+
+const DELETE_NOTE: &str = "\
+ecdeck's catalogue is not asked: this practises what happens when somebody deletes a volume behind it.";
 
 const FAULT_EXAMPLES: &str = "\
 Examples:
@@ -138,6 +149,34 @@ pub enum ArrayVerb {
         /// `documented` keeps all of them and is what a new array has; `lenient` keeps those of earlier releases
         rules: ChosenRules,
     },
+    /// Set the limits of an embedded array, and how long its suspends take; without options, show them
+    #[command(after_help = SET_EXAMPLES)]
+    Set(Set),
+    /// Delete a volume of an embedded array, with its data
+    #[command(after_help = DELETE_NOTE)]
+    Delete {
+        /// The volume
+        #[arg(value_name = "ARRAY/0xOLU")]
+        volume: String,
+        /// End the copies that it has
+        #[arg(long)]
+        force: bool,
+    },
+    /// Write zeros all over a volume that has no copy
+    Format {
+        /// The volume
+        #[arg(value_name = "ARRAY/0xOLU")]
+        volume: String,
+    },
+    /// Protect a volume: no copy may be started to it
+    Protect {
+        /// The volume
+        #[arg(value_name = "ARRAY/0xOLU")]
+        volume: String,
+        /// Protect it no longer
+        #[arg(long)]
+        off: bool,
+    },
     /// Take the path between two arrays up or down
     Path {
         /// An array
@@ -167,6 +206,24 @@ pub struct Add {
     /// The site's name, if there is no configuration yet
     #[arg(long)]
     pub site: Option<Name>,
+}
+
+#[derive(Debug, Args)]
+pub struct Set {
+    /// The array
+    pub array: String,
+    /// The size of all sources that its copy table can record, as 10GiB; 0: no table is set; or `unlimited`
+    #[arg(long, value_name = "SIZE", value_parser = limit_of_size)]
+    pub copy_table: Option<Setting<Blocks>>,
+    /// The sessions that it may have, or `unlimited`
+    #[arg(long, value_name = "N", value_parser = limit_of_count)]
+    pub sessions: Option<Setting<u32>>,
+    /// How long the suspend of a remote copy continues after the answer, as 6s; 0s: not at all
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub suspend_time: Option<std::time::Duration>,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -289,6 +346,12 @@ pub enum BoxFault {
     Unreachable,
     /// Starts are refused: the copy table has no room
     CopyTableFull,
+    /// The next suspends of remote copies are refused: the transfer buffer is late
+    BufferLate {
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        times: u32,
+    },
     /// Every call takes longer
     Slow {
         /// By so many milliseconds
@@ -419,6 +482,30 @@ fn label(text: &str) -> Result<String, String> {
 fn size(text: &str) -> Result<Blocks, String> {
     let bytes = bytes(text)?;
     Blocks::from_bytes(bytes).ok_or_else(|| format!("{text} ends inside a block of 512 bytes"))
+}
+
+/// What has no limit.
+const UNLIMITED: &str = "unlimited";
+
+fn limit_of_size(text: &str) -> Result<Setting<Blocks>, String> {
+    if text == UNLIMITED { Ok(Setting::Unlimited) } else { size(text).map(Setting::To) }
+}
+
+fn limit_of_count(text: &str) -> Result<Setting<u32>, String> {
+    let count = || text.parse().map_err(|_| format!("{text:?} is no number: write a whole number, or {UNLIMITED}"));
+    if text == UNLIMITED { Ok(Setting::Unlimited) } else { count().map(Setting::To) }
+}
+
+impl Set {
+    /// What it changes.
+    pub fn change(&self) -> SettingsChange {
+        let millis = |time: std::time::Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        SettingsChange {
+            copy_table: self.copy_table,
+            sessions: self.sessions,
+            suspend_millis: self.suspend_time.map(|time| Setting::To(millis(time))),
+        }
+    }
 }
 
 fn byte(text: &str) -> Result<u8, String> {

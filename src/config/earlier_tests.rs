@@ -58,7 +58,7 @@ fn every_array_of_the_first_release_means_the_same() {
     let arrays = parse(FIRST_RELEASE).arrays;
     let names: Vec<&str> = arrays.iter().map(|array| array.name.as_str()).collect();
     assert_eq!(names, ["DX1", "DX2", "DX3"]);
-    let embedded = |home| ControlPlane::new(&Embedded, Arc::new(EmbeddedConfig { home }));
+    let embedded = |home| ControlPlane::new(&Embedded, Arc::new(EmbeddedConfig { home, rules: None }));
     assert_eq!(arrays[0].control, embedded(None));
     assert_eq!(arrays[1].control, embedded(Some("/srv/arrays".into())));
     let ccm = arrays[2].control.config::<Settings>().unwrap();

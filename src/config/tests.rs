@@ -26,7 +26,7 @@ fn uncommented() -> String {
 }
 
 fn embedded(home: Option<&str>) -> ControlPlane {
-    ControlPlane::new(&Embedded, Arc::new(EmbeddedConfig { home: home.map(PathBuf::from) }))
+    ControlPlane::new(&Embedded, Arc::new(EmbeddedConfig { home: home.map(PathBuf::from), rules: None }))
 }
 
 fn name(text: &str) -> Name {

@@ -4,6 +4,7 @@
 
 mod access;
 mod array_lab;
+mod array_settings;
 mod arrays;
 mod by_ccm;
 mod cancels;

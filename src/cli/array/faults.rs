@@ -68,6 +68,10 @@ pub fn sentence(entry: &FaultEntry) -> String {
         }
         Fault::Unreachable => "it does not answer".to_owned(),
         Fault::CopyTableFull => "its copy table has no room for another copy".to_owned(),
+        Fault::BufferLate { times } => {
+            let count = if *times == 1 { "suspend".to_owned() } else { format!("{times} suspends") };
+            format!("its transfer buffer is late: the next {count} of remote copies will be refused")
+        }
         Fault::Slow { millis } => format!("every call takes {millis} ms longer"),
         // These are done at once and are no longer faults of the box.
         Fault::ErrorSuspend { pair, .. } | Fault::HalfOpen { pair, .. } => {
@@ -100,6 +104,7 @@ fn of_box(fault: &BoxFault) -> Fault {
         BoxFault::LateReply { times, millis } => Fault::LateReply { times, millis },
         BoxFault::Unreachable => Fault::Unreachable,
         BoxFault::CopyTableFull => Fault::CopyTableFull,
+        BoxFault::BufferLate { times } => Fault::BufferLate { times },
         BoxFault::Slow { millis } => Fault::Slow { millis },
         BoxFault::Clear => Fault::Clear,
     }

@@ -6,6 +6,7 @@ pub mod add;
 mod administration;
 mod faults;
 mod list;
+mod settings;
 mod volumes;
 
 use super::array_arguments::{ArrayVerb, PathState};
@@ -65,6 +66,18 @@ pub async fn run(verb: &ArrayVerb, site_context: &dyn SiteContext) -> Result<Exi
         }
         ArrayVerb::Rules { array, rules } => {
             tell(site_context, array, Administration::Rules { array: array.clone(), rules: (*rules).into() }).await?;
+        }
+        ArrayVerb::Set(set) => settings::run(set, site_context).await?,
+        ArrayVerb::Delete { volume, force } => {
+            let what = Administration::Delete { volume: volume.clone(), force: *force };
+            tell(site_context, array_in(volume), what).await?;
+        }
+        ArrayVerb::Format { volume } => {
+            tell(site_context, array_in(volume), Administration::Format { volume: volume.clone() }).await?;
+        }
+        ArrayVerb::Protect { volume, off } => {
+            let what = Administration::Protect { volume: volume.clone(), protected: !off };
+            tell(site_context, array_in(volume), what).await?;
         }
         ArrayVerb::Path { one, other, state } => {
             let up = *state == PathState::Up;

@@ -4,6 +4,7 @@ pub use super::faults::{Fault, Side};
 use super::line::{LineError, Lines};
 pub use super::provision::{Content, NewArray, NewSession, NewState, NewVolume, Provision};
 pub use super::rule_table::{Basis, RULES, Rule, RuleSet};
+pub use super::settings::{Setting, Settings, SettingsChange};
 use super::wire::Request;
 pub use super::wire::{
     Administration, ArrayEntry, CopyEntry, CopyFigures, Created, Data, FailureKind, FaultEntry, NewBox, NewVolumes,

@@ -124,7 +124,23 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
         })?),
         Administration::Rules { array, rules } => {
             let at = box_of(arrays, &array)?;
-            done(arrays.administer(|core, _| Ok(core.set_rules(at, rules)?))?)
+            // A driver says it again with every look at who the array is.
+            let known = arrays.core().rules(at).map_err(ArraysError::from)?;
+            if known != rules {
+                arrays.administer(|core, _| Ok(core.set_rules(at, rules)?))?;
+            }
+            done(())
+        }
+        Administration::Set { array, change } => {
+            let at = box_of(arrays, &array)?;
+            arrays.administer(|core, _| Ok(core.set(at, change)?))?;
+            value(arrays.core().settings(at).map_err(ArraysError::from)?)
+        }
+        Administration::Delete { volume, force } => done(arrays.delete(volume_of(arrays, &volume)?, force)?),
+        Administration::Format { volume } => done(arrays.format(volume_of(arrays, &volume)?)?),
+        Administration::Protect { volume, protected } => {
+            let id = volume_of(arrays, &volume)?;
+            done(arrays.administer(|core, _| Ok(core.protect(id, protected)?))?)
         }
         Administration::Accept { volume } => done(arrays.accept(volume_of(arrays, &volume)?)?),
         Administration::Import { volume, file } => {
@@ -142,7 +158,7 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
             }
             let mut bytes = vec![0; length as usize];
             let id = volume_of(arrays, &volume)?;
-            arrays.data().read(id, offset, &mut bytes).map_err(ArraysError::from)?;
+            arrays.read_as_host(id, offset, &mut bytes)?;
             value(&bytes.iter().fold(String::new(), |mut text, byte| {
                 let _ = write!(text, "{byte:02x}");
                 text

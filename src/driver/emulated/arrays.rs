@@ -5,7 +5,7 @@
 //! any point leaves a target untouched unless a durable session says that it is copied to.
 
 use super::codes::ArrayCode;
-use super::core::{Core, CoreError, Volume};
+use super::core::{Core, CoreError, TICK_MILLIS, Volume};
 use super::data::{Attach, DataError, DataPlane, FileStamp, Flow, POINT_IN_TIME_LOST, Registered, Report};
 use super::disk::Disk;
 use super::export::Exports;
@@ -28,7 +28,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How late the other box of a REC hears of a change.
-const REMOTE_DELAY: Duration = Duration::from_millis(250);
+const REMOTE_DELAY: Duration = Duration::from_millis(TICK_MILLIS as u64);
+/// Bytes that formatting writes at once.
+const FORMAT_PIECE: u64 = 1 << 20;
 /// How long marks and copied regions wait for the next checkpoint.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
@@ -338,6 +340,37 @@ impl Arrays {
         Ok(self.data.write(id, offset, bytes)?)
     }
 
+    /// A host's read, as far as the rules let one through.
+    pub fn read_as_host(&self, id: VolumeId, offset: u64, into: &mut [u8]) -> Result<(), ArraysError> {
+        held(&self.core).takes_reads(id)?;
+        Ok(self.data.read(id, offset, into)?)
+    }
+
+    /// Takes a volume away, with what serves it and, by force, with its sessions.
+    pub fn delete(&self, id: VolumeId, force: bool) -> Result<(), ArraysError> {
+        if !force {
+            held(&self.core).is_in_no_session(id)?;
+        }
+        self.workloads.stop(id);
+        self.exports.stop(id);
+        self.administer(|core, _| Ok(core.delete_volume(id, force)?))?;
+        // The durable core knows it no more: its image goes now, or is set aside at the next start.
+        Ok(self.data.remove(id)?)
+    }
+
+    /// Writes zeros all over a volume that no session knows.
+    pub fn format(&self, id: VolumeId) -> Result<(), ArraysError> {
+        held(&self.core).is_in_no_session(id)?;
+        let (size, zeros) = (self.data.blocks(id)?.bytes(), vec![0; FORMAT_PIECE as usize]);
+        let mut at = 0;
+        while at < size {
+            let piece = (size - at).min(FORMAT_PIECE);
+            self.write_as_host(id, at, &zeros[..piece as usize])?;
+            at += piece;
+        }
+        Ok(())
+    }
+
     /// A file's bytes, written into the volume as a host would; tells how many.
     pub fn import(&self, id: VolumeId, file: &Path) -> Result<u64, ArraysError> {
         held(&self.core).takes_writes(id)?;
@@ -480,6 +513,22 @@ impl Arrays {
         let _ = held(&self.heart).send(beat);
     }
 
+    /// Time acts: remote boxes hear, and suspends that were accepted are done.
+    fn tick(&self) {
+        let turn = held(&self.changing);
+        self.core().tick();
+        if !held(&self.core).suspends_are_due() {
+            return;
+        }
+        let before = self.core().clone();
+        let mut after = before.clone();
+        after.end_suspends();
+        if let Err(error) = self.become_true(&turn, &before, after) {
+            self.warn(format!("a suspend that was accepted could not be done: {error}"));
+            held(&self.core).give_suspends_up();
+        }
+    }
+
     /// What the data plane says becomes what the rules know.
     fn heed(&self, report: Report) {
         let mut turn = held(&self.changing);
@@ -576,8 +625,7 @@ fn beat(arrays: &Weak<Arrays>, beats: &Receiver<Beat>) {
         let now = Instant::now();
         if tick_due.is_some_and(|due| due <= now) {
             tick_due = None;
-            let _turn = held(&arrays.changing);
-            arrays.core().tick();
+            arrays.tick();
         }
         if checkpoint_due.is_some_and(|due| due <= now) {
             checkpoint_due = None;

@@ -19,6 +19,7 @@ pub enum ArrayCode {
     WrongState,
     ConcurrentSuspend,
     NeedsForce,
+    Protected,
     BufferLate,
     Cascade,
     AlreadyReversed,
@@ -41,7 +42,7 @@ pub enum ArrayCode {
 }
 
 impl ArrayCode {
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Busy,
         Self::NoSuchVolume,
         Self::VolumeUnfit,
@@ -55,6 +56,7 @@ impl ArrayCode {
         Self::WrongState,
         Self::ConcurrentSuspend,
         Self::NeedsForce,
+        Self::Protected,
         Self::BufferLate,
         Self::Cascade,
         Self::AlreadyReversed,
@@ -94,6 +96,7 @@ impl ArrayCode {
             Self::WrongState => ("E5321", ErrorClass::InvalidState, "the session's state does not allow it"),
             Self::ConcurrentSuspend => ("E5322", ErrorClass::Busy, "a concurrent suspend is being processed"),
             Self::NeedsForce => ("E5323", ErrorClass::NeedsForce, "only possible with force"),
+            Self::Protected => ("E5325", ErrorClass::Parameter, "the destination is protected"),
             Self::BufferLate => ("E5327", ErrorClass::Busy, "buffer transfer is late: no suspend now"),
             Self::Cascade => ("E5329", ErrorClass::InvalidState, "would make an unsuspended cascade"),
             Self::AlreadyReversed => ("E5330", ErrorClass::AlreadyDone, "already reversed"),

@@ -168,6 +168,17 @@ impl Core {
         Ok(())
     }
 
+    /// Whether a host may read a volume now: not while it is copied to. The target of a one-point copy is usable at once.
+    pub fn takes_reads(&self, volume: VolumeId) -> Result<(), CoreError> {
+        let copied_to = |session: &super::sessions::Session| {
+            session.pair.kind != CopyKind::Opc && session.flow().1 == volume && session.is_copying()
+        };
+        if self.is_documented(volume.box_id) && self.sessions.values().any(copied_to) {
+            return Err(CoreError::IsBeingCopied(volume));
+        }
+        Ok(())
+    }
+
     /// Marks regions of a volume in the maps of all sessions that know it, but for the one that keeps them the same.
     pub(super) fn mark_elsewhere(&mut self, but: Option<SessionKey>, volume: VolumeId, run: &Run) {
         for session in self.sessions.values_mut() {

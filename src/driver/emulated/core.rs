@@ -6,6 +6,7 @@ use super::data::{FileStamp, OUT_OF_SERVICE};
 use super::faults::{Fault, Faults, InjectedFault, Side};
 use super::rule_table::RuleSet;
 use super::sessions::{Orphan, Session, SessionKey};
+use super::settings::Settings;
 use crate::model::copy::{Ability, Capabilities, CommandVerb, Identity};
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
 use crate::model::session::{
@@ -18,8 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Sessions that one source may have, as documented.
 pub const SESSIONS_PER_SOURCE: usize = 8;
-/// Sessions that one box may have.
+/// Sessions that one box may have, where nothing else is set. No document gives a number.
 pub const SESSIONS_PER_BOX: usize = 4096;
+/// Between two ticks.
+pub const TICK_MILLIS: u32 = 250;
 /// The largest volume: its map fits in memory a thousand times.
 pub const LARGEST_VOLUME: Blocks = Blocks((16 << 40) / Blocks::BYTES);
 
@@ -46,6 +49,10 @@ pub enum CoreError {
     BeyondEnd { volume: VolumeId, block: u64 },
     #[error("volume {0} is the destination of a running copy: suspend or stop that first")]
     IsDestination(VolumeId),
+    #[error("volume {0} has a copy: end that first, or give --force, which ends it")]
+    HasSession(VolumeId),
+    #[error("volume {0} is being copied to: until the copy is equivalent or suspended, no host reads it")]
+    IsBeingCopied(VolumeId),
     #[error("the path is down and the session splits by hand only: the array takes no writes for {0}")]
     WaitsForSplit(VolumeId),
 }
@@ -59,6 +66,9 @@ pub struct Volume {
     /// Which file its image is; nothing is known of it in a home of an earlier release, nor in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<FileStamp>,
+    /// No copy may be started to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
 }
 
 /// One array.
@@ -71,6 +81,8 @@ pub struct Cabinet {
     /// An array that an earlier release made has none on disk and keeps the rules that it had.
     #[serde(default)]
     pub(super) rules: RuleSet,
+    #[serde(default)]
+    pub(super) settings: Settings,
     #[serde(default)]
     pub(super) faults: Faults,
 }
@@ -118,9 +130,9 @@ impl Core {
         if self.boxes.contains_key(&id) || self.box_named(name.as_str()).is_ok() {
             return Err(CoreError::BoxExists(name.clone()));
         }
-        let (volumes, orphans, faults) = Default::default();
+        let (volumes, orphans, settings, faults) = Default::default();
         let rules = RuleSet::Documented;
-        self.boxes.insert(id, Cabinet { name: name.clone(), volumes, orphans, rules, faults });
+        self.boxes.insert(id, Cabinet { name: name.clone(), volumes, orphans, rules, settings, faults });
         Ok(id)
     }
 
@@ -142,9 +154,50 @@ impl Core {
         if cabinet.volumes.contains_key(&olu) {
             return Err(CoreError::VolumeExists(cabinet.name.clone(), olu));
         }
-        cabinet.volumes.insert(olu, Volume { number, label: Untrusted::from(label), blocks, image: None });
+        cabinet
+            .volumes
+            .insert(olu, Volume { number, label: Untrusted::from(label), blocks, image: None, protected: false });
         self.last_volume = number;
         Ok(VolumeId { box_id: at, olu })
+    }
+
+    /// Takes a volume away. Its sessions hinder that, or vanish with it; of a REC the other box keeps its half.
+    pub fn delete_volume(&mut self, id: VolumeId, force: bool) -> Result<(), CoreError> {
+        self.volume(id)?;
+        let mine: Vec<(SessionKey, Pair)> = self
+            .sessions
+            .values()
+            .filter(|session| session.touches(id))
+            .map(|session| (session.key, session.pair))
+            .collect();
+        if !mine.is_empty() && !force {
+            return Err(CoreError::HasSession(id));
+        }
+        for (key, pair) in mine {
+            if pair.source == id {
+                self.orphan(key);
+            }
+            self.sessions.remove(&key);
+        }
+        let cabinet = self.cabinet_mut(id.box_id)?;
+        cabinet.orphans.retain(|orphan| orphan.pair.target != id);
+        cabinet.volumes.remove(&id.olu);
+        cabinet.faults.retain_bad_blocks(id, |_| false);
+        Ok(())
+    }
+
+    /// Whether a volume may be written all over: no session knows it.
+    pub fn is_in_no_session(&self, id: VolumeId) -> Result<(), CoreError> {
+        self.volume(id)?;
+        let known = self.sessions.values().any(|session| session.touches(id));
+        if known { Err(CoreError::HasSession(id)) } else { Ok(()) }
+    }
+
+    /// A protected volume is no destination of a new copy.
+    pub fn protect(&mut self, id: VolumeId, protected: bool) -> Result<(), CoreError> {
+        let cabinet = self.cabinet_mut(id.box_id)?;
+        cabinet.volumes.get_mut(&id.olu).ok_or(CoreError::NoVolume(id))?.protected = protected;
+        Ok(())
     }
 
     /// Connects two boxes; both directions, and up.
@@ -175,6 +228,7 @@ impl Core {
                 }
             } else if session.status == Status::Active {
                 session.status = Status::Halted;
+                session.suspending = None;
                 // Both boxes see the light go out.
                 session.tell_remote();
             }
@@ -259,6 +313,9 @@ impl Core {
 
     /// What time does to the arrays: finished copies become equivalent, and remote boxes hear what has happened.
     pub fn tick(&mut self) {
+        for left in self.sessions.values_mut().filter_map(|session| session.suspending.as_mut()) {
+            *left = left.saturating_sub(1);
+        }
         let finished: Vec<SessionKey> = self
             .sessions
             .values()
@@ -367,7 +424,7 @@ impl Core {
     /// Whether remote boxes have something to hear.
     pub fn wants_tick(&self) -> bool {
         self.pending_events.iter().any(|key| self.crosses(*key))
-            || self.sessions.values().any(|s| s.remote.is_some() && s.is_copying())
+            || self.sessions.values().any(|s| (s.remote.is_some() && s.is_copying()) || s.suspending.is_some())
     }
 
     /// Whether what one box of a session knows can reach the other one now.
@@ -380,6 +437,11 @@ impl Core {
     /// Whether a box goes by the documented rules.
     pub(super) fn is_documented(&self, at: BoxId) -> bool {
         self.boxes.get(&at).is_some_and(|cabinet| cabinet.rules == RuleSet::Documented)
+    }
+
+    /// The rules that a box goes by.
+    pub fn rules(&self, at: BoxId) -> Result<RuleSet, CoreError> {
+        Ok(self.cabinet(at)?.rules)
     }
 
     /// Chooses the rules that a box goes by.
@@ -416,6 +478,7 @@ impl Core {
                     Fault::StrangeWord { pair, word } => faults.strange_words.push((pair, word)),
                     Fault::Unreachable => faults.unreachable = true,
                     Fault::CopyTableFull => faults.copy_table_full = true,
+                    Fault::BufferLate { times } => faults.buffer_late = times,
                     Fault::Slow { millis } => faults.slow_millis = millis,
                     Fault::Clear => *faults = Faults::default(),
                     Fault::ErrorSuspend { .. } | Fault::HalfOpen { .. } | Fault::BadBlock { .. } => {}
@@ -445,12 +508,19 @@ impl Core {
     }
 
     fn lose_half(&mut self, key: SessionKey, missing: Side) -> Result<(), CoreError> {
+        let documented = self.sessions.get(&key).is_some_and(|session| self.is_documented(session.pair.source.box_id));
         let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
         if session.pair.kind != CopyKind::Rec {
             return Err(CoreError::NoSession(session.pair));
         }
         match missing {
-            Side::Target => session.remote = None,
+            Side::Target => {
+                session.remote = None;
+                if documented && session.status == Status::Active {
+                    // The far box knows of no session: nothing is taken there any more.
+                    (session.status, session.suspending) = (Status::Halted, None);
+                }
+            }
             Side::Source => self.orphan(key),
         }
         Ok(())

@@ -2,8 +2,9 @@
 
 use super::core::capabilities;
 use super::line::{LineError, Lines};
+use super::rule_table::RuleSet;
 use super::rules::unreachable;
-use super::wire::{FailureKind, Request};
+use super::wire::{Administration, FailureKind, Request};
 use crate::driver::{Driver, DriverError, Pending};
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, Outcome, PairOutcome};
 use crate::model::identity::VolumeId;
@@ -27,12 +28,20 @@ pub struct Embedded {
     /// Its name, in the array server as in the configuration.
     array: String,
     lines: Lines,
+    /// What the configuration says of its rules; `None`: the array keeps those that it has.
+    rules: Option<RuleSet>,
 }
 
 impl Embedded {
     /// `may_start`: whether the array's process is started when it is not there.
     pub fn new(home: Home, array: String, may_start: bool) -> Self {
-        Self { array, lines: Lines::new(home, may_start) }
+        Self { array, lines: Lines::new(home, may_start), rules: None }
+    }
+
+    /// The array goes by these rules from the first question on.
+    #[must_use]
+    pub fn with_rules(self, rules: Option<RuleSet>) -> Self {
+        Self { rules, ..self }
     }
 
     async fn question<T: DeserializeOwned>(&self, request: Request, what: &str) -> Result<T, DriverError> {
@@ -73,8 +82,13 @@ fn class_of(error: &LineError) -> ErrorClass {
 
 impl Driver for Embedded {
     fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
-        let request = Request::Identify { array: self.array.clone() };
-        Box::pin(self.question(request, "asking who it is"))
+        Box::pin(async move {
+            if let Some(rules) = self.rules {
+                let what = Administration::Rules { array: self.array.clone(), rules };
+                self.question::<()>(Request::Administer(what), "choosing its rules").await?;
+            }
+            self.question(Request::Identify { array: self.array.clone() }, "asking who it is").await
+        })
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -146,8 +146,7 @@ impl Disk for Served {
     }
 
     fn read(&self, offset: u64, into: &mut [u8]) -> Result<(), NbdError> {
-        let read = self.arrays()?.data().read(self.volume, offset, into);
-        read.map_err(|error| refused(&error.into()))
+        self.arrays()?.read_as_host(self.volume, offset, into).map_err(|error| refused(&error))
     }
 
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), NbdError> {

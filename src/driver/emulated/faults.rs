@@ -37,6 +37,8 @@ pub enum Fault {
     Unreachable,
     /// Starts are refused: the copy table has no room.
     CopyTableFull,
+    /// The next suspends of RECs are refused: the transfer buffer is late.
+    BufferLate { times: u32 },
     /// Every call takes so much longer.
     Slow { millis: u32 },
     /// All faults of the box end. What they did to sessions stays.
@@ -62,6 +64,7 @@ pub(super) struct Faults {
     queued: VecDeque<(InjectedFault, u32)>,
     pub unreachable: bool,
     pub copy_table_full: bool,
+    pub buffer_late: u32,
     pub slow_millis: u32,
     bad_blocks: BTreeSet<(VolumeId, u64)>,
     pub strange_words: Vec<(Pair, String)>,
@@ -121,6 +124,7 @@ impl Faults {
         let plain = [
             self.unreachable.then_some(Fault::Unreachable),
             self.copy_table_full.then_some(Fault::CopyTableFull),
+            (self.buffer_late > 0).then_some(Fault::BufferLate { times: self.buffer_late }),
             slow,
         ];
         self.queued.iter().map(fault).chain(plain.into_iter().flatten()).chain(bad).chain(words).collect()

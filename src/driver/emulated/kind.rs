@@ -1,6 +1,7 @@
 //! The entry of the embedded array among all drivers: how it is configured and made.
 
 use super::driver::Embedded as EmbeddedDriver;
+use super::rule_table::RuleSet;
 use crate::config_keys::{Fault, Table, absolute};
 use crate::driver::kind::{ArrayConfig, ConnectError, Connecting, DriverKind, NoExamination};
 use crate::driver::{Driver, Pending};
@@ -22,12 +23,15 @@ pub struct Embedded;
 pub struct EmbeddedConfig {
     /// The folder with its volumes; in the site's home when `None`.
     pub home: Option<PathBuf>,
+    /// The rules that the array shall go by; those that it has when `None`.
+    pub rules: Option<RuleSet>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {
     home: Option<Spanned<PathBuf>>,
+    rules: Option<RuleSet>,
 }
 
 impl DriverKind for Embedded {
@@ -36,12 +40,12 @@ impl DriverKind for Embedded {
     }
 
     fn keys(&self) -> &'static [&'static str] {
-        &["home"]
+        &["home", "rules"]
     }
 
     fn configure(&self, table: Table<'_>, _driver: &Spanned<String>) -> Result<Arc<dyn ArrayConfig>, Fault> {
-        let Keys { home } = table.read()?;
-        Ok(Arc::new(EmbeddedConfig { home: home.as_ref().map(absolute).transpose()? }))
+        let Keys { home, rules } = table.read()?;
+        Ok(Arc::new(EmbeddedConfig { home: home.as_ref().map(absolute).transpose()?, rules }))
     }
 
     fn example(&self) -> &'static str {
@@ -52,7 +56,7 @@ impl DriverKind for Embedded {
 impl ArrayConfig for EmbeddedConfig {
     fn connect(&self, array: &Name, site: &mut Connecting<'_>) -> Result<Arc<dyn Driver>, ConnectError> {
         let home = self.home.as_deref().map_or_else(|| site.home.clone(), Home::in_folder);
-        Ok(Arc::new(EmbeddedDriver::new(home, array.to_string(), true)))
+        Ok(Arc::new(EmbeddedDriver::new(home, array.to_string(), true).with_rules(self.rules)))
     }
 
     fn examine(

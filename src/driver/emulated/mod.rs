@@ -31,6 +31,9 @@ pub mod rules;
 mod rules_tests;
 pub mod server;
 pub mod sessions;
+mod settings;
+#[cfg(test)]
+mod settings_tests;
 mod troubles;
 pub mod wire;
 pub mod workload;

@@ -71,13 +71,33 @@ pub const RULES: &[Rule] = &[
     row("a target belongs to one session", CLI, ArrayCode::TargetOverlaps, Basis::Documented, false),
     row("a source of a live copy is no target of another one", CLI, ArrayCode::Cascade, Basis::Inferred, false),
     row("a source has 8 sessions at most", GUIDE, ArrayCode::SourceLimit, Basis::Documented, false),
-    row("the copy table has room", CLI, ArrayCode::TableFull, Basis::Documented, false),
+    row("a protected volume is no target of a new copy", CLI, ArrayCode::Protected, Basis::Inferred, false),
+    row("a copy table is set", CLI, ArrayCode::TableNotSet, Basis::Documented, false),
+    row("the copy table has room, at start and at resume", CLI, ArrayCode::TableFull, Basis::Documented, false),
+    silent("a copy table that is made smaller lets the newest copies fail", GUIDE, false),
+    row("a box has no more sessions than it may have", CLI, ArrayCode::BoxLimit, Basis::Inferred, false),
+    row(
+        "a source has one live copy in consistency mode to another box",
+        GUIDE,
+        ArrayCode::SourceLimit,
+        Basis::Inferred,
+        true,
+    ),
     row("two boxes are connected", CLI, ArrayCode::UnknownBox, Basis::Documented, false),
     row("start and resume need the path", CLI, ArrayCode::PathError, Basis::Documented, false),
     row("an OPC is not started again while it copies", CLI, ArrayCode::CopyAtWork, Basis::Documented, false),
     row("an un-forced suspend needs an equivalent session", CLI, ArrayCode::NeedsForce, Basis::Documented, false),
     row("in through mode nothing is suspended, by force neither", REST, ArrayCode::WrongState, Basis::Inferred, true),
     row("in stack mode only an equivalent session is suspended", REST, ArrayCode::WrongState, Basis::Inferred, true),
+    row(
+        "a late transfer buffer lets no remote copy be suspended",
+        CLI,
+        ArrayCode::BufferLate,
+        Basis::Documented,
+        false,
+    ),
+    silent("the suspend of a remote copy may continue after its answer", REST, false),
+    row("until it is done, no other suspend begins", CLI, ArrayCode::ConcurrentSuspend, Basis::Inferred, false),
     row("a session in error is not suspended", CLI, ArrayCode::ErrorSuspended, Basis::Documented, false),
     row("a concurrent suspend takes all sessions or none", CLI, ArrayCode::NotCertified, Basis::Documented, false),
     row("a copying or halted session is stopped by force only", CLI, ArrayCode::NeedsForce, Basis::Documented, false),
@@ -97,6 +117,8 @@ pub const RULES: &[Rule] = &[
     row("modes are changed while a REC is suspended", REST, ArrayCode::WrongState, Basis::Documented, false),
     silent("a change from synchronous to another transfer sets split to manual", REST, true),
     silent("manual split stops host writes only where they are mirrored: synchronous and equivalent", GUIDE, true),
+    silent("a source whose far half is gone halts, and is not resumed", GUIDE, true),
+    silent("a volume that is being copied to is not read by hosts", GUIDE, true),
     silent("a half that is left over holds its volume against hosts", GUIDE, true),
 ];
 
@@ -135,7 +157,11 @@ mod tests {
 
     #[test]
     fn every_code_of_the_table_is_in_a_test() {
-        let tests = [include_str!("rules_tests.rs"), include_str!("../../../tests/site/arrays/images.rs")];
+        let tests = [
+            include_str!("rules_tests.rs"),
+            include_str!("settings_tests.rs"),
+            include_str!("../../../tests/site/arrays/images.rs"),
+        ];
         for code in RULES.iter().filter_map(|row| row.code) {
             let quoted = format!("\"{}\"", code.row().0);
             assert!(tests.iter().any(|text| text.contains(&quoted)), "no test issues {quoted}");

@@ -1,7 +1,7 @@
 //! What the emulated array answers to a command: its rules, with the codes of the real ones.
 
 use super::codes::ArrayCode;
-use super::core::{Core, SESSIONS_PER_BOX, SESSIONS_PER_SOURCE};
+use super::core::{Core, SESSIONS_PER_SOURCE};
 use super::faults::InjectedFault;
 use super::regions::RegionMap;
 use super::sessions::{Half, Placed, Session, SessionKey};
@@ -58,7 +58,9 @@ impl Core {
     /// Carries a command out by the rules.
     pub(super) fn obey(&mut self, at: BoxId, command: &Command, by: &str, now: Timestamp) -> Vec<PairOutcome> {
         if let Command::Suspend { pairs, force, together: true } = command {
-            return self.suspend_together(at, pairs, *force);
+            let outcomes = self.suspend_together(at, pairs, *force);
+            self.buffer_was_asked(at, command);
+            return outcomes;
         }
         let each = |pair: &Pair| {
             let verdict = match command {
@@ -71,6 +73,7 @@ impl Core {
                 Command::ChangeMode { modes, .. } => self.change_mode(at, pair, *modes),
             };
             let outcome = match verdict {
+                Ok(()) if matches!(command, Command::Suspend { .. }) => self.suspend_outcome(pair),
                 Ok(()) => Outcome::Done,
                 // A stop that finds nothing has what it wanted.
                 Err(ArrayCode::AlreadyDeleted) if matches!(command, Command::Stop { .. }) => Outcome::AlreadyDone,
@@ -78,7 +81,20 @@ impl Core {
             };
             PairOutcome { pair: *pair, outcome }
         };
-        command.pairs().iter().map(each).collect()
+        let outcomes = command.pairs().iter().map(each).collect();
+        self.buffer_was_asked(at, command);
+        outcomes
+    }
+
+    /// One suspend of RECs fewer is refused because of the buffer.
+    fn buffer_was_asked(&mut self, at: BoxId, command: &Command) {
+        let suspends = matches!(command, Command::Suspend { .. });
+        if suspends
+            && command.pairs().iter().any(|pair| pair.kind == CopyKind::Rec)
+            && let Some(cabinet) = self.boxes.get_mut(&at)
+        {
+            cabinet.faults.buffer_late = cabinet.faults.buffer_late.saturating_sub(1);
+        }
     }
 
     fn start(&mut self, at: BoxId, pair: &Pair, modes: Option<RecModes>, by: &str, now: Timestamp) -> Verdict {
@@ -92,6 +108,9 @@ impl Core {
         }
         let modes = remote.then(|| modes.unwrap_or_default());
         let blocks = self.may_begin(pair)?;
+        if self.is_second_in_consistency(pair, modes) {
+            return Err(ArrayCode::SourceLimit);
+        }
         self.begin(pair, blocks, modes, by, now);
         Ok(())
     }
@@ -129,6 +148,7 @@ impl Core {
             requestor: Untrusted::from(by),
             started: now,
             remote: None,
+            suspending: None,
             measured: None,
             map: RegionMap::all_dirty(blocks),
             in_hand: Vec::new(),
@@ -159,6 +179,9 @@ impl Core {
             return Err(ArrayCode::BadParameter);
         }
         let (source, target) = (self.blocks_of(pair.source)?, self.blocks_of(pair.target)?);
+        if self.volume(pair.target).is_ok_and(|volume| volume.protected) {
+            return Err(ArrayCode::Protected);
+        }
         self.path_is_normal(pair)?;
         if self.session(pair).is_some_and(Session::is_live) {
             return Err(ArrayCode::AlreadySet);
@@ -170,8 +193,9 @@ impl Core {
         if boxes.iter().any(|id| self.boxes.get(id).is_some_and(|cabinet| cabinet.faults.copy_table_full)) {
             return Err(ArrayCode::TableFull);
         }
+        self.table_has_room(pair, None)?;
         self.no_overlap(pair)?;
-        if boxes.iter().any(|id| self.sids(*id).len() >= SESSIONS_PER_BOX) {
+        if boxes.iter().any(|id| self.sids(*id).len() >= self.session_limit(*id)) {
             return Err(ArrayCode::BoxLimit);
         }
         if self.sessions.values().filter(|session| session.pair.source == pair.source).count() >= SESSIONS_PER_SOURCE {
@@ -214,7 +238,7 @@ impl Core {
         let one = |(pair, verdict): (&Pair, &Verdict)| {
             let outcome = match verdict {
                 Ok(()) if all => match self.suspend(at, pair, force) {
-                    Ok(()) => Outcome::Done,
+                    Ok(()) => self.suspend_outcome(pair),
                     Err(code) => code.outcome(),
                 },
                 Ok(()) => ArrayCode::NotCertified.outcome(),
@@ -227,11 +251,21 @@ impl Core {
 
     fn suspend(&mut self, at: BoxId, pair: &Pair, force: bool) -> Verdict {
         let key = self.may_suspend(at, pair, force)?;
+        let ticks = self.sessions.get(&key).and_then(|session| self.suspend_ticks(session));
         if let Some(session) = self.sessions.get_mut(&key) {
-            session.status = Status::Suspended;
+            match ticks {
+                None => session.status = Status::Suspended,
+                Some(_) => session.suspending = ticks,
+            }
             self.pending_events.insert(key);
         }
         Ok(())
+    }
+
+    /// What a suspend that may act is answered with.
+    fn suspend_outcome(&self, pair: &Pair) -> Outcome {
+        let goes_on = self.session(pair).is_some_and(|session| session.suspending.is_some());
+        if goes_on { Outcome::Accepted } else { Outcome::Done }
     }
 
     /// Whether a suspend would act on a pair now.
@@ -242,6 +276,8 @@ impl Core {
         }
         match (session.status, session.phase) {
             _ if pair.kind == CopyKind::Opc => Err(ArrayCode::WrongState),
+            _ if session.suspending.is_some() => Err(ArrayCode::ConcurrentSuspend),
+            (Status::Active, _) if pair.kind == CopyKind::Rec && self.buffer_is_late(at) => Err(ArrayCode::BufferLate),
             (Status::Suspended, _) => Err(ArrayCode::AlreadySuspended),
             (Status::ErrorSuspended, _) => Err(ArrayCode::ErrorSuspended),
             (Status::Active, Phase::Equivalent) => Ok(session.key),
@@ -249,6 +285,26 @@ impl Core {
             (Status::Active | Status::Halted, _) => Err(ArrayCode::NeedsForce),
             _ => Err(ArrayCode::WrongState),
         }
+    }
+
+    fn buffer_is_late(&self, at: BoxId) -> bool {
+        self.boxes.get(&at).is_some_and(|cabinet| cabinet.faults.buffer_late > 0)
+    }
+
+    /// Whether another live session in consistency mode takes this source to the same other box.
+    fn is_second_in_consistency(&self, pair: &Pair, modes: Option<RecModes>) -> bool {
+        let consistent = |modes: Option<RecModes>| modes.is_some_and(|m| m.transfer == TransferMode::Consistency);
+        let same = |other: &Session| {
+            other.pair != *pair
+                && other.pair.source == pair.source
+                && other.pair.target.box_id == pair.target.box_id
+                && other.is_live()
+                && consistent(other.modes)
+        };
+        pair.kind == CopyKind::Rec
+            && self.is_documented(pair.source.box_id)
+            && consistent(modes)
+            && self.sessions.values().any(same)
     }
 
     fn resume(&mut self, at: BoxId, pair: &Pair) -> Verdict {
@@ -261,6 +317,17 @@ impl Core {
             _ => return Err(ArrayCode::WrongState),
         }
         self.path_is_normal(pair)?;
+        let documented = self.is_documented(at);
+        if documented
+            && pair.kind == CopyKind::Rec
+            && self.sessions.get(&key).is_some_and(|known| known.remote.is_none())
+        {
+            return Err(ArrayCode::WrongState);
+        }
+        self.table_has_room(pair, Some(key))?;
+        if self.is_second_in_consistency(pair, self.sessions.get(&key).and_then(|known| known.modes)) {
+            return Err(ArrayCode::SourceLimit);
+        }
         if self.would_cascade(pair, Some(key)) {
             return Err(ArrayCode::Cascade);
         }

@@ -18,17 +18,17 @@ use proptest::prelude::*;
 const REGIONS: u64 = 40;
 const NOW: Timestamp = Timestamp(1_000);
 
-struct Site {
-    arrays: Memory,
-    one: BoxId,
-    other: BoxId,
-    volumes: Vec<VolumeId>,
+pub(super) struct Site {
+    pub(super) arrays: Memory,
+    pub(super) one: BoxId,
+    pub(super) other: BoxId,
+    pub(super) volumes: Vec<VolumeId>,
     remote: Vec<VolumeId>,
 }
 
 impl Site {
     /// Two boxes with a path, and so many equal volumes in each.
-    fn new(volumes: usize) -> Self {
+    pub(super) fn new(volumes: usize) -> Self {
         let mut arrays = Memory::new();
         let one = arrays.add_box(&"ONE".parse().unwrap()).unwrap();
         let other = arrays.add_box(&"TWO".parse().unwrap()).unwrap();
@@ -42,15 +42,15 @@ impl Site {
         Self { arrays, one, other, volumes: local, remote }
     }
 
-    fn ec(&self, source: usize, target: usize) -> Pair {
+    pub(super) fn ec(&self, source: usize, target: usize) -> Pair {
         Pair::new(self.volumes[source], self.volumes[target])
     }
 
-    fn rec(&self, source: usize, target: usize) -> Pair {
+    pub(super) fn rec(&self, source: usize, target: usize) -> Pair {
         Pair::new(self.volumes[source], self.remote[target])
     }
 
-    fn send(&mut self, command: &Command) -> Vec<Outcome> {
+    pub(super) fn send(&mut self, command: &Command) -> Vec<Outcome> {
         let at = command.pairs()[0].source.box_id;
         match self.arrays.execute(at, command, "test", NOW) {
             Reply::Answered(outcomes) => outcomes.into_iter().map(|outcome| outcome.outcome).collect(),
@@ -59,7 +59,7 @@ impl Site {
     }
 
     /// `done`, `already`, or the code of the refusal.
-    fn word(&mut self, command: &Command) -> String {
+    pub(super) fn word(&mut self, command: &Command) -> String {
         match self.send(command).remove(0) {
             Outcome::Done => "done".into(),
             Outcome::AlreadyDone => "already".into(),
@@ -69,21 +69,21 @@ impl Site {
     }
 
     /// Both boxes go by the rules of earlier releases.
-    fn lenient(&mut self) {
+    pub(super) fn lenient(&mut self) {
         for at in [self.one, self.other] {
             self.arrays.core_mut().set_rules(at, RuleSet::Lenient).unwrap();
         }
     }
 
-    fn start(&mut self, pair: Pair) -> String {
+    pub(super) fn start(&mut self, pair: Pair) -> String {
         self.word(&Command::Start { pairs: vec![pair], modes: None })
     }
 
-    fn suspend(&mut self, pair: Pair, force: bool) -> String {
+    pub(super) fn suspend(&mut self, pair: Pair, force: bool) -> String {
         self.word(&Command::Suspend { pairs: vec![pair], force, together: false })
     }
 
-    fn resume(&mut self, pair: Pair) -> String {
+    pub(super) fn resume(&mut self, pair: Pair) -> String {
         self.word(&Command::Resume { pairs: vec![pair] })
     }
 
@@ -91,17 +91,17 @@ impl Site {
         self.word(&Command::Stop { pairs: vec![pair], force })
     }
 
-    fn equivalent(&mut self, pair: Pair) {
+    pub(super) fn equivalent(&mut self, pair: Pair) {
         assert_eq!(self.start(pair), "done");
         self.arrays.settle();
         assert_eq!(self.state(&pair), (Status::Active, Phase::Equivalent));
     }
 
-    fn half(&self, at: BoxId, pair: &Pair) -> Option<SessionReading> {
+    pub(super) fn half(&self, at: BoxId, pair: &Pair) -> Option<SessionReading> {
         self.arrays.core().reading(at, NOW).unwrap().look_for(pair).shown().cloned()
     }
 
-    fn state(&self, pair: &Pair) -> (Status, Phase) {
+    pub(super) fn state(&self, pair: &Pair) -> (Status, Phase) {
         let half = self.half(pair.source.box_id, pair).unwrap();
         (half.status, half.phase)
     }

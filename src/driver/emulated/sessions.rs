@@ -43,6 +43,9 @@ pub struct Session {
     pub started: Timestamp,
     /// REC: what the other box has heard so far; `None` when its half is missing.
     pub remote: Option<Half>,
+    /// An accepted suspend goes on for so many ticks more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspending: Option<u32>,
     /// What may differ as the data plane counts it, where one has the map instead of [`Session::map`].
     #[serde(skip)]
     pub measured: Option<Blocks>,
@@ -95,12 +98,12 @@ impl Session {
 
     /// From now on the copier has to make the sides the same.
     pub fn begin_copy(&mut self) {
-        (self.status, self.phase, self.error) = (Status::Active, Phase::Copying, None);
+        (self.status, self.phase, self.error, self.suspending) = (Status::Active, Phase::Copying, None, None);
         (self.total, self.cursor) = (self.difference(), 0);
     }
 
     pub fn stop_in_error(&mut self, byte: ErrorByte) {
-        (self.status, self.error) = (Status::ErrorSuspended, Some(byte));
+        (self.status, self.error, self.suspending) = (Status::ErrorSuspended, Some(byte), None);
     }
 
     pub fn progress(&self) -> Option<Progress> {

@@ -3,6 +3,7 @@
 use super::faults::Fault;
 use super::provision::Provision;
 use super::rule_table::RuleSet;
+use super::settings::SettingsChange;
 use crate::model::copy::Command;
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
 use crate::model::session::SessionReading;
@@ -61,6 +62,25 @@ pub enum Administration {
     Rules {
         array: String,
         rules: RuleSet,
+    },
+    /// Quantities and durations of an array. Answers with its [`super::settings::Settings`].
+    Set {
+        array: String,
+        change: SettingsChange,
+    },
+    /// Takes a volume away; by force with its sessions.
+    Delete {
+        volume: String,
+        force: bool,
+    },
+    /// Writes zeros all over a volume that no session knows.
+    Format {
+        volume: String,
+    },
+    /// Whether new copies may have the volume as their destination.
+    Protect {
+        volume: String,
+        protected: bool,
     },
     /// Answers with the volumes' identities.
     CreateVolumes {

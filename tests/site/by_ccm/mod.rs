@@ -7,6 +7,8 @@ use crate::test_site;
 
 #[path = "../array_lab.rs"]
 mod array_lab;
+#[path = "../array_settings.rs"]
+mod array_settings;
 #[path = "../crashes.rs"]
 mod crashes;
 #[path = "../end_to_end_backup.rs"]
