@@ -33,14 +33,16 @@ Examples:
   ecdeck array write LAB1/0x0 --scatter 200 --seed 7";
 
 const SET_EXAMPLES: &str = "\
-A copy table that is too small for the copies that there are makes the newest ones fail, as on a real array.
+A copy table that is too small for the copies that there are makes the
+newest ones fail, as on a real array.
 
 Examples:
   ecdeck array set LAB1 --copy-table 100MiB
   ecdeck array set LAB1 --sessions 16 --suspend-time 6s";
 
 const DELETE_NOTE: &str = "\
-ecdeck's catalogue is not asked: this practises what happens when somebody deletes a volume behind it.";
+ecdeck's catalogue is not asked: this practises what happens when somebody
+deletes a volume behind it.";
 
 const FAULT_EXAMPLES: &str = "\
 Examples:

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub async fn run(asked: &Backup, link: &mut Link, deadline: Deadline) -> Result<Exit, CliError> {
-    let snapshot = link.snapshot().await?;
+    let snapshot = link.view(&asked.volumes).await?;
     let request = request(asked, &snapshot)?;
     let volumes = request.action.volumes();
     let waiting = if asked.wait && !asked.change.dry_run { wait::on_their_way(&snapshot, volumes) } else { Vec::new() };
@@ -66,7 +66,8 @@ async fn each_when_ready(
     mut waiting: Vec<Pair>,
     deadline: Deadline,
 ) -> Result<Exit, CliError> {
-    let mut newest = link.snapshot().await?;
+    let mut newest = link.view_of(request.action.volumes().to_vec()).await?;
+    link.watch_only(request.action.volumes());
     let mut mark = newest.mark;
     let mut report = Report::new(request.action.verb(), &asked.change, Arc::clone(&newest), link.site().to_vec());
     let done = done_already(link, request).await?;

@@ -41,7 +41,7 @@ pub async fn run(
     deadline: Deadline,
     then: Then,
 ) -> Result<Exit, CliError> {
-    let snapshot = link.snapshot().await?;
+    let snapshot = of_request(link, &request).await?;
     let mut report = Report::new(request.action.verb(), change, snapshot, link.site().to_vec());
     match round(link, change, request, deadline, &mut report).await? {
         Round::Refused(refusal) => report.nothing_runs(&refusal),
@@ -57,6 +57,14 @@ pub async fn run(
             }
             Then::UntilEquivalent => until_equivalent(link, report, deadline).await,
         },
+    }
+}
+
+/// What there is of the volumes of a request; of the whole site for one that names none.
+async fn of_request(link: &mut Link, request: &Request) -> Result<Arc<Snapshot>, CliError> {
+    match request.action.volumes() {
+        [] => link.snapshot().await,
+        volumes => link.view_of(volumes.to_vec()).await,
     }
 }
 
@@ -86,7 +94,9 @@ pub async fn round(
     // Who only wants to see a plan asks for nothing.
     let asked = request.clone();
     let ask = if change.dry_run { Ask::Plan { request: asked } } else { Ask::Propose { request: asked } };
-    let planned = match link.ask(ask).await? {
+    let answer = link.ask(ask).await?;
+    report.know(link, &answer).await?;
+    let planned = match answer {
         Answer::Planned(planned) => planned,
         Answer::Refused { refusal } => return Ok(Round::Refused(refusal)),
         Answer::AlreadySo { refused } => return Ok(Round::AlreadySo(refused)),
@@ -113,7 +123,9 @@ pub async fn round(
         }
     };
     let agreed = planned.plan.agreement();
-    match link.ask(Ask::Run { request, agreed, confirmation }).await? {
+    let answer = link.ask(Ask::Run { request, agreed, confirmation }).await?;
+    report.know(link, &answer).await?;
+    match answer {
         Answer::Running { operations, ran, refused, changed } => {
             report.begun(&planned, operations, *ran, refused, changed.as_deref())?;
             follow(link, report, deadline).await
@@ -157,6 +169,8 @@ async fn until_equivalent(link: &mut Link, report: Report, deadline: Deadline) -
         return report.finish("ended", exit, None);
     }
     let progress = ProgressLine::new(report.json);
+    let both: Vec<VolumeId> = pairs.iter().flat_map(|pair| [pair.source, pair.target]).collect();
+    link.watch_only(&both);
     let waited = deadline.wait(wait::until_equivalent(link, &pairs, report.mark, progress)).await?;
     if let Some((result, exit, text)) = wait::told(&waited) {
         return report.finish(result, exit, Some(text.to_owned()));
@@ -200,6 +214,12 @@ impl Report {
         let (planned, refused, printed, outcomes) = (None, Vec::new(), Vec::new(), Vec::new());
         let (mark, late) = (ReadingMark::default(), Vec::new());
         Self { verb, json, ensure, snapshot, site, planned, refused, printed, outcomes, mark, late }
+    }
+
+    /// It speaks of the volumes that an answer names by their names.
+    async fn know(&mut self, link: &mut Link, answer: &Answer) -> Result<(), CliError> {
+        self.snapshot = link.with_all_in(Arc::clone(&self.snapshot), answer).await?;
+        Ok(())
     }
 
     fn render_context(&self) -> RenderContext<'_> {

@@ -147,7 +147,9 @@ impl Line {
 
     fn answer(&self, ask: &Ask) -> Answer {
         match ask {
-            Ask::Snapshot | Ask::Reread => Answer::Snapshot { snapshot: Box::new(Snapshot::clone(&self.snapshot)) },
+            Ask::Snapshot | Ask::View { .. } | Ask::Reread => {
+                Answer::Snapshot { snapshot: Box::new(Snapshot::clone(&self.snapshot)) }
+            }
             Ask::Plan { request } | Ask::Propose { request } => self.planned(request),
             Ask::Run { request, agreed, confirmation } => {
                 if let Ok(plan) = plan(&self.snapshot, request)

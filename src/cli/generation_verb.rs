@@ -44,6 +44,11 @@ fn verbs() -> impl Iterator<Item = (Verb, &'static str, GenerationVerb)> {
 }
 
 impl GenerationLine {
+    /// Whether it is about every generation of the site that it can act on.
+    pub fn is_of_all(&self) -> bool {
+        self.all
+    }
+
     /// What is asked for. What needs a reason is not made without one.
     pub fn action(&self, snapshot: &Snapshot) -> Result<Action, CliError> {
         let reason = self.on.change.reason.as_deref().map_or("", str::trim);

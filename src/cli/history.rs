@@ -20,7 +20,8 @@ pub async fn run(asked: &History, site_context: &dyn SiteContext) -> Result<Exit
     let change = &verb.on.change;
     let deadline = Deadline::new(change.time_limit);
     let mut link = super::opened(site_context, deadline).await?;
-    let action = verb.action(&*link.snapshot().await?)?;
+    let snapshot = if verb.is_of_all() { link.snapshot().await? } else { link.view(&[&verb.on.volume]).await? };
+    let action = verb.action(&snapshot)?;
     change::run(&mut link, change, change::request(action, change), deadline, Then::Return).await
 }
 
@@ -30,12 +31,16 @@ struct Document<'a> {
 }
 
 async fn show(asked: &History, link: &mut Link) -> Result<Exit, CliError> {
-    let snapshot = link.snapshot().await?;
+    let snapshot = match &asked.volume {
+        Some(name) => link.view(&[name]).await?,
+        None => link.snapshot().await?,
+    };
     let volume = asked.volume.as_deref().map(|text| names::volume(&snapshot, text)).transpose()?;
     let generations = match link.ask(Ask::History { volume, most: asked.last }).await? {
         Answer::History { generations } => generations,
         other => return Err(unexpected(&other)),
     };
+    let snapshot = link.with_all_in(snapshot, &generations).await?;
     if let (Some(id), []) = (volume, generations.as_slice())
         && snapshot.transaction_volume(id).is_none()
         && snapshot.backup_volume(id).is_none()

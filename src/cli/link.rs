@@ -7,11 +7,14 @@ use crate::engine::client::{Client, ClientError, ENGINE_SILENCE_TIMEOUT, Snapsho
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::check::Check;
 use crate::model::codes::Code;
-use crate::model::identity::Name;
+use crate::model::identity::{Name, VolumeId};
 use crate::model::snapshot::{Reach, Snapshot};
 use crate::model::untrusted::Untrusted;
 use crate::model::verb::Role;
 use crate::process::paths::Home;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -86,6 +89,9 @@ pub trait Channel: Send {
 
     /// The next snapshot that differs from the one given before; the first call gives the present one.
     fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, CliError>>;
+
+    /// From now on only these volumes are watched, with what belongs to them. Who has no way to do so shows all.
+    fn watch_only(&mut self, _volumes: &[VolumeId]) {}
 }
 
 /// The line to an engine's socket. It comes back by itself for questions that change nothing: the engine may be killed and
@@ -96,13 +102,15 @@ pub struct EngineLine {
     role: Option<Role>,
     client: Client,
     snapshots: Option<Snapshots>,
+    /// What is watched; everything when `None`.
+    only: Option<Vec<VolumeId>>,
 }
 
 impl EngineLine {
     /// `role`: the highest one to act in.
     pub async fn open(home: Home, start: Start, role: Option<Role>) -> Result<Self, CliError> {
         let client = Client::connect_as(&home, &start, role).await.map_err(|error| not_open(&error))?;
-        Ok(Self { home, start, role, client, snapshots: None })
+        Ok(Self { home, start, role, client, snapshots: None, only: None })
     }
 
     /// The digest of the configuration that the engine was started with.
@@ -152,7 +160,11 @@ impl EngineLine {
                 }
                 self.reopen().await?;
             }
-            match self.client.watch().await {
+            let watching = match self.only.clone() {
+                None => self.client.watch().await,
+                Some(only) => self.client.watch_volumes(only).await,
+            };
+            match watching {
                 Ok(mut snapshots) => {
                     let first = snapshots.borrow_and_update().clone();
                     self.snapshots = Some(snapshots);
@@ -174,6 +186,10 @@ impl Channel for EngineLine {
 
     fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, CliError>> {
         Box::pin(self.next())
+    }
+
+    fn watch_only(&mut self, volumes: &[VolumeId]) {
+        (self.only, self.snapshots) = (Some(volumes.to_vec()), None);
     }
 }
 
@@ -250,19 +266,67 @@ impl Link {
 
     /// A snapshot after every array was asked anew, for its volumes too: somebody may just have made one.
     pub async fn reread(&mut self) -> Result<Arc<Snapshot>, CliError> {
-        match self.ask(Ask::Reread).await? {
+        self.asked(Ask::Reread).await
+    }
+
+    /// A snapshot that every array has been asked for, as far as they answer within a few seconds.
+    pub async fn snapshot(&mut self) -> Result<Arc<Snapshot>, CliError> {
+        match self.asked(Ask::Snapshot).await? {
+            snapshot if is_waiting(&snapshot) => self.first_reading().await,
+            snapshot => Ok(snapshot),
+        }
+    }
+
+    /// As [`Self::snapshot`], of the volumes with these names and what belongs to them: a verb on one volume costs the same on
+    /// a large site. All of the site where one of the names is not known.
+    pub async fn view<S: AsRef<str>>(&mut self, names: &[S]) -> Result<Arc<Snapshot>, CliError> {
+        let names = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        self.viewed(Ask::View { names, volumes: Vec::new() }).await
+    }
+
+    /// As [`Self::view`], of these volumes.
+    pub async fn view_of(&mut self, volumes: Vec<VolumeId>) -> Result<Arc<Snapshot>, CliError> {
+        self.viewed(Ask::View { names: Vec::new(), volumes }).await
+    }
+
+    async fn viewed(&mut self, view: Ask) -> Result<Arc<Snapshot>, CliError> {
+        match self.asked(view.clone()).await? {
+            snapshot if is_waiting(&snapshot) => {
+                self.first_reading().await?;
+                self.asked(view).await
+            }
+            snapshot => Ok(snapshot),
+        }
+    }
+
+    /// A snapshot of the same volumes, and of those that an answer names beside them, so that it can speak of each by its name.
+    pub async fn with_all_in(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        answer: &impl Serialize,
+    ) -> Result<Arc<Snapshot>, CliError> {
+        let mut named = volumes_in(&serde_json::to_value(answer).unwrap_or_default());
+        if named.iter().all(|id| snapshot.knows(*id)) {
+            return Ok(snapshot);
+        }
+        named.extend(snapshot.transaction_volumes.iter().map(|view| view.volume.id));
+        named.extend(snapshot.pool.iter().map(|view| view.volume.id));
+        self.view_of(named.into_iter().collect()).await
+    }
+
+    /// From now on [`Self::next_snapshot`] shows only these volumes, with what belongs to them.
+    pub fn watch_only(&mut self, volumes: &[VolumeId]) {
+        self.channel.watch_only(volumes);
+    }
+
+    async fn asked(&mut self, ask: Ask) -> Result<Arc<Snapshot>, CliError> {
+        match self.ask(ask).await? {
             Answer::Snapshot { snapshot } => Ok(Arc::from(snapshot)),
             other => Err(unexpected(&other)),
         }
     }
 
-    /// A snapshot that every array has been asked for, as far as they answer within a few seconds.
-    pub async fn snapshot(&mut self) -> Result<Arc<Snapshot>, CliError> {
-        if let Answer::Snapshot { snapshot } = self.ask(Ask::Snapshot).await?
-            && !is_waiting(&snapshot)
-        {
-            return Ok(Arc::from(snapshot));
-        }
+    async fn first_reading(&mut self) -> Result<Arc<Snapshot>, CliError> {
         let until = Instant::now() + FIRST_READING;
         let engine = self.engine;
         let whom = || format!("the first snapshot of {}", engine_name(engine));
@@ -274,6 +338,16 @@ impl Link {
             }
         }
         Ok(newest)
+    }
+}
+
+/// Every volume that a document names, wherever: an answer that grows needs no line here.
+fn volumes_in(document: &Value) -> BTreeSet<VolumeId> {
+    match document {
+        Value::String(text) => text.parse().into_iter().collect(),
+        Value::Array(list) => list.iter().flat_map(volumes_in).collect(),
+        Value::Object(fields) => fields.values().flat_map(volumes_in).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => BTreeSet::new(),
     }
 }
 

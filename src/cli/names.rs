@@ -12,7 +12,7 @@ const OFFERED: usize = 3;
 /// The identity behind a typed name; the refusal offers near names.
 pub fn volume(snapshot: &Snapshot, text: &str) -> Result<VolumeId, CliError> {
     match snapshot.find(text) {
-        Some(id) if exists(snapshot, id) => Ok(id),
+        Some(id) if snapshot.knows(id) => Ok(id),
         Some(id) => Err(missing_on_array(snapshot, id, text)),
         None => Err(unknown(snapshot, text)),
     }
@@ -20,13 +20,6 @@ pub fn volume(snapshot: &Snapshot, text: &str) -> Result<VolumeId, CliError> {
 
 pub fn volumes(snapshot: &Snapshot, texts: &[String]) -> Result<Vec<VolumeId>, CliError> {
     texts.iter().map(|text| volume(snapshot, text)).collect()
-}
-
-/// Whether it is registered or an array reports it.
-fn exists(snapshot: &Snapshot, id: VolumeId) -> bool {
-    snapshot.transaction_volume(id).is_some()
-        || snapshot.backup_volume(id).is_some()
-        || snapshot.unregistered.binary_search_by_key(&id, |volume| volume.id).is_ok()
 }
 
 fn missing_on_array(snapshot: &Snapshot, id: VolumeId, text: &str) -> CliError {

@@ -24,7 +24,7 @@ pub async fn run(verb: &PolicyVerb, site_context: &dyn SiteContext) -> Result<Ex
             let change = &asked.change;
             let deadline = Deadline::new(change.time_limit);
             let mut link = super::opened(site_context, deadline).await?;
-            let action = action(asked, &*link.snapshot().await?)?;
+            let action = action(asked, &*link.view(&[&asked.volume]).await?)?;
             change::run(&mut link, change, change::request(action, change), deadline, Then::Return).await
         }
     }

@@ -12,14 +12,29 @@ use crate::model::snapshot::Snapshot;
 use crate::model::units::Version;
 
 pub async fn run(verb: &Sync, link: &mut Link, deadline: Deadline) -> Result<Exit, CliError> {
-    let snapshot = link.snapshot().await?;
     if let Sync::Start { volumes, map: Some(file), wait, change, .. } = verb {
+        let snapshot = link.snapshot().await?;
         let (action, of_map) = map::start(&snapshot, volumes, file)?;
         let exit = change::run(link, change, change::request(action, change), deadline, after_start(*wait)).await?;
         return Ok(Exit::together([exit, of_map]));
     }
-    let (action, then) = action(verb, &snapshot)?;
+    let (action, then) = action(verb, &*link.view(&verb.names()).await?)?;
     change::run(link, verb.change(), change::request(action, verb.change()), deadline, then).await
+}
+
+impl Sync {
+    /// The volumes that it names.
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Start { volumes, .. } => volumes.iter().map(String::as_str).collect(),
+            Self::Suspend(on) | Self::Resume(on) | Self::Cancel { on, .. } => {
+                on.volumes.iter().chain(&on.volume).map(String::as_str).collect()
+            }
+            Self::ForceStop { volume, target, .. } => {
+                std::iter::once(volume).chain(target).map(String::as_str).collect()
+            }
+        }
+    }
 }
 
 fn after_start(wait: bool) -> Then {

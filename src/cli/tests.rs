@@ -361,3 +361,28 @@ fn what_to_do_about_a_code_names_whole_commands() {
     }
     assert!(cannot_be_typed("ecdeck snapshot TV").is_some() && cannot_be_typed("ecdeck reconcile").is_some());
 }
+
+#[test]
+fn a_volume_has_all_that_is_its_own_and_nothing_of_the_others() {
+    let whole = super::fake::snapshot();
+    for view in whole.transaction_volumes.iter() {
+        let id = view.volume.id;
+        let narrow = whole.of_volumes(&std::collections::BTreeSet::from([id]));
+        assert_eq!(narrow.transaction_volumes.len(), 1);
+        assert_eq!(narrow.transaction_volume(id), whole.transaction_volume(id));
+        assert_eq!(narrow.sessions_of(id), whole.sessions_of(id));
+        assert_eq!(narrow.generations_of(id), whole.generations_of(id));
+        assert!(narrow.pool.iter().all(|one| one.transaction_volume == Some(id)));
+        assert_eq!(narrow.find(view.volume.name.as_str()), Some(id));
+        assert_eq!((narrow.arrays.len(), narrow.sequence), (whole.arrays.len(), whole.sequence));
+    }
+}
+
+#[test]
+fn a_backup_volume_comes_with_whose_it_is() {
+    let whole = super::fake::snapshot();
+    let owned = whole.pool.iter().find(|view| view.transaction_volume.is_some()).unwrap();
+    let narrow = whole.of_volumes(&std::collections::BTreeSet::from([owned.volume.id]));
+    assert_eq!(narrow.backup_volume(owned.volume.id), Some(owned));
+    assert!(narrow.transaction_volume(owned.transaction_volume.unwrap()).is_some());
+}

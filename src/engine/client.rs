@@ -2,6 +2,7 @@
 
 use super::clock::now;
 use super::protocol::{Answer, Ask, Message, Question, REMEDY, hello};
+use crate::model::identity::VolumeId;
 use crate::model::snapshot::Snapshot;
 use crate::model::units::Timestamp;
 use crate::model::untrusted;
@@ -293,7 +294,16 @@ impl Client {
 
     /// Begins to watch: gives snapshots from now on, the first one being there already.
     pub async fn watch(&self) -> Result<Snapshots, ClientError> {
-        self.ask(Ask::Watch).await?;
+        self.watch_as(Ask::Watch).await
+    }
+
+    /// As [`Self::watch`], of a few volumes and what belongs to them only.
+    pub async fn watch_volumes(&self, volumes: Vec<VolumeId>) -> Result<Snapshots, ClientError> {
+        self.watch_as(Ask::WatchVolumes { volumes }).await
+    }
+
+    async fn watch_as(&self, ask: Ask) -> Result<Snapshots, ClientError> {
+        self.ask(ask).await?;
         let mut snapshots = self.line.snapshots.clone();
         let mut lost = self.line.lost.clone();
         tokio::select! {

@@ -41,10 +41,20 @@ pub struct Question {
 pub enum Ask {
     /// One snapshot, now.
     Snapshot,
+    /// One snapshot of the volumes that people name, of these ones and of what belongs to them. Where a name is not known, the
+    /// whole one: whoever typed it is offered near names.
+    View {
+        names: Vec<String>,
+        volumes: Vec<VolumeId>,
+    },
     /// One snapshot, after every array was asked anew, for its volumes too.
     Reread,
     /// A snapshot, then changes, until the connection ends. A client that is slow gets a new whole one instead of a queue.
     Watch,
+    /// The same, of these volumes and of what belongs to them only. It takes the place of what was watched on this line.
+    WatchVolumes {
+        volumes: Vec<VolumeId>,
+    },
     /// The plan for a request on the engine's snapshot. Changes nothing.
     Plan {
         request: Request,

@@ -14,6 +14,7 @@ use crate::model::verb::Role;
 use crate::process::admission::{Admission, turn_away};
 use crate::process::frames::{FrameError, FrameMemory, FrameReader, Hello, encode, greet};
 use crate::process::peer;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -106,7 +107,7 @@ impl Server {
         let theirs = theirs.map_err(|_| FrameError::TooSlow(GREETING_TIMEOUT))??;
         reader.accept_questions();
         let caller = Caller { actor, role: lowered(role, theirs.role.as_deref()) };
-        let (watching, watched) = watch::channel(0);
+        let (watching, watched) = watch::channel(Watched::default());
         let (answers, ready) = mpsc::channel(MAX_QUESTIONS);
         let every = self.heartbeat();
         let line = ClientWriter { server: self.clone(), writer, answers: ready, watched, sent: None, every };
@@ -126,7 +127,7 @@ impl Server {
         mut reader: FrameReader<OwnedReadHalf>,
         caller: &Caller,
         answers: mpsc::Sender<Message>,
-        watching: watch::Sender<u64>,
+        watching: watch::Sender<Watched>,
     ) -> Result<(), FrameError> {
         loop {
             let received = tokio::time::timeout(CLIENT_SILENCE_TIMEOUT, reader.receive::<Question>()).await;
@@ -140,8 +141,8 @@ impl Server {
             }
             let Ok(place) = answers.clone().reserve_owned().await else { return Ok(()) };
             let hold = reader.take_hold();
-            if question.ask == Ask::Watch && caller.role.is_some() {
-                watching.send_modify(|times| *times += 1);
+            if caller.role.is_some() {
+                watching.send_if_modified(|watched| watched.take(&question.ask));
             }
             let (server, caller) = (self.clone(), caller.clone());
             tokio::spawn(async move {
@@ -163,6 +164,17 @@ impl Server {
         }
     }
 
+    /// What is asked of a few volumes.
+    fn view(&self, names: &[String], volumes: Vec<VolumeId>) -> Snapshot {
+        let snapshot = self.core.look();
+        let found = |name: &String| snapshot.find(name).filter(|id| snapshot.knows(*id));
+        let named: Option<Vec<VolumeId>> = names.iter().map(found).collect();
+        match named {
+            Some(named) => snapshot.of_volumes(&volumes.into_iter().chain(named).collect()),
+            None => snapshot,
+        }
+    }
+
     async fn answer(&self, ask: Ask, caller: &Caller) -> Answer {
         let Caller { actor, role } = caller;
         if role.is_none() {
@@ -176,7 +188,8 @@ impl Server {
                 self.runner.reread().await;
                 Answer::Snapshot { snapshot: Box::new(self.core.look()) }
             }
-            Ask::Watch | Ask::Alive => Answer::Watching,
+            Ask::View { names, volumes } => Answer::Snapshot { snapshot: Box::new(self.view(&names, volumes)) },
+            Ask::Watch | Ask::WatchVolumes { .. } | Ask::Alive => Answer::Watching,
             Ask::Plan { request } => self.runner.plan(&request),
             Ask::Propose { request } => self.runner.propose(&request, caller).await,
             Ask::Run { request, agreed, confirmation } => {
@@ -218,13 +231,39 @@ fn lowered(role: Option<Role>, wanted: Option<&str>) -> Option<Role> {
     }
 }
 
+/// What a client watches.
+#[derive(Debug, Clone, Default)]
+struct Watched {
+    /// How many times it asked to watch; each time it is given a whole snapshot of what it asked for.
+    times: u64,
+    /// Only these volumes, with what belongs to them.
+    only: Option<Arc<BTreeSet<VolumeId>>>,
+}
+
+impl Watched {
+    /// Takes a question; whether it is one to watch.
+    fn take(&mut self, ask: &Ask) -> bool {
+        let only = match ask {
+            Ask::Watch => None,
+            Ask::WatchVolumes { volumes } => Some(Arc::new(volumes.iter().copied().collect())),
+            _ => return false,
+        };
+        *self = Self { times: self.times + 1, only };
+        true
+    }
+
+    /// A snapshot as this client is shown it.
+    fn of(&self, snapshot: &Arc<Snapshot>) -> Arc<Snapshot> {
+        self.only.as_ref().map_or_else(|| Arc::clone(snapshot), |only| Arc::new(snapshot.of_volumes(only)))
+    }
+}
+
 /// The writing side of one line.
 struct ClientWriter {
     server: Server,
     writer: OwnedWriteHalf,
     answers: mpsc::Receiver<Message>,
-    /// How many times the client asked to watch; each time it is given a whole snapshot.
-    watched: watch::Receiver<u64>,
+    watched: watch::Receiver<Watched>,
     /// What a watching client has by now.
     sent: Option<Arc<Snapshot>>,
     /// Between heartbeats.
@@ -246,14 +285,20 @@ impl ClientWriter {
                     None => return Ok(()),
                 },
                 Ok(()) = self.watched.changed() => {
-                    let snapshot = Arc::clone(&snapshots.borrow_and_update());
+                    let snapshot = self.watched.borrow_and_update().of(&snapshots.borrow_and_update());
                     let whole = Message::Snapshot { snapshot: Box::new(Snapshot::clone(&snapshot)) };
                     self.write(&encode(&whole)?).await?;
                     self.sent = Some(snapshot);
                 }
                 Ok(()) = snapshots.changed(), if self.sent.is_some() => {
-                    let snapshot = Arc::clone(&snapshots.borrow_and_update());
-                    if let Some(sent) = self.sent.replace(Arc::clone(&snapshot)) {
+                    let watched = self.watched.borrow().clone();
+                    let snapshot = watched.of(&snapshots.borrow_and_update());
+                    let Some(sent) = self.sent.replace(Arc::clone(&snapshot)) else { continue };
+                    if watched.only.is_some() {
+                        // Nobody else is given just this.
+                        let change = Box::new(SnapshotChange::between(&sent, &snapshot));
+                        self.write(&encode(&Message::Change { change })?).await?;
+                    } else {
                         let frame = self.server.encoded.change(&sent, &snapshot)?;
                         self.write(&frame).await?;
                     }

@@ -20,6 +20,7 @@ pub mod hook;
 pub mod identity;
 pub mod map_set;
 pub mod moment;
+pub mod narrow;
 pub mod observe;
 pub mod plan;
 pub mod progress;

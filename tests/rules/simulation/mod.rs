@@ -183,6 +183,7 @@ impl Simulation {
         let mut rng = Rng::with_seed(seed);
         let now = START;
         let mut world = World::new(&mut rng, !matches!(site, Site::Plain { .. }));
+        world.limit(seed);
         let weather = FaultPlan::draw(&mut rng);
         let operators = (0..rng.usize(2..=4)).map(Operator::new).collect();
         let mut engine = Engine::new(catalogue, memory, &world, bug);

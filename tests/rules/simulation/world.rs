@@ -2,6 +2,7 @@
 
 use super::by_ccm::Ccm;
 use super::engine::LIMITS;
+use ecdeck::driver::emulated::admin::{Setting, SettingsChange};
 use ecdeck::driver::emulated::core::capabilities;
 use ecdeck::driver::emulated::faults::Fault;
 use ecdeck::driver::emulated::rules::{Reply, outcomes_of};
@@ -126,6 +127,21 @@ impl World {
             sent: 0,
             altered: BTreeMap::new(),
             ccm: None,
+        }
+    }
+
+    /// In every fifth world the copy tables are too small for all copies that the site may have.
+    pub fn limit(&mut self, seed: u64) {
+        if seed % 5 == 3 {
+            let copies = 3 + seed / 5 % 6;
+            self.set_copy_tables(Setting::To(Blocks(copies * BLOCKS.0)));
+        }
+    }
+
+    fn set_copy_tables(&mut self, copy_table: Setting<Blocks>) {
+        let change = SettingsChange { copy_table: Some(copy_table), ..SettingsChange::default() };
+        for at in self.boxes {
+            self.arrays.core_mut().set(at, change).unwrap();
         }
     }
 
@@ -281,6 +297,7 @@ impl World {
             self.arrays.core_mut().inject(at, Fault::Clear).unwrap();
         }
         self.arrays.core_mut().set_path(self.boxes[0], self.boxes[1], true).unwrap();
+        self.set_copy_tables(Setting::Unlimited);
         for wire in &mut self.wires {
             if wire.lost_after.is_none() && wire.outcomes.is_none() && wire.fate != SendOutcome::LostRequest {
                 wire.fate = SendOutcome::Normal;

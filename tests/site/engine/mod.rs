@@ -10,7 +10,7 @@ use ecdeck::model::copy::Command;
 use ecdeck::model::event::EventKind;
 use ecdeck::model::records::{EntityChange, OperationEnd, Policy};
 use ecdeck::model::request::{Action, Request};
-use ecdeck::model::snapshot::{Due, Reach, TransactionState};
+use ecdeck::model::snapshot::{Due, Reach, Snapshot, TransactionState};
 use ecdeck::model::untrusted::Untrusted;
 use ecdeck::process::frames::{FrameReader, greet};
 use ecdeck::testkit::catalogue::CommitFailure;
@@ -19,11 +19,11 @@ use std::time::Duration;
 use test_site::{TestSite, agree, done, ends, operations, planned, run, soon, until};
 use tokio::io::AsyncWriteExt;
 
-fn is_read(snapshot: &ecdeck::model::snapshot::Snapshot) -> bool {
+fn is_read(snapshot: &Snapshot) -> bool {
     snapshot.arrays.iter().all(|array| array.reach == Reach::Reachable)
 }
 
-fn state(snapshot: &ecdeck::model::snapshot::Snapshot, test_site: &TestSite, transaction: usize) -> TransactionState {
+fn state(snapshot: &Snapshot, test_site: &TestSite, transaction: usize) -> TransactionState {
     snapshot.transaction_volume(test_site.transaction[transaction]).unwrap().state
 }
 
@@ -57,7 +57,7 @@ async fn two_clients_see_the_same() {
     let (mut ones, mut others) = (one.watch().await.unwrap(), other.watch().await.unwrap());
     until(&mut ones, "a first reading", is_read).await;
     done(&one, &test_site.start_request(0)).await;
-    let copying = |now: &ecdeck::model::snapshot::Snapshot| state(now, &test_site, 0) == TransactionState::Copying;
+    let copying = |now: &Snapshot| state(now, &test_site, 0) == TransactionState::Copying;
     let seen = until(&mut others, "the copy that the first one started", copying).await;
     let same = until(&mut ones, "the same snapshot", |now| now.sequence >= seen.sequence).await;
     assert_eq!(same.sessions.len(), 1);
@@ -580,7 +580,7 @@ async fn an_array_that_is_slower_than_the_limit_for_readings_counts_as_unreachab
     let _engine = test_site.run().await;
     let client = test_site.client().await;
     let mut snapshots = client.watch().await.unwrap();
-    let away = |now: &ecdeck::model::snapshot::Snapshot| matches!(now.arrays[0].reach, Reach::Unreachable { .. });
+    let away = |now: &Snapshot| matches!(now.arrays[0].reach, Reach::Unreachable { .. });
     until(&mut snapshots, "the limit", away).await;
 }
 
@@ -619,4 +619,38 @@ async fn what_was_asked_for_refused_and_agreed_to_is_in_the_audit_and_what_was_o
     let (agreed, request) = agreed.unwrap();
     assert_eq!(request, start);
     assert_eq!(agreed, ["start tv1: copy all 1 MiB to A1/0x1 (EC)"]);
+}
+
+#[tokio::test]
+async fn a_view_of_one_volume_does_not_grow_with_the_site_and_is_followed_by_itself() {
+    let test_site = TestSite::new(40, 60).await;
+    let _engine = test_site.run().await;
+    let client = test_site.client().await;
+    let mut snapshots = client.watch().await.unwrap();
+    let whole = until(&mut snapshots, "a first reading", is_read).await;
+    let name = whole.transaction_volume(test_site.transaction[7]).unwrap().volume.name.to_string();
+    let view = async |names: &[&str]| {
+        let names = names.iter().map(ToString::to_string).collect();
+        match client.ask(Ask::View { names, volumes: Vec::new() }).await.unwrap() {
+            Answer::Snapshot { snapshot } => *snapshot,
+            answer => panic!("{answer:?}"),
+        }
+    };
+    let narrow = view(&[&name]).await;
+    assert_eq!(narrow.transaction_volumes.len(), 1);
+    let bytes = |snapshot: &Snapshot| serde_json::to_vec(snapshot).unwrap().len();
+    assert!(bytes(&narrow) * 8 < bytes(&whole), "{} of {}", bytes(&narrow), bytes(&whole));
+    // Whoever typed a name that is not known is offered near ones.
+    assert_eq!(view(&[&name, "nope"]).await.transaction_volumes.len(), 40);
+    // Another line follows this volume only, and sees what becomes of it.
+    let other = test_site.client().await;
+    let mut followed = other.watch_volumes(vec![test_site.transaction[7]]).await.unwrap();
+    done(&client, &test_site.start_request(3)).await;
+    done(&client, &test_site.start_request(7)).await;
+    test_site.gate.arrays().settle();
+    let seen =
+        until(&mut followed, "equivalence", |now| state(now, &test_site, 7) == TransactionState::Equivalent).await;
+    assert_eq!((seen.transaction_volumes.len(), seen.sessions.len(), seen.pool.len()), (1, 1, 1));
+    let whole = until(&mut snapshots, "the same in all", |now| now.sequence >= seen.sequence).await;
+    assert_eq!(whole.sessions.len(), 2);
 }

@@ -1,0 +1,57 @@
+//! A snapshot of a few volumes: what a verb on one volume needs of a site of ten thousand.
+
+use super::identity::VolumeId;
+use super::rows::Rows;
+use super::snapshot::Snapshot;
+use std::collections::BTreeSet;
+
+impl Snapshot {
+    /// Whether a volume is registered, or an array reports it.
+    pub fn knows(&self, id: VolumeId) -> bool {
+        self.transaction_volume(id).is_some()
+            || self.backup_volume(id).is_some()
+            || self.unregistered.binary_search_by_key(&id, |volume| volume.id).is_ok()
+    }
+
+    /// The same moment with these volumes only, with what belongs to them: the backup volumes and generations of a transaction
+    /// volume, the transaction volume of a backup volume, their sessions, operations and maps. The site and its arrays are
+    /// whole; recent events are left out. A volume that is not in it may exist nevertheless.
+    #[must_use]
+    pub fn of_volumes(&self, volumes: &BTreeSet<VolumeId>) -> Self {
+        let is_asked = |id: &VolumeId| volumes.contains(id);
+        let mut near = volumes.clone();
+        // Each list is gone through once: there may be as many volumes as the site has.
+        for view in &*self.pool {
+            match view.transaction_volume {
+                Some(owner) if is_asked(&owner) => near.extend([view.volume.id]),
+                Some(owner) if is_asked(&view.volume.id) => near.extend([owner]),
+                _ => {}
+            }
+        }
+        let sessions = self.sessions.iter().map(|session| [session.pair.source, session.pair.target]);
+        near.extend(sessions.filter(|ends| ends.iter().any(is_asked)).flatten());
+        let generations = self.generations.iter().filter(|generation| is_asked(&generation.transaction_volume));
+        near.extend(generations.map(|generation| generation.backup_volume));
+        let is_near = |id: &VolumeId| near.contains(id);
+        let sets = self.map_sets.iter().filter(|set| volumes.iter().any(|id| set.rows_of(*id).next().is_some()));
+        Self {
+            transaction_volumes: kept(&self.transaction_volumes, |view| is_near(&view.volume.id)),
+            pool: kept(&self.pool, |view| is_near(&view.volume.id)),
+            sessions: kept(&self.sessions, |session| is_near(&session.pair.source) || is_near(&session.pair.target)),
+            generations: kept(&self.generations, |generation| is_near(&generation.transaction_volume)),
+            operations: self.operations.iter().filter(|operation| is_near(&operation.volume)).cloned().collect(),
+            unregistered: kept(&self.unregistered, |volume| is_near(&volume.id)),
+            events: Vec::new(),
+            map_sets: sets.cloned().collect(),
+            map_uses: kept(&self.map_uses, |used| is_near(&used.transaction_volume)),
+            site: self.site.clone(),
+            arrays: self.arrays.clone(),
+            catalogue: self.catalogue.clone(),
+            ..*self
+        }
+    }
+}
+
+fn kept<T: Clone>(rows: &Rows<T>, is_kept: impl Fn(&T) -> bool) -> Rows<T> {
+    rows.iter().filter(|row| is_kept(row)).cloned().collect()
+}
