@@ -365,7 +365,7 @@ fn what_to_do_about_a_code_names_whole_commands() {
 #[test]
 fn a_volume_has_all_that_is_its_own_and_nothing_of_the_others() {
     let whole = super::fake::snapshot();
-    for view in whole.transaction_volumes.iter() {
+    for view in &*whole.transaction_volumes {
         let id = view.volume.id;
         let narrow = whole.of_volumes(&std::collections::BTreeSet::from([id]));
         assert_eq!(narrow.transaction_volumes.len(), 1);
