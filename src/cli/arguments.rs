@@ -5,7 +5,8 @@ use super::generation_verb::GenerationLine;
 use super::hook::HookVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE, FRONT_PAGE,
-    HISTORY_EXAMPLES, IMPORT_EXAMPLES, MAP_EXAMPLES, POLICY_EXAMPLE, SERVE_NOTE, START_EXAMPLES, STATUS_EXAMPLES,
+    HISTORY_EXAMPLES, IMPORT_EXAMPLES, MAP_EXAMPLES, POLICY_EXAMPLE, RESTORE_EXAMPLES, SERVE_NOTE, START_EXAMPLES,
+    STATUS_EXAMPLES,
 };
 use super::until;
 use crate::model::codes::Code;
@@ -63,6 +64,9 @@ pub enum Verb {
     /// Back up: the equivalent copy becomes a generation
     #[command(after_help = BACKUP_EXAMPLES)]
     Backup(Backup),
+    /// Restore a generation to another volume, or to its own
+    #[command(after_help = RESTORE_EXAMPLES)]
+    Restore(Restore),
     /// Generations, kept and released; hold, delete, accept them
     #[command(after_help = HISTORY_EXAMPLES)]
     History(History),
@@ -324,6 +328,27 @@ pub struct Backup {
 }
 
 #[derive(Debug, Args)]
+pub struct Restore {
+    /// The transaction volume whose generation it is
+    #[arg(value_name = "TV", required_unless_present = "cancel")]
+    pub volume: Option<String>,
+    /// The absolute number of the generation: 17 or v17
+    #[arg(long, value_name = "N", value_parser = version, required_unless_present = "cancel")]
+    pub version: Option<u64>,
+    /// The volume to overwrite. Without it, a volume is proposed that nothing uses, never a transaction volume
+    #[arg(long, value_name = "VOLUME")]
+    pub to: Option<String>,
+    /// Say that no host has the target mounted: this is not checked
+    #[arg(long)]
+    pub unmounted: bool,
+    /// End the restore to this volume, or give up one that did not come to its end
+    #[arg(long, value_name = "VOLUME", conflicts_with_all = ["volume", "version", "to", "unmounted"])]
+    pub cancel: Option<String>,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct History {
     #[command(subcommand)]
@@ -551,6 +576,7 @@ impl Verb {
             Self::Explain(asked) => asked.json,
             Self::Hook { verb: HookVerb::Test(asked) } => asked.json,
             Self::Backup(asked) => asked.change.json,
+            Self::Restore(asked) => asked.change.json,
             Self::Map { verb: MapVerb::Check { json, .. } | MapVerb::List { json } | MapVerb::Show { json, .. } }
             | Self::Policy { verb: PolicyVerb::Show { json, .. } }
             | Self::Volume { verb: VolumeVerb::List { json } }

@@ -6,7 +6,7 @@ use super::document::{ChangeDocument, LateEntry, OutcomeEntry, PlanDocument, Ref
 use super::link::{Link, unexpected};
 use super::request_line::RenderContext;
 use super::wait::{self, Deadline, ProgressLine, Waited};
-use super::{CliError, Exit, json, out, plan_text};
+use super::{CliError, Exit, json, out, plan_text, restore};
 use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
@@ -53,7 +53,8 @@ pub async fn run(
         Round::Ended => match then {
             Then::Return => {
                 let exit = report.exit();
-                report.finish("ended", exit, None)
+                let text = report.json.then(|| report.afterwards()).flatten();
+                report.finish("ended", exit, text)
             }
             Then::UntilEquivalent => until_equivalent(link, report, deadline).await,
         },
@@ -442,6 +443,14 @@ impl Report {
         }
     }
 
+    /// What people do next with what was done, where a verb has such lines.
+    fn afterwards(&self) -> Option<String> {
+        let items = self.planned.as_ref()?.plan.items().iter().zip(&self.outcomes);
+        let done = items.filter(|(_, (_, end))| *end == Some(OperationEnd::Done));
+        let lines: String = done.filter_map(|(item, _)| restore::afterwards(item, self.snapshot())).collect();
+        (!lines.is_empty()).then_some(lines)
+    }
+
     fn volume_of(&self, index: usize) -> Option<VolumeId> {
         self.planned.as_ref().and_then(|planned| planned.plan.items().get(index)).map(|item| item.volume)
     }
@@ -480,6 +489,9 @@ impl Report {
                 }
                 None => out::say(&format!("ecdeck: {} {label} ({operation}): goes on", self.verb)),
             }
+        }
+        if let Some(lines) = self.afterwards() {
+            out::print(&lines)?;
         }
         // What the plan refused stands in the printed plan; here is what was refused without one, or since.
         let printed = |one: &Refusal| self.printed.contains(&(one.volume, one.code));

@@ -12,7 +12,7 @@ use crate::model::request::{Request, Verb};
 use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, Status};
 use crate::model::snapshot::{
     ArrayView, Attention, BackupState, BackupVolumeView, CatalogueTrouble, ClaimView, Due, Halves, OperationView,
-    Problem, Reach, Ready, SessionView, Snapshot, TransactionState, TransactionVolumeView,
+    Problem, Reach, Ready, RestoreView, SessionView, Snapshot, TransactionState, TransactionVolumeView,
 };
 use crate::model::step::{Confirmation, Notice, PlanStep};
 use crate::model::units::{Blocks, Percent, Progress, Timestamp, Version};
@@ -55,6 +55,7 @@ pub struct StatusDocument<'a> {
     pub transaction_volumes: Vec<TransactionVolumeEntry<'a>>,
     pub pool: Vec<BackupVolumeEntry<'a>>,
     pub sessions: Vec<SessionEntry<'a>>,
+    pub restores: Vec<RestoreEntry>,
     pub operations: Vec<OperationEntry<'a>>,
 }
 
@@ -91,6 +92,7 @@ impl<'a> StatusDocument<'a> {
             transaction_volumes: transaction_volumes(snapshot),
             pool: pool(snapshot),
             sessions: snapshot.sessions.iter().map(|session| SessionEntry::new(session, snapshot)).collect(),
+            restores: snapshot.restores.iter().map(|restore| RestoreEntry::new(restore, snapshot)).collect(),
             operations: snapshot.operations.iter().map(|operation| OperationEntry::new(operation, snapshot)).collect(),
         }
     }
@@ -260,6 +262,33 @@ pub struct UnregisteredEntry<'a> {
 impl<'a> UnregisteredEntry<'a> {
     pub fn new(volume: &'a ArrayVolume, snapshot: &Snapshot) -> Self {
         Self { id: volume.id, label: &volume.label, location: snapshot.location(volume.id), blocks: volume.blocks }
+    }
+}
+
+/// A restore that runs, or that did not come to its end.
+#[derive(Serialize)]
+pub struct RestoreEntry {
+    target: VolumeRef,
+    source: VolumeRef,
+    /// What is restored; both null once the generation is no longer kept there.
+    transaction_volume: Option<VolumeRef>,
+    version: Option<Version>,
+    state: &'static str,
+    since: Stamp,
+    operation: Option<u64>,
+}
+
+impl RestoreEntry {
+    fn new(restore: &RestoreView, snapshot: &Snapshot) -> Self {
+        Self {
+            target: VolumeRef::new(restore.target, snapshot),
+            source: VolumeRef::new(restore.source, snapshot),
+            transaction_volume: restore.generation.map(|(volume, _)| VolumeRef::new(volume, snapshot)),
+            version: restore.generation.map(|(_, version)| version),
+            state: restore.state(),
+            since: Stamp(restore.since),
+            operation: restore.running.map(|operation| operation.0),
+        }
     }
 }
 

@@ -31,6 +31,7 @@ mod pages;
 mod plan_text;
 mod policy;
 mod request_line;
+mod restore;
 mod status;
 mod sync;
 mod table;
@@ -93,6 +94,10 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
             backup::in_time(asked)?;
             let deadline = Deadline::new(asked.change.time_limit).until(asked.until);
             backup::run(asked, &mut opened(site_context, deadline).await?, deadline).await
+        }
+        Verb::Restore(asked) => {
+            let deadline = Deadline::new(asked.change.time_limit);
+            restore::run(asked, &mut opened(site_context, deadline).await?, deadline).await
         }
         Verb::Array { verb } => array::run(verb, site_context).await,
         Verb::ForcedCommand { .. } => Err(CliError::usage("this is for `command=` of authorized_keys, once")),

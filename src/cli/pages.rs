@@ -20,6 +20,7 @@ Look:
 Back up:
   sync         Start, suspend, resume and end synchronizations
   backup       Back up: the equivalent copy becomes a generation
+  restore      Restore a generation to another volume, or to its own
 
 Set up:
   volume       Which volumes belong to the site
@@ -41,6 +42,16 @@ Examples:
 The pool's columns: unused; bound to a transaction volume without a generation;
 kept, with a generation on them; in a live session; failed; used by other
 programs. `need` is what the policies need of that size.";
+
+pub const RESTORE_EXAMPLES: &str = "\
+Examples:
+  ecdeck restore db01 --version 17 --unmounted              proposes a volume
+  ecdeck restore db01 --version 17 --to DX1/0x31 --unmounted --confirm DX1/0x31
+  ecdeck restore db01 --version 17 --to db01 --unmounted    onto itself
+  ecdeck restore --cancel DX1/0x31
+
+The copy is one-point (OPC), inside the array of the generation. Until it has
+ended the target is restore-incomplete. The generation stays as it is.";
 
 pub const IMPORT_EXAMPLES: &str = "\
 Examples:

@@ -31,6 +31,18 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
         Action::Overwrite { volume, version } => {
             line.volumes(&[*volume]).say(&["--overwrite-version", &version.0.to_string()]);
         }
+        Action::Restore { volume, version, to, unmounted } => {
+            line.volumes(&[*volume]).say(&["--version", &version.0.to_string()]);
+            if let Some(target) = to {
+                line.say(&["--to"]).volumes(&[*target]);
+            }
+            if *unmounted {
+                line.say(&["--unmounted"]);
+            }
+        }
+        Action::CancelRestore { target } => {
+            line.say(&["--cancel"]).volumes(&[*target]);
+        }
         Action::Cancel { volumes, scope } => {
             line.volumes(volumes);
             match scope {

@@ -84,6 +84,7 @@ fn text(snapshot: &Snapshot) -> String {
     problems(&mut out, snapshot);
     section(&mut out, "Pool", &pool(snapshot));
     section(&mut out, "Copies", &copies(snapshot));
+    section(&mut out, "Restores", &restores(snapshot));
     section(&mut out, "Operations", &operations(snapshot));
     out
 }
@@ -239,13 +240,45 @@ fn pool(snapshot: &Snapshot) -> Table {
             size.unused,
             size.bound,
             size.kept,
-            count(&[BackupState::Copying, BackupState::Equivalent]),
-            count(&[BackupState::Error, BackupState::Unverified, BackupState::Reversed]),
+            count(&[BackupState::Copying, BackupState::Equivalent, BackupState::Restoring]),
+            count(&[
+                BackupState::Error,
+                BackupState::Unverified,
+                BackupState::Reversed,
+                BackupState::RestoreIncomplete,
+            ]),
             count(&[BackupState::Foreign]),
             size.needed,
         ];
         let missing = if size.missing() == 0 { "-".to_owned() } else { format!("! {}", size.missing()) };
         table.row([blocks.to_string()].into_iter().chain(counts.map(|count| count.to_string())).chain([missing]));
+    }
+    table
+}
+
+/// The restores that run, and those that did not come to their end.
+fn restores(snapshot: &Snapshot) -> Table {
+    let mut table = Table::new(&[
+        ("target", Align::Left),
+        ("generation", Align::Left),
+        ("from", Align::Left),
+        ("state", Align::Left),
+        ("done", Align::Right),
+    ]);
+    for restore in &snapshot.restores {
+        let generation = restore.generation.map_or_else(
+            || "no longer kept".to_owned(),
+            |(volume, version)| format!("{version} of {}", snapshot.label(volume)),
+        );
+        let copy = snapshot.session(&restore.pair()).and_then(|session| session.progress);
+        let percent = copy.and_then(Progress::percent).map_or_else(|| "-".to_owned(), |percent| percent.to_string());
+        table.row([
+            place(restore.target, snapshot),
+            generation,
+            place(restore.source, snapshot),
+            restore.state().to_owned(),
+            percent,
+        ]);
     }
     table
 }

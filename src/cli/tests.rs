@@ -226,6 +226,13 @@ fn requests_of(verb: AskedVerb, snapshot: &Snapshot) -> Vec<Action> {
             vec![Action::SetPolicy { volume, policy }]
         }
         Verb::Overwrite => vec![Action::Overwrite { volume, version }],
+        Verb::Restore => {
+            let to = snapshot.unregistered.first().map(|free| free.id);
+            [(None, false), (to, true), (Some(volume), true)]
+                .map(|(to, unmounted)| Action::Restore { volume, version, to, unmounted })
+                .into()
+        }
+        Verb::CancelRestore => vec![Action::CancelRestore { target: volume }],
         Verb::Register => {
             let free = snapshot.unregistered.first().map_or(volume, |free| free.id);
             let name = || Some("fresh".parse().unwrap());

@@ -1,7 +1,7 @@
 //! A line that was typed into the console after `:`, read by the grammar of the command line, and what may follow in it.
 
 use super::arguments::{Change, CommandLine, MapVerb, PolicyVerb, Sync, Verb as TypedVerb};
-use super::{backup, change, forced, names, policy, sync, volume};
+use super::{backup, change, forced, names, policy, restore, sync, volume};
 use crate::model::identity::VolumeId;
 use crate::model::request::{Action, Request};
 use crate::model::snapshot::Snapshot;
@@ -126,6 +126,9 @@ fn asked(typed: &TypedVerb, snapshot: &Snapshot) -> Result<Option<Request>, Stri
             (request, verb.change())
         }
         TypedVerb::Backup(typed) => (backup::request(typed, snapshot), &typed.change),
+        TypedVerb::Restore(typed) => {
+            (restore::action(typed, snapshot).map(|action| change::request(action, &typed.change)), &typed.change)
+        }
         TypedVerb::History(typed) => {
             let Some(line) = &typed.verb else { return Ok(None) };
             (line.action(snapshot).map(|action| change::request(action, &line.on.change)), &line.on.change)
@@ -200,6 +203,12 @@ fn options(command: &Command) -> impl Iterator<Item = String> + '_ {
 /// The names that may follow a word.
 fn values(snapshot: &Snapshot, after: &str) -> Vec<String> {
     match after {
+        "--to" | "--cancel" => {
+            let free = snapshot.unregistered.iter().map(|volume| volume.id);
+            let pool = snapshot.pool.iter().map(|view| view.volume.id);
+            let live = snapshot.transaction_volumes.iter().map(|view| view.volume.id);
+            free.chain(pool).chain(live).map(|id| snapshot.label(id)).collect()
+        }
         "--volume" => snapshot.pool.iter().map(|view| snapshot.label(view.volume.id)).collect(),
         "--map" => snapshot.map_sets.iter().map(|set| set.name.to_string()).collect(),
         "--mode" => vec!["suspend".to_owned(), "dissolve".to_owned()],

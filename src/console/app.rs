@@ -207,6 +207,7 @@ impl App {
             Some(Dialog::Plan(plan)) => !plan.armed && plan.answer().is_some(),
             Some(Dialog::Prompt(prompt)) => !prompt.armed,
             Some(Dialog::Policy(form)) => !form.armed,
+            Some(Dialog::Restore(form)) => !form.armed,
             Some(Dialog::Palette(palette)) => !palette.armed,
             _ => false,
         }

@@ -57,7 +57,11 @@ fn array(name: &str, number: u8) -> ArrayView {
         reading: 1,
         began: Some(Moment::at(NOW)),
         capabilities: Some(Capabilities {
-            verbs: kinds.iter().flat_map(|kind| verbs.map(|verb| (*kind, verb))).collect(),
+            verbs: kinds
+                .iter()
+                .flat_map(|kind| verbs.map(|verb| (*kind, verb)))
+                .chain([(CopyKind::Opc, CommandVerb::StartOpc), (CopyKind::Opc, CommandVerb::Stop)])
+                .collect(),
             atomic_suspend: Ability::Yes,
             sessions_per_source: 8,
             sees_target_writes: Ability::Unknown,
@@ -295,6 +299,7 @@ pub fn demo() -> Snapshot {
         catalogue: None,
         map_sets: Rows::default(),
         map_uses: Rows::default(),
+        restores: Vec::new(),
         taken_at: NOW,
         moment: Moment::at(NOW),
         mark: ReadingMark::default(),

@@ -54,6 +54,8 @@ pub struct Glyphs {
     pub halted: &'static str,
     pub half_open: &'static str,
     pub restoring: &'static str,
+    /// A restore that did not come to its end.
+    pub restore_incomplete: &'static str,
     /// Data comes into the volume: from its own backup volume, or by another copy.
     pub reversed: &'static str,
     pub inbound: &'static str,
@@ -91,6 +93,7 @@ static UNICODE: Glyphs = Glyphs {
     halted: "▮",
     half_open: "▯",
     restoring: "◂",
+    restore_incomplete: "◔",
     reversed: "◃",
     inbound: "«",
     unknown: "?",
@@ -122,6 +125,7 @@ static SAFE: Glyphs = Glyphs {
     halted: "▮",
     half_open: "▯",
     restoring: "◂",
+    restore_incomplete: "%",
     reversed: "◃",
     inbound: "«",
     unknown: "?",
@@ -153,6 +157,7 @@ static ASCII: Glyphs = Glyphs {
     halted: "#",
     half_open: "%",
     restoring: "<",
+    restore_incomplete: "/",
     reversed: "R",
     inbound: "I",
     unknown: "?",
@@ -184,6 +189,7 @@ impl Glyphs {
             TransactionState::Error => self.attention,
             TransactionState::Inbound => self.inbound,
             TransactionState::Reversed => self.reversed,
+            TransactionState::RestoreIncomplete => self.restore_incomplete,
         }
     }
 
@@ -199,6 +205,8 @@ impl Glyphs {
             BackupState::Foreign => self.foreign,
             BackupState::Unverified => self.unknown,
             BackupState::Reversed => self.reversed,
+            BackupState::Restoring => self.restoring,
+            BackupState::RestoreIncomplete => self.restore_incomplete,
         }
     }
 }
@@ -293,8 +301,10 @@ mod tests {
                 BackupState::Foreign,
                 BackupState::Unverified,
                 BackupState::Reversed,
+                BackupState::Restoring,
+                BackupState::RestoreIncomplete,
             ];
-            assert_eq!(backup.iter().map(|state| glyphs.backup(*state)).collect::<BTreeSet<_>>().len(), 10, "{mode:?}");
+            assert_eq!(backup.iter().map(|state| glyphs.backup(*state)).collect::<BTreeSet<_>>().len(), 12, "{mode:?}");
             let transaction = [
                 TransactionState::None,
                 TransactionState::Suspended,
@@ -307,6 +317,7 @@ mod tests {
                 TransactionState::Error,
                 TransactionState::Inbound,
                 TransactionState::Reversed,
+                TransactionState::RestoreIncomplete,
             ];
             let signs: BTreeSet<_> = transaction.iter().map(|state| glyphs.transaction(*state)).collect();
             assert_eq!(signs.len(), transaction.len(), "{mode:?}");

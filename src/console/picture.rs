@@ -5,7 +5,9 @@ use super::events::{EventRow, fold};
 use crate::model::identity::VolumeId;
 use crate::model::plan::{PoolSize, pool_sizes};
 use crate::model::session::{Pair, Phase, Status};
-use crate::model::snapshot::{BackupState, Due, Ready, SessionView, Snapshot, TransactionState, TransactionVolumeView};
+use crate::model::snapshot::{
+    BackupState, Due, Ready, RestoreView, SessionView, Snapshot, TransactionState, TransactionVolumeView,
+};
 use crate::model::units::{Blocks, Timestamp};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,7 +210,14 @@ impl Picture {
         let sessions = &self.snapshot.sessions;
         let from = sessions.partition_point(|session| session.pair.source < volume);
         let count = self.snapshot.sessions_of(volume).len();
-        copy_rows(&self.snapshot, from..from + count, |id| id == volume)
+        let concerns = |restore: &&RestoreView| {
+            restore.target == volume || restore.generation.is_some_and(|(owner, _)| owner == volume)
+        };
+        let restores = self.snapshot.restores.iter().filter(concerns);
+        let restored = restores
+            .filter_map(|restore| sessions.binary_search_by_key(&restore.pair(), |session| session.pair).ok())
+            .filter(|index| !(from..from + count).contains(index));
+        copy_rows(&self.snapshot, (from..from + count).chain(restored), |id| id == volume)
     }
 
     /// The backup volumes of one volume, and the unused ones that it could take next: indexes into the pool.

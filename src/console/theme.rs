@@ -261,7 +261,8 @@ impl Theme {
             | TransactionState::HalfOpen
             | TransactionState::Error
             | TransactionState::Inbound
-            | TransactionState::Reversed => self.problem,
+            | TransactionState::Reversed
+            | TransactionState::RestoreIncomplete => self.problem,
         }
     }
 
@@ -270,9 +271,9 @@ impl Theme {
             BackupState::Unused | BackupState::Foreign => self.dim,
             BackupState::Generation | BackupState::SuspendedGeneration => self.text,
             BackupState::Bound => self.suspended,
-            BackupState::Copying => self.copying,
+            BackupState::Copying | BackupState::Restoring => self.copying,
             BackupState::Equivalent => self.equivalent,
-            BackupState::Error | BackupState::Reversed => self.problem,
+            BackupState::Error | BackupState::Reversed | BackupState::RestoreIncomplete => self.problem,
             BackupState::Unverified => self.warning,
         }
     }

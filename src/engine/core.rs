@@ -444,6 +444,8 @@ fn phrase(doing: &Activity, state: &State) -> String {
         Activity::WaitingForBusy { array, why } => format!("waiting for {}: {why}", name(array)),
         Activity::WaitingToRead { array, why } => format!("waiting to read {}: {why}", name(array)),
         Activity::WaitingForCatalogue { why } => format!("waiting for the catalogue: {why}"),
+        Activity::Copying { percent: Some(percent), .. } => format!("{percent} copied"),
+        Activity::Copying { array, percent: None } => format!("waiting for the end of the copy on {}", name(array)),
         Activity::Recording => "writing the journal".to_owned(),
         Activity::Script => "running a script".to_owned(),
         Activity::Ended => "ended".to_owned(),

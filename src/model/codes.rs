@@ -289,6 +289,39 @@ codes! {
     1509 NO_HOOKS: "no script after a backup is configured",
         "There is nothing to run again.",
         "`ecdeck hook list` shows the hooks; `ecdeck history accept TV --version N` clears the generation by hand.";
+    1601 RESTORE_INCOMPLETE: "a restore to this volume did not come to its end",
+        "Part of the volume is the generation, part is what was there before. No other verb uses it.",
+        "Restore to it again, or give it up with `ecdeck restore --cancel VOLUME`.";
+    1602 RESTORE_OTHER_BOX: "the generation and the target are in different arrays",
+        "A one-point copy (OPC) works inside one array, and ecdeck does not restore through a remote copy (REC).",
+        "Restore to a volume of the generation's own array. To bring it to the other array by hand: suspend the REC, reverse it,          resume it, wait for equivalence, suspend it and turn it back (acec suspend, reverse, resume).";
+    1603 RESTORE_TARGET_IN_USE: "this volume cannot be overwritten by a restore",
+        "It holds a generation, is in a copy session, or is read itself. A restore would destroy what somebody relies on.",
+        "Name another volume with --to, or end what uses this one.";
+    1604 NOT_SAID_UNMOUNTED: "nobody said that the target is unmounted",
+        "ecdeck does not ask the hosts. A file system that is mounted while its volume is overwritten writes old data back.",
+        "Unmount the target on every host, then give --unmounted.";
+    1605 NO_RESTORE_TARGET: "no volume is free to restore to",
+        "A restore needs a volume with as many blocks in the array of the generation, which nothing uses.",
+        "Make a volume of this size on the array, or name one with --to.";
+    1606 NO_RESTORE: "no restore to this volume runs or was left unfinished",
+        "There is nothing to cancel.",
+        "`ecdeck status` shows the restores.";
+    1607 RESTORE_CANCELLED: "the restore was cancelled",
+        "Somebody ended it. The target is restore-incomplete.",
+        "Restore to it again, or give it up with `ecdeck restore --cancel VOLUME`.";
+    1608 RESTORE_CUT_SHORT: "the copy of the restore ended too early",
+        "The array stopped the one-point copy with an error, or another program ended it. The target is restore-incomplete.",
+        "Repair what the array reports, then restore again. The generation is unchanged.";
+    1609 MOUNT_NOT_CHECKED: "whether a host has the target mounted was not checked",
+        "ecdeck does not ask the hosts. Who says --unmounted answers for it.",
+        "Look on every host that sees the volume before you agree.";
+    1610 LEAVES_THE_POOL: "the target leaves the pool",
+        "In the pool, the next start could take the volume and copy over what was restored.",
+        "When it is no longer needed, give it back with `ecdeck volume add --backup VOLUME`.";
+    1611 READ_BY_A_RESTORE: "a restore reads the generation",
+        "While it is read, nothing may change or release it.",
+        "Wait for the end of the restore. The next backup releases what is beyond the policy.";
     1701 ARRAY_BUSY: "the array stays busy",
         "It answered busy for longer than the limit.",
         "Try again later.";

@@ -232,6 +232,25 @@ pub enum EventKind {
         volume: VolumeId,
         backup_volume: VolumeId,
     },
+    /// A generation is being copied to a volume, whose content is overwritten.
+    RestoreBegun {
+        volume: VolumeId,
+        version: Version,
+        target: VolumeId,
+    },
+    /// All of it is there.
+    Restored {
+        volume: VolumeId,
+        version: Version,
+        target: VolumeId,
+    },
+    RestoreCancelled {
+        pair: Pair,
+    },
+    /// The mark of a restore that did not end was taken from its target.
+    RestoreForgotten {
+        target: VolumeId,
+    },
     /// A volume's one word changed, as polled: `equivalent`, `error`, `halted`. Not progress.
     StateChanged {
         volume: VolumeId,
@@ -283,6 +302,8 @@ impl NewEvent {
             | EventKind::SessionEnded { pair }
             | EventKind::SessionVanished { pair }
             | EventKind::ForeignSession { pair, .. } => Some(pair.source),
+            EventKind::RestoreCancelled { pair } => Some(pair.target),
+            EventKind::RestoreForgotten { target } => Some(*target),
             EventKind::OperationEnded { volume, .. }
             | EventKind::Recovered { volume }
             | EventKind::GenerationRecorded { volume, .. }
@@ -296,6 +317,8 @@ impl NewEvent {
             | EventKind::VolumeAdded { volume, .. }
             | EventKind::VolumeRenamed { volume, .. }
             | EventKind::VolumeRemoved { volume }
+            | EventKind::RestoreBegun { volume, .. }
+            | EventKind::Restored { volume, .. }
             | EventKind::MapUsed { volume, .. }
             | EventKind::StateChanged { volume, .. }
             | EventKind::Overdue { volume, .. } => Some(*volume),
@@ -341,7 +364,8 @@ impl NewEvent {
                     | TransactionState::HalfOpen
                     | TransactionState::Unknown
                     | TransactionState::Inbound
-                    | TransactionState::Reversed,
+                    | TransactionState::Reversed
+                    | TransactionState::RestoreIncomplete,
                 ..
             }
             | EventKind::GenerationStateSet { state: GenerationState::NeedsAttention(_), .. }
@@ -355,9 +379,12 @@ impl NewEvent {
             | EventKind::Overdue { .. }
             | EventKind::ReleasesStopped { .. }
             | EventKind::CrashConsistent { .. }
+            | EventKind::RestoreCancelled { .. }
+            | EventKind::RestoreForgotten { .. }
             | EventKind::ArrayUnreachable { .. } => Severity::Warning,
             EventKind::StateChanged { to: TransactionState::Equivalent, .. }
             | EventKind::GenerationRecorded { .. }
+            | EventKind::Restored { .. }
             | EventKind::ArrayReachable { .. } => Severity::Good,
             EventKind::CatalogueMade { .. }
             | EventKind::EngineStarted { .. }
@@ -380,6 +407,7 @@ impl NewEvent {
             | EventKind::MapStored { .. }
             | EventKind::MapRemoved { .. }
             | EventKind::MapUsed { .. }
+            | EventKind::RestoreBegun { .. }
             | EventKind::HookRan { .. }
             | EventKind::OperationEnded { .. }
             | EventKind::StateChanged { .. } => Severity::Info,

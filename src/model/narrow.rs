@@ -46,6 +46,8 @@ impl Snapshot {
             map_uses: kept(&self.map_uses, |used| is_near(&used.transaction_volume)),
             site: self.site.clone(),
             arrays: self.arrays.clone(),
+            // Few, and a remedy may be to cancel one.
+            restores: self.restores.clone(),
             catalogue: self.catalogue.clone(),
             ..*self
         }

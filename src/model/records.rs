@@ -12,7 +12,7 @@ pub use super::entity_change::EntityChange;
 use super::actor::Actor;
 use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::MapSet;
-use super::session::Pair;
+use super::session::{CopyKind, Pair};
 use super::step::{Lookup, PlanItem};
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
@@ -47,6 +47,8 @@ pub enum JournalEntry {
     HookFailed { step: usize },
     /// Not all volumes of one instant were suspended: these, which were, are resumed; then the operation ends so.
     Undo { pairs: Vec<super::session::Pair>, end: OperationEnd },
+    /// A restore was cancelled: this one-point copy is ended; then the operation ends so.
+    EndCopy { pair: super::session::Pair, end: OperationEnd },
     /// From here on only the scripts that are due are run; then the operation ends so.
     Ending { end: OperationEnd },
 }
@@ -222,6 +224,11 @@ impl Records {
         self.generations.range((id, Version(0))..=(id, Version(u64::MAX))).map(|(_, generation)| generation)
     }
 
+    /// The marks of restores that have not come to their end: our rows of one-point copies.
+    pub fn restores(&self) -> impl Iterator<Item = &OurSession> {
+        self.sessions.values().filter(|session| session.pair.kind == CopyKind::Opc)
+    }
+
     /// The volume that is called so, in whichever role.
     pub fn named(&self, name: &Name) -> Option<VolumeId> {
         let transaction = self.transaction_volumes.values().find(|volume| volume.name == *name).map(|volume| volume.id);
@@ -329,6 +336,10 @@ impl Lookup for Records {
 
     fn our_session(&self, pair: &Pair) -> Option<&OurSession> {
         self.sessions.get(pair)
+    }
+
+    fn restores_to(&self, target: VolumeId) -> Vec<Pair> {
+        self.restores().filter(|mark| mark.pair.target == target).map(|mark| mark.pair).collect()
     }
 
     fn named(&self, name: &Name) -> Option<VolumeId> {

@@ -55,6 +55,8 @@ impl Request {
             Action::Start { together: true, .. }
             | Action::Backup { together: true, .. }
             | Action::Overwrite { .. }
+            | Action::Restore { .. }
+            | Action::CancelRestore { .. }
             | Action::ForceStop { .. }
             | Action::SetPolicy { .. }
             | Action::Register { .. }
@@ -90,6 +92,8 @@ impl Request {
             Action::Hold { why, .. } => *why = short(why),
             Action::ImportMap { set } | Action::EditMap { set, .. } => *set = set.abridged(Self::MAX_VOLUMES),
             Action::Overwrite { .. }
+            | Action::Restore { .. }
+            | Action::CancelRestore { .. }
             | Action::ForceStop { .. }
             | Action::SetPolicy { .. }
             | Action::Register { .. }
@@ -147,6 +151,19 @@ pub enum Action {
     Overwrite {
         volume: VolumeId,
         version: Version,
+    },
+    /// Copy a generation back inside its array.
+    Restore {
+        volume: VolumeId,
+        version: Version,
+        /// The volume that is overwritten; `None`: one that nothing uses is proposed.
+        to: Option<VolumeId>,
+        /// Somebody says that no host has the target mounted.
+        unmounted: bool,
+    },
+    /// End the restore to a volume, or no longer mark it as restore-incomplete.
+    CancelRestore {
+        target: VolumeId,
     },
     Suspend {
         volumes: Vec<VolumeId>,
@@ -231,6 +248,8 @@ impl Action {
             Self::Start { .. } => Verb::Start,
             Self::Resume { .. } => Verb::Resume,
             Self::Overwrite { .. } => Verb::Overwrite,
+            Self::Restore { .. } => Verb::Restore,
+            Self::CancelRestore { .. } => Verb::CancelRestore,
             Self::Suspend { .. } => Verb::Suspend,
             Self::Cancel { .. } => Verb::Cancel,
             Self::ForceStop { .. } => Verb::ForceStop,
@@ -260,6 +279,8 @@ impl Action {
             | Self::AcceptAll { volumes }
             | Self::Backup { volumes, .. } => volumes,
             Self::Overwrite { volume, .. }
+            | Self::Restore { volume, .. }
+            | Self::CancelRestore { target: volume }
             | Self::ForceStop { volume, .. }
             | Self::SetPolicy { volume, .. }
             | Self::Register { volume, .. }

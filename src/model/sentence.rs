@@ -124,6 +124,22 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
         EventKind::CrashConsistent { volume, version, why } => {
             format!("{}: {version} is crash-consistent only: {}", label(*volume), why.escaped())
         }
+        EventKind::RestoreBegun { volume, version, target } => {
+            format!(
+                "{}: {version} is being restored to {}, whose content is overwritten",
+                label(*volume),
+                label(*target)
+            )
+        }
+        EventKind::Restored { volume, version, target } => {
+            format!("{}: {version} was restored to {}", label(*volume), label(*target))
+        }
+        EventKind::RestoreCancelled { pair } => {
+            format!("{}: its restore was cancelled; it is restore-incomplete", label(pair.target))
+        }
+        EventKind::RestoreForgotten { target } => {
+            format!("{}: it is no longer marked as restore-incomplete", label(*target))
+        }
         EventKind::PolicySet { volume, policy } => {
             format!("{}: policy set to {policy}", label(*volume))
         }
@@ -183,6 +199,9 @@ fn state_change(name: &str, to: TransactionState, error: Option<ErrorByte>) -> S
             None => format!("{name}: error {error}"),
         },
         (TransactionState::None, _) => format!("{name} has no session any more"),
+        (TransactionState::RestoreIncomplete, _) => {
+            format!("{name} is restore-incomplete: a restore to it did not end")
+        }
         (TransactionState::Reversed, _) => format!("{name} is reversed: its backup volume is copied into it"),
         (TransactionState::Inbound, _) => format!("{name} is inbound: another copy writes into it"),
         _ => format!("{name} is {to}"),

@@ -60,6 +60,11 @@ impl Pair {
         Self { source, target, kind: CopyKind::between(source, target) }
     }
 
+    /// The one-point copy from one volume to another.
+    pub fn opc(source: VolumeId, target: VolumeId) -> Self {
+        Self { source, target, kind: CopyKind::Opc }
+    }
+
     /// Source and target exchanged.
     #[must_use]
     pub fn turned(self) -> Self {
@@ -389,6 +394,10 @@ pub struct Reading {
     /// Words and titles of the answers that have no meaning here.
     #[serde(default)]
     pub unknown_terms: Vec<super::advice::UnknownTerm>,
+    /// The one-point copies out of this box that were copied to their end since they were started last. `None` where the array
+    /// does not tell: there, one that another program ends looks the same.
+    #[serde(default)]
+    pub completed: Option<Vec<Pair>>,
     /// Its number among the readings of this start of the engine, which gives it: from 1, in the order in which they began.
     #[serde(default)]
     pub number: u64,
@@ -420,6 +429,7 @@ impl Reading {
             own_lists: Vec::new(),
             unread_volumes: UnreadVolumes::default(),
             unknown_terms: Vec::new(),
+            completed: None,
             number: 0,
             began,
         }

@@ -51,6 +51,9 @@ pub struct Snapshot {
     /// The last start of each pair that a map paired, sorted by pair.
     #[serde(default)]
     pub map_uses: Rows<PairUse>,
+    /// Restores that have not come to their end, by target.
+    #[serde(default)]
+    pub restores: Vec<RestoreView>,
     /// Why the catalogue takes no writes; `None` while it does.
     #[serde(default)]
     pub catalogue: Option<CatalogueTrouble>,
@@ -171,13 +174,21 @@ pub enum TransactionState {
     Inbound,
     /// The copy of its own session runs from the backup volume into it.
     Reversed,
+    /// A restore to it did not come to its end: part of it is the generation's, part is not.
+    RestoreIncomplete,
 }
 
 impl TransactionState {
     /// Nothing goes on by itself, or nobody knows.
     pub fn is_trouble(self) -> bool {
         match self {
-            Self::Unknown | Self::HalfOpen | Self::Halted | Self::Error | Self::Inbound | Self::Reversed => true,
+            Self::Unknown
+            | Self::HalfOpen
+            | Self::Halted
+            | Self::Error
+            | Self::Inbound
+            | Self::Reversed
+            | Self::RestoreIncomplete => true,
             Self::None | Self::Suspended | Self::Equivalent | Self::Copying | Self::Restoring => false,
         }
     }
@@ -208,6 +219,12 @@ pub enum BackupState {
     /// It is the source of its session: the copy runs into the transaction volume.
     #[serde(rename = "reversed")]
     Reversed,
+    /// A generation is being restored to it.
+    #[serde(rename = "restoring")]
+    Restoring,
+    /// A restore to it did not come to its end.
+    #[serde(rename = "restore-incomplete")]
+    RestoreIncomplete,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -235,6 +252,31 @@ pub struct BackupVolumeView {
     /// The catalogue has a session of ours onto it, and the readings do not tell whether the array has it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub session_unread: bool,
+}
+
+/// A restore that runs, or that did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreView {
+    /// The volume that is overwritten, registered or not.
+    pub target: VolumeId,
+    /// The backup volume that is read.
+    pub source: VolumeId,
+    /// What is restored; `None` once the generation is no longer kept there.
+    pub generation: Option<(VolumeId, Version)>,
+    pub since: Timestamp,
+    /// The operation that restores, while it is open and was not cancelled.
+    pub running: Option<OperationId>,
+}
+
+impl RestoreView {
+    pub fn pair(&self) -> Pair {
+        Pair::opc(self.source, self.target)
+    }
+
+    /// The word for its target.
+    pub fn state(&self) -> &'static str {
+        if self.running.is_some() { "restoring" } else { "restore-incomplete" }
+    }
 }
 
 /// Whether a backup is due. A notice, never a scheduler.
@@ -540,6 +582,11 @@ impl Snapshot {
         }
     }
 
+    /// The restores to this volume that have not come to their end.
+    pub fn restores_to(&self, target: VolumeId) -> impl Iterator<Item = &RestoreView> {
+        self.restores.iter().filter(move |restore| restore.target == target)
+    }
+
     pub fn map_set(&self, name: &str) -> Option<&MapSet> {
         self.map_sets.iter().find(|set| set.name.as_str() == name)
     }
@@ -657,6 +704,7 @@ impl fmt::Display for TransactionState {
             Self::Error => "error",
             Self::Inbound => "inbound",
             Self::Reversed => "reversed",
+            Self::RestoreIncomplete => "restore-incomplete",
         })
     }
 }
@@ -674,6 +722,8 @@ impl fmt::Display for BackupState {
             Self::Foreign => "foreign",
             Self::Unverified => "unverified",
             Self::Reversed => "reversed",
+            Self::Restoring => "restoring",
+            Self::RestoreIncomplete => "restore-incomplete",
         })
     }
 }

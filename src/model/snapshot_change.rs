@@ -7,8 +7,8 @@ use super::moment::{Moment, ReadingMark};
 use super::rows::Rows;
 use super::session::{ArrayVolume, Pair};
 use super::snapshot::{
-    ArrayView, BackupVolumeView, CatalogueTrouble, EventLine, OperationView, Ready, SessionView, Site, Snapshot,
-    TransactionVolumeView,
+    ArrayView, BackupVolumeView, CatalogueTrouble, EventLine, OperationView, Ready, RestoreView, SessionView, Site,
+    Snapshot, TransactionVolumeView,
 };
 use super::units::{Blocks, Progress, Timestamp, Version};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,9 @@ pub struct SnapshotChange {
     pub map_sets: Option<Rows<MapSet>>,
     #[serde(default)]
     pub map_uses: ListChange<(VolumeId, VolumeId), PairUse>,
+    /// All of them, where one has changed.
+    #[serde(default)]
+    pub restores: Option<Vec<RestoreView>>,
     /// Events after the newest one of the base.
     pub events: Vec<EventLine>,
     /// As it is now, changed or not.
@@ -109,6 +112,7 @@ impl SnapshotChange {
             unregistered: difference(&old.unregistered, &new.unregistered, |volume| volume.id),
             map_sets: (old.map_sets != new.map_sets).then(|| new.map_sets.clone()),
             map_uses: difference(&old.map_uses, &new.map_uses, use_key),
+            restores: (old.restores != new.restores).then(|| new.restores.clone()),
             events: new.events.iter().filter(|event| event.sequence > newest).cloned().collect(),
             catalogue: new.catalogue.clone(),
         }
@@ -145,6 +149,9 @@ impl SnapshotChange {
             snapshot.map_sets = map_sets;
         }
         merge_rows(&mut snapshot.map_uses, self.map_uses, use_key);
+        if let Some(restores) = self.restores {
+            snapshot.restores = restores;
+        }
         snapshot.events.extend(self.events);
         let surplus = snapshot.events.len().saturating_sub(Snapshot::RECENT_EVENTS);
         snapshot.events.drain(..surplus);

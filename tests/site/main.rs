@@ -42,6 +42,7 @@ mod pty;
 mod races;
 mod read_only;
 mod refusals;
+mod restores;
 mod test_site;
 mod usage;
 #[path = "../watchdog.rs"]

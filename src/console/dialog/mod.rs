@@ -5,6 +5,7 @@ pub mod plan;
 pub mod policy;
 pub mod prompt;
 pub mod refused;
+pub mod restore;
 pub mod text;
 
 use super::types::Subject;
@@ -14,6 +15,7 @@ use plan::PlanDialog;
 use policy::PolicyForm;
 use prompt::Prompt;
 use refused::RefusedDialog;
+use restore::RestoreForm;
 use text::TextDialog;
 
 /// An open dialog.
@@ -26,6 +28,7 @@ pub enum Dialog {
     Refused(Box<RefusedDialog>),
     Prompt(Box<Prompt>),
     Policy(Box<PolicyForm>),
+    Restore(Box<RestoreForm>),
     Palette(Palette),
     Text(TextDialog),
 }
@@ -43,7 +46,7 @@ impl Dialog {
             Self::Plan(plan) => Some(&mut plan.scroll),
             Self::Refused(refused) => Some(&mut refused.scroll),
             Self::Text(text) => Some(&mut text.scroll),
-            Self::Prompt(_) | Self::Policy(_) | Self::Palette(_) => None,
+            Self::Prompt(_) | Self::Policy(_) | Self::Restore(_) | Self::Palette(_) => None,
         }
     }
 
@@ -53,7 +56,7 @@ impl Dialog {
             Self::Plan(plan) => plan.scroll,
             Self::Refused(refused) => refused.scroll,
             Self::Text(text) => text.scroll,
-            Self::Prompt(_) | Self::Policy(_) | Self::Palette(_) => 0,
+            Self::Prompt(_) | Self::Policy(_) | Self::Restore(_) | Self::Palette(_) => 0,
         }
     }
 
@@ -62,7 +65,7 @@ impl Dialog {
         let wanted = match self {
             Self::Help { .. } => 100,
             Self::Prompt(_) => 64,
-            Self::Policy(_) => 76,
+            Self::Policy(_) | Self::Restore(_) => 76,
             _ => PLAN_WIDTH,
         };
         columns(wanted, screen)

@@ -545,3 +545,22 @@ fn the_terminal_s_answer_chooses_the_theme() {
     desk.tell(Msg::Background { light: true });
     assert_eq!(desk.app.look.theme.dim, Theme::of(ThemeName::Light).dim);
 }
+
+#[test]
+fn a_restore_is_filled_in_planned_and_comes_back_as_it_was_on_esc() {
+    let mut desk = Desk::new(Settings::default(), (120, 40));
+    desk.at("demo-ora02").types("t");
+    assert!(desk.screen().contains("Restore: demo-ora02"), "{}", desk.screen());
+    assert!(desk.screen().contains("not checked (ecd-1604)"), "{}", desk.screen());
+    desk.keys([Key::Tab, Key::Tab, Key::Right]);
+    assert!(desk.screen().contains("is overwritten with"), "{}", desk.screen());
+    desk.keys([Key::Enter]);
+    assert!(desk.screen().contains("(OPC)") && desk.screen().contains("restore-incomplete"), "{}", desk.screen());
+    desk.keys([Key::Esc]);
+    let screen = desk.screen();
+    assert!(screen.contains("Restore: demo-ora02") && screen.contains("unmounted"), "{screen}");
+    desk.keys([Key::BackTab, Key::Down]);
+    assert!(desk.screen().contains("not looked"), "it was said of another volume: {}", desk.screen());
+    desk.keys([Key::Esc]);
+    assert!(!desk.screen().contains("Restore: demo-ora02"), "{}", desk.screen());
+}

@@ -7,6 +7,7 @@ use crate::console::dialog::plan::{PlanDialog, Stage};
 use crate::console::dialog::policy::PolicyForm;
 use crate::console::dialog::prompt::Prompt;
 use crate::console::dialog::refused::RefusedDialog;
+use crate::console::dialog::restore::RestoreForm;
 use crate::console::messages::Effect;
 use crate::console::requests;
 use crate::console::screens::maps::MapsScreen;
@@ -73,6 +74,9 @@ pub fn verb_on(app: &mut App, verb: Verb, subject: Subject) -> Vec<Effect> {
         app.dialogs.push(Dialog::Policy(Box::new(form)));
         return Vec::new();
     }
+    if verb == Verb::Restore {
+        return restore(app, subject);
+    }
     if let Some(request) = requests::request(verb, subject) {
         propose(app, request)
     } else {
@@ -84,6 +88,22 @@ pub fn verb_on(app: &mut App, verb: Verb, subject: Subject) -> Vec<Effect> {
         app.tell(Severity::Warning, text);
         Vec::new()
     }
+}
+
+/// The restore form: of the selected generation, or of the newest valid one of the selected volume.
+fn restore(app: &mut App, subject: Subject) -> Vec<Effect> {
+    if app.settings.read_only {
+        app.tell(Severity::Warning, requests::read_only().to_string());
+        return Vec::new();
+    }
+    let chosen = requests::generation(subject).map(|(volume, version)| (volume, Some(version)));
+    let volume = chosen.or_else(|| subject.owner().map(|owner| (owner, None)));
+    let form = volume.and_then(|(volume, version)| RestoreForm::new(app.snapshot()?, &app.clock, volume, version));
+    match form {
+        Some(form) => app.dialogs.push(Dialog::Restore(Box::new(form))),
+        None => app.tell(Severity::Warning, "no generation is kept that could be restored"),
+    }
+    Vec::new()
 }
 
 fn is_held(subject: Subject) -> bool {

@@ -24,6 +24,7 @@ pub fn arm(app: &mut App) {
         }
         Some(Dialog::Prompt(prompt)) => prompt.armed = true,
         Some(Dialog::Policy(form)) => form.armed = true,
+        Some(Dialog::Restore(form)) => form.armed = true,
         Some(Dialog::Palette(palette)) => palette.armed = true,
         _ => {}
     }
@@ -36,6 +37,7 @@ pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
         Some(Dialog::Plan(plan)) if plan.typing => return name_key(app, key),
         Some(Dialog::Prompt(_)) => return prompt_key(app, key),
         Some(Dialog::Policy(_)) => return policy_key(app, key),
+        Some(Dialog::Restore(_)) => return restore_key(app, key),
         Some(Dialog::Palette(_)) => return palette_key(app, key),
         _ => {}
     }
@@ -253,6 +255,30 @@ fn policy_key(app: &mut App, key: Key) -> Vec<Effect> {
             let request = policy.request();
             app.dialogs.pop();
             return ask::propose(app, request);
+        }
+        FormEvent::Cancelled => drop(app.dialogs.pop()),
+        FormEvent::Ignored if command == Some(Command::Quit) => drop(app.dialogs.pop()),
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Keys in the restore form. It stays below its plan: Esc there comes back to what was filled in.
+fn restore_key(app: &mut App, key: Key) -> Vec<Effect> {
+    let command = app.keys.command(Scope::Main, key);
+    let snapshot = app.picture.as_ref().map(|picture| std::sync::Arc::clone(&picture.snapshot));
+    let Some(Dialog::Restore(restore)) = app.dialogs.last_mut() else { return Vec::new() };
+    if key == Key::Ctrl('c') {
+        return vec![Effect::Quit];
+    }
+    if !restore.armed && key != Key::Esc {
+        return Vec::new();
+    }
+    match restore.key(snapshot.as_deref(), key) {
+        FormEvent::Submitted => {
+            if let Some(request) = restore.request() {
+                return ask::propose(app, request);
+            }
         }
         FormEvent::Cancelled => drop(app.dialogs.pop()),
         FormEvent::Ignored if command == Some(Command::Quit) => drop(app.dialogs.pop()),

@@ -216,6 +216,7 @@ fn paste(app: &mut App, text: &str) -> Vec<Effect> {
             Some(Dialog::Plan(plan)) => plan.typing,
             Some(Dialog::Prompt(_) | Dialog::Palette(_)) => true,
             Some(Dialog::Policy(policy)) => policy.form.is_typing(),
+            Some(Dialog::Restore(restore)) => restore.form.is_typing(),
             Some(_) => false,
             None => match app.screens.last() {
                 Some(screen) => screen.is_typing(),

@@ -336,7 +336,11 @@ fn volume_of(arrays: &Arrays, volume: &str) -> Result<VolumeId, ArraysError> {
 
 /// The session of a source and a target; the kind is what the session has.
 fn pair_of(arrays: &Arrays, source: &str, target: &str) -> Result<Pair, ArraysError> {
-    Ok(Pair::new(volume_of(arrays, source)?, volume_of(arrays, target)?))
+    let (source, target) = (volume_of(arrays, source)?, volume_of(arrays, target)?);
+    let (equivalent, opc) = (Pair::new(source, target), Pair::opc(source, target));
+    let core = arrays.core();
+    // The copy that there is; a one-point copy has no session before or after.
+    Ok(if core.session(&equivalent).is_none() && core.session(&opc).is_some() { opc } else { equivalent })
 }
 
 fn value<T: Serialize>(answer: &T) -> Result<Value, Failure> {

@@ -101,6 +101,9 @@ pub struct Core {
     pub(super) sessions: BTreeMap<SessionKey, Session>,
     pub(super) last_session: u64,
     pub(super) last_volume: u32,
+    /// One-point copies that were copied to their end since they were started last.
+    #[serde(default)]
+    pub(super) completed: BTreeSet<Pair>,
     /// Whose turn it is to copy.
     #[serde(skip)]
     pub(super) turn: SessionKey,
@@ -308,7 +311,8 @@ impl Core {
             }
         }
         sessions.sort_by_key(|session| session.sid);
-        Ok(Reading::complete(at, now, sessions))
+        let completed = self.completed.iter().filter(|pair| pair.source.box_id == at).copied().collect();
+        Ok(Reading { completed: Some(completed), ..Reading::complete(at, now, sessions) })
     }
 
     /// What time does to the arrays: finished copies become equivalent, and remote boxes hear what has happened.
@@ -340,6 +344,7 @@ impl Core {
     fn finish(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         if session.pair.kind == CopyKind::Opc {
+            self.completed.insert(session.pair);
             self.sessions.remove(&key);
         } else {
             session.phase = Phase::Equivalent;

@@ -131,6 +131,7 @@ impl Core {
     }
 
     fn begin(&mut self, pair: &Pair, blocks: Blocks, modes: Option<RecModes>, by: &str, now: Timestamp) {
+        self.completed.remove(pair);
         self.last_session += 1;
         let key = SessionKey(self.last_session);
         let sid = self.free_sid(pair.source.box_id);

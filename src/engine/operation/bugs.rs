@@ -40,6 +40,8 @@ pub struct DeliberateBugs {
     pub forced_suspend_is_a_backup: bool,
     /// A generation is dated by when its suspend was seen.
     pub date_by_observing: bool,
+    /// A restore is done as soon as its copy has begun.
+    pub restore_without_waiting: bool,
 }
 
 impl DeliberateBugs {

@@ -1,6 +1,7 @@
 //! What an operation makes of an array's answers and readings.
 
 use super::observe::{self, View};
+use super::restore::is_over;
 use super::step_progress::FarHalf;
 use super::verdict::{Known, Verdict, verdict};
 use super::{Activity, Next, Operation, Output, World, sends};
@@ -115,6 +116,9 @@ impl Operation {
 
     /// A reading taken after the last answer: the table says what it means.
     pub(super) fn read(&mut self, reading: &Reading, world: &World<'_>) -> Output {
+        if let Some(StepEffect::Await(pair)) = self.effect(self.step) {
+            return self.read_copy(&pair, reading, world);
+        }
         let Some(StepEffect::Array(step)) = self.effect(self.step) else {
             return self.enter(world);
         };
@@ -140,6 +144,9 @@ impl Operation {
             Verdict::Finish if self.is_undoing() => self.undone(reading.taken_at, world),
             Verdict::Finish => {
                 self.own(self.step, &step, world);
+                self.finish(reading.taken_at, world)
+            }
+            Verdict::PollAgain if is_over(&step, &self.step_progress.known, reading) => {
                 self.finish(reading.taken_at, world)
             }
             Verdict::PollAgain => self.poll_again(&step, &view, world),
@@ -240,6 +247,7 @@ impl Operation {
         self.step_progress.waited = true;
         match self.step_progress.observe.next(&self.limits, limit) {
             Some(pause) => self.pause(pause, Next::Read),
+            None if self.is_over_unseen(step, view) => self.finish(world.now, world),
             None => self.surprised(step, view, world),
         }
     }
@@ -258,6 +266,9 @@ impl Operation {
     }
 
     pub(super) fn unread(&mut self, why: String, world: &World<'_>) -> Output {
+        if matches!(self.effect(self.step), Some(StepEffect::Await(_))) {
+            return self.copy_unread(why);
+        }
         let sent = self.step_progress.known != Known::NotSent;
         let limit = if sent { self.limits.unreadable } else { self.limits.busy };
         if let Some(pause) = self.step_progress.unreadable.next(&self.limits, limit) {

@@ -17,6 +17,7 @@ mod judge;
 mod limits;
 mod observe;
 mod recovery;
+mod restore;
 mod sends;
 mod step_progress;
 #[cfg(test)]
@@ -126,11 +127,29 @@ pub struct Commit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Activity {
     Beginning,
-    Telling { array: BoxId, what: String },
-    Looking { array: BoxId },
-    WaitingForBusy { array: BoxId, why: String },
-    WaitingToRead { array: BoxId, why: String },
-    WaitingForCatalogue { why: String },
+    Telling {
+        array: BoxId,
+        what: String,
+    },
+    Looking {
+        array: BoxId,
+    },
+    /// A copy that ends by itself; how much of it is there, in words.
+    Copying {
+        array: BoxId,
+        percent: Option<String>,
+    },
+    WaitingForBusy {
+        array: BoxId,
+        why: String,
+    },
+    WaitingToRead {
+        array: BoxId,
+        why: String,
+    },
+    WaitingForCatalogue {
+        why: String,
+    },
     Recording,
     Script,
     Ended,
@@ -290,6 +309,8 @@ impl Operation {
                 self.send(world)
             }
             Some(StepEffect::Records) => self.finish(world.now, world),
+            Some(StepEffect::Await(_)) if self.bugs.restore_without_waiting => self.finish(world.now, world),
+            Some(StepEffect::Await(_)) => self.look(),
             Some(StepEffect::Script { .. }) => self.begin_hook(world),
             None if self.step < self.open.item.steps.len() => {
                 self.fail(Code::STEP_FAILED, format!("step {} names no session", self.step + 1), world)
@@ -307,6 +328,9 @@ impl Operation {
         let command = step.command.for_pairs(left);
         if self.is_too_late(&command, world) {
             return self.too_late(world);
+        }
+        if let Some(output) = self.cancelled_before(&command, world) {
+            return output;
         }
         self.step_progress.attempt += 1;
         self.step_progress.looked = false;
@@ -337,6 +361,9 @@ impl Operation {
     fn sent(&mut self, command: Command, world: &World<'_>) -> Output {
         if self.is_too_late(&command, world) {
             return self.too_late(world);
+        }
+        if let Some(output) = self.cancelled_before(&command, world) {
+            return output;
         }
         if self.asks_before(&command, world) {
             return self.ask_pause(hooks::Asked::Send(command));
@@ -533,6 +560,7 @@ impl Operation {
                 step.command.pairs().first().map_or(step.array, |pair| pair.target.box_id)
             }
             Some(StepEffect::Array(step)) => step.array,
+            Some(StepEffect::Await(pair)) => pair.source.box_id,
             _ => self.open.item.volume.box_id,
         }
     }

@@ -43,12 +43,13 @@ pub(super) fn seen(command: &Command, session: Option<&SessionReading>) -> Seen 
     let state = session.map(|session| (session.status, session.phase));
     match (command, state) {
         (Command::Stop { .. }, None) => Seen::After,
-        (Command::Stop { .. }, Some(_)) | (Command::Start { .. }, None) => Seen::Before,
+        (Command::Stop { .. }, Some(_)) | (Command::Start { .. } | Command::StartOpc { .. }, None) => Seen::Before,
         (_, Some((Idle | Unknown, _))) => Seen::Between,
         // A copy that began and was stopped by an error or a lost path did begin.
-        (Command::Start { .. } | Command::Resume { .. }, Some((Active | Reserved | Halted | ErrorSuspended, _))) => {
-            Seen::After
-        }
+        (
+            Command::Start { .. } | Command::Resume { .. } | Command::StartOpc { .. },
+            Some((Active | Reserved | Halted | ErrorSuspended, _)),
+        ) => Seen::After,
         (Command::Resume { .. }, Some((Suspended, _))) => Seen::Before,
         (Command::Suspend { force: true, .. }, Some((Suspended, _))) => Seen::After,
         (Command::Suspend { force: true, .. }, Some(_)) => Seen::Before,
@@ -111,16 +112,14 @@ fn words(pair: &Pair, reading: &Reading) -> String {
 /// What a step starts from and leads to, for people.
 pub(super) fn expectation(command: &Command) -> (&'static str, &'static str) {
     match command {
-        Command::Start { .. } => ("no session", "a session that copies"),
+        Command::Start { .. } | Command::StartOpc { .. } => ("no session", "a session that copies"),
         Command::Resume { .. } => ("a suspended session", "a session that copies"),
         Command::Suspend { force: false, .. } => {
             ("an equivalent session", "a suspended session, equivalent at its suspend")
         }
         Command::Suspend { force: true, .. } => ("a session", "a suspended session"),
         Command::Stop { .. } => ("a session", "no session"),
-        Command::Reverse { .. } | Command::ChangeMode { .. } | Command::StartOpc { .. } => {
-            ("what it was", "what the command leads to")
-        }
+        Command::Reverse { .. } | Command::ChangeMode { .. } => ("what it was", "what the command leads to"),
     }
 }
 

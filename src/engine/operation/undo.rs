@@ -7,19 +7,20 @@ use crate::model::codes::Code;
 use crate::model::copy::Command;
 use crate::model::records::{Change, JournalEntry, OperationEnd};
 use crate::model::session::Pair;
-use crate::model::step::{ArrayCommand, PlanStep, ResumeStep, StepEffect};
+use crate::model::step::{ArrayCommand, PlanStep, ResumeStep, StepEffect, end_command};
 use crate::model::units::Timestamp;
 
 /// What is resumed, and how the operation ends then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Undo {
-    pairs: Vec<Pair>,
-    end: OperationEnd,
+    /// The resume of what this operation suspended, or the end of the one-point copy that it made.
+    pub(super) command: Command,
+    pub(super) end: OperationEnd,
 }
 
 impl Operation {
     /// The resume's number as a step: behind all steps of the plan.
-    fn undo_step(&self) -> usize {
+    pub(super) fn undo_step(&self) -> usize {
         self.open.item.steps.len()
     }
 
@@ -30,8 +31,8 @@ impl Operation {
     /// What does the resume.
     pub(super) fn undo_effect(&self, step: usize) -> Option<StepEffect> {
         let undo = self.undo.as_ref().filter(|_| step == self.undo_step())?;
-        let command = Command::Resume { pairs: undo.pairs.clone() };
-        Some(StepEffect::Array(ArrayCommand { array: undo.pairs.first()?.source.box_id, command }))
+        let array = undo.command.pairs().first()?.source.box_id;
+        Some(StepEffect::Array(ArrayCommand { array, command: undo.command.clone() }))
     }
 
     /// Whether the array refused every pair that is not suspended: then nothing more is to be waited for.
@@ -62,7 +63,7 @@ impl Operation {
         );
         let end = OperationEnd::Failed { code: Code::STEP_FAILED, why };
         let entry = JournalEntry::Undo { pairs: ours.clone(), end: end.clone() };
-        self.undo = Some(Undo { pairs: ours, end });
+        self.undo = Some(Undo { command: Command::Resume { pairs: ours }, end });
         let commit = Commit { changes: vec![self.journal(entry)], events: Vec::new() };
         Some(self.commit(commit, Then::NextStep(self.undo_step())))
     }
@@ -70,7 +71,10 @@ impl Operation {
     /// After a crash: the resume goes on.
     pub(super) fn recover_undo(&mut self) {
         let undo = self.open.journal.iter().find_map(|entry| match entry {
-            JournalEntry::Undo { pairs, end } => Some(Undo { pairs: pairs.clone(), end: end.clone() }),
+            JournalEntry::Undo { pairs, end } => {
+                Some(Undo { command: Command::Resume { pairs: pairs.clone() }, end: end.clone() })
+            }
+            JournalEntry::EndCopy { pair, end } => Some(Undo { command: end_command(*pair), end: end.clone() }),
             _ => None,
         });
         if undo.is_some() {
@@ -83,7 +87,11 @@ impl Operation {
     pub(super) fn undone(&mut self, seen_at: Timestamp, world: &World<'_>) -> Output {
         let Some(undo) = self.undo.take() else { return self.enter(world) };
         let mut commit = Commit::default();
-        for pair in undo.pairs {
+        let resumed = match undo.command {
+            Command::Resume { pairs } => pairs,
+            _ => Vec::new(),
+        };
+        for pair in resumed {
             let step = PlanStep::Resume(ResumeStep { pair, difference: None });
             let Ok(kept) = super::commits::of(self, &step, seen_at, world) else { continue };
             commit.changes.extend(kept.changes.into_iter().map(Change::Entity));
@@ -97,13 +105,17 @@ impl Operation {
         if !self.is_undoing() {
             return end;
         }
-        let Some(Undo { end: OperationEnd::Failed { code, why }, .. }) = self.undo.take() else { return end };
+        let Some(Undo { command, end: OperationEnd::Failed { code, why } }) = self.undo.take() else { return end };
+        let (failed, unknown) = match command {
+            Command::Resume { .. } => ("they could not be resumed", "whether they were resumed"),
+            _ => ("the copy could not be ended", "whether the copy was ended"),
+        };
         let more = match end {
             OperationEnd::Done => String::new(),
             OperationEnd::NotDone { why, .. } | OperationEnd::Failed { why, .. } => {
-                format!("; but they could not be resumed: {why}")
+                format!("; but {failed}: {why}")
             }
-            OperationEnd::OutcomeUnknown { why } => format!("; but whether they were resumed is not known: {why}"),
+            OperationEnd::OutcomeUnknown { why } => format!("; but {unknown} is not known: {why}"),
         };
         OperationEnd::Failed { code, why: why + &more }
     }

@@ -6,6 +6,7 @@
 mod along;
 mod attentions;
 mod halves;
+mod restores;
 #[cfg(test)]
 mod tests;
 mod tracker;
@@ -22,8 +23,10 @@ use super::map_set::PairUse;
 use super::moment::{Moment, ReadingMark};
 use super::records::{Claim, Generation, GenerationState, OpenOperation, OperationId, Records};
 use super::rows::Rows;
-use super::session::{ArrayVolume, Pair, Reading, Sight};
-use super::snapshot::{ArrayView, BackupVolumeView, EventLine, OperationView, Reach, SessionView, Site, Snapshot};
+use super::session::{ArrayVolume, CopyKind, Pair, Reading, Sight};
+use super::snapshot::{
+    ArrayView, BackupVolumeView, EventLine, OperationView, Reach, RestoreView, SessionView, Site, Snapshot,
+};
 use super::units::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -89,7 +92,8 @@ impl<'a> Sources<'a> {
 pub fn build(sources: &Sources<'_>) -> Snapshot {
     let sessions = halves::join(sources);
     let reported = reported_volumes(sources);
-    let index = Index::new(sources, &sessions, &reported);
+    let restores = restores::of(sources);
+    let index = Index::new(sources, &sessions, &reported, &restores);
     let transaction_volumes = volumes::transaction_views(sources, &index);
     let pool = volumes::backup_views(sources, &index);
     let unregistered = unregistered(sources.records, &reported);
@@ -109,6 +113,7 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         events: sources.events.to_vec(),
         map_sets: records.map_sets.values().cloned().collect(),
         map_uses: map_uses(records),
+        restores,
         catalogue: None,
         sessions: sessions.into(),
     }
@@ -203,10 +208,17 @@ struct Index<'a> {
     generations: Vec<&'a Generation>,
     generation_on: Vec<&'a Generation>,
     claims: Vec<&'a Claim>,
+    /// By target.
+    restores: &'a [RestoreView],
 }
 
 impl<'a> Index<'a> {
-    fn new(sources: &Sources<'a>, sessions: &'a [SessionView], reported: &'a [&'a ArrayVolume]) -> Self {
+    fn new(
+        sources: &Sources<'a>,
+        sessions: &'a [SessionView],
+        reported: &'a [&'a ArrayVolume],
+        restores: &'a [RestoreView],
+    ) -> Self {
         let mut by_target: Vec<(VolumeId, &SessionView)> = Vec::with_capacity(sessions.len());
         for session in sessions {
             by_target.push((session.pair.target, session));
@@ -232,7 +244,18 @@ impl<'a> Index<'a> {
         generation_on.sort_by_key(|generation| generation.backup_volume);
         let claims = sources.records.claims.values();
         let claims = claims.filter(|claim| !sources.is_set_aside(claim.operation)).collect();
-        Self { sessions, by_target, lost_from, lost_to, inbound, reported, generations, generation_on, claims }
+        Self {
+            sessions,
+            by_target,
+            lost_from,
+            lost_to,
+            inbound,
+            reported,
+            generations,
+            generation_on,
+            claims,
+            restores,
+        }
     }
 
     fn holds_generation(&self, backup_volume: VolumeId) -> bool {
@@ -244,7 +267,8 @@ impl<'a> Index<'a> {
 fn lost(sources: &Sources<'_>, sessions: &[SessionView]) -> Vec<Lost> {
     let ending = ending(sources);
     let mut sessions = SortedCursor::new(sessions, |view| view.pair);
-    let ours = sources.records.sessions.values();
+    // A one-point copy ends by itself; what that means is said by its restore.
+    let ours = sources.records.sessions.values().filter(|session| session.pair.kind != CopyKind::Opc);
     ours.filter(|session| sessions.at(session.pair).is_empty() && !ending.contains(&session.pair))
         .map(|session| {
             let Pair { source, target, .. } = session.pair;

@@ -2,7 +2,7 @@
 
 use super::along::SortedCursor;
 use super::halves::is_read;
-use super::{Index, Lost, Sources};
+use super::{Index, Lost, Sources, restores};
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::plan::legality::{Facts, Legality, PairVerb, legality};
@@ -11,8 +11,8 @@ use crate::model::rows::Rows;
 use crate::model::sentence::error_meaning;
 use crate::model::session::{ArrayVolume, CopyKind, Direction, Others, Pair, Phase, Status};
 use crate::model::snapshot::{
-    BackupState, BackupVolumeView, ClaimView, Due, Halves, Problem, Reach, Ready, SessionView, TransactionState,
-    TransactionVolumeView,
+    BackupState, BackupVolumeView, ClaimView, Due, Halves, Problem, Reach, Ready, RestoreView, SessionView,
+    TransactionState, TransactionVolumeView,
 };
 use crate::model::units::{Blocks, Timestamp};
 
@@ -45,7 +45,8 @@ pub(super) fn backup_views(sources: &Sources<'_>, index: &Index<'_>) -> Rows<Bac
         let (id, here) = (volume.id, place.at(sources, volume.id, volume.blocks));
         let generation = generations.at(id).last().copied();
         let by_unknown_row = inbound.at(id).iter().any(|(_, session)| session.is_none());
-        backup_view(volume, here, (sessions.at(id), by_unknown_row), generation, lost.at(id).last())
+        let restore = index.restore_to(id).map(|restore| (restore, restores::problem(sources, restore)));
+        backup_view(volume, here, (sessions.at(id), by_unknown_row), generation, lost.at(id).last(), restore)
     };
     sources.records.backup_volumes.values().map(view).collect()
 }
@@ -124,6 +125,8 @@ fn transaction_view(
     let is_unread = lost.iter().any(|lost| !lost.vanished);
     let state = if is_unread { state.max(TransactionState::Unknown) } else { state };
     let state = if inbound.is_empty() { state } else { state.max(TransactionState::Inbound) };
+    let restore = index.restore_to(volume.id);
+    let state = restore.map_or(state, |restore| state.max(restores::transaction_state(restore)));
     // One whose backup volume holds a generation does not count: it was suspended, the generation is whole.
     let has_vanished = || lost.iter().any(|lost| lost.vanished && !index.holds_generation(lost.target));
     let last_backup = generations.last().map(|generation| (generation.version, generation.taken_at));
@@ -139,10 +142,11 @@ fn transaction_view(
         kept: u16::try_from(generations.len()).unwrap_or(u16::MAX),
         last_backup,
         due: due(volume.policy, last_known(volume, generations, sources.now), sources.now),
-        ready: worst.filter(|_| may_back_up && inbound.is_empty()).map_or(Ready::Never, ready),
+        ready: worst.filter(|_| may_back_up && inbound.is_empty() && restore.is_none()).map_or(Ready::Never, ready),
         claimed: here.claimed,
         problem: here
             .problem
+            .or_else(|| restore.and_then(|restore| restores::problem(sources, restore)))
             .or_else(|| (state == TransactionState::Inbound).then(|| inbound_problem(sources, inbound)))
             .or_else(|| worst.and_then(session_problem))
             .or_else(|| has_vanished().then(vanished))
@@ -189,10 +193,13 @@ fn backup_view(
     (sessions, may_be_written): (&[(VolumeId, &SessionView)], bool),
     generation: Option<&Generation>,
     lost: Option<&Lost>,
+    restore: Option<(&RestoreView, Option<Problem>)>,
 ) -> BackupVolumeView {
-    let ours = sessions.iter().map(|(_, session)| *session).find(|session| session.ours);
+    let ours = sessions.iter().map(|(_, session)| *session).find(|session| session.ours && is_synchronization(session));
     let state = if may_be_written || sessions.iter().any(|(_, session)| !session.ours) {
         BackupState::Foreign
+    } else if let Some((restore, _)) = &restore {
+        restores::backup_state(restore)
     } else if let Some(session) = ours {
         backup_state(session_state(session), generation.is_some())
     } else if lost.is_some_and(|lost| !lost.vanished) {
@@ -214,6 +221,7 @@ fn backup_view(
         claimed: here.claimed,
         problem: here
             .problem
+            .or_else(|| restore.and_then(|(_, problem)| problem))
             .or_else(|| ours.and_then(session_problem))
             .or_else(|| here.inhibited.then(inhibited))
             .or_else(|| (state == BackupState::Unverified && lost.is_some_and(|lost| lost.vanished)).then(vanished))
@@ -231,6 +239,7 @@ fn backup_state(session: TransactionState, generation: bool) -> BackupState {
         (TransactionState::Error | TransactionState::Halted | TransactionState::HalfOpen, _) => BackupState::Error,
         (TransactionState::Unknown, _) => BackupState::Unverified,
         (TransactionState::Reversed | TransactionState::Inbound, _) => BackupState::Reversed,
+        (TransactionState::RestoreIncomplete, _) => BackupState::RestoreIncomplete,
         (TransactionState::None, true) => BackupState::Generation,
         (TransactionState::None, false) => BackupState::Unused,
     }

@@ -6,6 +6,7 @@
 
 use super::case::{Case, judge, readable, unclaimed};
 use super::legality::{Legality, PairVerb};
+use super::restore::cancel_remedy as cancel_restore;
 use super::{NearMiss, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::copy::CommandVerb;
@@ -344,6 +345,13 @@ fn named<'a>(snapshot: &'a Snapshot, case: &Case<'_>, target: VolumeId) -> Resul
         BackupState::Reversed => {
             let reason = format!("the session of {owner} with {label} runs backwards: {label} is copied into {owner}");
             Err(refuse(Code::REVERSED, reason))
+        }
+        BackupState::Restoring | BackupState::RestoreIncomplete => {
+            let reason = match view.state {
+                BackupState::Restoring => format!("a generation is being restored to {label}"),
+                _ => format!("a restore to {label} did not come to its end"),
+            };
+            Err(refuse(Code::RESTORE_INCOMPLETE, reason).with_remedy(cancel_restore(case.snapshot, target)))
         }
         BackupState::Foreign => {
             Err(refuse(Code::SESSION_OF_OTHERS, format!("another program has a session on {label}")))

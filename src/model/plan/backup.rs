@@ -4,6 +4,7 @@ use super::allocate::able;
 use super::case::{Case, readable, start as start_remedy, unclaimed};
 use super::hooks;
 use super::legality::{Facts, Legality, PairVerb, legality};
+use super::restore;
 use super::{NewGeneration, PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::copy::{Ability, CommandVerb};
@@ -191,9 +192,17 @@ pub(super) fn retention<'a>(case: &Case<'a>, limit: usize) -> (Vec<&'a Generatio
         let why = format!("{} needs attention, so nothing is released: {}", generation.version, more(0));
         return (Vec::new(), Some(why));
     }
-    let given_up: Vec<&Generation> = kept.iter().take(excess).take_while(|oldest| oldest.held.is_none()).collect();
+    let stays_for = |oldest: &Generation| match oldest.held {
+        Some(_) => Some("is held"),
+        None => restore::is_read(case.snapshot, oldest).then_some("is read by a restore"),
+    };
+    let given_up: Vec<&Generation> =
+        kept.iter().take(excess).take_while(|oldest| stays_for(oldest).is_none()).collect();
     let stays = kept.get(given_up.len()).filter(|_| given_up.len() < excess);
-    let why = stays.map(|held| format!("{} is held, so it is not released: {}", held.version, more(given_up.len())));
+    let why = stays.and_then(|kept| {
+        let why = stays_for(kept)?;
+        Some(format!("{} {why}, so it is not released: {}", kept.version, more(given_up.len())))
+    });
     (given_up, why)
 }
 

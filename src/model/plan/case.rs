@@ -2,6 +2,7 @@
 
 use super::harmless;
 use super::legality::{Facts, Legality, PairVerb, legality};
+use super::restore::cancel_remedy;
 use super::{Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, VolumeId};
@@ -160,6 +161,9 @@ impl<'a> Case<'a> {
                 if verb != PairVerb::Backup {
                     self.all_read()?;
                 }
+                if verb != PairVerb::Restore {
+                    self.is_restored_whole()?;
+                }
                 self.nothing_copies_into_it()
             }
             // What only stops a copy, or changes the catalogue, harms no other program's.
@@ -174,6 +178,16 @@ impl<'a> Case<'a> {
             Some(failed) => Err(Refusal::new(failed.code, failed.text.as_str()).about(self.id())),
             None => Ok(()),
         }
+    }
+
+    /// No restore to the volume was left unfinished: what is on it now is no state that anybody wants a copy of.
+    fn is_restored_whole(&self) -> Result<(), Refusal> {
+        if self.view.state != TransactionState::RestoreIncomplete {
+            return Ok(());
+        }
+        let reason = format!("a restore to {} did not come to its end: its content is partly old", self.name());
+        let refusal = Refusal::new(Code::RESTORE_INCOMPLETE, reason).about(self.id());
+        Err(refusal.with_remedy(cancel_remedy(self.snapshot, self.id())))
     }
 
     fn nothing_copies_into_it(&self) -> Result<(), Refusal> {

@@ -15,6 +15,7 @@ pub mod map_rounds;
 mod maps;
 mod refusal;
 mod registry;
+mod restore;
 mod rules;
 pub mod step_text;
 mod suspend;
@@ -22,6 +23,7 @@ mod synchronize;
 
 pub use allocate::pairing;
 pub use registry::{PoolSize, pool_sizes};
+pub use restore::{RestoreTarget, restore_targets};
 pub use rules::{plan, plan_keeping};
 
 pub use super::digest::Digest;

@@ -401,7 +401,9 @@ pub fn pool_sizes(snapshot: &Snapshot) -> BTreeMap<Blocks, PoolSize> {
             | BackupState::Error
             | BackupState::Foreign
             | BackupState::Unverified
-            | BackupState::Reversed => {}
+            | BackupState::Reversed
+            | BackupState::Restoring
+            | BackupState::RestoreIncomplete => {}
         }
     }
     for view in &snapshot.transaction_volumes {

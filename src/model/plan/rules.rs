@@ -1,7 +1,8 @@
 //! The one way to a plan: each volume is judged by its verb's rules, then the answers are put together.
 
 use super::{
-    Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, registry, suspend, synchronize,
+    Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, registry, restore, suspend,
+    synchronize,
 };
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
@@ -33,6 +34,10 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         }
         Action::Resume { target, .. } => each(&|id| synchronize::resume(snapshot, request, id, *target)),
         Action::Overwrite { version, .. } => each(&|id| synchronize::overwrite(snapshot, request, id, *version)),
+        Action::Restore { version, to, unmounted, .. } => {
+            each(&|id| restore::restore(snapshot, request, id, *version, *to, *unmounted))
+        }
+        Action::CancelRestore { .. } => each(&|id| restore::cancel(snapshot, request, id)),
         Action::Suspend { target, .. } => each(&|id| suspend::suspend(snapshot, request, id, *target)),
         Action::Cancel { scope, .. } => each(&|id| cancel::cancel(snapshot, request, id, *scope)),
         Action::ForceStop { target, .. } => each(&|id| cancel::force_stop(snapshot, request, id, *target)),

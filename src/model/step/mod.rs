@@ -10,6 +10,7 @@ mod hook;
 mod item;
 mod maps;
 mod registry;
+mod restore;
 mod session;
 
 pub use generation::{GiveUpStep, HoldStep, NewGeneration, RecordStep, SetGenerationStateStep};
@@ -17,6 +18,9 @@ pub use hook::{HookPhase, HookStep};
 pub use item::{Confirmation, Notice, PlanItem};
 pub use maps::{PutMapSetStep, RemoveMapSetStep, UseMapRowStep};
 pub use registry::{RegisterBackupStep, RegisterTransactionStep, RenameStep, SetPolicyStep, UnregisterStep};
+pub use restore::{
+    AwaitOpcStep, BeginRestoreStep, CancelRestoreStep, EndOpcStep, ForgetRestoreStep, StartOpcStep, end_command,
+};
 pub use session::{ResumeStep, StartFullStep, StopLeftOverStep, StopStep, SuspendStep};
 
 use super::codes::Code;
@@ -127,6 +131,12 @@ steps! {
     PutMapSet(PutMapSetStep),
     RemoveMapSet(RemoveMapSetStep),
     UseMapRow(UseMapRowStep),
+    BeginRestore(BeginRestoreStep),
+    StartOpc(StartOpcStep),
+    AwaitOpc(AwaitOpcStep),
+    EndOpc(EndOpcStep),
+    CancelRestore(CancelRestoreStep),
+    ForgetRestore(ForgetRestoreStep),
 }
 
 /// What does a step.
@@ -136,6 +146,8 @@ pub enum StepEffect {
     Array(ArrayCommand),
     /// A change of the catalogue.
     Records,
+    /// The end of a one-point copy, looked for at its source's box.
+    Await(Pair),
     /// A script on this host: phase and words of its command line.
     Script { phase: HookPhase, argv: Vec<String> },
 }
@@ -175,6 +187,8 @@ pub trait Lookup {
     fn newest_generation(&self, transaction_volume: VolumeId) -> Option<&Generation>;
     /// Our session of a pair.
     fn our_session(&self, pair: &Pair) -> Option<&OurSession>;
+    /// The one-point copies of restores to this volume that have not come to their end.
+    fn restores_to(&self, target: VolumeId) -> Vec<Pair>;
     /// The volume that is called so, in whichever role.
     fn named(&self, name: &Name) -> Option<VolumeId>;
 }

@@ -51,10 +51,12 @@ pub enum Bug {
     BackupInStackMode,
     /// What happens to a kept generation's volume is not kept.
     ForgetDoubt,
+    /// A restore is done as soon as its copy has begun.
+    RestoreWithoutWaiting,
 }
 
 impl Bug {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::RecordBeforeObserving,
         Self::RetentionBeforeRecord,
         Self::OverwriteBeforeRelease,
@@ -82,6 +84,7 @@ impl Bug {
         Self::IgnoreAttention,
         Self::BackupInStackMode,
         Self::ForgetDoubt,
+        Self::RestoreWithoutWaiting,
     ];
 
     /// The switches of the step machine.
@@ -102,6 +105,7 @@ impl Bug {
             Some(Self::RecoveryGivesUp) => switches.recovery_gives_up = true,
             Some(Self::DateByObserving) => switches.date_by_observing = true,
             Some(Self::GiveUpHeld) => switches.ignore_held = true,
+            Some(Self::RestoreWithoutWaiting) => switches.restore_without_waiting = true,
             Some(Self::BackupBeforeEquivalence) => switches.forced_suspend_is_a_backup = true,
             // Made in what the machine is given, not in the machine.
             Some(

@@ -220,7 +220,14 @@ impl Simulation {
             JournalEntry::Undo { pairs, .. } => Some(pairs),
             _ => None,
         });
-        let undoes = matches!(command, Command::Resume { pairs } if undone.is_some_and(|undone| pairs.iter().all(|pair| undone.contains(pair))));
+        let ended_copy = known.journal.iter().find_map(|entry| match entry {
+            JournalEntry::EndCopy { pair, .. } => Some(*pair),
+            _ => None,
+        });
+        let ends_copy =
+            matches!(command, Command::Stop { pairs, .. } if pairs.iter().all(|pair| Some(*pair) == ended_copy));
+        let undoes = ends_copy
+            || matches!(command, Command::Resume { pairs } if undone.is_some_and(|undone| pairs.iter().all(|pair| undone.contains(pair))));
         let of_this_step = |meant: &Command| {
             let same_flags = match (meant, command) {
                 (Command::Suspend { force, .. }, Command::Suspend { force: sent, .. })
@@ -238,7 +245,6 @@ impl Simulation {
         if intents <= self.truth.of(open.id).intents {
             return violated(format!("{} sends {} again without another durable intent", open.id, command.verb()));
         }
-        let durable = &self.engine.durable;
         if matches!(command, Command::Start { .. } | Command::Resume { .. }) {
             for pair in command.pairs() {
                 if self.world.sources.contains(&pair.target) {
@@ -249,6 +255,12 @@ impl Simulation {
                 }
             }
         }
+        if matches!(command, Command::StartOpc { .. }) {
+            for pair in command.pairs() {
+                self.check_restore(open, pair)?;
+            }
+        }
+        let durable = &self.engine.durable;
         for volume in volumes_of(command.pairs()) {
             if durable.claims.get(&volume).is_none_or(|claim| claim.operation != open.id) {
                 return violated(format!("{} touches {volume} without having it to itself", open.id));
@@ -267,6 +279,46 @@ impl Simulation {
         effects.intents = intents;
         for pair in command.pairs() {
             effects.saw_suspended.remove(pair);
+        }
+        Ok(())
+    }
+
+    /// A restore reads a kept generation, and overwrites a volume that it marked, that holds none and that no live session of ours uses.
+    fn check_restore(&self, open: &OpenOperation, pair: &Pair) -> Checked {
+        let durable = &self.engine.durable;
+        let target = pair.target;
+        if durable.generation_on(pair.source).is_none() {
+            return violated(format!("{} restores from {}, which holds no generation", open.id, pair.source));
+        }
+        if durable.generation_on(target).is_some() {
+            return violated(format!("{} restores over {target}, which holds a generation", open.id));
+        }
+        if self.world.blocks(pair.source) != self.world.blocks(target) {
+            return violated(format!("{} restores to a volume of another size: {pair:?}", open.id));
+        }
+        if durable.sessions.get(pair).is_none_or(|mark| mark.operation != Some(open.id)) {
+            return violated(format!("{} restores to {target}, which it did not mark as restore-incomplete", open.id));
+        }
+        Ok(())
+    }
+
+    /// What is said to be restored is there, to the last block, but for what hosts and other programs wrote since.
+    fn check_restored(&mut self, volume: VolumeId, version: Version, target: VolumeId) -> Checked {
+        self.summary.count("restored");
+        let kept = self.engine.durable.generations.get(&(volume, version));
+        let Some(source) = kept.map(|generation| generation.backup_volume) else {
+            return violated(format!("{version} of {volume} is restored and no longer kept"));
+        };
+        let written = self.world.sources.contains(&target)
+            || [source, target].iter().any(|volume| self.truth.harmed_volumes.contains(volume));
+        let pair = Pair::opc(source, target);
+        // CCM does not tell a copy that another program ended from one that came to its end.
+        let ended_by_others = self.world.ccm.is_some() && self.truth.excused.contains(&pair);
+        let same = self.world.arrays.content(target) == self.world.arrays.content(source);
+        if !written && !ended_by_others && !same {
+            return violated(format!(
+                "{version} of {volume} is said to be restored to {target}, which holds something else"
+            ));
         }
         Ok(())
     }
@@ -299,7 +351,7 @@ impl Simulation {
                 return violated(format!("{} backs up a copy whose mode keeps no order: {pair:?}", wire.operation));
             }
             let kind = if pair.source.box_id == pair.target.box_id { CopyKind::Ec } else { CopyKind::Rec };
-            if pair.kind != kind {
+            if pair.kind != kind && pair.kind != CopyKind::Opc {
                 return violated(format!("{pair:?} is not of the kind that fits its boxes"));
             }
         }
@@ -314,6 +366,11 @@ impl Simulation {
             _ => None,
         });
         let verb = operation.and_then(|id| before.operations.get(&id)).map(|open| open.item.verb);
+        for event in &commit.events {
+            if let EventKind::Restored { volume, version, target } = event.kind {
+                self.check_restored(volume, version, target)?;
+            }
+        }
         for change in &commit.changes {
             match change {
                 Change::Entity(EntityChange::AddGeneration(generation)) => {
@@ -328,6 +385,13 @@ impl Simulation {
                     };
                     if known.held.is_some() {
                         return violated(format!("{version} of {transaction_volume} is held and is given up"));
+                    }
+                    let reader = before.claims.get(&known.backup_volume).map(|claim| claim.operation);
+                    let reader = reader.and_then(|id| before.operations.get(&id));
+                    if reader.is_some_and(|open| open.item.verb == Verb::Restore) {
+                        return violated(format!(
+                            "{version} of {transaction_volume} is given up while a restore reads it"
+                        ));
                     }
                     check_release(before, *transaction_volume, *version, *why, operation, verb, &recorded)?;
                     let failed = operation.is_some_and(|id| self.truth.of(id).script_failed);

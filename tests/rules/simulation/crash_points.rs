@@ -10,6 +10,7 @@ use super::{Checked, Simulation, Site, Violation, violated};
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::records::{BackupMode, OperationEnd, OperationId, Policy};
 use ecdeck::model::request::{Action, CancelScope, Request, VolumeRole};
+use ecdeck::model::session::CopyKind;
 use ecdeck::model::units::Version;
 use ecdeck::testkit::catalogue::MemoryCatalogue;
 use std::sync::Arc;
@@ -81,6 +82,12 @@ fn scenarios() -> Vec<Scenario> {
                 policy: Policy { generations: 7, interval_days: 2, mode: BackupMode::Suspend, reuse_oldest: false },
             },
         ),
+        scenario("restore to another volume", kept, |s| restore(s, None)),
+        scenario("restore to its own volume", kept, |s| restore(s, Some(tv(s)))),
+        scenario("restore of a dissolved generation", dissolved, |s| restore(s, None)),
+        scenario("cancel of a restore", restoring, cancel_restore),
+        scenario("giving up a cancelled restore", restore_incomplete, cancel_restore),
+        scenario("restore over one that did not end", restore_incomplete, |s| restore(s, Some(restored_to(s)))),
         scenario("unregister", |_| {}, |s| Action::Unregister { volume: s.world.targets[0] }),
         scenario(
             "register",
@@ -88,6 +95,37 @@ fn scenarios() -> Vec<Scenario> {
             |s| Action::Register { volume: s.world.targets[0], role: VolumeRole::Backup, name: None },
         ),
     ]
+}
+
+fn restore(simulation: &Simulation, to: Option<VolumeId>) -> Action {
+    Action::Restore { volume: tv(simulation), version: Version(1), to, unmounted: true }
+}
+
+/// The target of the restore that the catalogue has a mark of.
+fn restored_to(simulation: &Simulation) -> VolumeId {
+    simulation.engine.durable.restores().next().expect("a restore was begun").pair.target
+}
+
+fn cancel_restore(simulation: &Simulation) -> Action {
+    Action::CancelRestore { target: restored_to(simulation) }
+}
+
+/// A restore whose copy was begun and does not go on.
+fn restoring(simulation: &mut Simulation) {
+    kept(simulation);
+    simulation.opc_copies = false;
+    simulation.agree(Request::new(restore(simulation, None))).unwrap();
+    while !simulation.world.arrays.core().sessions().any(|session| session.pair.kind == CopyKind::Opc) {
+        simulation.go(1).unwrap();
+    }
+    simulation.go(10).unwrap();
+}
+
+fn restore_incomplete(simulation: &mut Simulation) {
+    restoring(simulation);
+    simulation.do_now(cancel_restore(simulation));
+    assert_eq!(simulation.summary.failed, 1, "the restore says that it was cancelled");
+    simulation.opc_copies = true;
 }
 
 fn copying(simulation: &mut Simulation) {
@@ -198,6 +236,7 @@ impl Simulation {
                 return Ok(taken);
             }
             self.now = self.now.plus_millis(20);
+            self.copy_for_restores();
             if self.world.arriving(&mut self.rng).is_some() {
                 self.deliver_a_command()?;
             } else {
@@ -218,6 +257,8 @@ impl Simulation {
     }
 
     fn crash_here(&mut self, arrives: bool) -> Checked {
+        // A cancel that was forgotten with the engine ends no copy: it comes to its own end.
+        self.opc_copies = true;
         self.crash()?;
         if !arrives {
             self.world.wires.clear();
@@ -335,8 +376,14 @@ fn every_crash_point_of_every_operation_recovers_also_from_a_second_crash() {
 
 #[test]
 fn crash_points_with_a_lost_request_a_lost_answer_or_one_that_comes_too_soon() {
-    let sends =
-        ["start, full", "start, differential", "suspend", "cancel, copying", "backup, dissolve, with retention"];
+    let sends = [
+        "start, full",
+        "start, differential",
+        "suspend",
+        "cancel, copying",
+        "backup, dissolve, with retention",
+        "restore to another volume",
+    ];
     let fates = [SendOutcome::LostRequest, SendOutcome::LostReply, SendOutcome::AcceptedLate, SendOutcome::Busy];
     let of =
         |fate| scenarios().into_iter().filter(|scenario| sends.contains(&scenario.name)).map(move |one| (one, fate));

@@ -109,6 +109,8 @@ impl Summary {
 
 /// Events of the stormy part of a history.
 const EVENTS: u32 = 400;
+/// Which of sixteen histories have restores in them: the others stay as they were.
+const RESTORE_SEEDS: [u64; 3] = [5, 12, 15];
 /// Events after which every operation must have ended once the faults have.
 const CALM_EVENTS: u32 = 6000;
 
@@ -125,6 +127,10 @@ struct Simulation {
     bug: Option<Bug>,
     summary: Summary,
     trace: DefaultHasher,
+    /// Operators restore in this history.
+    restores: bool,
+    /// One-point copies go on while an operation waits for their end.
+    opc_copies: bool,
 }
 
 /// One history in memory.
@@ -203,7 +209,9 @@ impl Simulation {
         engine.look(&mut world, now);
         let (summary, trace) = (Summary::default(), DefaultHasher::new());
         let fates = VecDeque::new();
-        Self { rng, now, world, engine, operators, weather, fates, truth, bug, summary, trace }
+        let restores = RESTORE_SEEDS.contains(&(seed % 16)) && !matches!(site, Site::Plain { .. });
+        let opc_copies = true;
+        Self { rng, now, world, engine, operators, weather, fates, truth, bug, summary, trace, restores, opc_copies }
     }
 
     /// The same site a second time, to go another way. Not by CCM: its drivers cannot be copied.
@@ -220,6 +228,8 @@ impl Simulation {
             bug: self.bug,
             summary: self.summary.clone(),
             trace: self.trace.clone(),
+            restores: self.restores,
+            opc_copies: self.opc_copies,
         }
     }
 
@@ -247,6 +257,7 @@ impl Simulation {
         self.world.heal(self.now);
         for left in (0..CALM_EVENTS).rev() {
             self.now = self.now.plus_millis(40);
+            self.copy_for_restores();
             match left % 4 {
                 0 => self.poll()?,
                 1 => self.deliver_a_command()?,
@@ -259,6 +270,13 @@ impl Simulation {
             }
         }
         violated(format!("an operation does not end: {:?}", self.engine.open_operations()))
+    }
+
+    /// A restore waits for the end of its copy: where nothing else moves the data, this does.
+    fn copy_for_restores(&mut self) {
+        if self.opc_copies && self.engine.open_operations().iter().any(|open| open.item.verb == Verb::Restore) {
+            self.world.copy(1);
+        }
     }
 
     fn note(&mut self, what: u32) {

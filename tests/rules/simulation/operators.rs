@@ -126,11 +126,27 @@ impl Simulation {
         }
     }
 
+    /// Mostly where the planner proposes or to a volume of the pool, sometimes over live data; sometimes the way out of one.
+    fn about_restores(&mut self, volume: VolumeId, version: Version, target: VolumeId) -> Action {
+        let marked: Vec<VolumeId> = self.engine.durable.restores().map(|mark| mark.pair.target).collect();
+        let (unmounted, own) = (true, Some(volume));
+        match self.rng.u32(0..6) {
+            0 if !marked.is_empty() => Action::CancelRestore { target: marked[self.rng.usize(..marked.len())] },
+            1 => Action::Restore { volume, version, to: own, unmounted },
+            2 => Action::Restore { volume, version, to: Some(self.some_source()), unmounted },
+            3 => Action::Restore { volume, version, to: Some(target), unmounted },
+            _ => Action::Restore { volume, version, to: marked.first().copied(), unmounted },
+        }
+    }
+
     fn anything(&mut self, volume: VolumeId) -> Action {
         let volumes = vec![volume];
         let target = self.world.targets[self.rng.usize(..self.world.targets.len())];
         let named = if self.rng.bool() { Some(target) } else { None };
         let version = self.some_version(volume);
+        if self.restores && self.rng.u32(0..3) == 0 {
+            return self.about_restores(volume, version, target);
+        }
         match self.rng.u32(0..21) {
             0 => Action::Start { volumes, targets: vec![(volume, target)], together: false },
             1 => Action::Resume { volumes, target: named },

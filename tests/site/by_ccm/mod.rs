@@ -17,6 +17,8 @@ mod end_to_end_backup;
 mod races;
 #[path = "../refusals.rs"]
 mod refusals;
+#[path = "../restores.rs"]
+mod restores;
 
 #[test]
 fn the_commands_in_between_are_those_of_ccm() {

@@ -6,7 +6,7 @@ use crate::console::key_table::entries_of;
 use crate::console::keys::Group;
 use crate::model::snapshot::{BackupState, TransactionState};
 
-const SIGNS: [TransactionState; 10] = [
+const SIGNS: [TransactionState; 12] = [
     TransactionState::None,
     TransactionState::Copying,
     TransactionState::Equivalent,
@@ -17,6 +17,8 @@ const SIGNS: [TransactionState; 10] = [
     TransactionState::Error,
     TransactionState::Inbound,
     TransactionState::Reversed,
+    TransactionState::Restoring,
+    TransactionState::RestoreIncomplete,
 ];
 
 const POOL_SIGNS: [BackupState; 5] = [

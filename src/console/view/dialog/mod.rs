@@ -7,6 +7,7 @@ pub mod plan;
 mod policy;
 mod prompt;
 mod refused;
+mod restore;
 mod text;
 mod way_out;
 
@@ -83,6 +84,7 @@ fn content(app: &App, dialog: &Dialog, width: usize) -> Content {
         Dialog::Refused(refused) => refused::content(app, refused, width),
         Dialog::Prompt(prompt) => prompt::content(app, prompt, width),
         Dialog::Policy(form) => policy::content(app, form, width),
+        Dialog::Restore(form) => restore::content(app, form, width),
         Dialog::Palette(palette) => palette::content(app, palette, width),
         Dialog::Text(text) => text::content(app, text, width),
     }
