@@ -442,7 +442,7 @@ pub enum VolumeVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Register a volume of an array
+    /// Register volumes of an array: all of them, or none
     #[command(group = clap::ArgGroup::new("role").required(true), after_help = ADD_EXAMPLES)]
     Add {
         /// It holds live data
@@ -451,10 +451,10 @@ pub enum VolumeVerb {
         /// It goes into the pool
         #[arg(long, group = "role")]
         backup: bool,
-        /// Where it is: ARRAY/0x21, as `ecdeck volume list` shows it
-        #[arg(value_name = "VOLUME")]
-        volume: String,
-        /// A name for people; without it a transaction volume gets the array's own or ARRAY-0x21, a backup volume none
+        /// Where it is: ARRAY/0x21, as `ecdeck volume list` shows it. ARRAY/0x20-0x2F are all volumes from one number to another
+        #[arg(value_name = "VOLUME", required = true)]
+        volumes: Vec<String>,
+        /// A name for people, of one volume; without it a transaction volume gets the array's own or ARRAY-0x21, a backup volume none
         #[arg(long, value_name = "N")]
         name: Option<Name>,
         #[command(flatten)]

@@ -11,7 +11,7 @@ use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::moment::ReadingMark;
-use crate::model::plan::step_text::place;
+use crate::model::plan::step_text::{place, subject};
 use crate::model::plan::{Plan, Refusal};
 use crate::model::records::{OperationEnd, OperationId};
 use crate::model::request::{Action, Request, Verb};
@@ -476,7 +476,8 @@ impl Report {
     fn print_text(self, text: Option<&str>) -> Result<(), CliError> {
         for (index, (operation, end)) in self.outcomes.iter().enumerate() {
             let Some(volume) = self.volume_of(index) else { continue };
-            let label = self.snapshot().label(volume);
+            let item = self.planned.as_ref().and_then(|planned| planned.plan.items().get(index));
+            let label = item.map_or_else(|| self.snapshot().label(volume), |item| subject(item, self.snapshot()));
             match end {
                 Some(OperationEnd::Done) => {
                     out::print(&format!("{} {label}: done\n", self.verb))?;

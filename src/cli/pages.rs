@@ -118,7 +118,8 @@ Synchronized backup of G generations needs G + 1 backup volumes of equal size.";
 pub const ADD_EXAMPLES: &str = "\
 Examples:
   ecdeck volume add --transaction DX1/0x1 --name db01
-  ecdeck volume add --backup DX1/0x21";
+  ecdeck volume add --backup DX1/0x21
+  ecdeck volume add --backup DX1/0x21-0x2F DX2/0x11";
 
 pub const EXPORT_EXAMPLE: &str = "\
 Example:

@@ -39,6 +39,9 @@ fn item_lines(out: &mut String, item: &PlanItem, commands: &[StepCommand], rende
     let _ = writeln!(out, "  {} {}", item.verb, step_text::subject(item, render_context.snapshot));
     for (index, step) in item.steps.iter().enumerate() {
         let _ = writeln!(out, "    - {}", step_text::step(step, render_context.snapshot));
+        for part in step_text::parts(step, render_context.snapshot) {
+            let _ = writeln!(out, "        {part}");
+        }
         for command in commands.iter().filter(|command| command.step == index) {
             let _ = writeln!(out, "      $ {}", escaped(&command.line));
         }

@@ -82,14 +82,19 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
             }
         }
         Action::Register { volume, role, name } => {
-            let role = match role {
-                VolumeRole::Transaction => "--transaction",
-                VolumeRole::Backup => "--backup",
-            };
-            line.say(&[role]).volumes(&[*volume]);
+            line.say(&[role_option(*role)]).volumes(&[*volume]);
             if let Some(name) = name {
                 line.say(&["--name", name.as_str()]);
             }
+        }
+        // Names belong to one volume each, and one line has one role.
+        Action::RegisterAll { volumes } => {
+            let role = volumes.first()?.role;
+            if volumes.iter().any(|new| new.role != role || new.name.is_some()) {
+                return None;
+            }
+            let ids: Vec<VolumeId> = volumes.iter().map(|new| new.volume).collect();
+            line.say(&[role_option(role)]).volumes(&ids);
         }
         Action::Rename { volume, name } => {
             line.volumes(&[*volume]).say(&[name.as_str()]);
@@ -98,7 +103,7 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
             line.volumes(&[*volume]);
         }
         // The pairs come from files or an editor.
-        Action::ImportMap { .. } | Action::EditMap { .. } => return None,
+        Action::ImportMap { .. } | Action::EditMap { .. } | Action::ApplySite { .. } => return None,
         Action::RemoveMap { name } => {
             line.say(&[name.as_str()]);
         }
@@ -141,6 +146,13 @@ fn quoted(word: &str) -> String {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn role_option(role: VolumeRole) -> &'static str {
+    match role {
+        VolumeRole::Transaction => "--transaction",
+        VolumeRole::Backup => "--backup",
     }
 }
 

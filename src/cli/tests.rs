@@ -12,6 +12,8 @@ use crate::model::codes::Code;
 use crate::model::plan::plan;
 use crate::model::records::{BackupMode, OperationEnd, Policy};
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
+use crate::model::session::ArrayVolume;
+use crate::model::site_change::NewVolume;
 use crate::model::snapshot::Snapshot;
 use crate::model::units::Version;
 use crate::model::verb::Verb as AskedVerb;
@@ -236,14 +238,17 @@ fn requests_of(verb: AskedVerb, snapshot: &Snapshot) -> Vec<Action> {
         Verb::Register => {
             let free = snapshot.unregistered.first().map_or(volume, |free| free.id);
             let name = || Some("fresh".parse().unwrap());
-            [(VolumeRole::Transaction, name()), (VolumeRole::Backup, name()), (VolumeRole::Backup, None)]
-                .map(|(role, name)| Action::Register { volume: free, role, name })
-                .into()
+            let one = [(VolumeRole::Transaction, name()), (VolumeRole::Backup, name()), (VolumeRole::Backup, None)]
+                .map(|(role, name)| Action::Register { volume: free, role, name });
+            let new = |volume: &ArrayVolume| NewVolume { volume: volume.id, role: VolumeRole::Backup, name: None };
+            let all = Action::RegisterAll { volumes: snapshot.unregistered.iter().take(2).map(new).collect() };
+            one.into_iter().chain([all]).collect()
         }
         Verb::Rename => vec![Action::Rename { volume, name: "demo-shop".parse().unwrap() }],
         Verb::Unregister => vec![Action::Unregister { volume }],
         // They are about files of maps: `tests/rules/map_sets.rs` has their rules, `tests/site/maps.rs` their words.
-        Verb::ImportMap | Verb::EditMap | Verb::RemoveMap => Vec::new(),
+        // `tests/rules/site_change.rs` has those of a site file.
+        Verb::ImportMap | Verb::EditMap | Verb::RemoveMap | Verb::ApplySite => Vec::new(),
     }
 }
 

@@ -7,8 +7,12 @@ use super::link::{Need, SiteContext};
 use super::table::{Align, Table};
 use super::wait::Deadline;
 use super::{CliError, Exit, json, names, out};
+use crate::model::codes::Code;
+use crate::model::identity::{Name, Olu, VolumeId};
 use crate::model::request::{Action, VolumeRole};
+use crate::model::site_change::NewVolume;
 use crate::model::snapshot::{BackupVolumeView, Snapshot};
+use crate::model::untrusted::Untrusted;
 use serde::Serialize;
 
 pub async fn run(verb: &VolumeVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
@@ -34,15 +38,66 @@ pub async fn run(verb: &VolumeVerb, site_context: &dyn SiteContext) -> Result<Ex
 pub fn action(verb: &VolumeVerb, snapshot: &Snapshot) -> Result<Action, CliError> {
     Ok(match verb {
         VolumeVerb::List { .. } => return Err(CliError::usage("a list changes nothing")),
-        VolumeVerb::Add { transaction, volume, name, .. } => {
+        VolumeVerb::Add { transaction, volumes, name, .. } => {
             let role = if *transaction { VolumeRole::Transaction } else { VolumeRole::Backup };
-            Action::Register { volume: names::volume(snapshot, volume)?, role, name: name.clone() }
+            add(snapshot, volumes, role, name.as_ref())?
         }
         VolumeVerb::Rename { volume, name, .. } => {
             Action::Rename { volume: names::volume(snapshot, volume)?, name: name.clone() }
         }
         VolumeVerb::Remove { volume, .. } => Action::Unregister { volume: names::volume(snapshot, volume)? },
     })
+}
+
+/// What registers these volumes. The error names every word that is no volume.
+fn add(snapshot: &Snapshot, words: &[String], role: VolumeRole, name: Option<&Name>) -> Result<Action, CliError> {
+    let (mut found, mut wrong) = (Vec::new(), Vec::new());
+    for word in words {
+        match in_range(snapshot, word).unwrap_or_else(|| names::volume(snapshot, word).map(|id| vec![id])) {
+            Ok(volumes) => found.extend(volumes),
+            Err(error) => wrong.push(error),
+        }
+    }
+    if let Some(first) = wrong.first() {
+        let texts: Vec<&str> = wrong.iter().map(|error| error.text.as_str()).collect();
+        let error = CliError::new(first.exit, texts.join("\n"));
+        return Err(match first.code {
+            Some(code) => error.with_code(code),
+            None => error,
+        });
+    }
+    found.sort_unstable();
+    found.dedup();
+    match (found.as_slice(), name) {
+        (&[volume], name) => Ok(Action::Register { volume, role, name: name.cloned() }),
+        (_, Some(_)) => {
+            Err(CliError::usage("--name names one volume; leave it away, or register one volume at a time"))
+        }
+        (volumes, None) => {
+            let new = |&volume: &VolumeId| NewVolume { volume, role, name: None };
+            Ok(Action::RegisterAll { volumes: volumes.iter().map(new).collect() })
+        }
+    }
+}
+
+/// The volumes of `ARRAY/0x20-0x2F` that the array has and that are not registered; `None`: the word is no such range.
+fn in_range(snapshot: &Snapshot, word: &str) -> Option<Result<Vec<VolumeId>, CliError>> {
+    let (array, numbers) = word.rsplit_once('/')?;
+    let (first, last) = numbers.split_once('-')?;
+    let (first, last): (Olu, Olu) = (first.parse().ok()?, last.parse().ok()?);
+    let box_id = snapshot.located(&format!("{array}/{first}"))?.box_id;
+    let (first, last) = (VolumeId { box_id, olu: first }, VolumeId { box_id, olu: last });
+    let start = snapshot.unregistered.partition_point(|volume| volume.id < first);
+    let rest = snapshot.unregistered.get(start..).unwrap_or_default();
+    let found: Vec<VolumeId> = rest.iter().map(|volume| volume.id).take_while(|id| *id <= last).collect();
+    if found.is_empty() {
+        let word = Untrusted::new(word).escaped();
+        let code = Code::UNKNOWN_VOLUME;
+        let text =
+            format!("there is no volume in {word} that could be registered: `ecdeck volume list` shows them ({code})");
+        return Some(Err(CliError::coded(code, text)));
+    }
+    Some(Ok(found))
 }
 
 #[derive(Serialize)]

@@ -51,9 +51,9 @@ pub fn batch(verb: Verb, volumes: Vec<VolumeId>) -> Option<Request> {
     Action::on_volumes(verb, volumes, None).map(Request::new)
 }
 
-/// Whether a verb is about a whole map set, and about no volume by itself.
+/// Whether a verb is about a whole map set or site, and about no volume by itself.
 pub fn is_about_a_map_set(verb: Verb) -> bool {
-    matches!(verb, Verb::ImportMap | Verb::EditMap | Verb::RemoveMap)
+    matches!(verb, Verb::ImportMap | Verb::EditMap | Verb::RemoveMap | Verb::ApplySite)
 }
 
 /// The refusal of a console that only looks.

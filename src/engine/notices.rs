@@ -162,7 +162,7 @@ mod tests {
         let (id, registered_at, next_version) = (volume(1), Timestamp(0), Version(1));
         let name = "tv".parse().unwrap();
         let transaction = TransactionVolume { id, name, blocks: Blocks(1), policy: None, registered_at, next_version };
-        records.transaction_volumes.insert(id, transaction);
+        records.keep_transaction_volume(transaction);
         if ours {
             let ours =
                 crate::model::records::OurSession { pair: pair(), since: Timestamp(0), operation: None, full: true };

@@ -29,6 +29,7 @@ pub mod request;
 pub mod rows;
 pub mod sentence;
 pub mod session;
+pub mod site_change;
 pub mod snapshot;
 pub mod snapshot_change;
 pub mod step;

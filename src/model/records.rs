@@ -88,6 +88,9 @@ pub struct Records {
     pub map_uses: BTreeMap<(VolumeId, VolumeId), OperationId>,
     pub next_operation: u64,
     pub next_epoch: u64,
+    /// The volume that has each name, in whichever role: a look-up does not grow with the site.
+    #[serde(default)]
+    names: BTreeMap<Name, VolumeId>,
 }
 
 /// One change to the records. A batch of them is made as a whole or not at all.
@@ -154,6 +157,7 @@ impl Records {
             Change::Entity(EntityChange::PutTransactionVolume(volume)) => self.put_transaction_volume(volume)?,
             Change::Entity(EntityChange::RemoveTransactionVolume { id }) => {
                 let removed = self.transaction_volumes.remove(id).ok_or_else(|| missing("transaction volume", id))?;
+                self.names.remove(&removed.name);
                 self.retired.insert(*id, removed.next_version);
             }
             Change::Entity(EntityChange::PutBackupVolume(volume)) => {
@@ -163,10 +167,13 @@ impl Records {
                 if let Some(name) = &volume.name {
                     self.name_is_free(name, volume.id)?;
                 }
-                self.backup_volumes.insert(volume.id, volume.clone());
+                self.keep_backup_volume(volume.clone());
             }
             Change::Entity(EntityChange::RemoveBackupVolume { id }) => {
-                self.backup_volumes.remove(id).ok_or_else(|| missing("backup volume", id))?;
+                let removed = self.backup_volumes.remove(id).ok_or_else(|| missing("backup volume", id))?;
+                if let Some(name) = &removed.name {
+                    self.names.remove(name);
+                }
             }
             Change::Entity(EntityChange::AddGeneration(generation)) => self.add_generation(generation)?,
             Change::Entity(
@@ -231,9 +238,30 @@ impl Records {
 
     /// The volume that is called so, in whichever role.
     pub fn named(&self, name: &Name) -> Option<VolumeId> {
-        let transaction = self.transaction_volumes.values().find(|volume| volume.name == *name).map(|volume| volume.id);
-        let backup = || self.backup_volumes.values().find(|volume| volume.name.as_ref() == Some(name));
-        transaction.or_else(|| backup().map(|volume| volume.id))
+        self.names.get(name).copied()
+    }
+
+    /// Takes in a transaction volume as it is, without a rule: what a catalogue was loaded from kept them.
+    pub fn keep_transaction_volume(&mut self, volume: TransactionVolume) {
+        let (id, name) = (volume.id, volume.name.clone());
+        let before = self.transaction_volumes.insert(id, volume).map(|before| before.name);
+        self.name(id, before, Some(name));
+    }
+
+    /// The same for a backup volume.
+    pub fn keep_backup_volume(&mut self, volume: BackupVolume) {
+        let (id, name) = (volume.id, volume.name.clone());
+        let before = self.backup_volumes.insert(id, volume).and_then(|before| before.name);
+        self.name(id, before, name);
+    }
+
+    fn name(&mut self, id: VolumeId, before: Option<Name>, now: Option<Name>) {
+        if let Some(before) = before.filter(|before| now.as_ref() != Some(before)) {
+            self.names.remove(&before);
+        }
+        if let Some(now) = now {
+            self.names.insert(now, id);
+        }
     }
 
     /// The kept generation on a backup volume.
@@ -242,14 +270,10 @@ impl Records {
     }
 
     fn name_is_free(&self, name: &Name, wanted_by: VolumeId) -> Result<(), ChangeError> {
-        let keeps = |known: Option<&Name>| known == Some(name);
-        // The usual change keeps the name, and all others need not be looked at.
-        if keeps(self.transaction_volumes.get(&wanted_by).map(|volume| &volume.name))
-            || keeps(self.backup_volumes.get(&wanted_by).and_then(|volume| volume.name.as_ref()))
-        {
-            return Ok(());
+        match self.named(name) {
+            Some(other) if other != wanted_by => Err(ChangeError::name_taken(name)),
+            _ => Ok(()),
         }
-        self.named(name).map_or(Ok(()), |_| Err(ChangeError::name_taken(name)))
     }
 
     fn generation_mut(&mut self, id: VolumeId, version: Version) -> Result<&mut Generation, ChangeError> {
@@ -265,7 +289,7 @@ impl Records {
         let known = self.transaction_volumes.get(&volume.id).map(|known| known.next_version);
         let reached = known.max(self.retired.remove(&volume.id));
         volume.next_version = volume.next_version.max(reached.unwrap_or(Version(0)));
-        self.transaction_volumes.insert(volume.id, volume);
+        self.keep_transaction_volume(volume);
         Ok(())
     }
 

@@ -3,6 +3,8 @@
 use super::entity::{BackupMode, Policy};
 use super::identity::{Name, VolumeId};
 use super::map_set::MapSet;
+pub use super::site_change::VolumeRole;
+use super::site_change::{NewVolume, SiteChange};
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
 pub use super::verb::Verb;
@@ -60,6 +62,8 @@ impl Request {
             | Action::ForceStop { .. }
             | Action::SetPolicy { .. }
             | Action::Register { .. }
+            | Action::RegisterAll { .. }
+            | Action::ApplySite { .. }
             | Action::Rename { .. }
             | Action::Unregister { .. }
             | Action::Unhold { .. }
@@ -91,6 +95,8 @@ impl Request {
             | Action::Backup { volumes, .. } => volumes.truncate(Self::MAX_VOLUMES),
             Action::Hold { why, .. } => *why = short(why),
             Action::ImportMap { set } | Action::EditMap { set, .. } => *set = set.abridged(Self::MAX_VOLUMES),
+            Action::RegisterAll { volumes } => volumes.truncate(Self::MAX_VOLUMES),
+            Action::ApplySite { change } => *change = change.abridged(Self::MAX_VOLUMES),
             Action::Overwrite { .. }
             | Action::Restore { .. }
             | Action::CancelRestore { .. }
@@ -119,14 +125,6 @@ pub enum CancelScope {
     One(VolumeId),
     /// Every one of ours.
     All,
-}
-
-/// The role that a volume is registered in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum VolumeRole {
-    Transaction,
-    Backup,
 }
 
 /// What is asked for. Volumes are identities: names are resolved where they are typed.
@@ -193,6 +191,10 @@ pub enum Action {
         role: VolumeRole,
         name: Option<Name>,
     },
+    /// Register several volumes: all of them, or none.
+    RegisterAll {
+        volumes: Vec<NewVolume>,
+    },
     /// Give a registered volume another name. Its identity, and all that is kept of it, stays.
     Rename {
         volume: VolumeId,
@@ -226,6 +228,10 @@ pub enum Action {
     RemoveMap {
         name: Name,
     },
+    /// Make the site as it is written down: all of it, or nothing.
+    ApplySite {
+        change: SiteChange,
+    },
     /// Say that a generation in doubt is good: somebody has looked, and answers for it.
     AcceptGeneration {
         volume: VolumeId,
@@ -255,7 +261,7 @@ impl Action {
             Self::ForceStop { .. } => Verb::ForceStop,
             Self::Backup { .. } => Verb::Backup,
             Self::SetPolicy { .. } => Verb::SetPolicy,
-            Self::Register { .. } => Verb::Register,
+            Self::Register { .. } | Self::RegisterAll { .. } => Verb::Register,
             Self::Rename { .. } => Verb::Rename,
             Self::Unregister { .. } => Verb::Unregister,
             Self::Hold { .. } => Verb::Hold,
@@ -266,6 +272,7 @@ impl Action {
             Self::ImportMap { .. } => Verb::ImportMap,
             Self::EditMap { .. } => Verb::EditMap,
             Self::RemoveMap { .. } => Verb::RemoveMap,
+            Self::ApplySite { .. } => Verb::ApplySite,
         }
     }
 
@@ -291,7 +298,11 @@ impl Action {
             | Self::AcceptGeneration { volume, .. }
             | Self::PostProcess { volume, .. }
             | Self::DeleteGeneration { volume, .. } => std::slice::from_ref(volume),
-            Self::ImportMap { .. } | Self::EditMap { .. } | Self::RemoveMap { .. } => &[],
+            Self::ImportMap { .. }
+            | Self::EditMap { .. }
+            | Self::RemoveMap { .. }
+            | Self::RegisterAll { .. }
+            | Self::ApplySite { .. } => &[],
         }
     }
 

@@ -4,7 +4,7 @@ use super::copy::{Command, Outcome};
 use super::entity::{GenerationState, OperationEnd, ReleaseReason};
 use super::event::{Event, EventKind, NewEvent};
 use super::identity::VolumeId;
-use super::request::{Request, VolumeRole};
+use super::request::{Action, Request, VolumeRole};
 use super::session::ErrorByte;
 use super::snapshot::{EventLine, TransactionState};
 use super::units::count;
@@ -233,9 +233,14 @@ fn source(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
 
 /// What a request is about: its volumes, or a map set.
 fn subject(request: &Request, label: &dyn Fn(VolumeId) -> String) -> String {
-    match request.action.map_set() {
-        Some(name) => format!("map set {name}"),
-        None => names(request.action.volumes(), label),
+    match (request.action.map_set(), &request.action) {
+        (Some(name), _) => format!("map set {name}"),
+        (None, Action::ApplySite { .. }) => "the site".to_owned(),
+        (None, Action::RegisterAll { volumes }) => {
+            let ids: Vec<VolumeId> = volumes.iter().map(|new| new.volume).collect();
+            names(&ids, label)
+        }
+        (None, _) => names(request.action.volumes(), label),
     }
 }
 

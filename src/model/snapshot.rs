@@ -612,6 +612,10 @@ impl Snapshot {
 
     /// The volume that a person means: a registered name, `ARRAY/0x21`, or a full identity.
     pub fn find(&self, text: &str) -> Option<VolumeId> {
+        // No name has a stroke in it.
+        if text.contains('/') {
+            return self.located(text);
+        }
         let transaction = self.transaction_volumes.iter().find(|view| view.volume.name.as_str() == text);
         if let Some(view) = transaction {
             return Some(view.volume.id);

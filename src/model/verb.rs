@@ -496,6 +496,18 @@ verbs! {
         command: &["map", "remove"],
         key: None,
     }
+    /// Makes the site as it is written down in a file.
+    ApplySite {
+        word: "apply site",
+        title: "Change the site",
+        doing: "site",
+        role: Role::Administrator,
+        destroys: false,
+        object: VerbObject::Other,
+        column: None,
+        command: &["site", "apply"],
+        key: None,
+    }
 }
 
 impl Verb {
@@ -553,6 +565,7 @@ mod tests {
             &Verb::ImportMap,
             &Verb::EditMap,
             &Verb::RemoveMap,
+            &Verb::ApplySite,
         ];
         assert_eq!(administrators, expected);
     }

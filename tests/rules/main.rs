@@ -17,4 +17,5 @@ mod properties;
 mod readme;
 mod simulation;
 mod site;
+mod site_change;
 mod verbs;

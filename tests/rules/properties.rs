@@ -8,6 +8,7 @@ use ecdeck::model::plan::{Plan, Refusal, plan};
 use ecdeck::model::records::{BackupMode, GenerationState, Policy, ReleaseReason};
 use ecdeck::model::request::{Action, CancelScope, Request, Verb, VolumeRole};
 use ecdeck::model::session::{ArrayWords, CopyKind, Direction, Others, Pair, Phase, RecModes, Status, TransferMode};
+use ecdeck::model::site_change::{NewVolume, SiteChange};
 use ecdeck::model::snapshot::{Halves, SessionView, Snapshot};
 use ecdeck::model::snapshot_change::SnapshotChange;
 use ecdeck::model::step::{
@@ -221,6 +222,15 @@ fn action() -> impl Strategy<Value = Action> {
             volume: volume((n % 2) as usize, 0x80 + n),
             role: VolumeRole::Backup,
             name: None
+        }),
+        1 => prop::collection::vec(0..6_u32, 0..4).prop_map(|numbers| {
+            let new = |n: u32| NewVolume { volume: volume(0, 0x80 + n), role: VolumeRole::Backup, name: None };
+            Action::RegisterAll { volumes: numbers.into_iter().map(new).collect() }
+        }),
+        1 => (one(), one(), 0..101_u16).prop_map(|(one, two, generations)| {
+            let policy = Policy { generations, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false };
+            let names = vec![(two, "other".parse().unwrap())];
+            Action::ApplySite { change: SiteChange { names, policies: vec![(one, policy)], ..SiteChange::default() } }
         }),
         1 => prop_oneof![one(), on()].prop_map(|volume| Action::Unregister { volume }),
         1 => prop_oneof![one(), on()].prop_map(|volume| Action::Rename { volume, name: "other".parse().unwrap() }),
@@ -505,6 +515,7 @@ fn agreed(steps: &[PlanStep], choices: &[(VolumeId, VolumeId)]) -> Vec<PlanStep>
     let mut steps = steps.to_vec();
     for step in &mut steps {
         match step {
+            PlanStep::ChangeSite(step) => step.parts = agreed(&step.parts, choices),
             // Any equal volume of the same box.
             PlanStep::StartFull(StartFullStep { pair, .. }) if choices.contains(&(pair.source, pair.target)) => {
                 pair.target.olu = pair.source.olu;

@@ -26,7 +26,7 @@ pub async fn load(from: &mut AnyConnection) -> Result<Records, Failure> {
         FROM transaction_volume LEFT JOIN volume_name ON volume = id";
     for row in query(volumes).fetch_all(&mut *from).await? {
         let volume = transaction_volume(&row).map_err(|failure| failure.in_row("transaction_volume", &row, 1))?;
-        records.transaction_volumes.insert(volume.id, volume);
+        records.keep_transaction_volume(volume);
     }
     for row in query("SELECT id, next_version FROM retired_volume").fetch_all(&mut *from).await? {
         let retired = || Ok((volume_id(&row, 0)?, Version(unsigned(row.try_get(1)?))));
@@ -36,7 +36,7 @@ pub async fn load(from: &mut AnyConnection) -> Result<Records, Failure> {
     let pool = "SELECT id, name, blocks, registered_at FROM backup_volume LEFT JOIN volume_name ON volume = id";
     for row in query(pool).fetch_all(&mut *from).await? {
         let volume = backup_volume(&row).map_err(|failure| failure.in_row("backup_volume", &row, 1))?;
-        records.backup_volumes.insert(volume.id, volume);
+        records.keep_backup_volume(volume);
     }
     let kept = "SELECT transaction_volume, version, backup_volume, blocks, taken_at, mode, state, why, held,
             provisioned, operation

@@ -7,15 +7,12 @@ use super::synchronize::{generation, not_held};
 use super::{Confirmation, PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::doubt::cause_now;
-use crate::model::identity::{Name, VolumeId};
-use crate::model::records::{BackupMode, BackupVolume, GenerationState, Policy, ReleaseReason, TransactionVolume};
+use crate::model::identity::VolumeId;
+use crate::model::records::{BackupMode, GenerationState, Policy, ReleaseReason};
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::Pair;
 use crate::model::snapshot::{BackupState, Snapshot};
-use crate::model::step::{
-    GiveUpStep, HoldStep, RegisterBackupStep, RegisterTransactionStep, RenameStep, SetGenerationStateStep,
-    SetPolicyStep, UnregisterStep,
-};
+use crate::model::step::{GiveUpStep, HoldStep, SetGenerationStateStep, SetPolicyStep, UnregisterStep};
 use crate::model::units::{Blocks, Version, count};
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
@@ -24,6 +21,14 @@ type Answer = Result<PlanItem, Refusal>;
 
 pub(super) fn set_policy(snapshot: &Snapshot, request: &Request, id: VolumeId, policy: Policy) -> Answer {
     let case = Case::new(snapshot, request, id)?;
+    let mut item = policy_item(&case, policy)?;
+    warn_of_pool(&case, policy, &mut item);
+    Ok(item)
+}
+
+/// The item of a policy, without what it means for the pool.
+pub(super) fn policy_item(case: &Case<'_>, policy: Policy) -> Answer {
+    let id = case.id();
     let in_range = (1..=Policy::MAX_GENERATIONS).contains(&policy.generations)
         && (1..=Policy::MAX_DAYS).contains(&policy.interval_days);
     if !in_range {
@@ -44,9 +49,8 @@ pub(super) fn set_policy(snapshot: &Snapshot, request: &Request, id: VolumeId, p
         );
         item.confirmation = Some(Confirmation::new(case.name(), what));
     }
-    warn_of_pool(&case, policy, &mut item);
-    warn_of_sessions(&case, policy, &mut item);
-    name_releases(&case, policy, &mut item);
+    warn_of_sessions(case, policy, &mut item);
+    name_releases(case, policy, &mut item);
     Ok(item)
 }
 
@@ -100,70 +104,7 @@ fn warn_of_sessions(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
     }
 }
 
-pub(super) fn register(
-    snapshot: &Snapshot,
-    request: &Request,
-    id: VolumeId,
-    role: VolumeRole,
-    name: Option<&Name>,
-) -> Answer {
-    if let Some(role) = role_of(snapshot, id) {
-        let reason = format!("{} is a {} volume already", snapshot.label(id), word(role));
-        return Err(Refusal::new(Code::ALREADY_REGISTERED, reason).about(id));
-    }
-    let Some(volume) = snapshot.unregistered.iter().find(|volume| volume.id == id) else {
-        readable(snapshot, id.box_id).map_err(|refusal| refusal.about(id))?;
-        let reason = format!("no array reports a volume {}", snapshot.location(id));
-        return Err(Refusal::new(Code::UNKNOWN_VOLUME, reason).about(id));
-    };
-    if let Some(name) = name {
-        may_be_called(snapshot, id, name)?;
-    }
-    let registered_at = snapshot.taken_at;
-    let step = match role {
-        VolumeRole::Backup => {
-            let volume = BackupVolume { id, name: name.cloned(), blocks: volume.blocks, registered_at };
-            PlanStep::RegisterBackup(RegisterBackupStep { volume })
-        }
-        VolumeRole::Transaction => {
-            let Some(name) = name.cloned().or_else(|| default_name(snapshot, id, &volume.label)) else {
-                let reason = format!("{} needs a name: the array's own is taken or no name", snapshot.location(id));
-                return Err(Refusal::new(Code::NAME_TAKEN, reason).about(id));
-            };
-            let next_version = Version(1);
-            let volume =
-                TransactionVolume { id, name, blocks: volume.blocks, policy: None, registered_at, next_version };
-            PlanStep::RegisterTransaction(RegisterTransactionStep { volume })
-        }
-    };
-    Ok(PlanItem::new(request.action.verb(), id, vec![step], vec![id]))
-}
-
-/// Gives a registered volume another name.
-pub(super) fn rename(snapshot: &Snapshot, request: &Request, id: VolumeId, name: &Name) -> Answer {
-    if role_of(snapshot, id).is_none() {
-        return Err(not_a_transaction_volume(snapshot, id));
-    }
-    unclaimed(snapshot, id)?;
-    if snapshot.label(id) == name.as_str() {
-        return Err(Refusal::new(Code::ALREADY_SO, format!("the volume is called {name} already")).about(id));
-    }
-    may_be_called(snapshot, id, name)?;
-    let step = RenameStep { volume: id, name: name.clone() };
-    Ok(PlanItem::new(request.action.verb(), id, vec![step.into()], vec![id]))
-}
-
-/// Whether a volume may get a name: no other one has it, and people read nothing else in it.
-fn may_be_called(snapshot: &Snapshot, id: VolumeId, name: &Name) -> Result<(), Refusal> {
-    let reason = match alike(snapshot, name, Some(id)) {
-        Some(other) => format!("another volume is called {other}"),
-        None if reads_otherwise(name) => format!("{name} reads like the number of a volume, or like all of them"),
-        None => return Ok(()),
-    };
-    Err(Refusal::new(Code::NAME_TAKEN, reason).about(id))
-}
-
-fn role_of(snapshot: &Snapshot, id: VolumeId) -> Option<VolumeRole> {
+pub(super) fn role_of(snapshot: &Snapshot, id: VolumeId) -> Option<VolumeRole> {
     let transaction = snapshot.transaction_volume(id).map(|_| VolumeRole::Transaction);
     transaction.or_else(|| snapshot.backup_volume(id).map(|_| VolumeRole::Backup))
 }
@@ -173,32 +114,6 @@ pub(super) fn word(role: VolumeRole) -> &'static str {
         VolumeRole::Transaction => "transaction",
         VolumeRole::Backup => "backup",
     }
-}
-
-fn is_taken(snapshot: &Snapshot, name: &Name) -> bool {
-    alike(snapshot, name, None).is_some() || reads_otherwise(name)
-}
-
-/// The registered name, other than that of `except`, that people would take for this one: names that differ by case only
-/// are not told apart by ear.
-fn alike<'a>(snapshot: &'a Snapshot, name: &Name, except: Option<VolumeId>) -> Option<&'a Name> {
-    let transaction = snapshot.transaction_volumes.iter().map(|view| (view.volume.id, &view.volume.name));
-    let backup = snapshot.pool.iter().filter_map(|view| Some((view.volume.id, view.volume.name.as_ref()?)));
-    let mut others = transaction.chain(backup).filter(|(id, _)| Some(*id) != except);
-    others.find(|(_, other)| other.as_str().eq_ignore_ascii_case(name.as_str())).map(|(_, other)| other)
-}
-
-/// Words that mean something else where a volume is named: `0x21`, `all`.
-fn reads_otherwise(name: &Name) -> bool {
-    let name = name.as_str().to_ascii_lowercase();
-    name == "all" || name.strip_prefix("0x").is_some_and(|digits| digits.chars().all(|c| c.is_ascii_hexdigit()))
-}
-
-/// The array's name for the volume where it is one, else `ARRAY-0x21`.
-fn default_name(snapshot: &Snapshot, id: VolumeId, label: &Untrusted) -> Option<Name> {
-    let by_place = snapshot.location(id).replace('/', "-");
-    let candidates = [label.raw().parse::<Name>().ok(), by_place.parse().ok()];
-    candidates.into_iter().flatten().find(|name| !is_taken(snapshot, name))
 }
 
 pub(super) fn unregister(snapshot: &Snapshot, request: &Request, id: VolumeId) -> Answer {

@@ -1,14 +1,15 @@
 //! The one way to a plan: each volume is judged by its verb's rules, then the answers are put together.
 
 use super::{
-    Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, registry, restore, suspend,
-    synchronize,
+    Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, register, registry, restore, site,
+    suspend, synchronize,
 };
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::ReleaseReason;
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::{Pair, Status};
+use crate::model::site_change::NewVolume;
 use crate::model::snapshot::Snapshot;
 use crate::model::step::GiveUpStep;
 use std::collections::BTreeMap;
@@ -47,10 +48,18 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         }
         Action::Backup { mode, together: false, .. } => each(&|id| backup::each(snapshot, request, id, *mode)),
         Action::SetPolicy { policy, .. } => each(&|id| registry::set_policy(snapshot, request, id, *policy)),
-        Action::Register { role, name, .. } => {
-            each(&|id| registry::register(snapshot, request, id, *role, name.as_ref()))
+        Action::Register { role, name, .. } => each(&|volume| {
+            register::register(snapshot, request, &NewVolume { volume, role: *role, name: name.clone() }, snapshot)
+        }),
+        Action::RegisterAll { volumes } => {
+            all_or_nothing = true;
+            site::register_all(snapshot, request, volumes)
         }
-        Action::Rename { name, .. } => each(&|id| registry::rename(snapshot, request, id, name)),
+        Action::ApplySite { change } => {
+            all_or_nothing = true;
+            site::apply(snapshot, request, change)
+        }
+        Action::Rename { name, .. } => each(&|id| register::rename(snapshot, request, id, name, snapshot)),
         Action::Unregister { .. } => each(&|id| registry::unregister(snapshot, request, id)),
         Action::Hold { version, why, .. } => each(&|id| registry::hold(snapshot, request, id, *version, Some(why))),
         Action::Unhold { version, .. } => each(&|id| registry::hold(snapshot, request, id, *version, None)),

@@ -3,11 +3,27 @@
 use super::{Plan, PlanItem, PlanStep};
 use crate::model::identity::VolumeId;
 use crate::model::snapshot::Snapshot;
+use crate::model::units::count;
+use crate::model::verb::Verb;
 use crate::model::volume_names::VolumeNames;
 
 /// A step as half a sentence that begins with what is done. Nothing in it can act on a terminal.
 pub fn step(step: &PlanStep, snapshot: &Snapshot) -> String {
     step.sentence(snapshot)
+}
+
+/// Parts of a step that are listed at most, where people read them.
+pub const MAX_PARTS: usize = 40;
+
+/// The parts of a step, a line each; the last line counts what is left off.
+pub fn parts(step: &PlanStep, snapshot: &Snapshot) -> Vec<String> {
+    let parts = step.parts();
+    let mut lines: Vec<String> = parts.iter().take(MAX_PARTS).map(|part| part.sentence(snapshot)).collect();
+    let more = parts.len().saturating_sub(MAX_PARTS);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
 }
 
 /// Items that are listed in words at most, and characters of each.
@@ -29,11 +45,13 @@ pub fn agreed(plan: &Plan, snapshot: &Snapshot) -> Vec<String> {
     lines
 }
 
-/// What an item is about, for people: a map set, else its volume.
+/// What an item is about, for people: a map set, several volumes, the site, else its volume.
 pub fn subject(item: &PlanItem, snapshot: &Snapshot) -> String {
     match item.steps.first() {
         Some(PlanStep::PutMapSet(put)) => put.set.name.to_string(),
         Some(PlanStep::RemoveMapSet(remove)) => remove.name.to_string(),
+        Some(PlanStep::ChangeSite(_)) if item.verb == Verb::ApplySite => "the site".to_owned(),
+        Some(PlanStep::ChangeSite(step)) => count(step.parts.len(), "volume", "volumes"),
         _ => snapshot.label(item.volume),
     }
 }

@@ -12,6 +12,7 @@ mod maps;
 mod registry;
 mod restore;
 mod session;
+mod site;
 
 pub use generation::{GiveUpStep, HoldStep, NewGeneration, RecordStep, SetGenerationStateStep};
 pub use hook::{HookPhase, HookStep};
@@ -22,6 +23,7 @@ pub use restore::{
     AwaitOpcStep, BeginRestoreStep, CancelRestoreStep, EndOpcStep, ForgetRestoreStep, StartOpcStep, end_command,
 };
 pub use session::{ResumeStep, StartFullStep, StopLeftOverStep, StopStep, SuspendStep};
+pub use site::ChangeSiteStep;
 
 use super::codes::Code;
 use super::copy::Command;
@@ -74,6 +76,11 @@ pub trait Step {
 
     /// The generations that it records.
     fn records(&self) -> &[NewGeneration] {
+        &[]
+    }
+
+    /// The changes that it makes together; empty where it is one.
+    fn parts(&self) -> &[PlanStep] {
         &[]
     }
 
@@ -137,6 +144,7 @@ steps! {
     EndOpc(EndOpcStep),
     CancelRestore(CancelRestoreStep),
     ForgetRestore(ForgetRestoreStep),
+    ChangeSite(ChangeSiteStep),
 }
 
 /// What does a step.

@@ -11,6 +11,7 @@ use ecdeck::model::identity::VolumeId;
 use ecdeck::model::records::{BackupMode, OperationEnd, OperationId, Policy};
 use ecdeck::model::request::{Action, CancelScope, Request, VolumeRole};
 use ecdeck::model::session::CopyKind;
+use ecdeck::model::site_change::NewVolume;
 use ecdeck::model::units::Version;
 use ecdeck::testkit::catalogue::MemoryCatalogue;
 use std::sync::Arc;
@@ -93,6 +94,18 @@ fn scenarios() -> Vec<Scenario> {
             "register",
             |s| s.do_now(Action::Unregister { volume: s.world.targets[0] }),
             |s| Action::Register { volume: s.world.targets[0], role: VolumeRole::Backup, name: None },
+        ),
+        scenario(
+            "register several",
+            |s| {
+                for target in [s.world.targets[0], s.world.targets[1]] {
+                    s.do_now(Action::Unregister { volume: target });
+                }
+            },
+            |s| {
+                let new = |volume| NewVolume { volume, role: VolumeRole::Backup, name: None };
+                Action::RegisterAll { volumes: vec![new(s.world.targets[0]), new(s.world.targets[1])] }
+            },
         ),
     ]
 }

@@ -56,6 +56,9 @@ pub fn body(app: &App, dialog: &PlanDialog, width: usize) -> Option<Body> {
         for (number, step) in item.steps.iter().enumerate() {
             let lead = format!("{} ", number + 1);
             body.hanging(indent, &lead, &step_text::step(step, snapshot), theme.dim, theme.text);
+            for part in step_text::parts(step, snapshot) {
+                body.hanging(indent + 2, "", &part, theme.dim, theme.dim);
+            }
             for command in commands.iter().filter(|command| dialog.detail == Detail::Commands && command.step == number)
             {
                 body.hanging(indent + 2, "$ ", &command.line, theme.frame, theme.dim);

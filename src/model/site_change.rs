@@ -1,0 +1,75 @@
+//! Several changes of a site as one wish: volumes that come in, names, policies, map sets. All of it is done, or nothing.
+
+use super::entity::Policy;
+use super::identity::{Name, VolumeId};
+use super::map_set::MapSet;
+use serde::{Deserialize, Serialize};
+
+/// The role that a volume is registered in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VolumeRole {
+    Transaction,
+    Backup,
+}
+
+/// A volume that is to be registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewVolume {
+    pub volume: VolumeId,
+    pub role: VolumeRole,
+    /// `None`: a transaction volume gets the array's name for it or `ARRAY-0x21`, a backup volume none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+}
+
+/// A map set as it is to be, and the fingerprint of the stored one that this was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapChange {
+    pub set: MapSet,
+    /// `None`: there was none of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+}
+
+/// What is to become of a site. Nothing in it takes anything away.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SiteChange {
+    /// New names of registered volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<(VolumeId, Name)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<NewVolume>,
+    /// Policies of transaction volumes that are registered, or in `volumes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<(VolumeId, Policy)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maps: Vec<MapChange>,
+}
+
+impl SiteChange {
+    /// Changes of one request, at most: what a frame from a client holds, with room to spare.
+    pub const MAX_CHANGES: usize = 100_000;
+
+    pub fn len(&self) -> usize {
+        self.names.len() + self.volumes.len() + self.policies.len() + self.maps.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The same with at most `most` of each kind, for an event.
+    #[must_use]
+    pub fn abridged(&self, most: usize) -> Self {
+        let mut short = self.clone();
+        short.names.truncate(most);
+        short.volumes.truncate(most);
+        short.policies.truncate(most);
+        short.maps.truncate(most);
+        for map in &mut short.maps {
+            map.set = map.set.abridged(most);
+        }
+        short
+    }
+}
