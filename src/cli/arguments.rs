@@ -8,6 +8,7 @@ use super::pages::{
     HISTORY_EXAMPLES, IMPORT_EXAMPLES, MAP_EXAMPLES, POLICY_EXAMPLE, RESTORE_EXAMPLES, SERVE_NOTE, START_EXAMPLES,
     STATUS_EXAMPLES,
 };
+use super::site_arguments::SiteVerb;
 use super::until;
 use crate::model::codes::Code;
 use crate::model::duration::millis;
@@ -84,6 +85,11 @@ pub enum Verb {
     Map {
         #[command(subcommand)]
         verb: MapVerb,
+    },
+    /// The site as a file: write it, compare it, apply it
+    Site {
+        #[command(subcommand)]
+        verb: SiteVerb,
     },
     /// Every request, decision, command and answer
     Audit {
@@ -555,6 +561,7 @@ impl Verb {
                     | MapVerb::Show { .. }
                     | MapVerb::Export { .. },
             }
+            | Self::Site { verb: SiteVerb::Export { .. } | SiteVerb::Diff { .. } }
             | Self::Hook { verb: HookVerb::List { .. } }
             | Self::Array {
                 verb:
@@ -581,8 +588,10 @@ impl Verb {
             | Self::Policy { verb: PolicyVerb::Show { json, .. } }
             | Self::Volume { verb: VolumeVerb::List { json } }
             | Self::Hook { verb: HookVerb::List { json } }
+            | Self::Site { verb: SiteVerb::Diff { json, .. } }
             | Self::Audit { verb: Audit::Show { json, .. } | Audit::Verify { json, .. } } => *json,
             Self::Policy { verb: PolicyVerb::Set(SetPolicy { change, .. }) }
+            | Self::Site { verb: SiteVerb::Apply { change, .. } }
             | Self::Map {
                 verb: MapVerb::Import { change, .. } | MapVerb::Edit { change, .. } | MapVerb::Remove { change, .. },
             }
@@ -600,6 +609,7 @@ impl Verb {
                 _ => false,
             },
             Self::Map { verb: MapVerb::New { .. } | MapVerb::Export { .. } }
+            | Self::Site { verb: SiteVerb::Export { .. } }
             | Self::Audit { verb: Audit::Export { .. } }
             | Self::Serve(_)
             | Self::ForcedCommand { .. }

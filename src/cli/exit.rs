@@ -36,7 +36,7 @@ impl Exit {
             | Code::CATALOGUE_REPLACED
             | Code::ENGINE_NOT_STARTED
             | Code::ENGINE_FULL => Self::NotReachable,
-            Code::NOT_ON_DEMONSTRATION | Code::MAP_SYNTAX => Self::Usage,
+            Code::NOT_ON_DEMONSTRATION | Code::MAP_SYNTAX | Code::SITE_FILE_WRONG => Self::Usage,
             Code::STEP_FAILED | Code::INTERRUPTED | Code::ARRAY_REFUSED | Code::ARRAY_BUSY => Self::Failed,
             _ => Self::Refused,
         }

@@ -118,10 +118,14 @@ pub fn set_of(snapshot: &Snapshot, name: &Name, files: &[PathBuf]) -> Result<Map
 
 /// The whole file, if it is a regular file of a sensible size; `-` is standard input.
 pub fn bytes_of(file: &Path) -> Result<Vec<u8>, CliError> {
+    bytes_within(file, MAX_BYTES)
+}
+
+/// The same with another limit; one byte more than that is read, so that who parses it sees that there is more.
+pub fn bytes_within(file: &Path, most: usize) -> Result<Vec<u8>, CliError> {
     let wrong = |why: String| CliError::usage(format!("{} cannot be read: {why}", name_of(file)));
     let mut bytes = Vec::new();
-    // One byte more than allowed shows that there is more.
-    let limit = MAX_BYTES as u64 + 1;
+    let limit = most as u64 + 1;
     let read = if file == Path::new("-") {
         std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
     } else {

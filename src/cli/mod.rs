@@ -32,6 +32,8 @@ mod plan_text;
 mod policy;
 mod request_line;
 mod restore;
+mod site;
+mod site_arguments;
 mod status;
 mod sync;
 mod table;
@@ -86,6 +88,7 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
         Verb::Policy { verb } => policy::run(verb, site_context).await,
         Verb::Volume { verb } => volume::run(verb, site_context).await,
         Verb::Map { verb } => map::run(verb, site_context).await,
+        Verb::Site { verb } => site::run(verb, site_context).await,
         Verb::Sync { verb } => {
             let deadline = Deadline::new(verb.change().time_limit);
             sync::run(verb, &mut opened(site_context, deadline).await?, deadline).await

@@ -26,6 +26,7 @@ Set up:
   volume       Which volumes belong to the site
   policy       Generations kept, days between backups, mode
   map          Device maps: which backup volume for which transaction volume
+  site         The site as a file: write it, compare it, apply it
   hook         Scripts before and after a backup
   array        The arrays; create and control embedded arrays
 
@@ -67,6 +68,17 @@ Examples:
   ecdeck map new > tonight.map       the backup volumes that would be taken now
   ecdeck map check tonight.map       every finding with its line and column
   ecdeck sync start --map tonight.map --wait --yes";
+
+pub const SITE_EXAMPLES: &str = "\
+Examples:
+  ecdeck site export site.toml
+  ecdeck site diff site.toml         what the file would change
+  ecdeck site apply site.toml        all of it, or nothing";
+
+pub const SITE_APPLY_NOTE: &str = "\
+Every error of the file is shown with its line and column, and then nothing of
+it is applied. What the file does not name stays as it is: a line that you take
+out deletes nothing. With --ensure a file that changes nothing is a success.";
 
 pub const BACKUP_EXAMPLES: &str = "\
 The copy is suspended at one instant and recorded as the newest generation; the

@@ -8,6 +8,7 @@ use crate::model::plan::{Refusal, step_text};
 use crate::model::snapshot::Ready;
 use crate::model::step::PlanItem;
 use crate::model::untrusted::escaped;
+use crate::model::verb::Verb;
 use std::fmt::Write;
 
 /// The whole plan. Ends with a newline.
@@ -39,7 +40,10 @@ fn item_lines(out: &mut String, item: &PlanItem, commands: &[StepCommand], rende
     let _ = writeln!(out, "  {} {}", item.verb, step_text::subject(item, render_context.snapshot));
     for (index, step) in item.steps.iter().enumerate() {
         let _ = writeln!(out, "    - {}", step_text::step(step, render_context.snapshot));
-        for part in step_text::parts(step, render_context.snapshot) {
+        // What a site file changes stands above its plan, line by line.
+        let parts =
+            if item.verb == Verb::ApplySite { Vec::new() } else { step_text::parts(step, render_context.snapshot) };
+        for part in parts {
             let _ = writeln!(out, "        {part}");
         }
         for command in commands.iter().filter(|command| command.step == index) {

@@ -191,7 +191,7 @@ codes! {
         "Give each transaction volume backup volumes of its own.";
     1230 SITE_FILE_WRONG: "the site file cannot be used",
         "A key, a value or a volume in it is wrong. The message names file, line and column. Nothing of the file was applied.",
-        "Correct what is named, then repeat.";
+        "Correct the lines that are named. `ecdeck site diff FILE` shows what the file would change.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";

@@ -30,6 +30,7 @@ pub mod rows;
 pub mod sentence;
 pub mod session;
 pub mod site_change;
+pub mod site_file;
 pub mod snapshot;
 pub mod snapshot_change;
 pub mod step;

@@ -18,4 +18,5 @@ mod readme;
 mod simulation;
 mod site;
 mod site_change;
+mod site_file;
 mod verbs;

@@ -28,7 +28,7 @@ fn policy(generations: u16) -> Policy {
 }
 
 /// What the catalogue has after the plan's only step.
-fn kept(plan: &Plan, records: &Records) -> Result<Records, NotKeepable> {
+pub fn kept(plan: &Plan, records: &Records) -> Result<Records, NotKeepable> {
     let (own_suspends, item) = (std::collections::BTreeMap::new(), &plan.items()[0]);
     let now = Timestamp(7);
     let done =

@@ -1,0 +1,492 @@
+//! A site file on a site: what it would change, or everything that is wrong with it.
+
+use super::policy::over;
+use super::{FileMapSet, FileVolume, Lines, SiteFile};
+use crate::model::codes::Code;
+use crate::model::device_map::{Finding, Severity, difference};
+use crate::model::entity::Policy;
+use crate::model::identity::{Olu, VolumeId};
+use crate::model::map_set::{MapRound, MapRow, MapSet};
+use crate::model::plan::{Refusal, plan};
+use crate::model::request::{Action, Request, VolumeRole};
+use crate::model::site_change::{MapChange, NewVolume, SiteChange};
+use crate::model::snapshot::Snapshot;
+use crate::model::units::{Blocks, count};
+use crate::model::untrusted::escaped;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use toml::Spanned;
+
+/// Names that a sentence lists at most.
+const LISTED: usize = 5;
+const SEE: &str = "`ecdeck volume list` shows every volume";
+
+/// What a file would change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    pub change: SiteChange,
+    pub differences: Vec<Difference>,
+    /// What the site has and the file does not name, a sentence a kind. Nothing is done to it.
+    pub not_in_file: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DifferenceKind {
+    /// The file has it, the site does not.
+    Add,
+    /// Both have it, and they differ.
+    Change,
+}
+
+/// One thing that would be other than now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    pub kind: DifferenceKind,
+    /// `volume`, `name`, `policy`, `pair`.
+    pub of: &'static str,
+    /// The volume that it is about; of a pair the transaction volume.
+    pub volume: VolumeId,
+    pub text: String,
+}
+
+/// Compares a file with a site. `text`: the file's. The error has every finding, in the order of the text.
+pub fn check<'a>(file: &'a SiteFile, text: &'a str, snapshot: &'a Snapshot) -> Result<Compared, Vec<Finding>> {
+    let mut check = Check::new(text, snapshot);
+    check.site(file);
+    for volume in &file.volumes {
+        check.volume(volume);
+    }
+    for set in &file.map_sets {
+        check.map_set(set);
+    }
+    check.by_the_rules();
+    if check.found.is_empty() {
+        let not_in_file = check.not_in_file(file);
+        return Ok(Compared { change: check.change, differences: check.differences, not_in_file });
+    }
+    check.found.sort_by_key(|finding| (finding.line, finding.column));
+    Err(check.found)
+}
+
+struct Check<'a> {
+    lines: Lines<'a>,
+    snapshot: &'a Snapshot,
+    /// Volumes by the names that they will have.
+    names: BTreeMap<&'a str, VolumeId>,
+    /// The same for names of the file, in small letters, with their places.
+    own_names: BTreeMap<String, Range<usize>>,
+    /// Where each volume of the file stands, and where its pairs.
+    places: BTreeMap<VolumeId, Range<usize>>,
+    pair_places: BTreeMap<VolumeId, Range<usize>>,
+    set_places: BTreeMap<&'a str, Range<usize>>,
+    /// Role and blocks of what comes in.
+    new: BTreeMap<VolumeId, (VolumeRole, Blocks)>,
+    /// The set of the file that has each transaction volume.
+    mapped: BTreeMap<VolumeId, &'a str>,
+    /// Volumes with a finding: what follows from it is not reported.
+    bad: BTreeSet<VolumeId>,
+    change: SiteChange,
+    differences: Vec<Difference>,
+    found: Vec<Finding>,
+}
+
+impl<'a> Check<'a> {
+    fn new(text: &'a str, snapshot: &'a Snapshot) -> Self {
+        let transaction = snapshot.transaction_volumes.iter().map(|view| (view.volume.name.as_str(), view.volume.id));
+        let backup =
+            snapshot.pool.iter().filter_map(|view| Some((view.volume.name.as_ref()?.as_str(), view.volume.id)));
+        Self {
+            lines: Lines::of(text),
+            snapshot,
+            names: transaction.chain(backup).collect(),
+            own_names: BTreeMap::new(),
+            places: BTreeMap::new(),
+            pair_places: BTreeMap::new(),
+            set_places: BTreeMap::new(),
+            new: BTreeMap::new(),
+            mapped: BTreeMap::new(),
+            bad: BTreeSet::new(),
+            change: SiteChange::default(),
+            differences: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    fn wrong<T>(&mut self, at: &Spanned<T>, text: impl Into<String>, help: &str) {
+        self.found.push(self.lines.finding(Severity::Error, &at.span(), text.into(), help));
+    }
+
+    fn line_of(&self, span: &Range<usize>) -> usize {
+        self.lines.finding(Severity::Error, span, String::new(), "").line
+    }
+
+    fn differs(&mut self, kind: DifferenceKind, of: &'static str, volume: VolumeId, text: String) {
+        self.differences.push(Difference { kind, of, volume, text });
+    }
+
+    /// Whether the file is of this site, and of these boxes.
+    fn site(&mut self, file: &SiteFile) {
+        if let Some(site) = file.site.as_ref().filter(|site| *site.get_ref() != self.snapshot.site.name) {
+            let text =
+                format!("the file is of site {}, this is site {}", escaped(site.get_ref()), self.snapshot.site.name);
+            self.wrong(site, text, "if it is meant for this site, correct the line or take it out");
+        }
+        for (name, box_id) in &file.arrays {
+            let array = self.snapshot.arrays.iter().find(|array| array.name == *name.get_ref());
+            match array.map(|array| array.box_id) {
+                None => {
+                    let text = format!("no array {} is configured", name.get_ref());
+                    self.wrong(name, text, "`ecdeck array add` adds one; `ecdeck array list` shows those that are");
+                }
+                Some(None) => {
+                    let text =
+                        format!("whether array {} is this box is not known: it has not answered yet", name.get_ref());
+                    self.wrong(box_id, text, "repeat it when the array answers");
+                }
+                Some(Some(known)) if known != *box_id.get_ref() => {
+                    let text = format!("array {} is another box: {known}", name.get_ref());
+                    self.wrong(
+                        box_id,
+                        text,
+                        "the file may be of another site; correct the line if it is meant for this box",
+                    );
+                }
+                Some(Some(_)) => {}
+            }
+        }
+    }
+
+    /// The volume at a place; a name is no place.
+    fn located(&mut self, at: &Spanned<String>) -> Option<VolumeId> {
+        let found = self.snapshot.located(at.get_ref());
+        if found.is_none() {
+            let shown = escaped(at.get_ref());
+            let (text, help) = match at.get_ref().rsplit_once('/') {
+                Some((array, olu)) if olu.parse::<Olu>().is_ok() => {
+                    (format!("no array {} is configured", escaped(array)), "`ecdeck array list` shows those that are")
+                }
+                _ => (format!("{shown} is no place of a volume"), "write ARRAY/0x21"),
+            };
+            self.wrong(at, text, help);
+        }
+        found
+    }
+
+    fn volume(&mut self, volume: &'a FileVolume) {
+        let Some(id) = self.located(&volume.volume) else { return };
+        let before = self.found.len();
+        if let Some(first) = self.places.get(&id) {
+            let line = self.line_of(&first.clone());
+            self.wrong(&volume.volume, format!("the volume is in line {line} too"), "keep one of the two lines");
+            self.bad.insert(id);
+            return;
+        }
+        self.places.insert(id, volume.volume.span());
+        let transaction = self.snapshot.transaction_volume(id).map(|view| &view.volume);
+        let backup = self.snapshot.backup_volume(id).map(|view| &view.volume);
+        let role = match (transaction, backup) {
+            (Some(_), _) => Some(VolumeRole::Transaction),
+            (None, Some(_)) => Some(VolumeRole::Backup),
+            (None, None) => None,
+        };
+        if role.is_some_and(|role| role != volume.role) {
+            let role = if role == Some(VolumeRole::Backup) { "backup" } else { "transaction" };
+            let text = format!("{} is registered as a {role} volume", self.snapshot.label(id));
+            self.wrong(&volume.volume, text, "move the line to the list of its role, or take it out of the site first: `ecdeck volume remove VOLUME`");
+        }
+        let unregistered = &self.snapshot.unregistered;
+        let reported =
+            || unregistered.binary_search_by_key(&id, |volume| volume.id).ok().and_then(|at| unregistered.get(at));
+        let known = transaction.map(|known| known.blocks).or_else(|| backup.map(|known| known.blocks));
+        let blocks = known.or_else(|| reported().map(|volume| volume.blocks));
+        if let (Some(given), Some(known)) = (&volume.blocks, blocks)
+            && *given.get_ref() != known.0
+        {
+            let text = format!("{} has {} blocks, the file says {}", self.snapshot.label(id), known.0, given.get_ref());
+            self.wrong(
+                given,
+                text,
+                "it may be another volume than the file was written for; correct the line if it is meant",
+            );
+        }
+        if let Some(name) = &volume.name {
+            let key = name.get_ref().as_str().to_ascii_lowercase();
+            if let Some(other) = self.own_names.insert(key, name.span()) {
+                let text = format!("the volume in line {} is called so too", self.line_of(&other));
+                self.wrong(name, text, "give each volume a name of its own");
+            }
+        }
+        let present = transaction.and_then(|known| known.policy);
+        let policy = match volume.policy.as_ref().map(|given| (given, over(present, given.get_ref()))) {
+            Some((_, Ok(policy))) => Some(policy),
+            Some((given, Err(why))) => {
+                self.wrong(given, escaped(&why), "docs/site-file.md explains every key");
+                None
+            }
+            None => None,
+        };
+        if self.found.len() > before {
+            self.bad.insert(id);
+            return;
+        }
+        self.accept(volume, id, role, blocks, policy.filter(|policy| present != Some(*policy)));
+    }
+
+    /// Takes in what a volume's line changes.
+    fn accept(
+        &mut self,
+        volume: &'a FileVolume,
+        id: VolumeId,
+        role: Option<VolumeRole>,
+        blocks: Option<Blocks>,
+        policy: Option<Policy>,
+    ) {
+        let label = self.snapshot.label(id);
+        if let Some(name) = &volume.name {
+            self.names.insert(name.get_ref().as_str(), id);
+        }
+        let name = volume.name.as_ref().map(|name| name.get_ref().clone());
+        let called = name.as_ref().map_or_else(|| label.clone(), ToString::to_string);
+        if role.is_none() {
+            let what = if volume.role == VolumeRole::Backup { "backup" } else { "transaction" };
+            let named = name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
+            let size = blocks.map_or_else(String::new, |blocks| format!(", {blocks}"));
+            self.differs(DifferenceKind::Add, "volume", id, format!("{label}: {what} volume{named}{size}"));
+            self.new.insert(id, (volume.role, blocks.unwrap_or_default()));
+            self.change.volumes.push(NewVolume { volume: id, role: volume.role, name });
+        } else if let Some(name) = name.filter(|name| name.as_str() != label) {
+            self.differs(DifferenceKind::Change, "name", id, format!("{label}: called {name}"));
+            self.change.names.push((id, name));
+        }
+        if let Some(policy) = policy {
+            let present = self.snapshot.transaction_volume(id).and_then(|view| view.volume.policy);
+            let (kind, text) = match present {
+                Some(present) => (DifferenceKind::Change, format!("{called}: {present} becomes {policy}")),
+                None => (DifferenceKind::Add, format!("{called}: {policy}")),
+            };
+            self.differs(kind, "policy", id, text);
+            self.change.policies.push((id, policy));
+        }
+    }
+
+    /// The volume that a pair names: by a name of the file, a registered one, or its place.
+    fn named(&mut self, at: &Spanned<String>) -> Option<VolumeId> {
+        let text = at.get_ref().as_str();
+        let found = self.names.get(text).copied().or_else(|| self.snapshot.located(text));
+        if found.is_none() {
+            self.wrong(at, format!("there is no volume {}", escaped(text)), SEE);
+        }
+        found
+    }
+
+    fn role(&self, id: VolumeId) -> Option<(VolumeRole, Blocks)> {
+        let transaction =
+            self.snapshot.transaction_volume(id).map(|view| (VolumeRole::Transaction, view.volume.blocks));
+        let backup = || self.snapshot.backup_volume(id).map(|view| (VolumeRole::Backup, view.volume.blocks));
+        transaction.or_else(backup).or_else(|| self.new.get(&id).copied())
+    }
+
+    fn map_set(&mut self, set: &'a FileMapSet) {
+        let before = self.found.len();
+        let name = set.name.get_ref();
+        if let Some(first) = self.set_places.insert(name.as_str(), set.name.span()) {
+            let line = self.line_of(&first);
+            self.wrong(
+                &set.name,
+                format!("map set {name} is in line {line} too"),
+                "give each map set a name of its own",
+            );
+            return;
+        }
+        let stored = self.snapshot.map_set(name.as_str());
+        let mut rounds: Vec<MapRound> = stored.map(|stored| stored.rounds.clone()).unwrap_or_default();
+        let mut own: BTreeMap<&str, Range<usize>> = BTreeMap::new();
+        for round in &set.rounds {
+            if let Some(first) = own.insert(round.name.get_ref().as_str(), round.name.span()) {
+                let text = format!("round {} is in line {} too", round.name.get_ref(), self.line_of(&first));
+                self.wrong(&round.name, text, "give each round of a map set a name of its own");
+                continue;
+            }
+            let known = stored.and_then(|stored| stored.round(round.name.get_ref()));
+            let stored_rows = known.map(|known| known.rows.to_vec()).unwrap_or_default();
+            let mut rows: BTreeMap<VolumeId, MapRow> =
+                stored_rows.into_iter().map(|row| (row.transaction_volume, row)).collect();
+            let mut seen: [BTreeMap<VolumeId, Range<usize>>; 2] = Default::default();
+            for (transaction, backup) in &round.pairs {
+                let pair = (self.named(transaction), self.named(backup));
+                let (Some(transaction_volume), Some(backup_volume)) = pair else { continue };
+                let twice = [(transaction, transaction_volume), (backup, backup_volume)].into_iter().zip(&mut seen);
+                let twice: Vec<_> =
+                    twice.filter_map(|((at, id), seen)| Some((at, seen.insert(id, at.span())?))).collect();
+                for (at, first) in &twice {
+                    let text =
+                        format!("{} is in line {} of this round too", escaped(at.get_ref()), self.line_of(first));
+                    self.wrong(at, text, "a volume is in a round once");
+                }
+                let (transaction_name, backup_name) =
+                    (transaction.get_ref().as_str().into(), backup.get_ref().as_str().into());
+                let row = MapRow { transaction_volume, backup_volume, transaction_name, backup_name };
+                if !twice.is_empty() || !self.may_be_a_pair(set, known, (transaction, backup), &row) {
+                    continue;
+                }
+                // A pair that stays keeps the names that it was written with.
+                if rows.get(&transaction_volume).is_none_or(|known| known.backup_volume != backup_volume) {
+                    rows.insert(transaction_volume, row);
+                }
+            }
+            let merged = MapRound::new(round.name.get_ref().clone(), rows.into_values().collect());
+            match rounds.iter_mut().find(|known| known.name == merged.name) {
+                Some(known) => *known = merged,
+                None => rounds.push(merged),
+            }
+        }
+        if self.found.len() > before {
+            return;
+        }
+        let after = MapSet { name: name.clone(), rounds };
+        let changes = difference(stored, Some(&after));
+        if changes.is_empty() && stored.is_some() {
+            return;
+        }
+        for change in &changes {
+            let kind = if change.before.is_some() { DifferenceKind::Change } else { DifferenceKind::Add };
+            let text = format!("map set {name}: {}", change.in_words(self.snapshot));
+            self.differs(kind, "pair", change.transaction_volume, text);
+        }
+        self.change.maps.push(MapChange { set: after, before: stored.map(MapSet::fingerprint) });
+    }
+
+    /// Whether both volumes can be a pair of this set. A pair that is stored already stays, whatever became of its volumes.
+    fn may_be_a_pair(
+        &mut self,
+        set: &'a FileMapSet,
+        known: Option<&MapRound>,
+        (transaction, backup): (&Spanned<String>, &Spanned<String>),
+        row: &MapRow,
+    ) -> bool {
+        let (source, target) = (row.transaction_volume, row.backup_volume);
+        self.pair_places.insert(source, transaction.span());
+        let name = set.name.get_ref().as_str();
+        let other = self.mapped.insert(source, name).filter(|other| *other != name).map(str::to_owned);
+        let stored = || self.snapshot.map_set_of(source).filter(|stored| stored.name != *set.name.get_ref());
+        if let Some(other) = other.or_else(|| stored().map(|stored| stored.name.to_string())) {
+            let text = format!("{} is in map set {other} already", escaped(transaction.get_ref()));
+            self.wrong(transaction, text, "a transaction volume is in one map set at most");
+            return false;
+        }
+        if known.and_then(|known| known.row(source)).is_some_and(|known| known.backup_volume == target) {
+            return true;
+        }
+        if self.bad.contains(&source) || self.bad.contains(&target) {
+            // What is wrong with the volume has been said at its own line.
+            return false;
+        }
+        let size = |this: &mut Self, at: &Spanned<String>, id, wanted| match this.role(id) {
+            Some((role, blocks)) if role == wanted => Some(blocks),
+            _ => {
+                let what = if wanted == VolumeRole::Backup { "backup" } else { "transaction" };
+                let text = format!("{} is no {what} volume of this site or file", escaped(at.get_ref()));
+                this.wrong(at, text, SEE);
+                None
+            }
+        };
+        let sizes =
+            (size(self, transaction, source, VolumeRole::Transaction), size(self, backup, target, VolumeRole::Backup));
+        let (Some(want), Some(have)) = sizes else { return false };
+        if want != have {
+            let text = format!(
+                "{} has {} blocks, {} has {}",
+                escaped(backup.get_ref()),
+                have.0,
+                escaped(transaction.get_ref()),
+                want.0
+            );
+            self.wrong(backup, text, "choose a backup volume of the same number of blocks");
+        }
+        want == have
+    }
+
+    /// What the rules of the site say of the whole change, at the lines that it comes from.
+    fn by_the_rules(&mut self) {
+        if self.change.is_empty() {
+            return;
+        }
+        let request = Request::new(Action::ApplySite { change: self.change.clone() });
+        let Err(refusal) = plan(self.snapshot, &request) else { return };
+        for one in std::iter::once(&refusal).chain(&refusal.also) {
+            if one.volume.is_some_and(|id| self.bad.contains(&id)) {
+                continue;
+            }
+            let place = self.place_of(one);
+            let help = one.code.explain().map_or("", |row| row.remedy);
+            let reason = match (one.code, one.code.explain()) {
+                // Its reason is the numbers alone.
+                (Code::POLICY_OUT_OF_RANGE, Some(row)) => format!("{}: {}", row.text, one.reason),
+                _ => one.reason.clone(),
+            };
+            let mut finding = self.lines.finding(Severity::Error, &place, escaped(&reason), help);
+            finding.code = one.code;
+            finding.volume = one.volume;
+            self.found.push(finding);
+        }
+    }
+
+    fn place_of(&self, refusal: &Refusal) -> Range<usize> {
+        let of_map = matches!(
+            refusal.code,
+            Code::MAP_SYNTAX
+                | Code::MAP_DUPLICATE
+                | Code::MAP_IN_ANOTHER_SET
+                | Code::MAP_CHANGED
+                | Code::MAP_UNKNOWN
+                | Code::NOT_A_BACKUP_VOLUME
+                | Code::NOT_A_TRANSACTION_VOLUME
+                | Code::UNEQUAL_SIZE
+        );
+        let pair = refusal.volume.and_then(|id| self.pair_places.get(&id)).filter(|_| of_map);
+        let own = || refusal.volume.and_then(|id| self.places.get(&id).or_else(|| self.pair_places.get(&id)));
+        let set = || self.set_places.iter().find(|(name, _)| refusal.reason.contains(**name)).map(|(_, place)| place);
+        pair.or_else(own).or_else(set).cloned().unwrap_or(0..0)
+    }
+
+    /// What the site has and the file does not name.
+    fn not_in_file(&self, file: &SiteFile) -> Vec<String> {
+        let left = |id: &VolumeId| !self.places.contains_key(id);
+        let transaction: Vec<VolumeId> =
+            self.snapshot.transaction_volumes.iter().map(|view| view.volume.id).filter(left).collect();
+        let backup: Vec<VolumeId> = self.snapshot.pool.iter().map(|view| view.volume.id).filter(left).collect();
+        let mut lines = Vec::new();
+        for (ids, one, many) in
+            [(transaction, "transaction volume", "transaction volumes"), (backup, "backup volume", "backup volumes")]
+        {
+            let names: Vec<String> = ids.iter().take(LISTED).map(|id| self.snapshot.label(*id)).collect();
+            lines.extend(listed(&names, ids.len(), one, many));
+        }
+        let mut pairs = 0;
+        let mut sets = Vec::new();
+        for set in &self.snapshot.map_sets {
+            if file.map_sets.iter().any(|own| *own.name.get_ref() == set.name) {
+                let kept = set.rows().filter(|(_, row)| !self.pair_places.contains_key(&row.transaction_volume));
+                pairs += kept.count();
+            } else {
+                sets.push(set.name.to_string());
+            }
+        }
+        let number = sets.len();
+        sets.truncate(LISTED);
+        lines.extend(listed(&sets, number, "map set", "map sets"));
+        if pairs > 0 {
+            lines.push(format!("{} of map sets", count(pairs, "pair", "pairs")));
+        }
+        lines
+    }
+}
+
+/// `3 backup volumes: DX1/0x21, DX1/0x22 and 1 more`; nothing where there are none.
+fn listed(names: &[String], number: usize, one: &str, many: &str) -> Option<String> {
+    let more = number.saturating_sub(names.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (number > 0).then(|| format!("{}: {}{more}", count(number, one, many), names.join(", ")))
+}
