@@ -34,6 +34,7 @@ pub enum Scope {
     Main,
     Events,
     Maps,
+    Init,
 }
 
 /// What a key can make the console do. `Agree` and the numbers of remedies belong to dialogs.

@@ -293,7 +293,7 @@ fn fits(snapshot: &Snapshot, view: &TransactionVolumeView, word: &str) -> bool {
 }
 
 /// Whether a pattern describes all of a text: `*` is anything, `?` one character.
-fn is_like(text: &[u8], pattern: &[u8]) -> bool {
+pub fn is_like(text: &[u8], pattern: &[u8]) -> bool {
     let (mut at, mut wanted, mut star) = (0, 0, None);
     while at < text.len() {
         match pattern.get(wanted) {

@@ -1,8 +1,8 @@
 //! The rows that screens bring to the table of keys.
 
-use super::{events, main, maps};
+use super::{events, init, main, maps};
 use crate::console::keys::Entry;
 
 pub fn entries() -> Vec<Entry> {
-    [main::keys::entries(), events::keys::entries(), maps::keys::entries()].concat()
+    [main::keys::entries(), events::keys::entries(), maps::keys::entries(), init::keys::entries()].concat()
 }

@@ -4,6 +4,7 @@
 //! which ([`open`]). Does not: dialogs and forms, which all screens share; asking the engine (`update`).
 
 pub mod events;
+pub mod init;
 pub mod keys;
 pub mod main;
 pub mod maps;
@@ -17,6 +18,7 @@ pub fn open(scope: Scope, context: &Context) -> Option<Box<dyn Screen>> {
     match scope {
         Scope::Everywhere | Scope::Main => None,
         Scope::Events => Some(Box::new(events::EventsScreen::new(context))),
+        Scope::Init => Some(Box::new(init::InitScreen::new(context))),
         Scope::Maps => Some(Box::new(maps::MapsScreen::new(context))),
     }
 }

@@ -3,6 +3,7 @@
 mod agreement;
 mod behaviour;
 mod fuzz;
+mod init;
 mod maps;
 mod pictures;
 mod screens;

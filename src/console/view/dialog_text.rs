@@ -25,6 +25,7 @@ pub fn title(snapshot: &Snapshot, plan: &Plan) -> String {
     }
     match request.action.volumes() {
         [one] => format!("{verb}: {}", snapshot.label(*one)),
+        [] => format!("{verb}: {}", plan.items().first().map_or_else(String::new, |item| item_name(snapshot, item))),
         several => format!("{verb}: {}", count(several.len(), "volume", "volumes")),
     }
 }

@@ -18,7 +18,12 @@ pub const MAX_PARTS: usize = 40;
 /// The parts of a step, a line each; the last line counts what is left off.
 pub fn parts(step: &PlanStep, snapshot: &Snapshot) -> Vec<String> {
     let parts = step.parts();
-    let mut lines: Vec<String> = parts.iter().take(MAX_PARTS).map(|part| part.sentence(snapshot)).collect();
+    let line = |part: &PlanStep| match part {
+        // In a plan of one volume, the volume stands above it.
+        PlanStep::SetPolicy(set) => format!("{}: {}", snapshot.label(set.volume), part.sentence(snapshot)),
+        part => part.sentence(snapshot),
+    };
+    let mut lines: Vec<String> = parts.iter().take(MAX_PARTS).map(line).collect();
     let more = parts.len().saturating_sub(MAX_PARTS);
     if more > 0 {
         lines.push(format!("and {more} more"));
@@ -50,7 +55,7 @@ pub fn subject(item: &PlanItem, snapshot: &Snapshot) -> String {
     match item.steps.first() {
         Some(PlanStep::PutMapSet(put)) => put.set.name.to_string(),
         Some(PlanStep::RemoveMapSet(remove)) => remove.name.to_string(),
-        Some(PlanStep::ChangeSite(_)) if item.verb == Verb::ApplySite => "the site".to_owned(),
+        Some(PlanStep::ChangeSite(_)) if item.verb == Verb::ApplySite => snapshot.site.name.clone(),
         Some(PlanStep::ChangeSite(step)) => count(step.parts.len(), "volume", "volumes"),
         _ => snapshot.label(item.volume),
     }

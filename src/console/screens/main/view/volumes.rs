@@ -275,8 +275,8 @@ fn empty(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect) {
             &[
                 "No transaction volumes are registered yet.",
                 "",
-                "ecdeck volume add --transaction ARRAY/0x10 --name NAME",
-                "registers one; ecdeck array volumes shows what the arrays have.",
+                "I (or :init) sets the site up: it chooses volumes and policies.",
+                "ecdeck site apply FILE does the same from a file.",
             ],
         );
     } else if app.main.choice.problems && app.main.choice.filter.is_empty() {

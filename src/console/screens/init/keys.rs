@@ -1,0 +1,39 @@
+//! The keys of the first set-up, and the one that opens it.
+
+use crate::console::keys::{Command, Entry, Group, Key, Scope, entry};
+
+const fn of(name: &'static str) -> Command {
+    Command::Of(Scope::Init, name)
+}
+
+pub const VOLUMES: Command = of("init-volumes");
+pub const POLICIES: Command = of("init-policies");
+pub const TRANSACTION: Command = of("init-transaction");
+pub const BACKUP: Command = of("init-backup");
+pub const NEITHER: Command = of("init-neither");
+pub const NAME: Command = of("init-name");
+pub const POLICY: Command = of("init-policy");
+pub const MARK: Command = of("init-mark");
+pub const MARK_ALL: Command = of("init-mark-all");
+pub const WRITE: Command = of("init-write");
+
+#[rustfmt::skip]
+pub fn entries() -> Vec<Entry> {
+    let own = |command, keys: &[Key], group, footer, help| {
+        let Command::Of(scope, name) = command else { unreachable!("each command here is one of the screen") };
+        entry(scope, command, name, keys, group, footer, help)
+    };
+    vec![
+        entry(Scope::Main, Command::Show(Scope::Init), "init", &[Key::Char('I')], Group::Looking, ("", 0), "set up the site: volumes of the arrays become transaction and backup volumes, with policies"),
+        own(VOLUMES, &[Key::Char('1')], Group::Moving, ("", 0), "to step 1: choose the volumes and what they are"),
+        own(POLICIES, &[Key::Char('2')], Group::Moving, ("policies", 14), "to step 2: generations, days and mode of each transaction volume"),
+        own(TRANSACTION, &[Key::Char('t')], Group::Choosing, ("transaction", 11), "the marked volumes, or the selected one, hold live data"),
+        own(BACKUP, &[Key::Char('b')], Group::Choosing, ("backup", 12), "the marked volumes, or the selected one, go into the pool"),
+        own(NEITHER, &[Key::Char('x'), Key::Delete], Group::Choosing, ("neither", 16), "the marked volumes, or the selected one, stay out of the site"),
+        own(NAME, &[Key::Char('n')], Group::Choosing, ("name", 17), "give the selected volume a name"),
+        own(POLICY, &[Key::Char('e')], Group::Choosing, ("", 0), "edit the policy of the marked volumes, or of the selected one"),
+        own(MARK, &[Key::Char(' ')], Group::Choosing, ("mark", 15), "mark the selected volume, or take its mark away"),
+        own(MARK_ALL, &[Key::Char('*')], Group::Choosing, ("", 0), "mark all that the filter shows, or none"),
+        own(WRITE, &[Key::Char('w')], Group::Verbs, ("write", 13), "register all of it together, after showing the plan"),
+    ]
+}

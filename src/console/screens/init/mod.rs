@@ -1,0 +1,53 @@
+//! The first set-up of a site: volumes that arrays report become transaction or backup volumes, with names and policies, and the
+//! pool's arithmetic beside. The engine registers all of them together, after a plan like every other.
+//!
+//! Esc goes one step back. Nothing is registered before the plan is agreed to.
+
+pub mod keys;
+mod state;
+mod update;
+mod view;
+
+use super::screen::{Context, Screen, Step};
+use crate::console::keys::{Command, Key, Scope};
+use crate::console::view::canvas::Canvas;
+use ratatui::layout::{Position, Rect};
+pub use state::InitScreen;
+
+impl Screen for InitScreen {
+    fn scope(&self) -> Scope {
+        Scope::Init
+    }
+
+    fn title(&self) -> String {
+        "Set up the site".to_owned()
+    }
+
+    fn settle(&mut self, context: &Context) {
+        Self::settle(self, context);
+    }
+
+    fn key(&mut self, context: &Context, key: Key, command: Option<Command>) -> Vec<Step> {
+        update::key(self, context, key, command)
+    }
+
+    fn is_typing(&self) -> bool {
+        self.typing.is_some() || self.form.is_some()
+    }
+
+    fn is_passing(&self) -> bool {
+        self.passing
+    }
+
+    fn unsaved(&self) -> Option<String> {
+        Self::unsaved(self)
+    }
+
+    fn hint(&self, context: &Context) -> String {
+        view::hint(self, context)
+    }
+
+    fn view(&self, context: &Context, canvas: &mut Canvas, area: Rect) -> Option<Position> {
+        view::draw(self, context, canvas, area)
+    }
+}

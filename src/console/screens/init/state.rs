@@ -1,0 +1,243 @@
+//! The state of the first set-up: what was chosen of the volumes that arrays report, and what that means for the pool.
+
+use crate::console::dialog::policy::PolicyForm;
+use crate::console::picture::is_like;
+use crate::console::screens::screen::Context;
+use crate::console::types::Cursor;
+use crate::model::entity::Policy;
+use crate::model::identity::{Name, VolumeId};
+use crate::model::plan::pool_sizes;
+use crate::model::request::{Action, Request, VolumeRole};
+use crate::model::session::ArrayVolume;
+use crate::model::site_change::{NewVolume, SiteChange};
+use crate::model::snapshot::Snapshot;
+use crate::model::units::{Blocks, count};
+use std::collections::{BTreeMap, BTreeSet};
+use tui_input::Input;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    Volumes,
+    Policies,
+}
+
+#[derive(Debug)]
+pub enum Typing {
+    Filter(Input),
+    Name(VolumeId, Input),
+}
+
+impl Typing {
+    pub fn input(&self) -> &Input {
+        match self {
+            Self::Filter(input) | Self::Name(_, input) => input,
+        }
+    }
+}
+
+/// What a volume is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    pub role: VolumeRole,
+    pub name: Option<Name>,
+    /// Of a transaction volume.
+    pub policy: Policy,
+}
+
+#[derive(Debug)]
+pub struct VolumeRow {
+    pub id: VolumeId,
+    pub place: String,
+    /// The array's own name for it, escaped.
+    pub label: String,
+    pub blocks: Blocks,
+}
+
+/// The pool of one size as it will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SizeRow {
+    pub blocks: Blocks,
+    /// Transaction volumes that were chosen.
+    pub transaction: usize,
+    /// Backup volumes that the policies of all volumes of this size need.
+    pub need: usize,
+    /// Backup volumes of the pool, with those that were chosen.
+    pub have: usize,
+    /// Volumes of this size that are nothing yet.
+    pub free: usize,
+}
+
+impl SizeRow {
+    pub fn missing(self) -> usize {
+        self.need.saturating_sub(self.have)
+    }
+}
+
+/// A policy that is being edited, and whose.
+#[derive(Debug)]
+pub struct Editing {
+    pub volumes: Vec<VolumeId>,
+    pub policy: PolicyForm,
+}
+
+#[derive(Debug)]
+pub struct InitScreen {
+    pub stage: Stage,
+    /// Lower case.
+    pub filter: String,
+    pub typing: Option<Typing>,
+    pub form: Option<Editing>,
+    pub rows: Vec<VolumeRow>,
+    pub cursor: Cursor<VolumeId>,
+    pub marks: BTreeSet<VolumeId>,
+    pub chosen: BTreeMap<VolumeId, Chosen>,
+    pub sizes: Vec<SizeRow>,
+    /// The plan of it is shown: when it runs, the screen has done its work.
+    pub passing: bool,
+    /// Somebody was asked whether to leave, and has pressed no other key since.
+    pub asked: bool,
+}
+
+impl InitScreen {
+    pub fn new(context: &Context) -> Self {
+        let mut screen = Self {
+            stage: Stage::Volumes,
+            filter: String::new(),
+            typing: None,
+            form: None,
+            rows: Vec::new(),
+            cursor: Cursor::default(),
+            marks: BTreeSet::new(),
+            chosen: BTreeMap::new(),
+            sizes: Vec::new(),
+            passing: false,
+            asked: false,
+        };
+        screen.settle(context);
+        screen
+    }
+
+    /// After the site, the size or the choice changed.
+    pub fn settle(&mut self, context: &Context) {
+        let snapshot = context.snapshot();
+        let open = |id: &VolumeId| snapshot.unregistered.binary_search_by_key(id, |volume| volume.id).is_ok();
+        // An array that is silent for a moment takes nothing away; a volume that somebody registered does.
+        let registered =
+            |id: &VolumeId| snapshot.transaction_volume(*id).is_some() || snapshot.backup_volume(*id).is_some();
+        self.chosen.retain(|id, _| !registered(id));
+        self.marks.retain(open);
+        let shown = snapshot.unregistered.iter().filter(|volume| self.shows(snapshot, volume));
+        self.rows = shown
+            .map(|volume| VolumeRow {
+                id: volume.id,
+                place: snapshot.location(volume.id),
+                label: volume.label.escaped(),
+                blocks: volume.blocks,
+            })
+            .collect();
+        self.sizes = self.sizes_of(snapshot);
+        let rows = &self.rows;
+        self.cursor.follow(rows.len(), |row| rows.get(row).map(|row| row.id));
+        let (upper, _) = self.split(context.height());
+        self.cursor.settle(rows.len(), usize::from(upper.saturating_sub(3)));
+    }
+
+    /// Rows of the upper and of the lower pane, below the line of steps.
+    pub fn split(&self, height: u16) -> (u16, u16) {
+        let room = height.saturating_sub(1);
+        let lower = u16::try_from(self.sizes.len().clamp(1, 5)).unwrap_or(5) + 3;
+        let lower = lower.min(room / 2);
+        (room - lower, lower)
+    }
+
+    fn shows(&self, snapshot: &Snapshot, volume: &ArrayVolume) -> bool {
+        let chosen = self.chosen.get(&volume.id);
+        if self.stage == Stage::Policies {
+            return chosen.is_some_and(|chosen| chosen.role == VolumeRole::Transaction);
+        }
+        let place = snapshot.location(volume.id).to_ascii_lowercase();
+        let label = volume.label.escaped().to_lowercase();
+        let size = volume.blocks.to_string().to_lowercase().replace(' ', "");
+        let role = chosen.map_or("-", |chosen| word(chosen.role));
+        let fits = |word: &str| {
+            if word.contains(['*', '?']) {
+                let like = |text: &str| is_like(text.as_bytes(), word.as_bytes());
+                return like(&place) || like(&label);
+            }
+            place.contains(word) || label.contains(word) || size == word || role == word
+        };
+        self.filter.split_whitespace().all(|word| match word.strip_prefix('!') {
+            Some("") => true,
+            Some(word) => !fits(word),
+            None => fits(word),
+        })
+    }
+
+    /// The arithmetic of the pool with what was chosen, and with the policy that is being edited.
+    fn sizes_of(&self, snapshot: &Snapshot) -> Vec<SizeRow> {
+        let mut sizes: BTreeMap<Blocks, SizeRow> = BTreeMap::new();
+        for (blocks, size) in pool_sizes(snapshot) {
+            sizes.insert(blocks, SizeRow { blocks, need: size.needed, have: size.total, ..SizeRow::default() });
+        }
+        for volume in &snapshot.unregistered {
+            let row = sizes.entry(volume.blocks).or_insert(SizeRow { blocks: volume.blocks, ..SizeRow::default() });
+            match self.chosen.get(&volume.id) {
+                None => row.free += 1,
+                Some(chosen) if chosen.role == VolumeRole::Backup => row.have += 1,
+                Some(chosen) => {
+                    let edited = self.form.as_ref().filter(|form| form.volumes.contains(&volume.id));
+                    row.transaction += 1;
+                    row.need += edited.map_or(chosen.policy, |form| form.policy.policy()).backup_volumes();
+                }
+            }
+        }
+        let mut sizes: Vec<SizeRow> = sizes.into_values().filter(|row| row.need > 0 || row.have > 0).collect();
+        // What is missing is seen first.
+        sizes.sort_by_key(|row| std::cmp::Reverse(row.missing() > 0));
+        sizes
+    }
+
+    pub fn selected(&self) -> Option<&VolumeRow> {
+        self.rows.get(self.cursor.selected)
+    }
+
+    pub fn move_to(&mut self, row: usize) {
+        let rows = &self.rows;
+        self.cursor.select(row, rows.len(), |row| rows.get(row).map(|row| row.id));
+    }
+
+    /// The marked volumes that are shown; where none is marked, the selected one.
+    pub fn subjects(&self) -> Vec<VolumeId> {
+        let marked: Vec<VolumeId> = self.rows.iter().map(|row| row.id).filter(|id| self.marks.contains(id)).collect();
+        if marked.is_empty() { self.selected().map(|row| row.id).into_iter().collect() } else { marked }
+    }
+
+    pub fn of_role(&self, role: VolumeRole) -> usize {
+        self.chosen.values().filter(|chosen| chosen.role == role).count()
+    }
+
+    /// All of it as one request.
+    pub fn request(&self) -> Request {
+        let volume = |(id, chosen): (&VolumeId, &Chosen)| NewVolume {
+            volume: *id,
+            role: chosen.role,
+            name: chosen.name.clone(),
+        };
+        let transaction = self.chosen.iter().filter(|(_, chosen)| chosen.role == VolumeRole::Transaction);
+        let policies = transaction.map(|(id, chosen)| (*id, chosen.policy)).collect();
+        let volumes = self.chosen.iter().map(volume).collect();
+        Request::new(Action::ApplySite { change: SiteChange { volumes, policies, ..SiteChange::default() } })
+    }
+
+    pub fn unsaved(&self) -> Option<String> {
+        let number = self.chosen.len();
+        (number > 0).then(|| format!("{} chosen and not registered", count(number, "volume is", "volumes are")))
+    }
+}
+
+pub fn word(role: VolumeRole) -> &'static str {
+    match role {
+        VolumeRole::Transaction => "transaction",
+        VolumeRole::Backup => "backup",
+    }
+}

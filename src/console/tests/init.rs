@@ -1,0 +1,152 @@
+//! The first set-up: from volumes that nobody registered to a plan for all of them, by keys.
+
+use super::Desk;
+use crate::console::dialog::Dialog;
+use crate::console::fixture::{self, one};
+use crate::console::keys::Key;
+use crate::console::messages::Effect;
+use crate::console::types::Settings;
+use crate::model::identity::{Name, VolumeId};
+use crate::model::request::{Action, VolumeRole};
+use crate::model::rows::Rows;
+use crate::model::session::ArrayVolume;
+use crate::model::site_change::SiteChange;
+use crate::model::snapshot::Snapshot;
+use crate::model::units::Blocks;
+
+const SMALL: (u16, u16) = (80, 24);
+const MIDDLE: (u16, u16) = (120, 40);
+
+/// A picture's name and the keys that lead to it.
+type Picture = (&'static str, fn(&mut Desk));
+
+/// Arrays with volumes of two sizes, and nothing registered.
+fn empty_site() -> Snapshot {
+    let mut site = fixture::demo();
+    (site.transaction_volumes, site.pool, site.sessions) = (Rows::default(), Rows::default(), Rows::default());
+    (site.generations, site.map_sets, site.map_uses) = (Rows::default(), Rows::default(), Rows::default());
+    site.operations.clear();
+    let volume = |(olu, mib, label): (u32, u64, &str)| ArrayVolume {
+        id: one(olu),
+        label: label.into(),
+        blocks: Blocks::from_mib(mib),
+        copy_inhibited: None,
+    };
+    let of_pool = (0x20..0x26).map(|olu| (olu, 96, "bk"));
+    let all = [(0x10, 96, "ora_data"), (0x11, 96, "ora_log"), (0x12, 192, "mail")].into_iter().chain(of_pool);
+    site.unregistered = all.map(volume).collect();
+    site
+}
+
+fn desk(size: (u16, u16)) -> Desk {
+    Desk::on(empty_site(), Settings::default(), size)
+}
+
+fn proposed(desk: &Desk) -> SiteChange {
+    match desk.app.dialogs.last() {
+        Some(Dialog::Plan(plan)) => match &plan.request.action {
+            Action::ApplySite { change } => change.clone(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("no plan is shown, but {other:?}\n{}", desk.text()),
+    }
+}
+
+/// Two transaction volumes, and the six of the pool by a filter.
+fn choose(desk: &mut Desk) {
+    desk.types("Itt").types("/bk").keys([Key::Enter]).types("*b").keys([Key::Esc]);
+}
+
+#[test]
+fn every_step_of_the_set_up_is_complete_at_80x24_and_at_120x40() {
+    let steps: [Picture; 6] = [
+        ("init-offered", |_| {}),
+        ("init-nothing-chosen", |desk| {
+            desk.types("I");
+        }),
+        ("init-volumes", choose),
+        ("init-policies", |desk| {
+            choose(desk);
+            desk.keys([Key::Enter]);
+        }),
+        ("init-policy", |desk| {
+            choose(desk);
+            desk.types("2*").keys([Key::Enter, Key::Char('3')]);
+        }),
+        ("init-plan", |desk| {
+            choose(desk);
+            desk.types("2*").keys([Key::Enter, Key::Char('3'), Key::Enter]).types("w");
+        }),
+    ];
+    for (name, keys) in steps {
+        for size in [SMALL, MIDDLE] {
+            let mut desk = desk(size);
+            keys(&mut desk);
+            insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), desk.screen());
+        }
+    }
+}
+
+#[test]
+fn volumes_roles_names_and_policies_become_one_plan() {
+    let mut desk = desk(MIDDLE);
+    choose(&mut desk);
+    // A name of its own for the first one, and three generations for both.
+    desk.types("gn").types("db01").keys([Key::Enter]);
+    desk.types("2*").keys([Key::Enter, Key::Char('3')]);
+    assert!(desk.text().contains("2 backup volumes missing"), "while it is edited: {}", desk.text());
+    desk.keys([Key::Enter]).types("w");
+    let change = proposed(&desk);
+    let of = |role| {
+        change.volumes.iter().filter(move |new| new.role == role).map(|new| new.volume).collect::<Vec<VolumeId>>()
+    };
+    assert_eq!(of(VolumeRole::Transaction), [one(0x10), one(0x11)]);
+    assert_eq!(of(VolumeRole::Backup), (0x20..0x26).map(one).collect::<Vec<_>>());
+    assert_eq!(change.volumes[0].name.as_ref().map(Name::as_str), Some("db01"));
+    assert_eq!(change.policies.iter().map(|(_, policy)| policy.generations).collect::<Vec<_>>(), [3, 3]);
+    assert!(desk.text().contains("2 backup volumes of 96 MiB missing"), "{}", desk.text());
+    desk.types("Y");
+    assert!(desk.effects.iter().any(|effect| matches!(effect, Effect::Run { .. })), "{}", desk.text());
+}
+
+#[test]
+fn one_step_back_loses_nothing_and_leaving_with_a_choice_asks() {
+    let mut desk = desk(SMALL);
+    choose(&mut desk);
+    desk.types("2").keys([Key::Enter, Key::Char('9'), Key::Esc]);
+    desk.types("w");
+    assert!(proposed(&desk).policies.iter().all(|(_, policy)| policy.generations == 1), "Esc leaves the policy");
+    desk.keys([Key::Esc, Key::Esc, Key::Esc]);
+    assert!(desk.text().contains("8 volumes are chosen and not registered"), "{}", desk.text());
+    // Another key takes the question back.
+    desk.keys([Key::Down, Key::Esc, Key::Esc]);
+    assert!(desk.app.screens.is_empty(), "{}", desk.text());
+}
+
+#[test]
+fn what_somebody_registers_meanwhile_is_chosen_no_more() {
+    let mut desk = desk(MIDDLE);
+    choose(&mut desk);
+    let taken = fixture::demo().pool.iter().find(|view| view.volume.id == one(0x21)).cloned().unwrap();
+    desk.site(|site| {
+        site.unregistered.retain(|volume| volume.id != one(0x21));
+        site.pool = vec![taken].into();
+    });
+    desk.types("w");
+    let change = proposed(&desk);
+    assert_eq!(change.volumes.len(), 7);
+    assert!(change.volumes.iter().all(|new| new.volume != one(0x21)));
+}
+
+#[test]
+fn without_a_choice_nothing_is_proposed_and_a_bad_name_is_not_taken() {
+    let mut desk = desk(MIDDLE);
+    desk.types("Iw");
+    assert!(desk.app.dialogs.is_empty() && desk.text().contains("no volume is chosen yet"), "{}", desk.text());
+    desk.types("2n");
+    assert!(desk.text().contains("say first what the volume is"), "{}", desk.text());
+    desk.types("tgn").types("a b").keys([Key::Enter]);
+    assert!(desk.text().contains("this cannot be a name"), "{}", desk.text());
+    desk.keys([Key::Esc]).types("x").types("w");
+    assert!(desk.app.dialogs.is_empty(), "{}", desk.text());
+}
