@@ -2,10 +2,13 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+use clap::Parser;
+use ecdeck::cli::arguments::Init;
 use ecdeck::cli::array::add;
-use ecdeck::cli::array_arguments::Add;
+use ecdeck::cli::array_arguments::{Add, ArrayVerb};
 use ecdeck::cli::link::{ConfiguredArray, EngineLine, Link, Need, Pending, SiteContext};
-use ecdeck::cli::{CliError, CommandLine, Exit, Verb, forced, out, typed, usage};
+use ecdeck::cli::site_arguments::SiteVerb;
+use ecdeck::cli::{CliError, CommandLine, Exit, Verb, forced, out, site, typed, usage};
 use ecdeck::config::{Config, Glyphs, Theme};
 use ecdeck::console::drafts::DraftStore;
 use ecdeck::console::glyphs::GlyphMode;
@@ -14,6 +17,7 @@ use ecdeck::console::run::{Outside, run};
 use ecdeck::console::theme::ThemeName;
 use ecdeck::console::types::{LineGrammar, Settings};
 use ecdeck::driver::emulated::kind::EmbeddedConfig;
+use ecdeck::driver::set_up::SetUpError;
 use ecdeck::drivers;
 use ecdeck::engine::client::{ReconnectingClient, Start};
 use ecdeck::engine::now;
@@ -30,7 +34,7 @@ use ecdeck::setup;
 use ecdeck::site::{NoSite, Site, SiteChoice, choose, is_there};
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -45,7 +49,10 @@ fn main() -> ExitCode {
             guard::serve();
             ExitCode::SUCCESS
         }
-        Ok(line) => act(&line, None),
+        Ok(line) => match &line.verb {
+            Some(Verb::Init(asked)) => first_run(&line, asked),
+            _ => act(&line, None),
+        },
         Err(exit) => exit.into(),
     }
 }
@@ -79,6 +86,116 @@ fn act(line: &CommandLine, role: Option<Role>) -> ExitCode {
             Exit::Failed.into()
         }
     }
+}
+
+/// The first set-up: by a file, or guided on a terminal.
+fn first_run(line: &CommandLine, asked: &Init) -> ExitCode {
+    let ended = match &asked.from {
+        Some(file) => init_from(line, asked, file),
+        None => init_guided(line),
+    };
+    ended.unwrap_or_else(|cli_error| {
+        cli_error.print(asked.change.json, line.demo);
+        cli_error.exit.into()
+    })
+}
+
+/// Where the first configuration goes, and whether there is one already. A home that had a site is none to begin in.
+fn first_place(line: &CommandLine) -> Result<(Home, PathBuf, bool), CliError> {
+    if line.demo || demo_in_environment() {
+        return Err(CliError::usage("the demonstration site sets itself up: leave --demo and ECDECK_DEMO away"));
+    }
+    let home = Home::from_environment().map_err(|error| CliError::usage(error.to_string()))?;
+    let named = line.config.as_ref().map(std::path::absolute).transpose();
+    let named = named.map_err(|error| CliError::usage(error.to_string()))?;
+    let config = named.unwrap_or_else(|| home.config_file());
+    let there = is_there(&config).map_err(|error| no_site(&error))?;
+    let catalogue = home.catalogue_file();
+    if !there && is_there(&catalogue).map_err(|error| no_site(&error))? {
+        return Err(no_site(&NoSite::Lost { config, catalogue }));
+    }
+    Ok((home, config, there))
+}
+
+fn a_runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    let made = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    made.map_err(|error| CliError::failed(format!("no runtime: {error}")))
+}
+
+/// Questions at the terminal, then the console.
+fn init_guided(line: &CommandLine) -> Result<ExitCode, CliError> {
+    let (home, config, _) = first_place(line)?;
+    setup::init::is_first(&config)?;
+    if has_terminal().is_err() || !std::io::stderr().is_terminal() {
+        return Err(CliError::usage(
+            "the guided set-up needs a terminal; without one, `ecdeck init --from FILE` applies a site that is written down",
+        ));
+    }
+    let added_by = |name: &Name, host: Option<&str>| {
+        let words = ["ecdeck", "array", "add", name.as_str()].into_iter().chain(host.map(|_| "--host")).chain(host);
+        match CommandLine::try_parse_from(words).map(|line| line.verb) {
+            Ok(Some(Verb::Array { verb: ArrayVerb::Add(add) })) => Ok(add.driver),
+            Ok(_) => Err(SetUpError::Failed("`array add` is not known".to_owned())),
+            Err(error) => Err(SetUpError::Input(error.to_string())),
+        }
+    };
+    a_runtime()?.block_on(setup::init::guide(&home, &config, &added_by, &add::Typist))?;
+    Ok(console(line))
+}
+
+/// A configuration for the arrays that the file names, where there is none yet; then the file is applied.
+fn init_from(line: &CommandLine, asked: &Init, file: &Path) -> Result<ExitCode, CliError> {
+    if file == Path::new("-") {
+        return Err(CliError::usage("--from takes a file: it is read more than once"));
+    }
+    let (home, config, there) = first_place(line)?;
+    if !there && !configured_for(&home, &config, asked, file)? {
+        return Ok(Exit::Done.into());
+    }
+    let verb = Verb::Site { verb: SiteVerb::Apply { file: file.to_owned(), change: asked.change.clone() } };
+    let runtime = a_runtime()?;
+    let exit = runtime.block_on(ecdeck::cli::run_within(&verb, line.time_limit, &Wiring::new(line)));
+    runtime.shutdown_background();
+    Ok(exit.into())
+}
+
+/// Writes the first configuration for a site file, after showing it; `false`: it was only shown.
+fn configured_for(home: &Home, config: &Path, asked: &Init, file: &Path) -> Result<bool, CliError> {
+    let (site, wanted) = site::needs_of(file)?;
+    let site = site.unwrap_or_else(setup::init::usual_name);
+    let site: Name = site.parse().map_err(|error| CliError::usage(format!("{error}")))?;
+    let runtime = a_runtime()?;
+    let found = runtime.block_on(setup::init::find(home))?;
+    let known = |name: &String| found.iter().any(|one| one.name.as_str() == name);
+    let missing: Vec<&str> = wanted.iter().filter(|name| !known(name)).map(String::as_str).collect();
+    if !missing.is_empty() {
+        return Err(CliError::usage(format!(
+            "{} names arrays that no driver finds by itself: {}. Add them first (`ecdeck array add`), then repeat; nothing was \
+             written",
+            untrusted::path(file),
+            untrusted::escaped(&missing.join(", "))
+        )));
+    }
+    let arrays: Vec<_> = found.into_iter().filter(|one| wanted.contains(one.name.as_str())).collect();
+    let text = setup::init::text(&site, &arrays);
+    runtime.block_on(setup::init::examined(home, config, &text, &add::Typist))?;
+    out::say(&format!("There is no configuration yet. This is written to {}:\n\n{text}", untrusted::path(config)));
+    if asked.change.dry_run {
+        return Ok(false);
+    }
+    if !asked.change.yes {
+        if !std::io::stdin().is_terminal() {
+            return Err(CliError::usage(
+                "nobody is there to agree: --yes agrees to the configuration and to the plan as printed",
+            ));
+        }
+        let answer = out::ask("Write it? [y/N] ", asked.change.time_limit.unwrap_or(out::ANSWER_TIMEOUT))?;
+        if !matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes") {
+            return Err(CliError::usage("nothing was written"));
+        }
+    }
+    setup::init::write(config, &text)?;
+    Ok(true)
 }
 
 /// The console, on the site that a reading verb would take.

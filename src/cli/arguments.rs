@@ -5,8 +5,8 @@ use super::generation_verb::GenerationLine;
 use super::hook::HookVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE, FRONT_PAGE,
-    HISTORY_EXAMPLES, IMPORT_EXAMPLES, MAP_EXAMPLES, POLICY_EXAMPLE, RESTORE_EXAMPLES, SERVE_NOTE, START_EXAMPLES,
-    STATUS_EXAMPLES,
+    HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, POLICY_EXAMPLE, RESTORE_EXAMPLES, SERVE_NOTE,
+    START_EXAMPLES, STATUS_EXAMPLES,
 };
 use super::site_arguments::SiteVerb;
 use super::until;
@@ -86,6 +86,9 @@ pub enum Verb {
         #[command(subcommand)]
         verb: MapVerb,
     },
+    /// Set up a site for the first time: arrays, then volumes and policies in the console
+    #[command(after_help = INIT_NOTE)]
+    Init(Init),
     /// The site as a file: write it, compare it, apply it
     Site {
         #[command(subcommand)]
@@ -530,6 +533,15 @@ pub struct Explain {
 }
 
 #[derive(Debug, Args)]
+pub struct Init {
+    /// Apply a site that is written down (see `ecdeck site export`): the difference is shown first
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Args)]
 pub struct Serve {
     /// Started by a command: says when it is ready, ends when it has been idle for a while
     #[arg(long, hide = true)]
@@ -584,6 +596,7 @@ impl Verb {
             Self::Hook { verb: HookVerb::Test(asked) } => asked.json,
             Self::Backup(asked) => asked.change.json,
             Self::Restore(asked) => asked.change.json,
+            Self::Init(asked) => asked.change.json,
             Self::Map { verb: MapVerb::Check { json, .. } | MapVerb::List { json } | MapVerb::Show { json, .. } }
             | Self::Policy { verb: PolicyVerb::Show { json, .. } }
             | Self::Volume { verb: VolumeVerb::List { json } }

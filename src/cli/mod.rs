@@ -32,8 +32,8 @@ mod plan_text;
 mod policy;
 mod request_line;
 mod restore;
-mod site;
-mod site_arguments;
+pub mod site;
+pub mod site_arguments;
 mod status;
 mod sync;
 mod table;
@@ -105,6 +105,7 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
         Verb::Array { verb } => array::run(verb, site_context).await,
         Verb::ForcedCommand { .. } => Err(CliError::usage("this is for `command=` of authorized_keys, once")),
         Verb::Hook { verb } => hook::run(verb, site_context).await,
+        Verb::Init(_) => Err(CliError::usage("this is for a shell: `ecdeck init`")),
         Verb::HookGuard => Err(CliError::usage("the engine starts this by itself")),
         Verb::Serve(asked) => site_context.serve(asked.detached).await.map(|()| Exit::Done),
     }

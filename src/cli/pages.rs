@@ -23,6 +23,7 @@ Back up:
   restore      Restore a generation to another volume, or to its own
 
 Set up:
+  init         Set up a site for the first time
   volume       Which volumes belong to the site
   policy       Generations kept, days between backups, mode
   map          Device maps: which backup volume for which transaction volume
@@ -68,6 +69,13 @@ Examples:
   ecdeck map new > tonight.map       the backup volumes that would be taken now
   ecdeck map check tonight.map       every finding with its line and column
   ecdeck sync start --map tonight.map --wait --yes";
+
+pub const INIT_NOTE: &str = "\
+On a terminal it asks for the site's name, looks for arrays, examines them, and
+writes the configuration, which only you can read. Then the console chooses
+volumes and policies. Without a terminal, or for a site that is written down:
+  ecdeck init --from site.toml --yes
+A configuration that is there already is never overwritten.";
 
 pub const SITE_EXAMPLES: &str = "\
 Examples:

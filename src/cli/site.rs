@@ -15,6 +15,7 @@ use crate::model::site_file::{self, Compared, Difference, DifferenceKind, MAX_BY
 use crate::model::snapshot::Snapshot;
 use crate::model::units::count;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -82,10 +83,8 @@ impl<'f> FileText<'f> {
 
     /// What the file changes on the site. What is new on an array may be newer than the last reading.
     async fn compare(&self, link: &mut Link) -> Result<Result<Compared, Vec<Finding>>, CliError> {
-        let first = self.on(&*link.snapshot().await?);
-        let unknown = |finding: &Finding| matches!(finding.code, Code::UNKNOWN_VOLUME | Code::ARRAY_STALE);
-        match first {
-            Err(findings) if findings.iter().any(unknown) => Ok(self.on(&*link.reread().await?)),
+        match self.on(&*link.snapshot().await?) {
+            Err(_) => Ok(self.on(&*link.reread().await?)),
             compared => Ok(compared),
         }
     }
@@ -106,6 +105,13 @@ impl<'f> FileText<'f> {
         lines.push(format!("{} has {errors}: nothing of it was applied", name_of(self.path)));
         CliError::coded(code_of(findings), lines.join("\n"))
     }
+}
+
+/// What a first configuration has to have for a file: the site's name, and the names of its arrays.
+pub fn needs_of(file: &Path) -> Result<(Option<String>, BTreeSet<String>), CliError> {
+    let text = FileText::open(file)?;
+    let read = site_file::read(&text.bytes).map_err(|findings| text.wrong(&findings))?;
+    Ok((read.site().map(str::to_owned), read.arrays()))
 }
 
 /// A mistake in the file goes before what the rules say of the site.

@@ -33,6 +33,20 @@ pub trait DriverKind: fmt::Debug + Send + Sync {
     /// The lines of an `[[array]]` table behind its `driver`, as config.example.toml explains them: the least that works.
     fn example(&self) -> &'static str;
 
+    /// The arrays of this kind that are there already, in this home. The error says why that cannot be seen.
+    fn find<'a>(&'a self, _home: &'a Home) -> Pending<'a, Result<Vec<Name>, String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Makes an array to practise on, and says what it has; `None` where there is no such thing.
+    fn make_for_practice<'a>(
+        &'a self,
+        _home: &'a Home,
+        _array: &'a Name,
+    ) -> Option<Pending<'a, Result<String, String>>> {
+        None
+    }
+
     /// How `array add` asks for such an array; `None` where there is nothing to ask.
     fn set_up(&self) -> Option<&'static dyn SetUp> {
         None

@@ -1,4 +1,6 @@
-//! Adding an array to the configuration: its driver's dialogue, an examination, and only then the file.
+//! Adding an array to the configuration: its driver's dialogue, an examination, and only then the file. The first one ([`init`]).
+
+pub mod init;
 
 use crate::config::{self, Config};
 use crate::driver::DRIVERS;
@@ -35,7 +37,37 @@ pub async fn add(
     person: &dyn Person,
 ) -> Result<Added, SetUpError> {
     let before = read(file, site)?;
-    let config = Config::parse(&before, file).map_err(input)?;
+    let Prepared { checks, text } = prepare(home, file, &before, array, arguments, person).await?;
+    let Some(text) = text else { return Ok(Added { checks, done: None }) };
+    replace(file, &text)?;
+    let pid = instance::pid_of(&home.engine());
+    let running = pid.map_or_else(String::new, |pid| {
+        format!(" The running engine reads it when it is started again: `kill {pid}`.")
+    });
+    let done = format!(
+        "{array} is in {} now.{running}\n`ecdeck volume list` shows its volumes, `ecdeck volume add` registers them.\n",
+        shown(file)
+    );
+    Ok(Added { checks, done: Some(done) })
+}
+
+/// What an array's dialogue and examination came to.
+struct Prepared {
+    checks: Vec<Check>,
+    /// The configuration with the array; `None` when a check is bad.
+    text: Option<String>,
+}
+
+/// Leads through the dialogue of a driver and examines the array. Nothing is written to the configuration.
+async fn prepare(
+    home: &Home,
+    file: &Path,
+    before: &str,
+    array: &Name,
+    arguments: &AddArguments,
+    person: &dyn Person,
+) -> Result<Prepared, SetUpError> {
+    let config = Config::parse(before, file).map_err(input)?;
     if config.arrays.iter().any(|known| known.name == *array) {
         return Err(input(format!("{} has an array {array} already", shown(file))));
     }
@@ -51,21 +83,12 @@ pub async fn add(
         Err(why) => return Err(input(why)),
     };
     if checks.iter().any(|check| check.verdict == Verdict::Bad) {
-        return Ok(Added { checks, done: None });
+        return Ok(Prepared { checks, text: None });
     }
     let head = format!("[[array]]\nname = \"{array}\"\ndriver = \"{}\"\n", kind.name());
     let text = format!("{}\n\n{head}{}", before.trim_end(), new.lines);
     Config::parse(&text, file).map_err(|why| SetUpError::Failed(format!("{why}; nothing was written")))?;
-    replace(file, &text)?;
-    let pid = instance::pid_of(&home.engine());
-    let running = pid.map_or_else(String::new, |pid| {
-        format!(" The running engine reads it when it is started again: `kill {pid}`.")
-    });
-    let done = format!(
-        "{array} is in {} now.{running}\n`ecdeck volume list` shows its volumes, `ecdeck volume add` registers them.\n",
-        shown(file)
-    );
-    Ok(Added { checks, done: Some(done) })
+    Ok(Prepared { checks, text: Some(text) })
 }
 
 fn input(why: impl Display) -> SetUpError {

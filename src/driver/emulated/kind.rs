@@ -1,5 +1,6 @@
 //! The entry of the embedded array among all drivers: how it is configured and made.
 
+use super::admin::{Admin, Administration, Created, NewBox, NewVolumes};
 use super::driver::Embedded as EmbeddedDriver;
 use super::rule_table::RuleSet;
 use crate::config_keys::{Fault, Table, absolute};
@@ -7,12 +8,17 @@ use crate::driver::kind::{ArrayConfig, ConnectError, Connecting, DriverKind, NoE
 use crate::driver::{Driver, Pending};
 use crate::model::check::Check;
 use crate::model::identity::Name;
-use crate::model::units::Timestamp;
+use crate::model::units::{Blocks, Timestamp};
 use crate::process::paths::Home;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use toml::Spanned;
+
+/// Volumes of an array to practise on: two to work with, and a pool for three generations of one or of both.
+const PRACTICE_DATA: u32 = 2;
+const PRACTICE_POOL: u32 = 6;
+const PRACTICE_SIZE: Blocks = Blocks::from_mib(64);
 
 /// `driver = "embedded"`.
 #[derive(Debug)]
@@ -50,6 +56,32 @@ impl DriverKind for Embedded {
 
     fn example(&self) -> &'static str {
         ""
+    }
+
+    fn find<'a>(&'a self, home: &'a Home) -> Pending<'a, Result<Vec<Name>, String>> {
+        Box::pin(async move {
+            match home.arrays_dir().try_exists() {
+                Ok(false) => return Ok(Vec::new()),
+                Ok(true) => {}
+                Err(why) => return Err(format!("whether there are embedded arrays cannot be seen: {why}")),
+            }
+            let listed = Admin::new(home.clone(), true).list().await.map_err(|why| why.to_string())?;
+            Ok(listed.arrays.into_iter().map(|array| array.name).collect())
+        })
+    }
+
+    fn make_for_practice<'a>(&'a self, home: &'a Home, array: &'a Name) -> Option<Pending<'a, Result<String, String>>> {
+        Some(Box::pin(async move {
+            let admin = Admin::new(home.clone(), true);
+            for (label, count) in [("data", PRACTICE_DATA), ("pool", PRACTICE_POOL)] {
+                let volumes = NewVolumes { olu: None, label: label.to_owned(), blocks: PRACTICE_SIZE, count };
+                let array = NewBox { name: array.clone(), box_id: None };
+                let made = admin.ask::<Created>(Administration::Create { array, volumes: Some(volumes) });
+                made.await.map_err(|why| why.to_string())?;
+            }
+            let volumes = PRACTICE_DATA + PRACTICE_POOL;
+            Ok(format!("embedded array {array} is made, with {volumes} volumes of {PRACTICE_SIZE}"))
+        }))
     }
 }
 

@@ -1,8 +1,8 @@
 //! The one way to a plan: each volume is judged by its verb's rules, then the answers are put together.
 
 use super::{
-    Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, register, registry, restore, site,
-    suspend, synchronize,
+    Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, register, registry, restore,
+    site, suspend, synchronize,
 };
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};

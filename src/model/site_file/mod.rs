@@ -19,6 +19,7 @@ use super::device_map::{Finding, Severity};
 use super::identity::{BoxId, Name};
 use super::request::VolumeRole;
 use policy::PolicyKeys;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use toml::Spanned;
 
@@ -36,6 +37,21 @@ pub struct SiteFile {
     arrays: Vec<(Spanned<Name>, Spanned<BoxId>)>,
     volumes: Vec<FileVolume>,
     map_sets: Vec<FileMapSet>,
+}
+
+impl SiteFile {
+    /// The name of the site that the file is of.
+    pub fn site(&self) -> Option<&str> {
+        self.site.as_ref().map(|site| site.get_ref().as_str())
+    }
+
+    /// The names of the arrays whose volumes it names.
+    pub fn arrays(&self) -> BTreeSet<String> {
+        let of_places = self.volumes.iter().filter_map(|volume| Some(volume.volume.get_ref().rsplit_once('/')?.0));
+        let named = self.arrays.iter().map(|(name, _)| name.get_ref().as_str());
+        let boxes: BTreeSet<&str> = self.arrays.iter().map(|(_, id)| id.get_ref().as_str()).collect();
+        of_places.filter(|array| !boxes.contains(array)).chain(named).map(str::to_owned).collect()
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -1,0 +1,230 @@
+//! The first configuration of a site: arrays that are found, made for practice or added, examined, and only then the file.
+
+use super::{Prepared, input, prepare};
+use crate::config::{self, Config};
+use crate::driver::DRIVERS;
+use crate::driver::kind::NoExamination;
+use crate::driver::set_up::{AddArguments, Person, SetUpError};
+use crate::drivers;
+use crate::engine::now;
+use crate::model::check::{Check, Verdict};
+use crate::model::identity::Name;
+use crate::model::units::count;
+use crate::model::untrusted::{escaped, path as shown};
+use crate::process::instance::private_folder;
+use crate::process::paths::Home;
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// An array that is there already, and the kind of driver that found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub driver: &'static str,
+    pub name: Name,
+}
+
+/// The arguments of `array add` for an array of this name, behind a machine that has CCM or on this one.
+pub type AddedBy<'a> = &'a (dyn Fn(&Name, Option<&str>) -> Result<AddArguments, SetUpError> + Sync);
+
+/// Refuses where a configuration is there: it is never overwritten.
+pub fn is_first(file: &Path) -> Result<(), SetUpError> {
+    match config::text(file) {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(input(format!(
+            "{} is there already and stays as it is: `ecdeck array add` adds an array, the key I of the console sets up volumes, \
+             and `ecdeck site apply FILE` applies a site that is written down",
+            shown(file)
+        ))),
+        Err(why) => Err(input(why)),
+    }
+}
+
+/// The arrays that the kinds of drivers find by themselves. One that cannot look says so: what was not seen is not "none".
+pub async fn find(home: &Home) -> Result<Vec<Found>, SetUpError> {
+    let mut found = Vec::new();
+    for kind in DRIVERS {
+        let names = kind.find(home).await.map_err(SetUpError::NotReachable)?;
+        found.extend(names.into_iter().map(|name| Found { driver: kind.name(), name }));
+    }
+    Ok(found)
+}
+
+/// The text of a configuration with these arrays.
+pub fn text(site: &Name, arrays: &[Found]) -> String {
+    let mut text = format!("# config.example.toml explains every key.\nsite = \"{site}\"\n");
+    for Found { driver, name } in arrays {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "\n[[array]]\nname = \"{name}\"\ndriver = \"{driver}\"\n");
+    }
+    text
+}
+
+/// Asks for everything that the first configuration says, examines the arrays, and writes it.
+pub async fn guide(home: &Home, file: &Path, added_by: AddedBy<'_>, person: &dyn Person) -> Result<(), SetUpError> {
+    is_first(file)?;
+    person.say("This sets up a site: its name, its arrays, then in the console its volumes and policies.");
+    let usual = usual_name();
+    let site = named(person, "Name of the site", &usual)?;
+    let found = find(home).await?;
+    let text = if found.is_empty() {
+        person.say("No array was found.");
+        new_array(home, file, &site, added_by, person).await?
+    } else {
+        let names: Vec<String> = found.iter().map(|one| format!("{} ({})", one.name, one.driver)).collect();
+        person.say(&format!("{}: {}", count(found.len(), "array was found", "arrays were found"), names.join(", ")));
+        if !agrees(person, "Use what was found? [Y/n] ")? {
+            return Err(input("nothing was written; `ecdeck array add NAME --site SITE` adds another array"));
+        }
+        let text = self::text(&site, &found);
+        examined(home, file, &text, person).await?;
+        text
+    };
+    person.say(&format!("This is written to {}:\n\n{}", shown(file), indented(&text)));
+    if !agrees(person, "Write it? [Y/n] ")? {
+        return Err(input("nothing was written"));
+    }
+    write(file, &text)?;
+    person.say("The configuration is written. The console chooses volumes and policies next: its key is I.");
+    Ok(())
+}
+
+/// One array where none was found: added by its driver's dialogue, or made for practice.
+async fn new_array(
+    home: &Home,
+    file: &Path,
+    site: &Name,
+    added_by: AddedBy<'_>,
+    person: &dyn Person,
+) -> Result<String, SetUpError> {
+    let real = "1  an array that AdvancedCopy Manager (CCM) drives";
+    person.say(&format!("{real}\n2  an embedded array to practise on"));
+    let kind = person.ask("Which one? [1/2] ")?;
+    match kind.as_str() {
+        "1" => {
+            let name = named(person, "Name of the array", "DX1")?;
+            let host = person.ask("Machine that has CCM [this one]: ")?;
+            let arguments = added_by(&name, Some(host.as_str()).filter(|host| !host.is_empty()))?;
+            let before = format!("site = \"{site}\"\n");
+            let Prepared { checks, text } = prepare(home, file, &before, &name, &arguments, person).await?;
+            say_checks(person, &name, &checks);
+            text.ok_or_else(|| {
+                SetUpError::NotReachable("nothing was written: what is marked with ! comes first".to_owned())
+            })
+        }
+        "2" => {
+            let name = named(person, "Name of the array", "LAB1")?;
+            for kind in DRIVERS {
+                let Some(made) = kind.make_for_practice(home, &name) else { continue };
+                person.say(&made.await.map_err(SetUpError::Failed)?);
+                return Ok(text(site, &[Found { driver: kind.name(), name: name.clone() }]));
+            }
+            Err(input("no driver of this program has arrays to practise on"))
+        }
+        other => Err(input(format!("{} is neither 1 nor 2: nothing was written", escaped(other)))),
+    }
+}
+
+/// Examines every array of a configuration that is not written yet. A bad one ends it.
+pub async fn examined(home: &Home, file: &Path, text: &str, person: &dyn Person) -> Result<(), SetUpError> {
+    let config = Config::parse(text, file).map_err(input)?;
+    for array in &config.arrays {
+        let begun = {
+            let mut site = drivers::connecting(home, &config, true);
+            array.control.array_config().examine(&array.name, &mut site, now())
+        };
+        let checks = match begun {
+            Ok(checks) => checks.await,
+            Err(NoExamination::Needless(_)) => Vec::new(),
+            Err(why) => return Err(input(why)),
+        };
+        say_checks(person, &array.name, &checks);
+        if checks.iter().any(|check| check.verdict == Verdict::Bad) {
+            let text = format!("nothing was written: array {} cannot be used yet", array.name);
+            return Err(SetUpError::NotReachable(text));
+        }
+    }
+    Ok(())
+}
+
+fn say_checks(person: &dyn Person, array: &Name, checks: &[Check]) {
+    for check in checks {
+        let sign = if check.verdict == Verdict::Bad { "!" } else { "-" };
+        person.say(&format!("  {sign} {array}: {}", escaped(&check.told)));
+    }
+}
+
+/// Writes a configuration that only its owner reads, whole or not at all, and never over another one.
+pub fn write(file: &Path, text: &str) -> Result<(), SetUpError> {
+    Config::parse(text, file).map_err(|why| SetUpError::Failed(format!("{why}; nothing was written")))?;
+    let failed = |why: std::io::Error| SetUpError::Failed(format!("{}: {why}", shown(file)));
+    if let Some(folder) = file.parent().filter(|folder| !folder.exists()) {
+        private_folder(folder).map_err(|why| SetUpError::Failed(why.to_string()))?;
+    }
+    let beside = file.with_extension(format!("new.{}", std::process::id()));
+    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).and_then(|mut out| {
+        out.write_all(text.as_bytes())?;
+        out.sync_all()?;
+        // A link fails where the name is taken: somebody else may have been quicker.
+        std::fs::hard_link(&beside, file)
+    });
+    let _ = std::fs::remove_file(&beside);
+    match written {
+        Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists => is_first(file),
+        written => written.map_err(failed),
+    }
+}
+
+/// A name that is typed, or the usual one.
+fn named(person: &dyn Person, what: &str, usual: &str) -> Result<Name, SetUpError> {
+    loop {
+        let typed = person.ask(&format!("{what} [{usual}]: "))?;
+        let name = if typed.is_empty() { usual } else { typed.as_str() };
+        match name.parse() {
+            Ok(name) => return Ok(name),
+            Err(why) => person.say(&format!("{why}")),
+        }
+    }
+}
+
+fn agrees(person: &dyn Person, question: &str) -> Result<bool, SetUpError> {
+    Ok(matches!(person.ask(question)?.to_ascii_lowercase().as_str(), "" | "y" | "yes"))
+}
+
+/// The name of this machine, where it can be a site's.
+pub fn usual_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let short = host.trim().split('.').next().unwrap_or_default().to_owned();
+    if short.parse::<Name>().is_ok() { short } else { "site".to_owned() }
+}
+
+fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_first_configuration_is_private_and_never_over_another() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        let file = folder.path().join("config.toml");
+        let found = [Found { driver: "embedded", name: "A1".parse().unwrap() }];
+        let text = text(&"lab".parse().unwrap(), &found);
+        assert!(is_first(&file).is_ok());
+        write(&file, &text).unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(Config::load(&file).unwrap().arrays.len(), 1);
+        assert!(write(&file, "site = \"other\"\n").unwrap_err().to_string().contains("is there already"));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert!(write(&folder.path().join("x.toml"), "site = 7").is_err());
+        assert!(usual_name().parse::<Name>().is_ok());
+    }
+}
