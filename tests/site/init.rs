@@ -23,7 +23,7 @@ fn a_site_that_is_written_down_is_set_up_from_nothing() {
     assert!(refused.err.contains("ecdeck init --from FILE"), "{refused:?}");
     let refused = test_site.run(&format!("{from} --yes")).ends(2);
     assert!(refused.err.contains("no driver finds by itself: A1"), "{refused:?}");
-    test_site.run("array create A1 --size 1MiB --count 3").ends(0);
+    test_site.run("array create A1 --size 1MiB --count 4").ends(0);
     test_site.run(&from).ends(2);
     let shown = test_site.run(&format!("{from} --dry-run")).ends(0);
     assert!(shown.err.contains("name = \"A1\""), "{shown:?}");
