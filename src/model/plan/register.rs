@@ -79,6 +79,7 @@ pub(super) fn register(snapshot: &Snapshot, request: &Request, new: &NewVolume, 
         let reason = format!("no array reports a volume {}", snapshot.location(id));
         return Err(Refusal::new(Code::UNKNOWN_VOLUME, reason).about(id));
     };
+    super::restore::not_restored_to(snapshot, id)?;
     if let Some(name) = &new.name {
         may_be_called(taken, id, name)?;
     }

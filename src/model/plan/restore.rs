@@ -174,7 +174,7 @@ fn may_overwrite(case: &Case<'_>, generation: &Generation, target: VolumeId) -> 
         return Err(refuse(Code::RESTORE_OTHER_BOX, reason));
     }
     unclaimed(snapshot, target).map_err(|refusal| refusal.about(case.id()))?;
-    is_unclaimed_by_a_restore(case, target)?;
+    not_restored_to(snapshot, target).map_err(|refusal| refusal.about(case.id()))?;
     readable(snapshot, target.box_id).map_err(|refusal| refusal.about(case.id()))?;
     let blocks = blocks_of(snapshot, target).ok_or_else(|| {
         refuse(Code::UNKNOWN_VOLUME, format!("no array reports the volume {}", snapshot.location(target)))
@@ -200,15 +200,14 @@ fn touches(session: &SessionView, volume: VolumeId) -> bool {
     session.pair.source == volume || session.pair.target == volume
 }
 
-/// Volumes that are not registered have no claim that a snapshot shows: their restore does.
-fn is_unclaimed_by_a_restore(case: &Case<'_>, target: VolumeId) -> Result<(), Refusal> {
-    let Some(running) = case.snapshot.restores_to(target).find(|restore| restore.running.is_some()) else {
+/// Nothing is being restored to a volume. One that is not registered has no claim that a snapshot shows: its restore does.
+pub(super) fn not_restored_to(snapshot: &Snapshot, target: VolumeId) -> Result<(), Refusal> {
+    let Some(running) = snapshot.restores_to(target).find(|restore| restore.running.is_some()) else {
         return Ok(());
     };
     let what = running.generation.map_or_else(|| "a generation".to_owned(), |(_, version)| version.to_string());
-    let reason = format!("{what} is being restored to {} already", case.snapshot.label(target));
-    let refusal = Refusal::new(Code::HELD_BY_OTHER, reason).about(case.id());
-    Err(refusal.with_remedy(cancel_remedy(case.snapshot, target)))
+    let reason = format!("{what} is being restored to {}", snapshot.label(target));
+    Err(Refusal::new(Code::HELD_BY_OTHER, reason).about(target).with_remedy(cancel_remedy(snapshot, target)))
 }
 
 fn blocks_of(snapshot: &Snapshot, id: VolumeId) -> Option<Blocks> {
