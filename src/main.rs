@@ -131,8 +131,9 @@ fn init_guided(line: &CommandLine) -> Result<ExitCode, CliError> {
             "the guided set-up needs a terminal; without one, `ecdeck init --from FILE` applies a site that is written down",
         ));
     }
-    let added_by = |name: &Name, host: Option<&str>| {
-        let words = ["ecdeck", "array", "add", name.as_str()].into_iter().chain(host.map(|_| "--host")).chain(host);
+    let added_by = |name: &Name, option: Option<(&str, &str)>| {
+        let option = option.into_iter().flat_map(|(option, value)| [option.to_owned(), value.to_owned()]);
+        let words = ["ecdeck", "array", "add", name.as_str()].map(str::to_owned).into_iter().chain(option);
         match CommandLine::try_parse_from(words).map(|line| line.verb) {
             Ok(Some(Verb::Array { verb: ArrayVerb::Add(add) })) => Ok(add.driver),
             Ok(_) => Err(SetUpError::Failed("`array add` is not known".to_owned())),

@@ -38,6 +38,11 @@ pub trait DriverKind: fmt::Debug + Send + Sync {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    /// What an array to practise on is, for a list to choose from; `None` where there is no such thing.
+    fn practice(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Makes an array to practise on, and says what it has; `None` where there is no such thing.
     fn make_for_practice<'a>(
         &'a self,

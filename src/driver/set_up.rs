@@ -12,6 +12,15 @@ pub trait SetUp: Sync {
     /// Adds its arguments to those of `array add`.
     fn arguments(&self, command: Command) -> Command;
 
+    /// What such an array is, for a list to choose from: `an array that ... drives`.
+    fn title(&self) -> &'static str;
+
+    /// The question that a first set-up asks before the dialogue, and the option that takes its answer. No answer leaves the
+    /// option away.
+    fn first_question(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
     /// What it needs, and examples, below the arguments.
     fn help(&self) -> &'static str;
 

@@ -3,8 +3,8 @@
 use super::{Prepared, input, prepare};
 use crate::config::{self, Config};
 use crate::driver::DRIVERS;
-use crate::driver::kind::NoExamination;
-use crate::driver::set_up::{AddArguments, Person, SetUpError};
+use crate::driver::kind::{DriverKind, NoExamination};
+use crate::driver::set_up::{AddArguments, Person, SetUp, SetUpError};
 use crate::drivers;
 use crate::engine::now;
 use crate::model::check::{Check, Verdict};
@@ -26,8 +26,8 @@ pub struct Found {
     pub name: Name,
 }
 
-/// The arguments of `array add` for an array of this name, behind a machine that has CCM or on this one.
-pub type AddedBy<'a> = &'a (dyn Fn(&Name, Option<&str>) -> Result<AddArguments, SetUpError> + Sync);
+/// The arguments of `array add` for an array of this name, with an option and its value.
+pub type AddedBy<'a> = &'a (dyn Fn(&Name, Option<(&str, &str)>) -> Result<AddArguments, SetUpError> + Sync);
 
 /// Refuses where a configuration is there: it is never overwritten.
 pub fn is_first(file: &Path) -> Result<(), SetUpError> {
@@ -99,14 +99,25 @@ async fn new_array(
     added_by: AddedBy<'_>,
     person: &dyn Person,
 ) -> Result<String, SetUpError> {
-    let real = "1  an array that AdvancedCopy Manager (CCM) drives";
-    person.say(&format!("{real}\n2  an embedded array to practise on"));
-    let kind = person.ask("Which one? [1/2] ")?;
-    match kind.as_str() {
-        "1" => {
+    let added = DRIVERS.iter().filter_map(|kind| Some(Way::Added(kind.set_up()?)));
+    let practice = DRIVERS.iter().filter_map(|kind| Some(Way::Practice(*kind, kind.practice()?)));
+    let ways: Vec<Way> = added.chain(practice).collect();
+    for (number, way) in (1..).zip(&ways) {
+        person.say(&format!("{number}  {}", way.title()));
+    }
+    let numbers: Vec<String> = (1..=ways.len()).map(|number| number.to_string()).collect();
+    let answer = person.ask(&format!("Which one? [{}] ", numbers.join("/")))?;
+    let chosen = numbers.iter().position(|number| *number == answer).and_then(|at| ways.get(at));
+    match chosen {
+        Some(Way::Added(set_up)) => {
             let name = named(person, "Name of the array", "DX1")?;
-            let host = person.ask("Machine that has CCM [this one]: ")?;
-            let arguments = added_by(&name, Some(host.as_str()).filter(|host| !host.is_empty()))?;
+            let option = match set_up.first_question() {
+                Some((question, option)) => {
+                    Some((option, person.ask(question)?)).filter(|(_, value)| !value.is_empty())
+                }
+                None => None,
+            };
+            let arguments = added_by(&name, option.as_ref().map(|(option, value)| (*option, value.as_str())))?;
             let before = format!("site = \"{site}\"\n");
             let Prepared { checks, text } = prepare(home, file, &before, &name, &arguments, person).await?;
             say_checks(person, &name, &checks);
@@ -114,16 +125,30 @@ async fn new_array(
                 SetUpError::NotReachable("nothing was written: what is marked with ! comes first".to_owned())
             })
         }
-        "2" => {
+        Some(Way::Practice(kind, _)) => {
             let name = named(person, "Name of the array", "LAB1")?;
-            for kind in DRIVERS {
-                let Some(made) = kind.make_for_practice(home, &name) else { continue };
-                person.say(&made.await.map_err(SetUpError::Failed)?);
-                return Ok(text(site, &[Found { driver: kind.name(), name: name.clone() }]));
-            }
-            Err(input("no driver of this program has arrays to practise on"))
+            let made = kind.make_for_practice(home, &name);
+            let made = made.ok_or_else(|| input("no array of this kind can be made to practise on"))?;
+            person.say(&made.await.map_err(SetUpError::Failed)?);
+            Ok(text(site, &[Found { driver: kind.name(), name: name.clone() }]))
         }
-        other => Err(input(format!("{} is neither 1 nor 2: nothing was written", escaped(other)))),
+        None => Err(input(format!("{} is none of them: nothing was written", escaped(&answer)))),
+    }
+}
+
+/// How a first array comes to a site.
+enum Way {
+    /// By the dialogue of a driver.
+    Added(&'static dyn SetUp),
+    Practice(&'static dyn DriverKind, &'static str),
+}
+
+impl Way {
+    fn title(&self) -> &'static str {
+        match self {
+            Self::Added(set_up) => set_up.title(),
+            Self::Practice(_, title) => title,
+        }
     }
 }
 

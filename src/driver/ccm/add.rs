@@ -71,6 +71,14 @@ impl SetUp for AddByCcm {
         Arguments::augment_args(command)
     }
 
+    fn title(&self) -> &'static str {
+        "an array that AdvancedCopy Manager (CCM) drives"
+    }
+
+    fn first_question(&self) -> Option<(&'static str, &'static str)> {
+        Some(("Machine that has CCM [this one]: ", "--host"))
+    }
+
     fn help(&self) -> &'static str {
         HELP
     }

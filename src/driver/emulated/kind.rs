@@ -70,6 +70,10 @@ impl DriverKind for Embedded {
         })
     }
 
+    fn practice(&self) -> Option<&'static str> {
+        Some("an embedded array to practise on")
+    }
+
     fn make_for_practice<'a>(&'a self, home: &'a Home, array: &'a Name) -> Option<Pending<'a, Result<String, String>>> {
         Some(Box::pin(async move {
             let admin = Admin::new(home.clone(), true);
