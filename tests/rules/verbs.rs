@@ -405,7 +405,7 @@ fn a_policy_that_the_pool_or_the_array_cannot_serve_is_accepted_with_figures() {
     assert_eq!(notices(&plan), [Code::POOL_TOO_SMALL_FOR_POLICY]);
     assert!(plan.items()[0].notices[0].text.starts_with("6 backup volumes of 48 MiB missing"), "{plan:?}");
     let plan = site.plan(policy(8, BackupMode::Suspend)).unwrap();
-    assert_eq!(notices(&plan), [Code::POOL_TOO_SMALL_FOR_POLICY, Code::TOO_MANY_SESSIONS_FOR_POLICY]);
+    assert_eq!(notices(&plan), [Code::TOO_MANY_SESSIONS_FOR_POLICY, Code::POOL_TOO_SMALL_FOR_POLICY]);
     assert_eq!(code(site.plan(policy(0, BackupMode::Suspend))), Code::POLICY_OUT_OF_RANGE);
     assert_eq!(code(site.plan(policy(100, BackupMode::Suspend))), Code::POLICY_OUT_OF_RANGE);
 }
