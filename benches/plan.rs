@@ -80,7 +80,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let mut records = Records::default();
-        let policy = Policy { generations: 1, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false };
+        let policy = Policy::new(1, 1, BackupMode::Suspend);
         let mut volumes = Vec::new();
         let size = |number: u32| Blocks::from_mib(1024 * u64::from(number % 10 + 1));
         let mut put = |change: Change| records.apply(&change).expect("a fresh volume");

@@ -172,6 +172,10 @@ async fn doubt(catalogue: &SqlCatalogue, heads: &Path) -> Result<(), ServeError>
         events.push(NewEvent::by_engine(now(), told));
         changes.push(Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }));
     }
+    // Nobody knows whether their volumes were used since.
+    for backup_volume in records.released.keys().copied() {
+        changes.push(Change::Entity(EntityChange::ForgetReleased { backup_volume }));
+    }
     if !changes.is_empty() {
         tracing::error!(generations = changes.len(), "kept generations are in doubt: the audit's heads are gone");
         catalogue.commit(changes, events).await?;

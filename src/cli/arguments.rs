@@ -4,8 +4,8 @@ use super::array_arguments::{ArrayVerb, Create};
 use super::generation_verb::GenerationLine;
 use super::hook::HookVerb;
 use super::pages::{
-    ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE, FRONT_PAGE,
-    HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, POLICY_EXAMPLE, RESTORE_EXAMPLES, SERVE_NOTE,
+    ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, CHECK_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE,
+    FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, POLICY_EXAMPLE, RESTORE_EXAMPLES, SERVE_NOTE,
     START_EXAMPLES, STATUS_EXAMPLES,
 };
 use super::site_arguments::SiteVerb;
@@ -62,6 +62,9 @@ pub enum Verb {
         #[command(subcommand)]
         verb: Sync,
     },
+    /// Whether every volume can be recovered to a backup that is young enough, for monitors
+    #[command(after_help = CHECK_NOTE)]
+    Check(Check),
     /// Back up: the equivalent copy becomes a generation
     #[command(after_help = BACKUP_EXAMPLES)]
     Backup(Backup),
@@ -131,6 +134,19 @@ pub enum Verb {
     },
     /// The manual page
     Man,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Transaction volumes; all of them without one
+    #[arg(value_name = "TV")]
+    pub volumes: Vec<String>,
+    /// One line and the statuses of a monitoring plugin: 0 ok, 1 warning, 2 critical, 3 unknown
+    #[arg(long, conflicts_with = "json")]
+    pub nagios: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -401,6 +417,29 @@ pub enum PolicyVerb {
     Set(SetPolicy),
 }
 
+/// Options that change a policy without naming all of its numbers.
+const KEEPS_THE_NUMBERS: [&str; 5] = ["reuse_oldest", "no_reuse_oldest", "floor", "min_interval", "grace"];
+
+/// A limit of a policy: a time, or what follows from the interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    Default,
+    Seconds(u32),
+}
+
+/// Whole seconds, at most as many as the longest interval has.
+fn limit(text: &str) -> Result<Limit, String> {
+    const MAX: u64 = Policy::MAX_DAYS as u64 * 86_400;
+    if text == "default" {
+        return Ok(Limit::Default);
+    }
+    let millis = millis(text)?;
+    match u32::try_from(millis / 1_000) {
+        Ok(seconds) if millis % 1_000 == 0 && u64::from(seconds) <= MAX => Ok(Limit::Seconds(seconds)),
+        _ => Err(format!("{text} is not a whole number of seconds up to {} days", Policy::MAX_DAYS)),
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct SetPolicy {
     /// The transaction volume
@@ -408,14 +447,14 @@ pub struct SetPolicy {
     pub volume: String,
     /// Generations kept
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_GENERATIONS)),
-        required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
+        required_unless_present_any = KEEPS_THE_NUMBERS)]
     pub generations: Option<u16>,
     /// Days between backups: exceeding them gives a notice
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_DAYS)),
-        required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
+        required_unless_present_any = KEEPS_THE_NUMBERS)]
     pub interval: Option<u16>,
     /// What a backup does with the session: keep it, so that the next start copies the difference, or end it
-    #[arg(long, required_unless_present_any = ["reuse_oldest", "no_reuse_oldest"])]
+    #[arg(long, required_unless_present_any = KEEPS_THE_NUMBERS)]
     pub mode: Option<Mode>,
     /// For sites without a spare backup volume: where none is free, a start releases the oldest generation, before the new
     /// backup exists (wants the volume's name)
@@ -424,6 +463,16 @@ pub struct SetPolicy {
     /// Keep the oldest generation until the new one exists, as usual
     #[arg(long)]
     pub no_reuse_oldest: bool,
+    /// Sound generations that retention always leaves [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(Policy::MAX_GENERATIONS)))]
+    pub floor: Option<u16>,
+    /// Retention releases nothing while the newest sound generation is younger: 12h, 30m, or default [default: half the
+    /// interval]
+    #[arg(long, value_name = "D", value_parser = limit)]
+    pub min_interval: Option<Limit>,
+    /// How much later than the interval a backup is still in time: 2h, 30m, or default [default: a tenth of the interval]
+    #[arg(long, value_name = "D", value_parser = limit)]
+    pub grace: Option<Limit>,
     #[command(flatten)]
     pub change: Change,
 }
@@ -561,6 +610,7 @@ impl Verb {
             Self::Status(Status { watch: Some(_), .. }) => return asked,
             Self::Audit { .. } => AUDIT_TIMEOUT,
             Self::Status(_)
+            | Self::Check(_)
             | Self::Explain(_)
             | Self::History(History { verb: None, .. })
             | Self::Policy { verb: PolicyVerb::Show { .. } }
@@ -587,10 +637,16 @@ impl Verb {
         Some(asked.unwrap_or(default))
     }
 
+    /// Whether it answers as a monitoring plugin, errors too.
+    pub fn is_plugin(&self) -> bool {
+        matches!(self, Self::Check(Check { nagios: true, .. }))
+    }
+
     /// Whether errors are printed as JSON too.
     pub fn wants_json(&self) -> bool {
         match self {
             Self::Status(asked) => asked.json,
+            Self::Check(asked) => asked.json,
             Self::History(asked) => asked.json || asked.verb.as_ref().is_some_and(|verb| verb.on.change.json),
             Self::Explain(asked) => asked.json,
             Self::Hook { verb: HookVerb::Test(asked) } => asked.json,

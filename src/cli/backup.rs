@@ -47,12 +47,16 @@ pub fn request(asked: &Backup, snapshot: &Snapshot) -> Result<Request, CliError>
         (_, true) => Some(BackupMode::Dissolve),
         _ => None,
     };
+    // The name agrees to releasing what is beyond the policy of that volume.
+    let named = |id: &VolumeId| asked.change.confirm.as_ref().is_some_and(|name| snapshot.label(*id) == *name);
+    let release_backlog = volumes.iter().copied().find(named);
     let action = Action::Backup { volumes, mode, together: false };
     let newer_than = asked.newer_than.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
     Ok(Request {
         until: asked.until,
         newer_than,
         crash_consistent: asked.crash_consistent,
+        release_backlog,
         ..change::request(action, &asked.change)
     })
 }

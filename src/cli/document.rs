@@ -6,8 +6,10 @@ use crate::engine::protocol::{PlannedAnswer, StepCommand};
 use crate::model::advice::Advice;
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, Name, VolumeId};
+use crate::model::plan::rotation::backlog;
 use crate::model::plan::{NearMiss, Refusal, step_text};
 use crate::model::records::{BackupMode, GenerationState, OperationEnd, PastGeneration, Policy, ReleaseReason};
+use crate::model::recoverable::{Recoverable, recoverable};
 use crate::model::request::{Request, Verb};
 use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, Status};
 use crate::model::snapshot::{
@@ -141,6 +143,12 @@ pub struct TransactionVolumeEntry<'a> {
     state: TransactionState,
     policy: Option<Policy>,
     kept: u16,
+    /// `yes`, `late`, `in-doubt`, `no` or `no-policy`.
+    recoverable: Recoverable,
+    /// The newest sound generation.
+    recovery_point: Option<Backup>,
+    /// Generations that the policy does not keep and that are not held.
+    over_by: usize,
     next_version: Version,
     last_backup: Option<Backup>,
     /// Days over the policy's interval; 0 when not overdue.
@@ -197,6 +205,7 @@ impl ClaimEntry {
 impl<'a> TransactionVolumeEntry<'a> {
     fn new(view: &'a TransactionVolumeView, snapshot: &Snapshot) -> Self {
         let volume = &view.volume;
+        let recovery = recoverable(snapshot, view);
         Self {
             id: volume.id,
             name: &volume.name,
@@ -205,6 +214,9 @@ impl<'a> TransactionVolumeEntry<'a> {
             state: view.state,
             policy: volume.policy,
             kept: view.kept,
+            recoverable: recovery.word,
+            recovery_point: recovery.point.map(|(version, at)| Backup { version, taken_at: Stamp(at) }),
+            over_by: backlog(snapshot, volume.id).len(),
             next_version: volume.next_version,
             last_backup: view.last_backup.map(|(version, at)| Backup { version, taken_at: Stamp(at) }),
             overdue_days: if let Due::Overdue(days) = view.due { days } else { 0 },

@@ -11,7 +11,7 @@ use crate::engine::protocol::{Answer, Ask};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::plan::step_text::place;
-use crate::model::records::{PastGeneration, ReleaseReason};
+use crate::model::records::{Generation, PastGeneration, ReleaseReason};
 use crate::model::snapshot::Snapshot;
 use serde::Serialize;
 
@@ -83,7 +83,7 @@ fn text(generations: &[PastGeneration], volume: Option<VolumeId>, snapshot: &Sna
         table.row([
             snapshot.label(generation.transaction_volume),
             generation.version.to_string(),
-            times::minute(generation.taken_at),
+            taken(generation, generations),
             generation.blocks.to_string(),
             place(generation.backup_volume, snapshot),
             generation.mode.to_string(),
@@ -91,6 +91,18 @@ fn text(generations: &[PastGeneration], volume: Option<VolumeId>, snapshot: &Sna
         ]);
     }
     table.render()
+}
+
+/// To the minute, and with seconds where another generation of the volume was taken in the same minute.
+fn taken(generation: &Generation, all: &[PastGeneration]) -> String {
+    let minute = times::minute(generation.taken_at);
+    let collides = |other: &Generation| {
+        other.transaction_volume == generation.transaction_volume
+            && other.version != generation.version
+            && times::minute(other.taken_at) == minute
+    };
+    let collides = all.iter().any(|other| collides(&other.generation));
+    if collides { times::second(generation.taken_at) } else { minute }
 }
 
 fn state(past: &PastGeneration) -> String {

@@ -10,6 +10,7 @@ pub mod array_arguments;
 mod audit;
 mod backup;
 mod change;
+mod check;
 pub mod checks;
 mod cli_error;
 mod document;
@@ -70,6 +71,7 @@ pub async fn run_within(verb: &Verb, limit: Option<Duration>, site_context: &dyn
     let ran = deadline.bound(whom, dispatch(verb, site_context)).await;
     match ran {
         Ok(exit) => exit,
+        Err(cli_error) if verb.is_plugin() => check::plugin_error(&cli_error),
         Err(cli_error) => {
             cli_error.print(json, site_context.is_demo());
             cli_error.exit
@@ -83,6 +85,7 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
         Verb::Completions { shell } => help::completions(*shell),
         Verb::Man => help::man(),
         Verb::Status(asked) => status::run(asked, &mut site_context.open(Need::Reading).await?).await,
+        Verb::Check(asked) => check::run(asked, site_context).await,
         Verb::History(asked) => history::run(asked, site_context).await,
         Verb::Audit { verb } => audit::run(verb, site_context).await,
         Verb::Policy { verb } => policy::run(verb, site_context).await,

@@ -13,6 +13,7 @@ Usage: ecdeck [OPTIONS]            the console
 pub const COMMANDS: &str = "\
 Look:
   status       The present state: volumes, pool, copies, operations
+  check        Whether every volume is recoverable, for monitors
   history      Generations, kept and released; hold, delete, accept them
   audit        Every request, decision, command and answer
   explain      What a code like ecd-1301 means, and what to do
@@ -129,9 +130,24 @@ Examples:
   ecdeck sync start db01 --overwrite-version 3 --confirm DX1/0x21
                                      onto the volume of v3, which is released";
 
+pub const CHECK_NOTE: &str = "\
+yes: the newest sound generation is not older than the policy's interval and
+grace. late: it is older. in doubt: what would be young enough has to be looked
+at. no: there is no backup.
+
+Statuses: 0 all are recoverable; 1 some are not; 5 no engine runs, or an array
+or the catalogue is silent.
+With --nagios: 1 late, or no policy; 2 never backed up, in doubt, later than
+twice the limit, no engine, silent array; 3 unknown.
+
+Examples:
+  ecdeck check
+  ecdeck check --nagios db01 db02";
+
 pub const POLICY_EXAMPLE: &str = "\
 Example:
   ecdeck policy set db01 --generations 3 --interval 1 --mode suspend
+  ecdeck policy set db01 --floor 2 --min-interval 4h --grace 2h
 
 Synchronized backup of G generations needs G + 1 backup volumes of equal size.";
 

@@ -1,17 +1,19 @@
 //! `ecdeck policy`: what is kept of each transaction volume.
 
-use super::arguments::{PolicyVerb, SetPolicy};
+use super::arguments::{Limit, PolicyVerb, SetPolicy};
 use super::change::{self, Then};
 use super::link::{Need, SiteContext};
 use super::table::{Align, Table};
 use super::wait::Deadline;
 use super::{CliError, Exit, json, names, out};
 use crate::model::codes::Code;
+use crate::model::duration::people;
 use crate::model::identity::{Name, VolumeId};
-use crate::model::records::Policy;
+use crate::model::plan::rotation::backlog;
+use crate::model::records::{Policy, RotationGuard};
 use crate::model::request::Action;
 use crate::model::snapshot::{Snapshot, TransactionVolumeView};
-use crate::model::units::count;
+use crate::model::units::{Timestamp, Version, count};
 use serde::Serialize;
 
 pub async fn run(verb: &PolicyVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
@@ -41,8 +43,23 @@ pub fn action(asked: &SetPolicy, snapshot: &Snapshot) -> Result<Action, CliError
         mode: given(mode, present.map(|policy| policy.mode), "--mode")?,
         reuse_oldest: asked.reuse_oldest
             || (!asked.no_reuse_oldest && present.is_some_and(|policy| policy.reuse_oldest)),
+        guard: guard(asked, present.map(|policy| policy.guard).unwrap_or_default()),
     };
     Ok(Action::SetPolicy { volume, policy })
+}
+
+/// What is not given stays as it is; `default` follows the policy's numbers again.
+fn guard(asked: &SetPolicy, present: RotationGuard) -> RotationGuard {
+    let limit = |asked: Option<Limit>, present| match asked {
+        None => present,
+        Some(Limit::Default) => None,
+        Some(Limit::Seconds(seconds)) => Some(seconds),
+    };
+    RotationGuard {
+        floor: asked.floor.or(present.floor),
+        min_interval: limit(asked.min_interval, present.min_interval),
+        grace: limit(asked.grace, present.grace),
+    }
 }
 
 /// What was given, else the present policy's.
@@ -60,7 +77,26 @@ struct Entry<'a> {
     id: VolumeId,
     name: &'a Name,
     policy: Option<Policy>,
+    /// What limits retention, with the defaults where the policy sets nothing.
+    guard: Option<Guard>,
     kept: u16,
+    /// Beyond the policy, in the order in which they are released.
+    backlog: Vec<Version>,
+}
+
+#[derive(Serialize)]
+struct Guard {
+    floor: u16,
+    min_interval_seconds: i64,
+    grace_seconds: i64,
+}
+
+impl Guard {
+    fn new(policy: Policy) -> Self {
+        let seconds = |millis| millis / Timestamp::SECOND;
+        let (min_interval_seconds, grace_seconds) = (seconds(policy.min_interval()), seconds(policy.grace()));
+        Self { floor: policy.floor(), min_interval_seconds, grace_seconds }
+    }
 }
 
 fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, CliError> {
@@ -74,7 +110,8 @@ fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, 
     if as_json {
         let policies = views.iter().map(|view| {
             let volume = &view.volume;
-            Entry { id: volume.id, name: &volume.name, policy: volume.policy, kept: view.kept }
+            let (guard, backlog) = (volume.policy.map(Guard::new), backlog(snapshot, volume.id));
+            Entry { id: volume.id, name: &volume.name, policy: volume.policy, guard, kept: view.kept, backlog }
         });
         json::print(snapshot.site.demo, &Document { policies: policies.collect() })?;
         return Ok(Exit::Done);
@@ -84,20 +121,24 @@ fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, 
         ("kept", Align::Right),
         ("of", Align::Right),
         ("every", Align::Right),
+        ("floor", Align::Right),
+        ("min-interval", Align::Right),
+        ("grace", Align::Right),
         ("mode", Align::Left),
     ]);
     for view in views {
-        let (of, every, mode) = view.volume.policy.map_or_else(
-            || ("-".to_owned(), "-".to_owned(), "no policy".to_owned()),
-            |policy| {
-                (
-                    policy.generations.to_string(),
-                    count(usize::from(policy.interval_days), "day", "days"),
-                    format!("{}{}", policy.mode, if policy.reuse_oldest { ", reuses the oldest" } else { "" }),
-                )
-            },
-        );
-        table.row([view.volume.name.to_string(), view.kept.to_string(), of, every, mode]);
+        let none = || ["-", "-", "-", "-", "-", "no policy"].map(str::to_owned);
+        let columns = view.volume.policy.map_or_else(none, |policy| {
+            [
+                policy.generations.to_string(),
+                count(usize::from(policy.interval_days), "day", "days"),
+                policy.floor().to_string(),
+                people(policy.min_interval()),
+                people(policy.grace()),
+                format!("{}{}", policy.mode, if policy.reuse_oldest { ", reuses the oldest" } else { "" }),
+            ]
+        });
+        table.row([view.volume.name.to_string(), view.kept.to_string()].into_iter().chain(columns));
     }
     out::print(&table.render())?;
     Ok(Exit::Done)

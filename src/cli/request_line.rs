@@ -1,8 +1,9 @@
 //! A request as the command line that makes it: what remedies are offered as.
 
+use crate::model::duration::written;
 use crate::model::identity::VolumeId;
 use crate::model::plan::{Remedy, plan};
-use crate::model::records::BackupMode;
+use crate::model::records::{BackupMode, RotationGuard};
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::snapshot::Snapshot;
 
@@ -63,6 +64,9 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
             if request.crash_consistent {
                 line.say(&["--crash-consistent"]);
             }
+            if let Some(id) = request.release_backlog {
+                line.say(&["--confirm", &render_context.snapshot.label(id)]);
+            }
             match mode {
                 None => {}
                 Some(BackupMode::Suspend) => {
@@ -79,6 +83,15 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
             line.say(&["--interval", &policy.interval_days.to_string(), "--mode", &policy.mode.to_string()]);
             if policy.reuse_oldest {
                 line.say(&["--reuse-oldest"]);
+            }
+            let RotationGuard { floor, min_interval, grace } = policy.guard;
+            if let Some(floor) = floor {
+                line.say(&["--floor", &floor.to_string()]);
+            }
+            for (option, seconds) in [("--min-interval", min_interval), ("--grace", grace)] {
+                if let Some(seconds) = seconds {
+                    line.say(&[option, &written(seconds)]);
+                }
             }
         }
         Action::Register { volume, role, name } => {

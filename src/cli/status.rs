@@ -9,7 +9,9 @@ use super::{CliError, Exit, json, out, times};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::plan::pool_sizes;
+use crate::model::plan::rotation::{backlog, versions};
 use crate::model::plan::step_text::place;
+use crate::model::recoverable::{Recoverable, recoverable};
 use crate::model::session::Direction;
 use crate::model::snapshot::{
     BackupState, Due, Problem, Reach, Ready, SessionView, Snapshot, TransactionState, TransactionVolumeView,
@@ -139,6 +141,7 @@ fn transaction_volumes(snapshot: &Snapshot) -> String {
         ("kept", Align::Right),
         ("last backup", Align::Left),
         ("due", Align::Left),
+        ("recoverable", Align::Left),
     ]);
     for view in &snapshot.transaction_volumes {
         let of = view.volume.policy.map_or_else(|| "-".to_owned(), |policy| policy.generations.to_string());
@@ -151,6 +154,7 @@ fn transaction_volumes(snapshot: &Snapshot) -> String {
             view.last_backup
                 .map_or_else(|| "never".to_owned(), |(version, at)| format!("{version} {}", times::minute(at))),
             due(view, snapshot),
+            recoverable(snapshot, view).word.to_string(),
         ]);
     }
     table.render()
@@ -189,7 +193,9 @@ fn ready(ready: Ready) -> String {
 fn due(view: &TransactionVolumeView, snapshot: &Snapshot) -> String {
     match view.due {
         Due::NoPolicy => "no policy".to_owned(),
-        Due::Ok => "ok".to_owned(),
+        // "ok" is said of what can be recovered, and of nothing else.
+        Due::Ok if recoverable(snapshot, view).word == Recoverable::Yes => "ok".to_owned(),
+        Due::Ok => "in time".to_owned(),
         Due::Overdue(_) => format!("! {}", snapshot.overdue_text(view).unwrap_or_default()),
     }
 }
@@ -214,6 +220,18 @@ fn problems(out: &mut String, snapshot: &Snapshot) {
     for view in snapshot.pool.iter().filter(|view| !told.contains(&view.volume.id)) {
         if let Some(problem) = &view.problem {
             line(view.volume.id, None, problem);
+        }
+    }
+    for view in &snapshot.transaction_volumes {
+        let over = backlog(snapshot, view.volume.id);
+        if !over.is_empty() {
+            let (name, number, which) = (&view.volume.name, over.len(), versions(&over));
+            let way = format!("`ecdeck backup {name} --confirm {name}` releases all of them with the next backup");
+            let _ = writeln!(
+                out,
+                "! {name}: over by {number}: the policy does not keep {which}; {way} ({})",
+                Code::OVER_POLICY
+            );
         }
     }
 }

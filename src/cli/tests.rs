@@ -221,10 +221,11 @@ fn requests_of(verb: AskedVerb, snapshot: &Snapshot) -> Vec<Action> {
         Verb::DeleteGeneration => vec![Action::DeleteGeneration { volume, version }],
         Verb::Hold => vec![Action::Hold { volume, version, why: "tape 7 'monthly'".into() }],
         Verb::Unhold => vec![Action::Unhold { volume, version }],
+        Verb::Reinstate => vec![Action::Reinstate { volume, version }],
         Verb::PostProcess => vec![Action::PostProcess { volume, version }],
         Verb::AcceptGeneration => vec![Action::AcceptGeneration { volume, version }],
         Verb::SetPolicy => {
-            let policy = Policy { generations: 2, interval_days: 3, mode: BackupMode::Dissolve, reuse_oldest: false };
+            let policy = Policy::new(2, 3, BackupMode::Dissolve);
             vec![Action::SetPolicy { volume, policy }]
         }
         Verb::Overwrite => vec![Action::Overwrite { volume, version }],

@@ -162,7 +162,9 @@ fn for_a_shell(typed: &TypedVerb, change: &Change) -> Option<&'static str> {
         TypedVerb::Backup(typed) => typed.wait,
         _ => false,
     };
-    let given = [waits, change.yes, change.confirm.is_some(), change.dry_run, change.json, change.time_limit.is_some()];
+    // With a backup it says what is released; the dialog still asks for the name.
+    let confirms = change.confirm.is_some() && !matches!(typed, TypedVerb::Backup(_));
+    let given = [waits, change.yes, confirms, change.dry_run, change.json, change.time_limit.is_some()];
     FOR_A_SHELL.into_iter().zip(given).find(|(_, is_given)| *is_given).map(|(option, _)| option)
 }
 
@@ -249,7 +251,7 @@ mod tests {
         assert_eq!(ask("backup --dissolve"), backup(vec![web], Some(BackupMode::Dissolve)), "of the selected volume");
         assert_eq!(ask("cancel --all"), Action::Cancel { volumes: vec![web], scope: CancelScope::All });
         assert_eq!(ask("sync cancel demo-ora01"), Action::Cancel { volumes: vec![ora], scope: CancelScope::Live });
-        let policy = Policy { generations: 5, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false };
+        let policy = Policy::new(5, 1, BackupMode::Suspend);
         let line = "policy set --generations 5 --interval 1 --mode suspend";
         assert_eq!(ask(line), Action::SetPolicy { volume: web, policy });
         assert_eq!(ask("volume rename shop"), Action::Rename { volume: web, name: "shop".parse().unwrap() });

@@ -74,12 +74,7 @@ fn array(name: &str, number: u8) -> ArrayView {
 }
 
 fn transaction(olu: u32, name: &str, mib: u64, policy: Option<(u16, u16, BackupMode)>) -> TransactionVolumeView {
-    let policy = policy.map(|(generations, interval_days, mode)| Policy {
-        generations,
-        interval_days,
-        mode,
-        reuse_oldest: false,
-    });
+    let policy = policy.map(|(generations, interval_days, mode)| Policy::new(generations, interval_days, mode));
     TransactionVolumeView {
         volume: TransactionVolume {
             id: one(olu),
@@ -300,6 +295,7 @@ pub fn demo() -> Snapshot {
         map_sets: Rows::default(),
         map_uses: Rows::default(),
         restores: Vec::new(),
+        released: Rows::default(),
         taken_at: NOW,
         moment: Moment::at(NOW),
         mark: ReadingMark::default(),

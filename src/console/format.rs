@@ -83,6 +83,16 @@ impl Clock {
         if then.year() == now.year() { format!("{} {month}", then.day()) } else { format!("{month} {}", then.year()) }
     }
 
+    /// The same to the second: `Tue 02:00:07`, or `12 Nov 02:00:07`.
+    pub fn moment_to_the_second(&self, at: Timestamp) -> String {
+        let seconds = self.local(at).rem_euclid(60_000) / 1_000;
+        let time = format!("{}:{seconds:02}", self.minute(at));
+        match self.moment(at).strip_suffix(&self.minute(at)) {
+            Some(day) => format!("{day}{time}"),
+            None => format!("{} {time}", self.moment(at)),
+        }
+    }
+
     /// The time today, else with its weekday or date.
     pub fn moment_or_minute(&self, at: Timestamp) -> String {
         if self.day(at) == self.day(self.now) { self.minute(at) } else { self.moment(at) }

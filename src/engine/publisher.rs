@@ -32,6 +32,12 @@ async fn keep_doubts(core: &Core, ledger: &Ledger, snapshot: &Snapshot) -> Resul
         commit.changes.push(Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }));
         commit.events.push(NewEvent::by_engine(now, kind));
     }
+    for released in core.with_records(|records| doubt::released_to_forget(snapshot, records)) {
+        let (volume, version) = (released.generation.transaction_volume, released.generation.version);
+        let backup_volume = released.generation.backup_volume;
+        commit.changes.push(Change::Entity(EntityChange::ForgetReleased { backup_volume }));
+        commit.events.push(NewEvent::by_engine(now, EventKind::ReleasedLost { volume, version, backup_volume }));
+    }
     ledger.commit(commit).await
 }
 

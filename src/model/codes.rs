@@ -115,7 +115,7 @@ codes! {
         "A volume with sessions or generations cannot be taken out of the site.",
         "Cancel its sessions and delete its generations first.";
     1107 POLICY_OUT_OF_RANGE: "the policy's numbers are out of range",
-        "Generations: 1 to 99. Days: 1 to 366.",
+        "Generations: 1 to 99. Days: 1 to 366. The min-interval is not longer than the interval.",
         "Give numbers in these ranges.";
     1108 NAME_TAKEN: "another volume has this name",
         "A name belongs to one volume of a site, so that nothing is done to the wrong volume.",
@@ -132,6 +132,12 @@ codes! {
     1112 GENERATION_HELD: "the generation is held",
         "Somebody protected it from being released, and gave a reason.",
         "If the reason no longer applies: `ecdeck history unhold TV --version N`.";
+    1113 FLOOR_OUT_OF_RANGE: "the floor does not fit the policy",
+        "The floor is the number of sound generations that retention always leaves: at least 1, at most the generations kept.",
+        "Give a smaller --floor, or keep more generations.";
+    1114 NOT_REINSTATABLE: "the released generation cannot come back",
+        "A released generation comes back only while its volume is bound or unused, and nothing was started onto it since.",
+        "Use another version: `ecdeck history TV` shows those that are kept.";
     1115 NOT_IN_DOUBT: "the generation is not in doubt",
         "Only a generation that is marked as in doubt can be accepted.",
         "`ecdeck history TV` shows the state of each generation.";
@@ -189,6 +195,10 @@ codes! {
     1221 MAP_SHARED: "two transaction volumes share a backup volume",
         "In suspend mode a backup volume stays bound to one transaction volume, so the other one's round cannot be used.",
         "Give each transaction volume backup volumes of its own.";
+    1222 ROTATION_TOO_SOON: "the newest generation is too young to release the oldest one",
+        "No backup volume is free, and the policy's min-interval has not passed since the newest sound generation. A loop of \
+         starts and backups would otherwise end the history.",
+        "Wait until it has passed, or name the version that is given up: `ecdeck sync start TV --overwrite-version N --confirm BV`.";
     1230 SITE_FILE_WRONG: "the site file cannot be used",
         "A key, a value or a volume in it is wrong. The message names file, line and column. Nothing of the file was applied.",
         "Correct the lines that are named. `ecdeck site diff FILE` shows what the file would change.";
@@ -391,6 +401,19 @@ codes! {
     1809 NEXT_BACKUP_RELEASES: "the next backup releases generations",
         "The policy keeps fewer generations than there are. Nothing is released now; the next backup does it.",
         "Hold the versions that must stay (`ecdeck history hold TV --version N`), or keep more generations.";
+    1810 OVER_POLICY: "there are more generations than the policy keeps",
+        "A backup releases one generation at most, and none while the newest sound one is younger than the policy's \
+         min-interval or while fewer sound ones than its floor would be left.",
+        "`ecdeck backup TV --confirm TV` releases all of them. `ecdeck history hold TV --version N` keeps one for good.";
+    1811 RELEASED_BY_START: "a start releases a generation that the policy does not keep",
+        "No other backup volume is free. A newer sound generation exists, and the policy has let this one go already.",
+        "Hold the version if it must stay: `ecdeck history hold TV --version N`.";
+    1812 REINSTATED_IN_DOUBT: "the generation comes back in doubt",
+        "Nothing proves that no host wrote on its volume since it was released.",
+        "Check it, then `ecdeck history accept TV --version N --reason TEXT --confirm TV`.";
+    1813 RELEASED_ENDS: "a released generation ends with this copy",
+        "Its bytes are on this volume still, and `ecdeck history reinstate` could bring it back until the copy starts.",
+        "Nothing, unless you want it back: `ecdeck history reinstate TV --version N`.";
     1901 CATALOGUE_UNAVAILABLE: "the catalogue cannot be written",
         "ecdeck does nothing that it cannot record.",
         "Do what the message says; it names the file or the server. The engine continues by itself as soon as it can write.";

@@ -5,7 +5,7 @@
 
 use super::codes::Code;
 use super::identity::VolumeId;
-use super::records::{Generation, GenerationState, Records};
+use super::records::{Generation, GenerationState, Records, ReleasedGeneration};
 use super::session::{Pair, Status};
 use super::snapshot::{BackupVolumeView, SessionView, Snapshot};
 use super::units::Version;
@@ -74,4 +74,16 @@ pub fn to_keep(snapshot: &Snapshot, records: &Records) -> Vec<(VolumeId, Version
             (is_free && kept.state == GenerationState::Valid).then(|| (key.0, key.1, shown.state.clone()))
         })
         .collect()
+}
+
+/// The released generations that another program's copy has overwritten, or that a session resumed without us has.
+pub fn released_to_forget(snapshot: &Snapshot, records: &Records) -> Vec<ReleasedGeneration> {
+    let overwritten = |released: &&ReleasedGeneration| {
+        let target = released.generation.backup_volume;
+        let writes = |session: &&SessionView| session.destinations().any(|id| id == target) && !session.is_at_rest();
+        let foreign = |session: &&SessionView| !session.ours && session.destinations().any(|id| id == target);
+        let is_free = !records.claims.contains_key(&target);
+        is_free && snapshot.sessions.iter().any(|session| writes(&session) || foreign(&session))
+    };
+    records.released.values().filter(overwritten).cloned().collect()
 }

@@ -17,9 +17,40 @@ pub fn millis(text: &str) -> Result<u64, String> {
     number.checked_mul(unit).ok_or_else(wrong)
 }
 
+/// A time in milliseconds for people, rounded down: seconds up to two minutes, minutes up to two hours, hours up to two
+/// days, then days.
+pub fn people(millis: i64) -> String {
+    let seconds = millis / 1_000;
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// The same as [`millis`] reads it, in the largest unit that tells it exactly.
+pub fn written(seconds: u32) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    match units.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit)) {
+        Some((unit, word)) => format!("{}{word}", seconds / unit),
+        None => format!("{seconds}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for seconds in [0, 1, 59, 60, 90, 3_600, 5_400, 86_400, 172_800, 31_622_400] {
+            assert_eq!(millis(&written(seconds)), Ok(u64::from(seconds) * 1_000), "{seconds}");
+        }
+        assert_eq!(["0s", "90m", "2d"], [0, 5_400, 172_800].map(written).each_ref().map(String::as_str));
+        let told = [0, 119_999, 120_000, 7_200_000, 172_800_000].map(people);
+        assert_eq!(["0 s", "119 s", "2 min", "2 h", "2 days"], told.each_ref().map(String::as_str));
+    }
 
     #[test]
     fn times_have_a_unit_or_are_seconds() {

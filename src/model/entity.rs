@@ -3,6 +3,7 @@
 //! Belongs here: plain data of one thing. Does not: steps, open operations, the records as a whole (`step`,
 //! [`super::records`]).
 
+use super::duration::people;
 use super::identity::{Name, VolumeId};
 use super::session::Pair;
 use super::units::{Blocks, Timestamp, Version, count};
@@ -42,11 +43,65 @@ pub struct Policy {
     /// gives the oldest generation up, before the new one exists.
     #[serde(default)]
     pub reuse_oldest: bool,
+    #[serde(default, skip_serializing_if = "RotationGuard::is_default")]
+    pub guard: RotationGuard,
+}
+
+/// What limits routine retention, and the tolerance of the interval. What is `None` has its default, which follows the
+/// policy's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct RotationGuard {
+    /// Sound generations that retention always leaves. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<u16>,
+    /// In seconds: nothing is released while the newest sound generation is younger. Default: half the interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_interval: Option<u32>,
+    /// In seconds: how much later than the interval a backup is in time. Default: a tenth of the interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<u32>,
+}
+
+impl RotationGuard {
+    /// Nothing is set: each value follows the policy.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Policy {
     pub const MAX_GENERATIONS: u16 = 99;
     pub const MAX_DAYS: u16 = 366;
+
+    /// A policy with the usual guard, whose oldest generation is kept until the new one exists.
+    pub fn new(generations: u16, interval_days: u16, mode: BackupMode) -> Self {
+        Self { generations, interval_days, mode, reuse_oldest: false, guard: RotationGuard::default() }
+    }
+
+    /// Sound generations that retention always leaves.
+    pub fn floor(self) -> u16 {
+        self.guard.floor.unwrap_or(1)
+    }
+
+    /// The time between two backups, in milliseconds.
+    pub fn interval(self) -> i64 {
+        i64::from(self.interval_days) * Timestamp::DAY
+    }
+
+    /// In milliseconds: retention releases nothing while the newest sound generation is younger.
+    pub fn min_interval(self) -> i64 {
+        self.guard.min_interval.map_or(self.interval() / 2, |seconds| i64::from(seconds) * Timestamp::SECOND)
+    }
+
+    /// In milliseconds: a backup is overdue when the interval and this have passed.
+    pub fn grace(self) -> i64 {
+        self.guard.grace.map_or(self.interval() / 10, |seconds| i64::from(seconds) * Timestamp::SECOND)
+    }
+
+    /// In milliseconds: how old the newest sound generation of a volume may be.
+    pub fn limit(self) -> i64 {
+        self.interval() + self.grace()
+    }
 
     /// Backup volumes that synchronized backup needs for it: one for each generation, and one that is copied to unless the
     /// oldest generation's is used again.
@@ -64,7 +119,20 @@ impl fmt::Display for Policy {
             1 => write!(f, "{kept}, every day, mode {mode}")?,
             days => write!(f, "{kept}, every {days} days, mode {mode}")?,
         }
-        if self.reuse_oldest { f.write_str(", reuses the oldest") } else { Ok(()) }
+        if self.reuse_oldest {
+            f.write_str(", reuses the oldest")?;
+        }
+        if let Some(floor) = self.guard.floor {
+            write!(f, ", floor {floor}")?;
+        }
+        let seconds = |seconds: u32| people(i64::from(seconds) * Timestamp::SECOND);
+        if let Some(min_interval) = self.guard.min_interval {
+            write!(f, ", min-interval {}", seconds(min_interval))?;
+        }
+        if let Some(grace) = self.guard.grace {
+            write!(f, ", grace {}", seconds(grace))?;
+        }
+        Ok(())
     }
 }
 
@@ -139,6 +207,18 @@ pub struct Generation {
     pub crash_consistent: Option<Untrusted>,
 }
 
+impl Generation {
+    /// The reason that holds what a volume was before a restore. Such a generation is outside the policy's count.
+    pub const BEFORE_RESTORE: &'static str = "before restore";
+    /// The reason that holds a generation which was released and came back.
+    pub const REINSTATED: &'static str = "reinstated";
+
+    /// Whether it keeps what a volume was before a restore: no backup, and never a sound generation.
+    pub fn is_before_restore(&self) -> bool {
+        self.held.as_ref().is_some_and(|why| why.raw() == Self::BEFORE_RESTORE)
+    }
+}
+
 /// Why a generation is no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -164,6 +244,14 @@ pub struct PastGeneration {
     /// Why it was made, as somebody gave it when it was asked for.
     #[serde(default)]
     pub reason: Option<Untrusted>,
+}
+
+/// A released generation whose volume nothing was started onto since: its bytes are there still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasedGeneration {
+    pub generation: Generation,
+    pub at: Timestamp,
+    pub why: ReleaseReason,
 }
 
 /// A session that is ours: the array's sessions without such a row are foreign.

@@ -41,6 +41,19 @@ pub enum EntityChange {
         at: Timestamp,
         why: ReleaseReason,
     },
+    /// A released generation is kept again, while nothing was started onto its volume since.
+    ReinstateGeneration {
+        transaction_volume: VolumeId,
+        version: Version,
+        state: GenerationState,
+        /// Why it is not released again by itself.
+        held: Untrusted,
+    },
+    /// What was released last on this volume was overwritten without us: it cannot come back.
+    ForgetReleased {
+        backup_volume: VolumeId,
+    },
+    /// Something was started onto the session's target: what was released on it cannot come back.
     PutSession(OurSession),
     RemoveSession {
         pair: Pair,

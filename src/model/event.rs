@@ -167,6 +167,19 @@ pub enum EventKind {
         backup_volume: VolumeId,
         why: ReleaseReason,
     },
+    /// A released generation is kept again.
+    GenerationReinstated {
+        volume: VolumeId,
+        version: Version,
+        backup_volume: VolumeId,
+        state: GenerationState,
+    },
+    /// What was released on a volume was overwritten without us.
+    ReleasedLost {
+        volume: VolumeId,
+        version: Version,
+        backup_volume: VolumeId,
+    },
     GenerationHeld {
         volume: VolumeId,
         version: Version,
@@ -308,6 +321,8 @@ impl NewEvent {
             | EventKind::Recovered { volume }
             | EventKind::GenerationRecorded { volume, .. }
             | EventKind::GenerationReleased { volume, .. }
+            | EventKind::GenerationReinstated { volume, .. }
+            | EventKind::ReleasedLost { volume, .. }
             | EventKind::GenerationHeld { volume, .. }
             | EventKind::GenerationStateSet { volume, .. }
             | EventKind::PolicySet { volume, .. }
@@ -398,6 +413,8 @@ impl NewEvent {
             | EventKind::SessionMade { .. }
             | EventKind::SessionEnded { .. }
             | EventKind::GenerationReleased { .. }
+            | EventKind::GenerationReinstated { .. }
+            | EventKind::ReleasedLost { .. }
             | EventKind::GenerationHeld { .. }
             | EventKind::GenerationStateSet { .. }
             | EventKind::PolicySet { .. }

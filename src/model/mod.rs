@@ -25,6 +25,7 @@ pub mod observe;
 pub mod plan;
 pub mod progress;
 pub mod records;
+pub mod recoverable;
 pub mod request;
 pub mod rows;
 pub mod sentence;

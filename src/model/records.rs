@@ -5,7 +5,7 @@
 
 pub use super::entity::{
     BackupMode, BackupVolume, Generation, GenerationState, OperationEnd, OperationId, OurSession, PastGeneration,
-    Policy, ReleaseReason, TransactionVolume,
+    Policy, ReleaseReason, ReleasedGeneration, RotationGuard, TransactionVolume,
 };
 pub use super::entity_change::EntityChange;
 
@@ -74,6 +74,9 @@ pub struct Records {
     pub generations: BTreeMap<(VolumeId, Version), Generation>,
     #[serde(with = "pairs_as_list")]
     pub sessions: BTreeMap<Pair, OurSession>,
+    /// Released generations that can come back, by backup volume.
+    #[serde(default)]
+    pub released: BTreeMap<VolumeId, ReleasedGeneration>,
     pub operations: BTreeMap<OperationId, OpenOperation>,
     pub claims: BTreeMap<VolumeId, Claim>,
     /// The next version of transaction volumes that were taken out of the site: versions are never reused, even when they come back.
@@ -159,6 +162,7 @@ impl Records {
                 let removed = self.transaction_volumes.remove(id).ok_or_else(|| missing("transaction volume", id))?;
                 self.names.remove(&removed.name);
                 self.retired.insert(*id, removed.next_version);
+                self.released.retain(|_, released| released.generation.transaction_volume != *id);
             }
             Change::Entity(EntityChange::PutBackupVolume(volume)) => {
                 if self.transaction_volumes.contains_key(&volume.id) {
@@ -174,17 +178,34 @@ impl Records {
                 if let Some(name) = &removed.name {
                     self.names.remove(name);
                 }
+                self.released.remove(id);
             }
             Change::Entity(EntityChange::AddGeneration(generation)) => self.add_generation(generation)?,
             Change::Entity(
                 entity @ (EntityChange::SetGenerationState { transaction_volume, version, .. }
                 | EntityChange::HoldGeneration { transaction_volume, version, .. }),
             ) => entity.alter(self.generation_mut(*transaction_volume, *version)?),
-            Change::Entity(EntityChange::ReleaseGeneration { transaction_volume, version, .. }) => {
+            Change::Entity(EntityChange::ReleaseGeneration { transaction_volume, version, at, why }) => {
                 let key = (*transaction_volume, *version);
-                self.generations.remove(&key).ok_or_else(|| missing("generation", version))?;
+                let generation = self.generations.remove(&key).ok_or_else(|| missing("generation", version))?;
+                let released = ReleasedGeneration { generation, at: *at, why: *why };
+                self.released.insert(released.generation.backup_volume, released);
+            }
+            Change::Entity(EntityChange::ReinstateGeneration { transaction_volume, version, state, held }) => {
+                let key = (*transaction_volume, *version);
+                let of = |released: &&ReleasedGeneration| {
+                    (released.generation.transaction_volume, released.generation.version) == key
+                };
+                let found = self.released.values().find(of).map(|released| released.generation.backup_volume);
+                let released = found.and_then(|volume| self.released.remove(&volume));
+                let known = released.ok_or_else(|| missing("released generation", version))?.generation;
+                self.generations.insert(key, Generation { state: state.clone(), held: Some(held.clone()), ..known });
+            }
+            Change::Entity(EntityChange::ForgetReleased { backup_volume }) => {
+                self.released.remove(backup_volume);
             }
             Change::Entity(EntityChange::PutSession(session)) => {
+                self.released.remove(&session.pair.target);
                 self.sessions.insert(session.pair, session.clone());
             }
             Change::Entity(EntityChange::RemoveSession { pair }) => {
@@ -304,6 +325,7 @@ impl Records {
             return Err(ChangeError::holds_generation(generation.backup_volume));
         }
         volume.next_version = Version(generation.version.0 + 1);
+        self.released.remove(&generation.backup_volume);
         self.generations.insert((id, generation.version), generation.clone());
         Ok(())
     }
@@ -352,6 +374,14 @@ impl Lookup for Records {
 
     fn generation_on(&self, backup_volume: VolumeId) -> Option<&Generation> {
         Self::generation_on(self, backup_volume)
+    }
+
+    fn generations_of(&self, transaction_volume: VolumeId) -> Vec<&Generation> {
+        Self::generations_of(self, transaction_volume).collect()
+    }
+
+    fn released_on(&self, backup_volume: VolumeId) -> Option<&ReleasedGeneration> {
+        self.released.get(&backup_volume)
     }
 
     fn newest_generation(&self, transaction_volume: VolumeId) -> Option<&Generation> {

@@ -27,6 +27,9 @@ pub struct Request {
     /// A backup without hooks, recorded as crash-consistent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub crash_consistent: bool,
+    /// A backup of this volume releases everything that is beyond its policy, not the oldest generation only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_backlog: Option<VolumeId>,
 }
 
 impl Request {
@@ -40,7 +43,15 @@ impl Request {
     pub const USUAL_NEWER_THAN: i64 = 12 * 60 * 60 * Timestamp::SECOND;
 
     pub fn new(action: Action) -> Self {
-        Self { action, ensure: false, reason: None, until: None, newer_than: None, crash_consistent: false }
+        Self {
+            action,
+            ensure: false,
+            reason: None,
+            until: None,
+            newer_than: None,
+            crash_consistent: false,
+            release_backlog: None,
+        }
     }
 
     /// The same request for these of its volumes. What belongs together stays whole.
@@ -67,6 +78,7 @@ impl Request {
             | Action::Rename { .. }
             | Action::Unregister { .. }
             | Action::Unhold { .. }
+            | Action::Reinstate { .. }
             | Action::DeleteGeneration { .. }
             | Action::AcceptGeneration { .. }
             | Action::PostProcess { .. }
@@ -106,6 +118,7 @@ impl Request {
             | Action::Rename { .. }
             | Action::Unregister { .. }
             | Action::Unhold { .. }
+            | Action::Reinstate { .. }
             | Action::DeleteGeneration { .. }
             | Action::AcceptGeneration { .. }
             | Action::PostProcess { .. }
@@ -212,6 +225,11 @@ pub enum Action {
         volume: VolumeId,
         version: Version,
     },
+    /// Keep a released generation again.
+    Reinstate {
+        volume: VolumeId,
+        version: Version,
+    },
     DeleteGeneration {
         volume: VolumeId,
         version: Version,
@@ -266,6 +284,7 @@ impl Action {
             Self::Unregister { .. } => Verb::Unregister,
             Self::Hold { .. } => Verb::Hold,
             Self::Unhold { .. } => Verb::Unhold,
+            Self::Reinstate { .. } => Verb::Reinstate,
             Self::DeleteGeneration { .. } => Verb::DeleteGeneration,
             Self::AcceptGeneration { .. } | Self::AcceptAll { .. } => Verb::AcceptGeneration,
             Self::PostProcess { .. } => Verb::PostProcess,
@@ -295,6 +314,7 @@ impl Action {
             | Self::Unregister { volume }
             | Self::Hold { volume, .. }
             | Self::Unhold { volume, .. }
+            | Self::Reinstate { volume, .. }
             | Self::AcceptGeneration { volume, .. }
             | Self::PostProcess { volume, .. }
             | Self::DeleteGeneration { volume, .. } => std::slice::from_ref(volume),
@@ -326,6 +346,7 @@ impl Action {
             Verb::DeleteGeneration => Self::DeleteGeneration { volume, version },
             Verb::Hold => Self::Hold { volume, version, why: reason.into() },
             Verb::Unhold => Self::Unhold { volume, version },
+            Verb::Reinstate => Self::Reinstate { volume, version },
             Verb::AcceptGeneration => Self::AcceptGeneration { volume, version },
             Verb::PostProcess => Self::PostProcess { volume, version },
             _ => return None,
@@ -338,6 +359,7 @@ impl Action {
             Self::DeleteGeneration { volume, version }
             | Self::Hold { volume, version, .. }
             | Self::Unhold { volume, version }
+            | Self::Reinstate { volume, version }
             | Self::AcceptGeneration { volume, version }
             | Self::PostProcess { volume, version } => Some((*volume, *version)),
             _ => None,

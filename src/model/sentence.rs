@@ -98,6 +98,16 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             };
             format!("{}: {version} on {} {why}", label(*volume), label(*backup_volume))
         }
+        EventKind::GenerationReinstated { volume, version, backup_volume, state } => {
+            format!("{}: {version} on {} is kept again: {state}", label(*volume), label(*backup_volume))
+        }
+        EventKind::ReleasedLost { volume, version, backup_volume } => {
+            format!(
+                "{}: the released {version} on {} was overwritten without ecdeck",
+                label(*volume),
+                label(*backup_volume)
+            )
+        }
         EventKind::GenerationHeld { volume, version, held: Some(why) } => {
             format!("{}: {version} is held: {}", label(*volume), why.escaped())
         }

@@ -4,7 +4,7 @@ use super::actor::Actor;
 use super::advice::UnknownTerm;
 use super::codes::Code;
 use super::copy::Capabilities;
-use super::entity::{BackupVolume, Generation, OperationEnd, OperationId, TransactionVolume};
+use super::entity::{BackupVolume, Generation, OperationEnd, OperationId, ReleasedGeneration, TransactionVolume};
 use super::hook::Hook;
 use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::{MapSet, PairUse};
@@ -40,6 +40,9 @@ pub struct Snapshot {
     pub sessions: Rows<SessionView>,
     /// Kept generations, by transaction volume, oldest first.
     pub generations: Rows<Generation>,
+    /// Released generations that can come back, by backup volume.
+    #[serde(default)]
+    pub released: Rows<ReleasedGeneration>,
     pub operations: Vec<OperationView>,
     /// Volumes that arrays have and nobody registered.
     pub unregistered: Rows<ArrayVolume>,
@@ -538,6 +541,13 @@ impl Snapshot {
         &self.generations[start..start + len]
     }
 
+    /// The released generation that can come back on a backup volume.
+    pub fn released_on(&self, backup_volume: VolumeId) -> Option<&ReleasedGeneration> {
+        let key = |released: &ReleasedGeneration| released.generation.backup_volume;
+        let at = self.released.binary_search_by_key(&backup_volume, key).ok()?;
+        self.released.get(at)
+    }
+
     /// A session of another program that has this volume as its target.
     pub fn foreign_session_on(&self, target: VolumeId) -> Option<&SessionView> {
         self.sessions.iter().find(|session| session.pair.target == target && !session.ours)
@@ -575,6 +585,7 @@ impl Snapshot {
             pool: self.pool.reuse_if_equal(&earlier.pool),
             sessions: self.sessions.reuse_if_equal(&earlier.sessions),
             generations: self.generations.reuse_if_equal(&earlier.generations),
+            released: self.released.reuse_if_equal(&earlier.released),
             unregistered: self.unregistered.reuse_if_equal(&earlier.unregistered),
             map_sets: self.map_sets.reuse_if_equal(&earlier.map_sets),
             map_uses: self.map_uses.reuse_if_equal(&earlier.map_uses),
@@ -643,9 +654,10 @@ impl Snapshot {
     /// For how long a backup has been overdue, in milliseconds, where it is and that is known.
     pub fn overdue_for(&self, view: &TransactionVolumeView) -> Option<i64> {
         let (Due::Overdue(_), Some(policy)) = (view.due, view.volume.policy) else { return None };
-        let kept = self.generations_of(view.volume.id).iter().rev().map(|generation| generation.taken_at);
+        let backups = self.generations_of(view.volume.id).iter().rev().filter(|kept| !kept.is_before_restore());
+        let kept = backups.map(|generation| generation.taken_at);
         let last = kept.chain([view.volume.registered_at]).find(|at| *at <= self.taken_at)?;
-        let late = self.taken_at.since(last) - i64::from(policy.interval_days) * Timestamp::DAY;
+        let late = self.taken_at.since(last) - policy.interval();
         (late > 0).then_some(late)
     }
 

@@ -1,6 +1,6 @@
 //! The difference between two snapshots, so that a client is sent what changed and not everything.
 
-use super::entity::{Generation, OperationId};
+use super::entity::{Generation, OperationId, ReleasedGeneration};
 use super::identity::VolumeId;
 use super::map_set::{MapSet, PairUse};
 use super::moment::{Moment, ReadingMark};
@@ -33,6 +33,8 @@ pub struct SnapshotChange {
     /// Sessions of which nothing is different but how far they are.
     pub moved: Vec<SessionMoved>,
     pub generations: ListChange<(VolumeId, Version), Generation>,
+    #[serde(default)]
+    pub released: ListChange<VolumeId, ReleasedGeneration>,
     pub operations: ListChange<OperationId, OperationView>,
     pub unregistered: ListChange<VolumeId, ArrayVolume>,
     /// All of them, where one has changed.
@@ -108,6 +110,7 @@ impl SnapshotChange {
             sessions,
             moved,
             generations: difference(&old.generations, &new.generations, generation_key),
+            released: difference(&old.released, &new.released, released_key),
             operations: different(&old.operations, &new.operations, |operation| operation.id),
             unregistered: difference(&old.unregistered, &new.unregistered, |volume| volume.id),
             map_sets: (old.map_sets != new.map_sets).then(|| new.map_sets.clone()),
@@ -143,6 +146,7 @@ impl SnapshotChange {
             go_on(&mut snapshot.sessions, self.moved);
         }
         merge_rows(&mut snapshot.generations, self.generations, generation_key);
+        merge_rows(&mut snapshot.released, self.released, released_key);
         merge(&mut snapshot.operations, self.operations, |operation| operation.id);
         merge_rows(&mut snapshot.unregistered, self.unregistered, |volume| volume.id);
         if let Some(map_sets) = self.map_sets {
@@ -157,6 +161,10 @@ impl SnapshotChange {
         snapshot.events.drain(..surplus);
         Ok(())
     }
+}
+
+fn released_key(released: &ReleasedGeneration) -> VolumeId {
+    released.generation.backup_volume
 }
 
 fn use_key(used: &PairUse) -> (VolumeId, VolumeId) {

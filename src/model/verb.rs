@@ -342,6 +342,18 @@ verbs! {
         command: &["history", "unhold"],
         key: None,
     }
+    /// Keeps a released generation again.
+    Reinstate {
+        word: "reinstate",
+        title: "Reinstate a released generation",
+        doing: "reinstates",
+        role: Role::Operator,
+        destroys: false,
+        object: VerbObject::Generation(GenerationVerb { about: "Keep a released generation again, while nothing was copied onto its volume", reason: None, on_held: None }),
+        column: None,
+        command: &["history", "reinstate"],
+        key: None,
+    }
     /// Takes the doubt from a generation.
     AcceptGeneration {
         word: "accept generation",

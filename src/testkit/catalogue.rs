@@ -127,6 +127,12 @@ impl Store {
                     past.released = Some((*at, *why));
                 }
             }
+            Change::Entity(EntityChange::ReinstateGeneration { transaction_volume, version, state, held }) => {
+                if let Some(past) = self.generations.get_mut(&(*transaction_volume, *version)) {
+                    past.released = None;
+                    (past.generation.state, past.generation.held) = (state.clone(), Some(held.clone()));
+                }
+            }
             Change::Open { operation, .. } => {
                 self.reasons.extend(operation.reason.clone().map(|reason| (operation.id, reason)));
             }

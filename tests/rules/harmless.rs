@@ -6,6 +6,7 @@ use ecdeck::model::codes::Code;
 use ecdeck::model::copy::Ability;
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::plan::Refusal;
+use ecdeck::model::records::BackupMode;
 use ecdeck::model::request::{Action, CancelScope, Verb};
 use ecdeck::model::session::{ArrayWords, CopyKind, Direction, Phase, RecModes, Status, TransferMode};
 use std::collections::BTreeSet;
@@ -97,6 +98,7 @@ fn whatever_the_state_a_refusal_shows_first_what_gives_nothing_up() {
 #[test]
 fn a_pool_without_a_free_volume_is_answered_with_one_more_volume_first() {
     let (mut site, source, targets) = round();
+    site.policy(source, 3, BackupMode::Suspend);
     for target in targets {
         site.session(source, target, Status::Suspended, Phase::Tracking);
         site.generation(source, target);

@@ -15,6 +15,7 @@ mod output;
 mod pool;
 mod properties;
 mod readme;
+mod rotation;
 mod simulation;
 mod site;
 mod site_change;

@@ -279,8 +279,9 @@ fn a_site_without_a_spare_volume_gives_the_oldest_up_where_its_policy_says_so() 
     store(&mut site, &set("nightly", &[&[(db, first)], &[(db, second)]]));
     site.hold(db, Version(1));
     assert!(site.plan(start(&[db])).is_err(), "a held generation is never given up");
-    // Without the policy's word nothing is given up.
+    // Without the policy's word nothing that it keeps is given up.
     let (mut site, other, targets) = round();
+    site.policy(other, 3, BackupMode::Suspend);
     for target in targets {
         site.session(other, target, Status::Suspended, Phase::Tracking);
         site.generation(other, target);
@@ -293,7 +294,7 @@ fn reuse_wants_the_volumes_name_once() {
     let (mut site, db, _) = round();
     let set = |reuse_oldest| Action::SetPolicy {
         volume: db,
-        policy: Policy { generations: 2, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest },
+        policy: Policy { reuse_oldest, ..Policy::new(2, 1, BackupMode::Suspend) },
     };
     assert_eq!(site.plan(set(true)).unwrap().confirmation().unwrap().name, "ora01");
     reuse(&mut site, db);

@@ -216,7 +216,7 @@ fn action() -> impl Strategy<Value = Action> {
             .prop_map(|(volumes, mode, together)| Action::Backup { volumes, mode, together }),
         1 => (one(), 0..101_u16).prop_map(|(volume, generations)| Action::SetPolicy {
             volume,
-            policy: Policy { generations, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false }
+            policy: Policy::new(generations, 1, BackupMode::Suspend)
         }),
         1 => (0..4_u32).prop_map(|n| Action::Register {
             volume: volume((n % 2) as usize, 0x80 + n),

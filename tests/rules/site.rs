@@ -123,7 +123,7 @@ impl Site {
 
     pub fn policy(&mut self, id: VolumeId, generations: u16, mode: BackupMode) {
         let known = self.records.transaction_volumes[&id].clone();
-        let policy = Some(Policy { generations, interval_days: 1, mode, reuse_oldest: false });
+        let policy = Some(Policy::new(generations, 1, mode));
         self.put(&Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume { policy, ..known })));
     }
 

@@ -397,10 +397,7 @@ fn a_policy_that_the_pool_or_the_array_cannot_serve_is_accepted_with_figures() {
     let (mut site, source, _) = round();
     let other = site.transaction_volume("ora02", 0, 0x11, 48);
     site.policy(other, 3, BackupMode::Dissolve);
-    let policy = |generations, mode| Action::SetPolicy {
-        volume: source,
-        policy: Policy { generations, interval_days: 7, mode, reuse_oldest: false },
-    };
+    let policy = |generations, mode| Action::SetPolicy { volume: source, policy: Policy::new(generations, 7, mode) };
     let plan = site.plan(policy(4, BackupMode::Dissolve)).unwrap();
     assert_eq!(notices(&plan), [Code::POOL_TOO_SMALL_FOR_POLICY]);
     assert!(plan.items()[0].notices[0].text.starts_with("6 backup volumes of 48 MiB missing"), "{plan:?}");

@@ -107,8 +107,10 @@ impl Lab {
     }
 
     pub fn policy(&self, name: &str, generations: u32, mode: &str) -> Ran {
-        self.run(&format!("policy set {name} --generations {generations} --interval 1 --mode {mode} --yes --json"))
-            .ends(0)
+        self.run(&format!(
+            "policy set {name} --generations {generations} --interval 1 --mode {mode} --min-interval 0s --yes --json"
+        ))
+        .ends(0)
     }
 
     /// Synchronizes until equivalence, and gives the plan's first step: `start-full` or `resume`.

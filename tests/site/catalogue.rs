@@ -38,7 +38,7 @@ fn transaction_volume(olu: u32) -> TransactionVolume {
         id: volume(olu),
         name: format!("tv{olu}").parse().unwrap(),
         blocks: Blocks::from_mib(48),
-        policy: Some(Policy { generations: 3, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false }),
+        policy: Some(Policy::new(3, 1, BackupMode::Suspend)),
         registered_at: Timestamp(1_000),
         next_version: Version(1),
     }
@@ -444,6 +444,13 @@ fn any_change() -> impl Strategy<Value = Change> {
             at: Timestamp(77),
             why: ReleaseReason::Overwritten
         })),
+        2 => (tv.clone(), 1_u64..4).prop_map(|(tv, version)| Change::Entity(EntityChange::ReinstateGeneration {
+            transaction_volume: volume(tv),
+            version: Version(version),
+            state: GenerationState::InDoubt("a host may have written".to_owned()),
+            held: "reinstated".into(),
+        })),
+        1 => bv.clone().prop_map(|bv| Change::Entity(EntityChange::ForgetReleased { backup_volume: volume(bv) })),
         2 => (pair.clone(), any::<bool>()).prop_map(|(pair, full)| Change::Entity(EntityChange::PutSession(OurSession {
             pair,
             since: Timestamp(3),

@@ -45,6 +45,7 @@ mod read_only;
 mod refusals;
 mod restores;
 mod site_file;
+mod rotation;
 mod test_site;
 mod usage;
 #[path = "../watchdog.rs"]

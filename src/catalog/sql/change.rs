@@ -4,8 +4,8 @@
 
 use super::column_codec::{from_json, json, optional_json, parse, signed, unsigned, word};
 use super::failure::Failure;
-use super::maps;
 use super::rows::{BACKUP_VOLUME, CLAIM, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME};
+use super::{maps, released};
 use crate::model::actor::Actor;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::{
@@ -53,6 +53,7 @@ pub async fn apply(
             let removed =
                 query("DELETE FROM backup_volume WHERE id = $1").bind(id.to_string()).execute(&mut *to).await?;
             one_row(removed.rows_affected(), || missing("backup volume", id))?;
+            released::forget_on(to, touched, *id).await?;
             set_name(to, touched, *id, None).await
         }
         Change::Entity(EntityChange::AddGeneration(generation)) => add_generation(to, touched, generation).await,
@@ -85,15 +86,36 @@ pub async fn apply(
         Change::Entity(EntityChange::ReleaseGeneration { transaction_volume, version, at, why }) => {
             touched.generation(*transaction_volume, *version);
             let statement = "UPDATE generation SET released_at = $3, release_reason = $4
-                WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
-            let changed = query(statement)
+                WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL RETURNING backup_volume";
+            let volume = query_scalar::<_, String>(statement)
                 .bind(transaction_volume.to_string())
                 .bind(signed(version.0))
                 .bind(at.0)
                 .bind(word(why)?)
+                .fetch_optional(&mut *to)
+                .await?;
+            let volume = parse(&volume.ok_or_else(|| missing("generation", version))?)?;
+            released::put(to, touched, volume, *transaction_volume, *version).await
+        }
+        Change::Entity(EntityChange::ReinstateGeneration { transaction_volume, version, state, held }) => {
+            released::take(to, touched, *transaction_volume, *version).await?;
+            touched.generation(*transaction_volume, *version);
+            let (state, why) = state_columns(state)?;
+            let statement = "UPDATE generation SET released_at = NULL, release_reason = NULL, state = $3, why = $4,
+                    held = $5
+                WHERE transaction_volume = $1 AND version = $2 AND released_at IS NOT NULL";
+            let changed = query(statement)
+                .bind(transaction_volume.to_string())
+                .bind(signed(version.0))
+                .bind(state)
+                .bind(why)
+                .bind(optional_json(Some(held))?)
                 .execute(to)
                 .await?;
-            one_row(changed.rows_affected(), || missing("generation", version))
+            one_row(changed.rows_affected(), || missing("released generation", version))
+        }
+        Change::Entity(EntityChange::ForgetReleased { backup_volume }) => {
+            released::forget_on(to, touched, *backup_volume).await
         }
         Change::Entity(EntityChange::PutSession(session)) => put_session(to, touched, session).await,
         Change::Entity(EntityChange::RemoveSession { pair }) => {
@@ -212,6 +234,7 @@ async fn remove_transaction_volume(to: &mut AnyConnection, touched: &mut Touched
     let next_version = removed.ok_or_else(|| missing("transaction volume", id))?;
     set_name(to, touched, id, None).await?;
     maps::remove_policy_option(to, touched, id).await?;
+    released::forget_of(to, touched, id).await?;
     query("INSERT INTO retired_volume (id, next_version) VALUES ($1, $2)")
         .bind(id.to_string())
         .bind(next_version)
@@ -239,6 +262,7 @@ async fn add_generation(to: &mut AnyConnection, touched: &mut Touched, generatio
     if held.is_some() {
         return Err(ChangeError::holds_generation(generation.backup_volume).into());
     }
+    released::forget_on(to, touched, generation.backup_volume).await?;
     query("UPDATE transaction_volume SET next_version = $2 WHERE id = $1")
         .bind(&id)
         .bind(signed(generation.version.0 + 1))
@@ -267,6 +291,7 @@ async fn add_generation(to: &mut AnyConnection, touched: &mut Touched, generatio
 
 async fn put_session(to: &mut AnyConnection, touched: &mut Touched, session: &OurSession) -> Result<(), Failure> {
     touched.session(&session.pair, word(&session.pair.kind)?);
+    released::forget_on(to, touched, session.pair.target).await?;
     let statement = "INSERT INTO our_session (source, target, kind, since, operation, full_copy)
         VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (source, target, kind) DO UPDATE SET since = excluded.since, operation = excluded.operation,

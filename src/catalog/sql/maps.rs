@@ -1,9 +1,10 @@
 //! Map sets, what was started by them, and the options of policies: writing and reading.
 
-use super::column_codec::{from_json, json, parse, signed, unsigned};
+use super::column_codec::{from_json, json, parse, signed, small, unsigned};
 use super::failure::Failure;
-use super::rows::{MAP_MEMBER, MAP_SET, POLICY_OPTION, Touched};
+use super::rows::{MAP_MEMBER, MAP_SET, POLICY_GUARD, POLICY_OPTION, Touched};
 use crate::model::device_map::MapSet;
+use crate::model::entity::RotationGuard;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::{ChangeError, OperationId, Records, TransactionVolume};
 use sqlx::{AnyConnection, Row, query, query_scalar};
@@ -76,15 +77,30 @@ pub async fn set_policy_option(
     if volume.policy.is_some_and(|policy| policy.reuse_oldest) {
         touched.text(POLICY_OPTION, &volume.id);
         let statement = "INSERT INTO policy_option (volume, reuse_oldest) VALUES ($1, 1)";
-        query(statement).bind(volume.id.to_string()).execute(to).await?;
+        query(statement).bind(volume.id.to_string()).execute(&mut *to).await?;
+    }
+    let guard = volume.policy.map(|policy| policy.guard).filter(|guard| !guard.is_default());
+    if let Some(RotationGuard { floor, min_interval, grace }) = guard {
+        touched.text(POLICY_GUARD, &volume.id);
+        query("INSERT INTO policy_guard (volume, floor, min_interval, grace) VALUES ($1, $2, $3, $4)")
+            .bind(volume.id.to_string())
+            .bind(floor.map(i64::from))
+            .bind(min_interval.map(i64::from))
+            .bind(grace.map(i64::from))
+            .execute(to)
+            .await?;
     }
     Ok(())
 }
 
 pub async fn remove_policy_option(to: &mut AnyConnection, touched: &mut Touched, id: VolumeId) -> Result<(), Failure> {
-    let removed = query("DELETE FROM policy_option WHERE volume = $1").bind(id.to_string()).execute(to).await?;
+    let removed = query("DELETE FROM policy_option WHERE volume = $1").bind(id.to_string()).execute(&mut *to).await?;
     if removed.rows_affected() > 0 {
         touched.text(POLICY_OPTION, &id);
+    }
+    let removed = query("DELETE FROM policy_guard WHERE volume = $1").bind(id.to_string()).execute(to).await?;
+    if removed.rows_affected() > 0 {
+        touched.text(POLICY_GUARD, &id);
     }
     Ok(())
 }
@@ -108,11 +124,25 @@ pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(),
         let (pair, operation) = pair().map_err(|failure: Failure| failure.in_row("map_use", &row, 2))?;
         records.map_uses.insert(pair, operation);
     }
-    for row in query("SELECT volume, reuse_oldest FROM policy_option").fetch_all(from).await? {
+    for row in query("SELECT volume, reuse_oldest FROM policy_option").fetch_all(&mut *from).await? {
         let option = || Ok((parse::<VolumeId>(&row.try_get::<String, _>(0)?)?, row.try_get::<i64, _>(1)? != 0));
         let (id, reuse) = option().map_err(|failure: Failure| failure.in_row("policy_option", &row, 1))?;
         if let Some(policy) = records.transaction_volumes.get_mut(&id).and_then(|volume| volume.policy.as_mut()) {
             policy.reuse_oldest = reuse;
+        }
+    }
+    for row in query("SELECT volume, floor, min_interval, grace FROM policy_guard").fetch_all(from).await? {
+        let guard = || {
+            let floor = row.try_get::<Option<i64>, _>(1)?.map(small).transpose()?;
+            let [min_interval, grace] = [
+                row.try_get::<Option<i64>, _>(2)?.map(small).transpose()?,
+                row.try_get::<Option<i64>, _>(3)?.map(small).transpose()?,
+            ];
+            Ok((parse::<VolumeId>(&row.try_get::<String, _>(0)?)?, RotationGuard { floor, min_interval, grace }))
+        };
+        let (id, guard) = guard().map_err(|failure: Failure| failure.in_row("policy_guard", &row, 1))?;
+        if let Some(policy) = records.transaction_volumes.get_mut(&id).and_then(|volume| volume.policy.as_mut()) {
+            policy.guard = guard;
         }
     }
     Ok(())

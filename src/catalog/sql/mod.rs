@@ -11,6 +11,7 @@ mod maps;
 mod notes;
 mod place;
 mod read;
+mod released;
 mod rows;
 mod schema;
 mod server_lock;

@@ -33,13 +33,13 @@ pub async fn put(to: &mut AnyConnection, touched: &mut Touched, generation: &Gen
     Ok(())
 }
 
-/// Adds to the records what is noted of kept generations, which are loaded before.
+/// Adds to the records what is noted of generations, which are loaded before.
 pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(), Failure> {
     let notes = "SELECT transaction_volume, version, crash_consistent FROM generation_note";
     for row in query(notes).fetch_all(&mut *from).await? {
         let note = || Ok((key(&row)?, from_json(&row.try_get::<String, _>(2)?)?));
         let (key, why) = note().map_err(|failure: Failure| failure.in_row("generation_note", &row, 2))?;
-        if let Some(generation) = records.generations.get_mut(&key) {
+        if let Some(generation) = find(records, &key) {
             generation.crash_consistent = Some(why);
         }
     }
@@ -47,11 +47,18 @@ pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(),
     for row in query(suspends).fetch_all(from).await? {
         let suspend = || Ok((key(&row)?, Timestamp(row.try_get(2)?)));
         let (key, at) = suspend().map_err(|failure: Failure| failure.in_row("generation_suspend", &row, 2))?;
-        if let Some(generation) = records.generations.get_mut(&key) {
+        if let Some(generation) = find(records, &key) {
             generation.suspend_complete_by = Some(at);
         }
     }
     Ok(())
+}
+
+/// The generation, kept or released.
+fn find<'a>(records: &'a mut Records, key: &(VolumeId, Version)) -> Option<&'a mut Generation> {
+    let released = records.released.values_mut().map(|released| &mut released.generation);
+    let mut released = released.filter(|it| (it.transaction_volume, it.version) == *key);
+    records.generations.get_mut(key).or_else(|| released.next())
 }
 
 fn key(row: &AnyRow) -> Result<(VolumeId, Version), Failure> {

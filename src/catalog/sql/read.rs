@@ -52,6 +52,7 @@ pub async fn load(from: &mut AnyConnection) -> Result<Records, Failure> {
         records.sessions.insert(session.pair, session);
     }
     super::maps::load(&mut *from, &mut records).await?;
+    super::released::load(&mut *from, &mut records).await?;
     super::notes::load(&mut *from, &mut records).await?;
     load_operations(from, &mut records).await?;
     for row in query("SELECT volume, operation, holder, since, epoch FROM claim").fetch_all(&mut *from).await? {
@@ -173,13 +174,10 @@ pub async fn operation_end(from: &mut AnyConnection, id: OperationId) -> Result<
 fn transaction_volume(row: &AnyRow) -> Result<TransactionVolume, Failure> {
     let policy = match row.try_get::<Option<i64>, _>(3)? {
         None => None,
-        Some(generations) => Some(Policy {
-            generations: small(generations)?,
-            interval_days: small(row.try_get(4)?)?,
-            mode: from_word(&text(row, 5)?)?,
-            // `load` adds the options.
-            reuse_oldest: false,
-        }),
+        // `load` adds the options.
+        Some(generations) => {
+            Some(Policy::new(small(generations)?, small(row.try_get(4)?)?, from_word(&text(row, 5)?)?))
+        }
     };
     Ok(TransactionVolume {
         id: volume_id(row, 0)?,
@@ -201,7 +199,7 @@ fn backup_volume(row: &AnyRow) -> Result<BackupVolume, Failure> {
     })
 }
 
-fn generation(row: &AnyRow) -> Result<Generation, Failure> {
+pub fn generation(row: &AnyRow) -> Result<Generation, Failure> {
     let why = || {
         let why = row.try_get::<Option<String>, _>(7)?;
         Ok::<String, Failure>(from_optional_json(why)?.unwrap_or_default())

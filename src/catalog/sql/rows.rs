@@ -55,6 +55,8 @@ tables! {
     MAP_MEMBER "map_member" key 1: "transaction_volume" Text, "map_set" Text;
     MAP_USE "map_use" key 2: "transaction_volume" Text, "backup_volume" Text, "operation" Number;
     POLICY_OPTION "policy_option" key 1: "volume" Text, "reuse_oldest" Number;
+    POLICY_GUARD "policy_guard" key 1: "volume" Text, "floor" Number, "min_interval" Number, "grace" Number;
+    RELEASED_GENERATION "released_generation" key 1: "backup_volume" Text, "transaction_volume" Text, "version" Number;
     GENERATION_NOTE "generation_note" key 2: "transaction_volume" Text, "version" Number, "crash_consistent" Text;
     GENERATION_SUSPEND "generation_suspend" key 2: "transaction_volume" Text, "version" Number, "complete_by" Number;
     CLAIM "claim" key 1: "volume" Text, "operation" Number, "holder" Text, "since" Number, "epoch" Number;

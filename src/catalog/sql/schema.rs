@@ -14,8 +14,15 @@ use sqlx::{AnyConnection, query, query_scalar};
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 
 /// Statements of each migration, in order. BIGINT, TEXT, `$1` and ON CONFLICT mean the same in SQLite and PostgreSQL.
-const MIGRATIONS: &[&[&str]] =
-    &[TABLES_OF_FORMAT_1, TABLES_OF_FORMAT_2, TABLES_OF_FORMAT_3, TABLES_OF_FORMAT_4, TABLES_OF_FORMAT_5];
+const MIGRATIONS: &[&[&str]] = &[
+    TABLES_OF_FORMAT_1,
+    TABLES_OF_FORMAT_2,
+    TABLES_OF_FORMAT_3,
+    TABLES_OF_FORMAT_4,
+    TABLES_OF_FORMAT_5,
+    TABLES_OF_FORMAT_6,
+    TABLES_OF_FORMAT_7,
+];
 
 /// The first format whose events carry the digests of the rows that they write.
 const FIRST_COMPARED: u32 = 2;
@@ -174,6 +181,24 @@ const TABLES_OF_FORMAT_5: &[&str] = &[
     // History over all volumes is in the order in which the generations were made.
     "CREATE INDEX generation_by_operation ON generation
         ((COALESCE(operation, -1)) DESC, taken_at DESC, transaction_volume, version DESC)",
+];
+
+const TABLES_OF_FORMAT_6: &[&str] = &[
+    // What limits routine retention; only volumes whose policy sets one of the limits have a row. Seconds.
+    "CREATE TABLE policy_guard (
+        volume TEXT PRIMARY KEY,
+        floor BIGINT,
+        min_interval BIGINT,
+        grace BIGINT)",
+];
+
+const TABLES_OF_FORMAT_7: &[&str] = &[
+    // The generation that a backup volume held last, while nothing was started onto the volume since its release.
+    "CREATE TABLE released_generation (
+        backup_volume TEXT PRIMARY KEY,
+        transaction_volume TEXT NOT NULL,
+        version BIGINT NOT NULL)",
+    "CREATE INDEX released_generation_of ON released_generation (transaction_volume, version)",
 ];
 
 /// What is in the database before anything was changed.

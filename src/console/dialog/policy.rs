@@ -2,7 +2,7 @@
 
 use crate::console::form::{ChoiceField, Field, Form, NumberField, Value};
 use crate::model::identity::VolumeId;
-use crate::model::records::{BackupMode, Policy};
+use crate::model::records::{BackupMode, Policy, RotationGuard};
 use crate::model::request::{Action, Request};
 
 /// A policy while it is filled in.
@@ -10,25 +10,23 @@ use crate::model::request::{Action, Request};
 pub struct PolicyForm {
     pub volume: VolumeId,
     pub form: Form,
-    /// Not in the form: a verb of its own sets it. It stays as it was.
+    /// Not in the form: the command line sets these. They stay as they were.
     reuse_oldest: bool,
+    min_interval: Option<u32>,
+    grace: Option<u32>,
     pub armed: bool,
 }
 
 const GENERATIONS: &str = "generations";
 const INTERVAL: &str = "interval";
 const MODE: &str = "mode";
+const FLOOR: &str = "floor";
 const MODES: [BackupMode; 2] = [BackupMode::Suspend, BackupMode::Dissolve];
 
 impl PolicyForm {
     /// With the policy that is, or else one generation a day.
     pub fn new(volume: VolumeId, present: Option<Policy>) -> Self {
-        let policy = present.unwrap_or(Policy {
-            generations: 1,
-            interval_days: 1,
-            mode: BackupMode::default(),
-            reuse_oldest: false,
-        });
+        let policy = present.unwrap_or(Policy::new(1, 1, BackupMode::default()));
         let generations = NumberField::new(policy.generations.into(), 1, Policy::MAX_GENERATIONS.into());
         let interval = NumberField::new(policy.interval_days.into(), 1, Policy::MAX_DAYS.into());
         let mode = MODES.iter().position(|mode| *mode == policy.mode).unwrap_or(0);
@@ -52,15 +50,23 @@ impl PolicyForm {
                  the next start copies everything.",
                 Value::Choice(ChoiceField::new(MODES.map(|mode| mode.to_string()), mode)),
             ),
+            Field::new(
+                FLOOR,
+                "floor",
+                "Retention always leaves so many sound generations: not in doubt, and without need of attention.",
+                Value::Number(NumberField::new(policy.floor().into(), 1, Policy::MAX_GENERATIONS.into())),
+            ),
         ]);
-        Self { volume, form, reuse_oldest: policy.reuse_oldest, armed: false }
+        let RotationGuard { min_interval, grace, .. } = policy.guard;
+        Self { volume, form, reuse_oldest: policy.reuse_oldest, min_interval, grace, armed: false }
     }
 
     pub fn policy(&self) -> Policy {
         let number = |name| u16::try_from(self.form.number(name).unwrap_or(1)).unwrap_or(u16::MAX);
         let mode = self.form.choice(MODE).and_then(|index| MODES.get(index)).copied().unwrap_or_default();
-        let reuse_oldest = self.reuse_oldest;
-        Policy { generations: number(GENERATIONS), interval_days: number(INTERVAL), mode, reuse_oldest }
+        let floor = Some(number(FLOOR)).filter(|floor| *floor != 1);
+        let guard = RotationGuard { floor, min_interval: self.min_interval, grace: self.grace };
+        Policy { reuse_oldest: self.reuse_oldest, guard, ..Policy::new(number(GENERATIONS), number(INTERVAL), mode) }
     }
 
     pub fn request(&self) -> Request {
@@ -76,13 +82,14 @@ mod tests {
 
     #[test]
     fn each_field_changes_by_itself() {
-        let present = Policy { generations: 3, interval_days: 7, mode: BackupMode::Suspend, reuse_oldest: true };
+        let guard = RotationGuard { floor: Some(2), min_interval: Some(60), grace: None };
+        let present = Policy { reuse_oldest: true, guard, ..Policy::new(3, 7, BackupMode::Suspend) };
         let mut form = PolicyForm::new(one(0x10), Some(present));
         assert_eq!(form.policy(), present);
         for key in [Key::Char('1'), Key::Down, Key::Right, Key::Tab, Key::Char('l'), Key::Char('5'), Key::Tab] {
             form.form.key(key);
         }
-        let expected = Policy { generations: 1, interval_days: 8, mode: BackupMode::Dissolve, reuse_oldest: true };
+        let expected = Policy { reuse_oldest: true, guard, ..Policy::new(1, 8, BackupMode::Dissolve) };
         assert_eq!(form.policy(), expected);
         form.form.key(Key::Up);
         form.form.key(Key::Left);

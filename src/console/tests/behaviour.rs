@@ -125,10 +125,7 @@ fn a_policy_is_edited_and_then_planned_like_everything_else() {
     desk.types("5").keys([Key::Tab, Key::Right, Key::Tab, Key::Right]).keys([Key::Enter]);
     desk.answer();
     let Action::SetPolicy { volume, policy } = &plan_dialog(&desk).request.action else { panic!() };
-    assert_eq!(
-        (*volume, *policy),
-        (one(0x11), Policy { generations: 5, interval_days: 2, mode: BackupMode::Dissolve, reuse_oldest: false })
-    );
+    assert_eq!((*volume, *policy), (one(0x11), Policy::new(5, 2, BackupMode::Dissolve)));
     assert!(runs(&desk).is_empty(), "nothing runs before the plan is agreed to");
     desk.drawn();
     desk.types("Y");

@@ -32,6 +32,8 @@ pub struct DeliberateBugs {
     pub forget_finished: bool,
     /// A held generation is given up like any other.
     pub ignore_held: bool,
+    /// The floor of a policy does not keep a generation.
+    pub ignore_floor: bool,
     /// No answer counts as a refusal.
     pub unknown_is_refused: bool,
     /// After a crash, an operation that may have sent something is closed as not done.
@@ -66,12 +68,16 @@ impl DeliberateBugs {
         done: &Done<'_>,
         records: &Records,
     ) -> Result<StepChanges, NotKeepable> {
-        if !(self.ignore_held || self.retention_before_record) {
+        if !(self.ignore_held || self.ignore_floor || self.retention_before_record) {
             return step.changes(done);
         }
         let mut blind = records.clone();
         if self.ignore_held {
             blind.generations.values_mut().for_each(|generation| generation.held = None);
+        }
+        if self.ignore_floor {
+            let policies = blind.transaction_volumes.values_mut().filter_map(|volume| volume.policy.as_mut());
+            policies.for_each(|policy| policy.guard.floor = Some(0));
         }
         let done = Done { catalogue: &blind, ..*done };
         match step {

@@ -114,6 +114,7 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         map_sets: records.map_sets.values().cloned().collect(),
         map_uses: map_uses(records),
         restores,
+        released: records.released.values().cloned().collect(),
         catalogue: None,
         sessions: sessions.into(),
     }

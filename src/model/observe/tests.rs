@@ -42,7 +42,7 @@ impl Bench {
     fn new() -> Self {
         let now = Timestamp(100 * Timestamp::DAY);
         let mut records = Records::default();
-        let policy = Policy { generations: 2, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false };
+        let policy = Policy::new(2, 1, BackupMode::Suspend);
         let transaction_volume = TransactionVolume {
             id: volume(near(), 1),
             name: "db01".parse().unwrap(),
@@ -365,13 +365,16 @@ fn unknown_words_are_shown_and_guessed_at_by_nobody() {
 }
 
 #[test]
-fn a_backup_is_overdue_from_the_moment_its_interval_has_passed() {
+fn a_backup_is_overdue_once_interval_and_grace_have_passed() {
     let mut bench = Bench::new();
     bench.keep(0x21);
-    bench.now = bench.now.plus_millis(Timestamp::DAY);
+    // A tenth of a day: a night that is a minute later than the one before is in time.
+    bench.now = bench.now.plus_millis(Timestamp::DAY + Timestamp::DAY / 10);
     assert_eq!(bench.snapshot().transaction_volumes[0].due, Due::Ok);
     bench.now = bench.now.plus_millis(1);
-    assert_eq!(bench.snapshot().transaction_volumes[0].due, Due::Overdue(1));
+    let snapshot = bench.snapshot();
+    assert_eq!(snapshot.transaction_volumes[0].due, Due::Overdue(1));
+    assert_eq!(snapshot.overdue_text(&snapshot.transaction_volumes[0]).unwrap(), "2 h", "since the interval's end");
     bench.now = bench.now.plus_millis(2 * Timestamp::DAY);
     assert_eq!(bench.snapshot().transaction_volumes[0].due, Due::Overdue(3));
 }

@@ -129,7 +129,8 @@ fn transaction_view(
     let state = restore.map_or(state, |restore| state.max(restores::transaction_state(restore)));
     // One whose backup volume holds a generation does not count: it was suspended, the generation is whole.
     let has_vanished = || lost.iter().any(|lost| lost.vanished && !index.holds_generation(lost.target));
-    let last_backup = generations.last().map(|generation| (generation.version, generation.taken_at));
+    let last_backup = generations.iter().rev().find(|generation| !generation.is_before_restore());
+    let last_backup = last_backup.map(|generation| (generation.version, generation.taken_at));
     let box_id = volume.id.box_id;
     let answers = sources.array(box_id).is_some_and(|array| array.reach == Reach::Reachable);
     let may_back_up = volume.policy.is_some()
@@ -258,16 +259,22 @@ fn claim_view(sources: &Sources<'_>, claim: &Claim) -> Option<Box<ClaimView>> {
 /// The newest backup whose age is known. One that is dated in the future is of no known age, so it never silences what is
 /// overdue; nor does a registration that is.
 fn last_known(volume: &TransactionVolume, generations: &[&Generation], now: Timestamp) -> Option<Timestamp> {
-    let dated = generations.iter().rev().map(|generation| generation.taken_at).chain([volume.registered_at]);
+    let backups = generations.iter().rev().filter(|generation| !generation.is_before_restore());
+    let dated = backups.map(|generation| generation.taken_at).chain([volume.registered_at]);
     dated.into_iter().find(|at| *at <= now)
 }
 
-/// Overdue from the moment that the interval has passed; the first day of it counts as one.
+/// Overdue from the moment that interval and grace have passed, since the registration where there is no backup. Counted
+/// from the end of the interval, the first day as one.
 fn due(policy: Option<Policy>, last: Option<Timestamp>, now: Timestamp) -> Due {
     let Some(policy) = policy else { return Due::NoPolicy };
     let Some(last) = last else { return Due::Overdue(1) };
-    let late = now.since(last) - i64::from(policy.interval_days) * Timestamp::DAY;
-    if late <= 0 { Due::Ok } else { Due::Overdue(u32::try_from(late / Timestamp::DAY + 1).unwrap_or(u32::MAX)) }
+    let late = now.since(last) - policy.interval();
+    if late <= policy.grace() {
+        Due::Ok
+    } else {
+        Due::Overdue(u32::try_from(late / Timestamp::DAY + 1).unwrap_or(u32::MAX))
+    }
 }
 
 fn location_problem(

@@ -1,20 +1,20 @@
 //! Backup and retention: suspend, record, and only then give up what is beyond the policy.
 
 use super::allocate::able;
-use super::case::{Case, readable, start as start_remedy, unclaimed};
+use super::case::{Case, start as start_remedy};
 use super::hooks;
 use super::legality::{Facts, Legality, PairVerb, legality};
-use super::restore;
-use super::{NewGeneration, PlanItem, PlanStep, Refusal, Remedy};
+use super::rotation::{self, Retention, Rotation};
+use super::{Confirmation, NewGeneration, PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::copy::{Ability, CommandVerb};
 use crate::model::identity::VolumeId;
-use crate::model::records::{BackupMode, Generation, GenerationState, ReleaseReason};
+use crate::model::records::{BackupMode, GenerationState, ReleaseReason};
 use crate::model::request::{Action, Request};
 use crate::model::session::{Pair, Status};
-use crate::model::snapshot::{BackupState, SessionView, Snapshot};
+use crate::model::snapshot::{SessionView, Snapshot};
 use crate::model::step::{GiveUpStep, RecordStep, StopStep, SuspendStep};
-use crate::model::units::Timestamp;
+use crate::model::units::{Timestamp, Version};
 
 /// Backups, each volume for itself.
 pub(super) fn each(
@@ -60,7 +60,7 @@ fn young_enough(snapshot: &Snapshot, request: &Request, id: VolumeId) -> Option<
         return None;
     }
     let case = Case::new(snapshot, request, id).ok()?;
-    let newest = case.generations().iter().rev().find(|generation| is_sound(snapshot, generation))?;
+    let newest = case.generations().iter().rev().find(|generation| rotation::is_sound(snapshot, generation))?;
     let age = snapshot.taken_at.since(newest.taken_at);
     let limit = request.newer_than.unwrap_or(Request::USUAL_NEWER_THAN);
     if !(0..limit).contains(&age) {
@@ -68,17 +68,6 @@ fn young_enough(snapshot: &Snapshot, request: &Request, id: VolumeId) -> Option<
     }
     let reason = format!("{} of {} is {} old", newest.version, case.name(), how_old(age));
     Some(Refusal::new(Code::ALREADY_SO, reason).about(id))
-}
-
-/// A generation that nothing is known against, on a volume that is read.
-fn is_sound(snapshot: &Snapshot, generation: &Generation) -> bool {
-    let volume = generation.backup_volume;
-    generation.state == GenerationState::Valid
-        && readable(snapshot, volume.box_id).is_ok()
-        && snapshot.backup_volume(volume).is_some_and(|view| {
-            let held = matches!(view.state, BackupState::Generation | BackupState::SuspendedGeneration);
-            held && view.problem.is_none() && view.generation == Some(generation.version)
-        })
 }
 
 /// An age in the largest unit that fits, rounded down.
@@ -96,9 +85,11 @@ struct Part<'a> {
     case: Case<'a>,
     session: &'a SessionView,
     mode: BackupMode,
-    given_up: Vec<&'a Generation>,
-    /// Why more generations than the policy's are kept after this one.
-    over_limit: Option<String>,
+    retention: Retention<'a>,
+    /// More is released than routine retention releases.
+    clears_backlog: bool,
+    /// More than that could be released by name.
+    may_clear: bool,
 }
 
 impl<'a> Part<'a> {
@@ -129,11 +120,14 @@ impl<'a> Part<'a> {
             let reason = format!("{} holds {} of {}", snapshot.label(target), generation.version, case.name());
             return Err(Refusal::new(Code::HOLDS_A_GENERATION, reason).about(id));
         }
-        let (given_up, over_limit) = retention(&case, usize::from(policy.generations));
-        for generation in &given_up {
-            unclaimed(snapshot, generation.backup_volume).map_err(|refusal| refusal.about(id))?;
-        }
-        Ok(Self { mode: mode.unwrap_or(policy.mode), case, session, given_up, over_limit })
+        let rotation = Rotation::of_backup(snapshot, id, policy);
+        let routine = rotation.routine();
+        let all = rotation.all();
+        let may_clear = all.released.len() > routine.released.len();
+        let by_name = request.release_backlog == Some(id);
+        let clears_backlog = may_clear && by_name;
+        let retention = if by_name && all.released.len() >= routine.released.len() { all } else { routine };
+        Ok(Self { mode: mode.unwrap_or(policy.mode), case, session, retention, clears_backlog, may_clear })
     }
 
     fn deviates(&self) -> bool {
@@ -173,37 +167,6 @@ fn session<'a>(case: &Case<'a>) -> Result<&'a SessionView, Refusal> {
     let reason = format!("{} has no session", case.name());
     case.all_read()?;
     Err(Refusal::new(Code::NO_SESSION, reason).about(case.id()).with_remedy(start_remedy(case)))
-}
-
-/// The generations that are beyond the policy once the new one is there: oldest first, and nothing newer in the place of
-/// one that must stay.
-pub(super) fn retention<'a>(case: &Case<'a>, limit: usize) -> (Vec<&'a Generation>, Option<String>) {
-    let kept = case.generations();
-    let excess = (kept.len() + 1).saturating_sub(limit);
-    if excess == 0 {
-        return (Vec::new(), None);
-    }
-    let more = |given_up: usize| {
-        let after = kept.len() + 1 - given_up;
-        format!("{} then keeps {after} generations, the policy says {limit}", case.name())
-    };
-    let attention = kept.iter().find(|generation| matches!(generation.state, GenerationState::NeedsAttention(_)));
-    if let Some(generation) = attention {
-        let why = format!("{} needs attention, so nothing is released: {}", generation.version, more(0));
-        return (Vec::new(), Some(why));
-    }
-    let stays_for = |oldest: &Generation| match oldest.held {
-        Some(_) => Some("is held"),
-        None => restore::is_read(case.snapshot, oldest).then_some("is read by a restore"),
-    };
-    let given_up: Vec<&Generation> =
-        kept.iter().take(excess).take_while(|oldest| stays_for(oldest).is_none()).collect();
-    let stays = kept.get(given_up.len()).filter(|_| given_up.len() < excess);
-    let why = stays.and_then(|kept| {
-        let why = stays_for(kept)?;
-        Some(format!("{} {why}, so it is not released: {}", kept.version, more(given_up.len())))
-    });
-    (given_up, why)
 }
 
 fn at_one_instant(snapshot: &Snapshot, parts: &[Part<'_>]) -> Result<(), Refusal> {
@@ -257,7 +220,7 @@ fn item(parts: &[Part<'_>]) -> PlanItem {
     steps.extend(
         dissolved.map(|part| PlanStep::Stop(StopStep { pair: part.session.pair, force: part.ends_by_force() })),
     );
-    let given_up = parts.iter().flat_map(|part| &part.given_up);
+    let given_up = parts.iter().flat_map(|part| &part.retention.released);
     steps.extend(given_up.clone().map(|generation| {
         PlanStep::GiveUp(GiveUpStep {
             transaction_volume: generation.transaction_volume,
@@ -296,7 +259,36 @@ fn notices(part: &Part<'_>, item: &mut PlanItem) {
             format!("in consistency mode the array ends the session with {label} by force only, after its suspend");
         item.notice(Code::NEEDS_FORCE, text);
     }
-    if let Some(why) = &part.over_limit {
-        item.notice(Code::OVER_LIMIT_HELD, why.as_str());
+    let Retention { released, left, why, held, kept } = &part.retention;
+    if let Some(held) = held {
+        let limit = part.case.view.volume.policy.map_or(0, |policy| policy.generations);
+        let text = format!(
+            "{} is held, so it is not released: {name} then keeps {kept} generations, the policy says {limit}",
+            held.version
+        );
+        item.notice(Code::OVER_LIMIT_HELD, text);
     }
+    if part.clears_backlog && item.confirmation.is_none() {
+        let gone: Vec<Version> = released.iter().map(|generation| generation.version).collect();
+        item.confirmation =
+            Some(Confirmation::new(name, format!("{} of {name} are released", rotation::versions(&gone))));
+    }
+    if left.is_empty() {
+        return;
+    }
+    let stay: Vec<Version> = left.iter().map(|generation| generation.version).collect();
+    let stay = rotation::versions(&stay);
+    let number = left.len();
+    let text = match why {
+        Some(why) => format!("{name} is then over by {number}: {stay} not released, because {why}"),
+        None => {
+            format!("{name} is then over by {number}: {stay} stay, because a backup releases one generation at most")
+        }
+    };
+    let may_clear = part.may_clear && !part.clears_backlog;
+    let way = if may_clear { format!("; --confirm {name} releases them") } else { String::new() };
+    let needs_attention =
+        part.case.generations().iter().any(|kept| matches!(kept.state, GenerationState::NeedsAttention(_)));
+    let code = if needs_attention { Code::OVER_LIMIT_HELD } else { Code::OVER_POLICY };
+    item.notice(code, format!("{text}{way}"));
 }

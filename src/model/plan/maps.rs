@@ -3,10 +3,11 @@
 use super::allocate::{Allocation, Pool};
 use super::case::{Case, unclaimed};
 use super::map_rounds;
-use super::synchronize::{item, overwrite};
+use super::release::{release_for_start, why_backlog_stays};
+use super::synchronize::item;
 use super::{NearMiss, PlanItem, PlanStep, Refusal};
 use crate::model::codes::Code;
-use crate::model::entity::{BackupMode, GenerationState, ReleaseReason};
+use crate::model::entity::BackupMode;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::map_set::{MapRound, MapRow, MapSet, difference};
 use crate::model::request::Request;
@@ -192,7 +193,7 @@ pub(super) fn start(case: &Case<'_>, set: &MapSet, pool: &mut Pool<'_>) -> Answe
         }
     }
     let mapped: BTreeSet<VolumeId> = reasons.iter().map(|(_, row, _)| row.backup_volume).collect();
-    if let Some(reused) = reuse_oldest(case, |volume| mapped.contains(&volume)) {
+    if let Some(reused) = release_for_start(case, |volume| mapped.contains(&volume)) {
         let mut item = reused?;
         let given = item.claims.iter().find_map(|claim| reasons.iter().find(|(_, row, _)| row.backup_volume == *claim));
         if let Some((round, row, _)) = given {
@@ -201,6 +202,8 @@ pub(super) fn start(case: &Case<'_>, set: &MapSet, pool: &mut Pool<'_>) -> Answe
         return Ok(item);
     }
     let reason = format!("no round of map set {} can be used for {} now", set.name, case.name());
+    let backlog = why_backlog_stays(case);
+    let reason = backlog.map_or(reason.clone(), |why| format!("{reason}; {why}"));
     let misses = reasons.iter().map(|(round, row, refusal)| near_miss(case.snapshot, round, row, refusal));
     let refusal =
         Refusal::new(Code::MAP_NO_ROUND, reason).about(case.id()).with_near_misses(misses, MapSet::MAX_ROUNDS);
@@ -266,45 +269,6 @@ fn used(set: &MapSet, round: &MapRound, row: &MapRow) -> PlanStep {
         transaction_volume: row.transaction_volume,
         backup_volume: row.backup_volume,
     })
-}
-
-/// The start that gives the oldest generation up, where the policy says so and no backup volume is free; `None` where it
-/// does not say so, or fewer generations are kept than it says. `may_take`: whether that generation's backup volume may be
-/// used.
-pub(super) fn reuse_oldest(case: &Case<'_>, may_take: impl Fn(VolumeId) -> bool) -> Option<Answer> {
-    let policy = case.view.volume.policy.filter(|policy| policy.reuse_oldest)?;
-    let generations = case.generations();
-    if generations.len() < usize::from(policy.generations) {
-        return None;
-    }
-    let (oldest, newest) = (generations.first()?, generations.last()?);
-    if !may_take(oldest.backup_volume) {
-        return None;
-    }
-    let attention = generations.iter().find(|kept| matches!(kept.state, GenerationState::NeedsAttention(_)));
-    let unsound = (oldest.version != newest.version && newest.state != GenerationState::Valid).then_some(newest);
-    if let Some(kept) = attention.or(unsound) {
-        let reason = format!(
-            "{} of {} is {}: {} is not released before that is cleared",
-            kept.version,
-            case.name(),
-            kept.state,
-            oldest.version
-        );
-        return Some(Err(Refusal::new(Code::GENERATION_HELD, reason).about(case.id())));
-    }
-    let planned = overwrite(case.snapshot, case.request, case.id(), oldest.version);
-    Some(planned.map(|mut item| {
-        item.confirmation = None;
-        for step in &mut item.steps {
-            if let PlanStep::GiveUp(give_up) = step {
-                give_up.why = ReleaseReason::Reused;
-            }
-        }
-        let text = format!("{} of {} ends now, before the new backup exists", oldest.version, case.name());
-        item.notice(Code::REUSES_OLDEST, text);
-        item
-    }))
 }
 
 /// The names of the map sets that have a volume, in either role.

@@ -1,19 +1,20 @@
 //! What only the catalogue knows: policies, registered volumes, holds, deleting a generation.
 
-use super::backup::retention;
 use super::case::{Case, judge, not_a_transaction_volume, readable, unclaimed};
 use super::legality::{Legality, PairVerb};
+use super::rotation::{self, Rotation};
 use super::synchronize::{generation, not_held};
 use super::{Confirmation, PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::doubt::cause_now;
+use crate::model::duration::people;
 use crate::model::identity::VolumeId;
 use crate::model::records::{BackupMode, GenerationState, Policy, ReleaseReason};
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::Pair;
-use crate::model::snapshot::{BackupState, Snapshot};
+use crate::model::snapshot::{BackupState, BackupVolumeView, Snapshot};
 use crate::model::step::{GiveUpStep, HoldStep, SetGenerationStateStep, SetPolicyStep, UnregisterStep};
-use crate::model::units::{Blocks, Version, count};
+use crate::model::units::{Blocks, Timestamp, Version, count};
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
 
@@ -35,6 +36,24 @@ pub(super) fn policy_item(case: &Case<'_>, policy: Policy) -> Answer {
         let reason = format!("{} generations, {} days", policy.generations, policy.interval_days);
         return Err(Refusal::new(Code::POLICY_OUT_OF_RANGE, reason).about(id));
     }
+    if policy.floor() < 1 || policy.floor() > policy.generations {
+        let reason = format!(
+            "a floor of {} sound generations does not fit a policy that keeps {}",
+            policy.floor(),
+            count(policy.generations.into(), "generation", "generations")
+        );
+        return Err(Refusal::new(Code::FLOOR_OUT_OF_RANGE, reason).about(id));
+    }
+    // A longer one would keep every backup of a site that is in time from releasing anything.
+    if policy.min_interval() > policy.interval() || policy.grace() > i64::from(Policy::MAX_DAYS) * Timestamp::DAY {
+        let reason = format!(
+            "min-interval {} and grace {} do not fit an interval of {}",
+            people(policy.min_interval()),
+            people(policy.grace()),
+            count(policy.interval_days.into(), "day", "days")
+        );
+        return Err(Refusal::new(Code::POLICY_OUT_OF_RANGE, reason).about(id));
+    }
     case.unclaimed()?;
     if case.view.volume.policy == Some(policy) {
         let reason = format!("{} has this policy already", case.name());
@@ -54,20 +73,23 @@ pub(super) fn policy_item(case: &Case<'_>, policy: Policy) -> Answer {
     Ok(item)
 }
 
-/// A policy that keeps fewer has its effect only with the next backup, which nobody may ask about: it is said now.
+/// A policy that keeps fewer has its effect only with the next backups, which nobody may ask about: it is said now.
 fn name_releases(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
-    let fewer = case.view.volume.policy.is_none_or(|now| policy.generations < now.generations);
-    let (given_up, _) = retention(case, usize::from(policy.generations));
-    let [first, .., last] = given_up.as_slice() else {
-        if let ([only], true) = (given_up.as_slice(), fewer) {
-            let text = format!("the next backup of {} releases {}", case.name(), only.version);
-            item.notice(Code::NEXT_BACKUP_RELEASES, text);
-        }
-        return;
+    let (id, snapshot) = (case.id(), case.snapshot);
+    let versions = |policy| -> Vec<Version> {
+        Rotation::of_backup(snapshot, id, policy).beyond().iter().map(|generation| generation.version).collect()
     };
-    let (first, last, of) = (first.version, last.version, case.name());
-    let number = count(given_up.len(), "generation", "generations");
-    item.notice(Code::NEXT_BACKUP_RELEASES, format!("the next backup of {of} releases {first} to {last}, {number}"));
+    let before = case.view.volume.policy.map_or_else(Vec::new, versions);
+    let (beyond, of) = (versions(policy), case.name());
+    let condemned: Vec<Version> = beyond.iter().copied().filter(|version| !before.contains(version)).collect();
+    if let ([first, rest @ ..], false) = (beyond.as_slice(), condemned.is_empty()) {
+        let all = rotation::versions(&beyond);
+        let are = if rest.is_empty() { "is" } else { "are" };
+        let text = format!("{all} of {of} {are} beyond this policy: the next due backup releases {first}");
+        let way = format!(", --confirm {of} with a backup releases all of them");
+        let way = if rest.is_empty() { String::new() } else { way };
+        item.notice(Code::NEXT_BACKUP_RELEASES, format!("{text}{way}"));
+    }
 }
 
 fn warn_of_pool(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
@@ -289,9 +311,9 @@ pub struct PoolSize {
     pub bound: usize,
     /// With a generation on them, suspended or not.
     pub kept: usize,
-    /// All that are registered and not in the hands of another program.
+    /// All that are registered, but those in the hands of another program and those that doubt locks.
     pub total: usize,
-    /// What the policies of the transaction volumes of this size need: G + 1 each.
+    /// What the policies of the transaction volumes of this size need: G + 1 each, and one for each generation that is held.
     pub needed: usize,
 }
 
@@ -306,7 +328,7 @@ pub fn pool_sizes(snapshot: &Snapshot) -> BTreeMap<Blocks, PoolSize> {
     let mut sizes: BTreeMap<Blocks, PoolSize> = BTreeMap::new();
     for view in &snapshot.pool {
         let size = sizes.entry(view.volume.blocks).or_default();
-        size.total += usize::from(view.state != BackupState::Foreign);
+        size.total += usize::from(view.state != BackupState::Foreign && !is_locked(view));
         match view.state {
             BackupState::Unused => size.unused += 1,
             BackupState::Bound => size.bound += 1,
@@ -323,8 +345,19 @@ pub fn pool_sizes(snapshot: &Snapshot) -> BTreeMap<Blocks, PoolSize> {
     }
     for view in &snapshot.transaction_volumes {
         if let Some(policy) = view.volume.policy {
-            sizes.entry(view.volume.blocks).or_default().needed += policy.backup_volumes();
+            let held = snapshot.generations_of(view.volume.id).iter().filter(|kept| kept.held.is_some()).count();
+            sizes.entry(view.volume.blocks).or_default().needed += policy.backup_volumes() + held;
         }
     }
     sizes
+}
+
+/// Nobody knows what is on it, or its session ended in an error: no start takes it before somebody has looked.
+fn is_locked(view: &BackupVolumeView) -> bool {
+    let failed = view.problem.as_ref().is_some_and(|problem| problem.code == Code::ERROR_SUSPENDED);
+    match view.state {
+        BackupState::Unverified | BackupState::Reversed => true,
+        BackupState::Error => failed && view.generation.is_none(),
+        _ => false,
+    }
 }

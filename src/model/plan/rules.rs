@@ -1,8 +1,8 @@
 //! The one way to a plan: each volume is judged by its verb's rules, then the answers are put together.
 
 use super::{
-    Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, register, registry, restore,
-    site, suspend, synchronize,
+    Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, register, registry, reinstate,
+    restore, site, suspend, synchronize,
 };
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
@@ -63,6 +63,7 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::Unregister { .. } => each(&|id| registry::unregister(snapshot, request, id)),
         Action::Hold { version, why, .. } => each(&|id| registry::hold(snapshot, request, id, *version, Some(why))),
         Action::Unhold { version, .. } => each(&|id| registry::hold(snapshot, request, id, *version, None)),
+        Action::Reinstate { version, .. } => each(&|id| reinstate::reinstate(snapshot, request, id, *version)),
         Action::AcceptGeneration { version, .. } => each(&|id| registry::accept(snapshot, request, id, *version)),
         Action::AcceptAll { .. } => each(&|id| registry::accept_all(snapshot, request, id)),
         Action::PostProcess { version, .. } => each(&|id| hooks::post_process(snapshot, request, id, *version)),

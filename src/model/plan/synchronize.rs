@@ -3,8 +3,8 @@
 use super::allocate::{self, Allocation, Pool};
 use super::case::{Case, start as start_remedy};
 use super::legality::PairVerb;
-use super::maps;
 use super::{Confirmation, PlanItem, PlanStep, Refusal};
+use super::{maps, release};
 use crate::model::codes::Code;
 use crate::model::copy::CommandVerb;
 use crate::model::identity::{Name, VolumeId};
@@ -129,7 +129,7 @@ fn allocate_unused(
         answers[at] = Some(match pool.far(&case) {
             Some(target) => item(&case, Allocation::Full(Pair::new(case.id(), target))),
             // What a map keeps for others is not taken, nor is another one's generation.
-            None => maps::reuse_oldest(&case, |_| true).unwrap_or_else(|| Err(pool.exhausted(&case))),
+            None => release::release_for_start(&case, |_| true).unwrap_or_else(|| Err(pool.exhausted(&case))),
         });
     }
 }
@@ -198,6 +198,11 @@ pub(super) fn item(case: &Case<'_>, allocation: Allocation<'_>) -> Answer {
             let label = case.snapshot.label(pair.target);
             item.notice(Code::HALTED, format!("the box of {label} still waits for the path: the resume needs it back"));
         }
+    }
+    if let Some(released) = case.snapshot.released_on(pair.target) {
+        let (version, of) = (released.generation.version, case.snapshot.label(released.generation.transaction_volume));
+        let text = format!("the released {version} of {of} on {} ends with it", case.snapshot.label(pair.target));
+        item.notice(Code::RELEASED_ENDS, text);
     }
     no_backup_later(case, &pair, &mut item);
     not_seen(case, &pair, &mut item);

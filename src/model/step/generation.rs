@@ -105,6 +105,21 @@ impl GiveUpStep {
                 && (!records_one || newest.operation == Some(done.operation))
         })
     }
+
+    /// Whether as many sound generations as the policy's floor says are left without this one. Where its oldest is ended
+    /// before the new one exists, the one to come counts.
+    fn leaves_the_floor(&self, known: &Generation, done: &Done<'_>) -> bool {
+        let volume = done.catalogue.transaction_volume(self.transaction_volume);
+        let Some(policy) = volume.and_then(|volume| volume.policy) else { return true };
+        let is_sound = |kept: &&Generation| kept.state == GenerationState::Valid && !kept.is_before_restore();
+        if !is_sound(&known) {
+            return true;
+        }
+        let kept = done.catalogue.generations_of(self.transaction_volume);
+        let left = kept.into_iter().filter(|kept| kept.version != self.version).filter(is_sound).count();
+        let to_come = usize::from(self.why == ReleaseReason::Reused && policy.reuse_oldest);
+        left + to_come >= usize::from(policy.floor())
+    }
 }
 
 impl Step for GiveUpStep {
@@ -115,7 +130,7 @@ impl Step for GiveUpStep {
 
     fn sentence(&self, names: &dyn VolumeNames) -> String {
         let why = match self.why {
-            ReleaseReason::Retention => "the oldest, beyond the policy",
+            ReleaseReason::Retention => "beyond the policy",
             ReleaseReason::Deleted => "as asked",
             ReleaseReason::Overwritten => "its volume is overwritten",
             ReleaseReason::Reconciled => "as reconciled",
@@ -132,12 +147,15 @@ impl Step for GiveUpStep {
         let held = known.held.is_some();
         if why == ReleaseReason::Retention {
             // What the plan promised is given up only while the reasons for it hold; keeping one more is never wrong.
-            if held || !self.newer_is_sound(done) {
+            if held || !self.newer_is_sound(done) || !self.leaves_the_floor(known, done) {
                 return Ok(StepChanges::default());
             }
         } else if held {
             let why = format!("{version} is held now, so it was not released");
             return Err(NotKeepable::new(Code::GENERATION_HELD, why));
+        } else if why == ReleaseReason::Reused && !self.leaves_the_floor(known, done) {
+            let why = format!("without {version} too few sound generations would be left, so it was not released");
+            return Err(NotKeepable::new(Code::ROTATION_TOO_SOON, why));
         }
         let change = EntityChange::ReleaseGeneration { transaction_volume, version, at: done.now, why };
         let event = EventKind::GenerationReleased { volume: transaction_volume, version, backup_volume, why };
@@ -194,5 +212,44 @@ impl Step for SetGenerationStateStep {
         let event = EventKind::GenerationStateSet { volume, version, state: state.clone() };
         let change = EntityChange::SetGenerationState { transaction_volume: volume, version, state };
         Ok(StepChanges::one(change, event))
+    }
+}
+
+/// Takes a released generation back, whose volume nothing was started onto since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReinstateStep {
+    pub volume: VolumeId,
+    pub version: Version,
+    pub backup_volume: VolumeId,
+    /// How far it can be trusted from then on.
+    pub state: GenerationState,
+}
+
+impl Step for ReinstateStep {
+    fn agree(&self, digest: &mut DigestText) {
+        let Self { volume, version, backup_volume, state } = self;
+        digest.line(format_args!(" reinstate {version} of {volume} on {backup_volume} {state:?}"));
+    }
+
+    fn sentence(&self, names: &dyn VolumeNames) -> String {
+        format!("keep {} on {} again, held: {}", self.version, names.place(self.backup_volume), Generation::REINSTATED)
+    }
+
+    fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
+        let Self { volume, version, backup_volume, ref state } = *self;
+        let there = done.catalogue.released_on(backup_volume).is_some_and(|released| {
+            released.generation.transaction_volume == volume && released.generation.version == version
+        });
+        if !there {
+            let why = format!("the volume of {version} was used meanwhile, so it was not reinstated");
+            return Err(NotKeepable::new(Code::NOT_REINSTATABLE, why));
+        }
+        let held = Untrusted::from(Generation::REINSTATED);
+        let state = state.clone();
+        let event = EventKind::GenerationReinstated { volume, version, backup_volume, state: state.clone() };
+        Ok(StepChanges::one(
+            EntityChange::ReinstateGeneration { transaction_volume: volume, version, state, held },
+            event,
+        ))
     }
 }

@@ -14,7 +14,7 @@ mod restore;
 mod session;
 mod site;
 
-pub use generation::{GiveUpStep, HoldStep, NewGeneration, RecordStep, SetGenerationStateStep};
+pub use generation::{GiveUpStep, HoldStep, NewGeneration, RecordStep, ReinstateStep, SetGenerationStateStep};
 pub use hook::{HookPhase, HookStep};
 pub use item::{Confirmation, Notice, PlanItem};
 pub use maps::{PutMapSetStep, RemoveMapSetStep, UseMapRowStep};
@@ -27,7 +27,7 @@ pub use site::ChangeSiteStep;
 
 use super::codes::Code;
 use super::copy::Command;
-use super::entity::{BackupVolume, Generation, OperationId, OurSession, TransactionVolume};
+use super::entity::{BackupVolume, Generation, OperationId, OurSession, ReleasedGeneration, TransactionVolume};
 use super::entity_change::EntityChange;
 use super::event::EventKind;
 use super::identity::{BoxId, Name, VolumeId};
@@ -134,6 +134,7 @@ steps! {
     Rename(RenameStep),
     Unregister(UnregisterStep),
     Hold(HoldStep),
+    Reinstate(ReinstateStep),
     SetGenerationState(SetGenerationStateStep),
     PutMapSet(PutMapSetStep),
     RemoveMapSet(RemoveMapSetStep),
@@ -191,6 +192,10 @@ pub trait Lookup {
     fn generation(&self, transaction_volume: VolumeId, version: Version) -> Option<&Generation>;
     /// The kept generation on a backup volume.
     fn generation_on(&self, backup_volume: VolumeId) -> Option<&Generation>;
+    /// All kept generations of a transaction volume, oldest first.
+    fn generations_of(&self, transaction_volume: VolumeId) -> Vec<&Generation>;
+    /// The released generation that can come back on a backup volume.
+    fn released_on(&self, backup_volume: VolumeId) -> Option<&ReleasedGeneration>;
     /// The newest kept generation.
     fn newest_generation(&self, transaction_volume: VolumeId) -> Option<&Generation>;
     /// Our session of a pair.

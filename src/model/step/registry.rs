@@ -17,9 +17,10 @@ pub struct SetPolicyStep {
 
 impl Step for SetPolicyStep {
     fn agree(&self, digest: &mut DigestText) {
-        let Policy { generations, interval_days, mode, reuse_oldest } = self.policy;
+        let Policy { generations, interval_days, mode, reuse_oldest, guard } = self.policy;
         let reuses = if reuse_oldest { " reuse-oldest" } else { "" };
-        digest.line(format_args!(" policy {} {generations} {interval_days} {mode}{reuses}", self.volume));
+        let guard = if guard.is_default() { String::new() } else { format!(" {guard:?}") };
+        digest.line(format_args!(" policy {} {generations} {interval_days} {mode}{reuses}{guard}", self.volume));
     }
 
     fn sentence(&self, _names: &dyn VolumeNames) -> String {

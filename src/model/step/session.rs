@@ -95,6 +95,11 @@ impl Step for ResumeStep {
         Ok(StepChanges::one(EntityChange::PutSession(ours), EventKind::SessionMade { pair, full: false }))
     }
 
+    /// What was released on the target may be overwritten by now.
+    fn changes_in_doubt(&self, _done: &Done<'_>) -> Vec<EntityChange> {
+        vec![EntityChange::ForgetReleased { backup_volume: self.pair.target }]
+    }
+
     fn starts(&self) -> &[Pair] {
         slice::from_ref(&self.pair)
     }

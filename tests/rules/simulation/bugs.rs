@@ -2,7 +2,7 @@
 
 use super::world::BLOCKS;
 use ecdeck::engine::operation::{Commit, DeliberateBugs};
-use ecdeck::model::records::{Change, JournalEntry, OpenOperation, OperationId, Records};
+use ecdeck::model::records::{Change, JournalEntry, OpenOperation, OperationId, Records, RotationGuard};
 use ecdeck::model::request::Verb;
 use ecdeck::model::session::{Pair, Phase, Status, TransferMode};
 use ecdeck::model::snapshot::{BackupState, Snapshot, TransactionState};
@@ -53,10 +53,20 @@ pub enum Bug {
     ForgetDoubt,
     /// A restore is done as soon as its copy has begun.
     RestoreWithoutWaiting,
+    /// Retention leaves fewer sound generations than the policy's floor says.
+    IgnoreFloor,
+    /// Retention releases whatever the age of the newest generation.
+    IgnoreMinInterval,
+}
+
+/// Changes the guard of every policy.
+fn guards(snapshot: &mut Snapshot, change: impl Fn(&mut RotationGuard)) {
+    let policies = snapshot.transaction_volumes.iter_mut().filter_map(|view| view.volume.policy.as_mut());
+    policies.for_each(|policy| change(&mut policy.guard));
 }
 
 impl Bug {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::RecordBeforeObserving,
         Self::RetentionBeforeRecord,
         Self::OverwriteBeforeRelease,
@@ -85,6 +95,8 @@ impl Bug {
         Self::BackupInStackMode,
         Self::ForgetDoubt,
         Self::RestoreWithoutWaiting,
+        Self::IgnoreFloor,
+        Self::IgnoreMinInterval,
     ];
 
     /// The switches of the step machine.
@@ -106,6 +118,7 @@ impl Bug {
             Some(Self::DateByObserving) => switches.date_by_observing = true,
             Some(Self::GiveUpHeld) => switches.ignore_held = true,
             Some(Self::RestoreWithoutWaiting) => switches.restore_without_waiting = true,
+            Some(Self::IgnoreFloor) => switches.ignore_floor = true,
             Some(Self::BackupBeforeEquivalence) => switches.forced_suspend_is_a_backup = true,
             // Made in what the machine is given, not in the machine.
             Some(
@@ -120,7 +133,8 @@ impl Bug {
                 | Self::IntentOnce
                 | Self::IgnoreAttention
                 | Self::BackupInStackMode
-                | Self::ForgetDoubt,
+                | Self::ForgetDoubt
+                | Self::IgnoreMinInterval,
             )
             | None => {}
         }
@@ -131,6 +145,8 @@ impl Bug {
     pub fn doctor(bug: Option<Self>, snapshot: &mut Snapshot) {
         match bug {
             Some(Self::GiveUpHeld) => snapshot.generations.iter_mut().for_each(|generation| generation.held = None),
+            Some(Self::IgnoreFloor) => guards(snapshot, |guard| guard.floor = Some(0)),
+            Some(Self::IgnoreMinInterval) => guards(snapshot, |guard| guard.min_interval = Some(0)),
             Some(Self::AllocateGenerationVolume) => {
                 for view in &mut snapshot.pool {
                     if view.state == BackupState::Generation {

@@ -2,6 +2,7 @@
 
 use super::bugs::Bug;
 use super::engine::{finish, pairs_of, volumes_of};
+use super::rotation::check_floor;
 use super::world::{Wire, World};
 use super::{Checked, Simulation, violated};
 use ecdeck::catalog::EventRange;
@@ -13,7 +14,7 @@ use ecdeck::model::identity::{BoxId, VolumeId};
 use ecdeck::model::plan::Plan;
 use ecdeck::model::records::{
     Change, EntityChange, Generation, GenerationState, JournalEntry, OpenOperation, OperationEnd, OperationId, Records,
-    ReleaseReason,
+    ReleaseReason, ReleasedGeneration,
 };
 use ecdeck::model::request::Verb;
 use ecdeck::model::session::{CopyKind, Direction, Others, Pair, Reading, SessionReading, Status, TransferMode};
@@ -56,6 +57,8 @@ pub struct Truth {
     operations: BTreeMap<OperationId, Effects>,
     /// What each kept generation must hold.
     images: BTreeMap<(VolumeId, Version), Vec<u64>>,
+    /// What each released generation held.
+    released_images: BTreeMap<(VolumeId, Version), Vec<u64>>,
     ended: BTreeMap<OperationId, OperationEnd>,
     /// Operations that recorded a generation.
     recorded: BTreeSet<OperationId>,
@@ -393,13 +396,23 @@ impl Simulation {
                             "{version} of {transaction_volume} is given up while a restore reads it"
                         ));
                     }
-                    check_release(before, *transaction_volume, *version, *why, operation, verb, &recorded)?;
+                    let doubtful = |volume, version| {
+                        let backup_volume = before.generations[&(volume, version)].backup_volume;
+                        self.truth.harmed_volumes.contains(&backup_volume)
+                            || self.truth.excused.iter().any(|pair| pair.target == backup_volume)
+                    };
+                    check_release(before, (*transaction_volume, *version), *why, operation, verb, &recorded, doubtful)?;
                     let failed = operation.is_some_and(|id| self.truth.of(id).script_failed);
                     if *why == ReleaseReason::Retention && failed {
                         return violated(format!("{version} is given up though what replaces it needs attention"));
                     }
-                    self.truth.images.remove(&key);
+                    if let Some(image) = self.truth.images.remove(&key) {
+                        self.truth.released_images.insert(key, image);
+                    }
                     self.summary.count(format!("released as {why:?}"));
+                }
+                Change::Entity(EntityChange::ReinstateGeneration { transaction_volume, version, state, held: _ }) => {
+                    self.check_reinstated(before, (*transaction_volume, *version), state)?;
                 }
                 Change::Entity(EntityChange::SetGenerationState { state, .. }) => {
                     let word = match state {
@@ -415,6 +428,31 @@ impl Simulation {
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// What comes back is what was released, or nobody says that it is good.
+    fn check_reinstated(&mut self, before: &Records, key: (VolumeId, Version), state: &GenerationState) -> Checked {
+        let of = |released: &&ReleasedGeneration| {
+            (released.generation.transaction_volume, released.generation.version) == key
+        };
+        let Some(released) = before.released.values().find(of) else {
+            return violated(format!("{} of {} is reinstated, and nothing of it is left", key.1, key.0));
+        };
+        let volume = released.generation.backup_volume;
+        let Some(image) = self.truth.released_images.remove(&key) else {
+            return violated(format!("{} of {} is reinstated, and was not released", key.1, key.0));
+        };
+        let changed = self.world.arrays.content(volume) != image;
+        let touched = self.truth.harmed_volumes.contains(&volume) || self.world.is_altered(volume);
+        if changed && !touched {
+            return violated(format!("{} of {} is reinstated, and something was copied onto it", key.1, key.0));
+        }
+        if changed && *state == GenerationState::Valid && !self.truth.excused.iter().any(|pair| pair.target == volume) {
+            return violated(format!("{} of {} is reinstated as valid, and its bytes are others", key.1, key.0));
+        }
+        self.summary.count("reinstated");
+        self.truth.images.insert(key, image);
         Ok(())
     }
 
@@ -672,12 +710,12 @@ fn intended(entry: &JournalEntry) -> Option<Timestamp> {
 /// Retention gives up the oldest, once its own new generation is there and only what is beyond the policy.
 fn check_release(
     before: &Records,
-    volume: VolumeId,
-    version: Version,
+    (volume, version): (VolumeId, Version),
     why: ReleaseReason,
     operation: Option<OperationId>,
     verb: Option<Verb>,
     recorded: &[(VolumeId, OperationId)],
+    doubtful: impl Fn(VolumeId, Version) -> bool,
 ) -> Checked {
     match (why, verb) {
         (ReleaseReason::Retention, Some(Verb::Backup)) => {
@@ -686,14 +724,27 @@ fn check_release(
             if !own {
                 return violated(format!("{version} of {volume} is given up before the new generation is there"));
             }
-            if before.generations_of(volume).next().is_some_and(|oldest| oldest.version != version) {
+            let sound = |kept: &&Generation| kept.held.is_none() && kept.state == GenerationState::Valid;
+            let older = before.generations_of(volume).find(sound).is_some_and(|oldest| oldest.version < version);
+            let known_bad = before.generations[&(volume, version)].state != GenerationState::Valid;
+            // Doubt about one that goes before older ones is kept a moment later; then it is no history that is shortened.
+            if older && !known_bad && !doubtful(volume, version) {
                 return violated(format!("{version} of {volume} is given up, and an older one is kept"));
             }
+            check_floor(before, volume, version, recorded.iter().any(|(source, _)| *source == volume))?;
             let limit = before.transaction_volumes[&volume].policy.map_or(0, |policy| usize::from(policy.generations));
             if before.generations_of(volume).count() <= limit {
                 return violated(format!("{version} of {volume} is given up though the policy keeps it"));
             }
             Ok(())
+        }
+        // What the policy has let go already is released by the start that takes over its volume.
+        (ReleaseReason::Reused, Some(Verb::Start)) => {
+            let limit = before.transaction_volumes[&volume].policy.map_or(0, |policy| usize::from(policy.generations));
+            if before.generations_of(volume).count() <= limit {
+                return violated(format!("{version} of {volume} is given up though the policy keeps it"));
+            }
+            check_floor(before, volume, version, false)
         }
         (ReleaseReason::Deleted, Some(Verb::DeleteGeneration))
         | (ReleaseReason::Overwritten, Some(Verb::Overwrite)) => Ok(()),

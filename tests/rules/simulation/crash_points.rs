@@ -74,14 +74,13 @@ fn scenarios() -> Vec<Scenario> {
         scenario("overwrite, differential", kept, |s| Action::Overwrite { volume: tv(s), version: Version(1) }),
         scenario("overwrite, full", dissolved, |s| Action::Overwrite { volume: tv(s), version: Version(1) }),
         scenario("delete", kept, |s| Action::DeleteGeneration { volume: tv(s), version: Version(1) }),
+        scenario("reinstate, bound", released, |s| Action::Reinstate { volume: tv(s), version: Version(1) }),
+        scenario("reinstate, unused", released_unused, |s| Action::Reinstate { volume: tv(s), version: Version(1) }),
         scenario("hold", kept, |s| Action::Hold { volume: tv(s), version: Version(1), why: "tape".into() }),
         scenario(
             "policy",
             |_| {},
-            |s| Action::SetPolicy {
-                volume: tv(s),
-                policy: Policy { generations: 7, interval_days: 2, mode: BackupMode::Suspend, reuse_oldest: false },
-            },
+            |s| Action::SetPolicy { volume: tv(s), policy: Policy::new(7, 2, BackupMode::Suspend) },
         ),
         scenario("restore to another volume", kept, |s| restore(s, None)),
         scenario("restore to its own volume", kept, |s| restore(s, Some(tv(s)))),
@@ -166,6 +165,16 @@ fn dissolved(simulation: &mut Simulation) {
     simulation.do_now(backup(simulation, Some(BackupMode::Dissolve)));
 }
 
+fn released(simulation: &mut Simulation) {
+    kept(simulation);
+    simulation.do_now(Action::DeleteGeneration { volume: tv(simulation), version: Version(1) });
+}
+
+fn released_unused(simulation: &mut Simulation) {
+    dissolved(simulation);
+    simulation.do_now(Action::DeleteGeneration { volume: tv(simulation), version: Version(1) });
+}
+
 fn kept_and_equivalent(simulation: &mut Simulation) {
     kept(simulation);
     equivalent(simulation);
@@ -215,7 +224,7 @@ impl Simulation {
         let site = Site::Plain { by_ccm };
         let mut simulation = Self::new(1, None, Arc::new(memory.clone()), Some(memory), site);
         simulation.weather = super::FaultPlan::calm();
-        let policy = Policy { generations: 1, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false };
+        let policy = Policy::new(1, 1, BackupMode::Suspend);
         for volume in simulation.world.sources.clone() {
             let request = Request::new(Action::SetPolicy { volume, policy });
             // Refused where it is the policy already.

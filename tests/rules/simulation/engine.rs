@@ -7,14 +7,14 @@ use super::{Checked, violated};
 use ecdeck::catalog::{Catalogue, CatalogueError};
 use ecdeck::engine::operation::{Commit, Input, Limits, NotKept, Operation};
 use ecdeck::model::copy::Command;
-use ecdeck::model::doubt::to_keep;
+use ecdeck::model::doubt::{released_to_forget, to_keep};
 use ecdeck::model::event::{EventKind, NewEvent};
 use ecdeck::model::identity::{BoxId, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
 use ecdeck::model::plan::{Plan, Refusal, plan_keeping};
 use ecdeck::model::records::{
     BackupMode, BackupVolume, Change, EntityChange, Generation, GenerationState, OpenOperation, OperationId,
-    OurSession, Policy, Records, TransactionVolume,
+    OurSession, Policy, Records, RotationGuard, TransactionVolume,
 };
 use ecdeck::model::request::Request;
 use ecdeck::model::session::{Automation, Pair, Reading, RecModes, TransferMode};
@@ -192,7 +192,7 @@ impl Engine {
                 id,
                 name: format!("tv{at}").parse().unwrap(),
                 blocks: world.blocks(id).unwrap(),
-                policy: Some(Policy { generations: rng.u16(1..=2), interval_days: 1, mode, reuse_oldest: false }),
+                policy: Some(some_policy(rng, 2, mode)),
                 registered_at: now,
                 next_version: Version(1),
             })));
@@ -422,6 +422,13 @@ impl Engine {
             commit.changes.push(Change::Entity(change));
             commit.events.push(NewEvent::by_engine(self.wall(now), kind));
         }
+        for released in released_to_forget(&snapshot, &self.durable) {
+            let (volume, version) = (released.generation.transaction_volume, released.generation.version);
+            let backup_volume = released.generation.backup_volume;
+            commit.changes.push(Change::Entity(EntityChange::ForgetReleased { backup_volume }));
+            let kind = EventKind::ReleasedLost { volume, version, backup_volume };
+            commit.events.push(NewEvent::by_engine(self.wall(now), kind));
+        }
         commit
     }
 
@@ -447,6 +454,14 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// A policy of at most so many generations. Histories take seconds: most of them let backups follow each other at once.
+pub fn some_policy(rng: &mut Rng, most: u16, mode: BackupMode) -> Policy {
+    let policy = Policy::new(rng.u16(1..=most), 1, mode);
+    let floor = rng.bool().then_some(policy.generations);
+    let min_interval = (rng.u32(0..8) > 0).then(|| rng.u32(0..3));
+    Policy { guard: RotationGuard { floor, min_interval, grace: None }, ..policy }
 }
 
 /// The pairs that an operation works on.

@@ -84,6 +84,7 @@ const MINIMA: &[(&str, u32)] = &[
     ("reading without a line of the list of volumes", 500),
     ("reading without the sessions of others", 500),
     ("register done", 15),
+    ("reinstated", 3),
     ("released as Deleted", 80),
     ("released as Overwritten", 80),
     ("released as Retention", 30),

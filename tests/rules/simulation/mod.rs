@@ -16,6 +16,7 @@ mod crash_points;
 mod engine;
 mod histories;
 mod operators;
+mod rotation;
 mod shell;
 mod weather;
 mod world;

@@ -1,10 +1,11 @@
 //! What operators ask for: mostly what leads on, sometimes anything, and they think for a while before they agree.
 
-use super::engine::{Admitting, Phase, Task};
+use super::engine::{Admitting, Phase, Task, some_policy};
+use super::rotation::{check_plan, check_refusal};
 use super::{Checked, Simulation, tell};
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::plan::Plan;
-use ecdeck::model::records::{BackupMode, Policy};
+use ecdeck::model::records::BackupMode;
 use ecdeck::model::request::{Action, CancelScope, Request, VolumeRole};
 use ecdeck::model::snapshot::{Snapshot, TransactionState};
 use ecdeck::model::units::{Timestamp, Version};
@@ -31,15 +32,19 @@ impl Simulation {
             None => {
                 let snapshot = self.engine.snapshot(&self.world, self.now, &[]);
                 self.check_whose(&snapshot)?;
-                let request = Request::new(self.wish(&snapshot));
-                match self.engine.plan(snapshot, &request) {
+                let request = self.asked(&snapshot);
+                match self.engine.plan(snapshot.clone(), &request) {
                     Ok(plan) => {
+                        check_plan(&snapshot, &plan)?;
                         // Most agree at once, some come back from a telephone call.
                         let pause = if self.rng.u32(0..5) == 0 { self.rng.i64(0..4000) } else { 0 };
                         self.operators[at].reading = Some((request, plan, self.now.plus_millis(pause)));
                     }
                     Err(refusal) => {
                         tell(self.now, || format!("refused: {}: {refusal}", request.action.verb()));
+                        if self.bug.is_none() {
+                            check_refusal(&snapshot, &request, &refusal)?;
+                        }
                         self.summary.refused += 1;
                     }
                 }
@@ -69,6 +74,25 @@ impl Simulation {
             }
         }
         Ok(())
+    }
+
+    /// A wish as a request: some backups release what is beyond the policy.
+    fn asked(&mut self, snapshot: &Snapshot) -> Request {
+        let action = self.wish(snapshot);
+        let action = self.undone(snapshot).unwrap_or(action);
+        let release_backlog = match &action {
+            Action::Backup { volumes, .. } if self.rng.u32(0..6) == 0 => volumes.first().copied(),
+            _ => None,
+        };
+        Request { release_backlog, ..Request::new(action) }
+    }
+
+    /// Now and then a released generation is wanted back.
+    fn undone(&self, snapshot: &Snapshot) -> Option<Action> {
+        let mut rng = fastrand::Rng::with_seed(self.now.0.unsigned_abs());
+        let released = rng.choice(snapshot.released.iter()).filter(|_| rng.u32(0..12) == 0)?;
+        let (volume, version) = (released.generation.transaction_volume, released.generation.version);
+        Some(Action::Reinstate { volume, version })
     }
 
     /// Half of the wishes are such that the rules allow them now: refusals are tested enough by the others.
@@ -158,11 +182,8 @@ impl Simulation {
             8 => Action::ForceStop { volume, target: named },
             9 => Action::Backup { volumes, mode: Some(self.some_mode()), together: false },
             10 => {
-                let generations = self.rng.u16(1..=3);
-                Action::SetPolicy {
-                    volume,
-                    policy: Policy { generations, interval_days: 1, mode: self.some_mode(), reuse_oldest: false },
-                }
+                let mode = self.some_mode();
+                Action::SetPolicy { volume, policy: some_policy(&mut self.rng, 3, mode) }
             }
             11..13 => Action::Hold { volume, version, why: "tape".into() },
             13 => Action::Unhold { volume, version },

@@ -40,7 +40,7 @@ fn register(test_site: &TestSite, pool: &[&str]) {
     for volume in pool {
         test_site.run(&format!("volume add --backup {volume} --yes")).ends(0);
     }
-    test_site.run("policy set tv --generations 2 --interval 1 --mode suspend --yes").ends(0);
+    test_site.run("policy set tv --generations 2 --interval 1 --mode suspend --min-interval 0s --yes").ends(0);
 }
 
 fn state(status: &Value) -> &str {

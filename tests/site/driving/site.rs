@@ -126,7 +126,9 @@ impl<'a> Site<'a> {
         for (name, olu) in VOLUMES {
             let place = make("A1", olu);
             test_site.run(&format!("volume add --transaction {place} --name {name} --yes")).ends(0);
-            test_site.run(&format!("policy set {name} --generations 2 --interval 1 --mode suspend --yes")).ends(0);
+            test_site
+                .run(&format!("policy set {name} --generations 2 --interval 1 --mode suspend --min-interval 0s --yes"))
+                .ends(0);
         }
         for (array, olu) in NEAR.map(|olu| ("A1", olu)).chain(FAR.map(|olu| ("A2", olu))) {
             let place = make(array, olu);
@@ -249,7 +251,10 @@ impl<'a> Site<'a> {
             14 => version(&mut self.rng, "unhold"),
             _ => {
                 let mode = if self.rng.bool() { "suspend" } else { "dissolve" };
-                format!("policy set {name} --generations {} --interval 1 --mode {mode}", self.rng.u32(1..4))
+                format!(
+                    "policy set {name} --generations {} --interval 1 --mode {mode} --min-interval 0s",
+                    self.rng.u32(1..4)
+                )
             }
         }
     }

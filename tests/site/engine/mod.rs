@@ -515,12 +515,7 @@ async fn a_policy_is_changed_without_an_array_and_shows_at_once() {
     let client = test_site.client().await;
     let mut snapshots = client.watch().await.unwrap();
     until(&mut snapshots, "a first reading", is_read).await;
-    let policy = Policy {
-        generations: 3,
-        interval_days: 7,
-        mode: ecdeck::model::records::BackupMode::Dissolve,
-        reuse_oldest: false,
-    };
+    let policy = Policy::new(3, 7, ecdeck::model::records::BackupMode::Dissolve);
     done(&client, &Request::new(Action::SetPolicy { volume: test_site.transaction[0], policy })).await;
     until(&mut snapshots, "the policy", |now| now.transaction_volumes[0].volume.policy == Some(policy)).await;
     assert_eq!(test_site.gate.commands.load(Ordering::SeqCst), 0);

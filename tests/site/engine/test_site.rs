@@ -17,7 +17,7 @@ use ecdeck::model::event::{ChainHead, Event, NewEvent};
 use ecdeck::model::identity::{BoxId, Name, VolumeId};
 use ecdeck::model::records::{
     BackupMode, BackupVolume, Change, EntityChange, OperationEnd, OperationId, PastGeneration, Policy, Records,
-    TransactionVolume,
+    RotationGuard, TransactionVolume,
 };
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::session::{ArrayVolume, Pair, Reading};
@@ -202,7 +202,9 @@ impl TestSite {
         let box_id = arrays.add_box(&name).unwrap();
         let mut changes = Vec::new();
         let mut volume = |label: &str| arrays.add_volume(box_id, None, label, BLOCKS).unwrap();
-        let policy = Policy { generations: 2, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false };
+        // Backups follow each other at once here.
+        let guard = RotationGuard { min_interval: Some(0), ..RotationGuard::default() };
+        let policy = Policy { guard, ..Policy::new(2, 1, BackupMode::Suspend) };
         let transaction: Vec<VolumeId> = (1..=transaction).map(|number| volume(&format!("tv{number}"))).collect();
         let backup: Vec<VolumeId> = (1..=backup).map(|number| volume(&format!("bv{number}"))).collect();
         for (number, &id) in transaction.iter().enumerate() {

@@ -6,8 +6,8 @@ use crate::console::dialog::policy::PolicyForm;
 use crate::console::view::form;
 
 /// Lines of the fields with their help, and with what the rules say: the form keeps its height while it is filled in.
-const FORM_END: usize = 7;
-const NOTICES_END: usize = 9;
+const FORM_END: usize = 8;
+const NOTICES_END: usize = 10;
 
 pub fn content(app: &App, policy: &PolicyForm, width: usize) -> Content {
     let theme = app.look.theme;

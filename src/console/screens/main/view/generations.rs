@@ -53,8 +53,14 @@ fn draw_row(app: &App, snapshot: &Snapshot, canvas: &mut Canvas, row: Rect, gene
     let theme = canvas.look.theme;
     let (x, y) = (row.x, row.y);
     canvas.right(x + 2, y, 5, &generation.version.to_string(), theme.text);
-    let when = app.clock.moment(generation.taken_at);
-    // Wider than usual where an hour comes twice.
+    let mut others = snapshot.generations_of(generation.transaction_volume).iter();
+    let collides = others.any(|other| other.version != generation.version && same_minute(other, generation));
+    let when = if collides {
+        app.clock.moment_to_the_second(generation.taken_at)
+    } else {
+        app.clock.moment(generation.taken_at)
+    };
+    // Wider than usual where an hour comes twice, or two generations are of one minute.
     let when_width = (when.width() as u16).max(9);
     canvas.text(x + 9, y, when_width, &when, theme.text);
     let location = snapshot.label(generation.backup_volume);
@@ -69,6 +75,10 @@ fn draw_row(app: &App, snapshot: &Snapshot, canvas: &mut Canvas, row: Rect, gene
     }
     canvas.put(at, y, sign, style);
     canvas.text(at + 2, y, row.right().saturating_sub(at + 3), &text, style);
+}
+
+fn same_minute(one: &Generation, other: &Generation) -> bool {
+    one.taken_at.0.div_euclid(60_000) == other.taken_at.0.div_euclid(60_000)
 }
 
 fn standing(canvas: &Canvas, snapshot: &Snapshot, generation: &Generation) -> (&'static str, String, Style) {

@@ -9,26 +9,28 @@ use crate::console::types::Pane;
 use crate::console::view::canvas::{Canvas, Column, Place, fit};
 use crate::console::view::highlight;
 use crate::model::codes::Code;
+use crate::model::recoverable::{Recoverable, recoverable};
 use crate::model::sentence::error_meaning;
 use crate::model::snapshot::{Due, Problem, SessionView, TransactionState, TransactionVolumeView};
 use crate::model::units::Timestamp;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 13] = [
     // Cursor and mark.
     Column { title: "", right: false, gap: 0, least: 2, drop: 0 },
     Column { title: "volume", right: false, gap: 1, least: 10, drop: 0 },
     Column { title: "size", right: true, gap: 1, least: 8, drop: 4 },
     Column { title: "synchronization", right: false, gap: 2, least: 18, drop: 0 },
-    Column { title: "onto", right: false, gap: 2, least: 12, drop: 6 },
-    Column { title: "rate", right: true, gap: 1, least: 9, drop: 7 },
-    Column { title: "left", right: true, gap: 1, least: 9, drop: 8 },
+    Column { title: "onto", right: false, gap: 2, least: 12, drop: 7 },
+    Column { title: "rate", right: true, gap: 1, least: 9, drop: 8 },
+    Column { title: "left", right: true, gap: 1, least: 9, drop: 9 },
     Column { title: "ready", right: true, gap: 1, least: 6, drop: 1 },
     Column { title: "kept", right: true, gap: 1, least: 4, drop: 3 },
     Column { title: "last backup", right: false, gap: 2, least: 9, drop: 5 },
     Column { title: "due", right: true, gap: 2, least: 8, drop: 2 },
-    Column { title: "policy", right: false, gap: 2, least: 18, drop: 9 },
+    Column { title: "recoverable", right: false, gap: 2, least: 11, drop: 6 },
+    Column { title: "policy", right: false, gap: 2, least: 18, drop: 10 },
 ];
 /// The state's sign, a blank and the longest word.
 const WORD: u16 = 12;
@@ -118,11 +120,11 @@ fn draw_row(
     picture: &Picture,
     canvas: &mut Canvas,
     row: Rect,
-    places: &[Place; 12],
+    places: &[Place; 13],
     view: &TransactionVolumeView,
 ) {
     let theme = canvas.look.theme;
-    let [_, name, size, synchronization, onto, speed, rest, ready, kept, last, due, policy] = *places;
+    let [_, name, size, synchronization, onto, speed, rest, ready, kept, last, due, recovers, policy] = *places;
     let (x, y) = (row.x, row.y);
     if app.main.marks.contains(&view.volume.id) {
         canvas.put(x + 1, y, canvas.look.glyphs.mark, theme.mark);
@@ -172,21 +174,34 @@ fn draw_row(
         canvas.right(x + at, y, width, &text, style);
     }
     if let Some((at, width)) = last {
-        match view.last_backup {
-            Some((_, when)) => {
-                let text = app.clock.moment(when);
-                // An offset makes it longer: the weekday is given up for it, not the offset.
-                let short = text.rsplit(' ').next().filter(|_| text.len() > usize::from(width)).unwrap_or(&text);
-                let style = if app.clock.is_future(when) { theme.warning } else { theme.text };
-                canvas.text(x + at, y, width, short, style)
-            }
-            None => canvas.text(x + at, y, width, "never", theme.dim),
-        };
+        if let Some((_, when)) = view.last_backup {
+            let text = app.clock.moment(when);
+            // An offset makes it longer: the weekday is given up for it, not the offset.
+            let short = text.rsplit(' ').next().filter(|_| text.len() > usize::from(width)).unwrap_or(&text);
+            let style = if app.clock.is_future(when) { theme.warning } else { theme.text };
+            canvas.text(x + at, y, width, short, style);
+        } else {
+            let style = if matches!(view.due, Due::Overdue(_)) { theme.danger } else { theme.dim };
+            canvas.text(x + at, y, width, "never", style);
+        }
     }
     if let Some((at, width)) = due {
         let overdue = app.snapshot().and_then(|snapshot| snapshot.overdue_for(view));
         let (text, style) = due_words(canvas, view.due, overdue, theme.dim, theme.warning);
+        // "ok" is said of what can be recovered, and of nothing else.
+        let recovery = recoverable(&picture.snapshot, view).word;
+        let text = if view.due == Due::Ok && recovery != Recoverable::Yes { "in time".to_owned() } else { text };
         canvas.right(x + at, y, width, &text, style);
+    }
+    if let Some((at, width)) = recovers {
+        let word = recoverable(&picture.snapshot, view).word;
+        let style = match word {
+            Recoverable::Yes => theme.text,
+            Recoverable::NoPolicy => theme.dim,
+            Recoverable::Late | Recoverable::InDoubt => theme.warning,
+            Recoverable::No => theme.danger,
+        };
+        canvas.text(x + at, y, width, &word.to_string(), style);
     }
 }
 
