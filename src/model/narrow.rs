@@ -39,9 +39,11 @@ impl Snapshot {
             pool: kept(&self.pool, |view| is_near(&view.volume.id)),
             sessions: kept(&self.sessions, |session| is_near(&session.pair.source) || is_near(&session.pair.target)),
             generations: kept(&self.generations, |generation| is_near(&generation.transaction_volume)),
-            released: kept(&self.released, |released| is_near(&released.generation.transaction_volume)),
             operations: self.operations.iter().filter(|operation| is_near(&operation.volume)).cloned().collect(),
             unregistered: kept(&self.unregistered, |volume| is_near(&volume.id)),
+            released: kept(&self.released, |released| {
+                is_near(&released.generation.transaction_volume) || is_near(&released.generation.backup_volume)
+            }),
             events: Vec::new(),
             map_sets: sets.cloned().collect(),
             map_uses: kept(&self.map_uses, |used| is_near(&used.transaction_volume)),

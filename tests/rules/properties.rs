@@ -228,7 +228,7 @@ fn action() -> impl Strategy<Value = Action> {
             Action::RegisterAll { volumes: numbers.into_iter().map(new).collect() }
         }),
         1 => (one(), one(), 0..101_u16).prop_map(|(one, two, generations)| {
-            let policy = Policy { generations, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false };
+            let policy = Policy::new(generations, 1, BackupMode::Suspend);
             let names = vec![(two, "other".parse().unwrap())];
             Action::ApplySite { change: SiteChange { names, policies: vec![(one, policy)], ..SiteChange::default() } }
         }),

@@ -24,7 +24,7 @@ fn apply(change: SiteChange) -> Action {
 }
 
 fn policy(generations: u16) -> Policy {
-    Policy { generations, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false }
+    Policy::new(generations, 1, BackupMode::Suspend)
 }
 
 /// What the catalogue has after the plan's only step.

@@ -3,6 +3,7 @@
 use crate::site::{Site, volume};
 use crate::site_change::kept;
 use ecdeck::model::codes::Code;
+use ecdeck::model::entity::RotationGuard;
 use ecdeck::model::identity::{Name, VolumeId};
 use ecdeck::model::map_set::{MapRound, MapRow, MapSet};
 use ecdeck::model::plan::plan;
@@ -57,11 +58,11 @@ fn site(transaction: u32, backup: u32, choices: &[u16]) -> Site {
     for n in 0..transaction {
         let id = site.unregistered((n % 2) as usize, 0x10 + n, 48);
         let mode = if choice(n).is_multiple_of(2) { BackupMode::Suspend } else { BackupMode::Dissolve };
+        let grace = choice(n + 4).is_multiple_of(3).then_some(u32::from(choice(n)));
         let policy = Policy {
-            generations: 1 + choice(n) % 9,
-            interval_days: 1 + choice(n + 1) % 30,
-            mode,
             reuse_oldest: choice(n + 2).is_multiple_of(5),
+            guard: RotationGuard { grace, ..RotationGuard::default() },
+            ..Policy::new(1 + choice(n) % 9, 1 + choice(n + 1) % 30, mode)
         };
         let volume = TransactionVolume {
             id,

@@ -44,8 +44,8 @@ mod races;
 mod read_only;
 mod refusals;
 mod restores;
-mod site_file;
 mod rotation;
+mod site_file;
 mod test_site;
 mod usage;
 #[path = "../watchdog.rs"]

@@ -1,6 +1,7 @@
 //! A policy in a site file: the keys that are given. What is left out stays as it is.
 
-use crate::model::entity::{BackupMode, Policy};
+use crate::model::entity::{BackupMode, Policy, RotationGuard};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use toml::de::DeValue;
 
@@ -10,22 +11,41 @@ pub(super) type PolicyKeys = Map<String, Value>;
 /// Every key that a policy can have.
 pub(super) fn known() -> Vec<String> {
     // Each field stands here: a new one is a key of the file as soon as it compiles.
-    let all = Policy { generations: 1, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: true };
+    let mode = BackupMode::Suspend;
+    let all = Policy { generations: 1, interval_days: 1, mode, reuse_oldest: true, guard: every_guard() };
     keys_of(all).into_iter().map(|(key, _)| key).collect()
+}
+
+/// A guard in which every key says something.
+fn every_guard() -> RotationGuard {
+    RotationGuard { floor: Some(1), min_interval: Some(1), grace: Some(1) }
+}
+
+/// The key of the guard in the catalogue's documents. In the file its keys stand among the others.
+const GUARD: &str = "guard";
+
+fn members(document: impl Serialize) -> PolicyKeys {
+    match serde_json::to_value(document) {
+        Ok(Value::Object(keys)) => keys.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        _ => Map::new(),
+    }
 }
 
 /// The keys of a policy that says something.
 pub(super) fn keys_of(policy: Policy) -> PolicyKeys {
-    match serde_json::to_value(policy) {
-        Ok(Value::Object(keys)) => keys.into_iter().filter(|(_, value)| !value.is_null()).collect(),
-        _ => Map::new(),
+    let mut keys = members(policy);
+    if let Some(Value::Object(guard)) = keys.remove(GUARD) {
+        keys.extend(guard);
     }
+    keys
 }
 
 /// The policy that these keys make of the present one. The error is one sentence.
 pub(super) fn over(present: Option<Policy>, given: &PolicyKeys) -> Result<Policy, String> {
     let mut keys = present.map(keys_of).unwrap_or_default();
     keys.extend(given.clone());
+    let guard: PolicyKeys = members(every_guard()).keys().filter_map(|key| keys.remove_entry(key)).collect();
+    keys.insert(GUARD.to_owned(), Value::Object(guard));
     let policy: Policy = serde_json::from_value(Value::Object(keys)).map_err(|error| {
         let text = error.to_string();
         match text.strip_prefix("missing field ") {
@@ -52,12 +72,19 @@ mod tests {
 
     #[test]
     fn keys_that_are_left_out_stay_as_they_are() {
-        let present = Policy { generations: 3, interval_days: 2, mode: BackupMode::Dissolve, reuse_oldest: true };
+        let guard = RotationGuard { floor: Some(2), ..RotationGuard::default() };
+        let mode = BackupMode::Dissolve;
+        let present = Policy { generations: 3, interval_days: 2, mode, reuse_oldest: true, guard };
         assert_eq!(over(Some(present), &Map::new()), Ok(present));
         let given = Map::from_iter([("generations".to_owned(), Value::from(5))]);
         assert_eq!(over(Some(present), &given), Ok(Policy { generations: 5, ..present }));
         assert!(over(None, &given).unwrap_err().contains("needs interval_days"));
         assert_eq!(over(None, &keys_of(present)), Ok(present));
-        assert!(known().contains(&"reuse_oldest".to_owned()));
+        assert!(
+            ["reuse_oldest", "floor", "min_interval", "grace"].iter().all(|key| known().contains(&(*key).to_owned()))
+        );
+        let later = Map::from_iter([("grace".to_owned(), Value::from(60))]);
+        let guard = RotationGuard { grace: Some(60), ..guard };
+        assert_eq!(over(Some(present), &later), Ok(Policy { guard, ..present }));
     }
 }

@@ -1,7 +1,7 @@
 //! The step of several changes of the site: all of them in one commit, or none.
 
 use super::{DigestText, Done, Lookup, NotKeepable, PlanStep, Step, StepChanges, VolumeNames};
-use crate::model::entity::{BackupVolume, Generation, OurSession, TransactionVolume};
+use crate::model::entity::{BackupVolume, Generation, OurSession, ReleasedGeneration, TransactionVolume};
 use crate::model::entity_change::EntityChange;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::session::Pair;
@@ -116,6 +116,14 @@ impl Lookup for Changed<'_> {
 
     fn generation_on(&self, backup_volume: VolumeId) -> Option<&Generation> {
         self.before.generation_on(backup_volume)
+    }
+
+    fn generations_of(&self, transaction_volume: VolumeId) -> Vec<&Generation> {
+        self.before.generations_of(transaction_volume)
+    }
+
+    fn released_on(&self, backup_volume: VolumeId) -> Option<&ReleasedGeneration> {
+        self.before.released_on(backup_volume)
     }
 
     fn newest_generation(&self, transaction_volume: VolumeId) -> Option<&Generation> {
