@@ -270,7 +270,7 @@ hook = []
             "4:43 ecd-1230 there is no key \"color\"; known are: volume, name, blocks, policy",
             "6:3 ecd-1230 the key volume is missing",
             "7:14 ecd-1230 here stands a number: write a text in quotes",
-            "7:51 ecd-1230 there is no key \"interval_day\"; known are: generations, interval_days, mode, reuse_oldest",
+            "7:51 ecd-1230 there is no key \"interval_day\"; known are: floor, generations, grace, interval_days, min_interval, mode, reuse_oldest",
             "9:18 ecd-1230 here stands a table: write a list, [ ... ]",
             "10:1 ecd-1230 hook is configuration, not part of a site file; known are: format, site, arrays, transaction_volumes, backup_volumes, map_sets",
         ]
