@@ -101,6 +101,7 @@ fn opened(id: OperationId, tv: u32, versions: u64) -> Result<Change, Error> {
         notices: Vec::new(),
         confirmation: None,
         until: None,
+        set: None,
     };
     let actor = Actor { uid: 1001, user: Some("ana".into()), ..Actor::default() };
     let operation = OpenOperation { id, actor, started: Timestamp(1), reason: None, item, journal: Vec::new() };

@@ -6,7 +6,7 @@ use super::hook::HookVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, CHECK_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE,
     FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, POLICY_EXAMPLE, RESTORE_EXAMPLES,
-    SERVE_NOTE, START_EXAMPLES, STATUS_EXAMPLES,
+    SERVE_NOTE, SET_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES,
 };
 use super::site_arguments::SiteVerb;
 use super::until;
@@ -84,6 +84,11 @@ pub enum Verb {
         #[command(subcommand)]
         verb: VolumeVerb,
     },
+    /// Sets: transaction volumes that are backed up together
+    Set {
+        #[command(subcommand)]
+        verb: SetVerb,
+    },
     /// Device maps: which backup volume is used for which transaction volume
     Map {
         #[command(subcommand)]
@@ -157,6 +162,9 @@ pub struct Status {
     /// Continue, and print a line for each change, every so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub watch: Option<u32>,
+    /// Only the volumes of this set
+    #[arg(long, value_name = "SET", conflicts_with = "watch")]
+    pub set: Option<Name>,
 }
 
 /// Options of every verb that changes something.
@@ -185,6 +193,48 @@ pub struct Change {
     /// Wait no longer than this for anything (500ms, 90s, 10m, 2h, 1d; 90 is seconds); the engine continues
     #[arg(long, value_name = "D", value_parser = duration)]
     pub time_limit: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SetVerb {
+    /// The sets, and how their volumes are
+    List {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// The volumes of a set
+    Show {
+        /// The name of the set
+        #[arg(value_name = "SET")]
+        name: Name,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put transaction volumes into a set; makes the set if there is none of this name
+    #[command(after_help = SET_EXAMPLES)]
+    Add {
+        /// The name of the set
+        #[arg(value_name = "SET")]
+        name: Name,
+        /// Transaction volumes
+        #[arg(required = true, value_name = "TV")]
+        volumes: Vec<String>,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Take transaction volumes out of a set, or remove the set; volumes and backups stay
+    Remove {
+        /// The name of the set
+        #[arg(value_name = "SET")]
+        name: Name,
+        /// Transaction volumes; the whole set without one
+        #[arg(value_name = "TV")]
+        volumes: Vec<String>,
+        #[command(flatten)]
+        change: Change,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -268,8 +318,11 @@ pub enum Sync {
     #[command(after_help = START_EXAMPLES)]
     Start {
         /// Transaction volumes; with --map, all of the map without one
-        #[arg(required_unless_present = "map", value_name = "TV")]
+        #[arg(required_unless_present_any = ["map", "set"], value_name = "TV")]
         volumes: Vec<String>,
+        /// All volumes of this set: every one of them, or none
+        #[arg(long, value_name = "SET", conflicts_with_all = ["volumes", "map", "overwrite_version"])]
+        set: Option<Name>,
         /// Use the backup volumes of this device map file and no others, or a folder of them, or a stored map set
         #[arg(long, value_name = "FILE", conflicts_with = "overwrite_version")]
         map: Option<PathBuf>,
@@ -328,8 +381,11 @@ pub struct OnSession {
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Backup {
     /// Transaction volumes
-    #[arg(required = true, value_name = "TV")]
+    #[arg(required_unless_present = "set", value_name = "TV")]
     pub volumes: Vec<String>,
+    /// All volumes of this set, at one instant: every one of them, or none
+    #[arg(long, value_name = "SET", conflicts_with = "volumes")]
+    pub set: Option<Name>,
     /// Keep the session suspended, whatever the policy says
     #[arg(long, conflicts_with = "dissolve")]
     pub suspend: bool,
@@ -623,6 +679,7 @@ impl Verb {
                     | MapVerb::Show { .. }
                     | MapVerb::Export { .. },
             }
+            | Self::Set { verb: SetVerb::List { .. } | SetVerb::Show { .. } }
             | Self::Site { verb: SiteVerb::Export { .. } | SiteVerb::Diff { .. } }
             | Self::Hook { verb: HookVerb::List { .. } }
             | Self::Array {
@@ -657,10 +714,12 @@ impl Verb {
             | Self::Policy { verb: PolicyVerb::Show { json, .. } }
             | Self::Volume { verb: VolumeVerb::List { json } }
             | Self::Hook { verb: HookVerb::List { json } }
+            | Self::Set { verb: SetVerb::List { json } | SetVerb::Show { json, .. } }
             | Self::Site { verb: SiteVerb::Diff { json, .. } }
             | Self::Audit { verb: Audit::Show { json, .. } | Audit::Verify { json, .. } } => *json,
             Self::Policy { verb: PolicyVerb::Set(SetPolicy { change, .. }) }
             | Self::Site { verb: SiteVerb::Apply { change, .. } }
+            | Self::Set { verb: SetVerb::Add { change, .. } | SetVerb::Remove { change, .. } }
             | Self::Map {
                 verb: MapVerb::Import { change, .. } | MapVerb::Edit { change, .. } | MapVerb::Remove { change, .. },
             }

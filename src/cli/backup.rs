@@ -4,7 +4,7 @@ use super::arguments::Backup;
 use super::change::{self, Report, Round, Then};
 use super::link::Link;
 use super::wait::{self, Deadline, ProgressLine, Waited};
-use super::{CliError, Exit, names, times};
+use super::{CliError, Exit, names, set, times};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub async fn run(asked: &Backup, link: &mut Link, deadline: Deadline) -> Result<Exit, CliError> {
-    let snapshot = link.view(&asked.volumes).await?;
+    let snapshot = if asked.set.is_some() { link.snapshot().await? } else { link.view(&asked.volumes).await? };
     let request = request(asked, &snapshot)?;
     let volumes = request.action.volumes();
     let waiting = if asked.wait && !asked.change.dry_run { wait::on_their_way(&snapshot, volumes) } else { Vec::new() };
@@ -41,7 +41,10 @@ pub fn in_time(asked: &Backup) -> Result<(), CliError> {
 
 /// What is asked for, however long it is waited for.
 pub fn request(asked: &Backup, snapshot: &Snapshot) -> Result<Request, CliError> {
-    let volumes = names::volumes(snapshot, &asked.volumes)?;
+    let volumes = match &asked.set {
+        Some(name) => set::stored(snapshot, name)?.members.clone(),
+        None => names::volumes(snapshot, &asked.volumes)?,
+    };
     let mode = match (asked.suspend, asked.dissolve) {
         (true, _) => Some(BackupMode::Suspend),
         (_, true) => Some(BackupMode::Dissolve),
@@ -50,13 +53,14 @@ pub fn request(asked: &Backup, snapshot: &Snapshot) -> Result<Request, CliError>
     // The name agrees to releasing what is beyond the policy of that volume.
     let named = |id: &VolumeId| asked.change.confirm.as_ref().is_some_and(|name| snapshot.label(*id) == *name);
     let release_backlog = volumes.iter().copied().find(named);
-    let action = Action::Backup { volumes, mode, together: false };
+    let action = Action::Backup { volumes, mode, together: asked.set.is_some() };
     let newer_than = asked.newer_than.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
     Ok(Request {
         until: asked.until,
         newer_than,
         crash_consistent: asked.crash_consistent,
         release_backlog,
+        set: asked.set.clone(),
         ..change::request(action, &asked.change)
     })
 }
@@ -81,9 +85,20 @@ async fn each_when_ready(
     let mut ready: BTreeSet<VolumeId> =
         request.action.volumes().iter().copied().filter(|id| !is_done(id) && !is_waiting(id)).collect();
     report.refuse(done);
+    // A set is backed up when all of it is ready: what can never be ready is not waited for.
+    if request.set.is_some() {
+        let others = ready.iter().copied().collect();
+        for refusal in refused_each(link, request, others).await? {
+            report.refused_now(refusal, &asked.change);
+        }
+        if report.has_refused() {
+            let exit = report.exit();
+            return report.finish("ended", exit, None);
+        }
+    }
     let mut progress = ProgressLine::new(asked.change.json);
     loop {
-        if !ready.is_empty() {
+        if !ready.is_empty() && (request.set.is_none() || waiting.is_empty()) {
             let part = request.only(|volume| ready.contains(&volume));
             match change::round(link, &asked.change, part, deadline, &mut report).await? {
                 Round::Ended | Round::DryRun(_) => {}
@@ -120,6 +135,27 @@ async fn each_when_ready(
         let exit = report.exit_with_late(exit);
         return report.finish(result, exit, Some(text.to_owned()));
     }
+}
+
+/// Why volumes of a set could not be backed up now, each for itself.
+async fn refused_each(link: &mut Link, request: &Request, volumes: Vec<VolumeId>) -> Result<Vec<Refusal>, CliError> {
+    if volumes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mode = match &request.action {
+        Action::Backup { mode, .. } => *mode,
+        _ => None,
+    };
+    let action = Action::Backup { volumes, mode, together: false };
+    let each = Request { action, set: None, ensure: false, ..request.clone() };
+    Ok(match link.ask(Ask::Plan { request: each }).await? {
+        Answer::Planned(planned) => planned.plan.refused().to_vec(),
+        Answer::Refused { mut refusal } => {
+            let also = std::mem::take(&mut refusal.also);
+            std::iter::once(refusal).chain(also).collect()
+        }
+        _ => Vec::new(),
+    })
 }
 
 /// With `--ensure`, the volumes whose newest sound generation is young enough: nobody waits for them.

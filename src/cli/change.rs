@@ -312,6 +312,11 @@ impl Report {
         self.refuse([refusal]);
     }
 
+    /// Whether something of what was asked for was refused.
+    pub fn has_refused(&self) -> bool {
+        self.refused.iter().any(|refusal| self.exit_of(refusal) != Exit::Done)
+    }
+
     /// Takes a round of which nothing ran because its plans have changed.
     pub fn plans_changed(&mut self, now: &PlannedAnswer) -> Result<(), CliError> {
         if !self.json {

@@ -7,7 +7,7 @@ use crate::model::advice::Advice;
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::plan::rotation::backlog;
-use crate::model::plan::{NearMiss, Refusal, step_text};
+use crate::model::plan::{NearMiss, Refusal, not_at_one_instant, state_of_set, step_text};
 use crate::model::records::{BackupMode, GenerationState, OperationEnd, PastGeneration, Policy, ReleaseReason};
 use crate::model::recoverable::{Recoverable, recoverable};
 use crate::model::request::{Request, Verb};
@@ -19,6 +19,7 @@ use crate::model::snapshot::{
 use crate::model::step::{Confirmation, Notice, PlanStep};
 use crate::model::units::{Blocks, Percent, Progress, Timestamp, Version};
 use crate::model::untrusted::Untrusted;
+use crate::model::volume_set::VolumeSet;
 use serde::{Serialize, Serializer};
 
 /// An instant as RFC 3339 in UTC.
@@ -58,6 +59,7 @@ pub struct StatusDocument<'a> {
     pub pool: Vec<BackupVolumeEntry<'a>>,
     pub sessions: Vec<SessionEntry<'a>>,
     pub restores: Vec<RestoreEntry>,
+    pub sets: Vec<SetEntry<'a>>,
     pub operations: Vec<OperationEntry<'a>>,
 }
 
@@ -95,7 +97,43 @@ impl<'a> StatusDocument<'a> {
             pool: pool(snapshot),
             sessions: snapshot.sessions.iter().map(|session| SessionEntry::new(session, snapshot)).collect(),
             restores: snapshot.restores.iter().map(|restore| RestoreEntry::new(restore, snapshot)).collect(),
+            sets: snapshot.volume_sets.iter().map(|set| SetEntry::new(set, snapshot)).collect(),
             operations: snapshot.operations.iter().map(|operation| OperationEntry::new(operation, snapshot)).collect(),
+        }
+    }
+}
+
+/// A set, with its volumes and what they have in common.
+#[derive(Serialize)]
+pub struct SetEntry<'a> {
+    pub name: &'a Name,
+    /// The state of the volume that is furthest from a backup.
+    pub state: TransactionState,
+    /// Why it cannot be backed up at one instant, whatever the state; null where it can.
+    pub not_at_one_instant: Option<String>,
+    pub transaction_volumes: Vec<SetMemberEntry>,
+}
+
+/// A volume of a set.
+#[derive(Serialize)]
+pub struct SetMemberEntry {
+    #[serde(flatten)]
+    volume: VolumeRef,
+    /// Null where the volume is not registered.
+    state: Option<TransactionState>,
+}
+
+impl<'a> SetEntry<'a> {
+    pub fn new(set: &'a VolumeSet, snapshot: &'a Snapshot) -> Self {
+        let member = |&id: &VolumeId| SetMemberEntry {
+            volume: VolumeRef::new(id, snapshot),
+            state: snapshot.transaction_volume(id).map(|view| view.state),
+        };
+        Self {
+            name: &set.name,
+            state: state_of_set(snapshot, set),
+            not_at_one_instant: not_at_one_instant(snapshot, &set.members),
+            transaction_volumes: set.members.iter().map(member).collect(),
         }
     }
 }

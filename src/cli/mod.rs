@@ -33,6 +33,7 @@ mod plan_text;
 mod policy;
 mod request_line;
 mod restore;
+mod set;
 pub mod site;
 pub mod site_arguments;
 mod status;
@@ -90,6 +91,7 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
         Verb::Audit { verb } => audit::run(verb, site_context).await,
         Verb::Policy { verb } => policy::run(verb, site_context).await,
         Verb::Volume { verb } => volume::run(verb, site_context).await,
+        Verb::Set { verb } => set::run(verb, site_context).await,
         Verb::Map { verb } => map::run(verb, site_context).await,
         Verb::Site { verb } => site::run(verb, site_context).await,
         Verb::Sync { verb } => {

@@ -27,6 +27,7 @@ Set up:
   init         Set up a site for the first time
   volume       Which volumes belong to the site
   policy       Generations kept, days between backups, mode
+  set          Sets: transaction volumes that are backed up together
   map          Device maps: which backup volume for which transaction volume
   site         The site as a file: write it, compare it, apply it
   hook         Scripts before and after a backup
@@ -55,6 +56,13 @@ Examples:
 
 The copy is one-point (OPC), inside the array of the generation. Until it has
 ended the target is restore-incomplete. The generation stays as it is.";
+
+pub const SET_EXAMPLES: &str = "\
+Examples:
+  ecdeck set add erp db01 db02 db03
+  ecdeck sync start --set erp --wait
+  ecdeck backup --set erp            all of it at one instant, or nothing
+  ecdeck set remove erp db03";
 
 pub const IMPORT_EXAMPLES: &str = "\
 Examples:

@@ -24,7 +24,7 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
             if !targets.is_empty() {
                 return None;
             }
-            line.volumes(volumes);
+            line.volumes_or_set(request, volumes);
         }
         Action::Resume { volumes, target } | Action::Suspend { volumes, target } => {
             line.volumes(volumes).target(*target);
@@ -60,7 +60,7 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
             line.volumes(&[*volume]).target(*target);
         }
         Action::Backup { volumes, mode, .. } => {
-            line.volumes(volumes);
+            line.volumes_or_set(request, volumes);
             if request.crash_consistent {
                 line.say(&["--crash-consistent"]);
             }
@@ -120,6 +120,9 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
         Action::RemoveMap { name } => {
             line.say(&[name.as_str()]);
         }
+        Action::AddToSet { name, volumes } | Action::RemoveFromSet { name, volumes } => {
+            line.say(&[name.as_str()]).volumes(volumes);
+        }
         Action::AcceptAll { .. } => {
             line.say(&["--all"]);
         }
@@ -178,6 +181,14 @@ impl Line<'_> {
     fn say(&mut self, words: &[&str]) -> &mut Self {
         self.words.extend(words.iter().map(|word| (*word).to_owned()));
         self
+    }
+
+    /// The set that a request names, else its volumes.
+    fn volumes_or_set(&mut self, request: &Request, volumes: &[VolumeId]) -> &mut Self {
+        match &request.set {
+            Some(set) => self.say(&["--set", set.as_str()]),
+            None => self.volumes(volumes),
+        }
     }
 
     fn volumes(&mut self, volumes: &[VolumeId]) -> &mut Self {

@@ -5,7 +5,7 @@ use super::document::StatusDocument;
 use super::link::Link;
 use super::out::Reader;
 use super::table::{Align, Table};
-use super::{CliError, Exit, json, out, times};
+use super::{CliError, Exit, json, out, set, times};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::plan::pool_sizes;
@@ -25,7 +25,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub async fn run(asked: &Status, link: &mut Link) -> Result<Exit, CliError> {
-    let snapshot = link.snapshot().await?;
+    let mut snapshot = link.snapshot().await?;
+    if let Some(name) = &asked.set {
+        let members = set::stored(&snapshot, name)?.members.iter().copied().collect();
+        snapshot = Arc::new(snapshot.of_volumes(&members));
+    }
     let Some(seconds) = asked.watch else {
         if asked.json {
             json::print(snapshot.site.demo, &StatusDocument::new(&snapshot))?;
@@ -84,6 +88,7 @@ fn text(snapshot: &Snapshot) -> String {
     out.push('\n');
     out.push_str(&transaction_volumes(snapshot));
     problems(&mut out, snapshot);
+    section(&mut out, "Sets", &set::table(snapshot));
     section(&mut out, "Pool", &pool(snapshot));
     section(&mut out, "Copies", &copies(snapshot));
     section(&mut out, "Restores", &restores(snapshot));

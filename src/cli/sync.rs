@@ -5,9 +5,9 @@ use super::change::{self, Then};
 use super::link::Link;
 use super::wait::Deadline;
 use super::{CliError, Exit};
-use super::{map, names};
-use crate::model::identity::VolumeId;
-use crate::model::request::{Action, CancelScope};
+use super::{map, names, set};
+use crate::model::identity::{Name, VolumeId};
+use crate::model::request::{Action, CancelScope, Request};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::Version;
 
@@ -18,11 +18,22 @@ pub async fn run(verb: &Sync, link: &mut Link, deadline: Deadline) -> Result<Exi
         let exit = change::run(link, change, change::request(action, change), deadline, after_start(*wait)).await?;
         return Ok(Exit::together([exit, of_map]));
     }
-    let (action, then) = action(verb, &*link.view(&verb.names()).await?)?;
-    change::run(link, verb.change(), change::request(action, verb.change()), deadline, then).await
+    let set = verb.set();
+    let snapshot = if set.is_some() { link.snapshot().await? } else { link.view(&verb.names()).await? };
+    let (action, then) = action(verb, &snapshot)?;
+    let request = Request { set: set.cloned(), ..change::request(action, verb.change()) };
+    change::run(link, verb.change(), request, deadline, then).await
 }
 
 impl Sync {
+    /// The set that it names instead of volumes.
+    pub fn set(&self) -> Option<&Name> {
+        match self {
+            Self::Start { set, .. } => set.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The volumes that it names.
     fn names(&self) -> Vec<&str> {
         match self {
@@ -43,6 +54,10 @@ fn after_start(wait: bool) -> Then {
 
 pub fn action(verb: &Sync, snapshot: &Snapshot) -> Result<(Action, Then), CliError> {
     Ok(match verb {
+        Sync::Start { set: Some(name), wait, .. } => {
+            let volumes = set::stored(snapshot, name)?.members.clone();
+            (Action::Start { volumes, targets: Vec::new(), together: true }, after_start(*wait))
+        }
         Sync::Start { volumes, wait, overwrite_version: None, .. } => {
             let volumes = names::volumes(snapshot, volumes)?;
             (Action::Start { volumes, targets: Vec::new(), together: false }, after_start(*wait))

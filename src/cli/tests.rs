@@ -249,6 +249,12 @@ fn requests_of(verb: AskedVerb, snapshot: &Snapshot) -> Vec<Action> {
         Verb::Unregister => vec![Action::Unregister { volume }],
         // They are about files of maps: `tests/rules/map_sets.rs` has their rules, `tests/site/maps.rs` their words.
         // `tests/rules/site_change.rs` has those of a site file.
+        Verb::AddToSet => {
+            vec![Action::AddToSet { name: "shop".parse().unwrap(), volumes: vec![volume] }]
+        }
+        Verb::RemoveFromSet => [vec![volume], Vec::new()]
+            .map(|volumes| Action::RemoveFromSet { name: "shop".parse().unwrap(), volumes })
+            .into(),
         Verb::ImportMap | Verb::EditMap | Verb::RemoveMap | Verb::ApplySite => Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! A line that was typed into the console after `:`, read by the grammar of the command line, and what may follow in it.
 
 use super::arguments::{Change, CommandLine, MapVerb, PolicyVerb, Sync, Verb as TypedVerb};
-use super::{backup, change, forced, names, policy, restore, sync, volume};
+use super::{backup, change, forced, names, policy, restore, set, sync, volume};
 use crate::model::identity::VolumeId;
 use crate::model::request::{Action, Request};
 use crate::model::snapshot::Snapshot;
@@ -122,7 +122,9 @@ fn asked(typed: &TypedVerb, snapshot: &Snapshot) -> Result<Option<Request>, Stri
             (Ok(change::request(action, change)), change)
         }
         TypedVerb::Sync { verb } => {
-            let request = sync::action(verb, snapshot).map(|(action, _)| change::request(action, verb.change()));
+            let request = sync::action(verb, snapshot);
+            let set = verb.set().cloned();
+            let request = request.map(|(action, _)| Request { set, ..change::request(action, verb.change()) });
             (request, verb.change())
         }
         TypedVerb::Backup(typed) => (backup::request(typed, snapshot), &typed.change),
@@ -139,6 +141,10 @@ fn asked(typed: &TypedVerb, snapshot: &Snapshot) -> Result<Option<Request>, Stri
         TypedVerb::Volume { verb } => {
             let Some(change) = verb.change() else { return Ok(None) };
             (volume::action(verb, snapshot).map(|action| change::request(action, change)), change)
+        }
+        TypedVerb::Set { verb } => {
+            let Some(change) = verb.change() else { return Ok(None) };
+            (set::action(verb, snapshot).map(|action| change::request(action, change)), change)
         }
         TypedVerb::Map { verb: MapVerb::Remove { name, change } } => {
             (Ok(change::request(Action::RemoveMap { name: name.clone() }, change)), change)
@@ -212,6 +218,7 @@ fn values(snapshot: &Snapshot, after: &str) -> Vec<String> {
             free.chain(pool).chain(live).map(|id| snapshot.label(id)).collect()
         }
         "--volume" => snapshot.pool.iter().map(|view| snapshot.label(view.volume.id)).collect(),
+        "--set" => snapshot.volume_sets.iter().map(|set| set.name.to_string()).collect(),
         "--map" => snapshot.map_sets.iter().map(|set| set.name.to_string()).collect(),
         "--mode" => vec!["suspend".to_owned(), "dissolve".to_owned()],
         option if option.starts_with("--") => Vec::new(),

@@ -294,6 +294,7 @@ pub fn demo() -> Snapshot {
         catalogue: None,
         map_sets: Rows::default(),
         map_uses: Rows::default(),
+        volume_sets: Rows::default(),
         restores: Vec::new(),
         released: Rows::default(),
         taken_at: NOW,

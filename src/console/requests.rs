@@ -53,7 +53,10 @@ pub fn batch(verb: Verb, volumes: Vec<VolumeId>) -> Option<Request> {
 
 /// Whether a verb is about a whole map set or site, and about no volume by itself.
 pub fn is_about_a_map_set(verb: Verb) -> bool {
-    matches!(verb, Verb::ImportMap | Verb::EditMap | Verb::RemoveMap | Verb::ApplySite)
+    matches!(
+        verb,
+        Verb::ImportMap | Verb::EditMap | Verb::RemoveMap | Verb::ApplySite | Verb::AddToSet | Verb::RemoveFromSet
+    )
 }
 
 /// The refusal of a console that only looks.

@@ -202,6 +202,27 @@ codes! {
     1230 SITE_FILE_WRONG: "the site file cannot be used",
         "A key, a value or a volume in it is wrong. The message names file, line and column. Nothing of the file was applied.",
         "Correct the lines that are named. `ecdeck site diff FILE` shows what the file would change.";
+    1240 SET_UNKNOWN: "no such set",
+        "No set of this name is stored, or the volume is not in it.",
+        "`ecdeck set list` shows the sets and their volumes.";
+    1241 IN_ANOTHER_SET: "the transaction volume is in another set",
+        "A transaction volume belongs to one set at most: a backup of it is at one instant with the others of that set.",
+        "Take it out of the other set first: `ecdeck set remove NAME TV`.";
+    1242 IN_A_SET: "the transaction volume is in a set",
+        "A set whose volume is no longer registered could not be backed up any more.",
+        "Take it out of its set first: `ecdeck set remove NAME TV`.";
+    1243 SET_TOO_LARGE: "the set would have too many volumes",
+        "The number of volumes of one set is limited.",
+        "Make several sets.";
+    1244 SET_NOT_AT_ONE_INSTANT: "the set cannot be backed up at one instant",
+        "Its volumes are in several arrays, or their array does not suspend several sessions at one instant.",
+        "Put volumes of one array into a set, of an array that can do it. Or back up each volume by itself: `ecdeck backup TV...`.";
+    1245 SET_CHANGED: "the set was changed meanwhile",
+        "The set has other volumes now than when the request was made.",
+        "Repeat the command: it then takes the volumes that the set has now.";
+    1246 MEMBER_ALONE: "a volume of a set is backed up alone",
+        "The generation is not at one instant with generations of the other volumes of the set.",
+        "For one instant: `ecdeck backup --set NAME`.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";

@@ -8,6 +8,7 @@ use super::map_set::MapSet;
 use super::session::Pair;
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
+use super::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
 
 /// One change to one thing.
@@ -65,6 +66,11 @@ pub enum EntityChange {
     /// Adds or replaces a map set. Fails when one of its transaction volumes is in another set.
     PutMapSet(MapSet),
     RemoveMapSet {
+        name: Name,
+    },
+    /// Adds or replaces a set. Fails when one of its transaction volumes is in another set.
+    PutVolumeSet(VolumeSet),
+    RemoveVolumeSet {
         name: Name,
     },
     /// A pair was started because a map paired it. An earlier operation never replaces a later one.

@@ -238,6 +238,20 @@ pub enum EventKind {
     MapRemoved {
         map: Name,
     },
+    /// Transaction volumes came into a set, which was made if it had none before.
+    SetExtended {
+        set: Name,
+        added: Vec<VolumeId>,
+        /// How many it has now.
+        members: usize,
+    },
+    /// Transaction volumes were taken out of a set; it ends with the last one.
+    SetReduced {
+        set: Name,
+        taken: Vec<VolumeId>,
+        /// How many it has left.
+        members: usize,
+    },
     /// A transaction volume was started with the backup volume of this round.
     MapUsed {
         map: Name,
@@ -345,6 +359,8 @@ impl NewEvent {
             | EventKind::CatalogueDoubted { .. }
             | EventKind::MapStored { .. }
             | EventKind::MapRemoved { .. }
+            | EventKind::SetExtended { .. }
+            | EventKind::SetReduced { .. }
             | EventKind::ArrayUnreachable { .. }
             | EventKind::ArrayReachable { .. }
             | EventKind::ArrayIdentityChanged { .. } => None,
@@ -423,6 +439,8 @@ impl NewEvent {
             | EventKind::VolumeRemoved { .. }
             | EventKind::MapStored { .. }
             | EventKind::MapRemoved { .. }
+            | EventKind::SetExtended { .. }
+            | EventKind::SetReduced { .. }
             | EventKind::MapUsed { .. }
             | EventKind::RestoreBegun { .. }
             | EventKind::HookRan { .. }

@@ -39,3 +39,4 @@ pub mod units;
 pub mod untrusted;
 pub mod verb;
 pub mod volume_names;
+pub mod volume_set;

@@ -46,6 +46,7 @@ impl Snapshot {
             }),
             events: Vec::new(),
             map_sets: sets.cloned().collect(),
+            volume_sets: kept(&self.volume_sets, |set| volumes.iter().any(|id| set.has(*id))),
             map_uses: kept(&self.map_uses, |used| is_near(&used.transaction_volume)),
             site: self.site.clone(),
             arrays: self.arrays.clone(),

@@ -16,6 +16,7 @@ use super::session::{CopyKind, Pair};
 use super::step::{Lookup, PlanItem};
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
+use super::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -89,6 +90,8 @@ pub struct Records {
     /// The last operation that started a pair (transaction volume, backup volume) because a map paired it.
     #[serde(default, with = "pairs_as_list")]
     pub map_uses: BTreeMap<(VolumeId, VolumeId), OperationId>,
+    #[serde(default)]
+    pub volume_sets: BTreeMap<Name, VolumeSet>,
     pub next_operation: u64,
     pub next_epoch: u64,
     /// The volume that has each name, in whichever role: a look-up does not grow with the site.
@@ -146,6 +149,11 @@ impl ChangeError {
     /// A transaction volume is in one map set at most.
     pub fn mapped(transaction_volume: VolumeId) -> Self {
         Self::Exists(format!("a map set that has {transaction_volume}"))
+    }
+
+    /// A transaction volume is in one set at most.
+    pub fn in_a_set(transaction_volume: VolumeId) -> Self {
+        Self::Exists(format!("a set that has {transaction_volume}"))
     }
 
     pub fn holds_generation(backup_volume: VolumeId) -> Self {
@@ -217,6 +225,10 @@ impl Records {
             Change::Entity(EntityChange::PutMapSet(set)) => self.put_map_set(set)?,
             Change::Entity(EntityChange::RemoveMapSet { name }) => {
                 self.map_sets.remove(name).ok_or_else(|| missing("map set", name))?;
+            }
+            Change::Entity(EntityChange::PutVolumeSet(set)) => self.put_volume_set(set)?,
+            Change::Entity(EntityChange::RemoveVolumeSet { name }) => {
+                self.volume_sets.remove(name).ok_or_else(|| missing("set", name))?;
             }
             Change::Entity(EntityChange::UseMapRow { transaction_volume, backup_volume, operation }) => {
                 let known = self.map_uses.entry((*transaction_volume, *backup_volume)).or_insert(*operation);
@@ -340,6 +352,16 @@ impl Records {
         Ok(())
     }
 
+    fn put_volume_set(&mut self, set: &VolumeSet) -> Result<(), ChangeError> {
+        let elsewhere =
+            |id: &&VolumeId| self.volume_sets.values().any(|other| other.name != set.name && other.has(**id));
+        if let Some(volume) = set.members.iter().find(elsewhere) {
+            return Err(ChangeError::in_a_set(*volume));
+        }
+        self.volume_sets.insert(set.name.clone(), set.clone());
+        Ok(())
+    }
+
     fn open(&mut self, operation: &OpenOperation, claims: &[VolumeId], epoch: u64) -> Result<(), ChangeError> {
         if operation.id.0 < self.next_operation {
             return Err(ChangeError::Exists(format!("operation {}", operation.id)));
@@ -398,6 +420,14 @@ impl Lookup for Records {
 
     fn named(&self, name: &Name) -> Option<VolumeId> {
         Self::named(self, name)
+    }
+
+    fn volume_set(&self, name: &Name) -> Option<&VolumeSet> {
+        self.volume_sets.get(name)
+    }
+
+    fn volume_set_of(&self, transaction_volume: VolumeId) -> Option<&VolumeSet> {
+        self.volume_sets.values().find(|set| set.has(transaction_volume))
     }
 }
 

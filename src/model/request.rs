@@ -30,6 +30,9 @@ pub struct Request {
     /// A backup of this volume releases everything that is beyond its policy, not the oldest generation only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release_backlog: Option<VolumeId>,
+    /// The set that was named instead of its volumes: it is refused if the set has other ones by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<Name>,
 }
 
 impl Request {
@@ -51,6 +54,7 @@ impl Request {
             newer_than: None,
             crash_consistent: false,
             release_backlog: None,
+            set: None,
         }
     }
 
@@ -85,6 +89,8 @@ impl Request {
             | Action::Hold { .. }
             | Action::ImportMap { .. }
             | Action::EditMap { .. }
+            | Action::AddToSet { .. }
+            | Action::RemoveFromSet { .. }
             | Action::RemoveMap { .. } => {}
         }
         Self { action, ..self.clone() }
@@ -104,6 +110,8 @@ impl Request {
             | Action::Suspend { volumes, .. }
             | Action::Cancel { volumes, .. }
             | Action::AcceptAll { volumes }
+            | Action::AddToSet { volumes, .. }
+            | Action::RemoveFromSet { volumes, .. }
             | Action::Backup { volumes, .. } => volumes.truncate(Self::MAX_VOLUMES),
             Action::Hold { why, .. } => *why = short(why),
             Action::ImportMap { set } | Action::EditMap { set, .. } => *set = set.abridged(Self::MAX_VOLUMES),
@@ -246,6 +254,16 @@ pub enum Action {
     RemoveMap {
         name: Name,
     },
+    /// Put transaction volumes into a set; it is made if there is none of this name.
+    AddToSet {
+        name: Name,
+        volumes: Vec<VolumeId>,
+    },
+    /// Take transaction volumes out of a set; none named: all of them, which ends the set.
+    RemoveFromSet {
+        name: Name,
+        volumes: Vec<VolumeId>,
+    },
     /// Make the site as it is written down: all of it, or nothing.
     ApplySite {
         change: SiteChange,
@@ -291,6 +309,8 @@ impl Action {
             Self::ImportMap { .. } => Verb::ImportMap,
             Self::EditMap { .. } => Verb::EditMap,
             Self::RemoveMap { .. } => Verb::RemoveMap,
+            Self::AddToSet { .. } => Verb::AddToSet,
+            Self::RemoveFromSet { .. } => Verb::RemoveFromSet,
             Self::ApplySite { .. } => Verb::ApplySite,
         }
     }
@@ -303,6 +323,8 @@ impl Action {
             | Self::Suspend { volumes, .. }
             | Self::Cancel { volumes, .. }
             | Self::AcceptAll { volumes }
+            | Self::AddToSet { volumes, .. }
+            | Self::RemoveFromSet { volumes, .. }
             | Self::Backup { volumes, .. } => volumes,
             Self::Overwrite { volume, .. }
             | Self::Restore { volume, .. }

@@ -171,6 +171,15 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             format!("map set {map} {done}: {rounds}, {pairs}")
         }
         EventKind::MapRemoved { map } => format!("map set {map} removed"),
+        EventKind::SetExtended { set, added, members } => {
+            let added: Vec<String> = added.iter().map(|id| label(*id)).collect();
+            format!("set {set}: {} added, it has {} now", added.join(", "), count(*members, "volume", "volumes"))
+        }
+        EventKind::SetReduced { set, members: 0, .. } => format!("set {set} removed"),
+        EventKind::SetReduced { set, taken, members } => {
+            let taken: Vec<String> = taken.iter().map(|id| label(*id)).collect();
+            format!("set {set}: {} taken out, it has {} left", taken.join(", "), count(*members, "volume", "volumes"))
+        }
         EventKind::MapUsed { map, round, volume, backup_volume } => {
             format!("{}: round {round} of map set {map} used, backup volume {}", label(*volume), label(*backup_volume))
         }

@@ -3,6 +3,7 @@
 use super::entity::Policy;
 use super::identity::{Name, VolumeId};
 use super::map_set::MapSet;
+use super::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
 
 /// The role that a volume is registered in.
@@ -45,6 +46,9 @@ pub struct SiteChange {
     pub policies: Vec<(VolumeId, Policy)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub maps: Vec<MapChange>,
+    /// Sets with the transaction volumes that come into them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sets: Vec<VolumeSet>,
 }
 
 impl SiteChange {
@@ -52,7 +56,7 @@ impl SiteChange {
     pub const MAX_CHANGES: usize = 100_000;
 
     pub fn len(&self) -> usize {
-        self.names.len() + self.volumes.len() + self.policies.len() + self.maps.len()
+        self.names.len() + self.volumes.len() + self.policies.len() + self.maps.len() + self.sets.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -67,6 +71,10 @@ impl SiteChange {
         short.volumes.truncate(most);
         short.policies.truncate(most);
         short.maps.truncate(most);
+        short.sets.truncate(most);
+        for set in &mut short.sets {
+            set.members.truncate(most);
+        }
         for map in &mut short.maps {
             map.set = map.set.abridged(most);
         }

@@ -15,6 +15,7 @@ use super::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pa
 use super::units::{Blocks, Progress, Timestamp, Version, count};
 use super::untrusted::Untrusted;
 use super::volume_names::VolumeNames;
+use super::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -54,6 +55,9 @@ pub struct Snapshot {
     /// The last start of each pair that a map paired, sorted by pair.
     #[serde(default)]
     pub map_uses: Rows<PairUse>,
+    /// The sets of transaction volumes, by name.
+    #[serde(default)]
+    pub volume_sets: Rows<VolumeSet>,
     /// Restores that have not come to their end, by target.
     #[serde(default)]
     pub restores: Vec<RestoreView>,
@@ -589,6 +593,7 @@ impl Snapshot {
             unregistered: self.unregistered.reuse_if_equal(&earlier.unregistered),
             map_sets: self.map_sets.reuse_if_equal(&earlier.map_sets),
             map_uses: self.map_uses.reuse_if_equal(&earlier.map_uses),
+            volume_sets: self.volume_sets.reuse_if_equal(&earlier.volume_sets),
             ..self
         }
     }
@@ -605,6 +610,15 @@ impl Snapshot {
     /// The map set that a transaction volume is in.
     pub fn map_set_of(&self, transaction_volume: VolumeId) -> Option<&MapSet> {
         self.map_sets.iter().find(|set| set.rows_of(transaction_volume).next().is_some())
+    }
+
+    pub fn volume_set(&self, name: &str) -> Option<&VolumeSet> {
+        self.volume_sets.iter().find(|set| set.name.as_str() == name)
+    }
+
+    /// The set that a transaction volume is in.
+    pub fn volume_set_of(&self, transaction_volume: VolumeId) -> Option<&VolumeSet> {
+        self.volume_sets.iter().find(|set| set.has(transaction_volume))
     }
 
     /// The last operation that started a pair because a map paired it.

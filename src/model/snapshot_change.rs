@@ -11,6 +11,7 @@ use super::snapshot::{
     Snapshot, TransactionVolumeView,
 };
 use super::units::{Blocks, Progress, Timestamp, Version};
+use super::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
@@ -42,6 +43,9 @@ pub struct SnapshotChange {
     pub map_sets: Option<Rows<MapSet>>,
     #[serde(default)]
     pub map_uses: ListChange<(VolumeId, VolumeId), PairUse>,
+    /// All of them, where one has changed.
+    #[serde(default)]
+    pub volume_sets: Option<Rows<VolumeSet>>,
     /// All of them, where one has changed.
     #[serde(default)]
     pub restores: Option<Vec<RestoreView>>,
@@ -115,6 +119,7 @@ impl SnapshotChange {
             unregistered: difference(&old.unregistered, &new.unregistered, |volume| volume.id),
             map_sets: (old.map_sets != new.map_sets).then(|| new.map_sets.clone()),
             map_uses: difference(&old.map_uses, &new.map_uses, use_key),
+            volume_sets: (old.volume_sets != new.volume_sets).then(|| new.volume_sets.clone()),
             restores: (old.restores != new.restores).then(|| new.restores.clone()),
             events: new.events.iter().filter(|event| event.sequence > newest).cloned().collect(),
             catalogue: new.catalogue.clone(),
@@ -153,6 +158,9 @@ impl SnapshotChange {
             snapshot.map_sets = map_sets;
         }
         merge_rows(&mut snapshot.map_uses, self.map_uses, use_key);
+        if let Some(volume_sets) = self.volume_sets {
+            snapshot.volume_sets = volume_sets;
+        }
         if let Some(restores) = self.restores {
             snapshot.restores = restores;
         }

@@ -508,6 +508,30 @@ verbs! {
         command: &["map", "remove"],
         key: None,
     }
+    /// Puts transaction volumes into a set.
+    AddToSet {
+        word: "add to set",
+        title: "Add volumes to a set",
+        doing: "set",
+        role: Role::Administrator,
+        destroys: false,
+        object: VerbObject::Other,
+        column: None,
+        command: &["set", "add"],
+        key: None,
+    }
+    /// Takes transaction volumes out of a set, or removes it.
+    RemoveFromSet {
+        word: "remove from set",
+        title: "Take volumes out of a set",
+        doing: "set",
+        role: Role::Administrator,
+        destroys: false,
+        object: VerbObject::Other,
+        column: None,
+        command: &["set", "remove"],
+        key: None,
+    }
     /// Makes the site as it is written down in a file.
     ApplySite {
         word: "apply site",
@@ -577,6 +601,8 @@ mod tests {
             &Verb::ImportMap,
             &Verb::EditMap,
             &Verb::RemoveMap,
+            &Verb::AddToSet,
+            &Verb::RemoveFromSet,
             &Verb::ApplySite,
         ];
         assert_eq!(administrators, expected);

@@ -21,3 +21,4 @@ mod site;
 mod site_change;
 mod site_file;
 mod verbs;
+mod volume_sets;

@@ -197,6 +197,7 @@ impl Site {
             notices: Vec::new(),
             confirmation: None,
             until: None,
+            set: None,
         };
         let actor = Actor { uid: 1001, user: Some("ana".to_owned()), ..Actor::default() };
         let operation = OpenOperation {

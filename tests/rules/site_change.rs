@@ -10,6 +10,7 @@ use ecdeck::model::request::{Action, Request, VolumeRole};
 use ecdeck::model::site_change::{MapChange, NewVolume, SiteChange};
 use ecdeck::model::step::{Done, NotKeepable, PlanStep};
 use ecdeck::model::units::Timestamp;
+use ecdeck::model::volume_set::VolumeSet;
 
 fn new(volume: VolumeId, role: VolumeRole, name: Option<&str>) -> NewVolume {
     NewVolume { volume, role, name: name.map(|name| name.parse().unwrap()) }
@@ -128,6 +129,7 @@ fn with_all() -> (Site, SiteChange, [VolumeId; 2]) {
         volumes: vec![new(source, VolumeRole::Transaction, Some("db")), new(target, VolumeRole::Backup, None)],
         policies: vec![(source, policy(1))],
         maps: vec![MapChange { set: pair("nights", source, target), before: None }],
+        sets: vec![VolumeSet::new("erp".parse().unwrap(), vec![source])],
     };
     (site, change, [source, target])
 }
@@ -140,6 +142,7 @@ fn policies_and_maps_are_of_volumes_that_come_with_them() {
     assert_eq!(after.transaction_volumes[&source].policy, Some(policy(1)));
     assert!(after.backup_volumes.contains_key(&target));
     assert_eq!(after.map_sets.values().map(|set| set.name.as_str()).collect::<Vec<_>>(), ["nights"]);
+    assert_eq!(after.volume_sets.values().map(|set| set.members.clone()).collect::<Vec<_>>(), [[source]]);
     assert_eq!(plan.items()[0].claims, [source, target]);
     // One of two backup volumes is there: the plan says which size is how many short, once.
     let short: Vec<_> =

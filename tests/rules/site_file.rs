@@ -11,6 +11,7 @@ use ecdeck::model::records::{BackupMode, BackupVolume, Change, EntityChange, Pol
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::site_file::{Compared, check, read, write};
 use ecdeck::model::units::{Timestamp, Version};
+use ecdeck::model::volume_set::VolumeSet;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -38,6 +39,7 @@ type Essence<'a> = (
     BTreeMap<VolumeId, (&'a str, Option<Policy>)>,
     BTreeMap<VolumeId, Option<&'a str>>,
     BTreeMap<&'a str, Vec<(&'a str, Vec<(VolumeId, VolumeId)>)>>,
+    Vec<&'a VolumeSet>,
 );
 
 /// The records as far as a file says them.
@@ -48,7 +50,7 @@ fn essence(records: &Records) -> Essence<'_> {
     let sets = records.map_sets.iter().map(|(name, set)| {
         (name.as_str(), set.rounds.iter().map(|round| (round.name.as_str(), rows(round))).collect())
     });
-    (transaction.collect(), backup.collect(), sets.collect())
+    (transaction.collect(), backup.collect(), sets.collect(), records.volume_sets.values().collect())
 }
 
 /// A site with so many volumes; numbers choose policies, names and pairs.
@@ -95,6 +97,15 @@ fn site(transaction: u32, backup: u32, choices: &[u16]) -> Site {
         let rounds = names.into_iter().zip(rounds).map(|(name, rows)| MapRound::new(name, rows)).collect();
         let set = MapSet { name: "nights".parse().unwrap(), rounds };
         site.records.apply(&Change::Entity(EntityChange::PutMapSet(set))).unwrap();
+    }
+    let ids: Vec<VolumeId> = site.records.transaction_volumes.keys().copied().collect();
+    for (name, rest) in [("erp", 0), ("web", 1)] {
+        let of_set = ids.iter().enumerate().filter(|(at, _)| choice(*at as u32 + 5) % 4 == rest);
+        let members: Vec<VolumeId> = of_set.map(|(_, id)| *id).collect();
+        if !members.is_empty() {
+            let set = VolumeSet::new(name.parse().unwrap(), members);
+            site.records.apply(&Change::Entity(EntityChange::PutVolumeSet(set))).unwrap();
+        }
     }
     site
 }
@@ -266,13 +277,13 @@ hook = []
     assert_eq!(
         compared(&site, text).unwrap_err(),
         [
-            "2:1 ecd-1230 there is no key \"sit\"; known are: format, site, arrays, transaction_volumes, backup_volumes, map_sets",
+            "2:1 ecd-1230 there is no key \"sit\"; known are: format, site, arrays, transaction_volumes, backup_volumes, sets, map_sets",
             "4:43 ecd-1230 there is no key \"color\"; known are: volume, name, blocks, policy",
             "6:3 ecd-1230 the key volume is missing",
             "7:14 ecd-1230 here stands a number: write a text in quotes",
             "7:51 ecd-1230 there is no key \"interval_day\"; known are: floor, generations, grace, interval_days, min_interval, mode, reuse_oldest",
             "9:18 ecd-1230 here stands a table: write a list, [ ... ]",
-            "10:1 ecd-1230 hook is configuration, not part of a site file; known are: format, site, arrays, transaction_volumes, backup_volumes, map_sets",
+            "10:1 ecd-1230 hook is configuration, not part of a site file; known are: format, site, arrays, transaction_volumes, backup_volumes, sets, map_sets",
         ]
     );
 }
@@ -335,4 +346,41 @@ rounds = [ { name = \"A\", pairs = [ [\"db\", \"spare\"] ] } ]
     assert_eq!(texts[0], "DEMO1/0x10: transaction volume db, 48 MiB");
     assert_eq!(texts.len(), 3, "{texts:?}");
     assert_eq!(volume(0, 0x10), source);
+}
+
+#[test]
+fn a_set_of_the_file_has_volumes_of_the_file_and_takes_none_out() {
+    let mut site = Site::new();
+    let (old, new) = (site.transaction_volume("db00", 0, 0x10, 48), site.unregistered(0, 0x11, 48));
+    site.backup_volume(0, 0x20, 48);
+    let other = site.transaction_volume("web", 0, 0x12, 48);
+    let set = |name: &str, ids: &[VolumeId]| VolumeSet::new(name.parse().unwrap(), ids.to_vec());
+    site.records.apply(&Change::Entity(EntityChange::PutVolumeSet(set("erp", &[old])))).unwrap();
+    site.records.apply(&Change::Entity(EntityChange::PutVolumeSet(set("shop", &[other])))).unwrap();
+    let text = "format = 1
+transaction_volumes = [ { volume = \"DEMO1/0x11\", name = \"db01\" } ]
+[[sets]]
+name = \"erp\"
+members = [ \"db01\" ]
+";
+    let good = compared(&site, text).unwrap();
+    assert_eq!(
+        applied(&site, &good).volume_sets.values().cloned().collect::<Vec<_>>(),
+        [set("erp", &[old, new]), set("shop", &[other])]
+    );
+    let wrong = format!(
+        "{text}[[sets]]\nname = \"erp\"\nmembers = []\n[[sets]]\nname = \"two\"\nmembers = [ \"db01\", \"web\", \"nobody\", \"DEMO1/0x20\" ]\n[[sets]]\nname = \"none\"\n"
+    );
+    assert_eq!(
+        compared(&site, &wrong).unwrap_err(),
+        [
+            "7:8 ecd-1230 set erp is in line 4 too",
+            "11:13 ecd-1230 db01 is in a set in line 5 too",
+            "11:28 ecd-1230 there is no volume nobody",
+            "11:38 ecd-1230 DEMO1/0x20 is no transaction volume of this site or file",
+            "13:8 ecd-1230 set none has no volume",
+        ]
+    );
+    let taken = format!("{text}[[sets]]\nname = \"two\"\nmembers = [ \"web\" ]\n");
+    assert_eq!(compared(&site, &taken).unwrap_err(), ["8:13 ecd-1241 web is in set shop already"]);
 }

@@ -21,6 +21,7 @@ use ecdeck::model::session::Pair;
 use ecdeck::model::step::{PlanItem, PlanStep, ResumeStep};
 use ecdeck::model::units::{Blocks, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
+use ecdeck::model::volume_set::VolumeSet;
 use ecdeck::testkit::catalogue::MemoryCatalogue;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -78,6 +79,7 @@ fn operation(id: u64, olu: u32) -> OpenOperation {
             notices: Vec::new(),
             confirmation: None,
             until: None,
+            set: None,
         },
         journal: Vec::new(),
     }
@@ -368,6 +370,30 @@ fn a_transaction_volume_is_in_one_map_set() {
     });
 }
 
+fn volume_set(name: &str, volumes: &[u32]) -> VolumeSet {
+    VolumeSet::new(name.parse().unwrap(), volumes.iter().map(|olu| volume(*olu)).collect())
+}
+
+#[test]
+fn a_transaction_volume_is_in_one_set() {
+    with_every_catalogue("sets", async |catalogue| {
+        let commit =
+            async |change: EntityChange| catalogue.commit(vec![Change::Entity(change)], vec![event(1)]).await.map(drop);
+        let taken = |olu: u32| Err(CatalogueError::Change(ChangeError::in_a_set(volume(olu))));
+        let remove = |name: &str| EntityChange::RemoveVolumeSet { name: name.parse().unwrap() };
+        assert_eq!(commit(EntityChange::PutVolumeSet(volume_set("erp", &[1, 2]))).await, Ok(()));
+        assert_eq!(commit(EntityChange::PutVolumeSet(volume_set("web", &[3, 2]))).await, taken(2));
+        assert_eq!(commit(EntityChange::PutVolumeSet(volume_set("erp", &[1]))).await, Ok(()));
+        assert_eq!(commit(EntityChange::PutVolumeSet(volume_set("web", &[3, 2]))).await, Ok(()));
+        assert_eq!(commit(remove("erp")).await, Ok(()));
+        assert!(commit(remove("erp")).await.is_err());
+        let records = catalogue.load().await.unwrap();
+        assert_eq!(records.volume_sets.into_values().collect::<Vec<_>>(), [volume_set("web", &[2, 3])]);
+        let report = catalogue.verify(Outside::default()).await.unwrap();
+        assert!(report.is_intact(), "{:?}", report.findings());
+    });
+}
+
 /// Any change, often one that does not fit.
 fn any_change() -> impl Strategy<Value = Change> {
     let tv = 1_u32..4;
@@ -463,6 +489,12 @@ fn any_change() -> impl Strategy<Value = Change> {
         }),
         1 => any::<bool>().prop_map(|other| Change::Entity(EntityChange::RemoveMapSet {
             name: if other { "nightly" } else { "weekly" }.parse().unwrap(),
+        })),
+        2 => (any::<bool>(), proptest::collection::vec(tv.clone(), 1..3)).prop_map(|(other, volumes)| {
+            Change::Entity(EntityChange::PutVolumeSet(volume_set(if other { "erp" } else { "web" }, &volumes)))
+        }),
+        1 => any::<bool>().prop_map(|other| Change::Entity(EntityChange::RemoveVolumeSet {
+            name: if other { "erp" } else { "web" }.parse().unwrap(),
         })),
         1 => (tv.clone(), bv.clone(), id.clone()).prop_map(|(tv, bv, id)| Change::Entity(EntityChange::UseMapRow {
             transaction_volume: volume(tv),

@@ -5,7 +5,7 @@
 use super::column_codec::{from_json, json, optional_json, parse, signed, unsigned, word};
 use super::failure::Failure;
 use super::rows::{BACKUP_VOLUME, CLAIM, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME};
-use super::{maps, released};
+use super::{maps, released, volume_sets};
 use crate::model::actor::Actor;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::{
@@ -137,6 +137,8 @@ pub async fn apply(
         }
         Change::Entity(EntityChange::PutMapSet(set)) => maps::put(to, touched, set).await,
         Change::Entity(EntityChange::RemoveMapSet { name }) => maps::remove(to, touched, name).await,
+        Change::Entity(EntityChange::PutVolumeSet(set)) => volume_sets::put(to, touched, set).await,
+        Change::Entity(EntityChange::RemoveVolumeSet { name }) => volume_sets::remove(to, touched, name).await,
         Change::Entity(EntityChange::UseMapRow { transaction_volume, backup_volume, operation }) => {
             maps::mark_used(to, touched, *transaction_volume, *backup_volume, *operation).await
         }

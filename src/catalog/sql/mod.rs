@@ -16,6 +16,7 @@ mod rows;
 mod schema;
 mod server_lock;
 mod verify;
+mod volume_sets;
 
 pub use crate::model::catalogue_url::CataloguePlace;
 pub use schema::FORMAT;

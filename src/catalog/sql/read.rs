@@ -52,6 +52,7 @@ pub async fn load(from: &mut AnyConnection) -> Result<Records, Failure> {
         records.sessions.insert(session.pair, session);
     }
     super::maps::load(&mut *from, &mut records).await?;
+    super::volume_sets::load(&mut *from, &mut records).await?;
     super::released::load(&mut *from, &mut records).await?;
     super::notes::load(&mut *from, &mut records).await?;
     load_operations(from, &mut records).await?;

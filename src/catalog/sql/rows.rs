@@ -54,6 +54,8 @@ tables! {
     MAP_SET "map_set" key 1: "name" Text, "document" Text;
     MAP_MEMBER "map_member" key 1: "transaction_volume" Text, "map_set" Text;
     MAP_USE "map_use" key 2: "transaction_volume" Text, "backup_volume" Text, "operation" Number;
+    VOLUME_SET "volume_set" key 1: "name" Text, "document" Text;
+    VOLUME_SET_MEMBER "volume_set_member" key 1: "transaction_volume" Text, "volume_set" Text;
     POLICY_OPTION "policy_option" key 1: "volume" Text, "reuse_oldest" Number;
     POLICY_GUARD "policy_guard" key 1: "volume" Text, "floor" Number, "min_interval" Number, "grace" Number;
     RELEASED_GENERATION "released_generation" key 1: "backup_volume" Text, "transaction_volume" Text, "version" Number;

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&[&str]] = &[
     TABLES_OF_FORMAT_5,
     TABLES_OF_FORMAT_6,
     TABLES_OF_FORMAT_7,
+    TABLES_OF_FORMAT_8,
 ];
 
 /// The first format whose events carry the digests of the rows that they write.
@@ -199,6 +200,18 @@ const TABLES_OF_FORMAT_7: &[&str] = &[
         transaction_volume TEXT NOT NULL,
         version BIGINT NOT NULL)",
     "CREATE INDEX released_generation_of ON released_generation (transaction_volume, version)",
+];
+
+const TABLES_OF_FORMAT_8: &[&str] = &[
+    // The volumes of a set are one document: they are only ever replaced as a whole.
+    "CREATE TABLE volume_set (
+        name TEXT PRIMARY KEY,
+        document TEXT NOT NULL)",
+    // A transaction volume is in one set, whoever writes.
+    "CREATE TABLE volume_set_member (
+        transaction_volume TEXT PRIMARY KEY,
+        volume_set TEXT NOT NULL)",
+    "CREATE INDEX volume_set_member_by_set ON volume_set_member (volume_set)",
 ];
 
 /// What is in the database before anything was changed.

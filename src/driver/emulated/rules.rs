@@ -236,9 +236,11 @@ impl Core {
     fn suspend_together(&mut self, at: BoxId, pairs: &[Pair], force: bool) -> Vec<PairOutcome> {
         let verdicts: Vec<Verdict> = pairs.iter().map(|pair| self.may_suspend(at, pair, force).map(|_| ())).collect();
         let all = verdicts.iter().all(Result::is_ok);
+        // Where one of them takes its time, all of them wait for it: they are suspended at one tick, by one barrier.
+        let ticks = pairs.iter().filter_map(|pair| self.suspend_ticks(self.session(pair)?)).max();
         let one = |(pair, verdict): (&Pair, &Verdict)| {
             let outcome = match verdict {
-                Ok(()) if all => match self.suspend(at, pair, force) {
+                Ok(()) if all => match self.suspend_within(at, pair, force, ticks) {
                     Ok(()) => self.suspend_outcome(pair),
                     Err(code) => code.outcome(),
                 },
@@ -251,8 +253,13 @@ impl Core {
     }
 
     fn suspend(&mut self, at: BoxId, pair: &Pair, force: bool) -> Verdict {
+        let ticks = self.session(pair).and_then(|session| self.suspend_ticks(session));
+        self.suspend_within(at, pair, force, ticks)
+    }
+
+    /// Suspends now, or after so many ticks.
+    fn suspend_within(&mut self, at: BoxId, pair: &Pair, force: bool, ticks: Option<u32>) -> Verdict {
         let key = self.may_suspend(at, pair, force)?;
-        let ticks = self.sessions.get(&key).and_then(|session| self.suspend_ticks(session));
         if let Some(session) = self.sessions.get_mut(&key) {
             match ticks {
                 None => session.status = Status::Suspended,

@@ -95,6 +95,30 @@ fn a_remote_suspend_continues_after_its_answer_and_is_done_later() {
 }
 
 #[test]
+fn a_suspend_at_one_instant_waits_for_the_slowest_and_splits_no_write() {
+    let mut site = Site::new(3);
+    let (remote, local) = (site.rec(0, 0), site.ec(1, 2));
+    site.equivalent(remote);
+    site.equivalent(local);
+    site.set(SettingsChange { suspend_millis: Some(Setting::To(600)), ..SettingsChange::default() });
+    let both = Command::Suspend { pairs: vec![local, remote], force: false, together: true };
+    assert_eq!(site.send(&both), [Outcome::Accepted, Outcome::Accepted]);
+    for number in 0..3 {
+        // What is in one of the two backups until then is in the other one too.
+        site.arrays.write(remote.source, 3 + number).unwrap();
+        site.arrays.write(local.source, 3 + number).unwrap();
+        assert_eq!((site.state(&remote), site.state(&local)), (site.state(&local), site.state(&remote)));
+        let suspended = site.state(&local).0 == Status::Suspended;
+        for pair in [remote, local] {
+            let mirrored = site.arrays.content(pair.source) == site.arrays.content(pair.target);
+            assert_eq!(mirrored, !suspended, "{pair:?}");
+        }
+        site.arrays.advance(Blocks(0));
+    }
+    assert_eq!((site.state(&remote).0, site.state(&local).0), (Status::Suspended, Status::Suspended));
+}
+
+#[test]
 fn a_path_that_goes_down_ends_a_suspend_that_was_accepted() {
     let mut site = Site::new(1);
     let pair = site.rec(0, 0);

@@ -131,8 +131,16 @@ impl Site {
 
     pub fn open(&mut self, verb: Verb, steps: Vec<PlanStep>) -> OpenOperation {
         let claims = vec![volume(0), volume(1)];
-        let item =
-            PlanItem { verb, volume: volume(0), steps, claims, notices: Vec::new(), confirmation: None, until: None };
+        let item = PlanItem {
+            verb,
+            volume: volume(0),
+            steps,
+            claims,
+            notices: Vec::new(),
+            confirmation: None,
+            until: None,
+            set: None,
+        };
         let id = OperationId(self.records.next_operation);
         let operation =
             OpenOperation { id, actor: Actor::default(), started: self.now, reason: None, item, journal: Vec::new() };

@@ -113,6 +113,7 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         events: sources.events.to_vec(),
         map_sets: records.map_sets.values().cloned().collect(),
         map_uses: map_uses(records),
+        volume_sets: records.volume_sets.values().cloned().collect(),
         restores,
         released: records.released.values().cloned().collect(),
         catalogue: None,

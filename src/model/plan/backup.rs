@@ -5,7 +5,7 @@ use super::case::{Case, start as start_remedy};
 use super::hooks;
 use super::legality::{Facts, Legality, PairVerb, legality};
 use super::rotation::{self, Retention, Rotation};
-use super::{Confirmation, NewGeneration, PlanItem, PlanStep, Refusal, Remedy};
+use super::{Confirmation, NewGeneration, PlanItem, PlanStep, Refusal, Remedy, volume_sets};
 use crate::model::codes::Code;
 use crate::model::copy::{Ability, CommandVerb};
 use crate::model::identity::VolumeId;
@@ -27,7 +27,11 @@ pub(super) fn each(
         return Err(refusal);
     }
     let part = Part::of(snapshot, request, id, mode)?;
-    Ok(item(&[part]))
+    let mut item = item(&[part]);
+    if let Some(text) = volume_sets::alone(snapshot, id) {
+        item.notice(Code::MEMBER_ALONE, text);
+    }
+    Ok(item)
 }
 
 /// One backup of volumes that belong together: suspended at one instant, recorded in one transaction, or not at all.
@@ -169,36 +173,34 @@ fn session<'a>(case: &Case<'a>) -> Result<&'a SessionView, Refusal> {
     Err(Refusal::new(Code::NO_SESSION, reason).about(case.id()).with_remedy(start_remedy(case)))
 }
 
-fn at_one_instant(snapshot: &Snapshot, parts: &[Part<'_>]) -> Result<(), Refusal> {
-    let Some(first) = parts.first() else { return Ok(()) };
-    if parts.len() == 1 {
-        return Ok(());
+/// Why these volumes cannot be suspended at one instant; `None` where their array can do it.
+pub fn not_at_one_instant(snapshot: &Snapshot, volumes: &[VolumeId]) -> Option<String> {
+    let (&first, rest) = volumes.split_first()?;
+    if rest.is_empty() {
+        return None;
     }
-    let source = first.case.id().box_id;
-    if let Some(other) = parts.iter().find(|part| part.case.id().box_id != source) {
-        let reason = format!(
+    if let Some(other) = rest.iter().find(|id| id.box_id != first.box_id) {
+        return Some(format!(
             "{} and {} are in different arrays, which cannot suspend at one instant",
-            first.case.name(),
-            other.case.name()
-        );
-        return Err(Refusal::new(Code::UNSUPPORTED, reason));
+            snapshot.label(first),
+            snapshot.label(*other)
+        ));
     }
-    let array = snapshot.array(source);
+    let array = snapshot.array(first.box_id);
     let ability = array.and_then(|array| array.capabilities.as_ref()).map(|capabilities| capabilities.atomic_suspend);
-    if ability == Some(Ability::Yes) {
-        return Ok(());
+    let name = array.map_or_else(|| first.box_id.to_string(), |array| array.name.to_string());
+    match ability {
+        Some(Ability::Yes) => None,
+        Some(Ability::No) => Some(format!("{name} cannot suspend several sessions at one instant")),
+        _ => Some(format!("whether {name} can suspend several sessions at one instant is not known")),
     }
-    let name = array.map_or_else(|| source.to_string(), |array| array.name.to_string());
-    let reason = match ability {
-        Some(Ability::No) => format!("{name} cannot suspend several sessions at one instant"),
-        _ => format!(
-            "whether {name} can suspend several sessions at one instant is not known: a set on it needs a hook that \
-             freezes all of it meanwhile"
-        ),
-    };
-    let volumes = parts.iter().map(|part| part.case.id()).collect();
-    let mode = match &first.case.request.action {
-        Action::Backup { mode, .. } => *mode,
+}
+
+fn at_one_instant(snapshot: &Snapshot, parts: &[Part<'_>]) -> Result<(), Refusal> {
+    let volumes: Vec<VolumeId> = parts.iter().map(|part| part.case.id()).collect();
+    let Some(reason) = not_at_one_instant(snapshot, &volumes) else { return Ok(()) };
+    let mode = match parts.first().map(|part| &part.case.request.action) {
+        Some(Action::Backup { mode, .. }) => *mode,
         _ => None,
     };
     let each = Action::Backup { volumes, mode, together: false };

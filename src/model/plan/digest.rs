@@ -10,6 +10,9 @@ use crate::model::step::{DigestText, PlanItem, PlanStep};
 pub(super) fn of_item(request: &Request, item: &PlanItem) -> Digest {
     let mut text = DigestText::default();
     text.line(format_args!("ecdeck plan 2\n{} {}", item.verb, item.volume));
+    if let Some(set) = &item.set {
+        text.line(format_args!(" all of set {set}"));
+    }
     for step in &item.steps {
         match step {
             PlanStep::StartFull(start) if is_chosen(request, &item.steps, &start.pair) => {

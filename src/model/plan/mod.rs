@@ -25,11 +25,14 @@ mod site;
 pub mod step_text;
 mod suspend;
 mod synchronize;
+mod volume_sets;
 
 pub use allocate::pairing;
+pub use backup::not_at_one_instant;
 pub use registry::{PoolSize, pool_sizes};
 pub use restore::{RestoreTarget, restore_targets};
 pub use rules::{plan, plan_keeping};
+pub use volume_sets::state_of_set;
 
 pub use super::digest::Digest;
 pub use super::step::{Confirmation, HookPhase, NewGeneration, Notice, PlanItem, PlanStep};

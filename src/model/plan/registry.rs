@@ -148,6 +148,12 @@ pub(super) fn unregister(snapshot: &Snapshot, request: &Request, id: VolumeId) -
         let reason = format!("{label} still has {what}");
         Err(Refusal::new(Code::VOLUME_IN_USE, reason).about(id).with_remedies(remedies))
     };
+    if let Some(set) = snapshot.volume_set_of(id) {
+        let action = Action::RemoveFromSet { name: set.name.clone(), volumes: vec![id] };
+        let remedy = Remedy::new(format!("take {label} out of set {}", set.name), action);
+        let reason = format!("{label} is in set {}", set.name);
+        return Err(Refusal::new(Code::IN_A_SET, reason).about(id).with_remedy(remedy));
+    }
     match role {
         VolumeRole::Transaction => {
             let sessions = snapshot.sessions_of(id).iter().filter(|session| session.ours).count();

@@ -2,7 +2,7 @@
 
 use super::{
     Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, register, registry, reinstate,
-    restore, site, suspend, synchronize,
+    restore, site, suspend, synchronize, volume_sets,
 };
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
@@ -26,12 +26,28 @@ pub fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, Refusal> {
 pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId, VolumeId)]) -> Result<Plan, Refusal> {
     let volumes = distinct(request.action.volumes());
     let each = |rule: &dyn Fn(VolumeId) -> Answer| volumes.iter().map(|&id| rule(id)).collect::<Vec<_>>();
+    volume_sets::unchanged(snapshot, request, &volumes)?;
     let mut all_or_nothing = false;
     let answers = match &request.action {
         Action::Start { targets, together, .. } => {
             all_or_nothing = *together;
-            let answers = synchronize::start(snapshot, request, &volumes, targets, *together, choices);
-            if *together { merge_items(answers) } else { answers }
+            if *together {
+                // What is synchronized already needs no start; all the rest is started, or nothing.
+                let live = |id: &VolumeId| has_live_session(snapshot, *id);
+                let (live, rest): (Vec<VolumeId>, Vec<VolumeId>) = volumes.iter().copied().partition(live);
+                let wanted = if rest.is_empty() { &volumes } else { &rest };
+                let started = synchronize::start(snapshot, request, wanted, targets, true, choices);
+                let mut answers = merge_items(started);
+                if let (Some(Ok(item)), false) = (answers.first_mut(), rest.is_empty()) {
+                    for id in live {
+                        let text = format!("{} is synchronized already", snapshot.label(id));
+                        item.notice(Code::ALREADY_SYNCHRONIZING, text);
+                    }
+                }
+                answers
+            } else {
+                synchronize::start(snapshot, request, &volumes, targets, false, choices)
+            }
         }
         Action::Resume { target, .. } => each(&|id| synchronize::resume(snapshot, request, id, *target)),
         Action::Overwrite { version, .. } => each(&|id| synchronize::overwrite(snapshot, request, id, *version)),
@@ -70,6 +86,14 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::ImportMap { set } => vec![maps::store(snapshot, request, set, None)],
         Action::EditMap { set, before } => vec![maps::store(snapshot, request, set, Some(before))],
         Action::RemoveMap { name } => vec![maps::remove(snapshot, request, name)],
+        Action::AddToSet { name, .. } => {
+            all_or_nothing = true;
+            volume_sets::add(snapshot, request, name, &volumes)
+        }
+        Action::RemoveFromSet { name, .. } => {
+            all_or_nothing = true;
+            volume_sets::remove(snapshot, request, name, &volumes)
+        }
         Action::DeleteGeneration { version, .. } => each(&|id| registry::delete(snapshot, request, id, *version)),
     };
     assemble(snapshot, request, answers, all_or_nothing)
@@ -110,7 +134,7 @@ fn assemble(
     let mut taken: BTreeMap<VolumeId, VolumeId> = BTreeMap::new();
     for answer in answers {
         match answer.and_then(|item| reject_conflicts(snapshot, item, &mut taken)) {
-            Ok(item) => items.push(PlanItem { until: request.until, ..item }),
+            Ok(item) => items.push(PlanItem { until: request.until, set: request.set.clone(), ..item }),
             Err(refusal) => {
                 let refusal = if request.ensure { apply_ensure(snapshot, request, refusal) } else { refusal };
                 refused.push(harmless::before_the_rest(refusal));
@@ -164,7 +188,8 @@ fn apply_ensure(snapshot: &Snapshot, request: &Request, refusal: Refusal) -> Ref
         (Action::Cancel { .. } | Action::ForceStop { .. }, Code::NO_SESSION)
         | (Action::Cancel { scope: CancelScope::Live, .. }, Code::ONLY_SUSPENDED)
         | (Action::Unregister { .. }, Code::UNKNOWN_VOLUME)
-        | (Action::RemoveMap { .. }, Code::MAP_UNKNOWN) => true,
+        | (Action::RemoveMap { .. }, Code::MAP_UNKNOWN)
+        | (Action::RemoveFromSet { .. }, Code::SET_UNKNOWN) => true,
         (Action::Register { role, name, .. }, Code::ALREADY_REGISTERED) => {
             id.is_some_and(|id| is_registered(snapshot, id, *role, name.as_ref()))
         }
@@ -178,6 +203,11 @@ fn apply_ensure(snapshot: &Snapshot, request: &Request, refusal: Refusal) -> Ref
     } else {
         refusal
     }
+}
+
+/// Whether a copy of ours runs or mirrors from this volume.
+fn has_live_session(snapshot: &Snapshot, source: VolumeId) -> bool {
+    snapshot.sessions_of(source).iter().any(|session| session.ours && session.status == Status::Active)
 }
 
 fn is_live(snapshot: &Snapshot, source: VolumeId, target: VolumeId) -> bool {

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::register::{NameIndex, register, rename};
 use super::registry::{policy_item, pool_sizes, role_of};
-use super::{Confirmation, PlanItem, PlanStep, Refusal, maps};
+use super::{Confirmation, PlanItem, PlanStep, Refusal, maps, volume_sets};
 use crate::model::codes::Code;
 use crate::model::entity::{BackupVolume, Policy, TransactionVolume};
 use crate::model::identity::{Name, VolumeId};
@@ -16,6 +16,7 @@ use crate::model::snapshot::{
 };
 use crate::model::step::{ChangeSiteStep, Notice, RegisterBackupStep, RegisterTransactionStep};
 use crate::model::units::{Blocks, count};
+use crate::model::volume_set::VolumeSet;
 use std::collections::{BTreeMap, BTreeSet};
 
 type Answer = Result<PlanItem, Refusal>;
@@ -74,6 +75,9 @@ impl<'a> Planned<'a> {
         self.set_policies(&change.policies);
         for map in &change.maps {
             self.store(&map.set, map.before.as_deref());
+        }
+        for set in &change.sets {
+            self.extend_set(set);
         }
         self.item()
     }
@@ -211,6 +215,20 @@ impl<'a> Planned<'a> {
         match self.after.map_sets.binary_search_by(|known| known.name.cmp(&set.name)) {
             Ok(at) => self.after.map_sets[at] = set.clone(),
             Err(at) => self.after.map_sets.insert(at, set.clone()),
+        }
+    }
+
+    fn extend_set(&mut self, set: &VolumeSet) {
+        let mut added = true;
+        for answer in volume_sets::add(&self.after, self.request, &set.name, &set.members) {
+            added &= self.take(answer);
+        }
+        if !added {
+            return;
+        }
+        match self.after.volume_sets.binary_search_by(|known| known.name.cmp(&set.name)) {
+            Ok(at) => self.after.volume_sets[at] = self.after.volume_sets[at].with(&set.members),
+            Err(at) => self.after.volume_sets.insert(at, VolumeSet::new(set.name.clone(), set.members.clone())),
         }
     }
 

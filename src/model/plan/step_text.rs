@@ -55,9 +55,14 @@ pub fn subject(item: &PlanItem, snapshot: &Snapshot) -> String {
     match item.steps.first() {
         Some(PlanStep::PutMapSet(put)) => put.set.name.to_string(),
         Some(PlanStep::RemoveMapSet(remove)) => remove.name.to_string(),
+        Some(PlanStep::AddToSet(step)) => step.name.to_string(),
+        Some(PlanStep::RemoveFromSet(step)) => step.name.to_string(),
         Some(PlanStep::ChangeSite(_)) if item.verb == Verb::ApplySite => snapshot.site.name.clone(),
         Some(PlanStep::ChangeSite(step)) => count(step.parts.len(), "volume", "volumes"),
-        _ => snapshot.label(item.volume),
+        _ => match &item.set {
+            Some(set) => format!("set {set}"),
+            None => snapshot.label(item.volume),
+        },
     }
 }
 

@@ -1,7 +1,7 @@
 //! A site file on a site: what it would change, or everything that is wrong with it.
 
 use super::policy::over;
-use super::{FileMapSet, FileVolume, Lines, SiteFile};
+use super::{FileMapSet, FileSet, FileVolume, Lines, SiteFile};
 use crate::model::codes::Code;
 use crate::model::device_map::{Finding, Severity, difference};
 use crate::model::entity::Policy;
@@ -13,6 +13,7 @@ use crate::model::site_change::{MapChange, NewVolume, SiteChange};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::{Blocks, count};
 use crate::model::untrusted::escaped;
+use crate::model::volume_set::VolumeSet;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -44,7 +45,7 @@ pub enum DifferenceKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     pub kind: DifferenceKind,
-    /// `volume`, `name`, `policy`, `pair`.
+    /// `volume`, `name`, `policy`, `pair`, `set`.
     pub of: &'static str,
     /// The volume that it is about; of a pair the transaction volume.
     pub volume: VolumeId,
@@ -60,6 +61,9 @@ pub fn check<'a>(file: &'a SiteFile, text: &'a str, snapshot: &'a Snapshot) -> R
     }
     for set in &file.map_sets {
         check.map_set(set);
+    }
+    for set in &file.sets {
+        check.set(set);
     }
     check.by_the_rules();
     if check.found.is_empty() {
@@ -83,8 +87,11 @@ struct Check<'a> {
     set_places: BTreeMap<&'a str, Range<usize>>,
     /// Role and blocks of what comes in.
     new: BTreeMap<VolumeId, (VolumeRole, Blocks)>,
-    /// The set of the file that has each transaction volume.
+    /// The map set of the file that has each transaction volume.
     mapped: BTreeMap<VolumeId, &'a str>,
+    /// The place in the file's sets of each transaction volume.
+    member_places: BTreeMap<VolumeId, Range<usize>>,
+    volume_set_places: BTreeMap<&'a str, Range<usize>>,
     /// Volumes with a finding: what follows from it is not reported.
     bad: BTreeSet<VolumeId>,
     change: SiteChange,
@@ -107,6 +114,8 @@ impl<'a> Check<'a> {
             set_places: BTreeMap::new(),
             new: BTreeMap::new(),
             mapped: BTreeMap::new(),
+            member_places: BTreeMap::new(),
+            volume_set_places: BTreeMap::new(),
             bad: BTreeSet::new(),
             change: SiteChange::default(),
             differences: Vec::new(),
@@ -358,6 +367,45 @@ impl<'a> Check<'a> {
         self.change.maps.push(MapChange { set: after, before: stored.map(MapSet::fingerprint) });
     }
 
+    fn set(&mut self, set: &'a FileSet) {
+        let before = self.found.len();
+        let name = set.name.get_ref();
+        if let Some(first) = self.volume_set_places.insert(name.as_str(), set.name.span()) {
+            let line = self.line_of(&first);
+            self.wrong(&set.name, format!("set {name} is in line {line} too"), "give each set a name of its own");
+            return;
+        }
+        let stored = self.snapshot.volume_set(name.as_str());
+        let mut new = Vec::new();
+        for member in &set.members {
+            let Some(id) = self.named(member) else { continue };
+            if let Some(first) = self.member_places.insert(id, member.span()) {
+                let text = format!("{} is in a set in line {} too", escaped(member.get_ref()), self.line_of(&first));
+                self.wrong(member, text, "a transaction volume is in one set, once");
+            } else if self.bad.contains(&id) || stored.is_some_and(|stored| stored.has(id)) {
+                // What is wrong with the volume has been said at its own line.
+            } else if self.role(id).is_some_and(|(role, _)| role == VolumeRole::Transaction) {
+                new.push(id);
+            } else {
+                let text = format!("{} is no transaction volume of this site or file", escaped(member.get_ref()));
+                self.wrong(member, text, SEE);
+            }
+        }
+        if set.members.is_empty() && stored.is_none() {
+            self.wrong(&set.name, format!("set {name} has no volume"), "name its volumes, or take the set out");
+        }
+        if self.found.len() > before || new.is_empty() {
+            return;
+        }
+        for &id in &new {
+            let kind = if stored.is_some() { DifferenceKind::Change } else { DifferenceKind::Add };
+            let label = self.names.iter().find(|(_, known)| **known == id).map(|(name, _)| (*name).to_owned());
+            let label = label.unwrap_or_else(|| self.snapshot.label(id));
+            self.differs(kind, "set", id, format!("set {name}: with {label}"));
+        }
+        self.change.sets.push(VolumeSet::new(name.clone(), new));
+    }
+
     /// Whether both volumes can be a pair of this set. A pair that is stored already stays, whatever became of its volumes.
     fn may_be_a_pair(
         &mut self,
@@ -446,9 +494,11 @@ impl<'a> Check<'a> {
                 | Code::UNEQUAL_SIZE
         );
         let pair = refusal.volume.and_then(|id| self.pair_places.get(&id)).filter(|_| of_map);
+        let of_set = matches!(refusal.code, Code::IN_ANOTHER_SET | Code::SET_TOO_LARGE);
+        let member = refusal.volume.and_then(|id| self.member_places.get(&id)).filter(|_| of_set);
         let own = || refusal.volume.and_then(|id| self.places.get(&id).or_else(|| self.pair_places.get(&id)));
         let set = || self.set_places.iter().find(|(name, _)| refusal.reason.contains(**name)).map(|(_, place)| place);
-        pair.or_else(own).or_else(set).cloned().unwrap_or(0..0)
+        pair.or(member).or_else(own).or_else(set).cloned().unwrap_or(0..0)
     }
 
     /// What the site has and the file does not name.
@@ -463,6 +513,15 @@ impl<'a> Check<'a> {
         {
             let names: Vec<String> = ids.iter().take(LISTED).map(|id| self.snapshot.label(*id)).collect();
             lines.extend(listed(&names, ids.len(), one, many));
+        }
+        let is_left_out = |set: &&VolumeSet| !file.sets.iter().any(|own| *own.name.get_ref() == set.name);
+        let left: Vec<String> =
+            self.snapshot.volume_sets.iter().filter(is_left_out).map(|set| set.name.to_string()).collect();
+        lines.extend(listed(&left[..left.len().min(LISTED)], left.len(), "set", "sets"));
+        let named = self.snapshot.volume_sets.iter().filter(|set| !is_left_out(set));
+        let members = named.flat_map(|set| &set.members).filter(|id| !self.member_places.contains_key(id)).count();
+        if members > 0 {
+            lines.push(format!("{} of sets", count(members, "volume", "volumes")));
         }
         let mut pairs = 0;
         let mut sets = Vec::new();

@@ -1,4 +1,4 @@
-//! A site as a file: its volumes, names, policies and map sets as TOML, read and written.
+//! A site as a file: its volumes, names, policies, sets and map sets as TOML, read and written.
 //!
 //! Belongs here: the format, what is wrong with a file on a site, and what it would change. Does not: opening files (cli),
 //! whether a change may be made (`plan`), arrays, hosts and hooks, which are configuration.
@@ -37,6 +37,7 @@ pub struct SiteFile {
     arrays: Vec<(Spanned<Name>, Spanned<BoxId>)>,
     volumes: Vec<FileVolume>,
     map_sets: Vec<FileMapSet>,
+    sets: Vec<FileSet>,
 }
 
 impl SiteFile {
@@ -62,6 +63,13 @@ struct FileVolume {
     name: Option<Spanned<Name>>,
     blocks: Option<Spanned<u64>>,
     policy: Option<Spanned<PolicyKeys>>,
+}
+
+#[derive(Debug, Clone)]
+struct FileSet {
+    name: Spanned<Name>,
+    /// Transaction volumes, by any name.
+    members: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Reads a site file: TOML with the keys of the format, every error with its place.
 
 use super::policy::{self, PolicyKeys};
-use super::{FORMAT, FileMapSet, FileRound, FileVolume, Lines, MAX_BYTES, SiteFile};
+use super::{FORMAT, FileMapSet, FileRound, FileSet, FileVolume, Lines, MAX_BYTES, SiteFile};
 use crate::model::device_map::{Finding, Severity};
 use crate::model::identity::{BoxId, Name};
 use crate::model::request::VolumeRole;
@@ -94,7 +94,7 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, table: &DeTable<'_>, file: &mut SiteFile) {
-        self.only(table, &["format", "site", "arrays", "transaction_volumes", "backup_volumes", "map_sets"]);
+        self.only(table, &["format", "site", "arrays", "transaction_volumes", "backup_volumes", "sets", "map_sets"]);
         match table.get("format") {
             None => self.wrong(&(0..0), "the line `format = 1` is missing", "write it at the top of the file"),
             Some(format) => {
@@ -124,6 +124,10 @@ impl Reader<'_> {
                 let volume = self.volume(value, role);
                 file.volumes.extend(volume);
             }
+        }
+        for value in table.get("sets").map(|value| self.list(value)).unwrap_or_default() {
+            let set = self.set(value);
+            file.sets.extend(set);
         }
         for value in table.get("map_sets").map(|value| self.list(value)).unwrap_or_default() {
             let set = self.map_set(value);
@@ -165,6 +169,17 @@ impl Reader<'_> {
             }
         }
         Some(Spanned::new(value.span(), keys))
+    }
+
+    fn set(&mut self, value: &Spanned<DeValue<'_>>) -> Option<FileSet> {
+        let table = self.table(value)?;
+        self.only(table, &["name", "members"]);
+        let mut members = Vec::new();
+        for value in table.get("members").map(|value| self.list(value)).unwrap_or_default() {
+            let member = self.text(value);
+            members.extend(member);
+        }
+        Some(FileSet { name: self.needed_name(table, &value.span())?, members })
     }
 
     fn map_set(&mut self, value: &Spanned<DeValue<'_>>) -> Option<FileMapSet> {

@@ -41,6 +41,14 @@ pub fn write(snapshot: &Snapshot) -> String {
             let _ = writeln!(out, "{} = {}", text(array.name.as_str()), text(box_id.as_str()));
         }
     }
+    for set in &snapshot.volume_sets {
+        let members: Vec<String> = set.members.iter().map(|id| text(&snapshot.label(*id))).collect();
+        let _ = writeln!(out, "\n[[sets]]\nname = {}\nmembers = [", text(set.name.as_str()));
+        for member in members {
+            let _ = writeln!(out, "  {member},");
+        }
+        out.push_str("]\n");
+    }
     for set in &snapshot.map_sets {
         let _ = writeln!(out, "\n[[map_sets]]\nname = {}", text(set.name.as_str()));
         for round in &set.rounds {

@@ -2,7 +2,7 @@
 
 use super::{ArrayCommand, PlanStep, StepEffect};
 use crate::model::codes::Code;
-use crate::model::identity::VolumeId;
+use crate::model::identity::{Name, VolumeId};
 use crate::model::request::Verb;
 use crate::model::session::Pair;
 use crate::model::units::Timestamp;
@@ -23,6 +23,9 @@ pub struct PlanItem {
     /// A limit by the clock: nothing is suspended after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// The set whose volumes it is about, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<Name>,
 }
 
 impl PlanItem {
@@ -30,7 +33,7 @@ impl PlanItem {
     pub fn new(verb: Verb, volume: VolumeId, steps: Vec<PlanStep>, mut claims: Vec<VolumeId>) -> Self {
         claims.sort_unstable();
         claims.dedup();
-        Self { verb, volume, steps, claims, notices: Vec::new(), confirmation: None, until: None }
+        Self { verb, volume, steps, claims, notices: Vec::new(), confirmation: None, until: None, set: None }
     }
 
     pub fn notice(&mut self, code: Code, text: impl Into<String>) {

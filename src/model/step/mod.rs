@@ -13,6 +13,7 @@ mod registry;
 mod restore;
 mod session;
 mod site;
+mod volume_sets;
 
 pub use generation::{GiveUpStep, HoldStep, NewGeneration, RecordStep, ReinstateStep, SetGenerationStateStep};
 pub use hook::{HookPhase, HookStep};
@@ -24,6 +25,7 @@ pub use restore::{
 };
 pub use session::{ResumeStep, StartFullStep, StopLeftOverStep, StopStep, SuspendStep};
 pub use site::ChangeSiteStep;
+pub use volume_sets::{AddToSetStep, RemoveFromSetStep};
 
 use super::codes::Code;
 use super::copy::Command;
@@ -34,6 +36,7 @@ use super::identity::{BoxId, Name, VolumeId};
 use super::session::Pair;
 use super::units::{Timestamp, Version};
 use super::volume_names::VolumeNames;
+use super::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -146,6 +149,8 @@ steps! {
     CancelRestore(CancelRestoreStep),
     ForgetRestore(ForgetRestoreStep),
     ChangeSite(ChangeSiteStep),
+    AddToSet(AddToSetStep),
+    RemoveFromSet(RemoveFromSetStep),
 }
 
 /// What does a step.
@@ -204,6 +209,10 @@ pub trait Lookup {
     fn restores_to(&self, target: VolumeId) -> Vec<Pair>;
     /// The volume that is called so, in whichever role.
     fn named(&self, name: &Name) -> Option<VolumeId>;
+    /// The set of this name.
+    fn volume_set(&self, name: &Name) -> Option<&VolumeSet>;
+    /// The set that a transaction volume is in.
+    fn volume_set_of(&self, transaction_volume: VolumeId) -> Option<&VolumeSet>;
 }
 
 /// An un-forced suspend that an operation issued and then observed.

@@ -6,6 +6,7 @@ use crate::model::entity_change::EntityChange;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::session::Pair;
 use crate::model::units::{Version, count};
+use crate::model::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,6 +38,7 @@ impl Step for ChangeSiteStep {
             ("add ", of(|part| matches!(part, PlanStep::RegisterBackup(_))), "backup volume", "backup volumes"),
             ("set ", of(|part| matches!(part, PlanStep::SetPolicy(_))), "policy", "policies"),
             ("store ", of(|part| matches!(part, PlanStep::PutMapSet(_))), "map set", "map sets"),
+            ("extend ", of(|part| matches!(part, PlanStep::AddToSet(_))), "set", "sets"),
         ];
         let some = kinds.into_iter().filter(|(_, number, ..)| *number > 0);
         let words: Vec<String> =
@@ -68,11 +70,18 @@ struct Changed<'a> {
     backup_volumes: BTreeMap<VolumeId, BackupVolume>,
     /// `None`: no volume is called so any more.
     names: BTreeMap<Name, Option<VolumeId>>,
+    volume_sets: BTreeMap<Name, VolumeSet>,
 }
 
 impl<'a> Changed<'a> {
     fn over(before: &'a dyn Lookup) -> Self {
-        Self { before, transaction_volumes: BTreeMap::new(), backup_volumes: BTreeMap::new(), names: BTreeMap::new() }
+        Self {
+            before,
+            transaction_volumes: BTreeMap::new(),
+            backup_volumes: BTreeMap::new(),
+            names: BTreeMap::new(),
+            volume_sets: BTreeMap::new(),
+        }
     }
 
     fn take(&mut self, change: &EntityChange) {
@@ -86,6 +95,9 @@ impl<'a> Changed<'a> {
                 let before = self.backup_volume(volume.id).and_then(|known| known.name.clone());
                 self.rename(volume.id, before, volume.name.as_ref());
                 self.backup_volumes.insert(volume.id, volume.clone());
+            }
+            EntityChange::PutVolumeSet(set) => {
+                self.volume_sets.insert(set.name.clone(), set.clone());
             }
             _ => {}
         }
@@ -140,5 +152,15 @@ impl Lookup for Changed<'_> {
 
     fn named(&self, name: &Name) -> Option<VolumeId> {
         self.names.get(name).copied().unwrap_or_else(|| self.before.named(name))
+    }
+
+    fn volume_set(&self, name: &Name) -> Option<&VolumeSet> {
+        self.volume_sets.get(name).or_else(|| self.before.volume_set(name))
+    }
+
+    fn volume_set_of(&self, transaction_volume: VolumeId) -> Option<&VolumeSet> {
+        let changed = self.volume_sets.values().find(|set| set.has(transaction_volume));
+        // A part only ever adds to a set, so a set of before still has its volumes.
+        changed.or_else(|| self.before.volume_set_of(transaction_volume))
     }
 }
