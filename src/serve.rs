@@ -8,9 +8,11 @@ use crate::demo;
 use crate::driver::emulated;
 use crate::drivers;
 use crate::engine::hooks::HookSettings;
+use crate::engine::hosts::Hosts;
 use crate::engine::operation::Limits;
 use crate::engine::serve::{ServeError, serve};
 use crate::engine::{Members, Roles, Settings, Times, now};
+use crate::host::report::{HostTools, ReportsItself};
 use crate::logs;
 use crate::model::catalogue_url::CataloguePlace;
 use crate::model::codes::Code;
@@ -78,7 +80,11 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     let hosts = config.hosts.iter().map(|host| (host.name.clone(), host.ssh.clone())).collect();
     let folder = home.engine().socket.parent().map_or_else(|| home.state_dir().to_owned(), Path::to_owned);
     let hooks = HookSettings { hosts, folder, program: None, site: config.site.to_string() };
-    Ok((anchored, Settings { site, arrays, roles, limits, configuration, times, hooks }))
+    let hosts = Hosts::new(config.hosts.iter().map(|host| {
+        let tools: Arc<dyn ReportsItself> = Arc::new(HostTools { ssh: host.ssh.clone(), sudo: host.sudo });
+        (host.name.clone(), tools)
+    }));
+    Ok((anchored, Settings { site, arrays, roles, limits, configuration, times, hooks, hosts }))
 }
 
 /// What a catalogue begins with.

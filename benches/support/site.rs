@@ -191,6 +191,7 @@ async fn start(size: Size) -> Result<Engine, Error> {
         limits: Limits::default(),
         configuration: None,
         hooks: ecdeck::engine::hooks::HookSettings::default(),
+        hosts: ecdeck::engine::hosts::Hosts::default(),
         times: Times::default(),
     };
     Ok(Engine::start(Arc::new(catalogue), settings).await?)

@@ -3,6 +3,7 @@
 use super::array_arguments::{ArrayVerb, Create};
 use super::generation_verb::GenerationLine;
 use super::hook::HookVerb;
+use super::host::HostVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, CHECK_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE,
     FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, POLICY_EXAMPLE, RESTORE_EXAMPLES,
@@ -128,6 +129,11 @@ pub enum Verb {
     Hook {
         #[command(subcommand)]
         verb: HookVerb,
+    },
+    /// Disks, volume groups and mounts of the configured hosts
+    Host {
+        #[command(subcommand)]
+        verb: HostVerb,
     },
     /// Run the hooks of one operation, as the engine orders it on standard input
     #[command(hide = true)]
@@ -682,6 +688,7 @@ impl Verb {
             | Self::Set { verb: SetVerb::List { .. } | SetVerb::Show { .. } }
             | Self::Site { verb: SiteVerb::Export { .. } | SiteVerb::Diff { .. } }
             | Self::Hook { verb: HookVerb::List { .. } }
+            | Self::Host { .. }
             | Self::Array {
                 verb:
                     ArrayVerb::List { .. }
@@ -715,6 +722,7 @@ impl Verb {
             | Self::Volume { verb: VolumeVerb::List { json } }
             | Self::Hook { verb: HookVerb::List { json } }
             | Self::Set { verb: SetVerb::List { json } | SetVerb::Show { json, .. } }
+            | Self::Host { verb: HostVerb::List { json } | HostVerb::Show { json, .. } }
             | Self::Site { verb: SiteVerb::Diff { json, .. } }
             | Self::Audit { verb: Audit::Show { json, .. } | Audit::Verify { json, .. } } => *json,
             Self::Policy { verb: PolicyVerb::Set(SetPolicy { change, .. }) }

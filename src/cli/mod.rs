@@ -21,6 +21,7 @@ mod generation_verb;
 mod help;
 mod history;
 pub mod hook;
+pub mod host;
 mod json;
 pub mod link;
 mod map;
@@ -110,6 +111,7 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
         Verb::Array { verb } => array::run(verb, site_context).await,
         Verb::ForcedCommand { .. } => Err(CliError::usage("this is for `command=` of authorized_keys, once")),
         Verb::Hook { verb } => hook::run(verb, site_context).await,
+        Verb::Host { verb } => host::run(verb, site_context).await,
         Verb::Init(_) => Err(CliError::usage("this is for a shell: `ecdeck init`")),
         Verb::HookGuard => Err(CliError::usage("the engine starts this by itself")),
         Verb::Serve(asked) => site_context.serve(asked.detached).await.map(|()| Exit::Done),

@@ -31,6 +31,7 @@ Set up:
   map          Device maps: which backup volume for which transaction volume
   site         The site as a file: write it, compare it, apply it
   hook         Scripts before and after a backup
+  host         Disks, volume groups and mounts of hosts
   array        The arrays; create and control embedded arrays
 
 Other:

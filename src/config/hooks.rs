@@ -29,6 +29,8 @@ pub(super) struct HostKeys {
     ssh_config: Option<Spanned<PathBuf>>,
     identity: Option<Spanned<PathBuf>>,
     known_hosts: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    sudo: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,7 +66,7 @@ pub(super) fn hosts(written: &[HostKeys]) -> Result<Vec<Host>, Fault> {
             identity: keys.identity.as_ref(),
             known_hosts: keys.known_hosts.as_ref(),
         };
-        hosts.push(Host { name, ssh: ssh.destination()? });
+        hosts.push(Host { name, ssh: ssh.destination()?, sudo: keys.sudo });
     }
     Ok(hosts)
 }

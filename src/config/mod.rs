@@ -54,6 +54,8 @@ pub struct Host {
     pub name: Name,
     /// `None`: this machine.
     pub ssh: Option<Destination>,
+    /// Its volume groups are read as root, by `sudo -n`.
+    pub sudo: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

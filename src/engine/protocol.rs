@@ -5,6 +5,7 @@ use crate::model::audit::AuditReport;
 use crate::model::codes::Code;
 use crate::model::event::{ChainHash, ChainHead, Event};
 use crate::model::hook::{Hook, ScriptReport};
+use crate::model::host_report::HostView;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::moment::ReadingMark;
 use crate::model::plan::{Agreement, Plan, Refusal};
@@ -18,7 +19,7 @@ use crate::process::frames::{ENGINE, Hello};
 use serde::{Deserialize, Serialize};
 
 /// Grows with every change of what is on the wire that an older program would misread.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 
 /// What a person does about an engine that does not understand.
 pub const REMEDY: &str =
@@ -97,6 +98,10 @@ pub enum Ask {
     TestHook {
         hook: Name,
         volume: VolumeId,
+    },
+    /// What one configured host, or every one, reports of itself now.
+    Hosts {
+        host: Option<Name>,
     },
     /// A check of the whole audit. `heads`: hashes that somebody noted elsewhere.
     VerifyAudit {
@@ -179,6 +184,11 @@ pub enum Answer {
     },
     HookTested {
         scripts: Vec<TriedScript>,
+    },
+    Hosts {
+        hosts: Vec<HostView>,
+        /// The names of all configured hosts.
+        configured: Vec<Name>,
     },
     /// The engine could not: a sentence with what to do.
     Failed {

@@ -1,6 +1,7 @@
 //! The engine's end of its socket: greets, hears questions, gives answers and snapshots. No client can slow the engine.
 
 use super::core::Core;
+use super::hosts::Hosts;
 use super::ledger::Ledger;
 use super::protocol::{Answer, Ask, Message, Question, REMEDY, hello};
 use super::roles::{Caller, Roles};
@@ -47,6 +48,7 @@ pub struct Server {
     core: Arc<Core>,
     ledger: Ledger,
     runner: Runner,
+    hosts: Hosts,
     roles: Arc<Roles>,
     clients: Admission,
     memory: FrameMemory,
@@ -55,10 +57,17 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(core: Arc<Core>, ledger: Ledger, runner: Runner, roles: Roles, configuration: Option<String>) -> Self {
+    pub fn new(
+        core: Arc<Core>,
+        ledger: Ledger,
+        runner: Runner,
+        hosts: Hosts,
+        roles: Roles,
+        configuration: Option<String>,
+    ) -> Self {
         let (clients, memory) = (Admission::new("engine"), FrameMemory::of_bytes(QUESTION_MEMORY));
         let (roles, encoded) = (Arc::new(roles), Arc::default());
-        Self { core, ledger, runner, roles, clients, memory, encoded, configuration }
+        Self { core, ledger, runner, hosts, roles, clients, memory, encoded, configuration }
     }
 
     /// Lines that are open now.
@@ -210,6 +219,10 @@ impl Server {
             }
             Ask::Hooks => self.runner.list_hooks(),
             Ask::TestHook { hook, volume } => self.runner.test_hook(&hook, volume, caller).await,
+            Ask::Hosts { host } => {
+                let hosts = self.hosts.views(host.as_ref()).await;
+                Answer::Hosts { hosts, configured: self.hosts.names().cloned().collect() }
+            }
             Ask::VerifyAudit { heads } => {
                 let outside = Outside { anchors: Vec::new(), heads };
                 or_why(catalogue.verify(outside).await, |report| Answer::Audit { report: Box::new(report) })

@@ -2,6 +2,7 @@
 
 use super::core::{ConfiguredArray, Core};
 use super::hooks::{HookSettings, Hooks};
+use super::hosts::Hosts;
 use super::ledger::Ledger;
 use super::notices::Notices;
 use super::operation::Limits;
@@ -32,6 +33,7 @@ pub struct Settings {
     pub configuration: Option<String>,
     pub times: Times,
     pub hooks: HookSettings,
+    pub hosts: Hosts,
 }
 
 /// How long the engine waits outside of operations.
@@ -65,7 +67,7 @@ impl Engine {
         let recent = catalogue.events(EventRange::Newest(RECALLED_EVENTS)).await?;
         let newest = recent.last().map_or(0, |event| event.sequence);
         let open: Vec<_> = records.operations.values().cloned().collect();
-        let Settings { site, arrays, roles, limits, configuration, times, hooks } = settings;
+        let Settings { site, arrays, roles, limits, configuration, times, hooks, hosts } = settings;
         let interval = Duration::from_millis(u64::from(site.poll_millis));
         let core = Core::new(site, records, arrays, &recent);
         let ledger = Ledger::new(catalogue, Arc::clone(&core), newest);
@@ -82,7 +84,7 @@ impl Engine {
             tokio::spawn(publisher::run(Arc::clone(&core), ledger.clone(), notices)),
             tokio::spawn(ledger.clone().watch()),
         ];
-        let server = Server::new(Arc::clone(&core), ledger.clone(), runner.clone(), roles, configuration);
+        let server = Server::new(Arc::clone(&core), ledger.clone(), runner.clone(), hosts, roles, configuration);
         Ok(Self { core, ledger, runner, server, tasks })
     }
 

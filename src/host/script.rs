@@ -87,7 +87,7 @@ impl Script {
 }
 
 /// A call of the client, up to the command of the other machine.
-fn client(host: &Destination) -> Vec<String> {
+pub(super) fn client(host: &Destination) -> Vec<String> {
     let mut words = vec!["ssh".to_owned()];
     words.extend(host.client_arguments(CONNECT_LIMIT));
     // A connection of its own: it must not depend on another client's.
@@ -97,7 +97,7 @@ fn client(host: &Destination) -> Vec<String> {
 }
 
 /// One word for the shell of the other machine, whatever is in it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 

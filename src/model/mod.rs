@@ -17,6 +17,7 @@ pub mod entity;
 pub mod entity_change;
 pub mod event;
 pub mod hook;
+pub mod host_report;
 pub mod identity;
 pub mod map_set;
 pub mod moment;

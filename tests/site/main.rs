@@ -27,6 +27,7 @@ mod engine_by_ccm;
 mod hook_guard;
 mod hook_scripts;
 mod hooks;
+mod hosts;
 mod init;
 mod limits;
 mod lossy;

@@ -286,6 +286,7 @@ impl TestSite {
             limits: self.limits,
             configuration: None,
             hooks: ecdeck::engine::hooks::HookSettings::default(),
+            hosts: ecdeck::engine::hosts::Hosts::default(),
             times: self.times,
         };
         let catalogue: Arc<dyn Catalogue> = Arc::new(self.disk.clone());

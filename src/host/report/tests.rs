@@ -1,0 +1,149 @@
+//! Recorded reports, and output that is none.
+
+use super::assemble::{AllPrinted, report};
+use super::{device_mapper, lsblk, lvm, mounts};
+use crate::model::host_report::{Activation, HostPart, HostReport, VolumeGroup};
+use crate::model::untrusted::Untrusted;
+use proptest::prelude::*;
+
+macro_rules! recorded {
+    ($name:literal) => {{
+        let file = |bytes: &[u8]| Ok(bytes.to_vec());
+        AllPrinted {
+            lsblk: file(include_bytes!(concat!("fixtures/", $name, "/lsblk.json"))),
+            groups: file(include_bytes!(concat!("fixtures/", $name, "/groups.json"))),
+            duplicates: file(include_bytes!(concat!("fixtures/", $name, "/duplicates.json"))),
+            device_mapper: file(include_bytes!(concat!("fixtures/", $name, "/dmsetup.txt"))),
+            mounts: file(include_bytes!(concat!("fixtures/", $name, "/findmnt.json"))),
+        }
+    }};
+}
+
+fn group<'a>(report: &'a HostReport, name: &str) -> &'a VolumeGroup {
+    report.groups.as_ref().unwrap().iter().find(|group| group.name.raw() == name).unwrap()
+}
+
+fn raw(texts: &[Untrusted]) -> Vec<&str> {
+    texts.iter().map(Untrusted::raw).collect()
+}
+
+#[test]
+fn a_healthy_host_is_reported_with_its_disks_groups_and_mounts() {
+    let report = report(&recorded!("healthy"));
+    assert_eq!(report.unknown, []);
+    let disks = report.disks.as_ref().unwrap();
+    // The drive without a medium is no disk; the partition is part of one.
+    assert_eq!(disks.len(), 3);
+    let sda = disks.iter().find(|disk| disk.device.raw() == "/dev/sda").unwrap();
+    assert_eq!(sda.wwid.as_ref().unwrap().as_str(), "600000e00d2a0000002a011500140000");
+    assert_eq!((sda.serial.as_ref().unwrap().raw(), sda.bytes), ("32117D", 96 << 20));
+    let vg01 = group(&report, "vg01");
+    assert_eq!(vg01.activation(), Some(Activation::Active));
+    assert_eq!(raw(vg01.physical_volumes[0].disks.as_ref().unwrap()), ["/dev/sda"]);
+    assert!(vg01.physical_volumes[0].whole_disk);
+    let mounts = |at: usize| raw(vg01.logical_volumes[at].mounts.as_ref().unwrap());
+    assert_eq!((mounts(0), mounts(1)), (vec!["/srv/ora"], vec!["/srv/with blank"]));
+    assert_eq!(group(&report, "vg01b").logical_volumes, []);
+    assert_eq!(report.duplicates, Some(Vec::new()));
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<HostReport>(&json).unwrap(), report);
+}
+
+#[test]
+fn several_paths_are_one_disk_with_multipath_and_without() {
+    let report = report(&recorded!("multipath"));
+    let disks = report.disks.as_ref().unwrap();
+    let seen: Vec<_> = disks.iter().map(|disk| (disk.device.raw(), raw(&disk.paths), disk.wwid.is_some())).collect();
+    assert_eq!(
+        seen,
+        [
+            ("/dev/mapper/mpatha", vec!["/dev/sda", "/dev/sdb"], true),
+            ("/dev/sdc", vec!["/dev/sdc", "/dev/sdd"], true),
+            // The WWID is cut short: it says nothing about the volume.
+            ("/dev/sde", vec!["/dev/sde"], false),
+        ]
+    );
+    let vg01 = group(&report, "vg01");
+    assert_eq!(raw(vg01.physical_volumes[0].disks.as_ref().unwrap()), ["/dev/mapper/mpatha"]);
+    assert!(vg01.physical_volumes[0].whole_disk);
+    let states: Vec<_> = vg01.logical_volumes.iter().map(|volume| volume.activation).collect();
+    assert_eq!(states, [Activation::Inactive, Activation::Active]);
+    assert_eq!(report.duplicates.as_ref().unwrap()[0].device.raw(), "/dev/sdd");
+}
+
+#[test]
+fn a_group_on_two_disks_or_on_a_partition_is_seen_as_such() {
+    let report = report(&recorded!("two-disks"));
+    let on: Vec<_> =
+        group(&report, "vg02").physical_volumes.iter().map(|one| raw(one.disks.as_ref().unwrap())).collect();
+    assert_eq!(on, [["/dev/sda"], ["/dev/sdb"]]);
+    let part = &group(&report, "vg03").physical_volumes[0];
+    assert_eq!((raw(part.disks.as_ref().unwrap()), part.whole_disk), (vec!["/dev/sdc"], false));
+}
+
+#[test]
+fn a_missing_disk_is_no_known_disk() {
+    let report = report(&recorded!("partial"));
+    let vg01 = group(&report, "vg01");
+    assert!(vg01.partial && vg01.exported);
+    assert!(vg01.physical_volumes[1].missing);
+    assert_eq!(vg01.physical_volumes[1].disks, None);
+}
+
+#[test]
+fn what_a_tool_did_not_give_is_unknown_and_so_is_what_depends_on_it() {
+    let mut printed = recorded!("healthy");
+    printed.device_mapper = Err("dmsetup on this machine ended with 1: open failed".to_owned());
+    printed.mounts = Ok(b"{\"filesystems\": 3}".to_vec());
+    printed.lsblk = Ok(Vec::new());
+    let found = report(&printed);
+    assert_eq!(found.disks, None);
+    let vg01 = group(&found, "vg01");
+    assert_eq!(vg01.activation(), Some(Activation::Unknown));
+    assert_eq!(vg01.logical_volumes[0].mounts, None);
+    assert_eq!(vg01.physical_volumes[0].disks, None);
+    assert!(found.why_unknown(HostPart::Activation).unwrap().raw().contains("open failed"));
+    assert!(found.why_unknown(HostPart::Mounts).unwrap().raw().contains("findmnt"));
+    assert!(found.why_unknown(HostPart::Disks).unwrap().raw().contains("lsblk"));
+    assert!(found.why_unknown(HostPart::Groups).is_none());
+
+    // Mounts that were not read are not "mounted nowhere".
+    let mut printed = recorded!("healthy");
+    printed.mounts = Err("no".to_owned());
+    assert_eq!(group(&report(&printed), "vg01").logical_volumes[0].mounts, None);
+}
+
+#[test]
+fn a_report_that_contradicts_itself_or_is_none_is_refused() {
+    let whole = String::from_utf8(recorded!("healthy").groups.unwrap()).unwrap();
+    for (from, to) in [
+        ("\"pv_count\": \"1\"", "\"pv_count\": \"2\""),
+        ("\"lv_count\": \"2\"", "\"lv_count\": \"1\""),
+        ("\"lv_count\": \"2\"", "\"lv_count\": 2"),
+        ("\"vg_uuid\"", "\"vg_id\""),
+        ("\"lv_size\": \"67108864\"", "\"lv_size\": \"64m\""),
+        ("{", "  WARNING: Device mismatch\n{"),
+    ] {
+        assert!(lvm::groups(whole.replacen(from, to, 1).as_bytes()).is_err(), "{to}");
+    }
+    let lsblk = String::from_utf8(recorded!("healthy").lsblk.unwrap()).unwrap();
+    for (from, to) in [("\"maj:min\": \"8:16\"", "\"maj:min\": \"8:0\""), ("\"size\"", "\"bytes\"")] {
+        assert!(lsblk::Devices::read(lsblk.replacen(from, to, 1).as_bytes()).is_err(), "{to}");
+    }
+    for wrong in ["LVM-x/253", "LVM-x/a/0", "Device does not exist."] {
+        assert!(device_mapper::Mapped::read(wrong.as_bytes()).is_err(), "{wrong}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_output_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[\\{\\}\\[\\]\":,a-z0-9/_ ]{0,200}") {
+        for printed in [&bytes[..], text.as_bytes()] {
+            let _ = lsblk::Devices::read(printed);
+            let _ = lvm::groups(printed);
+            let _ = lvm::duplicates(printed);
+            let _ = device_mapper::Mapped::read(printed);
+            let _ = mounts::mounts(printed);
+        }
+    }
+}

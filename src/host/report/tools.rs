@@ -1,0 +1,160 @@
+//! Running a host's own tools, on this machine or over ssh, all at once and each within its limits.
+
+use super::assemble::{AllPrinted, report};
+use super::{Printed, ReportsItself, device_mapper, lsblk, lvm, mounts};
+use crate::host::script::{client, quoted};
+use crate::model::host_report::HostReport;
+use crate::model::untrusted::Untrusted;
+use crate::process::child::{self, ChildError, Ended};
+use crate::process::ssh::Destination;
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// For one tool. LVM reads every disk; one that does not answer must not hold the rest up.
+const TOOL_LIMIT: Duration = Duration::from_secs(20);
+/// For ending a tool on the other machine, and for the line to it.
+const GRACE: Duration = Duration::from_secs(10);
+/// The longest that a whole reading takes.
+pub const MAX_READ: Duration = TOOL_LIMIT.saturating_add(GRACE).saturating_add(GRACE);
+/// Where the tools are found, behind what this process's own PATH has.
+const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+/// What ssh ends with when it failed itself, and what a shell ends with when there is no such program.
+const CLIENT_FAILED: i32 = 255;
+const NOT_FOUND: i32 = 127;
+/// What LVM prints for another user than root. Some of its releases report nothing then, and call it a success.
+const NOT_ROOT: &str = "Running as a non-root user";
+
+/// A host that is asked by its own tools.
+#[derive(Debug, Clone)]
+pub struct HostTools {
+    /// `None`: this machine.
+    pub ssh: Option<Destination>,
+    /// `lvm` and `dmsetup` run as root, by `sudo -n`.
+    pub sudo: bool,
+}
+
+impl ReportsItself for HostTools {
+    fn report(&self) -> Pin<Box<dyn Future<Output = HostReport> + Send + '_>> {
+        Box::pin(async move {
+            let (groups, duplicates) = (lvm::groups_line(), lvm::duplicates_line());
+            let (lsblk, groups, duplicates, device_mapper, mounts) = tokio::join!(
+                self.run(&lsblk::ARGUMENTS, false),
+                self.run(&groups, true),
+                self.run(&duplicates, true),
+                self.run(&device_mapper::ARGUMENTS, true),
+                self.run(&mounts::ARGUMENTS, false),
+            );
+            report(&AllPrinted { lsblk, groups, duplicates, device_mapper, mounts })
+        })
+    }
+
+    fn place(&self) -> String {
+        self.ssh.as_ref().map_or_else(|| "this machine".to_owned(), Destination::named)
+    }
+}
+
+impl HostTools {
+    /// `as_root`: the tool reads disks or the kernel's device-mapper.
+    async fn run(&self, tool: &[&str], as_root: bool) -> Printed {
+        let line = self.command_line(tool, as_root && self.sudo);
+        let mut command = Command::new(&line[0]);
+        command.args(&line[1..]).current_dir("/");
+        if self.ssh.is_none() {
+            let own = std::env::var("PATH").unwrap_or_default();
+            command.env("PATH", format!("{own}:{PATH}").trim_start_matches(':'));
+            command.env("LC_ALL", "C").env("LANG", "C").env("LVM_SUPPRESS_FD_WARNINGS", "1");
+        }
+        let name = tool.first().copied().unwrap_or_default();
+        let ended = child::run(command, None, TOOL_LIMIT + GRACE).await;
+        self.printed(name, ended)
+    }
+
+    /// The words of one call, as they are executed.
+    fn command_line(&self, tool: &[&str], sudo: bool) -> Vec<String> {
+        let mut words = Vec::new();
+        let Some(ssh) = &self.ssh else {
+            words.extend(sudo.then_some(["sudo", "-n"]).into_iter().flatten().map(str::to_owned));
+            words.extend(tool.iter().map(|word| (*word).to_owned()));
+            return words;
+        };
+        words.extend(client(ssh));
+        let path = format!("PATH={PATH}");
+        let limit = TOOL_LIMIT.as_secs().to_string();
+        // The client's end does not end what it started: the other machine keeps the limit itself.
+        let mut remote =
+            vec!["env", &path, "LC_ALL=C", "LANG=C", "LVM_SUPPRESS_FD_WARNINGS=1", "timeout", "-k", "5", &limit];
+        remote.extend(sudo.then_some(["sudo", "-n"]).into_iter().flatten());
+        remote.extend(tool);
+        words.extend(remote.into_iter().map(quoted));
+        words
+    }
+
+    fn printed(&self, tool: &str, ended: Result<Ended, ChildError>) -> Printed {
+        let place = self.ssh.as_ref().map_or_else(|| "on this machine".to_owned(), |ssh| format!("on {}", ssh.named()));
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(ChildError::NotStarted(why)) => {
+                let program = if self.ssh.is_some() { "ssh" } else { tool };
+                return Err(format!("{program} cannot be started {place}: {why}; install it"));
+            }
+            Err(why) => return Err(format!("{tool} {place}: {why}")),
+        };
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        let told = || {
+            let line = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it says nothing");
+            Untrusted::from(line).escaped()
+        };
+        match ended.exit {
+            _ if said.contains(NOT_ROOT) => Err(format!(
+                "{tool} {place} does not run as root: set `sudo = true` for the host, and allow it in sudoers"
+            )),
+            0 => Ok(ended.stdout),
+            CLIENT_FAILED if self.ssh.is_some() => Err(format!("no connection {place}: {}", told())),
+            NOT_FOUND => Err(format!("there is no {tool} {place}: {}; install it", told())),
+            exit if said.contains("sudo:") => Err(format!(
+                "sudo {place} ended with {exit}: {}; allow `{tool}` in sudoers, without a password",
+                told()
+            )),
+            exit => Err(format!("{tool} {place} ended with {exit}: {}", told())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn over_ssh_every_word_is_quoted_and_only_what_reads_disks_runs_by_sudo() {
+        let there = HostTools { ssh: Some(Destination::at("db03".parse().unwrap())), sudo: true };
+        let line = there.command_line(&lvm::duplicates_line(), true);
+        let at = line.iter().position(|word| word == "--").unwrap();
+        assert_eq!(line[at + 1], "db03");
+        let remote = line[at + 2..].join(" ");
+        assert!(remote.starts_with("'env' 'PATH=/usr/sbin:"), "{remote}");
+        assert!(remote.contains("'timeout' '-k' '5' '20' 'sudo' '-n' 'lvm' 'pvs' '-a' '--config' "), "{remote}");
+        let here = HostTools { ssh: None, sudo: true };
+        assert_eq!(here.command_line(&lsblk::ARGUMENTS, false)[0], "lsblk");
+        assert_eq!(here.command_line(&device_mapper::ARGUMENTS, true)[..3], ["sudo", "-n", "dmsetup"]);
+    }
+
+    #[test]
+    fn a_tool_that_failed_is_no_empty_report() {
+        let tools = HostTools { ssh: None, sudo: false };
+        let ended = |exit, stderr: &str| Ok(Ended { exit, stdout: b"{}".to_vec(), stderr: stderr.as_bytes().to_vec() });
+        for (ended, part) in [
+            (ended(5, "\n  Volume group \"x\" not found\u{1b}[2J\n"), r"ended with 5: Volume group "),
+            (ended(0, "  WARNING: Running as a non-root user. Functionality may be unavailable."), "sudo = true"),
+            (ended(1, "sudo: a password is required"), "allow `lvm` in sudoers"),
+            (ended(127, ""), "there is no lvm on this machine"),
+            (Err(ChildError::TooLong { limit: TOOL_LIMIT }), "had not ended after 20 s"),
+            (Err(ChildError::TooMuch), "more than 16 MiB"),
+        ] {
+            let why = tools.printed("lvm", ended).unwrap_err();
+            assert!(why.contains(part) && !why.contains('\u{1b}'), "{part}: {why}");
+        }
+        let told = "Failure to communicate with kernel device-mapper driver.";
+        assert_eq!(tools.printed("lvm", ended(0, told)).unwrap(), b"{}");
+    }
+}

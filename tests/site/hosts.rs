@@ -1,0 +1,92 @@
+//! Hosts of whole sites: what their tools report, through the real program. A script stands in the place of `ssh` and gives
+//! recorded reports.
+
+use super::array_lab::Lab;
+use super::test_site::{InTime, Ran};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+/// A site with the host `db03` behind a script.
+pub struct Hosted {
+    pub lab: Lab,
+}
+
+impl Hosted {
+    pub fn new(lab: Lab) -> Self {
+        let hosted = Self { lab };
+        let ssh = hosted.folder().join("ssh");
+        // The words of the other machine come quoted. Each tool's report lies in a file of its name; without one it fails.
+        let script = "#!/bin/sh\nfolder=${0%/*}\ncase \"$*\" in\n  *\"'lsblk'\"*) tool=lsblk.json;;\n  *\"'fullreport'\"*) tool=groups.json;;\n  \
+                      *\"'pvs'\"*) tool=duplicates.json;;\n  *\"'dmsetup'\"*) tool=dmsetup.txt;;\n  *\"'findmnt'\"*) tool=findmnt.json;;\nesac\n\
+                      [ -e $folder/down ] && { echo 'ssh: connect to host db03 port 22: No route to host' >&2; exit 255; }\n\
+                      exec cat $folder/$tool\n";
+        fs::create_dir_all(hosted.folder()).unwrap();
+        fs::write(&ssh, script).unwrap();
+        fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+        hosted.lab.configure("[[host]]\nname = \"db03\"\nhost = \"db03.example\"\nuser = \"ecdeck\"\nsudo = true\n");
+        hosted
+    }
+
+    /// Where the reports lie, with the script that gives them.
+    pub fn folder(&self) -> PathBuf {
+        self.lab.path().join("db03")
+    }
+
+    /// The host reports this from now on.
+    pub fn reports(&self, recorded: &str) {
+        let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/host/report/fixtures").join(recorded);
+        for file in fs::read_dir(from).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), self.folder().join(file.file_name())).unwrap();
+        }
+    }
+
+    pub fn run(&self, words: &str) -> Ran {
+        let path = format!("{}:{}", self.folder().display(), std::env::var("PATH").unwrap());
+        let output = self.lab.command(&words.split_whitespace().collect::<Vec<_>>()).env("PATH", path).in_time();
+        Ran {
+            words: words.to_owned(),
+            exit: output.status.code().unwrap(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+#[test]
+fn a_host_is_shown_with_its_disks_groups_and_mounts_and_what_is_unknown_is_said() {
+    let lab = Lab::new();
+    lab.volume("A1", 0x14, 96);
+    let hosted = Hosted::new(lab);
+    hosted.reports("healthy");
+    let shown = hosted.run("host show db03").ends(0).out;
+    for part in [
+        "db03 (ecdeck@db03.example)",
+        "600000e00d2a0000002a011500140000",
+        "perhaps A1/0x14",
+        "unknown, number 0x15",
+        "db03:vg01  active  on /dev/sda",
+        "db03:vg01b  no logical volumes  on /dev/sdb",
+        "/srv/with blank",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let json = hosted.run("host show db03 --json").ends(0).json();
+    assert_eq!(json["host"]["groups"][0]["logical_volumes"][0]["activation"], "active");
+    assert_eq!(json["array_volumes"].as_array().unwrap().len(), 3);
+
+    // A host that reports less than everything is not a host that has nothing.
+    fs::write(hosted.folder().join("groups.json"), "").unwrap();
+    fs::remove_file(hosted.folder().join("findmnt.json")).unwrap();
+    let ran = hosted.run("host show db03").ends(1);
+    assert!(ran.out.contains("volume groups\nunknown\n"), "{ran:?}");
+    assert!(ran.out.contains("! db03: mounts unknown: findmnt on ecdeck@db03.example ended with 1"), "{ran:?}");
+    fs::write(hosted.folder().join("down"), "").unwrap();
+    let ran = hosted.run("host list").ends(1);
+    assert!(ran.out.contains("disks unknown: no connection on ecdeck@db03.example"), "{ran:?}");
+    let json = hosted.run("host list --json").ends(1).json();
+    assert!(json["hosts"][0]["disks"].is_null() && json["hosts"][0]["unknown"][0]["what"] == "disks", "{json}");
+    let ran = hosted.run("host show db04").ends(2);
+    assert!(ran.err.contains("there is no host db04; known are: db03"), "{ran:?}");
+}
