@@ -6,7 +6,7 @@ use super::clock;
 use super::core::Core;
 use super::hooks::{Hooks, TransactionNames};
 use super::ledger::Ledger;
-use super::operation::{Commit, DeliberateBugs, HookTask, Input, Limits, NotKept, Operation, Output, World, close_all};
+use super::operation::{Commit, HookTask, Input, Limits, NotKept, Operation, Output, World, close_all};
 use super::poller::Reader;
 use super::protocol::{Answer, HookView, PlannedAnswer, StepCommand, TriedScript};
 use super::read_error::ReadError;
@@ -210,7 +210,7 @@ impl Runner {
 
     /// Goes on with an operation that the catalogue holds open and nobody drives.
     pub fn go_on(&self, open: OpenOperation) {
-        self.spawn(open.clone(), Operation::recover(open, self.limits, DeliberateBugs::default()));
+        self.spawn(open.clone(), Operation::recover(open, self.limits));
     }
 
     fn spawn(&self, open: OpenOperation, operation: Operation) {

@@ -1,6 +1,6 @@
 //! Between agreement and act: the volumes are claimed, the array is read afresh, and only the plan agreed to runs.
 
-use super::{Commit, DeliberateBugs};
+use super::Commit;
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::event::{EventKind, NewEvent};
@@ -26,13 +26,10 @@ pub enum Admission {
 
 /// Compares each item that was agreed to with what the rules say on a fresh reading; `fresh` keeps the choices of `agreed`
 /// as far as they are still possible. One answer an item, in their order.
-pub fn admit(agreed: &Plan, fresh: &Result<Plan, Refusal>, bugs: DeliberateBugs) -> Vec<Admission> {
+pub fn admit(agreed: &Plan, fresh: &Result<Plan, Refusal>) -> Vec<Admission> {
     let digests = agreed.agreement();
     let fresh_digests = fresh.as_ref().map(Plan::agreement).unwrap_or_default();
     let one = |item: &PlanItem| {
-        if bugs.skip_fresh_plan {
-            return Admission::Run;
-        }
         let plan = match fresh {
             Ok(plan) => plan,
             Err(refusal) => return Admission::Refused(Box::new(about(refusal, item.volume))),

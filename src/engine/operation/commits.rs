@@ -25,8 +25,7 @@ pub(super) fn of(
     seen_at: Timestamp,
     world: &World<'_>,
 ) -> Result<StepChanges, NotKeepable> {
-    let done = done(operation, seen_at, world);
-    operation.bugs.changes(step, &done, world.records)
+    step.changes(&done(operation, seen_at, world))
 }
 
 /// What the present step may have changed on an array, when nobody knows whether it did.

@@ -1,6 +1,6 @@
 //! A catalogue and an array in a few lines, for the tests of the step machine: what is kept, and what crashes lose.
 
-use super::{Commit, DeliberateBugs, HookTask, Input, Limits, NotKept, Operation, Output, World};
+use super::{Commit, HookTask, Input, Limits, NotKept, Operation, Output, World};
 use crate::engine::ReadError;
 use crate::model::actor::Actor;
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
@@ -301,14 +301,14 @@ impl Site {
     /// Runs steps to their end.
     pub fn run(&mut self, verb: Verb, steps: Vec<PlanStep>) -> OperationEnd {
         let open = self.open(verb, steps);
-        let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+        let mut operation = Operation::new(open, Limits::default());
         self.drive(&mut operation, 10_000).expect("an operation ends")
     }
 
     /// Goes on with the one operation that a crash left open, if there is one.
-    pub fn recover(&mut self, bugs: DeliberateBugs, outputs: usize) -> Option<OperationEnd> {
+    pub fn recover(&mut self, outputs: usize) -> Option<OperationEnd> {
         let open = self.records.operations.values().next()?.clone();
-        let mut operation = Operation::recover(open, Limits::default(), bugs);
+        let mut operation = Operation::recover(open, Limits::default());
         self.drive(&mut operation, outputs)
     }
 }

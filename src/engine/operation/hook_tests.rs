@@ -1,7 +1,7 @@
 //! Hooks within an operation against the fake: their order, what failures lead to, and every crash point with a second crash.
 
 use super::fake::{Fault, Site, backup_steps, pair, session, volume};
-use super::{DeliberateBugs, Limits, Operation};
+use super::{Limits, Operation};
 use crate::model::codes::Code;
 use crate::model::copy::CommandVerb;
 use crate::model::hook::{Hook, HookNeed, HookResult};
@@ -153,7 +153,7 @@ fn every_crash_between_scripts_is_survived_and_so_is_a_second_one() {
                         let mut begun = equivalent();
                         (begun.failing, begun.holds, begun.faults) = (failing.clone(), holds, [fault].into());
                         let open = begun.open(Verb::Backup, steps(mode, HookNeed::Required));
-                        let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+                        let mut operation = Operation::new(open, Limits::default());
                         if begun.drive(&mut operation, first).is_some() {
                             check_end(&begun, holds, &what);
                             break;
@@ -161,11 +161,11 @@ fn every_crash_between_scripts_is_survived_and_so_is_a_second_one() {
                         for second in 1..80 {
                             let mut again = begun.clone();
                             crashes += 1;
-                            if again.recover(DeliberateBugs::default(), second).is_some() {
+                            if again.recover(second).is_some() {
                                 check_end(&again, holds, &what);
                                 break;
                             }
-                            again.recover(DeliberateBugs::default(), 10_000);
+                            again.recover(10_000);
                             check_end(&again, holds, &format!("{what}, crashes at {first} and {second}"));
                         }
                     }

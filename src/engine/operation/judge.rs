@@ -32,28 +32,16 @@ impl Operation {
         }
         self.note_refused(outcomes);
         match Answer::of(&step, &self.step_progress.left, outcomes) {
-            Answer::Unknown(why) => {
-                if self.bugs.unknown_is_refused {
-                    return self.fail(Code::ARRAY_REFUSED, why, world);
-                }
+            Answer::Unknown => {
                 self.step_progress.doubt = true;
                 self.step_progress.unknown_sends += 1;
                 self.step_progress.known = Known::Unknown;
-                if self.bugs.resend_start_blindly && matches!(step.command, Command::Start { .. }) {
-                    return self.send(world);
-                }
                 self.look()
             }
             Answer::Refused(refusal) => self.refused(refusal, world),
-            Answer::AlreadyDone
-                if self.must_be_ours() && !self.step_progress.doubt && !self.bugs.foreign_suspend_is_ours =>
-            {
-                self.foreign(&step, world)
-            }
+            Answer::AlreadyDone if self.must_be_ours() && !self.step_progress.doubt => self.foreign(&step, world),
             Answer::AlreadyDone => self.expect(Known::AlreadyDone),
-            Answer::Accepted if self.bugs.trust_accepted => self.believe(&step, world),
             Answer::Accepted => self.expect(Known::Accepted),
-            Answer::Done if self.bugs.record_before_observing => self.believe(&step, world),
             Answer::Done => self.expect(Known::Done),
         }
     }
@@ -74,12 +62,6 @@ impl Operation {
     fn expect(&mut self, known: Known) -> Output {
         self.step_progress.known = known;
         self.look()
-    }
-
-    /// Only by a deliberate bug.
-    fn believe(&mut self, step: &ArrayCommand, world: &World<'_>) -> Output {
-        self.own(self.step, step, world);
-        self.finish(world.now, world)
     }
 
     fn refused(&mut self, refusal: ArrayRefusal, world: &World<'_>) -> Output {
@@ -133,8 +115,7 @@ impl Operation {
         {
             return output;
         }
-        let must_be_ours = self.must_be_ours() && !self.bugs.foreign_suspend_is_ours;
-        match verdict(&self.step_progress.known, view.seen, must_be_ours) {
+        match verdict(&self.step_progress.known, view.seen, self.must_be_ours()) {
             Verdict::Finish if self.step_progress.far == FarHalf::LeftOver => self.left_over(world),
             // Only a plain answer tells that both halves were ended: otherwise the other box is asked.
             Verdict::Finish if stops_remote(&step) && self.step_progress.known != Known::Done => {
@@ -284,17 +265,12 @@ impl Operation {
 
     /// An un-forced suspend that was seen is this operation's from the send on that did it.
     pub(super) fn own(&mut self, index: usize, step: &ArrayCommand, world: &World<'_>) {
-        let counts = match step.command {
-            Command::Suspend { force, .. } => !force || self.bugs.forced_suspend_is_a_backup,
-            _ => false,
-        };
+        let counts = matches!(step.command, Command::Suspend { force: false, .. });
         let Some(known) = world.records.operations.get(&self.open.id).filter(|_| counts) else { return };
         for pair in step.command.pairs() {
-            let anyone = self.bugs.foreign_suspend_is_ours.then_some(sends::Effective { at: world.now, done: true });
-            let Some(send) = sends::effective(&known.journal, index, pair).or(anyone) else { continue };
-            let sent = if self.bugs.date_by_observing { world.now } else { send.at };
+            let Some(send) = sends::effective(&known.journal, index, pair) else { continue };
             let went_on = !send.done || self.step_progress.waited;
-            self.own_suspends.insert(*pair, OwnSuspend { sent, went_on });
+            self.own_suspends.insert(*pair, OwnSuspend { sent: send.at, went_on });
         }
     }
 }
@@ -321,18 +297,18 @@ enum Answer {
     AlreadyDone,
     Accepted,
     Refused(ArrayRefusal),
-    Unknown(String),
+    Unknown,
 }
 
 impl Answer {
     /// The weightiest one counts: what may have happened before what did not, before what did.
     fn of(step: &ArrayCommand, sent: &[Pair], outcomes: &[PairOutcome]) -> Self {
         let mut refusal = None;
-        let (mut unknown, mut accepted, mut already, mut done) = (None, false, false, false);
+        let (mut unknown, mut accepted, mut already, mut done) = (false, false, false, false);
         for pair in sent {
             match outcomes.iter().find(|one| one.pair == *pair).map(|one| &one.outcome) {
-                None => unknown = Some("the driver gave no outcome for a pair".to_owned()),
-                Some(Outcome::Unknown { why }) => unknown = Some(why.clone()),
+                // The driver gave no outcome, or does not know it.
+                None | Some(Outcome::Unknown { .. }) => unknown = true,
                 Some(Outcome::Done) => done = true,
                 Some(Outcome::Accepted) => accepted = true,
                 Some(Outcome::AlreadyDone) => already = true,
@@ -343,13 +319,13 @@ impl Answer {
                 },
             }
         }
-        match (unknown, refusal) {
-            (Some(why), _) => Self::Unknown(why),
-            (None, Some(refusal)) if accepted || already || done => Self::Unknown(sentence(&refusal)),
-            (None, Some(refusal)) => Self::Refused(refusal),
-            (None, None) if already => Self::AlreadyDone,
-            (None, None) if accepted => Self::Accepted,
-            (None, None) => Self::Done,
+        match refusal {
+            _ if unknown => Self::Unknown,
+            Some(_) if accepted || already || done => Self::Unknown,
+            Some(refusal) => Self::Refused(refusal),
+            None if already => Self::AlreadyDone,
+            None if accepted => Self::Accepted,
+            None => Self::Done,
         }
     }
 }

@@ -6,7 +6,6 @@
 //! A crash may come between any two outputs. What is durable then is what the answered [`Output::Commit`]s hold.
 
 mod admission;
-mod bugs;
 mod commits;
 #[cfg(test)]
 mod fake;
@@ -26,7 +25,6 @@ mod undo;
 mod verdict;
 
 pub use admission::{Admission, admit, boxes_of_item, boxes_to_read, close_all, opening};
-pub use bugs::DeliberateBugs;
 pub use hooks::HookTask;
 pub use limits::Limits;
 
@@ -200,7 +198,6 @@ enum Next {
 pub struct Operation {
     open: OpenOperation,
     limits: Limits,
-    bugs: DeliberateBugs,
     /// The step that is being done.
     step: usize,
     phase: Phase,
@@ -218,16 +215,14 @@ pub struct Operation {
 
 impl Operation {
     /// An operation that was opened just now, on a reading just taken.
-    pub fn new(open: OpenOperation, limits: Limits, bugs: DeliberateBugs) -> Self {
-        Self::build(open, limits, bugs, false)
+    pub fn new(open: OpenOperation, limits: Limits) -> Self {
+        Self::build(open, limits, false)
     }
 
-    fn build(mut open: OpenOperation, limits: Limits, bugs: DeliberateBugs, recovered: bool) -> Self {
-        bugs.misorder(&mut open.item.steps);
+    fn build(open: OpenOperation, limits: Limits, recovered: bool) -> Self {
         Self {
             open,
             limits,
-            bugs,
             step: 0,
             phase: Phase::New { recovered },
             step_progress: StepProgress::default(),
@@ -309,7 +304,6 @@ impl Operation {
                 self.send(world)
             }
             Some(StepEffect::Records) => self.finish(world.now, world),
-            Some(StepEffect::Await(_)) if self.bugs.restore_without_waiting => self.finish(world.now, world),
             Some(StepEffect::Await(_)) => self.look(),
             Some(StepEffect::Script { .. }) => self.begin_hook(world),
             None if self.step < self.open.item.steps.len() => {
@@ -334,9 +328,6 @@ impl Operation {
         }
         self.step_progress.attempt += 1;
         self.step_progress.looked = false;
-        if self.bugs.no_intent {
-            return self.sent(command, world);
-        }
         let entry = JournalEntry::Intent { step: self.step, attempt: self.step_progress.attempt, at: world.now };
         let array = self.array();
         let events = vec![self.event(world.now, EventKind::Sent { array, command: command.clone() })];
@@ -477,9 +468,7 @@ impl Operation {
     ) -> Result<(), NotKeepable> {
         let mut kept = commits::of_step(self, step, at, world)?;
         self.mark_crash_consistent(&mut kept, world);
-        if !self.bugs.forget_finished {
-            commit.changes.push(self.journal(JournalEntry::Finished { step }));
-        }
+        commit.changes.push(self.journal(JournalEntry::Finished { step }));
         commit.changes.extend(kept.changes.into_iter().map(Change::Entity));
         commit.events.extend(kept.events.into_iter().map(|kind| self.event(world.now, kind)));
         Ok(())
@@ -514,9 +503,7 @@ impl Operation {
 
     fn close(&mut self, mut commit: Commit, end: OperationEnd, at: Timestamp) -> Output {
         let end = self.with_failures(end);
-        if !self.bugs.keep_claims {
-            commit.changes.push(Change::Close { operation: self.open.id, end: end.clone(), at });
-        }
+        commit.changes.push(Change::Close { operation: self.open.id, end: end.clone(), at });
         let volume = self.open.item.volume;
         commit.events.push(self.event(at, EventKind::OperationEnded { volume, end: end.clone() }));
         self.commit(commit, Then::End(end))

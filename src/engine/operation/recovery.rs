@@ -2,7 +2,7 @@
 
 use super::step_progress::StepProgress;
 use super::verdict::Known;
-use super::{DeliberateBugs, Limits, Operation, Output, World};
+use super::{Limits, Operation, Output, World};
 use crate::model::codes::Code;
 use crate::model::copy::{Command, Outcome, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
@@ -11,8 +11,8 @@ use crate::model::step::StepEffect;
 
 impl Operation {
     /// An operation that the catalogue holds open and nobody drives.
-    pub fn recover(open: OpenOperation, limits: Limits, bugs: DeliberateBugs) -> Self {
-        Self::build(open, limits, bugs, true)
+    pub fn recover(open: OpenOperation, limits: Limits) -> Self {
+        Self::build(open, limits, true)
     }
 
     pub(super) fn go_on(&mut self, world: &World<'_>) -> Output {
@@ -23,7 +23,7 @@ impl Operation {
             operation: Some(self.open.id),
             kind: EventKind::Recovered { volume },
         });
-        if self.open.journal.is_empty() || self.bugs.recovery_gives_up {
+        if self.open.journal.is_empty() {
             let why = "the engine ended before anything of it was sent; nothing was done".to_owned();
             return self.end(OperationEnd::NotDone { code: Code::INTERRUPTED, why }, world);
         }

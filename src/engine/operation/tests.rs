@@ -1,7 +1,7 @@
 //! The step machine against a small fake: good weather, each bad answer, and every crash point, each with a second crash.
 
 use super::fake::{Fault, Site, backup_steps, pair, release, session, volume};
-use super::{DeliberateBugs, Input, Limits, NotKept, Operation, Output, World};
+use super::{Input, Limits, NotKept, Operation, Output, World};
 use crate::catalog::CatalogueError;
 use crate::model::codes::Code;
 use crate::model::copy::Command;
@@ -71,7 +71,7 @@ fn a_name_that_another_got_meanwhile_ends_a_registration_with_the_reason() {
     };
     let mut site = Site::new(Vec::new(), 0);
     let open = site.open(Verb::Register, vec![register(6)]);
-    let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+    let mut operation = Operation::new(open, Limits::default());
     // Both have looked; the other one commits first.
     let output = operation.advance(Input::Go, &World { now: site.now, records: &site.records });
     let PlanStep::RegisterBackup(RegisterBackupStep { volume: other }) = register(7) else { unreachable!() };
@@ -91,12 +91,12 @@ fn a_name_that_another_got_meanwhile_ends_a_registration_with_the_reason() {
 fn a_generation_is_dated_by_its_suspend_however_late_that_was_seen() {
     let mut site = equivalent(0);
     let open = site.open(Verb::Backup, backup_steps(BackupMode::Suspend, false));
-    let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+    let mut operation = Operation::new(open, Limits::default());
     // Intent and command; then the engine is gone for a day.
     assert_eq!(site.drive(&mut operation, 2), None);
     let sent_by = site.now;
     site.now = site.now.plus_millis(Timestamp::DAY);
-    assert_eq!(site.recover(DeliberateBugs::default(), 1000), Some(OperationEnd::Done));
+    assert_eq!(site.recover(1000), Some(OperationEnd::Done));
     let taken_at = site.records.generations_of(volume(0)).next().unwrap().taken_at;
     assert!(taken_at <= sent_by, "{} ms late", taken_at.since(sent_by));
 }
@@ -223,9 +223,9 @@ fn an_engine_that_dies_at_any_point_of_it_resumes_the_others_all_the_same() {
         let (mut site, steps) = at_one_instant();
         site.refuses = vec![pair(2)];
         let open = site.open(Verb::Backup, steps);
-        let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+        let mut operation = Operation::new(open, Limits::default());
         if site.drive(&mut operation, outputs).is_none() && !site.records.operations.is_empty() {
-            let end = site.recover(DeliberateBugs::default(), 10_000);
+            let end = site.recover(10_000);
             assert!(
                 matches!(end, Some(OperationEnd::Failed { .. } | OperationEnd::NotDone { .. })),
                 "{outputs}: {end:?}"
@@ -267,7 +267,7 @@ fn an_array_lost_after_sending_leaves_the_outcome_unknown() {
 fn nothing_is_sent_that_could_not_be_journaled() {
     let mut site = Site::new(Vec::new(), 0);
     let open = site.open(Verb::Start, start());
-    let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+    let mut operation = Operation::new(open, Limits::default());
     site.full = true;
     assert_eq!(site.drive(&mut operation, 20), None);
     assert!(site.sent.is_empty());
@@ -278,19 +278,15 @@ fn nothing_is_sent_that_could_not_be_journaled() {
 fn a_catalogue_that_fills_up_after_sending_loses_no_outcome() {
     let mut site = equivalent(0);
     let open = site.open(Verb::Backup, backup_steps(BackupMode::Suspend, false));
-    let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+    let mut operation = Operation::new(open, Limits::default());
     assert_eq!(site.drive(&mut operation, 2), None);
     assert_eq!(site.sent.len(), 1);
     // The answer is on its way when the disk fills up.
     site.full = true;
-    let mut crashed = Operation::recover(
-        site.records.operations.values().next().unwrap().clone(),
-        Limits::default(),
-        DeliberateBugs::default(),
-    );
+    let mut crashed = Operation::recover(site.records.operations.values().next().unwrap().clone(), Limits::default());
     assert_eq!(site.drive(&mut crashed, 50), None);
     site.full = false;
-    assert_eq!(site.recover(DeliberateBugs::default(), 1000), Some(OperationEnd::Done));
+    assert_eq!(site.recover(1000), Some(OperationEnd::Done));
     assert_eq!(site.records.generations.len(), 1);
 }
 
@@ -311,7 +307,7 @@ fn a_held_generation_is_kept_whatever_the_plan_said() {
 fn nothing_is_given_up_for_a_generation_that_needs_attention() {
     let mut site = equivalent(2);
     let open = site.open(Verb::Backup, backup_steps(BackupMode::Suspend, true));
-    let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+    let mut operation = Operation::new(open, Limits::default());
     // Intent, command, answer, reading, record: then the new one is found wanting.
     assert_eq!(site.drive(&mut operation, 5), None);
     assert_eq!(site.records.generations_of(volume(0)).count(), 3);
@@ -320,7 +316,7 @@ fn nothing_is_given_up_for_a_generation_that_needs_attention() {
     site.records
         .apply(&Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }))
         .unwrap();
-    assert_eq!(site.recover(DeliberateBugs::default(), 100), Some(OperationEnd::Done));
+    assert_eq!(site.recover(100), Some(OperationEnd::Done));
     assert_eq!(site.records.generations_of(volume(0)).count(), 3);
 }
 
@@ -328,7 +324,7 @@ fn nothing_is_given_up_for_a_generation_that_needs_attention() {
 fn an_operation_that_sent_nothing_is_closed_after_a_crash() {
     let mut site = Site::new(Vec::new(), 0);
     site.open(Verb::Start, start());
-    let end = site.recover(DeliberateBugs::default(), 10);
+    let end = site.recover(10);
     assert_eq!(end.as_ref().and_then(code), Some(Code::INTERRUPTED));
     assert!(site.sent.is_empty() && site.records.operations.is_empty());
     assert!(site.events.iter().any(|event| matches!(event.kind, EventKind::Recovered { .. })));
@@ -436,7 +432,7 @@ fn every_crash_point_is_survived_and_so_is_a_second_crash() {
                 let mut begun = (case.site)();
                 begun.faults = [fault].into();
                 let open = begun.open(case.verb, (case.steps)());
-                let mut operation = Operation::new(open, Limits::default(), DeliberateBugs::default());
+                let mut operation = Operation::new(open, Limits::default());
                 if let Some(end) = begun.drive(&mut operation, first) {
                     check_end(&begun, case, &end);
                     break;
@@ -444,14 +440,14 @@ fn every_crash_point_is_survived_and_so_is_a_second_crash() {
                 check(&begun, case);
                 for second in 1..MOST {
                     let mut again = begun.clone();
-                    let crashed = again.recover(DeliberateBugs::default(), second);
+                    let crashed = again.recover(second);
                     check(&again, case);
                     crashes += 1;
                     if let Some(end) = crashed {
                         check_end(&again, case, &end);
                         break;
                     }
-                    if let Some(end) = again.recover(DeliberateBugs::default(), 10_000) {
+                    if let Some(end) = again.recover(10_000) {
                         check_end(&again, case, &end);
                     }
                 }

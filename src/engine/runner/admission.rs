@@ -4,7 +4,7 @@
 use super::{Runner, declined, refused, wants_a_reading};
 use crate::catalog::CatalogueError;
 use crate::engine::clock;
-use crate::engine::operation::{Admission, DeliberateBugs, Operation, admit, boxes_of_item, boxes_to_read, opening};
+use crate::engine::operation::{Admission, Operation, admit, boxes_of_item, boxes_to_read, opening};
 use crate::engine::protocol::Answer;
 use crate::engine::roles::Caller;
 use crate::model::actor::Actor;
@@ -171,7 +171,7 @@ impl Runner {
     ) -> BTreeSet<VolumeId> {
         let unread = self.unread(agreed).await;
         let fresh = self.core.plan_without(&operations, &open.only(|id| is_of(agreed, id)), &agreed.choices());
-        let verdicts = admit(agreed, &fresh, DeliberateBugs::default());
+        let verdicts = admit(agreed, &fresh);
         let (mut exchanged, mut running) = (BTreeSet::new(), BTreeSet::new());
         for (operation, verdict) in operations.into_iter().zip(verdicts) {
             let item = &operation.item;
@@ -186,7 +186,7 @@ impl Runner {
                 Admission::Run => {
                     running.insert(volume);
                     admitted.running.push(operation.id);
-                    self.spawn(operation.clone(), Operation::new(operation, self.limits, DeliberateBugs::default()));
+                    self.spawn(operation.clone(), Operation::new(operation, self.limits));
                 }
                 Admission::Exchanged => {
                     let why = "the chosen backup volume is taken: an equal one takes its place";

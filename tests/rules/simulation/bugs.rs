@@ -1,7 +1,7 @@
 //! Mistakes made on purpose: each breaks one rule of the step machines or of the plans, and must be caught.
 
 use super::world::BLOCKS;
-use ecdeck::engine::operation::{Commit, DeliberateBugs};
+use ecdeck::engine::operation::Commit;
 use ecdeck::model::records::{Change, JournalEntry, OpenOperation, OperationId, Records, RotationGuard};
 use ecdeck::model::request::Verb;
 use ecdeck::model::session::{Pair, Phase, Status, TransferMode};
@@ -98,48 +98,6 @@ impl Bug {
         Self::IgnoreFloor,
         Self::IgnoreMinInterval,
     ];
-
-    /// The switches of the step machine.
-    pub fn switches(bug: Option<Self>) -> DeliberateBugs {
-        let mut switches = DeliberateBugs::default();
-        match bug {
-            Some(Self::RecordBeforeObserving) => switches.record_before_observing = true,
-            Some(Self::RetentionBeforeRecord) => switches.retention_before_record = true,
-            Some(Self::OverwriteBeforeRelease) => switches.overwrite_before_release = true,
-            Some(Self::ForgetIntent) => switches.no_intent = true,
-            Some(Self::ResendStartBlindly) => switches.resend_start_blindly = true,
-            Some(Self::TrustAccepted) => switches.trust_accepted = true,
-            Some(Self::SkipFreshPlan) => switches.skip_fresh_plan = true,
-            Some(Self::ForeignSuspendIsOurs) => switches.foreign_suspend_is_ours = true,
-            Some(Self::KeepClaims) => switches.keep_claims = true,
-            Some(Self::ForgetFinished) => switches.forget_finished = true,
-            Some(Self::UnknownIsRefused) => switches.unknown_is_refused = true,
-            Some(Self::RecoveryGivesUp) => switches.recovery_gives_up = true,
-            Some(Self::DateByObserving) => switches.date_by_observing = true,
-            Some(Self::GiveUpHeld) => switches.ignore_held = true,
-            Some(Self::RestoreWithoutWaiting) => switches.restore_without_waiting = true,
-            Some(Self::IgnoreFloor) => switches.ignore_floor = true,
-            Some(Self::BackupBeforeEquivalence) => switches.forced_suspend_is_a_backup = true,
-            // Made in what the machine is given, not in the machine.
-            Some(
-                Self::AllocateGenerationVolume
-                | Self::ClaimNothing
-                | Self::TouchForeign
-                | Self::BelieveOldReadings
-                | Self::DeleteStopsSession
-                | Self::SecondLiveSession
-                | Self::WrongSize
-                | Self::TargetIsTransactionVolume
-                | Self::IntentOnce
-                | Self::IgnoreAttention
-                | Self::BackupInStackMode
-                | Self::ForgetDoubt
-                | Self::IgnoreMinInterval,
-            )
-            | None => {}
-        }
-        switches
-    }
 
     /// What the rules are shown instead of the truth.
     pub fn doctor(bug: Option<Self>, snapshot: &mut Snapshot) {

@@ -2,10 +2,11 @@
 
 use super::bugs::Bug;
 use super::checks::Truth;
+use super::mistaken::Mistaken;
 use super::world::World;
 use super::{Checked, violated};
 use ecdeck::catalog::{Catalogue, CatalogueError};
-use ecdeck::engine::operation::{Commit, Input, Limits, NotKept, Operation};
+use ecdeck::engine::operation::{Commit, Input, Limits, NotKept};
 use ecdeck::model::copy::Command;
 use ecdeck::model::doubt::{released_to_forget, to_keep};
 use ecdeck::model::event::{EventKind, NewEvent};
@@ -63,7 +64,7 @@ pub enum Waiting {
 #[derive(Debug, Clone)]
 pub struct Running {
     pub open: OpenOperation,
-    pub operation: Operation,
+    pub operation: Mistaken,
     pub waiting: Waiting,
 }
 
@@ -448,7 +449,7 @@ impl Engine {
             return violated("the catalogue does not hold what was committed to it");
         }
         for open in self.durable.operations.values() {
-            let operation = Operation::recover(open.clone(), LIMITS, Bug::switches(self.bug));
+            let operation = Mistaken::recover(open.clone(), self.bug);
             let waiting = Waiting::Input(Input::Go);
             self.tasks_now.push(Task::Running(Box::new(Running { open: open.clone(), operation, waiting })));
         }

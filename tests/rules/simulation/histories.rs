@@ -213,7 +213,7 @@ fn catch(seed_of: impl Fn(&Known) -> u64 + Sync, one: impl Fn(u64, Option<Bug>) 
             let Violation(what) = one(seed, Some(row.bug)).err()?;
             what.contains(&row.words).then_some((seed, what))
         };
-        (row, shows(seed_of(row)).or_else(|| (0..TO_CATCH_A_BUG).find_map(shows)))
+        (row, shows(seed_of(row)).or_else(|| (0..wanted("SIMULATION_HISTORIES", TO_CATCH_A_BUG)).find_map(shows)))
     });
     for (row, found) in &caught {
         match found {

@@ -15,6 +15,7 @@ mod cores;
 mod crash_points;
 mod engine;
 mod histories;
+mod mistaken;
 mod operators;
 mod rotation;
 mod shell;

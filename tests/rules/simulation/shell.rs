@@ -1,12 +1,13 @@
 //! What the engine does, one step at a time: admission, the step machines' outputs, commands that arrive, crashes.
 
 use super::bugs::Bug;
-use super::engine::{Admitting, LIMITS, MOMENT, Phase, Running, Task, Waiting};
+use super::engine::{Admitting, MOMENT, Phase, Running, Task, Waiting};
+use super::mistaken::Mistaken;
 use super::weather::{FaultPlan, strikes};
 use super::world::{SendOutcome, Wire};
 use super::{Checked, Simulation, Violation, tell, violated};
 use ecdeck::engine::ReadError;
-use ecdeck::engine::operation::{Admission, Commit, HookTask, Input, Operation, Output, World as Sight};
+use ecdeck::engine::operation::{Admission, Commit, HookTask, Input, Output, World as Sight};
 use ecdeck::engine::operation::{admit, boxes_to_read, close_all, opening};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::codes::Code;
@@ -330,8 +331,8 @@ impl Simulation {
         };
         let truly = plan_keeping(&snapshot, request, &agreed.choices()).is_ok_and(same);
         let fresh = self.engine.plan_keeping(snapshot, request, &agreed.choices());
-        let verdicts = admit(agreed, &fresh, Bug::switches(self.bug));
-        let runs = verdicts.iter().all(|verdict| *verdict == Admission::Run);
+        let blind = self.bug == Some(Bug::SkipFreshPlan);
+        let runs = blind || admit(agreed, &fresh).iter().all(|verdict| *verdict == Admission::Run);
         if runs && !truly && self.bug.is_none_or(|bug| bug == Bug::SkipFreshPlan) {
             return violated("another plan runs than the one that was agreed to");
         }
@@ -343,7 +344,7 @@ impl Simulation {
 
     pub fn run(&mut self, operations: Vec<OpenOperation>) {
         for open in operations {
-            let operation = Operation::new(open.clone(), LIMITS, Bug::switches(self.bug));
+            let operation = Mistaken::new(open.clone(), self.bug);
             let waiting = Waiting::Input(Input::Go);
             self.engine.tasks_now.push(Task::Running(Box::new(Running { open, operation, waiting })));
         }
