@@ -83,11 +83,12 @@ impl Layout {
         // Frames and headings, and below them at least what an empty pane says.
         let volumes = rows(content.volumes).saturating_add(3);
         let pool = rows(content.pool.saturating_add(2 * content.sizes)).saturating_add(6);
-        let mut copies = rows(content.copies).saturating_add(2).clamp(5, (body.height / 4).max(7));
+        let all_copies = rows(content.copies).saturating_add(2).max(5);
+        let mut copies = all_copies.min((body.height / 4).max(7));
         let bottom = rows(content.generations).saturating_add(2).clamp(8, (body.height * 27 / 100).max(8));
         let most = body.height - copies - bottom;
         let top = volumes.max(pool).clamp(10, most);
-        copies += (most - top).min(6);
+        copies += (most - top).min(all_copies - copies);
         let bottom = body.height - top - copies;
         let width = (body.width * 27 / 100).clamp(32, 52);
         self.volumes = Rect::new(0, body.y, body.width - width, top);
