@@ -104,7 +104,9 @@ impl Mistaken {
                     Some(Bug::UnknownIsRefused) if outcomes.iter().any(is_unknown) => {
                         let refusal =
                             ArrayRefusal { class: ErrorClass::InvalidState, code: "none".to_owned(), text: "".into() };
-                        outcomes.iter_mut().for_each(|one| one.outcome = Outcome::Refused(refusal.clone()));
+                        for one in &mut outcomes {
+                            one.outcome = Outcome::Refused(refusal.clone());
+                        }
                     }
                     Some(Bug::ForeignSuspendIsOurs) => {
                         let said = outcomes.iter_mut().filter(|one| is_already_so(one));
