@@ -92,6 +92,7 @@ impl Scene {
                 policy: Some(policy),
                 registered_at: Timestamp(0),
                 next_version: Version(1),
+                group: None,
             })));
             volumes.push(ArrayVolume {
                 id: id(number),

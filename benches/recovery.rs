@@ -93,6 +93,7 @@ async fn make(home: &Home) -> Result<(), Error> {
             policy: None,
             registered_at,
             next_version: Version(1),
+            group: None,
         })));
         changes.push(Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
             id: pair.target,

@@ -208,6 +208,7 @@ fn records(pairs: &[Pair], spare: &[VolumeId]) -> Result<Vec<Change>, Error> {
             policy: None,
             registered_at: now(),
             next_version: Version(1),
+            group: None,
         })));
         changes.push(Change::Entity(EntityChange::PutBackupVolume(backup(pair.target))));
         changes.push(Change::Entity(EntityChange::PutSession(OurSession {

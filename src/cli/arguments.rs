@@ -17,6 +17,7 @@ use crate::model::identity::Name;
 use crate::model::records::{BackupMode, Policy};
 use crate::model::units::Timestamp;
 use crate::model::verb::Role;
+use crate::model::volume_group::GroupPlace;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -577,6 +578,9 @@ pub enum VolumeVerb {
         /// A name for people, of one volume; without it a transaction volume gets the array's own or ARRAY-0x21, a backup volume none
         #[arg(long, value_name = "N")]
         name: Option<Name>,
+        /// The volume group that the transaction volume is: a host of the configuration, and the group there
+        #[arg(long, value_name = "HOST:VG", conflicts_with = "backup")]
+        group: Option<GroupPlace>,
         #[command(flatten)]
         change: Change,
     },

@@ -148,7 +148,7 @@ async fn refused_each(link: &mut Link, request: &Request, volumes: Vec<VolumeId>
     };
     let action = Action::Backup { volumes, mode, together: false };
     let each = Request { action, set: None, ensure: false, ..request.clone() };
-    Ok(match link.ask(Ask::Plan { request: each }).await? {
+    Ok(match link.ask(Ask::Plan { request: each, read_hosts: false }).await? {
         Answer::Planned(planned) => planned.plan.refused().to_vec(),
         Answer::Refused { mut refusal } => {
             let also = std::mem::take(&mut refusal.also);
@@ -163,7 +163,7 @@ async fn done_already(link: &mut Link, request: &Request) -> Result<Vec<Refusal>
     if !request.ensure {
         return Ok(Vec::new());
     }
-    let refused = match link.ask(Ask::Plan { request: request.clone() }).await? {
+    let refused = match link.ask(Ask::Plan { request: request.clone(), read_hosts: false }).await? {
         Answer::Planned(planned) => planned.plan.refused().to_vec(),
         Answer::Refused { mut refusal } => {
             let also = std::mem::take(&mut refusal.also);

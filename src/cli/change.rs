@@ -94,7 +94,8 @@ pub async fn round(
 ) -> Result<Round, CliError> {
     // Who only wants to see a plan asks for nothing.
     let asked = request.clone();
-    let ask = if change.dry_run { Ask::Plan { request: asked } } else { Ask::Propose { request: asked } };
+    let ask =
+        if change.dry_run { Ask::Plan { request: asked, read_hosts: true } } else { Ask::Propose { request: asked } };
     let answer = link.ask(ask).await?;
     report.know(link, &answer).await?;
     let planned = match answer {

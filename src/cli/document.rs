@@ -188,6 +188,8 @@ pub struct TransactionVolumeEntry<'a> {
     /// Generations that the policy does not keep and that are not held.
     over_by: usize,
     next_version: Version,
+    /// `HOST:VG`, where the volume is a volume group.
+    group: Option<String>,
     last_backup: Option<Backup>,
     /// Days over the policy's interval; 0 when not overdue.
     overdue_days: u32,
@@ -256,6 +258,7 @@ impl<'a> TransactionVolumeEntry<'a> {
             recovery_point: recovery.point.map(|(version, at)| Backup { version, taken_at: Stamp(at) }),
             over_by: backlog(snapshot, volume.id).len(),
             next_version: volume.next_version,
+            group: volume.group.as_ref().map(ToString::to_string),
             last_backup: view.last_backup.map(|(version, at)| Backup { version, taken_at: Stamp(at) }),
             overdue_days: if let Due::Overdue(days) = view.due { days } else { 0 },
             ready: view.ready == Ready::Now,

@@ -150,7 +150,7 @@ impl Line {
             Ask::Snapshot | Ask::View { .. } | Ask::Reread => {
                 Answer::Snapshot { snapshot: Box::new(Snapshot::clone(&self.snapshot)) }
             }
-            Ask::Plan { request } | Ask::Propose { request } => self.planned(request),
+            Ask::Plan { request, .. } | Ask::Propose { request } => self.planned(request),
             Ask::Run { request, agreed, confirmation } => {
                 if let Ok(plan) = plan(&self.snapshot, request)
                     && plan.confirmation().is_some_and(|wanted| confirmation.as_ref() != Some(&wanted.name))

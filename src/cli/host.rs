@@ -1,6 +1,6 @@
 //! `ecdeck host`: what the configured hosts report of their disks, volume groups and mounts.
 
-use super::link::{Need, SiteContext, unexpected};
+use super::link::{Link, Need, SiteContext, unexpected};
 use super::table::{Align, Table};
 use super::{CliError, Exit, json, out};
 use crate::engine::protocol::{Answer, Ask};
@@ -59,13 +59,10 @@ pub async fn run(verb: &HostVerb, site_context: &dyn SiteContext) -> Result<Exit
         HostVerb::List { json } => (None, *json),
         HostVerb::Show { host, json } => (Some(host), *json),
     };
-    let no_host = |configured: &[Name]| {
-        let known: Vec<&str> = configured.iter().map(Name::as_str).collect();
-        let known = if known.is_empty() { "none is configured".to_owned() } else { known.join(", ") };
-        let shown = wanted.map_or_else(String::new, |host| Untrusted::from(host.as_str()).escaped());
-        CliError::usage(format!("there is no host {shown}; known are: {known}"))
-    };
-    let name = wanted.map(|host| host.parse::<Name>()).transpose().map_err(|_| no_host(&[]))?;
+    let name = wanted
+        .map(|host| host.parse::<Name>())
+        .transpose()
+        .map_err(|_| CliError::usage("this is no name of a host: `ecdeck host list` shows them"))?;
     let (hosts, configured) = match link.ask(Ask::Hosts { host: name }).await? {
         Answer::Hosts { hosts, configured } => (hosts, configured),
         other => return Err(unexpected(&other)),
@@ -81,13 +78,28 @@ pub async fn run(verb: &HostVerb, site_context: &dyn SiteContext) -> Result<Exit
         (Some(_), [host]) => {
             out::print(&show(host, &snapshot))?;
         }
-        (Some(_), _) => return Err(no_host(&configured)),
+        (Some(host), _) => return Err(no_host(host, &configured)),
         (None, _) if as_json => json::print(snapshot.site.demo, &Listed { hosts: &hosts })?,
         (None, _) => {
             out::print(&list(&hosts))?;
         }
     }
     Ok(exit)
+}
+
+/// Reads one host.
+pub async fn read(link: &mut Link, name: &Name) -> Result<HostView, CliError> {
+    match link.ask(Ask::Hosts { host: Some(name.clone()) }).await? {
+        Answer::Hosts { mut hosts, .. } if hosts.len() == 1 => Ok(hosts.remove(0)),
+        Answer::Hosts { configured, .. } => Err(no_host(name.as_str(), &configured)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn no_host(name: &str, configured: &[Name]) -> CliError {
+    let known: Vec<&str> = configured.iter().map(Name::as_str).collect();
+    let known = if known.is_empty() { "none is configured".to_owned() } else { known.join(", ") };
+    CliError::usage(format!("there is no host {}; known are: {known}", Untrusted::from(name).escaped()))
 }
 
 /// Whose volume a disk may be. It is never certain by itself: arrays do not report the WWIDs of their volumes here.

@@ -286,7 +286,7 @@ async fn every_verb_has_a_rule_and_words_that_ask_for_it() {
             let _ = dispatch(&line.verb.unwrap(), &fake).await;
             let asked = fake.asked.lock().unwrap().clone();
             let planned = asked.iter().find_map(|ask| match ask {
-                Ask::Plan { request } => Some(request.action.clone()),
+                Ask::Plan { request, .. } => Some(request.action.clone()),
                 _ => None,
             });
             assert_eq!(planned.as_ref(), Some(&request.action), "{verb}: {asked:?}");

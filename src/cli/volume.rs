@@ -3,7 +3,8 @@
 use super::arguments::VolumeVerb;
 use super::change::{self, Then};
 use super::document::{self, BackupVolumeEntry, TransactionVolumeEntry, UnregisteredEntry};
-use super::link::{Need, SiteContext};
+use super::host;
+use super::link::{Link, Need, SiteContext};
 use super::table::{Align, Table};
 use super::wait::Deadline;
 use super::{CliError, Exit, json, names, out};
@@ -13,6 +14,7 @@ use crate::model::request::{Action, VolumeRole};
 use crate::model::site_change::NewVolume;
 use crate::model::snapshot::{BackupVolumeView, Snapshot};
 use crate::model::untrusted::Untrusted;
+use crate::model::volume_group::{GroupPlace, identify};
 use serde::Serialize;
 
 pub async fn run(verb: &VolumeVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
@@ -31,7 +33,11 @@ pub async fn run(verb: &VolumeVerb, site_context: &dyn SiteContext) -> Result<Ex
     if matches!(verb, VolumeVerb::Add { .. }) && action.is_err() {
         action = self::action(verb, &*link.reread().await?);
     }
-    change::run(&mut link, change, change::request(action?, change), deadline, Then::Return).await
+    let mut action = action?;
+    if let VolumeVerb::Add { group: Some(place), .. } = verb {
+        action = of_group(action, place, &mut link).await?;
+    }
+    change::run(&mut link, change, change::request(action, change), deadline, Then::Return).await
 }
 
 /// What is asked for. A list asks for nothing.
@@ -47,6 +53,19 @@ pub fn action(verb: &VolumeVerb, snapshot: &Snapshot) -> Result<Action, CliError
         }
         VolumeVerb::Remove { volume, .. } => Action::Unregister { volume: names::volume(snapshot, volume)? },
     })
+}
+
+/// The same for a volume that is a volume group, with the identities that its host reports.
+async fn of_group(action: Action, place: &GroupPlace, link: &mut Link) -> Result<Action, CliError> {
+    let Action::Register { volume, name, .. } = action else {
+        return Err(CliError::usage("--group is for one volume: a group is one physical disk"));
+    };
+    let report = host::read(link, &place.host).await?.report;
+    let group = identify(place, &report).map_err(|unfit| {
+        let text = format!("{} ({})", unfit.reason, unfit.code);
+        CliError::coded(unfit.code, text)
+    })?;
+    Ok(Action::RegisterGroup { volume, name, group: Box::new(group) })
 }
 
 /// What registers these volumes. The error names every word that is no volume.

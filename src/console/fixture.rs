@@ -83,6 +83,7 @@ fn transaction(olu: u32, name: &str, mib: u64, policy: Option<(u16, u16, BackupM
             policy,
             registered_at: NOW.plus_millis(-40 * DAY),
             next_version: Version(1),
+            group: None,
         },
         state: TransactionState::None,
         kept: 0,

@@ -226,7 +226,9 @@ impl Console {
             Effect::Edit { scope, name, text } => self.editing = Some(Editing { scope, name, text }),
             Effect::Ask { ticket, ask } => self.ask(ticket, ask),
             Effect::Plan { ticket, request, asked: true } => self.ask(ticket, Ask::Propose { request }),
-            Effect::Plan { ticket, request, asked: false } => self.ask(ticket, Ask::Plan { request }),
+            Effect::Plan { ticket, request, asked: false } => {
+                self.ask(ticket, Ask::Plan { request, read_hosts: false });
+            }
             Effect::Run { ticket, request, agreed, confirmation } => {
                 self.ask(ticket, Ask::Run { request, agreed, confirmation });
             }

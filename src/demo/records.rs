@@ -66,6 +66,7 @@ impl Made {
             policy: volume.policy,
             registered_at: self.registered_at(),
             next_version: first,
+            group: None,
         })));
         let name = Some(volume.name.clone());
         self.event(EventKind::VolumeAdded { volume: volume.id, role: VolumeRole::Transaction, name });

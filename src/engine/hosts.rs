@@ -5,8 +5,11 @@ use crate::model::host_report::{HostReport, HostView};
 use crate::model::identity::Name;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
+
+/// How long a look may use what somebody else had read.
+const RECENT: Duration = Duration::from_secs(30);
 
 /// One host. Askers that come while it is being read wait, and share the reading that began after they asked.
 #[derive(Debug)]
@@ -39,6 +42,13 @@ impl Hosts {
         let report = Arc::new(host.reporter.report().await);
         *last = Some((began, Arc::clone(&report)));
         Some(report)
+    }
+
+    /// The last reading of a host, if it is only a moment old.
+    pub fn recent(&self, name: &Name) -> Option<Arc<HostReport>> {
+        let last = self.0.get(name)?.last.try_lock().ok()?;
+        let (began, report) = last.as_ref()?;
+        (began.elapsed() < RECENT).then(|| Arc::clone(report))
     }
 
     /// Reads one host, or all of them at the same time.

@@ -161,7 +161,8 @@ mod tests {
         let mut records = Records::default();
         let (id, registered_at, next_version) = (volume(1), Timestamp(0), Version(1));
         let name = "tv".parse().unwrap();
-        let transaction = TransactionVolume { id, name, blocks: Blocks(1), policy: None, registered_at, next_version };
+        let transaction =
+            TransactionVolume { id, name, blocks: Blocks(1), policy: None, registered_at, next_version, group: None };
         records.keep_transaction_volume(transaction);
         if ours {
             let ours =

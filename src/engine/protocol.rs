@@ -56,9 +56,12 @@ pub enum Ask {
     WatchVolumes {
         volumes: Vec<VolumeId>,
     },
-    /// The plan for a request on the engine's snapshot. Changes nothing.
+    /// The plan for a request on the engine's snapshot. Changes nothing. `read_hosts`: the hosts of its volume groups are read;
+    /// else what was read of them a moment ago counts.
     Plan {
         request: Request,
+        #[serde(default)]
+        read_hosts: bool,
     },
     /// The plan for what somebody just asked for, by a verb or a key: a reading that is too old is waited for, and a refusal
     /// is an event. [`Ask::Plan`] is a look.

@@ -1,10 +1,14 @@
 //! The shell around operations: agreement, claims, the fresh reading, then each step machine in a task of its own.
 
 mod admission;
+mod groups;
+
+pub use groups::HostReading;
 
 use super::clock;
 use super::core::Core;
 use super::hooks::{Hooks, TransactionNames};
+use super::hosts::Hosts;
 use super::ledger::Ledger;
 use super::operation::{Commit, HookTask, Input, Limits, NotKept, Operation, Output, World, close_all};
 use super::poller::Reader;
@@ -42,19 +46,28 @@ pub struct Runner {
     readers: Arc<Vec<Reader>>,
     limits: Limits,
     hooks: Hooks,
+    hosts: Hosts,
     ending: Arc<AtomicBool>,
     /// Held from a plan until its volumes are claimed, so that two requests at the same moment choose different ones.
     claiming: Arc<Mutex<()>>,
 }
 
 impl Runner {
-    pub fn new(core: Arc<Core>, ledger: Ledger, readers: Vec<Reader>, limits: Limits, hooks: Hooks) -> Self {
+    pub fn new(
+        core: Arc<Core>,
+        ledger: Ledger,
+        readers: Vec<Reader>,
+        limits: Limits,
+        hooks: Hooks,
+        hosts: Hosts,
+    ) -> Self {
         Self {
             core,
             ledger,
             readers: Arc::new(readers),
             limits,
             hooks,
+            hosts,
             ending: Arc::default(),
             claiming: Arc::default(),
         }
@@ -86,6 +99,7 @@ impl Runner {
             self.read_what_is_old().await;
             answer = self.plan(request);
         }
+        answer = self.with_groups(request, answer, HostReading::Fresh).await;
         self.note(request, &answer, &caller.actor).await;
         answer
     }

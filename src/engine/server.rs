@@ -5,7 +5,7 @@ use super::hosts::Hosts;
 use super::ledger::Ledger;
 use super::protocol::{Answer, Ask, Message, Question, REMEDY, hello};
 use super::roles::{Caller, Roles};
-use super::runner::Runner;
+use super::runner::{HostReading, Runner};
 use crate::catalog::{CatalogueError, EventRange, Generations, HistoryQuery, Outside};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
@@ -199,7 +199,11 @@ impl Server {
             }
             Ask::View { names, volumes } => Answer::Snapshot { snapshot: Box::new(self.view(&names, volumes)) },
             Ask::Watch | Ask::WatchVolumes { .. } | Ask::Alive => Answer::Watching,
-            Ask::Plan { request } => self.runner.plan(&request),
+            Ask::Plan { request, read_hosts } => {
+                let answer = self.runner.plan(&request);
+                let reading = if read_hosts { HostReading::Fresh } else { HostReading::Recent };
+                self.runner.with_groups(&request, answer, reading).await
+            }
             Ask::Propose { request } => self.runner.propose(&request, caller).await,
             Ask::Run { request, agreed, confirmation } => {
                 self.runner.run(request, &agreed, confirmation.as_deref(), caller).await

@@ -75,7 +75,7 @@ impl Engine {
         let readers = (0..core.arrays().len())
             .map(|index| poller::start(Arc::clone(&core), ledger.clone(), index, interval, times.reading))
             .collect();
-        let runner = Runner::new(Arc::clone(&core), ledger.clone(), readers, limits, Hooks::new(hooks));
+        let runner = Runner::new(Arc::clone(&core), ledger.clone(), readers, limits, Hooks::new(hooks), hosts.clone());
         for operation in open {
             runner.go_on(operation);
         }

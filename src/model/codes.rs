@@ -223,6 +223,33 @@ codes! {
     1246 MEMBER_ALONE: "a volume of a set is backed up alone",
         "The generation is not at one instant with generations of the other volumes of the set.",
         "For one instant: `ecdeck backup --set NAME`.";
+    1250 GROUP_NOT_FOUND: "the host has no such volume group",
+        "The group must be there now, once, on the host that was named. It is never searched on other hosts.",
+        "`ecdeck host show HOST` lists the groups. Write HOST:VG.";
+    1251 GROUP_UNKNOWN: "the volume group could not be read",
+        "What is not known of a group refuses: its disk could be another one, or one of several.",
+        "The reason names what could not be read. Remove the cause, check with `ecdeck host show HOST`, and repeat.";
+    1252 GROUP_SEVERAL_DISKS: "the volume group has several physical disks",
+        "A copy works on one whole physical disk. A group on two disks would be copied by halves.",
+        "Move the group onto one disk with `pvmove` and `vgreduce`. Or register each disk as a volume of its own, put them into a set, and keep the group consistent yourself.";
+    1253 GROUP_NOT_WHOLE: "the volume group is exported or misses a disk",
+        "Its backup would have parts of the data only.",
+        "`ecdeck host show HOST` shows its state. Repair it with `vgextend --restoremissing`, `vgreduce` or `vgimport`.";
+    1254 GROUP_DISK_UNFIT: "the disk of the volume group is not this volume",
+        "The group must be the whole of one disk. Its size, and the volume number in its WWID, must be those of the array volume.",
+        "`ecdeck host show HOST` shows disks and WWIDs. Name the array volume that belongs to this disk.";
+    1255 GROUP_CHANGED: "the volume group is another one than was registered",
+        "The group or its disk has another identity now. A copy of the old disk would not be a backup of this group.",
+        "If this is intended, take the volume out with `ecdeck volume remove TV` and register the group again.";
+    1256 GROUP_NEEDS_MAP: "a volume group is started by a device map only",
+        "The copy overwrites the whole disk of another volume group. Which one that is, a person must have written down.",
+        "Write a map and start with it: `ecdeck sync start TV --map FILE`. Or store rounds once: `ecdeck map import NAME FILE...`.";
+    1257 GROUP_CONTENTS: "all logical volumes of the group are in the backup",
+        "The copy works on the whole disk. A logical volume cannot be left out.",
+        "Nothing to do. The scripts before the backup must cover every mounted logical volume.";
+    1258 GROUP_CONFIRM_DISK: "you confirm which disk the volume is",
+        "Arrays do not report the WWIDs of their volumes to ecdeck. The registration keeps the WWID, and every later start and backup compares it.",
+        "Compare the WWID with the one that the array shows for this volume before you agree.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";

@@ -8,6 +8,7 @@ use super::identity::{Name, VolumeId};
 use super::session::Pair;
 use super::units::{Blocks, Timestamp, Version, count};
 use super::untrusted::Untrusted;
+use super::volume_group::RegisteredGroup;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -147,6 +148,9 @@ pub struct TransactionVolume {
     pub registered_at: Timestamp,
     /// The version that the next generation gets. Versions are never reused.
     pub next_version: Version,
+    /// The volume group that it is; `None`: a plain volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Box<RegisteredGroup>>,
 }
 
 /// A registered volume of the pool.

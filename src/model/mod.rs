@@ -39,5 +39,6 @@ pub mod step;
 pub mod units;
 pub mod untrusted;
 pub mod verb;
+pub mod volume_group;
 pub mod volume_names;
 pub mod volume_set;

@@ -8,6 +8,7 @@ use super::site_change::{NewVolume, SiteChange};
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
 pub use super::verb::Verb;
+use super::volume_group::RegisteredGroup;
 use serde::{Deserialize, Serialize};
 
 /// One wish, about one or several volumes.
@@ -77,6 +78,7 @@ impl Request {
             | Action::ForceStop { .. }
             | Action::SetPolicy { .. }
             | Action::Register { .. }
+            | Action::RegisterGroup { .. }
             | Action::RegisterAll { .. }
             | Action::ApplySite { .. }
             | Action::Rename { .. }
@@ -123,6 +125,7 @@ impl Request {
             | Action::ForceStop { .. }
             | Action::SetPolicy { .. }
             | Action::Register { .. }
+            | Action::RegisterGroup { .. }
             | Action::Rename { .. }
             | Action::Unregister { .. }
             | Action::Unhold { .. }
@@ -212,6 +215,12 @@ pub enum Action {
         role: VolumeRole,
         name: Option<Name>,
     },
+    /// Register a transaction volume that is a volume group.
+    RegisterGroup {
+        volume: VolumeId,
+        name: Option<Name>,
+        group: Box<RegisteredGroup>,
+    },
     /// Register several volumes: all of them, or none.
     RegisterAll {
         volumes: Vec<NewVolume>,
@@ -297,7 +306,7 @@ impl Action {
             Self::ForceStop { .. } => Verb::ForceStop,
             Self::Backup { .. } => Verb::Backup,
             Self::SetPolicy { .. } => Verb::SetPolicy,
-            Self::Register { .. } | Self::RegisterAll { .. } => Verb::Register,
+            Self::Register { .. } | Self::RegisterGroup { .. } | Self::RegisterAll { .. } => Verb::Register,
             Self::Rename { .. } => Verb::Rename,
             Self::Unregister { .. } => Verb::Unregister,
             Self::Hold { .. } => Verb::Hold,
@@ -332,6 +341,7 @@ impl Action {
             | Self::ForceStop { volume, .. }
             | Self::SetPolicy { volume, .. }
             | Self::Register { volume, .. }
+            | Self::RegisterGroup { volume, .. }
             | Self::Rename { volume, .. }
             | Self::Unregister { volume }
             | Self::Hold { volume, .. }

@@ -105,6 +105,7 @@ impl Site {
             policy: None,
             registered_at: Timestamp(0),
             next_version: Version(1),
+            group: None,
         })));
         id
     }

@@ -73,6 +73,7 @@ fn site(transaction: u32, backup: u32, choices: &[u16]) -> Site {
             policy: (choice(n + 3) % 4 != 0).then_some(policy),
             registered_at: Timestamp(0),
             next_version: Version(1),
+            group: None,
         };
         site.records.apply(&Change::Entity(EntityChange::PutTransactionVolume(volume))).unwrap();
     }

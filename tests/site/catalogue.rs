@@ -42,6 +42,7 @@ fn transaction_volume(olu: u32) -> TransactionVolume {
         policy: Some(Policy::new(3, 1, BackupMode::Suspend)),
         registered_at: Timestamp(1_000),
         next_version: Version(1),
+        group: None,
     }
 }
 

@@ -90,3 +90,62 @@ fn a_host_is_shown_with_its_disks_groups_and_mounts_and_what_is_unknown_is_said(
     let ran = hosted.run("host show db04").ends(2);
     assert!(ran.err.contains("there is no host db04; known are: db03"), "{ran:?}");
 }
+
+#[test]
+fn a_volume_group_is_checked_at_registration_start_and_backup() {
+    let lab = Lab::new();
+    lab.volume("A1", 0x14, 96);
+    lab.backups("A1", 0x21..0x22, 96);
+    let hosted = Hosted::new(lab);
+    let refused = |words: &str, code: &str, part: &str| {
+        let ran = hosted.run(words).ends(3);
+        assert!(ran.err.contains(code) && ran.err.contains(part), "{ran:?}");
+    };
+    let add = |group: &str| format!("volume add --transaction A1/0x14 --name vg01 --group {group} --yes");
+
+    hosted.reports("two-disks");
+    refused(&add("db03:vg02"), "ecd-1252", "/dev/sda (600000e00d2a0000002a011500140000), /dev/sdb (");
+    refused(&add("db03:vg01"), "ecd-1250", "no volume group vg01");
+    hosted.run(&add("vg01")).ends(2);
+    hosted.run(&add("db04:vg01")).ends(2);
+    hosted.reports("healthy");
+    // Its disk has the number of another volume.
+    refused(&add("db03:vg01b"), "ecd-1254", "volume 0x15, not of 0x14");
+    let ran = hosted.run(&add("db03:vg01")).ends(0);
+    assert!(ran.out.contains("the volume group db03:vg01") && ran.out.contains("ecd-1258"), "{ran:?}");
+    assert_eq!(hosted.run("status --json").ends(0).json()["transaction_volumes"][0]["group"], "db03:vg01");
+    hosted.run("policy set vg01 --generations 1 --interval 1 --mode suspend --yes").ends(0);
+
+    // Only a map pairs it.
+    refused("sync start vg01 --yes", "ecd-1256", "no device map pairs it");
+    let map = hosted.lab.path().join("night.map");
+    fs::write(&map, "vg01 A1/0x21\n").unwrap();
+    let start = format!("sync start vg01 --map {} --wait --yes", map.display());
+    hosted.reports("two-disks");
+    refused(&start, "ecd-1250", "no volume group vg01");
+    hosted.reports("partial");
+    refused(&start, "ecd-1253", "misses physical volumes");
+    fs::write(hosted.folder().join("down"), "").unwrap();
+    refused(&start, "ecd-1251", "No route to host");
+    fs::remove_file(hosted.folder().join("down")).unwrap();
+    hosted.reports("healthy");
+    let ran = hosted.run(&start).ends(0);
+    assert!(ran.out.contains("lvdata (64 MiB), lvlog (16 MiB)"), "{ran:?}");
+
+    // The group was extended by a second disk while it was equivalent: the new part would not be in the backup.
+    let groups = fs::read_to_string(hosted.folder().join("groups.json")).unwrap();
+    hosted.reports("two-disks");
+    let two = fs::read_to_string(hosted.folder().join("groups.json")).unwrap().replace("vg02", "vg01");
+    fs::write(hosted.folder().join("groups.json"), two).unwrap();
+    refused("backup vg01 --yes", "ecd-1252", "2 physical disks");
+    hosted.reports("healthy");
+    fs::write(hosted.folder().join("groups.json"), groups).unwrap();
+    let plan = hosted.run("backup vg01 --dry-run").ends(0);
+    assert!(plan.out.contains("ecd-1257"), "{plan:?}");
+    hosted.run("backup vg01 --yes").ends(0);
+    assert_eq!(hosted.lab.kept("vg01").len(), 1);
+    // It survives the engine, and the audit agrees with the tables.
+    hosted.lab.kill_engine();
+    assert_eq!(hosted.run("status --json").ends(0).json()["transaction_volumes"][0]["group"], "db03:vg01");
+    hosted.run("audit verify").ends(0);
+}

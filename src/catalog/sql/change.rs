@@ -5,7 +5,7 @@
 use super::column_codec::{from_json, json, optional_json, parse, signed, unsigned, word};
 use super::failure::Failure;
 use super::rows::{BACKUP_VOLUME, CLAIM, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME};
-use super::{maps, released, volume_sets};
+use super::{groups, maps, released, volume_sets};
 use crate::model::actor::Actor;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::{
@@ -200,6 +200,7 @@ async fn put_transaction_volume(
         .bind(signed(next_version))
         .execute(&mut *to)
         .await?;
+    groups::set(to, touched, volume).await?;
     maps::set_policy_option(to, touched, volume).await
 }
 
@@ -236,6 +237,7 @@ async fn remove_transaction_volume(to: &mut AnyConnection, touched: &mut Touched
     let next_version = removed.ok_or_else(|| missing("transaction volume", id))?;
     set_name(to, touched, id, None).await?;
     maps::remove_policy_option(to, touched, id).await?;
+    groups::remove(to, touched, id).await?;
     released::forget_of(to, touched, id).await?;
     query("INSERT INTO retired_volume (id, next_version) VALUES ($1, $2)")
         .bind(id.to_string())

@@ -7,6 +7,7 @@ mod column_codec;
 mod connect;
 mod connections;
 mod failure;
+mod groups;
 mod maps;
 mod notes;
 mod place;

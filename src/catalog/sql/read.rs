@@ -52,6 +52,7 @@ pub async fn load(from: &mut AnyConnection) -> Result<Records, Failure> {
         records.sessions.insert(session.pair, session);
     }
     super::maps::load(&mut *from, &mut records).await?;
+    super::groups::load(&mut *from, &mut records).await?;
     super::volume_sets::load(&mut *from, &mut records).await?;
     super::released::load(&mut *from, &mut records).await?;
     super::notes::load(&mut *from, &mut records).await?;
@@ -187,6 +188,8 @@ fn transaction_volume(row: &AnyRow) -> Result<TransactionVolume, Failure> {
         policy,
         registered_at: Timestamp(row.try_get(6)?),
         next_version: Version(unsigned(row.try_get(7)?)),
+        // `load` adds it.
+        group: None,
     })
 }
 

@@ -58,6 +58,7 @@ tables! {
     VOLUME_SET_MEMBER "volume_set_member" key 1: "transaction_volume" Text, "volume_set" Text;
     POLICY_OPTION "policy_option" key 1: "volume" Text, "reuse_oldest" Number;
     POLICY_GUARD "policy_guard" key 1: "volume" Text, "floor" Number, "min_interval" Number, "grace" Number;
+    VOLUME_GROUP "volume_group" key 1: "volume" Text, "host" Text, "name" Text, "uuid" Text, "disk" Text;
     RELEASED_GENERATION "released_generation" key 1: "backup_volume" Text, "transaction_volume" Text, "version" Number;
     GENERATION_NOTE "generation_note" key 2: "transaction_volume" Text, "version" Number, "crash_consistent" Text;
     GENERATION_SUSPEND "generation_suspend" key 2: "transaction_volume" Text, "version" Number, "complete_by" Number;

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&[&str]] = &[
     TABLES_OF_FORMAT_6,
     TABLES_OF_FORMAT_7,
     TABLES_OF_FORMAT_8,
+    TABLES_OF_FORMAT_9,
 ];
 
 /// The first format whose events carry the digests of the rows that they write.
@@ -212,6 +213,16 @@ const TABLES_OF_FORMAT_8: &[&str] = &[
         transaction_volume TEXT PRIMARY KEY,
         volume_set TEXT NOT NULL)",
     "CREATE INDEX volume_set_member_by_set ON volume_set_member (volume_set)",
+];
+
+const TABLES_OF_FORMAT_9: &[&str] = &[
+    // Transaction volumes that are volume groups: the group and its disk, by identity.
+    "CREATE TABLE volume_group (
+        volume TEXT PRIMARY KEY,
+        host TEXT NOT NULL,
+        name TEXT NOT NULL,
+        uuid TEXT NOT NULL,
+        disk TEXT NOT NULL)",
 ];
 
 /// What is in the database before anything was changed.

@@ -87,6 +87,7 @@ impl Site {
             policy: None,
             registered_at: Timestamp(0),
             next_version: Version(1),
+            group: None,
         };
         records.apply(&Change::Entity(EntityChange::PutTransactionVolume(transaction))).unwrap();
         for olu in 1..=5 {

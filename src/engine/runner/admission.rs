@@ -1,7 +1,7 @@
 //! Admission: from agreement to running, volume by volume. The volumes are claimed, the arrays are read afresh, and only what
 //! was agreed to runs; an unused volume of the pool that is taken meanwhile is exchanged for an equal one.
 
-use super::{Runner, declined, refused, wants_a_reading};
+use super::{HostReading, Runner, declined, refused, wants_a_reading};
 use crate::catalog::CatalogueError;
 use crate::engine::clock;
 use crate::engine::operation::{Admission, Operation, admit, boxes_of_item, boxes_to_read, opening};
@@ -79,7 +79,14 @@ impl Runner {
         }
         caller.check(request.action.verb()).map_err(refused)?;
         let mut admitted = Admitted::default();
-        let mut open = request.clone();
+        let groups = self.groups_now(request, HostReading::Fresh).await;
+        let Some(mut open) = groups.what_is_left(request) else {
+            return match groups.refusal() {
+                Some(refusal) => Err(refused(refusal)),
+                None => Ok(admitted),
+            };
+        };
+        admitted.refused.extend(groups.refused.into_values());
         let mut read = false;
         for _ in 0..MAX_ROUNDS {
             let (plan, operations) = match self.claim(&open, agreed, confirmation, &caller.actor, &mut admitted).await {

@@ -2,8 +2,11 @@
 
 use super::assemble::{AllPrinted, report};
 use super::{device_mapper, lsblk, lvm, mounts};
+use crate::model::codes::Code;
 use crate::model::host_report::{Activation, HostPart, HostReport, VolumeGroup};
+use crate::model::units::Blocks;
 use crate::model::untrusted::Untrusted;
+use crate::model::volume_group::{GroupPlace, RegisteredGroup, check, contents, identify};
 use proptest::prelude::*;
 
 macro_rules! recorded {
@@ -133,6 +136,74 @@ fn a_report_that_contradicts_itself_or_is_none_is_refused() {
     for wrong in ["LVM-x/253", "LVM-x/a/0", "Device does not exist."] {
         assert!(device_mapper::Mapped::read(wrong.as_bytes()).is_err(), "{wrong}");
     }
+}
+
+fn place(text: &str) -> GroupPlace {
+    text.parse().unwrap()
+}
+
+/// The group of the healthy host, as it is registered.
+fn registered() -> RegisteredGroup {
+    identify(&place("db03:vg01"), &report(&recorded!("healthy"))).unwrap()
+}
+
+/// 96 MiB: the size of the recorded disks.
+const BLOCKS: Blocks = Blocks::from_mib(96);
+/// The number that the WWID of the first recorded disk has in it.
+const NUMBER: u32 = 0x14;
+
+#[test]
+fn a_group_on_one_disk_is_identified_and_all_its_logical_volumes_are_in_the_backup() {
+    for name in ["healthy", "multipath"] {
+        let report = if name == "healthy" { report(&recorded!("healthy")) } else { report(&recorded!("multipath")) };
+        let group = check(&registered(), BLOCKS, NUMBER, &report).unwrap();
+        let text = contents(&registered(), group);
+        assert!(text.ends_with("db03:vg01 are in the backup: lvdata (64 MiB), lvlog (16 MiB)"), "{text}");
+    }
+}
+
+#[test]
+fn a_group_that_is_not_one_known_whole_disk_is_refused_with_the_disks_named() {
+    let refused = |recorded: &AllPrinted, name: &str| identify(&place(name), &report(recorded)).unwrap_err();
+    let several = refused(&recorded!("two-disks"), "db03:vg02");
+    assert_eq!(several.code, Code::GROUP_SEVERAL_DISKS);
+    assert!(several.reason.contains("/dev/sda (600000e00d2a0000002a011500140000), /dev/sdb ("), "{several:?}");
+    assert_eq!(refused(&recorded!("two-disks"), "db03:vg03").code, Code::GROUP_DISK_UNFIT);
+    assert_eq!(refused(&recorded!("two-disks"), "db03:vg01").code, Code::GROUP_NOT_FOUND);
+    assert_eq!(refused(&recorded!("partial"), "db03:vg01").code, Code::GROUP_NOT_WHOLE);
+
+    let mut no_wwid = recorded!("healthy");
+    let lsblk = String::from_utf8(no_wwid.lsblk.unwrap()).unwrap();
+    no_wwid.lsblk = Ok(lsblk.replace("0x600000e00d2a0000002a011500140000", "0x600000e00d2a0000").into_bytes());
+    let unknown = refused(&no_wwid, "db03:vg01");
+    assert!(unknown.code == Code::GROUP_UNKNOWN && unknown.reason.contains("WWID"), "{unknown:?}");
+}
+
+#[test]
+fn what_is_not_known_of_a_group_refuses_it() {
+    for broken in 0..2 {
+        let mut printed = recorded!("healthy");
+        let part = if broken == 0 { &mut printed.lsblk } else { &mut printed.groups };
+        *part = Err("no connection on db03".to_owned());
+        let unfit = check(&registered(), BLOCKS, NUMBER, &report(&printed)).unwrap_err();
+        assert_eq!(unfit.code, Code::GROUP_UNKNOWN);
+        assert!(unfit.reason.contains("no connection on db03"), "{unfit:?}");
+    }
+}
+
+#[test]
+fn another_group_another_disk_or_another_size_is_refused() {
+    let now = report(&recorded!("healthy"));
+    let code = |group: &RegisteredGroup, blocks, number| check(group, blocks, number, &now).unwrap_err().code;
+    assert_eq!(code(&registered(), Blocks::from_mib(95), NUMBER), Code::GROUP_DISK_UNFIT);
+    assert_eq!(code(&registered(), BLOCKS, 0x15), Code::GROUP_DISK_UNFIT);
+    let renewed = RegisteredGroup { uuid: "another".parse().unwrap(), ..registered() };
+    assert_eq!(code(&renewed, BLOCKS, NUMBER), Code::GROUP_CHANGED);
+    let moved = RegisteredGroup { disk: "600000e00d2a0000002a011500990000".parse().unwrap(), ..registered() };
+    assert_eq!(code(&moved, BLOCKS, NUMBER), Code::GROUP_CHANGED);
+    let two = report(&recorded!("two-disks"));
+    let grown = RegisteredGroup { name: "vg02".parse().unwrap(), ..registered() };
+    assert_eq!(check(&grown, BLOCKS, NUMBER, &two).unwrap_err().code, Code::GROUP_SEVERAL_DISKS);
 }
 
 proptest! {

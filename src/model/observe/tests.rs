@@ -50,6 +50,7 @@ impl Bench {
             policy: Some(policy),
             registered_at: now,
             next_version: Version(1),
+            group: None,
         };
         records.apply(&Change::Entity(EntityChange::PutTransactionVolume(transaction_volume))).unwrap();
         for id in [volume(near(), 0x21), volume(near(), 0x22), volume(far(), 9)] {

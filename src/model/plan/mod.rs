@@ -76,6 +76,14 @@ impl Plan {
         &mut self.refused
     }
 
+    /// Says more of the item that runs for this volume, for whoever knows more than the rules do. Nothing of it is agreed to.
+    pub fn notice(&mut self, volume: VolumeId, code: Code, text: &str) {
+        let of = |item: &&mut PlanItem| item.volume == volume || item.claims.contains(&volume);
+        if let Some(item) = self.items.iter_mut().find(of) {
+            item.notice(code, text);
+        }
+    }
+
     /// What people agree to: pairs, full or differential, releases, force, hooks; neither bytes nor times, nor which of
     /// several equal unused volumes the planner chose.
     pub fn digest(&self) -> &Digest {

@@ -12,6 +12,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::step::{RegisterBackupStep, RegisterTransactionStep, RenameStep};
 use crate::model::units::Version;
 use crate::model::untrusted::Untrusted;
+use crate::model::volume_group::RegisteredGroup;
 use std::collections::BTreeMap;
 
 type Answer = Result<PlanItem, Refusal>;
@@ -96,11 +97,41 @@ pub(super) fn register(snapshot: &Snapshot, request: &Request, new: &NewVolume, 
                 return Err(Refusal::new(Code::NAME_TAKEN, reason).about(id));
             };
             let next_version = Version(1);
-            let volume = TransactionVolume { id, name, blocks, policy: None, registered_at, next_version };
+            let volume = TransactionVolume { id, name, blocks, policy: None, registered_at, next_version, group: None };
             PlanStep::RegisterTransaction(RegisterTransactionStep { volume })
         }
     };
     Ok(PlanItem::new(request.action.verb(), id, vec![step], vec![id]))
+}
+
+/// Registers a transaction volume that is a volume group. Whether its host reports it so, the engine asks before and after.
+pub(super) fn register_group(
+    snapshot: &Snapshot,
+    request: &Request,
+    new: &NewVolume,
+    group: &RegisteredGroup,
+) -> Answer {
+    let same = |known: &&RegisteredGroup| known.disk == group.disk || known.uuid == group.uuid;
+    let all = snapshot.transaction_volumes.iter();
+    if let Some((view, known)) =
+        all.filter_map(|view| Some((view, view.volume.group.as_deref()?))).find(|(_, known)| same(known))
+    {
+        let reason = format!("{} is {known} already, on the same disk", view.volume.name);
+        return Err(Refusal::new(Code::ALREADY_REGISTERED, reason).about(new.volume));
+    }
+    let mut item = register(snapshot, request, new, snapshot)?;
+    for step in &mut item.steps {
+        if let PlanStep::RegisterTransaction(step) = step {
+            step.volume.group = Some(Box::new(group.clone()));
+        }
+    }
+    let disk = &group.disk;
+    let array_volume = snapshot.location(new.volume);
+    item.notice(
+        Code::GROUP_CONFIRM_DISK,
+        format!("the disk of {group} has the WWID {disk}: you confirm that it is {array_volume}"),
+    );
+    Ok(item)
 }
 
 /// Gives a registered volume another name.

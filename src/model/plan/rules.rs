@@ -67,6 +67,10 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::Register { role, name, .. } => each(&|volume| {
             register::register(snapshot, request, &NewVolume { volume, role: *role, name: name.clone() }, snapshot)
         }),
+        Action::RegisterGroup { name, group, .. } => each(&|volume| {
+            let new = NewVolume { volume, role: VolumeRole::Transaction, name: name.clone() };
+            register::register_group(snapshot, request, &new, group)
+        }),
         Action::RegisterAll { volumes } => {
             all_or_nothing = true;
             site::register_all(snapshot, request, volumes)

@@ -15,6 +15,7 @@ use crate::model::session::{Pair, TransferMode};
 use crate::model::snapshot::{BackupState, SessionView, Snapshot};
 use crate::model::step::{GiveUpStep, ResumeStep, StartFullStep};
 use crate::model::units::Version;
+use crate::model::volume_group::RegisteredGroup;
 use std::collections::BTreeMap;
 
 type Answer = Result<PlanItem, Refusal>;
@@ -54,6 +55,8 @@ pub(super) fn start(
                     } else {
                         Some(maps::start(&case, set, pool))
                     }
+                } else if let Some(group) = &case.view.volume.group {
+                    Some(Err(wants_a_map(&case, group)))
                 } else {
                     match allocate::bound(&case) {
                         Ok(Some(session)) => Some(item(&case, Allocation::Differential(session))),
@@ -92,6 +95,12 @@ pub(super) fn start(
         }
     }
     answers.into_iter().flatten().collect()
+}
+
+/// A volume group is paired by a device map only.
+fn wants_a_map(case: &Case<'_>, group: &RegisteredGroup) -> Refusal {
+    let reason = format!("{} is the volume group {group}, and no device map pairs it", case.name());
+    Refusal::new(Code::GROUP_NEEDS_MAP, reason).about(case.id())
 }
 
 /// The volumes of one map set that are started together, with their places in the answers.

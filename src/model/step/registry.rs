@@ -44,11 +44,15 @@ pub struct RegisterTransactionStep {
 impl Step for RegisterTransactionStep {
     fn agree(&self, digest: &mut DigestText) {
         digest.line(format_args!(" transaction volume {} {}", self.volume.id, self.volume.name));
+        if let Some(group) = &self.volume.group {
+            digest.line(format_args!(" volume group {group} {} on {}", group.uuid.as_str(), group.disk));
+        }
     }
 
     fn sentence(&self, names: &dyn VolumeNames) -> String {
         let TransactionVolume { id, name, blocks, .. } = &self.volume;
-        format!("register {}, {blocks}, as transaction volume {name}", names.location(*id))
+        let group = self.volume.group.as_ref().map_or_else(String::new, |group| format!(", the volume group {group}"));
+        format!("register {}, {blocks}, as transaction volume {name}{group}", names.location(*id))
     }
 
     fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {

@@ -196,6 +196,7 @@ impl Engine {
                 policy: Some(some_policy(rng, 2, mode)),
                 registered_at: now,
                 next_version: Version(1),
+                group: None,
             })));
         }
         for &id in &world.targets {

@@ -501,7 +501,7 @@ async fn another_box_under_the_known_name_stops_all_verbs() {
     let client = test_site.client().await;
     let mut snapshots = client.watch().await.unwrap();
     until(&mut snapshots, "the discovery", |now| matches!(now.arrays[0].reach, Reach::IdentityChanged { .. })).await;
-    let answer = client.ask(Ask::Plan { request: test_site.start_request(0) }).await.unwrap();
+    let answer = client.ask(Ask::Plan { request: test_site.start_request(0), read_hosts: false }).await.unwrap();
     assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
     let events = test_site.events().await;
     let told = events.iter().filter(|event| matches!(event.event.kind, EventKind::ArrayIdentityChanged { .. }));
@@ -587,7 +587,7 @@ async fn what_was_asked_for_refused_and_agreed_to_is_in_the_audit_and_what_was_o
     let mut snapshots = client.watch().await.unwrap();
     until(&mut snapshots, "a first reading", is_read).await;
     let early = Request { reason: Some(Untrusted::from("before the upgrade")), ..test_site.backup_request(0) };
-    client.ask(Ask::Plan { request: early.clone() }).await.unwrap();
+    client.ask(Ask::Plan { request: early.clone(), read_hosts: false }).await.unwrap();
     let refused = |events: &[ecdeck::model::event::Event]| -> Vec<Code> {
         let code = |kind: &EventKind| match kind {
             EventKind::Refused { code, request, .. } => {

@@ -215,6 +215,7 @@ impl TestSite {
                 policy: Some(policy),
                 registered_at: ecdeck::engine::now(),
                 next_version: Version(1),
+                group: None,
             })));
         }
         for &id in &backup {
@@ -355,7 +356,7 @@ fn ccm_upon(array: Arc<dyn Driver>, box_id: BoxId) -> Arc<dyn Driver> {
 }
 
 pub async fn planned(client: &Client, request: &Request) -> PlannedAnswer {
-    match client.ask(Ask::Plan { request: request.clone() }).await.unwrap() {
+    match client.ask(Ask::Plan { request: request.clone(), read_hosts: false }).await.unwrap() {
         Answer::Planned(planned) => planned,
         other => panic!("{other:?}"),
     }

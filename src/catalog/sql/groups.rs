@@ -1,0 +1,50 @@
+//! Transaction volumes that are volume groups.
+
+use super::column_codec::parse;
+use super::failure::Failure;
+use super::rows::{Touched, VOLUME_GROUP};
+use crate::model::identity::VolumeId;
+use crate::model::records::{Records, TransactionVolume};
+use crate::model::volume_group::RegisteredGroup;
+use sqlx::{AnyConnection, Row, query};
+
+/// A volume that is no group has no row.
+pub async fn set(to: &mut AnyConnection, touched: &mut Touched, volume: &TransactionVolume) -> Result<(), Failure> {
+    remove(to, touched, volume.id).await?;
+    let Some(RegisteredGroup { host, name, uuid, disk }) = volume.group.as_deref() else { return Ok(()) };
+    touched.text(VOLUME_GROUP, &volume.id);
+    query("INSERT INTO volume_group (volume, host, name, uuid, disk) VALUES ($1, $2, $3, $4, $5)")
+        .bind(volume.id.to_string())
+        .bind(host.as_str())
+        .bind(name.as_str())
+        .bind(uuid.as_str())
+        .bind(disk.as_str())
+        .execute(to)
+        .await?;
+    Ok(())
+}
+
+pub async fn remove(to: &mut AnyConnection, touched: &mut Touched, id: VolumeId) -> Result<(), Failure> {
+    let removed = query("DELETE FROM volume_group WHERE volume = $1").bind(id.to_string()).execute(to).await?;
+    if removed.rows_affected() > 0 {
+        touched.text(VOLUME_GROUP, &id);
+    }
+    Ok(())
+}
+
+/// Adds to the records what the table holds. The transaction volumes are loaded before.
+pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(), Failure> {
+    for row in query("SELECT volume, host, name, uuid, disk FROM volume_group").fetch_all(from).await? {
+        let text = |column: usize| row.try_get::<String, _>(column);
+        let group = || {
+            let id = parse::<VolumeId>(&text(0)?)?;
+            let (host, name) = (parse(&text(1)?)?, parse(&text(2)?)?);
+            Ok((id, Box::new(RegisteredGroup { host, name, uuid: parse(&text(3)?)?, disk: parse(&text(4)?)? })))
+        };
+        let (id, group) = group().map_err(|failure: Failure| failure.in_row("volume_group", &row, 1))?;
+        if let Some(volume) = records.transaction_volumes.get_mut(&id) {
+            volume.group = Some(group);
+        }
+    }
+    Ok(())
+}

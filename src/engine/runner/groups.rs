@@ -1,0 +1,144 @@
+//! Volume groups: before a plan is shown, and again before it runs, the hosts are asked whether each group still is the one
+//! that was registered, on one disk.
+
+use super::Runner;
+use crate::engine::protocol::Answer;
+use crate::model::codes::Code;
+use crate::model::identity::{Name, VolumeId};
+use crate::model::plan::{Plan, Refusal, plan};
+use crate::model::records::TransactionVolume;
+use crate::model::request::{Action, Request};
+use crate::model::units::Blocks;
+use crate::model::volume_group::{RegisteredGroup, check, contents};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a host's report may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostReading {
+    /// Read now.
+    Fresh,
+    /// Read a moment ago for somebody, or not at all: a look reads no host.
+    Recent,
+}
+
+/// What the hosts say of the groups of a request.
+#[derive(Default)]
+pub(super) struct GroupsNow {
+    /// Volumes whose group cannot be used.
+    pub refused: BTreeMap<VolumeId, Refusal>,
+    /// What is in a backup of each group.
+    contents: BTreeMap<VolumeId, String>,
+}
+
+impl GroupsNow {
+    /// The plan with what people should know of its groups.
+    pub fn noted(&self, mut plan: Plan) -> Plan {
+        for (volume, text) in &self.contents {
+            plan.notice(*volume, Code::GROUP_CONTENTS, text);
+        }
+        plan
+    }
+
+    /// The request without the volumes that the hosts refuse. `None`: nothing is left, or it was for all of them together.
+    pub fn what_is_left(&self, request: &Request) -> Option<Request> {
+        if self.refused.is_empty() {
+            return Some(request.clone());
+        }
+        let all = request.action.volumes();
+        if matches!(request.action, Action::Start { together: true, .. } | Action::Backup { together: true, .. }) {
+            return None;
+        }
+        all.iter().any(|id| !self.refused.contains_key(id)).then(|| request.only(|id| !self.refused.contains_key(&id)))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.refused.is_empty() && self.contents.is_empty()
+    }
+
+    /// The refusal of a request of which nothing is left.
+    pub fn refusal(&self) -> Option<Refusal> {
+        let mut all = self.refused.values().cloned();
+        let mut first = all.next()?;
+        first.also.extend(all);
+        Some(first)
+    }
+}
+
+impl Runner {
+    /// A plan as it is shown: what the hosts refuse is refused, and of the rest it is said what is in it.
+    pub async fn with_groups(&self, request: &Request, planned: Answer, reading: HostReading) -> Answer {
+        if !matches!(planned, Answer::Planned(_)) {
+            return planned;
+        }
+        let now = self.groups_now(request, reading).await;
+        if now.is_empty() {
+            return planned;
+        }
+        match now.what_is_left(request) {
+            None => now.refusal().map_or(planned, |refusal| self.heard(super::refused(refusal))),
+            Some(rest) => {
+                let snapshot = self.core.look();
+                match plan(&snapshot, &rest) {
+                    Ok(plan) => {
+                        let refused = now.refused.values().cloned().collect();
+                        Answer::Planned(self.planned(now.noted(plan).and_refused(refused), snapshot.sequence))
+                    }
+                    Err(refusal) => self.heard(super::declined(request, refusal)),
+                }
+            }
+        }
+    }
+
+    /// Asks the hosts of the request's groups. A request without groups asks nobody.
+    pub(super) async fn groups_now(&self, request: &Request, reading: HostReading) -> GroupsNow {
+        let groups = self.groups_of(request);
+        let hosts: BTreeSet<&Name> = groups.iter().map(|(_, group, _)| &group.host).collect();
+        let read = hosts.into_iter().map(|host| async move {
+            let report = match reading {
+                HostReading::Fresh => self.hosts.read(host).await,
+                HostReading::Recent => self.hosts.recent(host),
+            };
+            (host, report)
+        });
+        let reports: BTreeMap<_, _> = futures_util::future::join_all(read).await.into_iter().collect();
+        let mut now = GroupsNow::default();
+        for (volume, group, blocks) in &groups {
+            let checked = match reports.get(&group.host).and_then(Option::as_deref) {
+                Some(report) => check(group, *blocks, volume.olu.0, report).map(|found| contents(group, found)),
+                None if reading == HostReading::Recent => continue,
+                None => {
+                    let reason = format!("no [[host]] of the configuration is called {}", group.host);
+                    now.refused.insert(*volume, Refusal::new(Code::GROUP_UNKNOWN, reason).about(*volume));
+                    continue;
+                }
+            };
+            match checked {
+                Ok(text) => {
+                    now.contents.insert(*volume, text);
+                }
+                Err(unfit) => {
+                    now.refused.insert(*volume, Refusal::new(unfit.code, unfit.reason).about(*volume));
+                }
+            }
+        }
+        now
+    }
+
+    /// The groups whose disks a request copies, or that it registers.
+    fn groups_of(&self, request: &Request) -> Vec<(VolumeId, RegisteredGroup, Blocks)> {
+        let snapshot = self.core.look();
+        match &request.action {
+            Action::RegisterGroup { volume, group, .. } => {
+                let found = snapshot.unregistered.iter().find(|found| found.id == *volume);
+                found.map(|found| (*volume, (**group).clone(), found.blocks)).into_iter().collect()
+            }
+            Action::Start { .. } | Action::Resume { .. } | Action::Overwrite { .. } | Action::Backup { .. } => {
+                let volumes = request.action.volumes().iter().filter_map(|id| snapshot.transaction_volume(*id));
+                let of =
+                    |volume: &TransactionVolume| Some((volume.id, volume.group.as_deref()?.clone(), volume.blocks));
+                volumes.filter_map(|view| of(&view.volume)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}

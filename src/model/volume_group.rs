@@ -1,0 +1,240 @@
+//! Volume groups as transaction volumes: which group a volume is, and whether a host's report still says so.
+//!
+//! A copy works on the whole disk. So a group is one physical disk, and every logical volume of it is in the backup.
+
+use super::codes::Code;
+use super::host_report::{HostDisk, HostPart, HostReport, VolumeGroup, Wwid};
+use super::identity::Name;
+use super::units::Blocks;
+use super::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// A name or an identity as LVM writes it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LvmName(String);
+
+impl LvmName {
+    /// LVM's own limit.
+    const MAX_LENGTH: usize = 127;
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for LvmName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+_.-".contains(&byte);
+        let fits = (1..=Self::MAX_LENGTH).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(plain);
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("{:?} is no name of LVM", Untrusted::from(text).escaped()))
+        }
+    }
+}
+
+impl TryFrom<String> for LvmName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<LvmName> for String {
+    fn from(name: LvmName) -> Self {
+        name.0
+    }
+}
+
+/// `db03:vg01`: a host of the configuration and a group there. A group is never searched on other hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupPlace {
+    pub host: Name,
+    pub group: LvmName,
+}
+
+impl FromStr for GroupPlace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            |why: &str| format!("{:?} is no volume group: {why}; write HOST:VG", Untrusted::from(text).escaped());
+        let (host, group) = text.split_once(':').ok_or_else(|| wrong("it has no host"))?;
+        let host = host.parse().map_err(|_| wrong("the host is no name"))?;
+        let group = group.parse().map_err(|_| wrong("the group is no name of LVM"))?;
+        Ok(Self { host, group })
+    }
+}
+
+impl fmt::Display for GroupPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.group.as_str())
+    }
+}
+
+/// The volume group that a transaction volume is, by identities: whoever names it confirms that its disk is that volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisteredGroup {
+    pub host: Name,
+    pub name: LvmName,
+    /// The group's own identity.
+    pub uuid: LvmName,
+    /// The WWID of its disk.
+    pub disk: Wwid,
+}
+
+impl fmt::Display for RegisteredGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.name.as_str())
+    }
+}
+
+/// Why a group cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    pub code: Code,
+    pub reason: String,
+}
+
+impl Unfit {
+    fn new(code: Code, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+}
+
+/// The identities of a group as its host reports it now.
+///
+/// # Errors
+/// When the group is not there, is not whole, has not one physical disk, or something of that is not known.
+pub fn identify(place: &GroupPlace, report: &HostReport) -> Result<RegisteredGroup, Unfit> {
+    let groups = known(report, HostPart::Groups, report.groups.as_deref(), &place.host)?;
+    let named: Vec<_> = groups.iter().filter(|group| group.name.raw() == place.group.as_str()).collect();
+    let group = match named[..] {
+        [group] => group,
+        [] => {
+            return Err(Unfit::new(
+                Code::GROUP_NOT_FOUND,
+                format!("{} has no volume group {}", place.host, place.group.as_str()),
+            ));
+        }
+        _ => {
+            let reason = format!("{} has {} volume groups called {}", place.host, named.len(), place.group.as_str());
+            return Err(Unfit::new(Code::GROUP_NOT_FOUND, reason));
+        }
+    };
+    let disk = disk_of(group, place, report)?;
+    let uuid = group.uuid.raw().parse().map_err(|why| Unfit::new(Code::GROUP_UNKNOWN, why))?;
+    let wwid = disk.wwid.clone().ok_or_else(|| {
+        let reason =
+            format!("{} does not report the WWID of {}, the disk of {place}", place.host, disk.device.escaped());
+        Unfit::new(Code::GROUP_UNKNOWN, reason)
+    })?;
+    Ok(RegisteredGroup { host: place.host.clone(), name: place.group.clone(), uuid, disk: wwid })
+}
+
+/// The group of a transaction volume as its host reports it now, if it still is the one that was registered.
+///
+/// # Errors
+/// As for [`identify`], and when the group, its disk or the disk's size is another one.
+pub fn check<'a>(
+    registered: &RegisteredGroup,
+    blocks: Blocks,
+    number: u32,
+    report: &'a HostReport,
+) -> Result<&'a VolumeGroup, Unfit> {
+    let place = GroupPlace { host: registered.host.clone(), group: registered.name.clone() };
+    let now = identify(&place, report)?;
+    if now.uuid != registered.uuid {
+        let reason = format!("{place} is another volume group now: its identity is {}", now.uuid.as_str());
+        return Err(Unfit::new(Code::GROUP_CHANGED, reason));
+    }
+    if now.disk != registered.disk {
+        let reason = format!("{place} lies on another disk now: {} instead of {}", now.disk, registered.disk);
+        return Err(Unfit::new(Code::GROUP_CHANGED, reason));
+    }
+    let disks = report.disks.iter().flatten();
+    let on_disk = disks.clone().find(|disk| disk.wwid.as_ref() == Some(&now.disk)).and_then(HostDisk::blocks);
+    if on_disk != Some(blocks) {
+        let has = on_disk.map_or_else(|| "no whole number of".to_owned(), |blocks| blocks.0.to_string());
+        let reason = format!("the disk of {place} has {has} blocks, the volume {}: it is another disk", blocks.0);
+        return Err(Unfit::new(Code::GROUP_DISK_UNFIT, reason));
+    }
+    if let Some(other) = now.disk.volume_number().filter(|found| *found != number) {
+        let reason = format!("the WWID of the disk of {place} is that of volume 0x{other:X}, not of 0x{number:X}");
+        return Err(Unfit::new(Code::GROUP_DISK_UNFIT, reason));
+    }
+    let groups = report.groups.iter().flatten();
+    let mut same = groups.filter(|group| group.name.raw() == registered.name.as_str());
+    same.next().ok_or_else(|| Unfit::new(Code::GROUP_NOT_FOUND, format!("{place} is not there")))
+}
+
+/// What a backup of the group has in it, in one sentence.
+pub fn contents(registered: &RegisteredGroup, group: &VolumeGroup) -> String {
+    if group.logical_volumes.is_empty() {
+        return format!("{registered} has no logical volumes");
+    }
+    let volumes = group.logical_volumes.iter().map(|volume| {
+        let size =
+            Blocks::from_bytes(volume.bytes).map_or_else(|| format!("{} B", volume.bytes), |size| size.to_string());
+        format!("{} ({size})", volume.name.escaped())
+    });
+    let volumes: Vec<String> = volumes.collect();
+    format!("all logical volumes of {registered} are in the backup: {}", volumes.join(", "))
+}
+
+/// What was read; else why it was not.
+fn known<'a, T: ?Sized>(report: &HostReport, what: HostPart, part: Option<&'a T>, host: &Name) -> Result<&'a T, Unfit> {
+    part.ok_or_else(|| {
+        let why = report.why_unknown(what).map_or_else(|| "no report".to_owned(), Untrusted::escaped);
+        Unfit::new(Code::GROUP_UNKNOWN, format!("the {} of {host} are not known: {why}", what.word()))
+    })
+}
+
+/// The one physical disk of a whole group.
+fn disk_of<'a>(group: &VolumeGroup, place: &GroupPlace, report: &'a HostReport) -> Result<&'a HostDisk, Unfit> {
+    if group.partial || group.exported {
+        let what = if group.partial { "misses physical volumes" } else { "is exported" };
+        return Err(Unfit::new(Code::GROUP_NOT_WHOLE, format!("{place} {what}")));
+    }
+    let disks = known(report, HostPart::Disks, report.disks.as_deref(), &place.host)?;
+    let mut on = Vec::new();
+    for physical in &group.physical_volumes {
+        let Some(found) = &physical.disks else {
+            let reason = format!("the disk under {} of {place} is not known", physical.device.escaped());
+            return Err(Unfit::new(Code::GROUP_UNKNOWN, reason));
+        };
+        on.extend(found);
+    }
+    on.sort_unstable();
+    on.dedup();
+    let mut these = disks.iter().filter(|disk| on.contains(&&disk.device));
+    match (these.next(), on.len()) {
+        (Some(disk), 1) => match group.physical_volumes.iter().find(|physical| !physical.whole_disk) {
+            None => Ok(disk),
+            Some(part) => {
+                let reason = format!("{} of {place} is a part of a disk, not the whole of it", part.device.escaped());
+                Err(Unfit::new(Code::GROUP_DISK_UNFIT, reason))
+            }
+        },
+        (_, 0 | 1) => Err(Unfit::new(Code::GROUP_UNKNOWN, format!("the disk of {place} is not known"))),
+        _ => {
+            let of = |device: &&Untrusted| {
+                let disk = disks.iter().find(|disk| disk.device == **device);
+                let wwid = disk
+                    .and_then(|disk| disk.wwid.as_ref())
+                    .map_or_else(|| "WWID unknown".to_owned(), ToString::to_string);
+                format!("{} ({wwid})", device.escaped())
+            };
+            let names: Vec<String> = on.iter().map(of).collect();
+            let reason = format!("{place} has {} physical disks: {}", on.len(), names.join(", "));
+            Err(Unfit::new(Code::GROUP_SEVERAL_DISKS, reason))
+        }
+    }
+}
