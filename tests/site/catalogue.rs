@@ -21,6 +21,7 @@ use ecdeck::model::session::Pair;
 use ecdeck::model::step::{PlanItem, PlanStep, ResumeStep};
 use ecdeck::model::units::{Blocks, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
+use ecdeck::model::volume_group::RegisteredGroup;
 use ecdeck::model::volume_set::VolumeSet;
 use ecdeck::testkit::catalogue::MemoryCatalogue;
 use proptest::prelude::*;
@@ -42,7 +43,15 @@ fn transaction_volume(olu: u32) -> TransactionVolume {
         policy: Some(Policy::new(3, 1, BackupMode::Suspend)),
         registered_at: Timestamp(1_000),
         next_version: Version(1),
-        group: None,
+        group: olu.is_multiple_of(2).then(|| {
+            let word = |text: &str| text.parse().unwrap();
+            Box::new(RegisteredGroup {
+                host: "db03".parse().unwrap(),
+                name: word("vg01"),
+                uuid: word(&format!("NaLPCz-{olu}")),
+                disk: format!("600000e00d2a0000002a0115{olu:04x}0000").parse().unwrap(),
+            })
+        }),
     }
 }
 
