@@ -8,7 +8,9 @@ use crate::model::codes::Code;
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::plan::rotation::backlog;
 use crate::model::plan::{NearMiss, Refusal, not_at_one_instant, state_of_set, step_text};
-use crate::model::records::{BackupMode, GenerationState, OperationEnd, PastGeneration, Policy, ReleaseReason};
+use crate::model::records::{
+    BackupMode, GenerationState, OperationEnd, PastGeneration, Policy, ReleaseReason, SetInstant,
+};
 use crate::model::recoverable::{Recoverable, recoverable};
 use crate::model::request::{Request, Verb};
 use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, Status};
@@ -444,6 +446,8 @@ pub struct GenerationEntry<'a> {
     taken_at: Stamp,
     /// When its suspend was first seen complete, where it went on after its answer; else null.
     suspend_complete_by: Option<Stamp>,
+    /// The set that it is of one instant with, and who says so; null where it was made alone.
+    set: Option<&'a SetInstant>,
     mode: BackupMode,
     #[serde(flatten)]
     state: &'a GenerationState,
@@ -469,6 +473,7 @@ impl<'a> GenerationEntry<'a> {
             blocks: generation.blocks,
             taken_at: Stamp(generation.taken_at),
             suspend_complete_by: generation.suspend_complete_by.map(Stamp),
+            set: generation.set.as_ref(),
             mode: generation.mode,
             state: &generation.state,
             held: generation.held.as_ref(),

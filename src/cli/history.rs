@@ -124,6 +124,9 @@ fn state(past: &PastGeneration) -> String {
     if let Some(at) = generation.suspend_complete_by {
         words.push(format!("suspend complete by {}", times::second(at)));
     }
+    if let Some(set) = &generation.set {
+        words.push(set.in_words());
+    }
     if let Some(held) = &generation.held {
         words.push(format!("held: {}", held.escaped()));
     }

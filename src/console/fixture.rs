@@ -244,6 +244,7 @@ pub fn demo() -> Snapshot {
         provisioned: false,
         crash_consistent: None,
         suspend_complete_by: None,
+        set: None,
         operation: Some(OperationId(30)),
     };
     let mut generations = vec![
@@ -413,6 +414,7 @@ pub fn large(volumes: u32) -> Snapshot {
             provisioned: false,
             crash_consistent: None,
             suspend_complete_by: None,
+            set: None,
             operation: None,
         })
         .collect();

@@ -96,6 +96,7 @@ impl Made {
             provisioned: true,
             crash_consistent: None,
             suspend_complete_by: None,
+            set: None,
             operation: None,
         })));
         let (version, backup_volume) = (kept.version, kept.on);

@@ -209,6 +209,39 @@ pub struct Generation {
     /// would have left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash_consistent: Option<Untrusted>,
+    /// The set that it was made with, and the proof that all of it is of one instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<SetInstant>,
+}
+
+/// That the backups of a set are of one instant: which set, and who says so. The generations of one instant have the same
+/// operation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SetInstant {
+    /// As the set was called then.
+    pub name: Name,
+    /// Transaction volumes that were suspended at this instant.
+    pub volumes: u32,
+    /// In milliseconds: the instant is between `taken_at` and so long after it, when all of them were seen suspended.
+    pub within_millis: u32,
+    pub by: InstantProof,
+}
+
+/// Who says that several suspends were one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstantProof {
+    /// The array: one command suspended all of them, and no write of a host fell between.
+    Array,
+}
+
+impl SetInstant {
+    /// `one instant with set erp (5 volumes, by the array, within 40 ms)`.
+    pub fn in_words(&self) -> String {
+        let Self { name, volumes, within_millis, by: InstantProof::Array } = self;
+        let volumes = count(*volumes as usize, "volume", "volumes");
+        format!("one instant with set {name} ({volumes}, by the array, within {within_millis} ms)")
+    }
 }
 
 impl Generation {

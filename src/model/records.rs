@@ -4,8 +4,8 @@
 //! the SQL catalogue does the same to its tables.
 
 pub use super::entity::{
-    BackupMode, BackupVolume, Generation, GenerationState, OperationEnd, OperationId, OurSession, PastGeneration,
-    Policy, ReleaseReason, ReleasedGeneration, RotationGuard, TransactionVolume,
+    BackupMode, BackupVolume, Generation, GenerationState, InstantProof, OperationEnd, OperationId, OurSession,
+    PastGeneration, Policy, ReleaseReason, ReleasedGeneration, RotationGuard, SetInstant, TransactionVolume,
 };
 pub use super::entity_change::EntityChange;
 

@@ -175,6 +175,7 @@ impl Site {
             provisioned: false,
             crash_consistent: None,
             suspend_complete_by: None,
+            set: None,
             operation: None,
         })));
         version

@@ -12,9 +12,9 @@ use ecdeck::model::device_map::{MapRound, MapRow, MapSet};
 use ecdeck::model::event::{Event, EventKind, NewEvent};
 use ecdeck::model::identity::{Olu, VolumeId};
 use ecdeck::model::records::{
-    BackupMode, BackupVolume, Change, ChangeError, EntityChange, Generation, GenerationState, JournalEntry,
-    OpenOperation, OperationEnd, OperationId, OurSession, PastGeneration, Policy, Records, ReleaseReason,
-    TransactionVolume,
+    BackupMode, BackupVolume, Change, ChangeError, EntityChange, Generation, GenerationState, InstantProof,
+    JournalEntry, OpenOperation, OperationEnd, OperationId, OurSession, PastGeneration, Policy, Records, ReleaseReason,
+    SetInstant, TransactionVolume,
 };
 use ecdeck::model::request::Verb;
 use ecdeck::model::session::Pair;
@@ -62,6 +62,12 @@ fn generation(olu: u32, version: u64) -> Generation {
         backup_volume: volume(0x100 + olu),
         blocks: Blocks::from_mib(48),
         taken_at: Timestamp(version.cast_signed() * 86_400_000),
+        set: version.is_multiple_of(2).then(|| SetInstant {
+            name: "erp".parse().unwrap(),
+            volumes: 5,
+            within_millis: u32::MAX,
+            by: InstantProof::Array,
+        }),
         suspend_complete_by: version.is_multiple_of(3).then_some(Timestamp(version.cast_signed() * 86_400_000 + 6_000)),
         mode: BackupMode::Suspend,
         state: GenerationState::Valid,

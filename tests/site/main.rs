@@ -46,6 +46,7 @@ mod read_only;
 mod refusals;
 mod restores;
 mod rotation;
+mod sets;
 mod site_file;
 mod test_site;
 mod usage;

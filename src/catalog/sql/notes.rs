@@ -30,6 +30,15 @@ pub async fn put(to: &mut AnyConnection, touched: &mut Touched, generation: &Gen
             .execute(&mut *to)
             .await?;
     }
+    if let Some(set) = &generation.set {
+        touched.set_of(volume, version);
+        query("INSERT INTO generation_set (transaction_volume, version, document) VALUES ($1, $2, $3)")
+            .bind(volume.to_string())
+            .bind(signed(version.0))
+            .bind(json(set)?)
+            .execute(to)
+            .await?;
+    }
     Ok(())
 }
 
@@ -44,11 +53,18 @@ pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(),
         }
     }
     let suspends = "SELECT transaction_volume, version, complete_by FROM generation_suspend";
-    for row in query(suspends).fetch_all(from).await? {
+    for row in query(suspends).fetch_all(&mut *from).await? {
         let suspend = || Ok((key(&row)?, Timestamp(row.try_get(2)?)));
         let (key, at) = suspend().map_err(|failure: Failure| failure.in_row("generation_suspend", &row, 2))?;
         if let Some(generation) = find(records, &key) {
             generation.suspend_complete_by = Some(at);
+        }
+    }
+    for row in query("SELECT transaction_volume, version, document FROM generation_set").fetch_all(from).await? {
+        let set = || Ok((key(&row)?, from_json(&row.try_get::<String, _>(2)?)?));
+        let (key, set) = set().map_err(|failure: Failure| failure.in_row("generation_set", &row, 2))?;
+        if let Some(generation) = find(records, &key) {
+            generation.set = Some(set);
         }
     }
     Ok(())

@@ -134,7 +134,9 @@ macro_rules! past_generations {
             "(SELECT crash_consistent FROM generation_note WHERE generation_note.transaction_volume = ",
             "generation.transaction_volume AND generation_note.version = generation.version), ",
             "(SELECT complete_by FROM generation_suspend WHERE generation_suspend.transaction_volume = ",
-            "generation.transaction_volume AND generation_suspend.version = generation.version) ",
+            "generation.transaction_volume AND generation_suspend.version = generation.version), ",
+            "(SELECT document FROM generation_set WHERE generation_set.transaction_volume = ",
+            "generation.transaction_volume AND generation_set.version = generation.version) ",
             "FROM generation LEFT JOIN operation ON operation.id = generation.operation ",
             $which
         )
@@ -226,6 +228,7 @@ pub fn generation(row: &AnyRow) -> Result<Generation, Failure> {
         provisioned: row.try_get::<i64, _>(9)? != 0,
         // `load` and `past_generation` add these.
         suspend_complete_by: None,
+        set: None,
         crash_consistent: None,
         operation: operation_id(row, 10)?,
     })
@@ -239,7 +242,8 @@ fn past_generation(row: &AnyRow) -> Result<PastGeneration, Failure> {
     let reason = from_optional_json(row.try_get(13)?)?;
     let crash_consistent = from_optional_json(row.try_get(14)?)?;
     let suspend_complete_by = row.try_get::<Option<i64>, _>(15)?.map(Timestamp);
-    let generation = Generation { suspend_complete_by, crash_consistent, ..generation(row)? };
+    let set = from_optional_json(row.try_get(16)?)?;
+    let generation = Generation { suspend_complete_by, crash_consistent, set, ..generation(row)? };
     Ok(PastGeneration { generation, released, reason })
 }
 

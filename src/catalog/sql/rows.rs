@@ -62,6 +62,7 @@ tables! {
     RELEASED_GENERATION "released_generation" key 1: "backup_volume" Text, "transaction_volume" Text, "version" Number;
     GENERATION_NOTE "generation_note" key 2: "transaction_volume" Text, "version" Number, "crash_consistent" Text;
     GENERATION_SUSPEND "generation_suspend" key 2: "transaction_volume" Text, "version" Number, "complete_by" Number;
+    GENERATION_SET "generation_set" key 2: "transaction_volume" Text, "version" Number, "document" Text;
     CLAIM "claim" key 1: "volume" Text, "operation" Number, "holder" Text, "since" Number, "epoch" Number;
 }
 
@@ -151,6 +152,10 @@ impl Touched {
 
     pub fn suspend_of(&mut self, volume: VolumeId, version: Version) {
         self.row(GENERATION_SUSPEND, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
+    }
+
+    pub fn set_of(&mut self, volume: VolumeId, version: Version) {
+        self.row(GENERATION_SET, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
     }
 
     pub fn session(&mut self, pair: &Pair, kind: String) {

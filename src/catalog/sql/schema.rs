@@ -24,6 +24,7 @@ const MIGRATIONS: &[&[&str]] = &[
     TABLES_OF_FORMAT_7,
     TABLES_OF_FORMAT_8,
     TABLES_OF_FORMAT_9,
+    TABLES_OF_FORMAT_10,
 ];
 
 /// The first format whose events carry the digests of the rows that they write.
@@ -223,6 +224,15 @@ const TABLES_OF_FORMAT_9: &[&str] = &[
         name TEXT NOT NULL,
         uuid TEXT NOT NULL,
         disk TEXT NOT NULL)",
+];
+
+const TABLES_OF_FORMAT_10: &[&str] = &[
+    // Generations that were made as those of a set, with the proof of their instant.
+    "CREATE TABLE generation_set (
+        transaction_volume TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (transaction_volume, version))",
 ];
 
 /// What is in the database before anything was changed.

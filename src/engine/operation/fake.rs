@@ -107,6 +107,7 @@ impl Site {
                 provisioned: false,
                 crash_consistent: None,
                 suspend_complete_by: None,
+                set: None,
                 operation: None,
             };
             records.apply(&Change::Entity(EntityChange::AddGeneration(generation))).unwrap();
@@ -201,7 +202,7 @@ impl Site {
         }
         while let Some(index) = self.late.iter().position(|(wait, _)| *wait == 0) {
             let (_, command) = self.late.remove(index);
-            self.act(&command);
+            self.act_all(&command);
         }
         let lost = self.near_lost && box_id == volume(0).box_id;
         let sessions = if lost { Vec::new() } else { self.sessions.clone() };
@@ -218,9 +219,9 @@ impl Site {
             return self.execute_each(command);
         }
         let outcome = match self.faults.pop_front().flatten() {
-            None => self.act(command),
+            None => self.act_all(command),
             Some(Fault::ReplyLost) => {
-                self.act(command);
+                self.act_all(command);
                 unknown()
             }
             Some(Fault::NeverArrived) => unknown(),
@@ -232,8 +233,8 @@ impl Site {
                 Outcome::Accepted
             }
             Some(Fault::Overtaken) => {
-                self.act(command);
-                self.act(command)
+                self.act_all(command);
+                self.act_all(command)
             }
         };
         command.pairs().iter().map(|pair| PairOutcome { pair: *pair, outcome: outcome.clone() }).collect()
@@ -251,6 +252,13 @@ impl Site {
             outcomes.push(PairOutcome { pair: *pair, outcome });
         }
         outcomes
+    }
+
+    /// Acts on every pair; the outcome is that of the first one.
+    fn act_all(&mut self, command: &Command) -> Outcome {
+        let each = command.pairs().to_vec().into_iter().map(|pair| self.act(&command.clone().for_pairs(vec![pair])));
+        let outcomes: Vec<Outcome> = each.collect();
+        outcomes.into_iter().next().unwrap_or(Outcome::Done)
     }
 
     /// What the array does with a command about one pair.

@@ -8,7 +8,7 @@ use crate::model::hook::{Hook, HookNeed, HookResult};
 use crate::model::records::{BackupMode, GenerationState, OperationEnd};
 use crate::model::request::Verb;
 use crate::model::session::{Phase, Status};
-use crate::model::step::{HookPhase, HookStep, PlanStep};
+use crate::model::step::{HookPhase, HookStep, NewGeneration, PlanStep, RecordStep, SuspendStep};
 use crate::model::units::Version;
 
 fn script(name: &str, phase: HookPhase, need: HookNeed) -> PlanStep {
@@ -139,6 +139,71 @@ fn check_end(site: &Site, holds: usize, what: &str) {
     };
     assert!(first_is_kept || site.records.generations_of(volume(0)).any(sound), "{what}: released for nothing");
     assert!(site.sessions.iter().all(|session| session.pair == pair(1)));
+}
+
+/// A set of three with one script around it.
+fn set_of_three() -> (Site, Vec<PlanStep>) {
+    let sessions = (1..=3).map(|target| session(target, Status::Active, Phase::Equivalent));
+    let site = Site::new(sessions.collect(), 0);
+    let PlanStep::Record(one) = &backup_steps(BackupMode::Suspend, false)[1] else { unreachable!() };
+    let new = |olu| NewGeneration { backup_volume: volume(olu), ..one.generations[0] };
+    let steps = vec![
+        script("a", HookPhase::BeforeBackup, HookNeed::Required),
+        PlanStep::Suspend(SuspendStep { pairs: (1..=3).map(pair).collect(), force: false }),
+        PlanStep::Record(RecordStep { generations: (1..=3).map(new).collect() }),
+        script("a", HookPhase::AfterBackup, HookNeed::Required),
+    ];
+    (site, steps)
+}
+
+/// No volume of the set has a generation, and no session stays suspended.
+fn set_is_as_before(site: &Site, what: &str) {
+    assert!(site.records.operations.is_empty() && site.records.claims.is_empty(), "{what}");
+    assert!(site.records.generations.is_empty(), "{what}: {:?}", site.records.generations);
+    assert_eq!(site.sessions.len(), 3, "{what}");
+    let suspended = site.sessions.iter().filter(|session| session.status == Status::Suspended);
+    assert_eq!(suspended.count(), 0, "{what}: {:?}", site.sessions);
+    let ran = |wanted| site.scripts.iter().any(|(step, _)| *step == wanted);
+    assert!(ran(3) || !ran(0), "{what}: {:?}", site.scripts);
+}
+
+#[test]
+fn a_set_whose_pause_ended_too_early_is_resumed_and_not_recorded() {
+    let (mut site, steps) = set_of_three();
+    site.holds = 1;
+    let end = site.run(Verb::Backup, steps);
+    let OperationEnd::Failed { code: Code::PAUSE_OVER, why } = &end else { panic!("{end:?}") };
+    assert!(why.contains("they were resumed") && why.contains("no generation"), "{why}");
+    set_is_as_before(&site, "a pause that ended");
+    assert_eq!(site.scripts.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [0, 3]);
+}
+
+#[test]
+fn a_set_whose_pause_ended_is_resumed_whatever_crashes_there_are() {
+    let mut crashes = 0;
+    for fault in [None, Some(Fault::ReplyLost), Some(Fault::AcceptedLate)] {
+        for first in 1..80 {
+            let (mut begun, steps) = set_of_three();
+            (begun.holds, begun.faults) = (1, [None, fault].into());
+            let open = begun.open(Verb::Backup, steps);
+            let mut operation = Operation::new(open, Limits::default());
+            if begun.drive(&mut operation, first).is_some() {
+                set_is_as_before(&begun, &format!("{fault:?}"));
+                break;
+            }
+            // The guard's word is not asked twice: after the crash the pause is over.
+            begun.holds = 0;
+            for second in 1..80 {
+                let mut again = begun.clone();
+                crashes += 1;
+                if again.recover(second).is_none() {
+                    again.recover(10_000);
+                }
+                set_is_as_before(&again, &format!("{fault:?}, crashes at {first} and {second}"));
+            }
+        }
+    }
+    assert!(crashes > 100, "{crashes}");
 }
 
 #[test]

@@ -261,9 +261,12 @@ impl Operation {
                 self.hooking.held = Some(holds);
                 let together = self.open.item.steps.iter().any(|step| step.records().len() > 1);
                 if !holds && together {
-                    let why =
-                        "the pause was over before the suspend was seen: the volumes of a set are not recorded so";
-                    return self.end(OperationEnd::Failed { code: Code::PAUSE_OVER, why: why.to_owned() }, world);
+                    let why = "the pause was over before all volumes of the set were seen suspended";
+                    let failed = |why: &str| OperationEnd::Failed { code: Code::PAUSE_OVER, why: why.to_owned() };
+                    return match self.resume_all(Code::PAUSE_OVER, why) {
+                        Some(output) => output,
+                        None => self.end(failed(why), world),
+                    };
                 }
                 self.finish(at, world)
             }

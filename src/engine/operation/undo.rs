@@ -61,11 +61,24 @@ impl Operation {
             ours.len(),
             pairs.len()
         );
-        let end = OperationEnd::Failed { code: Code::STEP_FAILED, why };
+        Some(self.resume_ours(ours, OperationEnd::Failed { code: Code::STEP_FAILED, why }))
+    }
+
+    /// Resumes all that this operation suspended, and then ends so. `None`: it has suspended nothing.
+    pub(super) fn resume_all(&mut self, code: Code, cause: &str) -> Option<Output> {
+        let ours: Vec<Pair> = self.own_suspends.keys().copied().collect();
+        if ours.is_empty() {
+            return None;
+        }
+        let why = format!("{cause}; they were resumed, and no generation was recorded");
+        Some(self.resume_ours(ours, OperationEnd::Failed { code, why }))
+    }
+
+    fn resume_ours(&mut self, ours: Vec<Pair>, end: OperationEnd) -> Output {
         let entry = JournalEntry::Undo { pairs: ours.clone(), end: end.clone() };
         self.undo = Some(Undo { command: Command::Resume { pairs: ours }, end });
         let commit = Commit { changes: vec![self.journal(entry)], events: Vec::new() };
-        Some(self.commit(commit, Then::NextStep(self.undo_step())))
+        self.commit(commit, Then::NextStep(self.undo_step()))
     }
 
     /// After a crash: the resume goes on.

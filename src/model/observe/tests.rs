@@ -114,6 +114,7 @@ impl Bench {
             operation: None,
             crash_consistent: None,
             suspend_complete_by: None,
+            set: None,
         };
         self.records.apply(&Change::Entity(EntityChange::AddGeneration(generation))).unwrap();
     }

@@ -1,8 +1,8 @@
 //! Steps that record, hold, mark and release generations.
 
-use super::{DigestText, Done, NotKeepable, Step, StepChanges, VolumeNames};
+use super::{DigestText, Done, NotKeepable, OwnSuspend, Step, StepChanges, VolumeNames};
 use crate::model::codes::Code;
-use crate::model::entity::{BackupMode, Generation, GenerationState, ReleaseReason};
+use crate::model::entity::{BackupMode, Generation, GenerationState, InstantProof, ReleaseReason, SetInstant};
 use crate::model::entity_change::EntityChange;
 use crate::model::event::EventKind;
 use crate::model::identity::VolumeId;
@@ -27,6 +27,20 @@ pub struct NewGeneration {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordStep {
     pub generations: Vec<NewGeneration>,
+}
+
+impl RecordStep {
+    /// The proof of the instant of a set. The plan has one suspend for all of them, which the array does at one instant.
+    fn instant(&self, suspend: &OwnSuspend, done: &Done<'_>) -> Option<SetInstant> {
+        let name = done.item.set.clone()?;
+        let within = done.seen_at.since(suspend.sent).max(0);
+        Some(SetInstant {
+            name,
+            volumes: u32::try_from(self.generations.len()).unwrap_or(u32::MAX),
+            within_millis: u32::try_from(within).unwrap_or(u32::MAX),
+            by: InstantProof::Array,
+        })
+    }
 }
 
 impl Step for RecordStep {
@@ -74,6 +88,7 @@ impl Step for RecordStep {
                 provisioned: false,
                 operation: Some(done.operation),
                 crash_consistent: new.crash_consistent.then(|| Untrusted::from("asked for without hooks")),
+                set: self.instant(suspend, done),
             }));
             kept.events.push(EventKind::GenerationRecorded { volume, version, backup_volume, provisioned: false });
         }

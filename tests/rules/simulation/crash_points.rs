@@ -76,6 +76,12 @@ fn scenarios() -> Vec<Scenario> {
         scenario("delete", kept, |s| Action::DeleteGeneration { volume: tv(s), version: Version(1) }),
         scenario("reinstate, bound", released, |s| Action::Reinstate { volume: tv(s), version: Version(1) }),
         scenario("reinstate, unused", released_unused, |s| Action::Reinstate { volume: tv(s), version: Version(1) }),
+        scenario("add to set", |_| {}, |s| to_set(&s.world.sources[..2])),
+        scenario(
+            "remove from set",
+            |s| s.do_now(to_set(&s.world.sources[..2])),
+            |s| Action::RemoveFromSet { name: "erp".parse().unwrap(), volumes: vec![tv(s)] },
+        ),
         scenario("hold", kept, |s| Action::Hold { volume: tv(s), version: Version(1), why: "tape".into() }),
         scenario(
             "policy",
@@ -107,6 +113,10 @@ fn scenarios() -> Vec<Scenario> {
             },
         ),
     ]
+}
+
+fn to_set(volumes: &[VolumeId]) -> Action {
+    Action::AddToSet { name: "erp".parse().unwrap(), volumes: volumes.to_vec() }
 }
 
 fn restore(simulation: &Simulation, to: Option<VolumeId>) -> Action {

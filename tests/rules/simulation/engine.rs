@@ -263,6 +263,7 @@ impl Engine {
                     provisioned: false,
                     crash_consistent: None,
                     suspend_complete_by: None,
+                    set: None,
                     operation: None,
                 }))]);
                 truth.remember_image(source, version, world.arrays.content(pair.target));

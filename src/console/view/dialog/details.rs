@@ -199,6 +199,9 @@ fn describe_generation(app: &App, snapshot: &Snapshot, generation: &Generation, 
             text,
         );
     }
+    if let Some(set) = &generation.set {
+        body.field("set", &set.in_words(), dim, text);
+    }
     body.field("on", &snapshot.location(generation.backup_volume), dim, text);
     body.field("size", &generation.blocks.to_string(), dim, text);
     body.field("mode", &generation.mode.to_string(), dim, text);
