@@ -108,8 +108,8 @@ pub mod faults {
 
     use super::Disk;
     use std::io;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
     /// Fails operations by their number, counted from the disk's first one.
     #[derive(Debug)]
@@ -119,12 +119,23 @@ pub mod faults {
         /// The first that succeeds again.
         until: AtomicU64,
         error: rustix::io::Errno,
+        hang: Mutex<Hang>,
+        changed: Condvar,
+    }
+
+    /// An operation that does not come back, by its number, until it is let go on.
+    #[derive(Debug, Default)]
+    struct Hang {
+        at: Option<u64>,
+        is_reached: bool,
     }
 
     impl DiskFaults {
         /// From operation `from` on, `times` of them fail.
         pub fn new(from: u64, times: u64, error: rustix::io::Errno) -> Arc<Self> {
-            Arc::new(Self { done: AtomicU64::new(0), from, until: AtomicU64::new(from.saturating_add(times)), error })
+            let until = AtomicU64::new(from.saturating_add(times));
+            let (hang, changed) = (Mutex::default(), Condvar::new());
+            Arc::new(Self { done: AtomicU64::new(0), from, until, error, hang, changed })
         }
 
         /// A disk that never fails, and counts.
@@ -146,8 +157,37 @@ pub mod faults {
             self.until.store(0, Ordering::SeqCst);
         }
 
+        /// The operation that comes after `more` others from now on hangs.
+        pub fn hang_after(&self, more: u64) {
+            let at = Some(self.count() + more);
+            *self.hang.lock().unwrap_or_else(PoisonError::into_inner) = Hang { at, is_reached: false };
+        }
+
+        /// Waits until the operation that hangs has begun.
+        pub fn wait_for_hang(&self) {
+            let hang = self.hang.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(self.changed.wait_while(hang, |hang| !hang.is_reached).unwrap_or_else(PoisonError::into_inner));
+        }
+
+        /// The operation that hangs goes on.
+        pub fn go_on(&self) {
+            self.hang.lock().unwrap_or_else(PoisonError::into_inner).at = None;
+            self.changed.notify_all();
+        }
+
+        fn hang(&self, number: u64) {
+            let mut hang = self.hang.lock().unwrap_or_else(PoisonError::into_inner);
+            if hang.at == Some(number) {
+                hang.is_reached = true;
+                self.changed.notify_all();
+                let waited = self.changed.wait_while(hang, |hang| hang.at == Some(number));
+                drop(waited.unwrap_or_else(PoisonError::into_inner));
+            }
+        }
+
         pub(super) fn step(&self) -> io::Result<()> {
             let number = self.done.fetch_add(1, Ordering::SeqCst);
+            self.hang(number);
             let fails = (self.from..self.until.load(Ordering::SeqCst)).contains(&number);
             if fails { Err(self.error.into()) } else { Ok(()) }
         }

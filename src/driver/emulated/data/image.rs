@@ -113,6 +113,8 @@ pub(super) struct Image {
     /// When the file was last looked at, and why the volume is out of service.
     looked: Mutex<(Instant, Option<String>)>,
     pub(super) locks: RangeLock,
+    /// Host writes to this volume share it; a barrier that concerns the volume takes it alone.
+    pub(super) admission: RwLock<()>,
     bad: Mutex<Vec<Range<u64>>>,
     failing: AtomicBool,
 }
@@ -152,6 +154,7 @@ impl Image {
             is_out: AtomicBool::new(false),
             looked: Mutex::new((Instant::now(), None)),
             locks: RangeLock::default(),
+            admission: RwLock::default(),
             bad: Mutex::default(),
             failing: AtomicBool::new(false),
         }

@@ -5,6 +5,9 @@
 //! Host access over NBD gets its place beside the host-write path.
 
 mod attached;
+mod barrier;
+#[cfg(test)]
+mod barrier_tests;
 mod copier;
 mod extents;
 mod image;
@@ -224,7 +227,7 @@ impl DataPlane {
         if let Some(why) = self.why_out(id)? {
             return Err(DataError::OutOfService { volume: id, why, image: image.path.clone() });
         }
-        let _admitted = shared(&self.data.admission);
+        let _admitted = (shared(&self.data.admission), shared(&image.admission));
         let sessions = shared(&self.data.sessions).by_volume.get(&id).cloned().unwrap_or_default();
         let (moments, sessions): (Vec<_>, Vec<_>) =
             sessions.into_iter().partition(|session| session.moment().is_some());
@@ -385,8 +388,9 @@ impl DataPlane {
     /// Goes on with a session: what is dirty is copied, then everything is mirrored. Of a one-point copy that was just
     /// attached this is the moment.
     pub fn run(&self, pair: Pair) -> Result<(), DataError> {
-        let _barrier = alone(&self.data.admission);
-        self.data.session(pair)?.run();
+        let session = [self.data.session(pair)?];
+        let _barrier = self.data.barrier(&session);
+        session[0].run();
         self.data.wake();
         Ok(())
     }
@@ -398,7 +402,8 @@ impl DataPlane {
     }
 
     /// Ends mirroring for all pairs at one instant. Un-forced, all must be equivalent, or nothing happens.
-    /// When it returns both sides and the maps are durable.
+    /// When it returns both sides and the maps are durable. Host writes to these volumes wait only until the instant is
+    /// marked: what comes after it is in the logs before it is on a volume, so it may come while the flushes go on.
     pub fn suspend(&self, pairs: &[Pair], force: bool) -> Result<(), DataError> {
         let sessions = pairs.iter().map(|pair| self.data.session(*pair)).collect::<Result<Vec<_>, _>>()?;
         // Most of the flushing goes on while hosts still write, so that the barrier is short.
@@ -406,7 +411,7 @@ impl DataPlane {
             self.data.verify(&session.images())?;
             self.data.make_durable(session)?;
         }
-        let _barrier = alone(&self.data.admission);
+        let barrier = self.data.barrier(&sessions);
         // What was made durable is worth nothing in a file that is not the volume's any more.
         sessions.iter().try_for_each(|session| self.data.verify(&session.images()))?;
         let behind = |session: &&Arc<Attached>| session.map.dirty() > 0 || !session.is_running();
@@ -417,6 +422,7 @@ impl DataPlane {
             session.track();
             drop(alone(&session.busy));
         }
+        drop(barrier);
         for session in &sessions {
             self.data.make_durable(session)?;
             self.data.save(session)?;
@@ -427,8 +433,9 @@ impl DataPlane {
     /// Turns the direction in which the bytes of a session that only tracks will flow. The map says of both sides what may
     /// differ, so it stays as it is.
     pub fn turn(&self, pair: Pair, reversed: bool) -> Result<(), DataError> {
-        let _barrier = alone(&self.data.admission);
-        let session = self.data.session(pair)?;
+        let session = [self.data.session(pair)?];
+        let _barrier = self.data.barrier(&session);
+        let [session] = &session;
         let _still = alone(&session.busy);
         if session.is_running() {
             return Err(DataError::Running(pair));
@@ -444,19 +451,14 @@ impl DataPlane {
 
     /// From now on changes are only marked: the path is lost, or the array gave the copy up.
     pub fn track(&self, pair: Pair) -> Result<(), DataError> {
-        let _barrier = alone(&self.data.admission);
-        let session = self.data.session(pair)?;
-        session.track();
-        drop(alone(&session.busy));
+        self.data.stop(&self.data.session(pair)?);
         Ok(())
     }
 
     /// Ends a session. Both sides stay as they are.
     pub fn detach(&self, pair: Pair) -> Result<(), DataError> {
-        let _barrier = alone(&self.data.admission);
         let session = self.data.session(pair)?;
-        session.track();
-        drop(alone(&session.busy));
+        self.data.stop(&session);
         // The session is gone whatever becomes of the bytes: whoever ended it is told, and nothing is mirrored any more.
         let durable = sync_both(&session).and_then(|()| self.data.verify(&session.images()));
         session.remove_file();

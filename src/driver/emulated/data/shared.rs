@@ -26,7 +26,7 @@ pub(super) struct Shared {
     pub(super) recovered: Mutex<BTreeMap<BoxId, Recovered>>,
     /// Volumes that were hot in logs that are still there, but not in the present ones. Held for a whole checkpoint.
     pub(super) owed: Mutex<BTreeSet<VolumeId>>,
-    /// Host writes share it; a barrier takes it alone.
+    /// Host writes share it, and so does a barrier that concerns some volumes; one for all volumes takes it alone.
     pub(super) admission: RwLock<()>,
     pub(super) rate: Mutex<Option<u64>>,
     pub(super) alarm: Alarm,

@@ -26,6 +26,19 @@ pub(super) fn pair() -> Pair {
     Pair::new(volume(1, 1), volume(1, 0x21))
 }
 
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let place = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &place);
+        } else {
+            fs::copy(entry.path(), place).unwrap();
+        }
+    }
+}
+
 impl Bench {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -38,10 +51,23 @@ impl Bench {
     }
 
     pub(super) fn open(&mut self) {
+        self.open_on(Disk::default());
+    }
+
+    pub(super) fn open_on(&mut self, disk: Disk) {
         let (sender, reports) = channel();
         let report = Box::new(move |report| drop(sender.send(report)));
-        self.plane = Some(DataPlane::open(self.folder.path(), report).unwrap());
+        self.plane = Some(DataPlane::open_registered(self.folder.path(), &BTreeMap::new(), disk, report).unwrap());
         self.reports = reports;
+    }
+
+    /// What a crash at this instant would leave, for itself.
+    pub(super) fn as_after_a_crash_now(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy_folder(self.folder.path(), folder.path());
+        let mut bench = Self { folder, plane: None, reports: channel().1 };
+        bench.open();
+        bench
     }
 
     pub(super) fn plane(&self) -> &DataPlane {
