@@ -1,10 +1,11 @@
 //! The program on a real terminal: every byte that it writes, and when.
 
 use super::Error;
+use parking_lot::{Condvar, Mutex};
 use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ecdeck");
@@ -63,7 +64,7 @@ impl Console {
             let mut buffer = [0; 8192];
             while let Ok(read @ 1..) = reader.read(&mut buffer) {
                 let at = Instant::now();
-                let mut seen = into.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut seen = into.0.lock();
                 seen.take(&buffer[..read], at);
                 into.1.notify_all();
             }
@@ -81,7 +82,7 @@ impl Console {
 
     /// Bytes that it has written so far.
     pub fn bytes(&self) -> usize {
-        self.seen.0.lock().unwrap_or_else(PoisonError::into_inner).bytes
+        self.seen.0.lock().bytes
     }
 
     /// Waits until its screen has a text; gives the time since its start at which the bytes came that made it so.
@@ -91,7 +92,7 @@ impl Console {
 
     /// Types a key; gives the time until the whole frame that answers it is there.
     pub fn key(&mut self, key: &[u8]) -> Result<Duration, Error> {
-        let before = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner).frames;
+        let before = self.seen.0.lock().frames;
         let typed = Instant::now();
         self.writer.write_all(key)?;
         self.writer.flush()?;
@@ -100,9 +101,8 @@ impl Console {
 
     fn wait(&self, what: &str, fulfilled: impl Fn(&Seen) -> bool) -> Result<Instant, Error> {
         let (lock, changed) = &*self.seen;
-        let seen = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = changed.wait_timeout_while(seen, MAX_LENGTH, |seen| !fulfilled(seen));
-        let (seen, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock.lock();
+        let timeout = changed.wait_while_for(&mut seen, |seen| !fulfilled(seen), MAX_LENGTH);
         if timeout.timed_out() {
             return Err(format!("{what} did not come:\n{}", seen.screen.screen().contents()).into());
         }

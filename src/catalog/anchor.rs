@@ -5,13 +5,14 @@ use crate::model::audit::{AnchorReport, AuditReport};
 use crate::model::chain::ChainLink;
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
+use parking_lot::Mutex;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// A place outside the catalogue. It must not wait: it stands behind every commit.
 pub trait Anchor: Send + Sync {
@@ -79,8 +80,8 @@ impl FileAnchor {
     }
 
     /// The file that is written to, opened anew when the path no longer leads to it.
-    fn opened(&self) -> io::Result<std::sync::MutexGuard<'_, File>> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+    fn opened(&self) -> io::Result<parking_lot::MutexGuard<'_, File>> {
+        let mut file = self.file.lock();
         let ours = file.metadata()?;
         let there = std::fs::metadata(&self.path).is_ok_and(|at| (at.dev(), at.ino()) == (ours.dev(), ours.ino()));
         if !there {
@@ -260,7 +261,7 @@ impl Anchored {
     fn anchor(&self, head: &ChainHead) {
         for Place { anchor, problem } in &self.anchors {
             let result = anchor.anchor(head);
-            let mut problem = problem.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut problem = problem.lock();
             match (result, problem.is_some()) {
                 (Ok(()), true) => tracing::info!(anchor = anchor.name(), "the audit is anchored again"),
                 (Err(error), false) => {
@@ -280,7 +281,7 @@ impl Anchored {
         let mut reports = Vec::new();
         for Place { anchor, problem } in &self.anchors {
             let place = anchor.name();
-            let failed = problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let failed = problem.lock().clone();
             let mut problem = failed.map(|why| format!("heads of the audit cannot be kept in {place}: {why}"));
             let (mut heads, kept) = (0, anchor.kept());
             let write_only = kept.is_none();

@@ -16,8 +16,9 @@ use crate::model::session::{
 };
 use crate::model::snapshot::{Reach, Site, Snapshot};
 use crate::model::units::{Blocks, Progress, Timestamp};
+use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -128,7 +129,7 @@ impl Fake {
     }
 
     pub fn ran(&self) -> bool {
-        self.asked.lock().unwrap().iter().any(|ask| matches!(ask, Ask::Run { .. }))
+        self.asked.lock().iter().any(|ask| matches!(ask, Ask::Run { .. }))
     }
 }
 
@@ -157,7 +158,7 @@ impl Line {
                 {
                     return Answer::Refused { refusal: Refusal::new(Code::CONFIRMATION_MISMATCH, "another name") };
                 }
-                if let Some(answer) = self.fake.answers.lock().unwrap().pop_front() {
+                if let Some(answer) = self.fake.answers.lock().pop_front() {
                     return answer;
                 }
                 let Answer::Planned(planned) = self.planned(request) else {
@@ -169,7 +170,7 @@ impl Line {
                 Answer::Running { operations, ran: Box::new(planned), refused, changed: None }
             }
             Ask::Wait { operations } => {
-                let mut ends = self.fake.ends.lock().unwrap();
+                let mut ends = self.fake.ends.lock();
                 let end = |id: &OperationId| (*id, ends.pop_front().unwrap_or(OperationEnd::Done));
                 Answer::Ended { ends: operations.iter().map(end).collect(), mark: self.snapshot.mark }
             }
@@ -181,7 +182,7 @@ impl Line {
 impl Channel for Line {
     fn ask(&mut self, ask: Ask) -> Pending<'_, Result<Answer, CliError>> {
         let answer = self.answer(&ask);
-        self.fake.asked.lock().unwrap().push(ask);
+        self.fake.asked.lock().push(ask);
         Box::pin(async { Ok(answer) })
     }
 

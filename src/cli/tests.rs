@@ -104,7 +104,7 @@ async fn a_plan_that_changed_does_not_run_and_the_new_one_is_shown() {
         together: false,
     });
     let new = PlannedAnswer { plan: plan(&snapshot, &other).unwrap(), commands: Vec::new(), sequence: 2 };
-    fake.answers.lock().unwrap().push_back(Answer::PlanChanged(new));
+    fake.answers.lock().push_back(Answer::PlanChanged(new));
     assert_eq!(exit(&fake, "backup demo-ora02 --yes --json").await, (Exit::Refused, None));
 }
 
@@ -124,7 +124,7 @@ async fn ends_of_operations_become_exit_statuses() {
         (OperationEnd::Failed { code: Code::NOT_EQUIVALENT, why: "fell back".into() }, Exit::Failed),
     ] {
         let fake = Fake::default();
-        fake.ends.lock().unwrap().push_back(end.clone());
+        fake.ends.lock().push_back(end.clone());
         assert_eq!(exit(&fake, "backup demo-ora02 --yes --json").await, (expected, None), "{end:?}");
     }
 }
@@ -139,7 +139,7 @@ async fn what_destroys_wants_its_exact_name() {
         (Exit::Refused, Some(Code::CONFIRMATION_MISMATCH))
     );
     // The engine is asked to run it, refuses, and so has it in the audit.
-    let last = fake.asked.lock().unwrap().last().cloned();
+    let last = fake.asked.lock().last().cloned();
     assert!(matches!(last, Some(Ask::Run { confirmation: Some(given), .. }) if given == "demo-web"));
     let name = {
         let snapshot = fake::snapshot();
@@ -284,7 +284,7 @@ async fn every_verb_has_a_rule_and_words_that_ask_for_it() {
             let line = line.unwrap_or_else(|error| panic!("{:?}: {error}", words.collect::<Vec<_>>()));
             let fake = Fake::default();
             let _ = dispatch(&line.verb.unwrap(), &fake).await;
-            let asked = fake.asked.lock().unwrap().clone();
+            let asked = fake.asked.lock().clone();
             let planned = asked.iter().find_map(|ask| match ask {
                 Ask::Plan { request, .. } => Some(request.action.clone()),
                 _ => None,

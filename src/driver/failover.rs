@@ -9,7 +9,8 @@ use crate::model::copy::{Capabilities, Command, CommandVerb, ErrorClass, Identit
 use crate::model::session::{ArrayVolume, Pair, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -41,7 +42,7 @@ impl FailoverDriver {
     }
 
     fn dead(&self) -> MutexGuard<'_, Option<Dead>> {
-        self.dead.lock().unwrap_or_else(PoisonError::into_inner)
+        self.dead.lock()
     }
 
     /// Whether the first way is worth a try just now.
@@ -196,19 +197,19 @@ mod tests {
 
     impl Way {
         fn fails(&self, how: Option<Outcome>) {
-            *self.fails.lock().unwrap() = how;
+            *self.fails.lock() = how;
         }
 
         fn told(&self) -> Vec<CommandVerb> {
-            self.told.lock().unwrap().clone()
+            self.told.lock().clone()
         }
 
         fn question<T>(&self) -> Result<(), Pending<'static, Result<T, DriverError>>>
         where
             T: Send + 'static,
         {
-            *self.asked.lock().unwrap() += 1;
-            let failure = self.fails.lock().unwrap().clone();
+            *self.asked.lock() += 1;
+            let failure = self.fails.lock().clone();
             let Some(Outcome::Refused(refusal)) = failure else { return Ok(()) };
             let (what, detail) = ("asking".to_owned(), refusal.text);
             let wrong = DriverError { array: "A1".into(), class: refusal.class, what, detail };
@@ -234,8 +235,8 @@ mod tests {
         }
 
         fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
-            self.told.lock().unwrap().push(command.verb());
-            match self.fails.lock().unwrap().clone() {
+            self.told.lock().push(command.verb());
+            match self.fails.lock().clone() {
                 None => self.inner.execute(command, limit),
                 Some(outcome) => {
                     let all = command.pairs().iter().map(|pair| PairOutcome { pair: *pair, outcome: outcome.clone() });
@@ -293,7 +294,7 @@ mod tests {
         bench.ways.identify().await.unwrap();
         bench.ways.volumes().await.unwrap();
         assert_eq!(bench.ways.execute(stop(&bench, true), LIMIT).await.len(), 2);
-        assert_eq!((bench.second.told(), *bench.second.asked.lock().unwrap()), (Vec::new(), 0));
+        assert_eq!((bench.second.told(), *bench.second.asked.lock()), (Vec::new(), 0));
         assert_eq!(bench.ways.capabilities(), bench.first.capabilities());
     }
 
@@ -327,7 +328,7 @@ mod tests {
         for _ in 0..3 {
             bench.ways.sessions(Timestamp(1)).await.unwrap();
         }
-        assert_eq!(*bench.first.asked.lock().unwrap(), 1, "not at every reading");
+        assert_eq!(*bench.first.asked.lock(), 1, "not at every reading");
         bench.first.fails(None);
         bench.ways.tried_again = Duration::ZERO;
         bench.ways.sessions(Timestamp(2)).await.unwrap();

@@ -11,12 +11,13 @@ use crate::process::frames::{FrameError, FrameReader, Hello, encode, greet};
 use crate::process::instance;
 use crate::process::paths::Home;
 use crate::process::peer::{HowToEnd, group_name};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
@@ -116,7 +117,7 @@ struct Waiting(Mutex<HashMap<u64, oneshot::Sender<Answer>>>);
 
 impl Waiting {
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<u64, oneshot::Sender<Answer>>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.0.lock())
     }
 }
 

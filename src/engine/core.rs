@@ -18,8 +18,9 @@ use crate::model::session::{ArrayVolume, Pair, Reading, Sight};
 use crate::model::snapshot::{CatalogueTrouble, EventLine, OperationView, Reach, Site, Snapshot};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::{Untrusted, escaped};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -86,7 +87,7 @@ impl Core {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic of one task must not take the engine down: each change of the state is made whole under the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// The latest snapshot, and those to come.

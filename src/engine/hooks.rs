@@ -8,9 +8,10 @@ use crate::model::records::{JournalEntry, OpenOperation, OperationId, Records};
 use crate::model::step::{HookPhase, HookStep, PlanStep};
 use crate::model::units::Version;
 use crate::process::ssh::Destination;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a guard may need beyond the limits of the scripts that it runs.
@@ -42,7 +43,7 @@ impl Hooks {
     }
 
     fn guards(&self) -> MutexGuard<'_, BTreeMap<OperationId, Guard>> {
-        self.guards.lock().unwrap_or_else(PoisonError::into_inner)
+        self.guards.lock()
     }
 
     fn files(&self, open: &OpenOperation) -> GuardFiles {

@@ -15,9 +15,10 @@ use crate::model::verb::Role;
 use crate::process::admission::{Admission, turn_away};
 use crate::process::frames::{FrameError, FrameMemory, FrameReader, Hello, encode, greet};
 use crate::process::peer;
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -343,7 +344,7 @@ struct EncodedChange {
 
 impl Encoded {
     fn change(&self, old: &Snapshot, new: &Snapshot) -> Result<Arc<Vec<u8>>, FrameError> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.lock();
         if let Some(known) = &*last
             && (known.base, known.sequence) == (old.sequence, new.sequence)
         {

@@ -8,13 +8,14 @@ use crate::model::hook::{Hook, ScriptEnd, ScriptReport};
 use crate::model::untrusted::Untrusted;
 use crate::process::peer::user_name;
 use crate::process::ssh::Destination;
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes of output that are kept of a run.
@@ -153,7 +154,7 @@ impl Running {
                 let _open = open;
                 let mut chunk = [0_u8; 8 << 10];
                 while let Ok(count @ 1..) = pipe.read(&mut chunk) {
-                    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut kept = kept.lock();
                     let room = MAX_OUTPUT.saturating_sub(kept.bytes.len()).min(count);
                     kept.bytes.extend_from_slice(&chunk[..room]);
                     kept.dropped += (count - room) as u64;
@@ -205,7 +206,7 @@ impl Running {
                 end = exited.or_else(signalled).unwrap_or(ScriptEnd::Unknown);
             }
         }
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept.lock();
         let output = Untrusted::from_bytes(&kept.bytes);
         let took_millis = began.elapsed().as_millis() as u64;
         ScriptReport { end, why: None, output, dropped: kept.dropped, took_millis }

@@ -231,10 +231,10 @@ codes! {
         "The reason names what could not be read. Remove the cause, check with `ecdeck host show HOST`, and repeat.";
     1252 GROUP_SEVERAL_DISKS: "the volume group has several physical disks",
         "A copy works on one whole physical disk. A group on two disks would be copied by halves.",
-        "Move the group onto one disk with `pvmove` and `vgreduce`. Or register each disk as a volume of its own, put them into a set, and keep the group consistent yourself.";
+        "Move the group onto one disk (LVM: pvmove, vgreduce). Or register each disk as a volume of its own, put them into a set, and keep the group consistent yourself.";
     1253 GROUP_NOT_WHOLE: "the volume group is exported or misses a disk",
         "Its backup would have parts of the data only.",
-        "`ecdeck host show HOST` shows its state. Repair it with `vgextend --restoremissing`, `vgreduce` or `vgimport`.";
+        "`ecdeck host show HOST` shows its state. Repair it on the host (LVM: vgextend --restoremissing, vgreduce, vgimport).";
     1254 GROUP_DISK_UNFIT: "the disk of the volume group is not this volume",
         "The group must be the whole of one disk. Its size, and the volume number in its WWID, must be those of the array volume.",
         "`ecdeck host show HOST` shows disks and WWIDs. Name the array volume that belongs to this disk.";

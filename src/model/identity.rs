@@ -1,12 +1,13 @@
 //! Who a volume is: the box's own 40-character id and the volume's number in it.
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// An identity that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +44,7 @@ impl BoxId {
     }
 
     fn kept(bytes: &[u8; 40]) -> Result<Self, IdentityError> {
-        let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = READ.lock();
         if let Some(known) = read.get(bytes) {
             return Ok(Self(known));
         }

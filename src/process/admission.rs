@@ -1,8 +1,9 @@
 //! How many clients a server has at the same time: limits for all and for each user, and places that are kept free.
 
 use super::frames::{Hello, encode};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio::net::UnixStream;
 
 /// Clients at the same time, but root's.
@@ -74,7 +75,7 @@ impl Admission {
     }
 
     fn clients(&self) -> MutexGuard<'_, Clients> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+        self.clients.lock()
     }
 }
 
@@ -88,7 +89,7 @@ pub struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock();
         clients.all -= 1;
         if let Some(count) = clients.by_user.get_mut(&self.uid) {
             *count -= 1;

@@ -3,10 +3,11 @@
 //! A child that ends by itself is waited for together with its output. One that takes too long or writes too much is
 //! killed with its process group, and so is one whose caller has lost interest: nothing is left behind.
 
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
@@ -211,7 +212,7 @@ struct Kept(Arc<Mutex<(Vec<u8>, u64)>>);
 
 impl Kept {
     fn lock(&self) -> MutexGuard<'_, (Vec<u8>, u64)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn add(&self, bytes: &[u8]) {

@@ -8,9 +8,10 @@ use crate::model::identity::VolumeId;
 use crate::model::records::{Change, EntityChange, Generation, OperationEnd, OperationId, PastGeneration, Records};
 use crate::model::units::Version;
 use crate::model::untrusted::Untrusted;
+use parking_lot::{Mutex, MutexGuard};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// How a commit is made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl MemoryCatalogue {
 
     fn store(&self) -> MutexGuard<'_, Store> {
         // A panic elsewhere leaves whole commits behind: every one is made on a copy first.
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.lock()
     }
 }
 

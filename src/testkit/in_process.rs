@@ -11,7 +11,8 @@ use crate::model::identity::BoxId;
 use crate::model::session::{ArrayVolume, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One box of shared emulated arrays.
@@ -30,7 +31,7 @@ impl InProcess {
 
     /// The arrays behind it, for advancing them and for faults.
     pub fn arrays(&self) -> MutexGuard<'_, Memory> {
-        self.arrays.lock().unwrap_or_else(PoisonError::into_inner)
+        self.arrays.lock()
     }
 
     fn ask<T>(&self, what: &str, question: impl FnOnce(&Memory) -> Result<T, CoreError>) -> Result<T, DriverError> {
@@ -63,14 +64,14 @@ impl Driver for InProcess {
 
     fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
         Box::pin(async move {
-            *self.now.lock().unwrap_or_else(PoisonError::into_inner) = now;
+            *self.now.lock() = now;
             self.ask("reading its sessions", |arrays| arrays.core().reading(self.at, now))
         })
     }
 
     fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
         Box::pin(async move {
-            let now = *self.now.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = *self.now.lock();
             let reply = self.arrays().execute(self.at, &command, REQUESTOR, now);
             let reply = match reply {
                 // Too late is as good as never.

@@ -5,7 +5,8 @@ use crate::driver::ccm::command::Argv;
 use crate::driver::ccm::transport::{ExecError, RawReply, Transport, ssh, unless_never_run};
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What goes wrong with a command. It goes wrong once.
@@ -51,28 +52,28 @@ impl Scripted {
 
     /// Plans an injected fault for the next command whose line contains `line`.
     pub fn plan(&self, line: &str, fault: InjectedFault) {
-        lock(&self.planned).push(Planned { line: line.to_owned(), fault });
+        self.planned.lock().push(Planned { line: line.to_owned(), fault });
     }
 
     /// The command lines so far, those that never arrived included.
     pub fn sent(&self) -> Vec<String> {
-        lock(&self.sent).clone()
+        self.sent.lock().clone()
     }
 
     /// Forgets the command lines so far.
     pub fn forget(&self) {
-        lock(&self.sent).clear();
+        self.sent.lock().clear();
     }
 
     fn next(&self, line: &str) -> Option<InjectedFault> {
-        let mut planned = lock(&self.planned);
+        let mut planned = self.planned.lock();
         let at = planned.iter().position(|planned| line.contains(&planned.line))?;
         Some(planned.remove(at).fault)
     }
 
     async fn run(&self, argv: &Argv, limit: Duration) -> Result<RawReply, ExecError> {
         let line = argv.to_string();
-        lock(&self.sent).push(line.clone());
+        self.sent.lock().push(line.clone());
         let lost = |why: &str| Err(ExecError::Lost { command: line.clone(), place: self.place(), why: why.into() });
         let reply = |exit, stderr: &str| RawReply { exit, stdout: Vec::new(), stderr: stderr.into() };
         match self.next(&line) {
@@ -145,8 +146,4 @@ impl Transport for Nowhere {
     fn place(&self) -> String {
         "nowhere".to_owned()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

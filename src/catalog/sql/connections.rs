@@ -9,12 +9,13 @@ use super::place::{OpenedFiles, OwnedFile, own_file};
 use super::server_lock::{self, ServerLock};
 use super::{CataloguePlace, Dialect, OpenOptions};
 use crate::catalog::{CatalogueError, Holder};
+use parking_lot::Mutex;
 use sqlx::any::AnyConnectOptions;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, Connection, Executor, Pool, Row, query, raw_sql};
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 /// The connections of one catalogue, and what proves that the catalogue is still the one that was opened.
@@ -307,7 +308,7 @@ impl Connections {
             return Ok(());
         }
         tracing::error!("the write-ahead log of the catalogue was removed or replaced by another program");
-        fold_log(keeper.get_mut().unwrap_or_else(PoisonError::into_inner)).await?;
+        fold_log(keeper.get_mut()).await?;
         // What lies there now is not of this catalogue: read as its log, it would destroy it.
         files.set_strangers_aside().map_err(|error| Failure::Replaced(error.to_string()))
     }
@@ -316,17 +317,17 @@ impl Connections {
         if let Some(opened) = state.take() {
             opened.close().await;
         }
-        if let Some(holder) = self.lost_to.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some(holder) = self.lost_to.lock().clone() {
             return Err(Failure::TakenOver(holder));
         }
-        let before = *self.last_backend.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *self.last_backend.lock();
         let connection = connect::connect(&self.address, &self.pragmas).await?;
         let lock = ServerLock::take(connection, &self.instance, before).await.inspect_err(|failure| {
             if let Failure::TakenOver(holder) = failure {
-                *self.lost_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(holder.clone());
+                *self.lost_to.lock() = Some(holder.clone());
             }
         })?;
-        *self.last_backend.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock.backend());
+        *self.last_backend.lock() = Some(lock.backend());
         let pool = connect::pool(self.address.clone(), self.dialect, Arc::clone(&self.pragmas));
         *state = Some(Opened { pool, hold: Hold::Server(lock) });
         Ok(())
@@ -339,7 +340,7 @@ impl Opened {
             self.pool.close().await;
             match self.hold {
                 Hold::File { keeper, .. } => {
-                    let _ = keeper.into_inner().unwrap_or_else(PoisonError::into_inner).close().await;
+                    let _ = keeper.into_inner().close().await;
                 }
                 Hold::Server(lock) => lock.let_go().await,
             }

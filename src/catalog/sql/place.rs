@@ -1,12 +1,12 @@
 //! What is asked of a SQLite file's surroundings, and how the file becomes this process's own.
 
 use crate::catalog::{CatalogueError, Holder, now};
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 /// Which file it is, whatever path leads to it: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,7 @@ impl Drop for OwnedFile {
         // Closing alone does not unlock while a child that is just being started has a copy of the descriptor.
         let _ = self.lock.unlock();
         let _ = self.file.unlock();
-        OWNED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.identity);
+        OWNED.lock().remove(&self.identity);
     }
 }
 
@@ -66,7 +66,7 @@ pub fn own_file(path: &Path) -> Result<OwnedFile, CatalogueError> {
     let failed = |error: &std::io::Error| unusable(&place, error);
     let folder = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| failed(&error))?;
-    let mut owned = OWNED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut owned = OWNED.lock();
     if FileIdentity::at(path).is_ok_and(|identity| owned.contains(&identity)) {
         return Err(CatalogueError::InUse { place, holder: Some(Holder::this_process(now())) });
     }

@@ -14,7 +14,7 @@ const LOCK_CLASS: i32 = 0x6563_646B;
 #[derive(Debug)]
 pub struct ServerLock {
     /// `None` only while it is let go of.
-    connection: std::sync::Mutex<AnyConnection>,
+    connection: parking_lot::Mutex<AnyConnection>,
     backend: i64,
 }
 
@@ -46,7 +46,7 @@ impl ServerLock {
             let _ = connection.close().await;
             return Err(Failure::TakenOver(holder));
         }
-        Ok(Self { connection: std::sync::Mutex::new(connection), backend })
+        Ok(Self { connection: parking_lot::Mutex::new(connection), backend })
     }
 
     /// The server's process that holds the lock.
@@ -55,7 +55,7 @@ impl ServerLock {
     }
 
     pub async fn let_go(self) {
-        let connection = self.connection.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let connection = self.connection.into_inner();
         let _ = connection.close().await;
     }
 }

@@ -6,11 +6,12 @@ use crossterm::cursor::{Hide, Show};
 use crossterm::queue;
 use crossterm::style::{Attribute, Print, SetAttribute};
 use crossterm::terminal::{Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen};
+use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{OptionalActions, QueueSelector, Termios};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Pastes are marked as such, or not. Crossterm has these only together with its event reader.
@@ -72,7 +73,7 @@ impl Tty {
         let mut raw = self.device.saved.clone();
         raw.make_raw();
         rustix::termios::tcsetattr(&self.device.fd, OptionalActions::Now, &raw).map_err(TtyError::Modes)?;
-        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&self.device));
+        *HELD.lock() = Some(Arc::clone(&self.device));
         self.device.write_patiently(&entering());
         Ok(())
     }
@@ -200,7 +201,7 @@ fn leaving() -> Vec<u8> {
 }
 
 fn give_back() {
-    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let held = HELD.lock().take();
     if let Some(device) = held {
         // What the terminal has not taken yet is a frame that nobody will see.
         let _ = rustix::termios::tcflush(&device.fd, QueueSelector::OFlush);

@@ -13,8 +13,9 @@ use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{ArrayVolume, CopyKind, Pair, Reading, RecModes, TransferMode, UnreadVolumes};
 use crate::model::units::{Blocks, Timestamp};
 use crate::model::untrusted::Untrusted;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -87,7 +88,7 @@ impl CcmDriver {
     }
 
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock()
     }
 
     pub(super) fn kinds_seen(&self) -> BTreeSet<Untrusted> {

@@ -10,8 +10,9 @@ use super::word_table::{MessageMeaning, Words};
 use crate::model::copy::{ArrayRefusal, ErrorClass};
 use crate::model::identity::BoxId;
 use crate::model::untrusted::Untrusted;
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
@@ -122,7 +123,7 @@ impl Server {
 
     /// The names as last read, if ever: for people, without asking.
     pub fn names_so_far(&self) -> Option<Arc<Names>> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.names.lock().clone()
     }
 
     /// Waits for its turn. `None` when the time is over first: nothing was sent.
@@ -195,7 +196,7 @@ impl Turn<'_> {
             }
         }
         let names = Arc::new(names);
-        *self.server.names.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&names));
+        *self.server.names.lock() = Some(Arc::clone(&names));
         Ok(names)
     }
 
@@ -231,8 +232,8 @@ impl Turn<'_> {
         Ok(true)
     }
 
-    fn learnt(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
-        self.server.no_such_group.lock().unwrap_or_else(PoisonError::into_inner)
+    fn learnt(&self) -> parking_lot::MutexGuard<'_, BTreeSet<String>> {
+        self.server.no_such_group.lock()
     }
 
     pub fn place(&self) -> String {

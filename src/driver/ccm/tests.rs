@@ -20,7 +20,8 @@ use crate::testkit::ccm_emulation::{Emulation, InProcess, Member, Store};
 use crate::testkit::in_process::InProcess as EmulatedArray;
 use crate::testkit::memory::Memory;
 use crate::testkit::scripted::{InjectedFault, Scripted};
-use std::sync::{Arc, Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -90,7 +91,7 @@ impl Site {
     }
 
     fn arrays(&self) -> MutexGuard<'_, Memory> {
-        self.arrays.lock().unwrap()
+        self.arrays.lock()
     }
 
     fn volume(&self, at: usize, olu: u32) -> VolumeId {

@@ -21,10 +21,11 @@ use crate::model::copy::{Command, Outcome, PairOutcome};
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::session::{CopyKind, ErrorByte, Pair, Reading, Status};
 use crate::model::units::Blocks;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// How late the other box of a REC hears of a change.
@@ -155,14 +156,14 @@ impl Arrays {
         for (volume, work) in kept.workloads {
             arrays.workloads.start(&arrays, volume, work);
         }
-        arrays.keep_core(&mut held(&arrays.changing));
+        arrays.keep_core(&mut arrays.changing.lock());
         arrays.beat(Beat::Changed);
         Ok(arrays)
     }
 
     /// The rules' view, with what may differ as the maps have it now.
     pub fn core(&self) -> MutexGuard<'_, Core> {
-        let mut core = held(&self.core);
+        let mut core = self.core.lock();
         core.measure(|pair| self.data.state(*pair).map(|state| state.dirty));
         core
     }
@@ -194,8 +195,8 @@ impl Arrays {
 
     /// Carries a command out; when it returns, what it says is durable.
     pub fn execute(&self, at: BoxId, command: &Command, by: &str) -> Reply {
-        let mut change = held(&self.changing);
-        let fault = held(&self.core).receive(at);
+        let mut change = self.changing.lock();
+        let fault = self.core.lock().receive(at);
         let Ok(fault) = fault else { return Reply::Unreachable };
         if fault.is_some() {
             self.keep_core(&mut change);
@@ -247,7 +248,7 @@ impl Arrays {
         &self,
         change: impl FnOnce(&mut Core, &DataPlane) -> Result<T, ArraysError>,
     ) -> Result<T, ArraysError> {
-        let turn = held(&self.changing);
+        let turn = self.changing.lock();
         let before = self.core().clone();
         let mut after = before.clone();
         let made = change(&mut after, &self.data).and_then(|answer| {
@@ -263,12 +264,12 @@ impl Arrays {
         &self,
         change: impl FnOnce(&mut Core, &DataPlane) -> Result<T, ArraysError>,
     ) -> Result<T, ArraysError> {
-        let turn = held(&self.changing);
+        let turn = self.changing.lock();
         let mut after = self.core().clone();
         let made = change(&mut after, &self.data).and_then(|answer| {
             self.stamp_all(&mut after);
             self.keep(&turn, &after)?;
-            *held(&self.core) = after;
+            *self.core.lock() = after;
             self.beat(Beat::Changed);
             Ok(answer)
         });
@@ -285,8 +286,8 @@ impl Arrays {
 
     /// Takes the file that lies in the place of a volume's image as the volume's.
     pub fn accept(&self, id: VolumeId) -> Result<(), ArraysError> {
-        let change = held(&self.changing);
-        held(&self.core).volume(id)?;
+        let change = self.changing.lock();
+        self.core.lock().volume(id)?;
         if self.why_out(id).is_none() {
             return Err(ArraysError::Request(format!("{id} is in service: its image is the one that is registered")));
         }
@@ -295,7 +296,7 @@ impl Arrays {
         after.take_out(id);
         after.stamp(id, stamp);
         self.keep(&change, &after)?;
-        *held(&self.core) = after;
+        *self.core.lock() = after;
         self.troubles.end(&ArrayProblem::Volume(id));
         Ok(())
     }
@@ -312,7 +313,7 @@ impl Arrays {
     /// Takes away the images that a change made before it failed.
     fn tidy<T>(&self, made: Result<T, ArraysError>) -> Result<T, ArraysError> {
         if made.is_err() {
-            forget_unfinished(&self.data, &held(&self.core))?;
+            forget_unfinished(&self.data, &self.core.lock())?;
         }
         made
     }
@@ -336,20 +337,20 @@ impl Arrays {
 
     /// A host's write, as far as the rules let one through.
     pub fn write_as_host(&self, id: VolumeId, offset: u64, bytes: &[u8]) -> Result<(), ArraysError> {
-        held(&self.core).takes_writes(id)?;
+        self.core.lock().takes_writes(id)?;
         Ok(self.data.write(id, offset, bytes)?)
     }
 
     /// A host's read, as far as the rules let one through.
     pub fn read_as_host(&self, id: VolumeId, offset: u64, into: &mut [u8]) -> Result<(), ArraysError> {
-        held(&self.core).takes_reads(id)?;
+        self.core.lock().takes_reads(id)?;
         Ok(self.data.read(id, offset, into)?)
     }
 
     /// Takes a volume away, with what serves it and, by force, with its sessions.
     pub fn delete(&self, id: VolumeId, force: bool) -> Result<(), ArraysError> {
         if !force {
-            held(&self.core).is_in_no_session(id)?;
+            self.core.lock().is_in_no_session(id)?;
         }
         self.workloads.stop(id);
         self.exports.stop(id);
@@ -360,7 +361,7 @@ impl Arrays {
 
     /// Writes zeros all over a volume that no session knows.
     pub fn format(&self, id: VolumeId) -> Result<(), ArraysError> {
-        held(&self.core).is_in_no_session(id)?;
+        self.core.lock().is_in_no_session(id)?;
         let (size, zeros) = (self.data.blocks(id)?.bytes(), vec![0; FORMAT_PIECE as usize]);
         let mut at = 0;
         while at < size {
@@ -373,23 +374,23 @@ impl Arrays {
 
     /// A file's bytes, written into the volume as a host would; tells how many.
     pub fn import(&self, id: VolumeId, file: &Path) -> Result<u64, ArraysError> {
-        held(&self.core).takes_writes(id)?;
+        self.core.lock().takes_writes(id)?;
         Ok(self.data.import(id, file)?)
     }
 
     pub fn set_rate(&self, bytes_per_second: Option<u64>, pair: Option<Pair>) -> Result<(), ArraysError> {
-        let mut change = held(&self.changing);
+        let mut change = self.changing.lock();
         self.data.set_rate(bytes_per_second, pair)?;
         if pair.is_none() {
             change.bytes_per_second = bytes_per_second;
         }
-        self.keep(&change, &held(&self.core)).map(|_| ())
+        self.keep(&change, &self.core.lock()).map(|_| ())
     }
 
     /// Starts or ends the host writes that go on at a volume.
     pub fn set_workload(self: &Arc<Self>, volume: VolumeId, work: Option<Work>) -> Result<(), ArraysError> {
-        let change = held(&self.changing);
-        let size = held(&self.core).volume(volume)?.blocks.bytes();
+        let change = self.changing.lock();
+        let size = self.core.lock().volume(volume)?.blocks.bytes();
         if let Some(work) = &work
             && (work.start >= size || work.end > size || (work.end != 0 && work.end <= work.start))
         {
@@ -399,13 +400,13 @@ impl Arrays {
             Some(work) => self.workloads.start(self, volume, work),
             None => self.workloads.stop(volume),
         }
-        self.keep(&change, &held(&self.core)).map(|_| ())
+        self.keep(&change, &self.core.lock()).map(|_| ())
     }
 
     /// Serves a volume to hosts on a socket, or ends that.
     pub fn set_export(self: &Arc<Self>, volume: VolumeId, name: String, at: Option<&Path>) -> Result<(), ArraysError> {
-        let _turn = held(&self.changing);
-        held(&self.core).volume(volume)?;
+        let _turn = self.changing.lock();
+        self.core.lock().volume(volume)?;
         match at {
             Some(socket) => self.exports.start(self, volume, name, socket),
             None if self.exports.stop(volume) => Ok(()),
@@ -415,7 +416,7 @@ impl Arrays {
 
     /// Whether anything goes on that needs a process.
     pub fn is_idle(&self) -> bool {
-        self.workloads.is_empty() && self.exports.is_empty() && !held(&self.core).has_live_session()
+        self.workloads.is_empty() && self.exports.is_empty() && !self.core.lock().has_live_session()
     }
 
     /// A clean end: workloads and copying stop, everything is durable.
@@ -423,11 +424,11 @@ impl Arrays {
         let going_on = self.workloads.all();
         self.workloads.stop_all();
         self.exports.stop_all();
-        let mut change = held(&self.changing);
+        let mut change = self.changing.lock();
         change.stopped = true;
         self.beat(Beat::Stop);
         let saved = self.data.checkpoint();
-        let written = self.write(&change, &held(&self.core), going_on, saved.is_ok());
+        let written = self.write(&change, &self.core.lock(), going_on, saved.is_ok());
         saved?;
         written.map(|_| ())
     }
@@ -438,7 +439,7 @@ impl Arrays {
         let written = self.prepare(before, &moves).and_then(|()| self.keep(change, &after)).inspect_err(|_| {
             self.undo(&moves);
         })?;
-        *held(&self.core) = after;
+        *self.core.lock() = after;
         let turned = moves.turned.iter().map(|(pair, reversed)| self.data.turn(*pair, *reversed));
         let run = moves.begun.iter().chain(&moves.resumed).map(|pair| self.data.run(*pair));
         let ended = moves.ended.iter().map(|pair| self.data.detach(*pair));
@@ -473,7 +474,7 @@ impl Arrays {
         for pair in &moves.begun {
             let _ = self.data.detach(*pair);
         }
-        let core = held(&self.core).clone();
+        let core = self.core.lock().clone();
         for pair in moves.suspended.iter().chain(&moves.stopped_in_place) {
             if core.session(pair).is_some_and(|session| session.status == Status::Active) {
                 let _ = self.data.run(*pair);
@@ -490,7 +491,7 @@ impl Arrays {
 
     /// Keeps what has happened by itself; where that fails it is tried again.
     fn keep_core(&self, change: &mut Change) {
-        let core = held(&self.core).clone();
+        let core = self.core.lock().clone();
         change.unkept = self.keep(change, &core).is_err();
     }
 
@@ -510,14 +511,14 @@ impl Arrays {
 
     /// The heart may be gone: then all is over anyway.
     fn beat(&self, beat: Beat) {
-        let _ = held(&self.heart).send(beat);
+        let _ = self.heart.lock().send(beat);
     }
 
     /// Time acts: remote boxes hear, and suspends that were accepted are done.
     fn tick(&self) {
-        let turn = held(&self.changing);
+        let turn = self.changing.lock();
         self.core().tick();
-        if !held(&self.core).suspends_are_due() {
+        if !self.core.lock().suspends_are_due() {
             return;
         }
         let before = self.core().clone();
@@ -525,13 +526,13 @@ impl Arrays {
         after.end_suspends();
         if let Err(error) = self.become_true(&turn, &before, after) {
             self.warn(format!("a suspend that was accepted could not be done: {error}"));
-            held(&self.core).give_suspends_up();
+            self.core.lock().give_suspends_up();
         }
     }
 
     /// What the data plane says becomes what the rules know.
     fn heed(&self, report: Report) {
-        let mut turn = held(&self.changing);
+        let mut turn = self.changing.lock();
         match report {
             Report::Equivalent(pair) if pair.kind == CopyKind::Opc => {
                 if let Err(error) = self.end_copy(&turn, pair) {
@@ -579,7 +580,7 @@ impl Arrays {
     /// What is done every few seconds while anything goes on: maps and, where it failed before, the core are written.
     pub(super) fn save(&self) {
         self.troubles.judge(ArrayProblem::Checkpoint, self.data.checkpoint());
-        let mut change = held(&self.changing);
+        let mut change = self.changing.lock();
         if change.stopped {
             return;
         }
@@ -598,11 +599,11 @@ impl Arrays {
             || self.data.wants_checkpoint()
             || !self.workloads.is_empty()
             || self.troubles.has(&ArrayProblem::Checkpoint)
-            || held(&self.changing).unkept
+            || self.changing.lock().unkept
     }
 
     fn is_copying(&self) -> bool {
-        held(&self.core).sessions().any(super::sessions::Session::is_copying)
+        self.core.lock().sessions().any(super::sessions::Session::is_copying)
     }
 }
 
@@ -631,7 +632,7 @@ fn beat(arrays: &Weak<Arrays>, beats: &Receiver<Beat>) {
             checkpoint_due = None;
             arrays.save();
         }
-        if tick_due.is_none() && held(&arrays.core).wants_tick() {
+        if tick_due.is_none() && arrays.core.lock().wants_tick() {
             tick_due = Some(now + REMOTE_DELAY);
         }
         if checkpoint_due.is_none() && arrays.wants_saving() {
@@ -777,8 +778,3 @@ fn forget_unfinished(data: &DataPlane, core: &Core) -> Result<(), ArraysError> {
 
 /// The array's clock.
 pub use crate::process::clock::now;
-
-/// Locks as if no holder could panic: none of them leaves anything half done behind.
-pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -107,9 +107,10 @@ pub mod faults {
     //! A disk that fails when a test says so.
 
     use super::Disk;
+    use parking_lot::{Condvar, Mutex};
     use std::io;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
     /// Fails operations by their number, counted from the disk's first one.
     #[derive(Debug)]
@@ -160,28 +161,26 @@ pub mod faults {
         /// The operation that comes after `more` others from now on hangs.
         pub fn hang_after(&self, more: u64) {
             let at = Some(self.count() + more);
-            *self.hang.lock().unwrap_or_else(PoisonError::into_inner) = Hang { at, is_reached: false };
+            *self.hang.lock() = Hang { at, is_reached: false };
         }
 
         /// Waits until the operation that hangs has begun.
         pub fn wait_for_hang(&self) {
-            let hang = self.hang.lock().unwrap_or_else(PoisonError::into_inner);
-            drop(self.changed.wait_while(hang, |hang| !hang.is_reached).unwrap_or_else(PoisonError::into_inner));
+            self.changed.wait_while(&mut self.hang.lock(), |hang| !hang.is_reached);
         }
 
         /// The operation that hangs goes on.
         pub fn go_on(&self) {
-            self.hang.lock().unwrap_or_else(PoisonError::into_inner).at = None;
+            self.hang.lock().at = None;
             self.changed.notify_all();
         }
 
         fn hang(&self, number: u64) {
-            let mut hang = self.hang.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut hang = self.hang.lock();
             if hang.at == Some(number) {
                 hang.is_reached = true;
                 self.changed.notify_all();
-                let waited = self.changed.wait_while(hang, |hang| hang.at == Some(number));
-                drop(waited.unwrap_or_else(PoisonError::into_inner));
+                self.changed.wait_while(&mut hang, |hang| hang.at == Some(number));
             }
         }
 

@@ -1,16 +1,17 @@
 //! Volumes as hosts reach them: each export serves one volume over NBD on a Unix socket. Every write goes the way of every
 //! other host write: mirrored or tracked, as the volume's sessions say.
 
-use super::arrays::{Arrays, ArraysError, held};
+use super::arrays::{Arrays, ArraysError};
 use super::data::DataError;
 use super::nbd::{self, Disk, NbdError};
 use crate::model::identity::VolumeId;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 /// Clients of one export at the same time.
@@ -38,7 +39,7 @@ impl Running {
         // The thread waits for a client: this is the last one.
         let _ = UnixStream::connect(&self.socket);
         let _ = self.thread.join();
-        for (_, client) in held(&self.clients).drain(..) {
+        for (_, client) in self.clients.lock().drain(..) {
             let _ = client.shutdown(std::net::Shutdown::Both);
         }
         let _ = std::fs::remove_file(&self.socket);
@@ -58,7 +59,7 @@ impl Exports {
         if !socket.is_absolute() {
             return Err(wrong("write the path from / on".to_owned()));
         }
-        let mut exports = held(&self.0);
+        let mut exports = self.0.lock();
         if let Some(running) = exports.get(&volume) {
             let at = running.socket.display();
             return Err(ArraysError::Request(format!(
@@ -84,22 +85,22 @@ impl Exports {
     }
 
     pub(super) fn stop(&self, volume: VolumeId) -> bool {
-        let running = held(&self.0).remove(&volume);
+        let running = self.0.lock().remove(&volume);
         running.map(Running::end).is_some()
     }
 
     pub(super) fn stop_all(&self) {
-        let all = std::mem::take(&mut *held(&self.0));
+        let all = std::mem::take(&mut *self.0.lock());
         all.into_values().for_each(Running::end);
     }
 
     /// Where each exported volume is served.
     pub fn all(&self) -> BTreeMap<VolumeId, PathBuf> {
-        held(&self.0).iter().map(|(volume, running)| (*volume, running.socket.clone())).collect()
+        self.0.lock().iter().map(|(volume, running)| (*volume, running.socket.clone())).collect()
     }
 
     pub fn is_empty(&self) -> bool {
-        held(&self.0).is_empty()
+        self.0.lock().is_empty()
     }
 }
 
@@ -109,7 +110,7 @@ fn accept(listener: &UnixListener, name: &str, served: &Served, ends: &AtomicBoo
             return;
         }
         let Ok(mut client) = client else { continue };
-        let mut all = held(clients);
+        let mut all = clients.lock();
         if all.len() >= MAX_CLIENTS {
             continue;
         }
@@ -121,7 +122,7 @@ fn accept(listener: &UnixListener, name: &str, served: &Served, ends: &AtomicBoo
             if let Err(error) = nbd::serve(&mut client, &name, &served) {
                 tracing::debug!("a client of the export of {name} is gone: {error}");
             }
-            held(&clients).retain(|(other, _)| *other != number);
+            clients.lock().retain(|(other, _)| *other != number);
         });
     }
 }

@@ -1,9 +1,8 @@
 //! What people should know of the arrays: what is wrong now, which ends with its cause, and what happened.
 
-use super::arrays::held;
 use crate::model::identity::VolumeId;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 /// Sentences about what happened that are kept.
 const MAX_WARNINGS: usize = 100;
@@ -45,7 +44,7 @@ impl Troubles {
 
     /// Something is wrong from now on, in a sentence with its remedy.
     pub fn begin(&self, trouble: ArrayProblem, text: String) {
-        let mut now = held(&self.now);
+        let mut now = self.now.lock();
         if now.get(&trouble) != Some(&text) {
             tracing::warn!("{text}");
             now.insert(trouble, text);
@@ -53,7 +52,7 @@ impl Troubles {
     }
 
     pub fn end(&self, trouble: &ArrayProblem) {
-        held(&self.now).remove(trouble);
+        self.now.lock().remove(trouble);
     }
 
     /// Begins or ends a trouble, as what was tried came out.
@@ -68,12 +67,12 @@ impl Troubles {
     }
 
     pub fn has(&self, trouble: &ArrayProblem) -> bool {
-        held(&self.now).contains_key(trouble)
+        self.now.lock().contains_key(trouble)
     }
 
     /// Something happened.
     pub fn warn(&self, text: String) {
-        let mut happened = held(&self.happened);
+        let mut happened = self.happened.lock();
         if happened.len() < MAX_WARNINGS && !happened.contains(&text) {
             tracing::warn!("{text}");
             happened.push(text);
@@ -82,10 +81,10 @@ impl Troubles {
 
     /// What is wrong now, one sentence each.
     pub fn now(&self) -> Vec<String> {
-        held(&self.now).values().cloned().collect()
+        self.now.lock().values().cloned().collect()
     }
 
     pub fn happened(&self) -> Vec<String> {
-        held(&self.happened).clone()
+        self.happened.lock().clone()
     }
 }

@@ -1,13 +1,14 @@
 //! Host writes that go on by themselves: seeded, within a range, at a rate.
 
-use super::arrays::{Arrays, ArraysError, held};
+use super::arrays::{Arrays, ArraysError};
 use super::data::DataError;
 use super::troubles::ArrayProblem;
 use super::wire::Work;
 use crate::model::identity::VolumeId;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -56,27 +57,27 @@ impl Workloads {
                 }
             }
         });
-        held(&self.0).insert(volume, Running { work, life, thread });
+        self.0.lock().insert(volume, Running { work, life, thread });
     }
 
     pub(super) fn stop(&self, volume: VolumeId) {
-        let running = held(&self.0).remove(&volume);
+        let running = self.0.lock().remove(&volume);
         if let Some(running) = running {
             running.end();
         }
     }
 
     pub(super) fn stop_all(&self) {
-        let all = std::mem::take(&mut *held(&self.0));
+        let all = std::mem::take(&mut *self.0.lock());
         all.into_values().for_each(Running::end);
     }
 
     pub fn all(&self) -> BTreeMap<VolumeId, Work> {
-        held(&self.0).iter().map(|(volume, running)| (*volume, running.work.clone())).collect()
+        self.0.lock().iter().map(|(volume, running)| (*volume, running.work.clone())).collect()
     }
 
     pub fn is_empty(&self) -> bool {
-        held(&self.0).is_empty()
+        self.0.lock().is_empty()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::protocol::{GuardHook, GuardOrder, GuardView, HookRun};
 use crate::host::script::{self, Script};
 use crate::model::hook::HookResult;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// A script within its guard.
@@ -53,11 +53,12 @@ impl State {
     }
 
     fn lock(&self) -> MutexGuard<'_, Stages> {
-        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stages.lock()
     }
 
-    fn wait<'a>(&self, stages: MutexGuard<'a, Stages>, limit: Duration) -> MutexGuard<'a, Stages> {
-        self.changed.wait_timeout(stages, limit).unwrap_or_else(PoisonError::into_inner).0
+    fn wait<'a>(&self, mut stages: MutexGuard<'a, Stages>, limit: Duration) -> MutexGuard<'a, Stages> {
+        self.changed.wait_for(&mut stages, limit);
+        stages
     }
 
     /// Runs the script before the backup of a hook, unless it has begun; gives its end either way.

@@ -3,6 +3,7 @@
 use super::Failure;
 use crate::driver::ccm::names::GroupType;
 use crate::model::session::Pair;
+use parking_lot::Mutex;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -10,7 +11,6 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// A copy group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ impl Store {
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut Groups) -> Result<T, Failure>) -> Result<T, Failure> {
         match self {
             Self::Memory(groups, _) => {
-                let mut groups = groups.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut groups = groups.lock();
                 let mut changed = groups.clone();
                 let value = change(&mut changed)?;
                 *groups = changed;

@@ -16,8 +16,9 @@ use ecdeck::testkit::ccm_emulation::profile::Profile;
 use ecdeck::testkit::ccm_emulation::{Emulation, InProcess as CcmInProcess, Member, Store};
 use ecdeck::testkit::in_process::InProcess;
 use ecdeck::testkit::memory::Memory;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Time of the host's clock, which nothing here waits for.
@@ -87,10 +88,10 @@ impl Ccm {
 impl World {
     fn by_ccm<T>(&mut self, now: Timestamp, act: impl FnOnce(&Ccm) -> T) -> Option<T> {
         let ccm = self.ccm.as_ref()?;
-        *ccm.now.lock().unwrap() = now;
-        std::mem::swap(&mut self.arrays, &mut *ccm.arrays.lock().unwrap());
+        *ccm.now.lock() = now;
+        std::mem::swap(&mut self.arrays, &mut *ccm.arrays.lock());
         let result = act(ccm);
-        std::mem::swap(&mut self.arrays, &mut *ccm.arrays.lock().unwrap());
+        std::mem::swap(&mut self.arrays, &mut *ccm.arrays.lock());
         Some(result)
     }
 
@@ -107,9 +108,9 @@ impl World {
         now: Timestamp,
     ) -> Option<(Vec<PairOutcome>, Vec<PairOutcome>)> {
         self.by_ccm(now, |ccm| {
-            ccm.said.lock().unwrap().clear();
+            ccm.said.lock().clear();
             let told = finish(ccm.drivers[&at].execute(command.clone(), LIMIT));
-            let said = ccm.said.lock().unwrap().clone();
+            let said = ccm.said.lock().clone();
             let truly = |told: &PairOutcome| said.iter().find(|said| said.pair == told.pair).unwrap_or(told).clone();
             let truth = told.iter().map(truly).collect();
             (told, truth)
@@ -160,14 +161,14 @@ impl Driver for Witness {
     }
 
     fn sessions(&self, _host: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
-        let now = *self.now.lock().unwrap();
+        let now = *self.now.lock();
         self.inner.sessions(now)
     }
 
     fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
         Box::pin(async move {
             let outcomes = self.inner.execute(command, limit).await;
-            self.said.lock().unwrap().extend(outcomes.clone());
+            self.said.lock().extend(outcomes.clone());
             outcomes
         })
     }

@@ -553,7 +553,7 @@ async fn an_engine_that_is_asked_to_end_finishes_what_runs_and_begins_nothing_ne
 async fn a_slow_array_that_answers_is_worked_with() {
     let test_site = TestSite::new(1, 1).await;
     // Far more than three poll intervals.
-    *test_site.gate.slowness.lock().unwrap() = Duration::from_millis(300);
+    *test_site.gate.slowness.lock() = Duration::from_millis(300);
     let _engine = test_site.run().await;
     let client = test_site.client().await;
     let request = test_site.start_request(0);
@@ -571,7 +571,7 @@ async fn a_slow_array_that_answers_is_worked_with() {
 async fn an_array_that_is_slower_than_the_limit_for_readings_counts_as_unreachable() {
     let mut test_site = TestSite::new(1, 1).await;
     test_site.times.reading = Duration::from_millis(20);
-    *test_site.gate.slowness.lock().unwrap() = Duration::from_mins(1);
+    *test_site.gate.slowness.lock() = Duration::from_mins(1);
     let _engine = test_site.run().await;
     let client = test_site.client().await;
     let mut snapshots = client.watch().await.unwrap();

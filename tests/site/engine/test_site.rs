@@ -30,9 +30,10 @@ use ecdeck::testkit::ccm_emulation::profile::Profile;
 use ecdeck::testkit::ccm_emulation::{Emulation, InProcess as CcmInProcess, Member, Store};
 use ecdeck::testkit::in_process::InProcess;
 use ecdeck::testkit::memory::Memory;
+use parking_lot::{Mutex, MutexGuard};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -65,7 +66,7 @@ impl Gate {
     }
 
     pub fn arrays(&self) -> MutexGuard<'_, Memory> {
-        self.arrays.lock().unwrap()
+        self.arrays.lock()
     }
 }
 
@@ -84,7 +85,7 @@ impl Driver for Gate {
 
     fn sessions(&self, now: Timestamp) -> ecdeck::driver::Pending<'_, Result<Reading, DriverError>> {
         self.readings.fetch_add(1, Ordering::SeqCst);
-        let slowness = *self.slowness.lock().unwrap();
+        let slowness = *self.slowness.lock();
         Box::pin(async move {
             tokio::time::sleep(slowness).await;
             self.inner.sessions(now).await

@@ -1,7 +1,6 @@
 //! A session's bytes: its two images, which way they flow, its map, and how its copy run stands.
 
 use super::image::{ALIGNMENT, Image};
-use super::locks::held;
 use super::map::{REGION, RegionMap};
 use super::point_in_time::PointInTimeCopy;
 use super::slots::Slots;
@@ -9,9 +8,10 @@ use super::types::{CopyState, DataError, Flow, at};
 use crate::model::identity::VolumeId;
 use crate::model::session::Pair;
 use crate::model::units::{Blocks, Progress};
+use parking_lot::{Mutex, RwLock};
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
@@ -131,7 +131,7 @@ impl Attached {
     pub(super) fn run(&self) {
         self.run_total.store(self.map.dirty(), Ordering::SeqCst);
         self.announced.store(false, Ordering::SeqCst);
-        *held(&self.cursor) = 0;
+        *self.cursor.lock() = 0;
         self.running.store(true, Ordering::SeqCst);
     }
 
@@ -159,7 +159,7 @@ impl Attached {
 
     /// The next dirty regions that nobody else was given in this pass.
     pub(super) fn next_chunk(&self, most: u64) -> Option<Range<u64>> {
-        let mut cursor = held(&self.cursor);
+        let mut cursor = self.cursor.lock();
         let run = self.map.next_run(*cursor, most).or_else(|| self.map.next_run(0, most))?;
         *cursor = run.end;
         Some(run)
@@ -171,7 +171,7 @@ impl Attached {
 
     /// Tells how long to wait until there are bytes in the bucket. Each copier may borrow one chunk.
     pub(super) fn wait_for_tokens(&self, now: Instant) -> Result<(), Duration> {
-        let mut bucket = held(&self.bucket);
+        let mut bucket = self.bucket.lock();
         let Some(rate) = bucket.rate else { return Ok(()) };
         let refill = now.saturating_duration_since(bucket.filled).as_secs_f64() * rate as f64;
         bucket.tokens = (bucket.tokens + refill).min(rate as f64 / 4.0);
@@ -180,11 +180,11 @@ impl Attached {
     }
 
     pub(super) fn spend_tokens(&self, bytes: u64) {
-        held(&self.bucket).tokens -= bytes as f64;
+        self.bucket.lock().tokens -= bytes as f64;
     }
 
     pub(super) fn set_rate(&self, rate: Option<u64>) {
-        let mut bucket = held(&self.bucket);
+        let mut bucket = self.bucket.lock();
         bucket.rate = rate.filter(|rate| *rate > 0);
         bucket.tokens = 0.0;
         bucket.filled = Instant::now();

@@ -2,11 +2,11 @@
 
 use super::attached::Attached;
 use super::image::Image;
-use super::locks::{alone, shared};
 use super::shared::Shared;
 use crate::model::identity::VolumeId;
+use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 /// Holds host writes off until it is dropped.
 #[expect(dead_code, reason = "the guards are held, never read")]
@@ -23,17 +23,17 @@ impl Shared {
     pub(super) fn barrier<'a>(&'a self, sessions: &'a [Arc<Attached>]) -> Barrier<'a> {
         // Barriers take the volumes in the same order, so that none of two waits for the other.
         let images: BTreeMap<VolumeId, &Arc<Image>> = sessions.iter().flat_map(|session| session.images()).collect();
-        let admission = shared(&self.admission);
+        let admission = self.admission.read();
         if self.is_copied_into(&images, sessions) {
             drop(admission);
-            return Barrier::All(alone(&self.admission));
+            return Barrier::All(self.admission.write());
         }
-        Barrier::Volumes(admission, images.values().map(|image| alone(&image.admission)).collect())
+        Barrier::Volumes(admission, images.values().map(|image| image.admission.write()).collect())
     }
 
     /// Whether a session other than these copies into one of the volumes.
     fn is_copied_into(&self, images: &BTreeMap<VolumeId, &Arc<Image>>, sessions: &[Arc<Attached>]) -> bool {
-        let table = shared(&self.sessions);
+        let table = self.sessions.read();
         images.keys().any(|id| {
             let all = table.by_volume.get(id).into_iter().flatten();
             let mut others = all.filter(|other| sessions.iter().all(|session| session.pair != other.pair));
@@ -45,6 +45,6 @@ impl Shared {
     pub(super) fn stop(&self, session: &Arc<Attached>) {
         let _barrier = self.barrier(std::slice::from_ref(session));
         session.track();
-        drop(alone(&session.busy));
+        drop(session.busy.write());
     }
 }

@@ -2,7 +2,6 @@
 
 use super::attached::Attached;
 use super::image::{Buffer, Image};
-use super::locks::{held, shared};
 use super::map::{REGION, RegionMap};
 use super::shared::Shared;
 use super::types::{BAD_SECTOR, OUT_OF_SERVICE, Report, TARGET_FAILED};
@@ -51,8 +50,8 @@ pub(super) fn work(data: &Shared, first: usize) {
 
 fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut Buffer) -> Turn {
     // Before `busy`, as a barrier takes them in this order.
-    let _admitted = data.is_known_elsewhere(session).then(|| shared(&data.admission));
-    let _busy = shared(&session.busy);
+    let _admitted = data.is_known_elsewhere(session).then(|| data.admission.read());
+    let _busy = session.busy.read();
     if !session.is_running() {
         return Turn::Nothing;
     }
@@ -131,30 +130,29 @@ impl Shared {
 
     /// The running sessions, and the count of wakes at that time.
     fn running(&self) -> (Vec<Arc<Attached>>, u64) {
-        let seen = held(&self.alarm.state).wakes;
-        let table = shared(&self.sessions);
+        let seen = self.alarm.state.lock().wakes;
+        let table = self.sessions.read();
         (table.by_pair.values().filter(|session| session.is_running()).cloned().collect(), seen)
     }
 
     fn is_stopping(&self) -> bool {
-        held(&self.alarm.state).stop
+        self.alarm.state.lock().stop
     }
 
     /// Sleeps until something was woken since `seen`, or the time is over; `false` when all ends.
     fn sleep(&self, seen: u64, time: Option<Duration>) -> bool {
-        let mut state = held(&self.alarm.state);
+        let mut state = self.alarm.state.lock();
         let end = time.map(|time| Instant::now() + time);
         while !state.stop && state.wakes == seen {
             let Some(end) = end else {
-                state = self.alarm.rung.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                self.alarm.rung.wait(&mut state);
                 continue;
             };
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            let waited = self.alarm.rung.wait_timeout(state, left);
-            state = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+            self.alarm.rung.wait_for(&mut state, left);
         }
         !state.stop
     }

@@ -3,15 +3,14 @@
 //! After a crash everything in a marked extent counts as dirty, so a write that reached one side only is never taken for
 //! equal. One log a box, for all its volumes and sessions; a checkpoint of the maps starts a new one.
 
-use super::locks::held;
 use crate::driver::emulated::disk::Disk;
 use crate::model::identity::Olu;
+use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, PoisonError};
 
 /// Bytes of an extent.
 pub const EXTENT: u64 = 4 << 20;
@@ -89,7 +88,7 @@ impl ExtentLog {
     pub(super) fn mark(&self, volume: Olu, bytes: &Range<u64>) -> io::Result<()> {
         let wanted: Vec<Extent> =
             (bytes.start / EXTENT..bytes.end.div_ceil(EXTENT)).map(|extent| (volume, extent as u32)).collect();
-        let mut state = held(&self.state);
+        let mut state = self.state.lock();
         let seen = state.failures;
         loop {
             let missing: Vec<Extent> = wanted.iter().filter(|extent| !state.hot.contains(extent)).copied().collect();
@@ -101,7 +100,7 @@ impl ExtentLog {
             }
             state.pending.extend(missing);
             if state.syncing {
-                state = self.synced.wait(state).unwrap_or_else(PoisonError::into_inner);
+                self.synced.wait(&mut state);
                 continue;
             }
             state.syncing = true;
@@ -113,7 +112,7 @@ impl ExtentLog {
             }
             drop(state);
             let written = self.write(file, &mut generation, &batch);
-            state = held(&self.state);
+            state = self.state.lock();
             state.syncing = false;
             state.generation = generation;
             let ended = match written {
@@ -150,13 +149,13 @@ impl ExtentLog {
 
     /// The present log's generation.
     pub(super) fn generation(&self) -> u64 {
-        held(&self.state).generation
+        self.state.lock().generation
     }
 
     /// Begins a new log, unless nothing is marked in the present one; no write may be under way. Its generation, and the
     /// volumes that were hot in the one before.
     pub(super) fn begin_next(&self) -> io::Result<(u64, BTreeSet<Olu>)> {
-        let mut state = held(&self.state);
+        let mut state = self.state.lock();
         if state.hot.is_empty() && state.file.is_some() {
             return Ok((state.generation, BTreeSet::new()));
         }
@@ -179,7 +178,7 @@ impl ExtentLog {
 
     /// Whether anything was marked since the last checkpoint.
     pub(super) fn is_hot(&self) -> bool {
-        !held(&self.state).hot.is_empty()
+        !self.state.lock().hot.is_empty()
     }
 }
 

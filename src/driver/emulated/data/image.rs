@@ -4,10 +4,10 @@
 //! every barrier and whenever somebody looks: kind, size, the file's identity, its place. A volume whose image does not
 //! pass is out of service; no other one is.
 
-use super::locks::held;
 use super::ranges::RangeLock;
 use crate::driver::emulated::disk::Disk;
 use crate::model::units::Blocks;
+use parking_lot::{Mutex, RwLock};
 use rustix::fs::{AtFlags, FlockOperation, OFlags, Statx, StatxFlags};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// A megabyte in one piece, aligned as direct I/O wants it.
@@ -162,24 +162,24 @@ impl Image {
 
     /// Which file it is, once one was opened.
     pub(super) fn stamp(&self) -> Option<FileStamp> {
-        *held(&self.stamp)
+        *self.stamp.lock()
     }
 
     /// Why the volume is out of service, as far as was last seen.
     pub(super) fn why_out(&self) -> Option<String> {
-        if self.is_out.load(Ordering::SeqCst) { held(&self.looked).1.clone() } else { None }
+        if self.is_out.load(Ordering::SeqCst) { self.looked.lock().1.clone() } else { None }
     }
 
     /// Looks at the file anew, unless that was done just now; gives why the volume is out of service.
     pub(super) fn look_if_due(&self) -> Option<String> {
-        if held(&self.looked).0.elapsed() < LOOK_EVERY { self.why_out() } else { self.look() }
+        if self.looked.lock().0.elapsed() < LOOK_EVERY { self.why_out() } else { self.look() }
     }
 
     /// Compares the file with what is registered, and gives why the volume is out of service. It is in service again when
     /// the right file is back.
     pub(super) fn look(&self) -> Option<String> {
-        let mut looked = held(&self.looked);
-        let open = self.files.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut looked = self.looked.lock();
+        let open = self.files.read().clone();
         let why = match open {
             Some(files) => self.is_still(&files.file).err(),
             None => self.open_now().err(),
@@ -191,13 +191,13 @@ impl Image {
 
     /// Takes whatever file of the right size lies there as the volume's.
     pub(super) fn accept(&self) -> Result<(), String> {
-        let before = std::mem::take(&mut *held(&self.stamp));
-        let open = self.files.write().unwrap_or_else(PoisonError::into_inner).take();
+        let before = std::mem::take(&mut *self.stamp.lock());
+        let open = self.files.write().take();
         let why = self.look();
         if let Some(why) = why {
             // Whatever was open stays: it may be what the file's owner puts back.
-            *held(&self.stamp) = before;
-            *self.files.write().unwrap_or_else(PoisonError::into_inner) = open;
+            *self.stamp.lock() = before;
+            *self.files.write() = open;
             return Err(why);
         }
         Ok(())
@@ -213,7 +213,7 @@ impl Image {
             .map_err(|error| format!("its image cannot be opened: {error}"))?;
         self.is_image(&file)?;
         let stamp = FileStamp::of_file(&file).map_err(|error| format!("its image cannot be examined: {error}"))?;
-        let mut known = held(&self.stamp);
+        let mut known = self.stamp.lock();
         if known.is_some_and(|known| known != stamp) {
             return Err(REPLACED.to_owned());
         }
@@ -221,7 +221,7 @@ impl Image {
             .map_err(|error| format!("its image cannot be locked: {error}; does another array server use it?"))?;
         *known = Some(stamp);
         let files = Files { file, direct: OnceLock::new() };
-        *self.files.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(files));
+        *self.files.write() = Some(Arc::new(files));
         Ok(())
     }
 
@@ -282,7 +282,7 @@ impl Image {
         if let Some(why) = self.why_out() {
             return Err(io::Error::other(format!("the volume is out of service: {why}")));
         }
-        let open = self.files.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let open = self.files.read().clone();
         open.ok_or_else(|| io::Error::other("the volume is out of service: its image is not open"))
     }
 
@@ -293,7 +293,7 @@ impl Image {
 
     fn read_from(&self, direct: bool, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         let range = offset..offset + bytes.len() as u64;
-        if held(&self.bad).iter().any(|bad| bad.start < range.end && range.start < bad.end) {
+        if self.bad.lock().iter().any(|bad| bad.start < range.end && range.start < bad.end) {
             return Err(io::Error::other("bad sector"));
         }
         let files = self.files()?;
@@ -314,7 +314,7 @@ impl Image {
         let file = self.direct(&files).filter(|_| direct).unwrap_or(&files.file);
         self.disk.write_at(file, bytes, offset)?;
         let range = offset..offset + bytes.len() as u64;
-        let mut bad = held(&self.bad);
+        let mut bad = self.bad.lock();
         let before = bad.len();
         bad.retain(|bad| !(range.start <= bad.start && bad.end <= range.end));
         Ok(bad.len() < before)
@@ -325,15 +325,15 @@ impl Image {
     }
 
     pub(super) fn set_bad(&self, range: Range<u64>) {
-        held(&self.bad).push(range);
+        self.bad.lock().push(range);
     }
 
     pub(super) fn is_bad(&self, offset: u64) -> bool {
-        held(&self.bad).iter().any(|bad| bad.contains(&offset))
+        self.bad.lock().iter().any(|bad| bad.contains(&offset))
     }
 
     pub(super) fn heal(&self) {
-        held(&self.bad).clear();
+        self.bad.lock().clear();
     }
 
     pub(super) fn set_failing(&self, failing: bool) {

@@ -11,7 +11,6 @@ mod barrier_tests;
 mod copier;
 mod extents;
 mod image;
-mod locks;
 mod map;
 #[cfg(test)]
 mod moment_tests;
@@ -39,8 +38,8 @@ use crate::model::session::{CopyKind, Pair};
 use crate::model::units::Blocks;
 use attached::{Attached, Kept, sync_both};
 use image::Image;
-use locks::{alone, held, shared};
 use map::{MapFile, RegionMap};
+use parking_lot::{Mutex, RwLock};
 use point_in_time::PointInTimeCopy;
 use shared::{Alarm, Shared};
 use slots::Slots;
@@ -48,7 +47,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use types::{at, make_folder};
 
@@ -111,7 +110,7 @@ impl DataPlane {
     /// A new volume of zeros; its box is made when it is the first one.
     pub fn create(&self, id: VolumeId, blocks: Blocks) -> Result<(), DataError> {
         self.data.open_box(id.box_id, &BTreeMap::new())?;
-        let mut images = alone(&self.data.images);
+        let mut images = self.data.images.write();
         if images.contains_key(&id) {
             return Err(DataError::Exists(id));
         }
@@ -135,14 +134,14 @@ impl DataPlane {
     /// Takes the file that lies in an image's place as the volume's, if it has its size. Nothing is known of its bytes: all
     /// of it counts as different in every session. The stamp of the file.
     pub fn accept(&self, id: VolumeId) -> Result<Option<FileStamp>, DataError> {
-        let _barrier = alone(&self.data.admission);
+        let _barrier = self.data.admission.write();
         let image = self.data.find(id)?;
         if image.look().is_none() {
             return Ok(image.stamp());
         }
         let refused = |why| DataError::OutOfService { volume: id, why, image: image.path.clone() };
         image.accept().map_err(refused)?;
-        let sessions = shared(&self.data.sessions).by_volume.get(&id).cloned().unwrap_or_default();
+        let sessions = self.data.sessions.read().by_volume.get(&id).cloned().unwrap_or_default();
         for session in sessions {
             self.data.fail(&session, OUT_OF_SERVICE, "the image was replaced".to_owned());
             session.map.set(0..session.size);
@@ -153,13 +152,13 @@ impl DataPlane {
 
     /// Takes a volume away, with its bytes. The caller knows that it is in no session.
     pub fn remove(&self, id: VolumeId) -> Result<(), DataError> {
-        let image = alone(&self.data.images).remove(&id).ok_or(DataError::NoVolume(id))?;
+        let image = self.data.images.write().remove(&id).ok_or(DataError::NoVolume(id))?;
         self.data.disk.remove(&image.path).map_err(at(&image.path))
     }
 
     /// Takes a volume away and keeps its bytes in a file that is no volume's. The caller knows that it is in no session.
     pub fn set_aside(&self, id: VolumeId) -> Result<PathBuf, DataError> {
-        let image = alone(&self.data.images).remove(&id).ok_or(DataError::NoVolume(id))?;
+        let image = self.data.images.write().remove(&id).ok_or(DataError::NoVolume(id))?;
         let place = image.path.with_extension("unknown");
         self.data.disk.rename(&image.path, &place).map_err(at(&image.path))?;
         Ok(place)
@@ -167,7 +166,7 @@ impl DataPlane {
 
     /// All volumes with their sizes.
     pub fn volumes(&self) -> Vec<(VolumeId, Blocks)> {
-        shared(&self.data.images).iter().map(|(id, image)| (*id, image.blocks)).collect()
+        self.data.images.read().iter().map(|(id, image)| (*id, image.blocks)).collect()
     }
 
     /// The file of a volume. What is written into it past this program is not tracked.
@@ -227,8 +226,8 @@ impl DataPlane {
         if let Some(why) = self.why_out(id)? {
             return Err(DataError::OutOfService { volume: id, why, image: image.path.clone() });
         }
-        let _admitted = (shared(&self.data.admission), shared(&image.admission));
-        let sessions = shared(&self.data.sessions).by_volume.get(&id).cloned().unwrap_or_default();
+        let _admitted = (self.data.admission.read(), image.admission.read());
+        let sessions = self.data.sessions.read().by_volume.get(&id).cloned().unwrap_or_default();
         let (moments, sessions): (Vec<_>, Vec<_>) =
             sessions.into_iter().partition(|session| session.moment().is_some());
         if sessions.iter().any(|session| session.is_running() && session.to().id == id) {
@@ -269,7 +268,7 @@ impl DataPlane {
     pub fn flush(&self, id: VolumeId) -> Result<(), DataError> {
         let image = self.data.find(id)?;
         image.sync().map_err(at(&image.path))?;
-        let sessions = shared(&self.data.sessions).by_volume.get(&id).cloned().unwrap_or_default();
+        let sessions = self.data.sessions.read().by_volume.get(&id).cloned().unwrap_or_default();
         for session in sessions.iter().filter(|session| session.is_running() && session.from().id == id) {
             let _ = self.data.make_durable(session);
         }
@@ -313,7 +312,7 @@ impl DataPlane {
         } else {
             self.attach_map(pair, images, how)?
         };
-        session.set_rate(*held(&self.data.rate));
+        session.set_rate(*self.data.rate.lock());
         if flow == Flow::Running {
             session.run();
         }
@@ -379,7 +378,7 @@ impl DataPlane {
         let session = Arc::new(Attached::new(pair, images, map, Kept::PointInTimeCopy(moment)));
         if how != Attach::Stored {
             // All of the target changes at the instant of the start, for whoever knows it.
-            let _admitted = shared(&data.admission);
+            let _admitted = data.admission.read();
             data.mark_elsewhere(&session, &(0..size))?;
         }
         Ok((session, lost))
@@ -420,7 +419,7 @@ impl DataPlane {
         }
         for session in &sessions {
             session.track();
-            drop(alone(&session.busy));
+            drop(session.busy.write());
         }
         drop(barrier);
         for session in &sessions {
@@ -436,7 +435,7 @@ impl DataPlane {
         let session = [self.data.session(pair)?];
         let _barrier = self.data.barrier(&session);
         let [session] = &session;
-        let _still = alone(&session.busy);
+        let _still = session.busy.write();
         if session.is_running() {
             return Err(DataError::Running(pair));
         }
@@ -467,7 +466,7 @@ impl DataPlane {
     }
 
     pub fn state(&self, pair: Pair) -> Option<CopyState> {
-        Some(shared(&self.data.sessions).by_pair.get(&pair)?.state())
+        Some(self.data.sessions.read().by_pair.get(&pair)?.state())
     }
 
     /// Bytes a second that each session, or this one, copies at most; `None`: as fast as it goes.
@@ -475,8 +474,8 @@ impl DataPlane {
         if let Some(pair) = pair {
             self.data.session(pair)?.set_rate(rate);
         } else {
-            *held(&self.data.rate) = rate;
-            shared(&self.data.sessions).by_pair.values().for_each(|session| session.set_rate(rate));
+            *self.data.rate.lock() = rate;
+            self.data.sessions.read().by_pair.values().for_each(|session| session.set_rate(rate));
         }
         self.data.wake();
         Ok(())
@@ -528,7 +527,7 @@ impl DataPlane {
 
     /// Whether host writes were marked since the last checkpoint.
     pub fn wants_checkpoint(&self) -> bool {
-        shared(&self.data.logs).values().any(|log| log.is_hot())
+        self.data.logs.read().values().any(|log| log.is_hot())
     }
 
     /// Ends the copier threads after a last checkpoint. Sessions stay as they are on disk.
@@ -538,7 +537,7 @@ impl DataPlane {
     }
 
     fn stop(&mut self) {
-        held(&self.data.alarm.state).stop = true;
+        self.data.alarm.state.lock().stop = true;
         self.data.alarm.rung.notify_all();
         for thread in self.threads.drain(..) {
             let _ = thread.join();

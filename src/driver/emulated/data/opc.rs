@@ -7,7 +7,6 @@
 use super::attached::Attached;
 use super::extents::EXTENT;
 use super::image::Buffer;
-use super::locks::shared;
 use super::map::{REGION, RegionMap};
 use super::point_in_time::bytes_of;
 use super::shared::Shared;
@@ -37,7 +36,7 @@ impl Attached {
 impl Shared {
     /// The one-point copy that runs into a volume.
     pub(super) fn moment_of(&self, id: crate::model::identity::VolumeId) -> Option<std::sync::Arc<Attached>> {
-        let table = shared(&self.sessions);
+        let table = self.sessions.read();
         let into = |session: &&std::sync::Arc<Attached>| {
             session.moment().is_some() && session.is_running() && session.to().id == id
         };

@@ -1,16 +1,15 @@
 //! What a one-point copy keeps on disk: the extents of the target that hold the moment for certain.
 
 use super::extents::{EXTENT, parse, records};
-use super::locks::held;
 use super::map::RegionMap;
 use crate::driver::emulated::disk::Disk;
 use crate::model::identity::Olu;
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 /// The record of extents that need no more copying.
 #[derive(Debug)]
@@ -70,19 +69,19 @@ impl PointInTimeCopy {
     /// What is left to copy of a volume of so many bytes.
     pub(super) fn map(&self, size: u64) -> RegionMap {
         let map = RegionMap::new(size, true);
-        for extent in &held(&self.state).settled {
+        for extent in &self.state.lock().settled {
             map.clear(RegionMap::regions_of(&bytes_of(*extent, size)));
         }
         map
     }
 
     pub(super) fn is_settled(&self, extent: u32) -> bool {
-        held(&self.state).settled.contains(&extent)
+        self.state.lock().settled.contains(&extent)
     }
 
     /// Records that these extents are on the target, durably. The target was synced before.
     pub(super) fn record(&self, extents: &[u32]) -> io::Result<()> {
-        let mut state = held(&self.state);
+        let mut state = self.state.lock();
         let fresh = extents.iter().filter(|extent| !state.settled.contains(extent));
         let fresh: BTreeSet<_> = fresh.map(|extent| (self.target, *extent)).collect();
         let Some(file) = &state.file else {

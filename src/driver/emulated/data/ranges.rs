@@ -1,8 +1,7 @@
 //! Locks on byte ranges of a volume: who writes and who copies the same bytes takes turns.
 
-use super::locks::held;
+use parking_lot::{Condvar, Mutex};
 use std::ops::Range;
-use std::sync::{Condvar, Mutex};
 
 /// The page cache keeps up to so much in one piece. A direct write to a part of it while a host's write makes another
 /// part dirty would leave old bytes in the cache.
@@ -62,9 +61,9 @@ impl RangeLock {
     }
 
     fn hold(&self, wanted: Held) -> RangeGuard<'_> {
-        let mut all = held(&self.held);
+        let mut all = self.held.lock();
         while all.iter().any(|other| other.excludes(&wanted)) {
-            all = self.freed.wait(all).unwrap_or_else(std::sync::PoisonError::into_inner);
+            self.freed.wait(&mut all);
         }
         all.push(wanted.clone());
         RangeGuard { lock: self, held: wanted }
@@ -73,7 +72,7 @@ impl RangeLock {
 
 impl Drop for RangeGuard<'_> {
     fn drop(&mut self) {
-        let mut all = held(&self.lock.held);
+        let mut all = self.lock.held.lock();
         if let Some(index) = all.iter().position(|other| *other == self.held) {
             all.swap_remove(index);
         }

@@ -3,17 +3,17 @@
 use super::attached::{Attached, Kept, sync_both};
 use super::extents::{ExtentLog, Recovered};
 use super::image::{Image, Registered};
-use super::locks::{alone, held, shared};
 use super::map::Logs;
 use super::slots::MapToSave;
 use super::types::{DataError, OUT_OF_SERVICE, Report, TARGET_FAILED, at, make_folder};
 use crate::driver::emulated::disk::Disk;
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::session::Pair;
+use parking_lot::{Condvar, Mutex, RwLock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::sync::Arc;
 
 pub(super) struct Shared {
     pub(super) folder: PathBuf,
@@ -84,7 +84,7 @@ impl Shared {
 
     /// Makes a box known with its volumes: those that are registered, and whatever other images lie there.
     pub(super) fn open_box(&self, box_id: BoxId, registered: &BTreeMap<VolumeId, Registered>) -> Result<(), DataError> {
-        let mut logs = alone(&self.logs);
+        let mut logs = self.logs.write();
         if logs.contains_key(&box_id) {
             return Ok(());
         }
@@ -92,7 +92,7 @@ impl Shared {
         for part in [folder.clone(), volumes_in(&folder), folder.join("maps")] {
             make_folder(&part)?;
         }
-        let mut images = alone(&self.images);
+        let mut images = self.images.write();
         let (first, last) = (VolumeId { box_id, olu: Olu(0) }, VolumeId { box_id, olu: Olu(u32::MAX) });
         for (id, known) in registered.range(first..=last) {
             images.insert(*id, Arc::new(Image::open(&self.image_path(*id), Some(*known), &self.disk)));
@@ -108,7 +108,7 @@ impl Shared {
         }
         let (log, recovered) = ExtentLog::open(&folder.join("maps"), &self.disk).map_err(at(&folder))?;
         logs.insert(box_id, Arc::new(log));
-        held(&self.recovered).insert(box_id, recovered);
+        self.recovered.lock().insert(box_id, recovered);
         Ok(())
     }
 
@@ -127,7 +127,7 @@ impl Shared {
 
     /// Looks at every image that is in a session.
     pub(super) fn verify_sessions(&self) {
-        let sessions: Vec<_> = shared(&self.sessions).by_pair.values().cloned().collect();
+        let sessions: Vec<_> = self.sessions.read().by_pair.values().cloned().collect();
         for session in sessions {
             // What does not pass ends its own sessions and is reported.
             let _ = self.verify(&session.images());
@@ -137,13 +137,13 @@ impl Shared {
     /// What a look at an image came to: of a volume that went out of service every run ends, and it is said once.
     pub(super) fn judge(&self, id: VolumeId, why: Option<&str>) {
         let Some(why) = why else {
-            held(&self.out).remove(&id);
+            self.out.lock().remove(&id);
             return;
         };
-        if !held(&self.out).insert(id) {
+        if !self.out.lock().insert(id) {
             return;
         }
-        let sessions = shared(&self.sessions).by_volume.get(&id).cloned().unwrap_or_default();
+        let sessions = self.sessions.read().by_volume.get(&id).cloned().unwrap_or_default();
         for session in sessions {
             self.fail(&session, OUT_OF_SERVICE, why.to_owned());
         }
@@ -151,21 +151,21 @@ impl Shared {
     }
 
     pub(super) fn find(&self, id: VolumeId) -> Result<Arc<Image>, DataError> {
-        shared(&self.images).get(&id).cloned().ok_or(DataError::NoVolume(id))
+        self.images.read().get(&id).cloned().ok_or(DataError::NoVolume(id))
     }
 
     pub(super) fn session(&self, pair: Pair) -> Result<Arc<Attached>, DataError> {
-        shared(&self.sessions).by_pair.get(&pair).cloned().ok_or(DataError::NoSession(pair))
+        self.sessions.read().by_pair.get(&pair).cloned().ok_or(DataError::NoSession(pair))
     }
 
     pub(super) fn log(&self, box_id: BoxId) -> Result<Arc<ExtentLog>, DataError> {
         let missing = || DataError::NoVolume(VolumeId { box_id, olu: Olu(0) });
-        shared(&self.logs).get(&box_id).cloned().ok_or_else(missing)
+        self.logs.read().get(&box_id).cloned().ok_or_else(missing)
     }
 
     /// What the earlier life's logs say of both sides of a pair: damage, and the hot extents.
     pub(super) fn recovered_for(&self, pair: Pair) -> (bool, Vec<u32>) {
-        let recovered = held(&self.recovered);
+        let recovered = self.recovered.lock();
         let (mut damaged, mut extents) = (false, Vec::new());
         for side in [pair.source, pair.target] {
             if let Some(of_box) = recovered.get(&side.box_id) {
@@ -178,7 +178,7 @@ impl Shared {
 
     /// Other sessions that would have to know of a change to a volume. One-point copies are told apart: see [`super::moment`].
     fn others(&self, session: &Attached, volume: VolumeId) -> Vec<Arc<Attached>> {
-        let table = shared(&self.sessions);
+        let table = self.sessions.read();
         let all = table.by_volume.get(&volume).into_iter().flatten();
         all.filter(|other| other.pair != session.pair && other.moment().is_none()).cloned().collect()
     }
@@ -203,7 +203,7 @@ impl Shared {
     }
 
     pub(super) fn insert(&self, session: &Arc<Attached>) {
-        let mut sessions = alone(&self.sessions);
+        let mut sessions = self.sessions.write();
         let pair = session.pair;
         sessions.by_pair.insert(pair, Arc::clone(session));
         for side in [pair.source, pair.target] {
@@ -214,7 +214,7 @@ impl Shared {
     }
 
     pub(super) fn forget(&self, pair: Pair) {
-        let mut sessions = alone(&self.sessions);
+        let mut sessions = self.sessions.write();
         sessions.by_pair.remove(&pair);
         for side in [pair.source, pair.target] {
             if let Some(list) = sessions.by_volume.get_mut(&side) {
@@ -224,7 +224,7 @@ impl Shared {
     }
 
     pub(super) fn wake(&self) {
-        held(&self.alarm.state).wakes += 1;
+        self.alarm.state.lock().wakes += 1;
         self.alarm.rung.notify_all();
     }
 
@@ -257,7 +257,7 @@ impl Shared {
 
     /// Whether the logs that go on from a map were found at the start. `in_doubt`: an older map, so all logs since are needed.
     pub(super) fn logs_are_there(&self, pair: Pair, logs: Logs, in_doubt: bool) -> bool {
-        let recovered = held(&self.recovered);
+        let recovered = self.recovered.lock();
         let there = |box_id: &BoxId, log: u64| {
             recovered.get(box_id).is_some_and(|found| (!in_doubt || found.oldest <= log) && log <= found.newest)
         };
@@ -266,11 +266,11 @@ impl Shared {
 
     pub(super) fn checkpoint(&self) -> Result<(), DataError> {
         self.verify_sessions();
-        let mut owed = held(&self.owed);
+        let mut owed = self.owed.lock();
         let mut moments = Vec::new();
         let (maps, begun) = {
-            let _barrier = alone(&self.admission);
-            let logs = shared(&self.logs);
+            let _barrier = self.admission.write();
+            let logs = self.logs.read();
             let mut begun = BTreeMap::new();
             for (box_id, log) in logs.iter() {
                 let (generation, hot) = log.begin_next().map_err(at(&self.box_folder(*box_id)))?;
@@ -279,7 +279,7 @@ impl Shared {
             }
             let log = |id: VolumeId| begun.get(&id.box_id).map_or(0, |(_, generation)| *generation);
             // A map that is on disk already, of volumes that were not written, loses nothing with the old logs.
-            let sessions = shared(&self.sessions);
+            let sessions = self.sessions.read();
             let is_owed =
                 |session: &Attached| owed.contains(&session.pair.source) || owed.contains(&session.pair.target);
             let mut maps = Vec::new();
@@ -315,7 +315,7 @@ impl Shared {
             log.forget_before(generation).map_err(at(&self.box_folder(box_id)))?;
         }
         owed.clear();
-        held(&self.recovered).clear();
+        self.recovered.lock().clear();
         Ok(())
     }
 

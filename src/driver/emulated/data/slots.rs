@@ -1,9 +1,8 @@
 //! How the map of an EC or REC is kept: which of its states are on disk, and writing the next one.
 
-use super::locks::held;
 use super::map::{Logs, MapFile, RegionMap};
+use parking_lot::Mutex;
 use std::io;
-use std::sync::Mutex;
 
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -37,12 +36,12 @@ impl Slots {
 
     /// Whether the map on disk says the same as this one.
     pub(super) fn hold(&self, map: &RegionMap) -> bool {
-        *held(&self.saved) == Some(map.changes())
+        *self.saved.lock() == Some(map.changes())
     }
 
     /// The stored map is this one, as it is now.
     pub(super) fn take_as_saved(&self, map: &RegionMap) {
-        *held(&self.saved) = Some(map.changes());
+        *self.saved.lock() = Some(map.changes());
     }
 
     /// Writes a map into the next slot. After an error the same slot is next again: the other one is the last good map.
@@ -52,16 +51,16 @@ impl Slots {
     /// A map that was read before the one that is on disk is not written: a checkpoint reads its maps long before it has
     /// written them, and marks that no log holds may have been saved meanwhile.
     pub(super) fn save(&self, map: &MapToSave) -> io::Result<()> {
-        let mut epoch = held(&self.epoch);
-        if held(&self.saved).is_some_and(|saved| saved > map.changes) {
+        let mut epoch = self.epoch.lock();
+        if self.saved.lock().is_some_and(|saved| saved > map.changes) {
             return Ok(());
         }
-        let slots = if held(&self.saved).is_none() { 2 } else { 1 };
+        let slots = if self.saved.lock().is_none() { 2 } else { 1 };
         for _ in 0..slots {
             self.file.save(*epoch + 1, map.logs, map.regions, &map.bits)?;
             *epoch += 1;
         }
-        *held(&self.saved) = Some(map.changes);
+        *self.saved.lock() = Some(map.changes);
         Ok(())
     }
 
