@@ -250,6 +250,9 @@ codes! {
     1258 GROUP_CONFIRM_DISK: "you confirm which disk the volume is",
         "Arrays do not report the WWIDs of their volumes to ecdeck. The registration keeps the WWID, and every later start and backup compares it.",
         "Compare the WWID with the one that the array shows for this volume before you agree.";
+    1259 GROUP_NOT_CHECKED: "the volume group is not checked before this backup",
+        "The backup is crash-consistent and the group could not be read. It is not known whether the disk is still the one that was registered, and which logical volumes are on it.",
+        "Remove the cause to have the group checked (`ecdeck host show HOST`). Check the generation before you rely on it.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";

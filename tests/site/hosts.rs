@@ -142,8 +142,28 @@ fn a_volume_group_is_checked_at_registration_start_and_backup() {
     fs::write(hosted.folder().join("groups.json"), groups).unwrap();
     let plan = hosted.run("backup vg01 --dry-run").ends(0);
     assert!(plan.out.contains("ecd-1257"), "{plan:?}");
-    hosted.run("backup vg01 --yes").ends(0);
+    // Without hooks and without a host: possible, and the plan says what is not known. A group that does not fit is no such case.
+    fs::write(hosted.folder().join("down"), "").unwrap();
+    refused("backup vg01 --yes", "ecd-1251", "No route to host");
+    let plan = hosted.run("backup vg01 --crash-consistent --dry-run").ends(0);
+    assert!(plan.out.contains("ecd-1259") && plan.out.contains("No route to host"), "{plan:?}");
+    fs::remove_file(hosted.folder().join("down")).unwrap();
+    hosted.reports("two-disks");
+    refused("backup vg01 --crash-consistent --yes", "ecd-1250", "no volume group vg01");
+    fs::write(hosted.folder().join("down"), "").unwrap();
+    hosted.run("backup vg01 --crash-consistent --yes").ends(0);
+    fs::remove_file(hosted.folder().join("down")).unwrap();
     assert_eq!(hosted.lab.kept("vg01").len(), 1);
+
+    // A site file says which volume is a group, and never makes a plain volume of one.
+    let file = hosted.lab.path().join("site.toml");
+    hosted.run(&format!("site export {}", file.display())).ends(0);
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("group = \"db03:vg01\""), "{text}");
+    hosted.run(&format!("site diff {}", file.display())).ends(0);
+    fs::write(&file, text.replace("db03:vg01", "db03:vg02")).unwrap();
+    let ran = hosted.run(&format!("site diff {}", file.display())).ends(2);
+    assert!(ran.err.contains("is the volume group db03:vg01, the file says group db03:vg02"), "{ran:?}");
     // It survives the engine, and the audit agrees with the tables.
     hosted.lab.kill_engine();
     assert_eq!(hosted.run("status --json").ends(0).json()["transaction_volumes"][0]["group"], "db03:vg01");

@@ -9,7 +9,7 @@ use crate::model::plan::{Plan, Refusal, plan};
 use crate::model::records::TransactionVolume;
 use crate::model::request::{Action, Request};
 use crate::model::units::Blocks;
-use crate::model::volume_group::{RegisteredGroup, check, contents};
+use crate::model::volume_group::{RegisteredGroup, Unfit, check, contents};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a host's report may be.
@@ -26,15 +26,15 @@ pub enum HostReading {
 pub(super) struct GroupsNow {
     /// Volumes whose group cannot be used.
     pub refused: BTreeMap<VolumeId, Refusal>,
-    /// What is in a backup of each group.
-    contents: BTreeMap<VolumeId, String>,
+    /// What is in a backup of each group, or that this is not known.
+    notices: BTreeMap<VolumeId, (Code, String)>,
 }
 
 impl GroupsNow {
     /// The plan with what people should know of its groups.
     pub fn noted(&self, mut plan: Plan) -> Plan {
-        for (volume, text) in &self.contents {
-            plan.notice(*volume, Code::GROUP_CONTENTS, text);
+        for (volume, (code, text)) in &self.notices {
+            plan.notice(*volume, *code, text);
         }
         plan
     }
@@ -52,7 +52,7 @@ impl GroupsNow {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.refused.is_empty() && self.contents.is_empty()
+        self.refused.is_empty() && self.notices.is_empty()
     }
 
     /// The refusal of a request of which nothing is left.
@@ -102,19 +102,24 @@ impl Runner {
         });
         let reports: BTreeMap<_, _> = futures_util::future::join_all(read).await.into_iter().collect();
         let mut now = GroupsNow::default();
+        // Whoever takes a backup without hooks may have no host left to ask.
+        let needs_no_host = request.crash_consistent && matches!(request.action, Action::Backup { .. });
         for (volume, group, blocks) in &groups {
             let checked = match reports.get(&group.host).and_then(Option::as_deref) {
                 Some(report) => check(group, *blocks, volume.olu.0, report).map(|found| contents(group, found)),
                 None if reading == HostReading::Recent => continue,
-                None => {
-                    let reason = format!("no [[host]] of the configuration is called {}", group.host);
-                    now.refused.insert(*volume, Refusal::new(Code::GROUP_UNKNOWN, reason).about(*volume));
-                    continue;
-                }
+                None => Err(Unfit {
+                    code: Code::GROUP_UNKNOWN,
+                    reason: format!("no [[host]] of the configuration is called {}", group.host),
+                }),
             };
             match checked {
                 Ok(text) => {
-                    now.contents.insert(*volume, text);
+                    now.notices.insert(*volume, (Code::GROUP_CONTENTS, text));
+                }
+                Err(unfit) if needs_no_host && unfit.code == Code::GROUP_UNKNOWN => {
+                    let text = format!("the volume group {group} is not checked: {}", unfit.reason);
+                    now.notices.insert(*volume, (Code::GROUP_NOT_CHECKED, text));
                 }
                 Err(unfit) => {
                     now.refused.insert(*volume, Refusal::new(unfit.code, unfit.reason).about(*volume));

@@ -227,6 +227,7 @@ impl<'a> Check<'a> {
                 self.wrong(name, text, "give each volume a name of its own");
             }
         }
+        self.group(volume, id);
         let present = transaction.and_then(|known| known.policy);
         let policy = match volume.policy.as_ref().map(|given| (given, over(present, given.get_ref()))) {
             Some((_, Ok(policy))) => Some(policy),
@@ -241,6 +242,27 @@ impl<'a> Check<'a> {
             return;
         }
         self.accept(volume, id, role, blocks, policy.filter(|policy| present != Some(*policy)));
+    }
+
+    /// A group is registered with its host at hand. The file says which volumes are groups, so that none becomes a plain volume.
+    fn group(&mut self, volume: &FileVolume, id: VolumeId) {
+        let Some(given) = &volume.group else { return };
+        let known = self.snapshot.transaction_volume(id).and_then(|view| view.volume.group.as_deref());
+        if known.is_some_and(|known| known.to_string() == given.get_ref().to_string()) {
+            return;
+        }
+        let is_now = match known {
+            Some(known) => format!("the volume group {known}"),
+            None if self.snapshot.transaction_volume(id).is_some() => "a volume without a group".to_owned(),
+            None => "not registered yet".to_owned(),
+        };
+        let text = format!("{} is {is_now}, the file says group {}", self.snapshot.label(id), given.get_ref());
+        self.wrong(
+            given,
+            text,
+            "the host is asked when a group is registered: `ecdeck volume add --transaction VOLUME --group HOST:VG`, \
+             then apply the file",
+        );
     }
 
     /// Takes in what a volume's line changes.

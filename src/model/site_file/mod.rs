@@ -18,6 +18,7 @@ use super::codes::Code;
 use super::device_map::{Finding, Severity};
 use super::identity::{BoxId, Name};
 use super::request::VolumeRole;
+use super::volume_group::GroupPlace;
 use policy::PolicyKeys;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -63,6 +64,8 @@ struct FileVolume {
     name: Option<Spanned<Name>>,
     blocks: Option<Spanned<u64>>,
     policy: Option<Spanned<PolicyKeys>>,
+    /// The volume group that it is.
+    group: Option<Spanned<GroupPlace>>,
 }
 
 #[derive(Debug, Clone)]

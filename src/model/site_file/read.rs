@@ -6,6 +6,7 @@ use crate::model::device_map::{Finding, Severity};
 use crate::model::identity::{BoxId, Name};
 use crate::model::request::VolumeRole;
 use crate::model::untrusted::escaped;
+use crate::model::volume_group::GroupPlace;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -138,7 +139,7 @@ impl Reader<'_> {
     fn volume(&mut self, value: &Spanned<DeValue<'_>>, role: VolumeRole) -> Option<FileVolume> {
         let table = self.table(value)?;
         match role {
-            VolumeRole::Transaction => self.only(table, &["volume", "name", "blocks", "policy"]),
+            VolumeRole::Transaction => self.only(table, &["volume", "name", "blocks", "policy", "group"]),
             VolumeRole::Backup => self.only(table, &["volume", "name", "blocks"]),
         }
         let name = table.get("name").and_then(|value| self.text(value));
@@ -146,12 +147,14 @@ impl Reader<'_> {
         let blocks = table.get("blocks").and_then(|value| self.number(value));
         let policy = table.get("policy").filter(|_| role == VolumeRole::Transaction);
         let policy = policy.and_then(|value| self.policy(value));
+        let group = table.get("group").filter(|_| role == VolumeRole::Transaction).and_then(|value| self.text(value));
+        let group = group.and_then(|group| self.parsed::<GroupPlace>(&group));
         let Some(volume) = table.get("volume") else {
             self.wrong(&value.span(), "the key volume is missing", "write where the volume is: volume = \"DX1/0x21\"");
             return None;
         };
         let volume = self.text(volume)?;
-        Some(FileVolume { role, volume, name, blocks, policy })
+        Some(FileVolume { role, volume, name, blocks, policy, group })
     }
 
     fn policy(&mut self, value: &Spanned<DeValue<'_>>) -> Option<Spanned<PolicyKeys>> {

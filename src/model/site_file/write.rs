@@ -23,8 +23,10 @@ pub fn write(snapshot: &Snapshot) -> String {
     for view in &snapshot.transaction_volumes {
         let volume = &view.volume;
         let policy = volume.policy.map_or_else(String::new, |policy| format!(", policy = {}", policy_text(policy)));
+        let group =
+            volume.group.as_ref().map_or_else(String::new, |group| format!(", group = {}", text(&group.to_string())));
         let (place, name) = (place(snapshot, volume.id), text(volume.name.as_str()));
-        let _ = writeln!(out, "  {{ volume = {place}, name = {name}, blocks = {}{policy} }},", volume.blocks.0);
+        let _ = writeln!(out, "  {{ volume = {place}, name = {name}, blocks = {}{group}{policy} }},", volume.blocks.0);
     }
     out.push_str("]\n\nbackup_volumes = [\n");
     for view in &snapshot.pool {
