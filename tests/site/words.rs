@@ -157,9 +157,10 @@ fn the_status_tells_what_policies_need_and_every_trouble_once() {
         |line: &str| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect();
     let (headings, row): (Vec<String>, Vec<String>) = (columns(pool[0]), columns(pool[1]));
     let cell = |heading: &str| row[headings.iter().position(|one| one == heading).unwrap()].clone();
+    // No start takes the volume whose session failed before somebody has looked at it: it is missing as well.
     assert_eq!(
         (cell("unused"), cell("trouble"), cell("need"), cell("missing")),
-        ("1".into(), "1".into(), "3".into(), "! 1".into()),
+        ("1".into(), "1".into(), "3".into(), "! 2".into()),
         "{text}"
     );
 }
