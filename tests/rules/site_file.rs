@@ -279,7 +279,7 @@ hook = []
         compared(&site, text).unwrap_err(),
         [
             "2:1 ecd-1230 there is no key \"sit\"; known are: format, site, arrays, transaction_volumes, backup_volumes, sets, map_sets",
-            "4:43 ecd-1230 there is no key \"color\"; known are: volume, name, blocks, policy",
+            "4:43 ecd-1230 there is no key \"color\"; known are: volume, name, blocks, policy, group",
             "6:3 ecd-1230 the key volume is missing",
             "7:14 ecd-1230 here stands a number: write a text in quotes",
             "7:51 ecd-1230 there is no key \"interval_day\"; known are: floor, generations, grace, interval_days, min_interval, mode, reuse_oldest",

@@ -89,6 +89,10 @@ fn a_catalogue_of_format_2_is_brought_up_and_compared_from_its_first_event() {
             "DROP TABLE generation_suspend",
             "DROP TABLE policy_guard",
             "DROP TABLE released_generation",
+            "DROP TABLE volume_set",
+            "DROP TABLE volume_set_member",
+            "DROP TABLE volume_group",
+            "DROP TABLE generation_set",
             "DROP INDEX generation_by_operation",
             "DELETE FROM migration WHERE number > 2",
         ] {
