@@ -126,7 +126,7 @@ fn head(out: &mut String, snapshot: &Snapshot) {
         let _ = writeln!(out, "array {}: {reach}", array.name);
         for attention in &array.attentions {
             // What a driver can never show is to be known, and nobody can mend it.
-            let mark = if attention.code == Code::HOST_WRITES_NOT_SEEN { "note:" } else { "!" };
+            let mark = if attention.is_note() { "note:" } else { "!" };
             let _ = writeln!(out, "{mark} {} ({})", escaped(&attention.text), attention.code);
         }
     }

@@ -152,6 +152,13 @@ pub struct Attention {
     pub failed: bool,
 }
 
+impl Attention {
+    /// What arrays of this kind never tell: said where somebody asks for it, but nothing is wrong today.
+    pub fn is_note(&self) -> bool {
+        self.code == Code::HOST_WRITES_NOT_SEEN
+    }
+}
+
 impl ArrayView {
     /// Why the array can do less than it ever could, just now.
     pub fn limited(&self) -> Option<&str> {

@@ -9,10 +9,11 @@ use crate::console::messages::{Effect, Msg};
 use crate::console::picture::Order;
 use crate::console::types::{Link, Pane, Settings};
 use crate::engine::protocol::{Answer, PlannedAnswer};
+use crate::model::codes::Code;
 use crate::model::plan::plan;
 use crate::model::records::{BackupMode, OperationId, Policy};
 use crate::model::request::{Action, Request};
-use crate::model::snapshot::{Reach, TransactionState};
+use crate::model::snapshot::{Attention, Reach, TransactionState};
 use crate::model::untrusted::Untrusted;
 
 const SIZE: (u16, u16) = (120, 40);
@@ -254,6 +255,24 @@ fn problems_only_shows_what_needs_attention() {
         .map(|row| desk.app.picture.as_ref().unwrap().volume(row).unwrap().volume.name.to_string())
         .collect();
     assert_eq!(shown, ["demo-crm", "demo-dwh", "demo-mail", "demo-vg01"]);
+}
+
+#[test]
+fn the_header_keeps_its_names_beside_what_arrays_never_tell() {
+    let mut desk = desk();
+    let attention = |code| Attention { code, text: "a sentence".to_owned(), failed: false };
+    desk.site(|site| {
+        site.arrays.iter_mut().for_each(|array| array.attentions = vec![attention(Code::HOST_WRITES_NOT_SEEN)]);
+    });
+    let header = |desk: &Desk| desk.text().lines().next().unwrap().to_owned();
+    assert!(header(&desk).starts_with(" ecdeck  demonstration site    DEMO1  DEMO2 "), "{}", header(&desk));
+    // What is wrong today has its place, and what has none leaves it to shorter parts.
+    desk.site(|site| {
+        site.arrays.iter_mut().for_each(|array| array.attentions.push(attention(Code::SESSIONS_UNREAD)));
+    });
+    let wrong = header(&desk);
+    assert!(wrong.contains("! DEMO1 others not read") && !wrong.contains('+'), "{wrong}");
+    assert!(wrong.contains("2 trouble"), "{wrong}");
 }
 
 #[test]

@@ -57,15 +57,35 @@ pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
         states(app, canvas, &mut parts);
     }
     let room = area.width.saturating_sub(clock_width + 2);
-    while parts.iter().map(Part::width).sum::<u16>() > room {
-        let Some(last) = (0..parts.len()).filter(|&i| parts[i].rank > 0).max_by_key(|&i| parts[i].rank) else { break };
-        parts.remove(last);
-    }
     let mut x = area.x;
-    for part in &parts {
+    for part in shown(&parts, room) {
         x += part.gap;
         x += canvas.spans(x, area.y, (area.x + room).saturating_sub(x), &part.spans);
     }
+}
+
+/// The rank of the names of arrays that answer: all of them or none, for one alone looks like the only one.
+const NAMES: u8 = 8;
+
+/// The parts that have room, the lowest ranks first. A long one that has none leaves its room to those after it.
+fn shown(parts: &[Part], room: u16) -> impl Iterator<Item = &Part> {
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by_key(|&index| parts[index].rank);
+    let mut left = room;
+    let names: u16 = parts.iter().filter(|part| part.rank == NAMES).map(Part::width).sum();
+    let mut fits = vec![false; parts.len()];
+    for index in order {
+        let part = &parts[index];
+        let is_first = part.rank == NAMES && (0..index).all(|before| parts[before].rank != NAMES);
+        if is_first && names > left {
+            break;
+        }
+        if part.rank == 0 || part.width() <= left {
+            fits[index] = true;
+            left = left.saturating_sub(part.width());
+        }
+    }
+    parts.iter().zip(fits).filter_map(|(part, fits)| fits.then_some(part))
 }
 
 fn link(app: &App, canvas: &Canvas) -> Option<Part> {
@@ -110,13 +130,13 @@ fn arrays(app: &App, snapshot: &Snapshot, canvas: &Canvas, parts: &mut Vec<Part>
                 let text = format!("{} {} {text}", canvas.look.glyphs.attention, array.name);
                 parts.push(Part::new(1, gap.min(3), text, theme.problem));
             }
-            None if !array.attentions.is_empty() => {
+            None if array.attentions.iter().any(|attention| !attention.is_note()) => {
                 let text = format!("{} {} {}", canvas.look.glyphs.attention, array.name, attentions(array));
                 let failed = array.failed_reading().is_some();
                 let (rank, style) = if failed { (1, theme.problem) } else { (6, theme.warning) };
                 parts.push(Part::new(rank, gap.min(3), text, style));
             }
-            None => parts.push(Part::new(8, gap, array.name.to_string(), theme.dim)),
+            None => parts.push(Part::new(NAMES, gap, array.name.to_string(), theme.dim)),
         }
     }
 }
@@ -128,11 +148,11 @@ fn attentions(array: &ArrayView) -> String {
         Code::OTHERS_NOT_SEEN => "others not seen",
         Code::ROW_UNREADABLE => "a line not read",
         Code::UNKNOWN_WORDS => "unknown words",
-        Code::HOST_WRITES_NOT_SEEN => "host writes not seen",
         _ => "attention",
     };
-    let worst = array.failed_reading().or_else(|| array.attentions.first());
-    let more = array.attentions.len().saturating_sub(1);
+    let grave = || array.attentions.iter().filter(|attention| !attention.is_note());
+    let worst = array.failed_reading().or_else(|| grave().next());
+    let more = grave().count().saturating_sub(1);
     let text = worst.map_or("", word);
     if more == 0 { text.to_owned() } else { format!("{text} +{more}") }
 }
