@@ -339,7 +339,17 @@ fn check_step(snapshot: &Snapshot, verb: Verb, step: &PlanStep, so_far: &mut SoF
                         |g: &&ecdeck::model::records::Generation| matches!(g.state, GenerationState::NeedsAttention(_));
                     assert!(kept.iter().find(attention).is_none());
                 }
-                ReleaseReason::Reused => panic!("no policy here reuses the oldest"),
+                ReleaseReason::Reused => {
+                    // No policy here reuses the oldest: a start takes only what is beyond the policy already.
+                    assert_eq!(verb, Verb::Start);
+                    let view = snapshot.transaction_volume(*transaction_volume).unwrap();
+                    assert!(kept.len() > usize::from(view.volume.policy.unwrap().generations), "within the policy");
+                    let sound = |newer: &&ecdeck::model::records::Generation| {
+                        newer.version > *version && newer.state == GenerationState::Valid
+                    };
+                    assert!(kept.iter().find(sound).is_some(), "without a newer sound one");
+                    so_far.overwritten.insert(*backup_volume);
+                }
                 ReleaseReason::Overwritten => {
                     assert_eq!(verb, Verb::Overwrite);
                     so_far.overwritten.insert(*backup_volume);
