@@ -6,6 +6,7 @@
 pub mod client;
 mod clock;
 mod core;
+pub mod doubts;
 pub mod hooks;
 pub mod hosts;
 mod ledger;

@@ -2,13 +2,12 @@
 
 use super::clock;
 use super::core::Core;
+use super::doubts;
 use super::ledger::Ledger;
 use super::notices::Notices;
 use super::operation::Commit;
 use crate::catalog::CatalogueError;
-use crate::model::doubt;
-use crate::model::event::{EventKind, NewEvent};
-use crate::model::records::{Change, EntityChange};
+use crate::model::event::NewEvent;
 use crate::model::snapshot::Snapshot;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,22 +21,9 @@ const MAX_UNTOLD: usize = 10_000;
 /// Between two tries to tell them.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
-/// What a snapshot puts in doubt stays so when the sight of it is gone: until somebody has verified or accepted it.
+/// Keeps what the snapshot puts in doubt.
 async fn keep_doubts(core: &Core, ledger: &Ledger, snapshot: &Snapshot) -> Result<(), CatalogueError> {
-    let doubts = core.with_records(|records| doubt::to_keep(snapshot, records));
-    let now = clock::now();
-    let mut commit = Commit::default();
-    for (transaction_volume, version, state) in doubts {
-        let kind = EventKind::GenerationStateSet { volume: transaction_volume, version, state: state.clone() };
-        commit.changes.push(Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }));
-        commit.events.push(NewEvent::by_engine(now, kind));
-    }
-    for released in core.with_records(|records| doubt::released_to_forget(snapshot, records)) {
-        let (volume, version) = (released.generation.transaction_volume, released.generation.version);
-        let backup_volume = released.generation.backup_volume;
-        commit.changes.push(Change::Entity(EntityChange::ForgetReleased { backup_volume }));
-        commit.events.push(NewEvent::by_engine(now, EventKind::ReleasedLost { volume, version, backup_volume }));
-    }
+    let commit = core.with_records(|records| doubts::to_commit(snapshot, records, clock::now()));
     ledger.commit(commit).await
 }
 

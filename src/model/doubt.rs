@@ -9,6 +9,7 @@ use super::records::{Generation, GenerationState, Records, ReleasedGeneration};
 use super::session::{Pair, Status};
 use super::snapshot::{BackupVolumeView, SessionView, Snapshot};
 use super::units::Version;
+use std::collections::BTreeSet;
 
 /// What is seen now that puts this generation in doubt. `ours` is our session of its pair; `onto` a session of another
 /// program that copies, or copied, onto its backup volume.
@@ -77,13 +78,12 @@ pub fn to_keep(snapshot: &Snapshot, records: &Records) -> Vec<(VolumeId, Version
 }
 
 /// The released generations that another program's copy has overwritten, or that a session resumed without us has.
-pub fn released_to_forget(snapshot: &Snapshot, records: &Records) -> Vec<ReleasedGeneration> {
-    let overwritten = |released: &&ReleasedGeneration| {
-        let target = released.generation.backup_volume;
-        let writes = |session: &&SessionView| session.destinations().any(|id| id == target) && !session.is_at_rest();
-        let foreign = |session: &&SessionView| !session.ours && session.destinations().any(|id| id == target);
-        let is_free = !records.claims.contains_key(&target);
-        is_free && snapshot.sessions.iter().any(|session| writes(&session) || foreign(&session))
-    };
-    records.released.values().filter(overwritten).cloned().collect()
+pub fn released_to_forget<'a>(snapshot: &Snapshot, records: &'a Records) -> Vec<&'a ReleasedGeneration> {
+    if records.released.is_empty() {
+        return Vec::new();
+    }
+    let writes = |session: &&SessionView| !session.ours || !session.is_at_rest();
+    let destinations = snapshot.sessions.iter().filter(writes).flat_map(SessionView::destinations);
+    let overwritten: BTreeSet<VolumeId> = destinations.filter(|id| !records.claims.contains_key(id)).collect();
+    overwritten.iter().filter_map(|id| records.released.get(id)).collect()
 }

@@ -1,8 +1,7 @@
 //! Mistakes made on purpose: each breaks one rule of the step machines or of the plans, and must be caught.
 
 use super::world::BLOCKS;
-use ecdeck::engine::operation::Commit;
-use ecdeck::model::records::{Change, JournalEntry, OpenOperation, OperationId, Records, RotationGuard};
+use ecdeck::model::records::{OpenOperation, Records, RotationGuard};
 use ecdeck::model::request::Verb;
 use ecdeck::model::session::{Pair, Phase, Status, TransferMode};
 use ecdeck::model::snapshot::{BackupState, Snapshot, TransactionState};
@@ -177,17 +176,6 @@ impl Bug {
             }
             Some(Self::ClaimNothing) => item.claims.clear(),
             _ => {}
-        }
-    }
-
-    /// What is kept instead of what the operation wants to keep.
-    pub fn censor(bug: Option<Self>, commit: &mut Commit, records: &Records) {
-        if bug == Some(Self::IntentOnce) {
-            let intent = |entry: &JournalEntry| matches!(entry, JournalEntry::Intent { .. });
-            let again =
-                |id: &OperationId| records.operations.get(id).is_some_and(|open| open.journal.iter().any(intent));
-            let dropped = |change: &Change| matches!(change, Change::Journal { operation, entry } if intent(entry) && again(operation));
-            commit.changes.retain(|change| !dropped(change));
         }
     }
 }

@@ -6,7 +6,7 @@ use super::world::World;
 use ecdeck::driver::ccm::CcmDriver;
 use ecdeck::driver::ccm::server::Server;
 use ecdeck::driver::ccm::settings::Settings;
-use ecdeck::driver::{Driver, DriverError, Pending};
+use ecdeck::driver::{Driver, DriverError};
 use ecdeck::model::array_words::{Column, StatusMeaning, TitleRow, WordRow};
 use ecdeck::model::copy::{Capabilities, Command, Identity, PairOutcome};
 use ecdeck::model::identity::{BoxId, Name};
@@ -16,6 +16,7 @@ use ecdeck::testkit::ccm_emulation::profile::Profile;
 use ecdeck::testkit::ccm_emulation::{Emulation, InProcess as CcmInProcess, Member, Store};
 use ecdeck::testkit::in_process::InProcess;
 use ecdeck::testkit::memory::Memory;
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -148,7 +149,7 @@ struct Witness {
 }
 
 impl Driver for Witness {
-    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
+    fn identify(&self) -> BoxFuture<'_, Result<Identity, DriverError>> {
         self.inner.identify()
     }
 
@@ -156,16 +157,16 @@ impl Driver for Witness {
         self.inner.capabilities()
     }
 
-    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+    fn volumes(&self) -> BoxFuture<'_, Result<Vec<ArrayVolume>, DriverError>> {
         self.inner.volumes()
     }
 
-    fn sessions(&self, _host: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+    fn sessions(&self, _host: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
         let now = *self.now.lock();
         self.inner.sessions(now)
     }
 
-    fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
+    fn execute(&self, command: Command, limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>> {
         Box::pin(async move {
             let outcomes = self.inner.execute(command, limit).await;
             self.said.lock().extend(outcomes.clone());

@@ -6,10 +6,9 @@ use super::mistaken::Mistaken;
 use super::world::World;
 use super::{Checked, violated};
 use ecdeck::catalog::{Catalogue, CatalogueError};
+use ecdeck::engine::doubts;
 use ecdeck::engine::operation::{Commit, Input, Limits, NotKept};
 use ecdeck::model::copy::Command;
-use ecdeck::model::doubt::{released_to_forget, to_keep};
-use ecdeck::model::event::{EventKind, NewEvent};
 use ecdeck::model::identity::{BoxId, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
 use ecdeck::model::plan::{Plan, Refusal, plan_keeping};
@@ -385,8 +384,6 @@ impl Engine {
         now: Timestamp,
     ) -> Result<Records, (String, NotKept)> {
         let before = self.durable.clone();
-        let mut commit = commit.clone();
-        Bug::censor(self.bug, &mut commit, &before);
         if let (Some(how), Some(memory)) = (fail, &self.memory) {
             memory.fail_commit(1, how);
         } else if fail.is_some() {
@@ -395,7 +392,7 @@ impl Engine {
         match finish(self.catalogue.commit(commit.changes.clone(), commit.events.clone())) {
             Ok(_) => {
                 self.durable.apply_all(&commit.changes).unwrap();
-                self.kept(&commit, now);
+                self.kept(commit, now);
                 Ok(before)
             }
             // The line was lost at COMMIT: look it up before anything else.
@@ -404,7 +401,7 @@ impl Engine {
                 if self.durable == before && !commit.changes.is_empty() {
                     Err((error.to_string(), NotKept::Unavailable))
                 } else {
-                    self.kept(&commit, now);
+                    self.kept(commit, now);
                     Ok(before)
                 }
             }
@@ -414,25 +411,10 @@ impl Engine {
 
     /// What is seen of kept generations that puts them in doubt and is not in the catalogue yet, as the publisher keeps it.
     pub fn doubts(&self, world: &World, now: Timestamp) -> Commit {
-        let mut commit = Commit::default();
         if self.bug == Some(Bug::ForgetDoubt) {
-            return commit;
+            return Commit::default();
         }
-        let snapshot = self.snapshot(world, now, &[]);
-        for (transaction_volume, version, state) in to_keep(&snapshot, &self.durable) {
-            let kind = EventKind::GenerationStateSet { volume: transaction_volume, version, state: state.clone() };
-            let change = EntityChange::SetGenerationState { transaction_volume, version, state };
-            commit.changes.push(Change::Entity(change));
-            commit.events.push(NewEvent::by_engine(self.wall(now), kind));
-        }
-        for released in released_to_forget(&snapshot, &self.durable) {
-            let (volume, version) = (released.generation.transaction_volume, released.generation.version);
-            let backup_volume = released.generation.backup_volume;
-            commit.changes.push(Change::Entity(EntityChange::ForgetReleased { backup_volume }));
-            let kind = EventKind::ReleasedLost { volume, version, backup_volume };
-            commit.events.push(NewEvent::by_engine(self.wall(now), kind));
-        }
-        commit
+        doubts::to_commit(&self.snapshot(world, now, &[]), &self.durable, self.wall(now))
     }
 
     fn kept(&mut self, commit: &Commit, now: Timestamp) {

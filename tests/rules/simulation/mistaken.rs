@@ -50,7 +50,7 @@ impl Mistaken {
             let mut output = self.operation.advance(input, &sight);
             match &mut output {
                 Output::Commit(commit) => {
-                    self.forget(commit, sight.now);
+                    self.forget(commit, &sight);
                     if self.bug == Some(Bug::ForgetIntent) && commit.changes.iter().all(is_intent) {
                         input = Input::Committed;
                         continue;
@@ -127,9 +127,17 @@ impl Mistaken {
     }
 
     /// What is kept instead of what the operation wants to keep.
-    fn forget(&self, commit: &mut Commit, now: Timestamp) {
+    fn forget(&self, commit: &mut Commit, sight: &Sight<'_>) {
         match self.bug {
             Some(Bug::KeepClaims) => commit.changes.retain(|change| !matches!(change, Change::Close { .. })),
+            Some(Bug::IntentOnce) => {
+                let known = sight.records.operations.get(&self.operation.id());
+                if known
+                    .is_some_and(|open| open.journal.iter().any(|entry| matches!(entry, JournalEntry::Intent { .. })))
+                {
+                    commit.changes.retain(|change| !is_intent(change));
+                }
+            }
             Some(Bug::ForgetFinished) => {
                 let finished =
                     |change: &Change| matches!(change, Change::Journal { entry: JournalEntry::Finished { .. }, .. });
@@ -138,7 +146,7 @@ impl Mistaken {
             Some(Bug::DateByObserving) => {
                 for change in &mut commit.changes {
                     if let Change::Entity(EntityChange::AddGeneration(generation)) = change {
-                        generation.taken_at = now;
+                        generation.taken_at = sight.now;
                     }
                 }
             }
