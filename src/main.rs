@@ -6,7 +6,7 @@ use clap::Parser;
 use ecdeck::cli::arguments::Init;
 use ecdeck::cli::array::add;
 use ecdeck::cli::array_arguments::{Add, ArrayVerb};
-use ecdeck::cli::link::{ConfiguredArray, EngineLine, Link, Need, Pending, SiteContext};
+use ecdeck::cli::link::{ConfiguredArray, EngineLine, Link, Need, SiteContext};
 use ecdeck::cli::site_arguments::SiteVerb;
 use ecdeck::cli::{CliError, CommandLine, Exit, Verb, forced, out, site, typed, usage};
 use ecdeck::config::{Config, Glyphs, Theme};
@@ -32,6 +32,7 @@ use ecdeck::process::paths::{DEMO_VARIABLE, Home};
 use ecdeck::serve;
 use ecdeck::setup;
 use ecdeck::site::{NoSite, Site, SiteChoice, choose, is_there};
+use futures_util::future::BoxFuture;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -393,7 +394,7 @@ impl Wiring<'_> {
 }
 
 impl SiteContext for Wiring<'_> {
-    fn open(&self, need: Need) -> Pending<'_, Result<Link, CliError>> {
+    fn open(&self, need: Need) -> BoxFuture<'_, Result<Link, CliError>> {
         Box::pin(async move {
             let site = self.site(need == Need::Changing)?;
             // Here and not only in the engine, so that a slip in the file is wrong input and not an engine out of reach.
@@ -413,7 +414,7 @@ impl SiteContext for Wiring<'_> {
         })
     }
 
-    fn serve(&self, detached: bool) -> Pending<'_, Result<(), CliError>> {
+    fn serve(&self, detached: bool) -> BoxFuture<'_, Result<(), CliError>> {
         Box::pin(async move {
             let site = self.choose(&SiteChoice { serves: true, changes: true, service: None, ..self.wish() })?;
             let served = serve::run(&site, detached).await;
@@ -442,14 +443,14 @@ impl SiteContext for Wiring<'_> {
         Ok(homes)
     }
 
-    fn serve_arrays(&self, detached: bool) -> Pending<'_, Result<(), CliError>> {
+    fn serve_arrays(&self, detached: bool) -> BoxFuture<'_, Result<(), CliError>> {
         Box::pin(async move {
             let served = serve::arrays(&self.own_arrays_home(Need::Changing)?, detached).await;
             served.map_err(|error| CliError::not_reachable(error.to_string()))
         })
     }
 
-    fn examine_array<'a>(&'a self, array: &'a str) -> Pending<'a, Result<Vec<Check>, CliError>> {
+    fn examine_array<'a>(&'a self, array: &'a str) -> BoxFuture<'a, Result<Vec<Check>, CliError>> {
         Box::pin(async move {
             let site = self.site(false)?;
             let config = serve::configuration(&site).map_err(CliError::usage)?;
@@ -459,7 +460,7 @@ impl SiteContext for Wiring<'_> {
     }
 
     /// There need not be a configuration yet.
-    fn add_array<'a>(&'a self, asked: &'a Add) -> Pending<'a, Result<Exit, CliError>> {
+    fn add_array<'a>(&'a self, asked: &'a Add) -> BoxFuture<'a, Result<Exit, CliError>> {
         Box::pin(async move {
             let home = Home::from_environment().map_err(|error| CliError::usage(error.to_string()))?;
             let named = self.line.config.as_ref().map(std::path::absolute).transpose();

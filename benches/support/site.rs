@@ -2,7 +2,7 @@
 
 use super::Error;
 use ecdeck::catalog::Catalogue;
-use ecdeck::driver::{Driver, DriverError, Pending};
+use ecdeck::driver::{Driver, DriverError};
 use ecdeck::engine::operation::Limits;
 use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings, Times, now};
 use ecdeck::model::copy::{Ability, Capabilities, Command, CommandVerb, Identity, PairOutcome};
@@ -17,6 +17,7 @@ use ecdeck::model::untrusted::Untrusted;
 use ecdeck::process::instance::{self, Claim, InstanceLock};
 use ecdeck::process::paths::Home;
 use ecdeck::testkit::catalogue::MemoryCatalogue;
+use futures_util::future::BoxFuture;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -53,7 +54,7 @@ struct Moving {
 }
 
 impl Driver for Moving {
-    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
+    fn identify(&self) -> BoxFuture<'_, Result<Identity, DriverError>> {
         let none = Untrusted::default();
         let (model, serial, firmware) = (none.clone(), none.clone(), none);
         Box::pin(async move { Ok(Identity { box_id: self.box_id, model, serial, firmware }) })
@@ -72,7 +73,7 @@ impl Driver for Moving {
         }
     }
 
-    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+    fn volumes(&self) -> BoxFuture<'_, Result<Vec<ArrayVolume>, DriverError>> {
         let paired = self.pairs.iter().flat_map(|pair| [pair.source, pair.target]);
         let ids = paired.chain(self.spare.iter().copied());
         let list = ids
@@ -81,7 +82,7 @@ impl Driver for Moving {
         Box::pin(async move { Ok(list) })
     }
 
-    fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+    fn sessions(&self, now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
         let reading = self.readings.fetch_add(1, Ordering::Relaxed);
         let one = |(index, pair): (usize, &Pair)| {
             let moves = index < self.first;
@@ -106,7 +107,7 @@ impl Driver for Moving {
         Box::pin(async move { Ok(reading) })
     }
 
-    fn execute(&self, _: Command, _: Duration) -> Pending<'_, Vec<PairOutcome>> {
+    fn execute(&self, _: Command, _: Duration) -> BoxFuture<'_, Vec<PairOutcome>> {
         Box::pin(async { Vec::new() })
     }
 

@@ -1,10 +1,11 @@
 //! Anchoring: the head of the audit chain goes outside the catalogue at every commit, so that a chain written anew shows.
 
-use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside, Pending};
+use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside};
 use crate::model::audit::{AnchorReport, AuditReport};
 use crate::model::chain::ChainLink;
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -319,11 +320,11 @@ impl Anchored {
 }
 
 impl Catalogue for Anchored {
-    fn load(&self) -> Pending<'_, Result<Records, CatalogueError>> {
+    fn load(&self) -> BoxFuture<'_, Result<Records, CatalogueError>> {
         self.catalogue.load()
     }
 
-    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
         Box::pin(async move {
             let kept = self.catalogue.commit(changes, events).await?;
             if let Some(last) = kept.last() {
@@ -333,35 +334,35 @@ impl Catalogue for Anchored {
         })
     }
 
-    fn events(&self, range: EventRange) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+    fn events(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
         self.catalogue.events(range)
     }
 
-    fn links(&self, range: EventRange) -> Pending<'_, Result<Vec<ChainLink>, CatalogueError>> {
+    fn links(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<ChainLink>, CatalogueError>> {
         self.catalogue.links(range)
     }
 
-    fn head(&self) -> Pending<'_, Result<ChainHead, CatalogueError>> {
+    fn head(&self) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
         self.catalogue.head()
     }
 
-    fn history(&self, query: HistoryQuery) -> Pending<'_, Result<Vec<PastGeneration>, CatalogueError>> {
+    fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<PastGeneration>, CatalogueError>> {
         self.catalogue.history(query)
     }
 
-    fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>> {
+    fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>> {
         self.catalogue.operation_end(id)
     }
 
-    fn check(&self) -> Pending<'_, Result<(), CatalogueError>> {
+    fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>> {
         self.catalogue.check()
     }
 
-    fn close(&self) -> Pending<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         self.catalogue.close()
     }
 
-    fn verify(&self, mut outside: Outside) -> Pending<'_, Result<AuditReport, CatalogueError>> {
+    fn verify(&self, mut outside: Outside) -> BoxFuture<'_, Result<AuditReport, CatalogueError>> {
         Box::pin(async move {
             let (anchors, heads) = self.look();
             outside.anchors.extend(heads);

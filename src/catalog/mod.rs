@@ -15,11 +15,7 @@ use crate::model::codes::Code;
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::identity::VolumeId;
 use crate::model::records::{Change, ChangeError, OperationEnd, OperationId, PastGeneration, Records};
-use std::future::Future;
-use std::pin::Pin;
-
-/// A future that a catalogue returns: boxed, so that the trait is object-safe.
-pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+use futures_util::future::BoxFuture;
 
 /// Why the catalogue did not do what it was asked. `place` is the file or the database, without any secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -137,33 +133,33 @@ pub struct HistoryQuery {
 /// A catalogue. One writer has it at a time; every change and its events are kept together or not at all.
 pub trait Catalogue: Send + Sync {
     /// Everything that is in force.
-    fn load(&self) -> Pending<'_, Result<Records, CatalogueError>>;
+    fn load(&self) -> BoxFuture<'_, Result<Records, CatalogueError>>;
 
     /// Makes all changes and appends all events in one durable transaction; the events come back with their places.
-    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> Pending<'_, Result<Vec<Event>, CatalogueError>>;
+    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>>;
 
-    fn events(&self, range: EventRange) -> Pending<'_, Result<Vec<Event>, CatalogueError>>;
+    fn events(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>>;
 
     /// The same events as they are stored, for verifying the chain.
-    fn links(&self, range: EventRange) -> Pending<'_, Result<Vec<ChainLink>, CatalogueError>>;
+    fn links(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<ChainLink>, CatalogueError>>;
 
-    fn head(&self) -> Pending<'_, Result<ChainHead, CatalogueError>>;
+    fn head(&self) -> BoxFuture<'_, Result<ChainHead, CatalogueError>>;
 
-    fn history(&self, query: HistoryQuery) -> Pending<'_, Result<Vec<PastGeneration>, CatalogueError>>;
+    fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<PastGeneration>, CatalogueError>>;
 
     /// How an operation ended; `None` while it is open or when there is none of that number.
-    fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>>;
+    fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>>;
 
     /// Whether it is still the catalogue that was opened. Writes nothing.
-    fn check(&self) -> Pending<'_, Result<(), CatalogueError>> {
+    fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
     /// Ends in good order: what a log beside the catalogue holds goes into it. Nothing is read or written any more.
-    fn close(&self) -> Pending<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 
     /// Checks the audit: its chain, what is known from outside, and the tables against the events.
-    fn verify(&self, outside: Outside) -> Pending<'_, Result<AuditReport, CatalogueError>>;
+    fn verify(&self, outside: Outside) -> BoxFuture<'_, Result<AuditReport, CatalogueError>>;
 }

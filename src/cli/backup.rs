@@ -147,13 +147,15 @@ async fn refused_each(link: &mut Link, request: &Request, volumes: Vec<VolumeId>
         _ => None,
     };
     let action = Action::Backup { volumes, mode, together: false };
-    let each = Request { action, set: None, ensure: false, ..request.clone() };
-    Ok(match link.ask(Ask::Plan { request: each, read_hosts: false }).await? {
+    refused_now(link, Request { action, set: None, ensure: false, ..request.clone() }).await
+}
+
+/// What would be refused of a request now, each for itself.
+async fn refused_now(link: &mut Link, request: Request) -> Result<Vec<Refusal>, CliError> {
+    Ok(match link.ask(Ask::Plan { request, read_hosts: false }).await? {
         Answer::Planned(planned) => planned.plan.refused().to_vec(),
-        Answer::Refused { mut refusal } => {
-            let also = std::mem::take(&mut refusal.also);
-            std::iter::once(refusal).chain(also).collect()
-        }
+        Answer::Refused { refusal } => refusal.each().collect(),
+        Answer::AlreadySo { refused } => refused,
         _ => Vec::new(),
     })
 }
@@ -163,14 +165,6 @@ async fn done_already(link: &mut Link, request: &Request) -> Result<Vec<Refusal>
     if !request.ensure {
         return Ok(Vec::new());
     }
-    let refused = match link.ask(Ask::Plan { request: request.clone(), read_hosts: false }).await? {
-        Answer::Planned(planned) => planned.plan.refused().to_vec(),
-        Answer::Refused { mut refusal } => {
-            let also = std::mem::take(&mut refusal.also);
-            std::iter::once(refusal).chain(also).collect()
-        }
-        Answer::AlreadySo { refused } => refused,
-        _ => Vec::new(),
-    };
+    let refused = refused_now(link, request.clone()).await?;
     Ok(refused.into_iter().filter(|refusal| refusal.code == Code::ALREADY_SO).collect())
 }

@@ -293,11 +293,7 @@ impl Report {
 
     /// Takes the refusals of a round of which nothing ran.
     pub fn refuse(&mut self, refused: impl IntoIterator<Item = Refusal>) {
-        for mut refusal in refused {
-            let also = std::mem::take(&mut refusal.also);
-            self.refused.push(refusal);
-            self.refused.extend(also);
-        }
+        self.refused.extend(refused.into_iter().flat_map(Refusal::each));
     }
 
     /// As [`Self::refuse`], and people are told at once: who waits for other volumes should not learn it hours later.

@@ -1,7 +1,7 @@
 //! An engine for tests of the dialogue: it plans by the real rules on the demonstration site, and runs nothing.
 
 use super::CliError;
-use super::link::{Channel, Link, Pending};
+use super::link::{Channel, Link};
 use crate::demo::{Declaration, LiveState, records_of};
 use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
 use crate::model::codes::Code;
@@ -16,6 +16,7 @@ use crate::model::session::{
 };
 use crate::model::snapshot::{Reach, Site, Snapshot};
 use crate::model::units::{Blocks, Progress, Timestamp};
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -180,13 +181,13 @@ impl Line {
 }
 
 impl Channel for Line {
-    fn ask(&mut self, ask: Ask) -> Pending<'_, Result<Answer, CliError>> {
+    fn ask(&mut self, ask: Ask) -> BoxFuture<'_, Result<Answer, CliError>> {
         let answer = self.answer(&ask);
         self.fake.asked.lock().push(ask);
         Box::pin(async { Ok(answer) })
     }
 
-    fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, CliError>> {
+    fn next_snapshot(&mut self) -> BoxFuture<'_, Result<Arc<Snapshot>, CliError>> {
         let snapshot = Arc::clone(&self.snapshot);
         Box::pin(async { Ok(snapshot) })
     }

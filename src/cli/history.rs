@@ -11,9 +11,10 @@ use crate::engine::protocol::{Answer, Ask};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::plan::step_text::place;
-use crate::model::records::{Generation, PastGeneration, ReleaseReason};
+use crate::model::records::{PastGeneration, ReleaseReason};
 use crate::model::snapshot::Snapshot;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 pub async fn run(asked: &History, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
     let Some(verb) = &asked.verb else { return show(asked, &mut site_context.open(Need::Reading).await?).await };
@@ -78,12 +79,12 @@ fn text(generations: &[PastGeneration], volume: Option<VolumeId>, snapshot: &Sna
         ("mode", Align::Left),
         ("state", Align::Left),
     ]);
-    for past in generations {
+    for (past, taken) in generations.iter().zip(taken(generations)) {
         let generation = &past.generation;
         table.row([
             snapshot.label(generation.transaction_volume),
             generation.version.to_string(),
-            taken(generation, generations),
+            taken,
             generation.blocks.to_string(),
             place(generation.backup_volume, snapshot),
             generation.mode.to_string(),
@@ -93,16 +94,18 @@ fn text(generations: &[PastGeneration], volume: Option<VolumeId>, snapshot: &Sna
     table.render()
 }
 
-/// To the minute, and with seconds where another generation of the volume was taken in the same minute.
-fn taken(generation: &Generation, all: &[PastGeneration]) -> String {
-    let minute = times::minute(generation.taken_at);
-    let collides = |other: &Generation| {
-        other.transaction_volume == generation.transaction_volume
-            && other.version != generation.version
-            && times::minute(other.taken_at) == minute
+/// When each was taken: to the minute, and with seconds where several of a volume were taken in the same minute.
+fn taken(all: &[PastGeneration]) -> Vec<String> {
+    let minute = |past: &PastGeneration| (past.generation.transaction_volume, times::minute(past.generation.taken_at));
+    let mut in_minute: BTreeMap<(VolumeId, String), usize> = BTreeMap::new();
+    for past in all {
+        *in_minute.entry(minute(past)).or_default() += 1;
+    }
+    let one = |past: &PastGeneration| match minute(past) {
+        key if in_minute[&key] > 1 => times::second(past.generation.taken_at),
+        (_, minute) => minute,
     };
-    let collides = all.iter().any(|other| collides(&other.generation));
-    if collides { times::second(generation.taken_at) } else { minute }
+    all.iter().map(one).collect()
 }
 
 fn state(past: &PastGeneration) -> String {

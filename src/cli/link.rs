@@ -12,17 +12,13 @@ use crate::model::snapshot::{Reach, Snapshot};
 use crate::model::untrusted::Untrusted;
 use crate::model::verb::Role;
 use crate::process::paths::Home;
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// A future that is boxed, so that the traits are object-safe.
-pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// How long the first reading of an array is waited for before a verb looks at what there is.
 const FIRST_READING: Duration = Duration::from_secs(5);
@@ -46,10 +42,10 @@ pub struct ConfiguredArray {
 
 /// Opens the line to the site's engine, and starts the engine if need be.
 pub trait SiteContext: Send + Sync {
-    fn open(&self, need: Need) -> Pending<'_, Result<Link, CliError>>;
+    fn open(&self, need: Need) -> BoxFuture<'_, Result<Link, CliError>>;
 
     /// Is the site's engine until asked to end. `detached`: a command started it.
-    fn serve(&self, detached: bool) -> Pending<'_, Result<(), CliError>>;
+    fn serve(&self, detached: bool) -> BoxFuture<'_, Result<(), CliError>>;
 
     /// The home of an embedded array that is named, or of those without a home of their own.
     fn arrays_home(&self, need: Need, array: Option<&str>) -> Result<Home, CliError>;
@@ -58,13 +54,13 @@ pub trait SiteContext: Send + Sync {
     fn array_homes(&self, need: Need) -> Result<Vec<Home>, CliError>;
 
     /// Is the embedded arrays' process until asked to end. `detached`: a command started it.
-    fn serve_arrays(&self, detached: bool) -> Pending<'_, Result<(), CliError>>;
+    fn serve_arrays(&self, detached: bool) -> BoxFuture<'_, Result<(), CliError>>;
 
     /// Examines the way to an array of the configuration.
-    fn examine_array<'a>(&'a self, array: &'a str) -> Pending<'a, Result<Vec<Check>, CliError>>;
+    fn examine_array<'a>(&'a self, array: &'a str) -> BoxFuture<'a, Result<Vec<Check>, CliError>>;
 
     /// Adds an array to the configuration.
-    fn add_array<'a>(&'a self, asked: &'a Add) -> Pending<'a, Result<Exit, CliError>>;
+    fn add_array<'a>(&'a self, asked: &'a Add) -> BoxFuture<'a, Result<Exit, CliError>>;
 
     /// The arrays that the configuration of the site has, where there is one.
     fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, CliError>;
@@ -85,10 +81,10 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(250);
 
 /// A line to an engine.
 pub trait Channel: Send {
-    fn ask(&mut self, ask: Ask) -> Pending<'_, Result<Answer, CliError>>;
+    fn ask(&mut self, ask: Ask) -> BoxFuture<'_, Result<Answer, CliError>>;
 
     /// The next snapshot that differs from the one given before; the first call gives the present one.
-    fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, CliError>>;
+    fn next_snapshot(&mut self) -> BoxFuture<'_, Result<Arc<Snapshot>, CliError>>;
 
     /// From now on only these volumes are watched, with what belongs to them. Who has no way to do so shows all.
     fn watch_only(&mut self, _volumes: &[VolumeId]) {}
@@ -180,11 +176,11 @@ impl EngineLine {
 }
 
 impl Channel for EngineLine {
-    fn ask(&mut self, ask: Ask) -> Pending<'_, Result<Answer, CliError>> {
+    fn ask(&mut self, ask: Ask) -> BoxFuture<'_, Result<Answer, CliError>> {
         Box::pin(self.ask_again_when_lost(ask))
     }
 
-    fn next_snapshot(&mut self) -> Pending<'_, Result<Arc<Snapshot>, CliError>> {
+    fn next_snapshot(&mut self) -> BoxFuture<'_, Result<Arc<Snapshot>, CliError>> {
         Box::pin(self.next())
     }
 

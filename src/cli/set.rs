@@ -12,6 +12,7 @@ use crate::model::identity::Name;
 use crate::model::plan::{not_at_one_instant, state_of_set};
 use crate::model::request::Action;
 use crate::model::snapshot::Snapshot;
+use crate::model::units::listed;
 use crate::model::untrusted::escaped;
 use crate::model::volume_set::VolumeSet;
 use serde::Serialize;
@@ -96,16 +97,13 @@ pub fn table(snapshot: &Snapshot) -> Table {
         ("", Align::Left),
     ]);
     for set in &snapshot.volume_sets {
-        let listed: Vec<String> = set.members.iter().take(LISTED).map(|id| snapshot.label(*id)).collect();
-        let more = set.members.len().saturating_sub(LISTED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let instant = if not_at_one_instant(snapshot, &set.members).is_none() { "yes" } else { "no" };
         table.row([
             set.name.to_string(),
             state_of_set(snapshot, set).to_string(),
             instant.to_owned(),
             set.members.len().to_string(),
-            format!("{}{more}", listed.join(", ")),
+            listed(set.members.iter().map(|id| snapshot.label(*id)), LISTED),
         ]);
     }
     table

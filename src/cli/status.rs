@@ -150,6 +150,7 @@ fn transaction_volumes(snapshot: &Snapshot) -> String {
     ]);
     for view in &snapshot.transaction_volumes {
         let of = view.volume.policy.map_or_else(|| "-".to_owned(), |policy| policy.generations.to_string());
+        let recovery = recoverable(snapshot, view).word;
         table.row([
             view.volume.name.to_string(),
             view.volume.blocks.to_string(),
@@ -158,8 +159,8 @@ fn transaction_volumes(snapshot: &Snapshot) -> String {
             format!("{}/{of}", view.kept),
             view.last_backup
                 .map_or_else(|| "never".to_owned(), |(version, at)| format!("{version} {}", times::minute(at))),
-            due(view, snapshot),
-            recoverable(snapshot, view).word.to_string(),
+            due(view, recovery, snapshot),
+            recovery.to_string(),
         ]);
     }
     table.render()
@@ -195,11 +196,11 @@ fn ready(ready: Ready) -> String {
     }
 }
 
-fn due(view: &TransactionVolumeView, snapshot: &Snapshot) -> String {
+fn due(view: &TransactionVolumeView, recovery: Recoverable, snapshot: &Snapshot) -> String {
     match view.due {
         Due::NoPolicy => "no policy".to_owned(),
         // "ok" is said of what can be recovered, and of nothing else.
-        Due::Ok if recoverable(snapshot, view).word == Recoverable::Yes => "ok".to_owned(),
+        Due::Ok if recovery == Recoverable::Yes => "ok".to_owned(),
         Due::Ok => "in time".to_owned(),
         Due::Overdue(_) => format!("! {}", snapshot.overdue_text(view).unwrap_or_default()),
     }

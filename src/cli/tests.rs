@@ -3,7 +3,7 @@
 use super::arguments::{CommandLine, Verb};
 use super::array_arguments::Add;
 use super::fake::{self, Fake};
-use super::link::{ConfiguredArray, Link, Need, Pending, SiteContext};
+use super::link::{ConfiguredArray, Link, Need, SiteContext};
 use super::request_line::{self, RenderContext};
 use super::{CliError, Exit, dispatch};
 use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
@@ -19,13 +19,14 @@ use crate::model::units::Version;
 use crate::model::verb::Verb as AskedVerb;
 use crate::process::paths::Home;
 use clap::{CommandFactory, Parser};
+use futures_util::future::BoxFuture;
 
 impl SiteContext for Fake {
-    fn open(&self, _need: Need) -> Pending<'_, Result<Link, CliError>> {
+    fn open(&self, _need: Need) -> BoxFuture<'_, Result<Link, CliError>> {
         Box::pin(async { Ok(self.link()) })
     }
 
-    fn serve(&self, _detached: bool) -> Pending<'_, Result<(), CliError>> {
+    fn serve(&self, _detached: bool) -> BoxFuture<'_, Result<(), CliError>> {
         Box::pin(async { Ok(()) })
     }
 
@@ -37,15 +38,15 @@ impl SiteContext for Fake {
         Err(CliError::usage("there are no arrays here"))
     }
 
-    fn serve_arrays(&self, _detached: bool) -> Pending<'_, Result<(), CliError>> {
+    fn serve_arrays(&self, _detached: bool) -> BoxFuture<'_, Result<(), CliError>> {
         Box::pin(async { Err(CliError::usage("there are no arrays here")) })
     }
 
-    fn examine_array<'a>(&'a self, _array: &'a str) -> Pending<'a, Result<Vec<Check>, CliError>> {
+    fn examine_array<'a>(&'a self, _array: &'a str) -> BoxFuture<'a, Result<Vec<Check>, CliError>> {
         Box::pin(async { Err(CliError::usage("there are no arrays here")) })
     }
 
-    fn add_array<'a>(&'a self, _asked: &'a Add) -> Pending<'a, Result<Exit, CliError>> {
+    fn add_array<'a>(&'a self, _asked: &'a Add) -> BoxFuture<'a, Result<Exit, CliError>> {
         Box::pin(async { Err(CliError::usage("there are no arrays here")) })
     }
 

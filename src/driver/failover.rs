@@ -4,11 +4,12 @@
 //! and it sends forced stops, which are the way out. Everything else waits for the first way: it is not among the
 //! capabilities meanwhile, so that a plan says so before anybody agrees to it.
 
-use super::{Driver, DriverError, Pending};
+use super::{Driver, DriverError};
 use crate::model::copy::{Capabilities, Command, CommandVerb, ErrorClass, Identity, Outcome, PairOutcome};
 use crate::model::session::{ArrayVolume, Pair, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
+use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +68,7 @@ impl FailoverDriver {
     async fn question<T, F>(&self, ask: F) -> Result<T, DriverError>
     where
         T: Send + 'static,
-        F: for<'a> Fn(&'a (dyn Driver + 'static)) -> Pending<'a, Result<T, DriverError>> + Clone + Send + 'static,
+        F: for<'a> Fn(&'a (dyn Driver + 'static)) -> BoxFuture<'a, Result<T, DriverError>> + Clone + Send + 'static,
     {
         if self.is_worth_a_try() {
             match self.by_the_first(ask.clone()).await {
@@ -87,7 +88,7 @@ impl FailoverDriver {
     async fn by_the_first<T, F>(&self, ask: F) -> Result<T, DriverError>
     where
         T: Send + 'static,
-        F: for<'a> Fn(&'a (dyn Driver + 'static)) -> Pending<'a, Result<T, DriverError>> + Send + 'static,
+        F: for<'a> Fn(&'a (dyn Driver + 'static)) -> BoxFuture<'a, Result<T, DriverError>> + Send + 'static,
     {
         let first = Arc::clone(&self.first);
         let asked = tokio::spawn(async move { ask(&*first).await });
@@ -135,7 +136,7 @@ fn was_not_reached(outcome: &Outcome) -> bool {
 }
 
 impl Driver for FailoverDriver {
-    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
+    fn identify(&self) -> BoxFuture<'_, Result<Identity, DriverError>> {
         Box::pin(self.question(|driver| driver.identify()))
     }
 
@@ -151,19 +152,19 @@ impl Driver for FailoverDriver {
         }
     }
 
-    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+    fn volumes(&self) -> BoxFuture<'_, Result<Vec<ArrayVolume>, DriverError>> {
         Box::pin(self.question(|driver| driver.volumes()))
     }
 
-    fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+    fn sessions(&self, now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
         Box::pin(self.question(move |driver| driver.sessions(now)))
     }
 
-    fn sessions_afresh(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+    fn sessions_afresh(&self, now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
         Box::pin(self.question(move |driver| driver.sessions_afresh(now)))
     }
 
-    fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
+    fn execute(&self, command: Command, limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>> {
         match command {
             Command::Stop { force: true, .. } => Box::pin(self.stop_by_force(command, limit)),
             _ => self.first.execute(command, limit),
@@ -204,7 +205,7 @@ mod tests {
             self.told.lock().clone()
         }
 
-        fn question<T>(&self) -> Result<(), Pending<'static, Result<T, DriverError>>>
+        fn question<T>(&self) -> Result<(), BoxFuture<'static, Result<T, DriverError>>>
         where
             T: Send + 'static,
         {
@@ -218,7 +219,7 @@ mod tests {
     }
 
     impl Driver for Way {
-        fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
+        fn identify(&self) -> BoxFuture<'_, Result<Identity, DriverError>> {
             self.question().map_or_else(|failed| failed, |()| self.inner.identify())
         }
 
@@ -226,15 +227,15 @@ mod tests {
             self.inner.capabilities()
         }
 
-        fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+        fn volumes(&self) -> BoxFuture<'_, Result<Vec<ArrayVolume>, DriverError>> {
             self.question().map_or_else(|failed| failed, |()| self.inner.volumes())
         }
 
-        fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+        fn sessions(&self, now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
             self.question().map_or_else(|failed| failed, |()| self.inner.sessions(now))
         }
 
-        fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
+        fn execute(&self, command: Command, limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>> {
             self.told.lock().push(command.verb());
             match self.fails.lock().clone() {
                 None => self.inner.execute(command, limit),

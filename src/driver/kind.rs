@@ -2,14 +2,15 @@
 //!
 //! A driver is one entry of [`super::DRIVERS`] and whatever stands behind it. Nothing else names one.
 
+use super::Driver;
 use super::set_up::SetUp;
-use super::{Driver, Pending};
 use crate::config_keys::{Fault, Table};
 use crate::model::check::Check;
 use crate::model::identity::Name;
 use crate::model::session::RecModes;
 use crate::model::units::Timestamp;
 use crate::process::paths::Home;
+use futures_util::future::BoxFuture;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,7 +35,7 @@ pub trait DriverKind: fmt::Debug + Send + Sync {
     fn example(&self) -> &'static str;
 
     /// The arrays of this kind that are there already, in this home. The error says why that cannot be seen.
-    fn find<'a>(&'a self, _home: &'a Home) -> Pending<'a, Result<Vec<Name>, String>> {
+    fn find<'a>(&'a self, _home: &'a Home) -> BoxFuture<'a, Result<Vec<Name>, String>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
@@ -48,7 +49,7 @@ pub trait DriverKind: fmt::Debug + Send + Sync {
         &'a self,
         _home: &'a Home,
         _array: &'a Name,
-    ) -> Option<Pending<'a, Result<String, String>>> {
+    ) -> Option<BoxFuture<'a, Result<String, String>>> {
         None
     }
 
@@ -69,7 +70,7 @@ pub trait ArrayConfig: fmt::Debug + Any + Send + Sync {
         array: &Name,
         site: &mut Connecting<'_>,
         now: Timestamp,
-    ) -> Result<Pending<'static, Vec<Check>>, NoExamination>;
+    ) -> Result<BoxFuture<'static, Vec<Check>>, NoExamination>;
 }
 
 /// An array that cannot be driven as the configuration says.

@@ -18,12 +18,8 @@ use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcom
 use crate::model::session::{ArrayVolume, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
-use std::future::Future;
-use std::pin::Pin;
+use futures_util::future::BoxFuture;
 use std::time::Duration;
-
-/// A future that a driver returns: boxed, so that the trait is object-safe.
-pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl DriverError {
     /// The sentence without the array's name, for places that name it themselves.
@@ -47,19 +43,19 @@ pub struct DriverError {
 /// One array, whatever it is reached by. Implementations keep to their control plane's connection limits by themselves.
 pub trait Driver: Send + Sync {
     /// Asks the array who it is.
-    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>>;
+    fn identify(&self) -> BoxFuture<'_, Result<Identity, DriverError>>;
 
     /// What it can do. No I/O: known from the kind of driver and from the last `identify`.
     fn capabilities(&self) -> Capabilities;
 
     /// All volumes of the box.
-    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>>;
+    fn volumes(&self) -> BoxFuture<'_, Result<Vec<ArrayVolume>, DriverError>>;
 
     /// All sessions of the box as one atomic reading, however many there are. `now` becomes its time.
-    fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>>;
+    fn sessions(&self, now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>>;
 
     /// The same with nothing taken from memory, for a command whose choice depends on the sessions of others.
-    fn sessions_afresh(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+    fn sessions_afresh(&self, now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
         self.sessions(now)
     }
 
@@ -67,7 +63,7 @@ pub trait Driver: Send + Sync {
     ///
     /// Never an error: what was surely not sent is `Refused` with class `Transport`, what may have been sent and got no
     /// answer within `limit` is `Unknown`. The future must be driven to its end (the engine gives it a task of its own).
-    fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>>;
+    fn execute(&self, command: Command, limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>>;
 
     /// The exact commands that `execute` would send, for the plan that people read.
     fn describe(&self, command: &Command) -> Vec<String>;

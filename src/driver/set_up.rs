@@ -1,9 +1,10 @@
 //! How an array is added to the configuration: what each kind of driver asks for, and whom.
 
+use super::DRIVERS;
 use super::kind::{ArrayConfig, Connecting};
-use super::{DRIVERS, Pending};
 use crate::model::identity::Name;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use futures_util::future::BoxFuture;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub trait SetUp: Sync {
         asked: &'a Asked<'a>,
         site: &'a mut Connecting<'_>,
         person: &'a dyn Person,
-    ) -> Pending<'a, Result<NewArray, SetUpError>>;
+    ) -> BoxFuture<'a, Result<NewArray, SetUpError>>;
 }
 
 /// What was typed.

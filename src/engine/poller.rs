@@ -6,12 +6,13 @@ use super::ledger::Ledger;
 use super::operation::Commit;
 use super::pace::Pace;
 use super::read_error::ReadError;
-use crate::driver::{Driver, DriverError, Pending};
+use crate::driver::{Driver, DriverError};
 use crate::model::event::EventKind;
 use crate::model::identity::BoxId;
 use crate::model::records::{Change, EntityChange};
 use crate::model::session::Reading;
 use crate::model::snapshot::Reach;
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -194,7 +195,7 @@ impl Poller {
     async fn call<T, F>(&self, ask: F) -> Result<T, ReadError>
     where
         T: Send + 'static,
-        F: for<'a> FnOnce(&'a (dyn Driver + 'static)) -> Pending<'a, Result<T, DriverError>> + Send + 'static,
+        F: for<'a> FnOnce(&'a (dyn Driver + 'static)) -> BoxFuture<'a, Result<T, DriverError>> + Send + 'static,
     {
         let driver = Arc::clone(&self.driver);
         let task = tokio::spawn(async move { ask(&*driver).await });

@@ -359,7 +359,5 @@ fn declined(request: &Request, refusal: Refusal) -> Answer {
     if !request.ensure || refusal.code != Code::ALREADY_SO {
         return refused(refusal);
     }
-    let mut headline = refusal;
-    let also = std::mem::take(&mut headline.also);
-    Answer::AlreadySo { refused: std::iter::once(headline).chain(also).collect() }
+    Answer::AlreadySo { refused: refusal.each().collect() }
 }

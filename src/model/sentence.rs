@@ -7,7 +7,7 @@ use super::identity::VolumeId;
 use super::request::{Action, Request, VolumeRole};
 use super::session::ErrorByte;
 use super::snapshot::{EventLine, TransactionState};
-use super::units::count;
+use super::units::{count, listed};
 use super::untrusted::escaped;
 
 /// The line for an event. `label` gives a volume's name for people.
@@ -266,9 +266,5 @@ fn subject(request: &Request, label: &dyn Fn(VolumeId) -> String) -> String {
 /// Up to three names, and how many more.
 fn names(volumes: &[VolumeId], label: &dyn Fn(VolumeId) -> String) -> String {
     const SHOWN: usize = 3;
-    let shown: Vec<String> = volumes.iter().take(SHOWN).map(|volume| label(*volume)).collect();
-    match volumes.len().saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
+    listed(volumes.iter().map(|volume| label(*volume)), SHOWN)
 }

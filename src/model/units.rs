@@ -43,6 +43,14 @@ pub fn count(number: usize, one: &str, many: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
 }
 
+/// The first `most` of several names, and how many more there are: `a, b and 3 more`.
+pub fn listed(names: impl IntoIterator<IntoIter: ExactSizeIterator<Item = String>>, most: usize) -> String {
+    let names = names.into_iter();
+    let more = names.len().saturating_sub(most);
+    let shown = names.take(most).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
 /// Bytes in IEC units: whole numbers from ten on and for exact values, one decimal below.
 pub fn iec(bytes: u64) -> String {
     const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];

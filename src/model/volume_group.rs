@@ -90,9 +90,16 @@ pub struct RegisteredGroup {
     pub disk: Wwid,
 }
 
+impl RegisteredGroup {
+    /// Where it is.
+    pub fn place(&self) -> GroupPlace {
+        GroupPlace { host: self.host.clone(), group: self.name.clone() }
+    }
+}
+
 impl fmt::Display for RegisteredGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.name.as_str())
+        self.place().fmt(f)
     }
 }
 
@@ -114,21 +121,7 @@ impl Unfit {
 /// # Errors
 /// When the group is not there, is not whole, has not one physical disk, or something of that is not known.
 pub fn identify(place: &GroupPlace, report: &HostReport) -> Result<RegisteredGroup, Unfit> {
-    let groups = known(report, HostPart::Groups, report.groups.as_deref(), &place.host)?;
-    let named: Vec<_> = groups.iter().filter(|group| group.name.raw() == place.group.as_str()).collect();
-    let group = match named[..] {
-        [group] => group,
-        [] => {
-            return Err(Unfit::new(
-                Code::GROUP_NOT_FOUND,
-                format!("{} has no volume group {}", place.host, place.group.as_str()),
-            ));
-        }
-        _ => {
-            let reason = format!("{} has {} volume groups called {}", place.host, named.len(), place.group.as_str());
-            return Err(Unfit::new(Code::GROUP_NOT_FOUND, reason));
-        }
-    };
+    let group = group_at(place, report)?;
     let disk = disk_of(group, place, report)?;
     let uuid = group.uuid.raw().parse().map_err(|why| Unfit::new(Code::GROUP_UNKNOWN, why))?;
     let wwid = disk.wwid.clone().ok_or_else(|| {
@@ -137,6 +130,19 @@ pub fn identify(place: &GroupPlace, report: &HostReport) -> Result<RegisteredGro
         Unfit::new(Code::GROUP_UNKNOWN, reason)
     })?;
     Ok(RegisteredGroup { host: place.host.clone(), name: place.group.clone(), uuid, disk: wwid })
+}
+
+/// The one group that is called so on its host.
+fn group_at<'a>(place: &GroupPlace, report: &'a HostReport) -> Result<&'a VolumeGroup, Unfit> {
+    let (host, name) = (&place.host, place.group.as_str());
+    let groups = known(report, HostPart::Groups, report.groups.as_deref(), host)?;
+    let named: Vec<_> = groups.iter().filter(|group| group.name.raw() == name).collect();
+    let reason = match named[..] {
+        [group] => return Ok(group),
+        [] => format!("{host} has no volume group {name}"),
+        _ => format!("{host} has {} volume groups called {name}", named.len()),
+    };
+    Err(Unfit::new(Code::GROUP_NOT_FOUND, reason))
 }
 
 /// The group of a transaction volume as its host reports it now, if it still is the one that was registered.
@@ -149,7 +155,7 @@ pub fn check<'a>(
     number: u32,
     report: &'a HostReport,
 ) -> Result<&'a VolumeGroup, Unfit> {
-    let place = GroupPlace { host: registered.host.clone(), group: registered.name.clone() };
+    let place = registered.place();
     let now = identify(&place, report)?;
     if now.uuid != registered.uuid {
         let reason = format!("{place} is another volume group now: its identity is {}", now.uuid.as_str());
@@ -170,9 +176,7 @@ pub fn check<'a>(
         let reason = format!("the WWID of the disk of {place} is that of volume 0x{other:X}, not of 0x{number:X}");
         return Err(Unfit::new(Code::GROUP_DISK_UNFIT, reason));
     }
-    let groups = report.groups.iter().flatten();
-    let mut same = groups.filter(|group| group.name.raw() == registered.name.as_str());
-    same.next().ok_or_else(|| Unfit::new(Code::GROUP_NOT_FOUND, format!("{place} is not there")))
+    group_at(&place, report)
 }
 
 /// What a backup of the group has in it, in one sentence.

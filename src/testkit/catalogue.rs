@@ -1,6 +1,6 @@
 //! The catalogue in memory, for the simulator and the tests: the same rules, and switches that make a commit fail.
 
-use crate::catalog::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Outside, Pending};
+use crate::catalog::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Outside};
 use crate::model::audit::{AuditReport, ComparedRows, WantedHeads};
 use crate::model::chain::{ChainLink, ChainVerifier, chain};
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
@@ -8,6 +8,7 @@ use crate::model::identity::VolumeId;
 use crate::model::records::{Change, EntityChange, Generation, OperationEnd, OperationId, PastGeneration, Records};
 use crate::model::units::Version;
 use crate::model::untrusted::Untrusted;
+use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, MutexGuard};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -178,26 +179,26 @@ fn lost_at_commit() -> CatalogueError {
 }
 
 /// The answer is there at once: no executor is needed.
-fn ready<'a, T: Send + 'a>(value: T) -> Pending<'a, T> {
+fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, T> {
     Box::pin(std::future::ready(value))
 }
 
 impl Catalogue for MemoryCatalogue {
-    fn load(&self) -> Pending<'_, Result<Records, CatalogueError>> {
+    fn load(&self) -> BoxFuture<'_, Result<Records, CatalogueError>> {
         ready(Ok(self.records()))
     }
 
-    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
         // Nothing happens before the future is awaited, as with the other catalogues.
         Box::pin(async move { self.store().commit(&changes, events) })
     }
 
-    fn events(&self, range: EventRange) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+    fn events(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
         let store = self.store();
         ready(Ok(store.events[store.range(range)].to_vec()))
     }
 
-    fn links(&self, range: EventRange) -> Pending<'_, Result<Vec<ChainLink>, CatalogueError>> {
+    fn links(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<ChainLink>, CatalogueError>> {
         let store = self.store();
         let wanted = store.range(range);
         let pairs = store.events[wanted.clone()].iter().zip(&store.texts[wanted]);
@@ -207,20 +208,20 @@ impl Catalogue for MemoryCatalogue {
         ready(Ok(links))
     }
 
-    fn head(&self) -> Pending<'_, Result<ChainHead, CatalogueError>> {
+    fn head(&self) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
         ready(Ok(self.store().head()))
     }
 
-    fn history(&self, query: HistoryQuery) -> Pending<'_, Result<Vec<PastGeneration>, CatalogueError>> {
+    fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<PastGeneration>, CatalogueError>> {
         ready(Ok(self.store().history(query)))
     }
 
-    fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>> {
+    fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>> {
         ready(Ok(self.store().ends.get(&id).cloned()))
     }
 
     /// It has no tables: the chain is checked, and the heads.
-    fn verify(&self, outside: Outside) -> Pending<'_, Result<AuditReport, CatalogueError>> {
+    fn verify(&self, outside: Outside) -> BoxFuture<'_, Result<AuditReport, CatalogueError>> {
         Box::pin(async move {
             let links = self.links(EventRange::From { sequence: 1, most: u32::MAX }).await?;
             let mut verifier = ChainVerifier::new(&outside.anchors);

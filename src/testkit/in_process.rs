@@ -5,12 +5,13 @@ use crate::driver::emulated::core::{CoreError, capabilities};
 pub use crate::driver::emulated::driver::REQUESTOR;
 use crate::driver::emulated::driver::describe;
 use crate::driver::emulated::rules::{Reply, outcomes_of};
-use crate::driver::{Driver, DriverError, Pending};
+use crate::driver::{Driver, DriverError};
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
 use crate::model::identity::BoxId;
 use crate::model::session::{ArrayVolume, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
+use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +51,7 @@ impl InProcess {
 }
 
 impl Driver for InProcess {
-    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
+    fn identify(&self) -> BoxFuture<'_, Result<Identity, DriverError>> {
         Box::pin(async { self.ask("asking who it is", |arrays| arrays.core().identity(self.at)) })
     }
 
@@ -58,18 +59,18 @@ impl Driver for InProcess {
         capabilities()
     }
 
-    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+    fn volumes(&self) -> BoxFuture<'_, Result<Vec<ArrayVolume>, DriverError>> {
         Box::pin(async { self.ask("reading its volumes", |arrays| arrays.core().volumes_of(self.at)) })
     }
 
-    fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+    fn sessions(&self, now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
         Box::pin(async move {
             *self.now.lock() = now;
             self.ask("reading its sessions", |arrays| arrays.core().reading(self.at, now))
         })
     }
 
-    fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
+    fn execute(&self, command: Command, limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>> {
         Box::pin(async move {
             let now = *self.now.lock();
             let reply = self.arrays().execute(self.at, &command, REQUESTOR, now);

@@ -2,12 +2,13 @@
 
 use crate::config_keys::{Fault, Table, checked};
 use crate::driver::kind::{ArrayConfig, ConnectError, Connecting, DriverKind, NoExamination};
-use crate::driver::{Driver, DriverError, Pending};
+use crate::driver::{Driver, DriverError};
 use crate::model::check::Check;
 use crate::model::copy::{Ability, ArrayRefusal, Capabilities, Command, ErrorClass, Identity, Outcome, PairOutcome};
 use crate::model::identity::{BoxId, Name};
 use crate::model::session::{ArrayVolume, Reading};
 use crate::model::units::Timestamp;
+use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +60,7 @@ impl ArrayConfig for NullConfig {
         array: &Name,
         _site: &mut Connecting<'_>,
         _now: Timestamp,
-    ) -> Result<Pending<'static, Vec<Check>>, NoExamination> {
+    ) -> Result<BoxFuture<'static, Vec<Check>>, NoExamination> {
         Err(NoExamination::Needless(format!("{array} does nothing: there is nothing to examine")))
     }
 }
@@ -71,14 +72,14 @@ struct NullDriver {
 const WHY: &str = "this driver does nothing";
 
 impl NullDriver {
-    fn no<T: Send + 'static>(&self, what: &str) -> Pending<'_, Result<T, DriverError>> {
+    fn no<T: Send + 'static>(&self, what: &str) -> BoxFuture<'_, Result<T, DriverError>> {
         let (array, what) = (self.array.to_string(), what.to_owned());
         Box::pin(async { Err(DriverError { array, class: ErrorClass::NotFound, what, detail: WHY.into() }) })
     }
 }
 
 impl Driver for NullDriver {
-    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
+    fn identify(&self) -> BoxFuture<'_, Result<Identity, DriverError>> {
         self.no("asking who it is")
     }
 
@@ -93,15 +94,15 @@ impl Driver for NullDriver {
         }
     }
 
-    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+    fn volumes(&self) -> BoxFuture<'_, Result<Vec<ArrayVolume>, DriverError>> {
         self.no("reading its volumes")
     }
 
-    fn sessions(&self, _now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+    fn sessions(&self, _now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
         self.no("reading its sessions")
     }
 
-    fn execute(&self, command: Command, _limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
+    fn execute(&self, command: Command, _limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>> {
         let refusal = ArrayRefusal { class: ErrorClass::NotFound, code: "driver".to_owned(), text: WHY.into() };
         let outcome = |pair| PairOutcome { pair, outcome: Outcome::Refused(refusal.clone()) };
         Box::pin(std::future::ready(command.pairs().iter().copied().map(outcome).collect()))

@@ -1,10 +1,10 @@
 //! A transport for tests: another transport, or a function, with injected faults in between.
 
-use crate::driver::Pending;
 use crate::driver::ccm::command::Argv;
 use crate::driver::ccm::transport::{ExecError, RawReply, Transport, ssh, unless_never_run};
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,7 +108,7 @@ impl Scripted {
 }
 
 impl Transport for Scripted {
-    fn exec<'a>(&'a self, argv: &'a Argv, limit: Duration) -> Pending<'a, Result<RawReply, ExecError>> {
+    fn exec<'a>(&'a self, argv: &'a Argv, limit: Duration) -> BoxFuture<'a, Result<RawReply, ExecError>> {
         Box::pin(self.run(argv, limit))
     }
 
@@ -121,7 +121,7 @@ impl Transport for Scripted {
 pub struct Function<F>(pub F);
 
 impl<F: Fn(&Argv) -> RawReply + Send + Sync> Transport for Function<F> {
-    fn exec<'a>(&'a self, argv: &'a Argv, _limit: Duration) -> Pending<'a, Result<RawReply, ExecError>> {
+    fn exec<'a>(&'a self, argv: &'a Argv, _limit: Duration) -> BoxFuture<'a, Result<RawReply, ExecError>> {
         Box::pin(std::future::ready(Ok((self.0)(argv))))
     }
 
@@ -134,7 +134,7 @@ impl<F: Fn(&Argv) -> RawReply + Send + Sync> Transport for Function<F> {
 pub struct Nowhere;
 
 impl Transport for Nowhere {
-    fn exec<'a>(&'a self, argv: &'a Argv, _limit: Duration) -> Pending<'a, Result<RawReply, ExecError>> {
+    fn exec<'a>(&'a self, argv: &'a Argv, _limit: Duration) -> BoxFuture<'a, Result<RawReply, ExecError>> {
         Box::pin(std::future::ready(Err(ExecError::NotRun {
             command: argv.to_string(),
             place: self.place(),

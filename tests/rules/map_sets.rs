@@ -4,7 +4,7 @@ use crate::site::{Site, code, notices, round, start, steps};
 use ecdeck::model::codes::Code;
 use ecdeck::model::device_map::grid::{self, Cell, Fit, candidates, propose, shortages};
 use ecdeck::model::device_map::{MapRound, MapRow, MapSet, difference, parse, rounds_of, write_set};
-use ecdeck::model::entity::{BackupMode, OperationId, Policy, ReleaseReason, TransactionVolume};
+use ecdeck::model::entity::{BackupMode, OperationId, Policy, ReleaseReason};
 use ecdeck::model::identity::{Name, VolumeId};
 use ecdeck::model::plan::{Plan, PlanStep, plan};
 use ecdeck::model::records::{Change, EntityChange};
@@ -45,11 +45,7 @@ fn used(site: &mut Site, transaction_volume: VolumeId, backup_volume: VolumeId, 
 }
 
 fn reuse(site: &mut Site, id: VolumeId) {
-    let known = site.records.transaction_volumes[&id].clone();
-    let policy = known.policy.map(|policy| Policy { reuse_oldest: true, ..policy });
-    site.records
-        .apply(&Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume { policy, ..known })))
-        .unwrap();
+    site.change_policy(id, |policy| policy.map(|policy| Policy { reuse_oldest: true, ..policy }));
 }
 
 /// The round and the backup volume that each volume takes.

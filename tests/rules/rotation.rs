@@ -24,10 +24,7 @@ fn released(plan: &Plan) -> Vec<u64> {
 }
 
 fn guard(site: &mut Site, id: VolumeId, guard: RotationGuard) {
-    let known = site.records.transaction_volumes[&id].clone();
-    let policy = known.policy.map(|policy| Policy { guard, ..policy });
-    let changed = ecdeck::model::records::TransactionVolume { policy, ..known };
-    site.records.apply(&Change::Entity(EntityChange::PutTransactionVolume(changed))).unwrap();
+    site.change_policy(id, |policy| policy.map(|policy| Policy { guard, ..policy }));
 }
 
 fn with(site: &mut Site, id: VolumeId, version: u64, change: impl Fn(&mut Generation)) {
@@ -233,10 +230,7 @@ fn a_loop_of_backups_does_not_shorten_the_history() {
         let mut site = Site::new();
         let id = site.transaction_volume("db01", 0, 0x10, 48);
         site.policy(id, 3, BackupMode::Suspend);
-        let known = site.records.transaction_volumes[&id].clone();
-        let policy = known.policy.map(|policy| Policy { reuse_oldest, ..policy });
-        let changed = ecdeck::model::records::TransactionVolume { policy, ..known };
-        site.records.apply(&Change::Entity(EntityChange::PutTransactionVolume(changed))).unwrap();
+        site.change_policy(id, |policy| policy.map(|policy| Policy { reuse_oldest, ..policy }));
         (0..volumes).for_each(|at| _ = site.backup_volume(0, 0x21 + at, 48));
         let night = |site: &mut Site| {
             let started = site.plan(start(&[id])).unwrap();

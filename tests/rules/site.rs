@@ -123,8 +123,13 @@ impl Site {
     }
 
     pub fn policy(&mut self, id: VolumeId, generations: u16, mode: BackupMode) {
+        self.change_policy(id, |_| Some(Policy::new(generations, 1, mode)));
+    }
+
+    /// Changes the policy that a volume has.
+    pub fn change_policy(&mut self, id: VolumeId, change: impl FnOnce(Option<Policy>) -> Option<Policy>) {
         let known = self.records.transaction_volumes[&id].clone();
-        let policy = Some(Policy::new(generations, 1, mode));
+        let policy = change(known.policy);
         self.put(&Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume { policy, ..known })));
     }
 

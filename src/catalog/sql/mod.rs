@@ -22,7 +22,7 @@ mod volume_sets;
 pub use crate::model::catalogue_url::CataloguePlace;
 pub use schema::FORMAT;
 
-use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside, Pending, now};
+use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside, now};
 use crate::model::audit::AuditReport;
 use crate::model::chain::{ChainLink, ChainedEvent, chain_with_rows, rows_of};
 use crate::model::event::{ChainHash, ChainHead, Event, EventKind, NewEvent};
@@ -31,6 +31,7 @@ use change::Counters;
 use column_codec::{signed, unsigned};
 use connections::{Connections, Transaction};
 use failure::Failure;
+use futures_util::future::BoxFuture;
 use rows::Touched;
 use sqlx::{Row, query, query_scalar};
 use std::sync::Arc;
@@ -358,11 +359,11 @@ fn event_of(link: ChainLink) -> Result<Event, Failure> {
 }
 
 impl Catalogue for SqlCatalogue {
-    fn load(&self) -> Pending<'_, Result<Records, CatalogueError>> {
+    fn load(&self) -> BoxFuture<'_, Result<Records, CatalogueError>> {
         Box::pin(async { self.inner.load().await.map_err(|failure| self.inner.explain(failure)) })
     }
 
-    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
             // A task of its own: a caller that gives up waiting does not take a commit back half way.
@@ -375,7 +376,7 @@ impl Catalogue for SqlCatalogue {
         })
     }
 
-    fn events(&self, range: EventRange) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+    fn events(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
         Box::pin(async move {
             let links = self.links(range).await?;
             let events: Result<Vec<Event>, Failure> = links.into_iter().map(event_of).collect();
@@ -383,31 +384,31 @@ impl Catalogue for SqlCatalogue {
         })
     }
 
-    fn links(&self, range: EventRange) -> Pending<'_, Result<Vec<ChainLink>, CatalogueError>> {
+    fn links(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<ChainLink>, CatalogueError>> {
         Box::pin(async move { self.inner.links(range).await.map_err(|failure| self.inner.explain(failure)) })
     }
 
-    fn head(&self) -> Pending<'_, Result<ChainHead, CatalogueError>> {
+    fn head(&self) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
         Box::pin(async move { self.inner.head().await.map_err(|failure| self.inner.explain(failure)) })
     }
 
-    fn history(&self, wanted: HistoryQuery) -> Pending<'_, Result<Vec<PastGeneration>, CatalogueError>> {
+    fn history(&self, wanted: HistoryQuery) -> BoxFuture<'_, Result<Vec<PastGeneration>, CatalogueError>> {
         Box::pin(async move { self.inner.history(wanted).await.map_err(|failure| self.inner.explain(failure)) })
     }
 
-    fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>> {
+    fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>> {
         Box::pin(async move { self.inner.operation_end(id).await.map_err(|failure| self.inner.explain(failure)) })
     }
 
-    fn check(&self) -> Pending<'_, Result<(), CatalogueError>> {
+    fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>> {
         Box::pin(async move { self.inner.connections.check().await.map_err(|failure| self.inner.explain(failure)) })
     }
 
-    fn close(&self) -> Pending<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.inner.connections.close())
     }
 
-    fn verify(&self, outside: Outside) -> Pending<'_, Result<AuditReport, CatalogueError>> {
+    fn verify(&self, outside: Outside) -> BoxFuture<'_, Result<AuditReport, CatalogueError>> {
         Box::pin(async move { self.inner.verify(outside).await.map_err(|failure| self.inner.explain(failure)) })
     }
 }

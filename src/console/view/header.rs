@@ -64,25 +64,24 @@ pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
     }
 }
 
-/// The rank of the names of arrays that answer: all of them or none, for one alone looks like the only one.
+/// The rank of the names of arrays that answer, the highest: all of them or none, for one alone looks like the only one.
 const NAMES: u8 = 8;
 
 /// The parts that have room, the lowest ranks first. A long one that has none leaves its room to those after it.
 fn shown(parts: &[Part], room: u16) -> impl Iterator<Item = &Part> {
-    let mut order: Vec<usize> = (0..parts.len()).collect();
-    order.sort_by_key(|&index| parts[index].rank);
-    let mut left = room;
-    let names: u16 = parts.iter().filter(|part| part.rank == NAMES).map(Part::width).sum();
-    let mut fits = vec![false; parts.len()];
-    for index in order {
+    let (names, mut others): (Vec<usize>, Vec<usize>) = (0..parts.len()).partition(|&index| parts[index].rank == NAMES);
+    others.sort_by_key(|&index| parts[index].rank);
+    let (mut left, mut fits) = (room, vec![false; parts.len()]);
+    for index in others {
         let part = &parts[index];
-        let is_first = part.rank == NAMES && (0..index).all(|before| parts[before].rank != NAMES);
-        if is_first && names > left {
-            break;
-        }
         if part.rank == 0 || part.width() <= left {
             fits[index] = true;
             left = left.saturating_sub(part.width());
+        }
+    }
+    if names.iter().map(|&index| parts[index].width()).sum::<u16>() <= left {
+        for index in names {
+            fits[index] = true;
         }
     }
     parts.iter().zip(fits).filter_map(|(part, fits)| fits.then_some(part))

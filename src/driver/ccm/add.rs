@@ -5,13 +5,13 @@ use super::driver::CcmDriver;
 use super::names::{ArrayName, Word};
 use super::reply::arrays::{self, KnownArray};
 use super::settings::Settings;
-use crate::driver::Pending;
 use crate::driver::kind::Connecting;
 use crate::driver::set_up::{Asked, NewArray, Person, SetUp, SetUpError};
 use crate::model::identity::Name;
 use crate::process::host_key::{self, HostKey};
 use crate::process::ssh::{Destination, SshPath, SshWord};
 use clap::{Args, Command};
+use futures_util::future::BoxFuture;
 use std::fmt::{Display, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -88,7 +88,7 @@ impl SetUp for AddByCcm {
         asked: &'a Asked<'a>,
         site: &'a mut Connecting<'_>,
         person: &'a dyn Person,
-    ) -> Pending<'a, Result<NewArray, SetUpError>> {
+    ) -> BoxFuture<'a, Result<NewArray, SetUpError>> {
         Box::pin(async move {
             let typed: Arguments = asked.arguments.of()?;
             let mut settings = wanted(&typed, asked.array)?;

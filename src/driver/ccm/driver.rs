@@ -7,12 +7,13 @@ use super::server::{Group, Names, Server, ServerError, Turn};
 use super::settings::Settings;
 use super::word_table::{Column, Words, WordsError};
 use super::{command, execution, reading, refusal};
-use crate::driver::{Driver, DriverError, Pending};
+use crate::driver::{Driver, DriverError};
 use crate::model::copy::{Ability, Capabilities, Command, CommandVerb, ErrorClass, Identity, PairOutcome};
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{ArrayVolume, CopyKind, Pair, Reading, RecModes, TransferMode, UnreadVolumes};
 use crate::model::units::{Blocks, Timestamp};
 use crate::model::untrusted::Untrusted;
+use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -267,7 +268,7 @@ fn identity_of(box_id: BoxId) -> Identity {
 }
 
 impl Driver for CcmDriver {
-    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
+    fn identify(&self) -> BoxFuture<'_, Result<Identity, DriverError>> {
         Box::pin(self.identity())
     }
 
@@ -287,19 +288,19 @@ impl Driver for CcmDriver {
         }
     }
 
-    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+    fn volumes(&self) -> BoxFuture<'_, Result<Vec<ArrayVolume>, DriverError>> {
         Box::pin(self.all_volumes())
     }
 
-    fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+    fn sessions(&self, now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
         Box::pin(reading::read(self, now, false))
     }
 
-    fn sessions_afresh(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+    fn sessions_afresh(&self, now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
         Box::pin(reading::read(self, now, true))
     }
 
-    fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
+    fn execute(&self, command: Command, limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>> {
         Box::pin(execution::execute(self, command, limit))
     }
 

@@ -10,13 +10,14 @@ use super::transport::Transport;
 use super::transport::local::Local;
 use super::transport::ssh::Ssh;
 use crate::config_keys::{Fault, Table};
+use crate::driver::Driver;
 use crate::driver::kind::{ArrayConfig, ConnectError, Connecting, DriverKind, NoExamination};
 use crate::driver::set_up::SetUp;
-use crate::driver::{Driver, Pending};
 use crate::model::check::Check;
 use crate::model::identity::Name;
 use crate::model::units::Timestamp;
 use crate::process::instance::private_folder;
+use futures_util::future::BoxFuture;
 use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
@@ -58,7 +59,7 @@ impl ArrayConfig for Settings {
         array: &Name,
         site: &mut Connecting<'_>,
         now: Timestamp,
-    ) -> Result<Pending<'static, Vec<Check>>, NoExamination> {
+    ) -> Result<BoxFuture<'static, Vec<Check>>, NoExamination> {
         let driver = self.driver(array, site)?;
         Ok(Box::pin(async move { doctor::examine(&driver, now).await }))
     }

@@ -5,7 +5,7 @@ use super::line::{LineError, Lines};
 use super::rule_table::RuleSet;
 use super::rules::unreachable;
 use super::wire::{Administration, FailureKind, Request};
-use crate::driver::{Driver, DriverError, Pending};
+use crate::driver::{Driver, DriverError};
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, Outcome, PairOutcome};
 use crate::model::identity::VolumeId;
 use crate::model::session::{ArrayVolume, Pair, Reading};
@@ -13,6 +13,7 @@ use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use crate::process::frames::FrameError;
 use crate::process::paths::Home;
+use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -81,7 +82,7 @@ fn class_of(error: &LineError) -> ErrorClass {
 }
 
 impl Driver for Embedded {
-    fn identify(&self) -> Pending<'_, Result<Identity, DriverError>> {
+    fn identify(&self) -> BoxFuture<'_, Result<Identity, DriverError>> {
         Box::pin(async move {
             if let Some(rules) = self.rules {
                 let what = Administration::Rules { array: self.array.clone(), rules };
@@ -95,12 +96,12 @@ impl Driver for Embedded {
         capabilities()
     }
 
-    fn volumes(&self) -> Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+    fn volumes(&self) -> BoxFuture<'_, Result<Vec<ArrayVolume>, DriverError>> {
         let request = Request::Volumes { array: self.array.clone() };
         Box::pin(self.question(request, "reading its volumes"))
     }
 
-    fn sessions(&self, now: Timestamp) -> Pending<'_, Result<Reading, DriverError>> {
+    fn sessions(&self, now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
         Box::pin(async move {
             let request = Request::Sessions { array: self.array.clone() };
             let reading: Reading = self.question(request, "reading its sessions").await?;
@@ -108,7 +109,7 @@ impl Driver for Embedded {
         })
     }
 
-    fn execute(&self, command: Command, limit: Duration) -> Pending<'_, Vec<PairOutcome>> {
+    fn execute(&self, command: Command, limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>> {
         Box::pin(async move {
             let pairs = command.pairs().to_vec();
             let request = Request::Execute { array: self.array.clone(), command, requestor: REQUESTOR.to_owned() };

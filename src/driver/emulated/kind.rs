@@ -4,12 +4,13 @@ use super::admin::{Admin, Administration, Created, NewBox, NewVolumes};
 use super::driver::Embedded as EmbeddedDriver;
 use super::rule_table::RuleSet;
 use crate::config_keys::{Fault, Table, absolute};
+use crate::driver::Driver;
 use crate::driver::kind::{ArrayConfig, ConnectError, Connecting, DriverKind, NoExamination};
-use crate::driver::{Driver, Pending};
 use crate::model::check::Check;
 use crate::model::identity::Name;
 use crate::model::units::{Blocks, Timestamp};
 use crate::process::paths::Home;
+use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -58,7 +59,7 @@ impl DriverKind for Embedded {
         ""
     }
 
-    fn find<'a>(&'a self, home: &'a Home) -> Pending<'a, Result<Vec<Name>, String>> {
+    fn find<'a>(&'a self, home: &'a Home) -> BoxFuture<'a, Result<Vec<Name>, String>> {
         Box::pin(async move {
             match home.arrays_dir().try_exists() {
                 Ok(false) => return Ok(Vec::new()),
@@ -74,7 +75,11 @@ impl DriverKind for Embedded {
         Some("an embedded array to practise on")
     }
 
-    fn make_for_practice<'a>(&'a self, home: &'a Home, array: &'a Name) -> Option<Pending<'a, Result<String, String>>> {
+    fn make_for_practice<'a>(
+        &'a self,
+        home: &'a Home,
+        array: &'a Name,
+    ) -> Option<BoxFuture<'a, Result<String, String>>> {
         Some(Box::pin(async move {
             let admin = Admin::new(home.clone(), true);
             for (label, count) in [("data", PRACTICE_DATA), ("pool", PRACTICE_POOL)] {
@@ -100,7 +105,7 @@ impl ArrayConfig for EmbeddedConfig {
         array: &Name,
         _site: &mut Connecting<'_>,
         _now: Timestamp,
-    ) -> Result<Pending<'static, Vec<Check>>, NoExamination> {
+    ) -> Result<BoxFuture<'static, Vec<Check>>, NoExamination> {
         let why = format!("{array} is an embedded array: `ecdeck array list` shows whether it answers");
         Err(NoExamination::Needless(why))
     }

@@ -262,11 +262,10 @@ impl Operation {
                 let together = self.open.item.steps.iter().any(|step| step.records().len() > 1);
                 if !holds && together {
                     let why = "the pause was over before all volumes of the set were seen suspended";
-                    let failed = |why: &str| OperationEnd::Failed { code: Code::PAUSE_OVER, why: why.to_owned() };
-                    return match self.resume_all(Code::PAUSE_OVER, why) {
-                        Some(output) => output,
-                        None => self.end(failed(why), world),
-                    };
+                    if let Some(output) = self.resume_all(Code::PAUSE_OVER, why) {
+                        return output;
+                    }
+                    return self.end(OperationEnd::Failed { code: Code::PAUSE_OVER, why: why.to_owned() }, world);
                 }
                 self.finish(at, world)
             }

@@ -80,12 +80,7 @@ impl Runner {
         caller.check(request.action.verb()).map_err(refused)?;
         let mut admitted = Admitted::default();
         let groups = self.groups_now(request, HostReading::Fresh).await;
-        let Some(mut open) = groups.what_is_left(request) else {
-            return match groups.refusal() {
-                Some(refusal) => Err(refused(refusal)),
-                None => Ok(admitted),
-            };
-        };
+        let mut open = groups.what_is_left(request).map_err(refused)?;
         admitted.refused.extend(groups.refused.into_values());
         let mut read = false;
         for _ in 0..MAX_ROUNDS {
@@ -126,9 +121,8 @@ impl Runner {
         let now = match plan(&snapshot, open) {
             Ok(plan) => plan,
             Err(refusal) if admitted.is_untouched() => return Err(declined(open, refusal)),
-            Err(mut refusal) => {
-                let also = std::mem::take(&mut refusal.also);
-                admitted.refused.extend(std::iter::once(refusal).chain(also));
+            Err(refusal) => {
+                admitted.refused.extend(refusal.each());
                 return Ok(Claimed::Nothing);
             }
         };
@@ -282,15 +276,12 @@ fn is_of(plan: &Plan, volume: VolumeId) -> bool {
 }
 
 /// The refusal that stands for all.
-fn nothing_runs(request: &Request, mut refused: Vec<Refusal>) -> Answer {
-    if refused.is_empty() {
+fn nothing_runs(request: &Request, refused: Vec<Refusal>) -> Answer {
+    let Some(refusal) = Refusal::for_all(refused) else {
         let reason = "what was agreed to is not possible any more; ask again";
         return super::refused(Refusal::new(Code::PLAN_CHANGED, reason));
-    }
-    let first = refused.iter().position(|refusal| refusal.code != Code::ALREADY_SO).unwrap_or(0);
-    let mut headline = refused.remove(first);
-    headline.also = refused;
-    declined(request, headline)
+    };
+    declined(request, refusal)
 }
 
 fn confirm(plan: &Plan, confirmation: Option<&str>) -> Result<(), Answer> {

@@ -2,7 +2,7 @@
 //! that was registered, on one disk.
 
 use super::Runner;
-use crate::engine::protocol::Answer;
+use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::plan::{Plan, Refusal, plan};
@@ -39,53 +39,44 @@ impl GroupsNow {
         plan
     }
 
-    /// The request without the volumes that the hosts refuse. `None`: nothing is left, or it was for all of them together.
-    pub fn what_is_left(&self, request: &Request) -> Option<Request> {
-        if self.refused.is_empty() {
-            return Some(request.clone());
+    /// The request without the volumes that the hosts refuse; their refusal where nothing is left, or where it was for all of
+    /// them together.
+    pub fn what_is_left(&self, request: &Request) -> Result<Request, Refusal> {
+        let Some(refusal) = Refusal::for_all(self.refused.values().cloned().collect()) else {
+            return Ok(request.clone());
+        };
+        let is_left = |id: VolumeId| !self.refused.contains_key(&id);
+        let together =
+            matches!(request.action, Action::Start { together: true, .. } | Action::Backup { together: true, .. });
+        if together || !request.action.volumes().iter().any(|id| is_left(*id)) {
+            return Err(refusal);
         }
-        let all = request.action.volumes();
-        if matches!(request.action, Action::Start { together: true, .. } | Action::Backup { together: true, .. }) {
-            return None;
-        }
-        all.iter().any(|id| !self.refused.contains_key(id)).then(|| request.only(|id| !self.refused.contains_key(&id)))
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.refused.is_empty() && self.notices.is_empty()
-    }
-
-    /// The refusal of a request of which nothing is left.
-    pub fn refusal(&self) -> Option<Refusal> {
-        let mut all = self.refused.values().cloned();
-        let mut first = all.next()?;
-        first.also.extend(all);
-        Some(first)
+        Ok(request.only(is_left))
     }
 }
 
 impl Runner {
     /// A plan as it is shown: what the hosts refuse is refused, and of the rest it is said what is in it.
     pub async fn with_groups(&self, request: &Request, planned: Answer, reading: HostReading) -> Answer {
-        if !matches!(planned, Answer::Planned(_)) {
-            return planned;
-        }
+        let planned = match planned {
+            Answer::Planned(planned) => planned,
+            other => return other,
+        };
         let now = self.groups_now(request, reading).await;
-        if now.is_empty() {
-            return planned;
+        if now.refused.is_empty() {
+            return Answer::Planned(PlannedAnswer { plan: now.noted(planned.plan), ..planned });
         }
-        match now.what_is_left(request) {
-            None => now.refusal().map_or(planned, |refusal| self.heard(super::refused(refusal))),
-            Some(rest) => {
-                let snapshot = self.core.look();
-                match plan(&snapshot, &rest) {
-                    Ok(plan) => {
-                        let refused = now.refused.values().cloned().collect();
-                        Answer::Planned(self.planned(now.noted(plan).and_refused(refused), snapshot.sequence))
-                    }
-                    Err(refusal) => self.heard(super::declined(request, refusal)),
-                }
+        let rest = match now.what_is_left(request) {
+            Ok(rest) => rest,
+            Err(refusal) => return self.heard(super::refused(refusal)),
+        };
+        let snapshot = self.core.look();
+        match plan(&snapshot, &rest) {
+            Ok(plan) => {
+                let refused = now.refused.values().cloned().collect();
+                Answer::Planned(self.planned(now.noted(plan).and_refused(refused), snapshot.sequence))
             }
+            Err(refusal) => self.heard(super::declined(request, refusal)),
         }
     }
 

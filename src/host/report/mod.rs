@@ -15,13 +15,13 @@ mod tools;
 pub use tools::{HostTools, MAX_READ};
 
 use crate::model::host_report::HostReport;
+use futures_util::future::BoxFuture;
 use std::fmt::Debug;
-use std::pin::Pin;
 
 /// A host that can be asked what it has. A test gives recorded reports in its place.
 pub trait ReportsItself: Debug + Send + Sync {
     /// Reads everything once. What cannot be read is absent from the report, with the reason.
-    fn report(&self) -> Pin<Box<dyn Future<Output = HostReport> + Send + '_>>;
+    fn report(&self) -> BoxFuture<'_, HostReport>;
 
     /// Where the tools run, for people: `this machine`, or the destination of ssh.
     fn place(&self) -> String;

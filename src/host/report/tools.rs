@@ -7,7 +7,7 @@ use crate::model::host_report::HostReport;
 use crate::model::untrusted::Untrusted;
 use crate::process::child::{self, ChildError, Ended};
 use crate::process::ssh::Destination;
-use std::pin::Pin;
+use futures_util::future::BoxFuture;
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -35,7 +35,7 @@ pub struct HostTools {
 }
 
 impl ReportsItself for HostTools {
-    fn report(&self) -> Pin<Box<dyn Future<Output = HostReport> + Send + '_>> {
+    fn report(&self) -> BoxFuture<'_, HostReport> {
         Box::pin(async move {
             let (groups, duplicates) = (lvm::groups_line(), lvm::duplicates_line());
             let (lsblk, groups, duplicates, device_mapper, mounts) = tokio::join!(

@@ -77,7 +77,7 @@ impl<'a> Pool<'a> {
         // One without a released generation first, then the one that was released longest ago: the rest can come back longer.
         for queue in sizes.values_mut().flat_map(|size| size.unused.values_mut()) {
             let released = |id: &VolumeId| snapshot.released_on(*id).map(|released| released.at);
-            queue.make_contiguous().sort_by_key(released);
+            queue.make_contiguous().sort_by_cached_key(released);
         }
         for volume in snapshot.unregistered.iter().filter(|volume| wanted.contains(&volume.blocks)) {
             sizes.entry(volume.blocks).or_default().unregistered.push(volume);
@@ -153,8 +153,7 @@ impl<'a> Pool<'a> {
             blocks.0,
             size.all.len()
         );
-        let backlog = super::release::why_backlog_stays(case);
-        let reason = backlog.map_or(reason.clone(), |why| format!("{reason}; {why}"));
+        let reason = super::release::with_backlog(case, reason);
         Refusal::new(Code::NO_BACKUP_VOLUME, reason)
             .about(case.id())
             .with_near_misses(self.near_misses(case, size), NEAR_MISSES)

@@ -9,7 +9,7 @@ use super::{Confirmation, NewGeneration, PlanItem, PlanStep, Refusal, Remedy, vo
 use crate::model::codes::Code;
 use crate::model::copy::{Ability, CommandVerb};
 use crate::model::identity::VolumeId;
-use crate::model::records::{BackupMode, GenerationState, ReleaseReason};
+use crate::model::records::{BackupMode, ReleaseReason};
 use crate::model::request::{Action, Request};
 use crate::model::session::{Pair, Status};
 use crate::model::snapshot::{SessionView, Snapshot};
@@ -261,7 +261,7 @@ fn notices(part: &Part<'_>, item: &mut PlanItem) {
             format!("in consistency mode the array ends the session with {label} by force only, after its suspend");
         item.notice(Code::NEEDS_FORCE, text);
     }
-    let Retention { released, left, why, held, kept } = &part.retention;
+    let Retention { released, left, why, held, kept, waits_for_attention } = &part.retention;
     if let Some(held) = held {
         let limit = part.case.view.volume.policy.map_or(0, |policy| policy.generations);
         let text = format!(
@@ -289,8 +289,6 @@ fn notices(part: &Part<'_>, item: &mut PlanItem) {
     };
     let may_clear = part.may_clear && !part.clears_backlog;
     let way = if may_clear { format!("; --confirm {name} releases them") } else { String::new() };
-    let needs_attention =
-        part.case.generations().iter().any(|kept| matches!(kept.state, GenerationState::NeedsAttention(_)));
-    let code = if needs_attention { Code::OVER_LIMIT_HELD } else { Code::OVER_POLICY };
+    let code = if *waits_for_attention { Code::OVER_LIMIT_HELD } else { Code::OVER_POLICY };
     item.notice(code, format!("{text}{way}"));
 }

@@ -6,7 +6,7 @@ use crate::model::entity::OperationId;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::map_set::{MapRound, MapRow, MapSet};
 use crate::model::snapshot::{BackupState, Snapshot};
-use crate::model::units::{Blocks, Timestamp, count};
+use crate::model::units::{Blocks, Timestamp, count, listed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The rounds of a volume in the order in which they are tried: least recently used first, those never used before all
@@ -60,10 +60,8 @@ pub fn in_words(plan: &Plan, snapshot: &Snapshot) -> Vec<String> {
             }
             let missed = volumes.iter().all(|volume| last_backup(snapshot, *volume) < usual_oldest);
             let why = if missed { " that missed the last backup of the others" } else { "" };
-            let names: Vec<String> = volumes.iter().take(LISTED).map(|volume| snapshot.label(*volume)).collect();
-            let more = volumes.len().saturating_sub(LISTED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            parts.push(format!("round {round} for {many}{why}: {}{more}", names.join(", ")));
+            let names = listed(volumes.iter().map(|volume| snapshot.label(*volume)), LISTED);
+            parts.push(format!("round {round} for {many}{why}: {names}"));
         }
         format!("map set {map}: {}", parts.join("; "))
     };

@@ -3,7 +3,7 @@
 use super::allocate::{Allocation, Pool};
 use super::case::{Case, unclaimed};
 use super::map_rounds;
-use super::release::{release_for_start, why_backlog_stays};
+use super::release::{release_for_start, with_backlog};
 use super::synchronize::item;
 use super::{NearMiss, PlanItem, PlanStep, Refusal};
 use crate::model::codes::Code;
@@ -13,7 +13,7 @@ use crate::model::map_set::{MapRound, MapRow, MapSet, difference};
 use crate::model::request::Request;
 use crate::model::snapshot::Snapshot;
 use crate::model::step::{PutMapSetStep, RemoveMapSetStep, UseMapRowStep};
-use crate::model::units::count;
+use crate::model::units::{count, listed};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Answer = Result<PlanItem, Refusal>;
@@ -164,9 +164,7 @@ fn shared(snapshot: &Snapshot, set: &MapSet, item: &mut PlanItem) {
         })
         .collect();
     if !texts.is_empty() {
-        let more = texts.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        item.notice(Code::MAP_SHARED, format!("{}{more}", texts[..texts.len().min(NAMED)].join(", ")));
+        item.notice(Code::MAP_SHARED, listed(texts, NAMED));
     }
 }
 
@@ -202,8 +200,7 @@ pub(super) fn start(case: &Case<'_>, set: &MapSet, pool: &mut Pool<'_>) -> Answe
         return Ok(item);
     }
     let reason = format!("no round of map set {} can be used for {} now", set.name, case.name());
-    let backlog = why_backlog_stays(case);
-    let reason = backlog.map_or(reason.clone(), |why| format!("{reason}; {why}"));
+    let reason = with_backlog(case, reason);
     let misses = reasons.iter().map(|(round, row, refusal)| near_miss(case.snapshot, round, row, refusal));
     let refusal =
         Refusal::new(Code::MAP_NO_ROUND, reason).about(case.id()).with_near_misses(misses, MapSet::MAX_ROUNDS);

@@ -24,6 +24,20 @@ impl Refusal {
         }
     }
 
+    /// The refusal that stands for all: one that is not merely "already so", where there is one.
+    pub fn for_all(mut refused: Vec<Self>) -> Option<Self> {
+        let first = refused.iter().position(|refusal| refusal.code != Code::ALREADY_SO).unwrap_or(0);
+        let mut headline = (!refused.is_empty()).then(|| refused.remove(first))?;
+        headline.also = refused;
+        Some(headline)
+    }
+
+    /// This one, and those that it stands for, each alone.
+    pub fn each(mut self) -> impl Iterator<Item = Self> {
+        let also = std::mem::take(&mut self.also);
+        std::iter::once(self).chain(also)
+    }
+
     #[must_use]
     pub fn about(mut self, volume: VolumeId) -> Self {
         self.volume = Some(volume);

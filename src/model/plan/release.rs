@@ -8,7 +8,6 @@ use crate::model::codes::Code;
 use crate::model::entity::{Generation, GenerationState, Policy, ReleaseReason};
 use crate::model::identity::VolumeId;
 use crate::model::request::Action;
-use crate::model::units::Version;
 
 type Answer = Result<PlanItem, Refusal>;
 
@@ -27,23 +26,28 @@ pub(super) fn release_for_start(case: &Case<'_>, may_take: impl Fn(VolumeId) -> 
                 && as_is.keeps(generation, &[]).is_none()
         };
         let beyond = as_is.beyond();
-        let late = beyond.iter().filter(usable).find_map(|generation| take_over(case, generation).ok());
-        if let Some(mut item) = late {
-            if let Some(version) = item.steps.iter().find_map(given_up) {
-                let text = format!(
-                    "{version} of {} is beyond the policy: it is released, no other volume is free",
-                    case.name()
-                );
-                item.notice(Code::RELEASED_BY_START, text);
-            }
+        let released =
+            |generation: &&Generation| take_over(case, generation).ok().map(|item| (generation.version, item));
+        if let Some((version, mut item)) = beyond.iter().filter(usable).find_map(released) {
+            let text =
+                format!("{version} of {} is beyond the policy: it is released, no other volume is free", case.name());
+            item.notice(Code::RELEASED_BY_START, text);
             return Some(Ok(item));
         }
     }
     reuse_oldest(case, policy, kept_back, may_take)
 }
 
-/// Why generations beyond the policy stay, where there are any: for the refusal of a start that finds no backup volume.
-pub(super) fn why_backlog_stays(case: &Case<'_>) -> Option<String> {
+/// The reason of the refusal of a start that finds no backup volume, with why generations beyond the policy stay where there
+/// are any.
+pub(super) fn with_backlog(case: &Case<'_>, reason: String) -> String {
+    match why_backlog_stays(case) {
+        Some(why) => format!("{reason}; {why}"),
+        None => reason,
+    }
+}
+
+fn why_backlog_stays(case: &Case<'_>) -> Option<String> {
     let rotation = Rotation::as_is(case.snapshot, case.id(), case.view.volume.policy?);
     let beyond = rotation.beyond();
     let first = beyond.first()?;
@@ -69,8 +73,7 @@ fn reuse_oldest(
         return None;
     }
     let unsound = (first.version != newest.version && newest.state != GenerationState::Valid).then_some(newest);
-    let attention = case.generations().iter().find(|kept| matches!(kept.state, GenerationState::NeedsAttention(_)));
-    if let Some(kept) = attention.or(unsound) {
+    if let Some(kept) = to_come.needs_attention().or(unsound) {
         let reason = format!(
             "{} of {} is {}: {} is not released before that is cleared",
             kept.version,
@@ -104,8 +107,4 @@ fn take_over(case: &Case<'_>, generation: &Generation) -> Answer {
         }
     }
     Ok(item)
-}
-
-fn given_up(step: &PlanStep) -> Option<Version> {
-    if let PlanStep::GiveUp(give_up) = step { Some(give_up.version) } else { None }
 }

@@ -6,6 +6,7 @@
 
 use super::case::{readable, unclaimed};
 use super::restore;
+use crate::model::codes::Code;
 use crate::model::duration::people;
 use crate::model::identity::VolumeId;
 use crate::model::records::{Generation, GenerationState, Policy};
@@ -25,6 +26,8 @@ pub(super) struct Retention<'a> {
     pub held: Option<&'a Generation>,
     /// Generations that are kept after it.
     pub kept: usize,
+    /// A generation needs attention: nothing is released before that is cleared.
+    pub waits_for_attention: bool,
 }
 
 /// A transaction volume with what retention looks at.
@@ -60,7 +63,7 @@ impl<'a> Rotation<'a> {
     /// as the floor says.
     pub fn all(&self) -> Retention<'a> {
         let (mut released, mut left): (Vec<&Generation>, Vec<&Generation>) = (Vec::new(), Vec::new());
-        let mut why = self.needs_attention();
+        let mut why = self.waits_for_attention();
         for generation in self.beyond() {
             let obstacle = why.clone().or_else(|| self.keeps(generation, &released));
             if obstacle.is_none() && left.is_empty() {
@@ -82,7 +85,8 @@ impl<'a> Rotation<'a> {
         let counted = self.counted();
         let held = counted[..self.outside(counted.len())].iter().copied().find(|generation| generation.held.is_some());
         let kept = counted.len() + usize::from(self.recording) - released.len();
-        Retention { released, left, why, held, kept }
+        let waits_for_attention = self.needs_attention().is_some();
+        Retention { released, left, why, held, kept, waits_for_attention }
     }
 
     /// The generations beyond the policy, in the order in which they are released: incomplete or missing ones, those in
@@ -128,13 +132,17 @@ impl<'a> Rotation<'a> {
 
     /// What keeps every generation from being released without somebody's word.
     pub fn keeps_all(&self) -> Option<String> {
-        self.needs_attention().or_else(|| self.too_young())
+        self.waits_for_attention().or_else(|| self.too_young())
     }
 
-    fn needs_attention(&self) -> Option<String> {
+    /// The first generation that needs attention: nothing is released before that is cleared.
+    pub fn needs_attention(&self) -> Option<&'a Generation> {
         let needs = |kept: &&Generation| matches!(kept.state, GenerationState::NeedsAttention(_));
-        let generation = self.snapshot.generations_of(self.id).iter().find(needs)?;
-        Some(format!("{} needs attention", generation.version))
+        self.snapshot.generations_of(self.id).iter().find(needs)
+    }
+
+    fn waits_for_attention(&self) -> Option<String> {
+        self.needs_attention().map(|generation| format!("{} needs attention", generation.version))
     }
 
     /// The newest sound generation is younger than the policy's least time between two backups. One that cannot be read
@@ -185,7 +193,6 @@ pub fn is_sound(snapshot: &Snapshot, generation: &Generation) -> bool {
 
 /// Its backup volume is gone from the site or from its array.
 fn is_missing(snapshot: &Snapshot, generation: &Generation) -> bool {
-    use crate::model::codes::Code;
     snapshot
         .backup_volume(generation.backup_volume)
         .is_none_or(|view| view.problem.as_ref().is_some_and(|problem| problem.code == Code::VOLUME_MISSING))

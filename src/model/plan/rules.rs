@@ -146,7 +146,8 @@ fn assemble(
         }
     }
     if items.is_empty() || (all_or_nothing && !refused.is_empty()) {
-        return Err(headline(refused));
+        let nothing_named = || Refusal::new(Code::UNKNOWN_VOLUME, "the request names no volume");
+        return Err(Refusal::for_all(refused).unwrap_or_else(nothing_named));
     }
     let agreed: Vec<_> = items.iter().map(|item| digest::of_item(request, item)).collect();
     let digest = digest::of_items(&agreed);
@@ -162,17 +163,6 @@ fn reject_conflicts(snapshot: &Snapshot, item: PlanItem, taken: &mut BTreeMap<Vo
     }
     taken.extend(item.claims.iter().map(|&claim| (claim, item.volume)));
     Ok(item)
-}
-
-/// The refusal that stands for all: one that is not merely "already so", where there is one.
-fn headline(mut refused: Vec<Refusal>) -> Refusal {
-    if refused.is_empty() {
-        return Refusal::new(Code::UNKNOWN_VOLUME, "the request names no volume");
-    }
-    let first = refused.iter().position(|refusal| refusal.code != Code::ALREADY_SO).unwrap_or(0);
-    let mut headline = refused.remove(first);
-    headline.also = refused;
-    headline
 }
 
 /// With `ensure`, a refusal because the wish has come true already has the code that says so.

@@ -15,7 +15,7 @@ use crate::model::snapshot::{
     BackupState, BackupVolumeView, Due, Ready, Snapshot, TransactionState, TransactionVolumeView,
 };
 use crate::model::step::{ChangeSiteStep, Notice, RegisterBackupStep, RegisterTransactionStep};
-use crate::model::units::{Blocks, count};
+use crate::model::units::{Blocks, count, listed};
 use crate::model::volume_set::VolumeSet;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -258,12 +258,9 @@ fn confirmation(snapshot: &Snapshot, mut all: Vec<Confirmation>) -> Option<Confi
     if all.len() < 2 {
         return all.pop();
     }
-    let names: Vec<&str> = all.iter().take(NAMED).map(|one| one.name.as_str()).collect();
-    let more = all.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let names = listed(all.iter().map(|one| one.name.clone()), NAMED);
     let what = format!(
-        "where no backup volume is free, a start ends the oldest generation of {}{more} before the new backup exists",
-        names.join(", ")
+        "where no backup volume is free, a start ends the oldest generation of {names} before the new backup exists"
     );
     Some(Confirmation::new(snapshot.site.name.as_str(), what))
 }

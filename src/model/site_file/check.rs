@@ -248,7 +248,7 @@ impl<'a> Check<'a> {
     fn group(&mut self, volume: &FileVolume, id: VolumeId) {
         let Some(given) = &volume.group else { return };
         let known = self.snapshot.transaction_volume(id).and_then(|view| view.volume.group.as_deref());
-        if known.is_some_and(|known| known.to_string() == given.get_ref().to_string()) {
+        if known.is_some_and(|known| known.place() == *given.get_ref()) {
             return;
         }
         let is_now = match known {

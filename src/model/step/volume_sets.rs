@@ -5,7 +5,7 @@ use crate::model::codes::Code;
 use crate::model::entity_change::EntityChange;
 use crate::model::event::EventKind;
 use crate::model::identity::{Name, VolumeId};
-use crate::model::units::count;
+use crate::model::units::{count, listed};
 use crate::model::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
 
@@ -91,8 +91,5 @@ impl Step for RemoveFromSetStep {
 const LISTED: usize = 10;
 
 fn labels(volumes: &[VolumeId], names: &dyn VolumeNames) -> String {
-    let listed: Vec<String> = volumes.iter().take(LISTED).map(|id| names.label(*id)).collect();
-    let more = volumes.len().saturating_sub(LISTED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", listed.join(", "))
+    listed(volumes.iter().map(|id| names.label(*id)), LISTED)
 }

@@ -1,9 +1,9 @@
 //! The emulation as a transport of the driver, without processes in between.
 
 use super::Emulation;
-use crate::driver::Pending;
 use crate::driver::ccm::command::Argv;
 use crate::driver::ccm::transport::{ExecError, RawReply, Transport};
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct InProcess(pub Arc<Emulation>);
 
 impl Transport for InProcess {
-    fn exec<'a>(&'a self, argv: &'a Argv, _limit: Duration) -> Pending<'a, Result<RawReply, ExecError>> {
+    fn exec<'a>(&'a self, argv: &'a Argv, _limit: Duration) -> BoxFuture<'a, Result<RawReply, ExecError>> {
         Box::pin(async move {
             let words: Vec<&str> = argv.words().collect();
             Ok(self.0.run(&words).await)

@@ -1,6 +1,6 @@
 //! A site in this process for the tests of the engine: emulated arrays in memory, a catalogue in memory, real sockets.
 
-use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside, Pending};
+use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside};
 use ecdeck::driver::ccm::CcmDriver;
 use ecdeck::driver::ccm::server::Server;
 use ecdeck::driver::ccm::settings::Settings as CcmSettings;
@@ -30,6 +30,7 @@ use ecdeck::testkit::ccm_emulation::profile::Profile;
 use ecdeck::testkit::ccm_emulation::{Emulation, InProcess as CcmInProcess, Member, Store};
 use ecdeck::testkit::in_process::InProcess;
 use ecdeck::testkit::memory::Memory;
+use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, MutexGuard};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -71,7 +72,7 @@ impl Gate {
 }
 
 impl Driver for Gate {
-    fn identify(&self) -> ecdeck::driver::Pending<'_, Result<Identity, DriverError>> {
+    fn identify(&self) -> BoxFuture<'_, Result<Identity, DriverError>> {
         self.inner.identify()
     }
 
@@ -79,11 +80,11 @@ impl Driver for Gate {
         self.inner.capabilities()
     }
 
-    fn volumes(&self) -> ecdeck::driver::Pending<'_, Result<Vec<ArrayVolume>, DriverError>> {
+    fn volumes(&self) -> BoxFuture<'_, Result<Vec<ArrayVolume>, DriverError>> {
         self.inner.volumes()
     }
 
-    fn sessions(&self, now: Timestamp) -> ecdeck::driver::Pending<'_, Result<Reading, DriverError>> {
+    fn sessions(&self, now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
         self.readings.fetch_add(1, Ordering::SeqCst);
         let slowness = *self.slowness.lock();
         Box::pin(async move {
@@ -92,7 +93,7 @@ impl Driver for Gate {
         })
     }
 
-    fn execute(&self, command: Command, limit: Duration) -> ecdeck::driver::Pending<'_, Vec<PairOutcome>> {
+    fn execute(&self, command: Command, limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>> {
         Box::pin(async move {
             let outcomes = self.inner.execute(command, limit).await;
             self.commands.fetch_add(1, Ordering::SeqCst);
@@ -116,11 +117,11 @@ pub struct Disk {
 }
 
 impl Catalogue for Disk {
-    fn load(&self) -> Pending<'_, Result<Records, CatalogueError>> {
+    fn load(&self) -> BoxFuture<'_, Result<Records, CatalogueError>> {
         self.inner.load()
     }
 
-    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+    fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
         if self.full.load(Ordering::SeqCst) {
             let full = CatalogueError::Full { place: "of the test".into(), detail: "no space left".into() };
             return Box::pin(async { Err(full) });
@@ -128,27 +129,27 @@ impl Catalogue for Disk {
         self.inner.commit(changes, events)
     }
 
-    fn events(&self, range: EventRange) -> Pending<'_, Result<Vec<Event>, CatalogueError>> {
+    fn events(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
         self.inner.events(range)
     }
 
-    fn links(&self, range: EventRange) -> Pending<'_, Result<Vec<ecdeck::model::chain::ChainLink>, CatalogueError>> {
+    fn links(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<ecdeck::model::chain::ChainLink>, CatalogueError>> {
         self.inner.links(range)
     }
 
-    fn head(&self) -> Pending<'_, Result<ChainHead, CatalogueError>> {
+    fn head(&self) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
         self.inner.head()
     }
 
-    fn history(&self, query: HistoryQuery) -> Pending<'_, Result<Vec<PastGeneration>, CatalogueError>> {
+    fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<PastGeneration>, CatalogueError>> {
         self.inner.history(query)
     }
 
-    fn operation_end(&self, id: OperationId) -> Pending<'_, Result<Option<OperationEnd>, CatalogueError>> {
+    fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>> {
         self.inner.operation_end(id)
     }
 
-    fn verify(&self, outside: Outside) -> Pending<'_, Result<AuditReport, CatalogueError>> {
+    fn verify(&self, outside: Outside) -> BoxFuture<'_, Result<AuditReport, CatalogueError>> {
         self.inner.verify(outside)
     }
 }

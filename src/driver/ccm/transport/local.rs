@@ -1,12 +1,12 @@
 //! CCM on this machine.
 
 use super::{ExecError, RawReply, Transport, unless_never_run};
-use crate::driver::Pending;
 use crate::driver::ccm::command::Argv;
 use crate::driver::ccm::names::Word;
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
 use crate::process::child::{self, ChildError};
+use futures_util::future::BoxFuture;
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -28,7 +28,7 @@ pub(super) fn prefix(sudo: bool) -> Vec<Word> {
 }
 
 impl Transport for Local {
-    fn exec<'a>(&'a self, argv: &'a Argv, limit: Duration) -> Pending<'a, Result<RawReply, ExecError>> {
+    fn exec<'a>(&'a self, argv: &'a Argv, limit: Duration) -> BoxFuture<'a, Result<RawReply, ExecError>> {
         Box::pin(async move {
             let full = argv.behind(&prefix(self.sudo), self.folder.as_ref());
             let mut words = full.words();

@@ -7,9 +7,9 @@ pub mod local;
 pub mod ssh;
 
 use super::command::Argv;
-use crate::driver::Pending;
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
+use futures_util::future::BoxFuture;
 use std::time::Duration;
 
 /// What a command left behind: it ran to its end.
@@ -29,7 +29,7 @@ pub enum ExecError {
 /// Runs command lines on one CCM server.
 pub trait Transport: Send + Sync {
     /// Runs a command once, within a time limit. Never runs it twice, whatever happens.
-    fn exec<'a>(&'a self, argv: &'a Argv, limit: Duration) -> Pending<'a, Result<RawReply, ExecError>>;
+    fn exec<'a>(&'a self, argv: &'a Argv, limit: Duration) -> BoxFuture<'a, Result<RawReply, ExecError>>;
 
     /// Where it runs, as a phrase: `on this machine`, `on ccm01 over ssh`.
     fn place(&self) -> String;

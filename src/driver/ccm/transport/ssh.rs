@@ -5,7 +5,6 @@
 //! through the shared connection only, so that ssh never connects behind our back with the command already on its way.
 
 use super::{ExecError, RawReply, Transport, local, unless_never_run};
-use crate::driver::Pending;
 use crate::driver::ccm::command::Argv;
 use crate::driver::ccm::names::Word;
 use crate::model::copy::ErrorClass;
@@ -13,6 +12,7 @@ use crate::model::untrusted::Untrusted;
 use crate::process::child::{self, ChildError};
 use crate::process::paths::MAX_SOCKET_PATH;
 use crate::process::ssh::{Destination, SshArgumentError, SshPath, without_tokens};
+use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::process::Command;
@@ -236,7 +236,7 @@ impl Drop for Ssh {
 }
 
 impl Transport for Ssh {
-    fn exec<'a>(&'a self, argv: &'a Argv, limit: Duration) -> Pending<'a, Result<RawReply, ExecError>> {
+    fn exec<'a>(&'a self, argv: &'a Argv, limit: Duration) -> BoxFuture<'a, Result<RawReply, ExecError>> {
         Box::pin(self.run(argv, limit))
     }
 

@@ -6,6 +6,7 @@ use super::shared::Shared;
 use crate::model::identity::VolumeId;
 use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 use std::collections::BTreeMap;
+use std::slice;
 use std::sync::Arc;
 
 /// Holds host writes off until it is dropped.
@@ -43,7 +44,7 @@ impl Shared {
 
     /// Ends a session's mirroring and copying at one instant. What is written from then on is marked.
     pub(super) fn stop(&self, session: &Arc<Attached>) {
-        let _barrier = self.barrier(std::slice::from_ref(session));
+        let _barrier = self.barrier(slice::from_ref(session));
         session.track();
         drop(session.busy.write());
     }

@@ -47,6 +47,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use types::{at, make_folder};
@@ -387,9 +388,9 @@ impl DataPlane {
     /// Goes on with a session: what is dirty is copied, then everything is mirrored. Of a one-point copy that was just
     /// attached this is the moment.
     pub fn run(&self, pair: Pair) -> Result<(), DataError> {
-        let session = [self.data.session(pair)?];
-        let _barrier = self.data.barrier(&session);
-        session[0].run();
+        let session = self.data.session(pair)?;
+        let _barrier = self.data.barrier(slice::from_ref(&session));
+        session.run();
         self.data.wake();
         Ok(())
     }
@@ -432,9 +433,8 @@ impl DataPlane {
     /// Turns the direction in which the bytes of a session that only tracks will flow. The map says of both sides what may
     /// differ, so it stays as it is.
     pub fn turn(&self, pair: Pair, reversed: bool) -> Result<(), DataError> {
-        let session = [self.data.session(pair)?];
-        let _barrier = self.data.barrier(&session);
-        let [session] = &session;
+        let session = self.data.session(pair)?;
+        let _barrier = self.data.barrier(slice::from_ref(&session));
         let _still = session.busy.write();
         if session.is_running() {
             return Err(DataError::Running(pair));

@@ -185,23 +185,22 @@ fn draw_row(
             canvas.text(x + at, y, width, "never", style);
         }
     }
+    let recovery = recoverable(&picture.snapshot, view).word;
     if let Some((at, width)) = due {
         let overdue = app.snapshot().and_then(|snapshot| snapshot.overdue_for(view));
         let (text, style) = due_words(canvas, view.due, overdue, theme.dim, theme.warning);
         // "ok" is said of what can be recovered, and of nothing else.
-        let recovery = recoverable(&picture.snapshot, view).word;
         let text = if view.due == Due::Ok && recovery != Recoverable::Yes { "in time".to_owned() } else { text };
         canvas.right(x + at, y, width, &text, style);
     }
     if let Some((at, width)) = recovers {
-        let word = recoverable(&picture.snapshot, view).word;
-        let style = match word {
+        let style = match recovery {
             Recoverable::Yes => theme.text,
             Recoverable::NoPolicy => theme.dim,
             Recoverable::Late | Recoverable::InDoubt => theme.warning,
             Recoverable::No => theme.danger,
         };
-        canvas.text(x + at, y, width, &word.to_string(), style);
+        canvas.text(x + at, y, width, &recovery.to_string(), style);
     }
 }
 
