@@ -16,7 +16,7 @@ fn a_loop_of_backups_leaves_the_history_and_the_backlog_goes_by_name() {
     lab.run("policy set t1 --min-interval default --yes").ends(0);
     lab.synchronize("t1");
     let ran = lab.run("backup t1 --yes").ends(0);
-    assert!(ran.out.contains("t1 is then over by 1: v1 not released, because v3 is"), "{}", ran.out);
+    assert!(ran.out.contains("t1 is then over by 1: v1 is not released, because v3 is"), "{}", ran.out);
     assert_eq!(lab.kept("t1").len(), 4);
     let refused = lab.run("sync start t1 --yes").ends(3);
     assert!(refused.err.contains("v1 is beyond the policy and not released"), "{}", refused.err);

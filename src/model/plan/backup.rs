@@ -281,14 +281,14 @@ fn notices(part: &Part<'_>, item: &mut PlanItem) {
     let stay: Vec<Version> = left.iter().map(|generation| generation.version).collect();
     let stay = rotation::versions(&stay);
     let number = left.len();
-    let text = match why {
-        Some(why) => format!("{name} is then over by {number}: {stay} not released, because {why}"),
-        None => {
-            format!("{name} is then over by {number}: {stay} stay, because a backup releases one generation at most")
-        }
+    let (are, stays, them) = if number == 1 { ("is", "stays", "it") } else { ("are", "stay", "them") };
+    let what = match why {
+        Some(why) => format!("{stay} {are} not released, because {why}"),
+        None => format!("{stay} {stays}, because a backup releases one generation at most"),
     };
+    let text = format!("{name} is then over by {number}: {what}");
     let may_clear = part.may_clear && !part.clears_backlog;
-    let way = if may_clear { format!("; --confirm {name} releases them") } else { String::new() };
+    let way = if may_clear { format!("; --confirm {name} releases {them}") } else { String::new() };
     let code = if *waits_for_attention { Code::OVER_LIMIT_HELD } else { Code::OVER_POLICY };
     item.notice(code, format!("{text}{way}"));
 }
