@@ -4,14 +4,14 @@
 //! and it sends forced stops, which are the way out. Everything else waits for the first way: it is not among the
 //! capabilities meanwhile, so that a plan says so before anybody agrees to it.
 
-use super::{Driver, DriverError};
+use super::{Driver, DriverError, MaySend, all_refused, answer_within};
 use crate::model::copy::{Capabilities, Command, CommandVerb, ErrorClass, Identity, Outcome, PairOutcome};
 use crate::model::session::{ArrayVolume, Pair, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, MutexGuard};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -96,10 +96,10 @@ impl FailoverDriver {
             let (what, detail) = ("asking by its first way".to_owned(), Untrusted::new(detail));
             Err(DriverError { array: self.name.clone(), class: ErrorClass::Transport, what, detail })
         };
-        match tokio::time::timeout(PRIMARY_TIMEOUT, asked).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(failed)) => silent(format!("the driver failed: {failed}")),
-            Err(_) => silent(format!("no answer within {} s", PRIMARY_TIMEOUT.as_secs())),
+        match answer_within(&*self.first, PRIMARY_TIMEOUT, asked).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(failed)) => silent(format!("the driver failed: {failed}")),
+            None => silent(format!("no answer within {} s", PRIMARY_TIMEOUT.as_secs())),
         }
     }
 
@@ -110,10 +110,32 @@ impl FailoverDriver {
     }
 
     /// A forced stop: by the first way, and by the second for the pairs of which the first surely did nothing.
-    async fn stop_by_force(&self, command: Command, limit: Duration) -> Vec<PairOutcome> {
-        let deadline = Instant::now() + limit;
+    async fn stop_by_force(&self, command: Command, limit: Duration, may_send: MaySend) -> Vec<PairOutcome> {
+        let turn: Arc<OnceLock<Instant>> = Arc::default();
         let first_is_dead = self.dead().is_some();
-        let mut outcomes = if first_is_dead { Vec::new() } else { self.first.execute(command.clone(), limit).await };
+        let mut outcomes = Vec::new();
+        if !first_is_dead {
+            let (asked, came) = (Arc::clone(&may_send), Arc::clone(&turn));
+            let in_turn: MaySend = Arc::new(move || {
+                asked()?;
+                came.get_or_init(Instant::now);
+                Ok(())
+            });
+            let mut first = self.first.execute_in_turn(command.clone(), limit, in_turn);
+            // Nothing is sent before the turn has come, so until then it can be dropped.
+            match tokio::time::timeout(limit, &mut first).await {
+                Ok(done) if turn.get().is_none() => return done,
+                Ok(done) => outcomes = done,
+                Err(_) if turn.get().is_some() => outcomes = first.await,
+                Err(_) => {}
+            }
+        }
+        if turn.get().is_none()
+            && let Err(refusal) = may_send()
+        {
+            return all_refused(&command, &refusal);
+        }
+        let deadline = *turn.get_or_init(Instant::now) + limit;
         let settled =
             |pair: &Pair| outcomes.iter().any(|outcome| outcome.pair == *pair && !was_not_reached(&outcome.outcome));
         let open: Vec<Pair> = command.pairs().iter().copied().filter(|pair| !settled(pair)).collect();
@@ -166,9 +188,24 @@ impl Driver for FailoverDriver {
 
     fn execute(&self, command: Command, limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>> {
         match command {
-            Command::Stop { force: true, .. } => Box::pin(self.stop_by_force(command, limit)),
+            Command::Stop { force: true, .. } => Box::pin(self.stop_by_force(command, limit, Arc::new(|| Ok(())))),
             _ => self.first.execute(command, limit),
         }
+    }
+
+    fn execute_in_turn(&self, command: Command, limit: Duration, may_send: MaySend) -> BoxFuture<'_, Vec<PairOutcome>> {
+        match command {
+            Command::Stop { force: true, .. } => Box::pin(self.stop_by_force(command, limit, may_send)),
+            _ => self.first.execute_in_turn(command, limit, may_send),
+        }
+    }
+
+    fn asked_at(&self, called: Instant) -> Option<Instant> {
+        self.first.asked_at(called)
+    }
+
+    fn sharing(&self) -> u32 {
+        self.first.sharing()
     }
 
     fn describe(&self, command: &Command) -> Vec<String> {

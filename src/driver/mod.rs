@@ -14,12 +14,23 @@ use kind::DriverKind;
 /// The drivers that there are. A new one is a folder, its `mod` above and its line here.
 pub const DRIVERS: &[&dyn DriverKind] = &[&emulated::kind::Embedded, &ccm::kind::Ccm];
 
-use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
-use crate::model::session::{ArrayVolume, Reading};
+use crate::model::copy::{ArrayRefusal, Capabilities, Command, ErrorClass, Identity, Outcome, PairOutcome};
+use crate::model::session::{ArrayVolume, Pair, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use futures_util::future::BoxFuture;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
+
+/// Says whether a command is still wanted: it may have waited.
+pub type MaySend = Arc<dyn Fn() -> Result<(), ArrayRefusal> + Send + Sync>;
+
+/// The outcomes of a command that was not sent for any of its pairs.
+fn all_refused(command: &Command, refusal: &ArrayRefusal) -> Vec<PairOutcome> {
+    let outcome = |pair: &Pair| PairOutcome { pair: *pair, outcome: Outcome::Refused(refusal.clone()) };
+    command.pairs().iter().map(outcome).collect()
+}
 
 impl DriverError {
     /// The sentence without the array's name, for places that name it themselves.
@@ -38,6 +49,26 @@ pub struct DriverError {
     /// What was being done, as a phrase: `reading its sessions`.
     pub what: String,
     pub detail: Untrusted,
+}
+
+/// Waits for the answer of a question, for as long as `limit` from when the array was asked: while the question waits for its
+/// turn, the array is not silent. The driver bounds that wait. `None`: no answer came.
+pub async fn answer_within<F: Future + Unpin>(
+    driver: &dyn Driver,
+    limit: Duration,
+    mut question: F,
+) -> Option<F::Output> {
+    let called = Instant::now();
+    let mut until = called + limit;
+    loop {
+        if let Ok(answer) = tokio::time::timeout_at(until, &mut question).await {
+            return Some(answer);
+        }
+        until = driver.asked_at(called).unwrap_or_else(Instant::now) + limit;
+        if until <= Instant::now() {
+            return None;
+        }
+    }
 }
 
 /// One array, whatever it is reached by. Implementations keep to their control plane's connection limits by themselves.
@@ -64,6 +95,25 @@ pub trait Driver: Send + Sync {
     /// Never an error: what was surely not sent is `Refused` with class `Transport`, what may have been sent and got no
     /// answer within `limit` is `Unknown`. The future must be driven to its end (the engine gives it a task of its own).
     fn execute(&self, command: Command, limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>>;
+
+    /// The same for a control plane that takes one command at a time. `may_send` is asked once, when the command's turn has
+    /// come and before anything is sent; what it refuses is not sent. Waiting for the turn does not count towards `limit`.
+    fn execute_in_turn(&self, command: Command, limit: Duration, may_send: MaySend) -> BoxFuture<'_, Vec<PairOutcome>> {
+        match may_send() {
+            Ok(()) => self.execute(command, limit),
+            Err(refusal) => Box::pin(std::future::ready(all_refused(&command, &refusal))),
+        }
+    }
+
+    /// When the question that was called then was put to the array. `None`: it still waits for the turn of its control plane.
+    fn asked_at(&self, called: Instant) -> Option<Instant> {
+        Some(called)
+    }
+
+    /// How many arrays share this array's control plane, and the time that it has for questions.
+    fn sharing(&self) -> u32 {
+        1
+    }
 
     /// The exact commands that `execute` would send, for the plan that people read.
     fn describe(&self, command: &Command) -> Vec<String>;

@@ -6,7 +6,7 @@ use super::ledger::Ledger;
 use super::operation::Commit;
 use super::pace::Pace;
 use super::read_error::ReadError;
-use crate::driver::{Driver, DriverError};
+use crate::driver::{Driver, DriverError, answer_within};
 use crate::model::event::EventKind;
 use crate::model::identity::BoxId;
 use crate::model::records::{Change, EntityChange};
@@ -89,7 +89,7 @@ struct Poller {
     is_other: bool,
     volumes_due: Instant,
     pace: Pace,
-    /// How long the array needed for the last reading.
+    /// How long the array needed for the last reading, for each array that shares its control plane.
     took: Duration,
 }
 
@@ -154,8 +154,9 @@ impl Poller {
             self.call(move |driver| if afresh { driver.sessions_afresh(now) } else { driver.sessions(now) }).await?;
         let reading = Arc::new(Reading { number, began, ..reading });
         self.check(reading.box_id)?;
-        self.took = called.elapsed();
-        self.core.take_reading(self.index, &reading, self.took);
+        // Arrays with the same control plane share its time. What a question waited for its turn took nobody's.
+        self.took = self.driver.asked_at(called).unwrap_or(called).elapsed() * self.driver.sharing();
+        self.core.take_reading(self.index, &reading, self.took.max(called.elapsed()));
         Ok(reading)
     }
 
@@ -199,11 +200,11 @@ impl Poller {
     {
         let driver = Arc::clone(&self.driver);
         let task = tokio::spawn(async move { ask(&*driver).await });
-        match tokio::time::timeout(self.longest, task).await {
-            Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(error))) => Err(ReadError::Driver(error)),
-            Ok(Err(error)) => Err(ReadError::DriverFailed(error.to_string())),
-            Err(_) => Err(ReadError::Silent(self.longest)),
+        match answer_within(&*self.driver, self.longest, task).await {
+            Some(Ok(Ok(answer))) => Ok(answer),
+            Some(Ok(Err(error))) => Err(ReadError::Driver(error)),
+            Some(Err(error)) => Err(ReadError::DriverFailed(error.to_string())),
+            None => Err(ReadError::Silent(self.longest)),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::poller::Reader;
 use super::protocol::{Answer, HookView, PlannedAnswer, StepCommand, TriedScript};
 use super::read_error::ReadError;
 use super::roles::Caller;
+use crate::driver::MaySend;
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::copy::{Command, Outcome, PairOutcome};
@@ -32,7 +33,7 @@ use crate::model::verb::Role;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 /// What a driver may take beyond the limit that it was given, before it counts as stuck.
 const DRIVER_GRACE: Duration = Duration::from_secs(5);
@@ -243,7 +244,9 @@ impl Runner {
             self.core.show(open, operation.doing(), operation.progress());
             input = match output {
                 Output::Commit(commit) => self.commit(commit).await,
-                Output::Send { array, command, limit } => Input::Answered(self.send(array, command, limit).await),
+                Output::Send { array, command, limit } => {
+                    Input::Answered(self.send(&operation, array, command, limit).await)
+                }
                 Output::Read { array } => Input::Read(self.read(array, false).await),
                 Output::Sleep(pause) => {
                     if let Some(end) = operation.foreseen_end().filter(|_| !foreseen) {
@@ -274,8 +277,9 @@ impl Runner {
         }
     }
 
-    /// Sends once, in a task of its own: nothing is dropped after sending.
-    async fn send(&self, array: BoxId, command: Command, limit: Duration) -> Vec<PairOutcome> {
+    /// Sends once, in a task of its own: nothing is dropped after sending. `limit` counts from the command's turn: those that
+    /// wait before it have limits of their own.
+    async fn send(&self, operation: &Operation, array: BoxId, command: Command, limit: Duration) -> Vec<PairOutcome> {
         let pairs = command.pairs().to_vec();
         let unknown = |why: String| -> Vec<PairOutcome> {
             pairs
@@ -286,8 +290,21 @@ impl Runner {
         let Some((_, driver)) = self.core.driver(array) else {
             return unknown("no configured array has this box id".to_owned());
         };
-        let task = tokio::spawn(async move { driver.execute(command, limit).await });
-        match tokio::time::timeout(limit + DRIVER_GRACE, task).await {
+        let turn = Arc::new(Notify::new());
+        let may_send: MaySend = {
+            let (core, operation, command) = (Arc::clone(&self.core), operation.clone(), command.clone());
+            let turn = Arc::clone(&turn);
+            Arc::new(move || {
+                turn.notify_one();
+                core.with_records(|records| operation.may_still_send(&command, &World { now: clock::now(), records }))
+            })
+        };
+        let mut task = tokio::spawn(async move { driver.execute_in_turn(command, limit, may_send).await });
+        let answer = tokio::select! {
+            answer = &mut task => Ok(answer),
+            () = turn.notified() => tokio::time::timeout(limit + DRIVER_GRACE, task).await,
+        };
+        match answer {
             Ok(Ok(outcomes)) => outcomes,
             Ok(Err(error)) => unknown(format!("the driver failed: {error}")),
             Err(_) => unknown(format!("no answer within {} s", limit.as_secs())),

@@ -16,7 +16,6 @@ use std::fmt::{Display, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 const HELP: &str = "\
 The Copy Control Module (CCM) of AdvancedCopy Manager drives it, on this machine
@@ -215,7 +214,7 @@ async fn choose(driver: &CcmDriver, wanted: Option<&Name>, person: &dyn Person) 
 async fn known_arrays(driver: &CcmDriver) -> Result<Vec<KnownArray>, SetUpError> {
     let limit = driver.settings().connect.saturating_mul(3) + driver.settings().query;
     let argv = command::list_arrays();
-    let turn = driver.server().turn(Instant::now() + limit).await;
+    let turn = driver.server().question(limit).await;
     let turn = turn.ok_or_else(|| not_reachable("the CCM server is busy"))?;
     let reply = turn.send(&argv).await.map_err(not_reachable)?;
     arrays::list(&argv, &reply.stdout, driver.words()).map_err(not_reachable)

@@ -4,7 +4,7 @@
 //! `acarray`, `acinq lv`, `accopy query`, `acopc`. Inferred from their sisters, because the pages were not to be had: `-p` of
 //! `suspend`, `reverse`, `change` and `cancel`; `-force` of `acec suspend` and `acec cancel`; the mode options of `acec change`;
 //! `acpair remove`'s arguments; `acgroup delete`. CCM answers an option it does not know with ccm1001 and does nothing, so a wrong inference is
-//! a refusal and never a deed.
+//! a refusal and never a deed. Whether one command takes several `-p` is on no public page either: each command has one pair.
 
 use super::names::{ArrayName, GroupName, GroupType, NameError, PairName, Word};
 use crate::model::session::{Automation, RecModes, TransferMode};

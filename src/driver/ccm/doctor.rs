@@ -15,7 +15,6 @@ use crate::model::session::{CopyKind, Others, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
-use tokio::time::Instant;
 
 /// Milliseconds that two clocks may differ before it is worth a word.
 const CLOCKS: u64 = 60_000;
@@ -76,7 +75,7 @@ pub async fn examine(driver: &CcmDriver, now: Timestamp) -> Vec<Check> {
 async fn examine_server(driver: &CcmDriver, now: Timestamp, findings: &mut Findings) -> bool {
     const REACHED: &str = "the server is reached";
     let limit = driver.settings.query;
-    let Some(turn) = driver.server.turn(Instant::now() + limit.saturating_mul(3)).await else {
+    let Some(turn) = driver.server.question(limit.saturating_mul(3)).await else {
         findings.bad(REACHED, "another command of this program holds it", "wait for it, or end the engine");
         return false;
     };

@@ -7,7 +7,7 @@ use super::server::{Group, Names, Server, ServerError, Turn};
 use super::settings::Settings;
 use super::word_table::{Column, Words, WordsError};
 use super::{command, execution, reading, refusal};
-use crate::driver::{Driver, DriverError};
+use crate::driver::{Driver, DriverError, MaySend};
 use crate::model::copy::{Ability, Capabilities, Command, CommandVerb, ErrorClass, Identity, PairOutcome};
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{ArrayVolume, CopyKind, Pair, Reading, RecModes, TransferMode, UnreadVolumes};
@@ -65,6 +65,13 @@ pub struct CcmDriver {
     pub(super) words: Words,
     pub(super) server: Arc<Server>,
     memory: Mutex<Memory>,
+    turns: Mutex<Turns>,
+}
+
+impl Drop for CcmDriver {
+    fn drop(&mut self) {
+        self.server.remove_array();
+    }
 }
 
 impl CcmDriver {
@@ -72,7 +79,8 @@ impl CcmDriver {
     /// When the configuration's words cannot be used.
     pub fn new(name: &str, settings: Settings, server: Arc<Server>) -> Result<Self, WordsError> {
         let words = Words::new(&settings.words, &settings.titles, &settings.messages)?;
-        Ok(Self { name: name.to_owned(), settings, words, server, memory: Mutex::default() })
+        server.add_array();
+        Ok(Self { name: name.to_owned(), settings, words, server, memory: Mutex::default(), turns: Mutex::default() })
     }
 
     pub fn settings(&self) -> &Settings {
@@ -108,14 +116,17 @@ impl CcmDriver {
     /// A turn for questions.
     pub(super) async fn question(&self, what: &str) -> Result<Turn<'_>, DriverError> {
         let limit = self.settings.query.saturating_mul(COMMANDS_A_READING);
-        self.server.turn(Instant::now() + limit).await.ok_or_else(|| DriverError {
+        let waiting = Waiting::of(&self.turns);
+        let turn = self.server.question(limit).await;
+        drop(waiting);
+        turn.ok_or_else(|| DriverError {
             array: self.name.clone(),
             class: ErrorClass::Busy,
             what: what.to_owned(),
             detail: Untrusted::new(format!(
                 "CCM {} was at work for others for {} s",
                 self.server.place(),
-                limit.as_secs()
+                (self.server.waits().question + limit).as_secs()
             )),
         })
     }
@@ -250,6 +261,33 @@ impl CcmDriver {
     }
 }
 
+/// The turns of an array's questions.
+#[derive(Debug, Default)]
+struct Turns {
+    /// Questions that wait for theirs.
+    waiting: u32,
+    /// When the last one came.
+    last: Option<Instant>,
+}
+
+/// Counts one who waits for as long as it lives.
+struct Waiting<'a>(&'a Mutex<Turns>);
+
+impl<'a> Waiting<'a> {
+    fn of(turns: &'a Mutex<Turns>) -> Self {
+        turns.lock().waiting += 1;
+        Self(turns)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut turns = self.0.lock();
+        turns.waiting -= 1;
+        turns.last = Some(Instant::now());
+    }
+}
+
 /// A pair with its names in CCM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
@@ -301,7 +339,20 @@ impl Driver for CcmDriver {
     }
 
     fn execute(&self, command: Command, limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>> {
-        Box::pin(execution::execute(self, command, limit))
+        self.execute_in_turn(command, limit, Arc::new(|| Ok(())))
+    }
+
+    fn execute_in_turn(&self, command: Command, limit: Duration, may_send: MaySend) -> BoxFuture<'_, Vec<PairOutcome>> {
+        Box::pin(execution::execute(self, command, limit, may_send))
+    }
+
+    fn asked_at(&self, called: Instant) -> Option<Instant> {
+        let turns = self.turns.lock();
+        (turns.waiting == 0).then(|| turns.last.map_or(called, |last| last.max(called)))
+    }
+
+    fn sharing(&self) -> u32 {
+        self.server.arrays()
     }
 
     fn describe(&self, command: &Command) -> Vec<String> {

@@ -6,6 +6,7 @@
 use super::command::{self, Argv};
 use super::driver::{CcmDriver, Named, Run};
 use super::groups::{self, LeftOver};
+use super::looks::Number;
 use super::names::{GroupName, GroupType};
 use super::reading;
 use super::reply::copies::CopyRow;
@@ -13,6 +14,7 @@ use super::reply::execution::{self as answer, Said};
 use super::server::{Names, ServerError, Turn};
 use super::transport::ExecError;
 use super::word_table::{self, StatusMeaning};
+use crate::driver::MaySend;
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::session::{CopyKind, Direction, Pair, Phase, RecModes, Status};
 use crate::model::untrusted::Untrusted;
@@ -57,8 +59,13 @@ fn line(command: &Command, named: &Named, modes: RecModes) -> Option<Argv> {
     })
 }
 
-/// Does a command: an outcome for each pair, in order.
-pub(super) async fn execute(driver: &CcmDriver, command: Command, limit: Duration) -> Vec<PairOutcome> {
+/// Does a command: an outcome for each pair, in order. `limit` counts from its turn, in which `may_send` is asked first.
+pub(super) async fn execute(
+    driver: &CcmDriver,
+    command: Command,
+    limit: Duration,
+    may_send: MaySend,
+) -> Vec<PairOutcome> {
     let pairs = command.pairs().to_vec();
     let all = |outcome: &Outcome| {
         pairs.iter().map(|pair| PairOutcome { pair: *pair, outcome: outcome.clone() }).collect::<Vec<_>>()
@@ -66,11 +73,11 @@ pub(super) async fn execute(driver: &CcmDriver, command: Command, limit: Duratio
     if let Some(refusal) = never(driver, &command) {
         return all(&Outcome::Refused(refusal));
     }
-    let Some(mut turn) = driver.server.turn(Instant::now() + limit).await else {
-        let text =
-            format!("CCM {} was at work for others for {} s; nothing was sent", driver.server.place(), limit.as_secs());
-        return all(&refused(ErrorClass::Transport, text));
-    };
+    let came = driver.server.draw();
+    let mut turn = driver.server.turn(limit).await;
+    if let Err(refusal) = may_send() {
+        return all(&Outcome::Refused(refusal));
+    }
     let names = match turn.names(&driver.words, false).await {
         Ok(names) => names,
         Err(wrong) => return all(&before_sending(&wrong)),
@@ -86,11 +93,15 @@ pub(super) async fn execute(driver: &CcmDriver, command: Command, limit: Duratio
         }
     }
     let mut left_over = Vec::new();
-    let states = look(driver, &mut turn, &ready, &names, &mut outcomes, &mut left_over).await;
+    let states = match shared_look(driver, &turn, &command, &ready, came) {
+        Some(states) => states,
+        None => look(driver, &mut turn, &ready, &names, &mut outcomes, &mut left_over).await,
+    };
     send_all(driver, &mut turn, &command, &ready, &states, &mut outcomes).await;
     groups::tidy(driver, &mut turn, &ready, &left_over, &names).await;
-    // What others see of these volumes is no longer what was read.
-    driver.memory().discovered = None;
+    if changes_what_others_see(&command, &outcomes) {
+        driver.memory().discovered = None;
+    }
     pairs
         .iter()
         .map(|pair| {
@@ -98,6 +109,13 @@ pub(super) async fn execute(driver: &CcmDriver, command: Command, limit: Duratio
             PairOutcome { pair: *pair, outcome: outcomes.remove(pair).unwrap_or_else(nothing) }
         })
         .collect()
+}
+
+/// Whether the list of all sessions may be another one now. A pair that is suspended or goes on keeps its session, and its
+/// group shows it.
+fn changes_what_others_see(command: &Command, outcomes: &BTreeMap<Pair, Outcome>) -> bool {
+    let keeps = matches!(command, Command::Suspend { .. } | Command::Resume { .. });
+    !keeps || !outcomes.values().all(|outcome| matches!(outcome, Outcome::Done | Outcome::Accepted))
 }
 
 pub(super) fn refusal(class: ErrorClass, text: impl Into<String>) -> ArrayRefusal {
@@ -148,6 +166,26 @@ fn before_sending(wrong: &ServerError) -> Outcome {
         _ => ErrorClass::Transport,
     };
     refused(class, format!("nothing was done: {wrong}"))
+}
+
+/// The states by a look that began after the command had come, whoever it was made for. Only an un-forced suspend goes by
+/// one: the array itself refuses it unless the pair is equivalent. `None`: a look of its own decides.
+fn shared_look(
+    driver: &CcmDriver,
+    turn: &Turn<'_>,
+    command: &Command,
+    ready: &[Named],
+    came: Number,
+) -> Option<BTreeMap<Pair, State>> {
+    if !matches!(command, Command::Suspend { force: false, .. }) {
+        return None;
+    }
+    let (looks, now) = (turn.looks(), Instant::now());
+    let of_pair = |named: &Named| {
+        let state = state(driver, looks.row(&named.group, &named.name, came, now)?, named, false);
+        settled(command, &state).is_none().then_some((named.pair, state))
+    };
+    ready.iter().map(of_pair).collect()
 }
 
 /// Makes groups and pairs where they are missing and looks at every pair's state.
@@ -327,6 +365,7 @@ async fn send_all(
 
 /// Sends one command for one pair, once.
 async fn send(driver: &CcmDriver, turn: &Turn<'_>, argv: &Argv, named: &Named, command: &Command) -> Outcome {
+    turn.looks().use_up(&named.name);
     let reply = match turn.send(argv).await {
         Ok(reply) => reply,
         Err(ExecError::NotRun { class, why, .. }) => {

@@ -18,6 +18,7 @@ use crate::model::copy::{ArrayRefusal, ErrorClass, Outcome};
 use crate::model::session::Pair;
 use crate::model::untrusted::Untrusted;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Pairs of the past that one command removes at most: people wait for its answer.
@@ -38,7 +39,7 @@ pub async fn with_pairs(
     members: &[&Named],
     names: &Names,
     outcomes: &mut BTreeMap<Pair, Outcome>,
-) -> Result<(GroupQuery, Vec<Pair>), ServerError> {
+) -> Result<(Arc<GroupQuery>, Vec<Pair>), ServerError> {
     let first = reading::query(driver, turn, group, group_type, names).await?;
     if first.is_none() {
         make_group(driver, turn, group, group_type, members).await?;

@@ -11,6 +11,7 @@ mod driver;
 mod execution;
 mod groups;
 pub mod kind;
+mod looks;
 pub mod names;
 mod reading;
 pub mod refusal;

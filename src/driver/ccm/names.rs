@@ -176,6 +176,14 @@ pub struct PairName {
     pub target: VolumeName,
 }
 
+impl PairName {
+    /// The pair the other way round.
+    #[must_use]
+    pub fn exchanged(&self) -> Self {
+        Self { source: self.target.clone(), target: self.source.clone() }
+    }
+}
+
 impl fmt::Display for PairName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.source, self.target)

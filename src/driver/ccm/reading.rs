@@ -17,6 +17,7 @@ use crate::model::session::{
 use crate::model::units::{Progress, Timestamp};
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Who is named as the requestor of a session that one of our groups holds.
@@ -181,10 +182,12 @@ pub async fn query(
     group: &GroupName,
     group_type: GroupType,
     names: &Names,
-) -> Result<Option<GroupQuery>, ServerError> {
+) -> Result<Option<Arc<GroupQuery>>, ServerError> {
     let argv = command::query(group, group_type);
+    turn.looks().forget(group);
+    let (began, at) = (turn.draw(), Instant::now());
     let query = match turn.ask(&argv, |stdout| copies::group(&argv, stdout, &driver.words)).await {
-        Ok(query) => query,
+        Ok(query) => Arc::new(query),
         Err(wrong) => {
             if turn.says_no_such_group(&wrong, group_type, &driver.words).await? {
                 let by_us = matches!(turn.groups.get(group), Some(Group::Absent { by_us: true, .. }));
@@ -198,6 +201,7 @@ pub async fn query(
     note_titles(driver, &argv, &query.table);
     let pairs = query.table.rows.iter().filter_map(pair_name).collect();
     turn.groups.insert(group.clone(), Group::Present(pairs));
+    turn.looks().keep(group, began, at, &query);
     Ok(Some(query))
 }
 
@@ -346,9 +350,8 @@ pub fn pair_name(row: &CopyRow) -> Option<PairName> {
 
 /// The row of a pair in a group's answer. One that was reversed may stand there with its volumes exchanged.
 pub fn row_of<'a>(query: &'a GroupQuery, pair: &PairName) -> Option<&'a CopyRow> {
-    let exchanged = PairName { source: pair.target.clone(), target: pair.source.clone() };
     let row = |wanted: &PairName| query.table.rows.iter().find(|row| pair_name(row).as_ref() == Some(wanted));
-    row(pair).or_else(|| row(&exchanged))
+    row(pair).or_else(|| row(&pair.exchanged()))
 }
 
 /// What a row says of its session; `None` when there is none.

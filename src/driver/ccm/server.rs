@@ -3,6 +3,7 @@
 //! CCM works on files of its own and wants one command at a time. Arrays that share a server share this.
 
 use super::command::{self, Argv};
+use super::looks::{Looks, Number};
 use super::names::{ArrayName, GroupName, GroupType, PairName};
 use super::reply::{ReplyError, arrays, copies};
 use super::transport::{ExecError, RawReply, Transport};
@@ -13,12 +14,28 @@ use crate::model::untrusted::Untrusted;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
 /// What is waited for before a question that CCM was too busy for is asked again.
 const BUSY_PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(500)];
+/// How long those who share a server wait for one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waits {
+    /// A question waits in the line with the commands, so that one answer serves many, and no longer than this: people watch.
+    pub question: Duration,
+    /// The age at which a look serves nobody any more: other programs work on the same pairs.
+    pub look: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self { question: Duration::from_secs(30), look: Duration::from_secs(30) }
+    }
+}
+
 /// Characters of an answer that go to the log.
 const LOGGED: usize = 4096;
 
@@ -101,7 +118,15 @@ impl Names {
 /// A CCM server.
 pub struct Server {
     transport: Arc<dyn Transport>,
+    waits: Waits,
+    /// Everybody who wants to send something, first come, first served.
+    line: tokio::sync::Mutex<()>,
+    /// Whose turn it is. A question that waited in the line for long enough comes here past it.
     groups: tokio::sync::Mutex<BTreeMap<GroupName, Group>>,
+    numbers: AtomicU64,
+    looks: Mutex<Looks>,
+    /// Arrays that are driven by way of it.
+    arrays: AtomicU32,
     names: Mutex<Option<Arc<Names>>>,
     /// How CCM refuses a query of a group that does not exist: which code that has is on no public page.
     no_such_group: Mutex<BTreeSet<String>>,
@@ -109,9 +134,18 @@ pub struct Server {
 
 impl Server {
     pub fn new(transport: Arc<dyn Transport>) -> Arc<Self> {
+        Self::with_waits(transport, Waits::default())
+    }
+
+    pub fn with_waits(transport: Arc<dyn Transport>, waits: Waits) -> Arc<Self> {
         Arc::new(Self {
             transport,
+            waits,
+            line: tokio::sync::Mutex::default(),
             groups: tokio::sync::Mutex::default(),
+            numbers: AtomicU64::default(),
+            looks: Mutex::new(Looks::new(waits.look)),
+            arrays: AtomicU32::default(),
             names: Mutex::new(None),
             no_such_group: Mutex::default(),
         })
@@ -126,10 +160,48 @@ impl Server {
         self.names.lock().clone()
     }
 
-    /// Waits for its turn. `None` when the time is over first: nothing was sent.
-    pub async fn turn(&self, deadline: Instant) -> Option<Turn<'_>> {
-        let groups = tokio::time::timeout_at(deadline, self.groups.lock()).await.ok()?;
-        Some(Turn { server: self, groups, deadline })
+    /// The next number: what was drawn later is greater.
+    pub(super) fn draw(&self) -> Number {
+        Number(self.numbers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn waits(&self) -> Waits {
+        self.waits
+    }
+
+    /// Counts an array that is driven from here.
+    pub(super) fn add_array(&self) {
+        self.arrays.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn remove_array(&self) {
+        self.arrays.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Arrays that share this server.
+    pub(super) fn arrays(&self) -> u32 {
+        self.arrays.load(Ordering::Relaxed).max(1)
+    }
+
+    /// Waits for the turn to send a command. Those before it in the line have limits of their own. `limit` counts from here.
+    pub async fn turn(&self, limit: Duration) -> Turn<'_> {
+        let place = self.line.lock().await;
+        let groups = self.groups.lock().await;
+        Turn { server: self, groups, deadline: Instant::now() + limit, _place: Some(place) }
+    }
+
+    /// Waits for the turn to ask something. It comes at the latest [`Waits::question`] later, after the command of then.
+    /// `None` when that command took longer than `limit`: nothing was sent. `limit` counts anew from the turn.
+    pub async fn question(&self, limit: Duration) -> Option<Turn<'_>> {
+        let place = match self.line.try_lock() {
+            Ok(place) => Some(place),
+            Err(_) => tokio::time::timeout(self.waits.question, self.line.lock()).await.ok(),
+        };
+        let groups = match self.groups.try_lock() {
+            Ok(groups) => groups,
+            Err(_) => tokio::time::timeout(limit, self.groups.lock()).await.ok()?,
+        };
+        Some(Turn { server: self, groups, deadline: Instant::now() + limit, _place: place })
     }
 }
 
@@ -138,6 +210,7 @@ pub struct Turn<'a> {
     server: &'a Server,
     pub groups: MutexGuard<'a, BTreeMap<GroupName, Group>>,
     deadline: Instant,
+    _place: Option<MutexGuard<'a, ()>>,
 }
 
 impl Turn<'_> {
@@ -230,6 +303,16 @@ impl Turn<'_> {
         tracing::info!(%mark, "this is how CCM says that a copy group does not exist");
         self.learnt().insert(mark);
         Ok(true)
+    }
+
+    /// The next number.
+    pub(super) fn draw(&self) -> Number {
+        self.server.draw()
+    }
+
+    /// What groups were like when they were last looked at.
+    pub(super) fn looks(&self) -> parking_lot::MutexGuard<'_, Looks> {
+        self.server.looks.lock()
     }
 
     fn learnt(&self) -> parking_lot::MutexGuard<'_, BTreeSet<String>> {

@@ -1,5 +1,7 @@
 //! The driver against the emulation on arrays in memory: every verb, every injected fault of the way.
 
+mod batches;
+
 use super::command;
 use super::driver::CcmDriver;
 use super::server::Server;
@@ -722,17 +724,6 @@ async fn commands_of_many_callers_go_one_after_the_other() {
     }
     assert_eq!(site.reading().await.sessions.len(), 8);
     assert_eq!(site.starts(), 8);
-}
-
-#[tokio::test]
-async fn a_turn_that_does_not_come_in_time_sends_nothing() {
-    let site = Site::new(&confirmed());
-    let held = site.kyoto.server().turn(tokio::time::Instant::now() + LIMIT).await.unwrap();
-    let start = Command::Start { pairs: vec![site.ec(1, 11)], modes: None };
-    let outcomes = site.kyoto.execute(start, Duration::from_millis(20)).await;
-    assert_eq!(class(&outcomes[0].outcome), Some(ErrorClass::Transport));
-    drop(held);
-    assert!(site.ccm.sent().is_empty());
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ pub use limits::Limits;
 use crate::catalog::CatalogueError;
 use crate::engine::ReadError;
 use crate::model::codes::Code;
-use crate::model::copy::{Command, PairOutcome};
+use crate::model::copy::{ArrayRefusal, Command, ErrorClass, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::hook::HookRun;
 use crate::model::identity::BoxId;
@@ -39,6 +39,7 @@ use crate::model::records::{Change, ChangeError, JournalEntry, OpenOperation, Op
 use crate::model::session::{Pair, Reading};
 use crate::model::step::{NotKeepable, OwnSuspend, PlanStep, StepEffect};
 use crate::model::units::Timestamp;
+use crate::model::untrusted::Untrusted;
 use limits::Pauses;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -360,6 +361,23 @@ impl Operation {
             return self.ask_pause(hooks::Asked::Send(command));
         }
         self.send_now(command)
+    }
+
+    /// Whether a command that waited for its turn is still to be sent. What is refused here is not sent, and the operation
+    /// finds out for itself what follows.
+    ///
+    /// # Errors
+    /// The refusal, as of a command that was not sent.
+    pub fn may_still_send(&self, command: &Command, world: &World<'_>) -> Result<(), ArrayRefusal> {
+        let why = if self.is_too_late(command, world) {
+            "the time until which it may be suspended passed while it waited for its turn"
+        } else if self.was_cancelled_before(command, world) {
+            "the restore was cancelled while it waited for its turn"
+        } else {
+            return Ok(());
+        };
+        let text = Untrusted::new(format!("{why}: nothing was sent"));
+        Err(ArrayRefusal { class: ErrorClass::Transport, code: "engine".to_owned(), text })
     }
 
     fn send_now(&mut self, command: Command) -> Output {

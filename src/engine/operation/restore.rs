@@ -37,6 +37,11 @@ impl Operation {
         Some(self.end_copy(pair))
     }
 
+    /// The same, for a command that waited.
+    pub(super) fn was_cancelled_before(&self, command: &Command, world: &World<'_>) -> bool {
+        matches!(command, Command::StartOpc { pairs } if pairs.iter().any(|pair| !self.has_mark(pair, world)))
+    }
+
     /// Whether the mark of the target is in the name of this operation.
     fn has_mark(&self, pair: &Pair, world: &World<'_>) -> bool {
         world.records.sessions.get(pair).and_then(|mark| mark.operation) == Some(self.id())

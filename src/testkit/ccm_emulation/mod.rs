@@ -70,7 +70,7 @@ pub struct Member {
 /// A CCM server with its arrays and its groups.
 pub struct Emulation {
     members: Vec<Member>,
-    store: Store,
+    store: Arc<Store>,
     profile: Profile,
 }
 
@@ -93,7 +93,13 @@ impl Failure {
 
 impl Emulation {
     pub fn new(members: Vec<Member>, store: Store) -> Self {
-        Self { members, store, profile: Profile::default() }
+        Self { members, store: Arc::new(store), profile: Profile::default() }
+    }
+
+    /// Another CCM with the same arrays and groups, as kind as that profile.
+    #[must_use]
+    pub fn again(&self, profile: Profile) -> Self {
+        Self { members: self.members.clone(), store: Arc::clone(&self.store), profile }
     }
 
     /// The same, as kind as that profile.
