@@ -163,6 +163,9 @@ pub struct Check {
 
 #[derive(Debug, Args)]
 pub struct Status {
+    /// Only these volumes, with what belongs to them
+    #[arg(value_name = "VOLUME", conflicts_with_all = ["watch", "set"])]
+    pub volumes: Vec<String>,
     /// One JSON object
     #[arg(long)]
     pub json: bool,

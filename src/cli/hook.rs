@@ -115,7 +115,7 @@ async fn list(as_json: bool, link: &mut Link) -> Result<Exit, CliError> {
 }
 
 async fn test(asked: &TestHook, link: &mut Link) -> Result<Exit, CliError> {
-    let volume = names::volume(&*link.snapshot().await?, &asked.volume)?;
+    let volume = names::volume(&*link.view(&[&asked.volume]).await?, &asked.volume)?;
     let found = hooks(link).await?;
     let Some(view) = found.iter().find(|view| view.hook.name.as_str() == asked.hook) else {
         let known: Vec<String> = found.iter().map(|view| view.hook.name.to_string()).collect();

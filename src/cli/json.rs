@@ -21,23 +21,23 @@ struct Document<'a, T: Serialize> {
 
 /// Prints a document over several lines.
 pub fn print<T: Serialize>(demo: bool, body: &T) -> Result<(), CliError> {
-    out::write(&render(demo, body, Safe(PrettyFormatter::new()))?).map(|_| ())
+    stream(demo, body, Safe(PrettyFormatter::new())).map(|_| ())
 }
 
 /// Prints a document as one line, where several follow each other.
 pub fn print_line<T: Serialize>(demo: bool, body: &T) -> Result<Reader, CliError> {
-    out::write(&render(demo, body, Safe(CompactFormatter))?)
+    stream(demo, body, Safe(CompactFormatter))
 }
 
-fn render<T: Serialize, F: Formatter>(demo: bool, body: &T, formatter: F) -> Result<Vec<u8>, CliError> {
-    let mut out = Vec::new();
+/// Writes as it goes: a document of a large site is never in memory whole.
+fn stream<T: Serialize, F: Formatter>(demo: bool, body: &T, formatter: F) -> Result<Reader, CliError> {
+    out::stream(|out| render(&mut *out, demo, body, formatter))
+}
+
+fn render<W: Write, T: Serialize, F: Formatter>(mut out: W, demo: bool, body: &T, formatter: F) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
-    let document = Document { schema: SCHEMA, demo, body };
-    document
-        .serialize(&mut serializer)
-        .map_err(|error| CliError::failed(format!("the document could not be made: {error}")))?;
-    out.push(b'\n');
-    Ok(out)
+    Document { schema: SCHEMA, demo, body }.serialize(&mut serializer)?;
+    out.write_all(b"\n")
 }
 
 /// A formatter that also escapes what a terminal would act on: C1, bidirectional and zero-width characters.
@@ -88,7 +88,9 @@ mod tests {
         struct Body<'a> {
             name: &'a str,
         }
-        String::from_utf8(render(true, &Body { name }, Safe(CompactFormatter)).unwrap()).unwrap()
+        let mut out = Vec::new();
+        render(&mut out, true, &Body { name }, Safe(CompactFormatter)).unwrap();
+        String::from_utf8(out).unwrap()
     }
 
     #[test]

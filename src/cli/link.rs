@@ -134,6 +134,7 @@ impl EngineLine {
         loop {
             match self.client.ask(ask.clone()).await {
                 Ok(answer) => return Ok(answer),
+                Err(error @ ClientError::NotSent(_)) => return Err(CliError::usage(error.to_string())),
                 Err(error) if matches!(ask, Ask::Run { .. }) => {
                     let code = Code::OUTCOME_UNKNOWN;
                     return Err(CliError::coded(code, format!("{error}; whether it was begun is not known ({code})")));

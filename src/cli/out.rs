@@ -5,9 +5,12 @@ use super::{CliError, Exit};
 use crate::model::untrusted::{escaped, is_unsafe};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::borrow::Cow;
-use std::io::{self, BufRead, ErrorKind, Write};
+use std::io::{self, BufRead, BufWriter, ErrorKind, Write};
 use std::time::{Duration, Instant};
 use unicode_width::UnicodeWidthStr;
+
+/// What is collected before it is written.
+const ROOM: usize = 64 << 10;
 
 /// Whether somebody still reads what is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +38,18 @@ pub fn write(bytes: &[u8]) -> Result<Reader, CliError> {
     write_to(&mut io::stdout().lock(), bytes)
 }
 
+/// As [`write`], for what is made while it is written.
+pub fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Reader, CliError> {
+    let mut out = BufWriter::with_capacity(ROOM, io::stdout().lock());
+    ended(write(&mut out).and_then(|()| out.flush()))
+}
+
 fn write_to(out: &mut impl Write, bytes: &[u8]) -> Result<Reader, CliError> {
-    match out.write_all(bytes).and_then(|()| out.flush()) {
+    ended(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+fn ended(written: io::Result<()>) -> Result<Reader, CliError> {
+    match written {
         Ok(()) => Ok(Reader::There),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
         Err(error) => Err(CliError::failed(format!(

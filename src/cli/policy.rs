@@ -19,7 +19,8 @@ use serde::Serialize;
 pub async fn run(verb: &PolicyVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
     match verb {
         PolicyVerb::Show { volumes, json } => {
-            let snapshot = site_context.open(Need::Reading).await?.snapshot().await?;
+            let mut link = site_context.open(Need::Reading).await?;
+            let snapshot = if volumes.is_empty() { link.snapshot().await? } else { link.view(volumes).await? };
             show(&snapshot, volumes, *json)
         }
         PolicyVerb::Set(asked) => {

@@ -13,7 +13,8 @@ use crate::model::units::Version;
 use std::fmt::Write;
 
 pub async fn run(asked: &Restore, link: &mut Link, deadline: Deadline) -> Result<Exit, CliError> {
-    let snapshot = link.snapshot().await?;
+    let named: Vec<&String> = [&asked.volume, &asked.to, &asked.cancel].into_iter().flatten().collect();
+    let snapshot = link.view(&named).await?;
     let request = change::request(action(asked, &snapshot)?, &asked.change);
     change::run(link, &asked.change, request, deadline, Then::Return).await
 }

@@ -3,6 +3,7 @@
 use super::arguments::Status;
 use super::document::StatusDocument;
 use super::link::Link;
+use super::names;
 use super::out::Reader;
 use super::table::{Align, Table};
 use super::{CliError, Exit, json, out, set, times};
@@ -25,7 +26,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub async fn run(asked: &Status, link: &mut Link) -> Result<Exit, CliError> {
-    let mut snapshot = link.snapshot().await?;
+    let mut snapshot =
+        if asked.volumes.is_empty() { link.snapshot().await? } else { link.view(&asked.volumes).await? };
+    let named = names::volumes(&snapshot, &asked.volumes)?;
+    if !named.is_empty() {
+        snapshot = Arc::new(snapshot.of_volumes(&named.into_iter().collect()));
+    }
     if let Some(name) = &asked.set {
         let members = set::stored(&snapshot, name)?.members.iter().copied().collect();
         snapshot = Arc::new(snapshot.of_volumes(&members));

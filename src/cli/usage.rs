@@ -69,7 +69,7 @@ mod tests {
         let option = [b"--", planted].concat();
         for words in [
             &[planted][..],
-            &[b"status", planted],
+            &[b"serve", planted],
             &[&option],
             &[b"status", b"--watch", planted],
             &[b"backup", b"t", b"--time-limit", planted],

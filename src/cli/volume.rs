@@ -28,7 +28,7 @@ pub async fn run(verb: &VolumeVerb, site_context: &dyn SiteContext) -> Result<Ex
     };
     let deadline = Deadline::new(change.time_limit);
     let mut link = super::opened(site_context, deadline).await?;
-    let mut action = action(verb, &*link.snapshot().await?);
+    let mut action = action(verb, &*link.view(&named(verb)).await?);
     // What is to be registered may be newer on its array than the last reading.
     if matches!(verb, VolumeVerb::Add { .. }) && action.is_err() {
         action = self::action(verb, &*link.reread().await?);
@@ -38,6 +38,15 @@ pub async fn run(verb: &VolumeVerb, site_context: &dyn SiteContext) -> Result<Ex
         action = of_group(action, place, &mut link).await?;
     }
     change::run(&mut link, change, change::request(action, change), deadline, Then::Return).await
+}
+
+/// The volumes that a verb names.
+fn named(verb: &VolumeVerb) -> Vec<&str> {
+    match verb {
+        VolumeVerb::List { .. } => Vec::new(),
+        VolumeVerb::Add { volumes, .. } => volumes.iter().map(String::as_str).collect(),
+        VolumeVerb::Rename { volume, .. } | VolumeVerb::Remove { volume, .. } => vec![volume],
+    }
 }
 
 /// What is asked for. A list asks for nothing.

@@ -7,7 +7,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::units::Timestamp;
 use crate::model::untrusted;
 use crate::model::verb::Role;
-use crate::process::frames::{FrameError, FrameReader, Hello, encode, greet};
+use crate::process::frames::{FrameError, FrameReader, Hello, encode, encode_for_server, greet};
 use crate::process::instance;
 use crate::process::paths::Home;
 use crate::process::peer::{HowToEnd, group_name};
@@ -62,6 +62,9 @@ pub enum ClientError {
     Mismatch(String),
     #[error("the line to the engine was lost: {0}; its operations continue")]
     Lost(String),
+    /// It was not sent, and sending it again would not help.
+    #[error("the request cannot be sent: {0}; name fewer volumes at a time")]
+    NotSent(String),
     /// The line stands, and nothing comes.
     #[error(
         "{engine} has given no sign of life for {seconds} s: it may be stopped or wait for a disk; look at its log, end it \
@@ -250,7 +253,8 @@ impl Client {
         let number = self.line.next_number.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         self.line.waiting.with(|waiting| waiting.insert(number, sender));
-        let frame = encode(&Question { number, ask }).map_err(|error| ClientError::Lost(error.to_string()))?;
+        let frame =
+            encode_for_server(&Question { number, ask }).map_err(|error| ClientError::NotSent(error.to_string()))?;
         if self.line.frames.send(frame).await.is_err() || self.line.lost.borrow().is_some() {
             return Err(self.why_lost());
         }

@@ -241,6 +241,14 @@ fn or_why<T>(result: Result<T, CatalogueError>, answer: impl FnOnce(T) -> Answer
     result.map_or_else(|error| Answer::Failed { why: error.to_string(), code: Some(error.code()) }, answer)
 }
 
+/// What is answered in the place of an answer that cannot be sent.
+fn too_long(message: Message, error: &FrameError) -> Message {
+    tracing::error!(%error, "an answer was not sent");
+    let Message::Answer { number, .. } = message else { return message };
+    let why = format!("the engine's answer cannot be sent: {error}; ask for fewer volumes at a time");
+    Message::Answer { number, answer: Box::new(Answer::Failed { why, code: None }) }
+}
+
 /// A client that acts in a lower role than it has. A word that is not known gives none.
 fn lowered(role: Option<Role>, wanted: Option<&str>) -> Option<Role> {
     match wanted {
@@ -299,7 +307,10 @@ impl ClientWriter {
             tokio::select! {
                 () = tokio::time::sleep_until(next_heartbeat) => self.write(&heartbeat).await?,
                 message = self.answers.recv() => match message {
-                    Some(message) => self.write(&encode(&message)?).await?,
+                    Some(message) => {
+                        let frame = encode(&message).or_else(|error| encode(&too_long(message, &error)))?;
+                        self.write(&frame).await?;
+                    }
                     None => return Ok(()),
                 },
                 Ok(()) = self.watched.changed() => {

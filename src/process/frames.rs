@@ -10,10 +10,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// The longest document: far more than a snapshot of 30,000 volumes, far less than would hurt.
-pub const MAX_FRAME: usize = 64 << 20;
+/// The longest document of a server: a snapshot of some 800,000 transaction volumes. The first byte of a text that is no
+/// frame announces more than this.
+pub const MAX_FRAME: usize = 1 << 30;
 /// Room that a line keeps for what arrives. A whole snapshot of a large site comes once: its room is given back.
 const KEPT_ROOM: usize = 256 << 10;
+/// The first room for a long message of a server; more as it arrives.
+const FIRST_ROOM: usize = 1 << 20;
 /// The first document of a client, the hello, is short.
 pub const MAX_HELLO: usize = 16 << 10;
 /// The longest document of a client: a request about 200,000 volumes.
@@ -35,6 +38,8 @@ pub enum FrameError {
     TooLong(usize),
     #[error("a message of {0} bytes is too long here")]
     TooLongForServer(usize),
+    #[error("this message would be {0} bytes long; at most {limit} can be sent", limit = .1)]
+    TooLongToSend(usize, usize),
     #[error("a message did not arrive whole within {} s", .0.as_secs())]
     TooSlow(Duration),
     #[error("no memory is left for long messages: too many clients are sending one")]
@@ -186,9 +191,16 @@ pub fn encode<T: Serialize>(document: &T) -> Result<Vec<u8>, FrameError> {
     let length = bytes.len() - 4;
     match u32::try_from(length) {
         Ok(short) if length <= MAX_FRAME => bytes[..4].copy_from_slice(&short.to_be_bytes()),
-        _ => return Err(FrameError::TooLong(length)),
+        _ => return Err(FrameError::TooLongToSend(length, MAX_FRAME)),
     }
     Ok(bytes)
+}
+
+/// The same for a client, of whom a server takes no more than [`MAX_CLIENT_FRAME`].
+pub fn encode_for_server<T: Serialize>(document: &T) -> Result<Vec<u8>, FrameError> {
+    let bytes = encode(document)?;
+    let length = bytes.len() - 4;
+    if length > MAX_CLIENT_FRAME { Err(FrameError::TooLongToSend(length, MAX_CLIENT_FRAME)) } else { Ok(bytes) }
 }
 
 /// Sends one document. Not to be dropped half-way: the next frame would not be understood.
@@ -297,7 +309,10 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     fn make_room(&mut self, frame: usize) -> Result<(), FrameError> {
         let here = self.arrived.len();
         let Some(granted) = &mut self.granted else {
-            self.arrived.reserve(frame - here);
+            // Room grows with what has come: whoever announces a long message may not send it.
+            if self.arrived.capacity() == here {
+                self.arrived.reserve_exact(frame.min((2 * here).max(FIRST_ROOM)) - here);
+            }
             return Ok(());
         };
         if self.arrived.capacity() > here {
@@ -362,6 +377,32 @@ mod tests {
     async fn a_message_beyond_the_limit_is_refused_unread() {
         let bytes = [0xFF; 8];
         assert!(matches!(FrameReader::new(&bytes[..]).receive::<String>().await, Err(FrameError::TooLong(_))));
+    }
+
+    #[tokio::test]
+    async fn a_document_longer_than_64_mib_arrives_whole_and_its_room_is_given_back() {
+        let long = "x".repeat(80 << 20);
+        let bytes = encode(&long).unwrap();
+        let mut reader = FrameReader::new(&bytes[..]);
+        assert_eq!(reader.receive::<String>().await.unwrap().unwrap().len(), long.len());
+        assert!(reader.arrived.capacity() <= KEPT_ROOM);
+    }
+
+    #[tokio::test]
+    async fn an_announced_length_takes_no_memory_before_its_bytes_come() {
+        let mut bytes = u32::try_from(MAX_FRAME).unwrap().to_be_bytes().to_vec();
+        bytes.push(b'"');
+        let mut reader = FrameReader::new(&bytes[..]);
+        assert!(matches!(reader.receive::<String>().await, Err(FrameError::Closed)));
+        assert!(reader.arrived.capacity() <= 2 * FIRST_ROOM, "{}", reader.arrived.capacity());
+        let text = *b"HTTP/1.1";
+        assert!(matches!(FrameReader::new(&text[..]).receive::<String>().await, Err(FrameError::TooLong(_))));
+    }
+
+    #[test]
+    fn a_question_that_no_server_takes_is_named_by_the_client() {
+        let error = encode_for_server(&"x".repeat(MAX_CLIENT_FRAME)).unwrap_err().to_string();
+        assert!(error.contains("16777216"), "{error}");
     }
 
     #[tokio::test]
