@@ -1,9 +1,9 @@
 //! A configuration of an earlier release loads with the same meaning, key by key, and so do the defaults.
 
 use super::*;
-use crate::driver::ccm::names::Word;
 use crate::driver::ccm::settings::Settings;
 use crate::driver::emulated::kind::{Embedded, EmbeddedConfig};
+use crate::driver::transport::argv::Word;
 use crate::model::session::{Automation, TransferMode};
 use crate::process::ssh::SshPath;
 

@@ -8,6 +8,7 @@ pub mod emulated;
 pub mod failover;
 pub mod kind;
 pub mod set_up;
+pub mod transport;
 
 use kind::DriverKind;
 

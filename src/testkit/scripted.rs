@@ -1,7 +1,7 @@
 //! A transport for tests: another transport, or a function, with injected faults in between.
 
-use crate::driver::ccm::command::Argv;
-use crate::driver::ccm::transport::{ExecError, RawReply, Transport, ssh, unless_never_run};
+use crate::driver::transport::argv::Argv;
+use crate::driver::transport::{ExecError, RawReply, Transport, ssh, unless_never_run};
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
 use futures_util::future::BoxFuture;

@@ -2,11 +2,12 @@
 
 use super::command;
 use super::driver::CcmDriver;
-use super::names::{ArrayName, Word};
+use super::names::ArrayName;
 use super::reply::arrays::{self, KnownArray};
 use super::settings::Settings;
 use crate::driver::kind::Connecting;
 use crate::driver::set_up::{Asked, NewArray, Person, SetUp, SetUpError};
+use crate::driver::transport::argv::Word;
 use crate::model::identity::Name;
 use crate::process::host_key::{self, HostKey};
 use crate::process::ssh::{Destination, SshPath, SshWord};

@@ -6,68 +6,15 @@
 //! `acpair remove`'s arguments; `acgroup delete`. CCM answers an option it does not know with ccm1001 and does nothing, so a wrong inference is
 //! a refusal and never a deed. Whether one command takes several `-p` is on no public page either: each command has one pair.
 
-use super::names::{ArrayName, GroupName, GroupType, NameError, PairName, Word};
+use super::names::{ArrayName, GroupName, GroupType, PairName};
+use crate::driver::transport::argv::{Argv, Word};
 use crate::model::session::{Automation, RecModes, TransferMode};
-use std::fmt;
-
-/// One command line, every word of it checked.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Argv {
-    words: Vec<Word>,
-    /// A command of the system: it is not in CCM's folder and needs no rights.
-    of_system: bool,
-}
-
-impl Argv {
-    /// # Errors
-    /// When a word does not fit a command line.
-    pub fn new<I: IntoIterator<Item = S>, S: AsRef<str>>(words: I) -> Result<Self, NameError> {
-        words.into_iter().map(|word| word.as_ref().parse()).collect::<Result<_, _>>().map(Self::of_ccm)
-    }
-
-    fn of_ccm(words: Vec<Word>) -> Self {
-        Self { words, of_system: false }
-    }
-
-    pub fn words(&self) -> impl Iterator<Item = &str> {
-        self.words.iter().map(Word::as_str)
-    }
-
-    /// The same command behind others: `sudo -n`, with the program's folder before its name.
-    #[must_use]
-    pub fn behind(&self, prefix: &[Word], folder: Option<&Word>) -> Self {
-        if self.of_system {
-            return self.clone();
-        }
-        let mut words = prefix.to_vec();
-        words.extend(self.words.iter().cloned());
-        if let (Some(folder), Some(program)) = (folder, words.get_mut(prefix.len()))
-            && let Ok(full) = format!("{}/{}", folder.as_str().trim_end_matches('/'), program.as_str()).parse()
-        {
-            *program = full;
-        }
-        Self::of_ccm(words)
-    }
-}
-
-/// As a person would type it.
-impl fmt::Display for Argv {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, word) in self.words().enumerate() {
-            if at > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(word)?;
-        }
-        Ok(())
-    }
-}
 
 /// Words that come from this file and from names that are checked already.
 fn line(words: &[&str]) -> Argv {
     let checked = words.iter().filter_map(|word| word.parse().ok()).collect::<Vec<Word>>();
     debug_assert_eq!(checked.len(), words.len(), "every word of {words:?} fits");
-    Argv::of_ccm(checked)
+    Argv::of_tools(checked)
 }
 
 /// The program that runs copies of a group type.
@@ -154,7 +101,7 @@ pub fn change(group: &GroupName, pair: &PairName, modes: &RecModes) -> Argv {
 
 /// Seconds since 1970 by the server's clock. Not CCM's, but every UNIX server has it.
 pub fn clock() -> Argv {
-    Argv { of_system: true, ..line(&["date", "-u", "+%s"]) }
+    line(&["date", "-u", "+%s"]).of_system()
 }
 
 fn with_force(words: &[&str], force: bool) -> Argv {

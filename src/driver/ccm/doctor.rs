@@ -1,12 +1,13 @@
 //! Examining the way to an array by CCM: each thing by itself, in the order in which they build on each other.
 
-use super::command::{self, Argv};
+use super::command;
 use super::driver::CcmDriver;
 use super::reply;
 use super::server::Turn;
-use super::transport::ExecError;
 use super::word_table::StatusMeaning;
 use crate::driver::Driver;
+use crate::driver::transport::ExecError;
+use crate::driver::transport::argv::Argv;
 use crate::model::advice::UnknownTerm;
 use crate::model::check::{Check, Verdict, Way};
 use crate::model::codes::Code;

@@ -3,7 +3,7 @@
 //! What a session is like is looked at in the same turn, right before: a pair that is not in the state that the command is
 //! meant for is not commanded.
 
-use super::command::{self, Argv};
+use super::command;
 use super::driver::{CcmDriver, Named, Run};
 use super::groups::{self, LeftOver};
 use super::looks::Number;
@@ -12,9 +12,10 @@ use super::reading;
 use super::reply::copies::CopyRow;
 use super::reply::execution::{self as answer, Said};
 use super::server::{Names, ServerError, Turn};
-use super::transport::ExecError;
 use super::word_table::{self, StatusMeaning};
 use crate::driver::MaySend;
+use crate::driver::transport::ExecError;
+use crate::driver::transport::argv::Argv;
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::session::{CopyKind, Direction, Pair, Phase, RecModes, Status};
 use crate::model::untrusted::Untrusted;

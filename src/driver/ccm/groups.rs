@@ -5,7 +5,7 @@
 //! page, so a refusal counts only if the group's query bears it out. What is left over of a crash, or of sessions that ended
 //! without us, is removed with the next command on the same group.
 
-use super::command::{self, Argv};
+use super::command;
 use super::driver::{CcmDriver, Named};
 use super::execution::{refusal, refused};
 use super::names::{GroupName, GroupType, PairName};
@@ -14,6 +14,7 @@ use super::reply::ReplyError;
 use super::reply::copies::GroupQuery;
 use super::reply::execution::{self as answer, Said};
 use super::server::{Group, Names, ServerError, Turn};
+use crate::driver::transport::argv::Argv;
 use crate::model::copy::{ArrayRefusal, ErrorClass, Outcome};
 use crate::model::session::Pair;
 use crate::model::untrusted::Untrusted;

@@ -1,7 +1,7 @@
 //! The CCM driver: arrays driven by `AdvancedCopy` Manager's Copy Control Module (`acec`, `acopc`, `accopy`, ... with `-xml`),
 //! on this machine or on one reached over OpenSSH.
 //!
-//! Belongs here: CCM's commands, names, answers and words, and how a CCM server is reached. Does not: what is legal (model),
+//! Belongs here: CCM's commands, names, answers and words. Does not: what is legal (model),
 //! when something is asked (engine). What CCM's public pages do not show is inferred here and marked so where it stands.
 
 mod add;
@@ -18,7 +18,6 @@ pub mod refusal;
 pub mod reply;
 pub mod server;
 pub mod settings;
-pub mod transport;
 mod unknown_terms;
 pub mod word_table;
 pub mod xml;

@@ -20,11 +20,6 @@ pub enum NameError {
     Array { text: Untrusted },
     #[error("{:?} cannot be a copy group's name: 1 to {} of A-Z a-z 0-9 _ -, beginning with a letter or digit", text.escaped(), GroupName::MAX_LENGTH)]
     Group { text: Untrusted },
-    #[error(
-        "{:?} cannot be used on a CCM command line: 1 to {} of A-Z a-z 0-9 . _ - / : , + %",
-        text.escaped(), Word::MAX_LENGTH
-    )]
-    Word { text: Untrusted },
 }
 
 fn plain_letters(name: &ArrayName) -> String {
@@ -190,32 +185,9 @@ impl fmt::Display for PairName {
     }
 }
 
-/// One word of a command line. Its alphabet has nothing that a shell, local or remote, would look at twice,
-/// so a line of words means the same with and without one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Word(String);
-
-impl Word {
-    pub const MAX_LENGTH: usize = 255;
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Word {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let fits = (1..=Self::MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| plain(byte, b"._-/:,+%"));
-        if fits { Ok(Self(text.to_owned())) } else { Err(NameError::Word { text: text.into() }) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn names_that_do_not_fit_are_refused_and_not_escaped() {
@@ -254,17 +226,6 @@ mod tests {
         let volume = |olu| VolumeName { array: kyoto.clone(), olu: Olu(olu) };
         let pair = PairName { source: volume(1), target: volume(0x1f) };
         assert_eq!(pair.to_string(), "KYOTO1/0x1:KYOTO1/0x1f");
-        assert!(pair.to_string().parse::<Word>().is_ok());
-    }
-
-    proptest! {
-        #[test]
-        fn a_word_has_nothing_that_a_shell_would_look_at(text in any::<String>()) {
-            const LOOKED_AT: &str = "\"'`$\\;&|<>(){}[]*?~#!=^";
-            if let Ok(word) = text.parse::<Word>() {
-                let looked_at = word.as_str().contains(|c: char| c.is_whitespace() || LOOKED_AT.contains(c));
-                prop_assert!(!looked_at);
-            }
-        }
+        assert!(pair.to_string().parse::<crate::driver::transport::argv::Word>().is_ok());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A poll costs the same with five sessions and with five hundred: a group is one answer, and there is one of a type.
 
-use super::command::{self, Argv};
+use super::command;
 use super::driver::{CcmDriver, Run, TRANSFER_MODES};
 use super::execution::UNKNOWN_ARGUMENT;
 use super::names::{ArrayName, GroupName, GroupType, PairName, VolumeName};
@@ -10,6 +10,7 @@ use super::reply::copies::{self, CopyRow, CopyRows, Direction, GroupQuery, Named
 use super::server::{Group, Names, ServerError, Turn};
 use super::unknown_terms;
 use crate::driver::DriverError;
+use crate::driver::transport::argv::Argv;
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{
     self, ArrayWords, CopyKind, Others, Pair, Phase, Reading, RecModes, SessionReading, Status, UnknownRow,

@@ -2,12 +2,13 @@
 //!
 //! CCM works on files of its own and wants one command at a time. Arrays that share a server share this.
 
-use super::command::{self, Argv};
+use super::command;
 use super::looks::{Looks, Number};
 use super::names::{ArrayName, GroupName, GroupType, PairName};
 use super::reply::{ReplyError, arrays, copies};
-use super::transport::{ExecError, RawReply, Transport};
 use super::word_table::{MessageMeaning, Words};
+use crate::driver::transport::argv::Argv;
+use crate::driver::transport::{ExecError, RawReply, Transport};
 use crate::model::copy::{ArrayRefusal, ErrorClass};
 use crate::model::identity::BoxId;
 use crate::model::untrusted::Untrusted;

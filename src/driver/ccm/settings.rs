@@ -1,8 +1,9 @@
 //! What the configuration says of an array that is driven by CCM: read, checked, and what the driver goes by.
 
-use super::names::{ArrayName, Word};
+use super::names::ArrayName;
 use super::word_table::{MessageRow, Row, TitleRow};
 use crate::config_keys::{Fault, LIMIT, SshKeys, Table, checked, time};
+use crate::driver::transport::argv::Word;
 use crate::model::session::RecModes;
 use crate::process::ssh::Destination;
 use serde::Deserialize;

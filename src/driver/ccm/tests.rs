@@ -2,13 +2,12 @@
 
 mod batches;
 
-use super::command;
 use super::driver::CcmDriver;
 use super::server::Server;
 use super::settings::Settings;
-use super::transport::Transport;
 use super::word_table::{Column, Row, StatusMeaning, TitleRow};
 use crate::driver::emulated::faults::{Fault, Side};
+use crate::driver::transport::Transport;
 use crate::driver::{Driver, DriverError};
 use crate::model::copy::{Command, ErrorClass, Outcome};
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
@@ -172,7 +171,10 @@ async fn a_strict_ccm_resumes_by_resume_only_and_gives_its_reasons_in_words() {
     site.arrays().settle();
     assert_eq!(site.suspend(pair, false).await, Outcome::Done);
     assert!(site.session(&pair).await.unwrap().is_cleanly_suspended());
-    let by_start = command::Argv::new("acec start -g ecdeckECKYOTO1 -p KYOTO1/0x1:KYOTO1/0xb -xml".split(' ')).unwrap();
+    let by_start = crate::driver::transport::argv::Argv::new(
+        "acec start -g ecdeckECKYOTO1 -p KYOTO1/0x1:KYOTO1/0xb -xml".split(' '),
+    )
+    .unwrap();
     let reply = site.ccm.exec(&by_start, LIMIT).await.unwrap();
     assert!(String::from_utf8_lossy(&reply.stdout).contains("already exists"), "{reply:?}");
     assert_eq!(site.run(Command::Resume { pairs: vec![pair] }).await, Outcome::Done);
@@ -260,7 +262,7 @@ async fn an_ec_lives_through_start_equivalence_suspend_resume_and_cancel() {
 impl Site {
     /// What CCM has under our names: the groups that it answers for, with their pairs.
     async fn left_in_ccm(&self, group: &str) -> Option<String> {
-        let query = command::Argv::new(["acec", "query", "-g", group, "-xml"]).unwrap();
+        let query = crate::driver::transport::argv::Argv::new(["acec", "query", "-g", group, "-xml"]).unwrap();
         let reply = self.ccm.exec(&query, LIMIT).await.unwrap();
         (reply.exit == 0).then(|| String::from_utf8(reply.stdout).unwrap())
     }
@@ -326,7 +328,7 @@ async fn a_pair_of_a_session_that_ended_without_us_is_removed_too() {
 async fn that_a_pair_or_a_group_exists_already_is_no_failure() {
     let site = Site::new(&confirmed());
     let (one, two) = (site.ec(1, 11), site.ec(2, 12));
-    let line = |line: &str| command::Argv::new(line.split(' ')).unwrap();
+    let line = |line: &str| crate::driver::transport::argv::Argv::new(line.split(' ')).unwrap();
     // Somebody makes the group, and then the pair, right before us.
     site.ccm
         .plan("acgroup create", InjectedFault::After(line("acgroup create -g ecdeckECKYOTO1 -type EC -a KYOTO1 -xml")));
@@ -432,7 +434,7 @@ async fn a_suspend_that_could_not_be_observed_is_not_sent() {
 
     // Somebody suspends by hand: the word is shown, and nothing but a forced stop acts on it.
     let words = ["acec", "suspend", "-g", "ecdeckECKYOTO1", "-p", "KYOTO1/0x1:KYOTO1/0xb", "-xml"];
-    let by_hand = command::Argv::new(words).unwrap();
+    let by_hand = crate::driver::transport::argv::Argv::new(words).unwrap();
     site.ccm.exec(&by_hand, LIMIT).await.unwrap();
     let session = site.session(&pair).await.unwrap();
     assert_eq!((session.status, session.words.status.raw()), (Status::Unknown, "EC Suspend"));
@@ -568,7 +570,7 @@ async fn another_program_that_was_faster_is_seen_and_not_run_over() {
     site.arrays().settle();
     let cancel = ["acec", "cancel", "-g", "ecdeckECKYOTO1", "-p", "KYOTO1/0x1:KYOTO1/0xb", "-xml"];
     // Between the look and the suspend, the session is gone.
-    site.ccm.plan("acec suspend", InjectedFault::After(command::Argv::new(cancel).unwrap()));
+    site.ccm.plan("acec suspend", InjectedFault::After(crate::driver::transport::argv::Argv::new(cancel).unwrap()));
     assert_eq!(class(&site.suspend(pair, false).await), Some(ErrorClass::NotFound));
     assert_eq!(site.state(&pair).await, None);
     // A resume of what is gone must not become a full start.

@@ -1,13 +1,13 @@
 //! Verbs against answers that are laid out as in the manuals: what is sent, and what is made of the answer. Reverse, change
 //! of modes and OPC above all, which the engine does not ask for yet.
 
-use super::command::Argv;
 use super::driver::CcmDriver;
 use super::server::Server;
 use super::settings::Settings;
-use super::transport::RawReply;
 use super::word_table::{Row, StatusMeaning};
 use crate::driver::Driver;
+use crate::driver::transport::RawReply;
+use crate::driver::transport::argv::Argv;
 use crate::model::copy::{Command, ErrorClass, Outcome};
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::session::{Automation, CopyKind, Direction, Others, Pair, Phase, RecModes, Status, TransferMode};

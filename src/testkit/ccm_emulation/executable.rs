@@ -3,9 +3,9 @@
 use super::profile::{PROFILE_FILE, Profile};
 use super::{Emulation, Member, Store};
 use crate::driver::ccm::names::NameError;
-use crate::driver::ccm::transport::RawReply;
 use crate::driver::emulated::admin::Admin;
 use crate::driver::emulated::driver::Embedded;
+use crate::driver::transport::RawReply;
 use crate::process::paths::{DEMO_VARIABLE, Home};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

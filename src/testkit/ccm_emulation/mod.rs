@@ -17,7 +17,7 @@ pub use transport::InProcess;
 
 use crate::driver::Driver;
 use crate::driver::ccm::names::ArrayName;
-use crate::driver::ccm::transport::RawReply;
+use crate::driver::transport::RawReply;
 use crate::model::identity::BoxId;
 use line::{Asked, Line};
 use output::Output;

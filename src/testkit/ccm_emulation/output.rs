@@ -1,7 +1,7 @@
 //! Answers in CCM's two forms: text for people, XML for programs.
 
 use super::{Answer, Failure};
-use crate::driver::ccm::transport::RawReply;
+use crate::driver::transport::RawReply;
 use std::fmt::Write;
 
 /// What a command answers when it does not fail as a whole.

@@ -1,8 +1,8 @@
 //! The emulation as a transport of the driver, without processes in between.
 
 use super::Emulation;
-use crate::driver::ccm::command::Argv;
-use crate::driver::ccm::transport::{ExecError, RawReply, Transport};
+use crate::driver::transport::argv::Argv;
+use crate::driver::transport::{ExecError, RawReply, Transport};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use super::server::{CcmServer, Sshd};
 use super::{Both, register, state};
 use crate::test_site::TestSite;
 use ecdeck::driver::Driver;
-use ecdeck::driver::ccm::transport::ssh::Ssh;
+use ecdeck::driver::transport::ssh::Ssh;
 use ecdeck::model::copy::{Command, ErrorClass, Outcome};
 use ecdeck::model::identity::{Olu, VolumeId};
 use ecdeck::model::session::Pair;

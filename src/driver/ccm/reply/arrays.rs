@@ -1,9 +1,9 @@
 //! `acarray list` and `acarray detail`: the arrays that a CCM server knows.
 
 use super::{Display, ReplyError};
-use crate::driver::ccm::command::Argv;
 use crate::driver::ccm::word_table::{Column, Words};
 use crate::driver::ccm::xml::Field;
+use crate::driver::transport::argv::Argv;
 use crate::model::identity::BoxId;
 use crate::model::untrusted::Untrusted;
 

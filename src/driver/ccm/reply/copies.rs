@@ -1,9 +1,9 @@
 //! `acec query`, `acopc query` and `accopy query`: the pairs of a group, the sessions of a box.
 
 use super::{Display, ReplyError};
-use crate::driver::ccm::command::Argv;
 use crate::driver::ccm::word_table::{Column, Words};
 use crate::driver::ccm::xml::Field;
+use crate::driver::transport::argv::Argv;
 use crate::model::identity::{BoxId, Olu};
 use crate::model::session::ErrorByte;
 use crate::model::units::Blocks;

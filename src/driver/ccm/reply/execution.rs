@@ -1,10 +1,10 @@
 //! Answers of commands that do something: what became of the pair that they were about.
 
 use super::ReplyError;
-use crate::driver::ccm::command::Argv;
 use crate::driver::ccm::names::{PairName, VolumeName};
 use crate::driver::ccm::refusal;
 use crate::driver::ccm::xml::{ObjectResult, Response};
+use crate::driver::transport::argv::Argv;
 use crate::model::copy::ArrayRefusal;
 use crate::model::identity::Olu;
 use crate::model::untrusted::Untrusted;

@@ -7,9 +7,9 @@ pub mod copies;
 pub mod execution;
 pub mod volumes;
 
-use super::command::Argv;
 use super::word_table::{Column, Words};
 use super::xml::{self, Field, Response};
+use crate::driver::transport::argv::Argv;
 use crate::model::copy::ArrayRefusal;
 use crate::model::untrusted::Untrusted;
 

@@ -1,8 +1,8 @@
 //! `acinq lv -l`: the volumes of a box.
 
 use super::ReplyError;
-use crate::driver::ccm::command::Argv;
 use crate::driver::ccm::word_table::{Column, Words};
+use crate::driver::transport::argv::Argv;
 use crate::model::identity::Olu;
 use crate::model::units::Blocks;
 use crate::model::untrusted::Untrusted;

@@ -3,6 +3,7 @@
 use super::super::server::Waits;
 use super::*;
 use crate::driver::MaySend;
+use crate::driver::transport::argv::Argv;
 use crate::model::copy::ArrayRefusal;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -136,10 +137,8 @@ async fn a_row_serves_one_command_of_its_pair_and_the_next_one_looks_for_itself(
 #[tokio::test]
 async fn what_a_shared_row_does_not_permit_is_decided_by_a_look_of_its_own() {
     let (site, pairs) = equivalent(3, slow(), Waits::default()).await;
-    let by_hand =
-        command::Argv::new("acec suspend -g ecdeckECKYOTO1 -p KYOTO1/0x2:KYOTO1/0x3ea -xml".split(' ')).unwrap();
-    let resume =
-        command::Argv::new("acec resume -g ecdeckECKYOTO1 -p KYOTO1/0x2:KYOTO1/0x3ea -xml".split(' ')).unwrap();
+    let by_hand = Argv::new("acec suspend -g ecdeckECKYOTO1 -p KYOTO1/0x2:KYOTO1/0x3ea -xml".split(' ')).unwrap();
+    let resume = Argv::new("acec resume -g ecdeckECKYOTO1 -p KYOTO1/0x2:KYOTO1/0x3ea -xml".split(' ')).unwrap();
     site.ccm.exec(&by_hand, LIMIT).await.unwrap();
     site.ccm.forget();
     // The first look finds the second pair suspended. While the first pair is commanded, somebody resumes it.

@@ -1,12 +1,12 @@
-//! CCM on another machine, through the system's OpenSSH client: the operator's `ssh_config`, agent, jump hosts, hardware keys
+//! The array's tools on another machine, through the system's OpenSSH client: the operator's `ssh_config`, agent, jump hosts, hardware keys
 //! and `known_hosts` all work. One shared connection; commands are channels in it.
 //!
 //! Connecting and running are two steps. A connection that fails is a command that surely did not run; a command is sent
 //! through the shared connection only, so that ssh never connects behind our back with the command already on its way.
 
 use super::{ExecError, RawReply, Transport, local, unless_never_run};
-use crate::driver::ccm::command::Argv;
-use crate::driver::ccm::names::Word;
+use crate::driver::transport::argv::Argv;
+use crate::driver::transport::argv::Word;
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
 use crate::process::child::{self, ChildError};
@@ -31,7 +31,7 @@ const CLIENT_FAILED: i32 = 255;
 /// A way to the server that leads nowhere: for a client that finds no shared connection and would make one of its own.
 const NOWHERE: &str = "ProxyCommand=false";
 
-/// Runs CCM's commands over one shared ssh connection.
+/// Runs the tools over one shared ssh connection.
 #[derive(Debug)]
 pub struct Ssh {
     destination: Destination,
@@ -88,7 +88,7 @@ impl Ssh {
         command
     }
 
-    /// Makes the shared connection. Nothing of a CCM command is in it, so a failure is one before sending.
+    /// Makes the shared connection. Nothing of a tool's command is in it, so a failure is one before sending.
     async fn connect(&self) -> Result<(), (ErrorClass, String)> {
         let config = |why: String| (ErrorClass::Config, why);
         // A dead connection leaves its socket behind, and a socket that is in the way would not be used.
@@ -115,8 +115,8 @@ impl Ssh {
         Err(why_not_connected(Some(ended.exit), &said))
     }
 
-    /// Sends a command through the shared connection, or not at all. CCM answers in the language of its locale, and the
-    /// account's own is not known: `env` sets it, before sudo, whose rules name CCM's programs.
+    /// Sends a command through the shared connection, or not at all. The tools answer in the language of their locale, and the
+    /// account's own is not known: `env` sets it, before sudo, whose rules name the programs.
     async fn send(&self, full: &Argv, limit: Duration) -> Result<RawReply, ChildError> {
         let mut command = self.client();
         command.args(["-o", "ControlMaster=no", "-o", NOWHERE]);
@@ -145,7 +145,7 @@ impl Ssh {
             }
             match self.send(&full, left).await {
                 Ok(reply) if was_not_sent(&reply) => {}
-                // ssh's own status, which no command of CCM is known to have: the line may have gone behind a whole answer.
+                // ssh's own status, which no command of the tools is known to have: the line may have gone behind a whole answer.
                 Ok(reply) if reply.exit == CLIENT_FAILED => {
                     let told = String::from_utf8_lossy(&reply.stderr).trim().to_owned();
                     return Err(self.lost(argv, format!("the connection was lost ({told})")));
@@ -253,13 +253,13 @@ mod tests {
     fn ssh_words_become_what_the_operator_can_do() {
         for (told, class, hint) in [
             (
-                "No ED25519 host key is known for ccm01 and you have requested strict checking.",
+                "No ED25519 host key is known for mgmt01 and you have requested strict checking.",
                 ErrorClass::Auth,
                 "not known",
             ),
-            ("root@ccm01: Permission denied (publickey).", ErrorClass::Auth, "no key"),
-            ("ssh: Could not resolve hostname ccm01: Name or service not known", ErrorClass::Config, "name"),
-            ("ssh: connect to host ccm01 port 22: Connection refused", ErrorClass::Transport, "reached"),
+            ("root@mgmt01: Permission denied (publickey).", ErrorClass::Auth, "no key"),
+            ("ssh: Could not resolve hostname mgmt01: Name or service not known", ErrorClass::Config, "name"),
+            ("ssh: connect to host mgmt01 port 22: Connection refused", ErrorClass::Transport, "reached"),
         ] {
             let (found, why) = why_not_connected(Some(255), told);
             assert_eq!(found, class, "{told}");
@@ -296,7 +296,7 @@ mod tests {
         assert!(was_not_sent(&reply(&format!("{refused}{nowhere}"))));
         for unclear in [
             String::new(),
-            "Shared connection to ccm01 closed.\n".to_owned(),
+            "Shared connection to mgmt01 closed.\n".to_owned(),
             format!("mux_client_request_session: read from master failed: Broken pipe\n{nowhere}"),
         ] {
             assert!(!was_not_sent(&reply(&unclear)), "{unclear:?}");
@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn the_socket_of_the_shared_connection_must_fit() {
         let make = |folder: &str| {
-            let destination = Destination::at("ccm01".parse().unwrap());
+            let destination = Destination::at("mgmt01".parse().unwrap());
             Ssh::new(destination, false, None, Duration::from_secs(5), Path::new(folder))
         };
         assert!(matches!(make(&format!("/{}", "x".repeat(90))), Err(SshError::Folder(_))));
@@ -328,7 +328,7 @@ mod tests {
             ..Destination::at("127.0.0.1".parse().unwrap())
         };
         let ssh = Ssh::new(destination, false, None, Duration::from_secs(2), folder.path()).unwrap();
-        let argv = crate::driver::ccm::command::list_arrays();
+        let argv = Argv::new(["acarray", "list", "-xml"]).unwrap();
         let error = ssh.exec(&argv, Duration::from_secs(20)).await.unwrap_err();
         assert!(matches!(error, ExecError::NotRun { .. }), "{error}");
     }

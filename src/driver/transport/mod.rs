@@ -1,14 +1,16 @@
-//! How a CCM server is reached: a local process, the system's OpenSSH client. The test kit has a third way.
+//! How command line tools of an array's management server are run: as a local process, by the system's OpenSSH client. Shared by
+//! all drivers that drive arrays by such tools. The test kit has a third way.
 //!
 //! Belongs here: running one command line and telling what surely did not run from what may have. Does not: what the
 //! answer means (`reply`), whose turn it is (`server`).
 
+pub mod argv;
 pub mod local;
 pub mod ssh;
 
-use super::command::Argv;
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
+use argv::Argv;
 use futures_util::future::BoxFuture;
 use std::time::Duration;
 
@@ -26,12 +28,12 @@ pub enum ExecError {
     Lost { command: String, place: String, why: Untrusted },
 }
 
-/// Runs command lines on one CCM server.
+/// Runs command lines on one management server.
 pub trait Transport: Send + Sync {
     /// Runs a command once, within a time limit. Never runs it twice, whatever happens.
     fn exec<'a>(&'a self, argv: &'a Argv, limit: Duration) -> BoxFuture<'a, Result<RawReply, ExecError>>;
 
-    /// Where it runs, as a phrase: `on this machine`, `on ccm01 over ssh`.
+    /// Where it runs, as a phrase: `on this machine`, `on mgmt01 over ssh`.
     fn place(&self) -> String;
 }
 
@@ -50,7 +52,9 @@ pub(crate) fn unless_never_run(argv: &Argv, place: &str, reply: RawReply, sudo: 
         }
         127 => not_run(
             ErrorClass::Config,
-            format!("the command was not found; name CCM's folder with `directory` in the configuration ({told})"),
+            format!(
+                "the command was not found; name the folder of the array's tools with `directory` in the configuration ({told})"
+            ),
         ),
         126 => not_run(
             ErrorClass::Auth,
@@ -58,7 +62,7 @@ pub(crate) fn unless_never_run(argv: &Argv, place: &str, reply: RawReply, sudo: 
         ),
         1 if sudo && told.starts_with("sudo:") => not_run(
             ErrorClass::Auth,
-            format!("sudo refused it; allow CCM's commands without a password for this user ({told})"),
+            format!("sudo refused it; allow the array's tools without a password for this user ({told})"),
         ),
         _ => Ok(reply),
     }
@@ -67,11 +71,10 @@ pub(crate) fn unless_never_run(argv: &Argv, place: &str, reply: RawReply, sudo: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::ccm::command;
 
     fn judge(exit: i32, stdout: &str, stderr: &str, sudo: bool) -> Result<RawReply, ExecError> {
         let reply = RawReply { exit, stdout: stdout.into(), stderr: stderr.into() };
-        unless_never_run(&command::list_arrays(), "here", reply, sudo)
+        unless_never_run(&Argv::new(["acarray", "list"]).unwrap(), "here", reply, sudo)
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! CCM on this machine.
+//! The array's tools on this machine.
 
 use super::{ExecError, RawReply, Transport, unless_never_run};
-use crate::driver::ccm::command::Argv;
-use crate::driver::ccm::names::Word;
+use crate::driver::transport::argv::Argv;
+use crate::driver::transport::argv::Word;
 use crate::model::copy::ErrorClass;
 use crate::model::untrusted::Untrusted;
 use crate::process::child::{self, ChildError};
@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// Runs CCM's commands as children of this process.
+/// Runs the tools as children of this process.
 #[derive(Debug, Default)]
 pub struct Local {
     pub sudo: bool,
@@ -19,7 +19,7 @@ pub struct Local {
     pub environment: Vec<(String, String)>,
 }
 
-/// What comes before a command line so that CCM answers in English: its codes and words are what is read.
+/// What comes before a command line so that the tools answer in English: its codes and words are what is read.
 pub(super) const LOCALE: [&str; 3] = ["env", "LC_ALL=C", "LANG=C"];
 
 /// The words before every command.
@@ -44,7 +44,9 @@ impl Transport for Local {
                     command: argv.to_string(),
                     place: self.place(),
                     class: ErrorClass::Config,
-                    why: Untrusted::new(format!("{why}; name CCM's folder with `directory` in the configuration")),
+                    why: Untrusted::new(format!(
+                        "{why}; name the folder of the array's tools with `directory` in the configuration"
+                    )),
                 }),
                 Err(why) => Err(ExecError::Lost {
                     command: argv.to_string(),
@@ -63,12 +65,12 @@ impl Transport for Local {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::ccm::command;
 
     #[tokio::test]
     async fn a_program_that_is_missing_surely_did_not_run() {
         let local = Local { folder: Some("/nowhere".parse().unwrap()), ..Local::default() };
-        let error = local.exec(&command::list_arrays(), Duration::from_secs(5)).await.unwrap_err();
+        let error =
+            local.exec(&Argv::new(["acarray", "list", "-xml"]).unwrap(), Duration::from_secs(5)).await.unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, ExecError::NotRun { class: ErrorClass::Config, .. }), "{text}");
         assert!(text.contains("acarray list -xml") && text.contains("directory"), "{text}");
