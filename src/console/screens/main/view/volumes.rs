@@ -22,9 +22,9 @@ const COLUMNS: [Column; 13] = [
     Column { title: "volume", right: false, gap: 1, least: 10, drop: 0 },
     Column { title: "size", right: true, gap: 1, least: 8, drop: 4 },
     Column { title: "synchronization", right: false, gap: 2, least: 18, drop: 0 },
-    Column { title: "onto", right: false, gap: 2, least: 12, drop: 7 },
     Column { title: "rate", right: true, gap: 1, least: 9, drop: 8 },
     Column { title: "left", right: true, gap: 1, least: 9, drop: 9 },
+    Column { title: "onto", right: false, gap: 2, least: 12, drop: 7 },
     Column { title: "ready", right: true, gap: 1, least: 6, drop: 1 },
     Column { title: "kept", right: true, gap: 1, least: 4, drop: 3 },
     Column { title: "last backup", right: false, gap: 2, least: 9, drop: 5 },
@@ -41,7 +41,7 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
         return;
     }
     let name = picture.name_width;
-    let growth = [(1, name.min(14)), (3, 27), (7, 11), (1, name.min(32)), (9, 11), (3, 40), (4, 16), (3, 70)];
+    let growth = [(1, name.min(14)), (3, 27), (7, 11), (1, name.min(32)), (9, 11), (3, 40), (6, 16), (3, 70)];
     let places = fit(&COLUMNS, &growth, inner.width.saturating_sub(1));
     heading(canvas, inner, &places);
     let rows = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
@@ -124,8 +124,9 @@ fn draw_row(
     view: &TransactionVolumeView,
 ) {
     let theme = canvas.look.theme;
-    let [_, name, size, synchronization, onto, speed, rest, ready, kept, last, due, recovers, policy] = *places;
+    let [_, name, size, synchronization, speed, rest, onto, ready, kept, last, due, recovers, policy] = *places;
     let (x, y) = (row.x, row.y);
+    let session = sessions::governing(&picture.snapshot, view.volume.id);
     if app.main.marks.contains(&view.volume.id) {
         canvas.put(x + 1, y, canvas.look.glyphs.mark, theme.mark);
     }
@@ -136,9 +137,11 @@ fn draw_row(
         canvas.right(x + at, y, width, &view.volume.blocks.to_string(), theme.dim);
     }
     if let Some((at, width)) = synchronization {
-        synchronized(picture, canvas, (x + at, y, width), view);
+        // Only a copy that moves has a rate and something left: else their room is for the words.
+        let moving = session.is_some_and(is_moving);
+        let end = rest.or(speed).filter(|_| !moving).map_or(at + width, |(at, width)| at + width);
+        synchronized(canvas, (x + at, y, end - at), view, session);
     }
-    let session = sessions::governing(&picture.snapshot, view.volume.id);
     if let (Some((at, width)), Some(session)) = (onto, session) {
         canvas.text(x + at, y, width, &picture.snapshot.label(session.pair.target), theme.dim);
     }
@@ -222,9 +225,13 @@ fn due_words(canvas: &Canvas, due: Due, overdue: Option<i64>, calm: Style, loud:
 }
 
 /// Sign and word, then whatever tells most in the room that is left: bar and percent, what is new, the way out.
-fn synchronized(picture: &Picture, canvas: &mut Canvas, (x, y, width): (u16, u16, u16), view: &TransactionVolumeView) {
+fn synchronized(
+    canvas: &mut Canvas,
+    (x, y, width): (u16, u16, u16),
+    view: &TransactionVolumeView,
+    session: Option<&SessionView>,
+) {
     let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
-    let session = sessions::governing(&picture.snapshot, view.volume.id);
     let style = theme.transaction(view.state);
     canvas.put(x, y, glyphs.transaction(view.state), style);
     let word = word(view, session);
