@@ -6,8 +6,8 @@ use super::hook::HookVerb;
 use super::host::HostVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, CHECK_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE,
-    FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, POLICY_EXAMPLE, RESTORE_EXAMPLES,
-    SERVE_NOTE, SET_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES,
+    FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, POLICY_EXAMPLE, PREVIEW_NOTE,
+    RESTORE_EXAMPLES, SERVE_NOTE, SET_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES,
 };
 use super::site_arguments::SiteVerb;
 use super::until;
@@ -478,6 +478,9 @@ pub enum PolicyVerb {
         #[arg(long)]
         json: bool,
     },
+    /// The nights to come: what each backup takes and releases, and when the pool runs dry
+    #[command(after_help = PREVIEW_NOTE)]
+    Preview(PreviewPolicy),
     /// Set the policy of a transaction volume
     #[command(after_help = POLICY_EXAMPLE)]
     Set(SetPolicy),
@@ -504,6 +507,19 @@ fn limit(text: &str) -> Result<Limit, String> {
         Ok(seconds) if millis % 1_000 == 0 && u64::from(seconds) <= MAX => Ok(Limit::Seconds(seconds)),
         _ => Err(format!("{text} is not a whole number of seconds up to {} days", Policy::MAX_DAYS)),
     }
+}
+
+#[derive(Debug, Args)]
+pub struct PreviewPolicy {
+    /// The transaction volume
+    #[arg(value_name = "TV")]
+    pub volume: String,
+    /// Weeks to look ahead
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=52))]
+    pub weeks: u16,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -682,7 +698,7 @@ impl Verb {
             | Self::Check(_)
             | Self::Explain(_)
             | Self::History(History { verb: None, .. })
-            | Self::Policy { verb: PolicyVerb::Show { .. } }
+            | Self::Policy { verb: PolicyVerb::Show { .. } | PolicyVerb::Preview(_) }
             | Self::Volume { verb: VolumeVerb::List { .. } }
             | Self::Map {
                 verb:
@@ -725,7 +741,7 @@ impl Verb {
             Self::Restore(asked) => asked.change.json,
             Self::Init(asked) => asked.change.json,
             Self::Map { verb: MapVerb::Check { json, .. } | MapVerb::List { json } | MapVerb::Show { json, .. } }
-            | Self::Policy { verb: PolicyVerb::Show { json, .. } }
+            | Self::Policy { verb: PolicyVerb::Show { json, .. } | PolicyVerb::Preview(PreviewPolicy { json, .. }) }
             | Self::Volume { verb: VolumeVerb::List { json } }
             | Self::Hook { verb: HookVerb::List { json } }
             | Self::Set { verb: SetVerb::List { json } | SetVerb::Show { json, .. } }

@@ -32,6 +32,7 @@ pub mod out;
 mod pages;
 mod plan_text;
 mod policy;
+mod preview;
 mod request_line;
 mod restore;
 mod set;

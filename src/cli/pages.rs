@@ -160,6 +160,15 @@ Example:
 
 Synchronized backup of G generations needs G + 1 backup volumes of equal size.";
 
+pub const PREVIEW_NOTE: &str = "\
+Each night is planned as a start and a backup would be,
+for all volumes that share the pool. It assumes one start and one backup
+of each volume that is due, copies that are equivalent in time,
+and nothing else. Nothing is changed.
+
+Example:
+  ecdeck policy preview db01 --weeks 2";
+
 pub const ADD_EXAMPLES: &str = "\
 Examples:
   ecdeck volume add --transaction DX1/0x1 --name db01

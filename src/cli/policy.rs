@@ -5,7 +5,7 @@ use super::change::{self, Then};
 use super::link::{Need, SiteContext};
 use super::table::{Align, Table};
 use super::wait::Deadline;
-use super::{CliError, Exit, json, names, out};
+use super::{CliError, Exit, json, names, out, preview};
 use crate::model::codes::Code;
 use crate::model::duration::people;
 use crate::model::identity::{Name, VolumeId};
@@ -22,6 +22,10 @@ pub async fn run(verb: &PolicyVerb, site_context: &dyn SiteContext) -> Result<Ex
             let mut link = site_context.open(Need::Reading).await?;
             let snapshot = if volumes.is_empty() { link.snapshot().await? } else { link.view(volumes).await? };
             show(&snapshot, volumes, *json)
+        }
+        PolicyVerb::Preview(asked) => {
+            let snapshot = site_context.open(Need::Reading).await?.snapshot().await?;
+            preview::show(asked, &snapshot)
         }
         PolicyVerb::Set(asked) => {
             let change = &asked.change;

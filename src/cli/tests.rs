@@ -168,9 +168,16 @@ async fn a_wish_that_has_come_true_is_a_success_only_when_that_was_asked_for() {
 #[tokio::test]
 async fn reading_verbs_print_the_demonstration_site() {
     let fake = Fake::default();
-    for words in
-        ["status", "status --json", "volume list", "volume list --json", "policy show", "policy show demo-web --json"]
-    {
+    for words in [
+        "status",
+        "status --json",
+        "volume list",
+        "volume list --json",
+        "policy show",
+        "policy show demo-web --json",
+        "policy preview demo-web",
+        "policy preview demo-ora01 --weeks 52 --json",
+    ] {
         assert_eq!(exit(&fake, words).await, (Exit::Done, None), "{words}");
     }
 }

@@ -17,6 +17,11 @@ pub fn second(at: Timestamp) -> String {
     local(at).map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
+/// `Mon 2026-11-23 02:00`, local time: nights are known by their weekday.
+pub fn weekday(at: Timestamp) -> String {
+    local(at).map_or_else(|| "-".to_owned(), |at| at.strftime("%a %Y-%m-%d %H:%M").to_string())
+}
+
 /// `01:47`, local time: windows are clock times.
 pub fn clock(at: Timestamp) -> String {
     local(at).map_or_else(|| "-".to_owned(), |at| at.strftime("%H:%M").to_string())

@@ -13,7 +13,7 @@ mod tracker;
 mod volumes;
 
 pub use tracker::Tracker;
-pub use volumes::session_state;
+pub use volumes::{backup_state, session_state};
 
 use self::along::SortedCursor;
 use super::copy::Capabilities;

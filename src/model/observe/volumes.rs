@@ -231,7 +231,8 @@ fn backup_view(
     }
 }
 
-fn backup_state(session: TransactionState, generation: bool) -> BackupState {
+/// The one word for a backup volume with this session of ours.
+pub fn backup_state(session: TransactionState, generation: bool) -> BackupState {
     match (session, generation) {
         (TransactionState::Suspended, true) => BackupState::SuspendedGeneration,
         (TransactionState::Suspended, false) => BackupState::Bound,

@@ -744,11 +744,14 @@ fn check_release(
         }
         // What the policy has let go already is released by the start that takes over its volume.
         (ReleaseReason::Reused, Some(Verb::Start)) => {
-            let limit = before.transaction_volumes[&volume].policy.map_or(0, |policy| usize::from(policy.generations));
-            if before.generations_of(volume).count() <= limit {
+            // Where the oldest one ends before the new one exists, that one counts.
+            let policy = before.transaction_volumes[&volume].policy;
+            let to_come = policy.is_some_and(|policy| policy.reuse_oldest);
+            let limit = policy.map_or(0, |policy| usize::from(policy.generations));
+            if before.generations_of(volume).count() + usize::from(to_come) <= limit {
                 return violated(format!("{version} of {volume} is given up though the policy keeps it"));
             }
-            check_floor(before, volume, version, false)
+            check_floor(before, volume, version, to_come)
         }
         (ReleaseReason::Deleted, Some(Verb::DeleteGeneration))
         | (ReleaseReason::Overwritten, Some(Verb::Overwrite)) => Ok(()),

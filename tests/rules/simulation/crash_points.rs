@@ -246,7 +246,7 @@ impl Simulation {
     }
 
     /// Asks, and agrees at once.
-    fn agree(&mut self, request: Request) -> Result<(), String> {
+    pub fn agree(&mut self, request: Request) -> Result<(), String> {
         self.now = self.now.plus_millis(10);
         self.poll().map_err(|Violation(what)| what)?;
         let snapshot = self.engine.snapshot(&self.world, self.now, &[]);
@@ -262,7 +262,7 @@ impl Simulation {
     }
 
     /// At most so many steps; how many it took to be idle.
-    fn go(&mut self, steps: usize) -> Result<usize, Violation> {
+    pub fn go(&mut self, steps: usize) -> Result<usize, Violation> {
         for taken in 0..steps {
             if self.engine.is_idle() && self.world.nothing_on_its_way() {
                 return Ok(taken);

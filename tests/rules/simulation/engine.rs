@@ -271,7 +271,7 @@ impl Engine {
     }
 
     /// Keeps what the site has from the beginning.
-    fn set(&mut self, changes: Vec<Change>) {
+    pub fn set(&mut self, changes: Vec<Change>) {
         finish(self.catalogue.commit(changes, Vec::new())).unwrap();
         self.durable = finish(self.catalogue.load()).unwrap();
     }

@@ -16,6 +16,7 @@ mod crash_points;
 mod engine;
 mod histories;
 mod mistaken;
+mod nights;
 mod operators;
 mod rotation;
 mod shell;
