@@ -146,6 +146,7 @@ impl Scene {
                 sees_target_writes: Ability::Unknown,
                 limited: None,
                 message_ids: Vec::new(),
+                tool_commands: Vec::new(),
             }),
             took_millis: 0,
             reading: Some(reading),

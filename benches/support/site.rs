@@ -70,6 +70,7 @@ impl Driver for Moving {
             sees_target_writes: Ability::Unknown,
             limited: None,
             message_ids: Vec::new(),
+            tool_commands: Vec::new(),
         }
     }
 

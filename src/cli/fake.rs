@@ -36,6 +36,7 @@ pub fn snapshot() -> Snapshot {
         sees_target_writes: Ability::Unknown,
         limited: None,
         message_ids: Vec::new(),
+        tool_commands: Vec::new(),
     };
     let mut tracker = Tracker::default();
     let arrays: Vec<ArraySource> = declaration

@@ -67,6 +67,7 @@ fn array(name: &str, number: u8) -> ArrayView {
             sees_target_writes: Ability::Unknown,
             limited: None,
             message_ids: vec![(Code::NOT_EQUIVALENT, "ccm4014".to_owned())],
+            tool_commands: Vec::new(),
         }),
         attentions: Vec::new(),
         unknown_terms: Vec::new(),

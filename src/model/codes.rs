@@ -310,7 +310,7 @@ codes! {
     1406 REVERSED: "the copy runs backwards",
         "The session was reversed, for example during a restore by hand: it copies from the backup volume into the transaction volume. \
          Another step could overwrite live data, or record a backup that is none.",
-        "Turn it back with the array's own tools (acec reverse), or end it with `ecdeck sync cancel TV --volume BV`.";
+        "Turn it back with the array's own tools, or end it with `ecdeck sync cancel TV --volume BV`.";
     1407 INBOUND: "another copy writes into the transaction volume",
         "Until that copy is complete, the volume is a mixture of old and new data, and a backup of it is worth nothing.",
         "Wait until that copy is complete and its session is ended or suspended, or end it with the program that made it.";

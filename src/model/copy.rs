@@ -237,6 +237,9 @@ pub struct Capabilities {
     /// The message ids that the array's own tools give in the case of a refusal code, where they are documented.
     #[serde(default)]
     pub message_ids: Vec<(Code, String)>,
+    /// The commands of the array's own tools that mend what ecdeck has no verb for, by the code of the refusal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_commands: Vec<(Code, String)>,
 }
 
 impl Capabilities {
@@ -246,8 +249,17 @@ impl Capabilities {
 
     /// What the array's own tools would say for a refusal of this code.
     pub fn message_id(&self, code: Code) -> Option<&str> {
-        self.message_ids.iter().find(|(known, _)| *known == code).map(|(_, id)| id.as_str())
+        of_code(&self.message_ids, code)
     }
+
+    /// The command of the array's own tools that mends the case of this code.
+    pub fn tool_command(&self, code: Code) -> Option<&str> {
+        of_code(&self.tool_commands, code)
+    }
+}
+
+fn of_code(known: &[(Code, String)], code: Code) -> Option<&str> {
+    known.iter().find(|(of, _)| *of == code).map(|(_, text)| text.as_str())
 }
 
 /// How many blocks an array would have to copy, where known.

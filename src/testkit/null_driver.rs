@@ -91,6 +91,7 @@ impl Driver for NullDriver {
             sees_target_writes: Ability::No,
             limited: None,
             message_ids: Vec::new(),
+            tool_commands: Vec::new(),
         }
     }
 

@@ -72,6 +72,7 @@ impl Site {
                 sees_target_writes: Ability::Yes,
                 limited: None,
                 message_ids: Vec::new(),
+                tool_commands: Vec::new(),
             },
             rec: Vec::new(),
             others: [Others::Read, Others::Read],

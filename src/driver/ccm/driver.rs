@@ -323,6 +323,7 @@ impl Driver for CcmDriver {
             sees_target_writes: Ability::No,
             limited: None,
             message_ids: refusal::message_ids(),
+            tool_commands: refusal::tool_commands(),
         }
     }
 

@@ -113,6 +113,13 @@ pub fn message_ids() -> Vec<(Code, String)> {
     documented.map(|(code, id)| (code, id.to_owned())).to_vec()
 }
 
+/// CCM's commands for what ecdeck has no verb for.
+pub fn tool_commands() -> Vec<(Code, String)> {
+    [(Code::REVERSED, "acec reverse"), (Code::NO_SUSPEND_IN_THIS_MODE, "acec change")]
+        .map(|(code, command)| (code, command.to_owned()))
+        .to_vec()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

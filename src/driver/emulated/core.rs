@@ -586,5 +586,6 @@ pub fn capabilities() -> Capabilities {
         sees_target_writes: Ability::No,
         limited: None,
         message_ids: Vec::new(),
+        tool_commands: Vec::new(),
     }
 }

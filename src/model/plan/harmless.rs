@@ -34,18 +34,24 @@ pub(super) fn first(snapshot: &Snapshot, session: &SessionView, code: Code) -> V
                 format!("restore the path between {source} and {target}; with automatic recovery it goes on by itself");
             vec![Advice::new(text)]
         }
-        Code::REVERSED => vec![Advice::new("turn it back with the array's own tools (CCM: acec reverse)")],
+        Code::REVERSED => vec![Advice::new(format!("turn it back with {}", own_tools(snapshot, reporter, code)))],
         Code::HALF_OPEN => half_open(snapshot, session, &name),
         Code::ERROR_SUSPENDED => vec![Advice::new(repair(session.error, &name(reporter)))],
         Code::NO_SUSPEND_IN_THIS_MODE => {
-            let text =
-                "change its transfer mode to synchronous or consistency with the array's own tools (CCM: acec change)";
-            vec![Advice::new(text)]
+            let tools = own_tools(snapshot, reporter, code);
+            vec![Advice::new(format!("change its transfer mode to synchronous or consistency with {tools}"))]
         }
         Code::NOT_SUSPENDABLE => wait(),
         Code::ALREADY_SYNCHRONIZING if !session.is_equivalent() => wait(),
         _ => Vec::new(),
     }
+}
+
+/// What ecdeck has no verb for: the array's own tools, by the command that they have for it where the driver knows one.
+fn own_tools(snapshot: &Snapshot, box_id: BoxId, code: Code) -> String {
+    let capabilities = snapshot.array(box_id).and_then(|array| array.capabilities.as_ref());
+    let command = capabilities.and_then(|capabilities| capabilities.tool_command(code));
+    command.map_or_else(|| "the array's own tools".to_owned(), |command| format!("the array's own tools (`{command}`)"))
 }
 
 /// A refusal whose first way on ends a session or gives data up says before it what does not.
