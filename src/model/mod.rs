@@ -19,6 +19,7 @@ pub mod event;
 pub mod hook;
 pub mod host_report;
 pub mod identity;
+pub mod lvm_text;
 pub mod map_set;
 pub mod moment;
 pub mod narrow;
