@@ -122,6 +122,7 @@ fn backed_up(id: OperationId, tv: u32, versions: u64) -> Result<Vec<Change>, Err
         held: None,
         provisioned: false,
         crash_consistent: None,
+        group: None,
         suspend_complete_by: None,
         set: None,
         operation: Some(id),

@@ -109,6 +109,7 @@ impl Scene {
                 name: None,
                 blocks,
                 registered_at: Timestamp(0),
+                group: None,
             })));
             volumes.push(ArrayVolume { id, label: Untrusted::default(), blocks, copy_inhibited: None });
         }

@@ -100,6 +100,7 @@ async fn make(home: &Home) -> Result<(), Error> {
             name: None,
             blocks: SIZE,
             registered_at,
+            group: None,
         })));
         changes.push(Change::Entity(EntityChange::PutSession(OurSession {
             pair,

@@ -81,7 +81,8 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     let folder = home.engine().socket.parent().map_or_else(|| home.state_dir().to_owned(), Path::to_owned);
     let hooks = HookSettings { hosts, folder, program: None, site: config.site.to_string() };
     let hosts = Hosts::new(config.hosts.iter().map(|host| {
-        let tools: Arc<dyn ReportsItself> = Arc::new(HostTools { ssh: host.ssh.clone(), sudo: host.sudo });
+        let tools: Arc<dyn ReportsItself> =
+            Arc::new(HostTools { ssh: host.ssh.clone(), sudo: host.sudo, wwids: host.wwids.clone() });
         (host.name.clone(), tools)
     }));
     Ok((anchored, Settings { site, arrays, roles, limits, configuration, times, hooks, hosts }))

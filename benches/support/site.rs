@@ -201,7 +201,7 @@ async fn start(size: Size) -> Result<Engine, Error> {
 
 fn records(pairs: &[Pair], spare: &[VolumeId]) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
-    let backup = |id| BackupVolume { id, name: None, blocks: BLOCKS, registered_at: now() };
+    let backup = |id| BackupVolume { id, name: None, blocks: BLOCKS, registered_at: now(), group: None };
     for (number, pair) in pairs.iter().enumerate() {
         changes.push(Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume {
             id: pair.source,

@@ -597,8 +597,8 @@ pub enum VolumeVerb {
         /// A name for people, of one volume; without it a transaction volume gets the array's own or ARRAY-0x21, a backup volume none
         #[arg(long, value_name = "N")]
         name: Option<Name>,
-        /// The volume group that the transaction volume is: a host of the configuration, and the group there
-        #[arg(long, value_name = "HOST:VG", conflicts_with = "backup")]
+        /// The volume group that the volume is: a host of the configuration, and the group there
+        #[arg(long, value_name = "HOST:VG")]
         group: Option<GroupPlace>,
         #[command(flatten)]
         change: Change,

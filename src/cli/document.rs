@@ -285,6 +285,8 @@ pub struct BackupVolumeEntry<'a> {
     /// Whose generation or session is on it.
     transaction_volume: Option<VolumeRef>,
     generation: Option<Version>,
+    /// The volume group that it is; null: a plain volume.
+    group: Option<String>,
     problem: Option<ProblemEntry<'a>>,
     held_by: Option<ClaimEntry>,
 }
@@ -299,6 +301,7 @@ impl<'a> BackupVolumeEntry<'a> {
             state: view.state,
             transaction_volume: view.transaction_volume.map(|id| VolumeRef::new(id, snapshot)),
             generation: view.generation,
+            group: view.volume.group.as_ref().map(ToString::to_string),
             problem: view.problem.as_deref().map(ProblemEntry::new),
             held_by: view.claimed.as_deref().map(ClaimEntry::new),
         }

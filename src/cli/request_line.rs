@@ -106,6 +106,12 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
                 line.say(&["--name", name.as_str()]);
             }
         }
+        Action::RegisterBackupGroup { volume, name, group } => {
+            line.say(&[role_option(VolumeRole::Backup)]).volumes(&[*volume]).say(&["--group", &group.to_string()]);
+            if let Some(name) = name {
+                line.say(&["--name", name.as_str()]);
+            }
+        }
         // Names belong to one volume each, and one line has one role.
         Action::RegisterAll { volumes } => {
             let role = volumes.first()?.role;

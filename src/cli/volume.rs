@@ -14,7 +14,7 @@ use crate::model::request::{Action, VolumeRole};
 use crate::model::site_change::NewVolume;
 use crate::model::snapshot::{BackupVolumeView, Snapshot};
 use crate::model::untrusted::Untrusted;
-use crate::model::volume_group::{GroupPlace, identify};
+use crate::model::volume_group::{GroupPlace, Unfit, identify, identify_backup};
 use serde::Serialize;
 
 pub async fn run(verb: &VolumeVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
@@ -66,15 +66,23 @@ pub fn action(verb: &VolumeVerb, snapshot: &Snapshot) -> Result<Action, CliError
 
 /// The same for a volume that is a volume group, with the identities that its host reports.
 async fn of_group(action: Action, place: &GroupPlace, link: &mut Link) -> Result<Action, CliError> {
-    let Action::Register { volume, name, .. } = action else {
+    let Action::Register { volume, role, name } = action else {
         return Err(CliError::usage("--group is for one volume: a group is one physical disk"));
     };
     let report = host::read(link, &place.host).await?.report;
-    let group = identify(place, &report).map_err(|unfit| {
+    let unfit = |unfit: Unfit| {
         let text = format!("{} ({})", unfit.reason, unfit.code);
         CliError::coded(unfit.code, text)
-    })?;
-    Ok(Action::RegisterGroup { volume, name, group: Box::new(group) })
+    };
+    Ok(match role {
+        VolumeRole::Transaction => {
+            Action::RegisterGroup { volume, name, group: Box::new(identify(place, &report).map_err(unfit)?) }
+        }
+        VolumeRole::Backup => {
+            let group = Box::new(identify_backup(place, &report).map_err(unfit)?);
+            Action::RegisterBackupGroup { volume, name, group }
+        }
+    })
 }
 
 /// What registers these volumes. The error names every word that is no volume.

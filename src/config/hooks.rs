@@ -3,6 +3,7 @@
 use super::Host;
 use crate::config_keys::{Fault, SshKeys, absolute, checked, closest, name, time};
 use crate::model::hook::{Hook, HookNeed};
+use crate::model::host_report::Wwid;
 use crate::process::ssh::SshWord;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub(super) struct HostKeys {
     known_hosts: Option<Spanned<PathBuf>>,
     #[serde(default)]
     sudo: bool,
+    #[serde(default)]
+    wwid: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,9 +69,29 @@ pub(super) fn hosts(written: &[HostKeys]) -> Result<Vec<Host>, Fault> {
             identity: keys.identity.as_ref(),
             known_hosts: keys.known_hosts.as_ref(),
         };
-        hosts.push(Host { name, ssh: ssh.destination()?, sudo: keys.sudo });
+        hosts.push(Host { name, ssh: ssh.destination()?, sudo: keys.sudo, wwids: wwids(&keys.wwid)? });
     }
     Ok(hosts)
+}
+
+/// Devices that report no WWID, and the identity that a person gives them.
+fn wwids(written: &BTreeMap<Spanned<String>, Spanned<String>>) -> Result<BTreeMap<String, Wwid>, Fault> {
+    let mut wwids: BTreeMap<String, Wwid> = BTreeMap::new();
+    for (device, wwid) in written {
+        if !device.get_ref().starts_with("/dev/") {
+            return Err(Fault::at(
+                device,
+                format!("{:?} is no device: write its path, as /dev/loop0", device.get_ref()),
+            ));
+        }
+        let given: Wwid =
+            wwid.get_ref().parse().map_err(|why| Fault::at(wwid, format!("{why}; give the whole of it")))?;
+        if let Some((other, _)) = wwids.iter().find(|(_, known)| **known == given) {
+            return Err(Fault::at(wwid, format!("{other} has this WWID too: one disk has one device here")));
+        }
+        wwids.insert(device.get_ref().clone(), given);
+    }
+    Ok(wwids)
 }
 
 pub(super) fn hooks(written: &[HookKeys], hosts: &[Host]) -> Result<Vec<Hook>, Fault> {

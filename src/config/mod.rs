@@ -17,6 +17,7 @@ use crate::driver::DRIVERS;
 use crate::driver::kind::{ArrayConfig, DriverKind};
 use crate::model::catalogue_url::CataloguePlace;
 use crate::model::hook::Hook;
+use crate::model::host_report::Wwid;
 use crate::model::identity::Name;
 use crate::model::session::RecModes;
 use crate::process::ssh::Destination;
@@ -56,6 +57,8 @@ pub struct Host {
     pub ssh: Option<Destination>,
     /// Its volume groups are read as root, by `sudo -n`.
     pub sudo: bool,
+    /// Devices that report no WWID, and the identity that a person gives them.
+    pub wwids: BTreeMap<String, Wwid>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -244,6 +244,7 @@ pub fn demo() -> Snapshot {
         held: None,
         provisioned: false,
         crash_consistent: None,
+        group: None,
         suspend_complete_by: None,
         set: None,
         operation: Some(OperationId(30)),
@@ -360,7 +361,7 @@ fn pool(sizes: &[(VolumeId, u64)], sessions: &[SessionView], generations: &[Gene
                 (Some(_), _) => BackupState::Copying,
             };
             BackupVolumeView {
-                volume: BackupVolume { id, name: None, blocks: Blocks::from_mib(mib), registered_at: NOW },
+                volume: BackupVolume { id, name: None, blocks: Blocks::from_mib(mib), registered_at: NOW, group: None },
                 state,
                 transaction_volume: session
                     .map(|view| view.pair.source)
@@ -414,6 +415,7 @@ pub fn large(volumes: u32) -> Snapshot {
             held: None,
             provisioned: false,
             crash_consistent: None,
+            group: None,
             suspend_complete_by: None,
             set: None,
             operation: None,
@@ -428,6 +430,7 @@ pub fn large(volumes: u32) -> Snapshot {
                     name: None,
                     blocks: Blocks::from_mib(192),
                     registered_at: NOW,
+                    group: None,
                 },
                 state: if kept { BackupState::Generation } else { BackupState::Copying },
                 transaction_volume: Some(one(first + index / 2)),

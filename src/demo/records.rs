@@ -53,6 +53,7 @@ impl Made {
             name: None,
             blocks,
             registered_at,
+            group: None,
         })));
         self.event(EventKind::VolumeAdded { volume: id, role: VolumeRole::Backup, name: None });
     }
@@ -95,6 +96,7 @@ impl Made {
             held: held.clone(),
             provisioned: true,
             crash_consistent: None,
+            group: None,
             suspend_complete_by: None,
             set: None,
             operation: None,

@@ -94,7 +94,11 @@ impl Hooks {
     ) -> HookRun {
         let scripts = self.scripts(open, names);
         let Some((index, phase)) = scripts.place_of(step) else {
-            return HookRun { report: ScriptReport::not_started("the step names no hook"), by_deadline: false };
+            return HookRun {
+                report: ScriptReport::not_started("the step names no hook"),
+                by_deadline: false,
+                group: None,
+            };
         };
         let limit = Duration::from_millis(scripts.longest_millis) * 2 + ANSWER_GRACE;
         let asked = match phase {
@@ -115,7 +119,7 @@ impl Hooks {
         };
         asked.unwrap_or_else(|error| match error {
             GuardError::Gone(_) => HookRun::unknown(error.to_string()),
-            _ => HookRun { report: ScriptReport::not_started(error.to_string()), by_deadline: false },
+            _ => HookRun { report: ScriptReport::not_started(error.to_string()), by_deadline: false, group: None },
         })
     }
 

@@ -11,6 +11,9 @@ use tokio::sync::Mutex;
 /// How long a look may use what somebody else had read.
 const RECENT: Duration = Duration::from_secs(30);
 
+/// How old a reading may be that one request shares between its own questions.
+const JUST_NOW: Duration = Duration::from_secs(5);
+
 /// One host. Askers that come while it is being read wait, and share the reading that began after they asked.
 #[derive(Debug)]
 struct OneHost {
@@ -42,6 +45,23 @@ impl Hosts {
         let report = Arc::new(host.reporter.report().await);
         *last = Some((began, Arc::clone(&report)));
         Some(report)
+    }
+
+    /// The reading that was made for this request a moment ago, else one now.
+    pub async fn recent_or_read(&self, name: &Name) -> Option<Arc<HostReport>> {
+        let just_now = {
+            let last = self.0.get(name)?.last.lock().await;
+            last.as_ref().filter(|(began, _)| began.elapsed() < JUST_NOW).map(|(_, report)| Arc::clone(report))
+        };
+        match just_now {
+            Some(report) => Some(report),
+            None => self.read(name).await,
+        }
+    }
+
+    /// For what is done on a host, not only read.
+    pub fn reporter(&self, name: &Name) -> Option<&dyn ReportsItself> {
+        self.0.get(name).map(|host| &*host.reporter)
     }
 
     /// The last reading of a host, if it is only a moment old.

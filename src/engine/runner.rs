@@ -2,6 +2,7 @@
 
 mod admission;
 mod groups;
+mod identity;
 
 pub use groups::HostReading;
 
@@ -27,7 +28,7 @@ use crate::model::records::{OpenOperation, OperationId};
 use crate::model::request::Request;
 use crate::model::session::Reading;
 use crate::model::snapshot::{ArrayView, Reach};
-use crate::model::step::ArrayCommand;
+use crate::model::step::{ArrayCommand, HookStep, PlanStep};
 use crate::model::untrusted::Untrusted;
 use crate::model::verb::Role;
 use std::sync::Arc;
@@ -188,7 +189,7 @@ impl Runner {
                 hook: format!("{name} (dry run)"),
                 phase: *phase,
                 need: HookNeed::Advisory,
-                run: HookRun { report: report.clone(), by_deadline: false },
+                run: HookRun { report: report.clone(), by_deadline: false, group: None },
             },
         });
         if let Err(error) = self.ledger.commit(Commit { changes: Vec::new(), events: events.collect() }).await {
@@ -258,6 +259,12 @@ impl Runner {
                 }
                 Output::Hook(HookTask::AskPause) => Input::Pause { holds: self.hooks.pause_holds(open).await },
                 Output::Hook(HookTask::Run { step, result, version }) => {
+                    if let Some(PlanStep::Hook(HookStep { volume, identity: Some(task), .. })) =
+                        open.item.steps.get(step)
+                    {
+                        input = Input::HookEnded(self.restore_identity(*volume, task, version).await);
+                        continue;
+                    }
                     let names = self.core.with_records(|records| TransactionNames::of_item(records, open));
                     Input::HookEnded(self.hooks.run(open, &names, step, result, version).await)
                 }

@@ -6,6 +6,7 @@
 //! (`model`, `engine`).
 
 pub mod guard;
+pub mod identity;
 pub mod permissions;
 pub mod report;
 pub mod script;

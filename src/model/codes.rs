@@ -253,6 +253,15 @@ codes! {
     1259 GROUP_NOT_CHECKED: "the volume group is not checked before this backup",
         "The backup is crash-consistent and the group could not be read. It is not known whether the disk is still the one that was registered, and which logical volumes are on it.",
         "Remove the cause to have the group checked (`ecdeck host show HOST`). Check the generation before you rely on it.";
+    1260 BACKUP_GROUP_MISSING: "the backup volume of a volume group is no volume group",
+        "The copy overwrites the LVM metadata of the backup volume. Its own identity is restored afterwards, so it must be a volume group of its own.",
+        "Make a volume group on the disk of the backup volume, take the volume out with `ecdeck volume remove BV`, and register it with `ecdeck volume add --backup BV --group HOST:VG`.";
+    1261 BACKUP_GROUP_UNFIT: "the volume group of the backup volume does not fit",
+        "It must be another group than the transaction volume's, on the same host. A plain volume is not copied onto a volume group.",
+        "Pair the transaction volume with another backup volume. `ecdeck volume list --json` shows the groups.";
+    1262 GROUP_IDENTITY_RESTORED: "the identity of the backup volume's group is restored after the copy",
+        "The copy gives the backup volume the LVM identity of the transaction volume. Until it is restored, the owner cannot change the transaction volume's group.",
+        "Nothing to do. If it fails, the generation needs attention: `ecdeck history post TV --version N` repeats it.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";

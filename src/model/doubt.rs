@@ -12,11 +12,13 @@ use super::units::Version;
 use std::collections::BTreeSet;
 
 /// What is seen now that puts this generation in doubt. `ours` is our session of its pair; `onto` a session of another
-/// program that copies, or copied, onto its backup volume.
+/// program that copies, or copied, onto its backup volume. `post_processed`: its own operation wrote to the volume, to restore
+/// the identity of a volume group.
 pub(super) fn cause(
     ours: Option<&SessionView>,
     onto: Option<&SessionView>,
     volume: Option<&BackupVolumeView>,
+    post_processed: bool,
 ) -> Option<String> {
     if let Some(problem) = volume.and_then(|view| view.problem.as_ref())
         && problem.code == Code::VOLUME_MISSING
@@ -34,7 +36,7 @@ pub(super) fn cause(
         Status::Active | Status::Reserved if session.is_forward() => {
             Some("its session was resumed without ecdeck, which copies over it".to_owned())
         }
-        Status::Suspended if session.target_written == Some(true) => {
+        Status::Suspended if session.target_written == Some(true) && !post_processed => {
             Some("a host wrote on its volume after the backup".to_owned())
         }
         _ => None,
@@ -60,7 +62,7 @@ pub fn cause_now(snapshot: &Snapshot, generation: &Generation) -> Option<String>
     let target = generation.backup_volume;
     let ours = snapshot.session(&Pair::new(generation.transaction_volume, target)).filter(|session| session.ours);
     let onto = snapshot.sessions.iter().find(|session| !session.ours && session.destinations().any(|id| id == target));
-    cause(ours, onto, snapshot.backup_volume(target))
+    cause(ours, onto, snapshot.backup_volume(target), generation.group.is_some())
 }
 
 /// The generations that a snapshot shows in doubt and the catalogue still has as valid, and why.

@@ -8,7 +8,7 @@ use super::identity::{Name, VolumeId};
 use super::session::Pair;
 use super::units::{Blocks, Timestamp, Version, count};
 use super::untrusted::Untrusted;
-use super::volume_group::RegisteredGroup;
+use super::volume_group::{BackupGroup, GroupCopy, RegisteredGroup};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -160,6 +160,9 @@ pub struct BackupVolume {
     pub name: Option<Name>,
     pub blocks: Blocks,
     pub registered_at: Timestamp,
+    /// It is this volume group; `None`: a plain volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Box<BackupGroup>>,
 }
 
 /// How far a generation can be trusted.
@@ -212,6 +215,9 @@ pub struct Generation {
     /// The set that it was made with, and the proof that all of it is of one instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<SetInstant>,
+    /// The volume group in it, under the identity of its backup volume's own group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Box<GroupCopy>>,
 }
 
 /// That the backups of a set are of one instant: which set, and who says so. The generations of one instant have the same

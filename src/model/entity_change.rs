@@ -8,6 +8,7 @@ use super::map_set::MapSet;
 use super::session::Pair;
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
+use super::volume_group::GroupCopy;
 use super::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,12 @@ pub enum EntityChange {
         transaction_volume: VolumeId,
         version: Version,
         held: Option<Untrusted>,
+    },
+    /// The text of the group in a generation, before its identity is written to the backup volume.
+    KeepGroupCopy {
+        transaction_volume: VolumeId,
+        version: Version,
+        group: Box<GroupCopy>,
     },
     ReleaseGeneration {
         transaction_volume: VolumeId,
@@ -86,7 +93,8 @@ impl EntityChange {
     pub fn altered_generation(&self) -> Option<(VolumeId, Version)> {
         match self {
             Self::SetGenerationState { transaction_volume, version, .. }
-            | Self::HoldGeneration { transaction_volume, version, .. } => Some((*transaction_volume, *version)),
+            | Self::HoldGeneration { transaction_volume, version, .. }
+            | Self::KeepGroupCopy { transaction_volume, version, .. } => Some((*transaction_volume, *version)),
             _ => None,
         }
     }
@@ -96,6 +104,7 @@ impl EntityChange {
         match self {
             Self::SetGenerationState { state, .. } => generation.state.clone_from(state),
             Self::HoldGeneration { held, .. } => generation.held.clone_from(held),
+            Self::KeepGroupCopy { group, .. } => generation.group = Some(group.clone()),
             _ => {}
         }
     }

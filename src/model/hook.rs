@@ -5,6 +5,7 @@
 
 use super::identity::Name;
 use super::untrusted::Untrusted;
+use super::volume_group::GroupCopy;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -161,12 +162,33 @@ pub struct HookRun {
     /// The guard ran it because its time had come, and not because the engine asked.
     #[serde(default)]
     pub by_deadline: bool,
+    /// No script ran: the text of the group on a copy was read, and nothing is written before it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Box<GroupCopy>>,
 }
 
 impl HookRun {
     /// A run that nobody knows the end of.
     pub fn unknown(why: impl Into<String>) -> Self {
-        Self { report: ScriptReport::unknown(why), by_deadline: false }
+        Self::of(ScriptReport::unknown(why))
+    }
+
+    /// A run that the engine asked for.
+    pub fn of(report: ScriptReport) -> Self {
+        Self { report, by_deadline: false, group: None }
+    }
+
+    /// What the engine did itself, and could not do.
+    pub fn failed(why: impl Into<String>) -> Self {
+        let end = ScriptEnd::Exited { status: 1 };
+        let report = ScriptReport {
+            end,
+            why: Some(Untrusted::new(why)),
+            output: Untrusted::default(),
+            dropped: 0,
+            took_millis: 0,
+        };
+        Self::of(report)
     }
 }
 

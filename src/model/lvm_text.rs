@@ -4,9 +4,10 @@
 //! under the names and identities of the group that was there before. Only groups of one physical volume are taken, and only
 //! segments of which it is known that they refer to nothing else: whatever else is in a text refuses it.
 
-use super::volume_group::LvmName;
+use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use std::str::FromStr;
 
 /// The longest text that is read. LVM's own metadata areas are smaller by default.
 const MAX_BYTES: usize = 4 << 20;
@@ -14,6 +15,48 @@ const MAX_BYTES: usize = 4 << 20;
 const MAX_DEPTH: usize = 8;
 /// Segments that lie on physical volumes of their group only.
 const KNOWN_SEGMENTS: [&str; 1] = ["striped"];
+
+/// A name or an identity as LVM writes it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LvmName(String);
+
+impl LvmName {
+    /// LVM's own limit.
+    const MAX_LENGTH: usize = 127;
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for LvmName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+_.-".contains(&byte);
+        let fits = (1..=Self::MAX_LENGTH).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(plain);
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("{:?} is no name of LVM", Untrusted::from(text).escaped()))
+        }
+    }
+}
+
+impl TryFrom<String> for LvmName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<LvmName> for String {
+    fn from(name: LvmName) -> Self {
+        name.0
+    }
+}
 
 /// Who a group on one disk is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -141,7 +184,10 @@ fn segments(text: &str, name: &str, entry: &Entry, physical: &str) -> Result<(),
         }
         let (_, kind) = string(text, segment, "type")?;
         if !KNOWN_SEGMENTS.contains(&kind) {
-            return Err(format!("{name} has a segment of the type {kind}: only {} is known", KNOWN_SEGMENTS.join(", ")));
+            return Err(format!(
+                "{name} has a segment of the type {kind}: only {} is known",
+                KNOWN_SEGMENTS.join(", ")
+            ));
         }
         let stripes = find(text, segment, "stripes").and_then(Entry::value);
         let on: Vec<&str> = stripes.map(|place| strings_in(&text[place])).unwrap_or_default();

@@ -8,7 +8,7 @@ use super::site_change::{NewVolume, SiteChange};
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
 pub use super::verb::Verb;
-use super::volume_group::RegisteredGroup;
+use super::volume_group::{BackupGroup, RegisteredGroup};
 use serde::{Deserialize, Serialize};
 
 /// One wish, about one or several volumes.
@@ -79,6 +79,7 @@ impl Request {
             | Action::SetPolicy { .. }
             | Action::Register { .. }
             | Action::RegisterGroup { .. }
+            | Action::RegisterBackupGroup { .. }
             | Action::RegisterAll { .. }
             | Action::ApplySite { .. }
             | Action::Rename { .. }
@@ -126,6 +127,7 @@ impl Request {
             | Action::SetPolicy { .. }
             | Action::Register { .. }
             | Action::RegisterGroup { .. }
+            | Action::RegisterBackupGroup { .. }
             | Action::Rename { .. }
             | Action::Unregister { .. }
             | Action::Unhold { .. }
@@ -221,6 +223,12 @@ pub enum Action {
         name: Option<Name>,
         group: Box<RegisteredGroup>,
     },
+    /// Register a backup volume that is a volume group.
+    RegisterBackupGroup {
+        volume: VolumeId,
+        name: Option<Name>,
+        group: Box<BackupGroup>,
+    },
     /// Register several volumes: all of them, or none.
     RegisterAll {
         volumes: Vec<NewVolume>,
@@ -306,7 +314,10 @@ impl Action {
             Self::ForceStop { .. } => Verb::ForceStop,
             Self::Backup { .. } => Verb::Backup,
             Self::SetPolicy { .. } => Verb::SetPolicy,
-            Self::Register { .. } | Self::RegisterGroup { .. } | Self::RegisterAll { .. } => Verb::Register,
+            Self::Register { .. }
+            | Self::RegisterGroup { .. }
+            | Self::RegisterBackupGroup { .. }
+            | Self::RegisterAll { .. } => Verb::Register,
             Self::Rename { .. } => Verb::Rename,
             Self::Unregister { .. } => Verb::Unregister,
             Self::Hold { .. } => Verb::Hold,
@@ -342,6 +353,7 @@ impl Action {
             | Self::SetPolicy { volume, .. }
             | Self::Register { volume, .. }
             | Self::RegisterGroup { volume, .. }
+            | Self::RegisterBackupGroup { volume, .. }
             | Self::Rename { volume, .. }
             | Self::Unregister { volume }
             | Self::Hold { volume, .. }

@@ -5,53 +5,13 @@
 use super::codes::Code;
 use super::host_report::{HostDisk, HostPart, HostReport, VolumeGroup, Wwid};
 use super::identity::Name;
+use super::lvm_text::GroupIdentity;
+pub use super::lvm_text::LvmName;
 use super::units::Blocks;
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-
-/// A name or an identity as LVM writes it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct LvmName(String);
-
-impl LvmName {
-    /// LVM's own limit.
-    const MAX_LENGTH: usize = 127;
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for LvmName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+_.-".contains(&byte);
-        let fits = (1..=Self::MAX_LENGTH).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(plain);
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(format!("{:?} is no name of LVM", Untrusted::from(text).escaped()))
-        }
-    }
-}
-
-impl TryFrom<String> for LvmName {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<LvmName> for String {
-    fn from(name: LvmName) -> Self {
-        name.0
-    }
-}
 
 /// `db03:vg01`: a host of the configuration and a group there. A group is never searched on other hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +63,39 @@ impl fmt::Display for RegisteredGroup {
     }
 }
 
+/// The volume group that a backup volume is, by identities.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BackupGroup {
+    /// The host that sees it. Its identity is restored there.
+    pub host: Name,
+    pub identity: GroupIdentity,
+    /// The WWID of its disk.
+    pub disk: Wwid,
+}
+
+impl BackupGroup {
+    /// Where it is.
+    pub fn place(&self) -> GroupPlace {
+        GroupPlace { host: self.host.clone(), group: self.identity.name.clone() }
+    }
+}
+
+impl fmt::Display for BackupGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place().fmt(f)
+    }
+}
+
+/// The text of the group on a copy, under the identity of the backup volume's group: it is kept before anything is written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct GroupCopy {
+    /// Whose identity the copy had.
+    pub copied: GroupIdentity,
+    pub identity: GroupIdentity,
+    /// LVM's text with `identity`.
+    pub text: String,
+}
+
 /// Why a group cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfit {
@@ -130,6 +123,76 @@ pub fn identify(place: &GroupPlace, report: &HostReport) -> Result<RegisteredGro
         Unfit::new(Code::GROUP_UNKNOWN, reason)
     })?;
     Ok(RegisteredGroup { host: place.host.clone(), name: place.group.clone(), uuid, disk: wwid })
+}
+
+/// The same for the group of a backup volume.
+///
+/// # Errors
+/// As for [`identify`].
+pub fn identify_backup(place: &GroupPlace, report: &HostReport) -> Result<BackupGroup, Unfit> {
+    let RegisteredGroup { host, name, uuid, disk } = identify(place, report)?;
+    let physical = group_at(place, report)?.physical_volumes.first().map(|physical| physical.uuid.raw().parse());
+    let physical = physical.unwrap_or_else(|| Err(format!("{place} has no physical volume")));
+    let physical = physical.map_err(|why| Unfit::new(Code::GROUP_UNKNOWN, why))?;
+    Ok(BackupGroup { host, identity: GroupIdentity { name, uuid, physical }, disk })
+}
+
+/// The device of a backup volume's group on its host, if a copy may be made onto it: the disk is there, has the size, and
+/// nothing else has the group's name. The group itself may be gone: a copy that was not post-processed hides it.
+///
+/// # Errors
+/// When the disk is not there, is another one, or something of that is not known.
+pub fn check_backup<'a>(
+    group: &BackupGroup,
+    blocks: Blocks,
+    number: u32,
+    report: &'a HostReport,
+) -> Result<&'a HostDisk, Unfit> {
+    let place = group.place();
+    let groups = known(report, HostPart::Groups, report.groups.as_deref(), &group.host)?;
+    let disks = known(report, HostPart::Disks, report.disks.as_deref(), &group.host)?;
+    let (name, uuid) = (group.identity.name.as_str(), group.identity.uuid.as_str());
+    if let Some(other) = groups.iter().find(|one| one.name.raw() == name && one.uuid.raw() != uuid) {
+        let reason = format!("another volume group is called {place} now: its identity is {}", other.uuid.escaped());
+        return Err(Unfit::new(Code::GROUP_CHANGED, reason));
+    }
+    if let Some(present) = groups.iter().find(|one| one.uuid.raw() == uuid) {
+        if present.name.raw() != name {
+            let reason = format!("{place} is called {} now", present.name.escaped());
+            return Err(Unfit::new(Code::GROUP_CHANGED, reason));
+        }
+        let now = identify(&place, report)?;
+        if now.disk != group.disk {
+            let reason = format!("{place} lies on another disk now: {} instead of {}", now.disk, group.disk);
+            return Err(Unfit::new(Code::GROUP_CHANGED, reason));
+        }
+    }
+    fits(&place, &group.disk, blocks, number, disks)
+}
+
+/// The disk of this identity, if it has the size and the number of the volume.
+fn fits<'a>(
+    place: &GroupPlace,
+    wwid: &Wwid,
+    blocks: Blocks,
+    number: u32,
+    disks: &'a [HostDisk],
+) -> Result<&'a HostDisk, Unfit> {
+    let mut found = disks.iter().filter(|disk| disk.wwid.as_ref() == Some(wwid));
+    let (Some(disk), None) = (found.next(), found.next()) else {
+        let reason = format!("{} does not see one disk {wwid}, that of {place}", place.host);
+        return Err(Unfit::new(Code::GROUP_UNKNOWN, reason));
+    };
+    if disk.blocks() != Some(blocks) {
+        let has = disk.blocks().map_or_else(|| "no whole number of".to_owned(), |blocks| blocks.0.to_string());
+        let reason = format!("the disk of {place} has {has} blocks, the volume {}: it is another disk", blocks.0);
+        return Err(Unfit::new(Code::GROUP_DISK_UNFIT, reason));
+    }
+    if let Some(other) = wwid.volume_number().filter(|found| *found != number) {
+        let reason = format!("the WWID of the disk of {place} is that of volume 0x{other:X}, not of 0x{number:X}");
+        return Err(Unfit::new(Code::GROUP_DISK_UNFIT, reason));
+    }
+    Ok(disk)
 }
 
 /// The one group that is called so on its host.
@@ -165,17 +228,8 @@ pub fn check<'a>(
         let reason = format!("{place} lies on another disk now: {} instead of {}", now.disk, registered.disk);
         return Err(Unfit::new(Code::GROUP_CHANGED, reason));
     }
-    let disks = report.disks.iter().flatten();
-    let on_disk = disks.clone().find(|disk| disk.wwid.as_ref() == Some(&now.disk)).and_then(HostDisk::blocks);
-    if on_disk != Some(blocks) {
-        let has = on_disk.map_or_else(|| "no whole number of".to_owned(), |blocks| blocks.0.to_string());
-        let reason = format!("the disk of {place} has {has} blocks, the volume {}: it is another disk", blocks.0);
-        return Err(Unfit::new(Code::GROUP_DISK_UNFIT, reason));
-    }
-    if let Some(other) = now.disk.volume_number().filter(|found| *found != number) {
-        let reason = format!("the WWID of the disk of {place} is that of volume 0x{other:X}, not of 0x{number:X}");
-        return Err(Unfit::new(Code::GROUP_DISK_UNFIT, reason));
-    }
+    let disks = known(report, HostPart::Disks, report.disks.as_deref(), &place.host)?;
+    fits(&place, &now.disk, blocks, number, disks)?;
     group_at(&place, report)
 }
 

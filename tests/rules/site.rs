@@ -119,6 +119,7 @@ impl Site {
             name: None,
             blocks,
             registered_at: Timestamp(0),
+            group: None,
         })));
         id
     }
@@ -180,6 +181,7 @@ impl Site {
             held: None,
             provisioned: false,
             crash_consistent: None,
+            group: None,
             suspend_complete_by: None,
             set: None,
             operation: None,

@@ -11,6 +11,7 @@ use ecdeck::model::copy::{Outcome, PairOutcome};
 use ecdeck::model::device_map::{MapRound, MapRow, MapSet};
 use ecdeck::model::event::{Event, EventKind, NewEvent};
 use ecdeck::model::identity::{Olu, VolumeId};
+use ecdeck::model::lvm_text::GroupIdentity;
 use ecdeck::model::records::{
     BackupMode, BackupVolume, Change, ChangeError, EntityChange, Generation, GenerationState, InstantProof,
     JournalEntry, OpenOperation, OperationEnd, OperationId, OurSession, PastGeneration, Policy, Records, ReleaseReason,
@@ -21,7 +22,7 @@ use ecdeck::model::session::Pair;
 use ecdeck::model::step::{PlanItem, PlanStep, ResumeStep};
 use ecdeck::model::units::{Blocks, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
-use ecdeck::model::volume_group::RegisteredGroup;
+use ecdeck::model::volume_group::{BackupGroup, GroupCopy, RegisteredGroup};
 use ecdeck::model::volume_set::VolumeSet;
 use ecdeck::testkit::catalogue::MemoryCatalogue;
 use proptest::prelude::*;
@@ -55,6 +56,24 @@ fn transaction_volume(olu: u32) -> TransactionVolume {
     }
 }
 
+fn group_identity(olu: u32) -> GroupIdentity {
+    let word = |text: String| text.parse().unwrap();
+    GroupIdentity {
+        name: word(format!("vg{olu}b")),
+        uuid: word(format!("u-{olu}")),
+        physical: word(format!("p-{olu}")),
+    }
+}
+
+fn backup_group(olu: u32) -> BackupGroup {
+    let disk = format!("600000e00d2a0000002a0115{olu:04x}0000").parse().unwrap();
+    BackupGroup { host: "db03".parse().unwrap(), identity: group_identity(olu), disk }
+}
+
+fn group_copy(olu: u32) -> GroupCopy {
+    GroupCopy { copied: group_identity(1), identity: group_identity(olu), text: "vg01b { \"ä\n\" }".to_owned() }
+}
+
 fn generation(olu: u32, version: u64) -> Generation {
     Generation {
         transaction_volume: volume(olu),
@@ -73,6 +92,7 @@ fn generation(olu: u32, version: u64) -> Generation {
         state: GenerationState::Valid,
         held: None,
         provisioned: false,
+        group: version.is_multiple_of(3).then(|| Box::new(group_copy(olu))),
         crash_consistent: version.is_multiple_of(2).then(|| "the pause was over".into()),
         operation: None,
     }
@@ -165,6 +185,7 @@ fn what_was_committed_is_loaded_and_told() {
                 name: None,
                 blocks: Blocks::from_mib(48),
                 registered_at: Timestamp(7),
+                group: None,
             })),
             Change::Entity(EntityChange::PutSession(OurSession {
                 pair,
@@ -247,6 +268,7 @@ fn a_name_means_one_volume_in_whichever_role() {
                 name,
                 blocks: Blocks(1),
                 registered_at,
+                group: None,
             }))
         };
         let commit = async |change: Change| catalogue.commit(vec![change], vec![event(1)]).await.map(drop);
@@ -462,6 +484,7 @@ fn any_change() -> impl Strategy<Value = Change> {
             name: (named > 0).then(|| if named == 1 { format!("bv{bv}") } else { format!("tv{named}") }.parse().unwrap()),
             blocks: Blocks(blocks),
             registered_at: Timestamp(-1),
+            group: blocks.is_multiple_of(2).then(|| Box::new(backup_group(bv))),
         }))),
         1 => bv.clone().prop_map(|bv| Change::Entity(EntityChange::RemoveBackupVolume { id: volume(bv) })),
         4 => (tv.clone(), bv.clone(), version.clone(), state.clone(), held.clone(), proptest::option::of(id.clone()))
@@ -479,6 +502,11 @@ fn any_change() -> impl Strategy<Value = Change> {
             transaction_volume: volume(tv),
             version: Version(version),
             held
+        })),
+        1 => (tv.clone(), version.clone(), bv.clone()).prop_map(|(tv, version, bv)| Change::Entity(EntityChange::KeepGroupCopy {
+            transaction_volume: volume(tv),
+            version: Version(version),
+            group: Box::new(group_copy(bv)),
         })),
         2 => (tv.clone(), version).prop_map(|(tv, version)| Change::Entity(EntityChange::ReleaseGeneration {
             transaction_volume: volume(tv),

@@ -74,7 +74,8 @@ fn a_catalogue_of_format_2_is_brought_up_and_compared_from_its_first_event() {
         let folder = tempfile::tempdir().unwrap();
         let place = sqlite(folder.path());
         let catalogue = open_sql(&place).await;
-        let volume = BackupVolume { id: volume(1), name: None, blocks: Blocks(8), registered_at: Timestamp(7) };
+        let volume =
+            BackupVolume { id: volume(1), name: None, blocks: Blocks(8), registered_at: Timestamp(7), group: None };
         catalogue.commit(vec![Change::Entity(EntityChange::PutBackupVolume(volume))], vec![event(1)]).await.unwrap();
         let before = catalogue.load().await.unwrap();
         catalogue.close().await;
@@ -93,6 +94,8 @@ fn a_catalogue_of_format_2_is_brought_up_and_compared_from_its_first_event() {
             "DROP TABLE volume_set_member",
             "DROP TABLE volume_group",
             "DROP TABLE generation_set",
+            "DROP TABLE backup_group",
+            "DROP TABLE generation_group",
             "DROP INDEX generation_by_operation",
             "DELETE FROM migration WHERE number > 2",
         ] {

@@ -95,6 +95,7 @@ fn a_host_is_shown_with_its_disks_groups_and_mounts_and_what_is_unknown_is_said(
 fn a_volume_group_is_checked_at_registration_start_and_backup() {
     let lab = Lab::new();
     lab.volume("A1", 0x14, 96);
+    lab.volume("A1", 0x15, 96);
     lab.backups("A1", 0x21..0x22, 96);
     let hosted = Hosted::new(lab);
     let refused = |words: &str, code: &str, part: &str| {
@@ -121,6 +122,9 @@ fn a_volume_group_is_checked_at_registration_start_and_backup() {
     let map = hosted.lab.path().join("night.map");
     fs::write(&map, "vg01 A1/0x21\n").unwrap();
     let start = format!("sync start vg01 --map {} --wait --yes", map.display());
+    refused(&start, "ecd-1260", "A1/0x21 is none");
+    hosted.run("volume add --backup A1/0x15 --group db03:vg01b --yes").ends(0);
+    fs::write(&map, "vg01 A1/0x15\n").unwrap();
     hosted.reports("two-disks");
     refused(&start, "ecd-1250", "no volume group vg01");
     hosted.reports("partial");
@@ -151,7 +155,9 @@ fn a_volume_group_is_checked_at_registration_start_and_backup() {
     hosted.reports("two-disks");
     refused("backup vg01 --crash-consistent --yes", "ecd-1250", "no volume group vg01");
     fs::write(hosted.folder().join("down"), "").unwrap();
-    hosted.run("backup vg01 --crash-consistent --yes").ends(0);
+    // The identity of the group on the backup volume waits for the host.
+    let ran = hosted.run("backup vg01 --crash-consistent --yes").ends(1);
+    assert!(ran.err.contains("the restore of the identity of db03:vg01b"), "{ran:?}");
     fs::remove_file(hosted.folder().join("down")).unwrap();
     assert_eq!(hosted.lab.kept("vg01").len(), 1);
 

@@ -44,9 +44,9 @@ pub async fn apply(
                 .bind(volume.id.to_string())
                 .bind(signed(volume.blocks.0))
                 .bind(volume.registered_at.0)
-                .execute(to)
+                .execute(&mut *to)
                 .await?;
-            Ok(())
+            groups::set_backup(to, touched, volume).await
         }
         Change::Entity(EntityChange::RemoveBackupVolume { id }) => {
             touched.text(BACKUP_VOLUME, id);
@@ -54,9 +54,18 @@ pub async fn apply(
                 query("DELETE FROM backup_volume WHERE id = $1").bind(id.to_string()).execute(&mut *to).await?;
             one_row(removed.rows_affected(), || missing("backup volume", id))?;
             released::forget_on(to, touched, *id).await?;
+            groups::remove_backup(to, touched, *id).await?;
             set_name(to, touched, *id, None).await
         }
         Change::Entity(EntityChange::AddGeneration(generation)) => add_generation(to, touched, generation).await,
+        Change::Entity(EntityChange::KeepGroupCopy { transaction_volume, version, group }) => {
+            let kept =
+                "SELECT 1 FROM generation WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
+            let found =
+                query(kept).bind(transaction_volume.to_string()).bind(signed(version.0)).fetch_all(&mut *to).await?;
+            one_row(found.len() as u64, || missing("generation", version))?;
+            super::notes::put_group(to, touched, *transaction_volume, *version, group).await
+        }
         Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }) => {
             touched.generation(*transaction_volume, *version);
             let (state, why) = state_columns(state)?;

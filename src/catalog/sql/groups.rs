@@ -1,10 +1,10 @@
-//! Transaction volumes that are volume groups.
+//! Volumes that are volume groups.
 
-use super::column_codec::parse;
+use super::column_codec::{from_json, json, parse};
 use super::failure::Failure;
-use super::rows::{Touched, VOLUME_GROUP};
+use super::rows::{BACKUP_GROUP, Touched, VOLUME_GROUP};
 use crate::model::identity::VolumeId;
-use crate::model::records::{Records, TransactionVolume};
+use crate::model::records::{BackupVolume, Records, TransactionVolume};
 use crate::model::volume_group::RegisteredGroup;
 use sqlx::{AnyConnection, Row, query};
 
@@ -32,9 +32,30 @@ pub async fn remove(to: &mut AnyConnection, touched: &mut Touched, id: VolumeId)
     Ok(())
 }
 
-/// Adds to the records what the table holds. The transaction volumes are loaded before.
+/// The same for a backup volume.
+pub async fn set_backup(to: &mut AnyConnection, touched: &mut Touched, volume: &BackupVolume) -> Result<(), Failure> {
+    remove_backup(to, touched, volume.id).await?;
+    let Some(group) = &volume.group else { return Ok(()) };
+    touched.text(BACKUP_GROUP, &volume.id);
+    query("INSERT INTO backup_group (volume, document) VALUES ($1, $2)")
+        .bind(volume.id.to_string())
+        .bind(json(group)?)
+        .execute(to)
+        .await?;
+    Ok(())
+}
+
+pub async fn remove_backup(to: &mut AnyConnection, touched: &mut Touched, id: VolumeId) -> Result<(), Failure> {
+    let removed = query("DELETE FROM backup_group WHERE volume = $1").bind(id.to_string()).execute(to).await?;
+    if removed.rows_affected() > 0 {
+        touched.text(BACKUP_GROUP, &id);
+    }
+    Ok(())
+}
+
+/// Adds to the records what the tables hold. The volumes are loaded before.
 pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(), Failure> {
-    for row in query("SELECT volume, host, name, uuid, disk FROM volume_group").fetch_all(from).await? {
+    for row in query("SELECT volume, host, name, uuid, disk FROM volume_group").fetch_all(&mut *from).await? {
         let text = |column: usize| row.try_get::<String, _>(column);
         let group = || {
             let id = parse::<VolumeId>(&text(0)?)?;
@@ -43,6 +64,14 @@ pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(),
         };
         let (id, group) = group().map_err(|failure: Failure| failure.in_row("volume_group", &row, 1))?;
         if let Some(volume) = records.transaction_volumes.get_mut(&id) {
+            volume.group = Some(group);
+        }
+    }
+    for row in query("SELECT volume, document FROM backup_group").fetch_all(from).await? {
+        let group =
+            || Ok((parse::<VolumeId>(&row.try_get::<String, _>(0)?)?, from_json(&row.try_get::<String, _>(1)?)?));
+        let (id, group) = group().map_err(|failure: Failure| failure.in_row("backup_group", &row, 1))?;
+        if let Some(volume) = records.backup_volumes.get_mut(&id) {
             volume.group = Some(group);
         }
     }

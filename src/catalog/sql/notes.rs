@@ -6,6 +6,7 @@ use super::rows::Touched;
 use crate::model::identity::VolumeId;
 use crate::model::records::{Generation, Records};
 use crate::model::units::{Timestamp, Version};
+use crate::model::volume_group::GroupCopy;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row, query};
 
@@ -36,9 +37,27 @@ pub async fn put(to: &mut AnyConnection, touched: &mut Touched, generation: &Gen
             .bind(volume.to_string())
             .bind(signed(version.0))
             .bind(json(set)?)
-            .execute(to)
+            .execute(&mut *to)
             .await?;
     }
+    if let Some(group) = &generation.group {
+        put_group(to, touched, volume, version, group).await?;
+    }
+    Ok(())
+}
+
+/// Adds or replaces the text of the group in a generation.
+pub async fn put_group(
+    to: &mut AnyConnection,
+    touched: &mut Touched,
+    volume: VolumeId,
+    version: Version,
+    group: &GroupCopy,
+) -> Result<(), Failure> {
+    touched.group_of(volume, version);
+    let statement = "INSERT INTO generation_group (transaction_volume, version, document) VALUES ($1, $2, $3)
+        ON CONFLICT (transaction_volume, version) DO UPDATE SET document = excluded.document";
+    query(statement).bind(volume.to_string()).bind(signed(version.0)).bind(json(group)?).execute(to).await?;
     Ok(())
 }
 
@@ -58,6 +77,14 @@ pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(),
         let (key, at) = suspend().map_err(|failure: Failure| failure.in_row("generation_suspend", &row, 2))?;
         if let Some(generation) = find(records, &key) {
             generation.suspend_complete_by = Some(at);
+        }
+    }
+    let groups = "SELECT transaction_volume, version, document FROM generation_group";
+    for row in query(groups).fetch_all(&mut *from).await? {
+        let group = || Ok((key(&row)?, from_json(&row.try_get::<String, _>(2)?)?));
+        let (key, group) = group().map_err(|failure: Failure| failure.in_row("generation_group", &row, 2))?;
+        if let Some(generation) = find(records, &key) {
+            generation.group = Some(group);
         }
     }
     for row in query("SELECT transaction_volume, version, document FROM generation_set").fetch_all(from).await? {

@@ -136,7 +136,9 @@ macro_rules! past_generations {
             "(SELECT complete_by FROM generation_suspend WHERE generation_suspend.transaction_volume = ",
             "generation.transaction_volume AND generation_suspend.version = generation.version), ",
             "(SELECT document FROM generation_set WHERE generation_set.transaction_volume = ",
-            "generation.transaction_volume AND generation_set.version = generation.version) ",
+            "generation.transaction_volume AND generation_set.version = generation.version), ",
+            "(SELECT document FROM generation_group WHERE generation_group.transaction_volume = ",
+            "generation.transaction_volume AND generation_group.version = generation.version) ",
             "FROM generation LEFT JOIN operation ON operation.id = generation.operation ",
             $which
         )
@@ -202,6 +204,8 @@ fn backup_volume(row: &AnyRow) -> Result<BackupVolume, Failure> {
         name: name.map(|name| parse::<Name>(&name)).transpose()?,
         blocks: Blocks(unsigned(row.try_get(2)?)),
         registered_at: Timestamp(row.try_get(3)?),
+        // `load` adds it.
+        group: None,
     })
 }
 
@@ -229,6 +233,7 @@ pub fn generation(row: &AnyRow) -> Result<Generation, Failure> {
         // `load` and `past_generation` add these.
         suspend_complete_by: None,
         set: None,
+        group: None,
         crash_consistent: None,
         operation: operation_id(row, 10)?,
     })
@@ -243,7 +248,8 @@ fn past_generation(row: &AnyRow) -> Result<PastGeneration, Failure> {
     let crash_consistent = from_optional_json(row.try_get(14)?)?;
     let suspend_complete_by = row.try_get::<Option<i64>, _>(15)?.map(Timestamp);
     let set = from_optional_json(row.try_get(16)?)?;
-    let generation = Generation { suspend_complete_by, crash_consistent, set, ..generation(row)? };
+    let group = from_optional_json(row.try_get(17)?)?;
+    let generation = Generation { suspend_complete_by, crash_consistent, set, group, ..generation(row)? };
     Ok(PastGeneration { generation, released, reason })
 }
 

@@ -59,10 +59,12 @@ tables! {
     POLICY_OPTION "policy_option" key 1: "volume" Text, "reuse_oldest" Number;
     POLICY_GUARD "policy_guard" key 1: "volume" Text, "floor" Number, "min_interval" Number, "grace" Number;
     VOLUME_GROUP "volume_group" key 1: "volume" Text, "host" Text, "name" Text, "uuid" Text, "disk" Text;
+    BACKUP_GROUP "backup_group" key 1: "volume" Text, "document" Text;
     RELEASED_GENERATION "released_generation" key 1: "backup_volume" Text, "transaction_volume" Text, "version" Number;
     GENERATION_NOTE "generation_note" key 2: "transaction_volume" Text, "version" Number, "crash_consistent" Text;
     GENERATION_SUSPEND "generation_suspend" key 2: "transaction_volume" Text, "version" Number, "complete_by" Number;
     GENERATION_SET "generation_set" key 2: "transaction_volume" Text, "version" Number, "document" Text;
+    GENERATION_GROUP "generation_group" key 2: "transaction_volume" Text, "version" Number, "document" Text;
     CLAIM "claim" key 1: "volume" Text, "operation" Number, "holder" Text, "since" Number, "epoch" Number;
 }
 
@@ -156,6 +158,10 @@ impl Touched {
 
     pub fn set_of(&mut self, volume: VolumeId, version: Version) {
         self.row(GENERATION_SET, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
+    }
+
+    pub fn group_of(&mut self, volume: VolumeId, version: Version) {
+        self.row(GENERATION_GROUP, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
     }
 
     pub fn session(&mut self, pair: &Pair, kind: String) {

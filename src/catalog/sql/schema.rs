@@ -25,6 +25,7 @@ const MIGRATIONS: &[&[&str]] = &[
     TABLES_OF_FORMAT_8,
     TABLES_OF_FORMAT_9,
     TABLES_OF_FORMAT_10,
+    TABLES_OF_FORMAT_11,
 ];
 
 /// The first format whose events carry the digests of the rows that they write.
@@ -229,6 +230,19 @@ const TABLES_OF_FORMAT_9: &[&str] = &[
 const TABLES_OF_FORMAT_10: &[&str] = &[
     // Generations that were made as those of a set, with the proof of their instant.
     "CREATE TABLE generation_set (
+        transaction_volume TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (transaction_volume, version))",
+];
+
+const TABLES_OF_FORMAT_11: &[&str] = &[
+    // Backup volumes that are volume groups: the group and its disk, by identity.
+    "CREATE TABLE backup_group (
+        volume TEXT PRIMARY KEY,
+        document TEXT NOT NULL)",
+    // The text of the group in a generation, under the identity of its backup volume's group.
+    "CREATE TABLE generation_group (
         transaction_volume TEXT NOT NULL,
         version BIGINT NOT NULL,
         document TEXT NOT NULL,

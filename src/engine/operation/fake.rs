@@ -91,7 +91,8 @@ impl Site {
         };
         records.apply(&Change::Entity(EntityChange::PutTransactionVolume(transaction))).unwrap();
         for olu in 1..=5 {
-            let backup = BackupVolume { id: volume(olu), name: None, blocks: BLOCKS, registered_at: Timestamp(0) };
+            let backup =
+                BackupVolume { id: volume(olu), name: None, blocks: BLOCKS, registered_at: Timestamp(0), group: None };
             records.apply(&Change::Entity(EntityChange::PutBackupVolume(backup))).unwrap();
         }
         for version in 1..=kept {
@@ -106,6 +107,7 @@ impl Site {
                 held: None,
                 provisioned: false,
                 crash_consistent: None,
+                group: None,
                 suspend_complete_by: None,
                 set: None,
                 operation: None,
@@ -174,7 +176,7 @@ impl Site {
                 self.scripts.push((step, result));
                 let (end, why) = (ScriptEnd::Exited { status }, None);
                 let report = ScriptReport { end, why, output: Untrusted::default(), dropped: 0, took_millis: 1 };
-                Input::HookEnded(HookRun { report, by_deadline: false })
+                Input::HookEnded(HookRun { report, by_deadline: false, group: None })
             }
             Output::Done(_) => return None,
         })

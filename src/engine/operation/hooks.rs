@@ -9,6 +9,7 @@ use crate::model::codes::Code;
 use crate::model::copy::Command;
 use crate::model::event::EventKind;
 use crate::model::hook::{HookNeed, HookResult, HookRun};
+use crate::model::identity::VolumeId;
 use crate::model::records::{Change, EntityChange, GenerationState, JournalEntry, OperationEnd};
 use crate::model::step::{HookStep, PlanStep, StepChanges};
 use crate::model::units::{Timestamp, Version};
@@ -41,6 +42,16 @@ pub(super) struct Hooking {
     held: Option<bool>,
     /// Required scripts after the backup that failed.
     failed: Vec<String>,
+}
+
+fn hook_ran(hook: &HookStep, run: &HookRun) -> EventKind {
+    EventKind::HookRan {
+        volume: hook.volume,
+        hook: hook.label(),
+        phase: hook.phase,
+        need: hook.need(),
+        run: HookRun { group: None, ..run.clone() },
+    }
 }
 
 impl Operation {
@@ -98,7 +109,8 @@ impl Operation {
     }
 
     pub(super) fn run_hook(&mut self, world: &World<'_>) -> Output {
-        let recorded = self.recorded(world);
+        let of_step = self.hook(self.step).filter(|hook| hook.identity.is_some()).map(|hook| hook.volume);
+        let recorded = of_step.map_or_else(|| self.recorded(world), |volume| self.version_of(volume, world));
         let named = self.open.item.steps.iter().find_map(|step| match step {
             PlanStep::SetGenerationState(step) => Some(step.version),
             _ => None,
@@ -110,6 +122,20 @@ impl Operation {
         Output::Hook(HookTask::Run { step: self.step, result, version })
     }
 
+    /// The version of this volume that the operation recorded, or is about.
+    fn version_of(&self, volume: VolumeId, world: &World<'_>) -> Option<Version> {
+        let ours = |generation: &&crate::model::records::Generation| {
+            generation.operation == Some(self.open.id) && generation.transaction_volume == volume
+        };
+        let recorded = world.records.generations.values().find(ours).map(|generation| generation.version);
+        recorded.or_else(|| {
+            self.open.item.steps.iter().find_map(|step| match step {
+                PlanStep::SetGenerationState(step) if step.volume == volume => Some(step.version),
+                _ => None,
+            })
+        })
+    }
+
     /// The version of the generation that this operation recorded.
     fn recorded(&self, world: &World<'_>) -> Option<Version> {
         let ours = |generation: &&crate::model::records::Generation| generation.operation == Some(self.open.id);
@@ -118,18 +144,23 @@ impl Operation {
 
     pub(super) fn hook_ended(&mut self, run: &HookRun, world: &World<'_>) -> Output {
         let Some(hook) = self.hook(self.step).cloned() else { return self.enter(world) };
+        let version = self.version_of(hook.volume, world);
+        if let (Some(group), Some(version)) = (&run.group, version) {
+            // From here on a run may have been begun, and every later one restores this text.
+            let (transaction_volume, group) = (hook.volume, group.clone());
+            let kept = Change::Entity(EntityChange::KeepGroupCopy { transaction_volume, version, group });
+            let event = self.event(world.now, hook_ran(&hook, run));
+            self.doing = Activity::Recording;
+            return self.commit(Commit { changes: vec![kept], events: vec![event] }, Then::Hook);
+        }
         let failed = !run.report.is_success();
         let required = hook.need() == HookNeed::Required;
         let when = if hook.phase.is_before() { "before" } else { "after" };
-        let sentence = format!("the script of {} {when} the backup {}", hook.label(), run.report);
-        let ran = EventKind::HookRan {
-            volume: hook.volume,
-            hook: hook.label(),
-            phase: hook.phase,
-            need: hook.need(),
-            run: run.clone(),
+        let sentence = match &hook.identity {
+            Some(task) => format!("the restore of the identity of {} {}", task.backup, run.report),
+            None => format!("the script of {} {when} the backup {}", hook.label(), run.report),
         };
-        self.pending_events.push(self.event(world.now, ran));
+        self.pending_events.push(self.event(world.now, hook_ran(&hook, run)));
         if hook.phase.is_before() {
             if failed && required {
                 return self.fail(Code::HOOK_FAILED, format!("{sentence}: nothing was suspended"), world);
@@ -145,7 +176,8 @@ impl Operation {
         let mut commit =
             Commit { changes: vec![self.journal(JournalEntry::Finished { step: self.step })], ..Commit::default() };
         if failed && required {
-            self.need_attention(&sentence, &mut commit, world);
+            let only = hook.identity.is_some().then_some(hook.volume);
+            self.need_attention(only, &sentence, &mut commit, world);
             self.hooking.failed.push(sentence);
         }
         let next = self.step + 1;
@@ -164,7 +196,7 @@ impl Operation {
     }
 
     /// The generations of this operation, or the one that it is about, are not in order until somebody has seen to it.
-    fn need_attention(&self, why: &str, commit: &mut Commit, world: &World<'_>) {
+    fn need_attention(&self, only: Option<VolumeId>, why: &str, commit: &mut Commit, world: &World<'_>) {
         let wanted = self.open.item.steps.iter().find_map(|step| match step {
             PlanStep::SetGenerationState(step) => Some((step.volume, step.version)),
             _ => None,
@@ -172,7 +204,8 @@ impl Operation {
         let records = world.records;
         let ours = records.generations.values().filter(|generation| {
             let key = (generation.transaction_volume, generation.version);
-            generation.operation == Some(self.open.id) || wanted == Some(key)
+            (generation.operation == Some(self.open.id) || wanted == Some(key))
+                && only.is_none_or(|volume| volume == key.0)
         });
         for generation in ours {
             let (transaction_volume, version) = (generation.transaction_volume, generation.version);

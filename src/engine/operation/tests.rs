@@ -66,6 +66,7 @@ fn a_name_that_another_got_meanwhile_ends_a_registration_with_the_reason() {
                 name: Some("spare".parse().unwrap()),
                 blocks: Blocks(1000),
                 registered_at: Timestamp(0),
+                group: None,
             },
         })
     };

@@ -8,8 +8,9 @@ use crate::model::identity::{Name, VolumeId};
 use crate::model::plan::{Plan, Refusal, plan};
 use crate::model::records::TransactionVolume;
 use crate::model::request::{Action, Request};
+use crate::model::session::Pair;
 use crate::model::units::Blocks;
-use crate::model::volume_group::{RegisteredGroup, Unfit, check, contents};
+use crate::model::volume_group::{BackupGroup, RegisteredGroup, Unfit, check, check_backup, contents, identify_backup};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a host's report may be.
@@ -117,7 +118,63 @@ impl Runner {
                 }
             }
         }
+        self.check_backup_groups(request, reading, &mut now).await;
         now
+    }
+
+    /// The groups that a request copies onto, or that it registers in the pool.
+    async fn check_backup_groups(&self, request: &Request, reading: HostReading, now: &mut GroupsNow) {
+        for (volume, target, group, blocks) in self.backup_groups_of(request) {
+            let report = match reading {
+                HostReading::Fresh => self.hosts.recent_or_read(&group.host).await,
+                HostReading::Recent => self.hosts.recent(&group.host),
+            };
+            let registers = matches!(request.action, Action::RegisterBackupGroup { .. });
+            let checked = match report.as_deref() {
+                Some(report) if registers => identify_backup(&group.place(), report).and_then(|found| {
+                    let changed =
+                        || Unfit { code: Code::GROUP_CHANGED, reason: format!("{group} is another volume group now") };
+                    if found == group { check_backup(&group, blocks, target.olu.0, report) } else { Err(changed()) }
+                }),
+                Some(report) => check_backup(&group, blocks, target.olu.0, report),
+                None if reading == HostReading::Recent => continue,
+                None => Err(Unfit {
+                    code: Code::GROUP_UNKNOWN,
+                    reason: format!("no [[host]] of the configuration is called {}", group.host),
+                }),
+            };
+            if let Err(unfit) = checked {
+                let refusal = Refusal::new(unfit.code, unfit.reason).about(volume);
+                now.refused.entry(volume).or_insert(refusal);
+            }
+        }
+    }
+
+    /// Whom a refusal is about, the backup volume, its group, and its size.
+    fn backup_groups_of(&self, request: &Request) -> Vec<(VolumeId, VolumeId, BackupGroup, Blocks)> {
+        let snapshot = self.core.look();
+        match &request.action {
+            Action::RegisterBackupGroup { volume, group, .. } => {
+                let found = snapshot.unregistered.iter().find(|found| found.id == *volume);
+                found.map(|found| (*volume, *volume, (**group).clone(), found.blocks)).into_iter().collect()
+            }
+            Action::Start { .. } | Action::Resume { .. } | Action::Overwrite { .. } => {
+                let is_group =
+                    |id: &VolumeId| snapshot.transaction_volume(*id).is_some_and(|view| view.volume.group.is_some());
+                if !request.action.volumes().iter().any(is_group) {
+                    return Vec::new();
+                }
+                let Ok(plan) = plan(&snapshot, request) else { return Vec::new() };
+                let items = plan.items().iter();
+                let pairs = items.flat_map(|item| item.steps.iter().flat_map(|step| step.starts()).copied());
+                let of = |pair: Pair| {
+                    let volume = &snapshot.backup_volume(pair.target)?.volume;
+                    Some((pair.source, pair.target, volume.group.as_deref()?.clone(), volume.blocks))
+                };
+                pairs.filter_map(of).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The groups whose disks a request copies, or that it registers.

@@ -77,7 +77,7 @@ impl State {
             // Never beyond the deadline: then the script after it has its turn.
             let left = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
             let script = Script { limit_millis: script.limit_millis.min(left.max(1)), ..script };
-            let run = HookRun { report: script::run(&script), by_deadline: false };
+            let run = HookRun { report: script::run(&script), by_deadline: false, group: None };
             stages = self.lock();
             stages.before[hook] = Stage::Ended(run);
             self.changed.notify_all();
@@ -116,7 +116,7 @@ impl State {
             let mut script = script;
             script.environment.push((self.order.result_variable.clone(), result.word().to_owned()));
             script.environment.extend(version.map(|version| ("ECDECK_VERSION".to_owned(), version.to_owned())));
-            let run = HookRun { report: script::run(&script), by_deadline };
+            let run = HookRun { report: script::run(&script), by_deadline, group: None };
             stages = self.lock();
             stages.after[hook] = Stage::Ended(run);
             self.changed.notify_all();

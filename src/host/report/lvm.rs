@@ -42,6 +42,8 @@ struct Document<T> {
 
 #[derive(Deserialize)]
 struct OneGroup {
+    /// Left away for physical volumes outside of any group.
+    #[serde(default)]
     vg: Vec<GroupRow>,
     #[serde(default)]
     pv: Vec<PhysicalRow>,

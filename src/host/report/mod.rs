@@ -12,6 +12,7 @@ mod mounts;
 mod tests;
 mod tools;
 
+pub(super) use lvm::{duplicates as read_duplicates, duplicates_line, groups as read_groups, groups_line};
 pub use tools::{HostTools, MAX_READ};
 
 use crate::model::host_report::HostReport;
@@ -22,6 +23,11 @@ use std::fmt::Debug;
 pub trait ReportsItself: Debug + Send + Sync {
     /// Reads everything once. What cannot be read is absent from the report, with the reason.
     fn report(&self) -> BoxFuture<'_, HostReport>;
+
+    /// Runs one tool with these words and gives what it printed. `as_root`: by `sudo -n` where the host wants it.
+    /// The error is one sentence.
+    fn call(&self, words: Vec<String>, as_root: bool, input: Option<Vec<u8>>)
+    -> BoxFuture<'_, Result<Vec<u8>, String>>;
 
     /// Where the tools run, for people: `this machine`, or the destination of ssh.
     fn place(&self) -> String;

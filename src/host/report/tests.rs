@@ -75,6 +75,16 @@ fn several_paths_are_one_disk_with_multipath_and_without() {
 }
 
 #[test]
+fn a_physical_volume_outside_of_any_group_hides_no_group() {
+    let alone =
+        r#"{"pv": [{"pv_name": "/dev/sdc", "pv_uuid": "a", "pv_major": "8", "pv_minor": "32", "pv_missing": ""}]}"#;
+    let whole = String::from_utf8(recorded!("healthy").groups.unwrap()).unwrap();
+    let at = whole.rfind(']').unwrap();
+    let with = format!("{}, {alone} {}", &whole[..at], &whole[at..]);
+    assert_eq!(lvm::groups(with.as_bytes()).unwrap().len(), lvm::groups(whole.as_bytes()).unwrap().len());
+}
+
+#[test]
 fn a_group_on_two_disks_or_on_a_partition_is_seen_as_such() {
     let report = report(&recorded!("two-disks"));
     let on: Vec<_> =

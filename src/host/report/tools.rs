@@ -3,11 +3,12 @@
 use super::assemble::{AllPrinted, report};
 use super::{Printed, ReportsItself, device_mapper, lsblk, lvm, mounts};
 use crate::host::script::{client, quoted};
-use crate::model::host_report::HostReport;
+use crate::model::host_report::{HostReport, Wwid};
 use crate::model::untrusted::Untrusted;
 use crate::process::child::{self, ChildError, Ended};
 use crate::process::ssh::Destination;
 use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -22,6 +23,10 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// What ssh ends with when it failed itself, and what a shell ends with when there is no such program.
 const CLIENT_FAILED: i32 = 255;
 const NOT_FOUND: i32 = 127;
+/// What LVM prints when another command holds a lock, how often it is then run, and the time in between.
+const LOCKED: &str = "flock failed";
+const LOCK_ATTEMPTS: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(200);
 /// What LVM prints for another user than root. Some of its releases report nothing then, and call it a success.
 const NOT_ROOT: &str = "Running as a non-root user";
 
@@ -32,20 +37,32 @@ pub struct HostTools {
     pub ssh: Option<Destination>,
     /// `lvm` and `dmsetup` run as root, by `sudo -n`.
     pub sudo: bool,
+    /// Devices that report no WWID, and the identity that the configuration gives them.
+    pub wwids: BTreeMap<String, Wwid>,
 }
 
 impl ReportsItself for HostTools {
     fn report(&self) -> BoxFuture<'_, HostReport> {
         Box::pin(async move {
             let (groups, duplicates) = (lvm::groups_line(), lvm::duplicates_line());
-            let (lsblk, groups, duplicates, device_mapper, mounts) = tokio::join!(
-                self.run(&lsblk::ARGUMENTS, false),
-                self.run(&groups, true),
-                self.run(&duplicates, true),
-                self.run(&device_mapper::ARGUMENTS, true),
-                self.run(&mounts::ARGUMENTS, false),
+            // One after the other: two commands of LVM disturb each other's locks, even if both only read.
+            let lvm = async { (self.run(&groups, true, None).await, self.run(&duplicates, true, None).await) };
+            let (lsblk, (groups, duplicates), device_mapper, mounts) = tokio::join!(
+                self.run(&lsblk::ARGUMENTS, false, None),
+                lvm,
+                self.run(&device_mapper::ARGUMENTS, true, None),
+                self.run(&mounts::ARGUMENTS, false, None),
             );
-            report(&AllPrinted { lsblk, groups, duplicates, device_mapper, mounts })
+            let mut report = report(&AllPrinted { lsblk, groups, duplicates, device_mapper, mounts });
+            name_disks(&mut report, &self.wwids);
+            report
+        })
+    }
+
+    fn call(&self, words: Vec<String>, as_root: bool, input: Option<Vec<u8>>) -> BoxFuture<'_, Printed> {
+        Box::pin(async move {
+            let line: Vec<&str> = words.iter().map(String::as_str).collect();
+            self.run(&line, as_root, input.as_deref()).await
         })
     }
 
@@ -54,9 +71,28 @@ impl ReportsItself for HostTools {
     }
 }
 
+/// What a disk reports itself is never replaced: it is the better identity, or the configuration is of another disk.
+fn name_disks(report: &mut HostReport, wwids: &BTreeMap<String, Wwid>) {
+    for disk in report.disks.iter_mut().flatten().filter(|disk| disk.wwid.is_none()) {
+        disk.wwid = wwids.get(disk.device.raw()).cloned();
+    }
+}
+
 impl HostTools {
     /// `as_root`: the tool reads disks or the kernel's device-mapper.
-    async fn run(&self, tool: &[&str], as_root: bool) -> Printed {
+    ///
+    /// Somebody else's lock is tried again for a moment: LVM itself does not wait for it.
+    async fn run(&self, tool: &[&str], as_root: bool, input: Option<&[u8]>) -> Printed {
+        for _ in 1..LOCK_ATTEMPTS {
+            match self.run_once(tool, as_root, input).await {
+                Err(why) if why.contains(LOCKED) => tokio::time::sleep(LOCK_PAUSE).await,
+                printed => return printed,
+            }
+        }
+        self.run_once(tool, as_root, input).await
+    }
+
+    async fn run_once(&self, tool: &[&str], as_root: bool, input: Option<&[u8]>) -> Printed {
         let line = self.command_line(tool, as_root && self.sudo);
         let mut command = Command::new(&line[0]);
         command.args(&line[1..]).current_dir("/");
@@ -66,7 +102,7 @@ impl HostTools {
             command.env("LC_ALL", "C").env("LANG", "C").env("LVM_SUPPRESS_FD_WARNINGS", "1");
         }
         let name = tool.first().copied().unwrap_or_default();
-        let ended = child::run(command, None, TOOL_LIMIT + GRACE).await;
+        let ended = child::run(command, input, TOOL_LIMIT + GRACE).await;
         self.printed(name, ended)
     }
 
@@ -102,7 +138,9 @@ impl HostTools {
         };
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
         let told = || {
-            let line = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it says nothing");
+            let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+            let locked = lines().find(|line| line.contains(LOCKED));
+            let line = locked.or_else(|| lines().next()).unwrap_or("it says nothing");
             Untrusted::from(line).escaped()
         };
         match ended.exit {
@@ -127,21 +165,22 @@ mod tests {
 
     #[test]
     fn over_ssh_every_word_is_quoted_and_only_what_reads_disks_runs_by_sudo() {
-        let there = HostTools { ssh: Some(Destination::at("db03".parse().unwrap())), sudo: true };
+        let there =
+            HostTools { ssh: Some(Destination::at("db03".parse().unwrap())), sudo: true, wwids: BTreeMap::new() };
         let line = there.command_line(&lvm::duplicates_line(), true);
         let at = line.iter().position(|word| word == "--").unwrap();
         assert_eq!(line[at + 1], "db03");
         let remote = line[at + 2..].join(" ");
         assert!(remote.starts_with("'env' 'PATH=/usr/sbin:"), "{remote}");
         assert!(remote.contains("'timeout' '-k' '5' '20' 'sudo' '-n' 'lvm' 'pvs' '-a' '--config' "), "{remote}");
-        let here = HostTools { ssh: None, sudo: true };
+        let here = HostTools { ssh: None, sudo: true, wwids: BTreeMap::new() };
         assert_eq!(here.command_line(&lsblk::ARGUMENTS, false)[0], "lsblk");
         assert_eq!(here.command_line(&device_mapper::ARGUMENTS, true)[..3], ["sudo", "-n", "dmsetup"]);
     }
 
     #[test]
     fn a_tool_that_failed_is_no_empty_report() {
-        let tools = HostTools { ssh: None, sudo: false };
+        let tools = HostTools { ssh: None, sudo: false, wwids: BTreeMap::new() };
         let ended = |exit, stderr: &str| Ok(Ended { exit, stdout: b"{}".to_vec(), stderr: stderr.as_bytes().to_vec() });
         for (ended, part) in [
             (ended(5, "\n  Volume group \"x\" not found\u{1b}[2J\n"), r"ended with 5: Volume group "),

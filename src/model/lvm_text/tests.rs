@@ -25,14 +25,8 @@ fn a_recorded_text_gets_another_identity_and_nothing_else_changes() {
         changed,
         [
             ("vg01 {", "vg01b {"),
-            (
-                "id = \"MzecBv-8O2r-MTDO-BiUs-cgWT-B9xB-X7Kd8N\"",
-                "id = \"cxP8AP-G79h-x1HM-cJEv-XOMq-uUcR-4rveRQ\""
-            ),
-            (
-                "id = \"1SdQ9B-qIGu-SYa5-UyP3-yhzL-TQYV-Y3ZOZi\"",
-                "id = \"RnYqLb-4Soy-nHK9-c5de-8zYi-HGD1-vVdrRr\""
-            ),
+            ("id = \"MzecBv-8O2r-MTDO-BiUs-cgWT-B9xB-X7Kd8N\"", "id = \"cxP8AP-G79h-x1HM-cJEv-XOMq-uUcR-4rveRQ\""),
+            ("id = \"1SdQ9B-qIGu-SYa5-UyP3-yhzL-TQYV-Y3ZOZi\"", "id = \"RnYqLb-4Soy-nHK9-c5de-8zYi-HGD1-vVdrRr\""),
             ("device = \"/dev/sda\"", "device = \"/dev/sdb\""),
         ]
     );

@@ -141,7 +141,7 @@ fn generations(records: &Records, sessions: &[SessionView], pool: &[BackupVolume
         let ours = sessions.binary_search_by_key(&pair, |session| session.pair).ok().map(|at| &sessions[at]);
         let onto = by_others.iter().find(|(volume, _)| *volume == target).map(|(_, session)| *session);
         let volume = pool.binary_search_by_key(&target, |view| view.volume.id).ok().map(|at| &pool[at]);
-        if let Some(why) = doubt::cause(ours.filter(|session| session.ours), onto, volume) {
+        if let Some(why) = doubt::cause(ours.filter(|session| session.ours), onto, volume, generation.group.is_some()) {
             generation.state = GenerationState::InDoubt(why);
         }
     }

@@ -54,7 +54,7 @@ impl Bench {
         };
         records.apply(&Change::Entity(EntityChange::PutTransactionVolume(transaction_volume))).unwrap();
         for id in [volume(near(), 0x21), volume(near(), 0x22), volume(far(), 9)] {
-            let backup_volume = BackupVolume { id, name: None, blocks: SIZE, registered_at: now };
+            let backup_volume = BackupVolume { id, name: None, blocks: SIZE, registered_at: now, group: None };
             records.apply(&Change::Entity(EntityChange::PutBackupVolume(backup_volume))).unwrap();
         }
         let array = |name: &str, box_id, olus: &[u32]| {
@@ -113,6 +113,7 @@ impl Bench {
             provisioned: false,
             operation: None,
             crash_consistent: None,
+            group: None,
             suspend_complete_by: None,
             set: None,
         };

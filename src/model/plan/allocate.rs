@@ -69,7 +69,8 @@ impl<'a> Pool<'a> {
                 size.bound.push(view);
             }
             let free = state == BackupState::Unused && view.claimed.is_none() && view.problem.is_none();
-            let free = free && !reserved.contains_key(&id);
+            // A volume group is paired by a map only.
+            let free = free && !reserved.contains_key(&id) && view.volume.group.is_none();
             if free && readable.contains(&id.box_id) {
                 size.unused.entry(id.box_id).or_default().push_back(id);
             }
@@ -262,6 +263,7 @@ pub(super) fn resumable(case: &Case<'_>, session: &SessionView) -> Result<(), Re
     case.judge(session, PairVerb::Resume)?;
     case.others_are_read(target)?;
     equal_size(case, view)?;
+    same_sort(case, view)?;
     not_inhibited(case, view)?;
     able(snapshot, &session.pair, CommandVerb::Resume).map_err(|refusal| refusal.about(case.id()))
 }
@@ -276,6 +278,7 @@ pub(super) fn fitting<'a>(case: &Case<'a>, target: VolumeId) -> Result<&'a Backu
         return Err(Refusal::new(problem.code, problem.text.as_str()).about(case.id()));
     }
     equal_size(case, view)?;
+    same_sort(case, view)?;
     not_inhibited(case, view)?;
     Ok(view)
 }
@@ -433,6 +436,29 @@ fn equal_size(case: &Case<'_>, view: &BackupVolumeView) -> Result<(), Refusal> {
     let label = case.snapshot.label(view.volume.id);
     let reason = format!("{label} has {} blocks, {} has {}", have.0, case.name(), want.0);
     Err(Refusal::new(Code::UNEQUAL_SIZE, reason).about(case.id()))
+}
+
+/// A volume group is copied onto another volume group that its host sees, and nothing else is.
+fn same_sort(case: &Case<'_>, view: &BackupVolumeView) -> Result<(), Refusal> {
+    let label = case.snapshot.label(view.volume.id);
+    let (code, reason) = match (&case.view.volume.group, &view.volume.group) {
+        (Some(group), None) => {
+            (Code::BACKUP_GROUP_MISSING, format!("{} is the volume group {group}, {label} is none", case.name()))
+        }
+        (None, Some(group)) => {
+            (Code::BACKUP_GROUP_UNFIT, format!("{label} is the volume group {group}, {} is none", case.name()))
+        }
+        (Some(from), Some(onto)) if from.uuid == onto.identity.uuid || from.disk == onto.disk => {
+            (Code::BACKUP_GROUP_UNFIT, format!("{label} is the same volume group as {}", case.name()))
+        }
+        (Some(from), Some(onto)) if from.host != onto.host => {
+            let reason =
+                format!("{label} is the volume group {onto}, {} is {from}: they have different hosts", case.name());
+            (Code::BACKUP_GROUP_UNFIT, reason)
+        }
+        _ => return Ok(()),
+    };
+    Err(Refusal::new(code, reason).about(case.id()))
 }
 
 fn not_a_backup_volume(snapshot: &Snapshot, target: VolumeId) -> Refusal {

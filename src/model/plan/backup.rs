@@ -218,6 +218,10 @@ fn item(parts: &[Part<'_>]) -> PlanItem {
         PlanStep::Record(RecordStep { generations: parts.iter().map(Part::generation).collect() }),
     ]);
     steps.extend(hooks.after.clone());
+    // Whatever is frozen is thawed before anything waits for LVM.
+    let targets = parts.iter().map(|part| (&part.case, part.session.pair.target));
+    let (identities, group_notices) = hooks::identities(targets);
+    steps.extend(identities);
     let dissolved = parts.iter().filter(|part| part.mode == BackupMode::Dissolve);
     steps.extend(
         dissolved.map(|part| PlanStep::Stop(StopStep { pair: part.session.pair, force: part.ends_by_force() })),
@@ -239,6 +243,9 @@ fn item(parts: &[Part<'_>]) -> PlanItem {
         notices(part, &mut item);
     }
     hooks.notices(&mut item);
+    for (code, text) in group_notices {
+        item.notice(code, text);
+    }
     item
 }
 

@@ -9,7 +9,7 @@ use crate::model::hook::{Hook, seconds};
 use crate::model::identity::VolumeId;
 use crate::model::request::Request;
 use crate::model::snapshot::Snapshot;
-use crate::model::step::{HookPhase, HookStep, SetGenerationStateStep};
+use crate::model::step::{HookPhase, HookStep, IdentityTask, SetGenerationStateStep};
 use crate::model::units::Version;
 
 /// The scripts of one item.
@@ -46,7 +46,7 @@ pub(super) fn of_backup(snapshot: &Snapshot, request: &Request, cases: &[&Case<'
 fn step(hook: &Hook, phase: HookPhase, volume: VolumeId) -> Option<PlanStep> {
     let argv = if phase.is_before() { &hook.before_backup } else { &hook.after_backup };
     let (argv, hook) = (argv.clone()?, Some(Box::new(hook.clone())));
-    Some(PlanStep::Hook(HookStep { phase, volume, argv, hook }))
+    Some(PlanStep::Hook(HookStep { phase, volume, argv, hook, identity: None }))
 }
 
 /// From the first script before the backup to the end of the last one after it: the guard begins to run those at its
@@ -85,6 +85,38 @@ impl ItemHooks {
     }
 }
 
+/// What restores the identity of the backup volume's group after a copy; `None` where that is no group.
+fn identity(case: &Case<'_>, target: VolumeId) -> Option<PlanStep> {
+    let transaction = case.view.volume.group.as_deref()?;
+    let volume = &case.snapshot.backup_volume(target)?.volume;
+    let (blocks, backup) = (volume.blocks, volume.group.as_deref()?.clone());
+    let task = IdentityTask { target, blocks, transaction: transaction.clone(), backup };
+    Some(PlanStep::Hook(HookStep::restoring(case.id(), task)))
+}
+
+/// The identities that are restored after the copies of these pairs, and what people should know of that.
+pub(super) fn identities<'a>(
+    cases: impl Iterator<Item = (&'a Case<'a>, VolumeId)>,
+) -> (Vec<PlanStep>, Vec<(Code, String)>) {
+    let (mut steps, mut notices) = (Vec::new(), Vec::new());
+    for (case, target) in cases {
+        let Some(group) = &case.view.volume.group else { continue };
+        let label = case.snapshot.label(target);
+        if let Some(step) = identity(case, target) {
+            steps.push(step);
+            let text = format!(
+                "from the suspend until the identity on {label} is restored, {} cannot change {group}",
+                group.host
+            );
+            notices.push((Code::GROUP_IDENTITY_RESTORED, text));
+        } else {
+            let text = format!("{label} is no volume group: it keeps the identity of {group} until a restore");
+            notices.push((Code::BACKUP_GROUP_MISSING, text));
+        }
+    }
+    (steps, notices)
+}
+
 /// The scripts after a backup again, for a generation that needs attention; when all have succeeded, it is in order.
 pub(super) fn post_process(
     snapshot: &Snapshot,
@@ -107,6 +139,7 @@ pub(super) fn post_process(
     }
     let hooks = snapshot.site.hooks.iter().rev().filter(|hook| hook.is_for(&case.view.volume.name));
     let mut steps: Vec<PlanStep> = hooks.filter_map(|hook| step(hook, HookPhase::AfterBackup, id)).collect();
+    steps.extend(identity(&case, target));
     if steps.is_empty() {
         let reason = format!("no hook of {} has a script after the backup", case.name());
         return Err(Refusal::new(Code::NO_HOOKS, reason).about(id));

@@ -5,6 +5,7 @@ use super::registry::{role_of, word};
 use super::{PlanItem, PlanStep, Refusal};
 use crate::model::codes::Code;
 use crate::model::entity::{BackupVolume, TransactionVolume};
+use crate::model::host_report::Wwid;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::request::{Request, VolumeRole};
 use crate::model::site_change::NewVolume;
@@ -12,8 +13,9 @@ use crate::model::snapshot::Snapshot;
 use crate::model::step::{RegisterBackupStep, RegisterTransactionStep, RenameStep};
 use crate::model::units::Version;
 use crate::model::untrusted::Untrusted;
-use crate::model::volume_group::RegisteredGroup;
+use crate::model::volume_group::{BackupGroup, LvmName, RegisteredGroup};
 use std::collections::BTreeMap;
+use std::fmt;
 
 type Answer = Result<PlanItem, Refusal>;
 
@@ -87,7 +89,7 @@ pub(super) fn register(snapshot: &Snapshot, request: &Request, new: &NewVolume, 
     let (registered_at, blocks) = (snapshot.taken_at, volume.blocks);
     let step = match new.role {
         VolumeRole::Backup => {
-            let volume = BackupVolume { id, name: new.name.clone(), blocks, registered_at };
+            let volume = BackupVolume { id, name: new.name.clone(), blocks, registered_at, group: None };
             PlanStep::RegisterBackup(RegisterBackupStep { volume })
         }
         VolumeRole::Transaction => {
@@ -104,6 +106,51 @@ pub(super) fn register(snapshot: &Snapshot, request: &Request, new: &NewVolume, 
     Ok(PlanItem::new(request.action.verb(), id, vec![step], vec![id]))
 }
 
+/// Registers a backup volume that is a volume group, as [`register_group`] does it.
+pub(super) fn register_backup_group(
+    snapshot: &Snapshot,
+    request: &Request,
+    new: &NewVolume,
+    group: &BackupGroup,
+) -> Answer {
+    is_new_group(snapshot, new.volume, &group.disk, &group.identity.uuid)?;
+    let mut item = register(snapshot, request, new, snapshot)?;
+    for step in &mut item.steps {
+        if let PlanStep::RegisterBackup(step) = step {
+            step.volume.group = Some(Box::new(group.clone()));
+        }
+    }
+    confirm_disk(snapshot, &mut item, new.volume, group, &group.disk);
+    Ok(item)
+}
+
+/// A group, and a disk, is one volume of the site.
+fn is_new_group(snapshot: &Snapshot, volume: VolumeId, disk: &Wwid, uuid: &LvmName) -> Result<(), Refusal> {
+    let transaction = snapshot.transaction_volumes.iter().filter_map(|view| {
+        let group = view.volume.group.as_deref()?;
+        Some((view.volume.id, group.to_string(), &group.disk, &group.uuid))
+    });
+    let backup = snapshot.pool.iter().filter_map(|view| {
+        let group = view.volume.group.as_deref()?;
+        Some((view.volume.id, group.to_string(), &group.disk, &group.identity.uuid))
+    });
+    match transaction.chain(backup).find(|(_, _, known, other)| *known == disk || *other == uuid) {
+        Some((id, known, ..)) => {
+            let reason = format!("{} is {known} already, on the same disk", snapshot.label(id));
+            Err(Refusal::new(Code::ALREADY_REGISTERED, reason).about(volume))
+        }
+        None => Ok(()),
+    }
+}
+
+fn confirm_disk(snapshot: &Snapshot, item: &mut PlanItem, volume: VolumeId, group: &dyn fmt::Display, disk: &Wwid) {
+    let array_volume = snapshot.location(volume);
+    item.notice(
+        Code::GROUP_CONFIRM_DISK,
+        format!("the disk of {group} has the WWID {disk}: you confirm that it is {array_volume}"),
+    );
+}
+
 /// Registers a transaction volume that is a volume group. Whether its host reports it so, the engine asks before and after.
 pub(super) fn register_group(
     snapshot: &Snapshot,
@@ -111,26 +158,14 @@ pub(super) fn register_group(
     new: &NewVolume,
     group: &RegisteredGroup,
 ) -> Answer {
-    let same = |known: &&RegisteredGroup| known.disk == group.disk || known.uuid == group.uuid;
-    let all = snapshot.transaction_volumes.iter();
-    if let Some((view, known)) =
-        all.filter_map(|view| Some((view, view.volume.group.as_deref()?))).find(|(_, known)| same(known))
-    {
-        let reason = format!("{} is {known} already, on the same disk", view.volume.name);
-        return Err(Refusal::new(Code::ALREADY_REGISTERED, reason).about(new.volume));
-    }
+    is_new_group(snapshot, new.volume, &group.disk, &group.uuid)?;
     let mut item = register(snapshot, request, new, snapshot)?;
     for step in &mut item.steps {
         if let PlanStep::RegisterTransaction(step) = step {
             step.volume.group = Some(Box::new(group.clone()));
         }
     }
-    let disk = &group.disk;
-    let array_volume = snapshot.location(new.volume);
-    item.notice(
-        Code::GROUP_CONFIRM_DISK,
-        format!("the disk of {group} has the WWID {disk}: you confirm that it is {array_volume}"),
-    );
+    confirm_disk(snapshot, &mut item, new.volume, group, &group.disk);
     Ok(item)
 }
 

@@ -71,6 +71,10 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
             let new = NewVolume { volume, role: VolumeRole::Transaction, name: name.clone() };
             register::register_group(snapshot, request, &new, group)
         }),
+        Action::RegisterBackupGroup { name, group, .. } => each(&|volume| {
+            let new = NewVolume { volume, role: VolumeRole::Backup, name: name.clone() };
+            register::register_backup_group(snapshot, request, &new, group)
+        }),
         Action::RegisterAll { volumes } => {
             all_or_nothing = true;
             site::register_all(snapshot, request, volumes)

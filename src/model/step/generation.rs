@@ -89,6 +89,7 @@ impl Step for RecordStep {
                 operation: Some(done.operation),
                 crash_consistent: new.crash_consistent.then(|| Untrusted::from("asked for without hooks")),
                 set: self.instant(suspend, done),
+                group: None,
             }));
             kept.events.push(EventKind::GenerationRecorded { volume, version, backup_volume, provisioned: false });
         }

@@ -4,7 +4,9 @@ use super::{DigestText, Step, StepEffect, VolumeNames};
 pub use crate::model::hook::HookPhase;
 use crate::model::hook::{Hook, HookNeed};
 use crate::model::identity::VolumeId;
+use crate::model::units::Blocks;
 use crate::model::untrusted::Untrusted;
+use crate::model::volume_group::{BackupGroup, RegisteredGroup};
 use serde::{Deserialize, Serialize};
 
 /// A pre- or post-processing script.
@@ -16,15 +18,36 @@ pub struct HookStep {
     /// The hook as it was configured when this was agreed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook: Option<Box<Hook>>,
+    /// No script of the site: the engine restores the identity of the group on the backup volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Box<IdentityTask>>,
+}
+
+/// The group that a copy overwrote, and the one that was copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityTask {
+    pub target: VolumeId,
+    pub blocks: Blocks,
+    pub transaction: RegisteredGroup,
+    pub backup: BackupGroup,
 }
 
 impl HookStep {
+    /// Post-processing of a backup of a volume group: the backup volume gets its own identity back.
+    pub fn restoring(volume: VolumeId, task: IdentityTask) -> Self {
+        let identity = Some(Box::new(task));
+        Self { phase: HookPhase::AfterBackup, volume, argv: Vec::new(), hook: None, identity }
+    }
+
     pub fn need(&self) -> HookNeed {
         self.hook.as_ref().map_or(HookNeed::Required, |hook| hook.need)
     }
 
     /// What people call it.
     pub fn label(&self) -> String {
+        if let Some(task) = &self.identity {
+            return format!("identity of {}", task.backup);
+        }
         let program = || self.argv.first().map_or_else(String::new, |word| Untrusted::new(word.as_str()).escaped());
         self.hook.as_ref().map_or_else(program, |hook| hook.name.to_string())
     }
@@ -40,10 +63,18 @@ impl HookStep {
 
 impl Step for HookStep {
     fn agree(&self, digest: &mut DigestText) {
+        if let Some(task) = &self.identity {
+            digest.line(format_args!(" identity {} {} {:?}", self.volume, task.target, task.backup));
+            return;
+        }
         digest.line(format_args!(" hook {:?} {} {:?} {:?}", self.phase, self.volume, self.argv, self.hook));
     }
 
-    fn sentence(&self, _names: &dyn VolumeNames) -> String {
+    fn sentence(&self, names: &dyn VolumeNames) -> String {
+        if let Some(task) = &self.identity {
+            let (group, host, place) = (&task.backup, &task.backup.host, names.place(task.target));
+            return format!("restore the identity of {group} on {place} (wipefs, pvcreate, vgcfgrestore on {host})");
+        }
         let when = match self.phase {
             HookPhase::BeforeBackup => "before the backup",
             HookPhase::AfterBackup => "after the backup",

@@ -16,7 +16,7 @@ mod site;
 mod volume_sets;
 
 pub use generation::{GiveUpStep, HoldStep, NewGeneration, RecordStep, ReinstateStep, SetGenerationStateStep};
-pub use hook::{HookPhase, HookStep};
+pub use hook::{HookPhase, HookStep, IdentityTask};
 pub use item::{Confirmation, Notice, PlanItem};
 pub use maps::{PutMapSetStep, RemoveMapSetStep, UseMapRowStep};
 pub use registry::{RegisterBackupStep, RegisterTransactionStep, RenameStep, SetPolicyStep, UnregisterStep};

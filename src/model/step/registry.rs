@@ -71,12 +71,18 @@ pub struct RegisterBackupStep {
 impl Step for RegisterBackupStep {
     fn agree(&self, digest: &mut DigestText) {
         digest.line(format_args!(" backup volume {} {:?}", self.volume.id, self.volume.name));
+        if let Some(group) = &self.volume.group {
+            let identity = &group.identity;
+            let (uuid, physical) = (identity.uuid.as_str(), identity.physical.as_str());
+            digest.line(format_args!(" volume group {group} {uuid} {physical} on {}", group.disk));
+        }
     }
 
     fn sentence(&self, names: &dyn VolumeNames) -> String {
         let BackupVolume { id, name, blocks, .. } = &self.volume;
         let name = name.as_ref().map_or_else(String::new, |name| format!(" as {name}"));
-        format!("add {}, {blocks}, to the pool{name}", names.location(*id))
+        let group = self.volume.group.as_ref().map_or_else(String::new, |group| format!(", the volume group {group}"));
+        format!("add {}, {blocks}, to the pool{name}{group}", names.location(*id))
     }
 
     fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {

@@ -205,6 +205,7 @@ impl Engine {
                 name: None,
                 blocks,
                 registered_at: now,
+                group: None,
             })));
         }
         self.set(changes);
@@ -261,6 +262,7 @@ impl Engine {
                     held: (rng.u32(0..4) == 0).then(|| "tape".into()),
                     provisioned: false,
                     crash_consistent: None,
+                    group: None,
                     suspend_complete_by: None,
                     set: None,
                     operation: None,

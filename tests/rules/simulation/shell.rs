@@ -176,7 +176,7 @@ impl Simulation {
                 let status = i32::from(failed && !blind);
                 let (end, why) = (ScriptEnd::Exited { status }, None);
                 let report = ScriptReport { end, why, output: Untrusted::default(), dropped: 0, took_millis: 1 };
-                Waiting::Input(Input::HookEnded(HookRun { report, by_deadline: false }))
+                Waiting::Input(Input::HookEnded(HookRun { report, by_deadline: false, group: None }))
             }
             Output::Done(end) => {
                 self.summary.end(open.item.verb, &end);
@@ -243,7 +243,7 @@ impl Simulation {
         };
         let script = |phase| {
             let (argv, hook) = (vec!["/usr/bin/true".to_owned()], Some(Box::new(hook.clone())));
-            PlanStep::Hook(HookStep { phase, volume: item.volume, argv, hook })
+            PlanStep::Hook(HookStep { phase, volume: item.volume, argv, hook, identity: None })
         };
         let (before, after) = (script(HookPhase::BeforeBackup), script(HookPhase::AfterBackup));
         item.steps.insert(record + 1, after);

@@ -2,12 +2,10 @@
 
 use super::super::array_lab::{Lab, by_ccm};
 use super::super::needs;
-use crate::test_site::InTime;
+use crate::block_devices::{Undo, block_device, copied_regions, export, run};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 const EPERM: u32 = 1;
 
@@ -67,18 +65,6 @@ impl Client {
     }
 }
 
-fn export(lab: &Lab, volume: &str) -> PathBuf {
-    let socket = lab.path().join(format!("{}.nbd", volume.replace('/', "-")));
-    lab.run(&format!("array export {volume} --socket {}", socket.display())).ends(0);
-    socket
-}
-
-fn copied_regions(lab: &Lab, target: &str) -> u64 {
-    let volumes = lab.json("array volumes A1");
-    let volume = volumes["volumes"].as_array().unwrap().iter().find(|one| one["location"] == target).unwrap();
-    volume["sessions"][0]["copied_regions"].as_u64().unwrap()
-}
-
 #[test]
 fn a_host_reads_and_writes_a_volume_and_every_write_is_mirrored_or_tracked() {
     let lab = Lab::of(1, 1, 4);
@@ -132,62 +118,6 @@ fn an_export_is_seen_is_one_a_volume_and_ends() {
     export(&lab, "A1/0x1");
 }
 
-/// Ends what was begun, in the reverse order, whatever becomes of the test.
-#[derive(Default)]
-struct Undo {
-    commands: Vec<Vec<String>>,
-    daemons: Vec<Child>,
-}
-
-impl Drop for Undo {
-    fn drop(&mut self) {
-        for command in self.commands.iter().rev() {
-            let _ = Command::new(&command[0]).args(&command[1..]).stderr(Stdio::null()).status();
-        }
-        for daemon in &mut self.daemons {
-            let pid = rustix::process::Pid::from_child(daemon);
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-            let _ = daemon.wait();
-        }
-    }
-}
-
-fn run(words: &[&str]) -> String {
-    let output = Command::new(words[0]).args(&words[1..]).in_time();
-    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-/// A loop device over the FUSE export of a client of the NBD export.
-fn block_device(lab: &Lab, socket: &Path, undo: &mut Undo) -> Option<String> {
-    let (daemon, losetup) = (needs::needs("qemu-storage-daemon")?, needs::needs("losetup")?);
-    let file = lab.path().join("lu0");
-    std::fs::write(&file, "").unwrap();
-    let size = std::fs::metadata(&file).unwrap().len();
-    let blockdev =
-        format!("driver=nbd,node-name=lu0,server.type=unix,server.path={},reconnect-delay=5", socket.display());
-    let fuse = format!("type=fuse,id=f0,node-name=lu0,mountpoint={},writable=on,growable=off", file.display());
-    let child = Command::new(daemon).args(["--blockdev", &blockdev, "--export", &fuse]).spawn().unwrap();
-    undo.daemons.push(child);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while std::fs::metadata(&file).unwrap().len() == size {
-        let ended = undo.daemons.last_mut().unwrap().try_wait().unwrap();
-        if ended.is_some() || Instant::now() > deadline {
-            needs::skip("fuse", "qemu-storage-daemon exports nothing here");
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let made = Command::new(&losetup).args(["-f", "--show", "--direct-io=off"]).arg(&file).in_time();
-    if !made.status.success() {
-        needs::skip("losetup", "no loop device can be made here");
-        return None;
-    }
-    let device = String::from_utf8(made.stdout).unwrap().trim().to_owned();
-    undo.commands.push(vec![losetup.to_str().unwrap().to_owned(), "-d".to_owned(), device.clone()]);
-    Some(device)
-}
-
 #[test]
 fn the_kernel_makes_a_file_system_on_an_exported_volume_and_its_backup_is_one_too() {
     if by_ccm() {
@@ -201,7 +131,7 @@ fn the_kernel_makes_a_file_system_on_an_exported_volume_and_its_backup_is_one_to
     let lab = Lab::of(1, 1, 16);
     lab.policy("t1", 1, "suspend");
     let mut undo = Undo::default();
-    let Some(device) = block_device(&lab, &export(&lab, "A1/0x1"), &mut undo) else { return };
+    let Some(device) = block_device(&lab, "A1/0x1", "off", &mut undo) else { return };
     run(&["mkfs.ext4", "-q", &device]);
     let place = lab.path().join("mnt");
     std::fs::create_dir(&place).unwrap();

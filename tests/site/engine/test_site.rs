@@ -227,6 +227,7 @@ impl TestSite {
                 name: None,
                 blocks: BLOCKS,
                 registered_at,
+                group: None,
             })));
         }
         let disk = Disk::default();

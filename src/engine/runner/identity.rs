@@ -1,0 +1,61 @@
+//! Post-processing of a backup that the engine does itself: the identity of the group on the backup volume.
+
+use super::Runner;
+use crate::host::identity::CopyDisk;
+use crate::model::hook::{HookRun, ScriptEnd, ScriptReport};
+use crate::model::identity::VolumeId;
+use crate::model::step::IdentityTask;
+use crate::model::units::Version;
+use crate::model::untrusted::Untrusted;
+use crate::model::volume_group::{GroupCopy, check_backup};
+use std::time::{Duration, Instant};
+
+/// For a lock that somebody holds on the host, and for a line that was lost.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Runner {
+    /// One pass: without a kept text it is read and given back, and nothing is written; with one it is restored.
+    pub(super) async fn restore_identity(
+        &self,
+        volume: VolumeId,
+        task: &IdentityTask,
+        version: Option<Version>,
+    ) -> HookRun {
+        let began = Instant::now();
+        let kept = version.and_then(|version| {
+            self.core
+                .with_records(|records| records.generations.get(&(volume, version)).map(|found| found.group.clone()))
+        });
+        let Some(kept) = kept else { return HookRun::failed("there is no generation on the volume") };
+        let mut attempt = 1;
+        loop {
+            match self.one_pass(task, kept.as_deref()).await {
+                Ok(read) => {
+                    let took_millis = began.elapsed().as_millis() as u64;
+                    let end = ScriptEnd::Exited { status: 0 };
+                    let report = ScriptReport { end, why: None, output: Untrusted::default(), dropped: 0, took_millis };
+                    return HookRun { group: read.map(Box::new), ..HookRun::of(report) };
+                }
+                Err(why) if attempt == ATTEMPTS => return HookRun::failed(why),
+                Err(_) => {
+                    attempt += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn one_pass(&self, task: &IdentityTask, kept: Option<&GroupCopy>) -> Result<Option<GroupCopy>, String> {
+        let host = &task.backup.host;
+        let not_configured = || format!("no [[host]] of the configuration is called {host}");
+        let reporter = self.hosts.reporter(host).ok_or_else(not_configured)?;
+        let report = self.hosts.read(host).await.ok_or_else(not_configured)?;
+        let disk = check_backup(&task.backup, task.blocks, task.target.olu.0, &report).map_err(|unfit| unfit.reason)?;
+        let disk = CopyDisk { host: reporter, device: disk.device.raw() };
+        match kept {
+            None => disk.read(&task.transaction, &task.backup).await.map(Some),
+            Some(copy) => disk.restore(copy).await.map(|()| None),
+        }
+    }
+}

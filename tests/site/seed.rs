@@ -1,0 +1,287 @@
+//! The description of synchronized high-speed backup, sentence by sentence: `docs/seed.md` has the sentences, and each test has
+//! the number of its own.
+
+use super::array_lab::Lab;
+use super::block_devices::{copied_regions, run};
+use super::hosts::Hosted;
+use super::lvm_groups::GroupLab;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+fn state_of(lab: &Lab, place: &str) -> String {
+    let status = lab.json("status");
+    let pool = status["pool"].as_array().unwrap();
+    pool.iter().find(|volume| volume["location"] == place).unwrap()["state"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn seed_01_ec_and_rec_copy_to_an_unused_backup_volume() {
+    let lab = Lab::new();
+    for (name, array) in [("near", "A1"), ("far", "A2")] {
+        let (source, target) = if array == "A1" { (1, 0x21) } else { (2, 0x22) };
+        lab.transaction(name, "A1", source, 4);
+        lab.run(&format!("array write A1/0x{source:X} --length 64KiB --seed {source}")).ends(0);
+        let place = lab.volume(array, target, 4);
+        lab.run(&format!("volume add --backup {place} --yes")).ends(0);
+        assert_eq!(state_of(&lab, &place), "unused");
+        lab.synchronize(name);
+        assert_eq!(lab.bytes(&format!("A1/0x{source:X}")), lab.bytes(&place), "{name}");
+        let kind = if array == "A1" { "ec" } else { "rec" };
+        let sessions = lab.json("status")["sessions"].to_string().to_lowercase();
+        assert!(sessions.contains(&format!("\"{kind}\"")), "{kind}: {sessions}");
+    }
+}
+
+#[test]
+fn seed_02_a_start_takes_an_unused_volume_of_the_same_capacity() {
+    let lab = Lab::of(1, 0, 4);
+    lab.backups("A1", 0x20..0x21, 5);
+    lab.refused("sync start t1 --yes", "ecd-1201");
+    lab.backups("A1", 0x21..0x22, 4);
+    assert_eq!(lab.synchronize("t1"), "start-full");
+    assert_eq!((state_of(&lab, "A1/0x20"), state_of(&lab, "A1/0x21")), ("unused".into(), "equivalent".into()));
+}
+
+#[test]
+fn seed_03_from_equivalence_on_every_write_is_on_both_volumes() {
+    let lab = Lab::of(1, 1, 4);
+    lab.synchronize("t1");
+    lab.wait_for_state("t1", "equivalent");
+    for round in 1..4 {
+        let before = lab.bytes("A1/0x21");
+        lab.run(&format!("array write A1/0x1 --scatter 4 --seed {round}")).ends(0);
+        assert_ne!(lab.bytes("A1/0x21"), before);
+        assert_eq!(lab.bytes("A1/0x1"), lab.bytes("A1/0x21"));
+    }
+    lab.wait_for_state("t1", "equivalent");
+}
+
+#[test]
+fn seed_04_a_backup_stops_the_synchronization_and_records_it() {
+    let lab = Lab::of(1, 1, 4);
+    lab.policy("t1", 1, "dissolve");
+    lab.synchronize("t1");
+    assert!(lab.kept("t1").is_empty());
+    lab.back_up("t1");
+    assert_eq!(lab.kept("t1"), [(1, "A1/0x21".to_owned())]);
+    assert_eq!(lab.json("status")["sessions"].as_array().unwrap().len(), 0);
+    assert_eq!(state_of(&lab, "A1/0x21"), "generation");
+}
+
+#[test]
+fn seed_05_the_oldest_volume_becomes_unused() {
+    let lab = Lab::of(1, 3, 4);
+    lab.policy("t1", 2, "dissolve");
+    for _ in 0..3 {
+        lab.synchronize("t1");
+        lab.back_up("t1");
+    }
+    let kept: Vec<u64> = lab.kept("t1").iter().map(|(version, _)| *version).collect();
+    assert_eq!(kept, [3, 2]);
+    assert_eq!(state_of(&lab, "A1/0x21"), "unused");
+}
+
+#[test]
+fn seed_06_no_backup_before_equivalence() {
+    let lab = Lab::of(1, 1, 4);
+    lab.policy("t1", 1, "suspend");
+    lab.refused("backup t1 --yes", "ecd-1302");
+    lab.run("array rate 64KiB").ends(0);
+    lab.run("sync start t1 --yes").ends(0);
+    lab.wait_for_state("t1", "copying");
+    lab.refused("backup t1 --yes", "ecd-1301");
+    assert!(lab.kept("t1").is_empty());
+}
+
+#[test]
+fn seed_07_a_session_is_suspended_and_resumed() {
+    let lab = Lab::of(1, 1, 4);
+    lab.synchronize("t1");
+    lab.run("sync suspend t1 --yes").ends(0);
+    lab.wait_for_state("t1", "suspended");
+    assert_eq!(lab.synchronize("t1"), "resume");
+    lab.wait_for_state("t1", "equivalent");
+}
+
+#[test]
+fn seed_08_a_resume_copies_the_difference_only() {
+    let lab = Lab::of(1, 1, 4);
+    lab.synchronize("t1");
+    lab.run("sync suspend t1 --yes").ends(0);
+    let before = copied_regions(&lab, "A1/0x21");
+    lab.run("array write A1/0x1 --text changed").ends(0);
+    assert_eq!(lab.synchronize("t1"), "resume");
+    assert_eq!(copied_regions(&lab, "A1/0x21") - before, 1, "of 64");
+    assert_eq!(lab.bytes("A1/0x1"), lab.bytes("A1/0x21"));
+}
+
+#[test]
+fn seed_09_without_an_unused_volume_there_is_no_copy() {
+    let lab = Lab::of(1, 2, 4);
+    lab.policy("t1", 2, "dissolve");
+    for _ in 0..2 {
+        lab.synchronize("t1");
+        lab.back_up("t1");
+    }
+    let refused = lab.refused("sync start t1 --yes", "ecd-1201");
+    assert!(refused.to_string().contains("holds v1 of t1"), "{refused:#}");
+    assert_eq!(lab.json("status")["sessions"].as_array().unwrap().len(), 0);
+    assert_eq!(lab.kept("t1").len(), 2);
+}
+
+#[test]
+fn seed_10_all_logical_volumes_are_in_the_backup() {
+    let Some(mut site) = GroupLab::new(1) else { return };
+    site.run("policy set vg01 --generations 1 --interval 1 --mode dissolve --yes").ends(0);
+    site.writes("all of it");
+    site.starts(1);
+    assert_eq!(site.lab.bytes("A1/0x1"), site.lab.bytes("A1/0x21"), "the whole disk");
+    let plan = site.run("backup vg01 --dry-run").ends(0).out;
+    assert!(plan.contains("lvdata (16 MiB), lvlog (8 MiB)"), "{plan}");
+    site.run("backup vg01 --yes").ends(0);
+    // Both file systems are whole and have their files.
+    site.is_whole(1, "all of it");
+}
+
+/// The recorded host with `vg01` and `vg01b`, and a volume that is no group.
+fn recorded() -> Hosted {
+    let lab = Lab::new();
+    lab.volume("A1", 0x14, 96);
+    lab.volume("A1", 0x15, 96);
+    lab.backups("A1", 0x21..0x22, 96);
+    let hosted = Hosted::new(lab);
+    hosted.reports("healthy");
+    hosted.run("volume add --transaction A1/0x14 --name vg01 --group db03:vg01 --yes").ends(0);
+    hosted
+}
+
+fn start(hosted: &Hosted, target: &str) -> super::test_site::Ran {
+    let map = hosted.lab.path().join("map");
+    fs::write(&map, format!("vg01 {target}\n")).unwrap();
+    hosted.run(&format!("sync start vg01 --map {} --yes", map.display()))
+}
+
+#[test]
+fn seed_11_the_backup_volume_is_another_group_of_the_same_size() {
+    let hosted = recorded();
+    let refused = start(&hosted, "A1/0x21").ends(3);
+    assert!(refused.err.contains("ecd-1260"), "{refused:?}");
+    // The same group is no other one, and a disk of another volume is not this one.
+    let same = hosted.run("volume add --backup A1/0x15 --group db03:vg01 --yes").ends(3);
+    assert!(same.err.contains("already, on the same disk"), "{same:?}");
+    hosted.lab.volume("A1", 0x16, 96);
+    let other = hosted.run("volume add --backup A1/0x16 --group db03:vg01b --yes").ends(3);
+    assert!(other.err.contains("ecd-1254"), "{other:?}");
+    let added = hosted.run("volume add --backup A1/0x15 --group db03:vg01b --yes").ends(0);
+    assert!(added.out.contains("the volume group db03:vg01b") && added.out.contains("ecd-1258"), "{added:?}");
+    start(&hosted, "A1/0x15").ends(0);
+    // A plain volume never gets a group's disk.
+    hosted.lab.transaction("plain", "A1", 1, 96);
+    let map = hosted.lab.path().join("plain.map");
+    fs::write(&map, "plain A1/0x15\n").unwrap();
+    hosted.run(&format!("sync start plain --map {} --yes", map.display())).ends(3);
+    assert_eq!(
+        hosted.run("sync start plain --dry-run --json").ends(0).json()["plan"]["items"].as_array().unwrap().len(),
+        1
+    );
+}
+
+#[test]
+fn seed_12_a_volume_group_needs_a_device_map() {
+    let hosted = recorded();
+    hosted.run("volume add --backup A1/0x15 --group db03:vg01b --yes").ends(0);
+    let refused = hosted.run("sync start vg01 --yes").ends(3);
+    assert!(refused.err.contains("ecd-1256"), "{refused:?}");
+    let started = start(&hosted, "A1/0x15").ends(0);
+    assert!(started.out.contains("A1/0x15"), "{started:?}");
+}
+
+#[test]
+fn seed_13_the_lvm_configuration_is_restored_after_the_backup() {
+    let Some(mut site) = GroupLab::new(1) else { return };
+    site.run("policy set vg01 --generations 1 --interval 1 --mode suspend --yes").ends(0);
+    site.writes("as it was");
+    site.starts(1);
+    // Now the disk has the LVM configuration of the transaction volume.
+    let [transaction, backup] = ["A1/0x1", "A1/0x21"].map(|place| site.lab.bytes(place)[..1 << 20].to_vec());
+    assert_eq!(transaction, backup);
+    site.run("backup vg01 --yes").ends(0);
+    assert_ne!(site.lab.bytes("A1/0x21")[..1 << 20], transaction);
+    site.is_whole(1, "as it was");
+}
+
+#[test]
+fn seed_14_scripts_unmount_and_mount_all_logical_volumes() {
+    let Some(mut site) = GroupLab::new(1) else { return };
+    let places = ["lvdata", "lvlog"].map(|name| site.lab.path().join(name).to_str().unwrap().to_owned());
+    let script = site.lab.path().join("unmount");
+    fs::copy(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("assets/hooks/unmount"), &script).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let words = format!("[\"{}\", \"{}\", \"{}\"]", script.display(), places[0], places[1]);
+    site.lab.configure(&format!(
+        "[[hook]]\nname = \"unmount\"\nvolumes = [\"vg01\"]\nbefore_backup = {words}\nafter_backup = {words}\n"
+    ));
+    site.run("policy set vg01 --generations 1 --interval 1 --mode suspend --yes").ends(0);
+    site.writes("while mounted");
+    for (name, place) in ["lvdata", "lvlog"].iter().zip(&places) {
+        site.mount(name, place);
+    }
+    site.starts(1);
+    site.run("backup vg01 --yes").ends(0);
+    for (name, place) in ["lvdata", "lvlog"].iter().zip(&places) {
+        run(&["mountpoint", "-q", place]);
+        assert_eq!(fs::read_to_string(format!("{place}/file")).unwrap(), format!("while mounted in {name}"));
+    }
+    // No file system needs its journal: it was unmounted when it was copied.
+    site.is_whole(1, "while mounted");
+    let events = site.run("audit export").ends(0).out;
+    assert!(events.contains("before-backup") && events.contains("after-backup"), "{events}");
+}
+
+#[test]
+fn seed_15_a_group_of_two_disks_is_an_error() {
+    let lab = Lab::new();
+    lab.volume("A1", 0x14, 96);
+    lab.volume("A1", 0x15, 96);
+    let hosted = Hosted::new(lab);
+    hosted.reports("two-disks");
+    let refused = hosted.run("volume add --transaction A1/0x14 --name vg02 --group db03:vg02 --yes").ends(3);
+    assert!(refused.err.contains("ecd-1252") && refused.err.contains("/dev/sdb"), "{refused:?}");
+    // It became one later.
+    hosted.reports("healthy");
+    hosted.run("volume add --transaction A1/0x14 --name vg02 --group db03:vg01 --yes").ends(0);
+    hosted.run("volume add --backup A1/0x15 --group db03:vg01b --yes").ends(0);
+    hosted.reports("two-disks");
+    let groups = hosted.folder().join("groups.json");
+    fs::write(&groups, fs::read_to_string(&groups).unwrap().replace("vg02", "vg01")).unwrap();
+    let map = hosted.lab.path().join("map");
+    fs::write(&map, "vg02 A1/0x15\n").unwrap();
+    let refused = hosted.run(&format!("sync start vg02 --map {} --yes", map.display())).ends(3);
+    assert!(refused.err.contains("ecd-1252"), "{refused:?}");
+}
+
+#[test]
+fn seed_17_a_forced_stop_on_the_array_needs_no_host() {
+    let hosted = recorded();
+    hosted.run("volume add --backup A1/0x15 --group db03:vg01b --yes").ends(0);
+    start(&hosted, "A1/0x15").ends(0);
+    fs::write(hosted.folder().join("down"), "").unwrap();
+    hosted.run("policy set vg01 --generations 1 --interval 1 --mode suspend --yes").ends(0);
+    hosted.run("sync force-stop vg01 --yes").ends(0);
+    assert_eq!(hosted.run("status --json").ends(0).json()["sessions"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn every_sentence_has_a_row_and_every_scenario_a_sentence() {
+    let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/seed.md")).unwrap();
+    let numbers = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse::<u32>().ok());
+    assert_eq!(numbers.collect::<Vec<_>>(), (1..=17).collect::<Vec<_>>());
+    let scenarios =
+        include_str!("seed.rs").lines().filter_map(|line| line.strip_prefix("fn seed_")?.strip_suffix("() {"));
+    for scenario in scenarios {
+        let number: u32 = scenario[..2].parse().unwrap();
+        let row = page.lines().find(|line| line.contains(&format!("`seed_{scenario}`")));
+        assert!(row.is_some_and(|row| row.starts_with(&format!("| {number} |"))), "{scenario}");
+    }
+}
