@@ -90,12 +90,13 @@ proptest! {
 
     #[test]
     fn a_group_written_by_nobody_keeps_its_logical_volumes(names in proptest::collection::btree_set("[a-z][a-z0-9_+.]{0,8}", 0..6)) {
-        let volumes: String = names.iter().map(|name| format!(
+        let volumes: Vec<String> = names.iter().map(|name| format!(
             "{name} {{ id = \"i\" segment_count = 1 segment1 {{ type = \"striped\" stripes = [ \"pv0\", 0 ] }} }}\n"
         )).collect();
         let text = format!(
             "contents = \"Text Format Volume Group\" # of \"nobody\" {{\nvg {{ id = \"a\" seqno = 1 \
-             physical_volumes {{ pv0 {{ id = \"b\" }} }} logical_volumes {{ {volumes} }} }}\n"
+             physical_volumes {{ pv0 {{ id = \"b\" }} }} logical_volumes {{ {} }} }}\n",
+            volumes.concat()
         );
         let text = under_identity(&text, &backup(), "/dev/sdb").unwrap();
         prop_assert_eq!(read(&text).unwrap().logical_volumes, names.into_iter().collect::<Vec<_>>());
