@@ -3,6 +3,7 @@
 use crate::site::{Site, backup, code, notices, round, start, steps};
 use ecdeck::model::codes::Code;
 use ecdeck::model::identity::VolumeId;
+use ecdeck::model::plan::preview::{NightCopy, NightEnd, preview};
 use ecdeck::model::plan::rotation::backlog;
 use ecdeck::model::plan::{Plan, pool_sizes};
 use ecdeck::model::records::{
@@ -222,6 +223,21 @@ fn keep(site: &mut Site, id: VolumeId, plan: &Plan) {
 fn change_session(site: &mut Site, pair: Pair, status: Status, phase: Phase) {
     site.sessions.retain(|session| session.pair != pair);
     site.session(pair.source, pair.target, status, phase);
+}
+
+#[test]
+fn a_copy_that_runs_now_is_equivalent_by_the_night() {
+    for phase in [Phase::Copying, Phase::TrackingAndCopying] {
+        let (mut site, id) = kept(3, 3);
+        let live = site.sessions.last().unwrap().pair;
+        change_session(&mut site, live, Status::Active, phase);
+        let preview = preview(&site.snapshot(), id, 1);
+        let end = &preview.nights[0].of(id).unwrap().end;
+        assert!(
+            matches!(end, NightEnd::Kept { version: Version(4), copy: NightCopy::Running, .. }),
+            "{phase:?}: {end:?}"
+        );
+    }
 }
 
 #[test]

@@ -100,13 +100,8 @@ impl Projection {
 
     /// Copies that run now come to their end.
     fn finish_copies(&mut self) {
-        let runs = |session: &&mut SessionView| {
-            session.ours
-                && session.is_forward()
-                && !session.is_half_open()
-                && session.phase == Phase::Copying
-                && matches!(session.status, Status::Active | Status::Reserved)
-        };
+        // A full copy and a difference alike, by the word that the screen has for both.
+        let runs = |session: &&mut SessionView| session.ours && session_state(session) == TransactionState::Copying;
         for session in self.snapshot.sessions.iter_mut().filter(runs) {
             go_on(session);
             self.touched.extend([session.pair.source, session.pair.target]);
