@@ -225,7 +225,9 @@ impl GroupLab {
         let deadline = Instant::now() + Duration::from_mins(2);
         loop {
             let ran = self.run("status --json");
-            if ran.exit == 0 && ran.json()["operations"].as_array().unwrap().is_empty() {
+            // Those that have ended are shown for a while.
+            let open = |operation: &Value| operation["ended"].is_null();
+            if ran.exit == 0 && !ran.json()["operations"].as_array().unwrap().iter().any(open) {
                 return;
             }
             assert!(Instant::now() < deadline, "{ran:?}");
