@@ -5,7 +5,7 @@ use super::table::{Align, Table};
 use super::{CliError, Exit, json, names, out, times};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
-use crate::model::plan::preview::{Night, NightBackup, NightCopy, NightEnd, NightRelease, Preview, preview};
+use crate::model::plan::preview::{Night, NightBackup, NightCopy, NightEnd, Preview, preview};
 use crate::model::records::{Policy, ReleaseReason};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::{Version, count, listed};
@@ -177,7 +177,7 @@ fn row(snapshot: &Snapshot, policy: Policy, night: &Night, backup: &NightBackup)
                 NightCopy::Differential => "difference",
                 NightCopy::Running => "runs already",
             };
-            let released: Vec<String> = released.iter().map(|one| release_text(policy, one)).collect();
+            let released: Vec<String> = released.iter().map(|one| one.sentence(policy.generations)).collect();
             let released = if released.is_empty() { dash() } else { released.join("; ") };
             let over = over(backup).map_or_else(String::new, |text| format!("; {text}"));
             let (takes, unused) = (snapshot.label(*backup_volume), night.unused.to_string());
@@ -187,14 +187,6 @@ fn row(snapshot: &Snapshot, policy: Policy, night: &Night, backup: &NightBackup)
             let reason = format!("! no backup: {reason} ({code})");
             [at, dash(), dash(), dash(), night.unused.to_string(), reason]
         }
-    }
-}
-
-fn release_text(policy: Policy, released: &NightRelease) -> String {
-    let version = released.version;
-    match released.why {
-        ReleaseReason::Reused => format!("{version}, before the backup: no other backup volume is free"),
-        _ => format!("{version}, beyond the {} that are kept", policy.generations),
     }
 }
 

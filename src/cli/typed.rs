@@ -27,6 +27,11 @@ fn of_a_verb(mut words: Vec<String>) -> Option<(Verb, usize, Vec<String>)> {
     if let Some(&verb) = Verb::ALL.iter().find(spelled) {
         return Some((verb, verb.info().command.len(), words));
     }
+    // A command of its own, such as `policy preview`: its first word is no key's name then.
+    let first = words.first().and_then(|word| CommandLine::command().find_subcommand(word).cloned());
+    if first.is_some_and(|of| words.get(1).is_some_and(|word| of.find_subcommand(word).is_some())) {
+        return None;
+    }
     let bound =
         |verb: &&Verb| verb.info().key.is_some_and(|key| Some(key.binding) == words.first().map(String::as_str));
     let verb = *Verb::ALL.iter().find(bound)?;

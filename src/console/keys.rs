@@ -35,6 +35,7 @@ pub enum Scope {
     Events,
     Maps,
     Init,
+    Nights,
 }
 
 /// What a key can make the console do. `Agree` and the numbers of remedies belong to dialogs.

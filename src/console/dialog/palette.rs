@@ -47,6 +47,10 @@ impl Palette {
     pub fn matches(&self) -> Vec<&'static Entry> {
         let typed = self.input.value().to_ascii_lowercase();
         let mut words: Vec<&str> = typed.split_whitespace().collect();
+        // The command line's `policy preview` is `preview` here: `policy` alone is the form.
+        if words.starts_with(&["policy", "preview"]) {
+            words.remove(0);
+        }
         // What follows a command's name are its arguments.
         if words.first().is_some_and(|word| entries_of(self.scope).any(|entry| entry.name == *word)) {
             words.truncate(1);
@@ -88,6 +92,7 @@ mod tests {
     fn names_that_begin_with_what_is_typed_come_first_and_help_is_searched_too() {
         assert_eq!(names("res")[0], "resume");
         assert!(names("not released").contains(&"hold"), "{:?}", names("not released"));
+        assert_eq!(names("policy preview demo-web")[0], "preview");
         assert!(names("no such thing").is_empty());
         assert!(!names("").contains(&"agree"), "nothing agrees to a plan that is not seen");
     }

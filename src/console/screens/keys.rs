@@ -1,8 +1,15 @@
 //! The rows that screens bring to the table of keys.
 
-use super::{events, init, main, maps};
+use super::{events, init, main, maps, nights};
 use crate::console::keys::Entry;
 
 pub fn entries() -> Vec<Entry> {
-    [main::keys::entries(), events::keys::entries(), maps::keys::entries(), init::keys::entries()].concat()
+    [
+        main::keys::entries(),
+        events::keys::entries(),
+        maps::keys::entries(),
+        nights::keys::entries(),
+        init::keys::entries(),
+    ]
+    .concat()
 }

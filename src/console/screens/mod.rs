@@ -8,6 +8,7 @@ pub mod init;
 pub mod keys;
 pub mod main;
 pub mod maps;
+pub mod nights;
 pub mod screen;
 
 use super::keys::Scope;
@@ -19,6 +20,7 @@ pub fn open(scope: Scope, context: &Context) -> Option<Box<dyn Screen>> {
         Scope::Everywhere | Scope::Main => None,
         Scope::Events => Some(Box::new(events::EventsScreen::new(context))),
         Scope::Init => Some(Box::new(init::InitScreen::new(context))),
+        Scope::Nights => Some(Box::new(nights::NightsScreen::new(context))),
         Scope::Maps => Some(Box::new(maps::MapsScreen::new(context))),
     }
 }

@@ -67,6 +67,16 @@ fn each_pane_with_the_focus() {
 }
 
 #[test]
+fn the_screen_of_the_nights_to_come() {
+    all_sizes!("nights", |desk| {
+        desk.at("demo-ora02").types("wjj");
+    });
+    all_sizes!("nights-dry", |desk| {
+        desk.at("demo-vg01").types("w");
+    });
+}
+
+#[test]
 fn the_screen_of_all_events() {
     all_sizes!("all-events", |desk| {
         desk.types("vjj");

@@ -99,6 +99,34 @@ fn what_comes_again_is_one_row_and_the_audit_is_shown_on_demand_only() {
 }
 
 #[test]
+fn the_nights_to_come_are_those_of_the_selected_or_the_named_volume() {
+    let mut desk = desk();
+    desk.at("demo-ora01").types("w");
+    assert!(desk.text().contains("Nights to come of demo-ora01"), "{}", desk.text());
+    desk.keys([Key::Esc]);
+    assert!(desk.app.screens.is_empty());
+    desk.types(":policy preview").keys([Key::Enter]);
+    assert!(desk.text().contains("Nights to come of demo-ora01"), "{}", desk.text());
+    desk.types(":policy preview demo-web").keys([Key::Enter]);
+    assert!(desk.text().contains("Nights to come of demo-web"), "{}", desk.text());
+    desk.keys([Key::Esc]).types(":policy preview nowhere").keys([Key::Enter]);
+    assert!(desk.text().contains("no volume is called nowhere"), "{}", desk.text());
+}
+
+#[test]
+fn the_nights_to_come_follow_a_changed_policy() {
+    let mut desk = desk();
+    desk.at("demo-ora02").types("w");
+    let before = desk.text();
+    desk.site(|site| {
+        for view in &mut site.transaction_volumes {
+            view.volume.policy = None;
+        }
+    });
+    assert!(!before.contains("no night is planned") && desk.text().contains("no night is planned"), "{}", desk.text());
+}
+
+#[test]
 fn a_verb_key_means_nothing_on_another_screen() {
     let mut desk = desk();
     desk.at("demo-vg01").types("vs");

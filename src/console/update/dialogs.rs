@@ -14,6 +14,7 @@ use crate::console::text_edit::edit;
 use crate::console::types::Subject;
 use crate::console::view::dialog::extent;
 use crate::model::snapshot::Severity;
+use crate::model::untrusted::Untrusted;
 
 /// The dialogs that are open have reached the terminal: keys answer to what is seen.
 pub fn arm(app: &mut App) {
@@ -207,6 +208,15 @@ fn palette_key(app: &mut App, key: Key) -> Vec<Effect> {
                 }
                 None => {}
             }
+            if let Some(name) = preview_of(&line) {
+                let volume = app.snapshot().and_then(|snapshot| snapshot.find(name));
+                let Some(volume) = volume else {
+                    app.tell(Severity::Warning, format!("no volume is called {}", Untrusted::new(name).escaped()));
+                    return Vec::new();
+                };
+                app.dialogs.pop();
+                return screens::open_nights(app, volume);
+            }
             if let Some(command) = command {
                 app.dialogs.pop();
                 return if app.screens.is_empty() {
@@ -238,6 +248,12 @@ fn palette_key(app: &mut App, key: Key) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// The volume that a line names whose nights to come are wanted.
+fn preview_of(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("policy preview ").or_else(|| line.strip_prefix("preview "))?;
+    Some(rest.trim()).filter(|name| !name.is_empty())
 }
 
 /// Keys in the policy form. What it says is planned like any other request before it counts.

@@ -6,6 +6,7 @@ use crate::console::keys::{Command, Key, Scope};
 use crate::console::messages::Effect;
 use crate::console::screens;
 use crate::console::screens::main::update::{choose, program};
+use crate::console::screens::nights::NightsScreen;
 use crate::console::screens::screen::{Context, Screen, Step};
 use crate::console::unbound;
 use crate::engine::protocol::Answer;
@@ -19,6 +20,14 @@ pub fn open(app: &mut App, scope: Scope) -> Vec<Effect> {
     }
     let Some(context) = app.context() else { return Vec::new() };
     let Some(screen) = screens::open(scope, &context) else { return Vec::new() };
+    put(app, screen)
+}
+
+/// The nights to come of a volume that was named.
+pub fn open_nights(app: &mut App, volume: VolumeId) -> Vec<Effect> {
+    app.screens.retain(|screen| screen.scope() != Scope::Nights);
+    let Some(context) = app.context() else { return Vec::new() };
+    let screen = Box::new(NightsScreen::of(&context, Some(volume)));
     put(app, screen)
 }
 

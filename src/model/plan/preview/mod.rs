@@ -89,6 +89,17 @@ pub struct NightRelease {
     pub why: ReleaseReason,
 }
 
+impl NightRelease {
+    /// What is released and why, as half a sentence. `kept`: generations that the policy keeps.
+    pub fn sentence(&self, kept: u16) -> String {
+        let version = self.version;
+        match self.why {
+            ReleaseReason::Reused => format!("{version}, before the backup: no other backup volume is free"),
+            _ => format!("{version}, beyond the {kept} that are kept"),
+        }
+    }
+}
+
 impl NightEnd {
     /// The start finds no backup volume, or the only ones hold generations that are not released yet.
     pub fn is_dry(&self) -> bool {

@@ -1,0 +1,183 @@
+//! The screen of the nights to come drawn: the volume's nights above, the selected night of the whole pool below.
+
+use super::state::NightsScreen;
+use crate::console::screens::screen::Context;
+use crate::console::view::canvas::{Canvas, wrap};
+use crate::console::view::highlight;
+use crate::model::identity::VolumeId;
+use crate::model::plan::preview::{Night, NightBackup, NightCopy, NightEnd, Preview};
+use crate::model::snapshot::Snapshot;
+use crate::model::units::{count, listed};
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+/// Names that one line lists at most.
+const LISTED: usize = 4;
+/// Widths of the columns night, takes, copy, records, unused; releases has the rest.
+const WIDTHS: [u16; 5] = [11, 14, 11, 8, 7];
+const HEADINGS: [&str; 6] = ["night", "takes", "copy", "records", "unused", "releases"];
+/// Frame and heading of the upper panel.
+const AROUND_LIST: u16 = 3;
+
+/// The lower panel takes two fifths of the rows.
+fn upper(height: u16) -> u16 {
+    height - height * 2 / 5
+}
+
+/// Nights that are shown at once on a screen with so many rows.
+pub fn list_height(height: u16) -> u16 {
+    upper(height).saturating_sub(AROUND_LIST)
+}
+
+pub fn draw(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, area: Rect) {
+    let split = upper(area.height);
+    let above = Rect { height: split, ..area };
+    let below = Rect { y: area.y + split, height: area.height - split, ..area };
+    let snapshot = context.snapshot();
+    let name = screen.volume.map_or_else(String::new, |id| format!(" of {}", snapshot.label(id)));
+    let theme = canvas.look.theme;
+    let title = [Span::styled(format!("Nights to come{name}"), theme.title_focused)];
+    let note = screen.preview.as_ref().map_or_else(String::new, pool);
+    let inner = canvas.panel(above, &title, &note, true);
+    let (Some(volume), Some(preview)) = (screen.volume, &screen.preview) else {
+        let why = match screen.volume {
+            None => "No transaction volume is selected.",
+            Some(_) => "This volume has no policy, so no night is planned.",
+        };
+        canvas.empty(inner, &[why, "Esc goes back."]);
+        canvas.panel(below, &[], "", false);
+        return;
+    };
+    list(screen, context, canvas, inner, volume);
+    night(screen, context, canvas, below, preview);
+}
+
+fn pool(preview: &Preview) -> String {
+    let sizes: Vec<String> = preview.sizes.iter().map(ToString::to_string).collect();
+    format!("pool of {}: {}", sizes.join(" and "), count(preview.pool, "volume", "volumes"))
+}
+
+fn list(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, inner: Rect, volume: VolumeId) {
+    if inner.is_empty() {
+        return;
+    }
+    let (snapshot, theme) = (context.snapshot(), canvas.look.theme);
+    cells(canvas, Rect { height: 1, ..inner }, &HEADINGS.map(str::to_owned), theme.dim);
+    let rows = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
+    let nights = screen.nights();
+    if nights.is_empty() {
+        canvas.empty(rows, &["No backup is due in these weeks."]);
+    }
+    for line in 0..rows.height {
+        let index = screen.cursor.offset + usize::from(line);
+        let Some(night) = nights.get(index) else { break };
+        let row = Rect { y: rows.y + line, height: 1, ..rows };
+        let backup = night.of(volume);
+        let refused = backup.is_some_and(|backup| matches!(backup.end, NightEnd::Refused { .. }));
+        let others = night.without_volume().next().is_some();
+        let style = match (refused, others) {
+            (true, _) => theme.problem,
+            (false, true) => theme.warning,
+            _ if backup.is_none() => theme.dim,
+            _ => theme.text,
+        };
+        cells(canvas, row, &texts(snapshot, context, night, backup), style);
+        if index == screen.cursor.selected {
+            highlight(canvas, row, true);
+        }
+    }
+    canvas.more(rows, screen.cursor.offset, nights.len());
+}
+
+fn cells(canvas: &mut Canvas, row: Rect, texts: &[String; 6], style: Style) {
+    let mut x = row.x + 2;
+    for (at, text) in texts.iter().enumerate() {
+        let left = row.right().saturating_sub(x + 1);
+        let width = WIDTHS.get(at).map_or(left, |width| (width - 1).min(left));
+        canvas.text(x, row.y, width, text, style);
+        x += WIDTHS.get(at).copied().unwrap_or(left);
+    }
+}
+
+fn texts(snapshot: &Snapshot, context: &Context, night: &Night, backup: Option<&NightBackup>) -> [String; 6] {
+    let dash = || "-".to_owned();
+    let (at, unused) = (context.clock.moment(night.at), night.unused.to_string());
+    let policy = |id| snapshot.transaction_volume(id).and_then(|view| view.volume.policy);
+    match backup.map(|backup| (&backup.end, policy(backup.volume))) {
+        None => [at, "not due".to_owned(), dash(), dash(), unused, dash()],
+        Some((NightEnd::Refused { code, reason, .. }, _)) => {
+            [at, "no backup".to_owned(), dash(), dash(), unused, format!("{code} {reason}")]
+        }
+        Some((NightEnd::Kept { version, backup_volume, copy, released }, policy)) => {
+            let kept = policy.map_or(0, |policy| policy.generations);
+            let released: Vec<String> = released.iter().map(|one| one.sentence(kept)).collect();
+            let released = if released.is_empty() { dash() } else { released.join("; ") };
+            [at, snapshot.label(*backup_volume), copy_word(*copy).to_owned(), version.to_string(), unused, released]
+        }
+    }
+}
+
+fn copy_word(copy: NightCopy) -> &'static str {
+    match copy {
+        NightCopy::Full => "full",
+        NightCopy::Differential => "difference",
+        NightCopy::Running => "runs now",
+    }
+}
+
+/// The selected night: each volume of the pool, and what the plans say.
+fn night(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, area: Rect, preview: &Preview) {
+    let (snapshot, theme) = (context.snapshot(), canvas.look.theme);
+    let Some(night) = screen.selected() else {
+        canvas.panel(area, &[], "", false);
+        return;
+    };
+    let title = format!("{}, all volumes of the pool", context.clock.moment(night.at));
+    let note = format!("{} share it", count(preview.volumes.len(), "volume", "volumes"));
+    let inner = canvas.panel(area, &[Span::styled(title, theme.title)], &note, false);
+    let width = usize::from(inner.width.saturating_sub(3));
+    let mut lines: Vec<(String, Style)> = Vec::new();
+    // What is wrong first: a small screen shows the beginning.
+    let mut backups: Vec<&NightBackup> = night.backups.iter().collect();
+    backups.sort_by_key(|backup| !matches!(backup.end, NightEnd::Refused { .. }));
+    for backup in backups {
+        let name = snapshot.label(backup.volume);
+        let (text, style) = match &backup.end {
+            NightEnd::Refused { code, reason, .. } => (format!("{name}: no backup, {reason} ({code})"), theme.problem),
+            NightEnd::Kept { version, backup_volume, copy, released } => {
+                let gone: Vec<String> = released.iter().map(|one| one.version.to_string()).collect();
+                let gone = if gone.is_empty() { String::new() } else { format!(", releases {}", gone.join(", ")) };
+                let place = snapshot.label(*backup_volume);
+                (format!("{name}: {version} on {place}, {}{gone}", copy_word(*copy)), theme.text)
+            }
+        };
+        lines.extend(wrap(&text, width).into_iter().map(|line| (line, style)));
+        for notice in &backup.notices {
+            let text = format!("  {}", notice.text);
+            lines.extend(wrap(&text, width).into_iter().map(|line| (line, theme.dim)));
+        }
+    }
+    for (row, (line, style)) in lines.iter().take(usize::from(inner.height)).enumerate() {
+        canvas.text(inner.x + 2, inner.y + row as u16, inner.width.saturating_sub(3), line, *style);
+    }
+    canvas.hidden(inner, 0, lines.len());
+}
+
+/// Whether the pool lasts.
+pub fn hint(screen: &NightsScreen, context: &Context) -> String {
+    let Some(preview) = &screen.preview else { return String::new() };
+    match preview.dry() {
+        None => format!(
+            "the pool lasts for all {}; nothing is changed here",
+            count(preview.nights.len(), "night", "nights")
+        ),
+        Some(night) => {
+            let without: Vec<String> =
+                night.without_volume().map(|backup| context.snapshot().label(backup.volume)).collect();
+            let find = if without.len() == 1 { "finds" } else { "find" };
+            let at = context.clock.moment(night.at);
+            format!("the pool runs dry on {at}: {} {find} no backup volume", listed(without, LISTED))
+        }
+    }
+}
