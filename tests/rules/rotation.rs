@@ -1,6 +1,7 @@
 //! Retention with its guard: one release at a time, none too soon, none below the floor, and no backup ever stopped by it.
 
 use crate::site::{Site, backup, code, notices, round, start, steps};
+use ecdeck::engine::operation::{Admission, admit};
 use ecdeck::model::codes::Code;
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::plan::preview::{NightCopy, NightEnd, preview};
@@ -108,6 +109,25 @@ fn nothing_is_released_within_the_min_interval() {
     with(&mut site, id, 3, |generation| generation.state = GenerationState::NeedsAttention("a hook".to_owned()));
     assert!(released(&site.plan(backup(id, None)).unwrap()).is_empty());
     assert!(released(&ecdeck::model::plan::plan(&site.snapshot(), &by_name(id)).unwrap()).is_empty());
+}
+
+#[test]
+fn a_release_that_became_due_after_the_agreement_waits_and_costs_no_backup() {
+    let (mut site, id) = kept(3, 3);
+    let aged = |site: &mut Site, hours: i64| {
+        let taken_at = site.now.plus_millis(-hours * HOUR);
+        with(site, id, 3, |generation| generation.taken_at = taken_at);
+        site.plan(backup(id, None))
+    };
+    let agreed = aged(&mut site, 11).unwrap();
+    let fresh = aged(&mut site, 12);
+    assert_eq!((released(&agreed), released(fresh.as_ref().unwrap())), (vec![], vec![1]));
+    assert_eq!(admit(&agreed, &fresh), [Admission::Run], "what runs is what was agreed to");
+    let (more, fewer) = (fresh.unwrap(), aged(&mut site, 11));
+    assert_eq!(admit(&more, &fewer), [Admission::Changed], "a release that is due no more is not done");
+    // Whatever else differs is another plan.
+    let dissolved = site.plan(backup(id, Some(BackupMode::Dissolve)));
+    assert_eq!(admit(&agreed, &dissolved), [Admission::Changed]);
 }
 
 #[test]

@@ -39,7 +39,8 @@ pub fn admit(agreed: &Plan, fresh: &Result<Plan, Refusal>) -> Vec<Admission> {
             return refusal.map_or(Admission::Changed, |refusal| Admission::Refused(Box::new(refusal.clone())));
         };
         if fresh_digests.of(item.volume) != digests.of(item.volume) {
-            Admission::Changed
+            // A generation that may be released only since the agreement costs no backup: it stays, and the next one releases it.
+            if plan.only_releases_more(agreed, item.volume) { Admission::Run } else { Admission::Changed }
         } else if now.claims == item.claims {
             Admission::Run
         } else {

@@ -40,6 +40,7 @@ pub use super::step::{Confirmation, HookPhase, NewGeneration, Notice, PlanItem, 
 
 use super::advice::Advice;
 use super::codes::Code;
+use super::entity::ReleaseReason;
 use super::identity::VolumeId;
 use super::request::Request;
 use super::snapshot::{ClaimView, Ready};
@@ -95,6 +96,17 @@ impl Plan {
     pub fn agreement(&self) -> Agreement {
         let digests = self.items.iter().zip(&self.agreed);
         Agreement(digests.map(|(item, digest)| (item.volume, digest.clone())).collect())
+    }
+
+    /// Whether this plan, of a later moment, does for the volume what `agreed` does, and releases more generations beyond the
+    /// policy besides. Nobody agreed to those: they are left for the next backup.
+    pub fn only_releases_more(&self, agreed: &Self, volume: VolumeId) -> bool {
+        let of = |plan: &Self| plan.items.iter().position(|item| item.volume == volume);
+        let (Some(now), Some(then)) = (of(self), of(agreed)) else { return false };
+        let (now, then, digest) = (&self.items[now], &agreed.items[then], &agreed.agreed[then]);
+        let may_wait = |step: &PlanStep| matches!(step, PlanStep::GiveUp(it) if it.why == ReleaseReason::Retention);
+        let steps = now.steps.iter().filter(|step| !may_wait(step) || then.steps.contains(step)).cloned().collect();
+        digest::of_item(&self.request, &PlanItem { steps, ..now.clone() }) == *digest
     }
 
     /// The same plan for these volumes only, without its refusals.
