@@ -5,7 +5,7 @@ use super::table::{Align, Table};
 use super::{CliError, Exit, json, names, out, times};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
-use crate::model::plan::preview::{Night, NightBackup, NightCopy, NightEnd, Preview, preview};
+use crate::model::preview::{Night, NightBackup, NightCopy, NightEnd, Preview, preview};
 use crate::model::records::{Policy, ReleaseReason};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::{Version, count, listed};

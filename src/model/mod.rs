@@ -25,6 +25,7 @@ pub mod moment;
 pub mod narrow;
 pub mod observe;
 pub mod plan;
+pub mod preview;
 pub mod progress;
 pub mod records;
 pub mod recoverable;

@@ -432,10 +432,6 @@ fn the_model_does_no_input_or_output() {
 
 /// Where CCM may be named: its driver, its doubles, and the list of drivers.
 const CCM_AT_HOME: &[&str] = &["src/driver/ccm/", "src/testkit/", "src/bin/ccm-emulation.rs", "src/driver/mod.rs"];
-/// Other files that name it still, and why.
-const CCM_KNOWN: &[(&str, &str)] =
-    &[("src/model/plan/harmless.rs", "commands of the array's own tools in advice; the driver should give them")];
-
 #[test]
 fn a_driver_is_named_by_its_own_folder_alone() {
     let words = &of_this_package().words;
@@ -446,13 +442,8 @@ fn a_driver_is_named_by_its_own_folder_alone() {
     for home in CCM_AT_HOME {
         assert!(at_home.iter().any(|(file, _)| file.starts_with(home)), "{home} does not name it");
     }
-    let known = |file: &str| CCM_KNOWN.iter().any(|(known, _)| *known == file);
-    let lines: Vec<String> =
-        elsewhere.iter().filter(|(file, _)| !known(file)).map(|(file, word)| format!("{file}: {word}")).collect();
+    let lines: Vec<String> = elsewhere.iter().map(|(file, word)| format!("{file}: {word}")).collect();
     assert!(lines.is_empty(), "these files name CCM:\n{}", lines.join("\n"));
-    for (file, why) in CCM_KNOWN {
-        assert!(elsewhere.iter().any(|(named, _)| named == file), "{file} no longer names it ({why})");
-    }
 }
 
 /// Modules whose parts use each other in one direction only.

@@ -4,9 +4,9 @@ use crate::site::{Site, backup, code, notices, round, start, steps};
 use ecdeck::engine::operation::{Admission, admit};
 use ecdeck::model::codes::Code;
 use ecdeck::model::identity::VolumeId;
-use ecdeck::model::plan::preview::{NightCopy, NightEnd, preview};
 use ecdeck::model::plan::rotation::backlog;
 use ecdeck::model::plan::{Plan, pool_sizes};
+use ecdeck::model::preview::{NightCopy, NightEnd, preview};
 use ecdeck::model::records::{
     BackupMode, Change, EntityChange, Generation, GenerationState, Policy, ReleaseReason, RotationGuard,
 };

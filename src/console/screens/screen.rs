@@ -126,6 +126,11 @@ pub trait Screen: Debug {
         None
     }
 
+    /// Whether a key that counts everywhere does something here: the footer names no other.
+    fn uses(&self, _command: Command) -> bool {
+        true
+    }
+
     /// The last line of the screen while nothing else is said there.
     fn hint(&self, _context: &Context) -> String {
         String::new()

@@ -29,6 +29,7 @@ fn keys(app: &App, canvas: &mut Canvas, area: Rect) {
     let theme = canvas.look.theme;
     let mut shown: Vec<(String, &str, u8, bool)> = entries_of(app.scope())
         .filter(|entry| !entry.label.is_empty())
+        .filter(|entry| app.screens.last().is_none_or(|screen| screen.uses(entry.command)))
         .map(|entry| {
             (app.keys.key(entry.command), entry.label, entry.rank, app.main.availability.allows(entry.command))
         })

@@ -13,7 +13,6 @@ mod hooks;
 pub mod legality;
 pub mod map_rounds;
 mod maps;
-pub mod preview;
 mod refusal;
 mod register;
 mod registry;

@@ -3,7 +3,7 @@
 use super::{Simulation, Site};
 use ecdeck::model::entity_change::EntityChange;
 use ecdeck::model::identity::VolumeId;
-use ecdeck::model::plan::preview::{Night, NightEnd, preview};
+use ecdeck::model::preview::{Night, NightEnd, preview};
 use ecdeck::model::records::{BackupMode, Change, Policy, TransactionVolume};
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::units::{Timestamp, Version};

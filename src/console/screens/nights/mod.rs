@@ -41,6 +41,10 @@ impl Screen for NightsScreen {
         Vec::new()
     }
 
+    fn uses(&self, command: Command) -> bool {
+        !matches!(command, Command::Open | Command::Filter)
+    }
+
     fn hint(&self, context: &Context) -> String {
         view::hint(self, context)
     }

@@ -4,7 +4,7 @@ use super::view;
 use crate::console::screens::screen::Context;
 use crate::console::types::{Cursor, Subject};
 use crate::model::identity::VolumeId;
-use crate::model::plan::preview::{Night, Preview, preview};
+use crate::model::preview::{Night, Preview, preview};
 use crate::model::records::{Generation, Policy};
 use crate::model::rows::Rows;
 use crate::model::snapshot::{BackupVolumeView, Snapshot};
@@ -17,6 +17,9 @@ const NIGHTS_OF_MANY: usize = 14;
 /// Volumes with a policy from which on a site has many.
 const MANY: usize = 200;
 
+/// Generations, backup volumes and policies.
+type MadeFrom = (Rows<Generation>, Rows<BackupVolumeView>, Vec<Option<Policy>>);
+
 /// The projection of one transaction volume's pool.
 #[derive(Debug)]
 pub struct NightsScreen {
@@ -27,7 +30,7 @@ pub struct NightsScreen {
     /// Rows of [`Self::nights`].
     pub cursor: Cursor<Timestamp>,
     /// What the projection was made from: it is made anew when one of them changes.
-    made_from: Option<(Rows<Generation>, Rows<BackupVolumeView>, Vec<Option<Policy>>)>,
+    made_from: Option<MadeFrom>,
 }
 
 impl NightsScreen {

@@ -5,7 +5,7 @@ use crate::console::screens::screen::Context;
 use crate::console::view::canvas::{Canvas, wrap};
 use crate::console::view::highlight;
 use crate::model::identity::VolumeId;
-use crate::model::plan::preview::{Night, NightBackup, NightCopy, NightEnd, Preview};
+use crate::model::preview::{Night, NightBackup, NightCopy, NightEnd, Preview};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::{count, listed};
 use ratatui::layout::Rect;
@@ -15,7 +15,9 @@ use ratatui::text::Span;
 /// Names that one line lists at most.
 const LISTED: usize = 4;
 /// Widths of the columns night, takes, copy, records, unused; releases has the rest.
-const WIDTHS: [u16; 5] = [11, 14, 11, 8, 7];
+const WIDTHS: [u16; 5] = [11, 14, 11, 8, 8];
+/// The column of a number.
+const UNUSED: usize = 4;
 const HEADINGS: [&str; 6] = ["night", "takes", "copy", "records", "unused", "releases"];
 /// Frame and heading of the upper panel.
 const AROUND_LIST: u16 = 3;
@@ -95,7 +97,11 @@ fn cells(canvas: &mut Canvas, row: Rect, texts: &[String; 6], style: Style) {
     for (at, text) in texts.iter().enumerate() {
         let left = row.right().saturating_sub(x + 1);
         let width = WIDTHS.get(at).map_or(left, |width| (width - 1).min(left));
-        canvas.text(x, row.y, width, text, style);
+        if at == UNUSED {
+            canvas.right(x, row.y, width.saturating_sub(1), text, style);
+        } else {
+            canvas.text(x, row.y, width, text, style);
+        }
         x += WIDTHS.get(at).copied().unwrap_or(left);
     }
 }

@@ -6,9 +6,9 @@
 mod projection;
 
 use self::projection::Projection;
-use super::{Notice, Plan, PlanItem, PlanStep, Refusal, plan};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
+use crate::model::plan::{Notice, Plan, PlanItem, PlanStep, Refusal, plan};
 use crate::model::records::ReleaseReason;
 use crate::model::request::{Action, Request};
 use crate::model::snapshot::{Snapshot, TransactionVolumeView};
