@@ -5,12 +5,14 @@ use crate::site_change::kept;
 use ecdeck::model::codes::Code;
 use ecdeck::model::entity::RotationGuard;
 use ecdeck::model::identity::{Name, VolumeId};
+use ecdeck::model::lvm_text::GroupIdentity;
 use ecdeck::model::map_set::{MapRound, MapRow, MapSet};
 use ecdeck::model::plan::plan;
 use ecdeck::model::records::{BackupMode, BackupVolume, Change, EntityChange, Policy, Records, TransactionVolume};
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::site_file::{Compared, check, read, write};
 use ecdeck::model::units::{Timestamp, Version};
+use ecdeck::model::volume_group::{BackupGroup, LvmName, RegisteredGroup};
 use ecdeck::model::volume_set::VolumeSet;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -51,6 +53,36 @@ fn essence(records: &Records) -> Essence<'_> {
         (name.as_str(), set.rounds.iter().map(|round| (round.name.as_str(), rows(round))).collect())
     });
     (transaction.collect(), backup.collect(), sets.collect(), records.volume_sets.values().collect())
+}
+
+#[test]
+fn a_group_is_written_for_both_roles_and_never_becomes_a_plain_volume() {
+    let mut site = Site::new();
+    let (live, copy) = (site.transaction_volume("db01", 0, 0x10, 48), site.backup_volume(0, 0x21, 48));
+    let plain = site.backup_volume(0, 0x22, 48);
+    let word = |text: &str| text.parse::<LvmName>().unwrap();
+    let disk = |n: u8| format!("600000e00d2a0000002a0115000{n}0000").parse().unwrap();
+    let group = RegisteredGroup { host: "db03".parse().unwrap(), name: word("vg01"), uuid: word("u1"), disk: disk(1) };
+    let known = site.records.transaction_volumes[&live].clone();
+    let known = TransactionVolume { group: Some(Box::new(group)), ..known };
+    site.records.apply(&Change::Entity(EntityChange::PutTransactionVolume(known))).unwrap();
+    let identity = GroupIdentity { name: word("vg01b"), uuid: word("u2"), physical: word("p2") };
+    let group = BackupGroup { host: "db03".parse().unwrap(), identity, disk: disk(2) };
+    let known = site.records.backup_volumes[&copy].clone();
+    site.records.keep_backup_volume(BackupVolume { group: Some(Box::new(group)), ..known });
+    let written = write(&site.snapshot());
+    assert!(written.contains("group = \"db03:vg01\"") && written.contains("group = \"db03:vg01b\""), "{written}");
+    assert_eq!(compared(&site, &written).unwrap().differences, Vec::new(), "what is written is what is there");
+
+    let other = written.replace("db03:vg01b", "db03:vg07");
+    let found = compared(&site, &other).unwrap_err();
+    assert!(found[0].contains("is the volume group db03:vg01b, the file says group db03:vg07"), "{found:?}");
+    // On a site that knows the same volume as a plain one, the file changes nothing of it.
+    let known = site.records.backup_volumes[&copy].clone();
+    site.records.keep_backup_volume(BackupVolume { group: None, ..known });
+    let found = compared(&site, &written).unwrap_err();
+    assert!(found.len() == 1 && found[0].contains("is a volume without a group"), "{found:?}");
+    assert!(site.records.backup_volumes[&plain].group.is_none());
 }
 
 /// A site with so many volumes; numbers choose policies, names and pairs.

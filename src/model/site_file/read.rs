@@ -140,14 +140,14 @@ impl Reader<'_> {
         let table = self.table(value)?;
         match role {
             VolumeRole::Transaction => self.only(table, &["volume", "name", "blocks", "policy", "group"]),
-            VolumeRole::Backup => self.only(table, &["volume", "name", "blocks"]),
+            VolumeRole::Backup => self.only(table, &["volume", "name", "blocks", "group"]),
         }
         let name = table.get("name").and_then(|value| self.text(value));
         let name = name.and_then(|name| self.parsed::<Name>(&name));
         let blocks = table.get("blocks").and_then(|value| self.number(value));
         let policy = table.get("policy").filter(|_| role == VolumeRole::Transaction);
         let policy = policy.and_then(|value| self.policy(value));
-        let group = table.get("group").filter(|_| role == VolumeRole::Transaction).and_then(|value| self.text(value));
+        let group = table.get("group").and_then(|value| self.text(value));
         let group = group.and_then(|group| self.parsed::<GroupPlace>(&group));
         let Some(volume) = table.get("volume") else {
             self.wrong(&value.span(), "the key volume is missing", "write where the volume is: volume = \"DX1/0x21\"");

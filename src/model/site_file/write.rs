@@ -8,6 +8,11 @@ use crate::model::snapshot::Snapshot;
 use std::fmt::Write as _;
 use toml::Value;
 
+/// The key of the volume group that a volume is.
+fn group_text(group: Option<&impl ToString>) -> String {
+    group.map_or_else(String::new, |group| format!(", group = {}", text(&group.to_string())))
+}
+
 /// The whole site, a line a volume and a line a pair.
 pub fn write(snapshot: &Snapshot) -> String {
     let mut out = String::new();
@@ -23,8 +28,7 @@ pub fn write(snapshot: &Snapshot) -> String {
     for view in &snapshot.transaction_volumes {
         let volume = &view.volume;
         let policy = volume.policy.map_or_else(String::new, |policy| format!(", policy = {}", policy_text(policy)));
-        let group =
-            volume.group.as_ref().map_or_else(String::new, |group| format!(", group = {}", text(&group.to_string())));
+        let group = group_text(volume.group.as_deref());
         let (place, name) = (place(snapshot, volume.id), text(volume.name.as_str()));
         let _ = writeln!(out, "  {{ volume = {place}, name = {name}, blocks = {}{group}{policy} }},", volume.blocks.0);
     }
@@ -32,8 +36,8 @@ pub fn write(snapshot: &Snapshot) -> String {
     for view in &snapshot.pool {
         let volume = &view.volume;
         let name = volume.name.as_ref().map_or_else(String::new, |name| format!(", name = {}", text(name.as_str())));
-        let place = place(snapshot, volume.id);
-        let _ = writeln!(out, "  {{ volume = {place}{name}, blocks = {} }},", volume.blocks.0);
+        let (place, group) = (place(snapshot, volume.id), group_text(volume.group.as_deref()));
+        let _ = writeln!(out, "  {{ volume = {place}{name}, blocks = {}{group} }},", volume.blocks.0);
     }
     out.push_str(
         "]\n\n# The box behind each name, so that the file is not applied to volumes of another one.\n[arrays]\n",

@@ -248,22 +248,25 @@ impl<'a> Check<'a> {
     /// A group is registered with its host at hand. The file says which volumes are groups, so that none becomes a plain volume.
     fn group(&mut self, volume: &FileVolume, id: VolumeId) {
         let Some(given) = &volume.group else { return };
-        let known = self.snapshot.transaction_volume(id).and_then(|view| view.volume.group.as_deref());
-        if known.is_some_and(|known| known.place() == *given.get_ref()) {
+        let transaction = self.snapshot.transaction_volume(id).map(|view| &view.volume);
+        let backup = self.snapshot.backup_volume(id).map(|view| &view.volume);
+        let of_transaction = transaction.and_then(|volume| Some(volume.group.as_deref()?.place()));
+        let known = of_transaction.or_else(|| Some(backup?.group.as_deref()?.place()));
+        if known.as_ref() == Some(given.get_ref()) {
             return;
         }
         let is_now = match known {
             Some(known) => format!("the volume group {known}"),
-            None if self.snapshot.transaction_volume(id).is_some() => "a volume without a group".to_owned(),
+            None if transaction.is_some() || backup.is_some() => "a volume without a group".to_owned(),
             None => "not registered yet".to_owned(),
         };
         let text = format!("{} is {is_now}, the file says group {}", self.snapshot.label(id), given.get_ref());
-        self.wrong(
-            given,
-            text,
-            "the host is asked when a group is registered: `ecdeck volume add --transaction VOLUME --group HOST:VG`, \
-             then apply the file",
+        let role = if volume.role == VolumeRole::Backup { "backup" } else { "transaction" };
+        let help = format!(
+            "the host is asked when a group is registered: `ecdeck volume add --{role} VOLUME --group HOST:VG`, \
+             then apply the file"
         );
+        self.wrong(given, text, &help);
     }
 
     /// Takes in what a volume's line changes.
