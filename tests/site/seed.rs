@@ -1,4 +1,4 @@
-//! The description of synchronized high-speed backup, sentence by sentence: `docs/seed.md` has the sentences, and each test has
+//! The description of synchronized high-speed backup, sentence by sentence: `docs/scenarios.md` has the sentences, and each test has
 //! the number of its own.
 
 use super::array_lab::Lab;
@@ -274,7 +274,7 @@ fn seed_17_a_forced_stop_on_the_array_needs_no_host() {
 
 #[test]
 fn every_sentence_has_a_row_and_every_scenario_a_sentence() {
-    let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/seed.md")).unwrap();
+    let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/scenarios.md")).unwrap();
     let numbers = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse::<u32>().ok());
     assert_eq!(numbers.collect::<Vec<_>>(), (1..=17).collect::<Vec<_>>());
     let scenarios =
