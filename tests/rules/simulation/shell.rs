@@ -15,7 +15,7 @@ use ecdeck::model::hook::{Hook, HookNeed, HookRun, ScriptEnd, ScriptReport};
 use ecdeck::model::identity::BoxId;
 use ecdeck::model::moment::Moment;
 use ecdeck::model::plan::{Plan, plan_keeping};
-use ecdeck::model::records::{Change, EntityChange, OpenOperation};
+use ecdeck::model::records::{Change, EntityChange, OpenOperation, ReleaseReason};
 use ecdeck::model::request::Request;
 use ecdeck::model::session::{Direction, Others, Reading, UnknownRow, UnreadVolumes};
 use ecdeck::model::step::{HookPhase, HookStep, PlanItem, PlanStep};
@@ -323,10 +323,12 @@ impl Simulation {
     ) -> Result<bool, Violation> {
         let snapshot = self.engine.snapshot(&self.world, self.now, operations);
         // Volumes that the planner had chosen are claimed by now: the same ones must still be what would run.
+        // One that would release a generation more, which became due meanwhile, runs as it was agreed to.
         let same = |now: Plan| {
             agreed.items().iter().all(|item| {
-                now.agreement().of(item.volume) == agreed.agreement().of(item.volume)
-                    && now.items().iter().any(|now| now.volume == item.volume && now.claims == item.claims)
+                let Some(fresh) = now.items().iter().find(|now| now.volume == item.volume) else { return false };
+                let digests_agree = now.agreement().of(item.volume) == agreed.agreement().of(item.volume);
+                digests_agree && fresh.claims == item.claims || is_without_later_releases(fresh, item)
             })
         };
         let truly = plan_keeping(&snapshot, request, &agreed.choices()).is_ok_and(same);
@@ -383,4 +385,11 @@ impl FaultPlan {
         }
         Some(rng.choice([CommitFailure::Full, CommitFailure::UnknownKept, CommitFailure::UnknownLost]).unwrap())
     }
+}
+
+/// Whether an item is another one and more releases beyond the policy, in the same order.
+fn is_without_later_releases(fresh: &PlanItem, agreed: &PlanItem) -> bool {
+    let by_policy = |step: &&PlanStep| matches!(step, PlanStep::GiveUp(it) if it.why == ReleaseReason::Retention);
+    let kept = fresh.steps.iter().filter(|step| !by_policy(step) || agreed.steps.contains(step));
+    fresh.confirmation == agreed.confirmation && kept.eq(agreed.steps.iter())
 }
