@@ -71,7 +71,8 @@ impl Person {
 /// The row with the cursor.
 fn selected(screen: &vt100::Screen) -> String {
     let mut rows = screen.rows(0, SCREEN.0);
-    rows.find(|row| row.contains('▌')).unwrap_or_default().replace('│', " ")
+    // A bar ends in the same sign.
+    rows.find(|row| row.trim_start_matches(['│', ' ']).starts_with('▌')).unwrap_or_default().replace('│', " ")
 }
 
 #[test]
