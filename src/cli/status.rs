@@ -19,6 +19,7 @@ use crate::model::snapshot::{
 };
 use crate::model::units::{Blocks, Progress, iec};
 use crate::model::untrusted::{Untrusted, escaped};
+use crate::model::volume_set::VolumeSet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -30,17 +31,18 @@ pub async fn run(asked: &Status, link: &mut Link) -> Result<Exit, CliError> {
         if asked.volumes.is_empty() { link.snapshot().await? } else { link.view(&asked.volumes).await? };
     let named = names::volumes(&snapshot, &asked.volumes)?;
     if !named.is_empty() {
-        snapshot = Arc::new(snapshot.of_volumes(&named.into_iter().collect()));
+        snapshot = Arc::new(part_of(&snapshot, &named.into_iter().collect()));
     }
     if let Some(name) = &asked.set {
         let members = set::stored(&snapshot, name)?.members.iter().copied().collect();
-        snapshot = Arc::new(snapshot.of_volumes(&members));
+        snapshot = Arc::new(part_of(&snapshot, &members));
     }
+    let whole = asked.volumes.is_empty() && asked.set.is_none();
     let Some(seconds) = asked.watch else {
         if asked.json {
             json::print(snapshot.site.demo, &StatusDocument::new(&snapshot))?;
         } else {
-            out::print(&text(&snapshot))?;
+            out::print(&text(&snapshot, whole))?;
         }
         return Ok(Exit::Done);
     };
@@ -87,15 +89,26 @@ fn print_watched(snapshot: &Snapshot, as_json: bool, told: &mut BTreeMap<String,
     out::print(&out)
 }
 
-/// Everything that a person at a prompt wants to know.
-fn text(snapshot: &Snapshot) -> String {
+/// A few volumes, and only what they alone can tell: the state of a set is that of all its volumes.
+fn part_of(snapshot: &Snapshot, volumes: &BTreeSet<VolumeId>) -> Snapshot {
+    let part = snapshot.of_volumes(volumes);
+    let is_here = |set: &&VolumeSet| set.members.iter().all(|id| part.transaction_volume(*id).is_some());
+    let volume_sets = part.volume_sets.iter().filter(is_here).cloned().collect();
+    Snapshot { volume_sets, ..part }
+}
+
+/// Everything that a person at a prompt wants to know. `whole`: of the whole site. The pool is shared by all its volumes, so a
+/// part of the site tells nothing of it.
+fn text(snapshot: &Snapshot, whole: bool) -> String {
     let mut out = String::new();
     head(&mut out, snapshot);
     out.push('\n');
     out.push_str(&transaction_volumes(snapshot));
     problems(&mut out, snapshot);
     section(&mut out, "Sets", &set::table(snapshot));
-    section(&mut out, "Pool", &pool(snapshot));
+    if whole {
+        section(&mut out, "Pool", &pool(snapshot));
+    }
     section(&mut out, "Copies", &copies(snapshot));
     section(&mut out, "Restores", &restores(snapshot));
     section(&mut out, "Operations", &operations(snapshot));
@@ -382,4 +395,27 @@ fn operations(snapshot: &Snapshot) -> Table {
         ]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::fake;
+
+    #[test]
+    fn a_part_of_the_site_tells_nothing_of_what_all_share() {
+        let mut site = fake::snapshot();
+        let ids: Vec<VolumeId> = site.transaction_volumes.iter().take(2).map(|view| view.volume.id).collect();
+        site.volume_sets = [VolumeSet::new("erp".parse().unwrap(), ids.clone())].into_iter().collect();
+        let whole = text(&site, true);
+        assert!(whole.contains("\nPool:\n") && whole.contains("\nSets:\n") && whole.contains("missing"), "{whole}");
+
+        let one = text(&part_of(&site, &ids[..1].iter().copied().collect()), false);
+        assert!(one.contains(site.label(ids[0]).as_str()), "{one}");
+        for absent in ["Pool:", "missing", "Sets:"] {
+            assert!(!one.contains(absent), "{absent} is of the whole site:\n{one}");
+        }
+        let set = text(&part_of(&site, &ids.into_iter().collect()), false);
+        assert!(set.contains("\nSets:\n") && !set.contains("Pool:"), "{set}");
+    }
 }

@@ -261,12 +261,17 @@ impl<'a> Check<'a> {
             None => "not registered yet".to_owned(),
         };
         let text = format!("{} is {is_now}, the file says group {}", self.snapshot.label(id), given.get_ref());
-        let role = if volume.role == VolumeRole::Backup { "backup" } else { "transaction" };
-        let help = format!(
-            "the host is asked when a group is registered: `ecdeck volume add --{role} VOLUME --group HOST:VG`, \
-             then apply the file"
-        );
-        self.wrong(given, text, &help);
+        let help = match volume.role {
+            VolumeRole::Transaction => {
+                "the host is asked when a group is registered: `ecdeck volume add --transaction VOLUME --group HOST:VG`, \
+                 then apply the file"
+            }
+            VolumeRole::Backup => {
+                "the host is asked when a group is registered: `ecdeck volume add --backup VOLUME --group HOST:VG`, \
+                 then apply the file"
+            }
+        };
+        self.wrong(given, text, help);
     }
 
     /// Takes in what a volume's line changes.
