@@ -2,7 +2,7 @@
 
 use super::column_codec::{from_json, json, parse};
 use super::failure::Failure;
-use super::rows::{BACKUP_GROUP, Touched, VOLUME_GROUP};
+use super::rows::{BACKUP_GROUP, Table, Touched, VOLUME_GROUP};
 use crate::model::identity::VolumeId;
 use crate::model::records::{BackupVolume, Records, TransactionVolume};
 use crate::model::volume_group::RegisteredGroup;
@@ -25,11 +25,7 @@ pub async fn set(to: &mut AnyConnection, touched: &mut Touched, volume: &Transac
 }
 
 pub async fn remove(to: &mut AnyConnection, touched: &mut Touched, id: VolumeId) -> Result<(), Failure> {
-    let removed = query("DELETE FROM volume_group WHERE volume = $1").bind(id.to_string()).execute(to).await?;
-    if removed.rows_affected() > 0 {
-        touched.text(VOLUME_GROUP, &id);
-    }
-    Ok(())
+    remove_from(to, touched, (VOLUME_GROUP, "DELETE FROM volume_group WHERE volume = $1"), id).await
 }
 
 /// The same for a backup volume.
@@ -46,9 +42,19 @@ pub async fn set_backup(to: &mut AnyConnection, touched: &mut Touched, volume: &
 }
 
 pub async fn remove_backup(to: &mut AnyConnection, touched: &mut Touched, id: VolumeId) -> Result<(), Failure> {
-    let removed = query("DELETE FROM backup_group WHERE volume = $1").bind(id.to_string()).execute(to).await?;
+    remove_from(to, touched, (BACKUP_GROUP, "DELETE FROM backup_group WHERE volume = $1"), id).await
+}
+
+/// Only a row that was there is touched.
+async fn remove_from(
+    to: &mut AnyConnection,
+    touched: &mut Touched,
+    (table, delete): (&'static Table, &'static str),
+    id: VolumeId,
+) -> Result<(), Failure> {
+    let removed = query(delete).bind(id.to_string()).execute(to).await?;
     if removed.rows_affected() > 0 {
-        touched.text(BACKUP_GROUP, &id);
+        touched.text(table, &id);
     }
     Ok(())
 }
