@@ -139,3 +139,19 @@ pub trait Screen: Debug {
     /// Draws between header and footer; returns where text is being typed.
     fn view(&self, context: &Context, canvas: &mut Canvas, area: Rect) -> Option<Position>;
 }
+
+/// The row that a moving key leads to; `None`: it is no such key.
+pub fn moved(command: Command, at: usize, page: usize) -> Option<usize> {
+    let page = page.max(1);
+    Some(match command {
+        Command::Up => at.saturating_sub(1),
+        Command::Down => at + 1,
+        Command::PageUp => at.saturating_sub(page),
+        Command::PageDown => at + page,
+        Command::HalfUp => at.saturating_sub(page.div_ceil(2)),
+        Command::HalfDown => at + page.div_ceil(2),
+        Command::First => 0,
+        Command::Last => usize::MAX,
+        _ => return None,
+    })
+}

@@ -5,7 +5,7 @@ use super::state::EventsScreen;
 use crate::console::dialog::Dialog;
 use crate::console::dialog::text::TextDialog;
 use crate::console::keys::{Command, Key};
-use crate::console::screens::screen::{Context, Step};
+use crate::console::screens::screen::{Context, Step, moved};
 use crate::console::text_edit::edit;
 use crate::engine::protocol::Answer;
 use crate::model::sentence;
@@ -17,17 +17,12 @@ pub fn key(screen: &mut EventsScreen, context: &Context, key: Key, command: Opti
         filter_key(screen, key);
         return Vec::new();
     }
-    let page = usize::from(context.height().saturating_sub(3).max(1));
-    let at = screen.cursor.selected;
+    let page = usize::from(context.height().saturating_sub(3));
+    if let Some(row) = command.and_then(|command| moved(command, screen.cursor.selected, page)) {
+        screen.select(row);
+        return Vec::new();
+    }
     match command {
-        Some(Command::Up) => screen.select(at.saturating_sub(1)),
-        Some(Command::Down) => screen.select(at + 1),
-        Some(Command::PageUp) => screen.select(at.saturating_sub(page)),
-        Some(Command::PageDown) => screen.select(at + page),
-        Some(Command::HalfUp) => screen.select(at.saturating_sub(page.div_ceil(2))),
-        Some(Command::HalfDown) => screen.select(at + page.div_ceil(2)),
-        Some(Command::First) => screen.select(0),
-        Some(Command::Last) => screen.select(usize::MAX),
         Some(Command::Filter) => screen.filter_input = Some(Input::new(screen.filter.clone())),
         Some(Command::Open) => return open(screen, context),
         Some(Command::Details) => return details(screen, context),

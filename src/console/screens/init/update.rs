@@ -5,7 +5,7 @@ use super::state::{Chosen, Editing, InitScreen, Stage, Typing};
 use crate::console::dialog::policy::PolicyForm;
 use crate::console::form::FormEvent;
 use crate::console::keys::{Command, Key};
-use crate::console::screens::screen::{Context, Step};
+use crate::console::screens::screen::{Context, Step, moved};
 use crate::console::text_edit::edit;
 use crate::model::identity::Name;
 use crate::model::request::VolumeRole;
@@ -27,17 +27,11 @@ pub fn key(screen: &mut InitScreen, context: &Context, key: Key, command: Option
 }
 
 fn act(screen: &mut InitScreen, context: &Context, command: Command, asked: bool) -> Vec<Step> {
-    let page = usize::from(context.height() / 2).max(1);
-    let at = screen.cursor.selected;
+    if let Some(row) = moved(command, screen.cursor.selected, usize::from(context.height() / 2)) {
+        screen.move_to(row);
+        return Vec::new();
+    }
     match command {
-        Command::Up => screen.move_to(at.saturating_sub(1)),
-        Command::Down => screen.move_to(at + 1),
-        Command::PageUp => screen.move_to(at.saturating_sub(page)),
-        Command::PageDown => screen.move_to(at + page),
-        Command::HalfUp => screen.move_to(at.saturating_sub(page.div_ceil(2))),
-        Command::HalfDown => screen.move_to(at + page.div_ceil(2)),
-        Command::First => screen.move_to(0),
-        Command::Last => screen.move_to(usize::MAX),
         Command::Back => return back(screen, asked),
         Command::Filter if screen.stage == Stage::Volumes => {
             screen.typing = Some(Typing::Filter(Input::new(screen.filter.clone())));
@@ -60,7 +54,7 @@ fn act(screen: &mut InitScreen, context: &Context, command: Command, asked: bool
                 if !screen.marks.remove(&id) {
                     screen.marks.insert(id);
                 }
-                screen.move_to(at + 1);
+                screen.move_to(screen.cursor.selected + 1);
             }
         }
         keys::MARK_ALL => {

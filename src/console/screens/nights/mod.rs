@@ -4,7 +4,7 @@ pub mod keys;
 mod state;
 mod view;
 
-use super::screen::{Context, Screen, Step};
+use super::screen::{Context, Screen, Step, moved};
 use crate::console::keys::{Command, Key, Scope};
 use crate::console::view::canvas::Canvas;
 use ratatui::layout::{Position, Rect};
@@ -24,19 +24,11 @@ impl Screen for NightsScreen {
     }
 
     fn key(&mut self, context: &Context, _key: Key, command: Option<Command>) -> Vec<Step> {
-        let page = usize::from(view::list_height(context.height()).max(1));
-        let at = self.cursor.selected;
-        match command {
-            Some(Command::Up) => self.select(at.saturating_sub(1)),
-            Some(Command::Down) => self.select(at + 1),
-            Some(Command::PageUp) => self.select(at.saturating_sub(page)),
-            Some(Command::PageDown) => self.select(at + page),
-            Some(Command::HalfUp) => self.select(at.saturating_sub(page.div_ceil(2))),
-            Some(Command::HalfDown) => self.select(at + page.div_ceil(2)),
-            Some(Command::First) => self.select(0),
-            Some(Command::Last) => self.select(usize::MAX),
-            Some(Command::Back) => return vec![Step::Close],
-            _ => {}
+        let page = usize::from(view::list_height(context.height()));
+        if let Some(row) = command.and_then(|command| moved(command, self.cursor.selected, page)) {
+            self.select(row);
+        } else if command == Some(Command::Back) {
+            return vec![Step::Close];
         }
         Vec::new()
     }

@@ -2,9 +2,9 @@
 
 use super::super::state::check::WayOn;
 use super::super::state::{MapsScreen, Stage};
-use super::{go, info, moved, name, page};
+use super::{go, info, name, page};
 use crate::console::keys::Command;
-use crate::console::screens::screen::{Context, Step};
+use crate::console::screens::screen::{Context, Step, moved};
 
 pub fn act(screen: &mut MapsScreen, context: &Context, command: Command) -> Vec<Step> {
     if let Some(row) = moved(command, screen.check.cursor.selected, page(context)) {

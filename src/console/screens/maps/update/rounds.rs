@@ -2,9 +2,9 @@
 
 use super::super::keys;
 use super::super::state::{MapsScreen, Typing};
-use super::{info, moved, page};
+use super::{info, page};
 use crate::console::keys::Command;
-use crate::console::screens::screen::{Context, Step};
+use crate::console::screens::screen::{Context, Step, moved};
 use crate::model::device_map::{MapRow, grid};
 use crate::model::request::{Action, Request};
 use crate::model::snapshot::Severity;

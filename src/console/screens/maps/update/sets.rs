@@ -3,9 +3,9 @@
 use super::super::keys;
 use super::super::state::sets::SetKey;
 use super::super::state::{MapsScreen, Stage};
-use super::{info, moved, page, propose_new};
+use super::{info, page, propose_new};
 use crate::console::keys::Command;
-use crate::console::screens::screen::{Context, Step};
+use crate::console::screens::screen::{Context, Step, moved};
 use crate::model::device_map::MapSet;
 use crate::model::identity::Name;
 use crate::model::request::{Action, Request};

@@ -2,9 +2,9 @@
 
 use super::super::keys;
 use super::super::state::{MapsScreen, Stage, Typing};
-use super::{go, info, moved, page};
+use super::{go, info, page};
 use crate::console::keys::Command;
-use crate::console::screens::screen::{Context, Step};
+use crate::console::screens::screen::{Context, Step, moved};
 use crate::model::snapshot::Severity;
 use tui_input::Input;
 

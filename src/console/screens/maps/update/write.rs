@@ -3,9 +3,9 @@
 use super::super::keys;
 use super::super::state::write::{Edited, editor_text, read};
 use super::super::state::{MapsScreen, Stage, request};
-use super::{go, info, moved};
+use super::{go, info};
 use crate::console::keys::Command;
-use crate::console::screens::screen::{Context, Step};
+use crate::console::screens::screen::{Context, Step, moved};
 use crate::model::device_map::{difference, with_findings, without_findings};
 use crate::model::snapshot::Severity;
 use crate::model::units::count;
