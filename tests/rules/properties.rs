@@ -329,12 +329,16 @@ fn check_step(snapshot: &Snapshot, verb: Verb, step: &PlanStep, so_far: &mut SoF
             match why {
                 ReleaseReason::Retention => {
                     assert!(so_far.recorded.contains(transaction_volume), "before the new one is there");
-                    assert!(
-                        kept.iter()
-                            .take_while(|older| older.version < *version)
-                            .all(|older| { so_far.given_up.contains(&(*transaction_volume, older.version)) }),
-                        "an older one stays"
-                    );
+                    // The oldest goes first, but one that nobody can rely on goes before a better one that is older.
+                    let doubtful = |g: &ecdeck::model::records::Generation| {
+                        let lost = snapshot.backup_volume(g.backup_volume).is_none_or(|view| view.problem.is_some());
+                        lost || matches!(g.state, GenerationState::InDoubt(_))
+                    };
+                    for older in kept.iter().take_while(|older| older.version < *version) {
+                        let gone = so_far.given_up.contains(&(*transaction_volume, older.version));
+                        let better = doubtful(generation) && !doubtful(older);
+                        assert!(gone || older.held.is_some() || better, "{older:?} stays, {generation:?} goes");
+                    }
                     let attention =
                         |g: &&ecdeck::model::records::Generation| matches!(g.state, GenerationState::NeedsAttention(_));
                     assert!(kept.iter().find(attention).is_none());
