@@ -163,6 +163,7 @@ impl Scene {
             set_aside: &[],
             arrays: &[array],
             tracker: &tracker,
+            kernels: &std::collections::BTreeMap::new(),
             operations: &[],
             events: &[],
         })

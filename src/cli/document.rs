@@ -5,6 +5,7 @@ use super::times;
 use crate::engine::protocol::{PlannedAnswer, StepCommand};
 use crate::model::advice::Advice;
 use crate::model::codes::Code;
+use crate::model::group_watch::GroupStateView;
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::plan::rotation::backlog;
 use crate::model::plan::{NearMiss, Refusal, not_at_one_instant, state_of_set, step_text};
@@ -287,6 +288,8 @@ pub struct BackupVolumeEntry<'a> {
     generation: Option<Version>,
     /// The volume group that it is; null: a plain volume.
     group: Option<String>,
+    /// While a session is onto the group: `active`, `inactive`, `deactivated` or `unknown`; else null.
+    group_state: Option<&'static str>,
     problem: Option<ProblemEntry<'a>>,
     held_by: Option<ClaimEntry>,
 }
@@ -302,6 +305,7 @@ impl<'a> BackupVolumeEntry<'a> {
             transaction_volume: view.transaction_volume.map(|id| VolumeRef::new(id, snapshot)),
             generation: view.generation,
             group: view.volume.group.as_ref().map(ToString::to_string),
+            group_state: view.group_state.as_deref().map(GroupStateView::word),
             problem: view.problem.as_deref().map(ProblemEntry::new),
             held_by: view.claimed.as_deref().map(ClaimEntry::new),
         }

@@ -79,6 +79,7 @@ pub fn snapshot() -> Snapshot {
         set_aside: &[],
         arrays: &arrays,
         tracker: &tracker,
+        kernels: &std::collections::BTreeMap::new(),
         operations: &[],
         events: &[],
     })

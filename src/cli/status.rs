@@ -8,6 +8,7 @@ use super::out::Reader;
 use super::table::{Align, Table};
 use super::{CliError, Exit, json, out, set, times};
 use crate::model::codes::Code;
+use crate::model::group_watch::way_out;
 use crate::model::identity::VolumeId;
 use crate::model::plan::pool_sizes;
 use crate::model::plan::rotation::{backlog, versions};
@@ -231,6 +232,14 @@ fn problems(out: &mut String, snapshot: &Snapshot) {
         let with = with.map_or_else(String::new, |target| format!(" with {}", place(target, snapshot)));
         let text = escaped(problem.text.trim_end_matches('.'));
         let _ = writeln!(out, "! {}{with}: {text} ({})", snapshot.label(id), problem.code);
+        if problem.code == Code::GROUP_DEACTIVATED {
+            let lost =
+                snapshot.pool.iter().filter(|view| [view.transaction_volume, Some(view.volume.id)].contains(&Some(id)));
+            let lines = lost.filter_map(|view| way_out(snapshot, view.volume.id)).flatten();
+            for line in lines {
+                let _ = writeln!(out, "    {line}");
+            }
+        }
     };
     let mut told = BTreeSet::new();
     for view in &snapshot.transaction_volumes {

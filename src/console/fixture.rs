@@ -368,6 +368,7 @@ fn pool(sizes: &[(VolumeId, u64)], sessions: &[SessionView], generations: &[Gene
                     .or(generation.map(|generation| generation.transaction_volume)),
                 generation: generation.map(|generation| generation.version),
                 session_unread: false,
+                group_state: None,
                 claimed: None,
                 problem: None,
             }
@@ -436,6 +437,7 @@ pub fn large(volumes: u32) -> Snapshot {
                 transaction_volume: Some(one(first + index / 2)),
                 generation: kept.then_some(Version(1)),
                 session_unread: false,
+                group_state: None,
                 claimed: None,
                 problem: None,
             }

@@ -7,6 +7,7 @@ use super::operation::Activity;
 use crate::catalog::CatalogueError;
 use crate::driver::Driver;
 use crate::model::event::{Event, EventKind};
+use crate::model::group_watch::{GroupWatch, KernelGroups};
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::moment::{Moment, ReadingMark};
 use crate::model::observe::{ArraySource, Sources, Tracker, build};
@@ -18,10 +19,11 @@ use crate::model::session::{ArrayVolume, Pair, Reading, Sight};
 use crate::model::snapshot::{CatalogueTrouble, EventLine, OperationView, Reach, Site, Snapshot};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::{Untrusted, escaped};
+use crate::model::volume_group::BackupGroup;
 use parking_lot::{Mutex, MutexGuard};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 /// How long an operation that ended stays in the snapshot.
@@ -37,6 +39,14 @@ const MAX_CLOCK_DRIFT_MILLIS: u64 = 1_000;
 pub struct ConfiguredArray {
     pub name: Name,
     pub driver: Arc<dyn Driver>,
+}
+
+/// A group that a session of ours is onto.
+#[derive(Debug, Clone)]
+pub(super) struct WatchedGroup {
+    pub pair: Pair,
+    pub group: BackupGroup,
+    pub watch: Option<GroupWatch>,
 }
 
 /// Shared by all parts of the engine.
@@ -55,6 +65,9 @@ struct State {
     records: Records,
     arrays: Vec<ArraySource>,
     tracker: Tracker,
+    /// Which groups are active on each host that sessions need, as it was read last.
+    kernels: BTreeMap<Name, KernelGroups>,
+    kernels_read: BTreeMap<Name, Instant>,
     operations: BTreeMap<OperationId, OperationView>,
     ends: BTreeMap<OperationId, OperationEnd>,
     recent: Vec<EventLine>,
@@ -72,6 +85,8 @@ impl Core {
             records,
             arrays,
             tracker: Tracker::default(),
+            kernels: BTreeMap::new(),
+            kernels_read: BTreeMap::new(),
             operations: BTreeMap::new(),
             ends: BTreeMap::new(),
             recent: Vec::new(),
@@ -285,6 +300,46 @@ impl Core {
         self.state().arrays[index].reach.clone()
     }
 
+    /// What the kernel of a host was seen to have.
+    pub(super) fn take_kernel(&self, host: &Name, kernel: KernelGroups) {
+        let mut state = self.state();
+        state.kernels_read.insert(host.clone(), Instant::now());
+        if state.kernels.get(host) == Some(&kernel) {
+            return;
+        }
+        state.kernels.insert(host.clone(), kernel);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// The same, if it was read not longer ago than this.
+    pub(super) fn kernel_since(&self, host: &Name, age: Duration) -> Option<KernelGroups> {
+        let state = self.state();
+        let is_recent = state.kernels_read.get(host).is_some_and(|read| read.elapsed() <= age);
+        state.kernels.get(host).filter(|_| is_recent).cloned()
+    }
+
+    /// The groups of this host that sessions of ours are onto: the session, the group, and what is kept of it.
+    pub(super) fn watched_groups(&self, host: &Name) -> Vec<WatchedGroup> {
+        let state = self.state();
+        let records = &state.records;
+        let of = |pair: &Pair| {
+            let group =
+                records.backup_volumes.get(&pair.target)?.group.as_deref().filter(|group| group.host == *host)?;
+            let watch = records.group_watches.get(&pair.target).filter(|watch| watch.group == group.identity.uuid);
+            Some(WatchedGroup { pair: *pair, group: group.clone(), watch: watch.cloned() })
+        };
+        records.sessions.keys().filter_map(of).collect()
+    }
+
+    /// The hosts of the groups that these sessions' targets are.
+    pub(super) fn hosts_of_groups(&self, concerns: impl Fn(&Pair) -> bool) -> BTreeSet<Name> {
+        let state = self.state();
+        let pairs = state.records.sessions.keys().filter(|pair| concerns(pair));
+        let volumes = pairs.filter_map(|pair| state.records.backup_volumes.get(&pair.target));
+        volumes.filter_map(|volume| Some(volume.group.as_deref()?.host.clone())).collect()
+    }
+
     /// Whether somebody waits for something to move.
     pub(super) fn is_operating(&self) -> bool {
         !self.state().records.operations.is_empty()
@@ -382,6 +437,7 @@ impl State {
             set_aside: &[],
             arrays: &self.arrays,
             tracker: &self.tracker,
+            kernels: &self.kernels,
             operations: &[],
             events: &self.recent,
         }

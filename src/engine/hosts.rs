@@ -1,6 +1,7 @@
 //! The configured hosts, read when somebody needs to know what they see.
 
 use crate::host::report::ReportsItself;
+use crate::model::group_watch::KernelGroups;
 use crate::model::host_report::{HostReport, HostView};
 use crate::model::identity::Name;
 use std::collections::BTreeMap;
@@ -45,6 +46,14 @@ impl Hosts {
         let report = Arc::new(host.reporter.report().await);
         *last = Some((began, Arc::clone(&report)));
         Some(report)
+    }
+
+    /// Which groups are active on a host, read now by its kernel only. One reader at a time: somebody who reads all of the host
+    /// is waited for. `None`: no such host is configured.
+    pub async fn kernel_groups(&self, name: &Name) -> Option<KernelGroups> {
+        let host = self.0.get(name)?;
+        let _turn = host.last.lock().await;
+        Some(host.reporter.kernel_groups().await)
     }
 
     /// The reading that was made for this request a moment ago, else one now.

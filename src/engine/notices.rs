@@ -188,6 +188,7 @@ mod tests {
             set_aside: &[],
             arrays: &arrays,
             tracker: &tracker,
+            kernels: &std::collections::BTreeMap::new(),
             operations: &[],
             events: &[],
         })

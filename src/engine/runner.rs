@@ -96,6 +96,7 @@ impl Runner {
             self.note(request, &answer, &caller.actor).await;
             return answer;
         }
+        self.look_at_groups(request).await;
         let mut answer = self.plan(request);
         if wants_a_reading(&answer) {
             self.read_what_is_old().await;

@@ -9,7 +9,7 @@ use super::operation::Limits;
 use super::roles::Roles;
 use super::runner::Runner;
 use super::server::Server;
-use super::{poller, publisher};
+use super::{group_watch, poller, publisher};
 use crate::catalog::{Catalogue, CatalogueError, EventRange};
 use crate::model::event::EventKind;
 use crate::model::snapshot::Site;
@@ -80,10 +80,12 @@ impl Engine {
             runner.go_on(operation);
         }
         let notices = Notices::recall(&recent);
-        let tasks = vec![
+        let watches = group_watch::start(&core, &ledger, &hosts, interval);
+        let mut tasks = vec![
             tokio::spawn(publisher::run(Arc::clone(&core), ledger.clone(), notices)),
             tokio::spawn(ledger.clone().watch()),
         ];
+        tasks.extend(watches);
         let server = Server::new(Arc::clone(&core), ledger.clone(), runner.clone(), hosts, roles, configuration);
         Ok(Self { core, ledger, runner, server, tasks })
     }

@@ -262,6 +262,12 @@ codes! {
     1262 GROUP_IDENTITY_RESTORED: "the identity of the backup volume's group is restored after the copy",
         "The copy gives the backup volume the LVM identity of the transaction volume. Until it is restored, the owner cannot change the transaction volume's group.",
         "Nothing to do. If it fails, the generation needs attention: `ecdeck history post TV --version N` repeats it.";
+    1263 GROUP_DEACTIVATED: "the backup volume's group was deactivated while it is synchronized",
+        "The array writes the disk beneath the host. A group that is deactivated meanwhile cannot be activated again, and neither the synchronization nor a backup can be ended from the host.",
+        "End the session on the array: `ecdeck sync force-stop TV --volume BV`. Then activate the group on its host (LVM: vgchange -ay VG). Then start anew: `ecdeck sync start TV --map FILE`.";
+    1264 GROUP_ACTIVATION_UNKNOWN: "whether the backup volume's group is active is not known",
+        "A group that was deactivated while it is synchronized must not be processed on its host. What is not known never counts as active or inactive: it refuses.",
+        "The reason names what could not be read. `ecdeck host show HOST` reads it again. `ecdeck backup TV --crash-consistent` needs no host.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";

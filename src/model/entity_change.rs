@@ -3,6 +3,7 @@
 use super::entity::{
     BackupVolume, Generation, GenerationState, OperationId, OurSession, ReleaseReason, TransactionVolume,
 };
+use super::group_watch::GroupWatch;
 use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::MapSet;
 use super::session::Pair;
@@ -65,6 +66,11 @@ pub enum EntityChange {
     PutSession(OurSession),
     RemoveSession {
         pair: Pair,
+    },
+    /// Of a volume group that a session is onto. It goes with the session.
+    WatchGroup {
+        backup_volume: VolumeId,
+        watch: GroupWatch,
     },
     KnowArray {
         name: Name,

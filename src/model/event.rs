@@ -288,6 +288,12 @@ pub enum EventKind {
     SessionVanished {
         pair: Pair,
     },
+    /// The group of a backup volume was deactivated while a session is onto it.
+    GroupDeactivated {
+        pair: Pair,
+        /// `HOST:VG`.
+        group: String,
+    },
     ForeignSession {
         pair: Pair,
         kind: CopyKind,
@@ -328,6 +334,7 @@ impl NewEvent {
             EventKind::SessionMade { pair, .. }
             | EventKind::SessionEnded { pair }
             | EventKind::SessionVanished { pair }
+            | EventKind::GroupDeactivated { pair, .. }
             | EventKind::ForeignSession { pair, .. } => Some(pair.source),
             EventKind::RestoreCancelled { pair } => Some(pair.target),
             EventKind::RestoreForgotten { target } => Some(*target),
@@ -387,6 +394,7 @@ impl NewEvent {
                 ..
             }
             | EventKind::SessionVanished { .. }
+            | EventKind::GroupDeactivated { .. }
             | EventKind::CatalogueDoubted { .. }
             | EventKind::ArrayIdentityChanged { .. }
             | EventKind::StateChanged {

@@ -2,6 +2,7 @@
 //!
 //! What could not be read is absent and has a reason. Absent is never "nothing there".
 
+use super::group_watch::KernelGroups;
 use super::identity::Name;
 use super::units::Blocks;
 use super::untrusted::Untrusted;
@@ -216,6 +217,9 @@ pub struct HostReport {
     pub mounts: Option<Vec<HostMount>>,
     /// What could not be read, and why.
     pub unknown: Vec<UnknownPart>,
+    /// The groups that are active, whether LVM sees them or not.
+    #[serde(skip)]
+    pub kernel: KernelGroups,
 }
 
 impl HostReport {

@@ -16,6 +16,7 @@ pub mod duration;
 pub mod entity;
 pub mod entity_change;
 pub mod event;
+pub mod group_watch;
 pub mod hook;
 pub mod host_report;
 pub mod identity;

@@ -10,6 +10,7 @@ pub use super::entity::{
 pub use super::entity_change::EntityChange;
 
 use super::actor::Actor;
+use super::group_watch::GroupWatch;
 use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::MapSet;
 use super::session::{CopyKind, Pair};
@@ -75,6 +76,9 @@ pub struct Records {
     pub generations: BTreeMap<(VolumeId, Version), Generation>,
     #[serde(with = "pairs_as_list")]
     pub sessions: BTreeMap<Pair, OurSession>,
+    /// By backup volume: groups that sessions are onto.
+    #[serde(default)]
+    pub group_watches: BTreeMap<VolumeId, GroupWatch>,
     /// Released generations that can come back, by backup volume.
     #[serde(default)]
     pub released: BTreeMap<VolumeId, ReleasedGeneration>,
@@ -219,6 +223,13 @@ impl Records {
             }
             Change::Entity(EntityChange::RemoveSession { pair }) => {
                 self.sessions.remove(pair).ok_or_else(|| missing("session to", pair.target))?;
+                self.group_watches.remove(&pair.target);
+            }
+            Change::Entity(EntityChange::WatchGroup { backup_volume, watch }) => {
+                if !self.sessions.keys().any(|pair| pair.target == *backup_volume) {
+                    return Err(missing("session to", backup_volume));
+                }
+                self.group_watches.insert(*backup_volume, watch.clone());
             }
             Change::Entity(EntityChange::KnowArray { name, box_id }) => {
                 self.arrays.insert(name.clone(), *box_id);

@@ -187,6 +187,12 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
         EventKind::SessionVanished { pair } => {
             format!("{}: the session to {} is gone without us", label(pair.source), label(pair.target))
         }
+        EventKind::GroupDeactivated { pair, group } => {
+            let (name, target) = (label(pair.source), label(pair.target));
+            format!(
+                "{name}: the volume group {group} was deactivated while {target} is synchronized; a forced stop on the array is the way out"
+            )
+        }
         EventKind::ForeignSession { pair, kind, requestor } => {
             format!("{}: another program ({}) made a {kind} session", label(pair.source), requestor.escaped())
         }

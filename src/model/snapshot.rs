@@ -5,6 +5,7 @@ use super::advice::UnknownTerm;
 use super::codes::Code;
 use super::copy::Capabilities;
 use super::entity::{BackupVolume, Generation, OperationEnd, OperationId, ReleasedGeneration, TransactionVolume};
+use super::group_watch::GroupStateView;
 use super::hook::Hook;
 use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::{MapSet, PairUse};
@@ -266,6 +267,9 @@ pub struct BackupVolumeView {
     /// The catalogue has a session of ours onto it, and the readings do not tell whether the array has it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub session_unread: bool,
+    /// Of a volume group that a session of ours is onto.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_state: Option<Box<GroupStateView>>,
 }
 
 /// A restore that runs, or that did not come to its end.

@@ -242,6 +242,7 @@ impl Site {
             set_aside: &[],
             arrays: &arrays,
             tracker: &tracker,
+            kernels: &std::collections::BTreeMap::new(),
             operations: &[],
             events: &[],
         })

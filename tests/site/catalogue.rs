@@ -10,6 +10,8 @@ use ecdeck::model::codes::Code;
 use ecdeck::model::copy::{Outcome, PairOutcome};
 use ecdeck::model::device_map::{MapRound, MapRow, MapSet};
 use ecdeck::model::event::{Event, EventKind, NewEvent};
+use ecdeck::model::group_watch::GroupWatch;
+use ecdeck::model::host_report::Activation;
 use ecdeck::model::identity::{Olu, VolumeId};
 use ecdeck::model::lvm_text::GroupIdentity;
 use ecdeck::model::records::{
@@ -528,6 +530,14 @@ fn any_change() -> impl Strategy<Value = Change> {
             full
         }))),
         1 => pair.prop_map(|pair| Change::Entity(EntityChange::RemoveSession { pair })),
+        1 => (bv.clone(), any::<bool>()).prop_map(|(bv, lost)| Change::Entity(EntityChange::WatchGroup {
+            backup_volume: volume(bv),
+            watch: GroupWatch {
+                group: "vg".parse().unwrap(),
+                at_start: Activation::Active,
+                deactivated: lost.then_some(Timestamp(5)),
+            },
+        })),
         2 => (any::<bool>(), proptest::collection::vec(tv.clone(), 0..3)).prop_map(|(other, volumes)| {
             Change::Entity(EntityChange::PutMapSet(map_set(if other { "nightly" } else { "weekly" }, &volumes)))
         }),

@@ -8,6 +8,10 @@ use super::lvm_groups::GroupLab;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Between two looks at a state that is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 fn state_of(lab: &Lab, place: &str) -> String {
     let status = lab.json("status");
@@ -259,6 +263,85 @@ fn seed_15_a_group_of_two_disks_is_an_error() {
     fs::write(&map, "vg02 A1/0x15\n").unwrap();
     let refused = hosted.run(&format!("sync start vg02 --map {} --yes", map.display())).ends(3);
     assert!(refused.err.contains("ecd-1252"), "{refused:?}");
+}
+
+/// Waits until the group of the backup volume is shown like this.
+#[track_caller]
+fn group_is(hosted: &Hosted, wanted: &str) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let json = hosted.run("status --json").ends(0).json();
+        let volume = json["pool"].as_array().unwrap().iter().find(|volume| volume["location"] == "A1/0x15").unwrap();
+        if volume["group_state"] == wanted {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{wanted}: {volume}");
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+#[test]
+fn seed_16_a_group_that_is_deactivated_meanwhile_stops_everything() {
+    let hosted = recorded();
+    let kernel = hosted.folder().join("dmsetup.txt");
+    let inactive = fs::read_to_string(&kernel).unwrap();
+    let active = format!("{inactive}LVM-Uhd7vgtdr5XOZVQRCicwuK0FfbmJ4xfL{}/253/2\n", "v".repeat(32));
+    let refused = |words: &str, code: &str| {
+        let ran = hosted.run(words).ends(3);
+        assert!(ran.err.contains(code), "{ran:?}");
+        ran.err
+    };
+    fs::write(&kernel, &active).unwrap();
+    hosted.run("volume add --backup A1/0x15 --group db03:vg01b --yes").ends(0);
+    hosted.run("policy set vg01 --generations 1 --interval 1 --mode suspend --yes").ends(0);
+    start(&hosted, "A1/0x15").ends(0);
+    hosted.lab.wait_for_state("vg01", "equivalent");
+    group_is(&hosted, "active");
+
+    // What is not known never counts as inactive. It refuses what needs the host, and nothing else.
+    fs::remove_file(&kernel).unwrap();
+    group_is(&hosted, "unknown");
+    let status = hosted.run("status --json").ends(0).json();
+    assert!(status["transaction_volumes"][0]["problem"].is_null(), "{status}");
+    refused("backup vg01 --yes", "ecd-1264");
+    hosted.run("backup vg01 --crash-consistent --dry-run").ends(0);
+    hosted.run("sync cancel vg01 --dry-run").ends(0);
+
+    // Active, then inactive: red at once, and nothing that needs the host.
+    fs::write(&kernel, &inactive).unwrap();
+    group_is(&hosted, "deactivated");
+    let status = hosted.run("status").ends(0).out;
+    let way_out =
+        ["ecdeck sync force-stop vg01 --volume A1/0x15", "vgchange -ay vg01b", "ecdeck sync start vg01 --map"];
+    assert!(status.contains("! vg01") && status.contains("ecd-1263"), "{status}");
+    let told = refused("backup vg01 --yes", "ecd-1263");
+    refused("backup vg01 --crash-consistent --yes", "ecd-1263");
+    for line in way_out {
+        assert!(status.contains(line) && told.contains(line), "{line}: {status}{told}");
+    }
+    assert!(told.contains("cannot be activated again"), "{told}");
+    let events = hosted.run("audit export").ends(0).out;
+    assert_eq!(events.matches("group-deactivated").count(), 1, "{events}");
+
+    // It stays so, over an engine that dies, and if somebody activates the group after all.
+    hosted.lab.kill_engine();
+    fs::write(&kernel, &active).unwrap();
+    refused("backup vg01 --yes", "ecd-1263");
+    group_is(&hosted, "deactivated");
+
+    // The way out.
+    hosted.run("sync force-stop vg01 --volume A1/0x15 --yes").ends(0);
+    start(&hosted, "A1/0x15").ends(0);
+    hosted.lab.wait_for_state("vg01", "equivalent");
+    group_is(&hosted, "active");
+
+    // Deactivated while it is suspended: post-processing is refused, too.
+    fs::write(hosted.folder().join("down"), "").unwrap();
+    hosted.run("backup vg01 --crash-consistent --yes").ends(1);
+    fs::remove_file(hosted.folder().join("down")).unwrap();
+    fs::write(&kernel, &inactive).unwrap();
+    refused("history post vg01 --version 1 --yes", "ecd-1263");
+    hosted.run("audit verify").ends(0);
 }
 
 #[test]

@@ -133,9 +133,13 @@ pub async fn apply(
                 .bind(pair.source.to_string())
                 .bind(pair.target.to_string())
                 .bind(word(&pair.kind)?)
-                .execute(to)
+                .execute(&mut *to)
                 .await?;
-            one_row(removed.rows_affected(), || missing("session to", pair.target))
+            one_row(removed.rows_affected(), || missing("session to", pair.target))?;
+            groups::end_watch(to, touched, pair.target).await
+        }
+        Change::Entity(EntityChange::WatchGroup { backup_volume, watch }) => {
+            groups::watch(to, touched, *backup_volume, watch).await
         }
         Change::Entity(EntityChange::KnowArray { name, box_id }) => {
             touched.text(KNOWN_ARRAY, name);

@@ -2,9 +2,10 @@
 
 use super::column_codec::{from_json, json, parse};
 use super::failure::Failure;
-use super::rows::{BACKUP_GROUP, Table, Touched, VOLUME_GROUP};
+use super::rows::{BACKUP_GROUP, GROUP_WATCH, Table, Touched, VOLUME_GROUP};
+use crate::model::group_watch::GroupWatch;
 use crate::model::identity::VolumeId;
-use crate::model::records::{BackupVolume, Records, TransactionVolume};
+use crate::model::records::{BackupVolume, ChangeError, Records, TransactionVolume};
 use crate::model::volume_group::RegisteredGroup;
 use sqlx::{AnyConnection, Row, query};
 
@@ -45,6 +46,28 @@ pub async fn remove_backup(to: &mut AnyConnection, touched: &mut Touched, id: Vo
     remove_from(to, touched, (BACKUP_GROUP, "DELETE FROM backup_group WHERE volume = $1"), id).await
 }
 
+/// What is kept of a group while a session onto it lasts.
+pub async fn watch(
+    to: &mut AnyConnection,
+    touched: &mut Touched,
+    id: VolumeId,
+    watch: &GroupWatch,
+) -> Result<(), Failure> {
+    let session = "SELECT 1 FROM our_session WHERE target = $1 LIMIT 1";
+    if query(session).bind(id.to_string()).fetch_optional(&mut *to).await?.is_none() {
+        return Err(ChangeError::Missing(format!("session to {id}")).into());
+    }
+    touched.text(GROUP_WATCH, &id);
+    let statement = "INSERT INTO group_watch (backup_volume, document) VALUES ($1, $2)
+        ON CONFLICT (backup_volume) DO UPDATE SET document = excluded.document";
+    query(statement).bind(id.to_string()).bind(json(watch)?).execute(to).await?;
+    Ok(())
+}
+
+pub async fn end_watch(to: &mut AnyConnection, touched: &mut Touched, id: VolumeId) -> Result<(), Failure> {
+    remove_from(to, touched, (GROUP_WATCH, "DELETE FROM group_watch WHERE backup_volume = $1"), id).await
+}
+
 /// Only a row that was there is touched.
 async fn remove_from(
     to: &mut AnyConnection,
@@ -72,6 +95,12 @@ pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(),
         if let Some(volume) = records.transaction_volumes.get_mut(&id) {
             volume.group = Some(group);
         }
+    }
+    for row in query("SELECT backup_volume, document FROM group_watch").fetch_all(&mut *from).await? {
+        let watch =
+            || Ok((parse::<VolumeId>(&row.try_get::<String, _>(0)?)?, from_json(&row.try_get::<String, _>(1)?)?));
+        let (id, watch) = watch().map_err(|failure: Failure| failure.in_row("group_watch", &row, 1))?;
+        records.group_watches.insert(id, watch);
     }
     for row in query("SELECT volume, document FROM backup_group").fetch_all(from).await? {
         let group =

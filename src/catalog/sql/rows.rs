@@ -60,6 +60,7 @@ tables! {
     POLICY_GUARD "policy_guard" key 1: "volume" Text, "floor" Number, "min_interval" Number, "grace" Number;
     VOLUME_GROUP "volume_group" key 1: "volume" Text, "host" Text, "name" Text, "uuid" Text, "disk" Text;
     BACKUP_GROUP "backup_group" key 1: "volume" Text, "document" Text;
+    GROUP_WATCH "group_watch" key 1: "backup_volume" Text, "document" Text;
     RELEASED_GENERATION "released_generation" key 1: "backup_volume" Text, "transaction_volume" Text, "version" Number;
     GENERATION_NOTE "generation_note" key 2: "transaction_volume" Text, "version" Number, "crash_consistent" Text;
     GENERATION_SUSPEND "generation_suspend" key 2: "transaction_volume" Text, "version" Number, "complete_by" Number;

@@ -26,6 +26,7 @@ const MIGRATIONS: &[&[&str]] = &[
     TABLES_OF_FORMAT_9,
     TABLES_OF_FORMAT_10,
     TABLES_OF_FORMAT_11,
+    TABLES_OF_FORMAT_12,
 ];
 
 /// The first format whose events carry the digests of the rows that they write.
@@ -247,6 +248,13 @@ const TABLES_OF_FORMAT_11: &[&str] = &[
         version BIGINT NOT NULL,
         document TEXT NOT NULL,
         PRIMARY KEY (transaction_volume, version))",
+];
+
+const TABLES_OF_FORMAT_12: &[&str] = &[
+    // Groups of backup volumes that sessions are onto: whether each was active when its session began.
+    "CREATE TABLE group_watch (
+        backup_volume TEXT PRIMARY KEY,
+        document TEXT NOT NULL)",
 ];
 
 /// What is in the database before anything was changed.

@@ -79,6 +79,7 @@ impl Runner {
         }
         caller.check(request.action.verb()).map_err(refused)?;
         let mut admitted = Admitted::default();
+        self.look_at_groups(request).await;
         let groups = self.groups_now(request, HostReading::Fresh).await;
         let mut open = groups.what_is_left(request).map_err(refused)?;
         admitted.refused.extend(groups.refused.into_values());

@@ -7,7 +7,7 @@ use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::plan::{Plan, Refusal, plan};
 use crate::model::records::TransactionVolume;
-use crate::model::request::{Action, Request};
+use crate::model::request::{Action, Request, Verb};
 use crate::model::session::Pair;
 use crate::model::units::Blocks;
 use crate::model::volume_group::{BackupGroup, RegisteredGroup, Unfit, check, check_backup, contents, identify_backup};
@@ -57,10 +57,33 @@ impl GroupsNow {
 }
 
 impl Runner {
+    /// Reads whether the groups are active that the sessions of a request are onto, where something on their hosts depends on it.
+    pub(super) async fn look_at_groups(&self, request: &Request) {
+        let verb = request.action.verb();
+        if !matches!(verb, Verb::Backup | Verb::PostProcess | Verb::Start | Verb::Resume | Verb::Overwrite) {
+            return;
+        }
+        let volumes = request.action.volumes();
+        let hosts = self.core.hosts_of_groups(|pair| volumes.contains(&pair.source));
+        let read = hosts.iter().map(|host| async move {
+            if let Some(kernel) = self.hosts.kernel_groups(host).await {
+                self.core.take_kernel(host, kernel);
+            }
+        });
+        futures_util::future::join_all(read).await;
+    }
+
     /// A plan as it is shown: what the hosts refuse is refused, and of the rest it is said what is in it.
     pub async fn with_groups(&self, request: &Request, planned: Answer, reading: HostReading) -> Answer {
         let planned = match planned {
             Answer::Planned(planned) => planned,
+            // Why the whole group cannot be read says more.
+            Answer::Refused { refusal } if refusal.code == Code::GROUP_ACTIVATION_UNKNOWN => {
+                let now = self.groups_now(request, reading).await;
+                return now
+                    .what_is_left(request)
+                    .map_or_else(|unread| self.heard(super::refused(unread)), |_| Answer::Refused { refusal });
+            }
             other => return other,
         };
         let now = self.groups_now(request, reading).await;
@@ -90,6 +113,10 @@ impl Runner {
                 HostReading::Fresh => self.hosts.read(host).await,
                 HostReading::Recent => self.hosts.recent(host),
             };
+            // A session that begins now begins with this state of its group.
+            if let Some(report) = report.as_ref().filter(|_| reading == HostReading::Fresh) {
+                self.core.take_kernel(host, report.kernel.clone());
+            }
             (host, report)
         });
         let reports: BTreeMap<_, _> = futures_util::future::join_all(read).await.into_iter().collect();
@@ -126,7 +153,13 @@ impl Runner {
     async fn check_backup_groups(&self, request: &Request, reading: HostReading, now: &mut GroupsNow) {
         for (volume, target, group, blocks) in self.backup_groups_of(request) {
             let report = match reading {
-                HostReading::Fresh => self.hosts.recent_or_read(&group.host).await,
+                HostReading::Fresh => {
+                    let report = self.hosts.recent_or_read(&group.host).await;
+                    if let Some(report) = &report {
+                        self.core.take_kernel(&group.host, report.kernel.clone());
+                    }
+                    report
+                }
                 HostReading::Recent => self.hosts.recent(&group.host),
             };
             let registers = matches!(request.action, Action::RegisterBackupGroup { .. });

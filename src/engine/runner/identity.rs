@@ -3,6 +3,7 @@
 use super::Runner;
 use crate::host::identity::CopyDisk;
 use crate::model::hook::{HookRun, ScriptEnd, ScriptReport};
+use crate::model::host_report::Activation;
 use crate::model::identity::VolumeId;
 use crate::model::step::IdentityTask;
 use crate::model::units::Version;
@@ -51,6 +52,12 @@ impl Runner {
         let not_configured = || format!("no [[host]] of the configuration is called {host}");
         let reporter = self.hosts.reporter(host).ok_or_else(not_configured)?;
         let report = self.hosts.read(host).await.ok_or_else(not_configured)?;
+        self.core.take_kernel(host, report.kernel.clone());
+        let now = report.kernel.activation(&task.backup.identity.uuid);
+        let watch = self.core.with_records(|records| records.group_watches.get(&task.target).cloned());
+        if watch.is_some_and(|watch| watch.at_start == Activation::Active && now != Activation::Active) {
+            return Err(format!("{} was active when its session began, and is {} now", task.backup, now.word()));
+        }
         let disk = check_backup(&task.backup, task.blocks, task.target.olu.0, &report).map_err(|unfit| unfit.reason)?;
         let disk = CopyDisk { host: reporter, device: disk.device.raw() };
         match kept {

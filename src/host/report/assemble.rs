@@ -1,9 +1,10 @@
 //! One report out of what the tools printed.
 
-use super::device_mapper::Mapped;
+use super::device_mapper::{Mapped, is_absent};
 use super::lsblk::{Device, Devices};
 use super::lvm::Group;
 use super::{Printed, lvm, mounts};
+use crate::model::group_watch::KernelGroups;
 use crate::model::host_report::{
     Activation, HostDisk, HostMount, HostPart, HostReport, LogicalVolume, PhysicalVolume, UnknownPart, VolumeGroup,
 };
@@ -17,6 +18,18 @@ pub struct AllPrinted {
     pub duplicates: Printed,
     pub device_mapper: Printed,
     pub mounts: Printed,
+    /// `/proc/devices`, where `dmsetup` failed.
+    pub kernel_devices: Option<Printed>,
+}
+
+/// Which groups are active; a kernel that surely has no device-mapper has none that could be.
+pub fn kernel_groups(device_mapper: &Printed, kernel_devices: Option<&Printed>) -> KernelGroups {
+    let mapped = device_mapper.as_ref().map_err(Clone::clone).and_then(|printed| Mapped::read(printed));
+    match (mapped, kernel_devices) {
+        (Ok(mapped), _) => KernelGroups::Read(mapped.groups().clone()),
+        (Err(_), Some(Ok(devices))) if is_absent(devices) => KernelGroups::NoDeviceMapper,
+        (Err(why), _) => KernelGroups::Unread(Untrusted::new(why)),
+    }
 }
 
 /// Joins everything. What one tool did not give makes that part unknown, and what depends on it.
@@ -32,7 +45,8 @@ pub fn report(printed: &AllPrinted) -> HostReport {
         Join { devices: devices.as_ref(), disks: disks.as_deref(), mapped: mapped.as_ref(), mounts: mounts.as_deref() };
     let groups = groups.map(|groups| groups.into_iter().map(|group| join.group(group)).collect());
     let disks = disks.map(|disks| disks.into_iter().map(|found| found.disk).collect());
-    HostReport { disks, groups, duplicates, mounts, unknown }
+    let kernel = kernel_groups(&printed.device_mapper, printed.kernel_devices.as_ref());
+    HostReport { disks, groups, duplicates, mounts, unknown, kernel }
 }
 
 fn read<T>(

@@ -15,6 +15,7 @@ mod tools;
 pub(super) use lvm::{duplicates as read_duplicates, duplicates_line, groups as read_groups, groups_line};
 pub use tools::{HostTools, MAX_READ};
 
+use crate::model::group_watch::KernelGroups;
 use crate::model::host_report::HostReport;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
@@ -23,6 +24,9 @@ use std::fmt::Debug;
 pub trait ReportsItself: Debug + Send + Sync {
     /// Reads everything once. What cannot be read is absent from the report, with the reason.
     fn report(&self) -> BoxFuture<'_, HostReport>;
+
+    /// Asks the kernel only which groups are active. It takes no lock of LVM and reads no disk.
+    fn kernel_groups(&self) -> BoxFuture<'_, KernelGroups>;
 
     /// Runs one tool with these words and gives what it printed. `as_root`: by `sudo -n` where the host wants it.
     /// The error is one sentence.

@@ -1,8 +1,9 @@
 //! Running a host's own tools, on this machine or over ssh, all at once and each within its limits.
 
-use super::assemble::{AllPrinted, report};
+use super::assemble::{AllPrinted, kernel_groups, report};
 use super::{Printed, ReportsItself, device_mapper, lsblk, lvm, mounts};
 use crate::host::script::{client, quoted};
+use crate::model::group_watch::KernelGroups;
 use crate::model::host_report::{HostReport, Wwid};
 use crate::model::untrusted::Untrusted;
 use crate::process::child::{self, ChildError, Ended};
@@ -47,15 +48,22 @@ impl ReportsItself for HostTools {
             let (groups, duplicates) = (lvm::groups_line(), lvm::duplicates_line());
             // One after the other: two commands of LVM disturb each other's locks, even if both only read.
             let lvm = async { (self.run(&groups, true, None).await, self.run(&duplicates, true, None).await) };
-            let (lsblk, (groups, duplicates), device_mapper, mounts) = tokio::join!(
+            let (lsblk, (groups, duplicates), (device_mapper, kernel_devices), mounts) = tokio::join!(
                 self.run(&lsblk::ARGUMENTS, false, None),
                 lvm,
-                self.run(&device_mapper::ARGUMENTS, true, None),
+                self.device_mapper(),
                 self.run(&mounts::ARGUMENTS, false, None),
             );
-            let mut report = report(&AllPrinted { lsblk, groups, duplicates, device_mapper, mounts });
+            let mut report = report(&AllPrinted { lsblk, groups, duplicates, device_mapper, mounts, kernel_devices });
             name_disks(&mut report, &self.wwids);
             report
+        })
+    }
+
+    fn kernel_groups(&self) -> BoxFuture<'_, KernelGroups> {
+        Box::pin(async move {
+            let (device_mapper, kernel_devices) = self.device_mapper().await;
+            kernel_groups(&device_mapper, kernel_devices.as_ref())
         })
     }
 
@@ -79,6 +87,16 @@ fn name_disks(report: &mut HostReport, wwids: &BTreeMap<String, Wwid>) {
 }
 
 impl HostTools {
+    /// What the kernel maps; where that cannot be read, whether the kernel could map anything.
+    async fn device_mapper(&self) -> (Printed, Option<Printed>) {
+        let printed = self.run(&device_mapper::ARGUMENTS, true, None).await;
+        let devices = match &printed {
+            Ok(_) => None,
+            Err(_) => Some(self.run(&["cat", "/proc/devices"], false, None).await),
+        };
+        (printed, devices)
+    }
+
     /// `as_root`: the tool reads disks or the kernel's device-mapper.
     ///
     /// Somebody else's lock is tried again for a moment: LVM itself does not wait for it.

@@ -18,6 +18,7 @@ pub use volumes::{backup_state, session_state};
 use self::along::SortedCursor;
 use super::copy::Capabilities;
 use super::doubt;
+use super::group_watch::KernelGroups;
 use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::PairUse;
 use super::moment::{Moment, ReadingMark};
@@ -28,7 +29,7 @@ use super::snapshot::{
     ArrayView, BackupVolumeView, EventLine, OperationView, Reach, RestoreView, SessionView, Site, Snapshot,
 };
 use super::units::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is known of one configured array.
@@ -61,6 +62,8 @@ pub struct Sources<'a> {
     pub set_aside: &'a [OperationId],
     pub arrays: &'a [ArraySource],
     pub tracker: &'a Tracker,
+    /// Which groups are active on each host, as it was read last.
+    pub kernels: &'a BTreeMap<Name, KernelGroups>,
     pub operations: &'a [OperationView],
     pub events: &'a [EventLine],
 }

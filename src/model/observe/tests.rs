@@ -132,6 +132,7 @@ impl Bench {
             set_aside: &[],
             arrays: &self.arrays,
             tracker: &self.tracker,
+            kernels: &std::collections::BTreeMap::new(),
             operations: &[],
             events: &[],
         })

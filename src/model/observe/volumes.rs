@@ -4,6 +4,7 @@ use super::along::SortedCursor;
 use super::halves::is_read;
 use super::{Index, Lost, Sources, restores};
 use crate::model::codes::Code;
+use crate::model::group_watch::{self, GroupStateView};
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::plan::legality::{Facts, Legality, PairVerb, legality};
 use crate::model::records::{BackupVolume, Claim, Generation, Policy, TransactionVolume};
@@ -46,7 +47,14 @@ pub(super) fn backup_views(sources: &Sources<'_>, index: &Index<'_>) -> Rows<Bac
         let generation = generations.at(id).last().copied();
         let by_unknown_row = inbound.at(id).iter().any(|(_, session)| session.is_none());
         let restore = index.restore_to(id).map(|restore| (restore, restores::problem(sources, restore)));
-        backup_view(volume, here, (sessions.at(id), by_unknown_row), generation, lost.at(id).last(), restore)
+        let mut view =
+            backup_view(volume, here, (sessions.at(id), by_unknown_row), generation, lost.at(id).last(), restore);
+        if let Some(state) = group_state(sources, volume) {
+            let lost = || Some(Box::new(group_watch::problem(volume.group.as_deref()?, &state)?));
+            view.problem = view.problem.or_else(lost);
+            view.group_state = Some(Box::new(state));
+        }
+        view
     };
     sources.records.backup_volumes.values().map(view).collect()
 }
@@ -150,10 +158,24 @@ fn transaction_view(
             .or_else(|| restore.and_then(|restore| restores::problem(sources, restore)))
             .or_else(|| (state == TransactionState::Inbound).then(|| inbound_problem(sources, inbound)))
             .or_else(|| worst.and_then(session_problem))
+            .or_else(|| ours().find_map(|session| group_problem(sources, session.pair.target)))
             .or_else(|| has_vanished().then(vanished))
             .map(Box::new),
         volume: volume.clone(),
     }
+}
+
+/// The state of the group of a backup volume that a session of ours is onto.
+fn group_state(sources: &Sources<'_>, volume: &BackupVolume) -> Option<GroupStateView> {
+    let group = volume.group.as_deref()?;
+    sources.records.sessions.keys().find(|pair| pair.target == volume.id)?;
+    let watch = sources.records.group_watches.get(&volume.id);
+    Some(GroupStateView::of(group, sources.kernels.get(&group.host), watch, sources.now))
+}
+
+fn group_problem(sources: &Sources<'_>, backup_volume: VolumeId) -> Option<Problem> {
+    let volume = sources.records.backup_volumes.get(&backup_volume)?;
+    group_watch::problem(volume.group.as_deref()?, &group_state(sources, volume)?)
 }
 
 /// When the session's copy can be backed up, as far as the session goes: never, where the table refuses it for another reason
@@ -216,6 +238,7 @@ fn backup_view(
     let of_lost = lost.map(|lost| lost.source);
     BackupVolumeView {
         state,
+        group_state: None,
         session_unread: ours.is_none() && lost.is_some_and(|lost| !lost.vanished),
         transaction_volume: of_session.or(generation.map(|generation| generation.transaction_volume)).or(of_lost),
         generation: generation.map(|generation| generation.version),

@@ -4,7 +4,9 @@ use super::harmless;
 use super::legality::{Facts, Legality, PairVerb, legality};
 use super::restore::cancel_remedy;
 use super::{Refusal, Remedy};
+use crate::model::advice::Advice;
 use crate::model::codes::Code;
+use crate::model::group_watch;
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::records::Generation;
 use crate::model::request::{Action, CancelScope, Request, Verb};
@@ -201,11 +203,45 @@ impl<'a> Case<'a> {
 
     /// What the table says of a verb on a session, as force or as a refusal with this case's names and figures.
     pub fn judge(&self, session: &SessionView, verb: PairVerb) -> Result<bool, Refusal> {
+        self.group_allows(session.pair.target, verb)?;
         match judge(session, verb) {
             Legality::Legal => Ok(false),
             Legality::Force => Ok(true),
             Legality::Refused(code) => Err(self.refusal(session, code)),
         }
+    }
+
+    /// Whether the group of a backup volume lets a verb go on that does something on its host afterwards, or that would go on
+    /// with a group that is lost. What ends sessions on the array needs no host.
+    pub fn group_allows(&self, target: VolumeId, verb: PairVerb) -> Result<(), Refusal> {
+        let Some((code, reason)) = self.snapshot.backup_volume(target).and_then(group_watch::refuses) else {
+            return Ok(());
+        };
+        let deactivated = code == Code::GROUP_DEACTIVATED;
+        let refused = match verb {
+            PairVerb::Backup => deactivated || !self.request.crash_consistent,
+            PairVerb::Start | PairVerb::Resume | PairVerb::ResumeOnto => deactivated,
+            _ => false,
+        };
+        if refused { Err(self.group_refusal(target, code, reason)) } else { Ok(()) }
+    }
+
+    /// The same for what runs on the host and nothing else.
+    pub fn host_side_allowed(&self, target: VolumeId) -> Result<(), Refusal> {
+        match self.snapshot.backup_volume(target).and_then(group_watch::refuses) {
+            Some((code, reason)) => Err(self.group_refusal(target, code, reason)),
+            None => Ok(()),
+        }
+    }
+
+    fn group_refusal(&self, target: VolumeId, code: Code, reason: String) -> Refusal {
+        let refusal = Refusal::new(code, reason).about(self.id());
+        let Some(lines) = group_watch::way_out(self.snapshot, target) else { return refusal };
+        let text =
+            "end the session by force on the array, activate the group on its host, and start anew, in this order";
+        let stop = Action::ForceStop { volume: self.id(), target: Some(target) };
+        let label = format!("end the session of {} with {} by force", self.name(), self.snapshot.label(target));
+        refusal.with_advice([Advice::new(text).with_lines(lines)]).with_remedy(Remedy::new(label, stop))
     }
 
     /// The refusal of a cell, told for this volume.

@@ -129,6 +129,7 @@ pub(super) fn post_process(
     let generation = generation(&case, version)?;
     let target = generation.backup_volume;
     unclaimed(snapshot, target).map_err(|refusal| refusal.about(id))?;
+    case.host_side_allowed(target)?;
     if !matches!(generation.state, GenerationState::NeedsAttention(_)) {
         let reason = format!(
             "{version} of {} is {}: only one that needs attention is post-processed again",

@@ -296,6 +296,7 @@ fn new_backup_volume(volume: &BackupVolume, foreign: bool) -> BackupVolumeView {
         claimed: None,
         problem: None,
         session_unread: false,
+        group_state: None,
     }
 }
 

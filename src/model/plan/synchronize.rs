@@ -271,6 +271,7 @@ pub(super) fn overwrite(snapshot: &Snapshot, request: &Request, id: VolumeId, ve
     }
     let pair = Pair::new(id, target);
     let step = if let Some(session) = snapshot.session(&pair).filter(|session| session.ours) {
+        case.group_allows(target, PairVerb::ResumeOnto)?;
         allocate::may_overwrite(session).map_err(|code| case.refusal(session, code))?;
         allocate::able(snapshot, &pair, CommandVerb::Resume).map_err(|refusal| refusal.about(id))?;
         PlanStep::Resume(ResumeStep { pair, difference: session.difference })

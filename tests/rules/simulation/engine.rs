@@ -344,6 +344,7 @@ impl Engine {
             set_aside: &[],
             arrays: &arrays,
             tracker: &self.tracker,
+            kernels: &std::collections::BTreeMap::new(),
             operations: &[],
             events: &[],
         })
