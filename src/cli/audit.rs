@@ -18,11 +18,11 @@ const PAGE: u32 = 500;
 
 pub async fn run(verb: &Audit, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
     let link = &mut site_context.open(Need::Reading).await?;
-    let snapshot = link.snapshot().await?;
     match verb {
-        Audit::Show { last, json } => show(&snapshot, link, *last, *json).await,
-        Audit::Verify { head, json } => verify(&snapshot, link, head, *json).await,
-        Audit::Export { from } => export(&snapshot, link, *from).await,
+        Audit::Show { last, json } => show(link, *last, *json).await,
+        Audit::Verify { head, json } => verify(link, head, *json).await,
+        // Events of years name most of the site's volumes.
+        Audit::Export { from } => export(&*link.snapshot().await?, link, *from).await,
     }
 }
 
@@ -64,11 +64,13 @@ struct Shown<'a> {
     events: Vec<Entry<'a>>,
 }
 
-async fn show(snapshot: &Snapshot, link: &mut Link, last: u32, as_json: bool) -> Result<Exit, CliError> {
+async fn show(link: &mut Link, last: u32, as_json: bool) -> Result<Exit, CliError> {
     let events = match link.ask(Ask::Events { most: last }).await? {
         Answer::Events { events } => events,
         other => return Err(unexpected(&other)),
     };
+    let snapshot = link.view_of(Vec::new()).await?;
+    let snapshot = &*link.with_all_in(snapshot, &events).await?;
     if as_json {
         let events = events.iter().map(|event| Entry::new(event, snapshot)).collect();
         json::print(snapshot.site.demo, &Shown { events })?;
@@ -107,7 +109,7 @@ struct VerdictDocument<'a> {
     rows: u64,
 }
 
-async fn verify(snapshot: &Snapshot, link: &mut Link, heads: &[String], as_json: bool) -> Result<Exit, CliError> {
+async fn verify(link: &mut Link, heads: &[String], as_json: bool) -> Result<Exit, CliError> {
     let heads = heads.iter().map(|head| parse_head(head)).collect::<Result<_, _>>()?;
     let report = match link.ask(Ask::VerifyAudit { heads }).await? {
         Answer::Audit { report } => report,
@@ -118,7 +120,7 @@ async fn verify(snapshot: &Snapshot, link: &mut Link, heads: &[String], as_json:
         let AuditReport { events, anchors_matched, head, anchors, compared_from, rows, .. } = &*report;
         let (events, anchors_matched, compared_from, rows) = (*events, *anchors_matched, *compared_from, *rows);
         let document = VerdictDocument { intact, events, anchors_matched, faults, head, anchors, compared_from, rows };
-        json::print(snapshot.site.demo, &document)?;
+        json::print(link.is_demo().await?, &document)?;
     } else {
         for fault in &faults {
             out::say(&format!("ecdeck: {fault}"));

@@ -17,7 +17,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub async fn run(asked: &Backup, link: &mut Link, deadline: Deadline) -> Result<Exit, CliError> {
-    let snapshot = if asked.set.is_some() { link.snapshot().await? } else { link.view(&asked.volumes).await? };
+    let snapshot = match &asked.set {
+        Some(name) => set::view(link, name).await?,
+        None => link.view(&asked.volumes).await?,
+    };
     let request = request(asked, &snapshot)?;
     let volumes = request.action.volumes();
     let waiting = if asked.wait && !asked.change.dry_run { wait::on_their_way(&snapshot, volumes) } else { Vec::new() };

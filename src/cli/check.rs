@@ -65,7 +65,8 @@ pub async fn run(asked: &Check, site_context: &dyn SiteContext) -> Result<Exit, 
             format!("no engine runs, so nothing watches the site: start its service, or `ecdeck serve` ({code})");
         return Err(CliError::coded(code, text));
     }
-    let snapshot = site_context.open(Need::Reading).await?.snapshot().await?;
+    let mut link = site_context.open(Need::Reading).await?;
+    let snapshot = if asked.volumes.is_empty() { link.snapshot().await? } else { link.view(&asked.volumes).await? };
     let wanted = names::volumes(&snapshot, &asked.volumes)?;
     if let Some(other) = wanted.iter().find(|id| snapshot.transaction_volume(**id).is_none()) {
         let code = Code::NOT_A_TRANSACTION_VOLUME;

@@ -7,6 +7,7 @@ use crate::model::advice::Advice;
 use crate::model::codes::Code;
 use crate::model::group_watch::GroupStateView;
 use crate::model::identity::{BoxId, Name, VolumeId};
+use crate::model::pages::PageList;
 use crate::model::plan::rotation::backlog;
 use crate::model::plan::{NearMiss, Refusal, not_at_one_instant, state_of_set, step_text};
 use crate::model::records::{
@@ -23,7 +24,9 @@ use crate::model::step::{Confirmation, Notice, PlanStep};
 use crate::model::units::{Blocks, Percent, Progress, Timestamp, Version};
 use crate::model::untrusted::Untrusted;
 use crate::model::volume_set::VolumeSet;
+use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 
 /// An instant as RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +61,12 @@ pub struct StatusDocument<'a> {
     pub taken_at: Stamp,
     pub catalogue: CatalogueEntry<'a>,
     pub arrays: Vec<ArrayEntry<'a>>,
-    pub transaction_volumes: Vec<TransactionVolumeEntry<'a>>,
-    pub pool: Vec<BackupVolumeEntry<'a>>,
-    pub sessions: Vec<SessionEntry<'a>>,
-    pub restores: Vec<RestoreEntry>,
-    pub sets: Vec<SetEntry<'a>>,
-    pub operations: Vec<OperationEntry<'a>>,
+    transaction_volumes: Listed<'a>,
+    pool: Listed<'a>,
+    sessions: Listed<'a>,
+    restores: Listed<'a>,
+    sets: Listed<'a>,
+    operations: Listed<'a>,
 }
 
 /// Whether the catalogue takes writes; the rest is null while it does.
@@ -89,21 +92,91 @@ impl<'a> CatalogueEntry<'a> {
 }
 
 impl<'a> StatusDocument<'a> {
+    /// The lists of the document, in its order: who brings them page by page brings them so.
+    pub const LISTS: [PageList; 6] = [
+        PageList::TransactionVolumes,
+        PageList::Pool,
+        PageList::Sessions,
+        PageList::Restores,
+        PageList::Sets,
+        PageList::Operations,
+    ];
+
+    /// Of a snapshot that is here whole, or all of it that is asked for.
     pub fn new(snapshot: &'a Snapshot) -> Self {
+        Self::of_pages(snapshot, snapshot)
+    }
+
+    /// `site` may have no rows: they come from `pages` while the document is written.
+    pub fn of_pages(site: &'a Snapshot, pages: &'a dyn Pages) -> Self {
+        let [transaction_volumes, pool, sessions, restores, sets, operations] =
+            Self::LISTS.map(|list| Listed { list, pages });
         Self {
-            site: &snapshot.site.name,
-            sequence: snapshot.sequence,
-            taken_at: Stamp(snapshot.taken_at),
-            catalogue: CatalogueEntry::new(snapshot.catalogue.as_ref()),
-            arrays: snapshot.arrays.iter().map(ArrayEntry::new).collect(),
-            transaction_volumes: transaction_volumes(snapshot),
-            pool: pool(snapshot),
-            sessions: snapshot.sessions.iter().map(|session| SessionEntry::new(session, snapshot)).collect(),
-            restores: snapshot.restores.iter().map(|restore| RestoreEntry::new(restore, snapshot)).collect(),
-            sets: snapshot.volume_sets.iter().map(|set| SetEntry::new(set, snapshot)).collect(),
-            operations: snapshot.operations.iter().map(|operation| OperationEntry::new(operation, snapshot)).collect(),
+            site: &site.site.name,
+            sequence: site.sequence,
+            taken_at: Stamp(site.taken_at),
+            catalogue: CatalogueEntry::new(site.catalogue.as_ref()),
+            arrays: site.arrays.iter().map(ArrayEntry::new).collect(),
+            transaction_volumes,
+            pool,
+            sessions,
+            restores,
+            sets,
+            operations,
         }
     }
+}
+
+/// Where the lists of a document come from.
+pub trait Pages {
+    /// The rows of a list from one on, with what they refer to, and where the next rows begin.
+    ///
+    /// # Errors
+    /// When the rows do not come: the document ends there.
+    fn page(&self, list: PageList, from: usize) -> Result<(Cow<'_, Snapshot>, Option<usize>), String>;
+}
+
+impl Pages for Snapshot {
+    fn page(&self, _: PageList, _: usize) -> Result<(Cow<'_, Snapshot>, Option<usize>), String> {
+        Ok((Cow::Borrowed(self), None))
+    }
+}
+
+/// A list of a document, of which only one page is in memory at a time.
+struct Listed<'a> {
+    list: PageList,
+    pages: &'a dyn Pages,
+}
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut rows = serializer.serialize_seq(None)?;
+        let mut from = Some(0);
+        while let Some(at) = from {
+            let (part, next) = self.pages.page(self.list, at).map_err(serde::ser::Error::custom)?;
+            let part = &*part;
+            match self.list {
+                PageList::TransactionVolumes => put(&mut rows, transaction_volumes(part))?,
+                PageList::Pool => put(&mut rows, pool(part))?,
+                PageList::Sessions => {
+                    put(&mut rows, part.sessions.iter().map(|session| SessionEntry::new(session, part)))?;
+                }
+                PageList::Restores => {
+                    put(&mut rows, part.restores.iter().map(|restore| RestoreEntry::new(restore, part)))?;
+                }
+                PageList::Sets => put(&mut rows, part.volume_sets.iter().map(|set| SetEntry::new(set, part)))?,
+                PageList::Operations => {
+                    put(&mut rows, part.operations.iter().map(|operation| OperationEntry::new(operation, part)))?;
+                }
+            }
+            from = next;
+        }
+        rows.end()
+    }
+}
+
+fn put<S: SerializeSeq>(rows: &mut S, entries: impl IntoIterator<Item: Serialize>) -> Result<(), S::Error> {
+    entries.into_iter().try_for_each(|entry| rows.serialize_element(&entry))
 }
 
 /// A set, with its volumes and what they have in common.

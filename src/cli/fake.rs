@@ -154,6 +154,8 @@ impl Line {
             Ask::Snapshot | Ask::View { .. } | Ask::Reread => {
                 Answer::Snapshot { snapshot: Box::new(Snapshot::clone(&self.snapshot)) }
             }
+            Ask::OpenPages => Answer::PagesOpened { site: Box::new(self.snapshot.without_rows()) },
+            Ask::Page { list, from } => Answer::Page(self.snapshot.page(*list, *from)),
             Ask::Plan { request, .. } | Ask::Propose { request } => self.planned(request),
             Ask::Run { request, agreed, confirmation } => {
                 if let Ok(plan) = plan(&self.snapshot, request)

@@ -65,7 +65,7 @@ async fn hooks(link: &mut Link) -> Result<Vec<HookView>, CliError> {
 
 async fn list(as_json: bool, link: &mut Link) -> Result<Exit, CliError> {
     let found = hooks(link).await?;
-    let demo = link.snapshot().await?.site.demo;
+    let demo = link.is_demo().await?;
     let exit = if found.iter().all(|view| view.wrong.is_none()) { Exit::Done } else { Exit::Failed };
     if as_json {
         json::print(demo, &Listed { hooks: &found })?;
@@ -136,7 +136,7 @@ async fn test(asked: &TestHook, link: &mut Link) -> Result<Exit, CliError> {
     };
     let exit = if tried.iter().all(|script| script.report.is_success()) { Exit::Done } else { Exit::Failed };
     if asked.json {
-        let demo = link.snapshot().await?.site.demo;
+        let demo = link.is_demo().await?;
         json::print(demo, &Tested { hook: &asked.hook, scripts: &tried })?;
         return Ok(exit);
     }

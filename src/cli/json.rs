@@ -1,6 +1,7 @@
 //! JSON as it is printed: one object a document, every non-printing character escaped.
 
 use super::cli_error::CliError;
+use super::document::StatusDocument;
 use super::out::{self, Reader};
 use crate::model::untrusted::is_unsafe;
 use serde::Serialize;
@@ -27,6 +28,16 @@ pub fn print<T: Serialize>(demo: bool, body: &T) -> Result<(), CliError> {
 /// Prints a document as one line, where several follow each other.
 pub fn print_line<T: Serialize>(demo: bool, body: &T) -> Result<Reader, CliError> {
     stream(demo, body, Safe(CompactFormatter))
+}
+
+/// As [`print`], for a document that is still coming: whether somebody reads it to its end.
+pub fn print_from(demo: bool, body: &StatusDocument<'_>) -> Result<Reader, CliError> {
+    stream(demo, body, Safe(PrettyFormatter::new()))
+}
+
+/// The same as one line.
+pub fn print_line_from(demo: bool, body: &StatusDocument<'_>) -> Result<Reader, CliError> {
+    print_line(demo, body)
 }
 
 /// Writes as it goes: a document of a large site is never in memory whole.

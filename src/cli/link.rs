@@ -8,6 +8,7 @@ use crate::engine::protocol::{Answer, Ask};
 use crate::model::check::Check;
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
+use crate::model::pages::{Page, PageList};
 use crate::model::snapshot::{Reach, Snapshot};
 use crate::model::untrusted::Untrusted;
 use crate::model::verb::Role;
@@ -271,6 +272,39 @@ impl Link {
         match self.asked(Ask::Snapshot).await? {
             snapshot if is_waiting(&snapshot) => self.first_reading().await,
             snapshot => Ok(snapshot),
+        }
+    }
+
+    /// Has the engine keep one moment of the site for this line, and gives it without rows: [`Self::page`] brings them.
+    pub async fn open_pages(&mut self) -> Result<Arc<Snapshot>, CliError> {
+        let site = self.opened_pages().await?;
+        if !is_waiting(&site) {
+            return Ok(site);
+        }
+        // The arrays alone tell when they have been read.
+        self.watch_only(&[]);
+        self.first_reading().await?;
+        self.opened_pages().await
+    }
+
+    async fn opened_pages(&mut self) -> Result<Arc<Snapshot>, CliError> {
+        match self.ask(Ask::OpenPages).await? {
+            Answer::PagesOpened { site } => Ok(Arc::from(site)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Whether the site is the demonstration's: what a document says of it, where it says nothing of volumes.
+    pub async fn is_demo(&mut self) -> Result<bool, CliError> {
+        Ok(self.asked(Ask::View { names: Vec::new(), volumes: Vec::new() }).await?.site.demo)
+    }
+
+    /// A page of the moment that was held last. It is not bound by the verb's deadline: who reads what is printed may take
+    /// his time.
+    pub async fn page(&mut self, list: PageList, from: usize) -> Result<Page, CliError> {
+        match made_sure(self.channel.ask(Ask::Page { list, from }).await?)? {
+            Answer::Page(page) => Ok(page),
+            other => Err(unexpected(&other)),
         }
     }
 

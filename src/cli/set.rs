@@ -3,12 +3,13 @@
 use super::arguments::{Change, SetVerb};
 use super::change::{self, Then};
 use super::document::SetEntry;
-use super::link::{Need, SiteContext};
+use super::link::{Link, Need, SiteContext};
 use super::table::{Align, Table};
 use super::wait::Deadline;
 use super::{CliError, Exit, json, names, out, times};
 use crate::model::codes::Code;
 use crate::model::identity::Name;
+use crate::model::pages::PageList;
 use crate::model::plan::{not_at_one_instant, state_of_set};
 use crate::model::request::Action;
 use crate::model::snapshot::Snapshot;
@@ -16,22 +17,23 @@ use crate::model::units::listed;
 use crate::model::untrusted::escaped;
 use crate::model::volume_set::VolumeSet;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Names that one line lists at most.
 const LISTED: usize = 6;
 
 pub async fn run(verb: &SetVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
     let Some(change) = verb.change() else {
-        let snapshot = site_context.open(Need::Reading).await?.snapshot().await?;
+        let mut link = site_context.open(Need::Reading).await?;
         return match verb {
-            SetVerb::Show { name, json } => show(&snapshot, name, *json),
-            SetVerb::List { json } => list(&snapshot, *json),
+            SetVerb::Show { name, json } => show(&*view(&mut link, name).await?, name, *json),
+            SetVerb::List { json } => list(&*link.snapshot().await?, *json),
             SetVerb::Add { .. } | SetVerb::Remove { .. } => Ok(Exit::Done),
         };
     };
     let deadline = Deadline::new(change.time_limit);
     let mut link = super::opened(site_context, deadline).await?;
-    let action = action(verb, &*link.snapshot().await?)?;
+    let action = action(verb, &*link.view(verb.volumes()).await?)?;
     change::run(&mut link, change, change::request(action, change), deadline, Then::Return).await
 }
 
@@ -40,6 +42,14 @@ impl SetVerb {
         match self {
             Self::Add { change, .. } | Self::Remove { change, .. } => Some(change),
             Self::List { .. } | Self::Show { .. } => None,
+        }
+    }
+
+    /// The volumes that it names.
+    fn volumes(&self) -> &[String] {
+        match self {
+            Self::Add { volumes, .. } | Self::Remove { volumes, .. } => volumes,
+            Self::List { .. } | Self::Show { .. } => &[],
         }
     }
 }
@@ -55,6 +65,21 @@ pub fn action(verb: &SetVerb, snapshot: &Snapshot) -> Result<Action, CliError> {
         }
         SetVerb::List { .. } | SetVerb::Show { .. } => Err(CliError::usage("a list changes nothing")),
     }
+}
+
+/// The volumes of a stored set, and what belongs to them.
+pub async fn view(link: &mut Link, name: &Name) -> Result<Arc<Snapshot>, CliError> {
+    let site = link.open_pages().await?;
+    let mut sets = Vec::new();
+    let mut from = Some(0);
+    while let Some(at) = from {
+        let page = link.page(PageList::Sets, at).await?;
+        sets.extend(page.part.volume_sets.iter().cloned());
+        from = page.next;
+    }
+    let sets = Snapshot { volume_sets: sets.into(), ..Snapshot::clone(&site) };
+    let members = stored(&sets, name)?.members.clone();
+    link.view_of(members).await
 }
 
 /// The stored set of this name.

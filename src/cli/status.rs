@@ -1,7 +1,7 @@
 //! `ecdeck status`: the site now, as tables or as a document; with `--watch` what changes, as lines.
 
 use super::arguments::Status;
-use super::document::StatusDocument;
+use super::document::{Pages, StatusDocument};
 use super::link::Link;
 use super::names;
 use super::out::Reader;
@@ -10,6 +10,7 @@ use super::{CliError, Exit, json, out, set, times};
 use crate::model::codes::Code;
 use crate::model::group_watch::way_out;
 use crate::model::identity::VolumeId;
+use crate::model::pages::{Page, PageList};
 use crate::model::plan::pool_sizes;
 use crate::model::plan::rotation::{backlog, versions};
 use crate::model::plan::step_text::place;
@@ -21,63 +22,121 @@ use crate::model::snapshot::{
 use crate::model::units::{Blocks, Progress, iec};
 use crate::model::untrusted::{Untrusted, escaped};
 use crate::model::volume_set::VolumeSet;
+use parking_lot::Mutex;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub async fn run(asked: &Status, link: &mut Link) -> Result<Exit, CliError> {
-    let mut snapshot =
-        if asked.volumes.is_empty() { link.snapshot().await? } else { link.view(&asked.volumes).await? };
-    let named = names::volumes(&snapshot, &asked.volumes)?;
-    if !named.is_empty() {
-        snapshot = Arc::new(part_of(&snapshot, &named.into_iter().collect()));
+    if let Some(seconds) = asked.watch {
+        return watch(link, asked.json, Duration::from_secs(seconds.into())).await;
     }
-    if let Some(name) = &asked.set {
-        let members = set::stored(&snapshot, name)?.members.iter().copied().collect();
-        snapshot = Arc::new(part_of(&snapshot, &members));
-    }
-    let whole = asked.volumes.is_empty() && asked.set.is_none();
-    let Some(seconds) = asked.watch else {
+    if asked.set.is_none() && asked.volumes.is_empty() {
         if asked.json {
-            json::print(snapshot.site.demo, &StatusDocument::new(&snapshot))?;
+            stream(link, json::print_from).await?;
         } else {
-            out::print(&text(&snapshot, whole))?;
+            out::print(&text(&*link.snapshot().await?, true))?;
         }
         return Ok(Exit::Done);
+    }
+    let (snapshot, shown) = if let Some(name) = &asked.set {
+        let snapshot = set::view(link, name).await?;
+        let members = set::stored(&snapshot, name)?.members.clone();
+        (snapshot, members)
+    } else {
+        let snapshot = link.view(&asked.volumes).await?;
+        let named = names::volumes(&snapshot, &asked.volumes)?;
+        (snapshot, named)
     };
-    watch(link, &snapshot, asked.json, Duration::from_secs(seconds.into())).await
+    let part = part_of(&snapshot, &shown.into_iter().collect());
+    if asked.json {
+        json::print(part.site.demo, &StatusDocument::new(&part))?;
+    } else {
+        out::print(&text(&part, false))?;
+    }
+    Ok(Exit::Done)
 }
 
 /// Prints until Ctrl-C, which is its good end.
-async fn watch(link: &mut Link, first: &Snapshot, as_json: bool, every: Duration) -> Result<Exit, CliError> {
+async fn watch(link: &mut Link, as_json: bool, every: Duration) -> Result<Exit, CliError> {
     let mut told = BTreeMap::new();
-    print_watched(first, as_json, &mut told)?;
+    let mut until = Instant::now();
     loop {
-        let until = Instant::now() + every;
+        let newest = async {
+            tokio::time::sleep_until(until).await;
+            if as_json {
+                return stream(link, json::print_line_from).await;
+            }
+            print_watched(&*link.snapshot().await?, &mut told)
+        };
         tokio::select! {
-            newest = newest_at(link, until) => if print_watched(&*newest?, as_json, &mut told)? == Reader::Gone {
+            printed = newest => if printed? == Reader::Gone {
                 return Ok(Exit::Done);
             },
             _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
             // Where nothing changes nothing is printed, so that only this tells that nobody reads any more.
             () = out::reader_gone() => return Ok(Exit::Done),
         }
+        until = Instant::now() + every;
     }
 }
 
-/// The newest snapshot when the time has come.
-async fn newest_at(link: &mut Link, until: Instant) -> Result<Arc<Snapshot>, CliError> {
-    tokio::time::sleep_until(until).await;
-    link.snapshot().await
+/// Pages that wait to be printed.
+const READ_AHEAD: usize = 2;
+
+/// Prints the document of the whole site while its pages come, all of one moment. A few pages of it are in memory at a time.
+async fn stream(
+    link: &mut Link,
+    print: fn(bool, &StatusDocument<'_>) -> Result<Reader, CliError>,
+) -> Result<Reader, CliError> {
+    let site = link.open_pages().await?;
+    let (pages, coming) = mpsc::channel(READ_AHEAD);
+    let (ended, printed) = oneshot::channel();
+    // A thread of its own, which the end of the program does not wait for: whoever should read may have stopped reading.
+    std::thread::spawn(move || {
+        let document = print(site.site.demo, &StatusDocument::of_pages(&site, &Coming(Mutex::new(coming))));
+        let _ = ended.send(document);
+    });
+    let brought = bring(link, &pages).await;
+    drop(pages);
+    let printed = printed.await.map_err(|_| CliError::failed("the document could not be made: see the text above"))?;
+    brought.map_err(|mut error| {
+        error.text += "; what was printed is not whole";
+        error
+    })?;
+    printed
 }
 
-/// A document a line; or a line for every transaction volume that reads otherwise than before.
-fn print_watched(snapshot: &Snapshot, as_json: bool, told: &mut BTreeMap<String, String>) -> Result<Reader, CliError> {
-    if as_json {
-        return json::print_line(snapshot.site.demo, &StatusDocument::new(snapshot));
+/// Brings all pages in the order of the document, as long as somebody takes them.
+async fn bring(link: &mut Link, pages: &mpsc::Sender<Page>) -> Result<(), CliError> {
+    for list in StatusDocument::LISTS {
+        let mut from = Some(0);
+        while let Some(at) = from {
+            let page = link.page(list, at).await?;
+            from = page.next;
+            if pages.send(page).await.is_err() {
+                return Ok(());
+            }
+        }
     }
+    Ok(())
+}
+
+/// Pages in the order in which the document wants them.
+struct Coming(Mutex<mpsc::Receiver<Page>>);
+
+impl Pages for Coming {
+    fn page(&self, _: PageList, _: usize) -> Result<(Cow<'_, Snapshot>, Option<usize>), String> {
+        let page = self.0.lock().blocking_recv().ok_or("the rest did not come")?;
+        Ok((Cow::Owned(*page.part), page.next))
+    }
+}
+
+/// A line for every transaction volume that reads otherwise than before.
+fn print_watched(snapshot: &Snapshot, told: &mut BTreeMap<String, String>) -> Result<Reader, CliError> {
     let mut out = String::new();
     for view in &snapshot.transaction_volumes {
         let line = format!("{}  {}  ready {}", view.volume.name, synchronization(view, snapshot), ready(view.ready));
@@ -410,6 +469,60 @@ fn operations(snapshot: &Snapshot) -> Table {
 mod tests {
     use super::*;
     use crate::cli::fake;
+    use crate::model::identity::Olu;
+    use crate::model::session::Pair;
+
+    #[test]
+    fn a_document_from_pages_is_the_one_from_the_whole_site() {
+        struct InPages<'a>(&'a Snapshot);
+        impl Pages for InPages<'_> {
+            fn page(&self, list: PageList, from: usize) -> Result<(Cow<'_, Snapshot>, Option<usize>), String> {
+                let page = self.0.page(list, from);
+                Ok((Cow::Owned(*page.part), page.next))
+            }
+        }
+        let site = large();
+        let whole = serde_json::to_value(StatusDocument::new(&site)).unwrap();
+        let head = site.without_rows();
+        let paged = serde_json::to_value(StatusDocument::of_pages(&head, &InPages(&site))).unwrap();
+        assert_eq!(paged, whole);
+        assert!(whole["pool"].as_array().is_some_and(|pool| pool.len() > 2 * crate::model::pages::PAGE_ROWS));
+    }
+
+    /// The demonstration site many times over.
+    fn large() -> Snapshot {
+        let site = fake::snapshot();
+        let mut large = site.clone();
+        for copy in 1..60_u32 {
+            let other = |id: VolumeId| VolumeId { olu: Olu(id.olu.0 + copy * 0x1_0000), ..id };
+            large.transaction_volumes.extend(site.transaction_volumes.iter().cloned().map(|mut view| {
+                view.volume.id = other(view.volume.id);
+                view.volume.name = format!("{}-{copy}", view.volume.name).parse().unwrap();
+                view
+            }));
+            large.pool.extend(site.pool.iter().cloned().map(|mut view| {
+                view.volume.id = other(view.volume.id);
+                view.transaction_volume = view.transaction_volume.map(other);
+                view
+            }));
+            large.sessions.extend(site.sessions.iter().cloned().map(|mut view| {
+                view.pair = Pair { source: other(view.pair.source), target: other(view.pair.target), ..view.pair };
+                view
+            }));
+            large.generations.extend(site.generations.iter().cloned().map(|mut kept| {
+                kept.transaction_volume = other(kept.transaction_volume);
+                kept.backup_volume = other(kept.backup_volume);
+                kept
+            }));
+        }
+        large.transaction_volumes.sort_by_key(|view| view.volume.id);
+        large.pool.sort_by_key(|view| view.volume.id);
+        large.sessions.sort_by_key(|view| view.pair);
+        large.generations.sort_by_key(|kept| (kept.transaction_volume, kept.version));
+        let members: Vec<VolumeId> = large.transaction_volumes.iter().step_by(40).map(|view| view.volume.id).collect();
+        large.volume_sets = [VolumeSet::new("erp".parse().unwrap(), members)].into_iter().collect();
+        large
+    }
 
     #[test]
     fn a_part_of_the_site_tells_nothing_of_what_all_share() {

@@ -18,10 +18,13 @@ pub async fn run(verb: &Sync, link: &mut Link, deadline: Deadline) -> Result<Exi
         let exit = change::run(link, change, change::request(action, change), deadline, after_start(*wait)).await?;
         return Ok(Exit::together([exit, of_map]));
     }
-    let set = verb.set();
-    let snapshot = if set.is_some() { link.snapshot().await? } else { link.view(&verb.names()).await? };
+    let named = verb.set();
+    let snapshot = match named {
+        Some(name) => set::view(link, name).await?,
+        None => link.view(&verb.names()).await?,
+    };
     let (action, then) = action(verb, &snapshot)?;
-    let request = Request { set: set.cloned(), ..change::request(action, verb.change()) };
+    let request = Request { set: named.cloned(), ..change::request(action, verb.change()) };
     change::run(link, verb.change(), request, deadline, then).await
 }
 

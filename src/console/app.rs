@@ -7,7 +7,7 @@ use super::gate::Gate;
 use super::glyphs::Glyphs;
 use super::key_table::KeyMap;
 use super::keys::{Command, Key, Scope};
-use super::picture::Picture;
+use super::picture::{FirstPicture, Picture};
 use super::screens::main::layout::{Content, Layout, Shape};
 use super::screens::main::state::MainScreen;
 use super::screens::screen::{Context, Screen};
@@ -32,6 +32,8 @@ pub struct App {
     pub link: Link,
     /// `None` until the first snapshot.
     pub picture: Option<Picture>,
+    /// What is shown of a large site until then.
+    pub first: Option<Box<FirstPicture>>,
     pub main: MainScreen,
     /// The screens over the main one. The last one is on top and has the keys.
     pub screens: Vec<Box<dyn Screen>>,
@@ -70,6 +72,7 @@ impl App {
             size,
             link: Link::Connecting,
             picture: None,
+            first: None,
             main: MainScreen::default(),
             screens: Vec::new(),
             asked: Vec::new(),
@@ -84,8 +87,10 @@ impl App {
     }
 
     pub fn layout(&self) -> Layout {
-        let content = self.picture.as_ref().map_or_else(Content::default, |picture| Content {
-            volumes: picture.volumes.len(),
+        let first = self.first.as_ref().map(|first| (&first.picture, first.volumes));
+        let shown = self.picture.as_ref().map(|picture| (picture, picture.volumes.len())).or(first);
+        let content = shown.map_or_else(Content::default, |(picture, volumes)| Content {
+            volumes,
             copies: if self.main.all { picture.copies.len() } else { picture.most_copies + 1 },
             sizes: picture.sizes.len(),
             pool: if self.main.all { picture.pool.len() } else { picture.most_copies + 4 },
@@ -108,6 +113,11 @@ impl App {
 
     pub fn snapshot(&self) -> Option<&Snapshot> {
         self.picture.as_ref().map(|picture| &*picture.snapshot)
+    }
+
+    /// The site and its arrays as far as they are known: their heads come before the rows.
+    pub fn heading(&self) -> Option<&Snapshot> {
+        self.snapshot().or_else(|| self.first.as_ref().map(|first| &*first.picture.snapshot))
     }
 
     /// What a screen over the main one sees of the console; `None` before the first snapshot.

@@ -4,6 +4,7 @@ use super::keys::{Key, Scope};
 use super::types::Link;
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::identity::Name;
+use crate::model::pages::FirstRows;
 use crate::model::plan::Agreement;
 use crate::model::request::Request;
 use crate::model::snapshot::Snapshot;
@@ -24,6 +25,8 @@ pub enum Msg {
     Paste(String),
     Resize(u16, u16),
     Snapshot(Arc<Snapshot>),
+    /// Rows of a large site whose snapshot is still to come.
+    FirstRows(Arc<FirstRows>),
     Link(Link),
     /// To the question of that ticket.
     Answer {

@@ -3,6 +3,7 @@
 
 use super::events::{EventRow, fold};
 use crate::model::identity::VolumeId;
+use crate::model::pages::{FirstRows, trouble_rank};
 use crate::model::plan::{PoolSize, pool_sizes};
 use crate::model::session::{Pair, Phase, Status};
 use crate::model::snapshot::{
@@ -119,6 +120,22 @@ pub struct Picture {
     pub most_generations: usize,
 }
 
+/// The rows of a large site that came first. Nothing is decided or counted on them: no key acts before the whole site is
+/// here.
+#[derive(Debug, Clone)]
+pub struct FirstPicture {
+    pub picture: Picture,
+    /// The transaction volumes of the whole site.
+    pub volumes: usize,
+}
+
+impl FirstPicture {
+    pub fn new(first: &FirstRows) -> Self {
+        let picture = Picture::new(Arc::new(Snapshot::clone(&first.part)), &Choice::default());
+        Self { picture, volumes: first.volumes }
+    }
+}
+
 impl Picture {
     pub fn new(snapshot: Arc<Snapshot>, choice: &Choice) -> Self {
         let mut picture = Self {
@@ -179,7 +196,7 @@ impl Picture {
         // The sorts are stable: within a rank the order is that of names.
         match choice.order {
             Order::Name => {}
-            Order::Trouble => volumes.sort_by_key(|index| Reverse(trouble(&views[*index as usize]))),
+            Order::Trouble => volumes.sort_by_key(|index| Reverse(trouble_rank(&views[*index as usize]))),
             Order::Ready => volumes.sort_by_key(|index| Reverse(lateness(views[*index as usize].ready))),
         }
         self.volumes = volumes;
@@ -253,10 +270,6 @@ pub enum CopyKey {
 /// Whether `!` shows it.
 pub fn needs_attention(view: &TransactionVolumeView) -> bool {
     view.problem.is_some() || view.state.is_trouble() || matches!(view.due, Due::Overdue(_))
-}
-
-fn trouble(view: &TransactionVolumeView) -> (bool, bool, bool) {
-    (view.state.is_trouble(), view.problem.is_some(), matches!(view.due, Due::Overdue(_)))
 }
 
 fn lateness(ready: Ready) -> (u8, Timestamp) {
@@ -449,7 +462,7 @@ mod tests {
     #[test]
     fn trouble_comes_first_unless_another_order_is_chosen() {
         let picture = Picture::new(Arc::new(fixture::demo()), &Choice::default());
-        let rank = |row| trouble(picture.volume(row).unwrap());
+        let rank = |row| trouble_rank(picture.volume(row).unwrap());
         assert!((1..picture.volumes.len()).all(|row| rank(row - 1) >= rank(row)));
         assert!(rank(0).0);
     }

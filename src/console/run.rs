@@ -58,6 +58,7 @@ pub async fn run(
     let tty = Tty::take()?;
     let mut console = Console::new(settings, keys, grammar, tty, &line, outside)?;
     let mut snapshots = line.snapshots();
+    let mut first_rows = line.first_rows();
     let mut connection = line.connection();
     console.take_link(&connection.borrow_and_update().clone());
     if let Some(snapshot) = snapshots.borrow_and_update().clone() {
@@ -86,6 +87,11 @@ pub async fn run(
             changed = connection.changed() => {
                 let state = if changed.is_ok() { connection.borrow_and_update().clone() } else { Connection::Connecting };
                 console.take_link(&state);
+            }
+            Ok(()) = first_rows.changed(), if console.app.picture.is_none() => {
+                if let Some(first) = first_rows.borrow_and_update().clone() {
+                    console.tell(Msg::FirstRows(first), Urgency::Data);
+                }
             }
             Ok(()) = snapshots.changed() => {
                 if let Some(snapshot) = snapshots.borrow_and_update().clone() {

@@ -3,6 +3,8 @@
 use super::clock::now;
 use super::protocol::{Answer, Ask, Message, Question, REMEDY, hello};
 use crate::model::identity::VolumeId;
+use crate::model::pages::FirstRows;
+use crate::model::pieces::Assembly;
 use crate::model::snapshot::Snapshot;
 use crate::model::units::Timestamp;
 use crate::model::untrusted;
@@ -88,6 +90,19 @@ pub enum Start {
 /// Snapshots as they come, the latest one only; `None` before the first.
 pub type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;
 
+/// The rows that a screen shows while the first snapshot of a large site is on its way; `None` before they come.
+pub type FirstRowsWatch = watch::Receiver<Option<Arc<FirstRows>>>;
+
+/// Rows of transaction volumes that come before the first snapshot: more than a tall screen has.
+const FIRST_ROWS: u16 = 100;
+
+/// Where what a line brings to a watching client goes.
+#[derive(Debug, Clone, Default)]
+struct Shown {
+    snapshots: watch::Sender<Option<Arc<Snapshot>>>,
+    first: watch::Sender<Option<Arc<FirstRows>>>,
+}
+
 /// One line to the engine. Clones share it; questions are answered in any order.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -132,18 +147,13 @@ impl Client {
 
     /// As [`Self::connect`]. `role`: the highest one to act in, for who gives up rights.
     pub async fn connect_as(home: &Home, start: &Start, role: Option<Role>) -> Result<Self, ClientError> {
-        Self::open(home, start, role, watch::Sender::new(None)).await
+        Self::open(home, start, role, &Shown::default()).await
     }
 
-    async fn open(
-        home: &Home,
-        start: &Start,
-        role: Option<Role>,
-        snapshots: watch::Sender<Option<Arc<Snapshot>>>,
-    ) -> Result<Self, ClientError> {
+    async fn open(home: &Home, start: &Start, role: Option<Role>, shown: &Shown) -> Result<Self, ClientError> {
         let deadline = tokio::time::Instant::now() + DYING_LIMIT;
         loop {
-            match Self::open_once(home, start, role, snapshots.clone()).await {
+            match Self::open_once(home, start, role, shown.clone()).await {
                 // An engine that was just killed still takes a line, and loses it.
                 Err(ClientError::Lost(_)) if *start != Start::Never && tokio::time::Instant::now() < deadline => {
                     tokio::time::sleep(DYING_PAUSE).await;
@@ -153,12 +163,7 @@ impl Client {
         }
     }
 
-    async fn open_once(
-        home: &Home,
-        start: &Start,
-        role: Option<Role>,
-        snapshots: watch::Sender<Option<Arc<Snapshot>>>,
-    ) -> Result<Self, ClientError> {
+    async fn open_once(home: &Home, start: &Start, role: Option<Role>, shown: Shown) -> Result<Self, ClientError> {
         let socket = home.engine().socket;
         let stream = match (UnixStream::connect(&socket).await, start) {
             (Ok(stream), _) => stream,
@@ -178,15 +183,11 @@ impl Client {
             (Err(_), Start::Never) => return Err(ClientError::NoEngine(socket.display().to_string())),
             (Err(_), Start::ByServiceManager) => return Err(ClientError::NoService(socket.display().to_string())),
         };
-        Self::over(stream, role, snapshots).await
+        Self::over(stream, role, shown).await
     }
 
     /// Speaks with an engine over a line that is there already.
-    pub async fn over(
-        stream: UnixStream,
-        role: Option<Role>,
-        snapshots: watch::Sender<Option<Arc<Snapshot>>>,
-    ) -> Result<Self, ClientError> {
+    async fn over(stream: UnixStream, role: Option<Role>, shown: Shown) -> Result<Self, ClientError> {
         let process = HowToEnd::peer(&stream, true);
         let (reader, mut writer) = stream.into_split();
         let mut reader = FrameReader::new(reader);
@@ -215,16 +216,22 @@ impl Client {
             frames: frames.clone(),
             waiting: Arc::clone(&waiting),
             next_number: AtomicU64::new(1),
-            snapshots: snapshots.subscribe(),
+            snapshots: shown.snapshots.subscribe(),
             lost,
             configuration: theirs.configuration,
             tasks: [
                 tokio::spawn(write(writer, outgoing)),
                 tokio::spawn(async move {
-                    let why =
-                        Reading { reader, waiting: &waiting, snapshots: &snapshots, frames: &frames, silent: &silent }
-                            .run()
-                            .await;
+                    let (assembly, waiting_for) = (Assembly::default(), &waiting);
+                    let reading = Reading {
+                        reader,
+                        assembly,
+                        waiting: waiting_for,
+                        shown: &shown,
+                        frames: &frames,
+                        silent: &silent,
+                    };
+                    let why = reading.run().await;
                     // Told first: a question that comes between finds one of the two.
                     told.send_replace(Some(ClientError::Lost(why)));
                     waiting.with(HashMap::clear);
@@ -382,8 +389,10 @@ async fn write(mut writer: OwnedWriteHalf, mut frames: mpsc::Receiver<Vec<u8>>) 
 /// The reading side of a line.
 struct Reading<'a> {
     reader: FrameReader<OwnedReadHalf>,
+    /// The pieces of the snapshot that is on its way.
+    assembly: Assembly,
     waiting: &'a Waiting,
-    snapshots: &'a watch::Sender<Option<Arc<Snapshot>>>,
+    shown: &'a Shown,
     frames: &'a mpsc::Sender<Vec<u8>>,
     /// Since when nothing came, once that is too long.
     silent: &'a watch::Sender<Option<Instant>>,
@@ -424,17 +433,26 @@ impl Reading<'_> {
 
     async fn take(&mut self, message: Message) {
         match message {
-            Message::Answer { number, answer } => {
+            Message::Answer { number, mut answer } => {
+                if let Answer::Snapshot { snapshot } = &mut *answer {
+                    std::mem::take(&mut self.assembly).finish(snapshot);
+                }
                 if let Some(sender) = self.waiting.with(|waiting| waiting.remove(&number)) {
                     let _ = sender.send(*answer);
                 }
             }
-            Message::Snapshot { snapshot } => {
-                self.snapshots.send_replace(Some(Arc::new(*snapshot)));
+            Message::Snapshot { mut snapshot } => {
+                std::mem::take(&mut self.assembly).finish(&mut snapshot);
+                self.shown.snapshots.send_replace(Some(Arc::from(snapshot)));
+                self.shown.first.send_replace(None);
+            }
+            Message::Piece { piece } => self.assembly.take(piece),
+            Message::FirstRows { first } => {
+                self.shown.first.send_replace(Some(Arc::new(first)));
             }
             Message::Change { change } => {
                 let mut fits = true;
-                self.snapshots.send_modify(|current| {
+                self.shown.snapshots.send_modify(|current| {
                     fits = current.as_mut().is_some_and(|current| change.apply(Arc::make_mut(current)).is_ok());
                 });
                 if !fits {
@@ -474,6 +492,7 @@ pub enum Connection {
 pub struct ReconnectingClient {
     client: watch::Receiver<Option<Client>>,
     snapshots: Snapshots,
+    first: FirstRowsWatch,
     connection: watch::Receiver<Connection>,
     task: JoinHandle<()>,
 }
@@ -487,15 +506,18 @@ impl Drop for ReconnectingClient {
 impl ReconnectingClient {
     /// Begins to connect and returns at once.
     pub fn open(home: Home, start: Start) -> Self {
-        let (snapshots_in, snapshots) = watch::channel(None);
+        let shown = Shown::default();
+        let (snapshots, first) = (shown.snapshots.subscribe(), shown.first.subscribe());
         let (connection_in, connection) = watch::channel(Connection::Connecting);
         let (client_in, client) = watch::channel(None);
         let task = tokio::spawn(async move {
             let mut pause = FIRST_RETRY;
             loop {
                 let opened = async {
-                    let client = Client::open(&home, &start, None, snapshots_in.clone()).await?;
-                    client.ask(Ask::Watch).await?;
+                    let client = Client::open(&home, &start, None, &shown).await?;
+                    // Who has a snapshot goes on showing that one until the next is whole.
+                    let is_first = shown.snapshots.borrow().is_none();
+                    client.ask(if is_first { Ask::WatchScreen { rows: FIRST_ROWS } } else { Ask::Watch }).await?;
                     Ok::<_, ClientError>(client)
                 };
                 let error = match opened.await {
@@ -518,11 +540,16 @@ impl ReconnectingClient {
                 pause = (pause * 2).min(MAX_RETRY);
             }
         });
-        Self { client, snapshots, connection, task }
+        Self { client, snapshots, first, connection, task }
     }
 
     pub fn snapshots(&self) -> Snapshots {
         self.snapshots.clone()
+    }
+
+    /// What can be shown before the first snapshot of a large site is whole; nothing once it is.
+    pub fn first_rows(&self) -> FirstRowsWatch {
+        self.first.clone()
     }
 
     pub fn connection(&self) -> watch::Receiver<Connection> {
@@ -581,10 +608,8 @@ mod tests {
         let (reader, mut writer) = far.into_split();
         let mut reader = FrameReader::new(reader);
         let ours = hello();
-        let (client, greeted) = tokio::join!(
-            Client::over(near, None, watch::Sender::new(None)),
-            greet(&mut reader, &mut writer, &ours, REMEDY)
-        );
+        let (client, greeted) =
+            tokio::join!(Client::over(near, None, Shown::default()), greet(&mut reader, &mut writer, &ours, REMEDY));
         greeted.unwrap();
         (client.unwrap(), reader, writer)
     }

@@ -8,6 +8,8 @@ use crate::model::hook::{Hook, ScriptReport};
 use crate::model::host_report::HostView;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::moment::ReadingMark;
+use crate::model::pages::{FirstRows, Page, PageList};
+use crate::model::pieces::Piece;
 use crate::model::plan::{Agreement, Plan, Refusal};
 use crate::model::records::{OperationEnd, OperationId, PastGeneration};
 use crate::model::request::Request;
@@ -50,9 +52,22 @@ pub enum Ask {
     },
     /// One snapshot, after every array was asked anew, for its volumes too.
     Reread,
+    /// Keeps one moment of the site for this line, in the place of an earlier one, and gives it without rows: they are read
+    /// page by page.
+    OpenPages,
+    /// A page of the moment that this line holds.
+    Page {
+        list: PageList,
+        from: usize,
+    },
     /// A snapshot, then changes, until the connection ends. A client that is slow gets a new whole one instead of a queue.
     Watch,
-    /// The same, of these volumes and of what belongs to them only. It takes the place of what was watched on this line.
+    /// The same for a screen: where a snapshot comes in pieces, so many rows of transaction volumes come first, those in
+    /// trouble at the top.
+    WatchScreen {
+        rows: u16,
+    },
+    /// As [`Ask::Watch`], of these volumes and of what belongs to them only. It takes the place of what was watched on this line.
     WatchVolumes {
         volumes: Vec<VolumeId>,
     },
@@ -121,9 +136,17 @@ pub enum Message {
         number: u64,
         answer: Box<Answer>,
     },
-    /// To a watching client: everything.
+    /// To a watching client: everything, with the rows of the pieces that came before it.
     Snapshot {
         snapshot: Box<Snapshot>,
+    },
+    /// Rows of the next snapshot that is sent, in an answer or to a watching client. Nothing else comes in between.
+    Piece {
+        piece: Piece<'static>,
+    },
+    /// To a screen, before the first piece: what it can show at once.
+    FirstRows {
+        first: FirstRows,
     },
     /// To a watching client: what is different from the one before.
     Change {
@@ -139,9 +162,15 @@ pub enum Message {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
+    /// With the rows of the pieces that came before it.
     Snapshot {
         snapshot: Box<Snapshot>,
     },
+    PagesOpened {
+        /// Without rows.
+        site: Box<Snapshot>,
+    },
+    Page(Page),
     Watching,
     Planned(PlannedAnswer),
     /// Nothing of it runs.

@@ -9,6 +9,7 @@ use super::runner::{HostReading, Runner};
 use crate::catalog::{CatalogueError, EventRange, Generations, HistoryQuery, Outside};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
+use crate::model::pieces::{PIECE_ROWS, Piece};
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot_change::SnapshotChange;
 use crate::model::verb::Role;
@@ -16,6 +17,7 @@ use crate::process::admission::{Admission, turn_away};
 use crate::process::frames::{FrameError, FrameMemory, FrameReader, Hello, encode, greet};
 use crate::process::peer;
 use parking_lot::Mutex;
+use serde::Serialize;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -139,6 +141,7 @@ impl Server {
         answers: mpsc::Sender<Message>,
         watching: watch::Sender<Watched>,
     ) -> Result<(), FrameError> {
+        let held = PagedMoment::default();
         loop {
             let received = tokio::time::timeout(CLIENT_SILENCE_TIMEOUT, reader.receive::<Question>()).await;
             let Ok(received) = received else {
@@ -154,9 +157,9 @@ impl Server {
             if caller.role.is_some() {
                 watching.send_if_modified(|watched| watched.take(&question.ask));
             }
-            let (server, caller) = (self.clone(), caller.clone());
+            let (server, caller, held) = (self.clone(), caller.clone(), Arc::clone(&held));
             tokio::spawn(async move {
-                let mut answer = Box::new(server.answer(question.ask, &caller).await);
+                let mut answer = Box::new(server.answer(question.ask, &caller, &held).await);
                 caller.only_permitted(&mut answer);
                 drop(hold);
                 place.send(Message::Answer { number: question.number, answer });
@@ -185,7 +188,7 @@ impl Server {
         }
     }
 
-    async fn answer(&self, ask: Ask, caller: &Caller) -> Answer {
+    async fn answer(&self, ask: Ask, caller: &Caller, held: &PagedMoment) -> Answer {
         let Caller { actor, role } = caller;
         if role.is_none() {
             let why = format!("{actor} has no role on this site: ask an administrator for one");
@@ -198,8 +201,20 @@ impl Server {
                 self.runner.reread().await;
                 Answer::Snapshot { snapshot: Box::new(self.core.look()) }
             }
+            Ask::OpenPages => {
+                let snapshot = Arc::new(self.core.look());
+                let site = Box::new(snapshot.without_rows());
+                *held.lock() = Some(snapshot);
+                Answer::PagesOpened { site }
+            }
+            Ask::Page { list, from } => {
+                let snapshot = held.lock().clone();
+                let lost = "the line to the engine was lost while the site was read: repeat the command";
+                let page = snapshot.map(|snapshot| Answer::Page(snapshot.page(list, from)));
+                page.unwrap_or_else(|| Answer::Failed { why: lost.to_owned(), code: None })
+            }
             Ask::View { names, volumes } => Answer::Snapshot { snapshot: Box::new(self.view(&names, volumes)) },
-            Ask::Watch | Ask::WatchVolumes { .. } | Ask::Alive => Answer::Watching,
+            Ask::Watch | Ask::WatchScreen { .. } | Ask::WatchVolumes { .. } | Ask::Alive => Answer::Watching,
             Ask::Plan { request, read_hosts } => {
                 let answer = self.runner.plan(&request);
                 let reading = if read_hosts { HostReading::Fresh } else { HostReading::Recent };
@@ -257,6 +272,19 @@ fn lowered(role: Option<Role>, wanted: Option<&str>) -> Option<Role> {
     }
 }
 
+/// The moment of the site that a line holds, to be read page by page.
+type PagedMoment = Arc<Mutex<Option<Arc<Snapshot>>>>;
+
+/// A message as it is sent, without a copy of the rows: [`Message::Piece`] is what comes of it.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Sent<'a> {
+    Piece { piece: &'a Piece<'a> },
+}
+
+/// A change of so many rows is longer than the whole snapshot would be worth: that one is sent, in pieces.
+const MAX_CHANGED_ROWS: usize = 1 << 15;
+
 /// What a client watches.
 #[derive(Debug, Clone, Default)]
 struct Watched {
@@ -264,17 +292,20 @@ struct Watched {
     times: u64,
     /// Only these volumes, with what belongs to them.
     only: Option<Arc<BTreeSet<VolumeId>>>,
+    /// The rows that it shows first; 0: it is no screen.
+    first_rows: u16,
 }
 
 impl Watched {
     /// Takes a question; whether it is one to watch.
     fn take(&mut self, ask: &Ask) -> bool {
-        let only = match ask {
-            Ask::Watch => None,
-            Ask::WatchVolumes { volumes } => Some(Arc::new(volumes.iter().copied().collect())),
+        let (only, first_rows) = match ask {
+            Ask::Watch => (None, 0),
+            Ask::WatchScreen { rows } => (None, *rows),
+            Ask::WatchVolumes { volumes } => (Some(Arc::new(volumes.iter().copied().collect())), 0),
             _ => return false,
         };
-        *self = Self { times: self.times + 1, only };
+        *self = Self { times: self.times + 1, only, first_rows };
         true
     }
 
@@ -307,33 +338,66 @@ impl ClientWriter {
             tokio::select! {
                 () = tokio::time::sleep_until(next_heartbeat) => self.write(&heartbeat).await?,
                 message = self.answers.recv() => match message {
-                    Some(message) => {
-                        let frame = encode(&message).or_else(|error| encode(&too_long(message, &error)))?;
-                        self.write(&frame).await?;
-                    }
+                    Some(message) => self.answer(message).await?,
                     None => return Ok(()),
                 },
                 Ok(()) = self.watched.changed() => {
-                    let snapshot = self.watched.borrow_and_update().of(&snapshots.borrow_and_update());
-                    let whole = Message::Snapshot { snapshot: Box::new(Snapshot::clone(&snapshot)) };
-                    self.write(&encode(&whole)?).await?;
+                    let watched = self.watched.borrow_and_update().clone();
+                    let snapshot = watched.of(&snapshots.borrow_and_update());
+                    self.whole(&snapshot, watched.first_rows.into()).await?;
                     self.sent = Some(snapshot);
                 }
                 Ok(()) = snapshots.changed(), if self.sent.is_some() => {
                     let watched = self.watched.borrow().clone();
                     let snapshot = watched.of(&snapshots.borrow_and_update());
                     let Some(sent) = self.sent.replace(Arc::clone(&snapshot)) else { continue };
-                    if watched.only.is_some() {
+                    let frame = if watched.only.is_some() {
                         // Nobody else is given just this.
-                        let change = Box::new(SnapshotChange::between(&sent, &snapshot));
-                        self.write(&encode(&Message::Change { change })?).await?;
+                        change_frame(&sent, &snapshot)?
                     } else {
-                        let frame = self.server.encoded.change(&sent, &snapshot)?;
-                        self.write(&frame).await?;
+                        self.server.encoded.change(&sent, &snapshot)?
+                    };
+                    match frame {
+                        Some(frame) => self.write(&frame).await?,
+                        None => self.whole(&snapshot, 0).await?,
                     }
                 }
             }
         }
+    }
+
+    /// Sends an answer; the rows of a large snapshot before it, in pieces.
+    async fn answer(&mut self, message: Message) -> Result<(), FrameError> {
+        let message = match message {
+            Message::Answer { number, answer } => match *answer {
+                Answer::Snapshot { snapshot } => {
+                    let snapshot = Box::new(self.pieces(&snapshot).await?);
+                    Message::Answer { number, answer: Box::new(Answer::Snapshot { snapshot }) }
+                }
+                answer => Message::Answer { number, answer: Box::new(answer) },
+            },
+            other => other,
+        };
+        let frame = encode(&message).or_else(|error| encode(&too_long(message, &error)))?;
+        self.write(&frame).await
+    }
+
+    /// Sends a whole snapshot to a watching client.
+    async fn whole(&mut self, snapshot: &Snapshot, first_rows: usize) -> Result<(), FrameError> {
+        if first_rows > 0 && snapshot.row_count() > PIECE_ROWS {
+            self.write(&encode(&Message::FirstRows { first: snapshot.first_rows(first_rows) })?).await?;
+        }
+        let snapshot = Box::new(self.pieces(snapshot).await?);
+        self.write(&encode(&Message::Snapshot { snapshot })?).await
+    }
+
+    /// Sends the rows of a large snapshot in pieces; gives what is still to be sent. One piece at a time is in memory.
+    async fn pieces(&mut self, snapshot: &Snapshot) -> Result<Snapshot, FrameError> {
+        let (pieces, end) = snapshot.cut();
+        for piece in &pieces {
+            self.write(&encode(&Sent::Piece { piece })?).await?;
+        }
+        Ok(end)
     }
 
     async fn write(&mut self, frame: &[u8]) -> Result<(), FrameError> {
@@ -350,20 +414,30 @@ struct Encoded(Mutex<Option<EncodedChange>>);
 struct EncodedChange {
     base: u64,
     sequence: u64,
-    frame: Arc<Vec<u8>>,
+    frame: ChangeFrame,
+}
+
+/// A change as bytes; `None`: so much is different that the whole snapshot is sent.
+type ChangeFrame = Option<Arc<Vec<u8>>>;
+
+fn change_frame(old: &Snapshot, new: &Snapshot) -> Result<ChangeFrame, FrameError> {
+    let change = Box::new(SnapshotChange::between(old, new));
+    if change.row_count() > MAX_CHANGED_ROWS {
+        return Ok(None);
+    }
+    encode(&Message::Change { change }).map(|frame| Some(Arc::new(frame)))
 }
 
 impl Encoded {
-    fn change(&self, old: &Snapshot, new: &Snapshot) -> Result<Arc<Vec<u8>>, FrameError> {
+    fn change(&self, old: &Snapshot, new: &Snapshot) -> Result<ChangeFrame, FrameError> {
         let mut last = self.0.lock();
         if let Some(known) = &*last
             && (known.base, known.sequence) == (old.sequence, new.sequence)
         {
-            return Ok(Arc::clone(&known.frame));
+            return Ok(known.frame.clone());
         }
-        let change = Box::new(SnapshotChange::between(old, new));
-        let frame = Arc::new(encode(&Message::Change { change })?);
-        *last = Some(EncodedChange { base: old.sequence, sequence: new.sequence, frame: Arc::clone(&frame) });
+        let frame = change_frame(old, new)?;
+        *last = Some(EncodedChange { base: old.sequence, sequence: new.sequence, frame: frame.clone() });
         Ok(frame)
     }
 }

@@ -25,6 +25,8 @@ pub mod map_set;
 pub mod moment;
 pub mod narrow;
 pub mod observe;
+pub mod pages;
+pub mod pieces;
 pub mod plan;
 pub mod preview;
 pub mod progress;

@@ -126,6 +126,21 @@ impl SnapshotChange {
         }
     }
 
+    /// How many rows are new, different or gone. What only moved or became ready is short and does not count.
+    pub fn row_count(&self) -> usize {
+        fn rows<K, V>(change: &ListChange<K, V>) -> usize {
+            change.put.len() + change.gone.len()
+        }
+        rows(&self.transaction_volumes)
+            + rows(&self.pool)
+            + rows(&self.sessions)
+            + rows(&self.generations)
+            + rows(&self.released)
+            + rows(&self.operations)
+            + rows(&self.unregistered)
+            + rows(&self.map_uses)
+    }
+
     /// Makes the new snapshot out of the old one.
     pub fn apply(self, snapshot: &mut Snapshot) -> Result<(), WrongBase> {
         if snapshot.sequence != self.base {

@@ -4,6 +4,7 @@ mod agreement;
 mod behaviour;
 mod fuzz;
 mod init;
+mod large_site;
 mod maps;
 mod pictures;
 mod screens;
@@ -124,10 +125,7 @@ impl Desk {
     }
 
     pub fn buffer(&self) -> Buffer {
-        let (width, height) = self.app.size;
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        terminal.draw(|frame| view(&self.app, frame)).unwrap();
-        terminal.backend().buffer().clone()
+        buffer(&self.app)
     }
 
     pub fn text(&self) -> String {
@@ -146,6 +144,18 @@ impl Desk {
         terminal.draw(|frame| view(&self.app, frame)).unwrap();
         terminal.backend().out().clone()
     }
+}
+
+fn buffer(app: &App) -> Buffer {
+    let (width, height) = app.size;
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| view(app, frame)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+/// What a console shows.
+fn screen_text(app: &App) -> String {
+    text(&buffer(app))
 }
 
 fn text(buffer: &Buffer) -> String {

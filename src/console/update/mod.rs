@@ -10,7 +10,7 @@ use super::app::App;
 use super::dialog::Dialog;
 use super::keys::{Command, Key};
 use super::messages::{Effect, Msg};
-use super::picture::Picture;
+use super::picture::{FirstPicture, Picture};
 use super::requests;
 use super::screens::main::layout::is_too_small;
 use super::screens::main::update as main_screen;
@@ -41,6 +41,12 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             vec![Effect::Redraw]
         }
         Msg::Snapshot(snapshot) => take(app, snapshot),
+        Msg::FirstRows(first) => {
+            if app.picture.is_none() {
+                app.first = Some(Box::new(FirstPicture::new(&first)));
+            }
+            Vec::new()
+        }
         Msg::Link(link) => relink(app, link),
         Msg::Answer { ticket, answer } => match screens::answer(app, ticket, Ok(&answer)) {
             Some(effects) => effects,
@@ -133,6 +139,7 @@ fn unseen(app: &mut App, key: Key) -> Vec<Effect> {
 /// A new snapshot: the picture, the ends of what was started here, and open dialogs follow it.
 fn take(app: &mut App, snapshot: Arc<Snapshot>) -> Vec<Effect> {
     app.link = Link::Live;
+    app.first = None;
     match &mut app.picture {
         Some(picture) => picture.advance(snapshot, &app.main.choice),
         none => *none = Some(Picture::new(snapshot, &app.main.choice)),

@@ -43,7 +43,7 @@ pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
 
     let mut parts = vec![Part::new(7, 1, "ecdeck", theme.accent)];
     parts.extend(link(app, canvas));
-    if let Some(snapshot) = app.snapshot() {
+    if let Some(snapshot) = app.heading() {
         site(app, snapshot, canvas, &mut parts);
         if let Some(trouble) = &snapshot.catalogue {
             let since = app.clock.moment_or_minute(trouble.since);

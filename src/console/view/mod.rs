@@ -38,6 +38,7 @@ fn draw(app: &App, canvas: &mut Canvas, area: Rect) -> Option<Position> {
     let body = Rect::new(area.x, layout.header.bottom(), area.width, layout.footer.y - layout.header.bottom());
     let mut typing = None;
     match (&app.picture, app.screens.last(), app.context()) {
+        (None, None, _) if let Some(first) = &app.first => main::view::draw_first(app, first, canvas, &layout),
         (Some(_), Some(screen), Some(context)) => typing = screen.view(&context, canvas, body),
         (Some(picture), ..) => main::view::draw(app, picture, canvas, &layout),
         (None, ..) => waiting(app, canvas, body),

@@ -8,6 +8,7 @@ use ecdeck::engine::protocol::{Answer, Ask, Message, hello};
 use ecdeck::model::codes::Code;
 use ecdeck::model::copy::Command;
 use ecdeck::model::event::EventKind;
+use ecdeck::model::pages::PageList;
 use ecdeck::model::records::{EntityChange, OperationEnd, Policy};
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::snapshot::{Due, Reach, Snapshot, TransactionState};
@@ -614,6 +615,54 @@ async fn what_was_asked_for_refused_and_agreed_to_is_in_the_audit_and_what_was_o
     let (agreed, request) = agreed.unwrap();
     assert_eq!(request, start);
     assert_eq!(agreed, ["start tv1: copy all 1 MiB to A1/0x1 (EC)"]);
+}
+
+/// Enough volumes for many pieces and pages, and a line that has everything by three ways.
+#[tokio::test]
+async fn a_large_site_comes_in_pieces_and_in_pages_of_one_moment() {
+    let test_site = TestSite::new(700, 800).await;
+    let _engine = test_site.run().await;
+    let client = test_site.client().await;
+    let mut snapshots = client.watch().await.unwrap();
+    let watched = until(&mut snapshots, "a first reading", is_read).await;
+    assert_eq!((watched.transaction_volumes.len(), watched.pool.len()), (700, 800));
+    assert!(watched.transaction_volumes.is_sorted_by_key(|view| view.volume.id));
+    let Answer::Snapshot { snapshot: asked } = client.ask(Ask::Snapshot).await.unwrap() else { panic!("no snapshot") };
+    assert_eq!((&asked.transaction_volumes, &asked.pool), (&watched.transaction_volumes, &watched.pool));
+    // A page without a moment that is held would be of any moment.
+    let page = |list, from| client.ask(Ask::Page { list, from });
+    let Answer::Failed { why, .. } = page(PageList::Pool, 0).await.unwrap() else { panic!("a page of what?") };
+    assert!(why.contains("repeat the command"), "{why}");
+    let Answer::PagesOpened { site } = client.ask(Ask::OpenPages).await.unwrap() else { panic!("nothing is held") };
+    assert_eq!(site.row_count(), 0);
+    // What happens meanwhile is not of that moment.
+    done(&client, &test_site.start_request(3)).await;
+    let (mut rows, mut from) = (0, Some(0));
+    while let Some(at) = from {
+        let Answer::Page(page) = page(PageList::TransactionVolumes, at).await.unwrap() else { panic!("no page") };
+        assert_eq!(page.part.sequence, site.sequence);
+        assert!(page.part.transaction_volumes.iter().all(|view| view.state == TransactionState::None));
+        rows += page.part.transaction_volumes.len();
+        from = page.next;
+    }
+    assert_eq!(rows, 700);
+    // Changes go on after a snapshot that came in pieces.
+    let copies = until(&mut snapshots, "the copy", |now| now.sessions.len() == 1).await;
+    assert_eq!(copies.pool.len(), 800);
+    // A console has rows before the whole.
+    let line = ReconnectingClient::open(test_site.home.clone(), Start::Never);
+    let mut first = line.first_rows();
+    let mut whole = line.snapshots();
+    let shown = tokio::select! {
+        biased;
+        shown = first.wait_for(Option::is_some) => shown.unwrap().clone().unwrap(),
+        _ = whole.wait_for(Option::is_some) => panic!("the whole came first"),
+    };
+    assert_eq!(shown.volumes, 700);
+    assert!((1..700).contains(&shown.part.transaction_volumes.len()));
+    let whole = whole.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+    assert_eq!(whole.transaction_volumes.len(), 700);
+    first.wait_for(Option::is_none).await.unwrap();
 }
 
 #[tokio::test]

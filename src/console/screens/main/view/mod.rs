@@ -10,7 +10,7 @@ mod volumes;
 use super::keys::ALL;
 use super::layout::{Layout, Shape};
 use crate::console::app::App;
-use crate::console::picture::Picture;
+use crate::console::picture::{FirstPicture, Picture};
 use crate::console::types::Pane;
 use crate::console::view::canvas::Canvas;
 use ratatui::layout::Rect;
@@ -34,6 +34,29 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, layout: &Layout) 
     }
     if !layout.tabs.is_empty() {
         tabs::draw(app, canvas, layout.tabs);
+    }
+}
+
+/// Draws the rows of a large site that came first; the other panes wait for the whole of it.
+pub fn draw_first(app: &App, first: &FirstPicture, canvas: &mut Canvas, layout: &Layout) {
+    let framed = layout.shape == Shape::Wide;
+    volumes::draw_first(app, first, canvas, layout.area(Pane::Volumes), framed);
+    for which in Pane::DETAILS {
+        let area = layout.area(which);
+        if !area.is_empty() {
+            let inner = pane(app, canvas, area, which, first_title(which), "", framed);
+            canvas.empty(inner, &["Reading the rest of the site."]);
+        }
+    }
+}
+
+fn first_title(pane: Pane) -> &'static str {
+    match pane {
+        Pane::Volumes => "Transaction volumes",
+        Pane::Copies => "Copies",
+        Pane::Pool => "Pool",
+        Pane::Generations => "Generations",
+        Pane::Events => "Events",
     }
 }
 

@@ -3,7 +3,7 @@
 use super::pane;
 use crate::console::app::App;
 use crate::console::format::{left, rate};
-use crate::console::picture::{Order, Picture, is_moving};
+use crate::console::picture::{FirstPicture, Order, Picture, is_moving};
 use crate::console::sessions;
 use crate::console::types::Pane;
 use crate::console::view::canvas::{Canvas, Column, Place, fit};
@@ -40,6 +40,24 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
     if inner.is_empty() {
         return;
     }
+    table(app, picture, canvas, inner);
+    if framed && !picture.volumes.is_empty() {
+        let rows = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
+        canvas.hidden(rows, app.main.volumes.offset, picture.volumes.len());
+    }
+}
+
+/// The first rows of a large site: how many more there are is known, and no cursor is on any of them.
+pub fn draw_first(app: &App, first: &FirstPicture, canvas: &mut Canvas, area: Rect, framed: bool) {
+    let title = format!("Transaction volumes\u{0} {} {}, the rest is being read", app.look.glyphs.dot, first.volumes);
+    let inner = pane(app, canvas, area, Pane::Volumes, &title, "", framed);
+    if !inner.is_empty() {
+        table(app, &first.picture, canvas, inner);
+    }
+}
+
+/// Heading and rows.
+fn table(app: &App, picture: &Picture, canvas: &mut Canvas, inner: Rect) {
     let name = picture.name_width;
     let growth = [(1, name.min(14)), (3, 27), (7, 11), (1, name.min(32)), (9, 11), (3, 40), (6, 16), (3, 70)];
     let places = fit(&COLUMNS, &growth, inner.width.saturating_sub(1));
@@ -55,14 +73,11 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
         let Some(view) = picture.volume(index) else { break };
         let row = Rect { y: rows.y + line, height: 1, ..rows };
         draw_row(app, picture, canvas, row, &places, view);
-        if index == app.main.volumes.selected {
+        if app.picture.is_some() && index == app.main.volumes.selected {
             highlight(canvas, row, focused);
         }
     }
     canvas.more(rows, app.main.volumes.offset, picture.volumes.len());
-    if framed {
-        canvas.hidden(rows, app.main.volumes.offset, picture.volumes.len());
-    }
 }
 
 fn title(app: &App, picture: &Picture) -> String {
@@ -190,7 +205,7 @@ fn draw_row(
     }
     let recovery = recoverable(&picture.snapshot, view).word;
     if let Some((at, width)) = due {
-        let overdue = app.snapshot().and_then(|snapshot| snapshot.overdue_for(view));
+        let overdue = picture.snapshot.overdue_for(view);
         let (text, style) = due_words(canvas, view.due, overdue, theme.dim, theme.warning);
         // "ok" is said of what can be recovered, and of nothing else.
         let text = if view.due == Due::Ok && recovery != Recoverable::Yes { "in time".to_owned() } else { text };
