@@ -1,7 +1,7 @@
 //! What can be typed after `ecdeck array`: the embedded arrays and their administration.
 
 use super::arguments::duration;
-use crate::driver::emulated::admin::{RuleSet, Setting, SettingsChange, Side};
+use crate::driver::emulated::admin::{RecBuffer, RuleSet, Setting, SettingsChange, Side};
 use crate::driver::set_up::{self, AddArguments};
 use crate::model::identity::{BoxId, Name, Olu};
 use crate::model::units::Blocks;
@@ -43,6 +43,10 @@ Examples:
 const DELETE_NOTE: &str = "\
 ecdeck's catalogue is not asked: this practises what happens when somebody
 deletes a volume behind it.";
+
+const EXPAND_NOTE: &str = "\
+ecdeck's catalogue is not asked: this practises what happens when somebody
+expands a volume behind it. Copies hinder it: end them first.";
 
 const FAULT_EXAMPLES: &str = "\
 Examples:
@@ -151,7 +155,7 @@ pub enum ArrayVerb {
         /// `documented` keeps all of them and is what a new array has; `lenient` keeps those of earlier releases
         rules: ChosenRules,
     },
-    /// Set the limits of an embedded array, and how long its suspends take; without options, show them
+    /// Set the limits of an embedded array, and how long its commands take; without options, show them
     #[command(after_help = SET_EXAMPLES)]
     Set(Set),
     /// Delete a volume of an embedded array, with its data
@@ -163,6 +167,16 @@ pub enum ArrayVerb {
         /// End the copies that it has
         #[arg(long)]
         force: bool,
+    },
+    /// Make a volume larger that has no copy; its new blocks are zeros
+    #[command(after_help = EXPAND_NOTE)]
+    Expand {
+        /// The volume
+        #[arg(value_name = "ARRAY/0xOLU")]
+        volume: String,
+        /// Its new size, for example 64MiB
+        #[arg(value_parser = size)]
+        size: Blocks,
     },
     /// Write zeros all over a volume that has no copy
     Format {
@@ -187,6 +201,15 @@ pub enum ArrayVerb {
         other: String,
         /// Its new state
         state: PathState,
+    },
+    /// Set the REC buffer from one array to another, which copies in consistency mode need
+    Buffer {
+        /// The array that sends
+        from: String,
+        /// The array that receives
+        to: String,
+        /// Its new state
+        state: BufferState,
     },
     /// The BLAKE3 hash of a volume's data
     Fingerprint {
@@ -223,6 +246,12 @@ pub struct Set {
     /// How long the suspend of a remote copy continues after the answer, as 6s; 0s: not at all
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub suspend_time: Option<std::time::Duration>,
+    /// How long a new copy is only reserved before it copies, as 2s; 0s: not at all
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub start_time: Option<std::time::Duration>,
+    /// How long a copy remains after its stop is answered, as 2s; 0s: not at all
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub stop_time: Option<std::time::Duration>,
     /// One JSON object
     #[arg(long)]
     pub json: bool,
@@ -435,6 +464,26 @@ impl From<ChosenRules> for RuleSet {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BufferState {
+    /// Assigned and ready
+    Active,
+    /// None is assigned
+    None,
+    /// It is being assigned or taken away
+    Changing,
+}
+
+impl From<BufferState> for RecBuffer {
+    fn from(chosen: BufferState) -> Self {
+        match chosen {
+            BufferState::Active => Self::Active,
+            BufferState::None => Self::None,
+            BufferState::Changing => Self::Changing,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PathState {
     Up,
     Down,
@@ -501,11 +550,13 @@ fn limit_of_count(text: &str) -> Result<Setting<u32>, String> {
 impl Set {
     /// What it changes.
     pub fn change(&self) -> SettingsChange {
-        let millis = |time: std::time::Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        let millis = |time: std::time::Duration| Setting::To(u32::try_from(time.as_millis()).unwrap_or(u32::MAX));
         SettingsChange {
             copy_table: self.copy_table,
             sessions: self.sessions,
-            suspend_millis: self.suspend_time.map(|time| Setting::To(millis(time))),
+            suspend_millis: self.suspend_time.map(millis),
+            start_millis: self.start_time.map(millis),
+            stop_millis: self.stop_time.map(millis),
         }
     }
 }

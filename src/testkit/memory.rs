@@ -91,6 +91,7 @@ impl Memory {
     fn tick(&mut self) {
         self.core.tick();
         self.core.end_suspends();
+        self.core.end_starts_and_stops();
     }
 
     /// A host's write to one region.

@@ -72,6 +72,14 @@ pub async fn run(verb: &ArrayVerb, site_context: &dyn SiteContext) -> Result<Exi
             let what = Administration::Delete { volume: volume.clone(), force: *force };
             tell(site_context, array_in(volume), what).await?;
         }
+        ArrayVerb::Buffer { from, to, state } => {
+            let what = Administration::Buffer { from: from.clone(), to: to.clone(), buffer: (*state).into() };
+            tell(site_context, from, what).await?;
+        }
+        ArrayVerb::Expand { volume, size } => {
+            let what = Administration::Expand { volume: volume.clone(), blocks: *size };
+            tell(site_context, array_in(volume), what).await?;
+        }
         ArrayVerb::Format { volume } => {
             tell(site_context, array_in(volume), Administration::Format { volume: volume.clone() }).await?;
         }

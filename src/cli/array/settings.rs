@@ -33,9 +33,20 @@ fn text(settings: &Settings) -> String {
         Some(table) => format!("{table} of sources"),
     };
     let sessions = settings.sessions.map_or_else(|| "unlimited".to_owned(), |sessions| sessions.to_string());
-    let suspend = settings.suspend_millis.map_or_else(
-        || "done when it is answered".to_owned(),
-        |millis| format!("continues for {}.{:03} s after its answer", millis / 1000, millis % 1000),
+    let seconds = |millis: u32| format!("{}.{:03} s", millis / 1000, millis % 1000);
+    let lasting = |millis: Option<u32>| {
+        millis.map_or_else(
+            || "done when it is answered".to_owned(),
+            |millis| format!("continues for {} after its answer", seconds(millis)),
+        )
+    };
+    let start = settings.start_millis.map_or_else(
+        || "copies at once".to_owned(),
+        |millis| format!("is reserved for {} before it copies", seconds(millis)),
     );
-    format!("copy table        {table}\nsessions          {sessions}\nremote suspend    {suspend}\n")
+    let (suspend, stop) = (lasting(settings.suspend_millis), lasting(settings.stop_millis));
+    format!(
+        "copy table        {table}\nsessions          {sessions}\nstart             {start}\n\
+         remote suspend    {suspend}\nstop              {stop}\n"
+    )
 }

@@ -1,5 +1,6 @@
 //! Administration of the embedded arrays, as the command line and the demonstration site use it.
 
+pub use super::core::RecBuffer;
 pub use super::faults::{Fault, Side};
 use super::line::{LineError, Lines};
 pub use super::provision::{Content, NewArray, NewSession, NewState, NewVolume, Provision};

@@ -136,6 +136,11 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
             arrays.administer(|core, _| Ok(core.set(at, change)?))?;
             value(arrays.core().settings(at).map_err(ArraysError::from)?)
         }
+        Administration::Buffer { from, to, buffer } => {
+            let (from, to) = (box_of(arrays, &from)?, box_of(arrays, &to)?);
+            done(arrays.administer(|core, _| Ok(core.set_buffer(from, to, buffer)?))?)
+        }
+        Administration::Expand { volume, blocks } => done(arrays.expand(volume_of(arrays, &volume)?, blocks)?),
         Administration::Delete { volume, force } => done(arrays.delete(volume_of(arrays, &volume)?, force)?),
         Administration::Format { volume } => done(arrays.format(volume_of(arrays, &volume)?)?),
         Administration::Protect { volume, protected } => {

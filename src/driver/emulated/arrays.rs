@@ -6,7 +6,7 @@
 
 use super::codes::ArrayCode;
 use super::core::{Core, CoreError, TICK_MILLIS, Volume};
-use super::data::{Attach, DataError, DataPlane, FileStamp, Flow, POINT_IN_TIME_LOST, Registered, Report};
+use super::data::{Attach, DataError, DataPlane, FileStamp, Flow, POINT_IN_TIME_LOST, Registered, Report, image_in};
 use super::disk::Disk;
 use super::export::Exports;
 use super::faults::{Fault, InjectedFault};
@@ -116,7 +116,10 @@ impl Arrays {
         // A report that comes after the end has nobody to hear it.
         let report = Box::new(move |report| drop(said.send(Beat::Said(report))));
         let file = folder.join("arrays.json");
-        let found = persistence::read(&file)?;
+        let mut found = persistence::read(&file)?;
+        if let Some(kept) = &mut found {
+            end_expansions(folder, &mut kept.core)?;
+        }
         let place = FileStamp::of(folder).ok();
         let data = DataPlane::open_registered(folder, &registered(found.as_ref(), place), disk.clone(), report)?;
         let mut kept = match found {
@@ -359,6 +362,16 @@ impl Arrays {
         Ok(self.data.remove(id)?)
     }
 
+    /// Makes a volume larger that no session knows. The new size counts once the image has it for certain; a crash in between
+    /// leaves the one or the other.
+    pub fn expand(&self, id: VolumeId, blocks: Blocks) -> Result<(), ArraysError> {
+        self.administer(|core, _| Ok(core.begin_expand(id, blocks)?))?;
+        let grown = self.data.expand(id, blocks);
+        let size = self.data.blocks(id)?;
+        self.administer(|core, _| Ok(core.end_expand(id, size)?))?;
+        Ok(grown?)
+    }
+
     /// Writes zeros all over a volume that no session knows.
     pub fn format(&self, id: VolumeId) -> Result<(), ArraysError> {
         self.core.lock().is_in_no_session(id)?;
@@ -441,7 +454,11 @@ impl Arrays {
         })?;
         *self.core.lock() = after;
         let turned = moves.turned.iter().map(|(pair, reversed)| self.data.turn(*pair, *reversed));
-        let run = moves.begun.iter().chain(&moves.resumed).map(|pair| self.data.run(*pair));
+        let core = self.core.lock().clone();
+        // What is reserved copies nothing yet.
+        let reserved = |pair: &&Pair| core.session(pair).is_none_or(|session| session.status != Status::Reserved);
+        let begun = moves.begun.iter().filter(reserved);
+        let run = begun.chain(&moves.resumed).map(|pair| self.data.run(*pair));
         let ended = moves.ended.iter().map(|pair| self.data.detach(*pair));
         for failed in turned.chain(run).chain(ended).filter_map(Result::err) {
             self.warn(format!("what a command did to the bytes was not all done: {failed}"));
@@ -514,19 +531,27 @@ impl Arrays {
         let _ = self.heart.lock().send(beat);
     }
 
-    /// Time acts: remote boxes hear, and suspends that were accepted are done.
+    /// Time acts: remote boxes hear, and what was accepted is done.
     fn tick(&self) {
         let turn = self.changing.lock();
         self.core().tick();
-        if !self.core.lock().suspends_are_due() {
-            return;
+        if self.core.lock().suspends_are_due() {
+            let before = self.core().clone();
+            let mut after = before.clone();
+            after.end_suspends();
+            if let Err(error) = self.become_true(&turn, &before, after) {
+                self.warn(format!("a suspend that was accepted could not be done: {error}"));
+                self.core.lock().give_suspends_up();
+            }
         }
-        let before = self.core().clone();
-        let mut after = before.clone();
-        after.end_suspends();
-        if let Err(error) = self.become_true(&turn, &before, after) {
-            self.warn(format!("a suspend that was accepted could not be done: {error}"));
-            self.core.lock().give_suspends_up();
+        if self.core.lock().starts_or_stops_are_due() {
+            let before = self.core().clone();
+            let mut after = before.clone();
+            after.end_starts_and_stops();
+            // Where it cannot be made durable now, the next tick tries again.
+            if let Err(error) = self.become_true(&turn, &before, after) {
+                tracing::warn!("a start or a stop that was accepted could not be done yet: {error}");
+            }
         }
     }
 
@@ -692,6 +717,15 @@ fn registered(kept: Option<&Kept>, place: Option<FileStamp>) -> BTreeMap<VolumeI
         cabinet.volumes.iter().map(one)
     });
     volumes.collect()
+}
+
+/// Expansions that a crash cut short: what size the image has is the volume's.
+fn end_expansions(folder: &Path, core: &mut Core) -> Result<(), CoreError> {
+    for id in core.growing() {
+        let bytes = std::fs::metadata(image_in(folder, id)).map_or(0, |image| image.len());
+        core.end_expand(id, Blocks(bytes / Blocks::BYTES))?;
+    }
+    Ok(())
 }
 
 /// Makes all sessions known, still. All of them are before one of them copies: a target may be the source of others.

@@ -33,16 +33,21 @@ pub enum ArrayCode {
     AlreadyActive,
     TableNotSet,
     TableFull,
+    BufferInactive,
+    BufferWrongWay,
+    BufferChanging,
+    BufferWrongWayReversed,
     UnknownBox,
     RemoteLeftOver,
     CopyAtWork,
     NotCertified,
+    ForeignSource,
     SourceBoxLacks,
     Internal,
 }
 
 impl ArrayCode {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 38] = [
         Self::Busy,
         Self::NoSuchVolume,
         Self::VolumeUnfit,
@@ -70,10 +75,15 @@ impl ArrayCode {
         Self::AlreadyActive,
         Self::TableNotSet,
         Self::TableFull,
+        Self::BufferInactive,
+        Self::BufferWrongWay,
+        Self::BufferChanging,
+        Self::BufferWrongWayReversed,
         Self::UnknownBox,
         Self::RemoteLeftOver,
         Self::CopyAtWork,
         Self::NotCertified,
+        Self::ForeignSource,
         Self::SourceBoxLacks,
         Self::Internal,
     ];
@@ -110,6 +120,14 @@ impl ArrayCode {
             Self::AlreadyActive => ("E5345", ErrorClass::AlreadyDone, "already active"),
             Self::TableNotSet => ("E5346", ErrorClass::Config, "the copy table is not set"),
             Self::TableFull => ("E5347", ErrorClass::Config, "the copy table is too small"),
+            Self::BufferInactive => ("E5348", ErrorClass::Config, "the REC buffer of this path is not active"),
+            Self::BufferWrongWay => {
+                ("E5349", ErrorClass::Config, "resumed, the REC buffer would have the wrong direction")
+            }
+            Self::BufferChanging => ("E5350", ErrorClass::Busy, "the REC buffer is being changed"),
+            Self::BufferWrongWayReversed => {
+                ("E5351", ErrorClass::Config, "reversed, the REC buffer would have the wrong direction")
+            }
             Self::UnknownBox => ("E5353", ErrorClass::NotFound, "the Box ID is not found"),
             Self::RemoteLeftOver => (
                 "E5354",
@@ -119,6 +137,9 @@ impl ArrayCode {
             Self::CopyAtWork => ("E5367", ErrorClass::Overlap, "a one-point copy of the two volumes is still at work"),
             Self::NotCertified => {
                 ("E5391", ErrorClass::Consistency, "consistency is not certified: nothing was suspended")
+            }
+            Self::ForeignSource => {
+                ("E5392", ErrorClass::Consistency, "consistency is not certified: the sources are in more than one box")
             }
             Self::Internal => ("E5361", ErrorClass::Internal, "not ready, or an internal error"),
             Self::SourceBoxLacks => ("E5394", ErrorClass::Unsupported, "the source box lacks the function"),

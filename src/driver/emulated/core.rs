@@ -51,6 +51,8 @@ pub enum CoreError {
     IsDestination(VolumeId),
     #[error("volume {0} has a copy: end that first, or give --force, which ends it")]
     HasSession(VolumeId),
+    #[error("volume {volume} has {present}: it can be made larger only, not {wanted}")]
+    NotLarger { volume: VolumeId, present: Blocks, wanted: Blocks },
     #[error("volume {0} is being copied to: until the copy is equivalent or suspended, no host reads it")]
     IsBeingCopied(VolumeId),
     #[error("the path is down and the session splits by hand only: the array takes no writes for {0}")]
@@ -69,6 +71,9 @@ pub struct Volume {
     /// No copy may be started to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protected: bool,
+    /// It is being expanded to this size: its image may have either size until that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growing: Option<Blocks>,
 }
 
 /// One array.
@@ -91,6 +96,21 @@ pub struct Cabinet {
 pub(super) struct Path {
     pub ends: [BoxId; 2],
     pub up: bool,
+    /// The REC buffers: from the first end to the second one, and back.
+    #[serde(default)]
+    pub buffers: [RecBuffer; 2],
+}
+
+/// The REC buffer of one direction of a path, which consistency mode needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecBuffer {
+    #[default]
+    Active,
+    /// None is assigned.
+    None,
+    /// It is being assigned or taken away.
+    Changing,
 }
 
 /// All emulated arrays of a home.
@@ -157,9 +177,10 @@ impl Core {
         if cabinet.volumes.contains_key(&olu) {
             return Err(CoreError::VolumeExists(cabinet.name.clone(), olu));
         }
-        cabinet
-            .volumes
-            .insert(olu, Volume { number, label: Untrusted::from(label), blocks, image: None, protected: false });
+        cabinet.volumes.insert(
+            olu,
+            Volume { number, label: Untrusted::from(label), blocks, image: None, protected: false, growing: None },
+        );
         self.last_volume = number;
         Ok(VolumeId { box_id: at, olu })
     }
@@ -196,10 +217,44 @@ impl Core {
         if known { Err(CoreError::HasSession(id)) } else { Ok(()) }
     }
 
+    /// Notes that a volume is about to be expanded. A copy of it hinders that, and cannot be ended by force.
+    pub fn begin_expand(&mut self, id: VolumeId, blocks: Blocks) -> Result<(), CoreError> {
+        self.is_in_no_session(id)?;
+        if self.cabinet(id.box_id)?.orphans.iter().any(|orphan| orphan.pair.target == id) {
+            return Err(CoreError::HasSession(id));
+        }
+        if blocks > LARGEST_VOLUME {
+            return Err(CoreError::Size(blocks));
+        }
+        let volume = self.volume_mut(id)?;
+        if blocks <= volume.blocks {
+            return Err(CoreError::NotLarger { volume: id, present: volume.blocks, wanted: blocks });
+        }
+        volume.growing = Some(blocks);
+        Ok(())
+    }
+
+    /// The image has its new size, or `image` says that it has not: then the volume stays as it was.
+    pub fn end_expand(&mut self, id: VolumeId, image: Blocks) -> Result<(), CoreError> {
+        let volume = self.volume_mut(id)?;
+        if volume.growing.take().is_some_and(|wanted| wanted == image) {
+            volume.blocks = image;
+        }
+        Ok(())
+    }
+
+    /// Volumes whose expansion did not come to its end.
+    pub(super) fn growing(&self) -> Vec<VolumeId> {
+        self.volume_ids().filter(|id| self.volume(*id).is_ok_and(|volume| volume.growing.is_some())).collect()
+    }
+
+    fn volume_mut(&mut self, id: VolumeId) -> Result<&mut Volume, CoreError> {
+        self.cabinet_mut(id.box_id)?.volumes.get_mut(&id.olu).ok_or(CoreError::NoVolume(id))
+    }
+
     /// A protected volume is no destination of a new copy.
     pub fn protect(&mut self, id: VolumeId, protected: bool) -> Result<(), CoreError> {
-        let cabinet = self.cabinet_mut(id.box_id)?;
-        cabinet.volumes.get_mut(&id.olu).ok_or(CoreError::NoVolume(id))?.protected = protected;
+        self.volume_mut(id)?.protected = protected;
         Ok(())
     }
 
@@ -211,7 +266,7 @@ impl Core {
         self.cabinet(one)?;
         self.cabinet(other)?;
         if self.path(one, other).is_none() {
-            self.paths.push(Path { ends: [one, other], up: true });
+            self.paths.push(Path { ends: [one, other], up: true, buffers: Default::default() });
         }
         self.set_path(one, other, true)
     }
@@ -238,6 +293,20 @@ impl Core {
             self.pending_events.insert(session.key);
         }
         Ok(())
+    }
+
+    /// Sets the REC buffer from one box to another. It is asked for at start, resume and reverse.
+    pub fn set_buffer(&mut self, from: BoxId, to: BoxId, buffer: RecBuffer) -> Result<(), CoreError> {
+        let path = self.paths.iter_mut().find(|path| path.ends.contains(&from) && path.ends.contains(&to));
+        let path = path.filter(|_| from != to).ok_or(CoreError::NoPath)?;
+        path.buffers[usize::from(path.ends[0] != from)] = buffer;
+        Ok(())
+    }
+
+    /// The REC buffer from one box to another; `None` without a path.
+    pub(super) fn buffer(&self, from: BoxId, to: BoxId) -> Option<RecBuffer> {
+        let path = self.paths.iter().find(|path| path.ends.contains(&from) && path.ends.contains(&to))?;
+        Some(path.buffers[usize::from(path.ends[0] != from)])
     }
 
     pub fn boxes(&self) -> impl Iterator<Item = (BoxId, &Cabinet)> {
@@ -317,9 +386,7 @@ impl Core {
 
     /// What time does to the arrays: finished copies become equivalent, and remote boxes hear what has happened.
     pub fn tick(&mut self) {
-        for left in self.sessions.values_mut().filter_map(|session| session.suspending.as_mut()) {
-            *left = left.saturating_sub(1);
-        }
+        self.count_down();
         let finished: Vec<SessionKey> = self
             .sessions
             .values()
@@ -429,7 +496,8 @@ impl Core {
     /// Whether remote boxes have something to hear.
     pub fn wants_tick(&self) -> bool {
         self.pending_events.iter().any(|key| self.crosses(*key))
-            || self.sessions.values().any(|s| (s.remote.is_some() && s.is_copying()) || s.suspending.is_some())
+            || self.sessions.values().any(|s| s.remote.is_some() && s.is_copying())
+            || self.counts_down()
     }
 
     /// Whether what one box of a session knows can reach the other one now.

@@ -1,7 +1,7 @@
 //! What the emulated array answers to a command: its rules, with the codes of the real ones.
 
 use super::codes::ArrayCode;
-use super::core::{Core, SESSIONS_PER_SOURCE};
+use super::core::{Core, RecBuffer, SESSIONS_PER_SOURCE};
 use super::faults::InjectedFault;
 use super::regions::RegionMap;
 use super::sessions::{Half, Placed, Session, SessionKey};
@@ -73,7 +73,9 @@ impl Core {
                 Command::ChangeMode { modes, .. } => self.change_mode(at, pair, *modes),
             };
             let outcome = match verdict {
-                Ok(()) if matches!(command, Command::Suspend { .. }) => self.suspend_outcome(pair),
+                Ok(()) if matches!(command, Command::Suspend { .. } | Command::Stop { .. }) => {
+                    self.outcome_so_far(pair)
+                }
                 Ok(()) => Outcome::Done,
                 // A stop that finds nothing has what it wanted.
                 Err(ArrayCode::AlreadyDeleted) if matches!(command, Command::Stop { .. }) => Outcome::AlreadyDone,
@@ -107,7 +109,11 @@ impl Core {
             return Err(ArrayCode::BadParameter);
         }
         let modes = remote.then(|| modes.unwrap_or_default());
+        if self.is_documented(at) && modes.is_some_and(splits_without_mirror) {
+            return Err(ArrayCode::BadParameter);
+        }
         let blocks = self.may_begin(pair)?;
+        self.buffer_is_there(pair.source, pair.target, modes, None)?;
         if self.is_second_in_consistency(pair, modes) {
             return Err(ArrayCode::SourceLimit);
         }
@@ -150,12 +156,18 @@ impl Core {
             started: now,
             remote: None,
             suspending: None,
+            starting: self.start_ticks(pair),
+            stopping: None,
             measured: None,
             map: RegionMap::all_dirty(blocks),
             in_hand: Vec::new(),
             cursor: 0,
         };
-        session.begin_copy();
+        if session.starting.is_some() {
+            (session.status, session.phase, session.total) = (Status::Reserved, Phase::NoPair, session.difference());
+        } else {
+            session.begin_copy();
+        }
         // The other box knows of the session before it knows how far it is.
         session.remote =
             remote_sid.map(|sid| Half { sid, status: Status::Reserved, phase: Phase::NoPair, ..session.half() });
@@ -169,6 +181,7 @@ impl Core {
         self.begin(&placed.pair, blocks, placed.modes, super::driver::REQUESTOR, placed.started);
         if let Some(session) = self.sessions.get_mut(&SessionKey(self.last_session)) {
             (session.status, session.phase, session.error) = (placed.status, placed.phase, placed.error);
+            session.starting = None;
             session.total = placed.total;
             session.tell_remote();
         }
@@ -184,8 +197,14 @@ impl Core {
             return Err(ArrayCode::Protected);
         }
         self.path_is_normal(pair)?;
-        if self.session(pair).is_some_and(Session::is_live) {
-            return Err(ArrayCode::AlreadySet);
+        match self.session(pair) {
+            Some(session) if session.stopping.is_some() => return Err(ArrayCode::Busy),
+            Some(session) if session.is_live() => return Err(ArrayCode::AlreadySet),
+            Some(session) if self.is_documented(pair.source.box_id) => {
+                let failed = session.status == Status::ErrorSuspended;
+                return Err(if failed { ArrayCode::ErrorSuspended } else { ArrayCode::AlreadySet });
+            }
+            Some(_) | None => {}
         }
         if source > target {
             return Err(ArrayCode::SourceLarger);
@@ -199,7 +218,8 @@ impl Core {
         if boxes.iter().any(|id| self.sids(*id).len() >= self.session_limit(*id)) {
             return Err(ArrayCode::BoxLimit);
         }
-        if self.sessions.values().filter(|session| session.pair.source == pair.source).count() >= SESSIONS_PER_SOURCE {
+        // A reversed session counts at the volume that it copies from.
+        if self.sessions.values().filter(|session| session.flow().0 == pair.source).count() >= SESSIONS_PER_SOURCE {
             return Err(ArrayCode::SourceLimit);
         }
         Ok(source)
@@ -234,14 +254,15 @@ impl Core {
     }
 
     fn suspend_together(&mut self, at: BoxId, pairs: &[Pair], force: bool) -> Vec<PairOutcome> {
-        let verdicts: Vec<Verdict> = pairs.iter().map(|pair| self.may_suspend(at, pair, force).map(|_| ())).collect();
+        let verdicts: Vec<Verdict> =
+            pairs.iter().map(|pair| self.may_suspend_with_others(at, pair, force).map(|_| ())).collect();
         let all = verdicts.iter().all(Result::is_ok);
         // Where one of them takes its time, all of them wait for it: they are suspended at one tick, by one barrier.
         let ticks = pairs.iter().filter_map(|pair| self.suspend_ticks(self.session(pair)?)).max();
         let one = |(pair, verdict): (&Pair, &Verdict)| {
             let outcome = match verdict {
                 Ok(()) if all => match self.suspend_within(at, pair, force, ticks) {
-                    Ok(()) => self.suspend_outcome(pair),
+                    Ok(()) => self.outcome_so_far(pair),
                     Err(code) => code.outcome(),
                 },
                 Ok(()) => ArrayCode::NotCertified.outcome(),
@@ -270,10 +291,19 @@ impl Core {
         Ok(())
     }
 
-    /// What a suspend that may act is answered with.
-    fn suspend_outcome(&self, pair: &Pair) -> Outcome {
-        let goes_on = self.session(pair).is_some_and(|session| session.suspending.is_some());
+    /// What a suspend or a stop that may act is answered with.
+    fn outcome_so_far(&self, pair: &Pair) -> Outcome {
+        let goes_on =
+            self.session(pair).is_some_and(|session| session.suspending.is_some() || session.stopping.is_some());
         if goes_on { Outcome::Accepted } else { Outcome::Done }
+    }
+
+    /// As [`Core::may_suspend`], where it is to be at one instant with others.
+    fn may_suspend_with_others(&self, at: BoxId, pair: &Pair, force: bool) -> Result<SessionKey, ArrayCode> {
+        if self.is_documented(at) && pair.source.box_id != at && self.session(pair).is_some() {
+            return Err(ArrayCode::ForeignSource);
+        }
+        self.may_suspend(at, pair, force)
     }
 
     /// Whether a suspend would act on a pair now.
@@ -283,6 +313,7 @@ impl Core {
             return Err(ArrayCode::WrongState);
         }
         match (session.status, session.phase) {
+            _ if session.stopping.is_some() => Err(ArrayCode::Busy),
             _ if pair.kind == CopyKind::Opc => Err(ArrayCode::WrongState),
             _ if session.suspending.is_some() => Err(ArrayCode::ConcurrentSuspend),
             (Status::Active, _) if pair.kind == CopyKind::Rec && self.buffer_is_late(at) => Err(ArrayCode::BufferLate),
@@ -317,9 +348,13 @@ impl Core {
 
     fn resume(&mut self, at: BoxId, pair: &Pair) -> Verdict {
         let session = self.commanded(at, pair)?;
-        let key = session.key;
+        let (key, modes, (from, to)) = (session.key, session.modes, session.flow());
         match session.status {
+            _ if session.stopping.is_some() => return Err(ArrayCode::Busy),
             Status::Active => return Err(ArrayCode::AlreadyActive),
+            Status::ErrorSuspended if self.is_documented(at) && self.still_fails(session) => {
+                return Err(ArrayCode::ErrorSuspended);
+            }
             // A one-point copy that failed has lost its moment.
             Status::Suspended | Status::ErrorSuspended if pair.kind != CopyKind::Opc => {}
             _ => return Err(ArrayCode::WrongState),
@@ -333,6 +368,7 @@ impl Core {
             return Err(ArrayCode::WrongState);
         }
         self.table_has_room(pair, Some(key))?;
+        self.buffer_is_there(from, to, modes, Some(ArrayCode::BufferWrongWay))?;
         if self.is_second_in_consistency(pair, self.sessions.get(&key).and_then(|known| known.modes)) {
             return Err(ArrayCode::SourceLimit);
         }
@@ -359,6 +395,9 @@ impl Core {
             return Err(ArrayCode::BadParameter);
         }
         let documented = self.is_documented(at);
+        if session.stopping.is_some() {
+            return Err(ArrayCode::Busy);
+        }
         if !force && stops_by_force_only(session, documented) {
             return Err(ArrayCode::NeedsForce);
         }
@@ -370,8 +409,43 @@ impl Core {
             // The far half may have been gone before.
             return if has_far_half || !documented { Err(ArrayCode::RemoteLeftOver) } else { Ok(()) };
         }
-        self.sessions.remove(&key);
+        match self.stop_ticks(at) {
+            None => drop(self.sessions.remove(&key)),
+            ticks => {
+                if let Some(session) = self.sessions.get_mut(&key) {
+                    session.stopping = ticks;
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// Whether what stopped a session in error is still there: a block of its source that cannot be read.
+    fn still_fails(&self, session: &Session) -> bool {
+        let from = session.flow().0;
+        let bad = |cabinet: &super::core::Cabinet| cabinet.faults.bad_blocks(from).next().is_some();
+        session.error == Some(super::copying::BAD_SECTOR) && self.boxes.get(&from.box_id).is_some_and(bad)
+    }
+
+    /// Consistency mode needs the REC buffer of its path, in the direction of the copy. `wrong_way`: the answer where only
+    /// the other direction has one.
+    fn buffer_is_there(
+        &self,
+        from: VolumeId,
+        to: VolumeId,
+        modes: Option<RecModes>,
+        wrong_way: Option<ArrayCode>,
+    ) -> Verdict {
+        if modes.is_none_or(|modes| modes.transfer != TransferMode::Consistency) {
+            return Ok(());
+        }
+        let buffer = |from: VolumeId, to: VolumeId| self.buffer(from.box_id, to.box_id);
+        match (buffer(from, to), buffer(to, from), wrong_way) {
+            (Some(RecBuffer::Changing), ..) => Err(ArrayCode::BufferChanging),
+            (Some(RecBuffer::None), Some(RecBuffer::Active), Some(code)) => Err(code),
+            (Some(RecBuffer::None), ..) => Err(ArrayCode::BufferInactive),
+            (Some(RecBuffer::Active) | None, ..) => Ok(()),
+        }
     }
 
     fn reverse(&mut self, at: BoxId, pair: &Pair) -> Verdict {
@@ -389,12 +463,18 @@ impl Core {
 
     fn turn(&mut self, key: SessionKey, reversed: bool) -> Verdict {
         let session = self.sessions.get(&key).ok_or(ArrayCode::AlreadyDeleted)?;
-        if session.status != Status::Suspended || session.phase != Phase::Equivalent {
+        let (pair, (from, to)) = (session.pair, session.flow());
+        let documented = self.is_documented(pair.source.box_id);
+        // Suspended by force, it may be turned as well: its old source is then restored from what the target has.
+        if session.status != Status::Suspended || (session.phase != Phase::Equivalent && !documented) {
             return Err(ArrayCode::WrongState);
         }
-        let (pair, (from, to)) = (session.pair, session.flow());
-        if self.is_documented(pair.source.box_id) {
+        if session.stopping.is_some() {
+            return Err(ArrayCode::Busy);
+        }
+        if documented {
             self.path_is_normal(&pair)?;
+            self.buffer_is_there(to, from, session.modes, Some(ArrayCode::BufferWrongWayReversed))?;
         }
         if self.blocks_of(from)? != self.blocks_of(to)? {
             return Err(ArrayCode::ReverseFailed);
@@ -418,9 +498,14 @@ impl Core {
         }
         let mut modes = modes;
         if self.is_documented(at) {
-            let was_synchronous = session.modes.unwrap_or_default().transfer == TransferMode::Synchronous;
-            if was_synchronous && modes.transfer != TransferMode::Synchronous {
-                modes.split = Automation::Manual;
+            let present = session.modes.unwrap_or_default();
+            let was_synchronous = present.transfer == TransferMode::Synchronous;
+            if modes.transfer != TransferMode::Synchronous {
+                if splits_without_mirror(modes) && present.split != Automation::Manual {
+                    return Err(ArrayCode::BadParameter);
+                }
+                // It stays so until the transfer is synchronous again.
+                modes.split = if was_synchronous { Automation::Manual } else { present.split };
             }
             self.path_is_normal(pair)?;
         }
@@ -472,6 +557,11 @@ impl Core {
         let used = self.sids(at);
         (1..=u32::MAX).find(|sid| !used.contains(sid)).unwrap_or(u32::MAX)
     }
+}
+
+/// A split is chosen for synchronous transfer only; what nobody chose is automatic.
+fn splits_without_mirror(modes: RecModes) -> bool {
+    modes.transfer != TransferMode::Synchronous && modes.split == Automation::Manual
 }
 
 /// Whether an un-forced stop of a session is refused.

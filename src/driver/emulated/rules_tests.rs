@@ -50,6 +50,11 @@ impl Site {
         Pair::new(self.volumes[source], self.remote[target])
     }
 
+    /// A REC from the other box.
+    pub(super) fn turned_rec(&self, source: usize, target: usize) -> Pair {
+        Pair::new(self.remote[source], self.volumes[target])
+    }
+
     pub(super) fn send(&mut self, command: &Command) -> Vec<Outcome> {
         let at = command.pairs()[0].source.box_id;
         match self.arrays.execute(at, command, "test", NOW) {
@@ -351,11 +356,16 @@ fn a_half_that_is_left_over_holds_its_volume_until_it_is_stopped_there() {
 
 #[test]
 fn the_transfer_mode_says_what_is_suspended_and_what_a_lost_path_stops() {
-    let through = |transfer| RecModes { transfer, split: Automation::Manual, recovery: Automation::Manual };
+    let by_hand = RecModes { split: Automation::Manual, recovery: Automation::Manual, ..RecModes::default() };
     let mut site = Site::new(3);
     let (stack, changed, one, other) = (site.rec(0, 0), site.rec(1, 1), site.one, site.other);
-    let start = |pair| Command::Start { pairs: vec![pair], modes: Some(through(TransferMode::Stack)) };
-    assert_eq!(site.word(&start(stack)), "done");
+    assert_eq!(site.word(&Command::Start { pairs: vec![stack], modes: Some(by_hand) }), "done");
+    site.arrays.settle();
+    assert_eq!(site.suspend(stack, false), "done");
+    let modes = RecModes { transfer: TransferMode::Stack, ..by_hand };
+    assert_eq!(site.word(&Command::ChangeMode { pairs: vec![stack], modes }), "done");
+    site.arrays.write(stack.source, 0).unwrap();
+    assert_eq!(site.resume(stack), "done");
     assert_eq!(site.suspend(stack, true), "E5321", "not even by force before it is equivalent");
     site.arrays.settle();
     assert_eq!(site.suspend(stack, false), "done");

@@ -46,6 +46,12 @@ pub struct Session {
     /// An accepted suspend goes on for so many ticks more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspending: Option<u32>,
+    /// It is reserved for so many ticks more before it copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starting: Option<u32>,
+    /// An accepted stop goes on for so many ticks more; then the session is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<u32>,
     /// What may differ as the data plane counts it, where one has the map instead of [`Session::map`].
     #[serde(skip)]
     pub measured: Option<Blocks>,
@@ -98,12 +104,14 @@ impl Session {
 
     /// From now on the copier has to make the sides the same.
     pub fn begin_copy(&mut self) {
-        (self.status, self.phase, self.error, self.suspending) = (Status::Active, Phase::Copying, None, None);
+        (self.status, self.phase, self.error) = (Status::Active, Phase::Copying, None);
+        (self.suspending, self.starting) = (None, None);
         (self.total, self.cursor) = (self.difference(), 0);
     }
 
     pub fn stop_in_error(&mut self, byte: ErrorByte) {
-        (self.status, self.error, self.suspending) = (Status::ErrorSuspended, Some(byte), None);
+        (self.status, self.error) = (Status::ErrorSuspended, Some(byte));
+        (self.suspending, self.starting) = (None, None);
     }
 
     pub fn progress(&self) -> Option<Progress> {

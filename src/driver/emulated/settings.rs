@@ -26,6 +26,12 @@ pub struct Settings {
     /// Milliseconds that the suspend of a REC goes on after its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend_millis: Option<u32>,
+    /// Milliseconds for which a new EC or REC is reserved before it copies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_millis: Option<u32>,
+    /// Milliseconds for which a session remains after its stop was accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_millis: Option<u32>,
 }
 
 /// A change of the settings: what is not named stays.
@@ -35,6 +41,8 @@ pub struct SettingsChange {
     pub copy_table: Option<Setting<Blocks>>,
     pub sessions: Option<Setting<u32>>,
     pub suspend_millis: Option<Setting<u32>>,
+    pub start_millis: Option<Setting<u32>>,
+    pub stop_millis: Option<Setting<u32>>,
 }
 
 /// A value, or none.
@@ -68,8 +76,14 @@ impl Core {
         if let Some(sessions) = change.sessions {
             settings.sessions = sessions.value();
         }
-        if let Some(millis) = change.suspend_millis {
-            settings.suspend_millis = millis.value().filter(|millis| *millis > 0);
+        for (wanted, kept) in [
+            (change.suspend_millis, &mut settings.suspend_millis),
+            (change.start_millis, &mut settings.start_millis),
+            (change.stop_millis, &mut settings.stop_millis),
+        ] {
+            if let Some(millis) = wanted {
+                *kept = millis.value().filter(|millis| *millis > 0);
+            }
         }
         while self.table_need(at, None) > self.table_of(at).unwrap_or(Blocks(u64::MAX)) {
             let newest = self.sessions.values().rev().find(|session| is_of(session, at) && needs_table(session));
@@ -116,9 +130,71 @@ impl Core {
         Some(millis.div_ceil(TICK_MILLIS))
     }
 
+    /// For how many ticks a new session is reserved before it copies.
+    pub(super) fn start_ticks(&self, pair: &Pair) -> Option<u32> {
+        let cabinet = self.boxes.get(&pair.source.box_id)?;
+        let millis = cabinet.settings.start_millis.filter(|_| pair.kind != CopyKind::Opc)?;
+        Some(millis.div_ceil(TICK_MILLIS))
+    }
+
+    /// For how many ticks a session remains after its stop was accepted.
+    pub(super) fn stop_ticks(&self, at: BoxId) -> Option<u32> {
+        self.boxes.get(&at)?.settings.stop_millis.map(|millis| millis.div_ceil(TICK_MILLIS))
+    }
+
+    /// What was accepted or begun and takes its time comes nearer to its end.
+    pub(super) fn count_down(&mut self) {
+        let counters = self.sessions.values_mut().flat_map(|session| {
+            [&mut session.suspending, &mut session.starting, &mut session.stopping].into_iter().flatten()
+        });
+        for left in counters {
+            *left = left.saturating_sub(1);
+        }
+    }
+
+    /// Whether a session waits for its time to come.
+    pub(super) fn counts_down(&self) -> bool {
+        let counts = |session: &Session| {
+            session.suspending.is_some() || session.starting.is_some() || session.stopping.is_some()
+        };
+        self.sessions.values().any(counts)
+    }
+
     /// Suspends that were accepted and are over now.
     pub(super) fn suspends_are_due(&self) -> bool {
         self.sessions.values().any(|session| session.suspending == Some(0))
+    }
+
+    /// Starts and stops that were accepted and are over now.
+    pub(super) fn starts_or_stops_are_due(&self) -> bool {
+        self.sessions.values().any(|session| self.start_is_due(session) || session.stopping == Some(0))
+    }
+
+    /// A reserved session waits for its path as well.
+    fn start_is_due(&self, session: &Session) -> bool {
+        session.starting == Some(0) && self.crosses(session.key)
+    }
+
+    /// Lets what is reserved and due copy, and ends what is to be stopped and due. The caller sees to the bytes.
+    pub fn end_starts_and_stops(&mut self) {
+        let due = self.sessions.values().filter(|session| self.start_is_due(session) && session.stopping.is_none());
+        let due: Vec<SessionKey> = due.map(|session| session.key).collect();
+        for key in due {
+            if let Some(session) = self.sessions.get_mut(&key) {
+                session.begin_copy();
+                self.pending_events.insert(key);
+            }
+        }
+        let over: Vec<SessionKey> =
+            self.sessions.values().filter(|session| session.stopping == Some(0)).map(|session| session.key).collect();
+        for key in over {
+            // Where the path went down meanwhile, the other box does not hear of the end.
+            if self.crosses(key) {
+                self.sessions.remove(&key);
+            } else {
+                self.orphan(key);
+            }
+        }
     }
 
     /// Ends the suspends that are due. The caller sees to the bytes.

@@ -1,11 +1,12 @@
 //! Quantities and durations of an array, and what happens where they are met.
 
+use super::codes::ArrayCode;
 use super::rules_tests::Site;
 use super::settings::{Setting, SettingsChange, TABLE_LOST};
-use crate::driver::emulated::core::CoreError;
+use crate::driver::emulated::core::{CoreError, LARGEST_VOLUME, RecBuffer};
 use crate::driver::emulated::faults::{Fault, Side};
 use crate::model::copy::{Command, Outcome};
-use crate::model::session::{Automation, Pair, Phase, RecModes, Status, TransferMode};
+use crate::model::session::{Automation, ErrorByte, Pair, Phase, RecModes, Status, TransferMode};
 use crate::model::units::Blocks;
 
 impl Site {
@@ -23,7 +24,7 @@ impl Site {
 }
 
 fn consistency() -> RecModes {
-    RecModes { transfer: TransferMode::Consistency, split: Automation::Manual, ..RecModes::default() }
+    RecModes { transfer: TransferMode::Consistency, ..RecModes::default() }
 }
 
 #[test]
@@ -205,4 +206,209 @@ fn a_volume_that_is_being_copied_to_is_not_read() {
     assert_eq!(site.suspend(pair, false), "done");
     site.arrays.write(pair.source, 1).unwrap();
     site.arrays.core().takes_reads(pair.target).unwrap();
+}
+
+#[test]
+fn a_new_copy_is_reserved_for_a_while_and_copies_then() {
+    let mut site = Site::new(4);
+    site.set(SettingsChange { start_millis: Some(Setting::To(400)), ..SettingsChange::default() });
+    let pair = site.rec(0, 0);
+    assert_eq!(site.start(pair), "done");
+    assert_eq!(site.start(pair), "already");
+    assert_eq!(site.suspend(pair, true), "E5321");
+    let other = site.other;
+    for _ in 0..2 {
+        assert_eq!(site.state(&pair), (Status::Reserved, Phase::NoPair));
+        assert_eq!(site.half(other, &pair).unwrap().status, Status::Reserved);
+        // Nothing is copied, and the target is closed to hosts already.
+        site.arrays.write(pair.source, 3).unwrap();
+        assert_eq!(site.arrays.write(pair.target, 3), Err(CoreError::IsDestination(pair.target)));
+        site.arrays.advance(Blocks(u64::from(u16::MAX)));
+    }
+    assert_eq!(site.state(&pair), (Status::Active, Phase::Copying));
+    site.arrays.settle();
+    assert_eq!(site.state(&pair), (Status::Active, Phase::Equivalent));
+    assert_eq!(site.arrays.content(pair.source), site.arrays.content(pair.target));
+    // A reserved one is stopped without force, and waits for its path.
+    let (one, other) = (site.one, site.other);
+    let second = site.rec(1, 1);
+    assert_eq!(site.start(second), "done");
+    site.arrays.core_mut().set_path(one, other, false).unwrap();
+    for _ in 0..4 {
+        site.arrays.advance(Blocks(0));
+    }
+    assert_eq!(site.state(&second).0, Status::Reserved);
+    site.arrays.core_mut().set_path(one, other, true).unwrap();
+    site.arrays.advance(Blocks(0));
+    assert_eq!(site.state(&second).0, Status::Active);
+    let local = site.ec(2, 3);
+    assert_eq!(site.start(local), "done");
+    assert_eq!(site.word(&Command::Stop { pairs: vec![local], force: false }), "done");
+    assert!(site.half(one, &local).is_none());
+}
+
+#[test]
+fn a_stop_is_accepted_and_the_session_remains_for_a_while() {
+    let mut site = Site::new(3);
+    let (pair, one) = (site.ec(0, 1), site.one);
+    site.equivalent(pair);
+    site.set(SettingsChange { stop_millis: Some(Setting::To(400)), ..SettingsChange::default() });
+    let stop = Command::Stop { pairs: vec![pair], force: false };
+    assert_eq!(site.send(&stop), [Outcome::Accepted]);
+    for busy in [&stop, &Command::Resume { pairs: vec![pair] }, &Command::Start { pairs: vec![pair], modes: None }] {
+        assert_eq!(site.word(busy), "E0070");
+    }
+    assert_eq!(site.suspend(pair, true), "E0070");
+    assert_eq!(site.start(site.ec(2, 1)), "E5315");
+    site.arrays.advance(Blocks(0));
+    assert!(site.half(one, &pair).is_some());
+    site.arrays.advance(Blocks(0));
+    assert!(site.half(one, &pair).is_none());
+    assert_eq!(site.start(site.ec(2, 1)), "done");
+    // Where the path went down meanwhile, the far half stays.
+    let (remote, other) = (site.rec(0, 0), site.other);
+    site.equivalent(remote);
+    assert_eq!(site.send(&Command::Stop { pairs: vec![remote], force: false }), [Outcome::Accepted]);
+    site.arrays.core_mut().set_path(one, other, false).unwrap();
+    site.arrays.advance(Blocks(0));
+    site.arrays.advance(Blocks(0));
+    assert!(site.half(one, &remote).is_none() && site.half(other, &remote).is_some());
+}
+
+#[test]
+fn consistency_mode_needs_the_buffer_of_its_path_and_direction() {
+    let mut site = Site::new(2);
+    let (pair, one, other) = (site.rec(0, 0), site.one, site.other);
+    let start = Command::Start { pairs: vec![pair], modes: Some(consistency()) };
+    let set = |site: &mut Site, from, to, buffer| site.arrays.core_mut().set_buffer(from, to, buffer).unwrap();
+    set(&mut site, one, other, RecBuffer::None);
+    assert_eq!(site.word(&start), "E5348");
+    // Synchronous transfer needs none.
+    assert_eq!(site.start(site.rec(1, 1)), "done");
+    set(&mut site, one, other, RecBuffer::Changing);
+    assert_eq!(site.word(&start), "E5350");
+    set(&mut site, one, other, RecBuffer::Active);
+    assert_eq!(site.word(&start), "done");
+    site.arrays.settle();
+    assert_eq!(site.suspend(pair, false), "done");
+    set(&mut site, one, other, RecBuffer::None);
+    assert_eq!(site.resume(pair), "E5349");
+    set(&mut site, other, one, RecBuffer::None);
+    assert_eq!(site.resume(pair), "E5348");
+    let reverse = Command::Reverse { pairs: vec![pair] };
+    assert_eq!(site.word(&reverse), "E5348");
+    set(&mut site, one, other, RecBuffer::Active);
+    assert_eq!(site.word(&reverse), "E5351");
+    set(&mut site, other, one, RecBuffer::Active);
+    assert_eq!(site.word(&reverse), "done");
+    assert_eq!(site.arrays.core_mut().set_buffer(one, one, RecBuffer::None), Err(CoreError::NoPath));
+}
+
+#[test]
+fn a_volume_is_made_larger_only_and_only_without_a_copy() {
+    let mut site = Site::new(3);
+    let (id, size) = (site.volumes[1], site.arrays.core().volume(site.volumes[1]).unwrap().blocks);
+    let larger = Blocks(size.0 + 8);
+    site.equivalent(site.ec(0, 1));
+    assert_eq!(site.arrays.core_mut().begin_expand(id, larger), Err(CoreError::HasSession(id)));
+    assert_eq!(site.word(&Command::Stop { pairs: vec![site.ec(0, 1)], force: true }), "done");
+    let same = CoreError::NotLarger { volume: id, present: size, wanted: size };
+    assert_eq!(site.arrays.core_mut().begin_expand(id, size), Err(same));
+    let huge = Blocks(LARGEST_VOLUME.0 + 1);
+    assert_eq!(site.arrays.core_mut().begin_expand(id, huge), Err(CoreError::Size(huge)));
+    // What the image has at the end counts.
+    site.arrays.core_mut().begin_expand(id, larger).unwrap();
+    assert_eq!(site.arrays.core().growing(), [id]);
+    site.arrays.core_mut().end_expand(id, size).unwrap();
+    assert_eq!(site.arrays.core().volume(id).unwrap().blocks, size);
+    site.arrays.core_mut().end_expand(id, larger).unwrap();
+    assert_eq!(site.arrays.core().volume(id).unwrap().blocks, size, "nobody had begun");
+    site.arrays.core_mut().begin_expand(id, larger).unwrap();
+    site.arrays.core_mut().end_expand(id, larger).unwrap();
+    assert_eq!(site.arrays.core().volume(id).unwrap().blocks, larger);
+    assert!(site.arrays.core().growing().is_empty());
+}
+
+#[test]
+fn a_copy_that_is_there_is_not_started_again() {
+    let mut site = Site::new(2);
+    let (pair, one) = (site.ec(0, 1), site.one);
+    site.equivalent(pair);
+    assert_eq!(site.suspend(pair, false), "done");
+    // "Already so", though nothing copies: whoever believes that it copies now is wrong.
+    assert_eq!(ArrayCode::AlreadySet.row().0, "E5342");
+    assert_eq!(site.start(pair), "already");
+    assert_eq!(site.state(&pair).0, Status::Suspended);
+    site.arrays.core_mut().inject(one, Fault::ErrorSuspend { pair, byte: ErrorByte(0xBA) }).unwrap();
+    assert_eq!(site.start(pair), "E5319");
+    site.lenient();
+    assert_eq!(site.start(pair), "E5315");
+}
+
+#[test]
+fn a_failed_copy_is_resumed_when_its_cause_is_gone() {
+    let mut site = Site::new(2);
+    let (pair, one) = (site.ec(0, 1), site.one);
+    assert_eq!(site.start(pair), "done");
+    site.arrays.core_mut().inject(one, Fault::BadBlock { volume: pair.source, block: 0 }).unwrap();
+    site.arrays.settle();
+    assert_eq!(site.state(&pair).0, Status::ErrorSuspended);
+    assert_eq!(site.resume(pair), "E5319");
+    site.arrays.core_mut().inject(one, Fault::Clear).unwrap();
+    assert_eq!(site.resume(pair), "done");
+}
+
+#[test]
+fn a_split_is_chosen_for_synchronous_transfer_only() {
+    let mut site = Site::new(1);
+    let pair = site.rec(0, 0);
+    let modes = |transfer, split| RecModes { transfer, split, ..RecModes::default() };
+    let start = |modes| Command::Start { pairs: vec![pair], modes: Some(modes) };
+    assert_eq!(site.word(&start(modes(TransferMode::Stack, Automation::Manual))), "E5310");
+    assert_eq!(site.word(&start(modes(TransferMode::Stack, Automation::Automatic))), "done");
+    site.arrays.settle();
+    assert_eq!(site.suspend(pair, false), "done");
+    let change = |modes| Command::ChangeMode { pairs: vec![pair], modes };
+    assert_eq!(site.word(&change(modes(TransferMode::Consistency, Automation::Manual))), "E5310");
+    // From synchronous on it is manual, and stays so.
+    assert_eq!(site.word(&change(modes(TransferMode::Synchronous, Automation::Automatic))), "done");
+    for _ in 0..2 {
+        assert_eq!(site.word(&change(modes(TransferMode::Stack, Automation::Automatic))), "done");
+        assert_eq!(site.arrays.core().session(&pair).unwrap().modes.unwrap().split, Automation::Manual);
+    }
+}
+
+#[test]
+fn sources_of_two_boxes_are_not_suspended_at_one_instant() {
+    let mut site = Site::new(3);
+    let (local, far) = (site.ec(0, 1), site.turned_rec(0, 2));
+    site.equivalent(local);
+    assert_eq!(site.start(far), "done");
+    site.arrays.settle();
+    let both = Command::Suspend { pairs: vec![local, far], force: false, together: true };
+    let codes: Vec<String> = site
+        .send(&both)
+        .into_iter()
+        .map(|outcome| if let Outcome::Refused(refusal) = outcome { refusal.code } else { String::new() })
+        .collect();
+    assert_eq!(codes, ["E5391", "E5392"]);
+    assert_eq!(site.state(&local).0, Status::Active);
+}
+
+#[test]
+fn what_was_suspended_by_force_is_reversed_and_counts_at_its_new_source() {
+    let mut site = Site::new(2);
+    let pair = site.ec(0, 1);
+    assert_eq!(site.start(pair), "done");
+    assert_eq!(site.suspend(pair, true), "done");
+    assert_eq!(site.state(&pair), (Status::Suspended, Phase::Copying));
+    let reverse = Command::Reverse { pairs: vec![pair] };
+    assert_eq!(site.word(&reverse), "done");
+    let (from, to) = site.arrays.core().session(&pair).unwrap().flow();
+    assert_eq!((from, to), (pair.target, pair.source));
+    let mut lenient = Site::new(2);
+    lenient.lenient();
+    assert_eq!(lenient.start(pair), "done");
+    assert_eq!(lenient.suspend(pair, true), "done");
+    assert_eq!(lenient.word(&reverse), "E5321");
 }

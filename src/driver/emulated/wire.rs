@@ -1,5 +1,6 @@
 //! What is said on the embedded array's socket: one request, one answer, in turn.
 
+use super::core::RecBuffer;
 use super::faults::Fault;
 use super::provision::Provision;
 use super::rule_table::RuleSet;
@@ -67,6 +68,17 @@ pub enum Administration {
     Set {
         array: String,
         change: SettingsChange,
+    },
+    /// The REC buffer of the path from one array to another, which consistency mode needs.
+    Buffer {
+        from: String,
+        to: String,
+        buffer: RecBuffer,
+    },
+    /// Makes a volume larger. Its new blocks are zeros.
+    Expand {
+        volume: String,
+        blocks: Blocks,
     },
     /// Takes a volume away; by force with its sessions.
     Delete {

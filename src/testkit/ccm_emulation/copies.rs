@@ -10,8 +10,9 @@ use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{
     Automation, CopyKind, Direction, Pair, Phase, RecModes, SessionReading, Status, TransferMode,
 };
-use std::collections::BTreeMap;
+use crate::model::units::Blocks;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ impl Emulation {
         }
         let pairs = self.named_pairs(line)?;
         let sessions = self.sessions_of(&pairs).await?;
+        let sizes = self.sizes_for(sessions.iter().flatten()).await?;
         let mut list =
             vec![("Copy Group Name", name.to_owned()), ("Copy Group Type", group.group_type().word().to_owned())];
         for (title, array) in ["Disk Array Name", "Disk Array Name (Target)"].iter().zip(&group.arrays) {
@@ -47,7 +49,7 @@ impl Emulation {
             .iter()
             .zip(&sessions)
             .map(|(pair, session)| {
-                let mut row = self.row(pair, session.as_ref());
+                let mut row = self.row(pair, session.as_ref(), &sizes);
                 row.remove(4);
                 row
             })
@@ -72,11 +74,12 @@ impl Emulation {
                 }
                 _ => return Err(line.wrong()),
             };
-        let mut rows: Vec<Vec<String>> = sessions(member)
-            .await?
+        let sessions = sessions(member).await?;
+        let sizes = self.sizes_for(&sessions).await?;
+        let mut rows: Vec<Vec<String>> = sessions
             .iter()
             .filter(|session| wanted(session))
-            .map(|session| self.row(&session.pair, Some(session)))
+            .map(|session| self.row(&session.pair, Some(session), &sizes))
             .collect();
         if self.profile.strict && matches!(line.option("-type"), Some("all" | "local")) {
             // Updates of a volume are estimated by a session that has no target.
@@ -93,8 +96,24 @@ impl Emulation {
         self.member(name).map(|member| member.box_id).or_else(|unknown| name.parse().map_err(|_| unknown))
     }
 
+    /// The sizes of the sources whose copies are paired: the manuals show the number of all their blocks as copied.
+    async fn sizes_for(
+        &self,
+        sessions: impl IntoIterator<Item = &SessionReading>,
+    ) -> Result<BTreeMap<VolumeId, Blocks>, Failure> {
+        let paired = sessions.into_iter().filter(|session| session.phase == Phase::Equivalent);
+        let boxes: BTreeSet<BoxId> = paired.map(|session| session.pair.source.box_id).collect();
+        let mut sizes = BTreeMap::new();
+        for member in self.members.iter().filter(|member| boxes.contains(&member.box_id)) {
+            let volumes = member.driver.volumes().await;
+            let volumes = volumes.map_err(|wrong| array_failed("STXCopy.LIST", &wrong.detail.escaped()))?;
+            sizes.extend(volumes.into_iter().map(|volume| (volume.id, volume.blocks)));
+        }
+        Ok(sizes)
+    }
+
     /// The columns of [`ALL_TITLES`].
-    fn row(&self, pair: &Pair, session: Option<&SessionReading>) -> Vec<String> {
+    fn row(&self, pair: &Pair, session: Option<&SessionReading>, sizes: &BTreeMap<VolumeId, Blocks>) -> Vec<String> {
         let na = || "N/A".to_owned();
         let kind = pair.kind;
         let (direction, sid, copied) = match session {
@@ -102,7 +121,13 @@ impl Emulation {
             Some(session) => (
                 if session.direction == Direction::Reversed && !self.profile.strict { "<==" } else { "==>" }.to_owned(),
                 format!("0x{:x}", session.sid),
-                session.progress.map_or_else(na, |progress| progress.done.0.to_string()),
+                match session.progress {
+                    Some(progress) => progress.done.0.to_string(),
+                    None if session.phase == Phase::Equivalent => {
+                        sizes.get(&pair.source).map_or_else(na, |blocks| blocks.0.to_string())
+                    }
+                    None => na(),
+                },
             ),
         };
         // Where no arrow shows it, a reversed pair stands the other way round.

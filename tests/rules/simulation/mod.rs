@@ -206,6 +206,9 @@ impl Simulation {
             Site::DrawnByCcm => engine.give_history(&mut world, &mut truth, &mut rng, now, false),
             Site::Plain { .. } => {}
         }
+        if !matches!(site, Site::Plain { .. }) {
+            world.take_time(seed);
+        }
         if matches!(site, Site::DrawnByCcm | Site::Plain { by_ccm: true }) {
             world.go_by_ccm(seed);
         }

@@ -3,7 +3,7 @@
 use super::by_ccm::Ccm;
 use super::engine::LIMITS;
 use ecdeck::driver::emulated::admin::{Setting, SettingsChange};
-use ecdeck::driver::emulated::core::capabilities;
+use ecdeck::driver::emulated::core::{TICK_MILLIS, capabilities};
 use ecdeck::driver::emulated::faults::Fault;
 use ecdeck::driver::emulated::rules::{Reply, outcomes_of};
 use ecdeck::model::copy::{ArrayRefusal, Capabilities, Command, ErrorClass, Outcome, PairOutcome};
@@ -135,6 +135,19 @@ impl World {
         if seed % 5 == 3 {
             let copies = 3 + seed / 5 % 6;
             self.set_copy_tables(Setting::To(Blocks(copies * BLOCKS.0)));
+        }
+    }
+
+    /// In every tenth world starts and stops take their time.
+    pub fn take_time(&mut self, seed: u64) {
+        if seed % 10 != 5 {
+            return;
+        }
+        let ticks = |n: u64| Some(Setting::To((n % 4) as u32 * TICK_MILLIS));
+        let (start_millis, stop_millis) = (ticks(seed / 10), ticks(seed / 40));
+        for at in self.boxes {
+            let change = SettingsChange { start_millis, stop_millis, ..SettingsChange::default() };
+            self.arrays.core_mut().set(at, change).unwrap();
         }
     }
 

@@ -144,6 +144,24 @@ impl Image {
         image
     }
 
+    /// The same image with more blocks, which are zeros. Where it cannot be made so large, it keeps its size.
+    pub(super) fn grown(&self, blocks: Blocks) -> io::Result<Self> {
+        let open = self.files.read().clone().ok_or_else(|| io::Error::other("its image is not open"))?;
+        if !open.file.metadata()?.is_file() {
+            return Err(io::Error::other("its image is a block device: make that larger"));
+        }
+        let made = self.disk.set_len(&open.file, blocks.bytes()).and_then(|()| self.disk.sync_all(&open.file));
+        if let Err(error) = made {
+            // What cannot be cut off either is seen as an image of another size.
+            let _ = self.disk.set_len(&open.file, self.blocks.bytes());
+            return Err(error);
+        }
+        let grown = Self::with(&self.path, &self.disk, None, Registered { blocks, stamp: self.stamp() });
+        *grown.files.write() = Some(open);
+        grown.bad.lock().clone_from(&self.bad.lock());
+        Ok(grown)
+    }
+
     fn with(path: &Path, disk: &Disk, files: Option<Files>, registered: Registered) -> Self {
         Self {
             path: path.to_owned(),

@@ -151,6 +151,19 @@ impl DataPlane {
         Ok(image.stamp())
     }
 
+    /// Makes a volume larger; its new blocks are zeros. The caller knows that it is in no session.
+    pub fn expand(&self, id: VolumeId, blocks: Blocks) -> Result<(), DataError> {
+        let _barrier = self.data.admission.write();
+        let mut images = self.data.images.write();
+        let image = images.get(&id).ok_or(DataError::NoVolume(id))?;
+        if let Some(why) = image.look() {
+            return Err(DataError::OutOfService { volume: id, why, image: image.path.clone() });
+        }
+        let grown = image.grown(blocks).map_err(at(&image.path))?;
+        images.insert(id, Arc::new(grown));
+        Ok(())
+    }
+
     /// Takes a volume away, with its bytes. The caller knows that it is in no session.
     pub fn remove(&self, id: VolumeId) -> Result<(), DataError> {
         let image = self.data.images.write().remove(&id).ok_or(DataError::NoVolume(id))?;
