@@ -1,6 +1,6 @@
 //! A line that was typed into the console after `:`, read by the grammar of the command line, and what may follow in it.
 
-use super::arguments::{Change, CommandLine, MapVerb, PolicyVerb, Sync, Verb as TypedVerb};
+use super::arguments::{Change, CommandLine, MapVerb, PolicyVerb, Sync, Verb as TypedVerb, VolumeVerb};
 use super::{backup, change, forced, names, policy, restore, set, sync, volume};
 use crate::model::identity::VolumeId;
 use crate::model::request::{Action, Request};
@@ -142,6 +142,10 @@ fn asked(typed: &TypedVerb, snapshot: &Snapshot) -> Result<Option<Request>, Stri
         }
         TypedVerb::Policy { verb: PolicyVerb::Set(typed) } => {
             (policy::action(typed, snapshot).map(|action| change::request(action, &typed.change)), &typed.change)
+        }
+        // The host has to be asked who the group is.
+        TypedVerb::Volume { verb: VolumeVerb::Add { group: Some(_), .. } } => {
+            return Err("--group is for a shell: the host of the group has to be asked first".to_owned());
         }
         TypedVerb::Volume { verb } => {
             let Some(change) = verb.change() else { return Ok(None) };

@@ -163,42 +163,48 @@ fn use_of(view: &BackupVolumeView, snapshot: &Snapshot) -> String {
 }
 
 fn list_text(snapshot: &Snapshot) -> Result<Exit, CliError> {
-    let mut table = Table::new(&[
+    // A site without groups has no column of them.
+    let transaction = snapshot.transaction_volumes.iter().any(|view| view.volume.group.is_some());
+    let has_groups = transaction || snapshot.pool.iter().any(|view| view.volume.group.is_some());
+    let mut columns = vec![
         ("volume", Align::Left),
         ("role", Align::Left),
         ("size", Align::Right),
         ("blocks", Align::Right),
         ("state", Align::Left),
         ("name", Align::Left),
-    ]);
+    ];
+    columns.extend(has_groups.then_some(("group", Align::Left)));
+    let mut table = Table::new(&columns);
+    let mut add = |cells: [String; 6], group: Option<String>| {
+        let group = has_groups.then(|| group.unwrap_or_else(|| "-".to_owned()));
+        table.row(cells.into_iter().chain(group));
+    };
     for view in &snapshot.transaction_volumes {
         let volume = &view.volume;
         let (size, blocks) = (volume.blocks.to_string(), volume.blocks.0.to_string());
-        table.row([
+        let cells = [
             snapshot.location(volume.id),
             "transaction".into(),
             size,
             blocks,
             view.state.to_string(),
             volume.name.to_string(),
-        ]);
+        ];
+        add(cells, volume.group.as_ref().map(ToString::to_string));
     }
     for view in &snapshot.pool {
         let volume = &view.volume;
         let name = volume.name.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         let (size, blocks) = (volume.blocks.to_string(), volume.blocks.0.to_string());
-        table.row([snapshot.location(volume.id), "backup".into(), size, blocks, use_of(view, snapshot), name]);
+        let cells = [snapshot.location(volume.id), "backup".into(), size, blocks, use_of(view, snapshot), name];
+        add(cells, volume.group.as_ref().map(ToString::to_string));
     }
     for volume in &snapshot.unregistered {
         let (size, blocks) = (volume.blocks.to_string(), volume.blocks.0.to_string());
-        table.row([
-            snapshot.location(volume.id),
-            "-".into(),
-            size,
-            blocks,
-            "unregistered".into(),
-            volume.label.escaped(),
-        ]);
+        let cells =
+            [snapshot.location(volume.id), "-".into(), size, blocks, "unregistered".into(), volume.label.escaped()];
+        add(cells, None);
     }
     out::print(&table.render())?;
     Ok(Exit::Done)

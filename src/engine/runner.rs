@@ -260,10 +260,10 @@ impl Runner {
                 }
                 Output::Hook(HookTask::AskPause) => Input::Pause { holds: self.hooks.pause_holds(open).await },
                 Output::Hook(HookTask::Run { step, result, version }) => {
-                    if let Some(PlanStep::Hook(HookStep { volume, identity: Some(task), .. })) =
+                    if let Some(PlanStep::Hook(hook @ HookStep { identity: Some(task), .. })) =
                         open.item.steps.get(step)
                     {
-                        input = Input::HookEnded(self.restore_identity(*volume, task, version).await);
+                        input = Input::HookEnded(self.restore_identity(hook, task, version).await);
                         continue;
                     }
                     let names = self.core.with_records(|records| TransactionNames::of_item(records, open));

@@ -268,6 +268,15 @@ codes! {
     1264 GROUP_ACTIVATION_UNKNOWN: "whether the backup volume's group is active is not known",
         "A group that was deactivated while it is synchronized must not be processed on its host. What is not known never counts as active or inactive: it refuses.",
         "The reason names what could not be read. `ecdeck host show HOST` reads it again. `ecdeck backup TV --crash-consistent` needs no host.";
+    1265 GROUP_IDENTITY_OF_RESTORE: "the identity of the restored group is restored after the copy",
+        "The generation has the LVM identity of the backup volume's group. After the copy, the engine gives the volume its own one back. Until then it is restore-incomplete.",
+        "Unmount the logical volumes and deactivate the group on its host before (LVM: vgchange -an VG). Activate it when the restore has ended.";
+    1266 GROUP_TWICE: "the restored volume has the LVM identity of another group",
+        "It is a copy of the backup volume, and LVM uses no group that it sees twice.",
+        "Show the volume to a host that does not see the backup volume. Or give it an identity of its own there: (LVM: vgimportclone -n NAME DEVICE).";
+    1267 RESTORED_GROUP_UNFINISHED: "the restored volume has not the identity of its group",
+        "All of the generation was copied, but the LVM identity of the group could not be restored. LVM may see the backup volume's group twice. The volume stays restore-incomplete.",
+        "The reason names the host and the command. Remove the cause and restore again: `ecdeck restore TV --version N --to TV`.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";

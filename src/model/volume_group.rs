@@ -5,8 +5,8 @@
 use super::codes::Code;
 use super::host_report::{HostDisk, HostPart, HostReport, VolumeGroup, Wwid};
 use super::identity::Name;
-use super::lvm_text::GroupIdentity;
 pub use super::lvm_text::LvmName;
+use super::lvm_text::{GroupIdentity, under_identity};
 use super::units::Blocks;
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
@@ -94,6 +94,17 @@ pub struct GroupCopy {
     pub identity: GroupIdentity,
     /// LVM's text with `identity`.
     pub text: String,
+}
+
+impl GroupCopy {
+    /// The same logical volumes under the identity that was copied, on the disk that a restore copied them back to.
+    ///
+    /// # Errors
+    /// One sentence, when the kept text is not understood.
+    pub fn reversed(&self, device: &str) -> Result<Self, String> {
+        let text = under_identity(&self.text, &self.copied, device)?;
+        Ok(Self { copied: self.identity.clone(), identity: self.copied.clone(), text })
+    }
 }
 
 /// Why a group cannot be used.

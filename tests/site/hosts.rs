@@ -115,6 +115,8 @@ fn a_volume_group_is_checked_at_registration_start_and_backup() {
     let ran = hosted.run(&add("db03:vg01")).ends(0);
     assert!(ran.out.contains("the volume group db03:vg01") && ran.out.contains("ecd-1258"), "{ran:?}");
     assert_eq!(hosted.run("status --json").ends(0).json()["transaction_volumes"][0]["group"], "db03:vg01");
+    let list = hosted.run("volume list").ends(0).out;
+    assert!(list.lines().any(|line| line.starts_with("A1/0x14") && line.trim_end().ends_with("db03:vg01")), "{list}");
     hosted.run("policy set vg01 --generations 1 --interval 1 --mode suspend --yes").ends(0);
 
     // Only a map pairs it.

@@ -203,13 +203,19 @@ impl GroupLab {
     /// file systems are whole and have this text.
     #[track_caller]
     pub fn is_whole(&self, round: u32, text: &str) {
+        self.is_whole_on(&format!("vg01b{round}"), &format!("A1/0x{:X}", 0x20 + round), text);
+    }
+
+    /// The same for the group on one volume.
+    #[track_caller]
+    fn is_whole_on(&self, group: &str, place: &str, text: &str) {
         assert_eq!(self.groups(), self.before);
         let rows = self.rows(&["lvs", "-o", "vg_name,lv_name,lv_size,seg_pe_ranges", "--units", "m", "--nosuffix"]);
-        let bytes = self.lab.bytes(&format!("A1/0x{:X}", 0x20 + round));
+        let bytes = self.lab.bytes(place);
         for (name, mib, start) in VOLUMES {
             let first = start - 1;
-            let is = |row: &&Vec<String>| row[0] == format!("vg01b{round}") && row[1] == name;
-            let row = rows.iter().find(is).unwrap_or_else(|| panic!("no {name} on vg01b{round}: {rows:?}"));
+            let is = |row: &&Vec<String>| row[0] == group && row[1] == name;
+            let row = rows.iter().find(is).unwrap_or_else(|| panic!("no {name} on {group}: {rows:?}"));
             assert_eq!(row[2], format!("{mib}.00"));
             assert!(row[3].ends_with(&format!(":{first}-{}", first + mib - 1)), "{row:?}");
             let copy = self.lab.path().join("copy");
@@ -338,5 +344,52 @@ fn an_engine_that_is_killed_after_any_command_twice_restores_the_same_identity()
         assert!(newest == version && state.contains("valid"), "{commands}: {newest} {state}");
         site.is_whole(round, &text);
     }
+    site.run("audit verify").ends(0);
+}
+
+#[test]
+fn a_group_that_was_restored_has_its_own_identity_again() {
+    const RESTORE: &str = "restore vg01 --version 1 --to vg01 --unmounted --confirm vg01";
+    let Some(mut site) = GroupLab::new(1) else { return };
+    site.run("policy set vg01 --generations 1 --interval 1 --mode suspend --min-interval 0s --yes").ends(0);
+    site.writes("kept");
+    site.starts(1);
+    site.run("backup vg01 --yes").ends(0);
+    site.writes("lost");
+    let plan = site.run(&format!("{RESTORE} --dry-run")).ends(0).out;
+    assert!(plan.contains("restore the identity of lab:vg01 on") && plan.contains("ecd-1265"), "{plan}");
+    site.run(&format!("{RESTORE} --yes")).ends(0);
+    site.is_whole_on("vg01", "A1/0x1", "kept");
+    site.is_whole(1, "kept");
+
+    // Without its identity it is not restored: the row stays red, and a repetition does it.
+    site.writes("lost again");
+    site.wipefs_fails(true);
+    let ran = site.run(&format!("{RESTORE} --yes")).ends(1);
+    assert!(ran.err.contains("ecd-1267") && ran.err.contains("the identity of lab:vg01"), "{ran:?}");
+    let status = site.run("status --json").ends(0).json();
+    assert_eq!(status["transaction_volumes"][0]["state"], "restore-incomplete", "{status}");
+    site.wipefs_fails(false);
+    site.run(&format!("{RESTORE} --yes")).ends(0);
+    site.is_whole_on("vg01", "A1/0x1", "kept");
+
+    // The engine is killed after each command, and the next one after one of its own.
+    let points = (1..=COMMANDS_THAT_WRITE).step_by(if kills() < 2 * COMMANDS { 4 } else { 1 });
+    for commands in points {
+        site.writes("lost");
+        site.kill_after(commands, commands % COMMANDS_THAT_WRITE + 1);
+        site.run(&format!("{RESTORE} --yes"));
+        site.goes_on();
+        assert!(site.are_killed(), "{commands}");
+        let status = site.run("status --json").ends(0).json();
+        assert!(status["restores"].as_array().unwrap().is_empty(), "{commands}: {status}");
+        site.is_whole_on("vg01", "A1/0x1", "kept");
+    }
+    // Elsewhere a copy shows the backup volume's group twice.
+    let free = site.lab.volume("A1", 0x31, 32);
+    site.lab.seen(&free);
+    let plan =
+        site.run(&format!("restore vg01 --version 1 --to {free} --unmounted --confirm {free} --dry-run")).ends(0);
+    assert!(plan.out.contains("ecd-1266"), "{plan:?}");
     site.run("audit verify").ends(0);
 }

@@ -11,7 +11,7 @@ use crate::model::event::EventKind;
 use crate::model::hook::{HookNeed, HookResult, HookRun};
 use crate::model::identity::VolumeId;
 use crate::model::records::{Change, EntityChange, GenerationState, JournalEntry, OperationEnd};
-use crate::model::step::{HookStep, PlanStep, StepChanges};
+use crate::model::step::{HookPhase, HookStep, PlanStep, StepChanges};
 use crate::model::units::{Timestamp, Version};
 use crate::model::untrusted::Untrusted;
 
@@ -131,6 +131,7 @@ impl Operation {
         recorded.or_else(|| {
             self.open.item.steps.iter().find_map(|step| match step {
                 PlanStep::SetGenerationState(step) if step.volume == volume => Some(step.version),
+                PlanStep::BeginRestore(step) if step.transaction_volume == volume => Some(step.version),
                 _ => None,
             })
         })
@@ -172,6 +173,10 @@ impl Operation {
                     .commit(Commit { changes: vec![self.journal(entry)], events: Vec::new() }, Then::FinishHook);
             }
             return self.finish(world.now, world);
+        }
+        if failed && hook.identity.is_some() && hook.phase == HookPhase::AfterRestore {
+            // The mark of the target stays, so that nobody takes it for what it was.
+            return self.fail(Code::RESTORED_GROUP_UNFINISHED, sentence, world);
         }
         let mut commit =
             Commit { changes: vec![self.journal(JournalEntry::Finished { step: self.step })], ..Commit::default() };

@@ -4,8 +4,7 @@ use super::Runner;
 use crate::host::identity::CopyDisk;
 use crate::model::hook::{HookRun, ScriptEnd, ScriptReport};
 use crate::model::host_report::Activation;
-use crate::model::identity::VolumeId;
-use crate::model::step::IdentityTask;
+use crate::model::step::{HookPhase, HookStep, IdentityTask};
 use crate::model::units::Version;
 use crate::model::untrusted::Untrusted;
 use crate::model::volume_group::{GroupCopy, check_backup};
@@ -19,19 +18,24 @@ impl Runner {
     /// One pass: without a kept text it is read and given back, and nothing is written; with one it is restored.
     pub(super) async fn restore_identity(
         &self,
-        volume: VolumeId,
+        step: &HookStep,
         task: &IdentityTask,
         version: Option<Version>,
     ) -> HookRun {
+        let volume = step.volume;
         let began = Instant::now();
         let kept = version.and_then(|version| {
             self.core
                 .with_records(|records| records.generations.get(&(volume, version)).map(|found| found.group.clone()))
         });
         let Some(kept) = kept else { return HookRun::failed("there is no generation on the volume") };
+        let own = step.phase == HookPhase::AfterRestore;
+        if own && kept.is_none() {
+            return HookRun::failed("the generation has no text of its group");
+        }
         let mut attempt = 1;
         loop {
-            match self.one_pass(task, kept.as_deref()).await {
+            match self.one_pass(task, own, kept.as_deref()).await {
                 Ok(read) => {
                     let took_millis = began.elapsed().as_millis() as u64;
                     let end = ScriptEnd::Exited { status: 0 };
@@ -47,7 +51,13 @@ impl Runner {
         }
     }
 
-    async fn one_pass(&self, task: &IdentityTask, kept: Option<&GroupCopy>) -> Result<Option<GroupCopy>, String> {
+    /// `own`: the volume was restored, and gets the identity back that was copied once.
+    async fn one_pass(
+        &self,
+        task: &IdentityTask,
+        own: bool,
+        kept: Option<&GroupCopy>,
+    ) -> Result<Option<GroupCopy>, String> {
         let host = &task.backup.host;
         let not_configured = || format!("no [[host]] of the configuration is called {host}");
         let reporter = self.hosts.reporter(host).ok_or_else(not_configured)?;
@@ -62,6 +72,7 @@ impl Runner {
         let disk = CopyDisk { host: reporter, device: disk.device.raw() };
         match kept {
             None => disk.read(&task.transaction, &task.backup).await.map(Some),
+            Some(copy) if own => disk.restore(&copy.reversed(disk.device)?).await.map(|()| None),
             Some(copy) => disk.restore(copy).await.map(|()| None),
         }
     }

@@ -12,9 +12,11 @@ use crate::model::request::{Action, CancelScope, Request, Verb};
 use crate::model::session::{CopyKind, Pair, Status};
 use crate::model::snapshot::{ArrayView, BackupState, RestoreView, SessionView, Snapshot, TransactionState};
 use crate::model::step::{
-    AwaitOpcStep, BeginRestoreStep, CancelRestoreStep, EndOpcStep, ForgetRestoreStep, StartOpcStep,
+    AwaitOpcStep, BeginRestoreStep, CancelRestoreStep, EndOpcStep, EndRestoreStep, ForgetRestoreStep, HookStep,
+    IdentityTask, StartOpcStep,
 };
 use crate::model::units::{Blocks, Version, count};
+use crate::model::volume_group::BackupGroup;
 
 type Answer = Result<PlanItem, Refusal>;
 
@@ -284,12 +286,19 @@ fn item(case: &Case<'_>, generation: &Generation, target: VolumeId) -> PlanItem 
     let mut steps: Vec<PlanStep> = left.map(|session| PlanStep::EndOpc(EndOpcStep { pair: session.pair })).collect();
     let mut claims: Vec<VolumeId> = vec![generation.backup_volume, target];
     claims.extend(snapshot.restores_to(target).map(|restore| restore.source));
+    let identity = identity(case, generation, target);
     steps.extend([
         PlanStep::BeginRestore(BeginRestoreStep { transaction_volume: id, version, pair }),
         PlanStep::StartOpc(StartOpcStep { pair, version, blocks: generation.blocks }),
-        PlanStep::AwaitOpc(AwaitOpcStep { transaction_volume: id, version, pair }),
+        PlanStep::AwaitOpc(AwaitOpcStep { transaction_volume: id, version, pair, keeps_mark: identity.is_some() }),
     ]);
+    let restores_identity = identity.is_some();
+    if let Some(identity) = identity {
+        let end = PlanStep::EndRestore(EndRestoreStep { transaction_volume: id, version, pair });
+        steps.extend([PlanStep::Hook(identity), end]);
+    }
     let mut item = PlanItem::new(case.verb(), id, steps, claims);
+    notice_of_group(case, generation, &label, restores_identity, &mut item);
     item.notice(Code::MOUNT_NOT_CHECKED, format!("whether a host has {label} mounted was not checked"));
     notices_of_generation(generation, &mut item);
     if snapshot.restores_to(target).next().is_some() {
@@ -324,6 +333,41 @@ fn item(case: &Case<'_>, generation: &Generation, target: VolumeId) -> PlanItem 
     };
     item.confirmation = Some(Confirmation::new(label, what));
     item
+}
+
+/// What gives a group its own identity back: the copy on the backup volume has that of the backup volume's group. A generation
+/// without a kept text has still the identity of the group that was copied.
+fn identity(case: &Case<'_>, generation: &Generation, target: VolumeId) -> Option<HookStep> {
+    let volume = &case.view.volume;
+    let (group, kept) = (volume.group.as_deref()?, generation.group.as_deref()?);
+    let own = BackupGroup { host: group.host.clone(), identity: kept.copied.clone(), disk: group.disk.clone() };
+    let task = IdentityTask { target, blocks: generation.blocks, transaction: group.clone(), backup: own };
+    (target == volume.id).then(|| HookStep::restoring_own(volume.id, task))
+}
+
+fn notice_of_group(
+    case: &Case<'_>,
+    generation: &Generation,
+    label: &str,
+    restores_identity: bool,
+    item: &mut PlanItem,
+) {
+    let Some(kept) = &generation.group else { return };
+    if let Some(group) = case.view.volume.group.as_ref().filter(|_| restores_identity) {
+        let text = format!(
+            "deactivate {group} on {} before; until its identity is restored, LVM sees the one of {} twice",
+            group.host,
+            kept.identity.name.as_str()
+        );
+        item.notice(Code::GROUP_IDENTITY_OF_RESTORE, text);
+    } else {
+        let name = kept.identity.name.as_str();
+        let text = format!(
+            "{label} then has the LVM identity of {name}, the group of its backup volume: a host that sees both needs \
+             vgimportclone on {label}"
+        );
+        item.notice(Code::GROUP_TWICE, text);
+    }
 }
 
 fn notices_of_generation(generation: &Generation, item: &mut PlanItem) {

@@ -39,6 +39,11 @@ impl HookStep {
         Self { phase: HookPhase::AfterBackup, volume, argv: Vec::new(), hook: None, identity }
     }
 
+    /// After a restore of a group onto its own volume: that one gets its own identity back. `task.backup` is its own group.
+    pub fn restoring_own(volume: VolumeId, task: IdentityTask) -> Self {
+        Self { phase: HookPhase::AfterRestore, ..Self::restoring(volume, task) }
+    }
+
     pub fn need(&self) -> HookNeed {
         self.hook.as_ref().map_or(HookNeed::Required, |hook| hook.need)
     }

@@ -21,7 +21,8 @@ pub use item::{Confirmation, Notice, PlanItem};
 pub use maps::{PutMapSetStep, RemoveMapSetStep, UseMapRowStep};
 pub use registry::{RegisterBackupStep, RegisterTransactionStep, RenameStep, SetPolicyStep, UnregisterStep};
 pub use restore::{
-    AwaitOpcStep, BeginRestoreStep, CancelRestoreStep, EndOpcStep, ForgetRestoreStep, StartOpcStep, end_command,
+    AwaitOpcStep, BeginRestoreStep, CancelRestoreStep, EndOpcStep, EndRestoreStep, ForgetRestoreStep, StartOpcStep,
+    end_command,
 };
 pub use session::{ResumeStep, StartFullStep, StopLeftOverStep, StopStep, SuspendStep};
 pub use site::ChangeSiteStep;
@@ -145,6 +146,7 @@ steps! {
     BeginRestore(BeginRestoreStep),
     StartOpc(StartOpcStep),
     AwaitOpc(AwaitOpcStep),
+    EndRestore(EndRestoreStep),
     EndOpc(EndOpcStep),
     CancelRestore(CancelRestoreStep),
     ForgetRestore(ForgetRestoreStep),

@@ -88,6 +88,9 @@ pub struct AwaitOpcStep {
     pub transaction_volume: VolumeId,
     pub version: Version,
     pub pair: Pair,
+    /// The bytes alone are not all of it: a later step takes the mark from the target.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_mark: bool,
 }
 
 impl Step for AwaitOpcStep {
@@ -102,9 +105,12 @@ impl Step for AwaitOpcStep {
     }
 
     fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
-        let Self { transaction_volume: volume, version, pair } = *self;
+        let Self { transaction_volume: volume, version, pair, keeps_mark } = *self;
         let target = pair.target;
         let mut kept = StepChanges::default();
+        if keeps_mark {
+            return Ok(kept);
+        }
         if done.catalogue.our_session(&pair).is_some() {
             kept.changes.push(EntityChange::RemoveSession { pair });
         }
@@ -119,6 +125,29 @@ impl Step for AwaitOpcStep {
 
     fn starts(&self) -> &[Pair] {
         slice::from_ref(&self.pair)
+    }
+}
+
+/// All of the generation is there, and has its own identity: takes the mark from the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndRestoreStep {
+    pub transaction_volume: VolumeId,
+    pub version: Version,
+    pub pair: Pair,
+}
+
+impl Step for EndRestoreStep {
+    fn agree(&self, _digest: &mut DigestText) {}
+
+    fn sentence(&self, names: &dyn VolumeNames) -> String {
+        format!("no longer mark {} as restore-incomplete", names.place(self.pair.target))
+    }
+
+    fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
+        let Self { transaction_volume: volume, version, pair } = *self;
+        let mark = done.catalogue.our_session(&pair).map(|_| EntityChange::RemoveSession { pair });
+        let events = vec![EventKind::Restored { volume, version, target: pair.target }];
+        Ok(StepChanges { changes: mark.into_iter().collect(), events })
     }
 }
 

@@ -53,6 +53,9 @@ fn transaction_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut B
     body.field("where", &snapshot.location(id), dim, text);
     body.field("identity", &id.to_string(), dim, text);
     body.field("size", &format!("{}, {} blocks", volume.blocks, volume.blocks.0), dim, text);
+    if let Some(group) = &volume.group {
+        body.field("group", &format!("{group}, on disk {}", group.disk), dim, text);
+    }
     let policy = match volume.policy {
         None => "none".to_owned(),
         Some(policy) => policy.to_string(),
@@ -101,6 +104,10 @@ fn backup_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut Body) 
     body.field("where", &snapshot.location(id), dim, text);
     body.field("identity", &id.to_string(), dim, text);
     body.field("size", &format!("{}, {} blocks", view.volume.blocks, view.volume.blocks.0), dim, text);
+    if let Some(group) = &view.volume.group {
+        let state = view.group_state.as_ref().map_or_else(String::new, |state| format!(", {}", state.word()));
+        body.field("group", &format!("{group}{state}, on disk {}", group.disk), dim, text);
+    }
     body.field("state", &view.state.to_string(), dim, app.look.theme.backup(view.state));
     if let Some(owner) = view.transaction_volume {
         body.field("belongs to", &snapshot.label(owner), dim, text);
@@ -131,6 +138,9 @@ fn backup_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut Body) 
 
 fn describe(app: &App, snapshot: &Snapshot, session: &SessionView, body: &mut Body) {
     let (dim, text) = (app.look.theme.dim, app.look.theme.text);
+    if let Some(group) = snapshot.backup_volume(session.pair.target).and_then(|view| view.volume.group.as_ref()) {
+        body.field("onto group", &group.to_string(), dim, text);
+    }
     let state = session_state(session);
     let full = match session.full {
         Some(true) => ", full",
