@@ -27,6 +27,8 @@ pub fn remedy(error: &io::Error) -> &'static str {
 pub struct Disk {
     #[cfg(test)]
     faults: Option<std::sync::Arc<faults::DiskFaults>>,
+    #[cfg(test)]
+    record: Option<std::sync::Arc<super::disk_record::DiskRecord>>,
 }
 
 impl Disk {
@@ -36,7 +38,10 @@ impl Disk {
     /// Those of `open(2)`, as with all that follows.
     pub fn create(&self, path: &Path, options: &mut OpenOptions) -> io::Result<File> {
         self.step()?;
-        options.mode(0o600).open(path)
+        let file = options.mode(0o600).open(path)?;
+        #[cfg(test)]
+        self.note(|record| record.created(path));
+        Ok(file)
     }
 
     pub fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -45,7 +50,10 @@ impl Disk {
             let _ = file.write_all_at(&bytes[..bytes.len() / 2], offset);
             return Err(error);
         }
-        file.write_all_at(bytes, offset)
+        file.write_all_at(bytes, offset)?;
+        #[cfg(test)]
+        self.note(|record| record.written(file, offset, bytes));
+        Ok(())
     }
 
     pub fn append(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
@@ -53,30 +61,45 @@ impl Disk {
             let _ = file.write_all(&bytes[..bytes.len() / 2]);
             return Err(error);
         }
-        file.write_all(bytes)
+        #[cfg(test)]
+        let end = file.metadata()?.len();
+        file.write_all(bytes)?;
+        #[cfg(test)]
+        self.note(|record| record.written(file, end, bytes));
+        Ok(())
     }
 
     pub fn set_len(&self, file: &File, length: u64) -> io::Result<()> {
         self.step()?;
-        file.set_len(length)
+        file.set_len(length)?;
+        #[cfg(test)]
+        self.note(|record| record.resized(file, length));
+        Ok(())
     }
 
     /// Makes a file's bytes durable. An error is final for what was written since the last sync that succeeded: the kernel
     /// may have dropped it.
     pub fn sync(&self, file: &File) -> io::Result<()> {
         self.step()?;
+        // What is written while the flush goes on may miss it.
+        #[cfg(test)]
+        self.note(|record| record.flushed(file));
         file.sync_data()
     }
 
     /// Makes a file durable with its length and all else that is known of it.
     pub fn sync_all(&self, file: &File) -> io::Result<()> {
         self.step()?;
+        #[cfg(test)]
+        self.note(|record| record.flushed(file));
         file.sync_all()
     }
 
     /// Makes the names in a folder durable.
     pub fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.step()?;
+        #[cfg(test)]
+        self.note(|record| record.names_flushed(folder));
         File::open(folder)?.sync_all()
     }
 
@@ -87,7 +110,22 @@ impl Disk {
 
     pub fn remove(&self, path: &Path) -> io::Result<()> {
         self.step()?;
-        std::fs::remove_file(path)
+        std::fs::remove_file(path)?;
+        #[cfg(test)]
+        self.note(|record| record.removed(path));
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub fn recorded_by(record: &std::sync::Arc<super::disk_record::DiskRecord>) -> Self {
+        Self { faults: None, record: Some(std::sync::Arc::clone(record)) }
+    }
+
+    #[cfg(test)]
+    fn note(&self, note: impl FnOnce(&super::disk_record::DiskRecord)) {
+        if let Some(record) = &self.record {
+            note(record);
+        }
     }
 
     #[cfg(not(test))]
@@ -145,7 +183,7 @@ pub mod faults {
         }
 
         pub fn disk(self: &Arc<Self>) -> Disk {
-            Disk { faults: Some(Arc::clone(self)) }
+            Disk { faults: Some(Arc::clone(self)), record: None }
         }
 
         /// Operations so far.

@@ -15,6 +15,8 @@ pub mod core;
 pub mod data;
 pub mod disk;
 #[cfg(test)]
+pub mod disk_record;
+#[cfg(test)]
 mod disk_tests;
 pub mod driver;
 pub mod export;

@@ -157,10 +157,13 @@ impl Attached {
         regions.start * REGION..(regions.end * REGION).min(self.size)
     }
 
-    /// The next dirty regions that nobody else was given in this pass.
-    pub(super) fn next_chunk(&self, most: u64) -> Option<Range<u64>> {
+    /// The next dirty regions that nobody else was given in this pass. A run that is longer than `longest` is left to others.
+    pub(super) fn next_chunk(&self, most: u64, longest: u64) -> Option<Range<u64>> {
         let mut cursor = self.cursor.lock();
         let run = self.map.next_run(*cursor, most).or_else(|| self.map.next_run(0, most))?;
+        if run.end - run.start > longest {
+            return None;
+        }
         *cursor = run.end;
         Some(run)
     }
@@ -177,6 +180,11 @@ impl Attached {
         bucket.tokens = (bucket.tokens + refill).min(rate as f64 / 4.0);
         bucket.filled = now;
         if bucket.tokens < 0.0 { Err(Duration::from_secs_f64(-bucket.tokens / rate.max(1) as f64)) } else { Ok(()) }
+    }
+
+    /// Whether no rate slows its copying.
+    pub(super) fn is_unlimited(&self) -> bool {
+        self.bucket.lock().rate.is_none()
     }
 
     pub(super) fn spend_tokens(&self, bytes: u64) {

@@ -77,3 +77,30 @@ fn a_barrier_that_waits_for_a_write_holds_up_no_other_volume() {
     });
     assert!(bench.equal(pair()));
 }
+
+#[test]
+fn a_session_begins_only_after_the_writes_that_know_nothing_of_it() {
+    let bench = Bench::new();
+    bench.fill(pair().source, 1);
+    let plane = bench.plane();
+    let source = plane.data.find(pair().source).unwrap();
+    scope(|scope| {
+        let held = source.locks.lock(0..REGION);
+        // It has seen that the volume is in no session, and waits for its bytes.
+        let write = scope.spawn(|| plane.write(pair().source, 0, b"of a host"));
+        while source.admission.try_write().is_some() {
+            std::thread::yield_now();
+        }
+        let attach = scope.spawn(|| plane.attach(pair(), Attach::Full, Flow::Running).unwrap());
+        // A reader is turned away when somebody waits to be alone: that is the session.
+        while source.admission.try_read().is_some() {
+            assert!(!attach.is_finished(), "the copy could be over before the write");
+            std::thread::yield_now();
+        }
+        drop(held);
+        write.join().unwrap().unwrap();
+        attach.join().unwrap();
+    });
+    assert_eq!(bench.report(), Report::Equivalent(pair()));
+    assert!(bench.equal(pair()));
+}

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Regions of a chunk.
 const CHUNK_REGIONS: u64 = Buffer::LENGTH as u64 / REGION;
+/// A run that is no longer is a short one: more threads copy it than longer ones.
+const SHORT_RUN: u64 = 4;
 /// No wait for tokens is shorter: a wake-up for less is not worth it.
 const MIN_WAIT: Duration = Duration::from_millis(5);
 
@@ -23,8 +25,28 @@ enum Turn {
     Wait(Duration),
 }
 
+/// What a copier thread is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// Everything that is to be copied.
+    All,
+    /// Short runs past the page cache: they take a disk longer to find than to copy.
+    ShortRuns,
+}
+
+impl Duty {
+    fn concerns(self, session: &Attached) -> bool {
+        self == Self::All || session.copies_direct() && session.is_unlimited()
+    }
+
+    /// Regions of the longest run that it takes.
+    fn longest(self) -> u64 {
+        if self == Self::All { CHUNK_REGIONS } else { SHORT_RUN }
+    }
+}
+
 /// The life of one copier thread.
-pub(super) fn work(data: &Shared, first: usize) {
+pub(super) fn work(data: &Shared, first: usize, duty: Duty) {
     let mut buffer = Buffer::new();
     let mut next = first;
     loop {
@@ -35,20 +57,20 @@ pub(super) fn work(data: &Shared, first: usize) {
             if data.is_stopping() {
                 return;
             }
-            match turn(data, &sessions[(next + step) % sessions.len()], &mut buffer) {
+            match turn(data, &sessions[(next + step) % sessions.len()], &mut buffer, duty) {
                 Turn::Copied => copied = true,
                 Turn::Nothing => {}
                 Turn::Wait(time) => wait = Some(wait.map_or(time, |shortest| shortest.min(time))),
             }
         }
         next = next.wrapping_add(1);
-        if !copied && !data.sleep(seen, wait.map(|time| time.max(MIN_WAIT))) {
+        if !copied && !data.sleep(seen, wait.map(|time| time.max(MIN_WAIT)), duty) {
             return;
         }
     }
 }
 
-fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut Buffer) -> Turn {
+fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut Buffer, duty: Duty) -> Turn {
     // Before `busy`, as a barrier takes them in this order.
     let _admitted = data.is_known_elsewhere(session).then(|| data.admission.read());
     let _busy = session.busy.read();
@@ -61,11 +83,17 @@ fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut Buffer) -> Turn {
         }
         return Turn::Nothing;
     }
+    if !duty.concerns(session) {
+        return Turn::Nothing;
+    }
     // Before a chunk is taken in hand: one that has to wait would leave a hole behind.
     if let Err(wait) = session.wait_for_tokens(Instant::now()) {
         return Turn::Wait(wait);
     }
-    let Some(chunk) = session.next_chunk(CHUNK_REGIONS) else { return Turn::Nothing };
+    let Some(chunk) = session.next_chunk(CHUNK_REGIONS, duty.longest()) else { return Turn::Nothing };
+    if duty == Duty::All && chunk.end - chunk.start <= SHORT_RUN && Duty::ShortRuns.concerns(session) {
+        data.call_for_short_runs();
+    }
     let bytes = session.bytes_of(&chunk);
     session.spend_tokens(bytes.end - bytes.start);
     let _alone = session.from().image.locks.lock_to_copy(bytes.clone(), session.copies_direct());
@@ -140,8 +168,10 @@ impl Shared {
     }
 
     /// Sleeps until something was woken since `seen`, or the time is over; `false` when all ends.
-    fn sleep(&self, seen: u64, time: Option<Duration>) -> bool {
+    fn sleep(&self, seen: u64, time: Option<Duration>, duty: Duty) -> bool {
         let mut state = self.alarm.state.lock();
+        let is_helper = duty == Duty::ShortRuns;
+        self.alarm.resting_helpers.fetch_add(usize::from(is_helper), Ordering::SeqCst);
         let end = time.map(|time| Instant::now() + time);
         while !state.stop && state.wakes == seen {
             let Some(end) = end else {
@@ -154,7 +184,15 @@ impl Shared {
             }
             self.alarm.rung.wait_for(&mut state, left);
         }
+        self.alarm.resting_helpers.fetch_sub(usize::from(is_helper), Ordering::SeqCst);
         !state.stop
+    }
+
+    /// Wakes those who rest because there were only long runs.
+    fn call_for_short_runs(&self) {
+        if self.alarm.resting_helpers.load(Ordering::SeqCst) > 0 {
+            self.wake();
+        }
     }
 
     /// A host write, region by region of what it touches: to a copied region both sides, to another the source only.

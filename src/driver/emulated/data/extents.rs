@@ -86,15 +86,15 @@ impl ExtentLog {
     /// When the disk took no mark: the write that it is for must not happen. A log whose write failed may end in the middle
     /// of a record, and one whose sync failed may have lost any: neither is written again, the next mark begins another log.
     pub(super) fn mark(&self, volume: Olu, bytes: &Range<u64>) -> io::Result<()> {
-        let wanted: Vec<Extent> =
-            (bytes.start / EXTENT..bytes.end.div_ceil(EXTENT)).map(|extent| (volume, extent as u32)).collect();
+        let wanted = || (bytes.start / EXTENT..bytes.end.div_ceil(EXTENT)).map(|extent| (volume, extent as u32));
         let mut state = self.state.lock();
         let seen = state.failures;
         loop {
-            let missing: Vec<Extent> = wanted.iter().filter(|extent| !state.hot.contains(extent)).copied().collect();
-            if missing.is_empty() {
+            // Most writes find their extents hot: they pay for a look and nothing else.
+            if wanted().all(|extent| state.hot.contains(&extent)) {
                 return Ok(());
             }
+            let missing: Vec<Extent> = wanted().filter(|extent| !state.hot.contains(extent)).collect();
             if state.failures != seen {
                 return Err(io::Error::other("the log of hot extents could not be written"));
             }

@@ -16,6 +16,8 @@ mod map;
 mod moment_tests;
 mod opc;
 mod point_in_time;
+#[cfg(test)]
+mod power_cut_tests;
 mod ranges;
 mod shared;
 mod slots;
@@ -37,6 +39,7 @@ use crate::model::identity::VolumeId;
 use crate::model::session::{CopyKind, Pair};
 use crate::model::units::Blocks;
 use attached::{Attached, Kept, sync_both};
+use copier::Duty;
 use image::Image;
 use map::{MapFile, RegionMap};
 use parking_lot::{Mutex, RwLock};
@@ -52,8 +55,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use types::{at, make_folder};
 
-/// More than one keeps a disk busy while another waits; more than four gain nothing.
-const COPIER_THREADS: usize = 4;
+/// One thread reads while another writes; more of them only make the disk seek.
+const COPIER_THREADS: usize = 2;
+/// Threads more for short runs past the page cache: a disk does many small requests in the time of one.
+const SHORT_RUN_THREADS: usize = 6;
 
 /// Images and sessions of all boxes of one array process.
 pub struct DataPlane {
@@ -98,11 +103,15 @@ impl DataPlane {
         }
         // Boxes whose folders are gone: their volumes are out of service.
         registered.keys().try_for_each(|id| data.open_box(id.box_id, registered))?;
-        let threads = (0..COPIER_THREADS)
+        let threads = (0..COPIER_THREADS + SHORT_RUN_THREADS)
             .map(|first| {
                 let data = Arc::clone(&data);
                 let name = format!("copier-{first}");
-                std::thread::Builder::new().name(name).spawn(move || copier::work(&data, first)).map_err(at(folder))
+                let duty = if first < COPIER_THREADS { Duty::All } else { Duty::ShortRuns };
+                std::thread::Builder::new()
+                    .name(name)
+                    .spawn(move || copier::work(&data, first, duty))
+                    .map_err(at(folder))
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { data, threads })
@@ -127,9 +136,13 @@ impl DataPlane {
 
     /// Why a volume is out of service, as a look at its image finds it now; within a second the last look will do.
     pub fn why_out(&self, id: VolumeId) -> Result<Option<String>, DataError> {
-        let why = self.data.find(id)?.look_if_due();
+        Ok(self.why_out_of(id, &*self.data.find(id)?))
+    }
+
+    fn why_out_of(&self, id: VolumeId, image: &Image) -> Option<String> {
+        let why = image.look_if_due();
         self.data.judge(id, why.as_deref());
-        Ok(why)
+        why
     }
 
     /// Takes the file that lies in an image's place as the volume's, if it has its size. Nothing is known of its bytes: all
@@ -237,36 +250,35 @@ impl DataPlane {
     pub fn write(&self, id: VolumeId, offset: u64, bytes: &[u8]) -> Result<(), DataError> {
         let image = self.data.find(id)?;
         let range = in_range(id, &image, offset, bytes.len())?;
-        if let Some(why) = self.why_out(id)? {
+        if let Some(why) = self.why_out_of(id, &image) {
             return Err(DataError::OutOfService { volume: id, why, image: image.path.clone() });
         }
         let _admitted = (self.data.admission.read(), image.admission.read());
-        let sessions = self.data.sessions.read().by_volume.get(&id).cloned().unwrap_or_default();
-        let (moments, sessions): (Vec<_>, Vec<_>) =
-            sessions.into_iter().partition(|session| session.moment().is_some());
-        if sessions.iter().any(|session| session.is_running() && session.to().id == id) {
+        let known_in = image.known_in.read().clone();
+        let all = || known_in.iter().flat_map(|known| &known.sessions);
+        let sessions = || all().filter(|session| session.moment().is_none());
+        if sessions().any(|session| session.is_running() && session.to().id == id) {
             return Err(DataError::NotReady(id));
         }
-        for session in moments.iter().filter(|session| session.is_running()) {
+        for session in all().filter(|session| session.moment().is_some() && session.is_running()) {
             self.data.settle(session, &range);
         }
-        if !sessions.is_empty() {
-            let log = self.data.log(id.box_id)?;
-            log.mark(id.olu, &range).map_err(at(&self.data.box_folder(id.box_id)))?;
+        if let Some(known) = known_in.as_ref().filter(|_| sessions().next().is_some()) {
+            known.log.mark(id.olu, &range).map_err(at(&self.data.box_folder(id.box_id)))?;
         }
         let _alone = image.locks.lock(range.clone());
-        for session in sessions.iter().filter(|session| !session.is_running()) {
+        for session in sessions().filter(|session| !session.is_running()) {
             session.map.set(range.clone());
         }
         if let Err(error) = self.data.put(id, &image, offset, bytes) {
             // Part of it may be on the disk.
-            for session in &sessions {
+            for session in sessions() {
                 session.map.set(range.clone());
             }
             self.data.wake();
             return Err(at(&image.path)(error));
         }
-        for session in sessions.iter().filter(|session| session.from().id == id) {
+        for session in sessions().filter(|session| session.from().id == id) {
             if session.is_running() {
                 self.data.mirror(session, offset, bytes);
             } else {
@@ -331,7 +343,7 @@ impl DataPlane {
             session.run();
         }
         let dirty = session.state().dirty;
-        self.data.insert(&session);
+        self.data.insert(&session)?;
         self.data.wake();
         Ok(AttachReport { dirty, map_lost })
     }
@@ -561,6 +573,10 @@ impl DataPlane {
 impl Drop for DataPlane {
     fn drop(&mut self) {
         self.stop();
+        // Volumes and their sessions hold each other: without an end to that, files and locks would outlast the plane.
+        for image in self.data.images.read().values() {
+            *image.known_in.write() = None;
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::attached::{Attached, Kept, sync_both};
 use super::extents::{ExtentLog, Recovered};
-use super::image::{Image, Registered};
+use super::image::{Image, KnownIn, Registered};
 use super::map::Logs;
 use super::slots::MapToSave;
 use super::types::{DataError, OUT_OF_SERVICE, Report, TARGET_FAILED, at, make_folder};
@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 pub(super) struct Shared {
     pub(super) folder: PathBuf,
@@ -43,6 +44,8 @@ pub(super) struct Sessions {
 pub(super) struct Alarm {
     pub(super) state: Mutex<AlarmState>,
     pub(super) rung: Condvar,
+    /// Threads for short runs that sleep.
+    pub(super) resting_helpers: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -202,24 +205,34 @@ impl Shared {
         self.log(written.box_id)?.mark(written.olu, bytes).map_err(at(&self.box_folder(written.box_id)))
     }
 
-    pub(super) fn insert(&self, session: &Arc<Attached>) {
+    /// Makes a session known to host writes and copiers. Behind a barrier: a write that knows nothing of it is over by then,
+    /// so that none comes after the copy of its region.
+    pub(super) fn insert(&self, session: &Arc<Attached>) -> Result<(), DataError> {
+        let _barrier = self.barrier(std::slice::from_ref(session));
+        let logs = [self.log(session.pair.source.box_id)?, self.log(session.pair.target.box_id)?];
         let mut sessions = self.sessions.write();
         let pair = session.pair;
         sessions.by_pair.insert(pair, Arc::clone(session));
-        for side in [pair.source, pair.target] {
+        for ((side, image), log) in session.images().into_iter().zip(logs) {
             let list = sessions.by_volume.entry(side).or_default();
             list.retain(|other| other.pair != pair);
             list.push(Arc::clone(session));
+            *image.known_in.write() = Some(Arc::new(KnownIn { sessions: list.clone(), log }));
         }
+        Ok(())
     }
 
     pub(super) fn forget(&self, pair: Pair) {
         let mut sessions = self.sessions.write();
-        sessions.by_pair.remove(&pair);
-        for side in [pair.source, pair.target] {
-            if let Some(list) = sessions.by_volume.get_mut(&side) {
-                list.retain(|other| other.pair != pair);
-            }
+        let Some(session) = sessions.by_pair.remove(&pair) else { return };
+        for (side, image) in session.images() {
+            let Some(list) = sessions.by_volume.get_mut(&side) else { continue };
+            list.retain(|other| other.pair != pair);
+            let mut known_in = image.known_in.write();
+            *known_in = known_in
+                .take()
+                .filter(|_| !list.is_empty())
+                .map(|known| Arc::new(KnownIn { sessions: list.clone(), log: Arc::clone(&known.log) }));
         }
     }
 

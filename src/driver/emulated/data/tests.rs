@@ -63,11 +63,20 @@ impl Bench {
 
     /// What a crash at this instant would leave, for itself.
     pub(super) fn as_after_a_crash_now(&self) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        copy_folder(self.folder.path(), folder.path());
-        let mut bench = Self { folder, plane: None, reports: channel().1 };
+        let mut bench = self.copied();
         bench.open();
         bench
+    }
+
+    /// The same files in another folder, not opened.
+    pub(super) fn copied(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy_folder(self.folder.path(), folder.path());
+        Self { folder, plane: None, reports: channel().1 }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(super) fn plane(&self) -> &DataPlane {
