@@ -123,6 +123,7 @@ fn backed_up(id: OperationId, tv: u32, versions: u64) -> Result<Vec<Change>, Err
         provisioned: false,
         crash_consistent: None,
         group: None,
+        copied_in: None,
         suspend_complete_by: None,
         set: None,
         operation: Some(id),

@@ -11,7 +11,7 @@ use crate::model::pages::PageList;
 use crate::model::plan::rotation::backlog;
 use crate::model::plan::{NearMiss, Refusal, not_at_one_instant, state_of_set, step_text};
 use crate::model::records::{
-    BackupMode, GenerationState, OperationEnd, PastGeneration, Policy, ReleaseReason, SetInstant,
+    BackupMode, CopyTime, GenerationState, OperationEnd, PastGeneration, Policy, ReleaseReason, SetInstant,
 };
 use crate::model::recoverable::{Recoverable, recoverable};
 use crate::model::request::{Request, Verb};
@@ -526,6 +526,8 @@ pub struct GenerationEntry<'a> {
     taken_at: Stamp,
     /// When its suspend was first seen complete, where it went on after its answer; else null.
     suspend_complete_by: Option<Stamp>,
+    /// How long the copy before it took, in milliseconds, and whether it was a full one; null where not all of it was watched.
+    copied_in: Option<CopyTime>,
     /// The set that it is of one instant with, and who says so; null where it was made alone.
     set: Option<&'a SetInstant>,
     mode: BackupMode,
@@ -553,6 +555,7 @@ impl<'a> GenerationEntry<'a> {
             blocks: generation.blocks,
             taken_at: Stamp(generation.taken_at),
             suspend_complete_by: generation.suspend_complete_by.map(Stamp),
+            copied_in: generation.copied_in,
             set: generation.set.as_ref(),
             mode: generation.mode,
             state: &generation.state,

@@ -6,7 +6,7 @@ use crate::model::copy::{Ability, Capabilities, CommandVerb};
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::moment::{Moment, ReadingMark};
 use crate::model::records::{
-    BackupMode, BackupVolume, Generation, GenerationState, OperationId, Policy, TransactionVolume,
+    BackupMode, BackupVolume, CopyTime, Generation, GenerationState, OperationId, Policy, TransactionVolume,
 };
 use crate::model::request::Verb;
 use crate::model::rows::Rows;
@@ -116,6 +116,7 @@ fn session(source: VolumeId, target: VolumeId, status: Status, phase: Phase, wor
         rate: None,
         ready: Ready::Never,
         since: ago(23 * 60),
+        copied_in: None,
         by_target: false,
         sid: target.olu.0,
     }
@@ -245,6 +246,7 @@ pub fn demo() -> Snapshot {
         provisioned: false,
         crash_consistent: None,
         group: None,
+        copied_in: (days < 3).then_some(CopyTime { millis: mib * 4_100 + version * 900, full: days == 2 }),
         suspend_complete_by: None,
         set: None,
         operation: Some(OperationId(30)),
@@ -417,6 +419,7 @@ pub fn large(volumes: u32) -> Snapshot {
             provisioned: false,
             crash_consistent: None,
             group: None,
+            copied_in: None,
             suspend_complete_by: None,
             set: None,
             operation: None,

@@ -97,6 +97,7 @@ impl Made {
             provisioned: true,
             crash_consistent: None,
             group: None,
+            copied_in: None,
             suspend_complete_by: None,
             set: None,
             operation: None,

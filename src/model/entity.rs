@@ -218,6 +218,24 @@ pub struct Generation {
     /// The volume group in it, under the identity of its backup volume's own group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Box<GroupCopy>>,
+    /// How long the copy before it took; `None` where the engine did not watch all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_in: Option<CopyTime>,
+}
+
+/// How long a copy took until its two volumes were equivalent, as the engine watched it: as exact as its readings are close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CopyTime {
+    pub millis: u64,
+    /// Everything was copied; else only what had changed since a suspend.
+    pub full: bool,
+}
+
+impl std::fmt::Display for CopyTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let time = super::duration::people(i64::try_from(self.millis).unwrap_or(i64::MAX));
+        write!(f, "{time} {}", if self.full { "full" } else { "changes" })
+    }
 }
 
 /// That the backups of a set are of one instant: which set, and who says so. The generations of one instant have the same

@@ -4,8 +4,9 @@
 //! the SQL catalogue does the same to its tables.
 
 pub use super::entity::{
-    BackupMode, BackupVolume, Generation, GenerationState, InstantProof, OperationEnd, OperationId, OurSession,
-    PastGeneration, Policy, ReleaseReason, ReleasedGeneration, RotationGuard, SetInstant, TransactionVolume,
+    BackupMode, BackupVolume, CopyTime, Generation, GenerationState, InstantProof, OperationEnd, OperationId,
+    OurSession, PastGeneration, Policy, ReleaseReason, ReleasedGeneration, RotationGuard, SetInstant,
+    TransactionVolume,
 };
 pub use super::entity_change::EntityChange;
 

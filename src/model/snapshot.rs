@@ -4,7 +4,9 @@ use super::actor::Actor;
 use super::advice::UnknownTerm;
 use super::codes::Code;
 use super::copy::Capabilities;
-use super::entity::{BackupVolume, Generation, OperationEnd, OperationId, ReleasedGeneration, TransactionVolume};
+use super::entity::{
+    BackupVolume, CopyTime, Generation, OperationEnd, OperationId, ReleasedGeneration, TransactionVolume,
+};
 use super::group_watch::GroupStateView;
 use super::hook::Hook;
 use super::identity::{BoxId, Name, VolumeId};
@@ -387,6 +389,9 @@ pub struct SessionView {
     pub ready: Ready,
     /// When its status or phase last changed, as the engine saw it.
     pub since: Timestamp,
+    /// Milliseconds that its last copy took until it was equivalent; `None` where not all of it was watched.
+    #[serde(default)]
+    pub copied_in: Option<u64>,
     /// Only the target's box reports it. Else it is as the source's box says, which governs.
     pub by_target: bool,
     /// The number that the governing box gave it.
@@ -396,6 +401,11 @@ pub struct SessionView {
 impl SessionView {
     pub fn is_equivalent(&self) -> bool {
         self.status == Status::Active && self.phase == Phase::Equivalent
+    }
+
+    /// How long its last copy took, where it is known to be a full one or not.
+    pub fn copy_time(&self) -> Option<CopyTime> {
+        Some(CopyTime { millis: self.copied_in?, full: self.full? })
     }
 
     /// The box that governs says a word that is not known.

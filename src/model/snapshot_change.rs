@@ -278,6 +278,7 @@ fn stands_the_same(before: &SessionView, after: &SessionView) -> bool {
         reported_kind,
         requestor,
         since,
+        copied_in,
         by_target,
         sid,
         progress: _,
@@ -300,6 +301,7 @@ fn stands_the_same(before: &SessionView, after: &SessionView) -> bool {
         );
     stands
         && (*direction, *reported_kind, *target_written) == (after.direction, after.reported_kind, after.target_written)
+        && *copied_in == after.copied_in
         && (words, halves, requestor) == (&after.words, &after.halves, &after.requestor)
 }
 

@@ -182,6 +182,7 @@ impl Site {
             provisioned: false,
             crash_consistent: None,
             group: None,
+            copied_in: None,
             suspend_complete_by: None,
             set: None,
             operation: None,

@@ -15,7 +15,7 @@ use ecdeck::model::host_report::Activation;
 use ecdeck::model::identity::{Olu, VolumeId};
 use ecdeck::model::lvm_text::GroupIdentity;
 use ecdeck::model::records::{
-    BackupMode, BackupVolume, Change, ChangeError, EntityChange, Generation, GenerationState, InstantProof,
+    BackupMode, BackupVolume, Change, ChangeError, CopyTime, EntityChange, Generation, GenerationState, InstantProof,
     JournalEntry, OpenOperation, OperationEnd, OperationId, OurSession, PastGeneration, Policy, Records, ReleaseReason,
     SetInstant, TransactionVolume,
 };
@@ -89,6 +89,7 @@ fn generation(olu: u32, version: u64) -> Generation {
             within_millis: u32::MAX,
             by: InstantProof::Array,
         }),
+        copied_in: version.is_multiple_of(4).then_some(CopyTime { millis: version * 60_000, full: version == 4 }),
         suspend_complete_by: version.is_multiple_of(3).then_some(Timestamp(version.cast_signed() * 86_400_000 + 6_000)),
         mode: BackupMode::Suspend,
         state: GenerationState::Valid,

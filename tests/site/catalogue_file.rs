@@ -97,6 +97,7 @@ fn a_catalogue_of_format_2_is_brought_up_and_compared_from_its_first_event() {
             "DROP TABLE backup_group",
             "DROP TABLE generation_group",
             "DROP TABLE group_watch",
+            "DROP TABLE generation_copy",
             "DROP INDEX generation_by_operation",
             "DELETE FROM migration WHERE number > 2",
         ] {

@@ -4,7 +4,9 @@
 
 use super::column_codec::{from_json, json, optional_json, parse, signed, unsigned, word};
 use super::failure::Failure;
-use super::rows::{BACKUP_VOLUME, CLAIM, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME};
+use super::rows::{
+    BACKUP_VOLUME, CLAIM, GENERATION, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME,
+};
 use super::{groups, maps, released, volume_sets};
 use crate::model::actor::Actor;
 use crate::model::identity::{Name, VolumeId};
@@ -67,7 +69,7 @@ pub async fn apply(
             super::notes::put_group(to, touched, *transaction_volume, *version, group).await
         }
         Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }) => {
-            touched.generation(*transaction_volume, *version);
+            touched.generation(GENERATION, *transaction_volume, *version);
             let (state, why) = state_columns(state)?;
             let statement = "UPDATE generation SET state = $3, why = $4
                 WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
@@ -81,7 +83,7 @@ pub async fn apply(
             one_row(changed.rows_affected(), || missing("generation", version))
         }
         Change::Entity(EntityChange::HoldGeneration { transaction_volume, version, held }) => {
-            touched.generation(*transaction_volume, *version);
+            touched.generation(GENERATION, *transaction_volume, *version);
             let statement = "UPDATE generation SET held = $3
                 WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
             let changed = query(statement)
@@ -93,7 +95,7 @@ pub async fn apply(
             one_row(changed.rows_affected(), || missing("generation", version))
         }
         Change::Entity(EntityChange::ReleaseGeneration { transaction_volume, version, at, why }) => {
-            touched.generation(*transaction_volume, *version);
+            touched.generation(GENERATION, *transaction_volume, *version);
             let statement = "UPDATE generation SET released_at = $3, release_reason = $4
                 WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL RETURNING backup_volume";
             let volume = query_scalar::<_, String>(statement)
@@ -108,7 +110,7 @@ pub async fn apply(
         }
         Change::Entity(EntityChange::ReinstateGeneration { transaction_volume, version, state, held }) => {
             released::take(to, touched, *transaction_volume, *version).await?;
-            touched.generation(*transaction_volume, *version);
+            touched.generation(GENERATION, *transaction_volume, *version);
             let (state, why) = state_columns(state)?;
             let statement = "UPDATE generation SET released_at = NULL, release_reason = NULL, state = $3, why = $4,
                     held = $5
@@ -261,7 +263,7 @@ async fn remove_transaction_volume(to: &mut AnyConnection, touched: &mut Touched
 }
 
 async fn add_generation(to: &mut AnyConnection, touched: &mut Touched, generation: &Generation) -> Result<(), Failure> {
-    touched.generation(generation.transaction_volume, generation.version);
+    touched.generation(GENERATION, generation.transaction_volume, generation.version);
     touched.text(TRANSACTION_VOLUME, &generation.transaction_volume);
     let id = generation.transaction_volume.to_string();
     let known = "SELECT name, next_version FROM transaction_volume LEFT JOIN volume_name ON volume = id WHERE id = $1";

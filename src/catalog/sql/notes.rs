@@ -1,29 +1,59 @@
 //! What is known of a generation beside its own row: writing and reading.
+//!
+//! Each fact has a table of its own, in which only the generations that have the fact have a row.
 
 use super::column_codec::{from_json, json, parse, signed, unsigned};
 use super::failure::Failure;
-use super::rows::Touched;
+use super::rows::{
+    GENERATION_COPY, GENERATION_GROUP, GENERATION_NOTE, GENERATION_SET, GENERATION_SUSPEND, Table, Touched,
+};
 use crate::model::identity::VolumeId;
 use crate::model::records::{Generation, Records};
 use crate::model::units::{Timestamp, Version};
 use crate::model::volume_group::GroupCopy;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row, query};
+
+/// A fact that is one JSON document in one column: its table, and the statements that write and read it.
+struct Fact {
+    table: &'static Table,
+    put: &'static str,
+    load: &'static str,
+}
+
+const NOTE: Fact = Fact {
+    table: GENERATION_NOTE,
+    put: "INSERT INTO generation_note (transaction_volume, version, crash_consistent) VALUES ($1, $2, $3)",
+    load: "SELECT transaction_volume, version, crash_consistent FROM generation_note",
+};
+const SET: Fact = Fact {
+    table: GENERATION_SET,
+    put: "INSERT INTO generation_set (transaction_volume, version, document) VALUES ($1, $2, $3)",
+    load: "SELECT transaction_volume, version, document FROM generation_set",
+};
+const GROUP: Fact = Fact {
+    table: GENERATION_GROUP,
+    put: "INSERT INTO generation_group (transaction_volume, version, document) VALUES ($1, $2, $3)
+        ON CONFLICT (transaction_volume, version) DO UPDATE SET document = excluded.document",
+    load: "SELECT transaction_volume, version, document FROM generation_group",
+};
+const COPY: Fact = Fact {
+    table: GENERATION_COPY,
+    put: "INSERT INTO generation_copy (transaction_volume, version, document) VALUES ($1, $2, $3)",
+    load: "SELECT transaction_volume, version, document FROM generation_copy",
+};
 
 /// A generation of which nothing is to be noted has no row.
 pub async fn put(to: &mut AnyConnection, touched: &mut Touched, generation: &Generation) -> Result<(), Failure> {
     let (volume, version) = (generation.transaction_volume, generation.version);
+    let key = (volume, version);
     if let Some(why) = &generation.crash_consistent {
-        touched.note(volume, version);
-        query("INSERT INTO generation_note (transaction_volume, version, crash_consistent) VALUES ($1, $2, $3)")
-            .bind(volume.to_string())
-            .bind(signed(version.0))
-            .bind(json(why)?)
-            .execute(&mut *to)
-            .await?;
+        put_fact(to, touched, &NOTE, key, why).await?;
     }
     if let Some(at) = generation.suspend_complete_by {
-        touched.suspend_of(volume, version);
+        touched.generation(GENERATION_SUSPEND, volume, version);
         query("INSERT INTO generation_suspend (transaction_volume, version, complete_by) VALUES ($1, $2, $3)")
             .bind(volume.to_string())
             .bind(signed(version.0))
@@ -32,16 +62,13 @@ pub async fn put(to: &mut AnyConnection, touched: &mut Touched, generation: &Gen
             .await?;
     }
     if let Some(set) = &generation.set {
-        touched.set_of(volume, version);
-        query("INSERT INTO generation_set (transaction_volume, version, document) VALUES ($1, $2, $3)")
-            .bind(volume.to_string())
-            .bind(signed(version.0))
-            .bind(json(set)?)
-            .execute(&mut *to)
-            .await?;
+        put_fact(to, touched, &SET, key, set).await?;
     }
     if let Some(group) = &generation.group {
-        put_group(to, touched, volume, version, group).await?;
+        put_fact(to, touched, &GROUP, key, group).await?;
+    }
+    if let Some(time) = &generation.copied_in {
+        put_fact(to, touched, &COPY, key, time).await?;
     }
     Ok(())
 }
@@ -54,23 +81,24 @@ pub async fn put_group(
     version: Version,
     group: &GroupCopy,
 ) -> Result<(), Failure> {
-    touched.group_of(volume, version);
-    let statement = "INSERT INTO generation_group (transaction_volume, version, document) VALUES ($1, $2, $3)
-        ON CONFLICT (transaction_volume, version) DO UPDATE SET document = excluded.document";
-    query(statement).bind(volume.to_string()).bind(signed(version.0)).bind(json(group)?).execute(to).await?;
+    put_fact(to, touched, &GROUP, (volume, version), group).await
+}
+
+async fn put_fact<T: Serialize>(
+    to: &mut AnyConnection,
+    touched: &mut Touched,
+    fact: &Fact,
+    (volume, version): (VolumeId, Version),
+    what: &T,
+) -> Result<(), Failure> {
+    touched.generation(fact.table, volume, version);
+    query(fact.put).bind(volume.to_string()).bind(signed(version.0)).bind(json(what)?).execute(to).await?;
     Ok(())
 }
 
 /// Adds to the records what is noted of generations, which are loaded before.
 pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(), Failure> {
-    let notes = "SELECT transaction_volume, version, crash_consistent FROM generation_note";
-    for row in query(notes).fetch_all(&mut *from).await? {
-        let note = || Ok((key(&row)?, from_json(&row.try_get::<String, _>(2)?)?));
-        let (key, why) = note().map_err(|failure: Failure| failure.in_row("generation_note", &row, 2))?;
-        if let Some(generation) = find(records, &key) {
-            generation.crash_consistent = Some(why);
-        }
-    }
+    load_fact(from, records, &NOTE, |generation, why| generation.crash_consistent = Some(why)).await?;
     let suspends = "SELECT transaction_volume, version, complete_by FROM generation_suspend";
     for row in query(suspends).fetch_all(&mut *from).await? {
         let suspend = || Ok((key(&row)?, Timestamp(row.try_get(2)?)));
@@ -79,19 +107,22 @@ pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(),
             generation.suspend_complete_by = Some(at);
         }
     }
-    let groups = "SELECT transaction_volume, version, document FROM generation_group";
-    for row in query(groups).fetch_all(&mut *from).await? {
-        let group = || Ok((key(&row)?, from_json(&row.try_get::<String, _>(2)?)?));
-        let (key, group) = group().map_err(|failure: Failure| failure.in_row("generation_group", &row, 2))?;
+    load_fact(from, records, &GROUP, |generation, group| generation.group = Some(group)).await?;
+    load_fact(from, records, &SET, |generation, set| generation.set = Some(set)).await?;
+    load_fact(from, records, &COPY, |generation, time| generation.copied_in = Some(time)).await
+}
+
+async fn load_fact<T: DeserializeOwned>(
+    from: &mut AnyConnection,
+    records: &mut Records,
+    fact: &Fact,
+    take: impl Fn(&mut Generation, T),
+) -> Result<(), Failure> {
+    for row in query(fact.load).fetch_all(from).await? {
+        let found = || Ok((key(&row)?, from_json(&row.try_get::<String, _>(2)?)?));
+        let (key, what) = found().map_err(|failure: Failure| failure.in_row(fact.table.name, &row, 2))?;
         if let Some(generation) = find(records, &key) {
-            generation.group = Some(group);
-        }
-    }
-    for row in query("SELECT transaction_volume, version, document FROM generation_set").fetch_all(from).await? {
-        let set = || Ok((key(&row)?, from_json(&row.try_get::<String, _>(2)?)?));
-        let (key, set) = set().map_err(|failure: Failure| failure.in_row("generation_set", &row, 2))?;
-        if let Some(generation) = find(records, &key) {
-            generation.set = Some(set);
+            take(generation, what);
         }
     }
     Ok(())

@@ -138,7 +138,9 @@ macro_rules! past_generations {
             "(SELECT document FROM generation_set WHERE generation_set.transaction_volume = ",
             "generation.transaction_volume AND generation_set.version = generation.version), ",
             "(SELECT document FROM generation_group WHERE generation_group.transaction_volume = ",
-            "generation.transaction_volume AND generation_group.version = generation.version) ",
+            "generation.transaction_volume AND generation_group.version = generation.version), ",
+            "(SELECT document FROM generation_copy WHERE generation_copy.transaction_volume = ",
+            "generation.transaction_volume AND generation_copy.version = generation.version) ",
             "FROM generation LEFT JOIN operation ON operation.id = generation.operation ",
             $which
         )
@@ -231,6 +233,7 @@ pub fn generation(row: &AnyRow) -> Result<Generation, Failure> {
         held: from_optional_json(row.try_get(8)?)?,
         provisioned: row.try_get::<i64, _>(9)? != 0,
         // `load` and `past_generation` add these.
+        copied_in: None,
         suspend_complete_by: None,
         set: None,
         group: None,
@@ -249,7 +252,8 @@ fn past_generation(row: &AnyRow) -> Result<PastGeneration, Failure> {
     let suspend_complete_by = row.try_get::<Option<i64>, _>(15)?.map(Timestamp);
     let set = from_optional_json(row.try_get(16)?)?;
     let group = from_optional_json(row.try_get(17)?)?;
-    let generation = Generation { suspend_complete_by, crash_consistent, set, group, ..generation(row)? };
+    let copied_in = from_optional_json(row.try_get(18)?)?;
+    let generation = Generation { suspend_complete_by, crash_consistent, set, group, copied_in, ..generation(row)? };
     Ok(PastGeneration { generation, released, reason })
 }
 

@@ -66,6 +66,7 @@ tables! {
     GENERATION_SUSPEND "generation_suspend" key 2: "transaction_volume" Text, "version" Number, "complete_by" Number;
     GENERATION_SET "generation_set" key 2: "transaction_volume" Text, "version" Number, "document" Text;
     GENERATION_GROUP "generation_group" key 2: "transaction_volume" Text, "version" Number, "document" Text;
+    GENERATION_COPY "generation_copy" key 2: "transaction_volume" Text, "version" Number, "document" Text;
     CLAIM "claim" key 1: "volume" Text, "operation" Number, "holder" Text, "since" Number, "epoch" Number;
 }
 
@@ -145,24 +146,9 @@ impl Touched {
         self.row(table, vec![Part::Text(key.to_string())]);
     }
 
-    pub fn generation(&mut self, volume: VolumeId, version: Version) {
-        self.row(GENERATION, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
-    }
-
-    pub fn note(&mut self, volume: VolumeId, version: Version) {
-        self.row(GENERATION_NOTE, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
-    }
-
-    pub fn suspend_of(&mut self, volume: VolumeId, version: Version) {
-        self.row(GENERATION_SUSPEND, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
-    }
-
-    pub fn set_of(&mut self, volume: VolumeId, version: Version) {
-        self.row(GENERATION_SET, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
-    }
-
-    pub fn group_of(&mut self, volume: VolumeId, version: Version) {
-        self.row(GENERATION_GROUP, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
+    /// A row of a table that is about a generation.
+    pub fn generation(&mut self, table: &'static Table, volume: VolumeId, version: Version) {
+        self.row(table, vec![Part::Text(volume.to_string()), Part::Number(signed(version.0))]);
     }
 
     pub fn session(&mut self, pair: &Pair, kind: String) {

@@ -27,6 +27,7 @@ const MIGRATIONS: &[&[&str]] = &[
     TABLES_OF_FORMAT_10,
     TABLES_OF_FORMAT_11,
     TABLES_OF_FORMAT_12,
+    TABLES_OF_FORMAT_13,
 ];
 
 /// The first format whose events carry the digests of the rows that they write.
@@ -255,6 +256,15 @@ const TABLES_OF_FORMAT_12: &[&str] = &[
     "CREATE TABLE group_watch (
         backup_volume TEXT PRIMARY KEY,
         document TEXT NOT NULL)",
+];
+
+const TABLES_OF_FORMAT_13: &[&str] = &[
+    // How long the copies before generations took, where that was watched.
+    "CREATE TABLE generation_copy (
+        transaction_volume TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (transaction_volume, version))",
 ];
 
 /// What is in the database before anything was changed.

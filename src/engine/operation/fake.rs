@@ -8,7 +8,7 @@ use crate::model::event::NewEvent;
 use crate::model::hook::{HookResult, HookRun, ScriptEnd, ScriptReport};
 use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::records::{
-    BackupMode, BackupVolume, Change, EntityChange, Generation, GenerationState, OpenOperation, OperationEnd,
+    BackupMode, BackupVolume, Change, CopyTime, EntityChange, Generation, GenerationState, OpenOperation, OperationEnd,
     OperationId, Records, ReleaseReason, TransactionVolume,
 };
 use crate::model::request::Verb;
@@ -108,6 +108,7 @@ impl Site {
                 provisioned: false,
                 crash_consistent: None,
                 group: None,
+                copied_in: None,
                 suspend_complete_by: None,
                 set: None,
                 operation: None,
@@ -331,6 +332,7 @@ pub(super) fn backup_steps(mode: BackupMode, give_up: bool) -> Vec<PlanStep> {
         blocks: BLOCKS,
         mode,
         crash_consistent: false,
+        copied_in: Some(CopyTime { millis: 840_000, full: true }),
     };
     let mut steps = vec![
         PlanStep::Suspend(SuspendStep { pairs: vec![pair(1)], force: false }),

@@ -176,6 +176,7 @@ fn accepted_is_believed_only_when_observed() {
     let mut site = equivalent(0);
     assert_eq!(site.run(Verb::Backup, backup_steps(BackupMode::Suspend, false)), OperationEnd::Done);
     assert_eq!(site.records.generations_of(volume(0)).next().unwrap().suspend_complete_by, None);
+    assert_eq!(site.records.generations_of(volume(0)).next().unwrap().copied_in.unwrap().to_string(), "14 min full");
     let mut site = equivalent(0);
     site.faults = [Some(Fault::AcceptedLate)].into();
     assert_eq!(site.run(Verb::Backup, backup_steps(BackupMode::Suspend, false)), OperationEnd::Done);

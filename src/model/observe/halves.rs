@@ -133,6 +133,7 @@ fn view(
             (false, false) => Ready::Never,
         },
         since: tracked.map_or(reading.taken_at, |tracked| tracked.since),
+        copied_in: tracked.and_then(|tracked| tracked.copied_in),
         by_target: source.is_none(),
         sid: session.sid,
     })

@@ -114,6 +114,7 @@ impl Bench {
             operation: None,
             crash_consistent: None,
             group: None,
+            copied_in: None,
             suspend_complete_by: None,
             set: None,
         };

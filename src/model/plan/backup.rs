@@ -151,6 +151,7 @@ impl<'a> Part<'a> {
             blocks: self.case.view.volume.blocks,
             mode: self.mode,
             crash_consistent: self.case.request.crash_consistent,
+            copied_in: self.session.copy_time(),
         }
     }
 }

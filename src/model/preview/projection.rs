@@ -262,6 +262,7 @@ fn new_session(pair: Pair, modes: Option<RecModes>, since: Timestamp) -> Session
         rate: None,
         ready: Ready::Now,
         since,
+        copied_in: None,
         by_target: false,
         sid: 0,
     }

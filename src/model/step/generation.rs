@@ -6,6 +6,7 @@ use crate::model::entity::{BackupMode, Generation, GenerationState, InstantProof
 use crate::model::entity_change::EntityChange;
 use crate::model::event::EventKind;
 use crate::model::identity::VolumeId;
+use crate::model::records::CopyTime;
 use crate::model::session::Pair;
 use crate::model::units::{Blocks, Version};
 use crate::model::untrusted::Untrusted;
@@ -21,6 +22,9 @@ pub struct NewGeneration {
     /// Somebody asked for it without the scripts that make it more than that.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub crash_consistent: bool,
+    /// How long the copy before it took, as far as that was watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied_in: Option<CopyTime>,
 }
 
 /// One catalogue transaction for all of them, after their suspend was observed.
@@ -90,6 +94,7 @@ impl Step for RecordStep {
                 crash_consistent: new.crash_consistent.then(|| Untrusted::from("asked for without hooks")),
                 set: self.instant(suspend, done),
                 group: None,
+                copied_in: new.copied_in,
             }));
             kept.events.push(EventKind::GenerationRecorded { volume, version, backup_volume, provisioned: false });
         }

@@ -263,6 +263,7 @@ impl Engine {
                     provisioned: false,
                     crash_consistent: None,
                     group: None,
+                    copied_in: None,
                     suspend_complete_by: None,
                     set: None,
                     operation: None,

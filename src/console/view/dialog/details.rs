@@ -4,6 +4,7 @@ use super::{Body, Content, keys_line};
 use crate::console::app::App;
 use crate::console::format::rate;
 use crate::console::types::Subject;
+use crate::model::duration::people;
 use crate::model::identity::VolumeId;
 use crate::model::observe::session_state;
 use crate::model::records::{Generation, GenerationState};
@@ -211,6 +212,11 @@ fn describe_generation(app: &App, snapshot: &Snapshot, generation: &Generation, 
     }
     if let Some(set) = &generation.set {
         body.field("set", &set.in_words(), dim, text);
+    }
+    if let Some(time) = generation.copied_in {
+        let what = if time.full { "all of it" } else { "what had changed" };
+        let time = people(i64::try_from(time.millis).unwrap_or(i64::MAX));
+        body.field("copied in", &format!("{time}: {what}"), dim, text);
     }
     body.field("on", &snapshot.location(generation.backup_volume), dim, text);
     body.field("size", &generation.blocks.to_string(), dim, text);

@@ -16,6 +16,11 @@ use ratatui::style::Style;
 use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
+/// From this width on the times of copies are shown.
+const WITH_TIMES: u16 = 84;
+/// `119 min changes`.
+const COPY_TIME: u16 = 15;
+
 pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, framed: bool) {
     let selected = app.selected_volume();
     let title =
@@ -74,7 +79,12 @@ fn draw_row(app: &App, snapshot: &Snapshot, canvas: &mut Canvas, row: Rect, gene
         style = theme.warning;
     }
     canvas.put(at, y, sign, style);
-    canvas.text(at + 2, y, row.right().saturating_sub(at + 3), &text, style);
+    // Where there is room, how long each night's copy took stands at the right end, one below the other.
+    let times = if row.width >= WITH_TIMES { COPY_TIME + 2 } else { 0 };
+    canvas.text(at + 2, y, row.right().saturating_sub(at + 3 + times), &text, style);
+    if let Some(time) = generation.copied_in.filter(|_| times > 0) {
+        canvas.right(row.right().saturating_sub(COPY_TIME + 1), y, COPY_TIME, &time.to_string(), theme.dim);
+    }
 }
 
 fn same_minute(one: &Generation, other: &Generation) -> bool {
