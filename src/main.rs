@@ -254,11 +254,16 @@ fn looks(line: &CommandLine, site: &Site) -> Result<(Settings, KeyMap), CliError
     let mut settings = Settings::from_environment(line.read_only, line.slow || config.slow);
     settings.fps = config.fps;
     // What somebody configured is not asked for.
-    settings.asks_background &= settings.theme == ThemeName::Dark && matches!(config.theme, Theme::Dark);
+    settings.asks_background &= match config.theme {
+        Theme::Dark => matches!(settings.theme, ThemeName::Dark | ThemeName::Sixteen),
+        // Which sixteen colours can be read depends on the background.
+        Theme::Sixteen => settings.theme != ThemeName::Plain,
+        Theme::Light | Theme::None => false,
+    };
     settings.theme = match (settings.theme, config.theme) {
         (ThemeName::Plain, _) | (_, Theme::None) => ThemeName::Plain,
         (_, Theme::Light) => ThemeName::Light,
-        (_, Theme::Sixteen) => ThemeName::Sixteen,
+        (suggested, Theme::Sixteen) => ThemeName::Sixteen.on(suggested.is_light()),
         (suggested, Theme::Dark) => suggested,
     };
     settings.glyphs = match config.glyphs {

@@ -12,6 +12,8 @@ pub enum ThemeName {
     Light,
     /// The terminal's own sixteen colours.
     Sixteen,
+    /// The same on a light background.
+    SixteenLight,
     /// No colour at all: bold, dim, underlined and reversed only.
     Plain,
 }
@@ -121,12 +123,44 @@ const LIGHT: Palette = Palette {
     on_accent: Color::Indexed(231),
 };
 
+/// What is used of a terminal's own sixteen colours: those that can be read on its background, whoever chose them.
+struct FewColors {
+    accent: Color,
+    good: Color,
+    warning: Color,
+    problem: Color,
+    /// Of what cannot be used now, of frames and of the empty part of a bar.
+    faint: Color,
+    track: Color,
+}
+
+/// On black or nearly black: dark blue and dark magenta cannot be read there.
+const SIXTEEN: FewColors = FewColors {
+    accent: Color::Cyan,
+    good: Color::Green,
+    warning: Color::LightYellow,
+    problem: Color::LightRed,
+    faint: Color::DarkGray,
+    track: Color::DarkGray,
+};
+
+/// On white or nearly white: cyan, green and yellow cannot be read there, so what is as it should be has no colour.
+const SIXTEEN_LIGHT: FewColors = FewColors {
+    accent: Color::Blue,
+    good: Color::Reset,
+    warning: Color::Magenta,
+    problem: Color::Red,
+    faint: Color::DarkGray,
+    track: Color::Gray,
+};
+
 impl Theme {
     pub fn of(name: ThemeName) -> Self {
         match name {
             ThemeName::Dark => Self::from_palette(&DARK),
             ThemeName::Light => Self::from_palette(&LIGHT),
-            ThemeName::Sixteen => Self::sixteen(),
+            ThemeName::Sixteen => Self::sixteen(&SIXTEEN),
+            ThemeName::SixteenLight => Self::sixteen(&SIXTEEN_LIGHT),
             ThemeName::Plain => Self::plain(),
         }
     }
@@ -166,42 +200,44 @@ impl Theme {
         }
     }
 
-    /// Nobody knows which background they are on, nor how dark their blue and how light their yellow is: neither is used.
-    fn sixteen() -> Self {
+    fn sixteen(colors: &FewColors) -> Self {
         let plain = Style::new();
         let fg = |color| plain.fg(color);
         // One bar: whatever colours were on the row, both are the terminal's own, exchanged.
         let reversed =
             fg(Color::Reset).bg(Color::Reset).add_modifier(Modifier::REVERSED).remove_modifier(Modifier::BOLD);
+        let accent = fg(colors.accent).add_modifier(Modifier::BOLD);
+        let problem = fg(colors.problem).add_modifier(Modifier::BOLD);
         Self {
             text: fg(Color::Reset),
             dim: fg(Color::Reset),
-            frame: fg(Color::DarkGray),
-            frame_focused: fg(Color::Cyan),
+            frame: fg(colors.faint),
+            frame_focused: fg(colors.accent),
             title: fg(Color::Reset).add_modifier(Modifier::BOLD),
-            title_focused: fg(Color::Cyan).add_modifier(Modifier::BOLD),
-            accent: fg(Color::Cyan).add_modifier(Modifier::BOLD),
-            key: fg(Color::Cyan).add_modifier(Modifier::BOLD),
-            key_off: fg(Color::DarkGray),
+            title_focused: accent,
+            accent,
+            key: accent,
+            key_off: fg(colors.faint),
             label: fg(Color::Reset),
-            stale: fg(Color::DarkGray).remove_modifier(Modifier::BOLD),
+            // It loses its colours and stays readable.
+            stale: fg(Color::Reset).remove_modifier(Modifier::BOLD),
             selected: reversed,
             selected_unfocused: plain,
             on_selected: None,
-            cursor: fg(Color::Cyan),
-            mark: fg(Color::Magenta).add_modifier(Modifier::BOLD),
-            bar: fg(Color::Cyan),
-            track: plain.fg(Color::Cyan).bg(Color::DarkGray),
-            copying: fg(Color::Cyan),
-            equivalent: fg(Color::Green),
+            cursor: fg(colors.accent),
+            mark: fg(colors.warning).add_modifier(Modifier::BOLD),
+            bar: fg(colors.accent),
+            track: fg(colors.accent).bg(colors.track),
+            copying: fg(colors.accent),
+            equivalent: fg(colors.good),
             suspended: fg(Color::Reset),
-            good: fg(Color::Green),
-            warning: fg(Color::Magenta),
-            problem: fg(Color::Red).add_modifier(Modifier::BOLD),
-            danger: fg(Color::Red).add_modifier(Modifier::BOLD),
+            good: fg(colors.good),
+            warning: fg(colors.warning),
+            problem,
+            danger: problem,
             button: plain,
             button_focused: reversed,
-            demo: fg(Color::Magenta),
+            demo: fg(colors.warning),
         }
     }
 
@@ -295,14 +331,28 @@ impl ThemeName {
         if no_color.is_some_and(|value| !value.is_empty()) || matches!(term, "dumb" | "vt100" | "vt220") {
             return Self::Plain;
         }
-        if !term.contains("256color")
-            && !["kitty", "alacritty", "ghostty", "foot", "wezterm"].iter().any(|name| term.contains(name))
-        {
-            return Self::Sixteen;
-        }
         let background =
             colorfgbg.and_then(|value| value.rsplit(';').next()).and_then(|value| value.parse::<u8>().ok());
-        if matches!(background, Some(7 | 9..=15)) { Self::Light } else { Self::Dark }
+        let has_few = !term.contains("256color")
+            && !["kitty", "alacritty", "ghostty", "foot", "wezterm"].iter().any(|name| term.contains(name));
+        let dark = if has_few { Self::Sixteen } else { Self::Dark };
+        dark.on(matches!(background, Some(7 | 9..=15)))
+    }
+
+    pub fn is_light(self) -> bool {
+        matches!(self, Self::Light | Self::SixteenLight)
+    }
+
+    /// The same for a background that is light, or is not.
+    #[must_use]
+    pub fn on(self, light: bool) -> Self {
+        match (self, light) {
+            (Self::Dark | Self::Light, true) => Self::Light,
+            (Self::Dark | Self::Light, false) => Self::Dark,
+            (Self::Sixteen | Self::SixteenLight, true) => Self::SixteenLight,
+            (Self::Sixteen | Self::SixteenLight, false) => Self::Sixteen,
+            (Self::Plain, _) => Self::Plain,
+        }
     }
 }
 
@@ -317,11 +367,14 @@ mod tests {
         assert_eq!(ThemeName::from_environment(None, "linux", None), ThemeName::Sixteen);
         assert_eq!(ThemeName::from_environment(None, "xterm-256color", Some("0;15")), ThemeName::Light);
         assert_eq!(ThemeName::from_environment(None, "screen-256color", Some("15;0")), ThemeName::Dark);
+        assert_eq!(ThemeName::from_environment(None, "rxvt", Some("0;default;15")), ThemeName::SixteenLight);
+        assert_eq!(ThemeName::Sixteen.on(true).on(false), ThemeName::Sixteen);
+        assert_eq!(ThemeName::Plain.on(true), ThemeName::Plain);
     }
 
     #[test]
     fn a_background_never_meets_a_text_colour_that_is_not_ours() {
-        for name in [ThemeName::Dark, ThemeName::Light, ThemeName::Sixteen] {
+        for name in [ThemeName::Dark, ThemeName::Light, ThemeName::Sixteen, ThemeName::SixteenLight] {
             let theme = Theme::of(name);
             for style in [theme.track, theme.button_focused] {
                 assert_eq!(style.fg.is_some(), style.bg.is_some(), "{name:?}");
@@ -329,9 +382,67 @@ mod tests {
             let own = |color: Option<Color>| color.is_some_and(|color| color != Color::Reset);
             assert!(!own(theme.selected.bg) || theme.on_selected.is_some(), "{name:?}");
         }
-        let theme = Theme::of(ThemeName::Sixteen);
-        let styles = [theme.suspended, theme.warning, theme.mark, theme.demo, theme.copying, theme.equivalent];
-        assert!(styles.iter().all(|style| !matches!(style.fg, Some(Color::Blue | Color::Yellow))));
+    }
+
+    /// What widespread terminals show for the sixteen colours: xterm, the Linux console, Windows, and GNOME's.
+    const TERMINALS: [[u32; 16]; 4] = [
+        [
+            0x00_0000, 0xcd_0000, 0x00_cd00, 0xcd_cd00, 0x00_00ee, 0xcd_00cd, 0x00_cdcd, 0xe5_e5e5, 0x7f_7f7f,
+            0xff_0000, 0x00_ff00, 0xff_ff00, 0x5c_5cff, 0xff_00ff, 0x00_ffff, 0xff_ffff,
+        ],
+        [
+            0x00_0000, 0xaa_0000, 0x00_aa00, 0xaa_5500, 0x00_00aa, 0xaa_00aa, 0x00_aaaa, 0xaa_aaaa, 0x55_5555,
+            0xff_5555, 0x55_ff55, 0xff_ff55, 0x55_55ff, 0xff_55ff, 0x55_ffff, 0xff_ffff,
+        ],
+        [
+            0x0c_0c0c, 0xc5_0f1f, 0x13_a10e, 0xc1_9c00, 0x00_37da, 0x88_1798, 0x3a_96dd, 0xcc_cccc, 0x76_7676,
+            0xe7_4856, 0x16_c60c, 0xf9_f1a5, 0x3b_78ff, 0xb4_009e, 0x61_d6d6, 0xf2_f2f2,
+        ],
+        [
+            0x2e_3436, 0xcc_0000, 0x4e_9a06, 0xc4_a000, 0x34_65a4, 0x75_507b, 0x06_989a, 0xd3_d7cf, 0x55_5753,
+            0xef_2929, 0x8a_e234, 0xfc_e94f, 0x72_9fcf, 0xad_7fa8, 0x34_e2e2, 0xee_eeec,
+        ],
+    ];
+
+    fn shown(color: Color, terminal: &[u32; 16]) -> (u8, u8, u8) {
+        let at = match color {
+            Color::Red => 1,
+            Color::Green => 2,
+            Color::Blue => 4,
+            Color::Magenta => 5,
+            Color::Cyan => 6,
+            Color::LightRed => 9,
+            Color::LightYellow => 11,
+            other => panic!("{other} is not chosen to be read"),
+        };
+        let [_, red, green, blue] = terminal[at].to_be_bytes();
+        (red, green, blue)
+    }
+
+    #[test]
+    fn every_meaning_can_be_read_in_the_terminals_own_colours() {
+        for (name, ground) in [(ThemeName::Sixteen, (0, 0, 0)), (ThemeName::SixteenLight, (0xff, 0xff, 0xff))] {
+            let theme = Theme::of(name);
+            let meanings = [
+                ("accent", theme.accent),
+                ("key", theme.key),
+                ("label", theme.label),
+                ("mark", theme.mark),
+                ("copying", theme.copying),
+                ("equivalent", theme.equivalent),
+                ("suspended", theme.suspended),
+                ("warning", theme.warning),
+                ("problem", theme.problem),
+                ("stale", theme.stale),
+                ("demo", theme.demo),
+            ];
+            for (meaning, style) in meanings.into_iter().filter(|(_, style)| style.fg != Some(Color::Reset)) {
+                for terminal in &TERMINALS {
+                    let contrast = contrast(shown(style.fg.unwrap(), terminal), ground);
+                    assert!(contrast >= 4.5, "{name:?} {meaning}: {contrast:.2}");
+                }
+            }
+        }
     }
 
     /// The colours of xterm's 256, as red, green and blue.

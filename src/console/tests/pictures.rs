@@ -84,7 +84,11 @@ fn the_screen_of_all_events() {
     all_sizes!("all-events-filter", |desk| {
         desk.types("v/ora");
     });
-    for (theme, name) in [(ThemeName::Light, "all-events-light"), (ThemeName::Sixteen, "all-events-sixteen")] {
+    for (theme, name) in [
+        (ThemeName::Light, "all-events-light"),
+        (ThemeName::Sixteen, "all-events-sixteen"),
+        (ThemeName::SixteenLight, "all-events-sixteen-light"),
+    ] {
         let mut desk = Desk::new(Settings { theme, ..Settings::default() }, SMALL);
         desk.types("vj");
         insta::assert_snapshot!(name, desk.screen());

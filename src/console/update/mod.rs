@@ -15,7 +15,7 @@ use super::requests;
 use super::screens::main::layout::is_too_small;
 use super::screens::main::update as main_screen;
 use super::text_edit::MAX_LENGTH;
-use super::theme::{Theme, ThemeName};
+use super::theme::Theme;
 use super::types::{Link, Notice};
 use crate::model::records::OperationEnd;
 use crate::model::snapshot::{Severity, Snapshot};
@@ -61,7 +61,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Background { light } => {
-            let name = if light { ThemeName::Light } else { ThemeName::Dark };
+            let name = app.settings.theme.on(light);
             app.settings.theme = name;
             app.look.theme = Theme::of(name);
             Vec::new()
