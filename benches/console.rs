@@ -53,7 +53,8 @@ fn main() -> Result<(), Error> {
     changes("20,000 of 20,000 sessions move", fixture::large(20_000));
 
     let quiet = Served::new(Size { sessions: 300, moving: 0, spare: 0 })?;
-    starts(&quiet, "300 volumes")?;
+    starts(&quiet, 300, "300 volumes")?;
+    first_paint(&quiet)?;
     keys(&quiet, "300 volumes")?;
     look(&quiet, "300 sessions, nothing changes", &[], "0 B, a wake-up a poll")?;
     drop(quiet);
@@ -62,13 +63,17 @@ fn main() -> Result<(), Error> {
     look(&moving, "300 sessions move, --slow", &["--slow"], "100 B/s, 0.2 %")?;
     drop(moving);
     let large = Served::new(Size { sessions: 20_000, moving: 0, spare: 20_000 })?;
-    starts(&large, "20,000 + 40,000 volumes")?;
+    starts(&large, 20_000, "20,000 + 40,000 volumes")?;
     keys(&large, "20,000 + 40,000 volumes")?;
     look(&large, "20,000 sessions, nothing changes", &[], "32 MiB")?;
     drop(large);
     let large = Served::new(Size { sessions: 20_000, moving: 300, spare: 20_000 })?;
     look(&large, "20,000 sessions, 300 move", &[], "32 MiB")?;
     drop(large);
+    let huge = Served::new(Size { sessions: 60_000, moving: 0, spare: 60_000 })?;
+    starts(&huge, 60_000, "60,000 + 120,000 volumes")?;
+    look(&huge, "60,000 sessions, nothing changes", &[], "32 MiB")?;
+    drop(huge);
     let third = Served::new(Size { sessions: 6_667, moving: 300, spare: 6_666 })?;
     look(&third, "20,000 volumes of both kinds, 300 move", &[], "32 MiB")
 }
@@ -135,21 +140,35 @@ fn changes(what: &str, first: Snapshot) {
     row("  taken into the picture", &calmest(vec![taken]), "");
 }
 
-/// From the start of the process to its first frame, and to the one with the site's rows.
-fn starts(served: &Served, what: &str) -> Result<(), Error> {
-    let (mut first, mut rows) = (Vec::new(), Vec::new());
+/// From the start of the process to the site's rows, and to the whole site, which the header counts.
+fn starts(served: &Served, suspended: u32, what: &str) -> Result<(), Error> {
+    let (mut rows, mut wholes) = (Vec::new(), Vec::new());
+    let whole = format!("{suspended} suspended");
     for _ in 0..ROUNDS {
-        let (mut frames, mut sites) = (Vec::new(), Vec::new());
+        let (mut sites, mut all) = (Vec::new(), Vec::new());
         for _ in 0..STARTS {
             let console = Console::start(served.folder(), &[], SCREEN)?;
-            frames.push(console.until("ecdeck")?);
             sites.push(console.until(ROWS)?);
+            all.push(console.until(&whole)?);
         }
-        first.push(frames);
         rows.push(sites);
+        wholes.push(all);
     }
-    row(&format!("start to first frame, {what}"), &calmest(first), "50 ms");
-    row("  to the site's rows", &calmest(rows), "");
+    row(&format!("start to the site's rows, {what}"), &calmest(rows), "50 ms");
+    row("  to the whole site", &calmest(wholes), "");
+    Ok(())
+}
+
+/// Bytes until all rows of a screen are there, and how long a line of 9,600 baud takes for them.
+fn first_paint(served: &Served) -> Result<(), Error> {
+    for screen in [(80, 24), SCREEN] {
+        let console = Console::start(served.folder(), &["--slow"], screen)?;
+        console.until(ROWS)?;
+        std::thread::sleep(Duration::from_millis(500));
+        let bytes = console.bytes();
+        let what = format!("first paint, --slow, {}x{}, 9,600 baud", screen.0, screen.1);
+        row(&what, &format!("{bytes} bytes, {:.1} s", bytes as f64 / 960.0), "4 s");
+    }
     Ok(())
 }
 

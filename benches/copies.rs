@@ -1,7 +1,8 @@
 //! Copies on real bytes against other copiers, side by side in one run, and what a host's write costs while one is tracked.
 //!
-//! Every round runs every copier once, in another order; medians are compared as ratios. `dd` and `qemu-img` are measured
-//! where they are there. `ECDECK_BENCH_MIB` changes the volume's size (512), `ECDECK_BENCH_ROUNDS` the rounds (5),
+//! Every round runs every copier once, in another order; medians are compared as ratios, and the spread stands beside them.
+//! `dd`, `qemu-img` and `nbdcopy` are measured where they are there, with the start of a process (`--version`) taken off:
+//! ours has started. `ECDECK_BENCH_MIB` changes the volume's size (1024), `ECDECK_BENCH_ROUNDS` the rounds (7),
 //! `ECDECK_BENCH_DISK` the folder on a disk (the target folder).
 
 use ecdeck::driver::emulated::data::{Attach, DataPlane, Flow, REGION, Report};
@@ -12,10 +13,13 @@ use rustix::fs::{Advice, fadvise};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+use support::Error;
+use support::spread::{Spread, load};
 
-type Error = Box<dyn std::error::Error>;
+mod support;
 
 const BOX: &str = "00ETERNUSDXL##ET08E21A####LN4310901078##";
 /// Of all regions, so many in a hundred are changed for a resume.
@@ -24,28 +28,35 @@ const CHANGED_PERCENT: u64 = 5;
 const HOST_WRITES: [(usize, u64); 2] = [(4 << 10, 20_000), (1 << 20, 256)];
 const HOSTS: u64 = 4;
 const MAX_LENGTH: Duration = Duration::from_mins(2);
+/// Bytes a second that a host writes around a suspend, and bytes of each of its writes.
+const BUSY_HOST: (f64, usize) = (200e6, 64 << 10);
+/// A host of another volume writes so often.
+const OTHER_HOST: Duration = Duration::from_micros(500);
 
 fn main() -> Result<(), Error> {
-    let mib = setting("ECDECK_BENCH_MIB", 512);
-    let rounds = setting("ECDECK_BENCH_ROUNDS", 5);
+    let mib = setting("ECDECK_BENCH_MIB", 1024);
+    let rounds = setting("ECDECK_BENCH_ROUNDS", 7);
     let disk =
         std::env::var_os("ECDECK_BENCH_DISK").map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
-    let tools = [Tool::Dd, Tool::QemuImg].map(|tool| tool.is_there().then_some(tool));
-    for (tool, name) in tools.iter().zip(["dd", "qemu-img"]) {
-        if tool.is_none() {
-            println!("{name} is not there: measured without it");
+    let mut tools = Vec::new();
+    for tool in [Tool::Dd, Tool::QemuImg, Tool::NbdCopy] {
+        match tool.start() {
+            Ok(start) => tools.push((tool, start)),
+            Err(_) => println!("{} is not there: measured without it", tool.program()),
         }
     }
-    let tools: Vec<Tool> = tools.into_iter().flatten().collect();
+    println!("qemu's incremental backup is no peer here: the resume stands beside our own full copy");
     for (name, folder) in [("disk", disk.as_path()), ("tmpfs", Path::new("/dev/shm"))] {
         if !folder.is_dir() {
             println!("{name}: {} is not there, skipped", folder.display());
             continue;
         }
-        println!("\n{name}: {mib} MiB of random bytes, {rounds} rounds, medians");
+        println!("\n{name}: {mib} MiB of random bytes, {rounds} rounds, medians, load {}", load());
         let bench = Bench::new(folder, mib << 20)?;
         bench.copies(&tools, rounds)?;
         bench.host_writes(rounds)?;
+        bench.pauses(rounds)?;
+        println!("  load at the end {}", load());
     }
     Ok(())
 }
@@ -58,6 +69,7 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 enum Tool {
     Dd,
     QemuImg,
+    NbdCopy,
 }
 
 impl Tool {
@@ -65,12 +77,27 @@ impl Tool {
         match self {
             Self::Dd => "dd direct",
             Self::QemuImg => "qemu-img convert",
+            Self::NbdCopy => "nbdcopy",
         }
     }
 
-    fn is_there(self) -> bool {
-        let program = if self == Self::Dd { "dd" } else { "qemu-img" };
-        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+    fn program(self) -> &'static str {
+        match self {
+            Self::Dd => "dd",
+            Self::QemuImg => "qemu-img",
+            Self::NbdCopy => "nbdcopy",
+        }
+    }
+
+    /// How long it takes to start and end; an error where it is not there.
+    fn start(self) -> Result<Duration, Error> {
+        let mut starts = Spread::default();
+        for _ in 0..10 {
+            let began = Instant::now();
+            Command::new(self.program()).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+            starts.add(began.elapsed());
+        }
+        Ok(Duration::from_secs_f64(starts.median() / 1000.0))
     }
 
     /// Copies a file onto one that is there, past the page cache, down to the medium.
@@ -86,6 +113,11 @@ impl Tool {
                 let mut command = Command::new("qemu-img");
                 command.args(["convert", "-n", "-f", "raw", "-O", "raw", "-W", "-m", "8", "-T", "none", "-t", "none"]);
                 command.args([from, to]);
+                command
+            }
+            Self::NbdCopy => {
+                let mut command = Command::new("nbdcopy");
+                command.arg("--flush").args([from, to]);
                 command
             }
         };
@@ -138,38 +170,34 @@ impl Bench {
         Pair::new(self.volume(0), self.volume(1))
     }
 
-    fn copies(&self, tools: &[Tool], rounds: u64) -> Result<(), Error> {
-        let (mut full, mut resume) = (Vec::new(), Vec::new());
-        let mut others: Vec<Vec<f64>> = vec![Vec::new(); tools.len()];
+    fn copies(&self, tools: &[(Tool, Duration)], rounds: u64) -> Result<(), Error> {
+        let (mut full, mut resume) = (Spread::default(), Spread::default());
+        let mut others = vec![Spread::default(); tools.len()];
         for round in 0..rounds {
             for turn in 0..=tools.len() {
                 let at = (turn + round as usize) % (tools.len() + 1);
                 self.settle()?;
-                if let Some(tool) = tools.get(at) {
+                if let Some((tool, start)) = tools.get(at) {
                     let (from, to) = (self.plane.image(self.volume(0))?, self.plane.image(self.volume(2))?);
-                    others[at].push(tool.copy(&from, &to)?.as_secs_f64());
+                    others[at].add(tool.copy(&from, &to)?.saturating_sub(*start));
                 } else {
-                    full.push(self.full_copy()?.as_secs_f64());
-                    resume.push(self.resume(round)?.as_secs_f64());
+                    full.add(self.full_copy()?);
+                    resume.add(self.resume(round)?);
                 }
             }
         }
-        let per_second = |seconds: f64| self.size as f64 / seconds / 1e6;
-        let ours = median(&mut full);
-        println!("  full copy           ecdeck {:>28.0} MB/s", per_second(ours));
-        for (tool, times) in tools.iter().zip(&mut others) {
-            let theirs = median(times);
-            let (speed, ratio) = (per_second(theirs), theirs / ours);
-            println!("                      {:<20} {speed:>14.0} MB/s   ecdeck is at {ratio:.2} of it", tool.name());
+        let ours = full.median();
+        println!("  full copy      ecdeck           {full}");
+        for ((tool, _), times) in tools.iter().zip(&others) {
+            println!("                 {:<16} {times}   theirs / ours {:.2}", tool.name(), times.median() / ours);
         }
         let changed = self.changed_regions() * REGION;
-        let seconds = median(&mut resume);
+        println!("  resume after {CHANGED_PERCENT} %, scattered    {resume}");
         println!(
-            "  resume after {CHANGED_PERCENT} %    ecdeck {:>28.0} MB/s   {:.3} s for {} MiB, {:.2} of its full copy's time",
-            changed as f64 / seconds / 1e6,
-            seconds,
+            "                 {} MiB: {:.0} MB/s, {:.2} of the time of a full copy",
             changed >> 20,
-            seconds / ours
+            changed as f64 / resume.median() / 1e3,
+            resume.median() / ours
         );
         Ok(())
     }
@@ -247,33 +275,95 @@ impl Bench {
         self.until_equivalent()?;
         for (length, count) in HOST_WRITES {
             for hosts in [1, HOSTS] {
-                let mut times: [Vec<f64>; 3] = Default::default();
+                let mut times: [Spread; 3] = Default::default();
+                // The same places each time, and in the cache before they are timed: filling it is not what is measured.
+                let warm = |olu| self.write(olu, length, count, hosts, 0);
                 for round in 0..rounds {
-                    self.settle()?;
-                    times[1].push(self.write(0, length, count, hosts, round)?);
-                    self.plane.suspend(&[self.pair()], false)?;
-                    self.settle()?;
-                    times[2].push(self.write(0, length, count, hosts, round)?);
-                    self.settle()?;
-                    times[0].push(self.write(3, length, count, hosts, round)?);
-                    self.plane.run(self.pair())?;
-                    self.until_equivalent()?;
+                    for turn in 0..3 {
+                        match (round + turn) % 3 {
+                            0 => {
+                                warm(3)?;
+                                times[0].add(warm(3)?);
+                            }
+                            1 => {
+                                warm(0)?;
+                                times[1].add(warm(0)?);
+                            }
+                            _ => {
+                                self.plane.suspend(&[self.pair()], false)?;
+                                warm(0)?;
+                                times[2].add(warm(0)?);
+                                self.plane.run(self.pair())?;
+                                self.until_equivalent()?;
+                            }
+                        }
+                    }
                 }
-                let [plain, equivalent, suspended] = times.each_mut().map(|times| median(times));
-                println!(
-                    "  host writes of {:>4} KiB by {hosts}: {:>8.0} a second, while equivalent {:.2} of that, while suspended {:.2}",
-                    length >> 10,
-                    count as f64 / plain,
-                    plain / equivalent,
-                    plain / suspended
-                );
+                let [plain, equivalent, suspended] = times.each_ref().map(Spread::median);
+                println!("  host writes of {:>4} KiB by {hosts}, plain  {}", length >> 10, times[0]);
+                println!("    while equivalent {:.2} of that, {}", plain / equivalent, times[1]);
+                println!("    while suspended  {:.2} of that, {}", plain / suspended, times[2]);
             }
         }
         Ok(())
     }
 
-    /// So many writes at random places by so many hosts at once, in seconds.
-    fn write(&self, olu: u32, length: usize, count: u64, hosts: u64, seed: u64) -> Result<f64, Error> {
+    /// The longest that a host's write takes while a pair is suspended: of a host that writes much to the pair's source, and of
+    /// one on another volume. Ends with the pair equivalent.
+    fn pauses(&self, rounds: u64) -> Result<(), Error> {
+        let (mut own, mut other, mut verb) = (Spread::default(), Spread::default(), Spread::default());
+        let (plane, size, volumes) = (&self.plane, self.size, [self.volume(0), self.volume(3)]);
+        for round in 0..rounds {
+            let ended = AtomicBool::new(false);
+            let longest = [AtomicU64::new(0), AtomicU64::new(0)];
+            std::thread::scope(|scope| {
+                let host = |at: usize, length: usize, every: Duration| {
+                    let mut random = fastrand::Rng::with_seed(round << 8 | at as u64);
+                    let mut bytes = vec![0; length];
+                    random.fill(&mut bytes);
+                    let mut next = Instant::now();
+                    while !ended.load(Ordering::Relaxed) {
+                        let offset = random.u64(0..size / length as u64) * length as u64;
+                        let began = Instant::now();
+                        plane.write(volumes[at], offset, &bytes)?;
+                        longest[at].fetch_max(began.elapsed().as_micros() as u64, Ordering::Relaxed);
+                        next = (next + every).max(began);
+                        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+                    }
+                    Ok::<_, ecdeck::driver::emulated::data::DataError>(())
+                };
+                let (rate, length) = BUSY_HOST;
+                let hosts = [
+                    scope.spawn(move || host(0, length, Duration::from_secs_f64(length as f64 / rate))),
+                    scope.spawn(move || host(1, 4 << 10, OTHER_HOST)),
+                ];
+                std::thread::sleep(Duration::from_secs(1));
+                for longest in &longest {
+                    longest.store(0, Ordering::Relaxed);
+                }
+                let began = Instant::now();
+                let suspended = self.plane.suspend(&[self.pair()], false);
+                verb.add(began.elapsed());
+                ended.store(true, Ordering::Relaxed);
+                for host in hosts {
+                    host.join().map_err(|_| "a host's thread failed")??;
+                }
+                suspended.map_err(Error::from)
+            })?;
+            let [busy, quiet] = longest.map(|longest| Duration::from_micros(longest.into_inner()));
+            own.add(busy);
+            other.add(quiet);
+            self.plane.run(self.pair())?;
+            self.until_equivalent()?;
+        }
+        println!("  suspend while a host writes {:.0} MB/s, the verb     {verb}", BUSY_HOST.0 / 1e6);
+        println!("    longest write of that host in each round        {own}");
+        println!("    longest 4 KiB write to another volume           {other}");
+        Ok(())
+    }
+
+    /// So many writes at random places by so many hosts at once.
+    fn write(&self, olu: u32, length: usize, count: u64, hosts: u64, seed: u64) -> Result<Duration, Error> {
         let (plane, volume, size) = (&self.plane, self.volume(olu), self.size);
         let begun = Instant::now();
         std::thread::scope(|scope| {
@@ -290,11 +380,6 @@ impl Bench {
             let all: Vec<_> = (0..hosts).map(|number| scope.spawn(move || host(number))).collect();
             all.into_iter().try_for_each(|host| host.join().map_err(|_| "a host's thread failed")?.map_err(Error::from))
         })?;
-        Ok(begun.elapsed().as_secs_f64())
+        Ok(begun.elapsed())
     }
-}
-
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }

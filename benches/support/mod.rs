@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
+pub mod ccm_site;
 pub mod counts;
 pub mod site;
+pub mod spread;
 pub mod terminal;
 
 pub type Error = Box<dyn std::error::Error>;

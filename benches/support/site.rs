@@ -2,6 +2,7 @@
 
 use super::Error;
 use ecdeck::catalog::Catalogue;
+use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
 use ecdeck::driver::{Driver, DriverError};
 use ecdeck::engine::operation::Limits;
 use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings, Times, now};
@@ -134,8 +135,25 @@ pub struct Served {
     _runtime: Runtime,
 }
 
+/// The first number of volumes that nobody registered.
+const UNREGISTERED: u32 = 3_000_000;
+
 impl Served {
     pub fn new(size: Size) -> Result<Self, Error> {
+        Self::serving(size, 0)
+    }
+
+    /// A site of so many volumes that are to be registered, with a catalogue on SQLite.
+    pub fn with_unregistered(volumes: u32) -> Result<Self, Error> {
+        Self::serving(Size { sessions: 0, moving: 0, spare: 0 }, volumes)
+    }
+
+    /// These volumes, as a verb names them.
+    pub fn range(volumes: u32) -> String {
+        format!("A1/{:#x}-{:#x}", UNREGISTERED, UNREGISTERED + volumes - 1)
+    }
+
+    fn serving(size: Size, unregistered: u32) -> Result<Self, Error> {
         let folder = tempfile::tempdir()?;
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700))?;
         // The program takes the home for this site's; the engine here has an array of its own under the name.
@@ -148,7 +166,7 @@ impl Served {
         let Claim::Ours(instance_lock) = instance::claim(&home.engine())? else {
             return Err("the folder is taken".into());
         };
-        let mut engine = runtime.block_on(start(size))?;
+        let mut engine = runtime.block_on(start(size, unregistered, folder.path()))?;
         {
             let _inside = runtime.enter();
             engine.listen(instance_lock.bind()?);
@@ -170,13 +188,19 @@ pub fn threads(name: &str) -> Result<Runtime, Error> {
     Ok(Builder::new_multi_thread().worker_threads(1).thread_name(name).enable_all().build()?)
 }
 
-async fn start(size: Size) -> Result<Engine, Error> {
+async fn start(size: Size, unregistered: u32, folder: &Path) -> Result<Engine, Error> {
     let box_id: BoxId = BOX.parse()?;
     let id = |olu| VolumeId { box_id, olu: Olu(olu) };
     let pairs: Vec<Pair> = (0..size.sessions).map(|number| Pair::new(id(number), id(1_000_000 + number))).collect();
     let spare: Vec<VolumeId> = (0..size.spare).map(|number| id(2_000_000 + number)).collect();
-    let catalogue = MemoryCatalogue::new();
+    let catalogue: Arc<dyn Catalogue> = if unregistered > 0 {
+        let place = CataloguePlace::Sqlite(folder.join("catalogue.db"));
+        Arc::new(SqlCatalogue::open(&place, OpenOptions::default()).await?)
+    } else {
+        Arc::new(MemoryCatalogue::new())
+    };
     catalogue.commit(records(&pairs, &spare)?, Vec::new()).await?;
+    let spare = spare.into_iter().chain((0..unregistered).map(|number| id(UNREGISTERED + number))).collect();
     let driver = Moving {
         box_id,
         pairs,
@@ -196,7 +220,7 @@ async fn start(size: Size) -> Result<Engine, Error> {
         hosts: ecdeck::engine::hosts::Hosts::default(),
         times: Times::default(),
     };
-    Ok(Engine::start(Arc::new(catalogue), settings).await?)
+    Ok(Engine::start(catalogue, settings).await?)
 }
 
 fn records(pairs: &[Pair], spare: &[VolumeId]) -> Result<Vec<Change>, Error> {

@@ -493,6 +493,8 @@ pub struct OperationEntry<'a> {
     actor: String,
     started: Stamp,
     step: &'a str,
+    /// The control plane whose turn it waits for, with nothing of its next command sent; null while it runs.
+    waits_for: Option<&'a str>,
     steps_done: usize,
     steps_total: usize,
     ended: Option<Stamp>,
@@ -508,6 +510,7 @@ impl<'a> OperationEntry<'a> {
             actor: view.actor.to_string(),
             started: Stamp(view.started),
             step: &view.step,
+            waits_for: view.waits_for.as_deref(),
             steps_done: view.steps_done,
             steps_total: view.steps_total,
             ended: view.end.as_ref().map(|(at, _)| Stamp(*at)),

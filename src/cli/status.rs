@@ -249,7 +249,10 @@ fn transaction_volumes(snapshot: &Snapshot) -> String {
 fn synchronization(view: &TransactionVolumeView, snapshot: &Snapshot) -> String {
     let word = view.state.to_string();
     if let Some(claim) = &view.claimed {
-        return format!("{word} ({} runs)", claim.verb);
+        return match snapshot.waits_for(claim) {
+            Some(plane) => format!("{word} ({} waits for {})", claim.verb, escaped(plane)),
+            None => format!("{word} ({} runs)", claim.verb),
+        };
     }
     let live = snapshot.sessions_of(view.volume.id).iter().find(|session| session.progress.is_some());
     if let Some(percent) = live.and_then(|session| session.progress).and_then(Progress::percent)

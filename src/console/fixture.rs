@@ -319,6 +319,7 @@ pub fn demo() -> Snapshot {
             actor: ana(),
             started: ago(1),
             step: "waiting for DEMO1's answer to suspend".to_owned(),
+            waits_for: None,
             steps_done: 1,
             steps_total: 3,
             end: None,

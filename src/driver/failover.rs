@@ -193,6 +193,10 @@ impl Driver for FailoverDriver {
         }
     }
 
+    fn takes_turns(&self) -> Option<String> {
+        self.first.takes_turns()
+    }
+
     fn execute_in_turn(&self, command: Command, limit: Duration, may_send: MaySend) -> BoxFuture<'_, Vec<PairOutcome>> {
         match command {
             Command::Stop { force: true, .. } => Box::pin(self.stop_by_force(command, limit, may_send)),

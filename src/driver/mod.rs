@@ -106,6 +106,11 @@ pub trait Driver: Send + Sync {
         }
     }
 
+    /// What takes one command of this array at a time, in words: `CCM on k1 over ssh`. `None`: no command waits for others.
+    fn takes_turns(&self) -> Option<String> {
+        None
+    }
+
     /// When the question that was called then was put to the array. `None`: it still waits for the turn of its control plane.
     fn asked_at(&self, called: Instant) -> Option<Instant> {
         Some(called)

@@ -356,6 +356,7 @@ impl Core {
             actor: open.actor.clone(),
             started: open.started,
             step,
+            waits_for: None,
             steps_done: progress.0,
             steps_total: progress.1,
             end: None,
@@ -368,12 +369,27 @@ impl Core {
         }
     }
 
+    /// Shows that the next command of an operation waits for its turn, or that the turn has come.
+    pub(super) fn show_waiting(&self, id: OperationId, plane: Option<String>, doing: &Activity) {
+        let mut state = self.state();
+        let step = match &plane {
+            Some(plane) => format!("waiting for its turn at {plane}, which takes one command at a time"),
+            None => phrase(doing, &state),
+        };
+        if let Some(view) = state.operations.get_mut(&id).filter(|view| view.waits_for != plane) {
+            (view.step, view.waits_for) = (step, plane);
+            drop(state);
+            self.changed.notify_one();
+        }
+    }
+
     /// An operation has ended: whoever waits for it is told.
     pub(super) fn end(&self, id: OperationId, end: &OperationEnd) {
         let mut state = self.state();
         if let Some(view) = state.operations.get_mut(&id) {
             view.end = Some((clock::now(), end.clone()));
             "ended".clone_into(&mut view.step);
+            view.waits_for = None;
             if end.is_done() {
                 view.steps_done = view.steps_total;
             }

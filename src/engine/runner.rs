@@ -307,10 +307,19 @@ impl Runner {
                 core.with_records(|records| operation.may_still_send(&command, &World { now: clock::now(), records }))
             })
         };
+        // Whoever looks meanwhile sees a command that waits, not one that runs.
+        let plane = driver.takes_turns();
+        let shared = plane.is_some();
+        self.core.show_waiting(operation.id(), plane, operation.doing());
         let mut task = tokio::spawn(async move { driver.execute_in_turn(command, limit, may_send).await });
         let answer = tokio::select! {
             answer = &mut task => Ok(answer),
-            () = turn.notified() => tokio::time::timeout(limit + DRIVER_GRACE, task).await,
+            () = turn.notified() => {
+                if shared {
+                    self.core.show_waiting(operation.id(), None, operation.doing());
+                }
+                tokio::time::timeout(limit + DRIVER_GRACE, task).await
+            }
         };
         match answer {
             Ok(Ok(outcomes)) => outcomes,

@@ -473,6 +473,9 @@ pub struct OperationView {
     pub started: Timestamp,
     /// What is being done now, as a phrase: `waiting for DEMO1's answer to suspend`.
     pub step: String,
+    /// The control plane whose turn it waits for, in words: nothing of its next command has been sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     pub steps_done: usize,
     pub steps_total: usize,
     pub end: Option<(Timestamp, OperationEnd)>,
@@ -711,6 +714,12 @@ impl Snapshot {
     /// How old an array's reading was when the snapshot was built, in milliseconds; `None` before the first.
     pub fn age(&self, array: &ArrayView) -> Option<i64> {
         array.began.map(|began| self.moment.since(began))
+    }
+
+    /// The control plane that the operation waits for that has this volume.
+    pub fn waits_for(&self, claim: &ClaimView) -> Option<&str> {
+        let at = self.operations.binary_search_by_key(&claim.operation, |operation| operation.id).ok()?;
+        self.operations[at].waits_for.as_deref()
     }
 
     /// Whether an array's reading is too old to decide on.

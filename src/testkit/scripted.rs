@@ -7,7 +7,7 @@ use crate::model::untrusted::Untrusted;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What goes wrong with a command. It goes wrong once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ struct Planned {
 pub struct Scripted {
     inner: Arc<dyn Transport>,
     planned: Arc<Mutex<Vec<Planned>>>,
-    sent: Arc<Mutex<Vec<String>>>,
+    sent: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
 impl Scripted {
@@ -57,6 +57,11 @@ impl Scripted {
 
     /// The command lines so far, those that never arrived included.
     pub fn sent(&self) -> Vec<String> {
+        self.sent.lock().iter().map(|(_, line)| line.clone()).collect()
+    }
+
+    /// The same, each with when it was sent.
+    pub fn sent_at(&self) -> Vec<(Instant, String)> {
         self.sent.lock().clone()
     }
 
@@ -73,7 +78,7 @@ impl Scripted {
 
     async fn run(&self, argv: &Argv, limit: Duration) -> Result<RawReply, ExecError> {
         let line = argv.to_string();
-        self.sent.lock().push(line.clone());
+        self.sent.lock().push((Instant::now(), line.clone()));
         let lost = |why: &str| Err(ExecError::Lost { command: line.clone(), place: self.place(), why: why.into() });
         let reply = |exit, stderr: &str| RawReply { exit, stdout: Vec::new(), stderr: stderr.into() };
         match self.next(&line) {

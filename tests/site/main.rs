@@ -15,6 +15,10 @@ mod catalogue_faults;
 mod catalogue_file;
 mod catalogue_server;
 mod ccm;
+mod ccm_batches;
+#[path = "../../benches/support/ccm_site.rs"]
+#[allow(dead_code, reason = "the benchmark times it, too")]
+mod ccm_site;
 mod crashes;
 mod demonstration;
 mod driving;

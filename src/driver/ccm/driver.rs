@@ -343,6 +343,10 @@ impl Driver for CcmDriver {
         self.execute_in_turn(command, limit, Arc::new(|| Ok(())))
     }
 
+    fn takes_turns(&self) -> Option<String> {
+        Some(format!("CCM {}", self.server.place()))
+    }
+
     fn execute_in_turn(&self, command: Command, limit: Duration, may_send: MaySend) -> BoxFuture<'_, Vec<PairOutcome>> {
         Box::pin(execution::execute(self, command, limit, may_send))
     }

@@ -1,6 +1,6 @@
 //! The engine over its socket: several clients, changes behind its back, faults of array and catalogue, crashes.
 
-mod test_site;
+pub mod test_site;
 
 use ecdeck::driver::emulated::faults::Fault;
 use ecdeck::engine::client::{Connection, ReconnectingClient, Start};

@@ -129,6 +129,7 @@ fn draw_operation(
 ) {
     let theme = canvas.look.theme;
     let (sign, style) = match &operation.end {
+        None if operation.waits_for.is_some() => (canvas.look.glyphs.more_below, theme.dim),
         None => (canvas.look.glyphs.more_below, theme.accent),
         Some(_) => (canvas.look.glyphs.attention, theme.problem),
     };

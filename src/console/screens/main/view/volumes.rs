@@ -155,7 +155,8 @@ fn draw_row(
         // Only a copy that moves has a rate and something left: else their room is for the words.
         let moving = session.is_some_and(is_moving);
         let end = rest.or(speed).filter(|_| !moving).map_or(at + width, |(at, width)| at + width);
-        synchronized(canvas, (x + at, y, end - at), view, session);
+        let waits = view.claimed.as_ref().and_then(|claim| picture.snapshot.waits_for(claim));
+        synchronized(canvas, (x + at, y, end - at), view, session, waits);
     }
     if let (Some((at, width)), Some(session)) = (onto, session) {
         canvas.text(x + at, y, width, &picture.snapshot.label(session.pair.target), theme.dim);
@@ -245,15 +246,18 @@ fn synchronized(
     (x, y, width): (u16, u16, u16),
     view: &TransactionVolumeView,
     session: Option<&SessionView>,
+    waits: Option<&str>,
 ) {
     let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
     let style = theme.transaction(view.state);
     canvas.put(x, y, glyphs.transaction(view.state), style);
-    let word = word(view, session);
+    let word = if waits.is_some() { "waiting".to_owned() } else { word(view, session) };
     canvas.text(x + 2, y, WORD - 2, &word, if view.claimed.is_some() { theme.accent } else { style });
     let rest = width.saturating_sub(WORD + 1);
     let at = x + WORD + 1;
-    if let Some(share) = session.and_then(sessions::share).filter(|_| view.state == TransactionState::Copying) {
+    if let Some(share) =
+        session.and_then(sessions::share).filter(|_| view.state == TransactionState::Copying && waits.is_none())
+    {
         let percent = session.and_then(|session| session.progress?.percent());
         let text = percent.map_or_else(String::new, |percent| percent.to_string());
         canvas.right(x + width - 5, y, 5, &text, style);
@@ -262,7 +266,10 @@ fn synchronized(
         }
         return;
     }
-    let (text, style) = aside(view, session, theme.dim, theme.text);
+    let (text, style) = match waits {
+        Some(plane) => (format!("for {plane}"), theme.dim),
+        None => aside(view, session, theme.dim, theme.text),
+    };
     // A cause may be cut: Enter shows all of it. A figure may not.
     if !text.is_empty() && (view.state.is_trouble() && rest >= 8 || text.len() <= usize::from(rest)) {
         canvas.text(at, y, rest, &text, style);
