@@ -7,10 +7,11 @@ use super::host::HostVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, CHECK_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE,
     FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, POLICY_EXAMPLE, PREVIEW_NOTE,
-    RESTORE_EXAMPLES, SERVE_NOTE, SET_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES,
+    RESTORE_EXAMPLES, SERVE_NOTE, SET_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES, WAIT_NOTE,
 };
 use super::site_arguments::SiteVerb;
 use super::until;
+use crate::model::awaited::Awaited;
 use crate::model::codes::Code;
 use crate::model::duration::millis;
 use crate::model::identity::Name;
@@ -67,6 +68,9 @@ pub enum Verb {
     /// Whether every volume can be recovered to a backup that is young enough, for monitors
     #[command(after_help = CHECK_NOTE)]
     Check(Check),
+    /// Wait until transaction volumes are equivalent, suspended or idle
+    #[command(after_help = WAIT_NOTE)]
+    Wait(WaitFor),
     /// Back up: the equivalent copy becomes a generation
     #[command(after_help = BACKUP_EXAMPLES)]
     Backup(Backup),
@@ -159,6 +163,45 @@ pub struct Check {
     /// One JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct WaitFor {
+    /// Transaction volumes: all of them have to be there at the same time
+    #[arg(required_unless_present = "set", value_name = "TV")]
+    pub volumes: Vec<String>,
+    /// All volumes of this set
+    #[arg(long, value_name = "SET", conflicts_with = "volumes")]
+    pub set: Option<Name>,
+    /// The state to wait for
+    #[arg(long = "for", value_name = "STATE")]
+    pub awaited: AwaitedState,
+    /// Wait no longer than this (500ms, 90s, 10m, 2h, 1d; 90 is seconds); without it, as long as it takes
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub time_limit: Option<Duration>,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum AwaitedState {
+    /// Synchronized: a backup is possible
+    Equivalent,
+    /// Its session is suspended
+    Suspended,
+    /// Nothing is copied or mirrored, and no operation works on it
+    Idle,
+}
+
+impl From<AwaitedState> for Awaited {
+    fn from(state: AwaitedState) -> Self {
+        match state {
+            AwaitedState::Equivalent => Self::Equivalent,
+            AwaitedState::Suspended => Self::Suspended,
+            AwaitedState::Idle => Self::Idle,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -734,6 +777,7 @@ impl Verb {
         match self {
             Self::Status(asked) => asked.json,
             Self::Check(asked) => asked.json,
+            Self::Wait(asked) => asked.json,
             Self::History(asked) => asked.json || asked.verb.as_ref().is_some_and(|verb| verb.on.change.json),
             Self::Explain(asked) => asked.json,
             Self::Hook { verb: HookVerb::Test(asked) } => asked.json,

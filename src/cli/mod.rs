@@ -47,6 +47,7 @@ mod until;
 pub mod usage;
 mod volume;
 mod wait;
+mod wait_for;
 
 #[cfg(test)]
 mod fake;
@@ -89,6 +90,13 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
         Verb::Man => help::man(),
         Verb::Status(asked) => status::run(asked, &mut site_context.open(Need::Reading).await?).await,
         Verb::Check(asked) => check::run(asked, site_context).await,
+        Verb::Wait(asked) => {
+            let deadline = Deadline::new(asked.time_limit);
+            let whom = || format!("{} to take the line", link::engine_name(site_context.engine_pid()));
+            let mut link = deadline.bound(whom, site_context.open(Need::Reading)).await?;
+            link.bound_by(deadline);
+            wait_for::run(asked, &mut link, deadline).await
+        }
         Verb::History(asked) => history::run(asked, site_context).await,
         Verb::Audit { verb } => audit::run(verb, site_context).await,
         Verb::Policy { verb } => policy::run(verb, site_context).await,

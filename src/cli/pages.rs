@@ -20,6 +20,7 @@ Look:
 
 Back up:
   sync         Start, suspend, resume and end synchronizations
+  wait         Until volumes are equivalent, suspended or idle
   backup       Back up: the equivalent copy becomes a generation
   restore      Restore a generation to another volume, or to its own
 
@@ -152,6 +153,17 @@ twice the limit, no engine, silent array; 3 unknown.
 Examples:
   ecdeck check
   ecdeck check --nagios db01 db02";
+
+pub const WAIT_NOTE: &str = "\
+For scripts that did not start the copy themselves. It changes nothing, and what
+it waits for continues without it.
+
+Statuses: 0 all are there; 1 one of them does not come there by itself any more
+(its code is printed); 5 the engine or an array does not answer; 8 time limit.
+
+Examples:
+  ecdeck wait db01 db02 --for equivalent --time-limit 2h
+  ecdeck wait --set erp --for suspended";
 
 pub const POLICY_EXAMPLE: &str = "\
 Example:

@@ -161,15 +161,17 @@ pub async fn until_some_are_ready(
     }
 }
 
-/// The mark to wait by: an engine that was started since knows nothing of the old one, so it is asked for its own.
-async fn asked_again(link: &mut Link, snapshot: &Snapshot, since: ReadingMark) -> Result<ReadingMark, CliError> {
-    if snapshot.mark.start == since.start {
-        return Ok(since);
-    }
+/// The readings that have begun by now.
+pub async fn mark(link: &mut Link) -> Result<ReadingMark, CliError> {
     match link.ask(Ask::Wait { operations: Vec::new() }).await? {
         Answer::Ended { mark, .. } => Ok(mark),
         other => Err(unexpected(&other)),
     }
+}
+
+/// The mark to wait by: an engine that was started since knows nothing of the old one, so it is asked for its own.
+pub async fn asked_again(link: &mut Link, snapshot: &Snapshot, since: ReadingMark) -> Result<ReadingMark, CliError> {
+    if snapshot.mark.start == since.start { Ok(since) } else { mark(link).await }
 }
 
 enum Towards {

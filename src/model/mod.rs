@@ -4,6 +4,7 @@ pub mod actor;
 pub mod advice;
 pub mod array_words;
 pub mod audit;
+pub mod awaited;
 pub mod catalogue_url;
 pub mod chain;
 pub mod check;

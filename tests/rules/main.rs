@@ -22,3 +22,4 @@ mod site_change;
 mod site_file;
 mod verbs;
 mod volume_sets;
+mod waits;

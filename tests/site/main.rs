@@ -57,6 +57,7 @@ mod sets;
 mod site_file;
 mod test_site;
 mod usage;
+mod waits;
 #[path = "../watchdog.rs"]
 mod watchdog;
 mod words;
