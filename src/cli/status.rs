@@ -8,7 +8,7 @@ use super::out::Reader;
 use super::table::{Align, Table};
 use super::{CliError, Exit, json, out, set, times};
 use crate::model::codes::Code;
-use crate::model::group_watch::way_out;
+use crate::model::group_alarm::way_out;
 use crate::model::identity::VolumeId;
 use crate::model::pages::{Page, PageList};
 use crate::model::plan::pool_sizes;

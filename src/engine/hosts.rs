@@ -1,7 +1,7 @@
 //! The configured hosts, read when somebody needs to know what they see.
 
 use crate::host::report::ReportsItself;
-use crate::model::group_watch::KernelGroups;
+use crate::model::host_report::KernelGroups;
 use crate::model::host_report::{HostReport, HostView};
 use crate::model::identity::Name;
 use std::collections::BTreeMap;

@@ -4,46 +4,12 @@
 //! activated again, and nothing on the host works until the session is stopped by force on the array. Only a change to
 //! *inactive* counts. What is not known is never inactive.
 
-use super::codes::Code;
-use super::host_report::Activation;
-use super::identity::VolumeId;
+use super::host_report::{Activation, KernelGroups};
 use super::lvm_text::LvmName;
-use super::snapshot::{BackupVolumeView, Problem, Snapshot};
 use super::units::Timestamp;
 use super::untrusted::Untrusted;
 use super::volume_group::BackupGroup;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-
-/// Which volume groups the kernel of a host has devices of. This does not depend on what LVM can read on the disks, so it is
-/// known of a group whose disk a copy has overwritten.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KernelGroups {
-    /// The identities of the active groups, without dashes.
-    Read(BTreeSet<String>),
-    /// The kernel has no device-mapper. Activation is unknown, and no group can be active.
-    NoDeviceMapper,
-    /// One sentence.
-    Unread(Untrusted),
-}
-
-impl Default for KernelGroups {
-    fn default() -> Self {
-        Self::Unread(Untrusted::from("it has not been read yet"))
-    }
-}
-
-impl KernelGroups {
-    /// Of one group, by its identity.
-    pub fn activation(&self, uuid: &LvmName) -> Activation {
-        match self {
-            Self::Read(active) if active.contains(&uuid.as_str().replace('-', "")) => Activation::Active,
-            Self::Read(_) => Activation::Inactive,
-            Self::NoDeviceMapper | Self::Unread(_) => Activation::Unknown,
-        }
-    }
-}
 
 /// What is kept of the group of a backup volume while a session onto it lasts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,46 +83,6 @@ impl GroupStateView {
     }
 }
 
-/// Why nothing may be done on the host with the group of this backup volume; `None`: it may.
-pub fn refuses(view: &BackupVolumeView) -> Option<(Code, String)> {
-    let (group, state) = (view.volume.group.as_deref()?, view.group_state.as_deref()?);
-    if state.deactivated.is_some() {
-        return Some((Code::GROUP_DEACTIVATED, deactivated(group)));
-    }
-    if state.now == Activation::Unknown && !state.never_active {
-        let why = state.why_unknown.as_ref().map_or_else(String::new, |why| format!(": {}", why.escaped()));
-        let text = format!("whether the volume group {group} is still active is not known{why}");
-        return Some((Code::GROUP_ACTIVATION_UNKNOWN, text));
-    }
-    None
-}
-
-fn deactivated(group: &BackupGroup) -> String {
-    format!(
-        "the volume group {group} was deactivated while its volume is synchronized: it cannot be activated again, and \
-         nothing that needs the host works"
-    )
-}
-
-/// The red row's reason.
-pub fn problem(group: &BackupGroup, state: &GroupStateView) -> Option<Problem> {
-    let since = Some(state.deactivated?);
-    Some(Problem { code: Code::GROUP_DEACTIVATED, text: deactivated(group), array_error: None, since })
-}
-
-/// The way out of a deactivated group, as lines to type, in this order. `None`: this backup volume has no such trouble.
-pub fn way_out(snapshot: &Snapshot, backup_volume: VolumeId) -> Option<Vec<String>> {
-    let view = snapshot.backup_volume(backup_volume)?;
-    let group = view.volume.group.as_deref()?;
-    view.group_state.as_deref()?.deactivated?;
-    let (name, target) = (snapshot.label(view.transaction_volume?), snapshot.location(backup_volume));
-    Some(vec![
-        format!("ecdeck sync force-stop {name} --volume {target}"),
-        format!("vgchange -ay {}    # on {}", group.identity.name.as_str(), group.host),
-        format!("ecdeck sync start {name} --map MAP"),
-    ])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,15 +117,5 @@ mod tests {
         // Another group on the volume is another watch.
         let other: LvmName = "other".parse().unwrap();
         assert_eq!(GroupWatch::next(Some(&lost), &other, Active, at).unwrap().at_start, Active);
-    }
-
-    #[test]
-    fn a_kernel_is_asked_by_the_identity_of_the_group() {
-        let active = KernelGroups::Read(BTreeSet::from(["Uhd7vgtdr5XOZVQRCicwuK0FfbmJ4xfL".to_owned()]));
-        assert_eq!(active.activation(&group()), Active);
-        assert_eq!(KernelGroups::Read(BTreeSet::new()).activation(&group()), Inactive);
-        for unknown in [KernelGroups::NoDeviceMapper, KernelGroups::default()] {
-            assert_eq!(unknown.activation(&group()), Unknown);
-        }
     }
 }

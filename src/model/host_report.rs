@@ -2,11 +2,12 @@
 //!
 //! What could not be read is absent and has a reason. Absent is never "nothing there".
 
-use super::group_watch::KernelGroups;
 use super::identity::Name;
+use super::lvm_text::LvmName;
 use super::units::Blocks;
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -111,6 +112,36 @@ impl Activation {
             Self::Active => "active",
             Self::Inactive => "inactive",
             Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Which volume groups the kernel of a host has devices of. This does not depend on what LVM can read on the disks, so it is
+/// known of a group whose disk a copy has overwritten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KernelGroups {
+    /// The identities of the active groups, without dashes.
+    Read(BTreeSet<String>),
+    /// The kernel has no device-mapper. Activation is unknown, and no group can be active.
+    NoDeviceMapper,
+    /// One sentence.
+    Unread(Untrusted),
+}
+
+impl Default for KernelGroups {
+    fn default() -> Self {
+        Self::Unread(Untrusted::from("it has not been read yet"))
+    }
+}
+
+impl KernelGroups {
+    /// Of one group, by its identity.
+    pub fn activation(&self, uuid: &LvmName) -> Activation {
+        match self {
+            Self::Read(active) if active.contains(&uuid.as_str().replace('-', "")) => Activation::Active,
+            Self::Read(_) => Activation::Inactive,
+            Self::NoDeviceMapper | Self::Unread(_) => Activation::Unknown,
         }
     }
 }
@@ -275,5 +306,16 @@ mod tests {
             assert_eq!(group(all).activation(), Some(expected));
         }
         assert_eq!(group(&[]).activation(), None);
+    }
+
+    #[test]
+    fn a_kernel_is_asked_by_the_identity_of_the_group() {
+        let uuid: LvmName = "Uhd7vg-tdr5-XOZV-QRCi-cwuK-0Ffb-mJ4xfL".parse().unwrap();
+        let active = KernelGroups::Read(BTreeSet::from(["Uhd7vgtdr5XOZVQRCicwuK0FfbmJ4xfL".to_owned()]));
+        assert_eq!(active.activation(&uuid), Active);
+        assert_eq!(KernelGroups::Read(BTreeSet::new()).activation(&uuid), Inactive);
+        for unknown in [KernelGroups::NoDeviceMapper, KernelGroups::default()] {
+            assert_eq!(unknown.activation(&uuid), Unknown);
+        }
     }
 }

@@ -17,6 +17,7 @@ pub mod duration;
 pub mod entity;
 pub mod entity_change;
 pub mod event;
+pub mod group_alarm;
 pub mod group_watch;
 pub mod hook;
 pub mod host_report;

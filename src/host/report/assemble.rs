@@ -4,7 +4,7 @@ use super::device_mapper::{Mapped, is_absent};
 use super::lsblk::{Device, Devices};
 use super::lvm::Group;
 use super::{Printed, lvm, mounts};
-use crate::model::group_watch::KernelGroups;
+use crate::model::host_report::KernelGroups;
 use crate::model::host_report::{
     Activation, HostDisk, HostMount, HostPart, HostReport, LogicalVolume, PhysicalVolume, UnknownPart, VolumeGroup,
 };

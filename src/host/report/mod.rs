@@ -15,8 +15,8 @@ mod tools;
 pub(super) use lvm::{duplicates as read_duplicates, duplicates_line, groups as read_groups, groups_line};
 pub use tools::{HostTools, MAX_READ};
 
-use crate::model::group_watch::KernelGroups;
 use crate::model::host_report::HostReport;
+use crate::model::host_report::KernelGroups;
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
 

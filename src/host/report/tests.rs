@@ -3,7 +3,7 @@
 use super::assemble::{AllPrinted, report};
 use super::{device_mapper, lsblk, lvm, mounts};
 use crate::model::codes::Code;
-use crate::model::group_watch::KernelGroups;
+use crate::model::host_report::KernelGroups;
 use crate::model::host_report::{Activation, HostPart, HostReport, VolumeGroup};
 use crate::model::units::Blocks;
 use crate::model::untrusted::Untrusted;

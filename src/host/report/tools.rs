@@ -3,7 +3,7 @@
 use super::assemble::{AllPrinted, kernel_groups, report};
 use super::{Printed, ReportsItself, device_mapper, lsblk, lvm, mounts};
 use crate::host::script::{client, quoted};
-use crate::model::group_watch::KernelGroups;
+use crate::model::host_report::KernelGroups;
 use crate::model::host_report::{HostReport, Wwid};
 use crate::model::untrusted::Untrusted;
 use crate::process::child::{self, ChildError, Ended};

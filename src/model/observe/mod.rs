@@ -18,7 +18,7 @@ pub use volumes::{backup_state, session_state};
 use self::along::SortedCursor;
 use super::copy::Capabilities;
 use super::doubt;
-use super::group_watch::KernelGroups;
+use super::host_report::KernelGroups;
 use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::PairUse;
 use super::moment::{Moment, ReadingMark};

@@ -4,7 +4,8 @@ use super::along::SortedCursor;
 use super::halves::is_read;
 use super::{Index, Lost, Sources, restores};
 use crate::model::codes::Code;
-use crate::model::group_watch::{self, GroupStateView};
+use crate::model::group_alarm;
+use crate::model::group_watch::GroupStateView;
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::plan::legality::{Facts, Legality, PairVerb, legality};
 use crate::model::records::{BackupVolume, Claim, Generation, Policy, TransactionVolume};
@@ -50,7 +51,7 @@ pub(super) fn backup_views(sources: &Sources<'_>, index: &Index<'_>) -> Rows<Bac
         let mut view =
             backup_view(volume, here, (sessions.at(id), by_unknown_row), generation, lost.at(id).last(), restore);
         if let Some(state) = group_state(sources, volume) {
-            let lost = || Some(Box::new(group_watch::problem(volume.group.as_deref()?, &state)?));
+            let lost = || Some(Box::new(group_alarm::problem(volume.group.as_deref()?, &state)?));
             view.problem = view.problem.or_else(lost);
             view.group_state = Some(Box::new(state));
         }
@@ -175,7 +176,7 @@ fn group_state(sources: &Sources<'_>, volume: &BackupVolume) -> Option<GroupStat
 
 fn group_problem(sources: &Sources<'_>, backup_volume: VolumeId) -> Option<Problem> {
     let volume = sources.records.backup_volumes.get(&backup_volume)?;
-    group_watch::problem(volume.group.as_deref()?, &group_state(sources, volume)?)
+    group_alarm::problem(volume.group.as_deref()?, &group_state(sources, volume)?)
 }
 
 /// When the session's copy can be backed up, as far as the session goes: never, where the table refuses it for another reason

@@ -6,7 +6,7 @@ use super::restore::cancel_remedy;
 use super::{Refusal, Remedy};
 use crate::model::advice::Advice;
 use crate::model::codes::Code;
-use crate::model::group_watch;
+use crate::model::group_alarm;
 use crate::model::identity::{BoxId, VolumeId};
 use crate::model::records::Generation;
 use crate::model::request::{Action, CancelScope, Request, Verb};
@@ -214,7 +214,7 @@ impl<'a> Case<'a> {
     /// Whether the group of a backup volume lets a verb go on that does something on its host afterwards, or that would go on
     /// with a group that is lost. What ends sessions on the array needs no host.
     pub fn group_allows(&self, target: VolumeId, verb: PairVerb) -> Result<(), Refusal> {
-        let Some((code, reason)) = self.snapshot.backup_volume(target).and_then(group_watch::refuses) else {
+        let Some((code, reason)) = self.snapshot.backup_volume(target).and_then(group_alarm::refuses) else {
             return Ok(());
         };
         let deactivated = code == Code::GROUP_DEACTIVATED;
@@ -228,7 +228,7 @@ impl<'a> Case<'a> {
 
     /// The same for what runs on the host and nothing else.
     pub fn host_side_allowed(&self, target: VolumeId) -> Result<(), Refusal> {
-        match self.snapshot.backup_volume(target).and_then(group_watch::refuses) {
+        match self.snapshot.backup_volume(target).and_then(group_alarm::refuses) {
             Some((code, reason)) => Err(self.group_refusal(target, code, reason)),
             None => Ok(()),
         }
@@ -236,7 +236,7 @@ impl<'a> Case<'a> {
 
     fn group_refusal(&self, target: VolumeId, code: Code, reason: String) -> Refusal {
         let refusal = Refusal::new(code, reason).about(self.id());
-        let Some(lines) = group_watch::way_out(self.snapshot, target) else { return refusal };
+        let Some(lines) = group_alarm::way_out(self.snapshot, target) else { return refusal };
         let text =
             "end the session by force on the array, activate the group on its host, and start anew, in this order";
         let stop = Action::ForceStop { volume: self.id(), target: Some(target) };
