@@ -263,7 +263,9 @@ fn looks(line: &CommandLine, site: &Site) -> Result<(Settings, KeyMap), CliError
     settings.theme = match (settings.theme, config.theme) {
         (ThemeName::Plain, _) | (_, Theme::None) => ThemeName::Plain,
         (_, Theme::Light) => ThemeName::Light,
-        (suggested, Theme::Sixteen) => ThemeName::Sixteen.on(suggested.is_light()),
+        (ThemeName::Light | ThemeName::SixteenLight, Theme::Sixteen) => ThemeName::SixteenLight,
+        (ThemeName::SixteenDark, Theme::Sixteen) => ThemeName::SixteenDark,
+        (_, Theme::Sixteen) => ThemeName::Sixteen,
         (suggested, Theme::Dark) => suggested,
     };
     settings.glyphs = match config.glyphs {

@@ -12,7 +12,9 @@ pub enum ThemeName {
     Light,
     /// The terminal's own sixteen colours.
     Sixteen,
-    /// The same on a light background.
+    /// The same, where the background is known to be dark.
+    SixteenDark,
+    /// The same, where it is known to be light.
     SixteenLight,
     /// No colour at all: bold, dim, underlined and reversed only.
     Plain,
@@ -134,8 +136,18 @@ struct FewColors {
     track: Color,
 }
 
-/// On black or nearly black: dark blue and dark magenta cannot be read there.
+/// On a background that nobody knows. Of all colours only red and magenta can be read on black and on white.
 const SIXTEEN: FewColors = FewColors {
+    accent: Color::Reset,
+    good: Color::Reset,
+    warning: Color::Magenta,
+    problem: Color::Red,
+    faint: Color::DarkGray,
+    track: Color::DarkGray,
+};
+
+/// On black or nearly black: dark blue and dark magenta cannot be read there.
+const SIXTEEN_DARK: FewColors = FewColors {
     accent: Color::Cyan,
     good: Color::Green,
     warning: Color::LightYellow,
@@ -160,6 +172,7 @@ impl Theme {
             ThemeName::Dark => Self::from_palette(&DARK),
             ThemeName::Light => Self::from_palette(&LIGHT),
             ThemeName::Sixteen => Self::sixteen(&SIXTEEN),
+            ThemeName::SixteenDark => Self::sixteen(&SIXTEEN_DARK),
             ThemeName::SixteenLight => Self::sixteen(&SIXTEEN_LIGHT),
             ThemeName::Plain => Self::plain(),
         }
@@ -207,6 +220,8 @@ impl Theme {
         let reversed =
             fg(Color::Reset).bg(Color::Reset).add_modifier(Modifier::REVERSED).remove_modifier(Modifier::BOLD);
         let accent = fg(colors.accent).add_modifier(Modifier::BOLD);
+        // Without a colour of its own a focused pane is told by its title.
+        let underlined = if colors.accent == Color::Reset { Modifier::UNDERLINED } else { Modifier::empty() };
         let problem = fg(colors.problem).add_modifier(Modifier::BOLD);
         Self {
             text: fg(Color::Reset),
@@ -214,7 +229,7 @@ impl Theme {
             frame: fg(colors.faint),
             frame_focused: fg(colors.accent),
             title: fg(Color::Reset).add_modifier(Modifier::BOLD),
-            title_focused: accent,
+            title_focused: accent.add_modifier(underlined),
             accent,
             key: accent,
             key_off: fg(colors.faint),
@@ -335,12 +350,13 @@ impl ThemeName {
             colorfgbg.and_then(|value| value.rsplit(';').next()).and_then(|value| value.parse::<u8>().ok());
         let has_few = !term.contains("256color")
             && !["kitty", "alacritty", "ghostty", "foot", "wezterm"].iter().any(|name| term.contains(name));
-        let dark = if has_few { Self::Sixteen } else { Self::Dark };
-        dark.on(matches!(background, Some(7 | 9..=15)))
-    }
-
-    pub fn is_light(self) -> bool {
-        matches!(self, Self::Light | Self::SixteenLight)
+        let theme = if has_few { Self::Sixteen } else { Self::Dark };
+        match background {
+            Some(color) => theme.on(matches!(color, 7 | 9..=15)),
+            // The console of a Linux machine is black.
+            None if term == "linux" => theme.on(false),
+            None => theme,
+        }
     }
 
     /// The same for a background that is light, or is not.
@@ -349,8 +365,8 @@ impl ThemeName {
         match (self, light) {
             (Self::Dark | Self::Light, true) => Self::Light,
             (Self::Dark | Self::Light, false) => Self::Dark,
-            (Self::Sixteen | Self::SixteenLight, true) => Self::SixteenLight,
-            (Self::Sixteen | Self::SixteenLight, false) => Self::Sixteen,
+            (Self::Sixteen | Self::SixteenDark | Self::SixteenLight, true) => Self::SixteenLight,
+            (Self::Sixteen | Self::SixteenDark | Self::SixteenLight, false) => Self::SixteenDark,
             (Self::Plain, _) => Self::Plain,
         }
     }
@@ -364,17 +380,20 @@ mod tests {
     fn the_environment_chooses_the_theme() {
         assert_eq!(ThemeName::from_environment(Some("1"), "xterm-256color", None), ThemeName::Plain);
         assert_eq!(ThemeName::from_environment(Some(""), "xterm-256color", None), ThemeName::Dark);
-        assert_eq!(ThemeName::from_environment(None, "linux", None), ThemeName::Sixteen);
+        assert_eq!(ThemeName::from_environment(None, "linux", None), ThemeName::SixteenDark);
+        assert_eq!(ThemeName::from_environment(None, "xterm", None), ThemeName::Sixteen);
         assert_eq!(ThemeName::from_environment(None, "xterm-256color", Some("0;15")), ThemeName::Light);
         assert_eq!(ThemeName::from_environment(None, "screen-256color", Some("15;0")), ThemeName::Dark);
         assert_eq!(ThemeName::from_environment(None, "rxvt", Some("0;default;15")), ThemeName::SixteenLight);
-        assert_eq!(ThemeName::Sixteen.on(true).on(false), ThemeName::Sixteen);
+        assert_eq!(ThemeName::Sixteen.on(true).on(false), ThemeName::SixteenDark);
         assert_eq!(ThemeName::Plain.on(true), ThemeName::Plain);
     }
 
     #[test]
     fn a_background_never_meets_a_text_colour_that_is_not_ours() {
-        for name in [ThemeName::Dark, ThemeName::Light, ThemeName::Sixteen, ThemeName::SixteenLight] {
+        for name in
+            [ThemeName::Dark, ThemeName::Light, ThemeName::Sixteen, ThemeName::SixteenDark, ThemeName::SixteenLight]
+        {
             let theme = Theme::of(name);
             for style in [theme.track, theme.button_focused] {
                 assert_eq!(style.fg.is_some(), style.bg.is_some(), "{name:?}");
@@ -421,7 +440,7 @@ mod tests {
 
     #[test]
     fn every_meaning_can_be_read_in_the_terminals_own_colours() {
-        for (name, ground) in [(ThemeName::Sixteen, (0, 0, 0)), (ThemeName::SixteenLight, (0xff, 0xff, 0xff))] {
+        for (name, ground) in [(ThemeName::SixteenDark, (0, 0, 0)), (ThemeName::SixteenLight, (0xff, 0xff, 0xff))] {
             let theme = Theme::of(name);
             let meanings = [
                 ("accent", theme.accent),

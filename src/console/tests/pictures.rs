@@ -87,6 +87,7 @@ fn the_screen_of_all_events() {
     for (theme, name) in [
         (ThemeName::Light, "all-events-light"),
         (ThemeName::Sixteen, "all-events-sixteen"),
+        (ThemeName::SixteenDark, "all-events-sixteen-dark"),
         (ThemeName::SixteenLight, "all-events-sixteen-light"),
     ] {
         let mut desk = Desk::new(Settings { theme, ..Settings::default() }, SMALL);
