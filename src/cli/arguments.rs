@@ -6,7 +6,7 @@ use super::hook::HookVerb;
 use super::host::HostVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, CHECK_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE,
-    FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, POLICY_EXAMPLE, PREVIEW_NOTE,
+    FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, METRICS_NOTE, POLICY_EXAMPLE, PREVIEW_NOTE,
     RESTORE_EXAMPLES, SERVE_NOTE, SET_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES, WAIT_NOTE,
 };
 use super::site_arguments::SiteVerb;
@@ -71,6 +71,9 @@ pub enum Verb {
     /// Wait until transaction volumes are equivalent, suspended or idle
     #[command(after_help = WAIT_NOTE)]
     Wait(WaitFor),
+    /// The site in figures, as `OpenMetrics` text for the textfile collector of a node exporter
+    #[command(after_help = METRICS_NOTE)]
+    Metrics(Metrics),
     /// Back up: the equivalent copy becomes a generation
     #[command(after_help = BACKUP_EXAMPLES)]
     Backup(Backup),
@@ -202,6 +205,13 @@ impl From<AwaitedState> for Awaited {
             AwaitedState::Idle => Self::Idle,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// Write to this file, which is replaced as a whole
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -739,6 +749,7 @@ impl Verb {
             Self::Audit { .. } => AUDIT_TIMEOUT,
             Self::Status(_)
             | Self::Check(_)
+            | Self::Metrics(_)
             | Self::Explain(_)
             | Self::History(History { verb: None, .. })
             | Self::Policy { verb: PolicyVerb::Show { .. } | PolicyVerb::Preview(_) }
@@ -814,6 +825,7 @@ impl Verb {
             Self::Map { verb: MapVerb::New { .. } | MapVerb::Export { .. } }
             | Self::Site { verb: SiteVerb::Export { .. } }
             | Self::Audit { verb: Audit::Export { .. } }
+            | Self::Metrics(_)
             | Self::Serve(_)
             | Self::ForcedCommand { .. }
             | Self::HookGuard

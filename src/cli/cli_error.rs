@@ -45,6 +45,11 @@ impl CliError {
         Self { code: Some(code), ..self }
     }
 
+    #[must_use]
+    pub fn with_exit(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
     /// Nothing of a request runs.
     pub fn refused(refusal: &Refusal, render_context: RenderContext<'_>) -> Self {
         let all = || std::iter::once(refusal).chain(&refusal.also);

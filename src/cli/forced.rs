@@ -4,7 +4,7 @@
 //! do is limited by the role that stands in `authorized_keys`: the engine is told and holds to it.
 
 use super::CliError;
-use super::arguments::{CommandLine, Verb};
+use super::arguments::{CommandLine, Metrics, Verb};
 use super::array_arguments::ArrayVerb;
 use clap::Parser;
 
@@ -40,6 +40,7 @@ fn check(line: &CommandLine) -> Result<(), CliError> {
         None => only("the console"),
         Some(Verb::Serve(_)) => only("an engine"),
         Some(Verb::ForcedCommand { .. } | Verb::HookGuard) => only("a forced command"),
+        Some(Verb::Metrics(Metrics { output: Some(_) })) => only("a file of this host"),
         Some(Verb::Array { verb }) if !is_a_look(verb) => only("a change of the arrays"),
         Some(_) => Ok(()),
     }
@@ -122,6 +123,7 @@ mod tests {
             "array create A1",
             "status --config /tmp/other.toml",
             "forced-command --role administrator",
+            "metrics --output /tmp/x.prom",
             "--demo",
         ] {
             assert!(read(command).is_err(), "{command}");

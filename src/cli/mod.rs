@@ -27,6 +27,7 @@ pub mod link;
 mod map;
 mod map_files;
 mod map_sets;
+mod metrics;
 mod names;
 pub mod out;
 mod pages;
@@ -73,6 +74,10 @@ pub async fn run_within(verb: &Verb, limit: Option<Duration>, site_context: &dyn
     let deadline = Deadline::new(verb.reading_limit(limit));
     let whom = || format!("{} or an array to answer", link::engine_name(site_context.engine_pid()));
     let ran = deadline.bound(whom, dispatch(verb, site_context)).await;
+    let ran = match (verb, ran) {
+        (Verb::Metrics(asked), Err(error)) => Err(metrics::engine_down(asked, error)),
+        (_, ran) => ran,
+    };
     match ran {
         Ok(exit) => exit,
         Err(cli_error) if verb.is_plugin() => check::plugin_error(&cli_error),
@@ -97,6 +102,7 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
             link.bound_by(deadline);
             wait_for::run(asked, &mut link, deadline).await
         }
+        Verb::Metrics(asked) => metrics::run(asked, site_context).await,
         Verb::History(asked) => history::run(asked, site_context).await,
         Verb::Audit { verb } => audit::run(verb, site_context).await,
         Verb::Policy { verb } => policy::run(verb, site_context).await,

@@ -14,6 +14,7 @@ pub const COMMANDS: &str = "\
 Look:
   status       The present state: volumes, pool, copies, operations
   check        Whether every volume is recoverable, for monitors
+  metrics      The site in figures, for the textfile collector of a node exporter
   history      Generations, kept and released; hold, delete, accept them
   audit        Every request, decision, command and answer
   explain      What a code like ecd-1301 means, and what to do
@@ -164,6 +165,16 @@ Statuses: 0 all are there; 1 one of them does not come there by itself any more
 Examples:
   ecdeck wait db01 db02 --for equivalent --time-limit 2h
   ecdeck wait --set erp --for suspended";
+
+pub const METRICS_NOTE: &str = "\
+All figures are of one moment. Nothing is changed, and no engine is started.
+If no engine answers, the document has `ecdeck_engine_up 0` alone, and the
+status is 5. `--output` replaces the file as a whole, so a collector never
+reads half of it. assets/ecdeck-metrics.timer runs it each minute.
+
+Examples:
+  ecdeck metrics
+  ecdeck metrics --output /var/lib/node_exporter/textfile/ecdeck.prom --time-limit 30s";
 
 pub const POLICY_EXAMPLE: &str = "\
 Example:

@@ -38,6 +38,7 @@ mod limits;
 mod lossy;
 mod lvm_groups;
 mod maps;
+mod metrics;
 #[path = "../needs.rs"]
 mod needs;
 mod nights;
