@@ -7,10 +7,10 @@ use super::host::HostVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, CHECK_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE,
     FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, METRICS_NOTE, POLICY_EXAMPLE, PREVIEW_NOTE,
-    RESTORE_EXAMPLES, SERVE_NOTE, SET_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES, WAIT_NOTE,
+    REPORT_NOTE, RESTORE_EXAMPLES, SERVE_NOTE, SET_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES, WAIT_NOTE,
 };
 use super::site_arguments::SiteVerb;
-use super::until;
+use super::{since, until};
 use crate::model::awaited::Awaited;
 use crate::model::codes::Code;
 use crate::model::duration::millis;
@@ -74,6 +74,9 @@ pub enum Verb {
     /// The site in figures, as `OpenMetrics` text for the textfile collector of a node exporter
     #[command(after_help = METRICS_NOTE)]
     Metrics(Metrics),
+    /// What happened since a moment, and whether anything needs a person
+    #[command(after_help = REPORT_NOTE)]
+    Report(ReportArguments),
     /// Back up: the equivalent copy becomes a generation
     #[command(after_help = BACKUP_EXAMPLES)]
     Backup(Backup),
@@ -212,6 +215,16 @@ pub struct Metrics {
     /// Write to this file, which is replaced as a whole
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// From this moment on: 18:00 (the last one), 2d (so long ago), or 2026-11-27T18:00
+    #[arg(long, value_name = "TIME", value_parser = since::parse)]
+    pub since: Timestamp,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -750,6 +763,7 @@ impl Verb {
             Self::Status(_)
             | Self::Check(_)
             | Self::Metrics(_)
+            | Self::Report(_)
             | Self::Explain(_)
             | Self::History(History { verb: None, .. })
             | Self::Policy { verb: PolicyVerb::Show { .. } | PolicyVerb::Preview(_) }
@@ -789,6 +803,7 @@ impl Verb {
             Self::Status(asked) => asked.json,
             Self::Check(asked) => asked.json,
             Self::Wait(asked) => asked.json,
+            Self::Report(asked) => asked.json,
             Self::History(asked) => asked.json || asked.verb.as_ref().is_some_and(|verb| verb.on.change.json),
             Self::Explain(asked) => asked.json,
             Self::Hook { verb: HookVerb::Test(asked) } => asked.json,

@@ -34,9 +34,11 @@ mod pages;
 mod plan_text;
 mod policy;
 mod preview;
+mod report;
 mod request_line;
 mod restore;
 mod set;
+mod since;
 pub mod site;
 pub mod site_arguments;
 mod status;
@@ -102,6 +104,7 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
             link.bound_by(deadline);
             wait_for::run(asked, &mut link, deadline).await
         }
+        Verb::Report(asked) => report::run(asked, site_context).await,
         Verb::Metrics(asked) => metrics::run(asked, site_context).await,
         Verb::History(asked) => history::run(asked, site_context).await,
         Verb::Audit { verb } => audit::run(verb, site_context).await,

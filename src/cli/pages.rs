@@ -14,6 +14,7 @@ pub const COMMANDS: &str = "\
 Look:
   status       The present state: volumes, pool, copies, operations
   check        Whether every volume is recoverable, for monitors
+  report       What happened since a moment, and what needs a person
   metrics      The site in figures, for the textfile collector of a node exporter
   history      Generations, kept and released; hold, delete, accept them
   audit        Every request, decision, command and answer
@@ -165,6 +166,15 @@ Statuses: 0 all are there; 1 one of them does not come there by itself any more
 Examples:
   ecdeck wait db01 db02 --for equivalent --time-limit 2h
   ecdeck wait --set erp --for suspended";
+
+pub const REPORT_NOTE: &str = "\
+The first line says whether anything needs a person: what is wrong now, and what
+failed and was not done since. A job is what one process asked for. The figures
+come from the audit, so an engine that ended in between changes nothing.
+
+Examples:
+  ecdeck report --since 18:00
+  ecdeck report --since 2d --json";
 
 pub const METRICS_NOTE: &str = "\
 All figures are of one moment. Nothing is changed, and no engine is started.

@@ -314,6 +314,7 @@ fn filled_in(word: &str) -> &str {
         "FILE" => "config.toml",
         "COMMAND" => "status",
         "TEXT" => "why",
+        "TIME" => "18:00",
         "CODE" | "{code}" => "ecd-1301",
         made if made.starts_with('{') => "A1",
         word => word,

@@ -34,7 +34,7 @@ fn read(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String
 }
 
 /// The first moment at which clocks of the zone show this time or a later one of the same day.
-fn first(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
+pub(super) fn first(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     let ambiguous = zone.to_ambiguous_zoned_datetime(local);
     let at = match ambiguous.offset() {
         AmbiguousOffset::Unambiguous { .. } => ambiguous.unambiguous().ok()?.timestamp(),

@@ -330,14 +330,32 @@ impl Runner {
 
     /// A refused request is an event as well.
     async fn note(&self, request: &Request, answer: &Answer, actor: &Actor) {
-        let (code, reason) = match answer {
-            Answer::Refused { refusal } => (refusal.code, refusal.reason.clone()),
-            Answer::PlanChanged(_) => (Code::PLAN_CHANGED, "another plan would run now".to_owned()),
+        let event = |request: Request, code, reason| NewEvent {
+            at: clock::now(),
+            actor: Some(actor.clone()),
+            operation: None,
+            kind: EventKind::Refused { request: request.abridged(), code, reason },
+        };
+        let events: Vec<NewEvent> = match answer {
+            Answer::Refused { refusal } => vec![event(request.clone(), refusal.code, refusal.reason.clone())],
+            Answer::PlanChanged(_) => {
+                vec![event(request.clone(), Code::PLAN_CHANGED, "another plan would run now".to_owned())]
+            }
+            // The others run; what does not is a refusal of its own. What is so already was the wish.
+            Answer::Running { refused, .. } => {
+                let each = refused.iter().filter(|refusal| refusal.code != Code::ALREADY_SO);
+                let one = |refusal: &Refusal| {
+                    let of_it = refusal.volume.map(|volume| request.only(|id| id == volume));
+                    event(of_it.unwrap_or_else(|| request.clone()), refusal.code, refusal.reason.clone())
+                };
+                each.map(one).collect()
+            }
             _ => return,
         };
-        let kind = EventKind::Refused { request: request.abridged(), code, reason };
-        let event = NewEvent { at: clock::now(), actor: Some(actor.clone()), operation: None, kind };
-        if let Err(error) = self.ledger.commit(Commit { changes: Vec::new(), events: vec![event] }).await {
+        if events.is_empty() {
+            return;
+        }
+        if let Err(error) = self.ledger.commit(Commit { changes: Vec::new(), events }).await {
             tracing::warn!(%error, "a refusal is not in the audit");
         }
     }

@@ -38,6 +38,7 @@ pub mod request;
 pub mod rows;
 pub mod sentence;
 pub mod session;
+pub mod since_report;
 pub mod site_change;
 pub mod site_file;
 pub mod snapshot;

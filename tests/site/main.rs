@@ -51,6 +51,7 @@ mod pty;
 mod races;
 mod read_only;
 mod refusals;
+mod reports;
 mod restores;
 mod rotation;
 mod seed;

@@ -105,7 +105,7 @@ fn metrics(site: &TestSite) -> Document {
 
 #[test]
 fn the_figures_are_those_of_the_site() {
-    let lab = Lab::of(2, 3, 1);
+    let lab = Lab::of(2, 3, 4);
     lab.policy("t1", 1, "suspend");
     lab.status();
     let before = metrics(&lab);
@@ -118,7 +118,7 @@ fn the_figures_are_those_of_the_site() {
     before.is("ecdeck_volume_recovery", &[("volume", "t1"), ("recoverable", "no")], 1.0);
     before.is("ecdeck_volume_recovery", &[("volume", "t2"), ("recoverable", "no-policy")], 1.0);
     assert_eq!(before.value("ecdeck_volume_newest_generation_age_seconds", &[("volume", "t1")]), None);
-    before.is("ecdeck_pool_unused_volumes", &[("array", "A1"), ("size", "1048576")], 3.0);
+    before.is("ecdeck_pool_unused_volumes", &[("array", "A1"), ("size", "4194304")], 3.0);
 
     lab.synchronize("t1");
     lab.back_up("t1");
@@ -130,7 +130,7 @@ fn the_figures_are_those_of_the_site() {
     after.is("ecdeck_volume_generations", &[("volume", "t1"), ("state", "valid")], 1.0);
     let age = after.value("ecdeck_volume_newest_generation_age_seconds", &[("volume", "t1")]).unwrap();
     assert!((0.0..600.0).contains(&age), "{age}");
-    after.is("ecdeck_pool_unused_volumes", &[("array", "A1"), ("size", "1048576")], 1.0);
+    after.is("ecdeck_pool_unused_volumes", &[("array", "A1"), ("size", "4194304")], 1.0);
     let copies = after.samples.iter().filter(|((name, labels), _)| {
         name == "ecdeck_copy_progress_ratio" && labels["volume"] == "t2" && labels["kind"] == "EC"
     });

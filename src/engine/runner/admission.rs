@@ -53,15 +53,7 @@ impl Runner {
             Ok(admitted) => self.admitted(&request, admitted),
             Err(answer) => answer,
         };
-        match &answer {
-            Answer::Running { refused, .. } => {
-                for refusal in refused.iter().filter(|refusal| refusal.code == Code::PLAN_CHANGED) {
-                    let answer = Answer::Refused { refusal: refusal.clone() };
-                    self.note(&request, &answer, &caller.actor).await;
-                }
-            }
-            answer => self.note(&request, answer, &caller.actor).await,
-        }
+        self.note(&request, &answer, &caller.actor).await;
         self.heard(answer)
     }
 

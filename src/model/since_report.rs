@@ -1,0 +1,297 @@
+//! What happened since a moment, from the durable events: jobs with each volume's end, changes of state, releases, restores;
+//! and what is wrong now, from a snapshot. Pure.
+
+use super::codes::Code;
+use super::entity::{GenerationState, OperationEnd, ReleaseReason};
+use super::event::{Event, EventKind, NewEvent};
+use super::identity::VolumeId;
+use super::recoverable::{Recoverable, recoverable};
+use super::request::{Action, Request, Verb};
+use super::snapshot::{Reach, Snapshot, TransactionState};
+use super::units::{Timestamp, Version};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Everything since a moment.
+#[derive(Debug, Default)]
+pub struct SinceReport {
+    /// In the order in which they began.
+    pub jobs: Vec<ReportJob>,
+    /// Volumes that came into a bad state, however it ended.
+    pub states: Vec<(Timestamp, VolumeId, TransactionState)>,
+    pub overdue: Vec<(Timestamp, VolumeId)>,
+    pub released: Vec<(Timestamp, VolumeId, Version, ReleaseReason)>,
+    pub restored: Vec<(Timestamp, VolumeId, Version, VolumeId)>,
+}
+
+/// What one process asked for of one kind: a line of a timer, a script, or a person's console.
+#[derive(Debug)]
+pub struct ReportJob {
+    pub verb: Verb,
+    pub began: Timestamp,
+    /// Who asked, for people; escaped.
+    pub by: String,
+    pub volumes: BTreeMap<VolumeId, JobVolume>,
+    process: (u32, u32),
+}
+
+/// One volume of a job: how it ended last.
+#[derive(Debug)]
+pub struct JobVolume {
+    pub asked: Timestamp,
+    pub ended: Option<Timestamp>,
+    pub outcome: JobOutcome,
+    pub code: Option<Code>,
+    pub why: String,
+    /// Requested as one with the other volumes of its set.
+    together: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobOutcome {
+    Done,
+    /// It was as wanted before.
+    AlreadySo,
+    /// It has not ended.
+    Running,
+    /// It was named, and no operation began for it: it was as wanted.
+    NotBegun,
+    Refused,
+    NotDone,
+    Failed,
+    OutcomeUnknown,
+}
+
+impl JobOutcome {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::AlreadySo => "already so",
+            Self::Running => "running",
+            Self::NotBegun => "not begun",
+            Self::Refused => "refused",
+            Self::NotDone => "not done",
+            Self::Failed => "failed",
+            Self::OutcomeUnknown => "outcome unknown",
+        }
+    }
+
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Done | Self::AlreadySo | Self::Running | Self::NotBegun)
+    }
+}
+
+impl SinceReport {
+    /// `events`: oldest first, from before the moment on where there are such: an operation that ends after it began there.
+    /// `snapshot`: from before the events were read. What it does not show as claimed had ended by then.
+    pub fn new(events: &[Event], since: Timestamp, snapshot: &Snapshot) -> Self {
+        let mut report = Self::default();
+        for Event { event, .. } in events {
+            report.add_to_jobs(event);
+            if event.at < since {
+                continue;
+            }
+            match &event.kind {
+                EventKind::StateChanged { volume, to, .. } if to.is_trouble() => {
+                    report.states.push((event.at, *volume, *to));
+                }
+                EventKind::Overdue { volume, .. } => report.overdue.push((event.at, *volume)),
+                EventKind::GenerationReleased { volume, version, why, .. } => {
+                    report.released.push((event.at, *volume, *version, *why));
+                }
+                EventKind::Restored { volume, version, target } => {
+                    report.restored.push((event.at, *volume, *version, *target));
+                }
+                _ => {}
+            }
+        }
+        let is_claimed = |id: VolumeId| snapshot.transaction_volume(id).is_some_and(|view| view.claimed.is_some());
+        let is_open = |id: VolumeId| snapshot.operations.iter().any(|open| open.volume == id && open.end.is_none());
+        for (id, volume) in report.jobs.iter_mut().flat_map(|job| &mut job.volumes) {
+            let runs = is_claimed(*id) || is_open(*id) || volume.asked >= snapshot.taken_at;
+            if volume.outcome == JobOutcome::Running && !runs {
+                (volume.outcome, volume.ended) = (JobOutcome::NotBegun, Some(volume.asked));
+            }
+        }
+        let is_since = |volume: &JobVolume| volume.ended.is_none_or(|ended| ended >= since);
+        for job in &mut report.jobs {
+            job.volumes.retain(|_, volume| is_since(volume));
+        }
+        report.jobs.retain(|job| !job.volumes.is_empty());
+        report
+    }
+
+    fn add_to_jobs(&mut self, event: &NewEvent) {
+        match &event.kind {
+            EventKind::Requested { request, .. } => {
+                let together = is_together(request);
+                self.ask(event, request, |asked| JobVolume {
+                    asked,
+                    ended: None,
+                    outcome: JobOutcome::Running,
+                    code: None,
+                    why: String::new(),
+                    together,
+                });
+            }
+            EventKind::Refused { request, code, reason } => {
+                let outcome = if *code == Code::ALREADY_SO { JobOutcome::AlreadySo } else { JobOutcome::Refused };
+                self.ask(event, request, |asked| JobVolume {
+                    asked,
+                    ended: Some(asked),
+                    outcome,
+                    code: Some(*code),
+                    why: reason.clone(),
+                    together: false,
+                });
+            }
+            EventKind::OperationEnded { volume, end } => self.end(event, *volume, end),
+            _ => {}
+        }
+    }
+
+    /// Each volume of a request into its job. A later answer about a volume takes the place of an earlier one.
+    fn ask(&mut self, event: &NewEvent, request: &Request, volume: impl Fn(Timestamp) -> JobVolume) {
+        let volumes = request.action.volumes();
+        let Some(actor) = event.actor.as_ref().filter(|_| !volumes.is_empty()) else { return };
+        let (process, verb) = ((actor.uid, actor.pid), request.action.verb());
+        let found = self.jobs.iter().rposition(|job| job.process == process && job.verb == verb);
+        let index = found.unwrap_or_else(|| {
+            let (began, by) = (event.at, actor.to_string());
+            self.jobs.push(ReportJob { verb, began, by, volumes: BTreeMap::new(), process });
+            self.jobs.len() - 1
+        });
+        for id in volumes {
+            let new = volume(event.at);
+            let there = self.jobs[index].volumes.get(id);
+            // Its own operation holds it: the refusal is about a second request.
+            let is_second =
+                new.code == Some(Code::HELD_BY_OTHER) && there.is_some_and(|it| it.outcome == JobOutcome::Running);
+            if !is_second {
+                self.jobs[index].volumes.insert(*id, new);
+            }
+        }
+    }
+
+    /// One volume has one operation at a time: its end is that of the last request for it by this process. An event names
+    /// a bounded number of volumes: the end of another one belongs to the last job of its process.
+    fn end(&mut self, event: &NewEvent, id: VolumeId, end: &OperationEnd) {
+        let Some(process) = event.actor.as_ref().map(|actor| (actor.uid, actor.pid)) else { return };
+        let runs = |job: &ReportJob| job.volumes.get(&id).is_some_and(|there| there.outcome == JobOutcome::Running);
+        let last =
+            |is: &dyn Fn(&ReportJob) -> bool| self.jobs.iter().rposition(|job| job.process == process && is(job));
+        let at = last(&runs).or_else(|| last(&|job| job.volumes.contains_key(&id))).or_else(|| last(&|_| true));
+        let Some(job) = at.and_then(|at| self.jobs.get_mut(at)) else { return };
+        let (outcome, code, why) = match end {
+            OperationEnd::Done => (JobOutcome::Done, None, ""),
+            OperationEnd::NotDone { code, why } => (JobOutcome::NotDone, Some(*code), why.as_str()),
+            OperationEnd::Failed { code, why } => (JobOutcome::Failed, Some(*code), why.as_str()),
+            OperationEnd::OutcomeUnknown { why } => {
+                (JobOutcome::OutcomeUnknown, Some(Code::OUTCOME_UNKNOWN), why.as_str())
+            }
+        };
+        let ended =
+            |asked, together| JobVolume { asked, ended: Some(event.at), outcome, code, why: why.to_owned(), together };
+        let together = job.volumes.get(&id).is_some_and(|there| there.together);
+        for (other, there) in &mut job.volumes {
+            let is_one = *other == id || (together && there.together && there.outcome == JobOutcome::Running);
+            if is_one {
+                *there = ended(there.asked, there.together);
+            }
+        }
+        job.volumes.entry(id).or_insert_with(|| ended(job.began, false));
+    }
+
+    /// The volumes of jobs that a person has to look at: the last answer to this verb is not a good one. A refused key was
+    /// answered when it was pressed; a backup that is refused at night was not.
+    pub fn failures(&self) -> Vec<(Verb, VolumeId, &JobVolume)> {
+        let mut last: BTreeMap<(&'static str, VolumeId), (Verb, &JobVolume)> = BTreeMap::new();
+        for job in &self.jobs {
+            for (id, volume) in &job.volumes {
+                let key = (job.verb.info().title, *id);
+                if last.get(&key).is_none_or(|(_, there)| there.asked <= volume.asked) {
+                    last.insert(key, (job.verb, volume));
+                }
+            }
+        }
+        let counts = |verb: Verb, volume: &JobVolume| match volume.outcome {
+            JobOutcome::Failed | JobOutcome::OutcomeUnknown => true,
+            JobOutcome::Refused | JobOutcome::NotDone => verb == Verb::Backup,
+            JobOutcome::Done | JobOutcome::AlreadySo | JobOutcome::Running | JobOutcome::NotBegun => false,
+        };
+        let all = last.into_iter().map(|((_, id), (verb, volume))| (verb, id, volume));
+        all.filter(|(verb, _, volume)| counts(*verb, volume)).collect()
+    }
+}
+
+fn is_together(request: &Request) -> bool {
+    matches!(request.action, Action::Backup { together: true, .. } | Action::Start { together: true, .. })
+}
+
+impl ReportJob {
+    pub fn count(&self, outcome: JobOutcome) -> usize {
+        self.volumes.values().filter(|volume| volume.outcome == outcome).count()
+    }
+}
+
+/// Something that is wrong now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenTrouble {
+    pub code: Option<Code>,
+    pub volume: Option<VolumeId>,
+    /// One sentence or half of one; escaped.
+    pub text: String,
+}
+
+/// All that is wrong now, worst places first: catalogue, arrays, volumes, pool, generations, backups that are too old.
+pub fn open_troubles(snapshot: &Snapshot) -> Vec<OpenTrouble> {
+    let mut all = Vec::new();
+    let mut say = |code, volume, text: String| all.push(OpenTrouble { code, volume, text });
+    if let Some(trouble) = &snapshot.catalogue {
+        say(Some(trouble.code), None, format!("the catalogue takes no writes: {}", trouble.why.escaped()));
+    }
+    for array in &snapshot.arrays {
+        let name = &array.name;
+        match &array.reach {
+            Reach::Reachable if snapshot.is_stale(array) => {
+                say(Some(Code::ARRAY_STALE), None, format!("the last reading of {name} is too old"));
+            }
+            Reach::Reachable => {}
+            Reach::Waiting => {
+                say(Some(Code::ARRAY_UNREACHABLE), None, format!("{name} has not answered yet"));
+            }
+            Reach::Unreachable { why, .. } => {
+                say(Some(Code::ARRAY_UNREACHABLE), None, format!("{name} does not answer: {}", why.escaped()));
+            }
+            Reach::IdentityChanged { found } => {
+                say(Some(Code::IDENTITY_CHANGED), None, format!("another box answers as {name}: {found}"));
+            }
+        }
+        for attention in array.attentions.iter().filter(|attention| !attention.is_note()) {
+            say(Some(attention.code), None, attention.text.clone());
+        }
+    }
+    let sources = snapshot.transaction_volumes.iter().map(|view| (view.volume.id, view.problem.as_deref()));
+    let targets = snapshot.pool.iter().map(|view| (view.volume.id, view.problem.as_deref()));
+    for (id, problem) in sources.chain(targets).filter_map(|(id, problem)| Some((id, problem?))) {
+        say(Some(problem.code), Some(id), problem.text.clone());
+    }
+    for generation in &snapshot.generations {
+        let code = match generation.state {
+            GenerationState::Valid => continue,
+            GenerationState::InDoubt(_) => None,
+            GenerationState::NeedsAttention(_) => Some(Code::NEEDS_ATTENTION),
+        };
+        let text = format!("{} {}", generation.version, generation.state);
+        say(code, Some(generation.transaction_volume), text);
+    }
+    for view in &snapshot.transaction_volumes {
+        let recovery = recoverable(snapshot, view);
+        // Without a policy nobody said how old it may be, and nobody waits for it.
+        if !matches!(recovery.word, Recoverable::Yes | Recoverable::NoPolicy) {
+            say(None, Some(view.volume.id), format!("recoverable: {}; {}", recovery.word, recovery.why));
+        }
+    }
+    all
+}
