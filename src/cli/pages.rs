@@ -15,7 +15,7 @@ Look:
   status       The present state: volumes, pool, copies, operations
   check        Whether every volume is recoverable, for monitors
   report       What happened since a moment, and what needs a person
-  metrics      The site in figures, for the textfile collector of a node exporter
+  metrics      The site in figures, for a node exporter
   history      Generations, kept and released; hold, delete, accept them
   audit        Every request, decision, command and answer
   explain      What a code like ecd-1301 means, and what to do
@@ -184,7 +184,7 @@ reads half of it. assets/ecdeck-metrics.timer runs it each minute.
 
 Examples:
   ecdeck metrics
-  ecdeck metrics --output /var/lib/node_exporter/textfile/ecdeck.prom --time-limit 30s";
+  ecdeck metrics --output /var/lib/node_exporter/ecdeck.prom --time-limit 30s";
 
 pub const POLICY_EXAMPLE: &str = "\
 Example:

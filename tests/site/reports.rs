@@ -14,8 +14,7 @@ fn a_report_counts_jobs_and_says_what_needs_a_person() {
 
     // t2 has a policy and no copy: its part of the job is refused.
     lab.policy("t2", 1, "suspend");
-    lab.run("sync resume t1 --yes").ends(0);
-    lab.wait_for_state("t1", "equivalent");
+    lab.synchronize("t1");
     lab.run("backup t1 t2 --yes").ends(6);
     let bad = lab.run("report --since 1h").ends(0);
     assert!(bad.out.starts_with("2 things need a person.\n"), "{}", bad.out);
