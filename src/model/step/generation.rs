@@ -2,11 +2,12 @@
 
 use super::{DigestText, Done, NotKeepable, OwnSuspend, Step, StepChanges, VolumeNames};
 use crate::model::codes::Code;
-use crate::model::entity::{BackupMode, Generation, GenerationState, InstantProof, ReleaseReason, SetInstant};
+use crate::model::entity::{
+    BackupMode, CopyTime, Generation, GenerationState, InstantProof, ReleaseReason, SetInstant,
+};
 use crate::model::entity_change::EntityChange;
 use crate::model::event::EventKind;
 use crate::model::identity::VolumeId;
-use crate::model::records::CopyTime;
 use crate::model::session::Pair;
 use crate::model::units::{Blocks, Version};
 use crate::model::untrusted::Untrusted;
