@@ -22,7 +22,7 @@
 //! | [`console`] | the terminal user interface | `engine::client`, `engine::protocol`, `model` |
 //! | [`cli`] | the verbs of the command line | `driver::emulated::admin`, `driver::set_up`, `engine::client`, `engine::protocol`, `model`, `process` |
 //! | [`site`] | the site that a command works on | `model`, `process` |
-//! | [`demo`] | the demonstration site | `catalog`, `config`, `driver`, `model`, `process` |
+//! | [`demo`] | the demonstration site | `catalog`, `config`, `driver`, `host`, `model`, `process` |
 //! | [`drivers`] | the drivers of a configuration | `config`, `driver`, `engine`, `model`, `process` |
 //! | [`serve`] | an engine with its catalogue, drivers and log | `catalog`, `config`, `demo`, `driver`, `drivers`, `engine`, `host`, `logs`, `model`, `process`, `site` |
 //! | [`setup`] | adding an array to the configuration | `config`, `driver`, `drivers`, `engine`, `model`, `process` |

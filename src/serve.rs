@@ -58,7 +58,7 @@ pub fn configuration(site: &Site) -> Result<Config, String> {
         Site::Configured { config, .. } | Site::Service { config, .. } => {
             Config::load(config).map_err(|error| error.to_string())
         }
-        Site::Demonstration { .. } => demo::configuration().map_err(|error| error.to_string()),
+        Site::Demonstration { .. } => demo::configuration(site.home()).map_err(|error| error.to_string()),
     }
 }
 
@@ -72,6 +72,7 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     let rec =
         config.rec.iter().map(|((from, to), modes)| RecRoute { from: from.clone(), to: to.clone(), modes: *modes });
     let (name, demo) = (config.site.to_string(), site.is_demonstration());
+    let emulated = if demo { demo::host(home) } else { None };
     let site = snapshot::Site { name, demo, poll_millis, rec: rec.collect(), hooks: config.hooks.clone() };
     let limits = limits(config);
     let anchored = anchored(home, config, catalogue).await?;
@@ -80,11 +81,13 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     let hosts = config.hosts.iter().map(|host| (host.name.clone(), host.ssh.clone())).collect();
     let folder = home.engine().socket.parent().map_or_else(|| home.state_dir().to_owned(), Path::to_owned);
     let hooks = HookSettings { hosts, folder, program: None, site: config.site.to_string() };
-    let hosts = Hosts::new(config.hosts.iter().map(|host| {
+    let hosts = config.hosts.iter().map(|host| {
         let tools: Arc<dyn ReportsItself> =
             Arc::new(HostTools { ssh: host.ssh.clone(), sudo: host.sudo, wwids: host.wwids.clone() });
         (host.name.clone(), tools)
-    }));
+    });
+    let emulated = emulated.map(|(name, host)| (name, Arc::new(host) as Arc<dyn ReportsItself>));
+    let hosts = Hosts::new(hosts.chain(emulated));
     Ok((anchored, Settings { site, arrays, roles, limits, configuration, times, hooks, hosts }))
 }
 

@@ -278,7 +278,7 @@ mod tests {
         let declaration = Declaration::built_in().unwrap();
         let volumes = &declaration.transaction_volumes;
         assert!(volumes.len() >= 9);
-        assert!(volumes.iter().all(|volume| (48..=192).contains(&(volume.blocks.bytes() >> 20))));
+        assert!(volumes.iter().all(|volume| (16..=192).contains(&(volume.blocks.bytes() >> 20))));
         for state in
             [LiveState::Copying, LiveState::Equivalent, LiveState::Suspended, LiveState::Error, LiveState::Halted]
         {

@@ -5,9 +5,12 @@
 
 mod arrays;
 mod declaration;
+mod groups;
+mod host;
 mod records;
 
 pub use declaration::{Declaration, DeclarationError, Live, LiveState};
+pub use host::DemoHost;
 pub use records::of as records_of;
 
 use crate::catalog::sql::FORMAT;
@@ -17,6 +20,8 @@ use crate::driver::emulated::admin::{Admin, AdminError, Administration};
 use crate::driver::emulated::data::{image_in, volumes_in};
 use crate::driver::emulated::kind;
 use crate::model::event::{EventKind, NewEvent};
+use crate::model::hook::{Hook, HookNeed};
+use crate::model::identity::Name;
 use crate::model::units::Timestamp;
 use crate::process::instance::{self, InstanceError};
 use crate::process::paths::Home;
@@ -35,6 +40,8 @@ pub enum DemoError {
     Declaration(#[from] DeclarationError),
     #[error("the demonstration site's arrays could not be made: {0}")]
     Arrays(#[from] AdminError),
+    #[error("the disks of the demonstration's host could not be labelled: {0}")]
+    Host(String),
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
     #[error(transparent)]
@@ -57,10 +64,11 @@ pub enum DemoError {
 const POLL: Duration = Duration::from_secs(1);
 
 /// The demonstration site's configuration: it reads no file.
-pub fn configuration() -> Result<Config, DeclarationError> {
+pub fn configuration(home: &Home) -> Result<Config, DeclarationError> {
     let declaration = Declaration::built_in()?;
     let mut config = Config::of_site(declaration.site.clone());
     config.engine.poll = POLL;
+    config.hooks = hook(home).into_iter().collect();
     config.arrays = declaration
         .arrays
         .iter()
@@ -73,6 +81,31 @@ pub fn configuration() -> Result<Config, DeclarationError> {
     Ok(config)
 }
 
+/// The host, which is emulated, by its name.
+pub fn host(home: &Home) -> Option<(Name, DemoHost)> {
+    Some((groups::host_name()?, DemoHost::new(Admin::new(home.clone(), true))))
+}
+
+/// A line in a log before and after each backup of the volume group: what a script would be told.
+fn hook(home: &Home) -> Option<Hook> {
+    const SCRIPT: &str =
+        "echo \"$(date '+%F %T') $ECDECK_PHASE of $ECDECK_VOLUME, result ${ECDECK_RESULT:-none yet}\" >> \"$DEMO_LOG\"";
+    let script = Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), SCRIPT.to_owned()]);
+    let log = home.state_dir().join("demo-hook.log");
+    Some(Hook {
+        name: "demo-log".parse().ok()?,
+        volumes: vec!["demo-lvm01".parse().ok()?],
+        before_backup: script.clone(),
+        after_backup: script,
+        need: HookNeed::Advisory,
+        host: None,
+        run_as: None,
+        limit_millis: 5_000,
+        pause_millis: 30_000,
+        environment: vec![("DEMO_LOG".to_owned(), log.to_str()?.to_owned())],
+    })
+}
+
 /// Makes the site in its home, unless it was made before. The catalogue's first commit is the last thing that is done, so
 /// that a site that was cut off in the making is made again.
 pub async fn make_once(home: &Home, catalogue: &dyn Catalogue, now: Timestamp) -> Result<(), DemoError> {
@@ -82,7 +115,9 @@ pub async fn make_once(home: &Home, catalogue: &dyn Catalogue, now: Timestamp) -
     let declaration = Declaration::built_in()?;
     remove_leftovers(home, &declaration).await?;
     mark_as_ours(&home.arrays_dir())?;
-    Admin::new(home.clone(), true).provision(arrays::of(&declaration)).await?;
+    let admin = Admin::new(home.clone(), true);
+    admin.provision(arrays::of(&declaration)).await?;
+    DemoHost::prepare(&admin).await.map_err(DemoError::Host)?;
     let (changes, mut events) = records_of(&declaration, now);
     events.insert(0, NewEvent::by_engine(now, EventKind::CatalogueMade { format: FORMAT, demo: true }));
     catalogue.commit(changes, events).await?;

@@ -1,6 +1,7 @@
 //! The demonstration site's catalogue: what would be in it had the site run for some weeks, marked as provisioned.
 
 use super::declaration::{Declaration, Kept, Transaction};
+use super::groups;
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::identity::VolumeId;
 use crate::model::records::{
@@ -23,10 +24,19 @@ pub fn of(declaration: &Declaration, now: Timestamp) -> (Vec<Change>, Vec<NewEve
         made.changes.push(Change::Entity(EntityChange::KnowArray { name: array.name.clone(), box_id: array.box_id }));
     }
     for (id, blocks) in &declaration.pool {
-        made.backup_volume(*id, *blocks);
+        made.backup_volume(declaration, *id, *blocks);
     }
     for volume in &declaration.transaction_volumes {
-        made.transaction_volume(volume, last_backup);
+        made.transaction_volume(declaration, volume, last_backup);
+    }
+    if let Some(set) = groups::map_set(declaration) {
+        made.event(EventKind::MapStored {
+            map: set.name.clone(),
+            rounds: set.rounds.iter().map(|round| round.name.clone()).collect(),
+            pairs: set.rounds.iter().map(|round| round.rows.len()).sum(),
+            edited: false,
+        });
+        made.changes.push(Change::Entity(EntityChange::PutMapSet(set)));
     }
     (made.changes, made.events)
 }
@@ -46,19 +56,19 @@ impl Made {
         self.now.plus_millis(-REGISTERED_DAYS_AGO * Timestamp::DAY)
     }
 
-    fn backup_volume(&mut self, id: VolumeId, blocks: Blocks) {
+    fn backup_volume(&mut self, declaration: &Declaration, id: VolumeId, blocks: Blocks) {
         let registered_at = self.registered_at();
         self.changes.push(Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
             id,
             name: None,
             blocks,
             registered_at,
-            group: None,
+            group: groups::backup_group(declaration, id),
         })));
         self.event(EventKind::VolumeAdded { volume: id, role: VolumeRole::Backup, name: None });
     }
 
-    fn transaction_volume(&mut self, volume: &Transaction, last_backup: Timestamp) {
+    fn transaction_volume(&mut self, declaration: &Declaration, volume: &Transaction, last_backup: Timestamp) {
         let first = volume.generations.first().map_or(Version(1), |kept| kept.version);
         self.changes.push(Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume {
             id: volume.id,
@@ -67,7 +77,7 @@ impl Made {
             policy: volume.policy,
             registered_at: self.registered_at(),
             next_version: first,
-            group: None,
+            group: groups::transaction_group(declaration, volume.id),
         })));
         let name = Some(volume.name.clone());
         self.event(EventKind::VolumeAdded { volume: volume.id, role: VolumeRole::Transaction, name });

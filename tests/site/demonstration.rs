@@ -151,7 +151,7 @@ fn lose_catalogue(test_site: &TestSite) {
 #[test]
 fn its_catalogue_may_be_thrown_away_and_it_is_made_anew() {
     let test_site = without_catalogue();
-    assert_eq!(test_site.status()["transaction_volumes"].as_array().unwrap().len(), 9);
+    assert_eq!(test_site.status()["transaction_volumes"].as_array().unwrap().len(), 10);
     test_site.run("audit verify").ends(0);
 }
 
@@ -176,6 +176,42 @@ fn a_site_that_was_cut_off_in_the_making_is_made_again() {
     let test_site = without_catalogue();
     let _ = std::fs::remove_file(test_site.home().demonstration().state_dir().join("audit.heads"));
     let status = test_site.status();
-    assert_eq!(status["transaction_volumes"].as_array().unwrap().len(), 9);
+    assert_eq!(status["transaction_volumes"].as_array().unwrap().len(), 10);
+    test_site.run("audit verify").ends(0);
+}
+
+#[test]
+fn its_volume_group_is_backed_up_by_its_map_and_the_one_on_two_disks_is_refused() {
+    let test_site = TestSite::of_the_demonstration();
+    let shown = test_site.run("host show demo-host --demo").ends(0).out;
+    assert!(
+        shown.contains("emulated") && shown.contains("demo-host:vg01  active") && shown.contains("vg02"),
+        "{shown}"
+    );
+    let refused = test_site.run("volume add --transaction DEMO1/0x52 --group demo-host:vg02 --demo --yes").ends(3);
+    assert!(refused.err.contains("ecd-1252") && refused.err.contains("/dev/sde"), "{refused:?}");
+
+    test_site.run("array rate none --demo").ends(0);
+    let started = test_site.run("sync start demo-lvm01 --map demo-nights --wait --yes --demo").ends(0);
+    assert!(started.out.contains("DEMO1/0x38"), "{started:?}");
+    // The copy has overwritten the label: the host sees the live group twice, and the other one not at all.
+    let shown = test_site.json("host show demo-host");
+    let names = |shown: &serde_json::Value| -> Vec<String> {
+        let groups = shown["host"]["groups"].as_array().unwrap();
+        groups.iter().map(|group| group["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&shown), ["vg01", "vg01bk2", "vg02"]);
+    assert_eq!(shown["host"]["duplicates"][0]["device"], "/dev/sdb");
+    test_site.run("backup demo-lvm01 --yes --demo").ends(0);
+    let shown = test_site.json("host show demo-host");
+    assert_eq!(names(&shown), ["vg01", "vg01bk1", "vg01bk2", "vg02"]);
+    let history = test_site.json("history demo-lvm01 --demo");
+    assert_eq!(history["generations"][0]["state"], "valid", "{history}");
+    let log = std::fs::read_to_string(test_site.home().demonstration().state_dir().join("demo-hook.log")).unwrap();
+    assert!(log.contains("before-backup of demo-lvm01") && log.contains("result done"), "{log}");
+    test_site
+        .run("restore demo-lvm01 --version 1 --to demo-lvm01 --unmounted --confirm demo-lvm01 --yes --demo")
+        .ends(0);
+    assert_eq!(names(&test_site.json("host show demo-host")), ["vg01", "vg01bk1", "vg01bk2", "vg02"]);
     test_site.run("audit verify").ends(0);
 }

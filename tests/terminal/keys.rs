@@ -20,7 +20,7 @@ fn ready(test_site: &TestSite) -> Pty {
     pty.types("/");
     pty.until("Enter keeps");
     pty.types("demo-vg01\r");
-    pty.until("1 of 9");
+    pty.until("1 of 10");
     pty
 }
 
@@ -140,16 +140,16 @@ fn what_is_not_seen_is_not_agreed_to() {
     pty.until("needs 40x8");
     torn(&mut pty, &["s", "Y"]);
     pty.resize((120, 40));
-    pty.until("1 of 9");
+    pty.until("1 of 10");
     assert!(!pty.text().contains("Start synchronization:"), "{}", pty.text());
     nothing_ran(&test_site);
     // A batch that is longer than the screen: its end first.
     pty.types("\u{1b}");
-    pty.until_gone("1 of 9");
+    pty.until_gone("1 of 10");
     pty.resize((80, 14));
     pty.until("demo-ora01");
     pty.types("*");
-    pty.until("9 marked");
+    pty.until("10 marked");
     pty.types("s");
     pty.until("more, ");
     torn(&mut pty, &["Y"]);

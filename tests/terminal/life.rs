@@ -192,7 +192,7 @@ fn an_engine_that_is_killed_is_said_and_found_again() {
     pty.until_gone("engine lost");
     pty.until("demo-ora01");
     pty.types("/ora02\r");
-    pty.until("1 of 9");
+    pty.until("1 of 10");
     pty.types("q");
     assert_eq!(pty.end(), 0);
 }
@@ -204,7 +204,7 @@ fn an_engine_that_hangs_is_said_what_is_shown_is_dated_and_nothing_is_sent_to_it
     let engine = test_site.home().demonstration().engine();
     let pid = ecdeck::process::instance::pid_of(&engine).unwrap();
     pty.types("/ora02\r");
-    pty.until("1 of 9");
+    pty.until("1 of 10");
     send(pid, Signal::STOP);
     pty.until(&format!("no sign of life of the engine (pid {pid}) since"));
     pty.until("as of");

@@ -20,14 +20,14 @@ fn console(test_site: &TestSite, editor: &str) -> Pty {
 fn propose(pty: &mut Pty) {
     pty.types("m");
     pty.until("new map set");
-    pty.types("\r");
-    pty.until("0 of 9 chosen");
+    pty.types("a");
+    pty.until("0 of 10 chosen");
     pty.types("/");
     pty.until("show only:");
     pty.types("vg01\r");
     pty.until("shown: /vg01");
     pty.types(" ");
-    pty.until("1 of 9 chosen");
+    pty.until("1 of 10 chosen");
     pty.types("\r");
     pty.until("For demo-vg01 in round A");
 }
@@ -99,8 +99,8 @@ fn a_draft_survives_a_lost_line_and_a_damaged_one_stops_nothing() {
     pty.types("m");
     pty.until("a draft was damaged");
     assert!(drafts.join("map-nightly.json.damaged").exists());
-    pty.types("\r");
-    pty.until("0 of 9 chosen");
+    pty.types("a");
+    pty.until("0 of 10 chosen");
 }
 
 /// A program that is called as the editor is.
@@ -154,13 +154,13 @@ fn an_editor_that_fails_or_is_missing_is_said_and_changes_nothing() {
         pty.types("m");
         pty.until("new map set");
         pty.types("a");
-        pty.until("0 of 9 chosen");
+        pty.until("0 of 10 chosen");
         pty.types(" ");
-        pty.until("1 of 9 chosen");
+        pty.until("1 of 10 chosen");
         pty.types("e");
         pty.until(said);
         assert!(pty.look(|screen| screen.alternate_screen() && screen.hide_cursor()));
         pty.types("1");
-        pty.until("1 of 9 chosen");
+        pty.until("1 of 10 chosen");
     }
 }
