@@ -12,6 +12,9 @@
 use ecdeck::engine::client::{Client, Start};
 use ecdeck::engine::protocol::{Answer, Ask};
 use ecdeck::process::frames::encode;
+use ecdeck::process::instance;
+use ecdeck::process::paths::Home;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -148,7 +151,7 @@ fn medium() -> String {
 }
 
 /// A resume of a small difference: the copy takes milliseconds, so that nearly all of the time is the start of the program and
-/// the time until the engine has seen that the pair is equivalent. And a backup of it, to a durable generation.
+/// the time until the engine has seen that the pair is equivalent.
 fn notice(rounds: usize) -> Result<(), Error> {
     let folder = tempfile::tempdir()?;
     let home = folder.path();
@@ -162,24 +165,20 @@ fn notice(rounds: usize) -> Result<(), Error> {
         }
         done("volume add --transaction A1/0x1 --name tv --yes")?;
         done("volume add --backup A1/0x2 --yes")?;
-        done("policy set tv --generations 1 --interval 1 --mode suspend --yes")?;
         done("sync start tv --wait --yes")?;
-        let (mut noticed, mut backups) = (Spread::default(), Spread::default());
+        let mut noticed = Spread::default();
         for round in 0..rounds {
-            backups.add(done("backup tv --yes")?);
+            done("sync suspend tv --yes")?;
             done(&format!("array write A1/0x1 --offset {}MiB --length 192KiB", round % 48))?;
-            noticed.add(done("sync resume tv --wait --yes --confirm tv")?);
+            noticed.add(done("sync resume tv --wait --yes")?);
         }
         println!("  resume of 3 regions until it is seen to be equivalent, whole verb {noticed}");
-        println!("  backup to a durable generation, whole verb                        {backups}");
         Ok(())
     })();
-    for place in [ecdeck::process::paths::Home::in_folder(home).engine()] {
-        if let Some(pid) =
-            ecdeck::process::instance::pid_of(&place).and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()))
-        {
-            rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
-        }
+    // Whatever became of it, no process is left behind.
+    let engine = Home::in_folder(home).engine();
+    if let Some(pid) = instance::pid_of(&engine).and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+        kill_process(pid, Signal::TERM)?;
     }
     done("array stop")?;
     result

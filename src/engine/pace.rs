@@ -21,6 +21,8 @@ const STANDSTILL: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub struct Pace {
     moving: BTreeMap<Pair, Left>,
+    /// All sessions of the last reading, in its order: whether each was equivalent or on its way there.
+    seen: Vec<(Pair, bool)>,
     /// Which of the short pauses is next.
     short: usize,
 }
@@ -55,6 +57,12 @@ impl Pace {
     ) -> Duration {
         let moving: Vec<&SessionReading> = reading.sessions.iter().filter(|session| moves(session)).collect();
         let mut pause = if busy || !moving.is_empty() { interval.min(WHILE_MOVING) } else { interval };
+        // A copy may be over before it was seen at all: whoever waits for it waits for the next reading.
+        if !self.seen.is_empty() && self.jumped(reading) {
+            pause = pause.min(AFTER_A_START[0]);
+        }
+        self.seen.clear();
+        self.seen.extend(reading.sessions.iter().map(|session| (session.pair, is_active(session))));
         let is_new = |session: &&SessionReading| !self.moving.contains_key(&session.pair);
         if moving.iter().any(is_new) {
             self.short = 0;
@@ -77,6 +85,12 @@ impl Pace {
         pause.max(Duration::from_millis(Snapshot::rest_after(took.as_millis() as u64)))
     }
 
+    /// Whether a session is equivalent that was at rest in the last reading.
+    fn jumped(&self, reading: &Reading) -> bool {
+        let both = self.seen.iter().zip(&reading.sessions);
+        both.into_iter().any(|((pair, was_active), now)| *pair == now.pair && !was_active && is_active(now))
+    }
+
     /// The pause after a reading that failed: what moved may still move.
     pub fn after_failure(&self, interval: Duration, busy: bool) -> Duration {
         if busy || !self.moving.is_empty() { interval.min(WHILE_MOVING) } else { interval }
@@ -90,6 +104,10 @@ fn moves(session: &SessionReading) -> bool {
         Status::Active => matches!(session.phase, Phase::Copying | Phase::TrackingAndCopying | Phase::Readying),
         _ => false,
     }
+}
+
+fn is_active(session: &SessionReading) -> bool {
+    session.status == Status::Active
 }
 
 fn left(session: &SessionReading) -> Option<u64> {
@@ -165,6 +183,16 @@ mod tests {
         assert_eq!(pauses, [100, 200, 400, 1_000, 1_000]);
         assert_eq!(array.reads(vec![copy(2, Some(900)), copy(3, Some(900))]), 100, "a second one begins");
         assert_eq!(array.reads(vec![copy(2, None), copy(3, None)]), 5_000);
+    }
+
+    #[test]
+    fn a_copy_that_was_over_before_it_was_seen_is_looked_at_once_more_soon() {
+        let mut array = Array::new(Duration::ZERO);
+        let suspended = || SessionReading { status: Status::Suspended, ..copy(2, None) };
+        assert_eq!(array.reads(vec![suspended()]), 5_000);
+        assert_eq!(array.reads(vec![copy(2, None)]), 100, "it was resumed, and nothing was left to copy");
+        assert_eq!(array.reads(vec![copy(2, None)]), 5_000);
+        assert_eq!(array.reads(vec![suspended()]), 5_000);
     }
 
     #[test]
