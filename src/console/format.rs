@@ -83,6 +83,12 @@ impl Clock {
         if then.year() == now.year() { format!("{} {month}", then.day()) } else { format!("{month} {}", then.year()) }
     }
 
+    /// A night to come: `Tue 02:00` within a week, else `Tue 12 Jan`.
+    pub fn night(&self, at: Timestamp) -> String {
+        let days = self.day(self.now) - self.day(at);
+        if (-6..=6).contains(&days) { self.moment(at) } else { format!("{} {}", self.weekday(at), self.moment(at)) }
+    }
+
     /// The same to the second: `Tue 02:00:07`, or `12 Nov 02:00:07`.
     pub fn moment_to_the_second(&self, at: Timestamp) -> String {
         let seconds = self.local(at).rem_euclid(60_000) / 1_000;

@@ -4,7 +4,7 @@ use super::view;
 use crate::console::screens::screen::Context;
 use crate::console::types::{Cursor, Subject};
 use crate::model::identity::VolumeId;
-use crate::model::preview::{Night, Preview, preview};
+use crate::model::preview::{Night, NightEnd, Preview, preview};
 use crate::model::records::{Generation, Policy};
 use crate::model::rows::Rows;
 use crate::model::snapshot::{BackupVolumeView, Snapshot};
@@ -48,6 +48,14 @@ impl NightsScreen {
     pub fn nights(&self) -> Vec<&Night> {
         let nights = self.preview.iter().flat_map(|preview| &preview.nights);
         nights.filter(|night| !night.backups.is_empty()).collect()
+    }
+
+    /// On how many nights the volume's backup is refused.
+    pub fn nights_without_backup(&self) -> usize {
+        let refused = |night: &&Night| {
+            self.volume.and_then(|id| night.of(id)).is_some_and(|backup| matches!(backup.end, NightEnd::Refused { .. }))
+        };
+        self.preview.iter().flat_map(|preview| &preview.nights).filter(refused).count()
     }
 
     pub fn selected(&self) -> Option<&Night> {

@@ -15,10 +15,13 @@ use ratatui::text::Span;
 /// Names that one line lists at most.
 const LISTED: usize = 4;
 /// Widths of the columns night, takes, copy, records, unused; releases has the rest.
-const WIDTHS: [u16; 5] = [11, 14, 11, 8, 8];
+const WIDTHS: [u16; 5] = [12, 14, 11, 8, 8];
 /// The column of a number.
 const UNUSED: usize = 4;
-const HEADINGS: [&str; 6] = ["night", "takes", "copy", "records", "unused", "releases"];
+const HEADINGS: [&str; 6] = ["night", "takes", "copy", "records", "unused", "releases, or why there is no backup"];
+/// The column of what a night takes, and the last one.
+const TAKES: usize = 1;
+const RELEASES: usize = 5;
 /// Frame and heading of the upper panel.
 const AROUND_LIST: u16 = 3;
 
@@ -65,7 +68,7 @@ fn list(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, inner: Re
         return;
     }
     let (snapshot, theme) = (context.snapshot(), canvas.look.theme);
-    cells(canvas, Rect { height: 1, ..inner }, &HEADINGS.map(str::to_owned), theme.dim);
+    cells(canvas, Rect { height: 1, ..inner }, &HEADINGS.map(str::to_owned), &[theme.dim; 6]);
     let rows = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
     let nights = screen.nights();
     if nights.is_empty() {
@@ -77,14 +80,23 @@ fn list(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, inner: Re
         let row = Rect { y: rows.y + line, height: 1, ..rows };
         let backup = night.of(volume);
         let refused = backup.is_some_and(|backup| matches!(backup.end, NightEnd::Refused { .. }));
-        let others = night.without_volume().next().is_some();
-        let style = match (refused, others) {
-            (true, _) => theme.problem,
-            (false, true) => theme.warning,
-            _ if backup.is_none() => theme.dim,
-            _ => theme.text,
-        };
-        cells(canvas, row, &texts(snapshot, context, night, backup), style);
+        let mut texts = texts(snapshot, context, night, backup);
+        let mut styles = [if backup.is_none() { theme.dim } else { theme.text }; 6];
+        if refused {
+            (styles[TAKES], styles[RELEASES]) = (theme.problem, theme.problem);
+            // One cause is said once, above the nights that it costs.
+            let before = index.checked_sub(1).filter(|_| line > 0).and_then(|before| nights.get(before));
+            if before.and_then(|before| before.of(volume)).map(|backup| &backup.end) == backup.map(|backup| &backup.end)
+            {
+                "the same".clone_into(&mut texts[RELEASES]);
+                styles[RELEASES] = theme.dim;
+            }
+        }
+        // Another volume of the pool finds none.
+        if night.without_volume().next().is_some() {
+            styles[UNUSED] = theme.warning;
+        }
+        cells(canvas, row, &texts, &styles);
         if index == screen.cursor.selected {
             highlight(canvas, row, true);
         }
@@ -92,9 +104,9 @@ fn list(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, inner: Re
     canvas.more(rows, screen.cursor.offset, nights.len());
 }
 
-fn cells(canvas: &mut Canvas, row: Rect, texts: &[String; 6], style: Style) {
+fn cells(canvas: &mut Canvas, row: Rect, texts: &[String; 6], styles: &[Style; 6]) {
     let mut x = row.x + 2;
-    for (at, text) in texts.iter().enumerate() {
+    for (at, (text, style)) in texts.iter().zip(*styles).enumerate() {
         let left = row.right().saturating_sub(x + 1);
         let width = WIDTHS.get(at).map_or(left, |width| (width - 1).min(left));
         if at == UNUSED {
@@ -108,7 +120,7 @@ fn cells(canvas: &mut Canvas, row: Rect, texts: &[String; 6], style: Style) {
 
 fn texts(snapshot: &Snapshot, context: &Context, night: &Night, backup: Option<&NightBackup>) -> [String; 6] {
     let dash = || "-".to_owned();
-    let (at, unused) = (context.clock.moment(night.at), night.unused.to_string());
+    let (at, unused) = (context.clock.night(night.at), night.unused.to_string());
     let policy = |id| snapshot.transaction_volume(id).and_then(|view| view.volume.policy);
     match backup.map(|backup| (&backup.end, policy(backup.volume))) {
         None => [at, "not due".to_owned(), dash(), dash(), unused, dash()],
@@ -139,7 +151,7 @@ fn night(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, area: Re
         canvas.panel(area, &[], "", false);
         return;
     };
-    let title = format!("{}, all volumes of the pool", context.clock.moment(night.at));
+    let title = format!("{}, all volumes of the pool", context.clock.night(night.at));
     let note = format!("{} share it", count(preview.volumes.len(), "volume", "volumes"));
     let inner = canvas.panel(area, &[Span::styled(title, theme.title)], &note, false);
     let width = usize::from(inner.width.saturating_sub(3));
@@ -173,7 +185,13 @@ fn night(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, area: Re
 /// Whether the pool lasts.
 pub fn hint(screen: &NightsScreen, context: &Context) -> String {
     let Some(preview) = &screen.preview else { return String::new() };
+    let without = screen.nights_without_backup();
     match preview.dry() {
+        None if without > 0 => format!(
+            "{} has no backup on {without} of {}; nothing is changed here",
+            screen.volume.map_or_else(String::new, |id| context.snapshot().label(id)),
+            count(preview.nights.len(), "night", "nights")
+        ),
         None => format!(
             "the pool lasts for all {}; nothing is changed here",
             count(preview.nights.len(), "night", "nights")
@@ -182,7 +200,7 @@ pub fn hint(screen: &NightsScreen, context: &Context) -> String {
             let without: Vec<String> =
                 night.without_volume().map(|backup| context.snapshot().label(backup.volume)).collect();
             let find = if without.len() == 1 { "finds" } else { "find" };
-            let at = context.clock.moment(night.at);
+            let at = context.clock.night(night.at);
             format!("the pool runs dry on {at}: {} {find} no backup volume", listed(without, LISTED))
         }
     }
