@@ -44,7 +44,7 @@ fn own() -> Vec<Entry> {
         entry(Scope::Everywhere, Command::Last, "last", &[Key::End, Key::Char('G')], Group::Moving, ("", 0), "to the last row"),
         entry(Scope::Everywhere, Command::Open, "open", &[Key::Enter], Group::Looking, ("open", 10), "open the selected row; on a failed row: how to solve it"),
         entry(Scope::Everywhere, Command::Details, "details", &[Key::Char('i')], Group::Looking, ("", 0), "all about the selected volume, in the array's own words too"),
-        entry(Scope::Everywhere, Command::Back, "back", &[Key::Esc], Group::Looking, ("", 0), "back out: close, clear the filter, clear the marks"),
+        entry(Scope::Everywhere, Command::Back, "back", &[Key::Esc], Group::Looking, ("back", 3), "back out: close, clear the filter, clear the marks"),
         entry(Scope::Everywhere, Command::Filter, "filter", &[Key::Char('/')], Group::Choosing, ("filter", 9), "show only volumes that fit: part of a name, a pattern with * and ?, a state (copying, overdue, trouble); ! before a word hides them"),
         entry(Scope::Everywhere, Command::Palette, "palette", &[Key::Char(':')], Group::Program, ("command", 2), "all commands by name"),
         entry(Scope::Everywhere, Command::Help, "help", &[Key::Char('?')], Group::Program, ("help", 0), "this help"),

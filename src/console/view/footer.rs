@@ -29,6 +29,8 @@ fn keys(app: &App, canvas: &mut Canvas, area: Rect) {
     let theme = canvas.look.theme;
     let mut shown: Vec<(String, &str, u8, bool)> = entries_of(app.scope())
         .filter(|entry| !entry.label.is_empty())
+        // From the main screen there is no way back; from every other one it is said.
+        .filter(|entry| entry.command != Command::Back || !app.screens.is_empty())
         .filter(|entry| app.screens.last().is_none_or(|screen| screen.uses(entry.command)))
         .map(|entry| {
             (app.keys.key(entry.command), entry.label, entry.rank, app.main.availability.allows(entry.command))

@@ -18,7 +18,7 @@ const LISTED: usize = 4;
 const WIDTHS: [u16; 5] = [12, 14, 11, 8, 8];
 /// The column of a number.
 const UNUSED: usize = 4;
-const HEADINGS: [&str; 6] = ["night", "takes", "copy", "records", "unused", "releases, or why there is no backup"];
+const HEADINGS: [&str; 6] = ["night", "takes", "copy", "records", "unused", "releases, or why not"];
 /// The column of what a night takes, and the last one.
 const TAKES: usize = 1;
 const RELEASES: usize = 5;
