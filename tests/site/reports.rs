@@ -43,7 +43,7 @@ fn a_report_counts_jobs_and_says_what_needs_a_person() {
 }
 
 #[test]
-fn what_was_before_the_moment_is_left_out_and_what_is_wrong_now_is_said() {
+fn what_was_before_is_left_out_and_what_is_wrong_now_is_said() {
     let lab = Lab::of(1, 2, 1);
     lab.policy("t1", 1, "suspend");
     lab.synchronize("t1");
