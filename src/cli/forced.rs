@@ -4,9 +4,12 @@
 //! do is limited by the role that stands in `authorized_keys`: the engine is told and holds to it.
 
 use super::CliError;
-use super::arguments::{CommandLine, Metrics, Verb};
+use super::arguments::{CommandLine, MapVerb, Sync, Verb};
 use super::array_arguments::ArrayVerb;
+use super::site_arguments::SiteVerb;
+use crate::model::identity::Name;
 use clap::Parser;
+use std::path::Path;
 
 /// What sshd puts the wanted command into.
 pub const COMMAND_VARIABLE: &str = "SSH_ORIGINAL_COMMAND";
@@ -30,20 +33,71 @@ pub fn words(command: &str) -> Result<Vec<String>, CliError> {
 }
 
 /// Whether a key may ask for this at all. Everything here runs as the user of the engine, so what is not asked of the
-/// engine is refused.
+/// engine is refused: above all files of this host, which the key's owner would read or write with that user's rights.
 fn check(line: &CommandLine) -> Result<(), CliError> {
-    let only = |what: &str| Err(CliError::usage(format!("{what} cannot be asked for by a forced command")));
     if line.config.is_some() {
         return only("another configuration");
     }
+    // Without a rest: whoever adds a verb decides here what it may touch.
     match &line.verb {
         None => only("the console"),
         Some(Verb::Serve(_)) => only("an engine"),
         Some(Verb::ForcedCommand { .. } | Verb::HookGuard) => only("a forced command"),
-        Some(Verb::Metrics(Metrics { output: Some(_) })) => only("a file of this host"),
+        Some(Verb::Init(_)) => only("a set-up"),
         Some(Verb::Array { verb }) if !is_a_look(verb) => only("a change of the arrays"),
-        Some(_) => Ok(()),
+        Some(Verb::Metrics(metrics)) => metrics.output.as_deref().map_or(Ok(()), |_| only(FILES)),
+        Some(Verb::Map { verb }) => match verb {
+            MapVerb::Edit { .. } => only("an editor"),
+            MapVerb::Check { file, .. } => stream(file),
+            MapVerb::Import { sources, .. } => sources.iter().try_for_each(|source| stream(source)),
+            MapVerb::Export { folder, .. } => folder.as_deref().map_or(Ok(()), |_| only(FILES)),
+            MapVerb::New { .. } | MapVerb::List { .. } | MapVerb::Show { .. } | MapVerb::Remove { .. } => Ok(()),
+        },
+        Some(Verb::Site { verb }) => match verb {
+            SiteVerb::Export { file } | SiteVerb::Diff { file, .. } | SiteVerb::Apply { file, .. } => stream(file),
+        },
+        Some(Verb::Sync { verb: Sync::Start { map: Some(map), .. } }) => stored_map(map),
+        Some(
+            Verb::Status(_)
+            | Verb::Sync { .. }
+            | Verb::Check(_)
+            | Verb::Wait(_)
+            | Verb::Report(_)
+            | Verb::Backup(_)
+            | Verb::Restore(_)
+            | Verb::History(_)
+            | Verb::Policy { .. }
+            | Verb::Volume { .. }
+            | Verb::Set { .. }
+            | Verb::Audit { .. }
+            | Verb::Explain(_)
+            | Verb::Array { .. }
+            | Verb::Hook { .. }
+            | Verb::Host { .. }
+            | Verb::Completions { .. }
+            | Verb::Man,
+        ) => Ok(()),
     }
+}
+
+const FILES: &str = "a file of this host";
+
+fn only(what: &str) -> Result<(), CliError> {
+    Err(CliError::usage(format!("{what} cannot be asked for by a forced command")))
+}
+
+/// What the key's owner sends or gets by the line itself.
+fn stream(file: &Path) -> Result<(), CliError> {
+    if file == Path::new("-") {
+        return Ok(());
+    }
+    Err(CliError::usage(format!("{FILES} cannot be asked for by a forced command: use - for the line itself")))
+}
+
+/// The name of a stored map set, which is no file that happens to lie here.
+fn stored_map(map: &Path) -> Result<(), CliError> {
+    let name = map.to_str().and_then(|name| name.parse::<Name>().ok());
+    if name.is_some() && map.symlink_metadata().is_err() { Ok(()) } else { only("a device map file of this host") }
 }
 
 fn is_a_look(verb: &ArrayVerb) -> bool {
@@ -111,9 +165,19 @@ mod tests {
 
     #[test]
     fn what_is_not_asked_of_the_engine_is_refused() {
-        for command in
-            ["ecdeck status --json", "backup db01 --wait --yes", "array list", "audit verify", "history db01"]
-        {
+        for command in [
+            "ecdeck status --json",
+            "backup db01 --wait --yes",
+            "array list",
+            "audit verify",
+            "history db01",
+            "metrics",
+            "map import nightly - --yes",
+            "map export nightly",
+            "site export -",
+            "sync start --map nightly",
+            "wait db01 --for idle",
+        ] {
             assert!(allowed(command), "{command}");
         }
         for command in [
@@ -124,6 +188,18 @@ mod tests {
             "status --config /tmp/other.toml",
             "forced-command --role administrator",
             "metrics --output /tmp/x.prom",
+            "map check /etc/shadow",
+            "map import nightly a.map -",
+            "map export nightly /tmp/maps",
+            "map edit nightly",
+            "site export /tmp/site.toml",
+            "site diff /etc/passwd",
+            "site apply ./site.toml --yes",
+            "sync start db01 --map /etc/shadow",
+            "sync start db01 --map ../x.map",
+            "sync start db01 --map Cargo.toml",
+            "init",
+            "init --from /tmp/site.toml",
             "--demo",
         ] {
             assert!(read(command).is_err(), "{command}");
