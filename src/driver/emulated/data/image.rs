@@ -4,15 +4,12 @@
 //! every barrier and whenever somebody looks: kind, size, the file's identity, its place. A volume whose image does not
 //! pass is out of service; no other one is.
 
-use super::attached::Attached;
-use super::extents::ExtentLog;
 use super::ranges::RangeLock;
 use crate::driver::emulated::disk::Disk;
 use crate::model::units::Blocks;
 use parking_lot::{Mutex, RwLock};
 use rustix::fs::{AtFlags, FlockOperation, OFlags, Statx, StatxFlags};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::ops::Range;
@@ -103,19 +100,6 @@ struct Files {
     direct: OnceLock<Option<File>>,
 }
 
-/// What a host write to a volume in a session has to know.
-pub(super) struct KnownIn {
-    pub(super) sessions: Vec<Arc<Attached>>,
-    pub(super) log: Arc<ExtentLog>,
-}
-
-impl fmt::Debug for KnownIn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A session shows its images, and these would show it again.
-        write!(f, "KnownIn({} sessions)", self.sessions.len())
-    }
-}
-
 /// The image of a volume. Hosts read and write through the page cache; copying goes past it where that is possible.
 #[derive(Debug)]
 pub(super) struct Image {
@@ -131,9 +115,6 @@ pub(super) struct Image {
     pub(super) locks: RangeLock,
     /// Host writes to this volume share it; a barrier that concerns the volume takes it alone.
     pub(super) admission: RwLock<()>,
-    /// The sessions that the volume is in, and the log of its box; `None`: in no session. Changed under the table of all
-    /// sessions only, so that a host write need not look there.
-    pub(super) known_in: RwLock<Option<Arc<KnownIn>>>,
     bad: Mutex<Vec<Range<u64>>>,
     failing: AtomicBool,
 }
@@ -192,7 +173,6 @@ impl Image {
             looked: Mutex::new((Instant::now(), None)),
             locks: RangeLock::default(),
             admission: RwLock::default(),
-            known_in: RwLock::default(),
             bad: Mutex::default(),
             failing: AtomicBool::new(false),
         }

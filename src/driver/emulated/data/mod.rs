@@ -44,7 +44,7 @@ use image::Image;
 use map::{MapFile, RegionMap};
 use parking_lot::{Mutex, RwLock};
 use point_in_time::PointInTimeCopy;
-use shared::{Alarm, Shared};
+use shared::{Alarm, Shared, Volume};
 use slots::Slots;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -83,7 +83,7 @@ impl DataPlane {
         let data = Arc::new(Shared {
             folder: folder.to_owned(),
             disk,
-            images: RwLock::default(),
+            volumes: RwLock::default(),
             out: Mutex::default(),
             sessions: RwLock::default(),
             logs: RwLock::default(),
@@ -120,12 +120,12 @@ impl DataPlane {
     /// A new volume of zeros; its box is made when it is the first one.
     pub fn create(&self, id: VolumeId, blocks: Blocks) -> Result<(), DataError> {
         self.data.open_box(id.box_id, &BTreeMap::new())?;
-        let mut images = self.data.images.write();
-        if images.contains_key(&id) {
+        let mut volumes = self.data.volumes.write();
+        if volumes.contains_key(&id) {
             return Err(DataError::Exists(id));
         }
         let path = self.data.image_path(id);
-        images.insert(id, Arc::new(Image::create(&path, blocks, &self.data.disk).map_err(at(&path))?));
+        volumes.insert(id, Volume::new(Image::create(&path, blocks, &self.data.disk).map_err(at(&path))?));
         Ok(())
     }
 
@@ -167,25 +167,25 @@ impl DataPlane {
     /// Makes a volume larger; its new blocks are zeros. The caller knows that it is in no session.
     pub fn expand(&self, id: VolumeId, blocks: Blocks) -> Result<(), DataError> {
         let _barrier = self.data.admission.write();
-        let mut images = self.data.images.write();
-        let image = images.get(&id).ok_or(DataError::NoVolume(id))?;
+        let mut volumes = self.data.volumes.write();
+        let image = &volumes.get(&id).ok_or(DataError::NoVolume(id))?.image;
         if let Some(why) = image.look() {
             return Err(DataError::OutOfService { volume: id, why, image: image.path.clone() });
         }
         let grown = image.grown(blocks).map_err(at(&image.path))?;
-        images.insert(id, Arc::new(grown));
+        volumes.insert(id, Volume::new(grown));
         Ok(())
     }
 
     /// Takes a volume away, with its bytes. The caller knows that it is in no session.
     pub fn remove(&self, id: VolumeId) -> Result<(), DataError> {
-        let image = self.data.images.write().remove(&id).ok_or(DataError::NoVolume(id))?;
+        let image = self.data.volumes.write().remove(&id).ok_or(DataError::NoVolume(id))?.image;
         self.data.disk.remove(&image.path).map_err(at(&image.path))
     }
 
     /// Takes a volume away and keeps its bytes in a file that is no volume's. The caller knows that it is in no session.
     pub fn set_aside(&self, id: VolumeId) -> Result<PathBuf, DataError> {
-        let image = self.data.images.write().remove(&id).ok_or(DataError::NoVolume(id))?;
+        let image = self.data.volumes.write().remove(&id).ok_or(DataError::NoVolume(id))?.image;
         let place = image.path.with_extension("unknown");
         self.data.disk.rename(&image.path, &place).map_err(at(&image.path))?;
         Ok(place)
@@ -193,7 +193,7 @@ impl DataPlane {
 
     /// All volumes with their sizes.
     pub fn volumes(&self) -> Vec<(VolumeId, Blocks)> {
-        self.data.images.read().iter().map(|(id, image)| (*id, image.blocks)).collect()
+        self.data.volumes.read().iter().map(|(id, volume)| (*id, volume.image.blocks)).collect()
     }
 
     /// The file of a volume. What is written into it past this program is not tracked.
@@ -248,13 +248,13 @@ impl DataPlane {
     /// A host's write. It is on the source when this returns, and on the target of every running session whose region was
     /// copied before; everything else is marked. A target that fails ends its session's run, never the write.
     pub fn write(&self, id: VolumeId, offset: u64, bytes: &[u8]) -> Result<(), DataError> {
-        let image = self.data.find(id)?;
+        let Volume { image, known_in } = self.data.volume(id)?;
         let range = in_range(id, &image, offset, bytes.len())?;
         if let Some(why) = self.why_out_of(id, &image) {
             return Err(DataError::OutOfService { volume: id, why, image: image.path.clone() });
         }
         let _admitted = (self.data.admission.read(), image.admission.read());
-        let known_in = image.known_in.read().clone();
+        let known_in = known_in.read().clone();
         let all = || known_in.iter().flat_map(|known| &known.sessions);
         let sessions = || all().filter(|session| session.moment().is_none());
         if sessions().any(|session| session.is_running() && session.to().id == id) {
@@ -574,8 +574,8 @@ impl Drop for DataPlane {
     fn drop(&mut self) {
         self.stop();
         // Volumes and their sessions hold each other: without an end to that, files and locks would outlast the plane.
-        for image in self.data.images.read().values() {
-            *image.known_in.write() = None;
+        for volume in self.data.volumes.read().values() {
+            *volume.known_in.write() = None;
         }
     }
 }

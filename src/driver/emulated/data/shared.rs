@@ -2,7 +2,7 @@
 
 use super::attached::{Attached, Kept, sync_both};
 use super::extents::{ExtentLog, Recovered};
-use super::image::{Image, KnownIn, Registered};
+use super::image::{Image, Registered};
 use super::map::Logs;
 use super::slots::MapToSave;
 use super::types::{DataError, OUT_OF_SERVICE, Report, TARGET_FAILED, at, make_folder};
@@ -11,15 +11,15 @@ use crate::model::identity::{BoxId, Olu, VolumeId};
 use crate::model::session::Pair;
 use parking_lot::{Condvar, Mutex, RwLock};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::{fmt, fs};
 
 pub(super) struct Shared {
     pub(super) folder: PathBuf,
     pub(super) disk: Disk,
-    pub(super) images: RwLock<BTreeMap<VolumeId, Arc<Image>>>,
+    pub(super) volumes: RwLock<BTreeMap<VolumeId, Volume>>,
     /// Volumes that are out of service, as far as was reported.
     pub(super) out: Mutex<BTreeSet<VolumeId>>,
     pub(super) sessions: RwLock<Sessions>,
@@ -32,6 +32,27 @@ pub(super) struct Shared {
     pub(super) rate: Mutex<Option<u64>>,
     pub(super) alarm: Alarm,
     pub(super) report: Box<dyn Fn(Report) + Send + Sync>,
+}
+
+/// A volume: its image, and what a host's write to it has to know.
+#[derive(Clone)]
+pub(super) struct Volume {
+    pub(super) image: Arc<Image>,
+    /// `None` while no session knows the volume. Replaced as a whole, so that a write looks once.
+    pub(super) known_in: Arc<RwLock<Option<Arc<KnownIn>>>>,
+}
+
+/// What a host write to a volume in a session has to know.
+pub(super) struct KnownIn {
+    pub(super) sessions: Vec<Arc<Attached>>,
+    pub(super) log: Arc<ExtentLog>,
+}
+
+impl fmt::Debug for KnownIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A session shows its images, and these would show it again.
+        write!(f, "KnownIn({} sessions)", self.sessions.len())
+    }
 }
 
 #[derive(Default)]
@@ -62,6 +83,12 @@ pub fn volumes_in(box_folder: &Path) -> PathBuf {
 /// Where a folder of arrays has a volume's image.
 pub fn image_in(arrays: &Path, id: VolumeId) -> PathBuf {
     volumes_in(&arrays.join(id.box_id.as_str())).join(format!("{}.img", id.olu))
+}
+
+impl Volume {
+    pub(super) fn new(image: Image) -> Self {
+        Self { image: Arc::new(image), known_in: Arc::default() }
+    }
 }
 
 impl Shared {
@@ -95,18 +122,18 @@ impl Shared {
         for part in [folder.clone(), volumes_in(&folder), folder.join("maps")] {
             make_folder(&part)?;
         }
-        let mut images = self.images.write();
+        let mut volumes = self.volumes.write();
         let (first, last) = (VolumeId { box_id, olu: Olu(0) }, VolumeId { box_id, olu: Olu(u32::MAX) });
         for (id, known) in registered.range(first..=last) {
-            images.insert(*id, Arc::new(Image::open(&self.image_path(*id), Some(*known), &self.disk)));
+            volumes.insert(*id, Volume::new(Image::open(&self.image_path(*id), Some(*known), &self.disk)));
         }
         for entry in fs::read_dir(volumes_in(&folder)).map_err(at(&folder))? {
             let path = entry.map_err(at(&folder))?.path();
             let is_image = path.extension().is_some_and(|ending| ending == "img");
             let olu = path.file_stem().filter(|_| is_image).and_then(|name| name.to_str()?.parse::<Olu>().ok());
             if let Some(olu) = olu {
-                let open = || Arc::new(Image::open(&path, None, &self.disk));
-                images.entry(VolumeId { box_id, olu }).or_insert_with(open);
+                let open = || Volume::new(Image::open(&path, None, &self.disk));
+                volumes.entry(VolumeId { box_id, olu }).or_insert_with(open);
             }
         }
         let (log, recovered) = ExtentLog::open(&folder.join("maps"), &self.disk).map_err(at(&folder))?;
@@ -154,7 +181,11 @@ impl Shared {
     }
 
     pub(super) fn find(&self, id: VolumeId) -> Result<Arc<Image>, DataError> {
-        self.images.read().get(&id).cloned().ok_or(DataError::NoVolume(id))
+        self.volume(id).map(|volume| volume.image)
+    }
+
+    pub(super) fn volume(&self, id: VolumeId) -> Result<Volume, DataError> {
+        self.volumes.read().get(&id).cloned().ok_or(DataError::NoVolume(id))
     }
 
     pub(super) fn session(&self, pair: Pair) -> Result<Arc<Attached>, DataError> {
@@ -209,26 +240,30 @@ impl Shared {
     /// so that none comes after the copy of its region.
     pub(super) fn insert(&self, session: &Arc<Attached>) -> Result<(), DataError> {
         let _barrier = self.barrier(std::slice::from_ref(session));
-        let logs = [self.log(session.pair.source.box_id)?, self.log(session.pair.target.box_id)?];
-        let mut sessions = self.sessions.write();
         let pair = session.pair;
+        let side = |id: VolumeId| Ok::<_, DataError>((id, self.volume(id)?.known_in, self.log(id.box_id)?));
+        let sides = [side(pair.source)?, side(pair.target)?];
+        let mut sessions = self.sessions.write();
         sessions.by_pair.insert(pair, Arc::clone(session));
-        for ((side, image), log) in session.images().into_iter().zip(logs) {
+        for (side, known_in, log) in sides {
             let list = sessions.by_volume.entry(side).or_default();
             list.retain(|other| other.pair != pair);
             list.push(Arc::clone(session));
-            *image.known_in.write() = Some(Arc::new(KnownIn { sessions: list.clone(), log }));
+            *known_in.write() = Some(Arc::new(KnownIn { sessions: list.clone(), log }));
         }
         Ok(())
     }
 
     pub(super) fn forget(&self, pair: Pair) {
         let mut sessions = self.sessions.write();
-        let Some(session) = sessions.by_pair.remove(&pair) else { return };
-        for (side, image) in session.images() {
+        if sessions.by_pair.remove(&pair).is_none() {
+            return;
+        }
+        for side in [pair.source, pair.target] {
             let Some(list) = sessions.by_volume.get_mut(&side) else { continue };
             list.retain(|other| other.pair != pair);
-            let mut known_in = image.known_in.write();
+            let Ok(volume) = self.volume(side) else { continue };
+            let mut known_in = volume.known_in.write();
             *known_in = known_in
                 .take()
                 .filter(|_| !list.is_empty())
