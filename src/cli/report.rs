@@ -150,7 +150,7 @@ fn summary(report: &SinceReport, snapshot: &Snapshot) -> Vec<String> {
         lines.push(format!("{} {}, by {}", times::minute(job.began), job_line(job), job.by));
     }
     for (at, id, state) in &report.states {
-        lines.push(format!("{} {} was {state}", times::minute(*at), snapshot.label(*id)));
+        lines.push(format!("{} {}: {state}", times::minute(*at), snapshot.label(*id)));
     }
     for (at, id) in &report.overdue {
         lines.push(format!("{} the backup of {} was overdue", times::minute(*at), snapshot.label(*id)));

@@ -289,7 +289,7 @@ fn due(view: &TransactionVolumeView, recovery: Recoverable, snapshot: &Snapshot)
 }
 
 /// What is wrong, once: a backup volume's error that its transaction volume has reported is the same session's.
-fn problems(out: &mut String, snapshot: &Snapshot) {
+pub(super) fn problems(out: &mut String, snapshot: &Snapshot) {
     let mut line = |id: VolumeId, with: Option<VolumeId>, problem: &Problem| {
         let with = with.map_or_else(String::new, |target| format!(" with {}", place(target, snapshot)));
         let text = escaped(problem.text.trim_end_matches('.'));

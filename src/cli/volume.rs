@@ -206,6 +206,8 @@ fn list_text(snapshot: &Snapshot) -> Result<Exit, CliError> {
             [snapshot.location(volume.id), "-".into(), size, blocks, "unregistered".into(), volume.label.escaped()];
         add(cells, None);
     }
-    out::print(&table.render())?;
+    let mut text = table.render();
+    super::status::problems(&mut text, snapshot);
+    out::print(&text)?;
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use super::event::{Event, EventKind, NewEvent};
 use super::identity::VolumeId;
 use super::recoverable::{Recoverable, recoverable};
 use super::request::{Action, Request, Verb};
-use super::snapshot::{Reach, Snapshot, TransactionState};
+use super::snapshot::{BackupVolumeView, Reach, Snapshot, TransactionState};
 use super::units::{Timestamp, Version};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -273,7 +273,13 @@ pub fn open_troubles(snapshot: &Snapshot) -> Vec<OpenTrouble> {
         }
     }
     let sources = snapshot.transaction_volumes.iter().map(|view| (view.volume.id, view.problem.as_deref()));
-    let targets = snapshot.pool.iter().map(|view| (view.volume.id, view.problem.as_deref()));
+    // What is wrong with a copy is said once, of its transaction volume.
+    let said = |view: &BackupVolumeView| {
+        let source = view.transaction_volume.and_then(|id| snapshot.transaction_volume(id));
+        source.is_some_and(|source| source.problem.is_some() && source.problem == view.problem)
+    };
+    let targets = snapshot.pool.iter().filter(|view| !said(view));
+    let targets = targets.map(|view| (view.volume.id, view.problem.as_deref()));
     for (id, problem) in sources.chain(targets).filter_map(|(id, problem)| Some((id, problem?))) {
         say(Some(problem.code), Some(id), problem.text.clone());
     }

@@ -196,6 +196,8 @@ fn a_volume_that_is_expanded_keeps_its_data_and_is_no_longer_what_was_registered
     lab.wait_for("the volume has another size than was registered", |status| {
         status["pool"][0]["problem"]["code"] == "ecd-1706"
     });
+    let listed = lab.run("volume list").ends(0).out;
+    assert!(listed.contains("! A1/0x21: A1 reports 6144 blocks"), "{listed}");
     let refused = lab.run("sync start t1 --yes");
     assert!(refused.exit == 3 && refused.err.contains("6144 blocks"), "{refused:?}");
 }

@@ -352,11 +352,12 @@ impl Core {
         match session.status {
             _ if session.stopping.is_some() => return Err(ArrayCode::Busy),
             Status::Active => return Err(ArrayCode::AlreadyActive),
+            // A one-point copy that failed has lost its moment.
+            _ if pair.kind == CopyKind::Opc => return Err(ArrayCode::WrongState),
             Status::ErrorSuspended if self.is_documented(at) && self.still_fails(session) => {
                 return Err(ArrayCode::ErrorSuspended);
             }
-            // A one-point copy that failed has lost its moment.
-            Status::Suspended | Status::ErrorSuspended if pair.kind != CopyKind::Opc => {}
+            Status::Suspended | Status::ErrorSuspended => {}
             _ => return Err(ArrayCode::WrongState),
         }
         self.path_is_normal(pair)?;

@@ -116,7 +116,8 @@ async fn changed_modes_hold_after_a_kill_and_are_only_changed_while_suspended() 
     // The array itself sets split to manual when it leaves synchronous transfer.
     let modes =
         RecModes { transfer: TransferMode::Consistency, recovery: Automation::Manual, split: Automation::Manual };
-    let change = || Command::ChangeMode { pairs: vec![pair], modes };
+    let asked = RecModes { split: Automation::Automatic, ..modes };
+    let change = || Command::ChangeMode { pairs: vec![pair], modes: asked };
     setting.start(pair).await;
     setting.equivalent(&pair).await;
     assert_eq!(setting.send(change()).await, ["E5321"]);
