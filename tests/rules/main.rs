@@ -17,6 +17,7 @@ mod properties;
 mod readme;
 mod rotation;
 mod simulation;
+mod since;
 mod site;
 mod site_change;
 mod site_file;
