@@ -452,13 +452,12 @@ impl Arrays {
         let written = self.prepare(before, &moves).and_then(|()| self.keep(change, &after)).inspect_err(|_| {
             self.undo(&moves);
         })?;
+        // What is reserved copies nothing yet.
+        let copies = |pair: &&Pair| after.session(pair).is_none_or(|session| session.status != Status::Reserved);
+        let running: Vec<Pair> = moves.begun.iter().filter(copies).chain(&moves.resumed).copied().collect();
         *self.core.lock() = after;
         let turned = moves.turned.iter().map(|(pair, reversed)| self.data.turn(*pair, *reversed));
-        let core = self.core.lock().clone();
-        // What is reserved copies nothing yet.
-        let reserved = |pair: &&Pair| core.session(pair).is_none_or(|session| session.status != Status::Reserved);
-        let begun = moves.begun.iter().filter(reserved);
-        let run = begun.chain(&moves.resumed).map(|pair| self.data.run(*pair));
+        let run = running.iter().map(|pair| self.data.run(*pair));
         let ended = moves.ended.iter().map(|pair| self.data.detach(*pair));
         for failed in turned.chain(run).chain(ended).filter_map(Result::err) {
             self.warn(format!("what a command did to the bytes was not all done: {failed}"));
@@ -535,24 +534,25 @@ impl Arrays {
     fn tick(&self) {
         let turn = self.changing.lock();
         self.core().tick();
-        if self.core.lock().suspends_are_due() {
-            let before = self.core().clone();
-            let mut after = before.clone();
-            after.end_suspends();
-            if let Err(error) = self.become_true(&turn, &before, after) {
-                self.warn(format!("a suspend that was accepted could not be done: {error}"));
-                self.core.lock().give_suspends_up();
-            }
+        if let Err(error) = self.end_due(&turn, Core::suspends_are_due, Core::end_suspends) {
+            self.warn(format!("a suspend that was accepted could not be done: {error}"));
+            self.core.lock().give_suspends_up();
         }
-        if self.core.lock().starts_or_stops_are_due() {
-            let before = self.core().clone();
-            let mut after = before.clone();
-            after.end_starts_and_stops();
-            // Where it cannot be made durable now, the next tick tries again.
-            if let Err(error) = self.become_true(&turn, &before, after) {
-                tracing::warn!("a start or a stop that was accepted could not be done yet: {error}");
-            }
+        // Where it cannot be made durable now, the next tick tries again.
+        if let Err(error) = self.end_due(&turn, Core::starts_or_stops_are_due, Core::end_starts_and_stops) {
+            tracing::warn!("a start or a stop that was accepted could not be done yet: {error}");
         }
+    }
+
+    /// Ends what was accepted and is due, if anything is.
+    fn end_due(&self, change: &Change, is_due: fn(&Core) -> bool, end: fn(&mut Core)) -> Result<(), ArraysError> {
+        if !is_due(&self.core.lock()) {
+            return Ok(());
+        }
+        let before = self.core().clone();
+        let mut after = before.clone();
+        end(&mut after);
+        self.become_true(change, &before, after).map(|_| ())
     }
 
     /// What the data plane says becomes what the rules know.

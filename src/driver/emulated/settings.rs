@@ -155,7 +155,9 @@ impl Core {
     /// Whether a session waits for its time to come.
     pub(super) fn counts_down(&self) -> bool {
         let counts = |session: &Session| {
-            session.suspending.is_some() || session.starting.is_some() || session.stopping.is_some()
+            // A reserved session whose path is down waits for that, not for the time.
+            let starts = session.starting.is_some_and(|left| left > 0 || self.crosses(session.key));
+            starts || session.suspending.is_some() || session.stopping.is_some()
         };
         self.sessions.values().any(counts)
     }
@@ -170,14 +172,14 @@ impl Core {
         self.sessions.values().any(|session| self.start_is_due(session) || session.stopping == Some(0))
     }
 
-    /// A reserved session waits for its path as well.
+    /// A reserved session waits for its path as well; one that is being stopped does not begin.
     fn start_is_due(&self, session: &Session) -> bool {
-        session.starting == Some(0) && self.crosses(session.key)
+        session.starting == Some(0) && session.stopping.is_none() && self.crosses(session.key)
     }
 
     /// Lets what is reserved and due copy, and ends what is to be stopped and due. The caller sees to the bytes.
     pub fn end_starts_and_stops(&mut self) {
-        let due = self.sessions.values().filter(|session| self.start_is_due(session) && session.stopping.is_none());
+        let due = self.sessions.values().filter(|session| self.start_is_due(session));
         let due: Vec<SessionKey> = due.map(|session| session.key).collect();
         for key in due {
             if let Some(session) = self.sessions.get_mut(&key) {
