@@ -306,10 +306,7 @@ pub(super) fn problems(out: &mut String, snapshot: &Snapshot) {
     let mut told = BTreeSet::new();
     for view in &snapshot.transaction_volumes {
         let Some(problem) = &view.problem else { continue };
-        let same = snapshot.pool.iter().find(|backup| {
-            backup.transaction_volume == Some(view.volume.id) && backup.problem.as_ref() == Some(problem)
-        });
-        let target = same.map(|backup| backup.volume.id);
+        let target = snapshot.same_problem_on(view);
         told.extend(target);
         line(view.volume.id, target, problem);
     }

@@ -7,10 +7,10 @@ use super::event::{Event, EventKind, NewEvent};
 use super::identity::VolumeId;
 use super::recoverable::{Recoverable, recoverable};
 use super::request::{Action, Request, Verb};
-use super::snapshot::{BackupVolumeView, Reach, Snapshot, TransactionState};
+use super::snapshot::{Reach, Snapshot, TransactionState};
 use super::units::{Timestamp, Version};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything since a moment.
 #[derive(Debug, Default)]
@@ -274,11 +274,9 @@ pub fn open_troubles(snapshot: &Snapshot) -> Vec<OpenTrouble> {
     }
     let sources = snapshot.transaction_volumes.iter().map(|view| (view.volume.id, view.problem.as_deref()));
     // What is wrong with a copy is said once, of its transaction volume.
-    let said = |view: &BackupVolumeView| {
-        let source = view.transaction_volume.and_then(|id| snapshot.transaction_volume(id));
-        source.is_some_and(|source| source.problem.is_some() && source.problem == view.problem)
-    };
-    let targets = snapshot.pool.iter().filter(|view| !said(view));
+    let said = snapshot.transaction_volumes.iter().filter_map(|view| snapshot.same_problem_on(view));
+    let said: BTreeSet<VolumeId> = said.collect();
+    let targets = snapshot.pool.iter().filter(|view| !said.contains(&view.volume.id));
     let targets = targets.map(|view| (view.volume.id, view.problem.as_deref()));
     for (id, problem) in sources.chain(targets).filter_map(|(id, problem)| Some((id, problem?))) {
         say(Some(problem.code), Some(id), problem.text.clone());

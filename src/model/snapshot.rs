@@ -576,6 +576,15 @@ impl Snapshot {
         self.released.get(at)
     }
 
+    /// The backup volume whose problem is that of its transaction volume, reported by the same session: it is said once.
+    pub fn same_problem_on(&self, view: &TransactionVolumeView) -> Option<VolumeId> {
+        let problem = view.problem.as_ref()?;
+        let same = |backup: &&BackupVolumeView| {
+            backup.transaction_volume == Some(view.volume.id) && backup.problem.as_ref() == Some(problem)
+        };
+        self.pool.iter().find(same).map(|backup| backup.volume.id)
+    }
+
     /// A session of another program that has this volume as its target.
     pub fn foreign_session_on(&self, target: VolumeId) -> Option<&SessionView> {
         self.sessions.iter().find(|session| session.pair.target == target && !session.ours)
