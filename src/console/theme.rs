@@ -423,6 +423,24 @@ mod tests {
         ],
     ];
 
+    /// What stands on rows, by its meaning.
+    fn on_rows(theme: &Theme) -> [(&'static str, Style); 12] {
+        [
+            ("dim", theme.dim),
+            ("accent", theme.accent),
+            ("key", theme.key),
+            ("label", theme.label),
+            ("mark", theme.mark),
+            ("copying", theme.copying),
+            ("equivalent", theme.equivalent),
+            ("suspended", theme.suspended),
+            ("good", theme.good),
+            ("warning", theme.warning),
+            ("problem", theme.problem),
+            ("danger", theme.danger),
+        ]
+    }
+
     fn shown(color: Color, terminal: &[u32; 16]) -> (u8, u8, u8) {
         let at = match color {
             Color::Red => 1,
@@ -442,20 +460,8 @@ mod tests {
     fn every_meaning_can_be_read_in_the_terminals_own_colours() {
         for (name, ground) in [(ThemeName::SixteenDark, (0, 0, 0)), (ThemeName::SixteenLight, (0xff, 0xff, 0xff))] {
             let theme = Theme::of(name);
-            let meanings = [
-                ("accent", theme.accent),
-                ("key", theme.key),
-                ("label", theme.label),
-                ("mark", theme.mark),
-                ("copying", theme.copying),
-                ("equivalent", theme.equivalent),
-                ("suspended", theme.suspended),
-                ("warning", theme.warning),
-                ("problem", theme.problem),
-                ("stale", theme.stale),
-                ("demo", theme.demo),
-            ];
-            for (meaning, style) in meanings.into_iter().filter(|(_, style)| style.fg != Some(Color::Reset)) {
+            let meanings = on_rows(&theme).into_iter().chain([("stale", theme.stale), ("demo", theme.demo)]);
+            for (meaning, style) in meanings.filter(|(_, style)| style.fg != Some(Color::Reset)) {
                 for terminal in &TERMINALS {
                     let contrast = contrast(shown(style.fg.unwrap(), terminal), ground);
                     assert!(contrast >= 4.5, "{name:?} {meaning}: {contrast:.2}");
@@ -499,20 +505,7 @@ mod tests {
         ];
         for (name, grounds) in grounds {
             let theme = Theme::of(name);
-            let on_rows = [
-                ("dim", theme.dim),
-                ("accent", theme.accent),
-                ("key", theme.key),
-                ("label", theme.label),
-                ("mark", theme.mark),
-                ("copying", theme.copying),
-                ("equivalent", theme.equivalent),
-                ("suspended", theme.suspended),
-                ("good", theme.good),
-                ("warning", theme.warning),
-                ("problem", theme.problem),
-                ("danger", theme.danger),
-            ];
+            let on_rows = on_rows(&theme);
             let elsewhere = [("key_off", theme.key_off), ("demo", theme.demo), ("title", theme.title_focused)];
             for (meaning, style) in on_rows.iter().chain(&elsewhere) {
                 for ground in grounds {
