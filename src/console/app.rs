@@ -8,7 +8,8 @@ use super::glyphs::Glyphs;
 use super::key_table::KeyMap;
 use super::keys::{Command, Key, Scope};
 use super::picture::{FirstPicture, Picture};
-use super::screens::main::layout::{Content, Layout, Shape};
+use super::projection::MANY;
+use super::screens::main::layout::{Content, Layout, NIGHTS, Shape};
 use super::screens::main::state::MainScreen;
 use super::screens::screen::{Context, Screen};
 use super::theme::{Look, Theme};
@@ -95,6 +96,7 @@ impl App {
             sizes: picture.sizes.len(),
             pool: if self.main.all { picture.pool.len() } else { picture.most_copies + 4 },
             generations: picture.most_generations,
+            nights: if volumes < MANY { NIGHTS } else { 0 },
         });
         Layout::of(self.size, self.main.detail, self.main.focus, content)
     }

@@ -22,6 +22,7 @@ pub mod key_table;
 pub mod keys;
 pub mod messages;
 pub mod picture;
+pub mod projection;
 pub mod requests;
 pub mod run;
 pub mod screens;

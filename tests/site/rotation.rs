@@ -60,7 +60,9 @@ fn a_release_is_undone_until_a_copy_ends_it() {
     lab.run("history delete t1 --version 1 --yes --confirm A1/0x21").ends(0);
     // The volume that held it last is bound: the next start ends it, and says so.
     let plan = lab.run("sync start t1 --dry-run").ends(0);
-    assert!(plan.out.contains("the released v1 of t1 on A1/0x21 ends with it"), "{}", plan.out);
+    let says = |text: &str| assert!(plan.out.contains(text), "{text}: {}", plan.out);
+    says("overwrites the released v1 of t1 on A1/0x21, ");
+    says(" s old: it cannot come back then");
     lab.synchronize("t1");
     lab.refused("history reinstate t1 --version 1 --yes", "ecd-1114");
     lab.run("audit verify").ends(0);

@@ -8,6 +8,7 @@ pub mod events;
 mod footer;
 pub mod form;
 mod header;
+pub mod nights;
 mod price;
 
 use crate::console::app::App;

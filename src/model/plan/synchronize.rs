@@ -7,6 +7,7 @@ use super::{Confirmation, PlanItem, PlanStep, Refusal};
 use super::{maps, release};
 use crate::model::codes::Code;
 use crate::model::copy::CommandVerb;
+use crate::model::duration::people;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::map_set::MapSet;
 use crate::model::records::ReleaseReason;
@@ -210,7 +211,11 @@ pub(super) fn item(case: &Case<'_>, allocation: Allocation<'_>) -> Answer {
     }
     if let Some(released) = case.snapshot.released_on(pair.target) {
         let (version, of) = (released.generation.version, case.snapshot.label(released.generation.transaction_volume));
-        let text = format!("the released {version} of {of} on {} ends with it", case.snapshot.label(pair.target));
+        // Its age, not its date: a plan knows no time zone.
+        let age = case.snapshot.taken_at.since(released.generation.taken_at);
+        let age = if age < 0 { "dated in the future".to_owned() } else { format!("{} old", people(age)) };
+        let on = case.snapshot.label(pair.target);
+        let text = format!("overwrites the released {version} of {of} on {on}, {age}: it cannot come back then");
         item.notice(Code::RELEASED_ENDS, text);
     }
     no_backup_later(case, &pair, &mut item);

@@ -7,6 +7,14 @@ use ratatui::layout::Rect;
 pub const FLOOR: (u16, u16) = (40, 8);
 /// The smallest screen that shows all panes at once.
 const WIDE: (u16, u16) = (110, 30);
+/// From this width on the nights to come of the selected volume are below its generations, where there is room.
+const WITH_NIGHTS: u16 = 160;
+/// Rows of the fewest nights that are worth a pane: two weeks of some policies are three of them.
+const FEWEST_NIGHTS: u16 = 4;
+/// Nights that the main screen shows at most.
+pub const NIGHTS: usize = 14;
+/// Frame and heading of the nights to come.
+const AROUND_NIGHTS: u16 = 3;
 /// Rows that the table keeps on a narrow screen before a detail pane gets any.
 const TABLE_ROWS: u16 = 8;
 
@@ -30,6 +38,8 @@ pub struct Layout {
     pub copies: Rect,
     pub generations: Rect,
     pub events: Rect,
+    /// The nights to come of the selected volume: no pane, as nothing is chosen there. The `w` screen has them all.
+    pub nights: Rect,
 }
 
 /// Whether nothing can be shown but that the screen is too small.
@@ -45,6 +55,8 @@ pub struct Content {
     pub sizes: usize,
     pub pool: usize,
     pub generations: usize,
+    /// Nights to come that can be shown; none on a site where it would take too long to project them.
+    pub nights: usize,
 }
 
 impl Layout {
@@ -60,6 +72,7 @@ impl Layout {
             copies: nothing,
             generations: nothing,
             events: nothing,
+            nights: nothing,
         };
         if is_too_small((width, height)) {
             return layout;
@@ -96,7 +109,12 @@ impl Layout {
         self.copies = Rect::new(0, body.y + top, body.width, copies);
         let generations = body.width * 47 / 100;
         let y = body.y + top + copies;
-        self.generations = Rect::new(0, y, generations, bottom);
+        let spare = bottom.saturating_sub(rows(content.generations).saturating_add(2).max(6));
+        let nights = spare.min(rows(content.nights).saturating_add(AROUND_NIGHTS));
+        let has_nights = body.width >= WITH_NIGHTS && content.nights > 0 && nights >= FEWEST_NIGHTS + AROUND_NIGHTS;
+        let nights = if has_nights { nights } else { 0 };
+        self.generations = Rect::new(0, y, generations, bottom - nights);
+        self.nights = Rect::new(0, y + bottom - nights, if has_nights { generations } else { 0 }, nights);
         self.events = Rect::new(generations, y, body.width - generations, bottom);
     }
 
@@ -197,10 +215,10 @@ mod tests {
                 for focus in Pane::ALL {
                     let detail = if focus == Pane::Volumes { Pane::Pool } else { focus };
                     let rows = usize::from(width + height) % 90;
-                    let content =
-                        Content { volumes: rows, copies: rows / 3, sizes: 3, pool: rows * 2, generations: rows / 7 };
+                    let (volumes, copies, sizes, pool) = (rows, rows / 3, 3, rows * 2);
+                    let content = Content { volumes, copies, sizes, pool, generations: rows / 7, nights: rows % 15 };
                     let layout = Layout::of((width, height), detail, focus, content);
-                    let mut areas = vec![layout.header, layout.footer, layout.tabs];
+                    let mut areas = vec![layout.header, layout.footer, layout.tabs, layout.nights];
                     areas.extend(Pane::ALL.map(|pane| layout.area(pane)));
                     areas.retain(|area| !area.is_empty());
                     let screen = Rect::new(0, 0, width, height);

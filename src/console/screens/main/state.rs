@@ -1,9 +1,10 @@
 //! The state of the main screen: what is shown of the volumes, where the cursors are, what is marked.
 
-use super::layout::Layout;
+use super::layout::{Layout, NIGHTS};
 use crate::console::availability::VerbAvailability;
 use crate::console::events::EventRow;
 use crate::console::picture::{Choice, CopyKey, CopyRow, Picture, needs_attention};
+use crate::console::projection::Projection;
 use crate::console::sessions::governing;
 use crate::console::types::{Cursor, Pane, Subject};
 use crate::model::identity::VolumeId;
@@ -90,6 +91,8 @@ pub struct MainScreen {
     pub availability: VerbAvailability,
     /// The rates of the copy under the cursor since it is there, for its sparkline.
     pub trace: Option<Trace>,
+    /// The nights to come of the selected volume, while the screen has room for them.
+    pub nights: Projection,
 }
 
 impl Default for MainScreen {
@@ -109,6 +112,7 @@ impl Default for MainScreen {
             events: Cursor::default(),
             availability: VerbAvailability::default(),
             trace: None,
+            nights: Projection::default(),
         }
     }
 }
@@ -259,6 +263,11 @@ impl MainScreen {
             self.events.follow(len, |row| event_key(&self.rows, picture, row));
         }
         self.events.settle(len, layout.rows(Pane::Events));
+        if layout.nights.is_empty() {
+            self.nights.clear();
+        } else {
+            self.nights.update(snapshot, volume, NIGHTS);
+        }
     }
 
     /// What the focused pane's row is about; in a pane without rows it is the selected volume.

@@ -3,10 +3,8 @@
 use super::state::NightsScreen;
 use crate::console::screens::screen::Context;
 use crate::console::view::canvas::{Canvas, wrap};
-use crate::console::view::highlight;
-use crate::model::identity::VolumeId;
-use crate::model::preview::{Night, NightBackup, NightCopy, NightEnd, Preview};
-use crate::model::snapshot::Snapshot;
+use crate::console::view::nights::{NightTable, copy_word};
+use crate::model::preview::{NightBackup, NightEnd, Preview};
 use crate::model::units::{count, listed};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -14,14 +12,6 @@ use ratatui::text::Span;
 
 /// Names that one line lists at most.
 const LISTED: usize = 4;
-/// Widths of the columns night, takes, copy, records, unused; releases has the rest.
-const WIDTHS: [u16; 5] = [12, 14, 11, 8, 8];
-/// The column of a number.
-const UNUSED: usize = 4;
-const HEADINGS: [&str; 6] = ["night", "takes", "copy", "records", "unused", "releases, or why not"];
-/// The column of what a night takes, and the last one.
-const TAKES: usize = 1;
-const RELEASES: usize = 5;
 /// Frame and heading of the upper panel.
 const AROUND_LIST: u16 = 3;
 
@@ -43,9 +33,9 @@ pub fn draw(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, area:
     let name = screen.volume.map_or_else(String::new, |id| format!(" of {}", snapshot.label(id)));
     let theme = canvas.look.theme;
     let title = [Span::styled(format!("Nights to come{name}"), theme.title_focused)];
-    let note = screen.preview.as_ref().map_or_else(String::new, pool);
+    let note = screen.preview().map_or_else(String::new, pool);
     let inner = canvas.panel(above, &title, &note, true);
-    let (Some(volume), Some(preview)) = (screen.volume, &screen.preview) else {
+    let (Some(volume), Some(preview)) = (screen.volume, screen.preview()) else {
         let why = match screen.volume {
             None => "No transaction volume is selected.",
             Some(_) => "This volume has no policy, so no night is planned.",
@@ -54,94 +44,14 @@ pub fn draw(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, area:
         canvas.panel(below, &[], "", false);
         return;
     };
-    list(screen, context, canvas, inner, volume);
+    let table = NightTable { nights: &screen.nights(), volume, offset: screen.cursor.offset };
+    table.draw(snapshot, context.clock, canvas, inner, Some(screen.cursor.selected));
     night(screen, context, canvas, below, preview);
 }
 
 fn pool(preview: &Preview) -> String {
     let sizes: Vec<String> = preview.sizes.iter().map(ToString::to_string).collect();
     format!("pool of {}: {}", sizes.join(" and "), count(preview.pool, "volume", "volumes"))
-}
-
-fn list(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, inner: Rect, volume: VolumeId) {
-    if inner.is_empty() {
-        return;
-    }
-    let (snapshot, theme) = (context.snapshot(), canvas.look.theme);
-    cells(canvas, Rect { height: 1, ..inner }, &HEADINGS.map(str::to_owned), &[theme.dim; 6]);
-    let rows = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
-    let nights = screen.nights();
-    if nights.is_empty() {
-        canvas.empty(rows, &["No backup is due in these weeks."]);
-    }
-    for line in 0..rows.height {
-        let index = screen.cursor.offset + usize::from(line);
-        let Some(night) = nights.get(index) else { break };
-        let row = Rect { y: rows.y + line, height: 1, ..rows };
-        let backup = night.of(volume);
-        let refused = backup.is_some_and(|backup| matches!(backup.end, NightEnd::Refused { .. }));
-        let mut texts = texts(snapshot, context, night, backup);
-        let mut styles = [if backup.is_none() { theme.dim } else { theme.text }; 6];
-        if refused {
-            (styles[TAKES], styles[RELEASES]) = (theme.problem, theme.problem);
-            // One cause is said once, above the nights that it costs.
-            let before = index.checked_sub(1).filter(|_| line > 0).and_then(|before| nights.get(before));
-            if before.and_then(|before| before.of(volume)).map(|backup| &backup.end) == backup.map(|backup| &backup.end)
-            {
-                "the same".clone_into(&mut texts[RELEASES]);
-                styles[RELEASES] = theme.dim;
-            }
-        }
-        // Another volume of the pool finds none.
-        if night.without_volume().next().is_some() {
-            styles[UNUSED] = theme.warning;
-        }
-        cells(canvas, row, &texts, &styles);
-        if index == screen.cursor.selected {
-            highlight(canvas, row, true);
-        }
-    }
-    canvas.more(rows, screen.cursor.offset, nights.len());
-}
-
-fn cells(canvas: &mut Canvas, row: Rect, texts: &[String; 6], styles: &[Style; 6]) {
-    let mut x = row.x + 2;
-    for (at, (text, style)) in texts.iter().zip(*styles).enumerate() {
-        let left = row.right().saturating_sub(x + 1);
-        let width = WIDTHS.get(at).map_or(left, |width| (width - 1).min(left));
-        if at == UNUSED {
-            canvas.right(x, row.y, width.saturating_sub(1), text, style);
-        } else {
-            canvas.text(x, row.y, width, text, style);
-        }
-        x += WIDTHS.get(at).copied().unwrap_or(left);
-    }
-}
-
-fn texts(snapshot: &Snapshot, context: &Context, night: &Night, backup: Option<&NightBackup>) -> [String; 6] {
-    let dash = || "-".to_owned();
-    let (at, unused) = (context.clock.night(night.at), night.unused.to_string());
-    let policy = |id| snapshot.transaction_volume(id).and_then(|view| view.volume.policy);
-    match backup.map(|backup| (&backup.end, policy(backup.volume))) {
-        None => [at, "not due".to_owned(), dash(), dash(), unused, dash()],
-        Some((NightEnd::Refused { code, reason, .. }, _)) => {
-            [at, "no backup".to_owned(), dash(), dash(), unused, format!("{code} {reason}")]
-        }
-        Some((NightEnd::Kept { version, backup_volume, copy, released }, policy)) => {
-            let kept = policy.map_or(0, |policy| policy.generations);
-            let released: Vec<String> = released.iter().map(|one| one.sentence(kept)).collect();
-            let released = if released.is_empty() { dash() } else { released.join("; ") };
-            [at, snapshot.label(*backup_volume), copy_word(*copy).to_owned(), version.to_string(), unused, released]
-        }
-    }
-}
-
-fn copy_word(copy: NightCopy) -> &'static str {
-    match copy {
-        NightCopy::Full => "full",
-        NightCopy::Differential => "difference",
-        NightCopy::Running => "runs now",
-    }
 }
 
 /// The selected night: each volume of the pool, and what the plans say.
@@ -184,7 +94,7 @@ fn night(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, area: Re
 
 /// Whether the pool lasts.
 pub fn hint(screen: &NightsScreen, context: &Context) -> String {
-    let Some(preview) = &screen.preview else { return String::new() };
+    let Some(preview) = screen.preview() else { return String::new() };
     let without = screen.nights_without_backup();
     match preview.dry() {
         None if without > 0 => format!(

@@ -236,7 +236,7 @@ fn describe_generation(app: &App, snapshot: &Snapshot, generation: &Generation, 
 
 fn ready(app: &App, ready: Ready) -> String {
     match ready {
-        Ready::Never => "nothing moves towards it".to_owned(),
+        Ready::Never => "no copy runs".to_owned(),
         Ready::NotYetKnown => "not yet known".to_owned(),
         ready => app.clock.ready(ready, 30),
     }

@@ -3,6 +3,7 @@
 mod copies;
 mod events;
 mod generations;
+mod nights;
 mod pool;
 mod tabs;
 mod volumes;
@@ -31,6 +32,9 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, layout: &Layout) 
             Pane::Generations => generations::draw(app, picture, canvas, area, framed),
             Pane::Events => events::draw(app, picture, canvas, area, framed),
         }
+    }
+    if !layout.nights.is_empty() {
+        nights::draw(app, picture, canvas, layout.nights);
     }
     if !layout.tabs.is_empty() {
         tabs::draw(app, canvas, layout.tabs);
