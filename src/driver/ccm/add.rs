@@ -1,7 +1,7 @@
 //! `ecdeck array add` by CCM: the server's host key, the arrays that CCM knows, and what the configuration says of one.
 
+use super::array::CcmDriver;
 use super::command;
-use super::driver::CcmDriver;
 use super::names::ArrayName;
 use super::reply::arrays::{self, KnownArray};
 use super::settings::Settings;

@@ -1,7 +1,7 @@
 //! Examining the way to an array by CCM: each thing by itself, in the order in which they build on each other.
 
+use super::array::CcmDriver;
 use super::command;
-use super::driver::CcmDriver;
 use super::reply;
 use super::server::Turn;
 use super::word_table::StatusMeaning;

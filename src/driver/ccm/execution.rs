@@ -3,12 +3,13 @@
 //! What a session is like is looked at in the same turn, right before: a pair that is not in the state that the command is
 //! meant for is not commanded.
 
+use super::array::{CcmDriver, Named, Run};
 use super::command;
-use super::driver::{CcmDriver, Named, Run};
 use super::groups::{self, LeftOver};
 use super::looks::Number;
 use super::names::{GroupName, GroupType};
 use super::reading;
+use super::refusal::{UNKNOWN_ARGUMENT, refusal, refused};
 use super::reply::copies::CopyRow;
 use super::reply::execution::{self as answer, Said};
 use super::server::{Names, ServerError, Turn};
@@ -18,15 +19,9 @@ use crate::driver::transport::ExecError;
 use crate::driver::transport::argv::Argv;
 use crate::model::copy::{ArrayRefusal, Command, ErrorClass, Outcome, PairOutcome};
 use crate::model::session::{CopyKind, Direction, Pair, Phase, RecModes, Status};
-use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// The code under which this driver refuses by itself, before anything is sent.
-const CODE: &str = "driver";
-/// CCM's code for an argument that it does not know. It answers with its usage and does nothing.
-pub(super) const UNKNOWN_ARGUMENT: &str = "ccm1001";
 
 /// The command lines that a command means for one pair, when its group and pair are yet to be made. For people.
 pub(super) fn commands(command: &Command, named: &Named, modes: RecModes) -> Vec<Argv> {
@@ -119,14 +114,6 @@ fn changes_what_others_see(command: &Command, outcomes: &BTreeMap<Pair, Outcome>
     !keeps || !outcomes.values().all(|outcome| matches!(outcome, Outcome::Done | Outcome::Accepted))
 }
 
-pub(super) fn refusal(class: ErrorClass, text: impl Into<String>) -> ArrayRefusal {
-    ArrayRefusal { class, code: CODE.to_owned(), text: Untrusted::new(text) }
-}
-
-pub(super) fn refused(class: ErrorClass, text: impl Into<String>) -> Outcome {
-    Outcome::Refused(refusal(class, text))
-}
-
 /// What cannot be done by any state of the array.
 fn never(driver: &CcmDriver, command: &Command) -> Option<ArrayRefusal> {
     use crate::driver::Driver;
@@ -215,7 +202,7 @@ async fn look(
                     if outcomes.contains_key(&named.pair) {
                         continue;
                     }
-                    if let Some(row) = reading::row_of(&query, &named.name) {
+                    if let Some(row) = query.row_of(&named.name) {
                         states.insert(named.pair, state(driver, row, named, added.contains(&named.pair)));
                     } else {
                         let text = format!("{} is not in the group {group}, though it was added", named.name);
@@ -249,7 +236,7 @@ struct State {
 fn state(driver: &CcmDriver, row: &CopyRow, named: &Named, added: bool) -> State {
     let session = reading::session(driver, row, named.pair.source, named.pair.target, named.pair.kind, "");
     let direction = session.as_ref().map_or(Direction::Forward, |session| session.direction);
-    let is_exchanged = reading::pair_name(row).is_some_and(|name| name != named.name);
+    let is_exchanged = row.pair_name().is_some_and(|name| name != named.name);
     let direction = if is_exchanged { direction.turned() } else { direction };
     State {
         direction,
@@ -444,7 +431,7 @@ async fn check_refusal(
         Ok(query) => query,
         Err(wrong) => return Outcome::Unknown { why: format!("{failed}; and then {wrong}") },
     };
-    let row = after.as_ref().and_then(|query| reading::row_of(query, &named.name));
+    let row = after.as_ref().and_then(|query| query.row_of(&named.name));
     let Some(after) = row.map(|row| state(driver, row, named, before.added)) else {
         return Outcome::Unknown { why: format!("{failed}; and now the pair is not in its group") };
     };

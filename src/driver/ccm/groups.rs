@@ -5,13 +5,13 @@
 //! page, so a refusal counts only if the group's query bears it out. What is left over of a crash, or of sessions that ended
 //! without us, is removed with the next command on the same group.
 
+use super::array::{CcmDriver, Named};
 use super::command;
-use super::driver::{CcmDriver, Named};
-use super::execution::{refusal, refused};
 use super::names::{GroupName, GroupType, PairName};
 use super::reading;
+use super::refusal::{refusal, refused};
 use super::reply::ReplyError;
-use super::reply::copies::GroupQuery;
+use super::reply::copies::{CopyRow, GroupQuery};
 use super::reply::execution::{self as answer, Said};
 use super::server::{Group, Names, ServerError, Turn};
 use crate::driver::transport::argv::Argv;
@@ -47,7 +47,7 @@ pub async fn with_pairs(
     }
     let (mut added, mut not_added) = (Vec::new(), Vec::new());
     for named in members {
-        if first.as_ref().is_some_and(|query| reading::row_of(query, &named.name).is_some()) {
+        if first.as_ref().is_some_and(|query| query.row_of(&named.name).is_some()) {
             continue;
         }
         if let Some(refusal) = leave_other_groups(driver, turn, named).await? {
@@ -71,7 +71,7 @@ pub async fn with_pairs(
             .ok_or_else(|| ServerError::GroupNotMade { place: turn.place(), group: group.clone() })?,
     };
     for (named, _) in not_added {
-        if reading::row_of(&query, &named.name).is_some() {
+        if query.row_of(&named.name).is_some() {
             outcomes.remove(&named.pair);
         }
     }
@@ -138,7 +138,7 @@ pub fn left_over(driver: &CcmDriver, group: &GroupName, query: &GroupQuery, want
     let is_wanted = |name: &PairName| wanted.iter().any(|named| named.name == *name);
     let idle =
         query.table.rows.iter().filter(|row| row.has_no_session() || driver.words.status(row.status.raw()).is_none());
-    let names = idle.filter_map(reading::pair_name).filter(|name| !is_wanted(name));
+    let names = idle.filter_map(CopyRow::pair_name).filter(|name| !is_wanted(name));
     names.map(|name| LeftOver { group: group.clone(), name }).collect()
 }
 

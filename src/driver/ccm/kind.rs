@@ -1,8 +1,8 @@
 //! The entry of the CCM driver among all drivers: how it is configured, made and examined.
 
 use super::add::AddByCcm;
+use super::array::CcmDriver;
 use super::doctor;
-use super::driver::CcmDriver;
 use super::names::ArrayName;
 use super::server::Server;
 use super::settings::{SECTION, Settings};

@@ -5,7 +5,6 @@
 //! done already, that it cannot be done, or that a pair is left over: that is found out by a look of one's own.
 
 use super::names::{GroupName, PairName};
-use super::reading;
 use super::reply::copies::{CopyRow, GroupQuery};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -63,7 +62,7 @@ impl Looks {
     pub fn row(&self, group: &GroupName, pair: &PairName, since: Number, now: Instant) -> Option<&CopyRow> {
         let look = self.last.get(group)?;
         let serves = look.began > since && now.duration_since(look.at) < self.max_age && !look.used.contains(pair);
-        serves.then(|| reading::row_of(&look.query, pair)).flatten()
+        serves.then(|| look.query.row_of(pair)).flatten()
     }
 }
 

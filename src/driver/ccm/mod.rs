@@ -5,6 +5,7 @@
 //! when something is asked (engine). What CCM's public pages do not show is inferred here and marked so where it stands.
 
 mod add;
+mod array;
 pub mod command;
 pub mod doctor;
 mod driver;
@@ -22,7 +23,7 @@ mod unknown_terms;
 pub mod word_table;
 pub mod xml;
 
-pub use driver::CcmDriver;
+pub use array::CcmDriver;
 
 #[cfg(test)]
 mod tests;

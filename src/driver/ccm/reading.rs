@@ -2,13 +2,12 @@
 //!
 //! A poll costs the same with five sessions and with five hundred: a group is one answer, and there is one of a type.
 
+use super::array::{CcmDriver, Discovery, Run, TRANSFER_MODES};
 use super::command;
-use super::driver::{CcmDriver, Run, TRANSFER_MODES};
-use super::execution::UNKNOWN_ARGUMENT;
-use super::names::{ArrayName, GroupName, GroupType, PairName, VolumeName};
+use super::names::{GroupName, GroupType};
 use super::reply::copies::{self, CopyRow, CopyRows, Direction, GroupQuery, NamedVolume, OddRow, OddTarget};
 use super::server::{Group, Names, ServerError, Turn};
-use super::unknown_terms;
+use super::{refusal, unknown_terms};
 use crate::driver::DriverError;
 use crate::driver::transport::argv::Argv;
 use crate::model::identity::{BoxId, VolumeId};
@@ -23,15 +22,6 @@ use tokio::time::Instant;
 
 /// Who is named as the requestor of a session that one of our groups holds.
 const OURS: &str = "ecdeck";
-
-/// Sessions of others as they were last looked at.
-#[derive(Debug, Clone)]
-pub struct Discovery {
-    when: Instant,
-    sessions: Vec<SessionReading>,
-    unknown_rows: Vec<UnknownRow>,
-    others: Others,
-}
 
 /// Reads the box's sessions. `afresh`: nothing is taken from memory.
 pub async fn read(driver: &CcmDriver, now: Timestamp, afresh: bool) -> Result<Reading, DriverError> {
@@ -126,7 +116,7 @@ fn not_discovered(driver: &CcmDriver, wrong: &ServerError) -> Discovery {
     let before = driver.memory().discovered.clone();
     let (sessions, unknown_rows) =
         before.map_or_else(Default::default, |before| (before.sessions, before.unknown_rows));
-    let others = if wrong.refusal().is_some_and(|refusal| refusal.code == UNKNOWN_ARGUMENT) {
+    let others = if wrong.refusal().is_some_and(|refusal| refusal.code == refusal::UNKNOWN_ARGUMENT) {
         Others::NotShown { why: "CCM does not know `accopy query`".to_owned() }
     } else {
         tracing::warn!("sessions of others are not seen: {wrong}");
@@ -200,7 +190,7 @@ pub async fn query(
     };
     belongs(driver, turn, group, group_type, &query, names)?;
     note_titles(driver, &argv, &query.table);
-    let pairs = query.table.rows.iter().filter_map(pair_name).collect();
+    let pairs = query.table.rows.iter().filter_map(CopyRow::pair_name).collect();
     turn.groups.insert(group.clone(), Group::Present(pairs));
     turn.looks().keep(group, began, at, &query);
     Ok(Some(query))
@@ -338,21 +328,6 @@ fn of_unknown_boxes(row: &CopyRow, names: &Names) -> UnknownRow {
 
 fn volumes_of(row: &CopyRow, names: &Names) -> Option<(VolumeId, VolumeId)> {
     Some((id_of(&row.source, names)?, id_of(&row.target, names)?))
-}
-
-/// A row's pair as CCM's commands name it; `None` for parts of volumes and for boxes without a name.
-pub fn pair_name(row: &CopyRow) -> Option<PairName> {
-    let name = |volume: &NamedVolume| {
-        let array = volume.array.parse::<ArrayName>().ok().filter(|_| !volume.extent)?;
-        Some(VolumeName { array, olu: volume.olu })
-    };
-    Some(PairName { source: name(&row.source)?, target: name(&row.target)? })
-}
-
-/// The row of a pair in a group's answer. One that was reversed may stand there with its volumes exchanged.
-pub fn row_of<'a>(query: &'a GroupQuery, pair: &PairName) -> Option<&'a CopyRow> {
-    let row = |wanted: &PairName| query.table.rows.iter().find(|row| pair_name(row).as_ref() == Some(wanted));
-    row(pair).or_else(|| row(&pair.exchanged()))
 }
 
 /// What a row says of its session; `None` when there is none.

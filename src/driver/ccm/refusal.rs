@@ -1,8 +1,23 @@
 //! CCM's messages as refusals: `ccmNNNN` and, where the text carries one, the array's own code.
 
 use crate::model::codes::Code;
-use crate::model::copy::{ArrayRefusal, ErrorClass};
+use crate::model::copy::{ArrayRefusal, ErrorClass, Outcome};
 use crate::model::untrusted::Untrusted;
+
+/// The code under which this driver refuses by itself, before anything is sent.
+const CODE: &str = "driver";
+/// CCM's code for an argument that it does not know. It answers with its usage and does nothing.
+pub(super) const UNKNOWN_ARGUMENT: &str = "ccm1001";
+
+/// A refusal of this driver's own.
+pub(super) fn refusal(class: ErrorClass, text: impl Into<String>) -> ArrayRefusal {
+    ArrayRefusal { class, code: CODE.to_owned(), text: Untrusted::new(text) }
+}
+
+/// The same as an outcome.
+pub(super) fn refused(class: ErrorClass, text: impl Into<String>) -> Outcome {
+    Outcome::Refused(refusal(class, text))
+}
 
 /// Reads `ccm4014 The present state forbids it.` A message without a code is kept under the code `ccm`.
 pub fn of_message(message: &str) -> ArrayRefusal {

@@ -2,7 +2,7 @@
 
 mod batches;
 
-use super::driver::CcmDriver;
+use super::array::CcmDriver;
 use super::server::Server;
 use super::settings::Settings;
 use super::word_table::{Column, Row, StatusMeaning, TitleRow};

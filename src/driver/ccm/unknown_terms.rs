@@ -1,7 +1,7 @@
 //! Words and column titles of CCM's answers that have no meaning here: found with every reading, so that a refusal, the
 //! status and the examination all show the lines of configuration that give them one.
 
-use super::driver::CcmDriver;
+use super::array::CcmDriver;
 use super::word_table::{Column, Hint, title_lines};
 use crate::model::advice::{Advice, TermUse, UnknownTerm};
 use crate::model::session::{Phase, SessionReading, Status};

@@ -1,7 +1,7 @@
 //! Verbs against answers that are laid out as in the manuals: what is sent, and what is made of the answer. Reverse, change
 //! of modes and OPC above all, which the engine does not ask for yet.
 
-use super::driver::CcmDriver;
+use super::array::CcmDriver;
 use super::server::Server;
 use super::settings::Settings;
 use super::word_table::{Row, StatusMeaning};

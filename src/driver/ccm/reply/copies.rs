@@ -1,6 +1,7 @@
 //! `acec query`, `acopc query` and `accopy query`: the pairs of a group, the sessions of a box.
 
 use super::{Display, ReplyError};
+use crate::driver::ccm::names::{ArrayName, PairName, VolumeName};
 use crate::driver::ccm::word_table::{Column, Words};
 use crate::driver::ccm::xml::Field;
 use crate::driver::transport::argv::Argv;
@@ -51,6 +52,15 @@ impl CopyRow {
     pub fn has_no_session(&self) -> bool {
         self.sid.is_none() && self.direction == Direction::None
     }
+
+    /// A row's pair as CCM's commands name it; `None` for parts of volumes and for boxes without a name.
+    pub fn pair_name(&self) -> Option<PairName> {
+        let name = |volume: &NamedVolume| {
+            let array = volume.array.parse::<ArrayName>().ok().filter(|_| !volume.extent)?;
+            Some(VolumeName { array, olu: volume.olu })
+        };
+        Some(PairName { source: name(&self.source)?, target: name(&self.target)? })
+    }
 }
 
 /// A line whose pair could not be read. It is kept, and the other lines are read.
@@ -93,6 +103,14 @@ pub struct GroupQuery {
     /// The arrays that the header names, with their box ids where it gives them.
     pub arrays: Vec<(String, Option<BoxId>)>,
     pub table: CopyRows,
+}
+
+impl GroupQuery {
+    /// The row of a pair. One that was reversed may be there with its volumes exchanged.
+    pub fn row_of(&self, pair: &PairName) -> Option<&CopyRow> {
+        let row = |wanted: &PairName| self.table.rows.iter().find(|row| row.pair_name().as_ref() == Some(wanted));
+        row(pair).or_else(|| row(&pair.exchanged()))
+    }
 }
 
 /// Reads `acec query` and `acopc query`.
