@@ -13,6 +13,7 @@ use crate::model::records::BackupMode;
 use crate::model::request::{Action, Request};
 use crate::model::session::Pair;
 use crate::model::snapshot::Snapshot;
+use crate::model::units::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -134,9 +135,22 @@ async fn each_when_ready(
                 ("detached", Exit::OutcomeUnknown, "detached; the copies continue, but no backup follows them")
             }
         };
+        if exit == Exit::TimeLimit {
+            note_late(link, request, &waiting).await;
+        }
         report.are_late(waiting, &newest);
         let exit = report.exit_with_late(exit);
         return report.finish(result, exit, Some(text.to_owned()));
+    }
+}
+
+/// Tells the engine which volumes were not ready at the limit: it refuses their backup, with how far they are, so that the
+/// audit and the report of the night have them. What cannot be told changes nothing here: they are named to who waits.
+async fn note_late(link: &mut Link, request: &Request, late: &[Pair]) {
+    let is_late = |volume| late.iter().any(|pair| pair.source == volume);
+    let request = Request { until: Some(Timestamp(0)), ..request.only(is_late) };
+    if !link.last_word(Ask::Propose { request }).await {
+        tracing::warn!("the engine was not told which volumes were late");
     }
 }
 

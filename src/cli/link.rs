@@ -23,6 +23,8 @@ use tokio::time::Instant;
 
 /// How long the first reading of an array is waited for before a verb looks at what there is.
 const FIRST_READING: Duration = Duration::from_secs(5);
+/// For the one thing that is still told once a time limit has passed.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// What a verb is going to do with the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,6 +260,12 @@ impl Link {
             answer => made_sure(answer?),
         }
     }
+
+    /// Tells the engine something once the time limit has passed; whether it was heard. It has a moment of its own for that.
+    pub async fn last_word(&mut self, ask: Ask) -> bool {
+        tokio::time::timeout(LAST_WORD, self.channel.ask(ask)).await.is_ok_and(|answer| answer.is_ok())
+    }
+
     pub async fn next_snapshot(&mut self) -> Result<Arc<Snapshot>, CliError> {
         self.channel.next_snapshot().await
     }

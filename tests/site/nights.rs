@@ -47,6 +47,10 @@ fn each_volume_is_backed_up_when_it_is_ready_and_the_late_one_is_named() {
     assert_eq!(late[0]["volume"]["name"], "t2");
     assert!(late[0]["percent"].is_number(), "{document:#}");
     assert_eq!((lab.kept("t1").len(), lab.kept("t2").len()), (1, 0));
+    // Whoever looks in the morning finds it as well, with how far it was.
+    let report = lab.run("report --since 1h").ends(0);
+    let is_there = |words: &[&str]| report.out.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(is_there(&["t2", "% copied", "ecd-1505"]), "{}", report.out);
     lab.run("array rate none").ends(0);
     // The same line again backs up just the missing one.
     lab.run("backup t1 t2 --wait --yes --ensure").ends(0);

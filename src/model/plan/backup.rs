@@ -105,7 +105,11 @@ impl<'a> Part<'a> {
     ) -> Result<Self, Refusal> {
         let case = Case::new(snapshot, request, id)?;
         if request.until.is_some_and(|until| snapshot.taken_at > until) {
-            let reason = format!("the time until which {} may be suspended has passed", case.name());
+            let passed = format!("the time until which {} may be suspended has passed", case.name());
+            // Whoever reads it in the morning wants to know how far it was.
+            let hindrance = session(&case).and_then(|session| case.judge(session, PairVerb::Backup)).err();
+            let reason =
+                hindrance.map_or_else(|| passed.clone(), |hindrance| format!("{passed}: {}", hindrance.reason));
             return Err(Refusal::new(Code::PAST_LIMIT, reason).about(id));
         }
         case.ready_to_act()?;
