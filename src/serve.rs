@@ -88,7 +88,10 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     });
     let emulated = emulated.map(|(name, host)| (name, Arc::new(host) as Arc<dyn ReportsItself>));
     let hosts = Hosts::new(hosts.chain(emulated));
-    Ok((anchored, Settings { site, arrays, roles, limits, configuration, times, hooks, hosts }))
+    Ok((
+        anchored,
+        Settings { site, arrays, roles, limits, configuration, times, hooks, hosts, notify: config.notify.clone() },
+    ))
 }
 
 /// What a catalogue begins with.

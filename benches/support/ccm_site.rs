@@ -85,6 +85,7 @@ impl CcmSite {
         catalogue.commit(records(&pairs)?, Vec::new()).await?;
         let ccm = Scripted::over(Arc::new(InProcess(Arc::new(slow))));
         let settings = Settings {
+            notify: None,
             site: Site { name: "bench".into(), demo: false, poll_millis: 1_000, rec: Vec::new(), hooks: Vec::new() },
             arrays: vec![ConfiguredArray { name, driver: Arc::new(driver(ccm.clone())?) }],
             roles: Roles::default(),

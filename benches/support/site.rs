@@ -211,6 +211,7 @@ async fn start(size: Size, unregistered: u32, folder: &Path) -> Result<Engine, E
         words: ArrayWords { status: Untrusted::from("Active"), phase: Untrusted::from("Copying") },
     };
     let settings = Settings {
+        notify: None,
         site: Site { name: "bench".into(), demo: false, poll_millis: 1_000, rec: Vec::new(), hooks: Vec::new() },
         arrays: vec![ConfiguredArray { name: "A1".parse()?, driver: Arc::new(driver) }],
         roles: Roles::default(),

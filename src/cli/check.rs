@@ -7,6 +7,7 @@ use super::{CliError, Exit, json, names, out, times};
 use crate::model::codes::Code;
 use crate::model::duration::people;
 use crate::model::identity::{Name, VolumeId};
+use crate::model::notice_record::NotifyTrouble;
 use crate::model::records::Policy;
 use crate::model::recoverable::{Recoverable, Recovery, recoverable};
 use crate::model::snapshot::{ArrayView, Reach, Snapshot, TransactionVolumeView};
@@ -78,12 +79,20 @@ pub async fn run(asked: &Check, site_context: &dyn SiteContext) -> Result<Exit, 
     let silent: Vec<String> = snapshot.arrays.iter().filter_map(|array| silence(&snapshot, array)).collect();
     let worst = volumes.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Warning);
     let worst = if silent.is_empty() && snapshot.catalogue.is_none() { worst } else { Grade::Critical };
+    let is_recoverable = worst == Grade::Ok;
+    // Who would be notified of the next trouble is not.
+    let worst = if snapshot.notify.is_some() { worst.max(Grade::Warning) } else { worst };
     if asked.nagios {
         out::print(&plugin_line(&snapshot, worst, &volumes, &silent))?;
         return Ok(worst.plugin_exit());
     }
     if asked.json {
-        let document = Document { recoverable: worst == Grade::Ok, silent: &silent, volumes: &volumes };
+        let document = Document {
+            recoverable: is_recoverable,
+            notify: snapshot.notify.as_ref().map(NotifyTrouble::sentence),
+            silent: &silent,
+            volumes: &volumes,
+        };
         json::print(snapshot.site.demo, &document)?;
     } else {
         out::print(&text(&snapshot, &volumes, &silent))?;
@@ -142,6 +151,8 @@ struct Document<'a> {
     recoverable: bool,
     /// What does not answer, as sentences.
     silent: &'a [String],
+    /// Why nobody is notified; null while the notification hook works, and where there is none.
+    notify: Option<String>,
     volumes: &'a [Finding<'a>],
 }
 
@@ -167,6 +178,7 @@ fn plugin_line(snapshot: &Snapshot, worst: Grade, volumes: &[Finding<'_>], silen
     bad.sort_by_key(|finding| std::cmp::Reverse(finding.grade));
     let mut parts: Vec<String> = silent.to_vec();
     parts.extend(snapshot.catalogue.as_ref().map(|_| "the catalogue takes no writes".to_owned()));
+    parts.extend(snapshot.notify.as_ref().map(NotifyTrouble::sentence));
     let say = |finding: &&Finding<'_>| format!("{} {}: {}", finding.name, finding.recoverable, finding.why);
     parts.extend(bad.iter().take(NAMED).map(say));
     if bad.len() > NAMED {
@@ -204,6 +216,9 @@ fn text(snapshot: &Snapshot, volumes: &[Finding<'_>], silent: &[String]) -> Stri
     }
     if let Some(trouble) = &snapshot.catalogue {
         let _ = writeln!(out, "! the catalogue takes no writes since {}", times::minute(trouble.since));
+    }
+    if let Some(trouble) = &snapshot.notify {
+        let _ = writeln!(out, "! {} ({})", trouble.sentence(), Code::NOTIFY_FAILED);
     }
     if volumes.is_empty() {
         out.push_str("no transaction volume is registered\n");

@@ -7,6 +7,7 @@ use crate::model::advice::Advice;
 use crate::model::codes::Code;
 use crate::model::group_watch::GroupStateView;
 use crate::model::identity::{BoxId, Name, VolumeId};
+use crate::model::notice_record::NotifyTrouble;
 use crate::model::pages::PageList;
 use crate::model::plan::rotation::backlog;
 use crate::model::plan::{NearMiss, Refusal, not_at_one_instant, state_of_set, step_text};
@@ -60,6 +61,8 @@ pub struct StatusDocument<'a> {
     pub sequence: u64,
     pub taken_at: Stamp,
     pub catalogue: CatalogueEntry<'a>,
+    /// What the notification hook does wrong; null while it works, and where there is none.
+    pub notify: Option<NotifyEntry<'a>>,
     pub arrays: Vec<ArrayEntry<'a>>,
     transaction_volumes: Listed<'a>,
     pool: Listed<'a>,
@@ -91,6 +94,23 @@ impl<'a> CatalogueEntry<'a> {
     }
 }
 
+/// A notification hook that does not do its work.
+#[derive(Serialize)]
+pub struct NotifyEntry<'a> {
+    since: Stamp,
+    why: &'a str,
+    /// Notifications and summaries that it was not given.
+    waiting: usize,
+    code: Code,
+}
+
+impl<'a> NotifyEntry<'a> {
+    fn new(trouble: &'a NotifyTrouble) -> Self {
+        let NotifyTrouble { since, why, waiting } = trouble;
+        Self { since: Stamp(*since), why: why.raw(), waiting: *waiting, code: Code::NOTIFY_FAILED }
+    }
+}
+
 impl<'a> StatusDocument<'a> {
     /// The lists of the document, in its order: who brings them page by page brings them so.
     pub const LISTS: [PageList; 6] = [
@@ -116,6 +136,7 @@ impl<'a> StatusDocument<'a> {
             sequence: site.sequence,
             taken_at: Stamp(site.taken_at),
             catalogue: CatalogueEntry::new(site.catalogue.as_ref()),
+            notify: site.notify.as_ref().map(NotifyEntry::new),
             arrays: site.arrays.iter().map(ArrayEntry::new).collect(),
             transaction_volumes,
             pool,

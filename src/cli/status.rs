@@ -189,6 +189,10 @@ fn head(out: &mut String, snapshot: &Snapshot) {
         let (since, why, code) = (times::minute(cli_error.since), cli_error.why.escaped(), cli_error.code);
         let _ = writeln!(out, "! the catalogue takes no writes since {since}: {why} ({code})");
     }
+    if let Some(trouble) = &snapshot.notify {
+        let since = times::minute(trouble.since);
+        let _ = writeln!(out, "! {}, since {since} ({})", trouble.sentence(), Code::NOTIFY_FAILED);
+    }
     for array in &snapshot.arrays {
         let reach = match &array.reach {
             Reach::Reachable if snapshot.is_stale(array) => "its last reading is too old".to_owned(),

@@ -2,6 +2,7 @@
 
 use super::arrays::{arrays, rec};
 use super::hooks::{HookKeys, HostKeys, hooks, hosts};
+use super::notify::{NotifyKeys, notify};
 use super::roles::{Member, Members};
 use super::{Binding, Config, Console, Engine, Glyphs, Limits, Log, LogLevel, Roles, Theme};
 use crate::config_keys::{Fault, LIMIT, absolute, checked, in_range, line_of, name, syntax, time};
@@ -40,6 +41,7 @@ struct File {
     host: Vec<HostKeys>,
     #[serde(default)]
     hook: Vec<HookKeys>,
+    notify: Option<NotifyKeys>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -132,6 +134,7 @@ pub fn read(text: &str, drivers: &[&'static dyn DriverKind]) -> Result<Config, F
         rec: rec(&file.rec, &arrays)?,
         arrays,
         hooks: hooks(&file.hook, &hosts)?,
+        notify: file.notify.as_ref().map(|keys| notify(keys, &hosts)).transpose()?,
         hosts,
         roles: Roles {
             socket_group: file.engine.group,

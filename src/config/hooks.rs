@@ -13,8 +13,8 @@ use std::time::Duration;
 use toml::Spanned;
 
 /// For one run of a script, and for a pause. Nobody keeps a file system frozen for an hour on purpose.
-const HOOK_LIMIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
-const USUAL_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const HOOK_LIMIT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
+pub(super) const USUAL_LIMIT: Duration = Duration::from_secs(30);
 const USUAL_PAUSE: Duration = Duration::from_mins(1);
 /// Words of one command line, and bytes of one word.
 const MAX_WORDS: usize = 100;
@@ -136,11 +136,11 @@ fn hook(keys: &HookKeys, hosts: &[Host]) -> Result<Hook, Fault> {
 }
 
 /// A user's name: `sudo` takes the same words as ssh.
-fn user(written: &Spanned<String>) -> Result<String, Fault> {
+pub(super) fn user(written: &Spanned<String>) -> Result<String, Fault> {
     checked::<SshWord>(written).map(String::from)
 }
 
-fn known(written: &Spanned<String>, hosts: &[Host]) -> Result<crate::model::identity::Name, Fault> {
+pub(super) fn known(written: &Spanned<String>, hosts: &[Host]) -> Result<crate::model::identity::Name, Fault> {
     if let Some(host) = hosts.iter().find(|host| host.name.as_str() == written.get_ref()) {
         return Ok(host.name.clone());
     }
@@ -152,7 +152,7 @@ fn known(written: &Spanned<String>, hosts: &[Host]) -> Result<crate::model::iden
 }
 
 /// A program by its absolute path, and its arguments. No shell reads them.
-fn command(written: &Spanned<Vec<String>>) -> Result<Vec<String>, Fault> {
+pub(super) fn command(written: &Spanned<Vec<String>>) -> Result<Vec<String>, Fault> {
     let words = written.get_ref();
     let Some(program) = words.first() else {
         return Err(Fault::at(
@@ -174,7 +174,7 @@ fn command(written: &Spanned<Vec<String>>) -> Result<Vec<String>, Fault> {
 }
 
 /// Variables that decide what a program loads are not the configuration's to set, and ours have their documented values.
-fn variable(key: &Spanned<String>, value: &Spanned<String>) -> Result<(String, String), Fault> {
+pub(super) fn variable(key: &Spanned<String>, value: &Spanned<String>) -> Result<(String, String), Fault> {
     let text = key.get_ref();
     let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     let fits = text.bytes().all(plain) && text.starts_with(|c: char| c.is_ascii_uppercase());

@@ -6,6 +6,7 @@
 mod arrays;
 mod file;
 mod hooks;
+mod notify;
 mod roles;
 mod source;
 
@@ -19,6 +20,7 @@ use crate::model::catalogue_url::CataloguePlace;
 use crate::model::hook::Hook;
 use crate::model::host_report::Wwid;
 use crate::model::identity::Name;
+use crate::model::notice::NotifyHook;
 use crate::model::session::RecModes;
 use crate::process::ssh::Destination;
 use serde::Deserialize;
@@ -47,6 +49,8 @@ pub struct Config {
     pub hosts: Vec<Host>,
     /// In the order in which their scripts before a backup run.
     pub hooks: Vec<Hook>,
+    /// What is run when somebody has to know of something.
+    pub notify: Option<NotifyHook>,
 }
 
 /// A machine with the volumes' file systems.
@@ -252,6 +256,7 @@ impl Config {
             rec: BTreeMap::new(),
             hosts: Vec::new(),
             hooks: Vec::new(),
+            notify: None,
         }
     }
 

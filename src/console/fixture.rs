@@ -298,6 +298,7 @@ pub fn demo() -> Snapshot {
     Snapshot {
         sequence: 7,
         catalogue: None,
+        notify: None,
         map_sets: Rows::default(),
         map_uses: Rows::default(),
         volume_sets: Rows::default(),

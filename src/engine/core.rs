@@ -11,6 +11,7 @@ use crate::model::group_watch::GroupWatch;
 use crate::model::host_report::KernelGroups;
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::moment::{Moment, ReadingMark};
+use crate::model::notice_record::NotifyTrouble;
 use crate::model::observe::{ArraySource, Sources, Tracker, build};
 use crate::model::plan::{Plan, Refusal, plan_keeping};
 use crate::model::records::{Change, EntityChange, OpenOperation, OperationEnd, OperationId, Records};
@@ -74,6 +75,7 @@ struct State {
     recent: Vec<EventLine>,
     sequence: u64,
     catalogue: Option<CatalogueTrouble>,
+    notify: Option<NotifyTrouble>,
     /// The readings of arrays that have begun.
     begun: ReadingMark,
 }
@@ -93,6 +95,7 @@ impl Core {
             recent: Vec::new(),
             sequence: 0,
             catalogue: None,
+            notify: None,
             begun: ReadingMark { start: clock::engine_start(), count: 0 },
         };
         state.tell(recent);
@@ -131,6 +134,7 @@ impl Core {
         let operations: Vec<OperationView> = state.operations.values().cloned().collect();
         let mut snapshot = build(&Sources { operations: &operations, ..state.sources(clock::now()) });
         snapshot.catalogue.clone_from(&state.catalogue);
+        snapshot.notify.clone_from(&state.notify);
         snapshot
     }
 
@@ -157,6 +161,17 @@ impl Core {
             tracing::info!("the catalogue takes writes again");
             self.changed.notify_one();
         }
+    }
+
+    /// What the notification hook does wrong, if anything.
+    pub(super) fn show_notify(&self, trouble: Option<NotifyTrouble>) {
+        let mut state = self.state();
+        if state.notify == trouble {
+            return;
+        }
+        state.notify = trouble;
+        drop(state);
+        self.changed.notify_one();
     }
 
     /// What the rules say of a request at this moment, as if these operations were not there; unused volumes that an
@@ -467,6 +482,7 @@ impl State {
         let operations: Vec<OperationView> = self.operations.values().cloned().collect();
         let mut snapshot = build(&Sources { operations: &operations, ..self.sources(now) });
         snapshot.catalogue.clone_from(&self.catalogue);
+        snapshot.notify.clone_from(&self.notify);
         snapshot
     }
 

@@ -30,6 +30,17 @@ pub struct HookSettings {
     pub site: String,
 }
 
+impl HookSettings {
+    /// How a machine is reached; `None`: it is this one. One that is not configured is never taken for this one.
+    pub fn destination(&self, host: &Name) -> Option<Destination> {
+        match self.hosts.get(host) {
+            Some(ssh) => ssh.clone(),
+            // The configuration had it when this was agreed to. It must not run here instead.
+            None => Some(Destination::not_configured(host)),
+        }
+    }
+}
+
 /// Runs the hooks of operations. Clones share everything.
 #[derive(Clone, Default)]
 pub struct Hooks {
@@ -202,11 +213,7 @@ impl Hooks {
         let mut environment = hook.environment.clone();
         environment.push(("ECDECK_SITE".to_owned(), self.settings.site.clone()));
         environment.push(("ECDECK_HOOK".to_owned(), hook.name.to_string()));
-        let ssh = hook.host.as_ref().and_then(|host| match self.settings.hosts.get(host) {
-            Some(ssh) => ssh.clone(),
-            // The configuration had it when this was agreed to. It must not run here instead.
-            None => Some(Destination::not_configured(host)),
-        });
+        let ssh = hook.host.as_ref().and_then(|host| self.settings.destination(host));
         Script { argv: argv.to_vec(), run_as: hook.run_as.clone(), ssh, environment, limit_millis: hook.limit_millis }
     }
 

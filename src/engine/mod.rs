@@ -12,6 +12,7 @@ pub mod hooks;
 pub mod hosts;
 mod ledger;
 mod notices;
+mod notifier;
 pub mod operation;
 mod pace;
 mod poller;

@@ -5,6 +5,7 @@ use super::hooks::{HookSettings, Hooks};
 use super::hosts::Hosts;
 use super::ledger::Ledger;
 use super::notices::Notices;
+use super::notifier::Notifier;
 use super::operation::Limits;
 use super::roles::Roles;
 use super::runner::Runner;
@@ -12,6 +13,7 @@ use super::server::Server;
 use super::{group_watch, poller, publisher};
 use crate::catalog::{Catalogue, CatalogueError, EventRange};
 use crate::model::event::EventKind;
+use crate::model::notice::NotifyHook;
 use crate::model::snapshot::Site;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +36,8 @@ pub struct Settings {
     pub times: Times,
     pub hooks: HookSettings,
     pub hosts: Hosts,
+    /// The site's notification hook.
+    pub notify: Option<NotifyHook>,
 }
 
 /// How long the engine waits outside of operations.
@@ -58,6 +62,7 @@ pub struct Engine {
     runner: Runner,
     server: Server,
     tasks: Vec<JoinHandle<()>>,
+    notifier: Option<Notifier>,
 }
 
 impl Engine {
@@ -67,7 +72,7 @@ impl Engine {
         let recent = catalogue.events(EventRange::Newest(RECALLED_EVENTS)).await?;
         let newest = recent.last().map_or(0, |event| event.sequence);
         let open: Vec<_> = records.operations.values().cloned().collect();
-        let Settings { site, arrays, roles, limits, configuration, times, hooks, hosts } = settings;
+        let Settings { site, arrays, roles, limits, configuration, times, hooks, hosts, notify } = settings;
         let interval = Duration::from_millis(u64::from(site.poll_millis));
         let core = Core::new(site, records, arrays, &recent);
         let ledger = Ledger::new(catalogue, Arc::clone(&core), newest);
@@ -75,6 +80,8 @@ impl Engine {
         let readers = (0..core.arrays().len())
             .map(|index| poller::start(Arc::clone(&core), ledger.clone(), index, interval, times.reading))
             .collect();
+        let notifier =
+            notify.map(|hook| Notifier::start(hook, hooks.clone(), Arc::clone(&core), ledger.clone(), newest));
         let runner = Runner::new(Arc::clone(&core), ledger.clone(), readers, limits, Hooks::new(hooks), hosts.clone());
         for operation in open {
             runner.go_on(operation);
@@ -87,7 +94,7 @@ impl Engine {
         ];
         tasks.extend(watches);
         let server = Server::new(Arc::clone(&core), ledger.clone(), runner.clone(), hosts, roles, configuration);
-        Ok(Self { core, ledger, runner, server, tasks })
+        Ok(Self { core, ledger, runner, server, tasks, notifier })
     }
 
     /// Begins to serve clients.
@@ -120,6 +127,9 @@ impl Engine {
         };
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, farewell).await.is_err() {
             tracing::warn!("operations are still open; the next engine continues them");
+        }
+        if let Some(notifier) = self.notifier.take() {
+            notifier.end().await;
         }
         if let Err(error) = self.ledger.tell([EventKind::EngineStopped]).await {
             tracing::warn!(%error, "the end is not in the audit");

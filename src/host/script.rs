@@ -11,7 +11,7 @@ use crate::process::ssh::Destination;
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde::{Deserialize, Serialize};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -104,6 +104,15 @@ pub(super) fn quoted(word: &str) -> String {
 
 /// Runs a script to its end, or ends it. Nothing of its process group is left behind; what makes a session of its own is.
 pub fn run(script: &Script) -> ScriptReport {
+    run_with(script, None)
+}
+
+/// The same with something on its input. A script that does not read it is no failure.
+pub fn run_with_input(script: &Script, input: Vec<u8>) -> ScriptReport {
+    run_with(script, Some(input))
+}
+
+fn run_with(script: &Script, input: Option<Vec<u8>>) -> ScriptReport {
     if let Err(why) = script.check() {
         return ScriptReport::not_started(why);
     }
@@ -119,10 +128,17 @@ pub fn run(script: &Script) -> ScriptReport {
     } else {
         command.envs(script.environment.iter().map(|(key, value)| (key, value)));
     }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let began = Instant::now();
     match command.spawn() {
-        Ok(child) => Running::new(child).until_end(Duration::from_millis(script.limit_millis), began),
+        Ok(mut child) => {
+            if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
+                // Its own thread: a script that reads nothing stops this one, until the script ends.
+                std::thread::spawn(move || pipe.write_all(&input));
+            }
+            Running::new(child).until_end(Duration::from_millis(script.limit_millis), began)
+        }
         Err(error) => ScriptReport::not_started(format!("{}: {error}", Untrusted::from(line[0].as_str()).escaped())),
     }
 }
@@ -285,6 +301,19 @@ mod tests {
         assert_eq!(report.end, ScriptEnd::TimedOut { limit_millis: 300, left: false });
         assert_eq!(report.output.raw(), "asked\n");
         is_ended(&file);
+    }
+
+    #[test]
+    fn a_script_reads_its_input_or_leaves_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let report =
+            run_with_input(&script(folder.path(), "cat; wc -c < /dev/null", 30_000), b"{\"schema\":1}\n".to_vec());
+        assert_eq!((report.is_success(), report.output.raw()), (true, "{\"schema\":1}\n0\n"));
+        // More than a pipe holds, and nobody reads it.
+        let report = run_with_input(&script(folder.path(), "exit 0", 30_000), vec![b'x'; 1 << 20]);
+        assert!(report.is_success(), "{report}");
+        let report = run(&script(folder.path(), "cat", 30_000));
+        assert_eq!((report.is_success(), report.output.raw()), (true, ""));
     }
 
     #[test]

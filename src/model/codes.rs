@@ -506,6 +506,10 @@ codes! {
     1905 ENGINE_FULL: "the engine takes no more clients",
         "The number of clients is limited, in total and for each user, so that nobody locks out the others.",
         "End consoles and commands that are not needed, or try again later.";
+    1906 NOTIFY_FAILED: "the notification hook fails",
+        "The command of [notify] is missing, failed, or did not end within its limit. Nothing else is delayed by it; what it was \
+         to be given waits, and is tried again after a minute, then less often, up to once an hour.",
+        "Run the command by hand with a document of docs/notify.md on its input, and correct what it says.";
     1911 CATALOGUE_IN_USE: "another engine uses the catalogue",
         "Only one engine may write to a catalogue. The message names the other one: host, process and start time.",
         "Use the other engine, or end it and repeat.";

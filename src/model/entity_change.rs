@@ -6,6 +6,7 @@ use super::entity::{
 use super::group_watch::GroupWatch;
 use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::MapSet;
+use super::notice_record::NoticeRecord;
 use super::session::Pair;
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
@@ -91,6 +92,14 @@ pub enum EntityChange {
         transaction_volume: VolumeId,
         backup_volume: VolumeId,
         operation: OperationId,
+    },
+    /// What the notification hook was given, or is to be given next.
+    PutNotice {
+        key: String,
+        notice: Box<NoticeRecord>,
+    },
+    RemoveNotice {
+        key: String,
     },
 }
 

@@ -315,6 +315,16 @@ pub enum EventKind {
         known: BoxId,
         found: BoxId,
     },
+    /// The notification hook took a delivery.
+    Notified {
+        number: u64,
+        notifications: usize,
+        jobs: usize,
+    },
+    /// The notification hook failed. What it was to be given waits.
+    NotifyFailed {
+        why: Untrusted,
+    },
 }
 
 impl NewEvent {
@@ -370,6 +380,8 @@ impl NewEvent {
             | EventKind::SetReduced { .. }
             | EventKind::ArrayUnreachable { .. }
             | EventKind::ArrayReachable { .. }
+            | EventKind::Notified { .. }
+            | EventKind::NotifyFailed { .. }
             | EventKind::ArrayIdentityChanged { .. } => None,
         }
     }
@@ -383,6 +395,7 @@ impl NewEvent {
                 | EventKind::Sent { .. }
                 | EventKind::Answered { .. }
                 | EventKind::RecordsWritten
+                | EventKind::Notified { .. }
                 | EventKind::AuditBaseline { .. }
         )
     }
@@ -420,6 +433,7 @@ impl NewEvent {
             | EventKind::CrashConsistent { .. }
             | EventKind::RestoreCancelled { .. }
             | EventKind::RestoreForgotten { .. }
+            | EventKind::NotifyFailed { .. }
             | EventKind::ArrayUnreachable { .. } => Severity::Warning,
             EventKind::StateChanged { to: TransactionState::Equivalent, .. }
             | EventKind::GenerationRecorded { .. }
@@ -451,6 +465,7 @@ impl NewEvent {
             | EventKind::SetReduced { .. }
             | EventKind::MapUsed { .. }
             | EventKind::RestoreBegun { .. }
+            | EventKind::Notified { .. }
             | EventKind::HookRan { .. }
             | EventKind::OperationEnded { .. }
             | EventKind::StateChanged { .. } => Severity::Info,

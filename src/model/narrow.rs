@@ -53,6 +53,7 @@ impl Snapshot {
             // Few, and a remedy may be to cancel one.
             restores: self.restores.clone(),
             catalogue: self.catalogue.clone(),
+            notify: self.notify.clone(),
             ..*self
         }
     }

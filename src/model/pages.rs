@@ -55,6 +55,7 @@ impl Snapshot {
             site: self.site.clone(),
             arrays: self.arrays.clone(),
             catalogue: self.catalogue.clone(),
+            notify: self.notify.clone(),
             transaction_volumes: Vec::new().into(),
             pool: Vec::new().into(),
             sessions: Vec::new().into(),

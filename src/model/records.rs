@@ -14,6 +14,7 @@ use super::actor::Actor;
 use super::group_watch::GroupWatch;
 use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::MapSet;
+use super::notice_record::NoticeRecord;
 use super::session::{CopyKind, Pair};
 use super::step::{Lookup, PlanItem};
 use super::units::{Timestamp, Version};
@@ -97,6 +98,9 @@ pub struct Records {
     pub map_uses: BTreeMap<(VolumeId, VolumeId), OperationId>,
     #[serde(default)]
     pub volume_sets: BTreeMap<Name, VolumeSet>,
+    /// What the notification hook was given, by key.
+    #[serde(default)]
+    pub notices: BTreeMap<String, NoticeRecord>,
     pub next_operation: u64,
     pub next_epoch: u64,
     /// The volume that has each name, in whichever role: a look-up does not grow with the site.
@@ -246,6 +250,12 @@ impl Records {
             Change::Entity(EntityChange::UseMapRow { transaction_volume, backup_volume, operation }) => {
                 let known = self.map_uses.entry((*transaction_volume, *backup_volume)).or_insert(*operation);
                 *known = (*known).max(*operation);
+            }
+            Change::Entity(EntityChange::PutNotice { key, notice }) => {
+                self.notices.insert(key.clone(), (**notice).clone());
+            }
+            Change::Entity(EntityChange::RemoveNotice { key }) => {
+                self.notices.remove(key).ok_or_else(|| missing("notice", key))?;
             }
             Change::Open { operation, claims, epoch } => self.open(operation, claims, *epoch)?,
             Change::Journal { operation, entry } => {

@@ -52,6 +52,11 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
                 "the catalogue has format {format} now; from here on its rows ({rows}) are compared with the events"
             )
         }
+        EventKind::Notified { number, notifications, jobs } => {
+            let troubles = count(*notifications, "notification", "notifications");
+            format!("notification hook: delivery {number}, {troubles}, {}", count(*jobs, "summary", "summaries"))
+        }
+        EventKind::NotifyFailed { why } => format!("the notification hook failed: {}", why.escaped()),
         EventKind::CatalogueDoubted { why } => {
             format!("kept generations are in doubt: {}", super::untrusted::escaped(why))
         }

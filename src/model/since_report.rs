@@ -1,16 +1,15 @@
-//! What happened since a moment, from the durable events: jobs with each volume's end, changes of state, releases, restores;
-//! and what is wrong now, from a snapshot. Pure.
+//! What happened since a moment, from the durable events: jobs with each volume's end, changes of state, releases, restores.
+//! Pure.
 
 use super::codes::Code;
-use super::entity::{GenerationState, OperationEnd, ReleaseReason};
+use super::entity::{OperationEnd, ReleaseReason};
 use super::event::{Event, EventKind, NewEvent};
 use super::identity::VolumeId;
-use super::recoverable::{Recoverable, recoverable};
 use super::request::{Action, Request, Verb};
-use super::snapshot::{Reach, Snapshot, TransactionState};
+use super::snapshot::{Snapshot, TransactionState};
 use super::units::{Timestamp, Version};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Everything since a moment.
 #[derive(Debug, Default)]
@@ -32,6 +31,8 @@ pub struct ReportJob {
     /// Who asked, for people; escaped.
     pub by: String,
     pub volumes: BTreeMap<VolumeId, JobVolume>,
+    /// The number of its first event: no other job has it.
+    pub first: u64,
     process: (u32, u32),
 }
 
@@ -87,8 +88,8 @@ impl SinceReport {
     /// `snapshot`: from before the events were read. What it does not show as claimed had ended by then.
     pub fn new(events: &[Event], since: Timestamp, snapshot: &Snapshot) -> Self {
         let mut report = Self::default();
-        for Event { event, .. } in events {
-            report.add_to_jobs(event);
+        for Event { sequence, event, .. } in events {
+            report.add_to_jobs(*sequence, event);
             if event.at < since {
                 continue;
             }
@@ -122,11 +123,11 @@ impl SinceReport {
         report
     }
 
-    fn add_to_jobs(&mut self, event: &NewEvent) {
+    fn add_to_jobs(&mut self, sequence: u64, event: &NewEvent) {
         match &event.kind {
             EventKind::Requested { request, .. } => {
                 let together = is_together(request);
-                self.ask(event, request, |asked| JobVolume {
+                self.ask((sequence, event), request, |asked| JobVolume {
                     asked,
                     ended: None,
                     outcome: JobOutcome::Running,
@@ -137,7 +138,7 @@ impl SinceReport {
             }
             EventKind::Refused { request, code, reason } => {
                 let outcome = if *code == Code::ALREADY_SO { JobOutcome::AlreadySo } else { JobOutcome::Refused };
-                self.ask(event, request, |asked| JobVolume {
+                self.ask((sequence, event), request, |asked| JobVolume {
                     asked,
                     ended: Some(asked),
                     outcome,
@@ -152,14 +153,14 @@ impl SinceReport {
     }
 
     /// Each volume of a request into its job. A later answer about a volume takes the place of an earlier one.
-    fn ask(&mut self, event: &NewEvent, request: &Request, volume: impl Fn(Timestamp) -> JobVolume) {
+    fn ask(&mut self, (first, event): (u64, &NewEvent), request: &Request, volume: impl Fn(Timestamp) -> JobVolume) {
         let volumes = request.action.volumes();
         let Some(actor) = event.actor.as_ref().filter(|_| !volumes.is_empty()) else { return };
         let (process, verb) = ((actor.uid, actor.pid), request.action.verb());
         let found = self.jobs.iter().rposition(|job| job.process == process && job.verb == verb);
         let index = found.unwrap_or_else(|| {
             let (began, by) = (event.at, actor.to_string());
-            self.jobs.push(ReportJob { verb, began, by, volumes: BTreeMap::new(), process });
+            self.jobs.push(ReportJob { verb, began, by, volumes: BTreeMap::new(), first, process });
             self.jobs.len() - 1
         });
         for id in volumes {
@@ -230,72 +231,22 @@ fn is_together(request: &Request) -> bool {
 }
 
 impl ReportJob {
+    /// The process that asked.
+    pub fn pid(&self) -> u32 {
+        self.process.1
+    }
+
+    /// When something was asked or ended last.
+    pub fn last_activity(&self) -> Timestamp {
+        self.volumes.values().map(|volume| volume.ended.unwrap_or(volume.asked)).fold(self.began, Timestamp::max)
+    }
+
+    /// Nothing of it is under way.
+    pub fn rests(&self) -> bool {
+        self.count(JobOutcome::Running) == 0
+    }
+
     pub fn count(&self, outcome: JobOutcome) -> usize {
         self.volumes.values().filter(|volume| volume.outcome == outcome).count()
     }
-}
-
-/// Something that is wrong now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenTrouble {
-    pub code: Option<Code>,
-    pub volume: Option<VolumeId>,
-    /// One sentence or half of one; escaped.
-    pub text: String,
-}
-
-/// All that is wrong now, worst places first: catalogue, arrays, volumes, pool, generations, backups that are too old.
-pub fn open_troubles(snapshot: &Snapshot) -> Vec<OpenTrouble> {
-    let mut all = Vec::new();
-    let mut say = |code, volume, text: String| all.push(OpenTrouble { code, volume, text });
-    if let Some(trouble) = &snapshot.catalogue {
-        say(Some(trouble.code), None, format!("the catalogue takes no writes: {}", trouble.why.escaped()));
-    }
-    for array in &snapshot.arrays {
-        let name = &array.name;
-        match &array.reach {
-            Reach::Reachable if snapshot.is_stale(array) => {
-                say(Some(Code::ARRAY_STALE), None, format!("the last reading of {name} is too old"));
-            }
-            Reach::Reachable => {}
-            Reach::Waiting => {
-                say(Some(Code::ARRAY_UNREACHABLE), None, format!("{name} has not answered yet"));
-            }
-            Reach::Unreachable { why, .. } => {
-                say(Some(Code::ARRAY_UNREACHABLE), None, format!("{name} does not answer: {}", why.escaped()));
-            }
-            Reach::IdentityChanged { found } => {
-                say(Some(Code::IDENTITY_CHANGED), None, format!("another box answers as {name}: {found}"));
-            }
-        }
-        for attention in array.attentions.iter().filter(|attention| !attention.is_note()) {
-            say(Some(attention.code), None, attention.text.clone());
-        }
-    }
-    let sources = snapshot.transaction_volumes.iter().map(|view| (view.volume.id, view.problem.as_deref()));
-    // What is wrong with a copy is said once, of its transaction volume.
-    let said = snapshot.transaction_volumes.iter().filter_map(|view| snapshot.same_problem_on(view));
-    let said: BTreeSet<VolumeId> = said.collect();
-    let targets = snapshot.pool.iter().filter(|view| !said.contains(&view.volume.id));
-    let targets = targets.map(|view| (view.volume.id, view.problem.as_deref()));
-    for (id, problem) in sources.chain(targets).filter_map(|(id, problem)| Some((id, problem?))) {
-        say(Some(problem.code), Some(id), problem.text.clone());
-    }
-    for generation in &snapshot.generations {
-        let code = match generation.state {
-            GenerationState::Valid => continue,
-            GenerationState::InDoubt(_) => None,
-            GenerationState::NeedsAttention(_) => Some(Code::NEEDS_ATTENTION),
-        };
-        let text = format!("{} {}", generation.version, generation.state);
-        say(code, Some(generation.transaction_volume), text);
-    }
-    for view in &snapshot.transaction_volumes {
-        let recovery = recoverable(snapshot, view);
-        // Without a policy nobody said how old it may be, and nobody waits for it.
-        if !matches!(recovery.word, Recoverable::Yes | Recoverable::NoPolicy) {
-            say(None, Some(view.volume.id), format!("recoverable: {}; {}", recovery.word, recovery.why));
-        }
-    }
-    all
 }

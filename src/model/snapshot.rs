@@ -12,6 +12,7 @@ use super::hook::Hook;
 use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::{MapSet, PairUse};
 use super::moment::{Moment, ReadingMark};
+use super::notice_record::NotifyTrouble;
 use super::request::Verb;
 use super::rows::Rows;
 use super::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, Status};
@@ -67,6 +68,9 @@ pub struct Snapshot {
     /// Why the catalogue takes no writes; `None` while it does.
     #[serde(default)]
     pub catalogue: Option<CatalogueTrouble>,
+    /// Why the notification hook does not do its work; `None` while it does, and where there is none.
+    #[serde(default)]
+    pub notify: Option<NotifyTrouble>,
 }
 
 /// A catalogue that takes no writes: nothing that changes something can be done until it does.

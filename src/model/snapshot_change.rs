@@ -4,6 +4,7 @@ use super::entity::{Generation, OperationId, ReleasedGeneration};
 use super::identity::VolumeId;
 use super::map_set::{MapSet, PairUse};
 use super::moment::{Moment, ReadingMark};
+use super::notice_record::NotifyTrouble;
 use super::rows::Rows;
 use super::session::{ArrayVolume, Pair};
 use super::snapshot::{
@@ -54,6 +55,9 @@ pub struct SnapshotChange {
     /// As it is now, changed or not.
     #[serde(default)]
     pub catalogue: Option<CatalogueTrouble>,
+    /// As it is now, changed or not.
+    #[serde(default)]
+    pub notify: Option<NotifyTrouble>,
 }
 
 /// How far a session is by now.
@@ -123,6 +127,7 @@ impl SnapshotChange {
             restores: (old.restores != new.restores).then(|| new.restores.clone()),
             events: new.events.iter().filter(|event| event.sequence > newest).cloned().collect(),
             catalogue: new.catalogue.clone(),
+            notify: new.notify.clone(),
         }
     }
 
@@ -149,6 +154,7 @@ impl SnapshotChange {
         snapshot.sequence = self.sequence;
         snapshot.taken_at = self.taken_at;
         snapshot.catalogue = self.catalogue;
+        snapshot.notify = self.notify;
         (snapshot.moment, snapshot.mark) = (self.moment, self.mark);
         if let Some(site) = self.site {
             snapshot.site = site;

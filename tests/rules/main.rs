@@ -11,6 +11,7 @@ mod harmless;
 mod layering;
 mod legality_table;
 mod map_sets;
+mod notices;
 mod output;
 mod pool;
 mod properties;

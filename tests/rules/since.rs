@@ -9,7 +9,8 @@ use ecdeck::model::identity::VolumeId;
 use ecdeck::model::records::OperationEnd;
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::session::{Phase, Status};
-use ecdeck::model::since_report::{JobOutcome, SinceReport, open_troubles};
+use ecdeck::model::since_report::{JobOutcome, SinceReport};
+use ecdeck::model::trouble::open_troubles;
 use ecdeck::model::units::Timestamp;
 
 /// A morning that looks back at a night.

@@ -14,6 +14,7 @@ use ecdeck::model::group_watch::GroupWatch;
 use ecdeck::model::host_report::Activation;
 use ecdeck::model::identity::{Olu, VolumeId};
 use ecdeck::model::lvm_text::GroupIdentity;
+use ecdeck::model::notice_record::{NoticeLog, NoticeRecord};
 use ecdeck::model::records::{
     BackupMode, BackupVolume, Change, ChangeError, CopyTime, EntityChange, Generation, GenerationState, InstantProof,
     JournalEntry, OpenOperation, OperationEnd, OperationId, OurSession, PastGeneration, Policy, Records, ReleaseReason,
@@ -539,6 +540,11 @@ fn any_change() -> impl Strategy<Value = Change> {
                 deactivated: lost.then_some(Timestamp(5)),
             },
         })),
+        1 => (0_u8..3, 0_u64..4).prop_map(|(key, number)| Change::Entity(EntityChange::PutNotice {
+            key: key.to_string(),
+            notice: Box::new(NoticeRecord::Log(NoticeLog { number, from: number, done: vec![number] })),
+        })),
+        1 => (0_u8..3).prop_map(|key| Change::Entity(EntityChange::RemoveNotice { key: key.to_string() })),
         2 => (any::<bool>(), proptest::collection::vec(tv.clone(), 0..3)).prop_map(|(other, volumes)| {
             Change::Entity(EntityChange::PutMapSet(map_set(if other { "nightly" } else { "weekly" }, &volumes)))
         }),

@@ -42,6 +42,7 @@ mod metrics;
 #[path = "../needs.rs"]
 mod needs;
 mod nights;
+mod notify;
 mod patience;
 mod planted;
 mod postgres;

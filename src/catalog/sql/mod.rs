@@ -10,6 +10,7 @@ mod failure;
 mod groups;
 mod maps;
 mod notes;
+mod notices;
 mod place;
 mod read;
 mod released;

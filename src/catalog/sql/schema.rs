@@ -28,6 +28,7 @@ const MIGRATIONS: &[&[&str]] = &[
     TABLES_OF_FORMAT_11,
     TABLES_OF_FORMAT_12,
     TABLES_OF_FORMAT_13,
+    TABLES_OF_FORMAT_14,
 ];
 
 /// The first format whose events carry the digests of the rows that they write.
@@ -265,6 +266,13 @@ const TABLES_OF_FORMAT_13: &[&str] = &[
         version BIGINT NOT NULL,
         document TEXT NOT NULL,
         PRIMARY KEY (transaction_volume, version))",
+];
+
+const TABLES_OF_FORMAT_14: &[&str] = &[
+    // What the site's notification hook was given, so that no restart gives it again.
+    "CREATE TABLE notice (
+        key TEXT PRIMARY KEY,
+        document TEXT NOT NULL)",
 ];
 
 /// What is in the database before anything was changed.

@@ -120,6 +120,7 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         restores,
         released: records.released.values().cloned().collect(),
         catalogue: None,
+        notify: None,
         sessions: sessions.into(),
     }
 }

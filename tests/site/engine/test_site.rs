@@ -275,6 +275,7 @@ impl TestSite {
             panic!("an engine runs already")
         };
         let settings = Settings {
+            notify: None,
             site: Site {
                 name: "test".into(),
                 demo: false,

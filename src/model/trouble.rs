@@ -1,0 +1,141 @@
+//! What is wrong now, from a snapshot: one list for the report, the notifications and the console. Pure.
+
+use super::codes::Code;
+use super::entity::GenerationState;
+use super::identity::{Name, VolumeId};
+use super::recoverable::{Recoverable, recoverable};
+use super::snapshot::{Due, Problem, Reach, Snapshot, TransactionState, TransactionVolumeView};
+use super::trouble_kind::{TroubleId, TroubleKind};
+use super::units::Version;
+use std::collections::BTreeSet;
+
+/// Something that is wrong now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenTrouble {
+    pub id: TroubleId,
+    pub kind: TroubleKind,
+    pub code: Option<Code>,
+    pub volume: Option<VolumeId>,
+    pub array: Option<Name>,
+    /// The generation that it is about.
+    pub version: Option<Version>,
+    /// One sentence or half of one; escaped.
+    pub text: String,
+}
+
+impl OpenTrouble {
+    fn of_site(kind: TroubleKind, code: Code, text: String) -> Self {
+        let id = TroubleId::of(kind, None, "", Some(code));
+        Self { id, kind, code: Some(code), volume: None, array: None, version: None, text }
+    }
+
+    fn of_array(kind: TroubleKind, array: &Name, code: Code, text: String) -> Self {
+        let id = TroubleId::of(kind, None, array.as_str(), Some(code));
+        Self { id, kind, code: Some(code), volume: None, array: Some(array.clone()), version: None, text }
+    }
+
+    /// `place` tells troubles of the same kind, volume and code apart.
+    fn of_volume(kind: TroubleKind, volume: VolumeId, place: &str, code: Option<Code>, text: String) -> Self {
+        let id = TroubleId::of(kind, Some(volume), place, code);
+        Self { id, kind, code, volume: Some(volume), array: None, version: None, text }
+    }
+
+    fn of_generation(kind: TroubleKind, volume: VolumeId, version: Version, code: Option<Code>, text: String) -> Self {
+        Self { version: Some(version), ..Self::of_volume(kind, volume, &version.to_string(), code, text) }
+    }
+
+    /// The next start of a volume finds no backup volume.
+    pub fn pool_short(volume: VolumeId, code: Code, why: &str) -> Self {
+        let text = format!("its next start finds no backup volume: {why}");
+        Self::of_volume(TroubleKind::PoolShort, volume, "", Some(code), text)
+    }
+}
+
+/// All that is wrong now, worst places first: catalogue, arrays, volumes, pool, generations, backups that are too old.
+pub fn open_troubles(snapshot: &Snapshot) -> Vec<OpenTrouble> {
+    let mut all = Vec::new();
+    if let Some(trouble) = &snapshot.catalogue {
+        let text = format!("the catalogue takes no writes: {}", trouble.why.escaped());
+        all.push(OpenTrouble::of_site(TroubleKind::Catalogue, trouble.code, text));
+    }
+    if let Some(trouble) = &snapshot.notify {
+        all.push(OpenTrouble::of_site(TroubleKind::NotifyHook, Code::NOTIFY_FAILED, trouble.sentence()));
+    }
+    arrays(snapshot, &mut all);
+    let sources = snapshot.transaction_volumes.iter().map(|view| {
+        let kind = match view.state {
+            TransactionState::Error => TroubleKind::Error,
+            TransactionState::Halted => TroubleKind::Halted,
+            _ => TroubleKind::Problem,
+        };
+        (view.volume.id, kind, view.problem.as_deref())
+    });
+    // What is wrong with a copy is said once, of its transaction volume.
+    let said = snapshot.transaction_volumes.iter().filter_map(|view| snapshot.same_problem_on(view));
+    let said: BTreeSet<VolumeId> = said.collect();
+    let targets = snapshot.pool.iter().filter(|view| !said.contains(&view.volume.id));
+    let targets = targets.map(|view| (view.volume.id, TroubleKind::Problem, view.problem.as_deref()));
+    for (id, kind, problem) in sources.chain(targets).filter_map(|(id, kind, problem)| Some((id, kind, problem?))) {
+        all.push(of_problem(id, kind, problem));
+    }
+    for generation in &snapshot.generations {
+        let (kind, code) = match generation.state {
+            GenerationState::Valid => continue,
+            GenerationState::InDoubt(_) => (TroubleKind::InDoubt, None),
+            GenerationState::NeedsAttention(_) => (TroubleKind::NeedsAttention, Some(Code::NEEDS_ATTENTION)),
+        };
+        let text = format!("{} {}", generation.version, generation.state);
+        all.push(OpenTrouble::of_generation(kind, generation.transaction_volume, generation.version, code, text));
+    }
+    all.extend(snapshot.transaction_volumes.iter().filter_map(|view| not_recoverable(snapshot, view)));
+    all
+}
+
+fn arrays(snapshot: &Snapshot, all: &mut Vec<OpenTrouble>) {
+    for array in &snapshot.arrays {
+        let name = &array.name;
+        let mut say = |kind, code, text: String| all.push(OpenTrouble::of_array(kind, name, code, text));
+        match &array.reach {
+            Reach::Reachable if snapshot.is_stale(array) => {
+                let text = format!("the last reading of {name} is too old");
+                say(TroubleKind::Unreachable, Code::ARRAY_STALE, text);
+            }
+            Reach::Reachable => {}
+            Reach::Waiting => {
+                say(TroubleKind::Unreachable, Code::ARRAY_UNREACHABLE, format!("{name} has not answered yet"));
+            }
+            Reach::Unreachable { why, .. } => {
+                let text = format!("{name} does not answer: {}", why.escaped());
+                say(TroubleKind::Unreachable, Code::ARRAY_UNREACHABLE, text);
+            }
+            Reach::IdentityChanged { found } => {
+                let text = format!("another box answers as {name}: {found}");
+                say(TroubleKind::Unreachable, Code::IDENTITY_CHANGED, text);
+            }
+        }
+        for attention in array.attentions.iter().filter(|attention| !attention.is_note()) {
+            say(TroubleKind::Array, attention.code, attention.text.clone());
+        }
+    }
+}
+
+/// An error with another cause on the array is another trouble.
+fn of_problem(id: VolumeId, kind: TroubleKind, problem: &Problem) -> OpenTrouble {
+    let cause = problem.array_error.map_or_else(String::new, |error| error.to_string());
+    OpenTrouble::of_volume(kind, id, &cause, Some(problem.code), problem.text.clone())
+}
+
+/// Without a policy nobody said how old a backup may be, and nobody waits for it.
+fn not_recoverable(snapshot: &Snapshot, view: &TransactionVolumeView) -> Option<OpenTrouble> {
+    let recovery = recoverable(snapshot, view);
+    let is_overdue = matches!(view.due, Due::Overdue(_));
+    let kind = match recovery.word {
+        Recoverable::Yes | Recoverable::NoPolicy => return None,
+        Recoverable::InDoubt => TroubleKind::InDoubt,
+        Recoverable::Late => TroubleKind::Overdue,
+        Recoverable::No if is_overdue => TroubleKind::Overdue,
+        Recoverable::No => TroubleKind::NoBackup,
+    };
+    let text = format!("recoverable: {}; {}", recovery.word, recovery.why);
+    Some(OpenTrouble::of_volume(kind, view.volume.id, "", None, text))
+}
