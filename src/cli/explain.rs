@@ -42,10 +42,13 @@ fn array(as_json: bool) -> Result<Exit, CliError> {
     for row in admin::RULES {
         let code = row.code.map_or("-", |code| code.row().0);
         let basis = if row.basis == admin::Basis::Documented { "documented" } else { "inferred" };
-        let rule = if row.documented_only { format!("{} *", row.rule) } else { row.rule.to_owned() };
+        let mark = if row.documented_only { " *" } else { "" };
+        let mark = if row.lenient_only { " +" } else { mark };
+        let rule = format!("{}{mark}", row.rule);
         table.row([rule, code.to_owned(), basis.to_owned(), row.source.to_owned()]);
     }
-    let note = "* an array with `ecdeck array rules ARRAY lenient`, or of an earlier release, does not keep it\n";
+    let note = "* an array with `ecdeck array rules ARRAY lenient`, or of an earlier release, does not keep it\n\
+                + only such an array keeps it\n";
     out::print(&(table.render() + note))?;
     Ok(Exit::Done)
 }

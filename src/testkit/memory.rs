@@ -64,6 +64,7 @@ impl Memory {
         let mut copied = 0;
         while blocks.0 > 0 && left > 0 {
             let Some(work) = self.core.next_work(left.min(PIECE)) else { break };
+            work.first.iter().for_each(|first| self.copy(first));
             if self.core.bad_block(work.from, &work.bytes).is_some() {
                 self.core.not_copied(&work);
                 self.core.fail(work.key, BAD_SECTOR);

@@ -9,6 +9,7 @@ mod arrays;
 mod block_devices;
 mod by_ccm;
 mod cancels;
+mod cascades;
 mod catalogue;
 mod catalogue_audit;
 mod catalogue_faults;

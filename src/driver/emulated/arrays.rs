@@ -133,6 +133,7 @@ impl Arrays {
         }
         attach_all(&data, &mut kept, place, &troubles)?;
         take_out_bad(&data, &mut kept.core, &troubles)?;
+        kept.core.hold_back();
         kept.core.tell_all_again();
         let active = kept.core.sessions().filter(|session| session.status == Status::Active);
         active.map(|session| session.pair).try_for_each(|pair| data.run(pair))?;
@@ -555,6 +556,21 @@ impl Arrays {
         self.become_true(change, &before, after).map(|_| ())
     }
 
+    /// Copies that waited for the one into their source, and are the same now.
+    fn let_go(&self) {
+        let held = self.core.lock().let_go();
+        if held.is_empty() {
+            return;
+        }
+        let _turn = self.changing.lock();
+        for pair in held {
+            let same = self.data.state(pair).is_some_and(|state| state.dirty.0 == 0 && state.flow == Flow::Running);
+            if same {
+                self.core().became_equivalent(&pair);
+            }
+        }
+    }
+
     /// What the data plane says becomes what the rules know.
     fn heed(&self, report: Report) {
         let mut turn = self.changing.lock();
@@ -653,6 +669,7 @@ fn beat(arrays: &Weak<Arrays>, beats: &Receiver<Beat>) {
             tick_due = None;
             arrays.tick();
         }
+        arrays.let_go();
         if checkpoint_due.is_some_and(|due| due <= now) {
             checkpoint_due = None;
             arrays.save();

@@ -15,6 +15,8 @@ pub enum ArrayCode {
     ReverseFailed,
     SourceOverlaps,
     TargetOverlaps,
+    CascadeCircle,
+    TooManyHops,
     ErrorSuspended,
     WrongState,
     ConcurrentSuspend,
@@ -47,7 +49,7 @@ pub enum ArrayCode {
 }
 
 impl ArrayCode {
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::Busy,
         Self::NoSuchVolume,
         Self::VolumeUnfit,
@@ -57,6 +59,8 @@ impl ArrayCode {
         Self::ReverseFailed,
         Self::SourceOverlaps,
         Self::TargetOverlaps,
+        Self::CascadeCircle,
+        Self::TooManyHops,
         Self::ErrorSuspended,
         Self::WrongState,
         Self::ConcurrentSuspend,
@@ -102,6 +106,10 @@ impl ArrayCode {
             }
             Self::SourceOverlaps => ("E5314", ErrorClass::Overlap, "the source overlaps an existing session"),
             Self::TargetOverlaps => ("E5315", ErrorClass::Overlap, "the destination overlaps an existing session"),
+            Self::CascadeCircle => {
+                ("E5316", ErrorClass::Limit, "the cascade is impossible: it would copy into its own beginning")
+            }
+            Self::TooManyHops => ("E5318", ErrorClass::Limit, "the cascade would have too many hops"),
             Self::ErrorSuspended => ("E5319", ErrorClass::ErrorState, "the session is in Error Suspend"),
             Self::WrongState => ("E5321", ErrorClass::InvalidState, "the session's state does not allow it"),
             Self::ConcurrentSuspend => ("E5322", ErrorClass::Busy, "a concurrent suspend is being processed"),

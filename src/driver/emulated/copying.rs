@@ -19,6 +19,8 @@ pub struct Work {
     pub to: VolumeId,
     pub run: Run,
     pub bytes: Range<u64>,
+    /// Done before: one-point copies that still need what the destination holds.
+    pub first: Vec<Self>,
 }
 
 /// What a host's write to a volume entails, decided once its regions are locked.
@@ -60,10 +62,39 @@ impl Core {
         let (from, to) = session.flow();
         let source = session.pair.source;
         self.turn = key;
+        let mut first = Vec::new();
+        self.settle(to, &run, false, &mut first);
         // Whoever else knows the destination must know of the change before it happens.
         self.mark_elsewhere(Some(key), to, &run);
         let blocks = self.volume(source).ok()?.blocks;
-        Some(Work { key, from, to, bytes: bytes_of(&run, blocks), run })
+        Some(Work { key, from, to, bytes: bytes_of(&run, blocks), run, first })
+    }
+
+    /// Before a volume is written: what one-point copies out of it, or `into` it as well, have not copied of these regions yet.
+    /// It counts as copied from here on.
+    fn settle(&mut self, volume: VolumeId, regions: &Run, into: bool, first: &mut Vec<Work>) {
+        let concerned = |session: &&super::sessions::Session| {
+            let (from, to) = session.flow();
+            let still = session.pair.kind == CopyKind::Opc && session.status == Status::Active;
+            still && (from == volume || into && to == volume)
+        };
+        let keys: Vec<SessionKey> = self.sessions.values().filter(concerned).map(|session| session.key).collect();
+        for key in keys {
+            let mut at = regions.start;
+            while let Some(session) = self.sessions.get_mut(&key) {
+                let run = session.map.next_dirty(at, 1, &[]).filter(|run| run.start < regions.end);
+                let Some(run) = run else { break };
+                session.map.clear(&run);
+                let (from, to) = session.flow();
+                at = run.end;
+                // What is copied writes into a volume, too.
+                self.settle(to, &run, false, first);
+                self.mark_elsewhere(Some(key), to, &run);
+                // A shorter source does not reach into the rest of its destination.
+                let Ok(blocks) = self.volume(from).map(|volume| volume.blocks) else { break };
+                first.push(Work { key, from, to, bytes: bytes_of(&run, blocks), run, first: Vec::new() });
+            }
+        }
     }
 
     /// The regions are the same on both sides now.
@@ -105,38 +136,40 @@ impl Core {
         self.takes_writes(volume)?;
         let regions = regions_of(bytes);
         let mut plan = WritePlan::default();
-        for session in self.sessions.values_mut().filter(|session| session.touches(volume)) {
+        self.settle(volume, &regions, true, &mut plan.copy_first);
+        self.mirror(volume, bytes, None, &mut plan);
+        Ok(plan)
+    }
+
+    /// What a write to a volume by a host, or by the session `by`, means to the sessions that know the volume: those that are
+    /// equal there write it as well, and so on along a cascade; the others remember it.
+    fn mirror(&mut self, volume: VolumeId, bytes: &Range<u64>, by: Option<SessionKey>, plan: &mut WritePlan) {
+        let Ok(blocks) = self.volume(volume).map(|volume| volume.blocks) else { return };
+        let regions = regions_of(bytes);
+        let knows = |session: &&mut super::sessions::Session| {
+            session.touches(volume) && session.pair.kind != CopyKind::Opc && Some(session.key) != by
+        };
+        let mut mirrors: Vec<Mirror> = Vec::new();
+        for session in self.sessions.values_mut().filter(knows) {
             let (from, to) = session.flow();
-            if session.pair.kind == CopyKind::Opc {
-                if session.status != Status::Active {
-                    continue;
-                }
-                let mut at = regions.start;
-                while let Some(run) = session.map.next_dirty(at, 1, &[]).filter(|run| run.start < regions.end) {
-                    at = run.end;
-                    // A shorter source does not reach into the rest of its destination.
-                    let bytes = bytes_of(&run, blocks);
-                    plan.copy_first.push(Work { key: session.key, from, to, run, bytes });
-                }
-            } else if session.status == Status::Active && from == volume {
-                for region in regions.clone().filter(|region| !session.map.is_dirty(*region)) {
-                    let region = bytes_of(&(region..region + 1), blocks);
-                    let part = region.start.max(bytes.start)..region.end.min(bytes.end);
-                    match plan.mirrors.last_mut() {
-                        Some(last) if last.key == session.key && last.bytes.end == part.start => {
-                            last.bytes.end = part.end;
-                        }
-                        _ => plan.mirrors.push(Mirror { key: session.key, to, bytes: part }),
-                    }
-                }
-            } else {
+            if session.status != Status::Active || from != volume {
                 session.map.mark(&regions);
+                continue;
+            }
+            for region in regions.clone().filter(|region| !session.map.is_dirty(*region)) {
+                let region = bytes_of(&(region..region + 1), blocks);
+                let part = region.start.max(bytes.start)..region.end.min(bytes.end);
+                match mirrors.last_mut() {
+                    Some(last) if last.key == session.key && last.bytes.end == part.start => last.bytes.end = part.end,
+                    _ => mirrors.push(Mirror { key: session.key, to, bytes: part }),
+                }
             }
         }
-        for mirror in plan.mirrors.clone() {
-            self.mark_elsewhere(Some(mirror.key), mirror.to, &regions_of(&mirror.bytes));
+        for mirror in mirrors {
+            self.settle(mirror.to, &regions_of(&mirror.bytes), false, &mut plan.copy_first);
+            self.mirror(mirror.to, &mirror.bytes, Some(mirror.key), plan);
+            plan.mirrors.push(mirror);
         }
-        Ok(plan)
     }
 
     /// Whether a host may write to the volume now: not to what is copied onto, nor to a source that was split by hand.

@@ -292,6 +292,7 @@ impl Core {
             }
             self.pending_events.insert(session.key);
         }
+        self.hold_back();
         Ok(())
     }
 
@@ -387,12 +388,16 @@ impl Core {
     /// What time does to the arrays: finished copies become equivalent, and remote boxes hear what has happened.
     pub fn tick(&mut self) {
         self.count_down();
-        let finished: Vec<SessionKey> = self
-            .sessions
-            .values()
-            .filter(|session| session.is_copying() && session.map.is_clean() && session.in_hand.is_empty())
-            .map(|session| session.key)
-            .collect();
+        let copied_into = self.copied_into();
+        // Where a data plane has the maps it says by itself when it is through.
+        let through = |session: &&Session| {
+            session.measured.is_none()
+                && session.is_copying()
+                && session.map.is_clean()
+                && session.in_hand.is_empty()
+                && !(session.pair.kind != CopyKind::Opc && copied_into.contains(&session.flow().0))
+        };
+        let finished: Vec<SessionKey> = self.sessions.values().filter(through).map(|session| session.key).collect();
         for key in std::mem::take(&mut self.pending_events) {
             if !self.crosses(key) {
                 // It is told when the path is back.
@@ -414,7 +419,7 @@ impl Core {
             self.completed.insert(session.pair);
             self.sessions.remove(&key);
         } else {
-            session.phase = Phase::Equivalent;
+            (session.phase, session.held) = (Phase::Equivalent, false);
             self.pending_events.insert(key);
         }
     }
@@ -430,8 +435,12 @@ impl Core {
 
     /// The data plane says that both sides of a copying session are the same.
     pub fn became_equivalent(&mut self, pair: &Pair) {
-        if let Some(key) = self.session(pair).filter(|session| session.is_copying()).map(|session| session.key) {
+        let Some(session) = self.session(pair).filter(|session| session.is_copying()) else { return };
+        let (key, waits) = (session.key, self.waits(session));
+        if !waits {
             self.finish(key);
+        } else if let Some(session) = self.sessions.get_mut(&key) {
+            session.held = true;
         }
     }
 

@@ -3,12 +3,15 @@
 //! Belongs here: what stands for an array's firmware (rules, copy engine, store, faults), its server, its driver and its
 //! administration. Does not: anything that the engine decides.
 //!
-//! [`core`] with [`rules`], [`copying`] and [`sessions`] is a state machine without I/O or clock; the server drives it
+//! [`core`] with [`rules`], [`cascades`], [`copying`] and [`sessions`] is a state machine without I/O or clock; the server drives it
 //! with the real bytes of [`data`], the test kit on stamps, for the simulator.
 
 pub mod admin;
 mod administration;
 pub mod arrays;
+mod cascades;
+#[cfg(test)]
+mod cascades_tests;
 pub mod codes;
 pub mod copying;
 pub mod core;

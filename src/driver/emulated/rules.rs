@@ -60,6 +60,7 @@ impl Core {
         if let Command::Suspend { pairs, force, together: true } = command {
             let outcomes = self.suspend_together(at, pairs, *force);
             self.buffer_was_asked(at, command);
+            self.hold_back();
             return outcomes;
         }
         let each = |pair: &Pair| {
@@ -85,6 +86,7 @@ impl Core {
         };
         let outcomes = command.pairs().iter().map(each).collect();
         self.buffer_was_asked(at, command);
+        self.hold_back();
         outcomes
     }
 
@@ -158,6 +160,7 @@ impl Core {
             suspending: None,
             starting: self.start_ticks(pair),
             stopping: None,
+            held: false,
             measured: None,
             map: RegionMap::all_dirty(blocks),
             in_hand: Vec::new(),
@@ -225,9 +228,8 @@ impl Core {
         Ok(source)
     }
 
-    /// A destination belongs to one session; and nothing that moves may feed something that moves.
+    /// A destination belongs to one session; and what moves may feed what moves in a cascade only.
     fn no_overlap(&self, pair: &Pair) -> Verdict {
-        let opc = pair.kind == CopyKind::Opc;
         let orphaned = |cabinet: &super::core::Cabinet| cabinet.orphans.iter().any(|o| o.pair.target == pair.target);
         if self.boxes.get(&pair.target.box_id).is_some_and(orphaned) {
             return Err(ArrayCode::TargetOverlaps);
@@ -235,22 +237,7 @@ impl Core {
         if self.sessions.values().any(|session| session.pair.target == pair.target || session.flow().1 == pair.target) {
             return Err(ArrayCode::TargetOverlaps);
         }
-        if self.would_cascade(pair, None) {
-            return Err(if opc { ArrayCode::SourceOverlaps } else { ArrayCode::Cascade });
-        }
-        Ok(())
-    }
-
-    /// Whether live sessions other than `but` would write what this one reads, or read or write what this one writes.
-    fn would_cascade(&self, pair: &Pair, but: Option<SessionKey>) -> bool {
-        let (from, to) = match but.and_then(|key| self.sessions.get(&key)) {
-            Some(session) => session.flow(),
-            None => (pair.source, pair.target),
-        };
-        self.sessions.values().filter(|session| Some(session.key) != but && session.is_live()).any(|session| {
-            let (other_from, other_to) = session.flow();
-            other_to == from || other_from == to || other_to == to
-        })
+        self.may_cascade(pair, None)
     }
 
     fn suspend_together(&mut self, at: BoxId, pairs: &[Pair], force: bool) -> Vec<PairOutcome> {
@@ -316,6 +303,7 @@ impl Core {
             _ if session.stopping.is_some() => Err(ArrayCode::Busy),
             _ if pair.kind == CopyKind::Opc => Err(ArrayCode::WrongState),
             _ if session.suspending.is_some() => Err(ArrayCode::ConcurrentSuspend),
+            (Status::Active, _) if self.waits(session) => Err(ArrayCode::WrongState),
             (Status::Active, _) if pair.kind == CopyKind::Rec && self.buffer_is_late(at) => Err(ArrayCode::BufferLate),
             (Status::Suspended, _) => Err(ArrayCode::AlreadySuspended),
             (Status::ErrorSuspended, _) => Err(ArrayCode::ErrorSuspended),
@@ -373,9 +361,7 @@ impl Core {
         if self.is_second_in_consistency(pair, self.sessions.get(&key).and_then(|known| known.modes)) {
             return Err(ArrayCode::SourceLimit);
         }
-        if self.would_cascade(pair, Some(key)) {
-            return Err(ArrayCode::Cascade);
-        }
+        self.may_cascade(pair, Some(key))?;
         if let Some(session) = self.sessions.get_mut(&key) {
             session.begin_copy();
             self.pending_events.insert(key);

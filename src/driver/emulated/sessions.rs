@@ -52,6 +52,9 @@ pub struct Session {
     /// An accepted stop goes on for so many ticks more; then the session is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<u32>,
+    /// It has nothing left to copy, and waits for the copy into its source.
+    #[serde(skip)]
+    pub held: bool,
     /// What may differ as the data plane counts it, where one has the map instead of [`Session::map`].
     #[serde(skip)]
     pub measured: Option<Blocks>,
@@ -105,7 +108,7 @@ impl Session {
     /// From now on the copier has to make the sides the same.
     pub fn begin_copy(&mut self) {
         (self.status, self.phase, self.error) = (Status::Active, Phase::Copying, None);
-        (self.suspending, self.starting) = (None, None);
+        (self.suspending, self.starting, self.held) = (None, None, false);
         (self.total, self.cursor) = (self.difference(), 0);
     }
 

@@ -197,6 +197,7 @@ impl Core {
                 self.orphan(key);
             }
         }
+        self.hold_back();
     }
 
     /// Ends the suspends that are due. The caller sees to the bytes.

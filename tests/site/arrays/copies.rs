@@ -5,6 +5,7 @@ use ecdeck::driver::emulated::admin::{Administration, Data};
 use ecdeck::model::copy::Command;
 use ecdeck::model::session::{Pair, Phase, Status};
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 async fn ec_and_rec(setting: &Setting) -> [Pair; 2] {
     [setting.pair("ONE/0x0", "ONE/0x1").await, setting.pair("ONE/0x0", "TWO/0x0").await]
@@ -151,11 +152,54 @@ async fn a_copy_into_a_volume_that_other_sessions_know_is_known_to_them() {
     let onto = setting.pair("ONE/0x2", "ONE/0x0").await;
     setting.start(onto).await;
     setting.equivalent(&onto).await;
-    assert_eq!(setting.send(Command::Resume { pairs: vec![kept] }).await, ["E5329"]);
+    setting.resume(kept).await;
     setting.crash();
     setting.equivalent(&onto).await;
-    assert_eq!(setting.send(Command::Stop { pairs: vec![onto], force: false }).await, ["done"]);
-    setting.resume(kept).await;
     setting.equivalent(&kept).await;
-    setting.check_equal(setting.both(&kept).await);
+    for pair in [onto, kept] {
+        setting.check_equal(setting.both(&pair).await);
+    }
+}
+
+#[tokio::test]
+async fn a_cascade_between_boxes_outlasts_writes_and_kills() {
+    let setting = Setting::new().await;
+    let mut random = fastrand::Rng::with_seed(3);
+    for round in 0..4 {
+        // Set up in both orders, inside one box and to the other one.
+        let (first, second) = (
+            setting.pair("ONE/0x0", "ONE/0x1").await,
+            setting.pair("ONE/0x1", ["ONE/0x2", "TWO/0x0"][round % 2]).await,
+        );
+        setting.rate(Some(8 << 20)).await;
+        let order = if round < 2 { [first, second] } else { [second, first] };
+        for pair in order {
+            setting.start(pair).await;
+        }
+        assert_eq!(setting.reading(&second).await.unwrap().phase, Phase::Copying);
+        setting.workload("ONE/0x0", writes(round as u64, 4 << 20)).await;
+        for _ in 0..2 {
+            // A moment in mid copy: chance is what is tested here.
+            tokio::time::sleep(Duration::from_millis(random.u64(1..300))).await;
+            setting.crash();
+            let (one, two) = (setting.reading(&first).await.unwrap(), setting.reading(&second).await.unwrap());
+            assert!(two.phase == Phase::Copying || one.phase == Phase::Equivalent, "{one:?} {two:?}");
+        }
+        setting.rate(None).await;
+        setting.equivalent(&second).await;
+        assert_eq!(setting.reading(&first).await.unwrap().phase, Phase::Equivalent);
+        // At one instant of the writes that go on.
+        setting.suspend(&[second]).await;
+        setting.workload("ONE/0x0", None).await;
+        setting.check_equal(setting.both(&first).await);
+        setting.resume(second).await;
+        setting.equivalent(&second).await;
+        setting.check_equal(setting.both(&second).await);
+        setting.crash();
+        for pair in [second, first] {
+            setting.equivalent(&pair).await;
+            assert_eq!(setting.send(Command::Stop { pairs: vec![pair], force: false }).await, ["done"]);
+            setting.check_equal(setting.both(&pair).await);
+        }
+    }
 }

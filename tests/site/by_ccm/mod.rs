@@ -9,6 +9,8 @@ use crate::test_site;
 mod array_lab;
 #[path = "../array_settings.rs"]
 mod array_settings;
+#[path = "../cascades.rs"]
+mod cascades;
 #[path = "../crashes.rs"]
 mod crashes;
 #[path = "../end_to_end_backup.rs"]

@@ -135,6 +135,13 @@ impl Attached {
         self.running.store(true, Ordering::SeqCst);
     }
 
+    /// These bytes may differ from now on. When they are the same again that is reported anew.
+    pub(super) fn mark(&self, bytes: Range<u64>) {
+        self.map.set(bytes);
+        // In this order: a copier that finds nothing to copy in between would take the report for made.
+        self.announced.store(false, Ordering::SeqCst);
+    }
+
     /// Stops the run without waiting for a chunk that is under way.
     pub(super) fn track(&self) {
         self.running.store(false, Ordering::SeqCst);

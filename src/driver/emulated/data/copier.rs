@@ -97,10 +97,6 @@ fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut Buffer, duty: Duty)
     let bytes = session.bytes_of(&chunk);
     session.spend_tokens(bytes.end - bytes.start);
     let _alone = session.from().image.locks.lock_to_copy(bytes.clone(), session.copies_direct());
-    if let Err(error) = data.mark_elsewhere(session, &bytes) {
-        data.fail(session, TARGET_FAILED, error.to_string());
-        return Turn::Nothing;
-    }
     match data.copy(session, &chunk, buffer) {
         Ok(()) => Turn::Copied,
         Err((error, detail)) => {
@@ -119,10 +115,16 @@ impl Shared {
     /// Copies what is still dirty of the chunk; its range is held.
     pub(super) fn copy(&self, session: &Attached, chunk: &Range<u64>, buffer: &mut Buffer) -> Result<(), (u8, String)> {
         let (source, target, direct) = (session.from().image, session.to(), session.copies_direct());
+        let readers = self.readers(session);
         let mut from = chunk.start;
         while let Some(run) = session.map.next_run(from, CHUNK_REGIONS).filter(|run| run.start < chunk.end) {
             let run = run.start..run.end.min(chunk.end);
             let bytes = session.bytes_of(&run);
+            let held = self.hold_target(target, &readers, &bytes, direct);
+            let _held = held.map_err(|error| why_failed(target.image, TARGET_FAILED, &error))?;
+            for reader in &readers.sessions {
+                reader.mark(bytes.clone());
+            }
             let part = &mut buffer.bytes()[..(bytes.end - bytes.start) as usize];
             source.read_to_copy(direct, bytes.start, part).map_err(|error| why_failed(source, BAD_SECTOR, &error))?;
             let written = target.image.write_copied(direct, bytes.start, part);
@@ -131,6 +133,9 @@ impl Shared {
             session.map.clear(run.clone());
             session.count_copied(run.end - run.start);
             from = run.end;
+        }
+        if readers.sessions.iter().any(|reader| reader.is_running()) {
+            self.wake();
         }
         Ok(())
     }
@@ -198,20 +203,16 @@ impl Shared {
     /// A host write, region by region of what it touches: to a copied region both sides, to another the source only.
     pub(super) fn mirror(&self, session: &Attached, offset: u64, bytes: &[u8]) {
         let range = offset..offset + bytes.len() as u64;
-        let target = session.to();
+        let (target, readers) = (session.to(), self.readers(session));
         for region in RegionMap::regions_of(&range) {
             if session.map.is_dirty(region) {
                 continue;
             }
             let part = (region * REGION).max(range.start)..((region + 1) * REGION).min(range.end);
             let slice = &bytes[(part.start - offset) as usize..(part.end - offset) as usize];
-            let written = self
-                .mark_elsewhere(session, &part)
-                .map_err(|error| error.to_string())
-                .and_then(|()| self.put(target.id, target.image, part.start, slice).map_err(|error| error.to_string()));
-            if let Err(error) = written {
+            if let Err(error) = self.write_on(target, &readers, part.start, slice) {
                 session.map.set(range);
-                self.fail(session, TARGET_FAILED, error);
+                self.fail(session, TARGET_FAILED, error.to_string());
                 return;
             }
         }

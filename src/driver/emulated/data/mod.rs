@@ -8,6 +8,9 @@ mod attached;
 mod barrier;
 #[cfg(test)]
 mod barrier_tests;
+mod cascade;
+#[cfg(test)]
+mod cascade_tests;
 mod copier;
 mod extents;
 mod image;
@@ -294,10 +297,7 @@ impl DataPlane {
     pub fn flush(&self, id: VolumeId) -> Result<(), DataError> {
         let image = self.data.find(id)?;
         image.sync().map_err(at(&image.path))?;
-        let sessions = self.data.sessions.read().by_volume.get(&id).cloned().unwrap_or_default();
-        for session in sessions.iter().filter(|session| session.is_running() && session.from().id == id) {
-            let _ = self.data.make_durable(session);
-        }
+        self.data.flush_mirrors(id);
         Ok(())
     }
 
@@ -305,9 +305,10 @@ impl DataPlane {
     pub fn fingerprint(&self, id: VolumeId) -> Result<String, DataError> {
         let image = self.data.find(id)?;
         let size = image.blocks.bytes();
-        let _alone = image.locks.lock(0..size);
         let moment = self.data.moment_of(id);
+        // The source before the target, as copiers do.
         let _still = moment.as_ref().map(|session| session.from().image.locks.lock(0..size));
+        let _alone = image.locks.lock(0..size);
         let mut hasher = blake3::Hasher::new();
         let mut buffer = vec![0; 1 << 20];
         let mut offset = 0;
@@ -339,12 +340,12 @@ impl DataPlane {
             self.attach_map(pair, images, how)?
         };
         session.set_rate(*self.data.rate.lock());
-        if flow == Flow::Running {
-            session.run();
-        }
         let dirty = session.state().dirty;
         self.data.insert(&session)?;
         self.data.wake();
+        if flow == Flow::Running {
+            self.run(pair)?;
+        }
         Ok(AttachReport { dirty, map_lost })
     }
 

@@ -210,32 +210,6 @@ impl Shared {
         (damaged, extents)
     }
 
-    /// Other sessions that would have to know of a change to a volume. One-point copies are told apart: see [`super::moment`].
-    fn others(&self, session: &Attached, volume: VolumeId) -> Vec<Arc<Attached>> {
-        let table = self.sessions.read();
-        let all = table.by_volume.get(&volume).into_iter().flatten();
-        all.filter(|other| other.pair != session.pair && other.moment().is_none()).cloned().collect()
-    }
-
-    /// Whether copying has to be told to other sessions.
-    pub(super) fn is_known_elsewhere(&self, session: &Attached) -> bool {
-        !self.others(session, session.to().id).is_empty()
-    }
-
-    /// Tells other sessions that know the volume that is written, durably and beforehand, that it is going to change.
-    /// Held off by a barrier, so that no mark falls between two logs.
-    pub(super) fn mark_elsewhere(&self, session: &Attached, bytes: &std::ops::Range<u64>) -> Result<(), DataError> {
-        let written = session.to().id;
-        let others = self.others(session, written);
-        if others.is_empty() {
-            return Ok(());
-        }
-        for other in &others {
-            other.map.set(bytes.clone());
-        }
-        self.log(written.box_id)?.mark(written.olu, bytes).map_err(at(&self.box_folder(written.box_id)))
-    }
-
     /// Makes a session known to host writes and copiers. Behind a barrier: a write that knows nothing of it is over by then,
     /// so that none comes after the copy of its region.
     pub(super) fn insert(&self, session: &Arc<Attached>) -> Result<(), DataError> {
@@ -250,6 +224,14 @@ impl Shared {
             list.retain(|other| other.pair != pair);
             list.push(Arc::clone(session));
             *known_in.write() = Some(Arc::new(KnownIn { sessions: list.clone(), log }));
+        }
+        let mut into: Vec<_> =
+            [pair.source, pair.target].iter().flat_map(|id| &sessions.by_volume[id]).cloned().collect();
+        into.retain(|other| other.pair != pair && session.images().iter().any(|(id, _)| other.to().id == *id));
+        drop(sessions);
+        // A copier that did not find this session may have a chunk under way: none is when something is copied from there.
+        for other in into {
+            drop(other.busy.write());
         }
         Ok(())
     }
