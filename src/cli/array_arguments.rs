@@ -1,7 +1,7 @@
 //! What can be typed after `ecdeck array`: the embedded arrays and their administration.
 
 use super::arguments::duration;
-use crate::driver::emulated::admin::{RecBuffer, RuleSet, Setting, SettingsChange, Side};
+use crate::driver::emulated::admin::{RecBuffer, RefusedWith, RuleSet, Setting, SettingsChange, Side};
 use crate::driver::set_up::{self, AddArguments};
 use crate::model::identity::{BoxId, Name, Olu};
 use crate::model::units::Blocks;
@@ -243,6 +243,9 @@ pub struct Set {
     /// The sessions that it may have, or `unlimited`
     #[arg(long, value_name = "N", value_parser = limit_of_count)]
     pub sessions: Option<Setting<u32>>,
+    /// The unit that differences are counted in, as 1MiB: a multiple of 64KiB
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub resolution: Option<Blocks>,
     /// How long the suspend of a remote copy continues after the answer, as 6s; 0s: not at all
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub suspend_time: Option<std::time::Duration>,
@@ -352,6 +355,15 @@ pub enum BoxFault {
         #[arg(long, value_name = "N", default_value_t = 1)]
         times: u32,
     },
+    /// The next commands are refused with a code that an array may answer with at any time
+    Refuse {
+        /// E0060 (locked), E5360 (repeat it), E5305 (a start: the source has a bad sector)
+        #[arg(long, value_name = "CODE", value_parser = refused_with)]
+        code: RefusedWith,
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        times: u32,
+    },
     /// The next commands never arrive
     LostRequest {
         /// How many
@@ -407,6 +419,15 @@ pub enum PairFault {
         /// The error byte, as 0xBA
         #[arg(long, default_value = "0xBA", value_parser = byte)]
         code: u8,
+    },
+    /// The REC buffer cannot keep up: a REC in consistency mode is halted
+    BufferOverrun {
+        /// Its source, on this array
+        #[arg(value_name = "0xSOURCE")]
+        source: String,
+        /// Its target on the other array
+        #[arg(value_name = "ARRAY/0xTARGET")]
+        target: String,
     },
     /// One half of a REC is gone
     HalfOpen {
@@ -554,11 +575,17 @@ impl Set {
         SettingsChange {
             copy_table: self.copy_table,
             sessions: self.sessions,
+            resolution: self.resolution,
             suspend_millis: self.suspend_time.map(millis),
             start_millis: self.start_time.map(millis),
             stop_millis: self.stop_time.map(millis),
         }
     }
+}
+
+fn refused_with(text: &str) -> Result<RefusedWith, String> {
+    let found = RefusedWith::ALL.into_iter().find(|one| one.code().row().0 == text);
+    found.ok_or_else(|| format!("{text:?} is none of the codes E0060, E5360 and E5305"))
 }
 
 fn byte(text: &str) -> Result<u8, String> {

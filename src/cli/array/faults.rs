@@ -52,6 +52,7 @@ pub fn sentence(entry: &FaultEntry) -> String {
         |times: u32| if times == 1 { "the next command".to_owned() } else { format!("the next {times} commands") };
     let what = match &entry.fault {
         Fault::Busy { times } => format!("\"busy\" is the answer to {}", next(*times)),
+        Fault::Refuse { times, code } => format!("{} is the answer to {}", code.code().row().0, next(*times)),
         Fault::LostRequest { times } => format!("{} will not arrive", next(*times)),
         Fault::LostReply { times } => format!("{} will be done, and the answer lost", next(*times)),
         Fault::LateReply { times, millis } => format!("{} will be answered {millis} ms late", next(*times)),
@@ -74,7 +75,7 @@ pub fn sentence(entry: &FaultEntry) -> String {
         }
         Fault::Slow { millis } => format!("every call takes {millis} ms longer"),
         // These are done at once and are no longer faults of the box.
-        Fault::ErrorSuspend { pair, .. } | Fault::HalfOpen { pair, .. } => {
+        Fault::ErrorSuspend { pair, .. } | Fault::HalfOpen { pair, .. } | Fault::BufferOverrun { pair } => {
             format!("the copy of {} to {} was changed", pair.source, pair.target)
         }
         Fault::Clear => "nothing is wrong".to_owned(),
@@ -99,6 +100,7 @@ pub async fn inject(array: &str, fault: &FaultVerb, site_context: &dyn SiteConte
 fn of_box(fault: &BoxFault) -> Fault {
     match *fault {
         BoxFault::Busy { times } => Fault::Busy { times },
+        BoxFault::Refuse { times, code } => Fault::Refuse { times, code },
         BoxFault::LostRequest { times } => Fault::LostRequest { times },
         BoxFault::LostReply { times } => Fault::LostReply { times },
         BoxFault::LateReply { times, millis } => Fault::LateReply { times, millis },
@@ -118,6 +120,7 @@ fn of_pair(array: &str, fault: &PairFault) -> Administration {
         PairFault::HalfOpen { source, target, missing } => {
             (source, target, SessionFault::HalfOpen { missing: (*missing).into() })
         }
+        PairFault::BufferOverrun { source, target } => (source, target, SessionFault::BufferOverrun),
         PairFault::StrangeWord { source, target, word } => {
             (source, target, SessionFault::StrangeWord { word: word.clone() })
         }
@@ -151,6 +154,7 @@ mod tests {
         for (words, expected) in [
             ("error-suspend 0x1 A2/0x9", SessionFault::ErrorSuspend { byte: 0xBA }),
             ("half-open 0x1 A2/0x9 --missing target", SessionFault::HalfOpen { missing: Side::Target }),
+            ("buffer-overrun 0x1 A2/0x9", SessionFault::BufferOverrun),
             ("strange-word 0x1 A2/0x9 Resting", SessionFault::StrangeWord { word: "Resting".into() }),
         ] {
             let FaultVerb::OfPair(fault) = typed(words) else { panic!("{words}") };

@@ -45,8 +45,9 @@ fn text(settings: &Settings) -> String {
         |millis| format!("is reserved for {} before it copies", seconds(millis)),
     );
     let (suspend, stop) = (lasting(settings.suspend_millis), lasting(settings.stop_millis));
+    let resolution = settings.resolution.unwrap_or(Blocks(128));
     format!(
-        "copy table        {table}\nsessions          {sessions}\nstart             {start}\n\
+        "copy table        {table}\nsessions          {sessions}\nresolution        {resolution}\nstart             {start}\n\
          remote suspend    {suspend}\nstop              {stop}\n"
     )
 }

@@ -1,7 +1,7 @@
 //! Administration of the embedded arrays, as the command line and the demonstration site use it.
 
 pub use super::core::RecBuffer;
-pub use super::faults::{Fault, Side};
+pub use super::faults::{Fault, RefusedWith, Side};
 use super::line::{LineError, Lines};
 pub use super::provision::{Content, NewArray, NewSession, NewState, NewVolume, Provision};
 pub use super::rule_table::{Basis, RULES, Rule, RuleSet};

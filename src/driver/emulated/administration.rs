@@ -188,6 +188,7 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
                     (pair.source.box_id, Fault::ErrorSuspend { pair, byte: ErrorByte(byte) })
                 }
                 SessionFault::HalfOpen { missing } => (pair.source.box_id, Fault::HalfOpen { pair, missing }),
+                SessionFault::BufferOverrun => (pair.source.box_id, Fault::BufferOverrun { pair }),
                 SessionFault::StrangeWord { word } => (pair.source.box_id, Fault::StrangeWord { pair, word }),
             };
             done(arrays.inject(at, fault)?)

@@ -12,7 +12,7 @@ use super::export::Exports;
 use super::faults::{Fault, InjectedFault};
 pub use super::persistence::ArraysError;
 use super::persistence::{self, Durable, Kept};
-use super::rules::Reply;
+use super::rules::{Reply, refuse_all};
 use super::sessions::SessionKey;
 use super::troubles::{ArrayProblem, Troubles};
 use super::wire::{FORMAT, Work};
@@ -200,16 +200,16 @@ impl Arrays {
     /// Carries a command out; when it returns, what it says is durable.
     pub fn execute(&self, at: BoxId, command: &Command, by: &str) -> Reply {
         let mut change = self.changing.lock();
-        let fault = self.core.lock().receive(at);
+        let fault = self.core.lock().receive(at, command);
         let Ok(fault) = fault else { return Reply::Unreachable };
         if fault.is_some() {
             self.keep_core(&mut change);
         }
-        let refuse_all = |code| command.pairs().iter().map(|pair| refused(*pair, code)).collect();
         match fault {
             None => Reply::Answered(self.obey(&change, at, command, by)),
             Some(InjectedFault::LateReply { millis }) => Reply::Late(self.obey(&change, at, command, by), millis),
-            Some(InjectedFault::Busy) => Reply::Answered(refuse_all(ArrayCode::Busy)),
+            Some(InjectedFault::Busy) => Reply::Answered(refuse_all(command, ArrayCode::Busy)),
+            Some(InjectedFault::Refuse { code }) => Reply::Answered(refuse_all(command, code.code())),
             Some(InjectedFault::LostRequest) => Reply::Silence,
             Some(InjectedFault::LostReply) => {
                 self.obey(&change, at, command, by);

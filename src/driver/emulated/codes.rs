@@ -7,6 +7,10 @@ use crate::model::untrusted::Untrusted;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ArrayCode {
     Busy,
+    Locked,
+    Retry,
+    BadSource,
+    ResolutionDiffers,
     NoSuchVolume,
     VolumeUnfit,
     PathError,
@@ -49,8 +53,12 @@ pub enum ArrayCode {
 }
 
 impl ArrayCode {
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 44] = [
         Self::Busy,
+        Self::Locked,
+        Self::Retry,
+        Self::BadSource,
+        Self::ResolutionDiffers,
         Self::NoSuchVolume,
         Self::VolumeUnfit,
         Self::PathError,
@@ -96,6 +104,10 @@ impl ArrayCode {
     pub fn row(self) -> (&'static str, ErrorClass, &'static str) {
         match self {
             Self::Busy => ("E0070", ErrorClass::Busy, "the array is busy"),
+            Self::Locked => ("E0060", ErrorClass::Busy, "the resource is locked"),
+            Self::Retry => ("E5360", ErrorClass::Busy, "the command can be repeated"),
+            Self::BadSource => ("E5305", ErrorClass::MediaError, "the source has a bad sector"),
+            Self::ResolutionDiffers => ("E5356", ErrorClass::Config, "the resolution of the two boxes differs"),
             Self::NoSuchVolume => ("E0110", ErrorClass::NotFound, "the volume does not exist"),
             Self::VolumeUnfit => ("E5304", ErrorClass::Parameter, "the volume cannot take a copy"),
             Self::PathError => ("E5300", ErrorClass::PathDown, "copy path connection error"),

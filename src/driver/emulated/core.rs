@@ -10,7 +10,7 @@ use super::settings::Settings;
 use crate::model::copy::{Ability, Capabilities, CommandVerb, Identity};
 use crate::model::identity::{BoxId, Name, Olu, VolumeId};
 use crate::model::session::{
-    ArrayVolume, Automation, CopyKind, ErrorByte, Pair, Phase, Reading, SessionReading, Status,
+    ArrayVolume, Automation, CopyKind, ErrorByte, Pair, Phase, Reading, SessionReading, Status, TransferMode,
 };
 use crate::model::units::{Blocks, Timestamp};
 use crate::model::untrusted::Untrusted;
@@ -45,6 +45,10 @@ pub enum CoreError {
     PathToItself,
     #[error("there is no session of {} to {}", .0.source, .0.target)]
     NoSession(Pair),
+    #[error("the copy of {} to {} does not run in consistency mode: it has no REC buffer", .0.source, .0.target)]
+    NotInConsistency(Pair),
+    #[error("a resolution is a multiple of 64 KiB, not {0}")]
+    Resolution(Blocks),
     #[error("block {block} is beyond the end of {volume}")]
     BeyondEnd { volume: VolumeId, block: u64 },
     #[error("volume {0} is the destination of a running copy: suspend or stop that first")]
@@ -380,6 +384,12 @@ impl Core {
                 session.words.status = Untrusted::new(word.as_str());
             }
         }
+        if let Some(unit) = cabinet.settings.resolution {
+            for session in &mut sessions {
+                let size = self.volume(session.pair.source).map_or(Blocks(u64::MAX), |volume| volume.blocks);
+                session.difference = session.difference.map(|exact| Blocks(exact.0.next_multiple_of(unit.0)).min(size));
+            }
+        }
         sessions.sort_by_key(|session| session.sid);
         let completed = self.completed.iter().filter(|pair| pair.source.box_id == at).copied().collect();
         Ok(Reading { completed: Some(completed), ..Reading::complete(at, now, sessions) })
@@ -544,16 +554,25 @@ impl Core {
                 let key = session_of(self, &pair).ok_or(CoreError::NoSession(pair))?;
                 self.lose_half(key, missing)?;
             }
+            Fault::BufferOverrun { pair } => {
+                let key = session_of(self, &pair).ok_or(CoreError::NoSession(pair))?;
+                self.overrun(key)?;
+            }
             Fault::BadBlock { volume, block } => {
                 if block >= self.volume(volume)?.blocks.0 {
                     return Err(CoreError::BeyondEnd { volume, block });
                 }
                 self.cabinet_mut(volume.box_id)?.faults.add_bad_block(volume, block);
             }
+            Fault::Clear => {
+                self.cabinet_mut(at)?.faults = Faults::default();
+                self.keep_up(at);
+            }
             other => {
                 let faults = &mut self.cabinet_mut(at)?.faults;
                 match other {
                     Fault::Busy { times } => faults.queue(InjectedFault::Busy, times),
+                    Fault::Refuse { times, code } => faults.queue(InjectedFault::Refuse { code }, times),
                     Fault::LostRequest { times } => faults.queue(InjectedFault::LostRequest, times),
                     Fault::LostReply { times } => faults.queue(InjectedFault::LostReply, times),
                     Fault::LateReply { times, millis } => faults.queue(InjectedFault::LateReply { millis }, times),
@@ -562,12 +581,46 @@ impl Core {
                     Fault::CopyTableFull => faults.copy_table_full = true,
                     Fault::BufferLate { times } => faults.buffer_late = times,
                     Fault::Slow { millis } => faults.slow_millis = millis,
-                    Fault::Clear => *faults = Faults::default(),
-                    Fault::ErrorSuspend { .. } | Fault::HalfOpen { .. } | Fault::BadBlock { .. } => {}
+                    Fault::Clear
+                    | Fault::ErrorSuspend { .. }
+                    | Fault::HalfOpen { .. }
+                    | Fault::BufferOverrun { .. }
+                    | Fault::BadBlock { .. } => {}
                 }
             }
         }
         Ok(())
+    }
+
+    /// The array halts a copy in consistency mode by itself, as its buffer cannot keep up.
+    fn overrun(&mut self, key: SessionKey) -> Result<(), CoreError> {
+        let Some(session) = self.sessions.get_mut(&key) else { return Ok(()) };
+        let consistent = session.modes.is_some_and(|modes| modes.transfer == TransferMode::Consistency);
+        if !consistent || session.status != Status::Active {
+            return Err(CoreError::NotInConsistency(session.pair));
+        }
+        (session.status, session.suspending) = (Status::Halted, None);
+        self.pending_events.insert(key);
+        Ok(())
+    }
+
+    /// The buffers keep up again: what was halted goes on where its recovery mode says so, and its path and far half are there.
+    fn keep_up(&mut self, at: BoxId) {
+        let halted = |session: &&Session| {
+            session.pair.source.box_id == at
+                && session.status == Status::Halted
+                && session.remote.is_some()
+                && recovers_by_itself(session)
+                && self.path(at, session.pair.target.box_id) == Some(true)
+        };
+        let keys: Vec<SessionKey> = self.sessions.values().filter(halted).map(|session| session.key).collect();
+        for key in keys {
+            if let Some(session) = self.sessions.get_mut(&key) {
+                session.begin_copy();
+                self.pending_events.insert(key);
+            }
+        }
+        self.hold_back();
     }
 
     /// The faults of a box that have not ended, as they would be injected anew.

@@ -1,5 +1,7 @@
 //! What can be made to go wrong on an emulated array.
 
+use super::codes::ArrayCode;
+use crate::model::copy::CommandVerb;
 use crate::model::identity::VolumeId;
 use crate::model::session::{ErrorByte, Pair};
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,8 @@ pub enum Side {
 pub enum Fault {
     /// The next commands are answered with "busy".
     Busy { times: u32 },
+    /// The next commands are refused with this code.
+    Refuse { times: u32, code: RefusedWith },
     /// The next commands never arrive; nobody can tell from outside.
     LostRequest { times: u32 },
     /// The next commands are done and their answers lost.
@@ -31,6 +35,8 @@ pub enum Fault {
     BadBlock { volume: VolumeId, block: u64 },
     /// One half of a REC is gone.
     HalfOpen { pair: Pair, missing: Side },
+    /// The REC buffer of a copy in consistency mode cannot keep up: the array halts the copy.
+    BufferOverrun { pair: Pair },
     /// A session is reported with a status word that nobody knows.
     StrangeWord { pair: Pair, word: String },
     /// The box does not answer.
@@ -45,11 +51,38 @@ pub enum Fault {
     Clear,
 }
 
+/// Codes that a real array may answer with at any time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RefusedWith {
+    /// Somebody else holds the resource.
+    #[serde(rename = "E0060")]
+    Locked,
+    /// Repeating helps.
+    #[serde(rename = "E5360")]
+    Retry,
+    /// A bad sector in the source: what a start is refused with.
+    #[serde(rename = "E5305")]
+    BadSource,
+}
+
+impl RefusedWith {
+    pub const ALL: [Self; 3] = [Self::Locked, Self::Retry, Self::BadSource];
+
+    pub fn code(self) -> ArrayCode {
+        match self {
+            Self::Locked => ArrayCode::Locked,
+            Self::Retry => ArrayCode::Retry,
+            Self::BadSource => ArrayCode::BadSource,
+        }
+    }
+}
+
 /// What happens to the next command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum InjectedFault {
     Busy,
+    Refuse { code: RefusedWith },
     LostRequest,
     LostReply,
     LateReply { millis: u32 },
@@ -84,10 +117,14 @@ impl Faults {
         }
     }
 
-    /// What happens to the command that comes in now.
-    pub fn next_mishap(&mut self) -> Option<InjectedFault> {
+    /// What happens to the command that comes in now. Only what reads a source is refused because of it.
+    pub fn next_mishap(&mut self, verb: CommandVerb) -> Option<InjectedFault> {
+        let reads = matches!(verb, CommandVerb::Start | CommandVerb::StartOpc | CommandVerb::Resume);
         let (fault, count) = self.queued.front_mut()?;
         let fault = *fault;
+        if fault == (InjectedFault::Refuse { code: RefusedWith::BadSource }) && !reads {
+            return None;
+        }
         *count -= 1;
         if *count == 0 {
             self.queued.pop_front();
@@ -113,6 +150,7 @@ impl Faults {
     pub fn list(&self) -> Vec<Fault> {
         let fault = |(fault, times): &(InjectedFault, u32)| match (*fault, *times) {
             (InjectedFault::Busy, times) => Fault::Busy { times },
+            (InjectedFault::Refuse { code }, times) => Fault::Refuse { times, code },
             (InjectedFault::LostRequest, times) => Fault::LostRequest { times },
             (InjectedFault::LostReply, times) => Fault::LostReply { times },
             (InjectedFault::LateReply { millis }, times) => Fault::LateReply { times, millis },
@@ -150,7 +188,7 @@ mod tests {
         let mut again: Faults = serde_json::from_str(&kept).unwrap();
         assert_eq!(again, faults);
         assert_eq!(again.list(), [Fault::Busy { times: 2 }, Fault::LostReply { times: 1 }]);
-        let happened: Vec<_> = std::iter::from_fn(|| again.next_mishap()).collect();
+        let happened: Vec<_> = std::iter::from_fn(|| again.next_mishap(CommandVerb::Suspend)).collect();
         assert_eq!(happened, [InjectedFault::Busy, InjectedFault::Busy, InjectedFault::LostReply]);
     }
 }

@@ -33,7 +33,7 @@ type Verdict = Result<(), ArrayCode>;
 impl Core {
     /// Sends a command to a box. `by` is the requestor that new sessions carry.
     pub fn execute(&mut self, at: BoxId, command: &Command, by: &str, now: Timestamp) -> Reply {
-        let Ok(fault) = self.receive(at) else { return Reply::Unreachable };
+        let Ok(fault) = self.receive(at, command) else { return Reply::Unreachable };
         match fault {
             None => Reply::Answered(self.obey(at, command, by, now)),
             Some(InjectedFault::LateReply { millis }) => Reply::Late(self.obey(at, command, by, now), millis),
@@ -42,17 +42,15 @@ impl Core {
                 self.obey(at, command, by, now);
                 Reply::Silence
             }
-            Some(InjectedFault::Busy) => {
-                let busy = |pair: &Pair| PairOutcome { pair: *pair, outcome: ArrayCode::Busy.outcome() };
-                Reply::Answered(command.pairs().iter().map(busy).collect())
-            }
+            Some(InjectedFault::Busy) => Reply::Answered(refuse_all(command, ArrayCode::Busy)),
+            Some(InjectedFault::Refuse { code }) => Reply::Answered(refuse_all(command, code.code())),
         }
     }
 
     /// What goes wrong with the next command to a box; an error when it does not even arrive.
-    pub(super) fn receive(&mut self, at: BoxId) -> Result<Option<InjectedFault>, NotReached> {
+    pub(super) fn receive(&mut self, at: BoxId, command: &Command) -> Result<Option<InjectedFault>, NotReached> {
         let reached = self.boxes.get_mut(&at).filter(|cabinet| !cabinet.faults.unreachable);
-        Ok(reached.ok_or(NotReached)?.faults.next_mishap())
+        Ok(reached.ok_or(NotReached)?.faults.next_mishap(command.verb()))
     }
 
     /// Carries a command out by the rules.
@@ -216,6 +214,7 @@ impl Core {
         if boxes.iter().any(|id| self.boxes.get(id).is_some_and(|cabinet| cabinet.faults.copy_table_full)) {
             return Err(ArrayCode::TableFull);
         }
+        self.resolutions_agree(pair)?;
         self.table_has_room(pair, None)?;
         self.no_overlap(pair)?;
         if boxes.iter().any(|id| self.sids(*id).len() >= self.session_limit(*id)) {
@@ -544,6 +543,11 @@ impl Core {
         let used = self.sids(at);
         (1..=u32::MAX).find(|sid| !used.contains(sid)).unwrap_or(u32::MAX)
     }
+}
+
+/// Nothing is done, for the same reason for all pairs.
+pub(super) fn refuse_all(command: &Command, code: ArrayCode) -> Vec<PairOutcome> {
+    command.pairs().iter().map(|pair| PairOutcome { pair: *pair, outcome: Outcome::Refused(code.refusal()) }).collect()
 }
 
 /// A split is chosen for synchronous transfer only; what nobody chose is automatic.

@@ -3,6 +3,7 @@
 
 use super::codes::ArrayCode;
 use super::core::{Core, CoreError, SESSIONS_PER_BOX, TICK_MILLIS};
+use super::regions::REGION_BLOCKS;
 use super::sessions::{Session, SessionKey};
 use crate::model::identity::BoxId;
 use crate::model::session::{CopyKind, ErrorByte, Pair, Status};
@@ -23,6 +24,9 @@ pub struct Settings {
     /// Sessions that the array may have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u32>,
+    /// What a difference is counted in, where that is more than a region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Blocks>,
     /// Milliseconds that the suspend of a REC goes on after its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend_millis: Option<u32>,
@@ -40,6 +44,7 @@ pub struct Settings {
 pub struct SettingsChange {
     pub copy_table: Option<Setting<Blocks>>,
     pub sessions: Option<Setting<u32>>,
+    pub resolution: Option<Blocks>,
     pub suspend_millis: Option<Setting<u32>>,
     pub start_millis: Option<Setting<u32>>,
     pub stop_millis: Option<Setting<u32>>,
@@ -69,7 +74,15 @@ impl Core {
 
     /// Changes settings. A copy table that is made smaller takes the newest sessions with it: they fail.
     pub fn set(&mut self, at: BoxId, change: SettingsChange) -> Result<(), CoreError> {
+        if let Some(unit) = change.resolution
+            && (unit.0 == 0 || !unit.0.is_multiple_of(REGION_BLOCKS))
+        {
+            return Err(CoreError::Resolution(unit));
+        }
         let settings = &mut self.cabinet_mut(at)?.settings;
+        if let Some(unit) = change.resolution {
+            settings.resolution = Some(unit).filter(|unit| unit.0 > REGION_BLOCKS);
+        }
         if let Some(table) = change.copy_table {
             settings.copy_table = table.value();
         }
@@ -115,6 +128,13 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Both boxes of a remote copy count differences in the same unit.
+    pub(super) fn resolutions_agree(&self, pair: &Pair) -> Result<(), ArrayCode> {
+        let of = |at: BoxId| self.boxes.get(&at).and_then(|cabinet| cabinet.settings.resolution);
+        let agree = of(pair.source.box_id) == of(pair.target.box_id);
+        if agree { Ok(()) } else { Err(ArrayCode::ResolutionDiffers) }
     }
 
     /// How many sessions a box may have.

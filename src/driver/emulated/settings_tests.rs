@@ -4,7 +4,8 @@ use super::codes::ArrayCode;
 use super::rules_tests::Site;
 use super::settings::{Setting, SettingsChange, TABLE_LOST};
 use crate::driver::emulated::core::{CoreError, LARGEST_VOLUME, RecBuffer};
-use crate::driver::emulated::faults::{Fault, Side};
+use crate::driver::emulated::faults::{Fault, RefusedWith, Side};
+use crate::driver::emulated::regions::REGION_BLOCKS;
 use crate::model::copy::{Command, Outcome};
 use crate::model::session::{Automation, ErrorByte, Pair, Phase, RecModes, Status, TransferMode};
 use crate::model::units::Blocks;
@@ -411,4 +412,69 @@ fn what_was_suspended_by_force_is_reversed_and_counts_at_its_new_source() {
     assert_eq!(lenient.start(pair), "done");
     assert_eq!(lenient.suspend(pair, true), "done");
     assert_eq!(lenient.word(&reverse), "E5321");
+}
+
+#[test]
+fn a_buffer_that_cannot_keep_up_halts_copies_in_consistency_mode() {
+    let mut site = Site::new(2);
+    let (consistent, plain, one) = (site.rec(0, 0), site.rec(1, 1), site.one);
+    let modes = RecModes { transfer: TransferMode::Consistency, ..RecModes::default() };
+    let overrun = |pair| Fault::BufferOverrun { pair };
+    assert_eq!(site.word(&Command::Start { pairs: vec![consistent], modes: Some(modes) }), "done");
+    site.equivalent(plain);
+    assert!(site.arrays.core_mut().inject(one, overrun(plain)).is_err(), "it has no buffer");
+    site.arrays.core_mut().inject(one, overrun(consistent)).unwrap();
+    assert_eq!(site.state(&consistent).0, Status::Halted);
+    site.arrays.write(consistent.source, 3).unwrap();
+    assert_eq!(site.suspend(consistent, false), "E5323");
+    // Its recovery mode lets it go on by itself.
+    site.arrays.core_mut().inject(one, Fault::Clear).unwrap();
+    site.arrays.settle();
+    assert_eq!(site.state(&consistent), (Status::Active, Phase::Equivalent));
+    assert_eq!(site.arrays.content(consistent.source), site.arrays.content(consistent.target));
+    site.arrays.core_mut().inject(one, overrun(consistent)).unwrap();
+    assert_eq!(site.suspend(consistent, true), "done");
+    assert_eq!(site.resume(consistent), "done");
+}
+
+#[test]
+fn an_array_may_refuse_any_command_and_a_start_for_its_source() {
+    let mut site = Site::new(2);
+    let (pair, one) = (site.ec(0, 1), site.one);
+    for code in [RefusedWith::Locked, RefusedWith::Retry, RefusedWith::BadSource] {
+        site.arrays.core_mut().inject(one, Fault::Refuse { times: 1, code }).unwrap();
+    }
+    assert_eq!(site.start(pair), "E0060");
+    assert_eq!(site.start(pair), "E5360");
+    assert_eq!(site.suspend(pair, false), "E5343", "no suspend is refused for a source");
+    assert_eq!(site.start(pair), "E5305");
+    assert_eq!(site.start(pair), "done");
+}
+
+#[test]
+fn a_difference_is_counted_in_units_of_the_resolution() {
+    let mut site = Site::new(2);
+    let (pair, far, one) = (site.ec(0, 1), site.rec(0, 0), site.one);
+    let unit = Blocks(16 * REGION_BLOCKS);
+    let change = |unit| SettingsChange { resolution: Some(unit), ..SettingsChange::default() };
+    assert!(site.arrays.core_mut().set(one, change(Blocks(REGION_BLOCKS + 1))).is_err());
+    site.set(change(unit));
+    site.equivalent(pair);
+    site.suspend(pair, false);
+    let difference = |site: &Site| site.half(one, &pair).unwrap().difference.unwrap();
+    assert_eq!(difference(&site), Blocks(0));
+    for (regions, counted) in [(1, unit), (17, Blocks(2 * unit.0))] {
+        for region in 0..regions {
+            site.arrays.write(pair.source, region).unwrap();
+        }
+        assert_eq!(difference(&site), counted);
+    }
+    for region in 0..40 {
+        site.arrays.write(pair.source, region).unwrap();
+    }
+    let size = site.arrays.core().volume(pair.source).unwrap().blocks;
+    assert_eq!(difference(&site), size, "no more than there is");
+    assert_eq!(site.start(far), "E5356");
+    site.set(change(Blocks(REGION_BLOCKS)));
+    assert_eq!(site.start(far), "done");
 }

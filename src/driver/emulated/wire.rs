@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Of what is said on the line.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 /// Of what the server keeps on disk. 2: one-point copies, which a server that knows only 1 would take for ECs.
 pub const FORMAT: u32 = 2;
 /// The oldest one that is understood; it is written as [`FORMAT`] from then on.
@@ -221,6 +221,7 @@ pub enum SessionFault {
     ErrorSuspend { byte: u8 },
     HalfOpen { missing: super::faults::Side },
     StrangeWord { word: String },
+    BufferOverrun,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -114,6 +114,8 @@ impl Summary {
 const EVENTS: u32 = 400;
 /// Which of sixteen histories have restores in them: the others stay as they were.
 const RESTORE_SEEDS: [u64; 3] = [5, 12, 15];
+/// Which of ten histories have cascades drawn into them: the others, and what is known of their seeds, stay as they were.
+const CASCADE_SEEDS: u64 = 9;
 /// Events after which every operation must have ended once the faults have.
 const CALM_EVENTS: u32 = 6000;
 
@@ -132,6 +134,8 @@ struct Simulation {
     trace: DefaultHasher,
     /// Operators restore in this history.
     restores: bool,
+    /// Other programs make cascades with the copies of this history.
+    cascades: bool,
     /// One-point copies go on while an operation waits for their end.
     opc_copies: bool,
 }
@@ -193,7 +197,7 @@ impl Simulation {
         let now = START;
         let mut world = World::new(&mut rng, !matches!(site, Site::Plain { .. }));
         world.limit(seed);
-        let weather = FaultPlan::draw(&mut rng);
+        let mut weather = FaultPlan::draw(&mut rng);
         let operators = (0..rng.usize(2..=4)).map(Operator::new).collect();
         let mut engine = Engine::new(catalogue, memory, &world, bug);
         let mut truth = Truth::default();
@@ -216,8 +220,28 @@ impl Simulation {
         let (summary, trace) = (Summary::default(), DefaultHasher::new());
         let fates = VecDeque::new();
         let restores = RESTORE_SEEDS.contains(&(seed % 16)) && !matches!(site, Site::Plain { .. });
+        let cascades = seed % 10 == CASCADE_SEEDS && !matches!(site, Site::Plain { .. });
+        if cascades {
+            // Such refusals are rare elsewhere.
+            weather.part_refused = weather.part_refused.max(500);
+        }
         let opc_copies = true;
-        Self { rng, now, world, engine, operators, weather, fates, truth, bug, summary, trace, restores, opc_copies }
+        Self {
+            rng,
+            now,
+            world,
+            engine,
+            operators,
+            weather,
+            fates,
+            truth,
+            bug,
+            summary,
+            trace,
+            restores,
+            cascades,
+            opc_copies,
+        }
     }
 
     /// The same site a second time, to go another way. Not by CCM: its drivers cannot be copied.
@@ -235,6 +259,7 @@ impl Simulation {
             summary: self.summary.clone(),
             trace: self.trace.clone(),
             restores: self.restores,
+            cascades: self.cascades,
             opc_copies: self.opc_copies,
         }
     }
@@ -250,7 +275,12 @@ impl Simulation {
             68..73 => self.world.host_write(&mut self.rng),
             73..80 => self.poll()?,
             80..93 => self.operator_acts()?,
-            93..99 => self.inject_faults(),
+            93..99 => {
+                if self.cascades {
+                    self.draw_cascade();
+                }
+                self.inject_faults();
+            }
             _ => self.maybe_crash()?,
         }
         self.note(drawn);

@@ -4,7 +4,7 @@ use super::world::SendOutcome;
 use super::{Checked, Simulation, tell};
 use ecdeck::driver::emulated::faults::{Fault, Side};
 use ecdeck::driver::emulated::rules::outcomes_of;
-use ecdeck::model::copy::Command;
+use ecdeck::model::copy::{Command, Outcome};
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::session::{CopyKind, ErrorByte, Pair, Status};
 use ecdeck::model::units::Timestamp;
@@ -42,6 +42,10 @@ pub struct FaultPlan {
 
 /// How far the wall clock jumps at most, either way.
 const MAX_JUMP: i64 = 2 * Timestamp::DAY;
+
+fn opc(pair: Pair) -> Pair {
+    Pair { kind: CopyKind::Opc, ..pair }
+}
 
 pub fn strikes(rng: &mut Rng, chance: u32) -> bool {
     chance > 0 && rng.u32(0..1000) < chance
@@ -185,6 +189,49 @@ impl Simulation {
         let reply = self.world.arrays.execute(array, &command, "another program", self.now);
         tell(self.now, || format!("{what}: {command:?}: {reply:?}"));
         self.truth.meddled(&command, &outcomes_of(reply, &command), &self.world, self.engine.wall(self.now));
+    }
+
+    /// Another program copies into a transaction volume, or out of a backup volume, while these may be in live copies, writes
+    /// to what it copies from, or ends such a copy.
+    pub fn draw_cascade(&mut self) {
+        let other = self.world.others[0];
+        let source = self.world.sources[self.rng.usize(..2)];
+        let near: Vec<VolumeId> =
+            self.world.targets.iter().filter(|target| target.box_id == other.box_id).copied().collect();
+        let backup = near[self.rng.usize(..near.len())];
+        let (into, out) = (Pair::new(other, source), Pair::new(backup, other));
+        let (what, command) = match self.rng.u32(0..8) {
+            0 => ("an EC into a transaction volume", Command::Start { pairs: vec![into], modes: None }),
+            1..3 => ("an OPC into a transaction volume", Command::StartOpc { pairs: vec![opc(into)] }),
+            3 => ("an EC out of a backup volume", Command::Start { pairs: vec![out], modes: None }),
+            4 => ("an OPC out of a backup volume", Command::StartOpc { pairs: vec![opc(out)] }),
+            5..7 => {
+                let theirs = |pair: &Pair, _| pair.source == other || pair.target == other;
+                let Some(pair) = self.some_session(theirs) else { return };
+                ("an end", Command::Stop { pairs: vec![pair], force: true })
+            }
+            _ => {
+                let _ = self.world.arrays.write(other, self.rng.u32(..4));
+                self.truth.harm(other);
+                return;
+            }
+        };
+        if command.pairs().iter().any(|pair| pair.target == other) {
+            // What was restored to it is written over.
+            self.truth.harm(other);
+        }
+        let array = command.pairs()[0].source.box_id;
+        let reply = self.world.arrays.execute(array, &command, "another program", self.now);
+        tell(self.now, || format!("cascade, {what}: {command:?}: {reply:?}"));
+        let outcomes = outcomes_of(reply, &command);
+        let core = self.world.arrays.core();
+        let touch = |volume: VolumeId| core.sessions().filter(|session| session.touches(volume)).count() > 1;
+        if outcomes[0].outcome == Outcome::Done
+            && command.pairs().iter().any(|pair| touch(pair.source) || touch(pair.target))
+        {
+            self.summary.count(format!("cascade: {what}"));
+        }
+        self.truth.meddled(&command, &outcomes, &self.world, self.engine.wall(self.now));
     }
 
     pub fn maybe_crash(&mut self) -> Checked {

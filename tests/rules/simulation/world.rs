@@ -78,7 +78,7 @@ impl Wire {
             SendOutcome::AcceptedLate | SendOutcome::AcceptedNever => all(Outcome::Accepted),
             SendOutcome::Busy => all(Outcome::Refused(ArrayRefusal {
                 class: ErrorClass::Busy,
-                code: "E5327".to_owned(),
+                code: ["E5327", "E0060", "E5360"][(self.number % 3) as usize].to_owned(),
                 text: "busy".into(),
             })),
         }
