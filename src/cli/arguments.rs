@@ -16,6 +16,7 @@ use crate::model::codes::Code;
 use crate::model::duration::millis;
 use crate::model::identity::Name;
 use crate::model::records::{BackupMode, Policy};
+use crate::model::trouble_kind::TroubleId;
 use crate::model::units::Timestamp;
 use crate::model::verb::Role;
 use crate::model::volume_group::GroupPlace;
@@ -218,10 +219,35 @@ pub struct Metrics {
 }
 
 #[derive(Debug, Args)]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub struct ReportArguments {
     /// From this moment on: 18:00 (the last one), 2d (so long ago), or 2026-11-27T18:00
-    #[arg(long, value_name = "TIME", value_parser = since::parse)]
-    pub since: Timestamp,
+    #[arg(long, value_name = "TIME", value_parser = since::parse, required = true)]
+    pub since: Option<Timestamp>,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub verb: Option<ReportVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ReportVerb {
+    /// A trouble of the report is known: until a time it needs nobody
+    Acknowledge(AcknowledgeArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct AcknowledgeArguments {
+    /// The trouble, as the report shows it: 3f9a2c1b
+    #[arg(value_name = "ID")]
+    pub id: TroubleId,
+    /// Why it needs nobody, or who is at it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Until this time: 08:00 (the next one), or 2026-11-30T08:00
+    #[arg(long, value_name = "TIME", value_parser = until::parse)]
+    pub until: Timestamp,
     /// One JSON object
     #[arg(long)]
     pub json: bool,
@@ -803,6 +829,7 @@ impl Verb {
             Self::Status(asked) => asked.json,
             Self::Check(asked) => asked.json,
             Self::Wait(asked) => asked.json,
+            Self::Report(ReportArguments { verb: Some(ReportVerb::Acknowledge(asked)), .. }) => asked.json,
             Self::Report(asked) => asked.json,
             Self::History(asked) => asked.json || asked.verb.as_ref().is_some_and(|verb| verb.on.change.json),
             Self::Explain(asked) => asked.json,

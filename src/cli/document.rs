@@ -3,6 +3,7 @@
 use super::request_line::{self, RenderContext};
 use super::times;
 use crate::engine::protocol::{PlannedAnswer, StepCommand};
+use crate::model::acknowledgement::Acknowledgement;
 use crate::model::advice::Advice;
 use crate::model::codes::Code;
 use crate::model::group_watch::GroupStateView;
@@ -22,6 +23,7 @@ use crate::model::snapshot::{
     Problem, Reach, Ready, RestoreView, SessionView, Snapshot, TransactionState, TransactionVolumeView,
 };
 use crate::model::step::{Confirmation, Notice, PlanStep};
+use crate::model::trouble_kind::TroubleId;
 use crate::model::units::{Blocks, Percent, Progress, Timestamp, Version};
 use crate::model::untrusted::Untrusted;
 use crate::model::volume_set::VolumeSet;
@@ -54,6 +56,30 @@ impl VolumeRef {
     }
 }
 
+/// That a person knows of a trouble.
+#[derive(Serialize)]
+pub struct AcknowledgedEntry {
+    id: TroubleId,
+    until: Stamp,
+    at: Stamp,
+    by: String,
+    reason: String,
+    text: String,
+}
+
+impl AcknowledgedEntry {
+    pub fn new(known: &Acknowledgement) -> Self {
+        Self {
+            id: known.trouble.clone(),
+            until: Stamp(known.until),
+            at: Stamp(known.at),
+            by: known.by.clone(),
+            reason: known.reason.raw().to_owned(),
+            text: known.text.clone(),
+        }
+    }
+}
+
 /// `status --json`.
 #[derive(Serialize)]
 pub struct StatusDocument<'a> {
@@ -63,6 +89,8 @@ pub struct StatusDocument<'a> {
     pub catalogue: CatalogueEntry<'a>,
     /// What the notification hook does wrong; null while it works, and where there is none.
     pub notify: Option<NotifyEntry<'a>>,
+    /// Troubles that a person knows of.
+    acknowledged: Vec<AcknowledgedEntry>,
     pub arrays: Vec<ArrayEntry<'a>>,
     transaction_volumes: Listed<'a>,
     pool: Listed<'a>,
@@ -137,6 +165,10 @@ impl<'a> StatusDocument<'a> {
             taken_at: Stamp(site.taken_at),
             catalogue: CatalogueEntry::new(site.catalogue.as_ref()),
             notify: site.notify.as_ref().map(NotifyEntry::new),
+            acknowledged: {
+                let counting = site.acknowledged.iter().filter(|known| known.counts_at(site.taken_at));
+                counting.map(AcknowledgedEntry::new).collect()
+            },
             arrays: site.arrays.iter().map(ArrayEntry::new).collect(),
             transaction_volumes,
             pool,

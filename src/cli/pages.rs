@@ -171,10 +171,13 @@ pub const REPORT_NOTE: &str = "\
 The first line says whether anything needs a person: what is wrong now, and what
 failed and was not done since. A job is what one process asked for. The figures
 come from the audit, so an engine that ended in between changes nothing.
+A trouble has an ID in brackets. One that is acknowledged needs nobody until its
+time, or until it is over: when it comes back, it is a new one.
 
 Examples:
   ecdeck report --since 18:00
-  ecdeck report --since 2d --json";
+  ecdeck report --since 2d --json
+  ecdeck report acknowledge 3f9a2c1b --reason disk-ordered --until 08:00";
 
 pub const METRICS_NOTE: &str = "\
 All figures are of one moment. Nothing is changed, and no engine is started.

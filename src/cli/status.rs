@@ -193,6 +193,12 @@ fn head(out: &mut String, snapshot: &Snapshot) {
         let since = times::minute(trouble.since);
         let _ = writeln!(out, "! {}, since {since} ({})", trouble.sentence(), Code::NOTIFY_FAILED);
     }
+    for known in snapshot.acknowledged.iter().filter(|known| known.counts_at(snapshot.taken_at)) {
+        let whose = known.volume.map_or_else(String::new, |id| format!("{}: ", snapshot.label(id)));
+        let (until, by, reason) = (times::minute(known.until), &known.by, known.reason.escaped());
+        let _ =
+            writeln!(out, "acknowledged until {until} by {by}: {whose}{}; {reason}  [{}]", known.text, known.trouble);
+    }
     for array in &snapshot.arrays {
         let reach = match &array.reach {
             Reach::Reachable if snapshot.is_stale(array) => "its last reading is too old".to_owned(),

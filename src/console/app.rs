@@ -1,6 +1,7 @@
 //! The state of the console: the site as it was last read, the main screen, the screens over it, and the dialogs on top.
 
 use super::availability::VerbAvailability;
+use super::away::Away;
 use super::dialog::Dialog;
 use super::format::Clock;
 use super::gate::Gate;
@@ -47,6 +48,8 @@ pub struct App {
     pub lines: Vec<String>,
     /// Operations that were started here and have not been seen to end.
     pub watching: Vec<OperationId>,
+    /// What happened since the person's last look.
+    pub away: Away,
     /// Whether the plan on top can be agreed to.
     pub gate: Gate,
     /// The key that is being handled came alone.
@@ -81,6 +84,7 @@ impl App {
             notice: None,
             lines: Vec::new(),
             watching: Vec::new(),
+            away: Away::default(),
             gate: Gate::default(),
             came_alone: false,
             next_ticket: 1,
@@ -97,6 +101,7 @@ impl App {
             pool: if self.main.all { picture.pool.len() } else { picture.most_copies + 4 },
             generations: picture.most_generations,
             nights: if volumes < MANY { NIGHTS } else { 0 },
+            away: self.away.news().is_some(),
         });
         Layout::of(self.size, self.main.detail, self.main.focus, content)
     }
@@ -134,6 +139,7 @@ impl App {
             size: self.size,
             planner: self.planner,
             selected: self.subject(),
+            last_look: self.away.since,
         })
     }
 

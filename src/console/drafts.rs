@@ -1,8 +1,9 @@
-//! The drafts of map sets on disk: one file each, in the person's state folder of this site, readable by nobody else. They
-//! outlive a lost line.
+//! What a person leaves on this site, in their state folder and readable by nobody else: drafts of map sets, one file each,
+//! which outlive a lost line; and when they looked last.
 
 use super::screens::maps::Draft;
 use crate::model::identity::Name;
+use crate::model::units::Timestamp;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "map-";
 const SUFFIX: &str = ".json";
+/// The moment of the last look, in milliseconds.
+const LAST_LOOK: &str = "last-look";
 /// Bytes of a draft that are read at most: more than the largest map set needs.
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -88,6 +91,20 @@ impl DraftStore {
         moved
     }
 
+    /// When this person looked at the site last; `None`: never, or the file tells nothing.
+    pub fn last_look(&self) -> Option<Timestamp> {
+        read(&self.folder.join(LAST_LOOK)).ok()?.trim().parse().ok().map(Timestamp)
+    }
+
+    /// Keeps when this person looked at the site last.
+    ///
+    /// # Errors
+    /// A sentence with the folder and what is wrong with it.
+    pub fn keep_last_look(&self, at: Timestamp) -> Result<(), String> {
+        let kept = self.write(&self.folder.join(LAST_LOOK), &at.0.to_string());
+        kept.map_err(|error| format!("the time of this look is not kept: {}: {error}", self.folder.display()))
+    }
+
     /// A new private file of the folder, with a name of its own.
     fn create(&self, ending: &str) -> io::Result<(PathBuf, File)> {
         let mut tries = 0;
@@ -140,7 +157,6 @@ fn set_aside(path: &Path, why: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::units::Timestamp;
     use std::os::unix::fs::PermissionsExt;
 
     fn draft(name: &str) -> (Name, String) {
@@ -164,6 +180,20 @@ mod tests {
         store.keep(&name, None).unwrap();
         store.keep(&name, None).unwrap();
         assert_eq!(std::fs::read_dir(store.folder()).unwrap().count(), 0, "nothing is left behind");
+    }
+
+    #[test]
+    fn the_last_look_is_private_and_no_draft() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = DraftStore::new(folder.path().join("state/drafts"));
+        assert_eq!(store.last_look(), None);
+        store.keep_last_look(Timestamp(7)).unwrap();
+        store.keep_last_look(Timestamp(9)).unwrap();
+        assert_eq!((store.last_look(), store.load()), (Some(Timestamp(9)), (Vec::new(), Vec::new())));
+        let file = store.folder().join("last-look");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&file, "torn\n").unwrap();
+        assert_eq!(store.last_look(), None);
     }
 
     #[test]

@@ -299,6 +299,7 @@ pub fn demo() -> Snapshot {
         sequence: 7,
         catalogue: None,
         notify: None,
+        acknowledged: Rows::default(),
         map_sets: Rows::default(),
         map_uses: Rows::default(),
         volume_sets: Rows::default(),

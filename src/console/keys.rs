@@ -36,6 +36,7 @@ pub enum Scope {
     Maps,
     Init,
     Nights,
+    Report,
 }
 
 /// What a key can make the console do. `Agree` and the numbers of remedies belong to dialogs.

@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod availability;
+pub mod away;
 pub mod command_line;
 pub mod dialog;
 pub mod drafts;

@@ -2,6 +2,7 @@
 //! engine's line and the clock's minute, and never for an answer.
 
 use super::app::App;
+use super::away::Away;
 use super::drafts::DraftStore;
 use super::editing::{Editing, EditorCommand};
 use super::format::Clock;
@@ -114,6 +115,7 @@ pub async fn run(
             console.draw()?;
         }
     }
+    console.keep_look();
     if !console.keyboard.is_idle() || console.background.is_some_and(|(_, until)| Instant::now() <= until) {
         // The rest of what has begun is nothing for the shell.
         console.tty.drop_input();
@@ -183,6 +185,7 @@ impl Console {
         let (clock, zone_unknown) = Clock::of_system(now());
         let (answer, answers) = mpsc::channel(MAX_ANSWERS);
         let mut app = App::new(settings, keys, (plan, grammar), clock, size);
+        app.away = Away::since(outside.drafts.last_look());
         app.notice = zone_unknown.map(|text| Notice { severity: Severity::Warning, text });
         Ok(Self {
             app,
@@ -238,6 +241,16 @@ impl Console {
             Effect::Run { ticket, request, agreed, confirmation } => {
                 self.ask(ticket, Ask::Run { request, agreed, confirmation });
             }
+        }
+    }
+
+    /// The next look begins here, if this one was shown what there was.
+    fn keep_look(&self) {
+        let seen = self.app.snapshot().filter(|_| self.app.away.is_seen());
+        if let Some(snapshot) = seen
+            && let Err(why) = self.drafts.keep_last_look(snapshot.taken_at)
+        {
+            tracing::warn!(why, "the next console begins its report earlier");
         }
     }
 

@@ -19,6 +19,7 @@ mod poller;
 pub mod protocol;
 mod publisher;
 mod read_error;
+mod reports;
 mod roles;
 mod runner;
 pub mod serve;

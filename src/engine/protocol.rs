@@ -1,6 +1,7 @@
 //! What engine and clients say to each other: one JSON document a frame.
 
 use crate::catalog::sql::FORMAT;
+use crate::model::acknowledgement::Acknowledgement;
 use crate::model::audit::AuditReport;
 use crate::model::codes::Code;
 use crate::model::event::{ChainHash, ChainHead, Event};
@@ -13,9 +14,12 @@ use crate::model::pieces::Piece;
 use crate::model::plan::{Agreement, Plan, Refusal};
 use crate::model::records::{OperationEnd, OperationId, PastGeneration};
 use crate::model::request::Request;
+use crate::model::since_report::SinceReport;
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot_change::SnapshotChange;
 use crate::model::step::HookPhase;
+use crate::model::trouble_kind::TroubleId;
+use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use crate::process::frames::{ENGINE, Hello};
 use serde::{Deserialize, Serialize};
@@ -121,6 +125,16 @@ pub enum Ask {
     Hosts {
         host: Option<Name>,
     },
+    /// What happened since a moment.
+    Report {
+        since: Timestamp,
+    },
+    /// A person knows of a trouble, until then.
+    Acknowledge {
+        trouble: TroubleId,
+        reason: Untrusted,
+        until: Timestamp,
+    },
     /// A check of the whole audit. `heads`: hashes that somebody noted elsewhere.
     VerifyAudit {
         heads: Vec<ChainHash>,
@@ -216,6 +230,12 @@ pub enum Answer {
     },
     HookTested {
         scripts: Vec<TriedScript>,
+    },
+    Report {
+        report: Box<SinceReport>,
+    },
+    Acknowledged {
+        known: Box<Acknowledgement>,
     },
     Hosts {
         hosts: Vec<HostView>,

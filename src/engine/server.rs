@@ -237,6 +237,10 @@ impl Server {
                 let range = EventRange::From { sequence, most: most.min(MAX_ROWS) };
                 or_why(catalogue.events(range).await, |events| Answer::Events { events })
             }
+            Ask::Report { since } => super::reports::since(catalogue, &self.core.look(), since).await,
+            Ask::Acknowledge { trouble, reason, until } => {
+                super::reports::acknowledge(&self.core, &self.ledger, &trouble, (reason, until), caller).await
+            }
             Ask::Hooks => self.runner.list_hooks(),
             Ask::TestHook { hook, volume } => self.runner.test_hook(&hook, volume, caller).await,
             Ask::Hosts { host } => {

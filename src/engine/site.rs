@@ -10,7 +10,7 @@ use super::operation::Limits;
 use super::roles::Roles;
 use super::runner::Runner;
 use super::server::Server;
-use super::{group_watch, poller, publisher};
+use super::{group_watch, poller, publisher, reports};
 use crate::catalog::{Catalogue, CatalogueError, EventRange};
 use crate::model::event::EventKind;
 use crate::model::notice::NotifyHook;
@@ -91,6 +91,7 @@ impl Engine {
         let mut tasks = vec![
             tokio::spawn(publisher::run(Arc::clone(&core), ledger.clone(), notices)),
             tokio::spawn(ledger.clone().watch()),
+            tokio::spawn(reports::run(Arc::clone(&core), ledger.clone())),
         ];
         tasks.extend(watches);
         let server = Server::new(Arc::clone(&core), ledger.clone(), runner.clone(), hosts, roles, configuration);

@@ -510,6 +510,9 @@ codes! {
         "The command of [notify] is missing, failed, or did not end within its limit. Nothing else is delayed by it; what it was \
          to be given waits, and is tried again after a minute, then less often, up to once an hour.",
         "Run the command by hand with a document of docs/notify.md on its input, and correct what it says.";
+    1907 NO_SUCH_TROUBLE: "there is no such trouble",
+        "A trouble is acknowledged by its ID while it is there, with a reason. When it is over, its ID means nothing.",
+        "`ecdeck report --since 1d` shows what is wrong now, with IDs.";
     1911 CATALOGUE_IN_USE: "another engine uses the catalogue",
         "Only one engine may write to a catalogue. The message names the other one: host, process and start time.",
         "Use the other engine, or end it and repeat.";

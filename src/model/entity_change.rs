@@ -1,5 +1,6 @@
 //! The changes to one thing that the catalogue keeps.
 
+use super::acknowledgement::Acknowledgement;
 use super::entity::{
     BackupVolume, Generation, GenerationState, OperationId, OurSession, ReleaseReason, TransactionVolume,
 };
@@ -8,6 +9,7 @@ use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::MapSet;
 use super::notice_record::NoticeRecord;
 use super::session::Pair;
+use super::trouble_kind::TroubleId;
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
 use super::volume_group::GroupCopy;
@@ -100,6 +102,11 @@ pub enum EntityChange {
     },
     RemoveNotice {
         key: String,
+    },
+    /// A person knows of a trouble.
+    Acknowledge(Box<Acknowledgement>),
+    EndAcknowledgement {
+        trouble: TroubleId,
     },
 }
 

@@ -11,6 +11,7 @@ use super::identity::{BoxId, Name, VolumeId};
 use super::request::{Request, VolumeRole};
 use super::session::{CopyKind, ErrorByte, Pair};
 use super::snapshot::{Severity, TransactionState};
+use super::trouble_kind::TroubleId;
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
@@ -315,6 +316,14 @@ pub enum EventKind {
         known: BoxId,
         found: BoxId,
     },
+    /// A person knows of a trouble, until then.
+    Acknowledged {
+        trouble: TroubleId,
+        volume: Option<VolumeId>,
+        text: String,
+        reason: Untrusted,
+        until: Timestamp,
+    },
     /// The notification hook took a delivery.
     Notified {
         number: u64,
@@ -336,6 +345,7 @@ impl NewEvent {
     /// The volume that a reader would look for.
     pub fn volume(&self) -> Option<VolumeId> {
         match &self.kind {
+            EventKind::Acknowledged { volume, .. } => *volume,
             EventKind::Requested { request, .. } | EventKind::Refused { request, .. } => {
                 request.action.volumes().first().copied()
             }
@@ -465,6 +475,7 @@ impl NewEvent {
             | EventKind::SetReduced { .. }
             | EventKind::MapUsed { .. }
             | EventKind::RestoreBegun { .. }
+            | EventKind::Acknowledged { .. }
             | EventKind::Notified { .. }
             | EventKind::HookRan { .. }
             | EventKind::OperationEnded { .. }

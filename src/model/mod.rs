@@ -1,5 +1,6 @@
 //! Plain types and pure rules. No I/O, no clock, no randomness: the same input gives the same answer, everywhere.
 
+pub mod acknowledgement;
 pub mod actor;
 pub mod advice;
 pub mod array_words;
@@ -36,6 +37,7 @@ pub mod preview;
 pub mod progress;
 pub mod records;
 pub mod recoverable;
+pub mod report_text;
 pub mod request;
 pub mod rows;
 pub mod sentence;

@@ -54,6 +54,7 @@ impl Snapshot {
             restores: self.restores.clone(),
             catalogue: self.catalogue.clone(),
             notify: self.notify.clone(),
+            acknowledged: self.acknowledged.clone(),
             ..*self
         }
     }

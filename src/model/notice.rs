@@ -2,13 +2,14 @@
 //!
 //! Pure: the engine keeps what comes out of it in the catalogue, so that a restart gives nothing twice.
 
+use super::acknowledgement::Acknowledgement;
 use super::entity_change::EntityChange;
 use super::identity::{BoxId, Name, VolumeId};
 use super::notice_record::{NoticeRecord, TroubleNotice};
 use super::preview::preview;
 use super::snapshot::{Reach, Snapshot};
 use super::trouble::OpenTrouble;
-use super::trouble_kind::TroubleKind;
+use super::trouble_kind::{TroubleId, TroubleKind};
 use super::units::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,6 +78,8 @@ pub fn compare(
             sent: false,
         };
         match before {
+            // A person knows of it.
+            _ if trouble.acknowledged.is_some() => {}
             None => put(key, notice(now, 0)),
             Some(before) if before.over && passed(before.said, MIN_GAP) => put(key, notice(now, 0)),
             Some(before) if before.over => {}
@@ -147,22 +150,39 @@ impl<'a> NoticeSight<'a> {
     }
 
     pub fn judge(&self, notice: &TroubleNotice) -> Judged {
-        let snapshot = self.snapshot;
         if !self.kinds.contains(&notice.kind) {
             return Judged::Forgotten;
         }
-        if let Some(id) = notice.volume {
+        self.judge_absent(notice.kind, notice.volume, notice.array.as_ref())
+    }
+
+    /// What becomes of acknowledgements: those whose time has come, or whose trouble is over, end.
+    pub fn ended<'b>(&self, troubles: &[OpenTrouble], now: Timestamp) -> Vec<&'b TroubleId>
+    where
+        'a: 'b,
+    {
+        let is_over = |known: &&Acknowledgement| {
+            let is_there = troubles.iter().any(|trouble| trouble.id == known.trouble);
+            let judged = || self.judge_absent(known.kind, known.volume, known.array.as_ref());
+            !known.counts_at(now) || (!is_there && judged() != Judged::Unseen)
+        };
+        self.snapshot.acknowledged.iter().filter(is_over).map(|known| &known.trouble).collect()
+    }
+
+    fn judge_absent(&self, kind: TroubleKind, volume: Option<VolumeId>, array: Option<&Name>) -> Judged {
+        let snapshot = self.snapshot;
+        if let Some(id) = volume {
             if snapshot.transaction_volume(id).is_none() && snapshot.backup_volume(id).is_none() {
                 return Judged::Forgotten;
             }
-            let is_seen = if notice.kind == TroubleKind::PoolShort { self.is_whole() } else { self.is_seen(id) };
+            let is_seen = if kind == TroubleKind::PoolShort { self.is_whole() } else { self.is_seen(id) };
             return if is_seen { Judged::Over } else { Judged::Unseen };
         }
-        let Some(name) = &notice.array else { return Judged::Over };
+        let Some(name) = array else { return Judged::Over };
         match snapshot.arrays.iter().find(|array| array.name == *name).map(|array| &array.reach) {
             None => Judged::Forgotten,
             Some(Reach::Waiting) => Judged::Unseen,
-            Some(Reach::Unreachable { .. }) if notice.kind == TroubleKind::Array => Judged::Unseen,
+            Some(Reach::Unreachable { .. }) if kind == TroubleKind::Array => Judged::Unseen,
             Some(_) => Judged::Over,
         }
     }

@@ -56,6 +56,7 @@ impl Snapshot {
             arrays: self.arrays.clone(),
             catalogue: self.catalogue.clone(),
             notify: self.notify.clone(),
+            acknowledged: self.acknowledged.clone(),
             transaction_volumes: Vec::new().into(),
             pool: Vec::new().into(),
             sessions: Vec::new().into(),

@@ -10,6 +10,7 @@ pub use super::entity::{
 };
 pub use super::entity_change::EntityChange;
 
+use super::acknowledgement::Acknowledgement;
 use super::actor::Actor;
 use super::group_watch::GroupWatch;
 use super::identity::{BoxId, Name, VolumeId};
@@ -17,6 +18,7 @@ use super::map_set::MapSet;
 use super::notice_record::NoticeRecord;
 use super::session::{CopyKind, Pair};
 use super::step::{Lookup, PlanItem};
+use super::trouble_kind::TroubleId;
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
 use super::volume_set::VolumeSet;
@@ -101,6 +103,9 @@ pub struct Records {
     /// What the notification hook was given, by key.
     #[serde(default)]
     pub notices: BTreeMap<String, NoticeRecord>,
+    /// Troubles that a person knows of.
+    #[serde(default)]
+    pub acknowledgements: BTreeMap<TroubleId, Acknowledgement>,
     pub next_operation: u64,
     pub next_epoch: u64,
     /// The volume that has each name, in whichever role: a look-up does not grow with the site.
@@ -256,6 +261,12 @@ impl Records {
             }
             Change::Entity(EntityChange::RemoveNotice { key }) => {
                 self.notices.remove(key).ok_or_else(|| missing("notice", key))?;
+            }
+            Change::Entity(EntityChange::Acknowledge(known)) => {
+                self.acknowledgements.insert(known.trouble.clone(), (**known).clone());
+            }
+            Change::Entity(EntityChange::EndAcknowledgement { trouble }) => {
+                self.acknowledgements.remove(trouble).ok_or_else(|| missing("acknowledgement of", trouble))?;
             }
             Change::Open { operation, claims, epoch } => self.open(operation, claims, *epoch)?,
             Change::Journal { operation, entry } => {

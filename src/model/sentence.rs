@@ -52,6 +52,10 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
                 "the catalogue has format {format} now; from here on its rows ({rows}) are compared with the events"
             )
         }
+        EventKind::Acknowledged { volume, text, reason, .. } => {
+            let whose = volume.map_or_else(String::new, |id| format!("{}: ", label(id)));
+            format!("{} knows of this: {whose}{text}; {}", who(), reason.escaped())
+        }
         EventKind::Notified { number, notifications, jobs } => {
             let troubles = count(*notifications, "notification", "notifications");
             format!("notification hook: delivery {number}, {troubles}, {}", count(*jobs, "summary", "summaries"))

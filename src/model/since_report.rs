@@ -8,11 +8,11 @@ use super::identity::VolumeId;
 use super::request::{Action, Request, Verb};
 use super::snapshot::{Snapshot, TransactionState};
 use super::units::{Timestamp, Version};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything since a moment.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SinceReport {
     /// In the order in which they began.
     pub jobs: Vec<ReportJob>,
@@ -24,7 +24,7 @@ pub struct SinceReport {
 }
 
 /// What one process asked for of one kind: a line of a timer, a script, or a person's console.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReportJob {
     pub verb: Verb,
     pub began: Timestamp,
@@ -37,7 +37,7 @@ pub struct ReportJob {
 }
 
 /// One volume of a job: how it ended last.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobVolume {
     pub asked: Timestamp,
     pub ended: Option<Timestamp>,
@@ -48,7 +48,7 @@ pub struct JobVolume {
     together: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JobOutcome {
     Done,
@@ -84,6 +84,20 @@ impl JobOutcome {
 }
 
 impl SinceReport {
+    /// Whether an event has a place in a report.
+    pub fn concerns(kind: &EventKind) -> bool {
+        match kind {
+            EventKind::StateChanged { to, .. } => to.is_trouble(),
+            EventKind::Requested { .. }
+            | EventKind::Refused { .. }
+            | EventKind::OperationEnded { .. }
+            | EventKind::Overdue { .. }
+            | EventKind::GenerationReleased { .. }
+            | EventKind::Restored { .. } => true,
+            _ => false,
+        }
+    }
+
     /// `events`: oldest first, from before the moment on where there are such: an operation that ends after it began there.
     /// `snapshot`: from before the events were read. What it does not show as claimed had ended by then.
     pub fn new(events: &[Event], since: Timestamp, snapshot: &Snapshot) -> Self {

@@ -1,5 +1,6 @@
 //! The one picture of a site that everything is decided on and everything is drawn from.
 
+use super::acknowledgement::Acknowledgement;
 use super::actor::Actor;
 use super::advice::UnknownTerm;
 use super::codes::Code;
@@ -71,6 +72,9 @@ pub struct Snapshot {
     /// Why the notification hook does not do its work; `None` while it does, and where there is none.
     #[serde(default)]
     pub notify: Option<NotifyTrouble>,
+    /// Troubles that a person knows of, by their names; few.
+    #[serde(default)]
+    pub acknowledged: Rows<Acknowledgement>,
 }
 
 /// A catalogue that takes no writes: nothing that changes something can be done until it does.

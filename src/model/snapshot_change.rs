@@ -1,5 +1,6 @@
 //! The difference between two snapshots, so that a client is sent what changed and not everything.
 
+use super::acknowledgement::Acknowledgement;
 use super::entity::{Generation, OperationId, ReleasedGeneration};
 use super::identity::VolumeId;
 use super::map_set::{MapSet, PairUse};
@@ -58,6 +59,9 @@ pub struct SnapshotChange {
     /// As it is now, changed or not.
     #[serde(default)]
     pub notify: Option<NotifyTrouble>,
+    /// All of them, where one has changed.
+    #[serde(default)]
+    pub acknowledged: Option<Rows<Acknowledgement>>,
 }
 
 /// How far a session is by now.
@@ -128,6 +132,7 @@ impl SnapshotChange {
             events: new.events.iter().filter(|event| event.sequence > newest).cloned().collect(),
             catalogue: new.catalogue.clone(),
             notify: new.notify.clone(),
+            acknowledged: (old.acknowledged != new.acknowledged).then(|| new.acknowledged.clone()),
         }
     }
 
@@ -155,6 +160,9 @@ impl SnapshotChange {
         snapshot.taken_at = self.taken_at;
         snapshot.catalogue = self.catalogue;
         snapshot.notify = self.notify;
+        if let Some(acknowledged) = self.acknowledged {
+            snapshot.acknowledged = acknowledged;
+        }
         (snapshot.moment, snapshot.mark) = (self.moment, self.mark);
         if let Some(site) = self.site {
             snapshot.site = site;

@@ -1,12 +1,14 @@
 //! What is wrong now, from a snapshot: one list for the report, the notifications and the console. Pure.
 
+use super::acknowledgement::Acknowledgement;
 use super::codes::Code;
 use super::entity::GenerationState;
 use super::identity::{Name, VolumeId};
 use super::recoverable::{Recoverable, recoverable};
 use super::snapshot::{Due, Problem, Reach, Snapshot, TransactionState, TransactionVolumeView};
 use super::trouble_kind::{TroubleId, TroubleKind};
-use super::units::Version;
+use super::units::{Timestamp, Version};
+use super::untrusted::Untrusted;
 use std::collections::BTreeSet;
 
 /// Something that is wrong now.
@@ -21,27 +23,45 @@ pub struct OpenTrouble {
     pub version: Option<Version>,
     /// One sentence or half of one; escaped.
     pub text: String,
+    /// A person knows of it, until then.
+    pub acknowledged: Option<Acknowledgement>,
 }
 
 impl OpenTrouble {
     fn of_site(kind: TroubleKind, code: Code, text: String) -> Self {
         let id = TroubleId::of(kind, None, "", Some(code));
-        Self { id, kind, code: Some(code), volume: None, array: None, version: None, text }
+        Self { id, kind, code: Some(code), volume: None, array: None, version: None, text, acknowledged: None }
     }
 
     fn of_array(kind: TroubleKind, array: &Name, code: Code, text: String) -> Self {
         let id = TroubleId::of(kind, None, array.as_str(), Some(code));
-        Self { id, kind, code: Some(code), volume: None, array: Some(array.clone()), version: None, text }
+        Self {
+            id,
+            kind,
+            code: Some(code),
+            volume: None,
+            array: Some(array.clone()),
+            version: None,
+            text,
+            acknowledged: None,
+        }
     }
 
     /// `place` tells troubles of the same kind, volume and code apart.
     fn of_volume(kind: TroubleKind, volume: VolumeId, place: &str, code: Option<Code>, text: String) -> Self {
         let id = TroubleId::of(kind, Some(volume), place, code);
-        Self { id, kind, code, volume: Some(volume), array: None, version: None, text }
+        Self { id, kind, code, volume: Some(volume), array: None, version: None, text, acknowledged: None }
     }
 
     fn of_generation(kind: TroubleKind, volume: VolumeId, version: Version, code: Option<Code>, text: String) -> Self {
         Self { version: Some(version), ..Self::of_volume(kind, volume, &version.to_string(), code, text) }
+    }
+
+    /// A person knows of it.
+    pub fn acknowledge(&self, reason: Untrusted, at: Timestamp, until: Timestamp, by: String) -> Acknowledgement {
+        let Self { id, kind, volume, array, text, .. } = self;
+        let (trouble, kind, volume, array, text) = (id.clone(), *kind, *volume, array.clone(), text.clone());
+        Acknowledgement { trouble, kind, volume, array, text, reason, at, until, by }
     }
 
     /// The next start of a volume finds no backup volume.
@@ -88,6 +108,11 @@ pub fn open_troubles(snapshot: &Snapshot) -> Vec<OpenTrouble> {
         all.push(OpenTrouble::of_generation(kind, generation.transaction_volume, generation.version, code, text));
     }
     all.extend(snapshot.transaction_volumes.iter().filter_map(|view| not_recoverable(snapshot, view)));
+    for known in snapshot.acknowledged.iter().filter(|known| known.counts_at(snapshot.taken_at)) {
+        for trouble in all.iter_mut().filter(|trouble| trouble.id == known.trouble) {
+            trouble.acknowledged = Some(known.clone());
+        }
+    }
     all
 }
 

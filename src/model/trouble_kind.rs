@@ -4,6 +4,7 @@ use super::codes::Code;
 use super::identity::VolumeId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// What kind of trouble it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,6 +77,18 @@ impl TroubleId {
         let code = code.map_or_else(String::new, |code| code.to_string());
         let text = [kind.word(), &volume, place, &code].join("\0");
         Self(blake3::hash(text.as_bytes()).to_hex()[..8].to_owned())
+    }
+}
+
+impl FromStr for TroubleId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fits = text.len() == 8 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if fits {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!("{text:?} is no trouble's ID: `ecdeck report --since 1d` shows them, as 3f9a2c1b"))
     }
 }
 

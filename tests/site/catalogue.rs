@@ -4,6 +4,7 @@ use crate::needs::needs;
 use crate::postgres::Server;
 use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Outside};
+use ecdeck::model::acknowledgement::Acknowledgement;
 use ecdeck::model::actor::Actor;
 use ecdeck::model::chain::verify;
 use ecdeck::model::codes::Code;
@@ -23,6 +24,7 @@ use ecdeck::model::records::{
 use ecdeck::model::request::Verb;
 use ecdeck::model::session::Pair;
 use ecdeck::model::step::{PlanItem, PlanStep, ResumeStep};
+use ecdeck::model::trouble_kind::{TroubleId, TroubleKind};
 use ecdeck::model::units::{Blocks, Timestamp, Version};
 use ecdeck::model::untrusted::Untrusted;
 use ecdeck::model::volume_group::{BackupGroup, GroupCopy, RegisteredGroup};
@@ -544,6 +546,18 @@ fn any_change() -> impl Strategy<Value = Change> {
             key: key.to_string(),
             notice: Box::new(NoticeRecord::Log(NoticeLog { number, from: number, done: vec![number] })),
         })),
+        1 => (0_u8..3, 0_i64..4).prop_map(|(key, until)| Change::Entity(EntityChange::Acknowledge(Box::new(Acknowledgement {
+            trouble: trouble(key),
+            kind: TroubleKind::Error,
+            volume: None,
+            array: Some("A1".parse().unwrap()),
+            text: "an error".to_owned(),
+            reason: "known".into(),
+            at: Timestamp(1),
+            until: Timestamp(until),
+            by: "ana".to_owned(),
+        })))),
+        1 => (0_u8..3).prop_map(|key| Change::Entity(EntityChange::EndAcknowledgement { trouble: trouble(key) })),
         1 => (0_u8..3).prop_map(|key| Change::Entity(EntityChange::RemoveNotice { key: key.to_string() })),
         2 => (any::<bool>(), proptest::collection::vec(tv.clone(), 0..3)).prop_map(|(other, volumes)| {
             Change::Entity(EntityChange::PutMapSet(map_set(if other { "nightly" } else { "weekly" }, &volumes)))
@@ -638,4 +652,8 @@ async fn catalogue_records(batches: &[Vec<Change>]) -> Records {
         let _ = model.commit(batch.clone(), Vec::new()).await;
     }
     model.records()
+}
+
+fn trouble(number: u8) -> TroubleId {
+    format!("{number:08x}").parse().unwrap()
 }

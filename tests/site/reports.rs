@@ -59,3 +59,53 @@ fn what_was_before_is_left_out_and_what_is_wrong_now_is_said() {
         lab.run(&format!("report --since {wrong}")).ends(2);
     }
 }
+
+#[test]
+fn an_acknowledged_trouble_needs_nobody_until_it_comes_back() {
+    let lab = Lab::of(1, 2, 1);
+    lab.policy("t1", 1, "suspend");
+    lab.synchronize("t1");
+    lab.back_up("t1");
+    lab.synchronize("t1");
+    let fail = || {
+        lab.run("array fault A1 error-suspend 0x1 0x21").ends(0);
+        lab.wait_for_state("t1", "error");
+        let document = lab.json("report --since 1h");
+        let troubles = document["troubles"].as_array().unwrap();
+        let error = troubles.iter().find(|trouble| trouble["kind"] == "error").unwrap().clone();
+        (document["needs_person"].as_u64().unwrap(), error)
+    };
+    let (before, error) = fail();
+    let id = error["id"].as_str().unwrap();
+    assert!(error["acknowledged"].is_null(), "{error:#}");
+    lab.run(&format!("report acknowledge {id} --reason disk --until 2000-01-01T00:00")).ends(2);
+    lab.run("report acknowledge 00000000 --reason disk --until 2999-01-01T00:00").ends(3);
+    lab.run("report acknowledge db07 --reason disk --until 2999-01-01T00:00").ends(2);
+    lab.run(&format!("report acknowledge {id} --reason disk --until 2999-01-01T00:00")).ends(0);
+    let after = lab.json("report --since 1h");
+    assert_eq!(after["needs_person"].as_u64(), Some(before - 1), "{after:#}");
+    let status = lab
+        .wait_for("the acknowledgement", |status| status["acknowledged"].as_array().is_some_and(|all| all.len() == 1));
+    assert_eq!((&status["acknowledged"][0]["id"], &status["acknowledged"][0]["reason"]), (&id.into(), &"disk".into()));
+    assert_eq!(lab.entry(&status, "t1")["state"], "error", "it hides nothing");
+    assert!(lab.run("status").ends(0).out.contains("acknowledged until 2999-01-01 00:00 by "));
+    let text = lab.run("report --since 1h").ends(0).out;
+    assert!(text.contains("acknowledged until") && !text.contains("! t1: the array stopped"), "{text}");
+
+    // It outlives the engine, and ends with its trouble: the same one that comes back is new.
+    lab.kill_engine();
+    assert_eq!(lab.json("report --since 1h")["needs_person"].as_u64(), Some(before - 1));
+    lab.run("sync cancel t1 --all --yes").ends(0);
+    lab.wait_for("the end of the acknowledgement", |status| {
+        status["acknowledged"].as_array().is_some_and(Vec::is_empty)
+    });
+    lab.synchronize("t1");
+    let target = lab.status()["sessions"][0]["target"]["location"].as_str().unwrap().to_owned();
+    lab.run(&format!("array fault A1 error-suspend A1/0x1 {target}")).ends(0);
+    lab.wait_for_state("t1", "error");
+    let again = lab.json("report --since 1h");
+    let again =
+        again["troubles"].as_array().unwrap().iter().find(|trouble| trouble["kind"] == "error").unwrap().clone();
+    assert!(again["id"] == id && again["acknowledged"].is_null(), "{again:#}");
+    lab.run("audit verify").ends(0);
+}

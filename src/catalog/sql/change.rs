@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::rows::{
     BACKUP_VOLUME, CLAIM, GENERATION, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME,
 };
-use super::{groups, maps, notices, released, volume_sets};
+use super::{acknowledgements, groups, maps, notices, released, volume_sets};
 use crate::model::actor::Actor;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::{
@@ -159,6 +159,10 @@ pub async fn apply(
         }
         Change::Entity(EntityChange::PutNotice { key, notice }) => notices::put(to, touched, key, notice).await,
         Change::Entity(EntityChange::RemoveNotice { key }) => notices::remove(to, touched, key).await,
+        Change::Entity(EntityChange::Acknowledge(known)) => acknowledgements::put(to, touched, known).await,
+        Change::Entity(EntityChange::EndAcknowledgement { trouble }) => {
+            acknowledgements::remove(to, touched, trouble).await
+        }
         Change::Open { operation, claims, epoch } => open(to, counters, touched, operation, claims, *epoch).await,
         Change::Journal { operation, entry } => {
             let statement = "UPDATE operation SET journal_length = journal_length + 1

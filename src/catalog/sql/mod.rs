@@ -2,6 +2,7 @@
 //!
 //! Belongs here: tables, statements, and what each database's errors mean. Does not: what a change means (model).
 
+mod acknowledgements;
 mod change;
 mod column_codec;
 mod connect;

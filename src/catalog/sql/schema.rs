@@ -29,6 +29,7 @@ const MIGRATIONS: &[&[&str]] = &[
     TABLES_OF_FORMAT_12,
     TABLES_OF_FORMAT_13,
     TABLES_OF_FORMAT_14,
+    TABLES_OF_FORMAT_15,
 ];
 
 /// The first format whose events carry the digests of the rows that they write.
@@ -272,6 +273,13 @@ const TABLES_OF_FORMAT_14: &[&str] = &[
     // What the site's notification hook was given, so that no restart gives it again.
     "CREATE TABLE notice (
         key TEXT PRIMARY KEY,
+        document TEXT NOT NULL)",
+];
+
+const TABLES_OF_FORMAT_15: &[&str] = &[
+    // Troubles that a person knows of, until a time.
+    "CREATE TABLE acknowledgement (
+        trouble TEXT PRIMARY KEY,
         document TEXT NOT NULL)",
 ];
 

@@ -12,6 +12,7 @@ use crate::engine::protocol::{Answer, Ask};
 use crate::model::identity::{Name, VolumeId};
 use crate::model::request::Request;
 use crate::model::snapshot::{Severity, Snapshot};
+use crate::model::units::Timestamp;
 use ratatui::layout::{Position, Rect};
 use std::fmt::Debug;
 
@@ -28,6 +29,8 @@ pub struct Context<'a> {
     pub planner: Planner,
     /// What the main screen has selected.
     pub selected: Option<Subject>,
+    /// When the person looked at this site before this console.
+    pub last_look: Option<Timestamp>,
 }
 
 impl Context<'_> {
@@ -123,6 +126,11 @@ pub trait Screen: Debug {
 
     /// Work that would be lost if the person left now, as a sentence.
     fn unsaved(&self) -> Option<String> {
+        None
+    }
+
+    /// Since when it shows all that happened; `None`: it does not.
+    fn reported_since(&self) -> Option<Timestamp> {
         None
     }
 

@@ -1,6 +1,7 @@
 //! A console on the fixture without terminal and engine: what tests press and what they see.
 
 mod agreement;
+mod away;
 mod behaviour;
 mod fuzz;
 mod init;

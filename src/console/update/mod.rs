@@ -48,6 +48,8 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Link(link) => relink(app, link),
+        Msg::Answer { ticket, answer } if app.away.take(ticket, Some(&answer)) => Vec::new(),
+        Msg::Unanswered { ticket, .. } if app.away.take(ticket, None) => Vec::new(),
         Msg::Answer { ticket, answer } => match screens::answer(app, ticket, Ok(&answer)) {
             Some(effects) => effects,
             None => answers::take(app, ticket, *answer),
@@ -84,6 +86,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Drawn => {
             dialogs::arm(app);
             gate::drawn(app);
+            see(app);
             return Vec::new();
         }
         Msg::Minute(now) => {
@@ -153,7 +156,18 @@ fn take(app: &mut App, snapshot: Arc<Snapshot>) -> Vec<Effect> {
     if let Some(picture) = &app.picture {
         app.main.note_rate(picture);
     }
-    ask::again(app)
+    let mut effects = ask::again(app);
+    let ticket = app.ticket();
+    effects.extend(app.away.ask(ticket));
+    effects
+}
+
+/// A report that has reached the terminal was shown.
+fn see(app: &mut App) {
+    let shown = app.screens.last().filter(|_| app.dialogs.is_empty()).and_then(|screen| screen.reported_since());
+    if let Some(since) = shown {
+        app.away.shown(since);
+    }
 }
 
 /// Says how operations ended that were started from this console.

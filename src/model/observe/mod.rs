@@ -121,6 +121,7 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         released: records.released.values().cloned().collect(),
         catalogue: None,
         notify: None,
+        acknowledged: records.acknowledgements.values().cloned().collect(),
         sessions: sessions.into(),
     }
 }

@@ -15,6 +15,8 @@ const FEWEST_NIGHTS: u16 = 4;
 pub const NIGHTS: usize = 14;
 /// Frame and heading of the nights to come.
 const AROUND_NIGHTS: u16 = 3;
+/// From this height on there is a line on what happened while the person was away.
+const WITH_AWAY: u16 = 16;
 /// Rows that the table keeps on a narrow screen before a detail pane gets any.
 const TABLE_ROWS: u16 = 8;
 
@@ -31,6 +33,8 @@ pub struct Layout {
     pub shape: Shape,
     pub header: Rect,
     pub footer: Rect,
+    /// The line on what happened while the person was away.
+    pub away: Rect,
     /// The line of pane names on a narrow screen.
     pub tabs: Rect,
     pub volumes: Rect,
@@ -57,6 +61,8 @@ pub struct Content {
     pub generations: usize,
     /// Nights to come that can be shown; none on a site where it would take too long to project them.
     pub nights: usize,
+    /// There is something to say of the time that the person was away.
+    pub away: bool,
 }
 
 impl Layout {
@@ -66,6 +72,7 @@ impl Layout {
             shape: Shape::TooSmall,
             header: nothing,
             footer: nothing,
+            away: nothing,
             tabs: nothing,
             volumes: nothing,
             pool: nothing,
@@ -80,7 +87,9 @@ impl Layout {
         let footer = if height >= 12 { 2 } else { 1 };
         layout.header = Rect::new(0, 0, width, 1);
         layout.footer = Rect::new(0, height - footer, width, footer);
-        let body = Rect::new(0, 1, width, height - 1 - footer);
+        let away = u16::from(content.away && height >= WITH_AWAY);
+        layout.away = Rect::new(0, 1, width, away);
+        let body = Rect::new(0, 1 + away, width, height - 1 - away - footer);
         if width >= WIDE.0 && height >= WIDE.1 {
             layout.wide(body, content);
         } else {
@@ -216,9 +225,17 @@ mod tests {
                     let detail = if focus == Pane::Volumes { Pane::Pool } else { focus };
                     let rows = usize::from(width + height) % 90;
                     let (volumes, copies, sizes, pool) = (rows, rows / 3, 3, rows * 2);
-                    let content = Content { volumes, copies, sizes, pool, generations: rows / 7, nights: rows % 15 };
+                    let content = Content {
+                        volumes,
+                        copies,
+                        sizes,
+                        pool,
+                        generations: rows / 7,
+                        nights: rows % 15,
+                        away: rows % 2 == 1,
+                    };
                     let layout = Layout::of((width, height), detail, focus, content);
-                    let mut areas = vec![layout.header, layout.footer, layout.tabs, layout.nights];
+                    let mut areas = vec![layout.header, layout.footer, layout.away, layout.tabs, layout.nights];
                     areas.extend(Pane::ALL.map(|pane| layout.area(pane)));
                     areas.retain(|area| !area.is_empty());
                     let screen = Rect::new(0, 0, width, height);

@@ -1,5 +1,6 @@
 //! The main screen drawn, one file a pane.
 
+mod away;
 mod copies;
 mod events;
 mod generations;
@@ -32,6 +33,9 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, layout: &Layout) 
             Pane::Generations => generations::draw(app, picture, canvas, area, framed),
             Pane::Events => events::draw(app, picture, canvas, area, framed),
         }
+    }
+    if !layout.away.is_empty() {
+        away::draw(app, canvas, layout.away);
     }
     if !layout.nights.is_empty() {
         nights::draw(app, picture, canvas, layout.nights);
