@@ -255,6 +255,15 @@ fn a_key_with_a_forced_command_acts_in_its_role() {
     for command in ["ecdeck array stop", "ecdeck serve", "ecdeck status --config /etc/ecdeck/config.toml", ""] {
         host.ssh("operator", command).ends(2);
     }
+    // The client's locale comes along where sshd lets it: it changes nothing, whatever it is.
+    let report = host.ssh("viewer", "ecdeck audit show").ends(0).out;
+    for locale in ["C", "ja_JP.SJIS", "tr_TR.ISO-8859-9", "no such locale", "\u{1b}[31m"] {
+        for name in ["LANG", "LC_ALL"] {
+            let environment = [("SSH_ORIGINAL_COMMAND", "ecdeck audit show"), (name, locale)];
+            let ran = host.run_with("ecdeck", "forced-command --role viewer", &environment).ends(0);
+            assert_eq!((ran.out, ran.err), (report.clone(), String::new()), "{name}={locale:?}");
+        }
+    }
     // No shell is in between.
     let ran = host.ssh("operator", "ecdeck explain ecd-1301; touch /run/ecdeck/planted").ends(2);
     assert!(!host.path("/run/ecdeck/planted").exists(), "{ran:?}");
