@@ -25,7 +25,7 @@
 //! | [`demo`] | the demonstration site | `catalog`, `config`, `driver`, `host`, `model`, `process` |
 //! | [`drivers`] | the drivers of a configuration | `config`, `driver`, `engine`, `model`, `process` |
 //! | [`serve`] | an engine with its catalogue, drivers and log | `catalog`, `config`, `demo`, `driver`, `drivers`, `engine`, `host`, `logs`, `model`, `process`, `site` |
-//! | [`setup`] | adding an array to the configuration | `config`, `driver`, `drivers`, `engine`, `model`, `process` |
+//! | [`setup`] | what is set up while no engine runs: arrays in the configuration, a copy as the catalogue | `catalog`, `config`, `driver`, `drivers`, `engine`, `model`, `process`, `serve` |
 //! | `testkit` | test doubles; only with the feature of this name | `catalog`, `config_keys`, `driver`, `model`, `process` |
 //!
 //! A name stands for a module and all below it. This table is the rule: `tests/rules/layering.rs` parses every module and

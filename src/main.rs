@@ -6,6 +6,7 @@ use clap::Parser;
 use ecdeck::cli::arguments::Init;
 use ecdeck::cli::array::add;
 use ecdeck::cli::array_arguments::{Add, ArrayVerb};
+use ecdeck::cli::catalogue::{self, Load};
 use ecdeck::cli::link::{ConfiguredArray, EngineLine, Link, Need, SiteContext};
 use ecdeck::cli::site_arguments::SiteVerb;
 use ecdeck::cli::{CliError, CommandLine, Exit, Verb, forced, out, site, typed, usage};
@@ -31,6 +32,7 @@ use ecdeck::process::instance;
 use ecdeck::process::paths::{DEMO_VARIABLE, Home};
 use ecdeck::serve;
 use ecdeck::setup;
+use ecdeck::setup::load::{self, LoadError};
 use ecdeck::site::{NoSite, Site, SiteChoice, choose, is_there};
 use futures_util::future::BoxFuture;
 use std::ffi::OsString;
@@ -475,6 +477,23 @@ impl SiteContext for Wiring<'_> {
             let file = named.unwrap_or_else(|| home.config_file());
             let added = setup::add(&home, &file, asked.site.as_ref(), &asked.name, &asked.driver, &add::Typist).await?;
             add::print(asked.name.as_str(), &added.checks, added.done.as_deref())
+        })
+    }
+
+    fn load_catalogue<'a>(&'a self, asked: &'a Load) -> BoxFuture<'a, Result<Exit, CliError>> {
+        Box::pin(async move {
+            let site = self.site(true)?;
+            if site.is_demonstration() {
+                return Err(CliError::usage("the demonstration site has no copies: it is made anew when it is gone"));
+            }
+            let config = serve::configuration(&site).map_err(CliError::usage)?;
+            let failed = |error: LoadError| CliError::coded(error.code(), format!("{error} ({})", error.code()));
+            let load = load::prepare(site.home(), &config, &asked.file).await.map_err(failed)?;
+            match catalogue::agreed_to_load(config.site.as_str(), &load.summary, &asked.change) {
+                Ok(true) => catalogue::loaded(load.put_in_place().map_err(failed)?.as_deref()),
+                Ok(false) => load.give_up().map_err(failed).map(|()| Exit::Done),
+                Err(cli_error) => load.give_up().map_err(failed).and(Err(cli_error)),
+            }
         })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::catalog::Catalogue;
 use crate::catalog::anchor::{self, Anchor, Anchored, FileAnchor, SyslogAnchor};
+use crate::catalog::copies::Copied;
 use crate::catalog::sql::{FORMAT, OpenOptions, SqlCatalogue};
 use crate::config::{Config, Log, ResolvedMembers};
 use crate::demo;
@@ -52,6 +53,16 @@ pub fn anchor_file(home: &Home) -> PathBuf {
     home.state_dir().join("audit.heads")
 }
 
+/// Where copies of a home's catalogue are kept.
+pub fn copies_folder(home: &Home) -> PathBuf {
+    home.state_dir().join("catalogue-copies")
+}
+
+/// Where a home's catalogue is.
+pub fn place_of(home: &Home, config: &Config) -> CataloguePlace {
+    config.catalogue.clone().unwrap_or_else(|| CataloguePlace::Sqlite(home.catalogue_file()))
+}
+
 /// The configuration of a site; the demonstration's is part of the program.
 pub fn configuration(site: &Site) -> Result<Config, String> {
     match site {
@@ -75,6 +86,10 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
     let emulated = if demo { demo::host(home) } else { None };
     let site = snapshot::Site { name, demo, poll_millis, rec: rec.collect(), hooks: config.hooks.clone() };
     let limits = limits(config);
+    // A demonstration is made anew whenever it is gone.
+    let is_file = !demo && matches!(place_of(home, config), CataloguePlace::Sqlite(_));
+    let catalogue: Arc<dyn Catalogue> =
+        if is_file { Arc::new(Copied::new(catalogue, copies_folder(home))) } else { catalogue };
     let anchored = anchored(home, config, catalogue).await?;
     let times = Times { reading: config.limits.reading, idle_end: config.engine.idle_end };
     let configuration = Some(config.engine_digest());
@@ -139,7 +154,7 @@ async fn anchored(
 /// generations that are kept.
 async fn open_catalogue(site: &Site, config: &Config) -> Result<Arc<dyn Catalogue>, ServeError> {
     let home = site.home();
-    let place = config.catalogue.clone().unwrap_or_else(|| CataloguePlace::Sqlite(home.catalogue_file()));
+    let place = place_of(home, config);
     let heads = anchor_file(home);
     let newest = FileAnchor::newest(&heads).map_err(|error| unreadable(&heads, &error))?;
     let another = |what: &str| {

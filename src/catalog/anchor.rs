@@ -2,6 +2,7 @@
 
 use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside};
 use crate::model::audit::{AnchorReport, AuditReport};
+use crate::model::catalogue_copy::{CatalogueCopies, CatalogueCopy};
 use crate::model::chain::ChainLink;
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
@@ -360,6 +361,18 @@ impl Catalogue for Anchored {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         self.catalogue.close()
+    }
+
+    fn copy_to(&self, file: PathBuf) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
+        self.catalogue.copy_to(file)
+    }
+
+    fn save_copy(&self) -> BoxFuture<'_, Result<CatalogueCopy, CatalogueError>> {
+        self.catalogue.save_copy()
+    }
+
+    fn copies(&self) -> io::Result<CatalogueCopies> {
+        self.catalogue.copies()
     }
 
     fn verify(&self, mut outside: Outside) -> BoxFuture<'_, Result<AuditReport, CatalogueError>> {

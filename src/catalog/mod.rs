@@ -3,6 +3,7 @@
 //! Belongs here: keeping records and events, whole or not at all. Does not: deciding anything (model), doing anything (engine).
 
 pub mod anchor;
+pub mod copies;
 mod holder;
 pub mod sql;
 
@@ -10,12 +11,14 @@ pub use holder::Holder;
 use holder::{named, now};
 
 use crate::model::audit::AuditReport;
+use crate::model::catalogue_copy::{CatalogueCopies, CatalogueCopy};
 use crate::model::chain::ChainLink;
 use crate::model::codes::Code;
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::identity::VolumeId;
 use crate::model::records::{Change, ChangeError, OperationEnd, OperationId, PastGeneration, Records};
 use futures_util::future::BoxFuture;
+use std::path::PathBuf;
 
 /// Why the catalogue did not do what it was asked. `place` is the file or the database, without any secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +64,13 @@ pub enum CatalogueError {
         "the folder of the catalogue {place} can be written by others (mode {mode:03o}); take that right away: chmod go-w"
     )]
     Exposed { place: String, mode: u32 },
+    #[error("the catalogue was not copied to {place}: {detail}; the catalogue itself is as it was")]
+    NotCopied { place: String, detail: String },
+    #[error(
+        "the catalogue {place} is on PostgreSQL, whose own tools copy it and put it back (pg_dump, pg_restore); nothing was \
+         copied"
+    )]
+    CopiedByItsServer { place: String },
     #[error(
         "a record cannot be written as JSON ({detail}); nothing was written; this is a fault of the program: report it"
     )]
@@ -74,7 +84,7 @@ impl CatalogueError {
 
     /// Whether it tells of a catalogue that takes no writes now, and not of what was to be written.
     pub fn refuses_writes(&self) -> bool {
-        !matches!(self, Self::Change(_) | Self::Unfit { .. })
+        !matches!(self, Self::Change(_) | Self::Unfit { .. } | Self::NotCopied { .. } | Self::CopiedByItsServer { .. })
     }
 
     pub fn code(&self) -> Code {
@@ -162,4 +172,24 @@ pub trait Catalogue: Send + Sync {
 
     /// Checks the audit: its chain, what is known from outside, and the tables against the events.
     fn verify(&self, outside: Outside) -> BoxFuture<'_, Result<AuditReport, CatalogueError>>;
+
+    /// Writes a copy, of one moment, to a file that is not there yet, checks it and makes it durable; its head.
+    fn copy_to(&self, file: PathBuf) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
+        let (place, detail) = (file.display().to_string(), "this catalogue cannot be copied".to_owned());
+        Box::pin(std::future::ready(Err(CatalogueError::NotCopied { place, detail })))
+    }
+
+    /// Makes a copy now, where copies of this catalogue are kept.
+    fn save_copy(&self) -> BoxFuture<'_, Result<CatalogueCopy, CatalogueError>> {
+        let (place, detail) = (String::from("a file"), "no folder for copies is known".to_owned());
+        Box::pin(std::future::ready(Err(CatalogueError::NotCopied { place, detail })))
+    }
+
+    /// The copies that are kept.
+    ///
+    /// # Errors
+    /// When their folder cannot be read.
+    fn copies(&self) -> std::io::Result<CatalogueCopies> {
+        Ok(CatalogueCopies::default())
+    }
 }

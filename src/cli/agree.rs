@@ -47,6 +47,25 @@ pub fn agree(plan: &Plan, change: &Change) -> Result<Option<String>, CliError> {
     }
 }
 
+/// Wants a name typed, or given as `--confirm`, for what is about no plan.
+pub fn by_name(name: &str, what: &str, change: &Change) -> Result<(), CliError> {
+    match &change.confirm {
+        Some(given) if given == name && change.yes => Ok(()),
+        Some(given) if given != name => Err(CliError::coded(
+            Code::CONFIRMATION_MISMATCH,
+            format!("this wants --confirm {name} ({})", Code::CONFIRMATION_MISMATCH),
+        )),
+        _ if change.yes || change.json || !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) => {
+            Err(not_agreed(&format!("{what}: without a terminal it wants --yes and --confirm {name}")))
+        }
+        _ => {
+            let limit = change.time_limit.unwrap_or(out::ANSWER_TIMEOUT);
+            let typed = out::ask(&format!("{what}. Type {name} to agree: "), limit)?;
+            if typed == name { Ok(()) } else { Err(declined(&format!("that is not {name}: nothing was done"))) }
+        }
+    }
+}
+
 /// Asks a question that is about no plan. Default is no.
 pub fn sure(question: &str) -> Result<(), CliError> {
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {

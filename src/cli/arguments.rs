@@ -1,6 +1,7 @@
 //! What can be typed: the tree of verbs and options, as clap reads it.
 
 use super::array_arguments::{ArrayVerb, Create};
+use super::catalogue::CatalogueVerb;
 use super::generation_verb::GenerationLine;
 use super::hook::HookVerb;
 use super::host::HostVerb;
@@ -119,6 +120,11 @@ pub enum Verb {
     Audit {
         #[command(subcommand)]
         verb: Audit,
+    },
+    /// Copies of the catalogue, and putting one in its place
+    Catalogue {
+        #[command(subcommand)]
+        verb: CatalogueVerb,
     },
     /// What a code like ecd-1301 means, and what to do
     Explain(Explain),
@@ -785,7 +791,7 @@ impl Verb {
     pub fn reading_limit(&self, asked: Option<Duration>) -> Option<Duration> {
         let default = match self {
             Self::Status(Status { watch: Some(_), .. }) => return asked,
-            Self::Audit { .. } => AUDIT_TIMEOUT,
+            Self::Audit { .. } | Self::Catalogue { verb: CatalogueVerb::Save { .. } } => AUDIT_TIMEOUT,
             Self::Status(_)
             | Self::Check(_)
             | Self::Metrics(_)
@@ -805,6 +811,7 @@ impl Verb {
             | Self::Set { verb: SetVerb::List { .. } | SetVerb::Show { .. } }
             | Self::Site { verb: SiteVerb::Export { .. } | SiteVerb::Diff { .. } }
             | Self::Hook { verb: HookVerb::List { .. } }
+            | Self::Catalogue { verb: CatalogueVerb::List { .. } }
             | Self::Host { .. }
             | Self::Array {
                 verb:
@@ -844,7 +851,9 @@ impl Verb {
             | Self::Set { verb: SetVerb::List { json } | SetVerb::Show { json, .. } }
             | Self::Host { verb: HostVerb::List { json } | HostVerb::Show { json, .. } }
             | Self::Site { verb: SiteVerb::Diff { json, .. } }
+            | Self::Catalogue { verb: CatalogueVerb::List { json } | CatalogueVerb::Save { json, .. } }
             | Self::Audit { verb: Audit::Show { json, .. } | Audit::Verify { json, .. } } => *json,
+            Self::Catalogue { verb: CatalogueVerb::Load(asked) } => asked.change.json,
             Self::Policy { verb: PolicyVerb::Set(SetPolicy { change, .. }) }
             | Self::Site { verb: SiteVerb::Apply { change, .. } }
             | Self::Set { verb: SetVerb::Add { change, .. } | SetVerb::Remove { change, .. } }

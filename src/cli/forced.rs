@@ -6,6 +6,7 @@
 use super::CliError;
 use super::arguments::{CommandLine, MapVerb, Sync, Verb};
 use super::array_arguments::ArrayVerb;
+use super::catalogue::CatalogueVerb;
 use super::site_arguments::SiteVerb;
 use crate::model::identity::Name;
 use clap::Parser;
@@ -55,6 +56,10 @@ fn check(line: &CommandLine) -> Result<(), CliError> {
         },
         Some(Verb::Site { verb }) => match verb {
             SiteVerb::Export { file } | SiteVerb::Diff { file, .. } | SiteVerb::Apply { file, .. } => stream(file),
+        },
+        Some(Verb::Catalogue { verb }) => match verb {
+            CatalogueVerb::List { .. } | CatalogueVerb::Save { file: None, .. } => Ok(()),
+            CatalogueVerb::Save { file: Some(_), .. } | CatalogueVerb::Load(_) => only(FILES),
         },
         Some(Verb::Sync { verb: Sync::Start { map: Some(map), .. } }) => stored_map(map),
         Some(

@@ -1,6 +1,7 @@
 //! The line to the engine as the verbs use it, and what `main` wires behind it.
 
 use super::array_arguments::Add;
+use super::catalogue::Load;
 use super::wait::Deadline;
 use super::{CliError, Exit};
 use crate::engine::client::{Client, ClientError, ENGINE_SILENCE_TIMEOUT, Snapshots, Start};
@@ -64,6 +65,9 @@ pub trait SiteContext: Send + Sync {
 
     /// Adds an array to the configuration.
     fn add_array<'a>(&'a self, asked: &'a Add) -> BoxFuture<'a, Result<Exit, CliError>>;
+
+    /// Puts a saved copy of the catalogue in its place, while no engine runs.
+    fn load_catalogue<'a>(&'a self, asked: &'a Load) -> BoxFuture<'a, Result<Exit, CliError>>;
 
     /// The arrays that the configuration of the site has, where there is one.
     fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, CliError>;

@@ -9,6 +9,7 @@ pub mod array;
 pub mod array_arguments;
 mod audit;
 mod backup;
+pub mod catalogue;
 mod change;
 mod check;
 pub mod checks;
@@ -108,6 +109,7 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
         Verb::Metrics(asked) => metrics::run(asked, site_context).await,
         Verb::History(asked) => history::run(asked, site_context).await,
         Verb::Audit { verb } => audit::run(verb, site_context).await,
+        Verb::Catalogue { verb } => catalogue::run(verb, site_context).await,
         Verb::Policy { verb } => policy::run(verb, site_context).await,
         Verb::Volume { verb } => volume::run(verb, site_context).await,
         Verb::Set { verb } => set::run(verb, site_context).await,

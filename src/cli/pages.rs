@@ -18,6 +18,7 @@ Look:
   metrics      The site in figures, for a node exporter
   history      Generations, kept and released; hold, delete, accept them
   audit        Every request, decision, command and answer
+  catalogue    Copies of the catalogue, and putting one in its place
   explain      What a code like ecd-1301 means, and what to do
 
 Back up:

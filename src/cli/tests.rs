@@ -2,6 +2,7 @@
 
 use super::arguments::{CommandLine, Verb};
 use super::array_arguments::Add;
+use super::catalogue::Load;
 use super::fake::{self, Fake};
 use super::link::{ConfiguredArray, Link, Need, SiteContext};
 use super::request_line::{self, RenderContext};
@@ -48,6 +49,10 @@ impl SiteContext for Fake {
 
     fn add_array<'a>(&'a self, _asked: &'a Add) -> BoxFuture<'a, Result<Exit, CliError>> {
         Box::pin(async { Err(CliError::usage("there are no arrays here")) })
+    }
+
+    fn load_catalogue<'a>(&'a self, _asked: &'a Load) -> BoxFuture<'a, Result<Exit, CliError>> {
+        Box::pin(async { Err(CliError::usage("there is no catalogue here")) })
     }
 
     fn configured_arrays(&self) -> Result<Vec<ConfiguredArray>, CliError> {

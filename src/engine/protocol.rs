@@ -3,6 +3,7 @@
 use crate::catalog::sql::FORMAT;
 use crate::model::acknowledgement::Acknowledgement;
 use crate::model::audit::AuditReport;
+use crate::model::catalogue_copy::{CatalogueCopies, CatalogueCopy};
 use crate::model::codes::Code;
 use crate::model::event::{ChainHash, ChainHead, Event};
 use crate::model::hook::{Hook, ScriptReport};
@@ -135,6 +136,10 @@ pub enum Ask {
         reason: Untrusted,
         until: Timestamp,
     },
+    /// The copies of the catalogue that are kept.
+    CatalogueCopies,
+    /// Make a copy of the catalogue now.
+    SaveCatalogue,
     /// A check of the whole audit. `heads`: hashes that somebody noted elsewhere.
     VerifyAudit {
         heads: Vec<ChainHash>,
@@ -185,6 +190,12 @@ pub enum Answer {
         site: Box<Snapshot>,
     },
     Page(Page),
+    CatalogueCopies {
+        copies: CatalogueCopies,
+    },
+    CatalogueSaved {
+        copy: CatalogueCopy,
+    },
     Watching,
     Planned(PlannedAnswer),
     /// Nothing of it runs.

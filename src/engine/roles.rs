@@ -17,14 +17,18 @@ pub struct Caller {
 impl Caller {
     /// Whether the caller may ask for a verb.
     pub fn check(&self, verb: Verb) -> Result<(), Refusal> {
-        let needed = verb.info().role;
+        self.needs(verb.info().role, &verb.to_string())
+    }
+
+    /// Whether the caller has at least this role. `what`: what it is needed for, as the beginning of a sentence.
+    pub fn needs(&self, needed: Role, what: &str) -> Result<(), Refusal> {
         if self.role.is_some_and(|role| role >= needed) {
             return Ok(());
         }
         let has = self.role.map_or("no role", Role::with_article);
         let is = if self.role.is_some() { "is" } else { "has" };
         let reason =
-            format!("{verb} needs the role of {}; {} {is} {has} on this site", needed.with_article(), self.actor);
+            format!("{what} needs the role of {}; {} {is} {has} on this site", needed.with_article(), self.actor);
         Err(Refusal::new(Code::NOT_AUTHORISED, reason))
     }
 

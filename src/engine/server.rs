@@ -247,6 +247,17 @@ impl Server {
                 let hosts = self.hosts.views(host.as_ref()).await;
                 Answer::Hosts { hosts, configured: self.hosts.names().cloned().collect() }
             }
+            Ask::CatalogueCopies => {
+                let copies = catalogue.copies();
+                let why = |error: std::io::Error| Answer::Failed { why: error.to_string(), code: None };
+                copies.map_or_else(why, |copies| Answer::CatalogueCopies { copies })
+            }
+            Ask::SaveCatalogue => {
+                if let Err(refusal) = caller.needs(Role::Administrator, "saving the catalogue") {
+                    return Answer::Refused { refusal };
+                }
+                or_why(catalogue.save_copy().await, |copy| Answer::CatalogueSaved { copy })
+            }
             Ask::VerifyAudit { heads } => {
                 let outside = Outside { anchors: Vec::new(), heads };
                 or_why(catalogue.verify(outside).await, |report| Answer::Audit { report: Box::new(report) })

@@ -6,6 +6,7 @@ pub mod advice;
 pub mod array_words;
 pub mod audit;
 pub mod awaited;
+pub mod catalogue_copy;
 pub mod catalogue_url;
 pub mod chain;
 pub mod check;

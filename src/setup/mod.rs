@@ -1,6 +1,8 @@
-//! Adding an array to the configuration: its driver's dialogue, an examination, and only then the file. The first one ([`init`]).
+//! Adding an array to the configuration: its driver's dialogue, an examination, and only then the file. The first one
+//! ([`init`]). Putting a copy in the catalogue's place ([`load`]).
 
 pub mod init;
+pub mod load;
 
 use crate::config::{self, Config};
 use crate::driver::DRIVERS;

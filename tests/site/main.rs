@@ -12,6 +12,7 @@ mod cancels;
 mod cascades;
 mod catalogue;
 mod catalogue_audit;
+mod catalogue_copies;
 mod catalogue_faults;
 mod catalogue_file;
 mod catalogue_server;

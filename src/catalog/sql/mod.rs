@@ -7,6 +7,7 @@ mod change;
 mod column_codec;
 mod connect;
 mod connections;
+mod copy;
 mod failure;
 mod groups;
 mod maps;
@@ -36,6 +37,7 @@ use failure::Failure;
 use futures_util::future::BoxFuture;
 use rows::Touched;
 use sqlx::{Row, query, query_scalar};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -412,5 +414,16 @@ impl Catalogue for SqlCatalogue {
 
     fn verify(&self, outside: Outside) -> BoxFuture<'_, Result<AuditReport, CatalogueError>> {
         Box::pin(async move { self.inner.verify(outside).await.map_err(|failure| self.inner.explain(failure)) })
+    }
+
+    fn copy_to(&self, file: PathBuf) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
+        Box::pin(async move {
+            if self.inner.connections.dialect() == Dialect::Postgres {
+                return Err(CatalogueError::CopiedByItsServer { place: self.inner.place.clone() });
+            }
+            let place = file.display().to_string();
+            let copied = copy::copy(&self.inner.connections, &file).await;
+            copied.map_err(|failure| CatalogueError::NotCopied { detail: failure.explain(&place).to_string(), place })
+        })
     }
 }
