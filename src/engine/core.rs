@@ -3,33 +3,30 @@
 //! Locked for moments only, never across a wait. The records change through the ledger and nowhere else.
 
 use super::clock;
-use super::operation::Activity;
+use super::known::{Known, RowSources};
+use super::operation::{Activity, Admission, admit};
 use crate::catalog::CatalogueError;
 use crate::driver::Driver;
-use crate::model::event::{Event, EventKind};
+use crate::model::event::Event;
 use crate::model::group_watch::GroupWatch;
 use crate::model::host_report::KernelGroups;
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::moment::{Moment, ReadingMark};
 use crate::model::notice_record::NotifyTrouble;
-use crate::model::observe::{ArraySource, Sources, Tracker, build};
-use crate::model::plan::{Plan, Refusal, plan_keeping};
+use crate::model::observe::ArraySource;
+use crate::model::plan::{Plan, Refusal, plan, plan_keeping};
 use crate::model::records::{Change, EntityChange, OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::request::Request;
-use crate::model::sentence;
 use crate::model::session::{ArrayVolume, Pair, Reading, Sight};
-use crate::model::snapshot::{CatalogueTrouble, EventLine, OperationView, Reach, Site, Snapshot};
-use crate::model::units::Timestamp;
+use crate::model::snapshot::{CatalogueTrouble, OperationView, Reach, Site, Snapshot};
 use crate::model::untrusted::{Untrusted, escaped};
 use crate::model::volume_group::BackupGroup;
 use parking_lot::{Mutex, MutexGuard};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
-/// How long an operation that ended stays in the snapshot.
-const ENDED_SHOWN_MILLIS: i64 = 60 * Timestamp::SECOND;
 /// Ends that are remembered for those who ask late; older ones are asked of the catalogue.
 const MAX_ENDS: usize = 1_000;
 
@@ -53,7 +50,7 @@ pub(super) struct WatchedGroup {
 
 /// Shared by all parts of the engine.
 pub struct Core {
-    state: Mutex<State>,
+    state: Mutex<Known>,
     drivers: Vec<ConfiguredArray>,
     /// Something changed that a snapshot would show.
     changed: Notify,
@@ -62,51 +59,24 @@ pub struct Core {
     ended: watch::Sender<u64>,
 }
 
-struct State {
-    site: Site,
-    records: Records,
-    arrays: Vec<ArraySource>,
-    tracker: Tracker,
-    /// Which groups are active on each host that sessions need, as it was read last.
-    kernels: BTreeMap<Name, KernelGroups>,
-    kernels_read: BTreeMap<Name, Instant>,
-    operations: BTreeMap<OperationId, OperationView>,
-    ends: BTreeMap<OperationId, OperationEnd>,
-    recent: Vec<EventLine>,
-    sequence: u64,
-    catalogue: Option<CatalogueTrouble>,
-    notify: Option<NotifyTrouble>,
-    /// The readings of arrays that have begun.
-    begun: ReadingMark,
-}
-
 impl Core {
     pub fn new(site: Site, records: Records, drivers: Vec<ConfiguredArray>, recent: &[Event]) -> Arc<Self> {
         let arrays = drivers.iter().map(|array| source(array, &records)).collect();
-        let mut state = State {
-            site,
-            records,
-            arrays,
-            tracker: Tracker::default(),
-            kernels: BTreeMap::new(),
-            kernels_read: BTreeMap::new(),
-            operations: BTreeMap::new(),
-            ends: BTreeMap::new(),
-            recent: Vec::new(),
-            sequence: 0,
-            catalogue: None,
-            notify: None,
-            begun: ReadingMark { start: clock::engine_start(), count: 0 },
-        };
+        let mut state = Known::new(site, records, arrays);
         state.tell(recent);
-        let first = Arc::new(state.snapshot(clock::now()));
+        let first = state.next();
         let (published, ended) = (watch::Sender::new(first), watch::Sender::new(0));
         Arc::new(Self { state: Mutex::new(state), drivers, changed: Notify::new(), published, ended })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Known> {
         // A panic of one task must not take the engine down: each change of the state is made whole under the lock.
         self.state.lock()
+    }
+
+    /// The number of the latest snapshot that was published.
+    pub(super) fn sequence(&self) -> u64 {
+        self.published.borrow().sequence
     }
 
     /// The latest snapshot, and those to come.
@@ -119,23 +89,36 @@ impl Core {
         self.changed.notified().await;
     }
 
-    /// Builds a snapshot of this moment and gives it to everybody who watches.
+    /// Makes a snapshot of this moment and gives it to everybody who watches.
     pub fn publish(&self) -> Arc<Snapshot> {
-        let mut state = self.state();
+        let snapshot = self.state().next();
         let last = Arc::clone(&self.published.borrow());
-        let snapshot = Arc::new(state.snapshot(clock::now()).sharing(&last));
-        self.published.send_replace(Arc::clone(&snapshot));
-        snapshot
+        let shared = Arc::new(Snapshot::clone(&snapshot).sharing(&last));
+        self.state().hold_instead(&snapshot, &shared);
+        self.published.send_replace(Arc::clone(&shared));
+        shared
     }
 
-    /// A snapshot of this moment for one decision; nobody else is given it.
-    pub fn look(&self) -> Snapshot {
-        let state = self.state();
-        let operations: Vec<OperationView> = state.operations.values().cloned().collect();
-        let mut snapshot = build(&Sources { operations: &operations, ..state.sources(clock::now()) });
-        snapshot.catalogue.clone_from(&state.catalogue);
-        snapshot.notify.clone_from(&state.notify);
-        snapshot
+    /// A snapshot of this moment for one decision; nobody else is given it. Its rows are built only if something has changed
+    /// since they were built last: a question costs the same on a large site.
+    pub fn look(&self) -> Arc<Snapshot> {
+        self.state().now()
+    }
+
+    /// A snapshot of this moment of these volumes and of those with these names, with what belongs to them; of the site where one
+    /// of the names is not known.
+    pub fn view(&self, names: &[String], volumes: Vec<VolumeId>) -> Snapshot {
+        let mut state = self.state();
+        let named: Option<Vec<VolumeId>> = names.iter().map(|name| state.find(name)).collect();
+        match named {
+            Some(named) => state.view(&volumes.into_iter().chain(named).collect()),
+            None => Snapshot::clone(&state.now()),
+        }
+    }
+
+    /// The rows that were built so far because somebody asked something, and not for a snapshot that everybody is given.
+    pub fn rows_built(&self) -> u64 {
+        self.state().rows_built()
     }
 
     /// The catalogue took no write.
@@ -174,19 +157,43 @@ impl Core {
         self.changed.notify_one();
     }
 
-    /// What the rules say of a request at this moment, as if these operations were not there; unused volumes that an
-    /// earlier plan chose are kept where they still can be.
-    pub fn plan_without(
-        &self,
-        own: &[OpenOperation],
-        request: &Request,
-        choices: &[(VolumeId, VolumeId)],
-    ) -> Result<Plan, Refusal> {
-        let state = self.state();
-        let set_aside: Vec<OperationId> = own.iter().map(|operation| operation.id).collect();
-        let snapshot = build(&Sources { set_aside: &set_aside, ..state.sources(clock::now()) });
+    /// The plan for a request at this moment, and the snapshot that it was made on. Where rows would have to be built for it,
+    /// only those of its volumes are, as long as what they tell is all that the plan is made of.
+    pub fn plan(&self, request: &Request) -> (Arc<Snapshot>, Result<Plan, Refusal>) {
+        let mut state = self.state();
+        if !state.has_rows()
+            && let Some(volumes) = request.action.decided_near()
+        {
+            let near = state.near_without(&volumes, &[]);
+            drop(state);
+            let planned = plan(&near, request);
+            if planned.as_ref().is_ok_and(|plan| plan.refused().is_empty()) {
+                return (Arc::new(near), planned);
+            }
+            state = self.state();
+        }
+        let snapshot = state.now();
         drop(state);
-        plan_keeping(&snapshot, request, choices)
+        let planned = plan(&snapshot, request);
+        (snapshot, planned)
+    }
+
+    /// What the rules say at this moment of each item that was agreed to, as if their operations were not there; unused volumes
+    /// that the agreed plan chose are kept where they still can be.
+    pub fn admissions(&self, agreed: &Plan, operations: &[OpenOperation], request: &Request) -> Vec<Admission> {
+        let set_aside: Vec<OperationId> = operations.iter().map(|operation| operation.id).collect();
+        let verdict = |snapshot: &Snapshot| admit(agreed, &plan_keeping(snapshot, request, &agreed.choices()));
+        if let Some(mut volumes) = request.action.kept_near() {
+            volumes.extend(agreed.items().iter().flat_map(|item| &item.claims));
+            let near = self.state().near_without(&volumes, &set_aside);
+            let verdicts = verdict(&near);
+            // Whatever else is said of them, it is said on all that there is.
+            if verdicts.iter().all(|verdict| *verdict == Admission::Run) {
+                return verdicts;
+            }
+        }
+        let snapshot = self.state().without(&set_aside);
+        verdict(&snapshot)
     }
 
     /// Looks at the records.
@@ -220,7 +227,7 @@ impl Core {
         let mut state = self.state();
         let now = clock::moment();
         let before = std::mem::replace(&mut state.records, records);
-        let State { records, tracker, .. } = &mut *state;
+        let RowSources { records, tracker, .. } = &mut **state;
         let gone = before.sessions.into_keys().filter(|pair| !records.sessions.contains_key(pair));
         gone.for_each(|pair| tracker.end(pair, now));
         state.tell(events);
@@ -261,7 +268,7 @@ impl Core {
     /// one, nothing can be told of rates across it.
     pub(super) fn take_reading(&self, index: usize, reading: &Arc<Reading>, took: Duration) {
         let mut state = self.state();
-        let array = &mut state.arrays[index];
+        let array = &state.arrays[index];
         let step = array
             .reading
             .as_ref()
@@ -282,29 +289,27 @@ impl Core {
 
     pub(super) fn take_volumes(&self, index: usize, volumes: Vec<ArrayVolume>) {
         let mut state = self.state();
-        let array = &mut state.arrays[index];
-        if array.volumes.as_ref().is_some_and(|known| **known == volumes) {
+        if state.arrays[index].volumes.as_ref().is_some_and(|known| **known == volumes) {
             return;
         }
-        array.volumes = Some(Arc::new(volumes));
+        state.arrays[index].volumes = Some(Arc::new(volumes));
         drop(state);
         self.changed.notify_one();
     }
 
     pub(super) fn unreachable(&self, index: usize, why: &str) {
         let mut state = self.state();
-        let array = &mut state.arrays[index];
-        let since = match &array.reach {
+        let since = match &state.arrays[index].reach {
             Reach::Unreachable { since, .. } => *since,
             _ => clock::now(),
         };
         let reach = Reach::Unreachable { since, why: Untrusted::from(why) };
-        let news = array.reach != reach;
-        array.reach = reach;
-        drop(state);
-        if news {
-            self.changed.notify_one();
+        if state.arrays[index].reach == reach {
+            return;
         }
+        state.arrays[index].reach = reach;
+        drop(state);
+        self.changed.notify_one();
     }
 
     pub(super) fn identity_changed(&self, index: usize, found: BoxId) {
@@ -418,7 +423,7 @@ impl Core {
         self.told(self.state(), id, end);
     }
 
-    fn told(&self, mut state: MutexGuard<'_, State>, id: OperationId, end: &OperationEnd) {
+    fn told(&self, mut state: MutexGuard<'_, Known>, id: OperationId, end: &OperationEnd) {
         state.ends.insert(id, end.clone());
         if state.ends.len() > MAX_ENDS {
             state.ends.pop_first();
@@ -457,58 +462,6 @@ impl Core {
     }
 }
 
-impl State {
-    fn sources(&self, now: Timestamp) -> Sources<'_> {
-        Sources {
-            sequence: self.sequence,
-            now,
-            moment: clock::moment(),
-            mark: self.begun,
-            site: &self.site,
-            records: &self.records,
-            set_aside: &[],
-            arrays: &self.arrays,
-            tracker: &self.tracker,
-            kernels: &self.kernels,
-            operations: &[],
-            events: &self.recent,
-        }
-    }
-
-    fn snapshot(&mut self, now: Timestamp) -> Snapshot {
-        self.sequence += 1;
-        let shown = |view: &OperationView| view.end.as_ref().is_none_or(|(at, _)| now.since(*at) < ENDED_SHOWN_MILLIS);
-        self.operations.retain(|_, view| shown(view));
-        let operations: Vec<OperationView> = self.operations.values().cloned().collect();
-        let mut snapshot = build(&Sources { operations: &operations, ..self.sources(now) });
-        snapshot.catalogue.clone_from(&self.catalogue);
-        snapshot.notify.clone_from(&self.notify);
-        snapshot
-    }
-
-    /// Adds events to the recent ones.
-    fn tell(&mut self, events: &[Event]) {
-        let newest = self.recent.last().map_or(0, |line| line.sequence);
-        let for_people = |event: &&Event| event.event.kind != EventKind::RecordsWritten;
-        for event in events.iter().filter(|event| event.sequence > newest).filter(for_people) {
-            let line = sentence::line(event, &|id| self.label(id));
-            self.recent.push(line);
-        }
-        let surplus = self.recent.len().saturating_sub(Snapshot::RECENT_EVENTS);
-        self.recent.drain(..surplus);
-    }
-
-    fn label(&self, id: VolumeId) -> String {
-        let transaction = self.records.transaction_volumes.get(&id).map(|volume| volume.name.to_string());
-        let backup = || self.records.backup_volumes.get(&id)?.name.as_ref().map(Name::to_string);
-        let array = || self.arrays.iter().find(|array| array.box_id == Some(id.box_id));
-        transaction
-            .or_else(backup)
-            .or_else(|| array().map(|array| format!("{}/{}", array.name, id.olu)))
-            .unwrap_or_else(|| id.to_string())
-    }
-}
-
 fn source(array: &ConfiguredArray, records: &Records) -> ArraySource {
     ArraySource {
         name: array.name.clone(),
@@ -522,7 +475,7 @@ fn source(array: &ConfiguredArray, records: &Records) -> ArraySource {
 }
 
 /// What an operation is at, in half a sentence.
-fn phrase(doing: &Activity, state: &State) -> String {
+fn phrase(doing: &Activity, state: &Known) -> String {
     let name = |box_id: &BoxId| {
         let array = state.arrays.iter().find(|array| array.box_id == Some(*box_id));
         array.map_or_else(|| box_id.to_string(), |array| array.name.to_string())
@@ -545,6 +498,7 @@ fn phrase(doing: &Activity, state: &State) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::units::Timestamp;
     use crate::testkit::in_process::InProcess;
     use crate::testkit::memory::Memory;
 
@@ -569,6 +523,33 @@ mod tests {
         };
         assert_eq!(read(7_200_000), Some(Timestamp(7_200_000)));
         assert_eq!(read(3_600_000), Some(Timestamp(3_600_000)));
+    }
+
+    #[test]
+    fn rows_are_built_anew_only_after_what_they_are_made_of_changed() {
+        let (core, box_id) = core();
+        let volume = |olu| ArrayVolume {
+            id: VolumeId { box_id, olu: crate::model::identity::Olu(olu) },
+            label: Untrusted::default(),
+            blocks: crate::model::units::Blocks(8),
+            copy_inhibited: None,
+        };
+        core.take_volumes(0, (1..=5).map(volume).collect());
+        assert_eq!((core.look().unregistered.len(), core.rows_built()), (5, 5));
+        // Whoever asks again, and whatever is told beside the rows, builds none.
+        core.begin_reading();
+        core.catalogue_writes();
+        core.take_volumes(0, (1..=5).map(volume).collect());
+        assert_eq!((core.look().unregistered.len(), core.rows_built()), (5, 5));
+        assert_eq!(core.look().mark, core.mark());
+        core.publish();
+        assert_eq!(core.rows_built(), 5);
+        core.take_volumes(0, (1..=4).map(volume).collect());
+        assert_eq!((core.look().unregistered.len(), core.rows_built()), (4, 9));
+        // One volume costs its own row.
+        core.take_volumes(0, (1..=5).map(volume).collect());
+        assert_eq!((core.view(&["A1/0x3".into()], Vec::new()).unregistered.len(), core.rows_built()), (1, 10));
+        assert_eq!(core.view(&["A1/0x9".into()], Vec::new()).unregistered.len(), 5, "all, for one that is not known");
     }
 
     #[test]

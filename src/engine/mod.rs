@@ -10,6 +10,7 @@ pub mod doubts;
 mod group_watch;
 pub mod hooks;
 pub mod hosts;
+mod known;
 mod ledger;
 mod notices;
 mod notifier;

@@ -23,7 +23,7 @@ use crate::model::copy::{Command, Outcome, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::hook::{HookNeed, HookRun};
 use crate::model::identity::{BoxId, Name, VolumeId};
-use crate::model::plan::{Plan, Refusal, plan};
+use crate::model::plan::{Plan, Refusal};
 use crate::model::records::{OpenOperation, OperationId};
 use crate::model::request::Request;
 use crate::model::session::Reading;
@@ -82,8 +82,8 @@ impl Runner {
 
     /// The plan for a request as things are; changes nothing.
     pub fn plan(&self, request: &Request) -> Answer {
-        let snapshot = self.core.look();
-        match plan(&snapshot, request) {
+        let (snapshot, planned) = self.core.plan(request);
+        match planned {
             Ok(plan) => Answer::Planned(self.planned(plan, snapshot.sequence)),
             Err(refusal) => self.heard(declined(request, refusal)),
         }

@@ -177,17 +177,6 @@ impl Server {
         }
     }
 
-    /// What is asked of a few volumes.
-    fn view(&self, names: &[String], volumes: Vec<VolumeId>) -> Snapshot {
-        let snapshot = self.core.look();
-        let found = |name: &String| snapshot.find(name).filter(|id| snapshot.knows(*id));
-        let named: Option<Vec<VolumeId>> = names.iter().map(found).collect();
-        match named {
-            Some(named) => snapshot.of_volumes(&volumes.into_iter().chain(named).collect()),
-            None => snapshot,
-        }
-    }
-
     async fn answer(&self, ask: Ask, caller: &Caller, held: &PagedMoment) -> Answer {
         let Caller { actor, role } = caller;
         if role.is_none() {
@@ -196,13 +185,13 @@ impl Server {
         }
         let catalogue = self.ledger.catalogue();
         match ask {
-            Ask::Snapshot => Answer::Snapshot { snapshot: Box::new(self.core.look()) },
+            Ask::Snapshot => Answer::Snapshot { snapshot: Box::new(Snapshot::clone(&self.core.look())) },
             Ask::Reread => {
                 self.runner.reread().await;
-                Answer::Snapshot { snapshot: Box::new(self.core.look()) }
+                Answer::Snapshot { snapshot: Box::new(Snapshot::clone(&self.core.look())) }
             }
             Ask::OpenPages => {
-                let snapshot = Arc::new(self.core.look());
+                let snapshot = self.core.look();
                 let site = Box::new(snapshot.without_rows());
                 *held.lock() = Some(snapshot);
                 Answer::PagesOpened { site }
@@ -213,7 +202,7 @@ impl Server {
                 let page = snapshot.map(|snapshot| Answer::Page(snapshot.page(list, from)));
                 page.unwrap_or_else(|| Answer::Failed { why: lost.to_owned(), code: None })
             }
-            Ask::View { names, volumes } => Answer::Snapshot { snapshot: Box::new(self.view(&names, volumes)) },
+            Ask::View { names, volumes } => Answer::Snapshot { snapshot: Box::new(self.core.view(&names, volumes)) },
             Ask::Watch | Ask::WatchScreen { .. } | Ask::WatchVolumes { .. } | Ask::Alive => Answer::Watching,
             Ask::Plan { request, read_hosts } => {
                 let answer = self.runner.plan(&request);

@@ -1,9 +1,38 @@
 //! A snapshot of a few volumes: what a verb on one volume needs of a site of ten thousand.
 
 use super::identity::VolumeId;
+use super::request::Action;
 use super::rows::Rows;
 use super::snapshot::Snapshot;
+use super::verb::VerbObject;
 use std::collections::BTreeSet;
+
+impl Action {
+    /// The volumes that a request is decided on, where those and what belongs to them tell all that its plan says; `None`: the
+    /// rest of the site has a say, like a pool that a volume is chosen from, or names that must not be given twice.
+    pub fn decided_near(&self) -> Option<BTreeSet<VolumeId>> {
+        let also: &[VolumeId] = match self {
+            Self::Resume { target, .. } | Self::Suspend { target, .. } | Self::ForceStop { target, .. } => {
+                target.as_slice()
+            }
+            Self::Backup { .. } | Self::Cancel { .. } => &[],
+            action if matches!(action.verb().info().object, VerbObject::Generation(_)) => &[],
+            _ => return None,
+        };
+        Some(self.volumes().iter().chain(also).copied().collect())
+    }
+
+    /// The same for a request whose plan was made before and is compared with what may run now: the volumes that it chose
+    /// are known then, and belong to it.
+    pub fn kept_near(&self) -> Option<BTreeSet<VolumeId>> {
+        match self {
+            Self::Start { volumes, targets, .. } => {
+                Some(volumes.iter().copied().chain(targets.iter().map(|(_, target)| *target)).collect())
+            }
+            action => action.decided_near(),
+        }
+    }
+}
 
 impl Snapshot {
     /// Whether a volume is registered, or an array reports it.

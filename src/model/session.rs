@@ -435,6 +435,28 @@ impl Reading {
         }
     }
 
+    /// The same reading with these sessions of it, and with these of its completed copies.
+    #[must_use]
+    pub fn with_sessions(&self, is_kept: impl Fn(&Pair) -> bool) -> Self {
+        let sessions = self.sessions.iter().filter(|session| is_kept(&session.pair)).cloned().collect();
+        let completed = self.completed.as_ref();
+        let completed = completed.map(|pairs| pairs.iter().filter(|pair| is_kept(pair)).copied().collect());
+        Self {
+            box_id: self.box_id,
+            taken_at: self.taken_at,
+            truth: self.truth,
+            sessions,
+            others: self.others.clone(),
+            unknown_rows: self.unknown_rows.clone(),
+            own_lists: self.own_lists.clone(),
+            unread_volumes: self.unread_volumes.clone(),
+            unknown_terms: self.unknown_terms.clone(),
+            completed,
+            number: self.number,
+            began: self.began,
+        }
+    }
+
     /// Looks for the session of a pair. Absent only where nothing that could not be read may be it.
     pub fn look_for(&self, pair: &Pair) -> Sight<'_> {
         if let Some(session) = self.session(pair) {

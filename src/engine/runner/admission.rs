@@ -4,14 +4,14 @@
 use super::{HostReading, Runner, declined, refused, wants_a_reading};
 use crate::catalog::CatalogueError;
 use crate::engine::clock;
-use crate::engine::operation::{Admission, Operation, admit, boxes_of_item, boxes_to_read, opening};
+use crate::engine::operation::{Admission, Operation, boxes_of_item, boxes_to_read, opening};
 use crate::engine::protocol::Answer;
 use crate::engine::roles::Caller;
 use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::copy::Command;
 use crate::model::identity::{BoxId, Name, VolumeId};
-use crate::model::plan::{Agreement, Plan, Refusal, plan, step_text};
+use crate::model::plan::{Agreement, Plan, Refusal, step_text};
 use crate::model::records::{ChangeError, OpenOperation, OperationId};
 use crate::model::request::Request;
 use crate::model::step::PlanItem;
@@ -110,8 +110,8 @@ impl Runner {
         admitted: &mut Admitted,
     ) -> Result<Claimed, Answer> {
         let _turn = self.claiming.lock().await;
-        let snapshot = self.core.look();
-        let now = match plan(&snapshot, open) {
+        let (snapshot, planned) = self.core.plan(open);
+        let now = match planned {
             Ok(plan) => plan,
             Err(refusal) if admitted.is_untouched() => return Err(declined(open, refusal)),
             Err(refusal) => {
@@ -164,8 +164,7 @@ impl Runner {
         admitted: &mut Admitted,
     ) -> BTreeSet<VolumeId> {
         let unread = self.unread(agreed).await;
-        let fresh = self.core.plan_without(&operations, &open.only(|id| is_of(agreed, id)), &agreed.choices());
-        let verdicts = admit(agreed, &fresh);
+        let verdicts = self.core.admissions(agreed, &operations, &open.only(|id| is_of(agreed, id)));
         let (mut exchanged, mut running) = (BTreeSet::new(), BTreeSet::new());
         for (operation, verdict) in operations.into_iter().zip(verdicts) {
             let item = &operation.item;
@@ -223,34 +222,32 @@ impl Runner {
     /// The answer to who agreed.
     fn admitted(&self, request: &Request, admitted: Admitted) -> Answer {
         let Admitted { running, ran, mut refused, changed } = admitted;
-        let snapshot = self.core.look();
-        let now = if changed.is_empty() {
-            None
-        } else {
-            match plan(&snapshot, &request.only(|volume| changed.contains(&volume))) {
-                Ok(plan) => Some(plan),
-                Err(refusal) => {
-                    refused.push(refusal);
-                    None
-                }
+        let mut now = None;
+        let mut not_run = Vec::new();
+        if !changed.is_empty() {
+            let (snapshot, planned) = self.core.plan(&request.only(|volume| changed.contains(&volume)));
+            match planned {
+                Ok(plan) => now = Some(self.planned(plan, snapshot.sequence)),
+                Err(refusal) => refused.push(refusal),
             }
-        };
+            not_run.extend(changed.into_iter().map(|volume| {
+                let name = snapshot.label(volume);
+                let reason = format!("the plan for {name} has changed since it was agreed to; nothing ran for it");
+                Refusal::new(Code::PLAN_CHANGED, reason).about(volume)
+            }));
+        }
         let Some(ran) = ran else {
             return match now {
-                Some(now) => Answer::PlanChanged(self.planned(now.and_refused(refused), snapshot.sequence)),
+                Some(now) => Answer::PlanChanged(self.planned(now.plan.and_refused(refused), now.sequence)),
                 None => nothing_runs(request, refused),
             };
         };
-        for volume in changed {
-            let name = snapshot.label(volume);
-            let reason = format!("the plan for {name} has changed since it was agreed to; nothing ran for it");
-            refused.push(Refusal::new(Code::PLAN_CHANGED, reason).about(volume));
-        }
+        refused.extend(not_run);
         Answer::Running {
             operations: running,
-            ran: Box::new(self.planned(ran, snapshot.sequence)),
+            ran: Box::new(self.planned(ran, self.core.sequence())),
             refused,
-            changed: now.map(|now| Box::new(self.planned(now, snapshot.sequence))),
+            changed: now.map(Box::new),
         }
     }
 }

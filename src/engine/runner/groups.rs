@@ -5,7 +5,7 @@ use super::Runner;
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
-use crate::model::plan::{Plan, Refusal, plan};
+use crate::model::plan::{Plan, Refusal};
 use crate::model::records::TransactionVolume;
 use crate::model::request::{Action, Request, Verb};
 use crate::model::session::Pair;
@@ -94,8 +94,8 @@ impl Runner {
             Ok(rest) => rest,
             Err(refusal) => return self.heard(super::refused(refusal)),
         };
-        let snapshot = self.core.look();
-        match plan(&snapshot, &rest) {
+        let (snapshot, planned) = self.core.plan(&rest);
+        match planned {
             Ok(plan) => {
                 let refused = now.refused.values().cloned().collect();
                 Answer::Planned(self.planned(now.noted(plan).and_refused(refused), snapshot.sequence))
@@ -185,19 +185,16 @@ impl Runner {
 
     /// Whom a refusal is about, the backup volume, its group, and its size.
     fn backup_groups_of(&self, request: &Request) -> Vec<(VolumeId, VolumeId, BackupGroup, Blocks)> {
-        let snapshot = self.core.look();
         match &request.action {
             Action::RegisterBackupGroup { volume, group, .. } => {
-                let found = snapshot.unregistered.iter().find(|found| found.id == *volume);
-                found.map(|found| (*volume, *volume, (**group).clone(), found.blocks)).into_iter().collect()
+                let found = self.unregistered_blocks(*volume);
+                found.map(|blocks| (*volume, *volume, (**group).clone(), blocks)).into_iter().collect()
             }
             Action::Start { .. } | Action::Resume { .. } | Action::Overwrite { .. } => {
-                let is_group =
-                    |id: &VolumeId| snapshot.transaction_volume(*id).is_some_and(|view| view.volume.group.is_some());
-                if !request.action.volumes().iter().any(is_group) {
+                if self.transaction_groups(request).is_empty() {
                     return Vec::new();
                 }
-                let Ok(plan) = plan(&snapshot, request) else { return Vec::new() };
+                let (snapshot, Ok(plan)) = self.core.plan(request) else { return Vec::new() };
                 let items = plan.items().iter();
                 let pairs = items.flat_map(|item| item.steps.iter().flat_map(|step| step.starts()).copied());
                 let of = |pair: Pair| {
@@ -212,19 +209,29 @@ impl Runner {
 
     /// The groups whose disks a request copies, or that it registers.
     fn groups_of(&self, request: &Request) -> Vec<(VolumeId, RegisteredGroup, Blocks)> {
-        let snapshot = self.core.look();
         match &request.action {
             Action::RegisterGroup { volume, group, .. } => {
-                let found = snapshot.unregistered.iter().find(|found| found.id == *volume);
-                found.map(|found| (*volume, (**group).clone(), found.blocks)).into_iter().collect()
+                let found = self.unregistered_blocks(*volume);
+                found.map(|blocks| (*volume, (**group).clone(), blocks)).into_iter().collect()
             }
             Action::Start { .. } | Action::Resume { .. } | Action::Overwrite { .. } | Action::Backup { .. } => {
-                let volumes = request.action.volumes().iter().filter_map(|id| snapshot.transaction_volume(*id));
-                let of =
-                    |volume: &TransactionVolume| Some((volume.id, volume.group.as_deref()?.clone(), volume.blocks));
-                volumes.filter_map(|view| of(&view.volume)).collect()
+                self.transaction_groups(request)
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The groups among the transaction volumes of a request.
+    fn transaction_groups(&self, request: &Request) -> Vec<(VolumeId, RegisteredGroup, Blocks)> {
+        let of = |volume: &TransactionVolume| Some((volume.id, volume.group.as_deref()?.clone(), volume.blocks));
+        self.core.with_records(|records| {
+            let volumes = request.action.volumes().iter().filter_map(|id| records.transaction_volumes.get(id));
+            volumes.filter_map(of).collect()
+        })
+    }
+
+    /// The size of a volume that an array reports and nobody registered.
+    fn unregistered_blocks(&self, id: VolumeId) -> Option<Blocks> {
+        self.core.look().unregistered.iter().find(|found| found.id == id).map(|found| found.blocks)
     }
 }

@@ -6,12 +6,14 @@
 mod along;
 mod attentions;
 mod halves;
+mod near;
 mod restores;
 #[cfg(test)]
 mod tests;
 mod tracker;
 mod volumes;
 
+pub use near::{build_near, joined};
 pub use tracker::Tracker;
 pub use volumes::{backup_state, session_state};
 

@@ -123,7 +123,8 @@ impl Bench {
 
     fn snapshot(&self) -> Snapshot {
         let site = Site { name: "test".into(), demo: false, poll_millis: 1000, rec: Vec::new(), hooks: Vec::new() };
-        build(&Sources {
+        let kernels = std::collections::BTreeMap::new();
+        let sources = Sources {
             sequence: 1,
             now: self.now,
             moment: crate::model::moment::Moment::at(self.now),
@@ -133,10 +134,34 @@ impl Bench {
             set_aside: &[],
             arrays: &self.arrays,
             tracker: &self.tracker,
-            kernels: &std::collections::BTreeMap::new(),
+            kernels: &kernels,
             operations: &[],
             events: &[],
-        })
+        };
+        let whole = build(&sources);
+        for olu in [1, 9, 0x21, 0x22, 0x30] {
+            for box_id in [near(), far()] {
+                narrow::agrees_with(&sources, &whole, volume(box_id, olu));
+            }
+        }
+        whole
+    }
+}
+
+/// What is built of one volume is what the site's snapshot says of it.
+mod narrow {
+    use super::*;
+    use crate::model::observe::{build_near, joined};
+    use std::collections::BTreeSet;
+
+    pub fn agrees_with(sources: &Sources<'_>, whole: &Snapshot, id: VolumeId) {
+        let only = BTreeSet::from([id]);
+        assert_eq!(build_near(sources, &joined(sources, &only)).of_volumes(&only), whole.of_volumes(&only));
+        let near = build_near(sources, &only);
+        assert_eq!(near.transaction_volume(id), whole.transaction_volume(id));
+        assert_eq!(near.backup_volume(id), whole.backup_volume(id));
+        assert_eq!(near.sessions_of(id), whole.sessions_of(id));
+        assert_eq!(near.generations_of(id), whole.generations_of(id));
     }
 }
 

@@ -10,7 +10,7 @@ use ecdeck::engine::doubts;
 use ecdeck::engine::operation::{Commit, Input, Limits, NotKept};
 use ecdeck::model::copy::Command;
 use ecdeck::model::identity::{BoxId, VolumeId};
-use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
+use ecdeck::model::observe::{ArraySource, Sources, Tracker, build, build_near, joined};
 use ecdeck::model::plan::{Plan, Refusal, plan_keeping};
 use ecdeck::model::records::{
     BackupMode, BackupVolume, Change, EntityChange, Generation, GenerationState, OpenOperation, OperationId,
@@ -335,7 +335,8 @@ impl Engine {
             records.claims.retain(|_, claim| !own.contains(&claim.operation));
         }
         let arrays: Vec<ArraySource> = self.boxes.iter().map(|&box_id| self.array(world, box_id)).collect();
-        build(&Sources {
+        let kernels = std::collections::BTreeMap::new();
+        let sources = Sources {
             sequence: 1,
             now: self.wall(now),
             moment: ecdeck::model::moment::Moment::at(now),
@@ -345,10 +346,18 @@ impl Engine {
             set_aside: &[],
             arrays: &arrays,
             tracker: &self.tracker,
-            kernels: &std::collections::BTreeMap::new(),
+            kernels: &kernels,
             operations: &[],
             events: &[],
-        })
+        };
+        let whole = build(&sources);
+        // Another volume at every moment: what is built of it alone says the same.
+        let volumes = records.transaction_volumes.keys().chain(records.backup_volumes.keys());
+        let nth = usize::try_from(now.0.unsigned_abs()).unwrap() % volumes.clone().count().max(1);
+        let only: BTreeSet<VolumeId> = volumes.copied().skip(nth).take(1).collect();
+        let near = build_near(&sources, &joined(&sources, &only));
+        assert_eq!(near.of_volumes(&only), whole.of_volumes(&only), "of {only:?}");
+        whole
     }
 
     fn array(&self, world: &World, box_id: BoxId) -> ArraySource {

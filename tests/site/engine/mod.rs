@@ -698,3 +698,23 @@ async fn a_view_of_one_volume_does_not_grow_with_the_site_and_is_followed_by_its
     let whole = until(&mut snapshots, "the same in all", |now| now.sequence >= seen.sequence).await;
     assert_eq!(whole.sessions.len(), 2);
 }
+
+#[tokio::test]
+async fn a_verb_on_one_volume_builds_no_rows_of_the_site() {
+    let test_site = TestSite::new(150, 150).await;
+    let engine = test_site.run().await;
+    let client = test_site.client().await;
+    let mut snapshots = client.watch().await.unwrap();
+    until(&mut snapshots, "a first reading", is_read).await;
+    done(&client, &test_site.start_request(0)).await;
+    test_site.gate.arrays().settle();
+    until(&mut snapshots, "equivalence", |now| state(now, &test_site, 0) == TransactionState::Equivalent).await;
+    let built = || engine.engine.as_ref().unwrap().core().rows_built();
+    let before = built();
+    let view = client.ask(Ask::View { names: vec!["tv1".into()], volumes: Vec::new() }).await.unwrap();
+    assert!(matches!(view, Answer::Snapshot { snapshot } if snapshot.transaction_volumes.len() == 1));
+    // The plan, the claims, the plan on the fresh reading, and what comes of it.
+    done(&client, &test_site.backup_request(0)).await;
+    let rows = built() - before;
+    assert!(rows < 60, "{rows} rows for one volume of a site of {}", test_site.transaction.len() * 2);
+}
