@@ -67,19 +67,19 @@ pub async fn run(verb: &HostVerb, site_context: &dyn SiteContext) -> Result<Exit
         Answer::Hosts { hosts, configured } => (hosts, configured),
         other => return Err(unexpected(&other)),
     };
-    let snapshot = link.snapshot().await?;
     let exit = if hosts.iter().all(|host| host.report.unknown.is_empty()) { Exit::Done } else { Exit::Failed };
     match (wanted, &hosts[..]) {
         (Some(_), [host]) if as_json => {
+            let snapshot = link.snapshot().await?;
             let disks = host.report.disks.iter().flatten();
             let array_volumes = disks.map(|disk| array_volumes(disk, &snapshot)).collect();
             json::print(snapshot.site.demo, &Shown { host, array_volumes })?;
         }
         (Some(_), [host]) => {
-            out::print(&show(host, &snapshot))?;
+            out::print(&show(host, &*link.snapshot().await?))?;
         }
         (Some(host), _) => return Err(no_host(host, &configured)),
-        (None, _) if as_json => json::print(snapshot.site.demo, &Listed { hosts: &hosts })?,
+        (None, _) if as_json => json::print(link.is_demo().await?, &Listed { hosts: &hosts })?,
         (None, _) => {
             out::print(&list(&hosts))?;
         }

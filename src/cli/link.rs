@@ -9,7 +9,7 @@ use crate::engine::protocol::{Answer, Ask};
 use crate::model::check::Check;
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
-use crate::model::pages::{Page, PageList};
+use crate::model::pages::{PAGE_ROWS, Page, PageList};
 use crate::model::snapshot::{Reach, Snapshot};
 use crate::model::untrusted::Untrusted;
 use crate::model::verb::Role;
@@ -17,9 +17,10 @@ use crate::process::paths::Home;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// How long the first reading of an array is waited for before a verb looks at what there is.
@@ -95,6 +96,11 @@ pub trait Channel: Send {
 
     /// From now on only these volumes are watched, with what belongs to them. Who has no way to do so shows all.
     fn watch_only(&mut self, _volumes: &[VolumeId]) {}
+
+    /// For questions that are asked before they are needed, where several at once are possible.
+    fn client(&self) -> Option<Client> {
+        None
+    }
 }
 
 /// The line to an engine's socket. It comes back by itself for questions that change nothing: the engine may be killed and
@@ -195,6 +201,20 @@ impl Channel for EngineLine {
     fn watch_only(&mut self, volumes: &[VolumeId]) {
         (self.only, self.snapshots) = (Some(volumes.to_vec()), None);
     }
+
+    fn client(&self) -> Option<Client> {
+        Some(self.client.clone())
+    }
+}
+
+/// Pages that are asked for before they are wanted, so that the engine makes the next one while the last one is printed.
+const PAGES_AHEAD: usize = 3;
+
+/// A page that was asked for.
+struct PageAhead {
+    list: PageList,
+    from: usize,
+    answer: JoinHandle<Result<Answer, ClientError>>,
 }
 
 fn not_open(error: &ClientError) -> CliError {
@@ -221,12 +241,14 @@ pub struct Link {
     deadline: Deadline,
     /// The engine's process, where it is known: whom a bounded wait names.
     engine: Option<u32>,
+    /// In the order in which they are wanted.
+    ahead: VecDeque<PageAhead>,
 }
 
 impl Link {
     /// `site`: the words that chose it, to be repeated in command lines that are offered.
     pub fn new(channel: impl Channel + 'static, site: Vec<String>) -> Self {
-        Self { channel: Box::new(channel), site, deadline: Deadline::default(), engine: None }
+        Self { channel: Box::new(channel), site, deadline: Deadline::default(), engine: None, ahead: VecDeque::new() }
     }
 
     /// The same line, to the engine with this pid.
@@ -314,10 +336,39 @@ impl Link {
     /// A page of the moment that was held last. It is not bound by the verb's deadline: who reads what is printed may take
     /// his time.
     pub async fn page(&mut self, list: PageList, from: usize) -> Result<Page, CliError> {
-        match made_sure(self.channel.ask(Ask::Page { list, from }).await?)? {
-            Answer::Page(page) => Ok(page),
+        let answer = match self.asked_ahead(list, from) {
+            Some(answer) => answer.await.ok().and_then(Result::ok),
+            None => None,
+        };
+        let answer = match answer {
+            Some(answer) => answer,
+            // A line that was lost is opened again, and the engine says what became of the moment.
+            None => self.channel.ask(Ask::Page { list, from }).await?,
+        };
+        match made_sure(answer)? {
+            Answer::Page(page) => {
+                if page.next.is_none() {
+                    self.ahead.clear();
+                }
+                Ok(page)
+            }
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// The answer to this page, if it was asked for, and those after it are. One that is past the end has no row.
+    fn asked_ahead(&mut self, list: PageList, from: usize) -> Option<JoinHandle<Result<Answer, ClientError>>> {
+        let client = self.channel.client()?;
+        if self.ahead.front().is_some_and(|page| (page.list, page.from) != (list, from)) {
+            self.ahead.clear();
+        }
+        while self.ahead.len() < PAGES_AHEAD {
+            let from = self.ahead.back().map_or(from, |last| last.from + PAGE_ROWS);
+            let client = client.clone();
+            let answer = tokio::spawn(async move { client.ask(Ask::Page { list, from }).await });
+            self.ahead.push_back(PageAhead { list, from, answer });
+        }
+        self.ahead.pop_front().map(|page| page.answer)
     }
 
     /// As [`Self::snapshot`], of the volumes with these names and what belongs to them: a verb on one volume costs the same on

@@ -27,7 +27,7 @@ pub async fn run(verb: &SetVerb, site_context: &dyn SiteContext) -> Result<Exit,
         let mut link = site_context.open(Need::Reading).await?;
         return match verb {
             SetVerb::Show { name, json } => show(&*view(&mut link, name).await?, name, *json),
-            SetVerb::List { json } => list(&*link.snapshot().await?, *json),
+            SetVerb::List { json } => list(&*view_of_all(&mut link).await?, *json),
             SetVerb::Add { .. } | SetVerb::Remove { .. } => Ok(Exit::Done),
         };
     };
@@ -69,6 +69,19 @@ pub fn action(verb: &SetVerb, snapshot: &Snapshot) -> Result<Action, CliError> {
 
 /// The volumes of a stored set, and what belongs to them.
 pub async fn view(link: &mut Link, name: &Name) -> Result<Arc<Snapshot>, CliError> {
+    let sets = all(link).await?;
+    let members = stored(&sets, name)?.members.clone();
+    link.view_of(members).await
+}
+
+/// The volumes of all sets, and what belongs to them.
+async fn view_of_all(link: &mut Link) -> Result<Arc<Snapshot>, CliError> {
+    let members = all(link).await?.volume_sets.iter().flat_map(|set| set.members.iter().copied()).collect();
+    link.view_of(members).await
+}
+
+/// The site with its sets, and without their volumes.
+async fn all(link: &mut Link) -> Result<Snapshot, CliError> {
     let site = link.open_pages().await?;
     let mut sets = Vec::new();
     let mut from = Some(0);
@@ -77,9 +90,7 @@ pub async fn view(link: &mut Link, name: &Name) -> Result<Arc<Snapshot>, CliErro
         sets.extend(page.part.volume_sets.iter().cloned());
         from = page.next;
     }
-    let sets = Snapshot { volume_sets: sets.into(), ..Snapshot::clone(&site) };
-    let members = stored(&sets, name)?.members.clone();
-    link.view_of(members).await
+    Ok(Snapshot { volume_sets: sets.into(), ..Snapshot::clone(&site) })
 }
 
 /// The stored set of this name.

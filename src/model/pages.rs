@@ -161,7 +161,9 @@ impl Snapshot {
     /// Puts the rows of these volumes into a part, so that it has names for them.
     fn name(&self, part: &mut Self, volumes: &BTreeSet<VolumeId>) {
         part.transaction_volumes = self.transaction_rows(volumes).into();
-        part.pool = self.backup_rows(volumes).into();
+        // Without a name of its own a volume is called by its place, which the arrays tell.
+        let named = volumes.iter().filter_map(|id| self.backup_volume(*id)).filter(|view| view.volume.name.is_some());
+        part.pool = named.cloned().collect();
     }
 
     fn transaction_rows(&self, volumes: &BTreeSet<VolumeId>) -> Vec<TransactionVolumeView> {
