@@ -65,7 +65,12 @@ impl App {
         clock: Clock,
         size: (u16, u16),
     ) -> Self {
-        let look = Look { theme: Theme::of(settings.theme), glyphs: Glyphs::of(settings.glyphs) };
+        let look = Look {
+            theme: Theme::of(settings.theme),
+            glyphs: Glyphs::of(settings.glyphs),
+            whole_bars: settings.slow,
+            essential: false,
+        };
         Self {
             settings,
             look,

@@ -32,6 +32,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// Frames for new data on a slow line come no closer than this.
 const SLOW_FRAMES: Duration = Duration::from_secs(5);
+/// After the frame of a slow line that shows the volumes, before the one that shows what is beside them.
+const REST_OF_PAINT: Duration = Duration::from_secs(1);
 /// Bytes of a read that are kept before they are looked at.
 const MAX_READ: usize = 64 << 10;
 /// An answer that takes longer is waited for in words.
@@ -186,6 +188,7 @@ impl Console {
         let (answer, answers) = mpsc::channel(MAX_ANSWERS);
         let mut app = App::new(settings, keys, (plan, grammar), clock, size);
         app.away = Away::since(outside.drafts.last_look());
+        app.look.essential = settings.slow;
         app.notice = zone_unknown.map(|text| Notice { severity: Severity::Warning, text });
         Ok(Self {
             app,
@@ -369,9 +372,13 @@ impl Console {
         self.frame_at = None;
         // A frame that waits for its site holds nothing up: the site's rows are shown as soon as they come.
         self.last_frame = self.app.picture.is_some().then(Instant::now);
+        self.app.look.essential &= self.app.dialogs.is_empty() && self.app.screens.is_empty();
         let app = &self.app;
         self.terminal.draw(|frame| view(app, frame))?;
         self.pending = self.terminal.backend_mut().take_frames();
+        if self.app.picture.is_some() && std::mem::take(&mut self.app.look.essential) {
+            self.frame_at = Some(Instant::now() + REST_OF_PAINT);
+        }
         if self.app.wants_arming() {
             // What was typed before this frame was typed to another one. Ways out count all the same.
             // It is not thrown away unread: a sequence that has begun goes on.

@@ -67,6 +67,10 @@ pub struct Theme {
 pub struct Look {
     pub theme: Theme,
     pub glyphs: &'static Glyphs,
+    /// Bars grow by whole characters: the line is slow.
+    pub whole_bars: bool,
+    /// The next frame has the table and the keys only, without frames and bars: a slow line shows those before the rest.
+    pub essential: bool,
 }
 
 /// The few colours that a theme is made of.

@@ -517,7 +517,7 @@ impl ReconnectingClient {
                     let client = Client::open(&home, &start, None, &shown).await?;
                     // Who has a snapshot goes on showing that one until the next is whole.
                     let is_first = shown.snapshots.borrow().is_none();
-                    client.ask(if is_first { Ask::WatchScreen { rows: FIRST_ROWS } } else { Ask::Watch }).await?;
+                    client.ask(Ask::WatchScreen { rows: if is_first { FIRST_ROWS } else { 0 } }).await?;
                     Ok::<_, ClientError>(client)
                 };
                 let error = match opened.await {

@@ -122,7 +122,9 @@ impl Server {
         let (watching, watched) = watch::channel(Watched::default());
         let (answers, ready) = mpsc::channel(MAX_QUESTIONS);
         let every = self.heartbeat();
-        let line = ClientWriter { server: self.clone(), writer, answers: ready, watched, sent: None, every };
+        let (server, sent_at) = (self.clone(), Instant::now());
+        let line =
+            ClientWriter { server, writer, answers: ready, watched, sent: None, sent_at, motion_waits: false, every };
         let hearing = self.hear(reader, &caller, answers, watching);
         tokio::select! { ended = hearing => ended, ended = line.speak() => ended }
     }
@@ -289,6 +291,10 @@ enum Sent<'a> {
 /// A change of so many rows is longer than the whole snapshot would be worth: that one is sent, in pieces.
 const MAX_CHANGED_ROWS: usize = 1 << 15;
 
+/// A screen is told no more often than this that copies go on: arrays are read more often than anybody looks, and each
+/// change costs the screen's line and processor. What is more than motion is told at once.
+const MOTION_SPACING: Duration = Duration::from_secs(1);
+
 /// What a client watches.
 #[derive(Debug, Clone, Default)]
 struct Watched {
@@ -296,20 +302,22 @@ struct Watched {
     times: u64,
     /// Only these volumes, with what belongs to them.
     only: Option<Arc<BTreeSet<VolumeId>>>,
-    /// The rows that it shows first; 0: it is no screen.
+    /// It shows all to a person.
+    is_screen: bool,
+    /// The rows that it shows first, before the whole of a large site.
     first_rows: u16,
 }
 
 impl Watched {
     /// Takes a question; whether it is one to watch.
     fn take(&mut self, ask: &Ask) -> bool {
-        let (only, first_rows) = match ask {
-            Ask::Watch => (None, 0),
-            Ask::WatchScreen { rows } => (None, *rows),
-            Ask::WatchVolumes { volumes } => (Some(Arc::new(volumes.iter().copied().collect())), 0),
+        let (only, is_screen, first_rows) = match ask {
+            Ask::Watch => (None, false, 0),
+            Ask::WatchScreen { rows } => (None, true, *rows),
+            Ask::WatchVolumes { volumes } => (Some(Arc::new(volumes.iter().copied().collect())), false, 0),
             _ => return false,
         };
-        *self = Self { times: self.times + 1, only, first_rows };
+        *self = Self { times: self.times + 1, only, is_screen, first_rows };
         true
     }
 
@@ -327,6 +335,9 @@ struct ClientWriter {
     watched: watch::Receiver<Watched>,
     /// What a watching client has by now.
     sent: Option<Arc<Snapshot>>,
+    /// When it was sent, and whether something newer waits that is only motion.
+    sent_at: Instant,
+    motion_waits: bool,
     /// Between heartbeats.
     every: Duration,
 }
@@ -349,25 +360,42 @@ impl ClientWriter {
                     let watched = self.watched.borrow_and_update().clone();
                     let snapshot = watched.of(&snapshots.borrow_and_update());
                     self.whole(&snapshot, watched.first_rows.into()).await?;
-                    self.sent = Some(snapshot);
+                    (self.sent, self.sent_at) = (Some(snapshot), Instant::now());
+                }
+                () = tokio::time::sleep_until(self.sent_at + MOTION_SPACING), if self.motion_waits => {
+                    let snapshot = Arc::clone(&snapshots.borrow_and_update());
+                    self.news(&snapshot).await?;
                 }
                 Ok(()) = snapshots.changed(), if self.sent.is_some() => {
-                    let watched = self.watched.borrow().clone();
-                    let snapshot = watched.of(&snapshots.borrow_and_update());
-                    let Some(sent) = self.sent.replace(Arc::clone(&snapshot)) else { continue };
-                    let frame = if watched.only.is_some() {
-                        // Nobody else is given just this.
-                        change_frame(&sent, &snapshot)?
-                    } else {
-                        self.server.encoded.change(&sent, &snapshot)?
-                    };
-                    match frame {
-                        Some(frame) => self.write(&frame).await?,
-                        None => self.whole(&snapshot, 0).await?,
-                    }
+                    let snapshot = Arc::clone(&snapshots.borrow_and_update());
+                    self.news(&snapshot).await?;
                 }
             }
         }
+    }
+
+    /// Sends what is new since the client was sent something, unless that can wait.
+    async fn news(&mut self, snapshot: &Arc<Snapshot>) -> Result<(), FrameError> {
+        let watched = self.watched.borrow().clone();
+        let snapshot = watched.of(snapshot);
+        let Some(sent) = self.sent.clone() else { return Ok(()) };
+        let waits = watched.is_screen && self.sent_at.elapsed() < MOTION_SPACING;
+        self.motion_waits = waits && SnapshotChange::between(&sent, &snapshot).only_moves(&sent);
+        if self.motion_waits {
+            return Ok(());
+        }
+        let frame = if watched.only.is_some() {
+            // Nobody else is given just this.
+            change_frame(&sent, &snapshot)?
+        } else {
+            self.server.encoded.change(&sent, &snapshot)?
+        };
+        match frame {
+            Some(frame) => self.write(&frame).await?,
+            None => self.whole(&snapshot, 0).await?,
+        }
+        (self.sent, self.sent_at) = (Some(snapshot), Instant::now());
+        Ok(())
     }
 
     /// Sends an answer; the rows of a large snapshot before it, in pieces.

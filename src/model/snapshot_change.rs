@@ -151,6 +151,20 @@ impl SnapshotChange {
             + rows(&self.map_uses)
     }
 
+    /// Whether nothing is different since `old` but how far copies are, when they will be ready, and when arrays were read.
+    pub fn only_moves(&self, old: &Snapshot) -> bool {
+        let untimed =
+            |array: &ArrayView| ArrayView { taken_at: None, reading: 0, began: None, took_millis: 0, ..array.clone() };
+        let arrays = self.arrays.as_ref();
+        let same_arrays = arrays.is_none_or(|arrays| arrays.iter().map(untimed).eq(old.arrays.iter().map(untimed)));
+        let Self { site, map_sets, volume_sets, restores, events, catalogue, notify, acknowledged, .. } = self;
+        self.row_count() == 0
+            && same_arrays
+            && events.is_empty()
+            && (site, map_sets, volume_sets, restores, acknowledged) == (&None, &None, &None, &None, &None)
+            && (catalogue, notify) == (&old.catalogue, &old.notify)
+    }
+
     /// Makes the new snapshot out of the old one.
     pub fn apply(self, snapshot: &mut Snapshot) -> Result<(), WrongBase> {
         if snapshot.sequence != self.base {

@@ -7,13 +7,16 @@ use crate::console::format::Clock;
 use crate::console::key_table::KeyMap;
 use crate::console::keys::Key;
 use crate::console::messages::Msg;
+use crate::console::terminal::paint::Painter;
 use crate::console::types::{Link, Settings};
 use crate::console::update::update;
+use crate::console::view::view;
 use crate::model::pages::{PAGE_ROWS, Page, PageList, trouble_rank};
 use crate::model::pieces::{Assembly, Piece};
 use crate::model::plan::plan;
 use crate::model::snapshot::{Snapshot, TransactionState};
 use jiff::tz::TimeZone;
+use ratatui::Terminal;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -143,4 +146,31 @@ fn the_first_rows_are_shown_before_the_site_is_whole_and_no_key_acts_on_them() {
         update(&mut app, Msg::FirstRows(Arc::new(site.first_rows(20))));
         assert!(app.first.is_none());
     }
+}
+
+/// A line of 9,600 baud takes 960 bytes a second.
+#[test]
+fn a_slow_line_shows_the_volumes_within_four_seconds() {
+    let settings = Settings { slow: true, ..Settings::default() };
+    let size = (120, 40);
+    let clock = Clock::new(fixture::NOW, TimeZone::UTC);
+    let mut app = App::new(settings, KeyMap::default(), (plan, grammar()), clock, size);
+    app.look.essential = true;
+    update(&mut app, Msg::Link(Link::Live));
+    update(&mut app, Msg::Snapshot(Arc::new(fixture::large(300))));
+    let mut terminal = Terminal::new(Painter::new(Vec::new(), size)).unwrap();
+    let mut draw = |app: &App| {
+        terminal.draw(|frame| view(app, frame)).unwrap();
+        terminal.backend_mut().take_frames()
+    };
+    let first = draw(&app);
+    app.look.essential = false;
+    let rest = draw(&app);
+    assert!(first.len() <= 4 * 960, "{} bytes", first.len());
+    let mut screen = vt100::Parser::new(40.try_into().unwrap(), 120.try_into().unwrap(), 0);
+    screen.process(&first);
+    let shown = screen.screen().contents();
+    assert!(shown.contains("synchronization") && shown.contains("help") && !shown.contains("Pool"), "{shown}");
+    screen.process(&rest);
+    assert!(screen.screen().contents().contains("Pool"));
 }

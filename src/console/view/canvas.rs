@@ -85,6 +85,10 @@ impl Canvas<'_> {
         if area.width < 4 || area.height < 2 {
             return Rect::ZERO;
         }
+        let inner = Rect::new(area.x + 1, area.y + 1, area.width - 2, area.height - 2);
+        if self.look.essential {
+            return inner;
+        }
         let theme = self.look.theme;
         let style = if focused { theme.frame_focused } else { theme.frame };
         self.frame(area, style);
@@ -103,7 +107,7 @@ impl Canvas<'_> {
             self.text(at, area.y, note_width, note, theme.dim);
             self.text(at + note_width, area.y, 1, " ", style);
         }
-        Rect::new(area.x + 1, area.y + 1, area.width - 2, area.height - 2)
+        inner
     }
 
     fn frame(&mut self, area: Rect, style: Style) {
@@ -132,13 +136,17 @@ impl Canvas<'_> {
 
     /// A bar of so many columns, filled to a share of 0 to 1.
     pub fn bar(&mut self, x: u16, y: u16, width: u16, share: f64, style: Style) {
-        let glyphs = self.look.glyphs;
-        let steps = glyphs.bar.len();
+        let Look { glyphs, whole_bars, essential, .. } = self.look;
+        if essential {
+            return;
+        }
+        let steps = if whole_bars { 1 } else { glyphs.bar.len() };
+        let parts = &glyphs.bar[glyphs.bar.len() - steps..];
         let total = usize::from(width) * steps;
         let filled = ((share.clamp(0.0, 1.0) * total as f64) as usize).min(total);
         for column in 0..width {
             let here = filled.saturating_sub(usize::from(column) * steps).min(steps);
-            let sign = if here == 0 { glyphs.track } else { glyphs.bar[here - 1] };
+            let sign = if here == 0 { glyphs.track } else { parts[here - 1] };
             self.put(x + column, y, sign, style.patch(self.look.theme.track));
         }
     }

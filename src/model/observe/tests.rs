@@ -475,6 +475,26 @@ fn what_only_moves_is_told_as_motion_and_what_stands_is_shared() {
     let change = SnapshotChange::between(&old, &new);
     assert!(change.sessions.is_empty() && change.transaction_volumes.is_empty() && change.pool.is_empty());
     assert_eq!((change.moved.len(), change.ready.len()), (1, 1));
+    assert!(change.only_moves(&old));
     change.apply(&mut old).unwrap();
     assert_eq!(old, new);
+    // Whatever else happens is more than motion, also on an array that has no copy.
+    bench.read(0, vec![session(ec(0x21), Status::Active, Phase::Equivalent)]);
+    let equivalent = Snapshot { sequence: 3, ..bench.snapshot() };
+    assert!(!SnapshotChange::between(&new, &equivalent).only_moves(&new));
+    bench.arrays[1].reach = Reach::IdentityChanged { found: near() };
+    let changed = Snapshot { sequence: 4, ..bench.snapshot() };
+    assert!(!SnapshotChange::between(&equivalent, &changed).only_moves(&equivalent));
+    let told = Snapshot {
+        restores: vec![crate::model::snapshot::RestoreView {
+            target: volume(near(), 1),
+            source: volume(near(), 0x21),
+            generation: None,
+            since: bench.now,
+            running: None,
+        }],
+        sequence: 5,
+        ..changed.clone()
+    };
+    assert!(!SnapshotChange::between(&changed, &told).only_moves(&changed));
 }

@@ -22,10 +22,10 @@ use ratatui::text::Span;
 pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, layout: &Layout) {
     for pane in Pane::ALL {
         let area = layout.area(pane);
-        if area.is_empty() {
+        let framed = layout.shape == Shape::Wide;
+        if area.is_empty() || waits(app, pane, framed) {
             continue;
         }
-        let framed = layout.shape == Shape::Wide;
         match pane {
             Pane::Volumes => volumes::draw(app, picture, canvas, area, framed),
             Pane::Pool => pool::draw(app, picture, canvas, area, layout),
@@ -37,12 +37,17 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, layout: &Layout) 
     if !layout.away.is_empty() {
         away::draw(app, canvas, layout.away);
     }
-    if !layout.nights.is_empty() {
+    if !layout.nights.is_empty() && !app.look.essential {
         nights::draw(app, picture, canvas, layout.nights);
     }
     if !layout.tabs.is_empty() {
         tabs::draw(app, canvas, layout.tabs);
     }
+}
+
+/// Whether a pane comes with the frame after this one.
+fn waits(app: &App, pane: Pane, framed: bool) -> bool {
+    app.look.essential && framed && pane != Pane::Volumes
 }
 
 /// Draws the rows of a large site that came first; the other panes wait for the whole of it.
@@ -51,7 +56,7 @@ pub fn draw_first(app: &App, first: &FirstPicture, canvas: &mut Canvas, layout: 
     volumes::draw_first(app, first, canvas, layout.area(Pane::Volumes), framed);
     for which in Pane::DETAILS {
         let area = layout.area(which);
-        if !area.is_empty() {
+        if !area.is_empty() && !waits(app, which, framed) {
             let inner = pane(app, canvas, area, which, first_title(which), "", framed);
             canvas.empty(inner, &["Reading the rest of the site."]);
         }
