@@ -223,7 +223,7 @@ impl Simulation {
         let cascades = seed % 10 == CASCADE_SEEDS && !matches!(site, Site::Plain { .. });
         if cascades {
             // Such refusals are rare elsewhere.
-            weather.part_refused = weather.part_refused.max(500);
+            weather.part_refused = 1000;
         }
         let opc_copies = true;
         Self {

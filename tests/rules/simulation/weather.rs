@@ -298,6 +298,8 @@ impl Simulation {
                 let quiet: Vec<Pair> = durable.sessions.keys().filter(|pair| idle(pair)).copied().collect();
                 let suspended = |pair: &Pair, status| status == Status::Suspended && quiet.contains(pair);
                 let Some(pair) = self.some_session(suspended) else { return };
+                // A generation of its may be reinstated before anybody looks again.
+                self.truth.harm(pair.target);
                 Command::Resume { pairs: vec![pair] }
             }
             _ => {
