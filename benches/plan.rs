@@ -121,7 +121,14 @@ impl Scene {
                 full: true,
             })));
         }
-        let site = Site { name: "bench".into(), demo: false, poll_millis: 1000, rec: Vec::new(), hooks: Vec::new() };
+        let site = Site {
+            name: "bench".into(),
+            demo: false,
+            poll_millis: 1000,
+            rec: Vec::new(),
+            hooks: Vec::new(),
+            pools: Vec::new(),
+        };
         Self { records, volumes: Arc::new(volumes), site }
     }
 

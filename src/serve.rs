@@ -84,7 +84,14 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
         config.rec.iter().map(|((from, to), modes)| RecRoute { from: from.clone(), to: to.clone(), modes: *modes });
     let (name, demo) = (config.site.to_string(), site.is_demonstration());
     let emulated = if demo { demo::host(home) } else { None };
-    let site = snapshot::Site { name, demo, poll_millis, rec: rec.collect(), hooks: config.hooks.clone() };
+    let site = snapshot::Site {
+        name,
+        demo,
+        poll_millis,
+        rec: rec.collect(),
+        hooks: config.hooks.clone(),
+        pools: config.pools.clone(),
+    };
     let limits = limits(config);
     // A demonstration is made anew whenever it is gone.
     let is_file = !demo && matches!(place_of(home, config), CataloguePlace::Sqlite(_));

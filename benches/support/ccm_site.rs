@@ -86,7 +86,14 @@ impl CcmSite {
         let ccm = Scripted::over(Arc::new(InProcess(Arc::new(slow))));
         let settings = Settings {
             notify: None,
-            site: Site { name: "bench".into(), demo: false, poll_millis: 1_000, rec: Vec::new(), hooks: Vec::new() },
+            site: Site {
+                name: "bench".into(),
+                demo: false,
+                poll_millis: 1_000,
+                rec: Vec::new(),
+                hooks: Vec::new(),
+                pools: Vec::new(),
+            },
             arrays: vec![ConfiguredArray { name, driver: Arc::new(driver(ccm.clone())?) }],
             roles: Roles::default(),
             limits: Limits {

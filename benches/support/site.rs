@@ -212,7 +212,14 @@ async fn start(size: Size, unregistered: u32, folder: &Path) -> Result<Engine, E
     };
     let settings = Settings {
         notify: None,
-        site: Site { name: "bench".into(), demo: false, poll_millis: 1_000, rec: Vec::new(), hooks: Vec::new() },
+        site: Site {
+            name: "bench".into(),
+            demo: false,
+            poll_millis: 1_000,
+            rec: Vec::new(),
+            hooks: Vec::new(),
+            pools: Vec::new(),
+        },
         arrays: vec![ConfiguredArray { name: "A1".parse()?, driver: Arc::new(driver) }],
         roles: Roles::default(),
         limits: Limits::default(),

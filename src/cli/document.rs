@@ -319,6 +319,8 @@ pub struct TransactionVolumeEntry<'a> {
     next_version: Version,
     /// `HOST:VG`, where the volume is a volume group.
     group: Option<String>,
+    /// The configured pool whose backup volumes it takes; null: the one of all others.
+    pool: Option<Name>,
     last_backup: Option<Backup>,
     /// Days over the policy's interval; 0 when not overdue.
     overdue_days: u32,
@@ -388,6 +390,7 @@ impl<'a> TransactionVolumeEntry<'a> {
             over_by: backlog(snapshot, volume.id).len(),
             next_version: volume.next_version,
             group: volume.group.as_ref().map(ToString::to_string),
+            pool: snapshot.pool_key(view).pool,
             last_backup: view.last_backup.map(|(version, at)| Backup { version, taken_at: Stamp(at) }),
             overdue_days: if let Due::Overdue(days) = view.due { days } else { 0 },
             ready: view.ready == Ready::Now,
@@ -414,6 +417,8 @@ pub struct BackupVolumeEntry<'a> {
     generation: Option<Version>,
     /// The volume group that it is; null: a plain volume.
     group: Option<String>,
+    /// The configured pool that it is in; null: the one of all others.
+    pool: Option<Name>,
     /// While a session is onto the group: `active`, `inactive`, `deactivated` or `unknown`; else null.
     group_state: Option<&'static str>,
     problem: Option<ProblemEntry<'a>>,
@@ -431,6 +436,7 @@ impl<'a> BackupVolumeEntry<'a> {
             transaction_volume: view.transaction_volume.map(|id| VolumeRef::new(id, snapshot)),
             generation: view.generation,
             group: view.volume.group.as_ref().map(ToString::to_string),
+            pool: snapshot.backup_key(view).pool,
             group_state: view.group_state.as_deref().map(GroupStateView::word),
             problem: view.problem.as_deref().map(ProblemEntry::new),
             held_by: view.claimed.as_deref().map(ClaimEntry::new),

@@ -67,8 +67,14 @@ pub fn snapshot() -> Snapshot {
             }
         })
         .collect();
-    let site =
-        Site { name: declaration.site.to_string(), demo: true, poll_millis: 1000, rec: Vec::new(), hooks: Vec::new() };
+    let site = Site {
+        name: declaration.site.to_string(),
+        demo: true,
+        poll_millis: 1000,
+        rec: Vec::new(),
+        hooks: Vec::new(),
+        pools: Vec::new(),
+    };
     build(&Sources {
         sequence: 1,
         now: NOW,

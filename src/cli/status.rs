@@ -341,7 +341,10 @@ pub(super) fn problems(out: &mut String, snapshot: &Snapshot) {
 
 /// The pool by size: every volume in one column, then what the policies need of this size and how many that is too many.
 fn pool(snapshot: &Snapshot) -> Table {
-    let mut table = Table::new(&[
+    let sizes = pool_sizes(snapshot);
+    // A site with one pool and without volume groups has no column of them.
+    let has_others = sizes.keys().any(|key| !key.is_usual());
+    let mut columns = vec![
         ("size", Align::Right),
         ("unused", Align::Right),
         ("bound", Align::Right),
@@ -351,10 +354,13 @@ fn pool(snapshot: &Snapshot) -> Table {
         ("foreign", Align::Right),
         ("need", Align::Right),
         ("missing", Align::Right),
-    ]);
-    for (blocks, size) in pool_sizes(snapshot) {
+    ];
+    columns.extend(has_others.then_some(("of", Align::Left)));
+    let mut table = Table::new(&columns);
+    for (key, size) in sizes {
         let count = |states: &[BackupState]| {
-            let of_size = snapshot.pool.iter().filter(|view| view.volume.blocks == blocks);
+            let of_size = snapshot.pool.iter().filter(|view| view.volume.blocks == key.blocks);
+            let of_size = of_size.filter(|view| snapshot.backup_key(view) == key);
             of_size.filter(|view| states.contains(&view.state)).count()
         };
         let counts = [
@@ -372,7 +378,9 @@ fn pool(snapshot: &Snapshot) -> Table {
             size.needed,
         ];
         let missing = if size.missing() == 0 { "-".to_owned() } else { format!("! {}", size.missing()) };
-        table.row([blocks.to_string()].into_iter().chain(counts.map(|count| count.to_string())).chain([missing]));
+        let which = has_others.then(|| key.which());
+        let figures = [key.blocks.to_string()].into_iter().chain(counts.map(|count| count.to_string()));
+        table.row(figures.chain([missing]).chain(which));
     }
     table
 }

@@ -175,10 +175,13 @@ fn list_text(snapshot: &Snapshot) -> Result<Exit, CliError> {
         ("name", Align::Left),
     ];
     columns.extend(has_groups.then_some(("group", Align::Left)));
+    let has_pools = !snapshot.site.pools.is_empty();
+    columns.extend(has_pools.then_some(("pool", Align::Left)));
     let mut table = Table::new(&columns);
-    let mut add = |cells: [String; 6], group: Option<String>| {
+    let mut add = |cells: [String; 6], group: Option<String>, pool: Option<Name>| {
         let group = has_groups.then(|| group.unwrap_or_else(|| "-".to_owned()));
-        table.row(cells.into_iter().chain(group));
+        let pool = has_pools.then(|| pool.map_or_else(|| "-".to_owned(), |pool| pool.to_string()));
+        table.row(cells.into_iter().chain(group).chain(pool));
     };
     for view in &snapshot.transaction_volumes {
         let volume = &view.volume;
@@ -191,20 +194,20 @@ fn list_text(snapshot: &Snapshot) -> Result<Exit, CliError> {
             view.state.to_string(),
             volume.name.to_string(),
         ];
-        add(cells, volume.group.as_ref().map(ToString::to_string));
+        add(cells, volume.group.as_ref().map(ToString::to_string), snapshot.pool_key(view).pool);
     }
     for view in &snapshot.pool {
         let volume = &view.volume;
         let name = volume.name.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         let (size, blocks) = (volume.blocks.to_string(), volume.blocks.0.to_string());
         let cells = [snapshot.location(volume.id), "backup".into(), size, blocks, use_of(view, snapshot), name];
-        add(cells, volume.group.as_ref().map(ToString::to_string));
+        add(cells, volume.group.as_ref().map(ToString::to_string), snapshot.backup_key(view).pool);
     }
     for volume in &snapshot.unregistered {
         let (size, blocks) = (volume.blocks.to_string(), volume.blocks.0.to_string());
         let cells =
             [snapshot.location(volume.id), "-".into(), size, blocks, "unregistered".into(), volume.label.escaped()];
-        add(cells, None);
+        add(cells, None, snapshot.plain_key(volume.id, volume.blocks).pool);
     }
     let mut text = table.render();
     super::status::problems(&mut text, snapshot);

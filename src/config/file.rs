@@ -3,6 +3,7 @@
 use super::arrays::{arrays, rec};
 use super::hooks::{HookKeys, HostKeys, hooks, hosts};
 use super::notify::{NotifyKeys, notify};
+use super::pools::{PoolKeys, pools};
 use super::roles::{Member, Members};
 use super::{Binding, Config, Console, Engine, Glyphs, Limits, Log, LogLevel, Roles, Theme};
 use crate::config_keys::{Fault, LIMIT, absolute, checked, in_range, line_of, name, syntax, time};
@@ -42,6 +43,8 @@ struct File {
     #[serde(default)]
     hook: Vec<HookKeys>,
     notify: Option<NotifyKeys>,
+    #[serde(default)]
+    pool: Vec<PoolKeys>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -132,6 +135,7 @@ pub fn read(text: &str, drivers: &[&'static dyn DriverKind]) -> Result<Config, F
         catalogue: file.catalogue.url.as_ref().map(checked).transpose()?,
         log: log(&file.log)?,
         rec: rec(&file.rec, &arrays)?,
+        pools: pools(&file.pool, &arrays, &hosts)?,
         arrays,
         hooks: hooks(&file.hook, &hosts)?,
         notify: file.notify.as_ref().map(|keys| notify(keys, &hosts)).transpose()?,

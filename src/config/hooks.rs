@@ -4,6 +4,7 @@ use super::Host;
 use crate::config_keys::{Fault, SshKeys, absolute, checked, closest, name, time};
 use crate::model::hook::{Hook, HookNeed};
 use crate::model::host_report::Wwid;
+use crate::model::identity::Name;
 use crate::process::ssh::SshWord;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -140,7 +141,7 @@ pub(super) fn user(written: &Spanned<String>) -> Result<String, Fault> {
     checked::<SshWord>(written).map(String::from)
 }
 
-pub(super) fn known(written: &Spanned<String>, hosts: &[Host]) -> Result<crate::model::identity::Name, Fault> {
+pub(super) fn known(written: &Spanned<String>, hosts: &[Host]) -> Result<Name, Fault> {
     if let Some(host) = hosts.iter().find(|host| host.name.as_str() == written.get_ref()) {
         return Ok(host.name.clone());
     }

@@ -7,6 +7,7 @@ mod arrays;
 mod file;
 mod hooks;
 mod notify;
+mod pools;
 mod roles;
 mod source;
 
@@ -21,6 +22,7 @@ use crate::model::hook::Hook;
 use crate::model::host_report::Wwid;
 use crate::model::identity::Name;
 use crate::model::notice::NotifyHook;
+use crate::model::pool::NamedPool;
 use crate::model::session::RecModes;
 use crate::process::ssh::Destination;
 use serde::Deserialize;
@@ -51,6 +53,8 @@ pub struct Config {
     pub hooks: Vec<Hook>,
     /// What is run when somebody has to know of something.
     pub notify: Option<NotifyHook>,
+    /// Backup volumes for some transaction volumes only.
+    pub pools: Vec<NamedPool>,
 }
 
 /// A machine with the volumes' file systems.
@@ -257,6 +261,7 @@ impl Config {
             hosts: Vec::new(),
             hooks: Vec::new(),
             notify: None,
+            pools: Vec::new(),
         }
     }
 

@@ -76,6 +76,7 @@ fn the_example_has_every_key() {
         ("[[rec]]", "from = \"X\"\nto = \"Y\""),
         ("[[host]]", "name = \"X\""),
         ("[[hook]]", "name = \"X\""),
+        ("[[pool]]", "name = \"X\""),
     ];
     let example = uncommented();
     let mut checked = BTreeSet::new();

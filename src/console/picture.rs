@@ -5,11 +5,12 @@ use super::events::{EventRow, fold};
 use crate::model::identity::VolumeId;
 use crate::model::pages::{FirstRows, trouble_rank};
 use crate::model::plan::{PoolSize, pool_sizes};
+use crate::model::pool::PoolKey;
 use crate::model::session::{Pair, Phase, Status};
 use crate::model::snapshot::{
     BackupState, Due, Ready, RestoreView, SessionView, Snapshot, TransactionState, TransactionVolumeView,
 };
-use crate::model::units::{Blocks, Timestamp};
+use crate::model::units::Timestamp;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -73,10 +74,10 @@ pub enum CopyRow {
     Session(u32),
 }
 
-/// A row of the pool's summary: all backup volumes of one size.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A row of the pool's summary: all backup volumes of one size that can stand for each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SizeRow {
-    pub blocks: Blocks,
+    pub key: PoolKey,
     /// The same figures as `ecdeck status` prints.
     pub pool: PoolSize,
     /// States in order of identity, for the strip.
@@ -248,7 +249,10 @@ impl Picture {
         let size = |index: &u32| snapshot.pool[*index as usize].volume.blocks;
         let from = self.pool.partition_point(|index| size(index) < volume.volume.blocks);
         let same = self.pool[from..].iter().take_while(|index| size(index) == volume.volume.blocks);
-        let unused = same.filter(|index| snapshot.pool[**index as usize].state == BackupState::Unused);
+        let key = snapshot.pool_key(volume);
+        let same = same.map(|index| (index, &snapshot.pool[*index as usize]));
+        let unused = same.filter(|(_, view)| view.state == BackupState::Unused && snapshot.backup_key(view) == key);
+        let unused = unused.map(|(index, _)| index);
         rows.extend(unused.take(MAX_UNUSED));
         rows
     }
@@ -403,11 +407,14 @@ fn pool(snapshot: &Snapshot) -> Vec<u32> {
 }
 
 fn sizes(snapshot: &Snapshot) -> Vec<SizeRow> {
-    let mut strips: BTreeMap<Blocks, Vec<BackupState>> = BTreeMap::new();
+    let mut strips: BTreeMap<PoolKey, Vec<BackupState>> = BTreeMap::new();
     for view in &snapshot.pool {
-        strips.entry(view.volume.blocks).or_default().push(view.state);
+        strips.entry(snapshot.backup_key(view)).or_default().push(view.state);
     }
-    let row = |(blocks, pool)| SizeRow { blocks, pool, strip: strips.remove(&blocks).unwrap_or_default() };
+    let row = |(key, pool)| {
+        let strip = strips.remove(&key).unwrap_or_default();
+        SizeRow { key, pool, strip }
+    };
     pool_sizes(snapshot).into_iter().map(row).collect()
 }
 
@@ -473,7 +480,7 @@ mod tests {
         let picture = Picture::new(Arc::clone(&snapshot), &Choice::default());
         let of_verbs = pool_sizes(&snapshot);
         assert_eq!(picture.sizes.len(), of_verbs.len());
-        assert!(picture.sizes.iter().all(|size| of_verbs[&size.blocks] == size.pool));
+        assert!(picture.sizes.iter().all(|size| of_verbs[&size.key] == size.pool));
     }
 
     #[test]

@@ -509,7 +509,14 @@ mod tests {
         let driver = Arc::new(InProcess::new(Arc::new(Mutex::new(arrays)), box_id));
         let mut records = Records::default();
         records.apply(&Change::Entity(EntityChange::KnowArray { name: name.clone(), box_id })).unwrap();
-        let site = Site { name: "test".into(), demo: false, poll_millis: 1000, rec: Vec::new(), hooks: Vec::new() };
+        let site = Site {
+            name: "test".into(),
+            demo: false,
+            poll_millis: 1000,
+            rec: Vec::new(),
+            hooks: Vec::new(),
+            pools: Vec::new(),
+        };
         (Core::new(site, records, vec![ConfiguredArray { name, driver }], &[]), box_id)
     }
 

@@ -176,7 +176,14 @@ mod tests {
         let name = "A1".parse().unwrap();
         let box_id = Some(volume(1).box_id);
         let arrays = [ArraySource { name, box_id, reach, capabilities: None, reading, took_millis: 0, volumes: None }];
-        let site = Site { name: "test".into(), demo: false, poll_millis: 1000, rec: Vec::new(), hooks: Vec::new() };
+        let site = Site {
+            name: "test".into(),
+            demo: false,
+            poll_millis: 1000,
+            rec: Vec::new(),
+            hooks: Vec::new(),
+            pools: Vec::new(),
+        };
         let (tracker, now) = (Tracker::default(), Timestamp(2));
         build(&Sources {
             sequence: 1,

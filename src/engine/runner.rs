@@ -21,6 +21,7 @@ use crate::model::actor::Actor;
 use crate::model::codes::Code;
 use crate::model::copy::{Command, Outcome, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
+use crate::model::hold_cost;
 use crate::model::hook::{HookNeed, HookRun};
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::plan::{Plan, Refusal};
@@ -84,7 +85,10 @@ impl Runner {
     pub fn plan(&self, request: &Request) -> Answer {
         let (snapshot, planned) = self.core.plan(request);
         match planned {
-            Ok(plan) => Answer::Planned(self.planned(plan, snapshot.sequence)),
+            Ok(plan) => {
+                let plan = hold_cost::noted(plan, || self.core.look(), request);
+                Answer::Planned(self.planned(plan, snapshot.sequence))
+            }
             Err(refusal) => self.heard(declined(request, refusal)),
         }
     }

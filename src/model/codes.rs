@@ -277,6 +277,12 @@ codes! {
     1267 RESTORED_GROUP_UNFINISHED: "the restored volume has not the identity of its group",
         "All of the generation was copied, but the LVM identity of the group could not be restored. LVM may see the backup volume's group twice. The volume stays restore-incomplete.",
         "The reason names the host and the command. Remove the cause and restore again: `ecdeck restore TV --version N --to TV`.";
+    1268 OTHER_POOL: "the backup volume is in another pool",
+        "A [[pool]] of the configuration keeps its backup volumes for its own transaction volumes.",
+        "Choose a backup volume of the same pool, or change the [[pool]] tables: `ecdeck volume list` shows who is where.";
+    1269 HOLD_LEAVES_TOO_FEW: "the hold leaves too few backup volumes",
+        "A held generation keeps its backup volume beside those that the policies need.",
+        "Register another backup volume of this size, or end the hold in time: `ecdeck history unhold TV --version N`.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";

@@ -14,6 +14,7 @@ use super::identity::{BoxId, Name, VolumeId};
 use super::map_set::{MapSet, PairUse};
 use super::moment::{Moment, ReadingMark};
 use super::notice_record::NotifyTrouble;
+use super::pool::NamedPool;
 use super::request::Verb;
 use super::rows::Rows;
 use super::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, Status};
@@ -100,6 +101,9 @@ pub struct Site {
     /// The configured hooks, in the order in which their scripts before a backup run.
     #[serde(default)]
     pub hooks: Vec<Hook>,
+    /// The configured pools; what is in none of them is in one more.
+    #[serde(default)]
+    pub pools: Vec<NamedPool>,
 }
 
 /// The modes that remote copies from one array to another are started with.

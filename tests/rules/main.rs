@@ -11,6 +11,8 @@ mod harmless;
 mod layering;
 mod legality_table;
 mod map_sets;
+
+mod named_pools;
 mod notices;
 mod output;
 mod pool;

@@ -7,6 +7,7 @@ use ecdeck::model::copy::{Ability, Capabilities, CommandVerb};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
 use ecdeck::model::observe::{ArraySource, Sources, Tracker, build};
 use ecdeck::model::plan::{Plan, Refusal, plan};
+use ecdeck::model::pool::NamedPool;
 use ecdeck::model::records::{
     BackupMode, BackupVolume, Change, EntityChange, Generation, GenerationState, OpenOperation, OperationId,
     OurSession, Policy, Records, TransactionVolume,
@@ -43,6 +44,7 @@ pub struct Site {
     pub capabilities: Capabilities,
     /// The configured modes of remote copies.
     pub rec: Vec<RecRoute>,
+    pub pools: Vec<NamedPool>,
     /// What each array shows of the sessions of others.
     pub others: [Others; 2],
     /// Lines of the first array that could not be read.
@@ -75,6 +77,7 @@ impl Site {
                 tool_commands: Vec::new(),
             },
             rec: Vec::new(),
+            pools: Vec::new(),
             others: [Others::Read, Others::Read],
             unknown_rows: Vec::new(),
             unknown_terms: Vec::new(),
@@ -232,6 +235,7 @@ impl Site {
             poll_millis: POLL_MILLIS,
             rec: self.rec.clone(),
             hooks: Vec::new(),
+            pools: self.pools.clone(),
         };
         build(&Sources {
             sequence: 1,

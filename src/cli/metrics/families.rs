@@ -3,10 +3,10 @@
 use super::text::{Exposition, Family, Value};
 use crate::model::codes::Code;
 use crate::model::entity::GenerationState;
+use crate::model::pool::PoolKey;
 use crate::model::records::Policy;
 use crate::model::recoverable::{Recoverable, recoverable};
 use crate::model::snapshot::{BackupState, Due, Reach, Snapshot, TransactionState};
-use crate::model::units::Blocks;
 use std::collections::BTreeMap;
 
 const ENGINE_UP: Family = Family {
@@ -199,29 +199,39 @@ fn copies(out: &mut Exposition, snapshot: &Snapshot) {
 
 fn pool(out: &mut Exposition, snapshot: &Snapshot) {
     // A backup is only possible on the same number of blocks, and most of them only inside one array.
-    let mut sizes: BTreeMap<(String, Blocks), BTreeMap<BackupState, usize>> = BTreeMap::new();
-    let mut unused: BTreeMap<(String, Blocks), usize> = BTreeMap::new();
+    let mut sizes: BTreeMap<(String, PoolKey), BTreeMap<BackupState, usize>> = BTreeMap::new();
+    let mut unused: BTreeMap<(String, PoolKey), usize> = BTreeMap::new();
     for view in &snapshot.pool {
         let box_id = view.volume.id.box_id;
         let array = snapshot.array(box_id).map_or_else(|| box_id.to_string(), |array| array.name.to_string());
-        let key = (array, view.volume.blocks);
+        let key = (array, snapshot.backup_key(view));
         *sizes.entry(key.clone()).or_default().entry(view.state).or_default() += 1;
         let is_unused = view.state == BackupState::Unused && view.claimed.is_none();
         *unused.entry(key).or_default() += usize::from(is_unused);
     }
     let mut samples = out.family(&POOL);
-    for ((array, blocks), states) in &sizes {
-        let bytes = blocks.bytes().to_string();
+    for ((array, key), states) in &sizes {
+        let bytes = key.blocks.bytes().to_string();
         for (state, number) in states {
-            let labels = [("array", array.as_str()), ("size", bytes.as_str()), ("state", &state.to_string())];
+            let state = state.to_string();
+            let mut labels = vec![("array", array.as_str()), ("size", bytes.as_str()), ("state", &state)];
+            labels.extend(pool_labels(key));
             samples.add(&labels, Value::count(*number));
         }
     }
     let mut samples = out.family(&POOL_UNUSED);
-    for ((array, blocks), number) in &unused {
-        let bytes = blocks.bytes().to_string();
-        samples.add(&[("array", array.as_str()), ("size", bytes.as_str())], Value::count(*number));
+    for ((array, key), number) in &unused {
+        let bytes = key.blocks.bytes().to_string();
+        let mut labels = vec![("array", array.as_str()), ("size", bytes.as_str())];
+        labels.extend(pool_labels(key));
+        samples.add(&labels, Value::count(*number));
     }
+}
+
+/// What tells backup volumes of one size apart, where they cannot stand for each other.
+fn pool_labels(key: &PoolKey) -> impl Iterator<Item = (&'static str, &str)> {
+    let (pool, host) = (key.pool.as_ref(), key.groups_of.as_ref());
+    pool.map(|pool| ("pool", pool.as_str())).into_iter().chain(host.map(|host| ("groups_of", host.as_str())))
 }
 
 /// How often each code holds. What an array never shows is a note, not an attention.

@@ -9,6 +9,7 @@ use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::plan;
 use crate::model::plan::map_rounds::in_order;
 pub use crate::model::plan::map_rounds::{Shortage, shortages};
+use crate::model::pool::PoolKey;
 use crate::model::session::Pair;
 use crate::model::snapshot::{BackupState, BackupVolumeView, Snapshot, TransactionVolumeView};
 use crate::model::units::{Blocks, Version};
@@ -289,7 +290,7 @@ pub fn propose(snapshot: &Snapshot, draft: &MapSet, volumes: &[VolumeId]) -> Map
         });
         let Some(found) = found else { return };
         taken.insert(found);
-        free.take(view.volume.blocks, found);
+        free.take(view, found);
         let (transaction_name, backup_name) =
             (Untrusted::new(snapshot.label(id)), Untrusted::new(snapshot.label(found)));
         cell.insert(id, MapRow { transaction_volume: id, backup_volume: found, transaction_name, backup_name });
@@ -329,28 +330,29 @@ enum Source {
 }
 
 /// The pool, for a proposal.
-struct Free {
+struct Free<'a> {
+    snapshot: &'a Snapshot,
     own: BTreeMap<VolumeId, Vec<VolumeId>>,
-    unused: BTreeMap<Blocks, Vec<VolumeId>>,
+    unused: BTreeMap<PoolKey, Vec<VolumeId>>,
 }
 
-impl Free {
+impl<'a> Free<'a> {
     /// Without those that are in a map already.
-    fn new(snapshot: &Snapshot, taken: &BTreeSet<VolumeId>) -> Self {
+    fn new(snapshot: &'a Snapshot, taken: &BTreeSet<VolumeId>) -> Self {
         let (mut own, mut unused) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::<_, Vec<_>>::new());
         for view in snapshot.pool.iter().filter(|view| !taken.contains(&view.volume.id)) {
             match (view.state, view.transaction_volume) {
-                (BackupState::Unused, _) => unused.entry(view.volume.blocks).or_default().push(view.volume.id),
+                (BackupState::Unused, _) => unused.entry(snapshot.backup_key(view)).or_default().push(view.volume.id),
                 (_, Some(owner)) => own.entry(owner).or_default().push(view.volume.id),
                 (_, None) => {}
             }
         }
-        Self { own, unused }
+        Self { snapshot, own, unused }
     }
 
     /// Nobody looks at it again.
-    fn take(&mut self, blocks: Blocks, id: VolumeId) {
-        if let Some(unused) = self.unused.get_mut(&blocks)
+    fn take(&mut self, view: &TransactionVolumeView, id: VolumeId) {
+        if let Some(unused) = self.unused.get_mut(&self.snapshot.pool_key(view))
             && let Some(at) = unused.iter().position(|known| *known == id)
         {
             unused.remove(at);
@@ -358,10 +360,10 @@ impl Free {
     }
 
     fn of(&self, view: &TransactionVolumeView, source: Source) -> impl Iterator<Item = VolumeId> + use<'_> {
-        let (id, blocks) = (view.volume.id, view.volume.blocks);
+        let id = view.volume.id;
         let list = match source {
             Source::Own => self.own.get(&id),
-            Source::SameBox | Source::OtherBox => self.unused.get(&blocks),
+            Source::SameBox | Source::OtherBox => self.unused.get(&self.snapshot.pool_key(view)),
         };
         let fits = move |found: &VolumeId| match source {
             Source::Own => true,

@@ -122,7 +122,14 @@ impl Bench {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let site = Site { name: "test".into(), demo: false, poll_millis: 1000, rec: Vec::new(), hooks: Vec::new() };
+        let site = Site {
+            name: "test".into(),
+            demo: false,
+            poll_millis: 1000,
+            rec: Vec::new(),
+            hooks: Vec::new(),
+            pools: Vec::new(),
+        };
         let kernels = std::collections::BTreeMap::new();
         let sources = Sources {
             sequence: 1,

@@ -10,10 +10,11 @@ use super::restore::cancel_remedy as cancel_restore;
 use super::{NearMiss, Refusal, Remedy};
 use crate::model::codes::Code;
 use crate::model::copy::CommandVerb;
-use crate::model::identity::{BoxId, VolumeId};
+use crate::model::identity::{BoxId, Name, VolumeId};
+use crate::model::pool::PoolKey;
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::{ArrayVolume, CopyKind, Pair};
-use crate::model::snapshot::{BackupState, BackupVolumeView, SessionView, Snapshot};
+use crate::model::snapshot::{BackupState, BackupVolumeView, SessionView, Snapshot, TransactionVolumeView};
 use crate::model::units::{Blocks, Version};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -33,7 +34,10 @@ pub(super) enum Allocation<'a> {
 /// The backup volumes of the sizes that are asked for, and what of them is still free in this plan.
 pub(super) struct Pool<'a> {
     snapshot: &'a Snapshot,
-    sizes: BTreeMap<Blocks, Size<'a>>,
+    /// What may serve the same volumes.
+    alike: BTreeMap<PoolKey, Alike<'a>>,
+    /// All of a size, whatever pool they are in.
+    sizes: BTreeMap<Blocks, Vec<&'a BackupVolumeView>>,
     taken: BTreeSet<VolumeId>,
     /// What map sets keep for a transaction volume.
     reserved: BTreeMap<VolumeId, VolumeId>,
@@ -42,9 +46,9 @@ pub(super) struct Pool<'a> {
 }
 
 #[derive(Default)]
-struct Size<'a> {
+struct Alike<'a> {
     unused: BTreeMap<BoxId, VecDeque<VolumeId>>,
-    all: Vec<&'a BackupVolumeView>,
+    all: usize,
     bound: Vec<&'a BackupVolumeView>,
     unregistered: Vec<&'a ArrayVolume>,
 }
@@ -60,11 +64,13 @@ impl<'a> Pool<'a> {
             .filter(|&box_id| snapshot.array(box_id).is_none_or(|array| array.failed_reading().is_none()))
             .collect();
         let reserved = super::maps::reserved(snapshot);
-        let mut sizes: BTreeMap<Blocks, Size<'a>> = BTreeMap::new();
+        let mut alike: BTreeMap<PoolKey, Alike<'a>> = BTreeMap::new();
+        let mut sizes: BTreeMap<Blocks, Vec<&'a BackupVolumeView>> = BTreeMap::new();
         for view in snapshot.pool.iter().filter(|view| wanted.contains(&view.volume.blocks)) {
             let (id, state) = (view.volume.id, view.state);
-            let size = sizes.entry(view.volume.blocks).or_default();
-            size.all.push(view);
+            sizes.entry(view.volume.blocks).or_default().push(view);
+            let size = alike.entry(snapshot.backup_key(view)).or_default();
+            size.all += 1;
             if state == BackupState::Bound {
                 size.bound.push(view);
             }
@@ -76,14 +82,15 @@ impl<'a> Pool<'a> {
             }
         }
         // One without a released generation first, then the one that was released longest ago: the rest can come back longer.
-        for queue in sizes.values_mut().flat_map(|size| size.unused.values_mut()) {
+        for queue in alike.values_mut().flat_map(|size| size.unused.values_mut()) {
             let released = |id: &VolumeId| snapshot.released_on(*id).map(|released| released.at);
             queue.make_contiguous().sort_by_cached_key(released);
         }
         for volume in snapshot.unregistered.iter().filter(|volume| wanted.contains(&volume.blocks)) {
-            sizes.entry(volume.blocks).or_default().unregistered.push(volume);
+            let key = snapshot.plain_key(volume.id, volume.blocks);
+            alike.entry(key).or_default().unregistered.push(volume);
         }
-        Self { snapshot, sizes, taken: BTreeSet::new(), reserved, unused: OnceCell::new() }
+        Self { snapshot, alike, sizes, taken: BTreeSet::new(), reserved, unused: OnceCell::new() }
     }
 
     /// Takes a volume that a device map or a request names.
@@ -116,7 +123,7 @@ impl<'a> Pool<'a> {
     pub fn chosen(&mut self, case: &Case<'_>, choice: VolumeId) -> Option<VolumeId> {
         let kind = Pair::new(case.id(), choice).kind;
         let boxes = [case.id().box_id, choice.box_id];
-        let unused = self.sizes.get(&case.view.volume.blocks)?.unused.get(&choice.box_id)?;
+        let unused = self.alike.get(&key(case))?.unused.get(&choice.box_id)?;
         let is_free = unused.contains(&choice) && boxes.iter().all(|&box_id| can_start(self.snapshot, box_id, kind));
         (is_free && self.taken.insert(choice)).then_some(choice)
     }
@@ -126,7 +133,7 @@ impl<'a> Pool<'a> {
         if !can_start(self.snapshot, case.id().box_id, CopyKind::Ec) {
             return None;
         }
-        let queue = self.sizes.get_mut(&case.view.volume.blocks)?.unused.get_mut(&case.id().box_id)?;
+        let queue = self.alike.get_mut(&key(case))?.unused.get_mut(&case.id().box_id)?;
         first_free(queue, &mut self.taken)
     }
 
@@ -137,7 +144,7 @@ impl<'a> Pool<'a> {
             return None;
         }
         let (snapshot, taken) = (self.snapshot, &mut self.taken);
-        let boxes = &mut self.sizes.get_mut(&case.view.volume.blocks)?.unused;
+        let boxes = &mut self.alike.get_mut(&key(case))?.unused;
         boxes
             .iter_mut()
             .filter(|(box_id, _)| **box_id != source && can_start(snapshot, **box_id, CopyKind::Rec))
@@ -147,29 +154,27 @@ impl<'a> Pool<'a> {
     /// Why there is none, with every near miss and every way on.
     pub fn exhausted(&self, case: &Case<'_>) -> Refusal {
         let (name, blocks) = (case.name(), case.view.volume.blocks);
-        let empty = Size::default();
-        let size = self.sizes.get(&blocks).unwrap_or(&empty);
+        let (empty, key) = (Alike::default(), key(case));
+        let size = self.alike.get(&key).unwrap_or(&empty);
+        let which = key.pool.as_ref().map_or_else(|| "the pool".to_owned(), |pool| format!("pool {pool}"));
         let reason = format!(
-            "no backup volume of {blocks} ({} blocks) is unused or bound to {name}; the pool has {} of this size",
-            blocks.0,
-            size.all.len()
+            "no backup volume of {blocks} ({} blocks) is unused or bound to {name}; {which} has {} of this size",
+            blocks.0, size.all
         );
         let reason = super::release::with_backlog(case, reason);
         Refusal::new(Code::NO_BACKUP_VOLUME, reason)
             .about(case.id())
-            .with_near_misses(self.near_misses(case, size), NEAR_MISSES)
+            .with_near_misses(self.near_misses(case), NEAR_MISSES)
             .with_remedies(remedies(case, size))
     }
 
-    /// Every volume that might have served: those of this size, the volume's own first, then unused ones of other sizes.
-    fn near_misses<'b>(
-        &'b self,
-        case: &'b Case<'_>,
-        size: &'b Size<'a>,
-    ) -> impl Iterator<Item = NearMiss> + use<'a, 'b> {
-        let own_first = size.all.iter().filter(|view| view.transaction_volume == Some(case.id()));
-        let others = size.all.iter().filter(|view| view.transaction_volume != Some(case.id()));
-        own_first.chain(others).copied().chain(self.of_other_sizes(case.view.volume.blocks)).map(|view| NearMiss {
+    /// Every volume that might have served: those of this size, the volume's own first and those of other pools last, then
+    /// unused ones of other sizes.
+    fn near_misses<'b>(&'b self, case: &'b Case<'_>) -> impl Iterator<Item = NearMiss> + use<'a, 'b> {
+        let (key, mut all) = (key(case), self.sizes.get(&case.view.volume.blocks).cloned().unwrap_or_default());
+        let own = |view: &BackupVolumeView| view.transaction_volume == Some(case.id());
+        all.sort_by_cached_key(|view| (!own(view), self.snapshot.backup_key(view) != key));
+        all.into_iter().chain(self.of_other_sizes(case.view.volume.blocks)).map(|view| NearMiss {
             volume: view.volume.id,
             name: self.snapshot.label(view.volume.id),
             why: self.why_not(case, view),
@@ -206,6 +211,11 @@ impl<'a> Pool<'a> {
             },
         }
     }
+}
+
+/// The backup volumes that a transaction volume may take.
+fn key(case: &Case<'_>) -> PoolKey {
+    case.snapshot.pool_key(case.view)
 }
 
 fn first_free(queue: &mut VecDeque<VolumeId>, taken: &mut BTreeSet<VolumeId>) -> Option<VolumeId> {
@@ -264,6 +274,7 @@ pub(super) fn resumable(case: &Case<'_>, session: &SessionView) -> Result<(), Re
     case.others_are_read(target)?;
     equal_size(case, view)?;
     same_sort(case, view)?;
+    in_one_pool(case.snapshot, case.view, view)?;
     not_inhibited(case, view)?;
     able(snapshot, &session.pair, CommandVerb::Resume).map_err(|refusal| refusal.about(case.id()))
 }
@@ -279,6 +290,7 @@ pub(super) fn fitting<'a>(case: &Case<'a>, target: VolumeId) -> Result<&'a Backu
     }
     equal_size(case, view)?;
     same_sort(case, view)?;
+    in_one_pool(case.snapshot, case.view, view)?;
     not_inhibited(case, view)?;
     Ok(view)
 }
@@ -461,6 +473,28 @@ fn same_sort(case: &Case<'_>, view: &BackupVolumeView) -> Result<(), Refusal> {
     Err(Refusal::new(code, reason).about(case.id()))
 }
 
+/// What is in another pool is not taken, whoever names it.
+pub(super) fn in_one_pool(
+    snapshot: &Snapshot,
+    transaction: &TransactionVolumeView,
+    view: &BackupVolumeView,
+) -> Result<(), Refusal> {
+    let (want, have) = (snapshot.pool_key(transaction).pool, snapshot.backup_key(view).pool);
+    if want == have {
+        return Ok(());
+    }
+    let (label, name) = (snapshot.label(view.volume.id), &transaction.volume.name);
+    let reason = match (&want, &have) {
+        (Some(want), Some(have)) => format!("{label} is in pool {have}, {name} in pool {want}"),
+        (Some(want), None) => format!("{label} is in no named pool, {name} in pool {want}"),
+        (None, have) => {
+            let have = have.as_ref().map_or("-", Name::as_str);
+            format!("{label} is in pool {have}, {name} in no named pool")
+        }
+    };
+    Err(Refusal::new(Code::OTHER_POOL, reason).about(transaction.volume.id))
+}
+
 fn not_a_backup_volume(snapshot: &Snapshot, target: VolumeId) -> Refusal {
     let reason = format!("{} is not a backup volume of this site", snapshot.label(target));
     let refusal = Refusal::new(Code::NOT_A_BACKUP_VOLUME, reason);
@@ -469,7 +503,7 @@ fn not_a_backup_volume(snapshot: &Snapshot, target: VolumeId) -> Refusal {
 }
 
 /// Ways to a backup volume, those that lose nothing first.
-fn remedies(case: &Case<'_>, size: &Size<'_>) -> Vec<Remedy> {
+fn remedies(case: &Case<'_>, size: &Alike<'_>) -> Vec<Remedy> {
     let snapshot = case.snapshot;
     let (same_box, other_box): (Vec<_>, Vec<_>) =
         size.unregistered.iter().partition(|volume| volume.id.box_id == case.id().box_id);

@@ -5,8 +5,9 @@ use super::{Plan, PlanStep};
 use crate::model::entity::OperationId;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::map_set::{MapRound, MapRow, MapSet};
+use crate::model::pool::PoolKey;
 use crate::model::snapshot::{BackupState, Snapshot};
-use crate::model::units::{Blocks, Timestamp, count, listed};
+use crate::model::units::{Timestamp, count, listed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The rounds of a volume in the order in which they are tried: least recently used first, those never used before all
@@ -73,9 +74,9 @@ fn last_backup(snapshot: &Snapshot, volume: VolumeId) -> Option<Timestamp> {
 }
 
 /// Backup volumes of one size that a proposal or an import lacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
-    pub blocks: Blocks,
+    pub key: PoolKey,
     /// Pairs that the volumes of this size lack for the generations that their policies keep, and one more.
     pub pairs: usize,
     /// How many of these no free backup volume can fill.
@@ -86,7 +87,7 @@ pub struct Shortage {
 impl Shortage {
     pub fn in_words(&self) -> String {
         let are = if self.volumes == 1 { "is" } else { "are" };
-        format!("{} of {} {are} missing for G + 1", count(self.volumes, "backup volume", "backup volumes"), self.blocks)
+        format!("{} of {} {are} missing for G + 1", count(self.volumes, "backup volume", "backup volumes"), self.key)
     }
 }
 
@@ -95,17 +96,22 @@ pub fn shortages(snapshot: &Snapshot, set: &MapSet) -> Vec<Shortage> {
     let others = snapshot.map_sets.iter().filter(|other| other.name != set.name);
     let mapped: BTreeSet<VolumeId> =
         others.chain([set]).flat_map(MapSet::rows).map(|(_, row)| row.backup_volume).collect();
-    let mut sizes: BTreeMap<Blocks, usize> = BTreeMap::new();
+    let mut sizes: BTreeMap<PoolKey, usize> = BTreeMap::new();
     for view in set.transaction_volumes().into_iter().filter_map(|id| snapshot.transaction_volume(id)) {
         let Some(policy) = view.volume.policy else { continue };
         let own: BTreeSet<VolumeId> = set.rows_of(view.volume.id).map(|(_, row)| row.backup_volume).collect();
-        *sizes.entry(view.volume.blocks).or_default() += policy.backup_volumes().saturating_sub(own.len());
+        *sizes.entry(snapshot.pool_key(view)).or_default() += policy.backup_volumes().saturating_sub(own.len());
     }
-    let free = |blocks: Blocks| {
+    let free = |key: &PoolKey| {
         let unused =
-            snapshot.pool.iter().filter(|view| view.state == BackupState::Unused && view.volume.blocks == blocks);
-        unused.filter(|view| !mapped.contains(&view.volume.id)).count()
+            snapshot.pool.iter().filter(|view| view.state == BackupState::Unused && view.volume.blocks == key.blocks);
+        unused.filter(|view| snapshot.backup_key(view) == *key && !mapped.contains(&view.volume.id)).count()
     };
     let short = sizes.into_iter().filter(|(_, pairs)| *pairs > 0);
-    short.map(|(blocks, pairs)| Shortage { blocks, pairs, volumes: pairs.saturating_sub(free(blocks)) }).collect()
+    short
+        .map(|(key, pairs)| {
+            let volumes = pairs.saturating_sub(free(&key));
+            Shortage { key, pairs, volumes }
+        })
+        .collect()
 }

@@ -72,7 +72,7 @@ pub(super) fn store(snapshot: &Snapshot, request: &Request, set: &MapSet, before
             let pairs = count(short.pairs, "pair", "pairs");
             format!(
                 "{pairs} for volumes of {} are missing for G + 1; the pool has unused backup volumes for them",
-                short.blocks
+                short.key
             )
         };
         item.notice(Code::POOL_TOO_SMALL_FOR_POLICY, text);
@@ -143,7 +143,7 @@ fn may_be_kept(
         let reason = format!("{label} has {have} blocks, {name} has {want}");
         return Err(in_round(Refusal::new(Code::UNEQUAL_SIZE, reason).about(transaction)));
     }
-    Ok(())
+    super::allocate::in_one_pool(snapshot, view, pooled).map_err(in_round)
 }
 
 /// In suspend mode a backup volume stays with one transaction volume, so a shared one makes a round of another useless.

@@ -9,12 +9,13 @@ use crate::model::codes::Code;
 use crate::model::doubt::cause_now;
 use crate::model::duration::people;
 use crate::model::identity::VolumeId;
+use crate::model::pool::PoolKey;
 use crate::model::records::{BackupMode, GenerationState, Policy, ReleaseReason};
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::Pair;
 use crate::model::snapshot::{BackupState, BackupVolumeView, Snapshot};
 use crate::model::step::{GiveUpStep, HoldStep, SetGenerationStateStep, SetPolicyStep, UnregisterStep};
-use crate::model::units::{Blocks, Timestamp, Version, count};
+use crate::model::units::{Timestamp, Version, count};
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
 
@@ -93,13 +94,13 @@ fn name_releases(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
 }
 
 fn warn_of_pool(case: &Case<'_>, policy: Policy, item: &mut PlanItem) {
-    let blocks = case.view.volume.blocks;
-    let size = pool_sizes(case.snapshot).remove(&blocks).unwrap_or_default();
+    let key = case.snapshot.pool_key(case.view);
+    let size = pool_sizes(case.snapshot).remove(&key).unwrap_or_default();
     let (own, before) = (policy.backup_volumes(), case.view.volume.policy.map_or(0, Policy::backup_volumes));
     let (have, needed) = (size.total, size.needed - before + own);
     if have < needed {
         let text = format!(
-            "{} of {blocks} missing: {} needs {own}, all volumes of this size together {needed}, the pool has {have}",
+            "{} of {key} missing: {} needs {own}, all volumes of this size together {needed}, the pool has {have}",
             count(needed - have, "backup volume", "backup volumes"),
             case.name()
         );
@@ -310,7 +311,7 @@ pub(super) fn delete(snapshot: &Snapshot, request: &Request, id: VolumeId, versi
     Ok(item)
 }
 
-/// One size of the pool.
+/// One size of a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PoolSize {
     pub unused: usize,
@@ -329,11 +330,11 @@ impl PoolSize {
     }
 }
 
-/// The pool by size, with what the policies need of each.
-pub fn pool_sizes(snapshot: &Snapshot) -> BTreeMap<Blocks, PoolSize> {
-    let mut sizes: BTreeMap<Blocks, PoolSize> = BTreeMap::new();
+/// The pools by size, with what the policies need of each.
+pub fn pool_sizes(snapshot: &Snapshot) -> BTreeMap<PoolKey, PoolSize> {
+    let mut sizes: BTreeMap<PoolKey, PoolSize> = BTreeMap::new();
     for view in &snapshot.pool {
-        let size = sizes.entry(view.volume.blocks).or_default();
+        let size = sizes.entry(snapshot.backup_key(view)).or_default();
         size.total += usize::from(view.state != BackupState::Foreign && !is_locked(view));
         match view.state {
             BackupState::Unused => size.unused += 1,
@@ -352,7 +353,7 @@ pub fn pool_sizes(snapshot: &Snapshot) -> BTreeMap<Blocks, PoolSize> {
     for view in &snapshot.transaction_volumes {
         if let Some(policy) = view.volume.policy {
             let held = snapshot.generations_of(view.volume.id).iter().filter(|kept| kept.held.is_some()).count();
-            sizes.entry(view.volume.blocks).or_default().needed += policy.backup_volumes() + held;
+            sizes.entry(snapshot.pool_key(view)).or_default().needed += policy.backup_volumes() + held;
         }
     }
     sizes

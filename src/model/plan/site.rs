@@ -8,6 +8,7 @@ use crate::model::codes::Code;
 use crate::model::entity::{BackupVolume, Policy, TransactionVolume};
 use crate::model::identity::{Name, VolumeId};
 use crate::model::map_set::MapSet;
+use crate::model::pool::PoolKey;
 use crate::model::request::{Request, VolumeRole};
 use crate::model::rows::Rows;
 use crate::model::site_change::{NewVolume, SiteChange};
@@ -15,7 +16,7 @@ use crate::model::snapshot::{
     BackupState, BackupVolumeView, Due, Ready, Snapshot, TransactionState, TransactionVolumeView,
 };
 use crate::model::step::{ChangeSiteStep, Notice, RegisterBackupStep, RegisterTransactionStep};
-use crate::model::units::{Blocks, count, listed};
+use crate::model::units::{count, listed};
 use crate::model::volume_set::VolumeSet;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -235,22 +236,20 @@ impl<'a> Planned<'a> {
     /// How many backup volumes of which size are missing afterwards, where this changes something about it.
     fn warn_of_pool(&mut self) {
         let before = pool_sizes(self.snapshot);
-        for (blocks, size) in pool_sizes(&self.after) {
-            let was = before.get(&blocks).copied().unwrap_or_default();
+        for (key, size) in pool_sizes(&self.after) {
+            let was = before.get(&key).copied().unwrap_or_default();
             let changed = (size.total, size.needed) != (was.total, was.needed);
             if changed && size.total < size.needed {
-                let text = short_of(blocks, size.needed, size.total);
+                let text = short_of(&key, size.needed, size.total);
                 self.notices.entry(Code::POOL_TOO_SMALL_FOR_POLICY).or_default().push(text);
             }
         }
     }
 }
 
-fn short_of(blocks: Blocks, needed: usize, have: usize) -> String {
+fn short_of(key: &PoolKey, needed: usize, have: usize) -> String {
     let missing = count(needed - have, "backup volume", "backup volumes");
-    format!(
-        "{missing} of {blocks} missing: the policies of all volumes of this size need {needed}, the pool has {have}"
-    )
+    format!("{missing} of {key} missing: the policies of all volumes of this size need {needed}, the pool has {have}")
 }
 
 /// One confirmation for all: of one volume its name, of several the site's.

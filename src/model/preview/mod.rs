@@ -9,9 +9,10 @@ use self::projection::Projection;
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::plan::{Notice, Plan, PlanItem, PlanStep, Refusal, plan};
+use crate::model::pool::PoolKey;
 use crate::model::records::ReleaseReason;
 use crate::model::request::{Action, Request};
-use crate::model::snapshot::{Snapshot, TransactionVolumeView};
+use crate::model::snapshot::{BackupVolumeView, Snapshot, TransactionVolumeView};
 use crate::model::units::{Blocks, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -27,7 +28,10 @@ pub struct Preview {
     pub volumes: Vec<VolumeId>,
     /// The sizes of these volumes.
     pub sizes: Vec<Blocks>,
-    /// Backup volumes of these sizes.
+    /// The same by pool: what is counted apart.
+    #[serde(default)]
+    pub pools: Vec<PoolKey>,
+    /// Backup volumes of these pools.
     pub pool: usize,
     /// One a day, the first one first.
     pub nights: Vec<Night>,
@@ -136,43 +140,41 @@ impl Preview {
 /// backed up in every night in which it is due, that each copy is equivalent in time, and that nobody does anything else. A
 /// set is started and backed up as one. What cannot be read now refuses as it would today.
 pub fn preview(snapshot: &Snapshot, volume: VolumeId, nights: usize) -> Preview {
-    let sizes = sizes_shared_with(snapshot, volume);
+    let pools = pools_shared_with(snapshot, volume);
     let taking_part =
-        |view: &&TransactionVolumeView| sizes.contains(&view.volume.blocks) && view.volume.policy.is_some();
+        |view: &&TransactionVolumeView| view.volume.policy.is_some() && pools.contains(&snapshot.pool_key(view));
     let volumes: Vec<VolumeId> =
         snapshot.transaction_volumes.iter().filter(taking_part).map(|view| view.volume.id).collect();
     let first = first_night(snapshot, &volumes);
+    let sizes: BTreeSet<Blocks> = pools.iter().map(|key| key.blocks).collect();
     let mut projection = Projection::new(snapshot, &sizes);
-    let in_pool = |size: &Blocks| snapshot.pool.iter().filter(|view| view.volume.blocks == *size).count();
-    let pool = sizes.iter().map(in_pool).sum();
+    let in_pool = |view: &&BackupVolumeView| pools.contains(&snapshot.backup_key(view));
+    let pool = snapshot.pool.iter().filter(in_pool).count();
     let mut list = Vec::with_capacity(nights);
     let mut at = first;
     for _ in 0..nights {
         projection.advance_to(at);
         let backups = night(&mut projection, &volumes);
-        list.push(Night { at, backups, unused: projection.unused(&sizes) });
+        list.push(Night { at, backups, unused: projection.unused(&pools) });
         at = at.plus_millis(Timestamp::DAY);
     }
-    Preview { volumes, sizes: sizes.into_iter().collect(), pool, nights: list }
+    Preview { volumes, sizes: sizes.into_iter().collect(), pools: pools.into_iter().collect(), pool, nights: list }
 }
 
-/// The size of a volume, and those of the volumes that are in sets with volumes of such a size: one that has no backup
+/// The pool of a volume, and those of the volumes that are in sets with volumes of such a pool: one that has no backup
 /// volume stops its whole set.
-fn sizes_shared_with(snapshot: &Snapshot, volume: VolumeId) -> BTreeSet<Blocks> {
-    let blocks = |id: VolumeId| snapshot.transaction_volume(id).map(|view| view.volume.blocks);
-    let mut sizes: BTreeSet<Blocks> = blocks(volume).into_iter().collect();
+fn pools_shared_with(snapshot: &Snapshot, volume: VolumeId) -> BTreeSet<PoolKey> {
+    let key = |id: VolumeId| snapshot.transaction_volume(id).map(|view| snapshot.pool_key(view));
+    let mut pools: BTreeSet<PoolKey> = key(volume).into_iter().collect();
     loop {
-        let joins = |id: &&VolumeId| blocks(**id).is_some_and(|size| sizes.contains(&size));
+        let joins = |id: &&VolumeId| key(**id).is_some_and(|key| pools.contains(&key));
         let joined = snapshot.volume_sets.iter().filter(|set| set.members.iter().any(|id| joins(&id)));
-        let found: BTreeSet<Blocks> = joined
-            .flat_map(|set| &set.members)
-            .filter_map(|id| blocks(*id))
-            .filter(|size| !sizes.contains(size))
-            .collect();
+        let found: BTreeSet<PoolKey> =
+            joined.flat_map(|set| &set.members).filter_map(|id| key(*id)).filter(|key| !pools.contains(key)).collect();
         if found.is_empty() {
-            return sizes;
+            return pools;
         }
-        sizes.extend(found);
+        pools.extend(found);
     }
 }
 

@@ -6,6 +6,7 @@ use crate::model::entity_change::EntityChange;
 use crate::model::identity::VolumeId;
 use crate::model::map_set::PairUse;
 use crate::model::observe::{backup_state, session_state};
+use crate::model::pool::PoolKey;
 use crate::model::records::{Change, OperationId, Records};
 use crate::model::session::{ArrayWords, Direction, Pair, Phase, RecModes, Status};
 use crate::model::snapshot::{BackupState, BackupVolumeView, Halves, Ready, SessionView, Snapshot, TransactionState};
@@ -74,10 +75,10 @@ impl Projection {
         &self.snapshot
     }
 
-    /// Backup volumes of these sizes that are unused.
-    pub fn unused(&self, sizes: &BTreeSet<Blocks>) -> usize {
-        let unused =
-            |view: &&BackupVolumeView| view.state == BackupState::Unused && sizes.contains(&view.volume.blocks);
+    /// Backup volumes of these pools that are unused.
+    pub fn unused(&self, pools: &BTreeSet<PoolKey>) -> usize {
+        let in_pool = |view: &BackupVolumeView| pools.contains(&self.snapshot.backup_key(view));
+        let unused = |view: &&BackupVolumeView| view.state == BackupState::Unused && in_pool(view);
         self.snapshot.pool.iter().filter(unused).count()
     }
 

@@ -135,6 +135,7 @@ impl Engine {
                 poll_millis: 1000,
                 rec: Vec::new(),
                 hooks: Vec::new(),
+                pools: Vec::new(),
             },
             boxes: world.boxes,
             ahead: 0,

@@ -282,6 +282,7 @@ impl TestSite {
                 poll_millis: self.poll_millis,
                 rec: Vec::new(),
                 hooks: Vec::new(),
+                pools: Vec::new(),
             },
             arrays: vec![ConfiguredArray {
                 name: "A1".parse().unwrap(),

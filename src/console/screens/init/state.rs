@@ -7,6 +7,7 @@ use crate::console::types::Cursor;
 use crate::model::entity::Policy;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::plan::pool_sizes;
+use crate::model::pool::PoolKey;
 use crate::model::request::{Action, Request, VolumeRole};
 use crate::model::session::ArrayVolume;
 use crate::model::site_change::{NewVolume, SiteChange};
@@ -54,9 +55,9 @@ pub struct VolumeRow {
 }
 
 /// The pool of one size as it will be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SizeRow {
-    pub blocks: Blocks,
+    pub key: PoolKey,
     /// Transaction volumes that were chosen.
     pub transaction: usize,
     /// Backup volumes that the policies of all volumes of this size need.
@@ -68,7 +69,11 @@ pub struct SizeRow {
 }
 
 impl SizeRow {
-    pub fn missing(self) -> usize {
+    fn new(key: PoolKey) -> Self {
+        Self { key, transaction: 0, need: 0, have: 0, free: 0 }
+    }
+
+    pub fn missing(&self) -> usize {
         self.need.saturating_sub(self.have)
     }
 }
@@ -175,12 +180,14 @@ impl InitScreen {
 
     /// The arithmetic of the pool with what was chosen, and with the policy that is being edited.
     fn sizes_of(&self, snapshot: &Snapshot) -> Vec<SizeRow> {
-        let mut sizes: BTreeMap<Blocks, SizeRow> = BTreeMap::new();
-        for (blocks, size) in pool_sizes(snapshot) {
-            sizes.insert(blocks, SizeRow { blocks, need: size.needed, have: size.total, ..SizeRow::default() });
+        let mut sizes: BTreeMap<PoolKey, SizeRow> = BTreeMap::new();
+        for (key, size) in pool_sizes(snapshot) {
+            let row = SizeRow { need: size.needed, have: size.total, ..SizeRow::new(key.clone()) };
+            sizes.insert(key, row);
         }
         for volume in &snapshot.unregistered {
-            let row = sizes.entry(volume.blocks).or_insert(SizeRow { blocks: volume.blocks, ..SizeRow::default() });
+            let key = snapshot.plain_key(volume.id, volume.blocks);
+            let row = sizes.entry(key.clone()).or_insert_with(|| SizeRow::new(key));
             match self.chosen.get(&volume.id) {
                 None => row.free += 1,
                 Some(chosen) if chosen.role == VolumeRole::Backup => row.have += 1,

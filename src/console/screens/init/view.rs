@@ -5,6 +5,7 @@ use super::state::{InitScreen, SizeRow, Stage, Typing, VolumeRow, word};
 use crate::console::screens::screen::Context;
 use crate::console::view::canvas::Canvas;
 use crate::console::view::{form, highlight};
+use crate::model::pool::PoolKey;
 use crate::model::request::VolumeRole;
 use crate::model::units::count;
 use ratatui::layout::{Position, Rect};
@@ -152,7 +153,7 @@ fn volume(screen: &InitScreen, canvas: &mut Canvas, row: Rect, volume: &VolumeRo
 /// The pool by size: what the policies need, what there will be, and how many are short.
 fn pool(screen: &InitScreen, canvas: &mut Canvas, area: Rect) {
     let theme = canvas.look.theme;
-    let missing: usize = screen.sizes.iter().map(|row| row.missing()).sum();
+    let missing: usize = screen.sizes.iter().map(SizeRow::missing).sum();
     let note = match missing {
         0 => String::new(),
         missing => format!("{} missing", count(missing, "backup volume", "backup volumes")),
@@ -166,14 +167,14 @@ fn pool(screen: &InitScreen, canvas: &mut Canvas, area: Rect) {
         canvas.text(inner.x + 2, inner.y + 1, inner.width.saturating_sub(3), "Nothing is chosen yet.", theme.dim);
     }
     for (line, row) in (1..inner.height).zip(&screen.sizes) {
-        size(canvas, Rect { y: inner.y + line, height: 1, ..inner }, *row);
+        size(canvas, Rect { y: inner.y + line, height: 1, ..inner }, row);
     }
 }
 
-fn size(canvas: &mut Canvas, line: Rect, row: SizeRow) {
+fn size(canvas: &mut Canvas, line: Rect, row: &SizeRow) {
     let theme = canvas.look.theme;
     let (x, y) = (line.x, line.y);
-    canvas.right(x + 1, y, 10, &row.blocks.to_string(), theme.text);
+    canvas.right(x + 1, y, 10, &row.key.blocks.to_string(), theme.text);
     for (at, width, value) in [(12, 11, row.transaction), (24, 7, row.need), (32, 7, row.have), (40, 7, row.free)] {
         canvas.right(x + at, y, width, &value.to_string(), theme.text);
     }
@@ -181,7 +182,16 @@ fn size(canvas: &mut Canvas, line: Rect, row: SizeRow) {
         0 => ("enough".to_owned(), theme.good),
         missing => (format!("{missing} missing"), theme.warning),
     };
-    canvas.text(x + 49, y, line.width.saturating_sub(50), &text, style);
+    let width = canvas.text(x + 49, y, line.width.saturating_sub(50), &text, style);
+    which(canvas, line, x + 49 + width, &row.key);
+}
+
+/// Which backup volumes a line is of, where they are not those that every plain volume takes.
+fn which(canvas: &mut Canvas, line: Rect, x: u16, key: &PoolKey) {
+    if !key.is_usual() {
+        let text = format!(", {}", key.which());
+        canvas.text(x, line.y, line.right().saturating_sub(x + 1), &text, canvas.look.theme.dim);
+    }
 }
 
 /// What is typed stands in the place of the steps.

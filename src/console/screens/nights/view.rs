@@ -50,7 +50,7 @@ pub fn draw(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, area:
 }
 
 fn pool(preview: &Preview) -> String {
-    let sizes: Vec<String> = preview.sizes.iter().map(ToString::to_string).collect();
+    let sizes: Vec<String> = preview.pools.iter().map(ToString::to_string).collect();
     format!("pool of {}: {}", sizes.join(" and "), count(preview.pool, "volume", "volumes"))
 }
 

@@ -9,16 +9,19 @@ use crate::console::view::canvas::{Canvas, Column, fit};
 use crate::console::view::highlight;
 use crate::model::snapshot::{BackupState, BackupVolumeView};
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
 /// The words and figures of `ecdeck status`.
-const SUMMARY: [Column; 6] = [
+const SUMMARY: [Column; 7] = [
     Column { title: "size", right: true, gap: 0, least: 8, drop: 0 },
     Column { title: "unused", right: true, gap: 1, least: 6, drop: 0 },
     Column { title: "bound", right: true, gap: 1, least: 5, drop: 4 },
     Column { title: "kept", right: true, gap: 1, least: 4, drop: 2 },
     Column { title: "need", right: true, gap: 1, least: 4, drop: 3 },
     Column { title: "missing", right: true, gap: 1, least: 7, drop: 0 },
+    // Only where there is more than one pool of plain volumes.
+    Column { title: "", right: false, gap: 0, least: 0, drop: 1 },
 ];
 
 /// What the signs of the strips mean, in the order in which they lose their room.
@@ -52,7 +55,7 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, layou
     let strips = layout.pool_strips(picture.sizes.len()) as u16;
     for (line, size) in picture.sizes.iter().take(usize::from(strips.saturating_sub(1))).enumerate() {
         let y = inner.y + lines + 1 + line as u16;
-        canvas.right(inner.x, y, SUMMARY[0].least, &size.blocks.to_string(), canvas.look.theme.dim);
+        canvas.right(inner.x, y, SUMMARY[0].least, &size.key.blocks.to_string(), canvas.look.theme.dim);
         draw_strip(canvas, inner.x + SUMMARY[0].least + 2, y, inner.width.saturating_sub(SUMMARY[0].least + 3), size);
     }
     let legend_lines = layout.pool_legend(picture.sizes.len()) as u16;
@@ -66,10 +69,15 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, layou
 
 fn summary(picture: &Picture, canvas: &mut Canvas, area: Rect) {
     let theme = canvas.look.theme;
-    let places = fit(&SUMMARY, &[], area.width.saturating_sub(1));
-    for (column, place) in std::iter::zip(&SUMMARY, &places) {
+    let mut columns = SUMMARY;
+    if picture.sizes.iter().any(|size| !size.key.is_usual()) {
+        columns[6] = Column { title: "of", gap: 2, least: 12, ..SUMMARY[6] };
+    }
+    let most = if columns[6].least > 0 { 40 } else { 0 };
+    let places = fit(&columns, &[(6, most)], area.width.saturating_sub(1));
+    for (column, place) in std::iter::zip(&columns, &places) {
         if let Some((x, width)) = *place {
-            canvas.right(area.x + x, area.y, width, column.title, theme.dim);
+            put(canvas, column, area.x + x, area.y, width, column.title, theme.dim);
         }
     }
     for line in 1..area.height {
@@ -93,18 +101,27 @@ fn summary(picture: &Picture, canvas: &mut Canvas, area: Rect) {
         let style = if missing > 0 { theme.warning } else { theme.text };
         let missing = if missing > 0 { format!("{} {missing}", canvas.look.glyphs.attention) } else { "-".to_owned() };
         let cells = [
-            (size.blocks.to_string(), theme.text),
+            (size.key.blocks.to_string(), theme.text),
             (size.pool.unused.to_string(), theme.text),
             (size.pool.bound.to_string(), theme.text),
             (size.pool.kept.to_string(), theme.text),
             (size.pool.needed.to_string(), theme.dim),
             (missing, style),
+            (size.key.which(), theme.dim),
         ];
-        for (place, (text, style)) in std::iter::zip(&places, &cells) {
+        for ((column, place), (text, style)) in std::iter::zip(std::iter::zip(&columns, &places), &cells) {
             if let Some((x, width)) = *place {
-                canvas.right(area.x + x, y, width, text, *style);
+                put(canvas, column, area.x + x, y, width, text, *style);
             }
         }
+    }
+}
+
+fn put(canvas: &mut Canvas, column: &Column, x: u16, y: u16, width: u16, text: &str, style: Style) {
+    if column.right {
+        canvas.right(x, y, width, text, style);
+    } else if width > 0 {
+        canvas.text(x, y, width, text, style);
     }
 }
 

@@ -7,6 +7,7 @@ use crate::console::types::Cursor;
 use crate::model::entity::{BackupMode, Policy};
 use crate::model::identity::{Name, VolumeId};
 use crate::model::map_set::MapSet;
+use crate::model::pool::PoolKey;
 use crate::model::snapshot::{BackupState, Snapshot};
 use crate::model::units::Blocks;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,9 +33,9 @@ pub struct VolumeRow {
 }
 
 /// What the chosen volumes of one size need of the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SizeNeed {
-    pub blocks: Blocks,
+    pub key: PoolKey,
     pub volumes: usize,
     pub needs: usize,
     pub own: usize,
@@ -42,6 +43,10 @@ pub struct SizeNeed {
 }
 
 impl SizeNeed {
+    fn new(key: PoolKey) -> Self {
+        Self { key, volumes: 0, needs: 0, own: 0, free: 0 }
+    }
+
     pub fn missing(&self) -> usize {
         self.needs.saturating_sub(self.own + self.free)
     }
@@ -102,7 +107,7 @@ fn rows(snapshot: &Snapshot, draft: &Draft, filter: &str, pool: &PoolCount) -> V
                 mode: view.volume.policy.map(|policy| policy.mode),
                 needs: needed(view.volume.policy),
                 own: pool.own(id, blocks),
-                free: pool.free(blocks),
+                free: pool.free(&snapshot.pool_key(view)),
                 elsewhere: other.map(|set| set.name.clone()),
             }
         })
@@ -129,11 +134,11 @@ fn needed(policy: Option<Policy>) -> usize {
 
 /// What these volumes need of the pool, by size.
 pub fn needs(snapshot: &Snapshot, chosen: &BTreeSet<VolumeId>, pool: &PoolCount) -> Vec<SizeNeed> {
-    let mut sizes: BTreeMap<Blocks, SizeNeed> = BTreeMap::new();
+    let mut sizes: BTreeMap<PoolKey, SizeNeed> = BTreeMap::new();
     for view in chosen.iter().filter_map(|id| snapshot.transaction_volume(*id)) {
-        let (id, blocks) = (view.volume.id, view.volume.blocks);
-        let new = SizeNeed { blocks, volumes: 0, needs: 0, own: 0, free: pool.free(blocks) };
-        let need = sizes.entry(blocks).or_insert(new);
+        let (id, blocks, key) = (view.volume.id, view.volume.blocks, snapshot.pool_key(view));
+        let new = SizeNeed { free: pool.free(&key), ..SizeNeed::new(key.clone()) };
+        let need = sizes.entry(key).or_insert(new);
         let needs = needed(view.volume.policy);
         need.volumes += 1;
         need.needs += needs;
@@ -148,18 +153,18 @@ pub fn needs_of(snapshot: &Snapshot, set: &MapSet) -> Vec<SizeNeed> {
     let others = snapshot.map_sets.iter().filter(|other| other.name != set.name);
     let mapped: BTreeSet<VolumeId> =
         others.chain([set]).flat_map(MapSet::rows).map(|(_, row)| row.backup_volume).collect();
-    let mut sizes: BTreeMap<Blocks, SizeNeed> = BTreeMap::new();
+    let mut sizes: BTreeMap<PoolKey, SizeNeed> = BTreeMap::new();
     for view in set.transaction_volumes().into_iter().filter_map(|id| snapshot.transaction_volume(id)) {
         let Some(policy) = view.volume.policy else { continue };
-        let blocks = view.volume.blocks;
-        let need = sizes.entry(blocks).or_insert(SizeNeed { blocks, volumes: 0, needs: 0, own: 0, free: 0 });
+        let key = snapshot.pool_key(view);
+        let need = sizes.entry(key.clone()).or_insert_with(|| SizeNeed::new(key));
         let cells: BTreeSet<VolumeId> = set.rows_of(view.volume.id).map(|(_, row)| row.backup_volume).collect();
         need.volumes += 1;
         need.needs += policy.backup_volumes();
         need.own += cells.len().min(policy.backup_volumes());
     }
     for view in snapshot.pool.iter().filter(|view| view.state == BackupState::Unused) {
-        if let Some(need) = sizes.get_mut(&view.volume.blocks).filter(|_| !mapped.contains(&view.volume.id)) {
+        if let Some(need) = sizes.get_mut(&snapshot.backup_key(view)).filter(|_| !mapped.contains(&view.volume.id)) {
             need.free += 1;
         }
     }
@@ -169,7 +174,7 @@ pub fn needs_of(snapshot: &Snapshot, set: &MapSet) -> Vec<SizeNeed> {
 /// Backup volumes that a map set may use: those of other map sets are not counted.
 pub struct PoolCount {
     own: BTreeMap<(VolumeId, Blocks), usize>,
-    free: BTreeMap<Blocks, usize>,
+    free: BTreeMap<PoolKey, usize>,
 }
 
 impl PoolCount {
@@ -179,7 +184,7 @@ impl PoolCount {
         let (mut own, mut free) = (BTreeMap::new(), BTreeMap::new());
         for view in snapshot.pool.iter().filter(|view| !mapped.contains(&view.volume.id)) {
             match (view.state, view.transaction_volume) {
-                (BackupState::Unused, _) => *free.entry(view.volume.blocks).or_default() += 1,
+                (BackupState::Unused, _) => *free.entry(snapshot.backup_key(view)).or_default() += 1,
                 (
                     BackupState::Bound
                     | BackupState::Copying
@@ -199,8 +204,8 @@ impl PoolCount {
         self.own.get(&(volume, blocks)).copied().unwrap_or(0)
     }
 
-    pub fn free(&self, blocks: Blocks) -> usize {
-        self.free.get(&blocks).copied().unwrap_or(0)
+    pub fn free(&self, key: &PoolKey) -> usize {
+        self.free.get(key).copied().unwrap_or(0)
     }
 }
 
@@ -218,15 +223,15 @@ mod tests {
         for chosen in [&all[..], &all[..4], &all[4..], &all[5..7]] {
             let empty = MapSet { name: "all".parse().unwrap(), rounds: Vec::new() };
             let set = grid::propose(&site, &empty, chosen);
-            let of_plan: Vec<(Blocks, usize)> = shortages(&site, &set)
+            let of_plan: Vec<(PoolKey, usize)> = shortages(&site, &set)
                 .into_iter()
                 .filter(|short| short.volumes > 0)
-                .map(|short| (short.blocks, short.volumes))
+                .map(|short| (short.key, short.volumes))
                 .collect();
-            let of_check: Vec<(Blocks, usize)> = needs_of(&site, &set)
+            let of_check: Vec<(PoolKey, usize)> = needs_of(&site, &set)
                 .into_iter()
                 .filter(|need| need.missing() > 0)
-                .map(|need| (need.blocks, need.missing()))
+                .map(|need| (need.key.clone(), need.missing()))
                 .collect();
             assert_eq!(of_check, of_plan);
         }

@@ -110,7 +110,7 @@ pub fn needs(canvas: &mut Canvas, area: Rect, (title, aside): (&str, &str), has:
     }
     for (line, need) in (1..inner.height).zip(needs) {
         let (x, y) = (inner.x, inner.y + line);
-        canvas.right(x + 1, y, 10, &need.blocks.to_string(), theme.text);
+        canvas.right(x + 1, y, 10, &need.key.blocks.to_string(), theme.text);
         for (at, width, value) in [(12, 9, need.volumes), (22, 7, need.needs), (30, 6, need.own), (37, 6, need.free)] {
             canvas.right(x + at, y, width, &value.to_string(), theme.text);
         }
@@ -118,7 +118,11 @@ pub fn needs(canvas: &mut Canvas, area: Rect, (title, aside): (&str, &str), has:
             0 => ("enough".to_owned(), theme.good),
             missing => (format!("{missing} missing"), theme.warning),
         };
-        canvas.text(x + 45, y, inner.width.saturating_sub(46), &text, style);
+        let width = canvas.text(x + 45, y, inner.width.saturating_sub(46), &text, style);
+        if !need.key.is_usual() {
+            let (text, x) = (format!(", {}", need.key.which()), x + 45 + width);
+            canvas.text(x, y, inner.right().saturating_sub(x + 1), &text, theme.dim);
+        }
     }
 }
 

@@ -1,0 +1,163 @@
+//! Named pools: who takes which backup volume, what is counted together, and what a hold costs.
+
+use crate::site::{Site, code, start, steps};
+use ecdeck::model::codes::Code;
+use ecdeck::model::device_map::grid::{candidates, propose};
+use ecdeck::model::hold_cost::noted;
+use ecdeck::model::host_report::Wwid;
+use ecdeck::model::identity::{Name, VolumeId};
+use ecdeck::model::lvm_text::{GroupIdentity, LvmName};
+use ecdeck::model::map_set::MapSet;
+use ecdeck::model::plan::{pairing, pool_sizes};
+use ecdeck::model::pool::NamedPool;
+use ecdeck::model::records::{BackupMode, BackupVolume, TransactionVolume};
+use ecdeck::model::request::{Action, Request};
+use ecdeck::model::session::{Phase, Status};
+use ecdeck::model::step::PlanStep;
+use ecdeck::model::units::{Timestamp, Version};
+use ecdeck::model::volume_group::{BackupGroup, RegisteredGroup};
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn pool(called: &str, volumes: &[&str], hosts: &[&str]) -> NamedPool {
+    NamedPool {
+        name: name(called),
+        volumes: volumes.iter().map(|range| range.parse().unwrap()).collect(),
+        hosts: hosts.iter().map(|host| name(host)).collect(),
+    }
+}
+
+/// `db01` is in no named pool, `db02` and the volumes 0x30 to 0x3F in pool `db02`.
+fn two_pools() -> (Site, VolumeId, VolumeId) {
+    let mut site = Site::new();
+    let usual = site.transaction_volume("db01", 0, 0x10, 48);
+    let named = site.transaction_volume("db02", 0, 0x11, 48);
+    for id in [usual, named] {
+        site.policy(id, 1, BackupMode::Suspend);
+    }
+    site.pools = vec![pool("db02", &["DEMO1/0x11", "DEMO1/0x30-0x3F"], &[])];
+    (site, usual, named)
+}
+
+fn target(site: &Site, id: VolumeId) -> VolumeId {
+    let plan = site.plan(start(&[id])).unwrap();
+    let pair = steps(&plan).iter().find_map(|step| match step {
+        PlanStep::StartFull(start) => Some(start.pair),
+        PlanStep::Resume(resume) => Some(resume.pair),
+        _ => None,
+    });
+    pair.unwrap().target
+}
+
+#[test]
+fn each_volume_takes_the_backup_volumes_of_its_own_pool() {
+    let (mut site, usual, named) = two_pools();
+    let (low, high) = (site.backup_volume(0, 0x21, 48), site.backup_volume(0, 0x31, 48));
+    assert_eq!((target(&site, usual), target(&site, named)), (low, high));
+    // Without the configuration the lowest one serves, as ever.
+    site.pools.clear();
+    assert_eq!(target(&site, named), low);
+}
+
+#[test]
+fn a_volume_of_another_pool_is_a_near_miss_that_says_so() {
+    let (mut site, usual, named) = two_pools();
+    let high = site.backup_volume(0, 0x31, 48);
+    let refusal = site.plan(start(&[usual])).unwrap_err();
+    assert_eq!(refusal.code, Code::NO_BACKUP_VOLUME);
+    assert_eq!(refusal.near_misses[0].why, "DEMO1/0x31 is in pool db02, db01 in no named pool");
+    assert_eq!(code(pairing(&site.snapshot(), usual, high)), Code::OTHER_POOL);
+    let low = site.backup_volume(0, 0x21, 48);
+    let by_name = Action::Start { volumes: vec![named], targets: vec![(named, low)], together: false };
+    let refusal = site.plan(by_name).unwrap_err();
+    assert_eq!(refusal.code, Code::OTHER_POOL);
+    assert_eq!(refusal.reason, "DEMO1/0x21 is in no named pool, db02 in pool db02");
+}
+
+#[test]
+fn a_bound_volume_that_changed_its_pool_is_not_resumed() {
+    let (mut site, usual, _) = two_pools();
+    let (low, bound) = (site.backup_volume(0, 0x21, 48), site.backup_volume(0, 0x31, 48));
+    site.session(usual, bound, Status::Suspended, Phase::Tracking);
+    assert_eq!(target(&site, usual), low);
+}
+
+#[test]
+fn what_policies_need_is_counted_by_pool_and_size() {
+    let (mut site, usual, named) = two_pools();
+    for olu in [0x21, 0x22, 0x31] {
+        site.backup_volume(0, olu, 48);
+    }
+    let sizes = pool_sizes(&site.snapshot());
+    let of = |id| {
+        let snapshot = site.snapshot();
+        let size = sizes[&snapshot.pool_key(snapshot.transaction_volume(id).unwrap())];
+        (size.needed, size.total, size.missing())
+    };
+    assert_eq!((of(usual), of(named)), ((2, 2, 0), (2, 1, 1)));
+    let change =
+        Action::SetPolicy { volume: named, policy: ecdeck::model::records::Policy::new(2, 1, BackupMode::Suspend) };
+    let plan = site.plan(change).unwrap();
+    let text = &plan.items()[0].notices[0].text;
+    assert!(text.starts_with("2 backup volumes of 48 MiB in pool db02 missing"), "{text}");
+}
+
+#[test]
+fn groups_and_plain_volumes_of_one_size_are_not_added_up() {
+    let (mut site, usual, group) = two_pools();
+    site.pools = vec![pool("db03", &[], &["db03"])];
+    let word = |text: &str| text.parse::<LvmName>().unwrap();
+    let disk = |text: &str| text.parse::<Wwid>().unwrap();
+    let registered = RegisteredGroup { host: name("db03"), name: word("vg01"), uuid: word("u1"), disk: disk("lab-1") };
+    let known = site.records.transaction_volumes[&group].clone();
+    site.records.keep_transaction_volume(TransactionVolume { group: Some(Box::new(registered)), ..known });
+    let plain = site.backup_volume(0, 0x21, 48);
+    let copy = site.backup_volume(0, 0x22, 48);
+    let identity = GroupIdentity { name: word("vg01b"), uuid: word("u2"), physical: word("p2") };
+    let known = site.records.backup_volumes[&copy].clone();
+    let backup = BackupGroup { host: name("db03"), identity, disk: disk("lab-2") };
+    site.records.keep_backup_volume(BackupVolume { group: Some(Box::new(backup)), ..known });
+    let snapshot = site.snapshot();
+    let sizes = pool_sizes(&snapshot);
+    let missing: Vec<(String, usize)> = sizes.iter().map(|(key, size)| (key.which(), size.missing())).collect();
+    assert_eq!(missing, [("-".to_owned(), 1), ("groups of db03, pool db03".to_owned(), 1)]);
+    // The proposal of a map keeps to it, and the candidates say why.
+    let empty = MapSet { name: name("nightly"), rounds: Vec::new() };
+    let set = propose(&snapshot, &empty, &[usual, group]);
+    let pairs: Vec<_> = set.rows().map(|(_, row)| (row.transaction_volume, row.backup_volume)).collect();
+    assert_eq!(pairs, [(usual, plain), (group, copy)]);
+    let shown = candidates(&snapshot, &empty, usual, &name("A"));
+    assert!(shown[0].verdict.is_ok() && shown[1].verdict.is_err(), "{shown:?}");
+}
+
+#[test]
+fn a_hold_says_which_backup_will_find_no_volume() {
+    let (mut site, _, named) = two_pools();
+    for (at, olu) in [0x31, 0x32].into_iter().enumerate() {
+        let target = site.backup_volume(0, olu, 48);
+        let live = at == 1;
+        let (status, phase) =
+            if live { (Status::Active, Phase::Equivalent) } else { (Status::Suspended, Phase::Tracking) };
+        site.session(named, target, status, phase);
+        if !live {
+            let version = site.generation(named, target);
+            site.records.generations.get_mut(&(named, version)).unwrap().taken_at =
+                site.now.plus_millis(-Timestamp::DAY);
+        }
+    }
+    let hold = Action::Hold { volume: named, version: Version(1), why: "audit".into() };
+    let planned = |site: &Site| {
+        let plan = site.plan(hold.clone()).unwrap();
+        noted(plan, &site.snapshot(), &Request::new(hold.clone()))
+    };
+    let plan = planned(&site);
+    let notice = plan.items()[0].notices.iter().find(|notice| notice.code == Code::HOLD_LEAVES_TOO_FEW).unwrap();
+    assert_eq!(notice.text, "after 1 night, db02 has no backup volume: v1 of db02 keeps its own");
+    // With one more there is nothing to say, and one of the other pool does not help.
+    site.backup_volume(0, 0x21, 48);
+    assert!(!planned(&site).items()[0].notices.is_empty());
+    site.backup_volume(0, 0x33, 48);
+    assert!(planned(&site).items()[0].notices.is_empty());
+}
