@@ -75,7 +75,7 @@ async fn list(as_json: bool, link: &mut Link) -> Result<Exit, CliError> {
         out::print("no hooks are configured: docs/hooks.md shows how\n")?;
         return Ok(exit);
     }
-    let mut table = Table::new(&[
+    let mut columns = vec![
         ("hook", Align::Left),
         ("volumes", Align::Left),
         ("need", Align::Left),
@@ -84,7 +84,12 @@ async fn list(as_json: bool, link: &mut Link) -> Result<Exit, CliError> {
         ("pause", Align::Right),
         ("before", Align::Left),
         ("after", Align::Left),
-    ]);
+    ];
+    let restores = found.iter().any(|view| view.hook.scripts().any(|(phase, _)| phase.is_of_restore()));
+    columns.extend(
+        restores.then_some([("before restore", Align::Left), ("after restore", Align::Left)]).into_iter().flatten(),
+    );
+    let mut table = Table::new(&columns);
     let words = |argv: &Option<Vec<String>>| {
         argv.as_ref().map_or_else(|| "-".to_owned(), |argv| Untrusted::new(argv.join(" ")).escaped())
     };
@@ -92,7 +97,7 @@ async fn list(as_json: bool, link: &mut Link) -> Result<Exit, CliError> {
         let hook = &view.hook;
         let volumes: Vec<&str> = hook.volumes.iter().map(crate::model::identity::Name::as_str).collect();
         let user = hook.run_as.as_ref().map_or_else(String::new, |user| format!("{user}@"));
-        table.row([
+        let cells = [
             hook.name.to_string(),
             if volumes.is_empty() { "all".to_owned() } else { volumes.join(" ") },
             hook.need.word().to_owned(),
@@ -101,7 +106,9 @@ async fn list(as_json: bool, link: &mut Link) -> Result<Exit, CliError> {
             format!("{} s", seconds(hook.pause_millis)),
             words(&hook.before_backup),
             words(&hook.after_backup),
-        ]);
+        ];
+        let restore = restores.then(|| [words(&hook.before_restore), words(&hook.after_restore)]);
+        table.row(cells.into_iter().chain(restore.into_iter().flatten()));
     }
     let wrong: Vec<String> = found
         .iter()
@@ -123,8 +130,7 @@ async fn test(asked: &TestHook, link: &mut Link) -> Result<Exit, CliError> {
         let shown = Untrusted::from(asked.hook.as_str()).escaped();
         return Err(CliError::usage(format!("there is no hook {shown}; known are: {known}")));
     };
-    let scripts = [&view.hook.before_backup, &view.hook.after_backup].into_iter().flatten();
-    let lines: Vec<String> = scripts.map(|argv| Untrusted::new(argv.join(" ")).escaped()).collect();
+    let lines: Vec<String> = view.hook.scripts().map(|(_, argv)| Untrusted::new(argv.join(" ")).escaped()).collect();
     if !asked.yes {
         let question = format!("run `{}` with ECDECK_DRY_RUN=1?", lines.join("`, then `"));
         sure(&question)?;

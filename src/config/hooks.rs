@@ -1,4 +1,4 @@
-//! The keys of hosts and hooks: the site's scripts before and after a backup, and the machines that they run on.
+//! The keys of hosts and hooks: the site's scripts before and after a backup or a restore, and the machines that they run on.
 
 use super::Host;
 use crate::config_keys::{Fault, SshKeys, absolute, checked, closest, name, time};
@@ -45,6 +45,8 @@ pub(super) struct HookKeys {
     volumes: Vec<Spanned<String>>,
     before_backup: Option<Spanned<Vec<String>>>,
     after_backup: Option<Spanned<Vec<String>>>,
+    before_restore: Option<Spanned<Vec<String>>>,
+    after_restore: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     need: HookNeed,
     host: Option<Spanned<String>>,
@@ -109,8 +111,10 @@ pub(super) fn hooks(written: &[HookKeys], hosts: &[Host]) -> Result<Vec<Hook>, F
 
 fn hook(keys: &HookKeys, hosts: &[Host]) -> Result<Hook, Fault> {
     let own_name = name(&keys.name)?;
-    if keys.before_backup.is_none() && keys.after_backup.is_none() {
-        return Err(Fault::at(&keys.name, "the hook runs nothing: give before_backup, after_backup or both"));
+    let scripts = [&keys.before_backup, &keys.after_backup, &keys.before_restore, &keys.after_restore];
+    if scripts.iter().all(|script| script.is_none()) {
+        let text = "the hook runs nothing: give before_backup, after_backup, before_restore or after_restore";
+        return Err(Fault::at(&keys.name, text));
     }
     let limit = time(keys.limit.as_ref(), USUAL_LIMIT, HOOK_LIMIT)?;
     let pause = time(keys.pause.as_ref(), USUAL_PAUSE, HOOK_LIMIT)?;
@@ -127,6 +131,8 @@ fn hook(keys: &HookKeys, hosts: &[Host]) -> Result<Hook, Fault> {
         volumes: keys.volumes.iter().map(name).collect::<Result<_, _>>()?,
         before_backup: keys.before_backup.as_ref().map(command).transpose()?,
         after_backup: keys.after_backup.as_ref().map(command).transpose()?,
+        before_restore: keys.before_restore.as_ref().map(command).transpose()?,
+        after_restore: keys.after_restore.as_ref().map(command).transpose()?,
         need: keys.need,
         host: keys.host.as_ref().map(|host| known(host, hosts)).transpose()?,
         run_as: keys.run_as.as_ref().map(user).transpose()?,

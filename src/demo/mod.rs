@@ -86,7 +86,7 @@ pub fn host(home: &Home) -> Option<(Name, DemoHost)> {
     Some((groups::host_name()?, DemoHost::new(Admin::new(home.clone(), true))))
 }
 
-/// A line in a log before and after each backup of the volume group: what a script would be told.
+/// A line in a log before and after each backup and each restore of the volume group: what a script would be told.
 fn hook(home: &Home) -> Option<Hook> {
     const SCRIPT: &str =
         "echo \"$(date '+%F %T') $ECDECK_PHASE of $ECDECK_VOLUME, result ${ECDECK_RESULT:-none yet}\" >> \"$DEMO_LOG\"";
@@ -96,7 +96,9 @@ fn hook(home: &Home) -> Option<Hook> {
         name: "demo-log".parse().ok()?,
         volumes: vec!["demo-lvm01".parse().ok()?],
         before_backup: script.clone(),
-        after_backup: script,
+        after_backup: script.clone(),
+        before_restore: script.clone(),
+        after_restore: script,
         need: HookNeed::Advisory,
         host: None,
         run_as: None,

@@ -181,10 +181,7 @@ impl Hooks {
     /// Runs a hook's scripts with `ECDECK_DRY_RUN=1`, in their order: each with the phase that it was run for.
     pub async fn try_out(&self, hook: &Hook, volume: &(Name, VolumeId)) -> Vec<(HookPhase, ScriptReport)> {
         let mut tried = Vec::new();
-        for (phase, argv) in
-            [(HookPhase::BeforeBackup, &hook.before_backup), (HookPhase::AfterBackup, &hook.after_backup)]
-        {
-            let Some(argv) = argv else { continue };
+        for (phase, argv) in hook.scripts() {
             let mut script = self.script(hook, argv);
             let about = [
                 ("PHASE", phase.word().to_owned()),
@@ -204,8 +201,7 @@ impl Hooks {
 
     /// What is wrong with the scripts of a hook, as far as this machine can tell.
     pub fn check(&self, hook: &Hook) -> Option<String> {
-        let scripts = [&hook.before_backup, &hook.after_backup];
-        scripts.into_iter().flatten().find_map(|argv| self.script(hook, argv).check().err())
+        hook.scripts().find_map(|(_, argv)| self.script(hook, argv).check().err())
     }
 
     /// A script with what it is told whatever it runs for.
@@ -220,7 +216,7 @@ impl Hooks {
     /// The scripts of an item, in the order of their guard.
     fn scripts(&self, open: &OpenOperation, names: &TransactionNames) -> ItemScripts {
         let mut scripts =
-            ItemScripts { hooks: Vec::new(), steps: BTreeMap::new(), pause_millis: u64::MAX, longest_millis: 0 };
+            ItemScripts { hooks: Vec::new(), steps: BTreeMap::new(), pause_millis: None, longest_millis: 0 };
         let steps = || {
             open.item.steps.iter().enumerate().filter_map(|(at, step)| match step {
                 PlanStep::Hook(step) => Some((at, step)),
@@ -241,7 +237,9 @@ impl Hooks {
             let guarded = &mut scripts.hooks[index].1;
             if step.phase.is_before() {
                 guarded.before = Some(script);
-                scripts.pause_millis = scripts.pause_millis.min(hook.pause_millis);
+                // A copy back takes as long as it takes, and nothing may be mounted before its end.
+                let pause = (!step.phase.is_of_restore()).then_some(hook.pause_millis);
+                scripts.pause_millis = scripts.pause_millis.into_iter().chain(pause).min();
             } else {
                 guarded.after = Some(script);
             }
@@ -249,8 +247,6 @@ impl Hooks {
             let longest = hook.limit_millis + Hook::GRACE_MILLIS + Hook::REAP_MILLIS;
             scripts.longest_millis = scripts.longest_millis.max(longest);
         }
-        // Without a script before it nothing is paused, and no deadline is needed.
-        scripts.pause_millis = scripts.pause_millis.min(Duration::from_hours(1).as_millis() as u64);
         scripts
     }
 
@@ -280,6 +276,14 @@ impl Hooks {
             ("DRY_RUN", "0".to_owned()),
         ];
         script.environment.extend(about.map(|(key, value)| (format!("ECDECK_{key}"), value)));
+        let restored = open.item.steps.iter().find_map(|step| match step {
+            PlanStep::BeginRestore(begin) => Some(begin),
+            _ => None,
+        });
+        if let Some(begin) = restored {
+            script.environment.push(("ECDECK_VERSION".to_owned(), begin.version.to_string()));
+            script.environment.push(("ECDECK_VERSION_OF".to_owned(), names.of(begin.transaction_volume)));
+        }
         script
     }
 }
@@ -289,7 +293,8 @@ struct ItemScripts {
     hooks: Vec<(Name, GuardHook)>,
     /// The hook and the phase of each step that runs a script.
     steps: BTreeMap<usize, (usize, HookPhase)>,
-    pause_millis: u64,
+    /// `None`: nothing is paused, and no deadline is needed.
+    pause_millis: Option<u64>,
     /// The longest run of one of them, with its end by force.
     longest_millis: u64,
 }
@@ -311,6 +316,7 @@ impl TransactionNames {
     pub fn of_item(records: &Records, open: &OpenOperation) -> Self {
         let of_scripts = open.item.steps.iter().filter_map(|step| match step {
             PlanStep::Hook(step) => Some(&step.volume),
+            PlanStep::BeginRestore(step) => Some(&step.transaction_volume),
             _ => None,
         });
         let volumes = of_scripts.chain(&open.item.claims).filter_map(|id| records.transaction_volumes.get(id));

@@ -371,8 +371,8 @@ codes! {
     1505 PAST_LIMIT: "the time limit has passed",
         "The request had a time limit (--until). No volume was suspended after it.",
         "Repeat with a later time, or without one.";
-    1506 HOOK_FAILED: "a script before the backup failed",
-        "A required hook must succeed before anything is suspended. The scripts after the backup have run for what was begun.",
+    1506 HOOK_FAILED: "a script before the backup or the restore failed",
+        "A required hook must succeed before anything is suspended or copied back. The scripts after it have run for what was begun.",
         "Read the script's words in the events; `ecdeck hook test HOOK --volume TV` tries it out. Without the host: `ecdeck backup TV --crash-consistent`.";
     1507 PAUSE_OVER: "the pause was over",
         "The guard ended the pause at its deadline, before the suspend was seen.",
@@ -383,6 +383,9 @@ codes! {
     1509 NO_HOOKS: "no script after a backup is configured",
         "There is nothing to run again.",
         "`ecdeck hook list` shows the hooks; `ecdeck history accept TV --version N` clears the generation by hand.";
+    1510 AFTER_RESTORE_FAILED: "a script after the restore failed",
+        "All of the generation was copied back. What the script should have done on the host was not done.",
+        "Read the script's words in the events, and do by hand what it should have done: mount the volume, start the database.";
     1601 RESTORE_INCOMPLETE: "a restore to this volume did not come to its end",
         "Part of the volume is the generation, part is what was there before. No other verb uses it.",
         "Restore to it again, or give it up with `ecdeck restore --cancel VOLUME`.";

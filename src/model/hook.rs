@@ -1,7 +1,7 @@
-//! Hooks: the site's scripts before and after a backup, as they are configured, and how a run of one ended.
+//! Hooks: the site's scripts before and after a backup or a restore, as they are configured, and how a run of one ended.
 //!
-//! A hook is one name with up to two scripts. For every script before a backup that was started, the script after it runs,
-//! whatever became of the first one.
+//! A hook is one name with up to four scripts. For every script before a backup or a restore that was started, the script
+//! after it runs, whatever became of the first one.
 
 use super::identity::Name;
 use super::untrusted::Untrusted;
@@ -21,6 +21,11 @@ pub struct Hook {
     pub before_backup: Option<Vec<String>>,
     #[serde(default)]
     pub after_backup: Option<Vec<String>>,
+    /// For a restore onto the volume.
+    #[serde(default)]
+    pub before_restore: Option<Vec<String>>,
+    #[serde(default)]
+    pub after_restore: Option<Vec<String>>,
     pub need: HookNeed,
     /// Where it runs; `None`: on the engine's machine.
     #[serde(default)]
@@ -44,6 +49,21 @@ impl Hook {
     /// After KILL: a process that the kernel does not let go of is waited for no longer.
     pub const REAP_MILLIS: u64 = 2_000;
 
+    /// The script of a phase.
+    pub fn script(&self, phase: HookPhase) -> Option<&Vec<String>> {
+        match phase {
+            HookPhase::BeforeBackup => self.before_backup.as_ref(),
+            HookPhase::AfterBackup => self.after_backup.as_ref(),
+            HookPhase::BeforeRestore => self.before_restore.as_ref(),
+            HookPhase::AfterRestore => self.after_restore.as_ref(),
+        }
+    }
+
+    /// All its scripts, each with its phase.
+    pub fn scripts(&self) -> impl Iterator<Item = (HookPhase, &Vec<String>)> {
+        HookPhase::ALL.into_iter().filter_map(|phase| Some((phase, self.script(phase)?)))
+    }
+
     /// Whether it belongs to this transaction volume.
     pub fn is_for(&self, volume: &Name) -> bool {
         self.volumes.is_empty() || self.volumes.contains(volume)
@@ -61,6 +81,22 @@ pub enum HookPhase {
 }
 
 impl HookPhase {
+    pub const ALL: [Self; 4] = [Self::BeforeBackup, Self::AfterBackup, Self::BeforeRestore, Self::AfterRestore];
+
+    pub fn is_of_restore(self) -> bool {
+        matches!(self, Self::BeforeRestore | Self::AfterRestore)
+    }
+
+    /// `before the backup`.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::BeforeBackup => "before the backup",
+            Self::AfterBackup => "after the backup",
+            Self::BeforeRestore => "before the restore",
+            Self::AfterRestore => "after the restore",
+        }
+    }
+
     pub fn is_before(self) -> bool {
         matches!(self, Self::BeforeBackup | Self::BeforeRestore)
     }
@@ -80,7 +116,7 @@ impl HookPhase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HookNeed {
-    /// Before a backup: there is none. After it: the generation needs attention.
+    /// Before a backup or a restore: there is none. After a backup: the generation needs attention.
     #[default]
     Required,
     /// A warning.
@@ -96,14 +132,16 @@ impl HookNeed {
     }
 }
 
-/// What a script after the backup is told of it in `ECDECK_RESULT`.
+/// What a script after a backup or a restore is told of it in `ECDECK_RESULT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HookResult {
-    /// The suspend was observed and the generation is recorded.
+    /// The suspend was observed and the generation is recorded; all of the generation was copied back.
     Done,
-    /// There is no generation of it.
+    /// There is no generation of it; nothing was copied back.
     Failed,
+    /// A restore did not come to its end: part of the volume may be the generation's.
+    Incomplete,
     /// Whether there will be one is not known: the guard ran the script because its time had come.
     Unknown,
 }
@@ -113,6 +151,7 @@ impl HookResult {
         match self {
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::Incomplete => "incomplete",
             Self::Unknown => "unknown",
         }
     }

@@ -48,7 +48,7 @@ impl Bench {
             socket: files.socket,
             record: files.record,
             hooks,
-            pause_millis,
+            pause_millis: Some(pause_millis),
             result_variable: "ECDECK_RESULT".to_owned(),
         }
     }

@@ -164,7 +164,7 @@ async fn a_script_that_writes_to_what_it_froze_cannot_be_ended_and_is_thawed_all
         socket: files.socket.clone(),
         record: files.record.clone(),
         hooks: vec![GuardHook { before: Some(script(&[&before], &[])), after: Some(script(&[&after], &[])) }],
-        pause_millis: 1_000,
+        pause_millis: Some(1_000),
         result_variable: "ECDECK_RESULT".to_owned(),
     };
     let guard = Guard::start(Some(Path::new(env!("CARGO_BIN_EXE_ecdeck"))), &order).await.unwrap();

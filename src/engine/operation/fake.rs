@@ -12,7 +12,7 @@ use crate::model::records::{
     OperationId, Records, ReleaseReason, TransactionVolume,
 };
 use crate::model::request::Verb;
-use crate::model::session::{Pair, Phase, Reading, SessionReading, Status};
+use crate::model::session::{CopyKind, Pair, Phase, Reading, SessionReading, Status};
 use crate::model::step::{GiveUpStep, NewGeneration, PlanItem, PlanStep, RecordStep, StopStep, SuspendStep};
 use crate::model::units::{Blocks, Timestamp, Version};
 use crate::model::untrusted::Untrusted;
@@ -75,6 +75,8 @@ pub(super) struct Site {
     pub near_lost: bool,
     /// How often the guard says that the pause holds.
     pub holds: usize,
+    /// Readings until a one-point copy is over.
+    pub copies: u32,
 }
 
 impl Site {
@@ -131,6 +133,7 @@ impl Site {
             refuses: Vec::new(),
             near_lost: false,
             holds: usize::MAX,
+            copies: 3,
         }
     }
 
@@ -207,6 +210,10 @@ impl Site {
             let (_, command) = self.late.remove(index);
             self.act_all(&command);
         }
+        self.copies = self.copies.saturating_sub(1);
+        if self.copies == 0 {
+            self.sessions.retain(|session| session.pair.kind != CopyKind::Opc);
+        }
         let lost = self.near_lost && box_id == volume(0).box_id;
         let sessions = if lost { Vec::new() } else { self.sessions.clone() };
         Ok(Reading::complete(box_id, self.now, sessions))
@@ -276,14 +283,18 @@ impl Site {
                 self.sessions.push(SessionReading { pair, ..session(target, Status::Active, Phase::Copying) });
                 Outcome::Done
             }
-            (Command::Start { .. }, Some(_), _) | (Command::Stop { .. }, None, _) => Outcome::AlreadyDone,
+            (Command::StartOpc { .. }, None, _) => {
+                self.copies = 3;
+                self.sessions.push(SessionReading { pair, ..session(target, Status::Active, Phase::Copying) });
+                Outcome::Done
+            }
             (Command::Resume { .. }, Some(index), Some(Status::Suspended)) => {
                 self.sessions[index] = session(target, Status::Active, Phase::Copying);
                 Outcome::Done
             }
-            (Command::Resume { .. }, Some(_), _) | (Command::Suspend { .. }, Some(_), Some(Status::Suspended)) => {
-                Outcome::AlreadyDone
-            }
+            (Command::Start { .. } | Command::StartOpc { .. } | Command::Resume { .. }, Some(_), _)
+            | (Command::Stop { .. }, None, _)
+            | (Command::Suspend { .. }, Some(_), Some(Status::Suspended)) => Outcome::AlreadyDone,
             (Command::Suspend { force, .. }, Some(index), _) if *force || self.sessions[index].is_equivalent() => {
                 self.sessions[index].status = Status::Suspended;
                 Outcome::Done

@@ -7,9 +7,11 @@ use crate::model::copy::CommandVerb;
 use crate::model::hook::{Hook, HookNeed, HookResult};
 use crate::model::records::{BackupMode, GenerationState, OperationEnd};
 use crate::model::request::Verb;
-use crate::model::session::{Phase, Status};
-use crate::model::step::{HookPhase, HookStep, NewGeneration, PlanStep, RecordStep, SuspendStep};
-use crate::model::units::Version;
+use crate::model::session::{Pair, Phase, Status};
+use crate::model::step::{
+    AwaitOpcStep, BeginRestoreStep, HookPhase, HookStep, NewGeneration, PlanStep, RecordStep, StartOpcStep, SuspendStep,
+};
+use crate::model::units::{Blocks, Version};
 
 fn script(name: &str, phase: HookPhase, need: HookNeed) -> PlanStep {
     let argv = vec![format!("/etc/ecdeck/hooks/{name}")];
@@ -18,6 +20,8 @@ fn script(name: &str, phase: HookPhase, need: HookNeed) -> PlanStep {
         volumes: Vec::new(),
         before_backup: Some(argv.clone()),
         after_backup: Some(argv.clone()),
+        before_restore: Some(argv.clone()),
+        after_restore: Some(argv.clone()),
         need,
         host: None,
         run_as: None,
@@ -239,4 +243,95 @@ fn every_crash_between_scripts_is_survived_and_so_is_a_second_one() {
         }
     }
     assert!(crashes > 5_000, "{crashes}");
+}
+
+/// Step 0 is the script before the restore of v1 onto its own volume, 1 marks it, 2 and 3 copy; 4 is the script after it.
+fn restore_steps(need: HookNeed) -> Vec<PlanStep> {
+    let (transaction_volume, version, pair) = (volume(0), Version(1), Pair::opc(volume(2), volume(0)));
+    vec![
+        script("a", HookPhase::BeforeRestore, need),
+        PlanStep::BeginRestore(BeginRestoreStep { transaction_volume, version, pair }),
+        PlanStep::StartOpc(StartOpcStep { pair, version, blocks: Blocks(1000) }),
+        PlanStep::AwaitOpc(AwaitOpcStep { transaction_volume, version, pair, keeps_mark: false }),
+        script("a", HookPhase::AfterRestore, need),
+    ]
+}
+
+#[test]
+fn scripts_run_around_a_restore_and_know_how_it_ended() {
+    for (failing, fault, ran, restored) in [
+        (vec![], None, vec![(0, None), (4, Some(HookResult::Done))], true),
+        (vec![0], None, vec![(0, None), (4, Some(HookResult::Failed))], false),
+        (vec![], Some(Fault::Refused), vec![(0, None), (4, Some(HookResult::Incomplete))], false),
+        (vec![4], None, vec![(0, None), (4, Some(HookResult::Done))], true),
+    ] {
+        let mut site = Site::new(Vec::new(), 1);
+        (site.failing, site.faults) = (failing.clone(), [fault].into());
+        let end = site.run(Verb::Restore, restore_steps(HookNeed::Required));
+        let found: Vec<_> =
+            site.scripts.iter().map(|(step, result)| (*step, (*step == 4).then_some(*result))).collect();
+        assert_eq!(found, ran, "{failing:?} {fault:?}");
+        assert_eq!(!is_marked(&site), restored || failing == [0], "{failing:?} {fault:?}");
+        match (&failing[..], fault) {
+            ([], None) => assert_eq!(end, OperationEnd::Done),
+            ([0], _) => assert!(matches!(end, OperationEnd::NotDone { code: Code::HOOK_FAILED, .. }), "{end:?}"),
+            ([4], _) => {
+                assert!(matches!(end, OperationEnd::Failed { code: Code::AFTER_RESTORE_FAILED, .. }), "{end:?}");
+            }
+            _ => assert!(matches!(end, OperationEnd::Failed { .. }), "{end:?}"),
+        }
+    }
+    let mut site = Site::new(Vec::new(), 1);
+    site.failing = vec![0, 4];
+    assert_eq!(site.run(Verb::Restore, restore_steps(HookNeed::Advisory)), OperationEnd::Done);
+}
+
+/// A restore to the volume has not come to its end.
+fn is_marked(site: &Site) -> bool {
+    site.records.sessions.keys().any(|pair| pair.target == volume(0))
+}
+
+/// What was begun is undone with the truth: `done` only where all was copied, `failed` only where nothing was.
+fn check_restore(site: &Site, what: &str) {
+    assert!(site.records.operations.is_empty() && site.records.claims.is_empty(), "{what}");
+    let last = |wanted: usize| site.scripts.iter().rposition(|(step, _)| *step == wanted);
+    assert!(last(0) <= last(4), "{what}: {:?}", site.scripts);
+    let copied = site.sent.iter().any(|command| command.verb() == CommandVerb::StartOpc);
+    let marked = is_marked(site);
+    for (_, result) in site.scripts.iter().filter(|(step, _)| *step == 4) {
+        match result {
+            HookResult::Done => assert!(copied && !marked, "{what}"),
+            HookResult::Failed => assert!(!copied && !marked, "{what}"),
+            HookResult::Incomplete | HookResult::Unknown => assert!(marked, "{what}"),
+        }
+    }
+}
+
+#[test]
+fn every_crash_around_a_restore_is_survived_and_so_is_a_second_one() {
+    let mut crashes = 0;
+    for failing in [vec![], vec![0], vec![4]] {
+        for fault in [None, Some(Fault::ReplyLost), Some(Fault::AcceptedLate), Some(Fault::Refused)] {
+            let what = format!("{failing:?} {fault:?}");
+            for first in 1..80 {
+                let mut begun = Site::new(Vec::new(), 1);
+                (begun.failing, begun.faults) = (failing.clone(), [fault].into());
+                let open = begun.open(Verb::Restore, restore_steps(HookNeed::Required));
+                let mut operation = Operation::new(open, Limits::default());
+                if begun.drive(&mut operation, first).is_some() {
+                    check_restore(&begun, &what);
+                    break;
+                }
+                for second in 1..80 {
+                    let mut again = begun.clone();
+                    crashes += 1;
+                    if again.recover(second).is_none() {
+                        again.recover(10_000);
+                    }
+                    check_restore(&again, &format!("{what}, crashes at {first} and {second}"));
+                }
+            }
+        }
+    }
+    assert!(crashes > 500, "{crashes}");
 }

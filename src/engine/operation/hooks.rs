@@ -1,4 +1,4 @@
-//! Hooks within an operation: the scripts before and after a backup, the pause between them, and what is run when the operation
+//! Hooks within an operation: the scripts before and after a backup or a restore, the pause between them, and what is run when the operation
 //! ends early.
 //!
 //! For every script before the backup that was begun, the script after it runs, whatever becomes of the rest. A suspend counts
@@ -11,6 +11,7 @@ use crate::model::event::EventKind;
 use crate::model::hook::{HookNeed, HookResult, HookRun};
 use crate::model::identity::VolumeId;
 use crate::model::records::{Change, EntityChange, GenerationState, JournalEntry, OperationEnd};
+use crate::model::request::Verb;
 use crate::model::step::{HookPhase, HookStep, PlanStep, StepChanges};
 use crate::model::units::{Timestamp, Version};
 use crate::model::untrusted::Untrusted;
@@ -52,6 +53,10 @@ fn hook_ran(hook: &HookStep, run: &HookRun) -> EventKind {
         need: hook.need(),
         run: HookRun { group: None, ..run.clone() },
     }
+}
+
+fn nothing_done(phase: HookPhase) -> &'static str {
+    if phase.is_of_restore() { "nothing was copied" } else { "nothing was suspended" }
 }
 
 impl Operation {
@@ -116,10 +121,28 @@ impl Operation {
             _ => None,
         });
         let version = recorded.or(named);
-        let result = if version.is_some() { HookResult::Done } else { HookResult::Failed };
+        let result = match self.hook(self.step) {
+            Some(hook) if hook.phase.is_of_restore() => self.restored(world),
+            _ if version.is_some() => HookResult::Done,
+            _ => HookResult::Failed,
+        };
         self.phase = Phase::Hooking;
         self.doing = Activity::Script;
         Output::Hook(HookTask::Run { step: self.step, result, version })
+    }
+
+    /// What became of a restore: its scripts must not take a part of a generation for all of it.
+    fn restored(&self, world: &World<'_>) -> HookResult {
+        let marks = |step: &PlanStep| matches!(step, PlanStep::BeginRestore(_));
+        let mark = self.open.item.steps.iter().position(marks);
+        let is_marked = mark.is_some_and(|step| self.journal_now(world).contains(&JournalEntry::Finished { step }));
+        match &self.hooking.ending {
+            None => HookResult::Done,
+            Some(end) if end.is_done() => HookResult::Done,
+            Some(OperationEnd::OutcomeUnknown { .. }) => HookResult::Unknown,
+            Some(_) if is_marked => HookResult::Incomplete,
+            Some(_) => HookResult::Failed,
+        }
     }
 
     /// The version of this volume that the operation recorded, or is about.
@@ -156,15 +179,14 @@ impl Operation {
         }
         let failed = !run.report.is_success();
         let required = hook.need() == HookNeed::Required;
-        let when = if hook.phase.is_before() { "before" } else { "after" };
         let sentence = match &hook.identity {
             Some(task) => format!("the restore of the identity of {} {}", task.backup, run.report),
-            None => format!("the script of {} {when} the backup {}", hook.label(), run.report),
+            None => format!("the script of {} {} {}", hook.label(), hook.phase.in_words(), run.report),
         };
         self.pending_events.push(self.event(world.now, hook_ran(&hook, run)));
         if hook.phase.is_before() {
             if failed && required {
-                return self.fail(Code::HOOK_FAILED, format!("{sentence}: nothing was suspended"), world);
+                return self.fail(Code::HOOK_FAILED, format!("{sentence}: {}", nothing_done(hook.phase)), world);
             }
             if failed {
                 // What is recorded now is no state of paused file systems.
@@ -183,13 +205,17 @@ impl Operation {
         if failed && required {
             let only = hook.identity.is_some().then_some(hook.volume);
             self.need_attention(only, &sentence, &mut commit, world);
+            if hook.phase.is_of_restore() {
+                // No generation says it after a crash.
+                commit.changes.push(self.journal(JournalEntry::HookFailed { step: self.step }));
+            }
             self.hooking.failed.push(sentence);
         }
         let next = self.step + 1;
         if self.hooking.ending.is_some() {
             return self.commit(commit, Then::Undo);
         }
-        if self.open.item.verb == crate::model::request::Verb::PostProcess && !self.hooking.failed.is_empty() {
+        if self.open.item.verb == Verb::PostProcess && !self.hooking.failed.is_empty() {
             // The rest would say that it is in order.
             let end = self.with_failures(OperationEnd::Done);
             return self.close(commit, end, world.now);
@@ -237,7 +263,12 @@ impl Operation {
     pub(super) fn with_failures(&self, end: OperationEnd) -> OperationEnd {
         match end {
             OperationEnd::Done if !self.hooking.failed.is_empty() => {
-                let why = format!("{}; the generation needs attention", self.hooking.failed.join("; "));
+                let failed = self.hooking.failed.join("; ");
+                if self.open.item.verb == Verb::Restore {
+                    let why = format!("{failed}; the data are restored");
+                    return OperationEnd::Failed { code: Code::AFTER_RESTORE_FAILED, why };
+                }
+                let why = format!("{failed}; the generation needs attention");
                 OperationEnd::Failed { code: Code::NEEDS_ATTENTION, why }
             }
             end => end,
@@ -346,6 +377,13 @@ impl Operation {
             _ => None,
         });
         self.hooking.failed.extend(attention);
+        let unmended = self.open.journal.iter().filter_map(|entry| match entry {
+            JournalEntry::HookFailed { step } => self.hook(*step).filter(|hook| hook.phase == HookPhase::AfterRestore),
+            _ => None,
+        });
+        let unmended = unmended.map(|hook| format!("the script of {} {} failed", hook.label(), hook.phase.in_words()));
+        let unmended: Vec<String> = unmended.collect();
+        self.hooking.failed.extend(unmended);
         let ending = self.open.journal.iter().find_map(|entry| match entry {
             JournalEntry::Ending { end } => Some(end.clone()),
             _ => None,
@@ -356,8 +394,15 @@ impl Operation {
         }
         let suspends = matches!(self.open.item.steps.get(self.step), Some(PlanStep::Suspend(_)));
         let is_before = self.hook(self.step).is_some_and(|hook| hook.phase.is_before());
-        if (is_before || (suspends && !self.is_begun(self.step, world))) && self.is_paused(world) {
-            let why = "the engine ended while the scripts before the backup ran: nothing was suspended".to_owned();
+        // What a script unmounted may be mounted again since: a copy that was not begun does not begin after a crash.
+        let copies = |step: &usize| matches!(self.open.item.steps.get(*step), Some(PlanStep::StartOpc(_)));
+        let copy = (self.step..self.open.item.steps.len()).find(copies);
+        let is_unsent = suspends && !self.is_begun(self.step, world);
+        let is_uncopied = copy.is_some_and(|step| !self.is_begun(step, world));
+        if (is_before || is_unsent || is_uncopied) && self.is_paused(world) {
+            let phase = if is_uncopied { HookPhase::BeforeRestore } else { HookPhase::BeforeBackup };
+            let nothing = nothing_done(phase);
+            let why = format!("the engine ended while the scripts {} ran: {nothing}", phase.in_words());
             return Some(self.fail(Code::INTERRUPTED, why, world));
         }
         None

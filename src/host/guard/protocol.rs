@@ -15,8 +15,9 @@ pub struct GuardOrder {
     pub record: PathBuf,
     /// In the order of their scripts before the backup.
     pub hooks: Vec<GuardHook>,
-    /// From the start of the first script, in milliseconds.
-    pub pause_millis: u64,
+    /// From the start of the first script, in milliseconds; `None`: there is no deadline, as around a restore.
+    #[serde(default)]
+    pub pause_millis: Option<u64>,
     /// The site's variable for the result of the backup.
     pub result_variable: String,
 }

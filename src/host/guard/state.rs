@@ -69,14 +69,17 @@ impl State {
             if !stages.holds {
                 return Err("the pause is over: no script before the backup runs any more".to_owned());
             }
-            let deadline =
-                *stages.deadline.get_or_insert_with(|| Instant::now() + Duration::from_millis(self.order.pause_millis));
+            if let (None, Some(pause)) = (stages.deadline, self.order.pause_millis) {
+                stages.deadline = Some(Instant::now() + Duration::from_millis(pause));
+            }
+            let deadline = stages.deadline;
             stages.before[hook] = Stage::Running;
             self.changed.notify_all();
             drop(stages);
             // Never beyond the deadline: then the script after it has its turn.
-            let left = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
-            let script = Script { limit_millis: script.limit_millis.min(left.max(1)), ..script };
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()).as_millis() as u64);
+            let limit_millis = script.limit_millis.min(left.map_or(u64::MAX, |left| left.max(1)));
+            let script = Script { limit_millis, ..script };
             let run = HookRun { report: script::run(&script), by_deadline: false, group: None };
             stages = self.lock();
             stages.before[hook] = Stage::Ended(run);
@@ -167,6 +170,9 @@ impl State {
                 return true;
             }
             let Some(deadline) = stages.deadline else {
+                if stages.before.iter().chain(&stages.after).any(|stage| *stage == Stage::Running) {
+                    idle_until = now + linger;
+                }
                 if now >= idle_until {
                     return false;
                 }

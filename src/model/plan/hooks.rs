@@ -1,4 +1,4 @@
-//! Which scripts belong to a backup, in which order, and how long writes may stand still because of them.
+//! Which scripts belong to a backup or a restore, in which order, and how long writes may stand still because of them.
 
 use super::case::{Case, unclaimed};
 use super::synchronize::generation;
@@ -43,9 +43,20 @@ pub(super) fn of_backup(snapshot: &Snapshot, request: &Request, cases: &[&Case<'
     found
 }
 
+/// The hooks of a restore: those of the transaction volume that is overwritten. One that is restored to a volume that nobody
+/// uses has none.
+pub(super) fn of_restore(snapshot: &Snapshot, target: VolumeId) -> (Vec<PlanStep>, Vec<PlanStep>) {
+    let Some(view) = snapshot.transaction_volume(target) else { return (Vec::new(), Vec::new()) };
+    let mine = || snapshot.site.hooks.iter().filter(|hook| hook.is_for(&view.volume.name));
+    let of = |phase| move |hook: &Hook| step(hook, phase, target);
+    (
+        mine().filter_map(of(HookPhase::BeforeRestore)).collect(),
+        mine().rev().filter_map(of(HookPhase::AfterRestore)).collect(),
+    )
+}
+
 fn step(hook: &Hook, phase: HookPhase, volume: VolumeId) -> Option<PlanStep> {
-    let argv = if phase.is_before() { &hook.before_backup } else { &hook.after_backup };
-    let (argv, hook) = (argv.clone()?, Some(Box::new(hook.clone())));
+    let (argv, hook) = (hook.script(phase)?.clone(), Some(Box::new(hook.clone())));
     Some(PlanStep::Hook(HookStep { phase, volume, argv, hook, identity: None }))
 }
 

@@ -3,7 +3,7 @@
 use super::case::{Case, claim_on, judge, readable, unclaimed};
 use super::legality::{Legality, PairVerb};
 use super::synchronize::generation;
-use super::{Confirmation, PlanItem, PlanStep, Refusal, Remedy, maps};
+use super::{Confirmation, PlanItem, PlanStep, Refusal, Remedy, hooks, maps};
 use crate::model::codes::Code;
 use crate::model::copy::CommandVerb;
 use crate::model::identity::VolumeId;
@@ -287,6 +287,8 @@ fn item(case: &Case<'_>, generation: &Generation, target: VolumeId) -> PlanItem 
     let mut claims: Vec<VolumeId> = vec![generation.backup_volume, target];
     claims.extend(snapshot.restores_to(target).map(|restore| restore.source));
     let identity = identity(case, generation, target);
+    let (before, after) = hooks::of_restore(snapshot, target);
+    steps.splice(0..0, before);
     steps.extend([
         PlanStep::BeginRestore(BeginRestoreStep { transaction_volume: id, version, pair }),
         PlanStep::StartOpc(StartOpcStep { pair, version, blocks: generation.blocks }),
@@ -297,6 +299,7 @@ fn item(case: &Case<'_>, generation: &Generation, target: VolumeId) -> PlanItem 
         let end = PlanStep::EndRestore(EndRestoreStep { transaction_volume: id, version, pair });
         steps.extend([PlanStep::Hook(identity), end]);
     }
+    steps.extend(after);
     let mut item = PlanItem::new(case.verb(), id, steps, claims);
     notice_of_group(case, generation, &label, restores_identity, &mut item);
     item.notice(Code::MOUNT_NOT_CHECKED, format!("whether a host has {label} mounted was not checked"));

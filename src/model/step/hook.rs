@@ -80,12 +80,7 @@ impl Step for HookStep {
             let (group, host, place) = (&task.backup, &task.backup.host, names.place(task.target));
             return format!("restore the identity of {group} on {place} (wipefs, pvcreate, vgcfgrestore on {host})");
         }
-        let when = match self.phase {
-            HookPhase::BeforeBackup => "before the backup",
-            HookPhase::AfterBackup => "after the backup",
-            HookPhase::BeforeRestore => "before the restore",
-            HookPhase::AfterRestore => "after the restore",
-        };
+        let when = self.phase.in_words();
         let argv: Vec<String> = self.argv.iter().map(|word| Untrusted::new(word.as_str()).escaped()).collect();
         let Some(hook) = &self.hook else { return format!("run {} {when}", argv.join(" ")) };
         let user = hook.run_as.as_ref().map_or_else(String::new, |user| format!(" as {user}"));

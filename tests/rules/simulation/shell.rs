@@ -234,6 +234,8 @@ impl Simulation {
             volumes: Vec::new(),
             before_backup: None,
             after_backup: None,
+            before_restore: None,
+            after_restore: None,
             need: HookNeed::Required,
             host: None,
             run_as: None,
