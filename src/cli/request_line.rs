@@ -114,12 +114,22 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
         }
         // Names belong to one volume each, and one line has one role.
         Action::RegisterAll { volumes } => {
-            let role = volumes.first()?.role;
-            if volumes.iter().any(|new| new.role != role || new.name.is_some()) {
-                return None;
+            if let [new] = &volumes[..] {
+                line.say(&[role_option(new.role)]).volumes(&[new.volume]);
+                if let Some(group) = &new.group {
+                    line.say(&["--group", &group.place().to_string()]);
+                }
+                if let Some(name) = &new.name {
+                    line.say(&["--name", name.as_str()]);
+                }
+            } else {
+                let role = volumes.first()?.role;
+                if volumes.iter().any(|new| new.role != role || new.name.is_some() || new.group.is_some()) {
+                    return None;
+                }
+                let ids: Vec<VolumeId> = volumes.iter().map(|new| new.volume).collect();
+                line.say(&[role_option(role)]).volumes(&ids);
             }
-            let ids: Vec<VolumeId> = volumes.iter().map(|new| new.volume).collect();
-            line.say(&[role_option(role)]).volumes(&ids);
         }
         Action::Rename { volume, name } => {
             line.volumes(&[*volume]).say(&[name.as_str()]);

@@ -254,7 +254,12 @@ fn requests_of(verb: AskedVerb, snapshot: &Snapshot) -> Vec<Action> {
             let name = || Some("fresh".parse().unwrap());
             let one = [(VolumeRole::Transaction, name()), (VolumeRole::Backup, name()), (VolumeRole::Backup, None)]
                 .map(|(role, name)| Action::Register { volume: free, role, name });
-            let new = |volume: &ArrayVolume| NewVolume { volume: volume.id, role: VolumeRole::Backup, name: None };
+            let new = |volume: &ArrayVolume| NewVolume {
+                volume: volume.id,
+                role: VolumeRole::Backup,
+                name: None,
+                group: None,
+            };
             let all = Action::RegisterAll { volumes: snapshot.unregistered.iter().take(2).map(new).collect() };
             one.into_iter().chain([all]).collect()
         }

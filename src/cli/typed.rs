@@ -4,6 +4,7 @@ use super::arguments::{Change, CommandLine, MapVerb, PolicyVerb, Sync, Verb as T
 use super::{backup, change, forced, names, policy, restore, set, sync, volume};
 use crate::model::identity::VolumeId;
 use crate::model::request::{Action, Request};
+use crate::model::site_change::{NewGroup, NewVolume};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::Version;
 use crate::model::untrusted::Untrusted;
@@ -143,9 +144,16 @@ fn asked(typed: &TypedVerb, snapshot: &Snapshot) -> Result<Option<Request>, Stri
         TypedVerb::Policy { verb: PolicyVerb::Set(typed) } => {
             (policy::action(typed, snapshot).map(|action| change::request(action, &typed.change)), &typed.change)
         }
-        // The host has to be asked who the group is.
-        TypedVerb::Volume { verb: VolumeVerb::Add { group: Some(_), .. } } => {
-            return Err("--group is for a shell: the host of the group has to be asked first".to_owned());
+        // The engine asks the host who the group is.
+        TypedVerb::Volume { verb: verb @ VolumeVerb::Add { group: Some(place), change, .. } } => {
+            let of_group = |action| match action {
+                Action::Register { volume, role, name } => {
+                    let group = Some(NewGroup::At(place.clone()));
+                    Ok(Action::RegisterAll { volumes: vec![NewVolume { volume, role, name, group }] })
+                }
+                _ => Err(volume::several_of_a_group()),
+            };
+            (volume::action(verb, snapshot).and_then(of_group).map(|action| change::request(action, change)), change)
         }
         TypedVerb::Volume { verb } => {
             let Some(change) = verb.change() else { return Ok(None) };
@@ -273,6 +281,12 @@ mod tests {
         assert_eq!(ask("volume rename shop"), Action::Rename { volume: web, name: "shop".parse().unwrap() });
         let hold = Action::Hold { volume: ora, version: Version(3), why: "tape 7".into() };
         assert_eq!(ask("history hold demo-ora01 --version 3 --reason 'tape 7'"), hold);
+        let free = site().unregistered.first().unwrap().id;
+        let line = format!("volume add --backup {} --group db03:vg01b --name spare", site().location(free));
+        let group = Some(NewGroup::At("db03:vg01b".parse().unwrap()));
+        let name = Some("spare".parse().unwrap());
+        let new = NewVolume { volume: free, role: crate::model::request::VolumeRole::Backup, name, group };
+        assert_eq!(ask(&line), Action::RegisterAll { volumes: vec![new] });
     }
 
     #[test]

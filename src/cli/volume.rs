@@ -64,10 +64,15 @@ pub fn action(verb: &VolumeVerb, snapshot: &Snapshot) -> Result<Action, CliError
     })
 }
 
+/// What is wrong with `--group` beside several volumes.
+pub fn several_of_a_group() -> CliError {
+    CliError::usage("--group is for one volume: a group is one physical disk")
+}
+
 /// The same for a volume that is a volume group, with the identities that its host reports.
 async fn of_group(action: Action, place: &GroupPlace, link: &mut Link) -> Result<Action, CliError> {
     let Action::Register { volume, role, name } = action else {
-        return Err(CliError::usage("--group is for one volume: a group is one physical disk"));
+        return Err(several_of_a_group());
     };
     let report = host::read(link, &place.host).await?.report;
     let unfit = |unfit: Unfit| {
@@ -110,7 +115,7 @@ fn add(snapshot: &Snapshot, words: &[String], role: VolumeRole, name: Option<&Na
             Err(CliError::usage("--name names one volume; leave it away, or register one volume at a time"))
         }
         (volumes, None) => {
-            let new = |&volume: &VolumeId| NewVolume { volume, role, name: None };
+            let new = |&volume: &VolumeId| NewVolume { volume, role, name: None, group: None };
             Ok(Action::RegisterAll { volumes: volumes.iter().map(new).collect() })
         }
     }

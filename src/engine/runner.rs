@@ -93,6 +93,14 @@ impl Runner {
         }
     }
 
+    /// The plan of a look: nobody has asked for it yet.
+    pub async fn look(&self, request: &Request, reading: HostReading) -> Answer {
+        match self.identified(request).await {
+            Ok(request) => self.with_groups(&request, self.plan(&request), reading).await,
+            Err(refusal) => refused(refusal),
+        }
+    }
+
     /// The plan for what somebody just asked for. An array that answers, however slowly, is waited for.
     pub async fn propose(&self, request: &Request, caller: &Caller) -> Answer {
         if let Err(refusal) = caller.check(request.action.verb()) {
@@ -100,6 +108,15 @@ impl Runner {
             self.note(request, &answer, &caller.actor).await;
             return answer;
         }
+        let identified = match self.identified(request).await {
+            Ok(identified) => identified,
+            Err(refusal) => {
+                let answer = self.heard(refused(refusal));
+                self.note(request, &answer, &caller.actor).await;
+                return answer;
+            }
+        };
+        let request = &*identified;
         self.look_at_groups(request).await;
         let mut answer = self.plan(request);
         if wants_a_reading(&answer) {

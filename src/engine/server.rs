@@ -207,9 +207,8 @@ impl Server {
             Ask::View { names, volumes } => Answer::Snapshot { snapshot: Box::new(self.core.view(&names, volumes)) },
             Ask::Watch | Ask::WatchScreen { .. } | Ask::WatchVolumes { .. } | Ask::Alive => Answer::Watching,
             Ask::Plan { request, read_hosts } => {
-                let answer = self.runner.plan(&request);
                 let reading = if read_hosts { HostReading::Fresh } else { HostReading::Recent };
-                self.runner.with_groups(&request, answer, reading).await
+                self.runner.look(&request, reading).await
             }
             Ask::Propose { request } => self.runner.propose(&request, caller).await,
             Ask::Run { request, agreed, confirmation } => {

@@ -35,6 +35,11 @@ impl Snapshot {
 
     /// Where a volume would count if it were registered as a plain one.
     pub fn plain_key(&self, id: VolumeId, blocks: Blocks) -> PoolKey {
-        PoolKey { blocks, pool: self.pool_of(id, None).cloned(), groups_of: None }
+        self.new_key(id, blocks, None)
+    }
+
+    /// The same, or as a volume group of this host.
+    pub fn new_key(&self, id: VolumeId, blocks: Blocks, host: Option<&Name>) -> PoolKey {
+        PoolKey { blocks, pool: self.pool_of(id, host).cloned(), groups_of: host.cloned() }
     }
 }

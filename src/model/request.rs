@@ -370,6 +370,23 @@ impl Action {
         }
     }
 
+    /// The volumes that it registers as one of several changes.
+    pub fn new_volumes(&self) -> &[NewVolume] {
+        match self {
+            Self::RegisterAll { volumes } => volumes,
+            Self::ApplySite { change } => &change.volumes,
+            _ => &[],
+        }
+    }
+
+    pub fn new_volumes_mut(&mut self) -> &mut [NewVolume] {
+        match self {
+            Self::RegisterAll { volumes } => volumes,
+            Self::ApplySite { change } => &mut change.volumes,
+            _ => &mut [],
+        }
+    }
+
     /// A verb of transaction volumes with nothing said about how. `target`: the backup volume of the session that is meant.
     /// `None` for every other verb, and for several volumes where it takes one.
     pub fn on_volumes(verb: Verb, volumes: Vec<VolumeId>, target: Option<VolumeId>) -> Option<Self> {

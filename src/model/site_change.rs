@@ -1,8 +1,10 @@
 //! Several changes of a site as one wish: volumes that come in, names, policies, map sets. All of it is done, or nothing.
 
 use super::entity::Policy;
+use super::host_report::Wwid;
 use super::identity::{Name, VolumeId};
 use super::map_set::MapSet;
+use super::volume_group::{BackupGroup, GroupPlace, RegisteredGroup};
 use super::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,40 @@ pub struct NewVolume {
     /// `None`: a transaction volume gets the array's name for it or `ARRAY-0x21`, a backup volume none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
+    /// `None`: it is a plain volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<NewGroup>,
+}
+
+/// The volume group that a new volume is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NewGroup {
+    /// As a person names it: the engine asks the host whose identities these are, before it plans.
+    At(GroupPlace),
+    /// As the host reports it, of a transaction volume.
+    Transaction(Box<RegisteredGroup>),
+    /// The same of a backup volume.
+    Backup(Box<BackupGroup>),
+}
+
+impl NewGroup {
+    pub fn place(&self) -> GroupPlace {
+        match self {
+            Self::At(place) => place.clone(),
+            Self::Transaction(group) => group.place(),
+            Self::Backup(group) => group.place(),
+        }
+    }
+
+    /// The WWID of its disk, once that is known.
+    pub fn disk(&self) -> Option<&Wwid> {
+        match self {
+            Self::At(_) => None,
+            Self::Transaction(group) => Some(&group.disk),
+            Self::Backup(group) => Some(&group.disk),
+        }
+    }
 }
 
 /// A map set as it is to be, and the fingerprint of the stored one that this was made from.

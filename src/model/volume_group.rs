@@ -14,7 +14,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// `db03:vg01`: a host of the configuration and a group there. A group is never searched on other hosts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct GroupPlace {
     pub host: Name,
     pub group: LvmName,
@@ -36,6 +37,20 @@ impl FromStr for GroupPlace {
 impl fmt::Display for GroupPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.group.as_str())
+    }
+}
+
+impl TryFrom<String> for GroupPlace {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<GroupPlace> for String {
+    fn from(place: GroupPlace) -> Self {
+        place.to_string()
     }
 }
 

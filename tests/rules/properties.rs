@@ -224,7 +224,7 @@ fn action() -> impl Strategy<Value = Action> {
             name: None
         }),
         1 => prop::collection::vec(0..6_u32, 0..4).prop_map(|numbers| {
-            let new = |n: u32| NewVolume { volume: volume(0, 0x80 + n), role: VolumeRole::Backup, name: None };
+            let new = |n: u32| NewVolume { volume: volume(0, 0x80 + n), role: VolumeRole::Backup, name: None, group: None };
             Action::RegisterAll { volumes: numbers.into_iter().map(new).collect() }
         }),
         1 => (one(), one(), 0..101_u16).prop_map(|(one, two, generations)| {

@@ -13,7 +13,7 @@ use ecdeck::model::units::Timestamp;
 use ecdeck::model::volume_set::VolumeSet;
 
 fn new(volume: VolumeId, role: VolumeRole, name: Option<&str>) -> NewVolume {
-    NewVolume { volume, role, name: name.map(|name| name.parse().unwrap()) }
+    NewVolume { volume, role, name: name.map(|name| name.parse().unwrap()), group: None }
 }
 
 fn all(volumes: Vec<NewVolume>) -> Action {

@@ -213,5 +213,8 @@ fn its_volume_group_is_backed_up_by_its_map_and_the_one_on_two_disks_is_refused(
         .run("restore demo-lvm01 --version 1 --to demo-lvm01 --unmounted --confirm demo-lvm01 --yes --demo")
         .ends(0);
     assert_eq!(names(&test_site.json("host show demo-host")), ["vg01", "vg01bk1", "vg01bk2", "vg02"]);
+    let log = std::fs::read_to_string(test_site.home().demonstration().state_dir().join("demo-hook.log")).unwrap();
+    let of_restore: Vec<&str> = log.lines().filter(|line| line.contains("-restore of demo-lvm01")).collect();
+    assert!(of_restore.len() == 2 && of_restore[1].contains("after-restore of demo-lvm01, result done"), "{log}");
     test_site.run("audit verify").ends(0);
 }

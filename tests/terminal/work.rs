@@ -87,3 +87,23 @@ fn a_read_only_console_refuses_with_its_reason() {
     pty.types("s");
     pty.until("this console was started with --read-only");
 }
+
+#[test]
+fn a_typed_line_registers_a_volume_group_by_its_host() {
+    let test_site = TestSite::of_the_demonstration();
+    test_site.run("volume remove DEMO1/0x39 --demo --yes").ends(0);
+    let mut pty = console(&test_site, &[]);
+    pty.types(":volume add --transaction DEMO1/0x52 --group demo-host:vg02\r");
+    pty.until("has 2 physical disks");
+    pty.types("\x1b");
+    pty.until_gone("has 2 physical disks");
+    pty.types(":volume add --backup DEMO1/0x39 --group demo-host:vg01bk2\r");
+    pty.until("you confirm that it is DEMO1/0x39");
+    pty.until("Y run");
+    pty.types("Y");
+    pty.until("done");
+    let status = test_site.json("status --demo");
+    let pool = status["pool"].as_array().unwrap();
+    let registered = pool.iter().find(|volume| volume["location"] == "DEMO1/0x39").unwrap();
+    assert_eq!(registered["group"], "demo-host:vg01bk2", "{registered}");
+}

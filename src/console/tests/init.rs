@@ -150,3 +150,17 @@ fn without_a_choice_nothing_is_proposed_and_a_bad_name_is_not_taken() {
     desk.keys([Key::Esc]).types("x").types("w");
     assert!(desk.app.dialogs.is_empty(), "{}", desk.text());
 }
+
+#[test]
+fn a_volume_that_is_a_volume_group_is_registered_as_one() {
+    for size in [SMALL, MIDDLE] {
+        let mut desk = desk(size);
+        desk.types("Itgvdb03").keys([Key::Enter]);
+        assert!(desk.text().contains("write HOST:VG"), "{}", desk.text());
+        desk.types(":vg01").keys([Key::Enter]).types("jjjbkv").types("db03:vg01b").keys([Key::Enter]);
+        insta::assert_snapshot!(format!("init-group-{}x{}", size.0, size.1), desk.screen());
+        desk.types("w");
+        // Whose group it is, only the engine can ask: the rules alone refuse.
+        assert!(desk.text().contains("db03 was not asked which group db03:vg01"), "{}", desk.text());
+    }
+}

@@ -70,6 +70,8 @@ impl Runner {
             return Err(Answer::Failed { why, code: None });
         }
         caller.check(request.action.verb()).map_err(refused)?;
+        let identified = self.identified(request).await.map_err(refused)?;
+        let request = &*identified;
         let mut admitted = Admitted::default();
         self.look_at_groups(request).await;
         let groups = self.groups_now(request, HostReading::Fresh).await;

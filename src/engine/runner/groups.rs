@@ -7,10 +7,15 @@ use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::plan::{Plan, Refusal};
 use crate::model::records::TransactionVolume;
-use crate::model::request::{Action, Request, Verb};
+use crate::model::request::{Action, Request, Verb, VolumeRole};
 use crate::model::session::Pair;
+use crate::model::site_change::{NewGroup, NewVolume};
+use crate::model::snapshot::Snapshot;
 use crate::model::units::Blocks;
-use crate::model::volume_group::{BackupGroup, RegisteredGroup, Unfit, check, check_backup, contents, identify_backup};
+use crate::model::volume_group::{
+    BackupGroup, RegisteredGroup, Unfit, check, check_backup, contents, identify, identify_backup,
+};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a host's report may be.
@@ -47,13 +52,28 @@ impl GroupsNow {
             return Ok(request.clone());
         };
         let is_left = |id: VolumeId| !self.refused.contains_key(&id);
-        let together =
-            matches!(request.action, Action::Start { together: true, .. } | Action::Backup { together: true, .. });
+        let together = matches!(
+            request.action,
+            Action::Start { together: true, .. }
+                | Action::Backup { together: true, .. }
+                | Action::RegisterAll { .. }
+                | Action::ApplySite { .. }
+        );
         if together || !request.action.volumes().iter().any(|id| is_left(*id)) {
             return Err(refusal);
         }
         Ok(request.only(is_left))
     }
+}
+
+fn no_such_host(host: &Name) -> Unfit {
+    Unfit { code: Code::GROUP_UNKNOWN, reason: format!("no [[host]] of the configuration is called {host}") }
+}
+
+/// The size of a volume that nobody registered.
+fn free(snapshot: &Snapshot, id: VolumeId) -> Option<Blocks> {
+    let at = snapshot.unregistered.binary_search_by_key(&id, |volume| volume.id).ok()?;
+    Some(snapshot.unregistered[at].blocks)
 }
 
 impl Runner {
@@ -71,6 +91,37 @@ impl Runner {
             }
         });
         futures_util::future::join_all(read).await;
+    }
+
+    /// The request with the identities of the groups that it names by their places: their hosts are asked. Who asks again soon
+    /// is answered by the same reading.
+    ///
+    /// # Errors
+    /// Why a group cannot be used, or its host cannot be asked.
+    pub async fn identified<'a>(&self, request: &'a Request) -> Result<Cow<'a, Request>, Refusal> {
+        let is_named = |new: &NewVolume| matches!(new.group, Some(NewGroup::At(_)));
+        if !request.action.new_volumes().iter().any(is_named) {
+            return Ok(Cow::Borrowed(request));
+        }
+        let (mut identified, mut refused) = (request.clone(), Vec::new());
+        for new in identified.action.new_volumes_mut() {
+            let Some(NewGroup::At(place)) = &new.group else { continue };
+            let found = match self.hosts.recent_or_read(&place.host).await {
+                Some(report) if new.role == VolumeRole::Transaction => {
+                    identify(place, &report).map(|group| NewGroup::Transaction(Box::new(group)))
+                }
+                Some(report) => identify_backup(place, &report).map(|group| NewGroup::Backup(Box::new(group))),
+                None => Err(no_such_host(&place.host)),
+            };
+            match found {
+                Ok(group) => new.group = Some(group),
+                Err(unfit) => refused.push(Refusal::new(unfit.code, unfit.reason).about(new.volume)),
+            }
+        }
+        match Refusal::for_all(refused) {
+            Some(refusal) => Err(refusal),
+            None => Ok(Cow::Owned(identified)),
+        }
     }
 
     /// A plan as it is shown: what the hosts refuse is refused, and of the rest it is said what is in it.
@@ -127,10 +178,7 @@ impl Runner {
             let checked = match reports.get(&group.host).and_then(Option::as_deref) {
                 Some(report) => check(group, *blocks, volume.olu.0, report).map(|found| contents(group, found)),
                 None if reading == HostReading::Recent => continue,
-                None => Err(Unfit {
-                    code: Code::GROUP_UNKNOWN,
-                    reason: format!("no [[host]] of the configuration is called {}", group.host),
-                }),
+                None => Err(no_such_host(&group.host)),
             };
             match checked {
                 Ok(text) => {
@@ -162,7 +210,10 @@ impl Runner {
                 }
                 HostReading::Recent => self.hosts.recent(&group.host),
             };
-            let registers = matches!(request.action, Action::RegisterBackupGroup { .. });
+            let registers = matches!(
+                request.action,
+                Action::RegisterBackupGroup { .. } | Action::RegisterAll { .. } | Action::ApplySite { .. }
+            );
             let checked = match report.as_deref() {
                 Some(report) if registers => identify_backup(&group.place(), report).and_then(|found| {
                     let changed =
@@ -171,10 +222,7 @@ impl Runner {
                 }),
                 Some(report) => check_backup(&group, blocks, target.olu.0, report),
                 None if reading == HostReading::Recent => continue,
-                None => Err(Unfit {
-                    code: Code::GROUP_UNKNOWN,
-                    reason: format!("no [[host]] of the configuration is called {}", group.host),
-                }),
+                None => Err(no_such_host(&group.host)),
             };
             if let Err(unfit) = checked {
                 let refusal = Refusal::new(unfit.code, unfit.reason).about(volume);
@@ -189,6 +237,15 @@ impl Runner {
             Action::RegisterBackupGroup { volume, group, .. } => {
                 let found = self.unregistered_blocks(*volume);
                 found.map(|blocks| (*volume, *volume, (**group).clone(), blocks)).into_iter().collect()
+            }
+            Action::RegisterAll { .. } | Action::ApplySite { .. } => {
+                let backup = request.action.new_volumes().iter().filter_map(|new| match &new.group {
+                    Some(NewGroup::Backup(group)) => {
+                        Some((new.volume, new.volume, (**group).clone(), free(&snapshot, new.volume)?))
+                    }
+                    _ => None,
+                });
+                backup.collect()
             }
             Action::Start { .. } | Action::Resume { .. } | Action::Overwrite { .. } => {
                 if self.transaction_groups(request).is_empty() {
@@ -213,6 +270,15 @@ impl Runner {
             Action::RegisterGroup { volume, group, .. } => {
                 let found = self.unregistered_blocks(*volume);
                 found.map(|blocks| (*volume, (**group).clone(), blocks)).into_iter().collect()
+            }
+            Action::RegisterAll { .. } | Action::ApplySite { .. } => {
+                let live = request.action.new_volumes().iter().filter_map(|new| match &new.group {
+                    Some(NewGroup::Transaction(group)) => {
+                        Some((new.volume, (**group).clone(), free(&snapshot, new.volume)?))
+                    }
+                    _ => None,
+                });
+                live.collect()
             }
             Action::Start { .. } | Action::Resume { .. } | Action::Overwrite { .. } | Action::Backup { .. } => {
                 self.transaction_groups(request)

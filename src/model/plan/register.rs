@@ -8,7 +8,7 @@ use crate::model::entity::{BackupVolume, TransactionVolume};
 use crate::model::host_report::Wwid;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::request::{Request, VolumeRole};
-use crate::model::site_change::NewVolume;
+use crate::model::site_change::{NewGroup, NewVolume};
 use crate::model::snapshot::Snapshot;
 use crate::model::step::{RegisterBackupStep, RegisterTransactionStep, RenameStep};
 use crate::model::units::Version;
@@ -106,15 +106,37 @@ pub(super) fn register(snapshot: &Snapshot, request: &Request, new: &NewVolume, 
     Ok(PlanItem::new(request.action.verb(), id, vec![step], vec![id]))
 }
 
+/// Registers a volume of several, whatever it is.
+pub(super) fn register_new(snapshot: &Snapshot, request: &Request, new: &NewVolume, taken: &dyn TakenNames) -> Answer {
+    let refuse = |code, reason: String| Err(Refusal::new(code, reason).about(new.volume));
+    match (&new.group, new.role) {
+        (None, _) => register(snapshot, request, new, taken),
+        (Some(NewGroup::Transaction(group)), VolumeRole::Transaction) => {
+            register_group(snapshot, request, new, group, taken)
+        }
+        (Some(NewGroup::Backup(group)), VolumeRole::Backup) => {
+            register_backup_group(snapshot, request, new, group, taken)
+        }
+        (Some(NewGroup::At(place)), _) => {
+            refuse(Code::GROUP_UNKNOWN, format!("{} was not asked which group {place} is", place.host))
+        }
+        (Some(group), role) => {
+            let reason = format!("{} was not read as the group of a {} volume", group.place(), word(role));
+            refuse(Code::GROUP_UNKNOWN, reason)
+        }
+    }
+}
+
 /// Registers a backup volume that is a volume group, as [`register_group`] does it.
 pub(super) fn register_backup_group(
     snapshot: &Snapshot,
     request: &Request,
     new: &NewVolume,
     group: &BackupGroup,
+    taken: &dyn TakenNames,
 ) -> Answer {
     is_new_group(snapshot, new.volume, &group.disk, &group.identity.uuid)?;
-    let mut item = register(snapshot, request, new, snapshot)?;
+    let mut item = register(snapshot, request, new, taken)?;
     for step in &mut item.steps {
         if let PlanStep::RegisterBackup(step) = step {
             step.volume.group = Some(Box::new(group.clone()));
@@ -157,9 +179,10 @@ pub(super) fn register_group(
     request: &Request,
     new: &NewVolume,
     group: &RegisteredGroup,
+    taken: &dyn TakenNames,
 ) -> Answer {
     is_new_group(snapshot, new.volume, &group.disk, &group.uuid)?;
-    let mut item = register(snapshot, request, new, snapshot)?;
+    let mut item = register(snapshot, request, new, taken)?;
     for step in &mut item.steps {
         if let PlanStep::RegisterTransaction(step) = step {
             step.volume.group = Some(Box::new(group.clone()));

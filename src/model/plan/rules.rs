@@ -65,15 +65,20 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::Backup { mode, together: false, .. } => each(&|id| backup::each(snapshot, request, id, *mode)),
         Action::SetPolicy { policy, .. } => each(&|id| registry::set_policy(snapshot, request, id, *policy)),
         Action::Register { role, name, .. } => each(&|volume| {
-            register::register(snapshot, request, &NewVolume { volume, role: *role, name: name.clone() }, snapshot)
+            register::register(
+                snapshot,
+                request,
+                &NewVolume { volume, role: *role, name: name.clone(), group: None },
+                snapshot,
+            )
         }),
         Action::RegisterGroup { name, group, .. } => each(&|volume| {
-            let new = NewVolume { volume, role: VolumeRole::Transaction, name: name.clone() };
-            register::register_group(snapshot, request, &new, group)
+            let new = NewVolume { volume, role: VolumeRole::Transaction, name: name.clone(), group: None };
+            register::register_group(snapshot, request, &new, group, snapshot)
         }),
         Action::RegisterBackupGroup { name, group, .. } => each(&|volume| {
-            let new = NewVolume { volume, role: VolumeRole::Backup, name: name.clone() };
-            register::register_backup_group(snapshot, request, &new, group)
+            let new = NewVolume { volume, role: VolumeRole::Backup, name: name.clone(), group: None };
+            register::register_backup_group(snapshot, request, &new, group, snapshot)
         }),
         Action::RegisterAll { volumes } => {
             all_or_nothing = true;

@@ -1,7 +1,7 @@
 //! Several changes of the site in one plan: each is judged as if those before it were done, and all of them run or none.
 
 use super::case::Case;
-use super::register::{NameIndex, register, rename};
+use super::register::{NameIndex, register_new, rename};
 use super::registry::{policy_item, pool_sizes, role_of};
 use super::{Confirmation, PlanItem, PlanStep, Refusal, maps, volume_sets};
 use crate::model::codes::Code;
@@ -11,7 +11,7 @@ use crate::model::map_set::MapSet;
 use crate::model::pool::PoolKey;
 use crate::model::request::{Request, VolumeRole};
 use crate::model::rows::Rows;
-use crate::model::site_change::{NewVolume, SiteChange};
+use crate::model::site_change::{NewGroup, NewVolume, SiteChange};
 use crate::model::snapshot::{
     BackupState, BackupVolumeView, Due, Ready, Snapshot, TransactionState, TransactionVolumeView,
 };
@@ -148,7 +148,7 @@ impl<'a> Planned<'a> {
 
     fn register(&mut self, volumes: &[NewVolume]) {
         let (mut transaction, mut backup) = (Vec::new(), Vec::new());
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut disks) = (BTreeSet::new(), BTreeSet::new());
         for new in volumes {
             if !seen.insert(new.volume) {
                 let reason = format!("{} is named twice", self.snapshot.location(new.volume));
@@ -158,7 +158,14 @@ impl<'a> Planned<'a> {
             if self.request.ensure && is_registered(self.snapshot, new) {
                 continue;
             }
-            match register(self.snapshot, self.request, new, &self.names) {
+            if let Some(disk) = new.group.as_ref().and_then(NewGroup::disk)
+                && !disks.insert(disk)
+            {
+                let reason = format!("the disk {disk} is named for another volume of this request too");
+                self.refused.push(Refusal::new(Code::ALREADY_REGISTERED, reason).about(new.volume));
+                continue;
+            }
+            match register_new(self.snapshot, self.request, new, &self.names) {
                 Ok(item) => {
                     match item.steps.first() {
                         Some(PlanStep::RegisterTransaction(RegisterTransactionStep { volume })) => {
@@ -270,6 +277,15 @@ fn is_registered(snapshot: &Snapshot, new: &NewVolume) -> bool {
         VolumeRole::Transaction => snapshot.transaction_volume(new.volume).map(|view| &view.volume.name),
         VolumeRole::Backup => snapshot.backup_volume(new.volume).and_then(|view| view.volume.name.as_ref()),
     };
+    let group = || match new.role {
+        VolumeRole::Transaction => {
+            snapshot.transaction_volume(new.volume)?.volume.group.as_ref().map(|group| group.place())
+        }
+        VolumeRole::Backup => snapshot.backup_volume(new.volume)?.volume.group.as_ref().map(|group| group.place()),
+    };
+    if new.group.as_ref().is_some_and(|wanted| group() != Some(wanted.place())) {
+        return false;
+    }
     role_of(snapshot, new.volume) == Some(new.role) && new.name.as_ref().is_none_or(|name| called() == Some(name))
 }
 

@@ -108,7 +108,7 @@ fn scenarios() -> Vec<Scenario> {
                 }
             },
             |s| {
-                let new = |volume| NewVolume { volume, role: VolumeRole::Backup, name: None };
+                let new = |volume| NewVolume { volume, role: VolumeRole::Backup, name: None, group: None };
                 Action::RegisterAll { volumes: vec![new(s.world.targets[0]), new(s.world.targets[1])] }
             },
         ),

@@ -12,6 +12,7 @@ pub const TRANSACTION: Command = of("init-transaction");
 pub const BACKUP: Command = of("init-backup");
 pub const NEITHER: Command = of("init-neither");
 pub const NAME: Command = of("init-name");
+pub const GROUP: Command = of("init-group");
 pub const POLICY: Command = of("init-policy");
 pub const MARK: Command = of("init-mark");
 pub const MARK_ALL: Command = of("init-mark-all");
@@ -31,6 +32,7 @@ pub fn entries() -> Vec<Entry> {
         own(BACKUP, &[Key::Char('b')], Group::Choosing, ("backup", 12), "the marked volumes, or the selected one, go into the pool"),
         own(NEITHER, &[Key::Char('x'), Key::Delete], Group::Choosing, ("neither", 16), "the marked volumes, or the selected one, stay out of the site"),
         own(NAME, &[Key::Char('n')], Group::Choosing, ("name", 17), "give the selected volume a name"),
+        own(GROUP, &[Key::Char('v')], Group::Choosing, ("group", 18), "say which volume group the selected volume is: HOST:VG"),
         own(POLICY, &[Key::Char('e')], Group::Choosing, ("", 0), "edit the policy of the marked volumes, or of the selected one"),
         own(MARK, &[Key::Char(' ')], Group::Choosing, ("mark", 15), "mark the selected volume, or take its mark away"),
         own(MARK_ALL, &[Key::Char('*')], Group::Choosing, ("", 0), "mark all that the filter shows, or none"),

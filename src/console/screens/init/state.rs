@@ -10,9 +10,10 @@ use crate::model::plan::pool_sizes;
 use crate::model::pool::PoolKey;
 use crate::model::request::{Action, Request, VolumeRole};
 use crate::model::session::ArrayVolume;
-use crate::model::site_change::{NewVolume, SiteChange};
+use crate::model::site_change::{NewGroup, NewVolume, SiteChange};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::{Blocks, count};
+use crate::model::volume_group::GroupPlace;
 use std::collections::{BTreeMap, BTreeSet};
 use tui_input::Input;
 
@@ -26,12 +27,14 @@ pub enum Stage {
 pub enum Typing {
     Filter(Input),
     Name(VolumeId, Input),
+    /// The volume group that a volume is.
+    Group(VolumeId, Input),
 }
 
 impl Typing {
     pub fn input(&self) -> &Input {
         match self {
-            Self::Filter(input) | Self::Name(_, input) => input,
+            Self::Filter(input) | Self::Name(_, input) | Self::Group(_, input) => input,
         }
     }
 }
@@ -41,6 +44,8 @@ impl Typing {
 pub struct Chosen {
     pub role: VolumeRole,
     pub name: Option<Name>,
+    /// The volume group that it is.
+    pub group: Option<GroupPlace>,
     /// Of a transaction volume.
     pub policy: Policy,
 }
@@ -186,7 +191,8 @@ impl InitScreen {
             sizes.insert(key, row);
         }
         for volume in &snapshot.unregistered {
-            let key = snapshot.plain_key(volume.id, volume.blocks);
+            let group = self.chosen.get(&volume.id).and_then(|chosen| chosen.group.as_ref());
+            let key = snapshot.new_key(volume.id, volume.blocks, group.map(|group| &group.host));
             let row = sizes.entry(key.clone()).or_insert_with(|| SizeRow::new(key));
             match self.chosen.get(&volume.id) {
                 None => row.free += 1,
@@ -229,6 +235,7 @@ impl InitScreen {
             volume: *id,
             role: chosen.role,
             name: chosen.name.clone(),
+            group: chosen.group.clone().map(NewGroup::At),
         };
         let transaction = self.chosen.iter().filter(|(_, chosen)| chosen.role == VolumeRole::Transaction);
         let policies = transaction.map(|(id, chosen)| (*id, chosen.policy)).collect();

@@ -10,6 +10,7 @@ use crate::console::text_edit::edit;
 use crate::model::identity::Name;
 use crate::model::request::VolumeRole;
 use crate::model::snapshot::Severity;
+use crate::model::volume_group::GroupPlace;
 use tui_input::Input;
 
 pub fn key(screen: &mut InitScreen, context: &Context, key: Key, command: Option<Command>) -> Vec<Step> {
@@ -49,6 +50,7 @@ fn act(screen: &mut InitScreen, context: &Context, command: Command, asked: bool
             screen.marks.clear();
         }
         keys::NAME => return name(screen),
+        keys::GROUP => return group(screen),
         keys::MARK => {
             if let Some(id) = screen.selected().map(|row| row.id) {
                 if !screen.marks.remove(&id) {
@@ -79,7 +81,8 @@ fn choose(screen: &mut InitScreen, role: VolumeRole) {
     let subjects = screen.subjects();
     for id in &subjects {
         let usual = || PolicyForm::new(*id, None).policy();
-        let chosen = screen.chosen.entry(*id).or_insert_with(|| Chosen { role, name: None, policy: usual() });
+        let chosen =
+            screen.chosen.entry(*id).or_insert_with(|| Chosen { role, name: None, group: None, policy: usual() });
         chosen.role = role;
     }
     if subjects.len() == 1 && screen.marks.is_empty() {
@@ -138,9 +141,21 @@ fn name(screen: &mut InitScreen) -> Vec<Step> {
     Vec::new()
 }
 
+fn group(screen: &mut InitScreen) -> Vec<Step> {
+    let Some(id) = screen.selected().map(|row| row.id) else { return Vec::new() };
+    let Some(chosen) = screen.chosen.get(&id) else {
+        return info("say first what the volume is: t transaction, b backup");
+    };
+    let present = chosen.group.as_ref().map(ToString::to_string).unwrap_or_default();
+    screen.typing = Some(Typing::Group(id, Input::new(present)));
+    Vec::new()
+}
+
 fn typing_key(screen: &mut InitScreen, key: Key) -> Vec<Step> {
     match (&mut screen.typing, key) {
-        (Some(Typing::Filter(_)), Key::Enter | Key::Tab) | (Some(Typing::Name(..)), Key::Esc) => screen.typing = None,
+        (Some(Typing::Filter(_)), Key::Enter | Key::Tab) | (Some(Typing::Name(..) | Typing::Group(..)), Key::Esc) => {
+            screen.typing = None;
+        }
         (Some(Typing::Filter(_)), Key::Esc) => {
             screen.typing = None;
             screen.filter.clear();
@@ -165,7 +180,17 @@ fn typing_key(screen: &mut InitScreen, key: Key) -> Vec<Step> {
             }
             screen.typing = None;
         }
-        (Some(Typing::Name(_, input)), key) => drop(edit(input, key)),
+        (Some(Typing::Group(id, input)), Key::Enter) => {
+            let (id, text) = (*id, input.value().trim().to_owned());
+            let group = if text.is_empty() { Ok(None) } else { text.parse::<GroupPlace>().map(Some) };
+            match (group, screen.chosen.get_mut(&id)) {
+                (Err(why), _) => return vec![Step::Tell(Severity::Warning, why)],
+                (Ok(group), Some(chosen)) => chosen.group = group,
+                (Ok(_), None) => {}
+            }
+            screen.typing = None;
+        }
+        (Some(Typing::Name(_, input) | Typing::Group(_, input)), key) => drop(edit(input, key)),
         (None, _) => {}
     }
     Vec::new()

@@ -139,7 +139,11 @@ fn volume(screen: &InitScreen, canvas: &mut Canvas, row: Rect, volume: &VolumeRo
         Stage::Volumes => {
             canvas.text(x + PLACE + 14, y, 12, chosen.map_or("-", |chosen| word(chosen.role)), style);
             canvas.text(x + PLACE + 27, y, 14, &name, style);
-            canvas.text(x + PLACE + 42, y, row.width.saturating_sub(PLACE + 43), &volume.label, theme.dim);
+            let (text, style) = match chosen.and_then(|chosen| chosen.group.as_ref()) {
+                Some(group) => (format!("group {group}"), style),
+                None => (volume.label.clone(), theme.dim),
+            };
+            canvas.text(x + PLACE + 42, y, row.width.saturating_sub(PLACE + 43), &text, style);
         }
         Stage::Policies => {
             let name = if name == "-" { volume.label.clone() } else { name };
@@ -200,6 +204,7 @@ fn typing_line(screen: &InitScreen, canvas: &mut Canvas, line: Rect) -> Option<P
     let label = match typing {
         Typing::Filter(_) => "show only: ",
         Typing::Name(..) => "name of the volume: ",
+        Typing::Group(..) => "volume group, HOST:VG: ",
     };
     let theme = canvas.look.theme;
     canvas.clear(line);
@@ -217,6 +222,9 @@ pub fn hint(screen: &InitScreen, _: &Context) -> String {
     match (&screen.typing, screen.stage) {
         (Some(Typing::Filter(_)), _) => {
             "part of a place or name, a pattern with * and ?, a size like 96MiB; Enter keeps it".to_owned()
+        }
+        (Some(Typing::Group(..)), _) => {
+            "Enter keeps the group, an empty one makes it a plain volume, Esc leaves it".to_owned()
         }
         (Some(Typing::Name(..)), _) => "Enter takes the name; Esc leaves it as it was".to_owned(),
         (None, Stage::Volumes) => {

@@ -295,7 +295,7 @@ impl<'a> Check<'a> {
             let size = blocks.map_or_else(String::new, |blocks| format!(", {blocks}"));
             self.differs(DifferenceKind::Add, "volume", id, format!("{label}: {what} volume{named}{size}"));
             self.new.insert(id, (volume.role, blocks.unwrap_or_default()));
-            self.change.volumes.push(NewVolume { volume: id, role: volume.role, name });
+            self.change.volumes.push(NewVolume { volume: id, role: volume.role, name, group: None });
         } else if let Some(name) = name.filter(|name| name.as_str() != label) {
             self.differs(DifferenceKind::Change, "name", id, format!("{label}: called {name}"));
             self.change.names.push((id, name));
