@@ -1,6 +1,7 @@
-//! What a person leaves on this site, in their state folder and readable by nobody else: drafts of map sets, one file each,
-//! which outlive a lost line; and when they looked last.
+//! What a person leaves on this site, in their state folder and readable by nobody else: drafts of map sets and of the set-up,
+//! one file each, which outlive a lost line; and when they looked last.
 
+use super::screens::init;
 use super::screens::maps::Draft;
 use crate::model::identity::Name;
 use crate::model::units::Timestamp;
@@ -13,6 +14,8 @@ const PREFIX: &str = "map-";
 const SUFFIX: &str = ".json";
 /// The moment of the last look, in milliseconds.
 const LAST_LOOK: &str = "last-look";
+/// The choice of the set-up.
+const SET_UP: &str = "set-up.json";
 /// Bytes of a draft that are read at most: more than the largest map set needs.
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -63,20 +66,49 @@ impl DraftStore {
         (texts, faults)
     }
 
+    /// The choice of the set-up with its file's name, as [`Self::load`] has the drafts of map sets.
+    pub fn load_set_up(&self) -> (Vec<(String, String)>, Vec<String>) {
+        let path = self.folder.join(SET_UP);
+        let text = match read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return (Vec::new(), Vec::new()),
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => {
+                return (Vec::new(), vec![format!("the draft {} cannot be read: {error}", path.display())]);
+            }
+            read => read.map_err(|error| error.to_string()),
+        };
+        match text.and_then(|text| init::read(&text).map(|_| text)) {
+            Ok(text) => (vec![(SET_UP.to_owned(), text)], Vec::new()),
+            Err(why) => (Vec::new(), vec![set_aside(&path, &why)]),
+        }
+    }
+
+    /// Keeps the choice of the set-up, or removes it.
+    ///
+    /// # Errors
+    /// As for [`Self::keep`].
+    pub fn keep_set_up(&self, text: Option<&str>) -> Result<(), String> {
+        let kept = self.put(&self.folder.join(SET_UP), text);
+        kept.map_err(|error| format!("the set-up is not kept: {}: {error}", self.folder.display()))
+    }
+
     /// Keeps a draft, or removes it. A reader finds the text as it was or as it is, never half of it.
     ///
     /// # Errors
     /// A sentence with the folder and what is wrong with it.
     pub fn keep(&self, name: &Name, text: Option<&str>) -> Result<(), String> {
         let path = self.folder.join(format!("{PREFIX}{name}{SUFFIX}"));
-        let kept = match text {
-            Some(text) => self.write(&path, text),
-            None => match std::fs::remove_file(&path) {
+        let kept = self.put(&path, text);
+        kept.map_err(|error| format!("the draft of {name} is not kept: {}: {error}", self.folder.display()))
+    }
+
+    fn put(&self, path: &Path, text: Option<&str>) -> io::Result<()> {
+        match text {
+            Some(text) => self.write(path, text),
+            None => match std::fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
             },
-        };
-        kept.map_err(|error| format!("the draft of {name} is not kept: {}: {error}", self.folder.display()))
+        }
     }
 
     fn write(&self, path: &Path, text: &str) -> io::Result<()> {

@@ -95,6 +95,10 @@ pub enum Effect {
         name: Name,
         text: Option<String>,
     },
+    /// The same for the choice of the set-up.
+    KeepSetUp {
+        text: Option<String>,
+    },
     /// A text in the person's editor.
     Edit {
         scope: Scope,

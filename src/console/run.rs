@@ -7,7 +7,7 @@ use super::drafts::DraftStore;
 use super::editing::{Editing, EditorCommand};
 use super::format::Clock;
 use super::key_table::KeyMap;
-use super::keys::Key;
+use super::keys::{Key, Scope};
 use super::messages::{Effect, Msg};
 use super::terminal::background::{Background, IN_TIME, QUESTION};
 use super::terminal::job;
@@ -227,11 +227,16 @@ impl Console {
             Effect::Redraw => self.redraw(),
             Effect::ToShell => self.stop_for_shell(),
             Effect::LoadDrafts { scope } => {
-                let (texts, faults) = self.drafts.load();
+                let (texts, faults) = if scope == Scope::Init { self.drafts.load_set_up() } else { self.drafts.load() };
                 self.tell(Msg::Drafts { scope, texts, faults }, Urgency::Key);
             }
             Effect::KeepDraft { name, text } => {
                 if let Err(why) = self.drafts.keep(&name, text.as_deref()) {
+                    self.tell(Msg::NotKept(why), Urgency::Key);
+                }
+            }
+            Effect::KeepSetUp { text } => {
+                if let Err(why) = self.drafts.keep_set_up(text.as_deref()) {
                     self.tell(Msg::NotKept(why), Urgency::Key);
                 }
             }

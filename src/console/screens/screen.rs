@@ -72,6 +72,10 @@ pub enum Step {
         name: Name,
         text: Option<String>,
     },
+    /// The same for the choice of the set-up.
+    KeepSetUp {
+        text: Option<String>,
+    },
     /// A text in the person's editor. It comes back to [`Screen::edited`]. `name` is what the file is called.
     Edit {
         name: Name,

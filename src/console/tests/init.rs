@@ -3,15 +3,16 @@
 use super::Desk;
 use crate::console::dialog::Dialog;
 use crate::console::fixture::{self, one};
-use crate::console::keys::Key;
-use crate::console::messages::Effect;
+use crate::console::keys::{Key, Scope};
+use crate::console::messages::{Effect, Msg};
 use crate::console::types::Settings;
+use crate::model::entity::TransactionVolume;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::request::{Action, VolumeRole};
 use crate::model::rows::Rows;
 use crate::model::session::ArrayVolume;
 use crate::model::site_change::SiteChange;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{Snapshot, TransactionVolumeView};
 use crate::model::units::Blocks;
 
 const SMALL: (u16, u16) = (80, 24);
@@ -163,4 +164,33 @@ fn a_volume_that_is_a_volume_group_is_registered_as_one() {
         // Whose group it is, only the engine can ask: the rules alone refuse.
         assert!(desk.text().contains("db03 was not asked which group db03:vg01"), "{}", desk.text());
     }
+}
+
+#[test]
+fn a_choice_outlives_a_lost_line() {
+    let mut lost = desk(SMALL);
+    choose(&mut lost);
+    let text = lost.effects.iter().rev().find_map(|effect| match effect {
+        Effect::KeepSetUp { text } => Some(text.clone()),
+        _ => None,
+    });
+    let text = text.unwrap().unwrap();
+    let mut next = desk(SMALL);
+    next.types("I");
+    assert!(next.effects.iter().any(|effect| matches!(effect, Effect::LoadDrafts { scope: Scope::Init })));
+    // One of them was registered meanwhile.
+    next.site(|site| {
+        site.unregistered = site.unregistered.iter().filter(|volume| volume.id != one(0x11)).cloned().collect();
+        let view = fixture::demo().transaction_volumes[0].clone();
+        let volume = TransactionVolume { id: one(0x11), ..view.volume.clone() };
+        site.transaction_volumes = [TransactionVolumeView { volume, ..view }].into_iter().collect();
+    });
+    let texts = vec![("set-up.json".to_owned(), text)];
+    next.tell(Msg::Drafts { scope: Scope::Init, texts, faults: Vec::new() });
+    assert!(next.text().contains("1 transaction, 6 backup chosen"), "{}", next.text());
+    next.types("w");
+    assert_eq!(proposed(&next).volumes.len(), 7);
+    // What is taken back is not kept either.
+    next.keys([Key::Esc]).types("*x");
+    assert!(matches!(next.effects.last(), Some(Effect::KeepSetUp { text: None })), "{:?}", next.effects.last());
 }

@@ -126,6 +126,7 @@ fn take(app: &mut App, scope: Scope, steps: Vec<Step>) -> Vec<Effect> {
             Step::Tell(severity, text) => app.tell(severity, text),
             Step::LoadDrafts => effects.push(Effect::LoadDrafts { scope }),
             Step::KeepDraft { name, text } => effects.push(Effect::KeepDraft { name, text }),
+            Step::KeepSetUp { text } => effects.push(Effect::KeepSetUp { text }),
             Step::Edit { name, text } => effects.push(Effect::Edit { scope, name, text }),
         }
     }

@@ -283,12 +283,11 @@ fn item(case: &Case<'_>, generation: &Generation, target: VolumeId) -> PlanItem 
     // What an earlier restore left on the array would keep the target.
     let left = snapshot.sessions.iter().filter(|session| session.ours && session.pair.kind == CopyKind::Opc);
     let left = left.filter(|session| session.pair.target == target);
-    let mut steps: Vec<PlanStep> = left.map(|session| PlanStep::EndOpc(EndOpcStep { pair: session.pair })).collect();
+    let (mut steps, after) = hooks::of_restore(snapshot, target);
+    steps.extend(left.map(|session| PlanStep::EndOpc(EndOpcStep { pair: session.pair })));
     let mut claims: Vec<VolumeId> = vec![generation.backup_volume, target];
     claims.extend(snapshot.restores_to(target).map(|restore| restore.source));
     let identity = identity(case, generation, target);
-    let (before, after) = hooks::of_restore(snapshot, target);
-    steps.splice(0..0, before);
     steps.extend([
         PlanStep::BeginRestore(BeginRestoreStep { transaction_volume: id, version, pair }),
         PlanStep::StartOpc(StartOpcStep { pair, version, blocks: generation.blocks }),

@@ -1,8 +1,9 @@
 //! The first set-up of a site: volumes that arrays report become transaction or backup volumes, with names and policies, and the
 //! pool's arithmetic beside. The engine registers all of them together, after a plan like every other.
 //!
-//! Esc goes one step back. Nothing is registered before the plan is agreed to.
+//! Esc goes one step back. Nothing is registered before the plan is agreed to. What is chosen outlives a lost line.
 
+mod draft;
 pub mod keys;
 mod state;
 mod update;
@@ -11,6 +12,7 @@ mod view;
 use super::screen::{Context, Screen, Step};
 use crate::console::keys::{Command, Key, Scope};
 use crate::console::view::canvas::Canvas;
+pub use draft::read;
 use ratatui::layout::{Position, Rect};
 pub use state::InitScreen;
 
@@ -21,6 +23,14 @@ impl Screen for InitScreen {
 
     fn title(&self) -> String {
         "Set up the site".to_owned()
+    }
+
+    fn opened(&mut self, _: &Context) -> Vec<Step> {
+        vec![Step::LoadDrafts]
+    }
+
+    fn drafts(&mut self, context: &Context, texts: &[(String, String)], faults: &[String]) -> Vec<Step> {
+        self.take_draft(context, texts, faults)
     }
 
     fn settle(&mut self, context: &Context) {

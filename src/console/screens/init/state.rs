@@ -1,8 +1,9 @@
 //! The state of the first set-up: what was chosen of the volumes that arrays report, and what that means for the pool.
 
+use super::draft;
 use crate::console::dialog::policy::PolicyForm;
 use crate::console::picture::is_like;
-use crate::console::screens::screen::Context;
+use crate::console::screens::screen::{Context, Step};
 use crate::console::types::Cursor;
 use crate::model::entity::Policy;
 use crate::model::identity::{Name, VolumeId};
@@ -11,9 +12,10 @@ use crate::model::pool::PoolKey;
 use crate::model::request::{Action, Request, VolumeRole};
 use crate::model::session::ArrayVolume;
 use crate::model::site_change::{NewGroup, NewVolume, SiteChange};
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{Severity, Snapshot};
 use crate::model::units::{Blocks, count};
 use crate::model::volume_group::GroupPlace;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use tui_input::Input;
 
@@ -40,7 +42,8 @@ impl Typing {
 }
 
 /// What a volume is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Chosen {
     pub role: VolumeRole,
     pub name: Option<Name>,
@@ -106,6 +109,8 @@ pub struct InitScreen {
     pub passing: bool,
     /// Somebody was asked whether to leave, and has pressed no other key since.
     pub asked: bool,
+    /// The text of the choice as it is kept for a lost line.
+    kept: Option<String>,
 }
 
 impl InitScreen {
@@ -122,6 +127,7 @@ impl InitScreen {
             sizes: Vec::new(),
             passing: false,
             asked: false,
+            kept: None,
         };
         screen.settle(context);
         screen
@@ -150,6 +156,45 @@ impl InitScreen {
         self.cursor.follow(rows.len(), |row| rows.get(row).map(|row| row.id));
         let (upper, _) = self.split(context.height());
         self.cursor.settle(rows.len(), usize::from(upper.saturating_sub(3)));
+    }
+
+    /// Keeps the choice, where it is another one.
+    pub fn keep(&mut self) -> Vec<Step> {
+        let text = draft::text(&self.chosen);
+        if text == self.kept {
+            return Vec::new();
+        }
+        self.kept.clone_from(&text);
+        vec![Step::KeepSetUp { text }]
+    }
+
+    /// The choice of an earlier line. What is chosen by now goes before it, and what was registered meanwhile is left out.
+    pub fn take_draft(&mut self, context: &Context, texts: &[(String, String)], faults: &[String]) -> Vec<Step> {
+        let mut faults = faults.to_vec();
+        let here = !self.chosen.is_empty();
+        for (file, text) in texts {
+            match draft::read(text) {
+                Ok(chosen) => {
+                    self.kept = Some(text.clone());
+                    if !here {
+                        self.chosen.extend(chosen);
+                    }
+                }
+                Err(why) => faults.push(format!("{file} is no set-up ({why}); it is left as it is")),
+            }
+        }
+        self.settle(context);
+        let mut steps = self.keep();
+        if !faults.is_empty() {
+            steps.push(Step::Tell(Severity::Warning, faults.join("; ")));
+        } else if !here && !self.chosen.is_empty() {
+            let many = count(self.chosen.len(), "volume", "volumes");
+            steps.push(Step::Tell(
+                Severity::Info,
+                format!("{many} chosen earlier, not registered yet: w registers them"),
+            ));
+        }
+        steps
     }
 
     /// Rows of the upper and of the lower pane, below the line of steps.

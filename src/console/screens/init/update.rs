@@ -16,7 +16,7 @@ use tui_input::Input;
 pub fn key(screen: &mut InitScreen, context: &Context, key: Key, command: Option<Command>) -> Vec<Step> {
     screen.passing = false;
     let asked = std::mem::take(&mut screen.asked);
-    let steps = if screen.form.is_some() {
+    let mut steps = if screen.form.is_some() {
         form_key(screen, key)
     } else if screen.typing.is_some() {
         typing_key(screen, key)
@@ -24,6 +24,7 @@ pub fn key(screen: &mut InitScreen, context: &Context, key: Key, command: Option
         command.map_or_else(Vec::new, |command| act(screen, context, command, asked))
     };
     screen.settle(context);
+    steps.extend(screen.keep());
     steps
 }
 
@@ -215,7 +216,10 @@ fn back(screen: &mut InitScreen, asked: bool) -> Vec<Step> {
     } else {
         let Some(work) = screen.unsaved().filter(|_| !asked) else { return vec![Step::Close] };
         screen.asked = true;
-        return vec![Step::Tell(Severity::Warning, format!("{work}; Esc again leaves, w registers them"))];
+        return vec![Step::Tell(
+            Severity::Warning,
+            format!("{work}; Esc again leaves and keeps the choice for later, w registers them"),
+        )];
     }
     Vec::new()
 }
