@@ -150,7 +150,7 @@ fn a_hold_says_which_backup_will_find_no_volume() {
     let hold = Action::Hold { volume: named, version: Version(1), why: "audit".into() };
     let planned = |site: &Site| {
         let plan = site.plan(hold.clone()).unwrap();
-        noted(plan, &site.snapshot(), &Request::new(hold.clone()))
+        noted(plan, || std::sync::Arc::new(site.snapshot()), &Request::new(hold.clone()))
     };
     let plan = planned(&site);
     let notice = plan.items()[0].notices.iter().find(|notice| notice.code == Code::HOLD_LEAVES_TOO_FEW).unwrap();

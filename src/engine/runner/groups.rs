@@ -70,12 +70,6 @@ fn no_such_host(host: &Name) -> Unfit {
     Unfit { code: Code::GROUP_UNKNOWN, reason: format!("no [[host]] of the configuration is called {host}") }
 }
 
-/// The size of a volume that nobody registered.
-fn free(snapshot: &Snapshot, id: VolumeId) -> Option<Blocks> {
-    let at = snapshot.unregistered.binary_search_by_key(&id, |volume| volume.id).ok()?;
-    Some(snapshot.unregistered[at].blocks)
-}
-
 impl Runner {
     /// Reads whether the groups are active that the sessions of a request are onto, where something on their hosts depends on it.
     pub(super) async fn look_at_groups(&self, request: &Request) {
@@ -241,7 +235,7 @@ impl Runner {
             Action::RegisterAll { .. } | Action::ApplySite { .. } => {
                 let backup = request.action.new_volumes().iter().filter_map(|new| match &new.group {
                     Some(NewGroup::Backup(group)) => {
-                        Some((new.volume, new.volume, (**group).clone(), free(&snapshot, new.volume)?))
+                        Some((new.volume, new.volume, (**group).clone(), self.unregistered_blocks(new.volume)?))
                     }
                     _ => None,
                 });
@@ -274,7 +268,7 @@ impl Runner {
             Action::RegisterAll { .. } | Action::ApplySite { .. } => {
                 let live = request.action.new_volumes().iter().filter_map(|new| match &new.group {
                     Some(NewGroup::Transaction(group)) => {
-                        Some((new.volume, (**group).clone(), free(&snapshot, new.volume)?))
+                        Some((new.volume, (**group).clone(), self.unregistered_blocks(new.volume)?))
                     }
                     _ => None,
                 });
@@ -298,6 +292,8 @@ impl Runner {
 
     /// The size of a volume that an array reports and nobody registered.
     fn unregistered_blocks(&self, id: VolumeId) -> Option<Blocks> {
-        self.core.look().unregistered.iter().find(|found| found.id == id).map(|found| found.blocks)
+        let snapshot = self.core.look();
+        let at = snapshot.unregistered.binary_search_by_key(&id, |volume| volume.id).ok()?;
+        Some(snapshot.unregistered[at].blocks)
     }
 }
