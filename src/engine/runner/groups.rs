@@ -10,7 +10,6 @@ use crate::model::records::TransactionVolume;
 use crate::model::request::{Action, Request, Verb, VolumeRole};
 use crate::model::session::Pair;
 use crate::model::site_change::{NewGroup, NewVolume};
-use crate::model::snapshot::Snapshot;
 use crate::model::units::Blocks;
 use crate::model::volume_group::{
     BackupGroup, RegisteredGroup, Unfit, check, check_backup, contents, identify, identify_backup,
