@@ -530,8 +530,11 @@ pub struct Restore {
     /// Say that no host has the target mounted: this is not checked
     #[arg(long)]
     pub unmounted: bool,
+    /// Do not keep what a transaction volume is now: by default it is first copied to an unused backup volume
+    #[arg(long)]
+    pub without_present_state: bool,
     /// End the restore to this volume, or give up one that did not come to its end
-    #[arg(long, value_name = "VOLUME", conflicts_with_all = ["volume", "version", "to", "unmounted"])]
+    #[arg(long, value_name = "VOLUME", conflicts_with_all = ["volume", "version", "to", "unmounted", "without_present_state"])]
     pub cancel: Option<String>,
     #[command(flatten)]
     pub change: Change,

@@ -60,7 +60,9 @@ Examples:
   ecdeck restore --cancel DX1/0x31
 
 The copy is one-point (OPC), inside the array of the generation. Until it has
-ended the target is restore-incomplete. The generation stays as it is.";
+ended the target is restore-incomplete. The generation stays as it is. What a
+transaction volume is now is first copied to an unused backup volume and held;
+--without-present-state declines.";
 
 pub const SET_EXAMPLES: &str = "\
 Examples:

@@ -32,13 +32,16 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
         Action::Overwrite { volume, version } => {
             line.volumes(&[*volume]).say(&["--overwrite-version", &version.0.to_string()]);
         }
-        Action::Restore { volume, version, to, unmounted } => {
+        Action::Restore { volume, version, to, unmounted, without_present_state } => {
             line.volumes(&[*volume]).say(&["--version", &version.0.to_string()]);
             if let Some(target) = to {
                 line.say(&["--to"]).volumes(&[*target]);
             }
             if *unmounted {
                 line.say(&["--unmounted"]);
+            }
+            if *without_present_state {
+                line.say(&["--without-present-state"]);
             }
         }
         Action::CancelRestore { target } => {

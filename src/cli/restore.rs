@@ -28,7 +28,8 @@ pub fn action(asked: &Restore, snapshot: &Snapshot) -> Result<Action, CliError> 
     };
     let to = asked.to.as_deref().map(|target| names::volume(snapshot, target)).transpose()?;
     let volume = names::volume(snapshot, volume)?;
-    Ok(Action::Restore { volume, version: Version(version), to, unmounted: asked.unmounted })
+    let without_present_state = asked.without_present_state;
+    Ok(Action::Restore { volume, version: Version(version), to, unmounted: asked.unmounted, without_present_state })
 }
 
 /// What to do with a generation that was restored beside its volume: to mount it there, and to give the volume back.

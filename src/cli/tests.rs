@@ -244,8 +244,14 @@ fn requests_of(verb: AskedVerb, snapshot: &Snapshot) -> Vec<Action> {
         Verb::Overwrite => vec![Action::Overwrite { volume, version }],
         Verb::Restore => {
             let to = snapshot.unregistered.first().map(|free| free.id);
-            [(None, false), (to, true), (Some(volume), true)]
-                .map(|(to, unmounted)| Action::Restore { volume, version, to, unmounted })
+            [(None, false, false), (to, true, false), (Some(volume), true, true)]
+                .map(|(to, unmounted, without_present_state)| Action::Restore {
+                    volume,
+                    version,
+                    to,
+                    unmounted,
+                    without_present_state,
+                })
                 .into()
         }
         Verb::CancelRestore => vec![Action::CancelRestore { target: volume }],

@@ -391,7 +391,7 @@ codes! {
         "Restore to it again, or give it up with `ecdeck restore --cancel VOLUME`.";
     1602 RESTORE_OTHER_BOX: "the generation and the target are in different arrays",
         "A one-point copy (OPC) works inside one array, and ecdeck does not restore through a remote copy (REC).",
-        "Restore to a volume of the generation's own array. To bring it to the other array by hand: suspend the REC, reverse it,          resume it, wait for equivalence, suspend it and turn it back (acec suspend, reverse, resume).";
+        "Restore it to a volume of its own array, register that as a transaction volume, synchronize it to the other array (a new REC), back it up and restore that backup. The refusal has the commands.";
     1603 RESTORE_TARGET_IN_USE: "this volume cannot be overwritten by a restore",
         "It holds a generation, is in a copy session, or is read itself. A restore would destroy what somebody relies on.",
         "Name another volume with --to, or end what uses this one.";
@@ -419,6 +419,18 @@ codes! {
     1611 READ_BY_A_RESTORE: "a restore reads the generation",
         "While it is read, nothing may change or release it.",
         "Wait for the end of the restore. The next backup releases what is beyond the policy.";
+    1612 NO_VOLUME_FOR_PRESENT_STATE: "no volume is free to keep the present state on",
+        "A restore onto a transaction volume first copies what is on it now to an unused backup volume of its array. None is unused, or tonight's backups need those that are.",
+        "Register one more backup volume, release a generation, or give --without-present-state: what is on the volume now is then lost.";
+    1613 PRESENT_STATE_NOT_KEPT: "the present state could not be kept",
+        "The one-point copy of what is on the target did not come to its end. Nothing was overwritten, and its backup volume is unused again.",
+        "Repair what the array reports and restore again, or give --without-present-state: what is on the volume now is then lost.";
+    1614 PRESENT_STATE_LOST: "the present state of the target is not kept",
+        "What is on the volume now cannot be brought back after the restore.",
+        "Leave out --without-present-state where a backup volume is unused.";
+    1615 PRESENT_STATE_KEPT: "the present state of the target is kept first",
+        "It is copied to an unused backup volume (OPC) as a power cut would leave it, and held. The policy does not count it, and no backup releases it.",
+        "When it is no longer needed: `ecdeck history unhold TV --version N`, then `ecdeck history delete TV --version N`.";
     1701 ARRAY_BUSY: "the array stays busy",
         "It answered busy for longer than the limit.",
         "Try again later.";

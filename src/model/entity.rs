@@ -274,9 +274,11 @@ impl Generation {
     /// The reason that holds a generation which was released and came back.
     pub const REINSTATED: &'static str = "reinstated";
 
-    /// Whether it keeps what a volume was before a restore: no backup, and never a sound generation.
+    /// Whether it keeps what a volume was before a restore: no backup, and never a sound generation. It stays so when somebody
+    /// ends its hold, or holds it for another reason: why it is crash-consistent does not change.
     pub fn is_before_restore(&self) -> bool {
-        self.held.as_ref().is_some_and(|why| why.raw() == Self::BEFORE_RESTORE)
+        let says = |why: &Option<Untrusted>| why.as_ref().is_some_and(|why| why.raw() == Self::BEFORE_RESTORE);
+        says(&self.held) || says(&self.crash_consistent)
     }
 }
 

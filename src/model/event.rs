@@ -260,6 +260,12 @@ pub enum EventKind {
         volume: VolumeId,
         backup_volume: VolumeId,
     },
+    /// What a volume is before a restore was copied, and is kept.
+    PresentStateKept {
+        volume: VolumeId,
+        version: Version,
+        backup_volume: VolumeId,
+    },
     /// A generation is being copied to a volume, whose content is overwritten.
     RestoreBegun {
         volume: VolumeId,
@@ -373,6 +379,7 @@ impl NewEvent {
             | EventKind::VolumeAdded { volume, .. }
             | EventKind::VolumeRenamed { volume, .. }
             | EventKind::VolumeRemoved { volume }
+            | EventKind::PresentStateKept { volume, .. }
             | EventKind::RestoreBegun { volume, .. }
             | EventKind::Restored { volume, .. }
             | EventKind::MapUsed { volume, .. }
@@ -447,6 +454,7 @@ impl NewEvent {
             | EventKind::ArrayUnreachable { .. } => Severity::Warning,
             EventKind::StateChanged { to: TransactionState::Equivalent, .. }
             | EventKind::GenerationRecorded { .. }
+            | EventKind::PresentStateKept { .. }
             | EventKind::Restored { .. }
             | EventKind::ArrayReachable { .. } => Severity::Good,
             EventKind::CatalogueMade { .. }

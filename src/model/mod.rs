@@ -15,6 +15,7 @@ pub mod copy;
 pub mod device_map;
 pub mod digest;
 pub mod doubt;
+pub mod due;
 pub mod duration;
 pub mod entity;
 pub mod entity_change;

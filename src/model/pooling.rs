@@ -26,6 +26,11 @@ impl Snapshot {
         PoolKey { blocks: view.volume.blocks, pool, groups_of: host.cloned() }
     }
 
+    /// The plain backup volumes of its pool: those that may keep what a transaction volume, also a volume group, is now.
+    pub fn spare_key(&self, view: &TransactionVolumeView) -> PoolKey {
+        PoolKey { groups_of: None, ..self.pool_key(view) }
+    }
+
     /// Where a backup volume counts.
     pub fn backup_key(&self, view: &BackupVolumeView) -> PoolKey {
         let host = view.volume.group.as_deref().map(|group: &BackupGroup| &group.host);

@@ -184,6 +184,9 @@ pub enum Action {
         to: Option<VolumeId>,
         /// Somebody says that no host has the target mounted.
         unmounted: bool,
+        /// What a transaction volume is now is not kept before it is overwritten.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        without_present_state: bool,
     },
     /// End the restore to a volume, or no longer mark it as restore-incomplete.
     CancelRestore {

@@ -143,6 +143,10 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
         EventKind::CrashConsistent { volume, version, why } => {
             format!("{}: {version} is crash-consistent only: {}", label(*volume), why.escaped())
         }
+        EventKind::PresentStateKept { volume, version, backup_volume } => {
+            let (name, on) = (label(*volume), label(*backup_volume));
+            format!("{name}: what it was before the restore is kept as {version} on {on}, held")
+        }
         EventKind::RestoreBegun { volume, version, target } => {
             format!(
                 "{}: {version} is being restored to {}, whose content is overwritten",

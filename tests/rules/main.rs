@@ -18,6 +18,7 @@ mod output;
 mod pool;
 mod properties;
 mod readme;
+mod restores;
 mod rotation;
 mod simulation;
 mod since;

@@ -210,7 +210,7 @@ fn its_volume_group_is_backed_up_by_its_map_and_the_one_on_two_disks_is_refused(
     let log = std::fs::read_to_string(test_site.home().demonstration().state_dir().join("demo-hook.log")).unwrap();
     assert!(log.contains("before-backup of demo-lvm01") && log.contains("result done"), "{log}");
     test_site
-        .run("restore demo-lvm01 --version 1 --to demo-lvm01 --unmounted --confirm demo-lvm01 --yes --demo")
+        .run("restore demo-lvm01 --version 1 --to demo-lvm01 --unmounted --without-present-state --confirm demo-lvm01 --yes --demo")
         .ends(0);
     assert_eq!(names(&test_site.json("host show demo-host")), ["vg01", "vg01bk1", "vg01bk2", "vg02"]);
     let log = std::fs::read_to_string(test_site.home().demonstration().state_dir().join("demo-hook.log")).unwrap();

@@ -349,7 +349,7 @@ fn an_engine_that_is_killed_after_any_command_twice_restores_the_same_identity()
 
 #[test]
 fn a_group_that_was_restored_has_its_own_identity_again() {
-    const RESTORE: &str = "restore vg01 --version 1 --to vg01 --unmounted --confirm vg01";
+    const RESTORE: &str = "restore vg01 --version 1 --to vg01 --unmounted --without-present-state --confirm vg01";
     let Some(mut site) = GroupLab::new(1) else { return };
     site.run("policy set vg01 --generations 1 --interval 1 --mode suspend --min-interval 0s --yes").ends(0);
     site.writes("kept");

@@ -116,7 +116,8 @@ fn three_generations_come_back_to_another_volume_and_to_their_own() {
         files.are_on(&lab, &place, number);
     }
     for number in [1, 3, 2_u64] {
-        lab.run(&format!("restore t1 --version {number} --to t1 --unmounted --confirm t1 --yes")).ends(0);
+        let words = format!("restore t1 --version {number} --to t1 --unmounted --confirm t1 --yes");
+        lab.run(&format!("{words} --without-present-state")).ends(0);
         files.are_on(&lab, "A1/0x1", number);
     }
     // The generations are as they were, and the suspended pairs stay.
@@ -254,7 +255,7 @@ fn a_cancelled_restore_leaves_its_target_incomplete_until_one_succeeds() {
 fn an_incomplete_restore_can_be_given_up_by_the_name_of_its_target() {
     let lab = one_generation();
     lab.run("array rate 64KiB").ends(0);
-    let running = lab.spawn("restore t1 --version 1 --to t2 --unmounted --confirm t2 --yes");
+    let running = lab.spawn("restore t1 --version 1 --to t2 --unmounted --without-present-state --confirm t2 --yes");
     lab.wait_for("a restore that copies", |status| status["restores"][0]["state"] == "restoring");
     assert_eq!(lab.entry(&lab.status(), "t2")["state"], "restoring");
     lab.run("sync start t2 --yes").ends(7);
@@ -299,4 +300,51 @@ fn a_restore_survives_the_deaths_of_engine_and_array() {
     lab.wait_for("the end of the restore", |status| status["restores"].as_array().unwrap().is_empty());
     assert!(lab.bytes("A1/0x22") == lab.bytes("A1/0x21"));
     lab.run("audit verify").ends(0);
+}
+
+#[test]
+fn the_present_state_is_kept_before_a_volume_is_overwritten() {
+    let lab = one_generation();
+    lab.run("array write A1/0x1 --scatter 20 --seed 9").ends(0);
+    let present = lab.bytes("A1/0x1");
+    let words = "restore t1 --version 1 --to t1 --unmounted --confirm t1 --yes";
+    let planned = lab.run("restore t1 --version 1 --to t1 --unmounted --dry-run").ends(0);
+    assert!(planned.out.contains("ecd-1615") && planned.out.contains("before restore"), "{planned:?}");
+    lab.run(words).ends(0);
+    let kept = lab.kept("t1");
+    assert_eq!(kept.iter().map(|(version, _)| *version).collect::<Vec<_>>().len(), 2);
+    let on = |wanted: u64| kept.iter().find(|(version, _)| *version == wanted).unwrap().1.clone();
+    assert!(lab.bytes(&on(2)) == present, "version 2 is what t1 was");
+    assert!(lab.bytes("A1/0x1") == lab.bytes(&on(1)), "t1 is version 1 again");
+    assert!(lab.run("history t1").ends(0).out.contains("before restore"));
+    // The way back: nothing is unused but what tonight needs, so the state of now is given up.
+    lab.refused("restore t1 --version 2 --to t1 --unmounted --confirm t1 --yes", "ecd-1612");
+    lab.run("restore t1 --version 2 --to t1 --unmounted --without-present-state --confirm t1 --yes").ends(0);
+    assert!(lab.bytes("A1/0x1") == present);
+    // A backup neither counts nor releases it.
+    lab.synchronize("t1");
+    lab.back_up("t1");
+    assert!(lab.kept("t1").iter().any(|(version, _)| *version == 2));
+    lab.run("audit verify").ends(0);
+}
+
+#[test]
+fn a_present_state_that_cannot_be_kept_leaves_the_target_as_it_is() {
+    let lab = one_generation();
+    let before = lab.bytes("A1/0x1");
+    lab.run("array rate 64KiB").ends(0);
+    let words = "restore t1 --version 1 --to t1 --unmounted --confirm t1 --yes";
+    let running = lab.spawn(words);
+    let copying = lab.wait_for("a copy of the present state", |status| status["restores"][0]["state"] == "restoring");
+    let spare = copying["restores"][0]["target"]["location"].as_str().unwrap().to_owned();
+    lab.kill_engine();
+    lab.run("restore --cancel t1 --yes").ends(0);
+    let ended = running.end().ends(1);
+    assert!(ended.err.contains("ecd-1607") && ended.err.contains("nothing was overwritten"), "{ended:?}");
+    assert!(restores(&lab).is_empty());
+    let status = lab.wait_for("an unused volume", |status| status["sessions"].as_array().unwrap().len() == 1);
+    let pool = status["pool"].as_array().unwrap();
+    let view = pool.iter().find(|volume| volume["location"] == spare.as_str());
+    assert_eq!(view.map(|volume| volume["state"].as_str().unwrap()), Some("unused"), "{status:#}");
+    assert!(lab.bytes("A1/0x1") == before);
 }

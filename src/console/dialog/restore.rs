@@ -25,17 +25,20 @@ pub struct RestoreForm {
 const VERSION: &str = "version";
 const TARGET: &str = "target";
 const MOUNTED: &str = "mounted";
+const PRESENT: &str = "present";
 
 impl RestoreForm {
     /// `wanted`: the selected generation; else the newest valid one. `None`: the volume keeps no generation.
     pub fn new(snapshot: &Snapshot, clock: &Clock, volume: VolumeId, wanted: Option<Version>) -> Option<Self> {
         let kept: Vec<&Generation> = snapshot.generations_of(volume).iter().rev().collect();
-        let valid = kept.iter().position(|generation| generation.state == GenerationState::Valid).unwrap_or(0);
+        let is_good = |kept: &&Generation| kept.state == GenerationState::Valid && !kept.is_before_restore();
+        let valid = kept.iter().position(is_good).unwrap_or(0);
         let named = wanted.and_then(|wanted| kept.iter().position(|generation| generation.version == wanted));
         let at = named.unwrap_or(valid);
         kept.get(at)?;
         let options = kept.iter().map(|generation| {
             let doubt = if generation.state == GenerationState::Valid { "" } else { ", not valid" };
+            let doubt = if generation.is_before_restore() { ", before a restore" } else { doubt };
             format!("{}  {}{doubt}", generation.version, clock.moment(generation.taken_at))
         });
         let form = Form::new(vec![
@@ -56,6 +59,12 @@ impl RestoreForm {
                 "on the hosts",
                 "ecdeck does not ask the hosts. Look on every host that sees the volume, then say so here.",
                 mounted(),
+            ),
+            Field::new(
+                PRESENT,
+                "live data",
+                "What a transaction volume is now is first copied to an unused backup volume, and held. Right: it is lost.",
+                Value::Choice(ChoiceField::new(["kept first", "not kept"], 0)),
             ),
         ]);
         let versions = kept.iter().map(|generation| generation.version).collect();
@@ -100,7 +109,8 @@ impl RestoreForm {
     pub fn request(&self) -> Option<Request> {
         let unmounted = self.form.choice(MOUNTED) == Some(1);
         let (volume, version, to) = (self.volume, self.version()?, self.target());
-        Some(Request::new(Action::Restore { volume, version, to, unmounted }))
+        let without_present_state = self.form.choice(PRESENT) == Some(1);
+        Some(Request::new(Action::Restore { volume, version, to, unmounted, without_present_state }))
     }
 
     /// What is lost where it goes to its own volume: how many generations are newer than the chosen one.

@@ -3,13 +3,14 @@
 use super::fake::{Fault, Site, backup_steps, pair, session, volume};
 use super::{Limits, Operation};
 use crate::model::codes::Code;
-use crate::model::copy::CommandVerb;
+use crate::model::copy::{Command, CommandVerb};
 use crate::model::hook::{Hook, HookNeed, HookResult};
 use crate::model::records::{BackupMode, GenerationState, OperationEnd};
 use crate::model::request::Verb;
 use crate::model::session::{Pair, Phase, Status};
 use crate::model::step::{
-    AwaitOpcStep, BeginRestoreStep, HookPhase, HookStep, NewGeneration, PlanStep, RecordStep, StartOpcStep, SuspendStep,
+    AwaitOpcStep, BeginPresentStateStep, BeginRestoreStep, CopyPresentStateStep, HookPhase, HookStep,
+    KeepPresentStateStep, NewGeneration, PlanStep, RecordStep, StartOpcStep, SuspendStep,
 };
 use crate::model::units::{Blocks, Version};
 
@@ -334,4 +335,85 @@ fn every_crash_around_a_restore_is_survived_and_so_is_a_second_one() {
         }
     }
     assert!(crashes > 500, "{crashes}");
+}
+
+/// The same with the present state: steps 1 to 3 keep it on volume 3, 4 to 6 restore, 7 is the script after it.
+fn steps_with_present_state(need: HookNeed) -> Vec<PlanStep> {
+    let (pair, blocks) = (Pair::opc(volume(0), volume(3)), Blocks(1000));
+    let mut steps = restore_steps(need);
+    let keeps = [
+        PlanStep::BeginPresentState(BeginPresentStateStep { pair }),
+        PlanStep::CopyPresentState(CopyPresentStateStep { pair, blocks }),
+        PlanStep::KeepPresentState(KeepPresentStateStep { pair, blocks }),
+    ];
+    steps.splice(1..1, keeps);
+    steps
+}
+
+/// The target is marked only after its present state was kept; nothing is left on the volume of one that was not.
+fn check_present_state(site: &Site, what: &str) {
+    let of_last: Vec<HookResult> =
+        site.scripts.iter().filter(|(step, _)| *step == 7).map(|(_, result)| *result).collect();
+    let kept = site.records.generation_on(volume(3));
+    assert!(site.records.operations.is_empty() && site.records.claims.is_empty(), "{what}");
+    let is_closed = site.records.sessions.keys().any(|pair| pair.target == volume(3));
+    if of_last.last() != Some(&HookResult::Unknown) {
+        assert!(!is_closed, "{what}: unused, or a generation");
+        assert!(site.sessions.iter().all(|session| session.pair.target != volume(3)), "{what}: the copy is over");
+    }
+    let overwritten = |command: &Command| command.pairs().iter().any(|pair| pair.target == volume(0));
+    let overwritten = site.sent.iter().any(overwritten);
+    assert!(kept.is_some() || !overwritten, "{what}");
+    if let Some(kept) = kept {
+        assert!(kept.is_before_restore() && kept.state == GenerationState::Valid, "{what}: {kept:?}");
+        assert_eq!(kept.crash_consistent, kept.held, "{what}: a script before the restore pauses nothing");
+    }
+    for result in of_last {
+        match result {
+            HookResult::Done => assert!(overwritten && !is_marked(site), "{what}"),
+            HookResult::Failed => assert!(!overwritten && !is_marked(site), "{what}"),
+            HookResult::Incomplete => assert!(is_marked(site), "{what}"),
+            HookResult::Unknown => assert!(is_marked(site) || is_closed, "{what}"),
+        }
+    }
+}
+
+#[test]
+fn every_crash_while_the_present_state_is_kept_between_scripts_is_survived() {
+    let (mut crashes, mut kept_only) = (0, 0);
+    for (need, failing) in [
+        (HookNeed::Required, vec![]),
+        (HookNeed::Required, vec![0]),
+        (HookNeed::Required, vec![7]),
+        (HookNeed::Advisory, vec![0, 7]),
+    ] {
+        for fault in [None, Some(Fault::ReplyLost), Some(Fault::AcceptedLate), Some(Fault::Refused)] {
+            let what = format!("{need:?} {failing:?} {fault:?}");
+            for first in 1..120 {
+                let mut begun = Site::new(Vec::new(), 1);
+                (begun.failing, begun.faults) = (failing.clone(), [fault].into());
+                let open = begun.open(Verb::Restore, steps_with_present_state(need));
+                let mut operation = Operation::new(open, Limits::default());
+                if begun.drive(&mut operation, first).is_some() {
+                    check_present_state(&begun, &what);
+                    break;
+                }
+                for second in 1..120 {
+                    let mut again = begun.clone();
+                    crashes += 1;
+                    let ended = again.recover(second).is_some();
+                    if !ended {
+                        again.recover(10_000);
+                    }
+                    check_present_state(&again, &format!("{what}, crashes at {first} and {second}"));
+                    let overwritten = again.sent.iter().flat_map(Command::pairs).any(|pair| pair.target == volume(0));
+                    kept_only += usize::from(again.records.generation_on(volume(3)).is_some() && !overwritten);
+                    if ended {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    assert!(crashes > 500 && kept_only > 20, "{crashes} {kept_only}");
 }

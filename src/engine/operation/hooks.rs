@@ -10,7 +10,7 @@ use crate::model::copy::Command;
 use crate::model::event::EventKind;
 use crate::model::hook::{HookNeed, HookResult, HookRun};
 use crate::model::identity::VolumeId;
-use crate::model::records::{Change, EntityChange, GenerationState, JournalEntry, OperationEnd};
+use crate::model::records::{Change, EntityChange, Generation, GenerationState, JournalEntry, OperationEnd};
 use crate::model::request::Verb;
 use crate::model::step::{HookPhase, HookStep, PlanStep, StepChanges};
 use crate::model::units::{Timestamp, Version};
@@ -43,6 +43,8 @@ pub(super) struct Hooking {
     held: Option<bool>,
     /// Required scripts after the backup that failed.
     failed: Vec<String>,
+    /// The engine ended after the scripts before the restore: it is not begun any more.
+    begins_no_restore: bool,
 }
 
 fn hook_ran(hook: &HookStep, run: &HookRun) -> EventKind {
@@ -147,10 +149,8 @@ impl Operation {
 
     /// The version of this volume that the operation recorded, or is about.
     fn version_of(&self, volume: VolumeId, world: &World<'_>) -> Option<Version> {
-        let ours = |generation: &&crate::model::records::Generation| {
-            generation.operation == Some(self.open.id) && generation.transaction_volume == volume
-        };
-        let recorded = world.records.generations.values().find(ours).map(|generation| generation.version);
+        let mut ours = self.backups(world).filter(|generation| generation.transaction_volume == volume);
+        let recorded = ours.next().map(|generation| generation.version);
         recorded.or_else(|| {
             self.open.item.steps.iter().find_map(|step| match step {
                 PlanStep::SetGenerationState(step) if step.volume == volume => Some(step.version),
@@ -162,8 +162,14 @@ impl Operation {
 
     /// The version of the generation that this operation recorded.
     fn recorded(&self, world: &World<'_>) -> Option<Version> {
-        let ours = |generation: &&crate::model::records::Generation| generation.operation == Some(self.open.id);
-        world.records.generations.values().find(ours).map(|generation| generation.version)
+        self.backups(world).next().map(|generation| generation.version)
+    }
+
+    /// What this operation recorded; a present state that it kept is no backup.
+    fn backups<'a>(&self, world: &World<'a>) -> impl Iterator<Item = &'a Generation> + use<'a> {
+        let id = self.open.id;
+        let all = world.records.generations.values();
+        all.filter(move |generation| generation.operation == Some(id) && !generation.is_before_restore())
     }
 
     pub(super) fn hook_ended(&mut self, run: &HookRun, world: &World<'_>) -> Output {
@@ -235,8 +241,8 @@ impl Operation {
         let records = world.records;
         let ours = records.generations.values().filter(|generation| {
             let key = (generation.transaction_volume, generation.version);
-            (generation.operation == Some(self.open.id) || wanted == Some(key))
-                && only.is_none_or(|volume| volume == key.0)
+            let recorded = generation.operation == Some(self.open.id) && !generation.is_before_restore();
+            (recorded || wanted == Some(key)) && only.is_none_or(|volume| volume == key.0)
         });
         for generation in ours {
             let (transaction_volume, version) = (generation.transaction_volume, generation.version);
@@ -359,12 +365,32 @@ impl Operation {
     pub(super) fn mark_crash_consistent(&self, kept: &mut StepChanges, world: &World<'_>) {
         let Some(why) = self.crash_consistent(world) else { return };
         for change in &mut kept.changes {
-            if let EntityChange::AddGeneration(generation) = change {
+            if let EntityChange::AddGeneration(generation) = change
+                && !generation.is_before_restore()
+            {
                 generation.crash_consistent = Some(why.clone());
                 let (volume, version) = (generation.transaction_volume, generation.version);
                 kept.events.push(EventKind::CrashConsistent { volume, version, why: why.clone() });
             }
         }
+    }
+
+    /// Whether the copy of a present state was begun, and its end was not seen.
+    fn may_copy_present_state(&self, world: &World<'_>) -> bool {
+        let steps = &self.open.item.steps;
+        let copies = steps.iter().position(|step| matches!(step, PlanStep::CopyPresentState(_)));
+        let keeps = steps.iter().position(|step| matches!(step, PlanStep::KeepPresentState(_)));
+        copies.is_some_and(|step| self.is_begun(step, world)) && keeps.is_some_and(|step| self.step <= step)
+    }
+
+    /// The end of a restore that is not begun after a crash, once its present state is kept.
+    pub(super) fn not_begun(&mut self, world: &World<'_>) -> Option<Output> {
+        let is_next = matches!(self.open.item.steps.get(self.step), Some(PlanStep::BeginRestore(_)));
+        if !self.hooking.begins_no_restore || !is_next {
+            return None;
+        }
+        let why = "the engine ended after the scripts before the restore had run: nothing was overwritten";
+        Some(self.fail(Code::INTERRUPTED, why.to_owned(), world))
     }
 
     /// After a crash: what the hooks want before anything else, if they do.
@@ -399,6 +425,11 @@ impl Operation {
         let copy = (self.step..self.open.item.steps.len()).find(copies);
         let is_unsent = suspends && !self.is_begun(self.step, world);
         let is_uncopied = copy.is_some_and(|step| !self.is_begun(step, world));
+        if is_uncopied && self.is_paused(world) && self.may_copy_present_state(world) {
+            // That copy comes to its end first, so that its volume has one.
+            self.hooking.begins_no_restore = true;
+            return None;
+        }
         if (is_before || is_unsent || is_uncopied) && self.is_paused(world) {
             let phase = if is_uncopied { HookPhase::BeforeRestore } else { HookPhase::BeforeBackup };
             let nothing = nothing_done(phase);

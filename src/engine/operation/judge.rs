@@ -128,6 +128,7 @@ impl Operation {
                 self.finish(reading.taken_at, world)
             }
             Verdict::PollAgain if is_over(&step, &self.step_progress.known, reading) => {
+                self.own(self.step, &step, world);
                 self.finish(reading.taken_at, world)
             }
             Verdict::PollAgain => self.poll_again(&step, &view, world),
@@ -228,7 +229,10 @@ impl Operation {
         self.step_progress.waited = true;
         match self.step_progress.observe.next(&self.limits, limit) {
             Some(pause) => self.pause(pause, Next::Read),
-            None if self.is_over_unseen(step, view) => self.finish(world.now, world),
+            None if self.is_over_unseen(step, view) => {
+                self.own(self.step, step, world);
+                self.finish(world.now, world)
+            }
             None => self.surprised(step, view, world),
         }
     }
@@ -263,9 +267,9 @@ impl Operation {
         self.fail(Code::ARRAY_UNREACHABLE, why, world)
     }
 
-    /// An un-forced suspend that was seen is this operation's from the send on that did it.
+    /// An un-forced suspend or a one-point copy that was seen is this operation's from the send on that did it.
     pub(super) fn own(&mut self, index: usize, step: &ArrayCommand, world: &World<'_>) {
-        let counts = matches!(step.command, Command::Suspend { force: false, .. });
+        let counts = is_owned(&step.command);
         let Some(known) = world.records.operations.get(&self.open.id).filter(|_| counts) else { return };
         for pair in step.command.pairs() {
             let Some(send) = sends::effective(&known.journal, index, pair) else { continue };
@@ -273,6 +277,11 @@ impl Operation {
             self.own_suspends.insert(*pair, OwnSuspend { sent: send.at, went_on });
         }
     }
+}
+
+/// Whether the time of this command becomes that of a generation.
+pub(super) fn is_owned(command: &Command) -> bool {
+    matches!(command, Command::Suspend { force: false, .. } | Command::StartOpc { .. })
 }
 
 /// A start of a remote copy: what it makes is at two boxes.

@@ -203,7 +203,7 @@ pub struct Operation {
     step: usize,
     phase: Phase,
     step_progress: StepProgress,
-    /// Un-forced suspends that this operation issued and then observed.
+    /// Un-forced suspends and one-point copies that this operation issued and then observed.
     own_suspends: BTreeMap<Pair, OwnSuspend>,
     /// What is resumed because not all volumes of one instant were suspended.
     undo: Option<undo::Undo>,
@@ -299,6 +299,9 @@ impl Operation {
     /// Begins the present step.
     fn enter(&mut self, world: &World<'_>) -> Output {
         self.step_progress = StepProgress::default();
+        if let Some(output) = self.not_begun(world) {
+            return output;
+        }
         match self.effect(self.step) {
             Some(StepEffect::Array(step)) => {
                 self.step_progress.left = step.command.pairs().to_vec();
@@ -503,8 +506,12 @@ impl Operation {
     }
 
     fn end(&mut self, end: OperationEnd, world: &World<'_>) -> Output {
+        let copy_is_left = self.is_undoing();
         let end = self.with_undo(end);
         let mut commit = Commit::default();
+        if !copy_is_left {
+            self.free_spares(&mut commit, &end, world);
+        }
         if matches!(end, OperationEnd::OutcomeUnknown { .. }) {
             commit.changes = commits::in_doubt(self, world).into_iter().map(Change::Entity).collect();
         }

@@ -1,10 +1,11 @@
 //! Going on with an operation that a crash left open: forward when anything may have been sent or done, else closed.
 
+use super::judge::is_owned;
 use super::step_progress::StepProgress;
 use super::verdict::Known;
 use super::{Limits, Operation, Output, World};
 use crate::model::codes::Code;
-use crate::model::copy::{Command, Outcome, PairOutcome};
+use crate::model::copy::{Outcome, PairOutcome};
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::records::{JournalEntry, OpenOperation, OperationEnd};
 use crate::model::step::StepEffect;
@@ -74,11 +75,11 @@ impl Operation {
         last
     }
 
-    /// Suspends that were observed before the crash.
+    /// Suspends and one-point copies that were observed before the crash.
     fn remember_suspends(&mut self, world: &World<'_>) {
         for index in 0..self.step {
             if let Some(StepEffect::Array(step)) = self.effect(index)
-                && matches!(step.command, Command::Suspend { force: false, .. })
+                && is_owned(&step.command)
             {
                 self.own(index, &step, world);
             }

@@ -8,10 +8,10 @@ use super::verdict::Known;
 use super::{Activity, Commit, Next, Operation, Output, Then, World};
 use crate::model::codes::Code;
 use crate::model::copy::Command;
-use crate::model::records::{JournalEntry, OperationEnd};
+use crate::model::records::{Change, EntityChange, JournalEntry, OpenOperation, OperationEnd};
 use crate::model::sentence::error_meaning;
 use crate::model::session::{Pair, Reading, SessionReading, Sight, Status, Truth};
-use crate::model::step::{ArrayCommand, end_command};
+use crate::model::step::{ArrayCommand, PlanStep, end_command};
 use crate::model::units::Progress;
 
 /// Whether the array says that a one-point copy which it was asked for has been copied to its end: it is not shown any more.
@@ -59,8 +59,8 @@ impl Operation {
             Sight::NotRead(why) => self.copy_unread(why.to_owned()),
             _ if !ours => self.end_copy(*pair),
             Sight::Shown(session) if session.status == Status::ErrorSuspended => {
-                let why = format!("the array stopped the copy{}; its target is restore-incomplete", cause(session));
-                self.fail(Code::RESTORE_CUT_SHORT, why, world)
+                let why = format!("the array stopped the copy{}", cause(session));
+                self.cut_short(pair, &why, true, world)
             }
             Sight::Shown(session) => {
                 let percent = session.progress.and_then(Progress::percent).map(|percent| percent.to_string());
@@ -69,8 +69,8 @@ impl Operation {
                 self.pause(pause, Next::Read)
             }
             Sight::Absent if reading.completed.as_ref().is_some_and(|completed| !completed.contains(pair)) => {
-                let why = "another program ended the copy before it was complete; its target is restore-incomplete";
-                self.fail(Code::RESTORE_CUT_SHORT, why.to_owned(), world)
+                let why = "another program ended the copy before it was complete";
+                self.cut_short(pair, why, false, world)
             }
             Sight::Absent => self.finish(reading.taken_at, world),
         }
@@ -85,13 +85,54 @@ impl Operation {
 
     /// Somebody took the mark from this operation: the copy is ended, and its target stays restore-incomplete.
     fn end_copy(&mut self, pair: Pair) -> Output {
-        let why = "it was cancelled; its target is restore-incomplete".to_owned();
-        let end = OperationEnd::Failed { code: Code::RESTORE_CANCELLED, why };
+        let why = if self.spare(&pair) {
+            "it was cancelled while the present state was copied: nothing was overwritten"
+        } else {
+            "it was cancelled; its target is restore-incomplete"
+        };
+        self.end_copy_as(pair, OperationEnd::Failed { code: Code::RESTORE_CANCELLED, why: why.to_owned() })
+    }
+
+    /// A copy that is not going to be complete. What is left of one of the present state is ended, so that its volume is unused
+    /// again.
+    fn cut_short(&mut self, pair: &Pair, why: &str, is_left: bool, world: &World<'_>) -> Output {
+        if !self.spare(pair) {
+            let why = format!("{why}; its target is restore-incomplete");
+            return self.fail(Code::RESTORE_CUT_SHORT, why, world);
+        }
+        let why = format!("{why}; the present state was not kept, and nothing was overwritten");
+        let end = OperationEnd::Failed { code: Code::PRESENT_STATE_NOT_KEPT, why };
+        if is_left { self.end_copy_as(*pair, end) } else { self.end(end, world) }
+    }
+
+    /// Whether this is the copy of a present state.
+    fn spare(&self, pair: &Pair) -> bool {
+        spares(&self.open).any(|spare| spare == *pair)
+    }
+
+    /// Backup volumes that were to take a present state and did not are unused again.
+    pub(super) fn free_spares(&self, commit: &mut Commit, end: &OperationEnd, world: &World<'_>) {
+        if !matches!(end, OperationEnd::Failed { .. } | OperationEnd::NotDone { .. }) {
+            return;
+        }
+        let left = spares(&self.open).filter(|pair| world.records.sessions.contains_key(pair));
+        commit.changes.extend(left.map(|pair| Change::Entity(EntityChange::RemoveSession { pair })));
+    }
+
+    fn end_copy_as(&mut self, pair: Pair, end: OperationEnd) -> Output {
         let entry = JournalEntry::EndCopy { pair, end: end.clone() };
         self.undo = Some(Undo { command: end_command(pair), end });
         let commit = Commit { changes: vec![self.journal(entry)], events: Vec::new() };
         self.commit(commit, Then::NextStep(self.undo_step()))
     }
+}
+
+/// The copies of present states that the operation makes.
+fn spares(open: &OpenOperation) -> impl Iterator<Item = Pair> + '_ {
+    open.item.steps.iter().filter_map(|step| match step {
+        PlanStep::KeepPresentState(step) => Some(step.pair),
+        _ => None,
+    })
 }
 
 /// The array's error, where it gave one.

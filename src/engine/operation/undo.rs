@@ -6,7 +6,7 @@ use super::{Commit, Operation, Output, Then, World, sends};
 use crate::model::codes::Code;
 use crate::model::copy::Command;
 use crate::model::records::{Change, JournalEntry, OperationEnd};
-use crate::model::session::Pair;
+use crate::model::session::{CopyKind, Pair};
 use crate::model::step::{ArrayCommand, PlanStep, ResumeStep, StepEffect, end_command};
 use crate::model::units::Timestamp;
 
@@ -66,7 +66,8 @@ impl Operation {
 
     /// Resumes all that this operation suspended, and then ends so. `None`: it has suspended nothing.
     pub(super) fn resume_all(&mut self, code: Code, cause: &str) -> Option<Output> {
-        let ours: Vec<Pair> = self.own_suspends.keys().copied().collect();
+        let suspended = self.own_suspends.keys().filter(|pair| pair.kind != CopyKind::Opc);
+        let ours: Vec<Pair> = suspended.copied().collect();
         if ours.is_empty() {
             return None;
         }
@@ -110,6 +111,7 @@ impl Operation {
             commit.changes.extend(kept.changes.into_iter().map(Change::Entity));
             commit.events.extend(kept.events.into_iter().map(|kind| self.event(world.now, kind)));
         }
+        self.free_spares(&mut commit, &undo.end, world);
         self.end_with(commit, undo.end, world)
     }
 

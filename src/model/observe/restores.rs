@@ -49,6 +49,10 @@ pub(super) fn problem(sources: &Sources<'_>, restore: &RestoreView) -> Option<Pr
         return None;
     }
     let from = sources.place(restore.source);
+    if sources.records.transaction_volumes.contains_key(&restore.source) {
+        let text = format!("the copy of the present state of {from} did not come to its end");
+        return Some(Problem { code: Code::RESTORE_INCOMPLETE, text, array_error: None, since: Some(restore.since) });
+    }
     let what = match restore.generation {
         Some((volume, version)) => format!("{version} of {} from {from}", sources.place(volume)),
         None => format!("a generation from {from}"),

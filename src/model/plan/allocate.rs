@@ -137,6 +137,13 @@ impl<'a> Pool<'a> {
         first_free(queue, &mut self.taken)
     }
 
+    /// An unused plain volume of equal blocks in the same box and pool, for a one-point copy.
+    pub fn spare(&mut self, case: &Case<'_>) -> Option<VolumeId> {
+        let key = self.snapshot.spare_key(case.view);
+        let queue = self.alike.get_mut(&key)?.unused.get_mut(&case.id().box_id)?;
+        first_free(queue, &mut self.taken)
+    }
+
     /// An unused volume of equal blocks in another box, lowest identity first.
     pub fn far(&mut self, case: &Case<'_>) -> Option<VolumeId> {
         let source = case.id().box_id;

@@ -13,6 +13,7 @@ mod hooks;
 pub mod legality;
 pub mod map_rounds;
 mod maps;
+mod present_state;
 mod refusal;
 mod register;
 mod registry;

@@ -352,8 +352,14 @@ pub fn pool_sizes(snapshot: &Snapshot) -> BTreeMap<PoolKey, PoolSize> {
     }
     for view in &snapshot.transaction_volumes {
         if let Some(policy) = view.volume.policy {
-            let held = snapshot.generations_of(view.volume.id).iter().filter(|kept| kept.held.is_some()).count();
-            sizes.entry(snapshot.pool_key(view)).or_default().needed += policy.backup_volumes() + held;
+            sizes.entry(snapshot.pool_key(view)).or_default().needed += policy.backup_volumes();
+            // What is outside the policy's count. The present state of a volume group is on a plain volume.
+            let generations = snapshot.generations_of(view.volume.id).iter();
+            for kept in generations.filter(|kept| kept.held.is_some() || kept.is_before_restore()) {
+                let on = snapshot.backup_volume(kept.backup_volume);
+                let key = on.map_or_else(|| snapshot.pool_key(view), |on| snapshot.backup_key(on));
+                sizes.entry(key).or_default().needed += 1;
+            }
         }
     }
     sizes

@@ -2,8 +2,10 @@
 
 use super::case::{Case, claim_on, judge, readable, unclaimed};
 use super::legality::{Legality, PairVerb};
+use super::present_state::{self, Spares};
 use super::synchronize::generation;
 use super::{Confirmation, PlanItem, PlanStep, Refusal, Remedy, hooks, maps};
+use crate::model::advice::Advice;
 use crate::model::codes::Code;
 use crate::model::copy::CommandVerb;
 use crate::model::identity::VolumeId;
@@ -33,7 +35,7 @@ pub struct RestoreTarget {
 /// The volumes of the generation's array with as many blocks, the best first: those that nothing uses, then those of the pool,
 /// its own last. Those that cannot be overwritten follow, each with its reason.
 pub fn restore_targets(snapshot: &Snapshot, volume: VolumeId, version: Version) -> Vec<RestoreTarget> {
-    let action = Action::Restore { volume, version, to: None, unmounted: true };
+    let action = Action::Restore { volume, version, to: None, unmounted: true, without_present_state: false };
     let request = Request::new(action);
     let Ok(case) = Case::new(snapshot, &request, volume) else { return Vec::new() };
     let Ok(generation) = generation(&case, version) else { return Vec::new() };
@@ -94,16 +96,20 @@ pub(super) fn restore(
     may_overwrite(&case, generation, target)?;
     if !unmounted {
         let reason = format!("whether a host has {} mounted is not checked", snapshot.label(target));
-        let action = Action::Restore { volume: id, version, to: Some(target), unmounted: true };
+        let mut action = request.action.clone();
+        if let Action::Restore { to, unmounted, .. } = &mut action {
+            (*to, *unmounted) = (Some(target), true);
+        }
         let remedy = Remedy {
             destroys: true,
             ..Remedy::new(format!("restore, as {} is unmounted", snapshot.label(target)), action)
         };
-        let advice =
-            crate::model::advice::Advice::new(format!("unmount {} on every host that sees it", snapshot.label(target)));
+        let advice = Advice::new(format!("unmount {} on every host that sees it", snapshot.label(target)));
         return Err(Refusal::new(Code::NOT_SAID_UNMOUNTED, reason).about(id).with_advice([advice]).with_remedy(remedy));
     }
-    Ok(item(&case, generation, target))
+    let mut spares = Spares::new(snapshot, &[target]);
+    let kept = present_state::steps(snapshot, request, target, &mut spares).map_err(|refusal| refusal.about(id))?;
+    Ok(item(&case, generation, target, kept))
 }
 
 /// The generation's side: its bytes are at rest, and its array can copy them.
@@ -154,7 +160,13 @@ fn propose(case: &Case<'_>, generation: &Generation) -> Result<VolumeId, Refusal
     let name = array.map_or_else(|| "the array".to_owned(), |array| array.name.to_string());
     let reason = format!("no volume of {name} with {} blocks is unused", generation.blocks.0);
     let refusal = Refusal::new(Code::NO_RESTORE_TARGET, reason).about(case.id());
-    let own = Action::Restore { volume: case.id(), version: generation.version, to: Some(case.id()), unmounted: true };
+    let own = Action::Restore {
+        volume: case.id(),
+        version: generation.version,
+        to: Some(case.id()),
+        unmounted: true,
+        without_present_state: false,
+    };
     let fits = may_overwrite(case, generation, case.id()).is_ok();
     let remedy =
         Remedy { destroys: true, ..Remedy::new(format!("restore onto {} itself, unmounted", case.name()), own) };
@@ -173,7 +185,7 @@ fn may_overwrite(case: &Case<'_>, generation: &Generation, target: VolumeId) -> 
     if target.box_id != source.box_id {
         let from = snapshot.location(source);
         let reason = format!("{} is on {from}, and {label} is in another array", generation.version);
-        return Err(refuse(Code::RESTORE_OTHER_BOX, reason));
+        return Err(refuse(Code::RESTORE_OTHER_BOX, reason).with_advice(way_to_other_box(case, generation, target)));
     }
     unclaimed(snapshot, target).map_err(|refusal| refusal.about(case.id()))?;
     not_restored_to(snapshot, target).map_err(|refusal| refusal.about(case.id()))?;
@@ -196,6 +208,29 @@ fn may_overwrite(case: &Case<'_>, generation: &Generation, target: VolumeId) -> 
         return Err(refuse(Code::SESSION_OF_OTHERS, format!("another program has a session ({kind}) with {label}")));
     }
     Ok(())
+}
+
+/// The way to a volume of another array, step by step: beside the generation by OPC, to the other array by a new REC, and from
+/// that backup to the target by OPC again.
+fn way_to_other_box(case: &Case<'_>, generation: &Generation, target: VolumeId) -> [Advice; 5] {
+    let (snapshot, name, version) = (case.snapshot, case.name(), generation.version.0);
+    let array = |id: VolumeId| snapshot.array(id.box_id).map_or_else(|| id.box_id.to_string(), |a| a.name.to_string());
+    let (here, there, label) = (array(generation.backup_volume), array(target), snapshot.label(target));
+    let blocks = generation.blocks.0;
+    [
+        format!(
+            "`ecdeck restore {name} --version N --unmounted`, with N = {version}, copies it to another volume of {here}"
+        ),
+        format!("`ecdeck volume add --transaction VOLUME --name {name}-back` registers that volume"),
+        format!(
+            "`ecdeck volume add --backup VOLUME` registers a volume of {there} with {blocks} blocks, if none is unused"
+        ),
+        format!(
+            "`ecdeck sync start {name}-back --wait`, then `ecdeck backup {name}-back`: a new REC brings it to {there}"
+        ),
+        format!("`ecdeck restore {name}-back --version 1 --to {label} --unmounted` copies it to {label} there"),
+    ]
+    .map(Advice::new)
 }
 
 fn touches(session: &SessionView, volume: VolumeId) -> bool {
@@ -276,7 +311,13 @@ fn transaction_volume_allows(case: &Case<'_>, target: VolumeId) -> Result<(), Re
     Ok(())
 }
 
-fn item(case: &Case<'_>, generation: &Generation, target: VolumeId) -> PlanItem {
+/// `kept`: the backup volume that keeps the present state of the target, and the steps for that.
+fn item(
+    case: &Case<'_>,
+    generation: &Generation,
+    target: VolumeId,
+    kept: Option<(VolumeId, Vec<PlanStep>)>,
+) -> PlanItem {
     let (snapshot, id, version) = (case.snapshot, case.id(), generation.version);
     let pair = Pair::opc(generation.backup_volume, target);
     let label = snapshot.label(target);
@@ -288,6 +329,9 @@ fn item(case: &Case<'_>, generation: &Generation, target: VolumeId) -> PlanItem 
     let mut claims: Vec<VolumeId> = vec![generation.backup_volume, target];
     claims.extend(snapshot.restores_to(target).map(|restore| restore.source));
     let identity = identity(case, generation, target);
+    let spare = kept.as_ref().map(|(spare, _)| *spare);
+    claims.extend(spare);
+    steps.extend(kept.into_iter().flat_map(|(_, steps)| steps));
     steps.extend([
         PlanStep::BeginRestore(BeginRestoreStep { transaction_volume: id, version, pair }),
         PlanStep::StartOpc(StartOpcStep { pair, version, blocks: generation.blocks }),
@@ -300,6 +344,7 @@ fn item(case: &Case<'_>, generation: &Generation, target: VolumeId) -> PlanItem 
     }
     steps.extend(after);
     let mut item = PlanItem::new(case.verb(), id, steps, claims);
+    present_state::notices(snapshot, target, spare, &mut item);
     notice_of_group(case, generation, &label, restores_identity, &mut item);
     item.notice(Code::MOUNT_NOT_CHECKED, format!("whether a host has {label} mounted was not checked"));
     notices_of_generation(generation, &mut item);
@@ -326,6 +371,11 @@ fn item(case: &Case<'_>, generation: &Generation, target: VolumeId) -> PlanItem 
         item.notice(Code::NEXT_COPY_FULL, text);
     }
     let what = match (target == id, snapshot.transaction_volume(target).is_some()) {
+        (true, _) if spare.is_some() => {
+            format!(
+                "the live data of {label} are overwritten with {version}; what was written since is kept aside first"
+            )
+        }
         (true, _) => format!("the live data of {label} are overwritten with {version}; what was written since is lost"),
         (false, true) => format!(
             "the live data of {label}, another transaction volume, are overwritten with {version} of {}",
@@ -394,6 +444,12 @@ pub(super) fn cancel_remedy(snapshot: &Snapshot, target: VolumeId) -> Remedy {
 /// Ends a restore that runs; takes the mark from the target of one that did not come to its end.
 pub(super) fn cancel(snapshot: &Snapshot, request: &Request, target: VolumeId) -> Answer {
     let label = snapshot.label(target);
+    // While its present state is copied, the mark is on the backup volume that takes it.
+    let keeps = |restore: &&RestoreView| restore.source == target && restore.running.is_some();
+    if let Some(keeping) = snapshot.restores.iter().find(keeps) {
+        let step = PlanStep::CancelRestore(CancelRestoreStep { pair: keeping.pair() });
+        return Ok(PlanItem::new(request.action.verb(), target, vec![step], Vec::new()));
+    }
     let marks: Vec<&RestoreView> = snapshot.restores_to(target).collect();
     let verb = request.action.verb();
     if marks.is_empty() {

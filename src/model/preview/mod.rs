@@ -7,19 +7,16 @@ mod projection;
 
 use self::projection::Projection;
 use crate::model::codes::Code;
+use crate::model::due::{first_night, is_due, pools_shared_with, taking_part};
 use crate::model::identity::VolumeId;
 use crate::model::plan::{Notice, Plan, PlanItem, PlanStep, Refusal, plan};
 use crate::model::pool::PoolKey;
 use crate::model::records::ReleaseReason;
 use crate::model::request::{Action, Request};
-use crate::model::snapshot::{BackupVolumeView, Snapshot, TransactionVolumeView};
+use crate::model::snapshot::{BackupVolumeView, Snapshot};
 use crate::model::units::{Blocks, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-
-/// A volume is due in a night when at most this much of its interval is left, in milliseconds: nights vary by minutes, and a
-/// backup by hand in the afternoon does not cost the night after it.
-const SLACK: i64 = Timestamp::DAY / 2;
 
 /// The nights to come of all volumes that share a pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,11 +137,8 @@ impl Preview {
 /// backed up in every night in which it is due, that each copy is equivalent in time, and that nobody does anything else. A
 /// set is started and backed up as one. What cannot be read now refuses as it would today.
 pub fn preview(snapshot: &Snapshot, volume: VolumeId, nights: usize) -> Preview {
-    let pools = pools_shared_with(snapshot, volume);
-    let taking_part =
-        |view: &&TransactionVolumeView| view.volume.policy.is_some() && pools.contains(&snapshot.pool_key(view));
-    let volumes: Vec<VolumeId> =
-        snapshot.transaction_volumes.iter().filter(taking_part).map(|view| view.volume.id).collect();
+    let pools = pools_shared_with(snapshot, snapshot.transaction_volume(volume).map(|view| snapshot.pool_key(view)));
+    let volumes = taking_part(snapshot, &pools);
     let first = first_night(snapshot, &volumes);
     let sizes: BTreeSet<Blocks> = pools.iter().map(|key| key.blocks).collect();
     let mut projection = Projection::new(snapshot, &sizes);
@@ -161,47 +155,13 @@ pub fn preview(snapshot: &Snapshot, volume: VolumeId, nights: usize) -> Preview 
     Preview { volumes, sizes: sizes.into_iter().collect(), pools: pools.into_iter().collect(), pool, nights: list }
 }
 
-/// The pool of a volume, and those of the volumes that are in sets with volumes of such a pool: one that has no backup
-/// volume stops its whole set.
-fn pools_shared_with(snapshot: &Snapshot, volume: VolumeId) -> BTreeSet<PoolKey> {
-    let key = |id: VolumeId| snapshot.transaction_volume(id).map(|view| snapshot.pool_key(view));
-    let mut pools: BTreeSet<PoolKey> = key(volume).into_iter().collect();
-    loop {
-        let joins = |id: &&VolumeId| key(**id).is_some_and(|key| pools.contains(&key));
-        let joined = snapshot.volume_sets.iter().filter(|set| set.members.iter().any(|id| joins(&id)));
-        let found: BTreeSet<PoolKey> =
-            joined.flat_map(|set| &set.members).filter_map(|id| key(*id)).filter(|key| !pools.contains(key)).collect();
-        if found.is_empty() {
-            return pools;
-        }
-        pools.extend(found);
-    }
-}
-
-/// The next time of day of the newest backup. Where there is none yet, now.
-fn first_night(snapshot: &Snapshot, volumes: &[VolumeId]) -> Timestamp {
-    let now = snapshot.taken_at;
-    let newest = volumes.iter().filter_map(|id| last_backup(snapshot, *id)).max();
-    newest.map_or(now, |newest| {
-        let since = now.since(newest).rem_euclid(Timestamp::DAY);
-        now.plus_millis(Timestamp::DAY - since)
-    })
-}
-
-/// The newest backup that is not dated in the future.
-fn last_backup(snapshot: &Snapshot, id: VolumeId) -> Option<Timestamp> {
-    let backups = snapshot.generations_of(id).iter().rev().filter(|kept| !kept.is_before_restore());
-    backups.map(|kept| kept.taken_at).find(|at| *at <= snapshot.taken_at)
-}
-
-fn is_due(snapshot: &Snapshot, id: VolumeId) -> bool {
-    let Some(policy) = snapshot.transaction_volume(id).and_then(|view| view.volume.policy) else { return false };
-    last_backup(snapshot, id).is_none_or(|last| snapshot.taken_at.since(last) + SLACK >= policy.interval())
-}
-
 /// Starts and backs up what is due: each set as one, then all other volumes.
 fn night(projection: &mut Projection, volumes: &[VolumeId]) -> Vec<NightBackup> {
-    let due: Vec<VolumeId> = volumes.iter().copied().filter(|id| is_due(projection.snapshot(), *id)).collect();
+    let due: Vec<VolumeId> = volumes
+        .iter()
+        .copied()
+        .filter(|id| is_due(projection.snapshot(), *id, projection.snapshot().taken_at))
+        .collect();
     let sets = projection.snapshot().volume_sets.clone();
     let mut backups = Vec::new();
     for set in sets.iter().filter(|set| due.iter().any(|id| set.has(*id))) {

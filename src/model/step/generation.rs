@@ -124,6 +124,7 @@ impl GiveUpStep {
         done.catalogue.newest_generation(self.transaction_volume).is_some_and(|newest| {
             newest.version > self.version
                 && newest.state == GenerationState::Valid
+                && !newest.is_before_restore()
                 && (!records_one || newest.operation == Some(done.operation))
         })
     }

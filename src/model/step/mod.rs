@@ -9,6 +9,7 @@ mod generation;
 mod hook;
 mod item;
 mod maps;
+mod present_state;
 mod registry;
 mod restore;
 mod session;
@@ -19,6 +20,7 @@ pub use generation::{GiveUpStep, HoldStep, NewGeneration, RecordStep, ReinstateS
 pub use hook::{HookPhase, HookStep, IdentityTask};
 pub use item::{Confirmation, Notice, PlanItem};
 pub use maps::{PutMapSetStep, RemoveMapSetStep, UseMapRowStep};
+pub use present_state::{BeginPresentStateStep, CopyPresentStateStep, KeepPresentStateStep};
 pub use registry::{RegisterBackupStep, RegisterTransactionStep, RenameStep, SetPolicyStep, UnregisterStep};
 pub use restore::{
     AwaitOpcStep, BeginRestoreStep, CancelRestoreStep, EndOpcStep, EndRestoreStep, ForgetRestoreStep, StartOpcStep,
@@ -143,6 +145,9 @@ steps! {
     PutMapSet(PutMapSetStep),
     RemoveMapSet(RemoveMapSetStep),
     UseMapRow(UseMapRowStep),
+    BeginPresentState(BeginPresentStateStep),
+    CopyPresentState(CopyPresentStateStep),
+    KeepPresentState(KeepPresentStateStep),
     BeginRestore(BeginRestoreStep),
     StartOpc(StartOpcStep),
     AwaitOpc(AwaitOpcStep),
@@ -234,7 +239,7 @@ pub struct Done<'a> {
     pub now: Timestamp,
     /// When its effect was seen on the array.
     pub seen_at: Timestamp,
-    /// Un-forced suspends that this operation issued and then observed.
+    /// Un-forced suspends and one-point copies that this operation issued and then observed.
     pub own_suspends: &'a BTreeMap<Pair, OwnSuspend>,
     pub catalogue: &'a dyn Lookup,
 }

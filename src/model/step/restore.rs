@@ -227,6 +227,6 @@ impl Step for ForgetRestoreStep {
 }
 
 /// The mark, in the name of the operation that sets it.
-fn mark(pair: Pair, done: &Done<'_>) -> EntityChange {
+pub(super) fn mark(pair: Pair, done: &Done<'_>) -> EntityChange {
     EntityChange::PutSession(OurSession { pair, since: done.now, operation: Some(done.operation), full: true })
 }

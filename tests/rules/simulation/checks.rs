@@ -165,7 +165,7 @@ impl Truth {
         for one in outcomes.iter().filter(|one| one.outcome == Outcome::Done) {
             effects.acted = true;
             match &wire.command {
-                Command::Suspend { force: false, .. } => {
+                Command::Suspend { force: false, .. } | Command::StartOpc { .. } => {
                     effects.captured.insert(one.pair, (now, world.arrays.content(one.pair.source).to_vec()));
                 }
                 Command::Stop { .. } => effects.stopped = true,
@@ -290,7 +290,15 @@ impl Simulation {
     fn check_restore(&self, open: &OpenOperation, pair: &Pair) -> Checked {
         let durable = &self.engine.durable;
         let target = pair.target;
-        if durable.generation_on(pair.source).is_none() {
+        let keeps = |step: &PlanStep| matches!(step, PlanStep::KeepPresentState(keep) if keep.pair == *pair);
+        let is_present_state = open.item.steps.iter().any(keeps);
+        if is_present_state && !durable.backup_volumes.contains_key(&target) {
+            return violated(format!("{} keeps a present state on {target}, which is no backup volume", open.id));
+        }
+        if !is_present_state {
+            self.check_present_state(open, target)?;
+        }
+        if !is_present_state && durable.generation_on(pair.source).is_none() {
             return violated(format!("{} restores from {}, which holds no generation", open.id, pair.source));
         }
         if durable.generation_on(target).is_some() {
@@ -301,6 +309,20 @@ impl Simulation {
         }
         if durable.sessions.get(pair).is_none_or(|mark| mark.operation != Some(open.id)) {
             return violated(format!("{} restores to {target}, which it did not mark as restore-incomplete", open.id));
+        }
+        Ok(())
+    }
+
+    /// A target whose present state was to be kept is untouched until all of that is kept.
+    fn check_present_state(&self, open: &OpenOperation, target: VolumeId) -> Checked {
+        let keeps = open.item.steps.iter().find_map(|step| match step {
+            PlanStep::KeepPresentState(keep) if keep.pair.source == target => Some(keep.pair.target),
+            _ => None,
+        });
+        let Some(spare) = keeps else { return Ok(()) };
+        let kept = self.engine.durable.generation_on(spare);
+        if kept.is_none_or(|kept| kept.operation != Some(open.id) || !kept.is_before_restore()) {
+            return violated(format!("{} overwrites {target}, and its present state is not kept on {spare}", open.id));
         }
         Ok(())
     }
@@ -462,13 +484,15 @@ impl Simulation {
 
     /// A generation is what its source was at a suspend that this operation issued, un-forced, and then saw.
     fn check_recording(&mut self, before: &Records, generation: &Generation) -> Checked {
-        let pair = Pair::new(generation.transaction_volume, generation.backup_volume);
+        let of_opc = generation.is_before_restore();
+        let make = if of_opc { Pair::opc } else { Pair::new };
+        let pair = make(generation.transaction_volume, generation.backup_volume);
         let Some(id) = generation.operation else { return violated("a generation of no operation") };
         let since = before.operations.get(&id).map(|open| open.started);
         let Some((at, captured)) = self.truth.captured(id, since, &pair) else {
             return violated(format!("{id} records a generation without an un-forced suspend of its own"));
         };
-        if !self.truth.of(id).saw_suspended.contains(&pair) {
+        if !of_opc && !self.truth.of(id).saw_suspended.contains(&pair) {
             return violated(format!("{id} records a generation whose suspend it never saw"));
         }
         // Another program's suspend may have come between the last look and the intent that may have done it.

@@ -90,6 +90,16 @@ fn scenarios() -> Vec<Scenario> {
         ),
         scenario("restore to another volume", kept, |s| restore(s, None)),
         scenario("restore to its own volume", kept, |s| restore(s, Some(tv(s)))),
+        scenario("restore to its own volume, without its present state", kept, |s| {
+            let mut action = restore(s, Some(tv(s)));
+            if let Action::Restore { without_present_state, .. } = &mut action {
+                *without_present_state = true;
+            }
+            action
+        }),
+        scenario("cancel while the present state is copied", keeping_present_state, |s| Action::CancelRestore {
+            target: tv(s),
+        }),
         scenario("restore of a dissolved generation", dissolved, |s| restore(s, None)),
         scenario("cancel of a restore", restoring, cancel_restore),
         scenario("giving up a cancelled restore", restore_incomplete, cancel_restore),
@@ -120,7 +130,7 @@ fn to_set(volumes: &[VolumeId]) -> Action {
 }
 
 fn restore(simulation: &Simulation, to: Option<VolumeId>) -> Action {
-    Action::Restore { volume: tv(simulation), version: Version(1), to, unmounted: true }
+    Action::Restore { volume: tv(simulation), version: Version(1), to, unmounted: true, without_present_state: false }
 }
 
 /// The target of the restore that the catalogue has a mark of.
@@ -141,6 +151,22 @@ fn restoring(simulation: &mut Simulation) {
         simulation.go(1).unwrap();
     }
     simulation.go(10).unwrap();
+}
+
+/// A restore onto its own volume, while the copy of its present state does not go on.
+fn keeping_present_state(simulation: &mut Simulation) {
+    kept(simulation);
+    simulation.opc_copies = false;
+    simulation.agree(Request::new(restore(simulation, Some(tv(simulation))))).unwrap();
+    while !simulation.world.arrays.core().sessions().any(|session| session.pair.kind == CopyKind::Opc) {
+        simulation.go(1).unwrap();
+    }
+    simulation.go(10).unwrap();
+    assert_eq!(restored_to_of(simulation), tv(simulation), "what is copied is the present state");
+}
+
+fn restored_to_of(simulation: &Simulation) -> VolumeId {
+    simulation.engine.durable.restores().next().expect("a copy was begun").pair.source
 }
 
 fn restore_incomplete(simulation: &mut Simulation) {

@@ -154,12 +154,13 @@ impl Simulation {
     fn about_restores(&mut self, volume: VolumeId, version: Version, target: VolumeId) -> Action {
         let marked: Vec<VolumeId> = self.engine.durable.restores().map(|mark| mark.pair.target).collect();
         let (unmounted, own) = (true, Some(volume));
+        let without_present_state = self.now.0 % 3 == 0;
         match self.rng.u32(0..6) {
             0 if !marked.is_empty() => Action::CancelRestore { target: marked[self.rng.usize(..marked.len())] },
-            1 => Action::Restore { volume, version, to: own, unmounted },
-            2 => Action::Restore { volume, version, to: Some(self.some_source()), unmounted },
-            3 => Action::Restore { volume, version, to: Some(target), unmounted },
-            _ => Action::Restore { volume, version, to: marked.first().copied(), unmounted },
+            1 => Action::Restore { volume, version, to: own, unmounted, without_present_state },
+            2 => Action::Restore { volume, version, to: Some(self.some_source()), unmounted, without_present_state },
+            3 => Action::Restore { volume, version, to: Some(target), unmounted, without_present_state },
+            _ => Action::Restore { volume, version, to: marked.first().copied(), unmounted, without_present_state },
         }
     }
 

@@ -1,0 +1,138 @@
+//! Steps that keep what a transaction volume is before a restore overwrites it: a one-point copy to an unused backup volume.
+//!
+//! The row of the one-point copy keeps the backup volume closed meanwhile. It goes with the generation that is recorded, or
+//! with the operation that could not make one: the volume is then unused again.
+
+use super::restore::mark;
+use super::{ArrayCommand, DigestText, Done, NotKeepable, Step, StepChanges, StepEffect, VolumeNames};
+use crate::model::codes::Code;
+use crate::model::copy::Command;
+use crate::model::entity::{BackupMode, Generation, GenerationState};
+use crate::model::entity_change::EntityChange;
+use crate::model::event::EventKind;
+use crate::model::session::Pair;
+use crate::model::units::Blocks;
+use crate::model::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+use std::slice;
+
+/// Reserves the backup volume for the copy of the present state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeginPresentStateStep {
+    /// The one-point copy from the transaction volume to the backup volume.
+    pub pair: Pair,
+}
+
+impl Step for BeginPresentStateStep {
+    fn agree(&self, digest: &mut DigestText) {
+        digest.line(format_args!(" keep the present state of {} on {}", self.pair.source, self.pair.target));
+    }
+
+    fn sentence(&self, names: &dyn VolumeNames) -> String {
+        format!("reserve {} for the present state of {}", names.place(self.pair.target), names.place(self.pair.source))
+    }
+
+    fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
+        let Self { pair } = *self;
+        if let Some(kept) = done.catalogue.generation_on(pair.target) {
+            let why = format!("{} holds {} by now, so the present state was not kept there", pair.target, kept.version);
+            return Err(NotKeepable::new(Code::HOLDS_A_GENERATION, why));
+        }
+        let earlier = done.catalogue.restores_to(pair.target).into_iter().filter(|earlier| *earlier != pair);
+        let mut changes: Vec<EntityChange> = earlier.map(|pair| EntityChange::RemoveSession { pair }).collect();
+        changes.push(mark(pair, done));
+        Ok(StepChanges { changes, events: Vec::new() })
+    }
+}
+
+/// Sends the one-point copy of the present state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyPresentStateStep {
+    pub pair: Pair,
+    pub blocks: Blocks,
+}
+
+impl Step for CopyPresentStateStep {
+    fn agree(&self, digest: &mut DigestText) {
+        digest.line(format_args!(" one-point copy {}>{}", self.pair.source, self.pair.target));
+    }
+
+    fn sentence(&self, names: &dyn VolumeNames) -> String {
+        let Self { pair, blocks } = self;
+        let (from, to) = (names.place(pair.source), names.place(pair.target));
+        format!("copy all {blocks} of the present state from {from} to {to} (OPC)")
+    }
+
+    fn effect(&self) -> Option<StepEffect> {
+        let command = Command::StartOpc { pairs: vec![self.pair] };
+        Some(StepEffect::Array(ArrayCommand { array: self.pair.source.box_id, command }))
+    }
+
+    fn starts(&self) -> &[Pair] {
+        slice::from_ref(&self.pair)
+    }
+}
+
+/// Waits for the end of that copy, and records the generation with the time at which the copy was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepPresentStateStep {
+    pub pair: Pair,
+    pub blocks: Blocks,
+}
+
+impl Step for KeepPresentStateStep {
+    fn agree(&self, _digest: &mut DigestText) {}
+
+    fn sentence(&self, names: &dyn VolumeNames) -> String {
+        let next = names.next_version(self.pair.source);
+        let version = next.map_or_else(|| "a generation".to_owned(), |next| next.to_string());
+        let place = names.place(self.pair.target);
+        format!("when all of it is copied, keep it as {version} on {place}, held: {}", Generation::BEFORE_RESTORE)
+    }
+
+    fn effect(&self) -> Option<StepEffect> {
+        Some(StepEffect::Await(self.pair))
+    }
+
+    fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
+        let Self { pair, blocks } = *self;
+        let (volume, backup_volume) = (pair.source, pair.target);
+        let Some(started) = done.own_suspends.get(&pair) else {
+            let why = "no copy of the present state by this operation was observed".to_owned();
+            return Err(NotKeepable::new(Code::PRESENT_STATE_NOT_KEPT, why));
+        };
+        if let Some(kept) = done.catalogue.generation_on(backup_volume) {
+            let why = format!("{backup_volume} holds {} by now, so the present state was not kept", kept.version);
+            return Err(NotKeepable::new(Code::HOLDS_A_GENERATION, why));
+        }
+        let known = done.catalogue.transaction_volume(volume).ok_or_else(|| NotKeepable::unregistered(volume))?;
+        let version = known.next_version;
+        let mut changes: Vec<EntityChange> = Vec::new();
+        if done.catalogue.our_session(&pair).is_some() {
+            changes.push(EntityChange::RemoveSession { pair });
+        }
+        changes.push(EntityChange::AddGeneration(Generation {
+            transaction_volume: volume,
+            version,
+            backup_volume,
+            blocks,
+            taken_at: started.sent,
+            suspend_complete_by: None,
+            mode: BackupMode::Dissolve,
+            state: GenerationState::Valid,
+            held: Some(Untrusted::from(Generation::BEFORE_RESTORE)),
+            provisioned: false,
+            operation: Some(done.operation),
+            crash_consistent: Some(Untrusted::from(Generation::BEFORE_RESTORE)),
+            set: None,
+            group: None,
+            copied_in: None,
+        }));
+        let event = EventKind::PresentStateKept { volume, version, backup_volume };
+        Ok(StepChanges { changes, events: vec![event] })
+    }
+
+    fn starts(&self) -> &[Pair] {
+        slice::from_ref(&self.pair)
+    }
+}
