@@ -74,7 +74,12 @@ fn summary(picture: &Picture, canvas: &mut Canvas, area: Rect) {
         columns[6] = Column { title: "of", gap: 2, least: 12, ..SUMMARY[6] };
     }
     let most = if columns[6].least > 0 { 40 } else { 0 };
-    let places = fit(&columns, &[(6, most)], area.width.saturating_sub(1));
+    let mut places = fit(&columns, &[(6, most)], area.width.saturating_sub(1));
+    if most > 0 && places[6].is_none() {
+        // Where it has no room, the others need not make any.
+        columns = SUMMARY;
+        places = fit(&columns, &[], area.width.saturating_sub(1));
+    }
     for (column, place) in std::iter::zip(&columns, &places) {
         if let Some((x, width)) = *place {
             put(canvas, column, area.x + x, area.y, width, column.title, theme.dim);
