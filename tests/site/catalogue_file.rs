@@ -16,7 +16,7 @@ use std::path::Path;
 fn a_full_file_is_told_and_nothing_is_lost() {
     block_on(async {
         let folder = tempfile::tempdir().unwrap();
-        let options = OpenOptions { most_pages: Some(80) };
+        let options = OpenOptions { most_pages: Some(96) };
         let catalogue = SqlCatalogue::open(&sqlite(folder.path()), options).await.unwrap();
         let mut kept = 0;
         let full = loop {
@@ -98,6 +98,8 @@ fn a_catalogue_of_format_2_is_brought_up_and_compared_from_its_first_event() {
             "DROP TABLE generation_group",
             "DROP TABLE group_watch",
             "DROP TABLE generation_copy",
+            "DROP TABLE notice",
+            "DROP TABLE acknowledgement",
             "DROP INDEX generation_by_operation",
             "DELETE FROM migration WHERE number > 2",
         ] {

@@ -88,17 +88,26 @@ fn a_read_only_console_refuses_with_its_reason() {
     pty.until("this console was started with --read-only");
 }
 
+/// Types a line as a person does, who sees what they type.
+fn command(pty: &mut Pty, line: &str) {
+    pty.types(":");
+    pty.until("Commands");
+    pty.types(line);
+    pty.until(line);
+    pty.types("\r");
+}
+
 #[test]
 fn a_typed_line_registers_a_volume_group_by_its_host() {
     let test_site = TestSite::of_the_demonstration();
     test_site.run("volume remove DEMO1/0x39 --demo --yes").ends(0);
     let mut pty = console(&test_site, &[]);
-    pty.types(":volume add --transaction DEMO1/0x52 --group demo-host:vg02\r");
+    command(&mut pty, "volume add --transaction DEMO1/0x52 --group demo-host:vg02");
     pty.until("has 2 physical disks");
     pty.types("\x1b");
     pty.until_gone("has 2 physical disks");
-    pty.types(":volume add --backup DEMO1/0x39 --group demo-host:vg01bk2\r");
-    pty.until("you confirm that it is DEMO1/0x39");
+    command(&mut pty, "volume add --backup DEMO1/0x39 --group demo-host:vg01bk2");
+    pty.until("confirm that it is DEMO1/0x39");
     pty.until("Y run");
     pty.types("Y");
     pty.until("done");
