@@ -371,6 +371,10 @@ impl Catalogue for Anchored {
         self.catalogue.save_copy()
     }
 
+    fn copy_failed(&self) -> Option<String> {
+        self.catalogue.copy_failed()
+    }
+
     fn copies(&self) -> io::Result<CatalogueCopies> {
         self.catalogue.copies()
     }

@@ -258,6 +258,10 @@ impl Catalogue for Copied {
         Box::pin(self.folder.make(&*self.catalogue))
     }
 
+    fn copy_failed(&self) -> Option<String> {
+        self.folder.failed.lock().clone()
+    }
+
     fn copies(&self) -> io::Result<CatalogueCopies> {
         Ok(CatalogueCopies {
             folder: self.folder.path.to_string_lossy().into_owned(),

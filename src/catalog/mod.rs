@@ -185,6 +185,11 @@ pub trait Catalogue: Send + Sync {
         Box::pin(std::future::ready(Err(CatalogueError::NotCopied { place, detail })))
     }
 
+    /// Why the copy that was due was not made; `None` where it was, or none is made.
+    fn copy_failed(&self) -> Option<String> {
+        None
+    }
+
     /// The copies that are kept.
     ///
     /// # Errors

@@ -64,11 +64,21 @@ impl Ledger {
 
     /// Looks now and then whether the catalogue is still the one that was opened, also while nobody writes.
     pub async fn watch(self) {
+        let mut told = None;
         loop {
             tokio::time::sleep(CHECK_PAUSE).await;
             if let Err(error) = self.catalogue.check().await {
                 self.refused(&error);
             }
+            // Each time that copies begin to fail, or fail in another way.
+            let failed = self.catalogue.copy_failed();
+            if failed != told
+                && let Some(why) = failed.clone()
+                && self.tell([EventKind::CatalogueNotCopied { why }]).await.is_err()
+            {
+                continue;
+            }
+            told = failed;
         }
     }
 

@@ -116,6 +116,10 @@ pub enum EventKind {
         format: u32,
         tables: Vec<TableDigest>,
     },
+    /// The copy of the catalogue that was due was not made.
+    CatalogueNotCopied {
+        why: String,
+    },
     /// The catalogue may be older than the arrays: what it says of kept generations is in doubt.
     CatalogueDoubted {
         why: String,
@@ -391,6 +395,7 @@ impl NewEvent {
             | EventKind::RecordsWritten
             | EventKind::AuditBaseline { .. }
             | EventKind::CatalogueDoubted { .. }
+            | EventKind::CatalogueNotCopied { .. }
             | EventKind::MapStored { .. }
             | EventKind::MapRemoved { .. }
             | EventKind::SetExtended { .. }
@@ -442,6 +447,7 @@ impl NewEvent {
             EventKind::HookRan { run, need: HookNeed::Required, .. } if !run.report.is_success() => Severity::Problem,
             EventKind::HookRan { run, .. } if !run.report.is_success() => Severity::Warning,
             EventKind::Refused { .. }
+            | EventKind::CatalogueNotCopied { .. }
             | EventKind::OperationEnded { end: OperationEnd::NotDone { .. }, .. }
             | EventKind::StateChanged { to: TransactionState::Halted, .. }
             | EventKind::ForeignSession { .. }

@@ -61,6 +61,9 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             format!("notification hook: delivery {number}, {troubles}, {}", count(*jobs, "summary", "summaries"))
         }
         EventKind::NotifyFailed { why } => format!("the notification hook failed: {}", why.escaped()),
+        EventKind::CatalogueNotCopied { why } => {
+            format!("no copy of the catalogue was made: {}", super::untrusted::escaped(why))
+        }
         EventKind::CatalogueDoubted { why } => {
             format!("kept generations are in doubt: {}", super::untrusted::escaped(why))
         }

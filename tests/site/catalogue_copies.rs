@@ -67,6 +67,25 @@ fn a_burst_of_backups_is_followed_by_a_copy() {
 }
 
 #[test]
+fn a_copy_that_cannot_be_made_is_an_event_and_harms_nothing() {
+    let lab = one_backup();
+    std::fs::write(folder(&lab), "in the way").unwrap();
+    let failed = lab.run("catalogue save");
+    assert_ne!(failed.exit, 0, "{failed:?}");
+    assert!(failed.err.contains("was not copied to") && failed.err.contains("catalogue-copies"), "{failed:?}");
+    let begun = Instant::now();
+    while !lab.run("audit show").ends(0).out.contains("no copy of the catalogue was made") {
+        assert!(begun.elapsed() < Duration::from_mins(1), "there is no event");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    lab.synchronize("t1");
+    lab.back_up("t1");
+    std::fs::remove_file(folder(&lab)).unwrap();
+    lab.run("catalogue save").ends(0);
+    assert_eq!(lab.json("catalogue list")["failed"], serde_json::Value::Null);
+}
+
+#[test]
 fn an_older_copy_is_loaded_by_name_and_all_of_it_is_in_doubt() {
     let lab = one_backup();
     let copy = lab.home().state_dir().join("saved.db");
