@@ -17,6 +17,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -140,7 +141,7 @@ pub struct Copied {
 /// Whether there is something that no copy has.
 #[derive(Debug, Default)]
 struct Due {
-    since: Mutex<Option<Instant>>,
+    is: AtomicBool,
     changed: Notify,
 }
 
@@ -171,8 +172,7 @@ async fn after_each_burst(catalogue: Arc<dyn Catalogue>, folder: Arc<Folder>, du
             tokio::time::sleep_until(last + SPACING).await;
         }
         last = Some(Instant::now());
-        let was_due = due.since.lock().take();
-        if was_due.is_none() {
+        if !due.is.swap(false, Ordering::SeqCst) {
             continue;
         }
         match folder.make(&*catalogue).await {
@@ -180,7 +180,7 @@ async fn after_each_burst(catalogue: Arc<dyn Catalogue>, folder: Arc<Folder>, du
             Err(error) => {
                 tracing::error!(%error, "the catalogue was not copied");
                 // The next change tries again, and so does the end of the engine.
-                due.since.lock().get_or_insert_with(Instant::now);
+                due.is.store(true, Ordering::SeqCst);
             }
         }
     }
@@ -205,7 +205,7 @@ impl Catalogue for Copied {
         Box::pin(async move {
             let kept = self.catalogue.commit(changes, events).await?;
             if is_worth_it {
-                self.due.since.lock().get_or_insert_with(Instant::now);
+                self.due.is.store(true, Ordering::SeqCst);
                 self.due.changed.notify_one();
             }
             Ok(kept)
@@ -238,7 +238,7 @@ impl Catalogue for Copied {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let is_due = self.due.since.lock().take().is_some();
+            let is_due = self.due.is.swap(false, Ordering::SeqCst);
             if is_due && tokio::time::timeout(LAST_COPY, self.folder.make(&*self.catalogue)).await.is_err() {
                 tracing::error!("the engine ended before the catalogue was copied");
             }
@@ -266,7 +266,7 @@ impl Catalogue for Copied {
         Ok(CatalogueCopies {
             folder: self.folder.path.to_string_lossy().into_owned(),
             kept: list(&self.folder.path)?,
-            failed: self.folder.failed.lock().clone(),
+            failed: self.copy_failed(),
         })
     }
 }

@@ -8,12 +8,11 @@ use crate::engine::protocol::{Answer, Ask};
 use crate::model::catalogue_copy::{CatalogueContents, CatalogueCopies, CatalogueCopy, LoadSummary};
 use crate::model::units::count;
 use crate::model::untrusted::{escaped, path as shown};
+use crate::process::duplicate::duplicate;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
@@ -130,7 +129,7 @@ async fn save(site_context: &dyn SiteContext, file: Option<&Path>, as_json: bool
         other => return Err(unexpected(&other)),
     };
     if let Some(file) = file {
-        duplicate(Path::new(&copy.file), file)?;
+        put_into(Path::new(&copy.file), file)?;
     }
     if as_json {
         let also = file.map(Path::to_owned);
@@ -209,7 +208,7 @@ pub fn loaded(former: Option<&Path>) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn duplicate(from: &Path, to: &Path) -> Result<(), CliError> {
+fn put_into(from: &Path, to: &Path) -> Result<(), CliError> {
     let failed = |path: &Path, error: io::Error| {
         let hint = match error.kind() {
             io::ErrorKind::PermissionDenied => ": only the engine's user and root may read copies",
@@ -218,12 +217,5 @@ fn duplicate(from: &Path, to: &Path) -> Result<(), CliError> {
         };
         CliError::failed(format!("{}: {error}{hint}; the copy itself is in {}", shown(path), shown(from)))
     };
-    let mut source = File::open(from).map_err(|error| failed(from, error))?;
-    let made = File::options().write(true).create_new(true).mode(0o600).open(to);
-    let mut target = made.map_err(|error| failed(to, error))?;
-    io::copy(&mut source, &mut target).and_then(|_| target.sync_all()).map_err(|error| {
-        // A part of a copy is of no use.
-        let _ = std::fs::remove_file(to);
-        failed(to, error)
-    })
+    duplicate(from, to).map_err(|(path, error)| failed(path, error))
 }

@@ -4,7 +4,7 @@
 //! generations that only the present catalogue knows are named before anything is done.
 
 use crate::catalog::anchor::FileAnchor;
-use crate::catalog::sql::{OpenOptions, SqlCatalogue};
+use crate::catalog::sql::{OpenOptions, SqlCatalogue, beside};
 use crate::catalog::{Catalogue, CatalogueError, EventRange, Outside};
 use crate::config::Config;
 use crate::model::catalogue_copy::{CatalogueContents, LoadSummary, UnknownGeneration};
@@ -12,6 +12,7 @@ use crate::model::catalogue_url::CataloguePlace;
 use crate::model::codes::Code;
 use crate::model::records::{Generation, Records};
 use crate::model::untrusted::path as shown;
+use crate::process::duplicate::duplicate;
 use crate::process::instance::{self, Claim, InstanceError, InstanceLock};
 use crate::process::paths::Home;
 use crate::serve::{anchor_file, place_of};
@@ -93,8 +94,11 @@ pub async fn prepare(home: &Home, config: &Config, file: &Path) -> Result<Load, 
     for ending in BESIDE.into_iter().chain([".lock"]) {
         remove(&beside(&checked, ending))?;
     }
-    duplicate(file, &checked)?;
     let not_whole = |why: String| LoadError::NotWhole { path: file.to_owned(), why };
+    if !file.metadata().map_err(file_error(file))?.is_file() {
+        return Err(not_whole("it is no regular file".to_owned()));
+    }
+    duplicate(file, &checked).map_err(|(path, error)| file_error(path)(error))?;
     let (copy, records) = match read(&checked, true).await {
         Ok(found) => found,
         Err(why) => {
@@ -224,12 +228,6 @@ fn free_name(path: &Path) -> Result<PathBuf, LoadError> {
     }
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
 fn remove(path: &Path) -> Result<(), LoadError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_error(path)(error)),
@@ -239,20 +237,4 @@ fn remove(path: &Path) -> Result<(), LoadError> {
 
 fn sync(path: &Path) -> Result<(), LoadError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(file_error(path))
-}
-
-/// A durable duplicate that only its owner can read.
-fn duplicate(from: &Path, to: &Path) -> Result<(), LoadError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut source = File::open(from).map_err(file_error(from))?;
-    if !source.metadata().map_err(file_error(from))?.is_file() {
-        return Err(LoadError::NotWhole { path: from.to_owned(), why: "it is no regular file".to_owned() });
-    }
-    let mut target = File::options().write(true).create_new(true).mode(0o600).open(to).map_err(file_error(to))?;
-    let copied = io::copy(&mut source, &mut target).and_then(|_| target.sync_all());
-    copied.map_err(|error| {
-        // A part of a copy is of no use.
-        let _ = std::fs::remove_file(to);
-        file_error(to)(error)
-    })
 }

@@ -23,6 +23,7 @@ mod verify;
 mod volume_sets;
 
 pub use crate::model::catalogue_url::CataloguePlace;
+pub use place::beside;
 pub use schema::FORMAT;
 
 use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside, now};

@@ -138,7 +138,8 @@ fn store_holder(mut lock: &File) {
     let _ = lock.set_len(0).and_then(|()| lock.write_all(line.as_bytes()));
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// The file whose name has a suffix more: SQLite's log, a lock.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -3,10 +3,9 @@
 //! The row of the one-point copy keeps the backup volume closed meanwhile. It goes with the generation that is recorded, or
 //! with the operation that could not make one: the volume is then unused again.
 
-use super::restore::mark;
-use super::{ArrayCommand, DigestText, Done, NotKeepable, Step, StepChanges, StepEffect, VolumeNames};
+use super::restore::{agree_to_copy, marked, start_copy};
+use super::{DigestText, Done, NotKeepable, Step, StepChanges, StepEffect, VolumeNames};
 use crate::model::codes::Code;
-use crate::model::copy::Command;
 use crate::model::entity::{BackupMode, Generation, GenerationState};
 use crate::model::entity_change::EntityChange;
 use crate::model::event::EventKind;
@@ -38,10 +37,7 @@ impl Step for BeginPresentStateStep {
             let why = format!("{} holds {} by now, so the present state was not kept there", pair.target, kept.version);
             return Err(NotKeepable::new(Code::HOLDS_A_GENERATION, why));
         }
-        let earlier = done.catalogue.restores_to(pair.target).into_iter().filter(|earlier| *earlier != pair);
-        let mut changes: Vec<EntityChange> = earlier.map(|pair| EntityChange::RemoveSession { pair }).collect();
-        changes.push(mark(pair, done));
-        Ok(StepChanges { changes, events: Vec::new() })
+        Ok(StepChanges { changes: marked(pair, done), events: Vec::new() })
     }
 }
 
@@ -54,7 +50,7 @@ pub struct CopyPresentStateStep {
 
 impl Step for CopyPresentStateStep {
     fn agree(&self, digest: &mut DigestText) {
-        digest.line(format_args!(" one-point copy {}>{}", self.pair.source, self.pair.target));
+        agree_to_copy(self.pair, digest);
     }
 
     fn sentence(&self, names: &dyn VolumeNames) -> String {
@@ -64,8 +60,7 @@ impl Step for CopyPresentStateStep {
     }
 
     fn effect(&self) -> Option<StepEffect> {
-        let command = Command::StartOpc { pairs: vec![self.pair] };
-        Some(StepEffect::Array(ArrayCommand { array: self.pair.source.box_id, command }))
+        Some(start_copy(self.pair))
     }
 
     fn starts(&self) -> &[Pair] {

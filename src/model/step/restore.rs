@@ -45,10 +45,7 @@ impl Step for BeginRestoreStep {
             let why = format!("{} holds {} by now, so nothing was restored to it", pair.target, kept.version);
             return Err(NotKeepable::new(Code::HOLDS_A_GENERATION, why));
         }
-        // An earlier restore to the same volume counts no more: this one replaces all of it.
-        let earlier = done.catalogue.restores_to(pair.target).into_iter().filter(|earlier| *earlier != pair);
-        let mut changes: Vec<EntityChange> = earlier.map(|pair| EntityChange::RemoveSession { pair }).collect();
-        changes.push(mark(pair, done));
+        let changes = marked(pair, done);
         Ok(StepChanges { changes, events: vec![EventKind::RestoreBegun { volume, version, target: pair.target }] })
     }
 }
@@ -63,7 +60,7 @@ pub struct StartOpcStep {
 
 impl Step for StartOpcStep {
     fn agree(&self, digest: &mut DigestText) {
-        digest.line(format_args!(" one-point copy {}>{}", self.pair.source, self.pair.target));
+        agree_to_copy(self.pair, digest);
     }
 
     fn sentence(&self, names: &dyn VolumeNames) -> String {
@@ -73,13 +70,23 @@ impl Step for StartOpcStep {
     }
 
     fn effect(&self) -> Option<StepEffect> {
-        let command = Command::StartOpc { pairs: vec![self.pair] };
-        Some(StepEffect::Array(ArrayCommand { array: self.pair.source.box_id, command }))
+        Some(start_copy(self.pair))
     }
 
     fn starts(&self) -> &[Pair] {
         slice::from_ref(&self.pair)
     }
+}
+
+/// What people agree to of a one-point copy.
+pub(super) fn agree_to_copy(pair: Pair, digest: &mut DigestText) {
+    digest.line(format_args!(" one-point copy {}>{}", pair.source, pair.target));
+}
+
+/// What starts one.
+pub(super) fn start_copy(pair: Pair) -> StepEffect {
+    let command = Command::StartOpc { pairs: vec![pair] };
+    StepEffect::Array(ArrayCommand { array: pair.source.box_id, command })
 }
 
 /// Waits for the end of the one-point copy. The volumes stay claimed meanwhile.
@@ -226,7 +233,13 @@ impl Step for ForgetRestoreStep {
     }
 }
 
+/// The mark of a new copy. Earlier ones to the same volume count no more: this one replaces all of it.
+pub(super) fn marked(pair: Pair, done: &Done<'_>) -> Vec<EntityChange> {
+    let earlier = done.catalogue.restores_to(pair.target).into_iter().filter(|earlier| *earlier != pair);
+    earlier.map(|pair| EntityChange::RemoveSession { pair }).chain([mark(pair, done)]).collect()
+}
+
 /// The mark, in the name of the operation that sets it.
-pub(super) fn mark(pair: Pair, done: &Done<'_>) -> EntityChange {
+fn mark(pair: Pair, done: &Done<'_>) -> EntityChange {
     EntityChange::PutSession(OurSession { pair, since: done.now, operation: Some(done.operation), full: true })
 }
