@@ -109,7 +109,8 @@ async fn prepare(site: &Site, config: &Config) -> Result<(Arc<dyn Catalogue>, Se
         (host.name.clone(), tools)
     });
     let emulated = emulated.map(|(name, host)| (name, Arc::new(host) as Arc<dyn ReportsItself>));
-    let hosts = Hosts::new(hosts.chain(emulated));
+    let services = config.services.iter().map(|service| (service.name.clone(), service.nodes.clone()));
+    let hosts = Hosts::new(hosts.chain(emulated)).with_services(services);
     Ok((
         anchored,
         Settings { site, arrays, roles, limits, configuration, times, hooks, hosts, notify: config.notify.clone() },

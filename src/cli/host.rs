@@ -4,11 +4,13 @@ use super::link::{Link, Need, SiteContext, unexpected};
 use super::table::{Align, Table};
 use super::{CliError, Exit, json, out};
 use crate::engine::protocol::{Answer, Ask};
-use crate::model::host_report::{Activation, HostDisk, HostView, LogicalVolume, VolumeGroup, Wwid};
+use crate::model::host_report::{Activation, HostDisk, HostReport, HostView, LogicalVolume, VolumeGroup, Wwid};
 use crate::model::identity::Name;
+use crate::model::service_nodes::{ServiceNode, ServiceView, reading_of};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::Blocks;
 use crate::model::untrusted::Untrusted;
+use crate::model::volume_group::GroupPlace;
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -33,6 +35,14 @@ pub enum HostVerb {
 
 #[derive(Serialize)]
 struct Listed<'a> {
+    hosts: &'a [HostView],
+    services: &'a [ServiceView],
+}
+
+#[derive(Serialize)]
+struct ShownService<'a> {
+    service: &'a ServiceView,
+    /// Its nodes, as they report themselves.
     hosts: &'a [HostView],
 }
 
@@ -63,12 +73,22 @@ pub async fn run(verb: &HostVerb, site_context: &dyn SiteContext) -> Result<Exit
         .map(|host| host.parse::<Name>())
         .transpose()
         .map_err(|_| CliError::usage("this is no name of a host: `ecdeck host list` shows them"))?;
-    let (hosts, configured) = match link.ask(Ask::Hosts { host: name }).await? {
-        Answer::Hosts { hosts, configured } => (hosts, configured),
+    let (hosts, services, configured) = match link.ask(Ask::Hosts { host: name }).await? {
+        Answer::Hosts { hosts, services, configured } => (hosts, services, configured),
         other => return Err(unexpected(&other)),
     };
-    let exit = if hosts.iter().all(|host| host.report.unknown.is_empty()) { Exit::Done } else { Exit::Failed };
+    let is_known = hosts.iter().all(|host| host.report.unknown.is_empty())
+        && services.iter().flat_map(|service| &service.nodes).all(|node| node.active.is_some());
+    let exit = if is_known { Exit::Done } else { Exit::Failed };
     match (wanted, &hosts[..]) {
+        (Some(_), _) if !services.is_empty() => {
+            let service = &services[0];
+            if as_json {
+                json::print(link.is_demo().await?, &ShownService { service, hosts: &hosts })?;
+            } else {
+                out::print(&show_service(service, &hosts))?;
+            }
+        }
         (Some(_), [host]) if as_json => {
             let snapshot = link.snapshot().await?;
             let disks = host.report.disks.iter().flatten();
@@ -79,19 +99,22 @@ pub async fn run(verb: &HostVerb, site_context: &dyn SiteContext) -> Result<Exit
             out::print(&show(host, &*link.snapshot().await?))?;
         }
         (Some(host), _) => return Err(no_host(host, &configured)),
-        (None, _) if as_json => json::print(link.is_demo().await?, &Listed { hosts: &hosts })?,
+        (None, _) if as_json => json::print(link.is_demo().await?, &Listed { hosts: &hosts, services: &services })?,
         (None, _) => {
-            out::print(&list(&hosts))?;
+            out::print(&list(&hosts, &services))?;
         }
     }
     Ok(exit)
 }
 
-/// Reads one host.
-pub async fn read(link: &mut Link, name: &Name) -> Result<HostView, CliError> {
-    match link.ask(Ask::Hosts { host: Some(name.clone()) }).await? {
-        Answer::Hosts { mut hosts, .. } if hosts.len() == 1 => Ok(hosts.remove(0)),
-        Answer::Hosts { configured, .. } => Err(no_host(name.as_str(), &configured)),
+/// Reads the host of a group; of a service the node that says most of it.
+pub async fn read(link: &mut Link, place: &GroupPlace) -> Result<HostReport, CliError> {
+    match link.ask(Ask::Hosts { host: Some(place.host.clone()) }).await? {
+        Answer::Hosts { hosts, configured, .. } => {
+            let reports: Vec<&HostReport> = hosts.iter().map(|host| &host.report).collect();
+            let found = reading_of(&place.group, &reports).map(|at| reports[at].clone());
+            found.ok_or_else(|| no_host(place.host.as_str(), &configured))
+        }
         other => Err(unexpected(&other)),
     }
 }
@@ -114,7 +137,7 @@ fn array_volumes(disk: &HostDisk, snapshot: &Snapshot) -> ArrayVolumes {
     ArrayVolumes { device: disk.device.clone(), number, candidates }
 }
 
-fn list(hosts: &[HostView]) -> String {
+fn list(hosts: &[HostView], services: &[ServiceView]) -> String {
     if hosts.is_empty() {
         return "no hosts are configured: docs/hosts.md shows how\n".to_owned();
     }
@@ -135,7 +158,40 @@ fn list(hosts: &[HostView]) -> String {
             count(host.report.mounts.as_ref().map(Vec::len)),
         ]);
     }
-    table.render() + &hosts.iter().map(unknown).collect::<String>()
+    for service in services {
+        let nodes: Vec<&str> = service.nodes.iter().map(|node| node.name.as_str()).collect();
+        let place = format!("service of {}", nodes.join(", "));
+        table.row([service.name.to_string(), place, "-".to_owned(), "-".to_owned(), "-".to_owned()]);
+    }
+    let rest = hosts.iter().map(unknown).chain(services.iter().map(active_groups));
+    table.render() + &rest.collect::<String>()
+}
+
+/// Where the groups of a service are active, a line a node that has some or is not known.
+fn active_groups(service: &ServiceView) -> String {
+    let line = |node: &ServiceNode| match (&node.active, &node.why) {
+        (Some(groups), _) if groups.is_empty() => String::new(),
+        (Some(groups), _) => {
+            let groups: Vec<String> = groups.iter().map(Untrusted::escaped).collect();
+            format!("{}: active on {}: {}\n", service.name, node.name, groups.join(", "))
+        }
+        (None, why) => {
+            let why = why.as_ref().map_or_else(|| "no report".to_owned(), Untrusted::escaped);
+            format!("! {}: what is active on {} is unknown: {why}\n", service.name, node.name)
+        }
+    };
+    let lines: String = service.nodes.iter().map(line).collect();
+    if lines.is_empty() { format!("{}: no group is active on a node\n", service.name) } else { lines }
+}
+
+fn show_service(service: &ServiceView, hosts: &[HostView]) -> String {
+    let mut text = format!("{} (service)\n", service.name) + &active_groups(service);
+    for host in hosts {
+        text.push_str(&format_args!("\n{} ({})\n", host.name, host.place).to_string());
+        text += &groups_text(host);
+        text += &unknown(host);
+    }
+    text
 }
 
 /// What could not be read, a line each.
@@ -156,16 +212,20 @@ fn show(host: &HostView, snapshot: &Snapshot) -> String {
         None => "unknown\n".to_owned(),
     };
     text += "\nvolume groups\n";
-    text += &match &host.report.groups {
-        Some(groups) if groups.is_empty() => "none\n".to_owned(),
-        Some(groups) => groups.iter().map(|group| group_text(group, host)).collect(),
-        None => "unknown\n".to_owned(),
-    };
+    text += &groups_text(host);
     text.extend(host.report.duplicates.iter().flatten().map(|twice| {
         let (device, group) = (twice.device.escaped(), twice.group.escaped());
         format!("! {device} is a copy of a physical volume of {group}: LVM does not use it\n")
     }));
     text + &unknown(host)
+}
+
+fn groups_text(host: &HostView) -> String {
+    match &host.report.groups {
+        Some(groups) if groups.is_empty() => "none\n".to_owned(),
+        Some(groups) => groups.iter().map(|group| group_text(group, host)).collect(),
+        None => "unknown\n".to_owned(),
+    }
 }
 
 fn disk_table(disks: &[HostDisk], snapshot: &Snapshot) -> String {

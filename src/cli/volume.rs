@@ -74,7 +74,7 @@ async fn of_group(action: Action, place: &GroupPlace, link: &mut Link) -> Result
     let Action::Register { volume, role, name } = action else {
         return Err(several_of_a_group());
     };
-    let report = host::read(link, &place.host).await?.report;
+    let report = host::read(link, place).await?;
     let unfit = |unfit: Unfit| {
         let text = format!("{} ({})", unfit.reason, unfit.code);
         CliError::coded(unfit.code, text)

@@ -8,6 +8,7 @@ use super::roles::{Member, Members};
 use super::{Binding, Config, Console, Engine, Glyphs, Limits, Log, LogLevel, Roles, Theme};
 use crate::config_keys::{Fault, LIMIT, absolute, checked, in_range, line_of, name, syntax, time};
 use crate::driver::kind::DriverKind;
+use crate::model::identity::Name;
 use crate::model::session::{Automation, TransferMode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -127,7 +128,9 @@ pub fn read(text: &str, drivers: &[&'static dyn DriverKind]) -> Result<Config, F
     }
     let file: File = toml::from_str(text)?;
     let arrays = arrays(text, drivers)?;
-    let hosts = hosts(&file.host)?;
+    let (hosts, services) = hosts(&file.host)?;
+    let places: Vec<Name> =
+        hosts.iter().map(|host| &host.name).chain(services.iter().map(|one| &one.name)).cloned().collect();
     Ok(Config {
         site: name(&file.site)?,
         engine: engine(&file.engine)?,
@@ -135,11 +138,12 @@ pub fn read(text: &str, drivers: &[&'static dyn DriverKind]) -> Result<Config, F
         catalogue: file.catalogue.url.as_ref().map(checked).transpose()?,
         log: log(&file.log)?,
         rec: rec(&file.rec, &arrays)?,
-        pools: pools(&file.pool, &arrays, &hosts)?,
+        pools: pools(&file.pool, &arrays, &places)?,
         arrays,
-        hooks: hooks(&file.hook, &hosts)?,
+        hooks: hooks(&file.hook, &places)?,
         notify: file.notify.as_ref().map(|keys| notify(keys, &hosts)).transpose()?,
         hosts,
+        services,
         roles: Roles {
             socket_group: file.engine.group,
             administrators: file.roles.administrators,

@@ -1,6 +1,6 @@
 //! The keys of hosts and hooks: the site's scripts before and after a backup or a restore, and the machines that they run on.
 
-use super::Host;
+use super::{Host, Service};
 use crate::config_keys::{Fault, SshKeys, absolute, checked, closest, name, time};
 use crate::model::hook::{Hook, HookNeed};
 use crate::model::host_report::Wwid;
@@ -33,6 +33,8 @@ pub(super) struct HostKeys {
     known_hosts: Option<Spanned<PathBuf>>,
     #[serde(default)]
     sudo: bool,
+    /// Names of other hosts: it is a service, and no machine.
+    nodes: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     wwid: BTreeMap<Spanned<String>, Spanned<String>>,
 }
@@ -57,12 +59,20 @@ pub(super) struct HookKeys {
     environment: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
-pub(super) fn hosts(written: &[HostKeys]) -> Result<Vec<Host>, Fault> {
+/// The machines, and the services that some of them run.
+pub(super) fn hosts(written: &[HostKeys]) -> Result<(Vec<Host>, Vec<Service>), Fault> {
     let mut hosts: Vec<Host> = Vec::with_capacity(written.len());
+    let mut services = Vec::new();
+    let mut names: Vec<Name> = Vec::with_capacity(written.len());
     for keys in written {
         let name = name(&keys.name)?;
-        if hosts.iter().any(|host| host.name == name) {
+        if names.contains(&name) {
             return Err(Fault::at(&keys.name, format!("another host is called {name}: give each its own name")));
+        }
+        names.push(name.clone());
+        if let Some(nodes) = &keys.nodes {
+            services.push((keys, name, nodes));
+            continue;
         }
         let ssh = SshKeys {
             host: keys.host.as_ref(),
@@ -74,7 +84,38 @@ pub(super) fn hosts(written: &[HostKeys]) -> Result<Vec<Host>, Fault> {
         };
         hosts.push(Host { name, ssh: ssh.destination()?, sudo: keys.sudo, wwids: wwids(&keys.wwid)? });
     }
-    Ok(hosts)
+    let services = services.into_iter().map(|(keys, name, nodes)| service(keys, name, nodes, &hosts));
+    let services = services.collect::<Result<_, _>>()?;
+    Ok((hosts, services))
+}
+
+fn service(
+    keys: &HostKeys,
+    name: Name,
+    written: &Spanned<Vec<Spanned<String>>>,
+    hosts: &[Host],
+) -> Result<Service, Fault> {
+    let reached = keys.host.is_some() || keys.user.is_some() || keys.port.is_some() || keys.ssh_config.is_some();
+    if reached || keys.identity.is_some() || keys.known_hosts.is_some() || keys.sudo || !keys.wwid.is_empty() {
+        let text =
+            format!("{name} is a service: it has `nodes` only. How a node is reached stands in its own [[host]]");
+        return Err(Fault::at(written, text));
+    }
+    if written.get_ref().is_empty() {
+        return Err(Fault::at(
+            written,
+            format!("the service {name} has no nodes: give the names of its [[host]] tables"),
+        ));
+    }
+    let mut nodes = Vec::new();
+    for node in written.get_ref() {
+        let known = machine(node, hosts)?;
+        if nodes.contains(&known) {
+            return Err(Fault::at(node, format!("{known} is a node of {name} already: name it once")));
+        }
+        nodes.push(known);
+    }
+    Ok(Service { name, nodes })
 }
 
 /// Devices that report no WWID, and the identity that a person gives them.
@@ -97,7 +138,7 @@ fn wwids(written: &BTreeMap<Spanned<String>, Spanned<String>>) -> Result<BTreeMa
     Ok(wwids)
 }
 
-pub(super) fn hooks(written: &[HookKeys], hosts: &[Host]) -> Result<Vec<Hook>, Fault> {
+pub(super) fn hooks(written: &[HookKeys], hosts: &[Name]) -> Result<Vec<Hook>, Fault> {
     let mut hooks: Vec<Hook> = Vec::with_capacity(written.len());
     for keys in written {
         let hook = hook(keys, hosts)?;
@@ -109,7 +150,8 @@ pub(super) fn hooks(written: &[HookKeys], hosts: &[Host]) -> Result<Vec<Hook>, F
     Ok(hooks)
 }
 
-fn hook(keys: &HookKeys, hosts: &[Host]) -> Result<Hook, Fault> {
+/// `hosts`: machines and services.
+fn hook(keys: &HookKeys, hosts: &[Name]) -> Result<Hook, Fault> {
     let own_name = name(&keys.name)?;
     let scripts = [&keys.before_backup, &keys.after_backup, &keys.before_restore, &keys.after_restore];
     if scripts.iter().all(|script| script.is_none()) {
@@ -147,15 +189,22 @@ pub(super) fn user(written: &Spanned<String>) -> Result<String, Fault> {
     checked::<SshWord>(written).map(String::from)
 }
 
-pub(super) fn known(written: &Spanned<String>, hosts: &[Host]) -> Result<Name, Fault> {
-    if let Some(host) = hosts.iter().find(|host| host.name.as_str() == written.get_ref()) {
-        return Ok(host.name.clone());
+/// The host of this name among machines and services.
+pub(super) fn known(written: &Spanned<String>, hosts: &[Name]) -> Result<Name, Fault> {
+    if let Some(host) = hosts.iter().find(|host| host.as_str() == written.get_ref()) {
+        return Ok(host.clone());
     }
-    let hint = match closest(written.get_ref(), hosts.iter().map(|host| host.name.as_str())) {
+    let hint = match closest(written.get_ref(), hosts.iter().map(Name::as_str)) {
         Some(close) => format!("did you mean {close}?"),
         None => "name one of the [[host]] tables".to_owned(),
     };
     Err(Fault::at(written, format!("there is no host {:?}; {hint}", written.get_ref())))
+}
+
+/// The machine of this name.
+pub(super) fn machine(written: &Spanned<String>, hosts: &[Host]) -> Result<Name, Fault> {
+    let machines: Vec<Name> = hosts.iter().map(|host| host.name.clone()).collect();
+    known(written, &machines)
 }
 
 /// A program by its absolute path, and its arguments. No shell reads them.
@@ -207,6 +256,28 @@ mod tests {
         let text =
             format!("site = \"x\"\n[[host]]\nname = \"db03\"\nhost = \"db03.example\"\nuser = \"ecdeck\"\n{text}\n");
         Config::parse(&text, Path::new("/etc/ecdeck/config.toml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_service_is_the_names_of_its_nodes_and_nothing_else() {
+        let nodes =
+            "[[host]]\nname = \"erp\"\nnodes = [\"db03\", \"db04\"]\n[[host]]\nname = \"db04\"\nhost = \"db04\"\n";
+        let config =
+            parse(&format!("{nodes}[[hook]]\nname = \"f\"\nhost = \"erp\"\nafter_backup = [\"/bin/true\"]")).unwrap();
+        let names: Vec<&str> = config.hosts.iter().map(|host| host.name.as_str()).collect();
+        assert_eq!((names, config.services[0].nodes.len()), (vec!["db03", "db04"], 2));
+        assert_eq!(config.hooks[0].host.as_ref().unwrap().as_str(), "erp");
+        for (wrong, part) in [
+            ("nodes = []", "has no nodes"),
+            ("nodes = [\"db05\"]", "there is no host \"db05\"; did you mean db03?"),
+            ("nodes = [\"db03\", \"db03\"]", "db03 is a node of erp already"),
+            ("nodes = [\"erp\"]", "there is no host \"erp\""),
+            ("nodes = [\"db03\"]\nsudo = true", "erp is a service: it has `nodes` only"),
+            ("nodes = [\"db03\"]\n[notify]\nhost = \"erp\"\ncommand = [\"/bin/true\"]", "there is no host \"erp\""),
+        ] {
+            let why = parse(&format!("[[host]]\nname = \"erp\"\n{wrong}")).unwrap_err();
+            assert!(why.contains(part), "{wrong}: {why}");
+        }
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct Config {
     pub rec: BTreeMap<(Name, Name), RecModes>,
     /// The machines that hooks run on, beside this one.
     pub hosts: Vec<Host>,
+    /// Names that several of these machines can run.
+    pub services: Vec<Service>,
     /// In the order in which their scripts before a backup run.
     pub hooks: Vec<Hook>,
     /// What is run when somebody has to know of something.
@@ -67,6 +69,14 @@ pub struct Host {
     pub sudo: bool,
     /// Devices that report no WWID, and the identity that a person gives them.
     pub wwids: BTreeMap<String, Wwid>,
+}
+
+/// A service with volume groups that one of several machines runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    pub name: Name,
+    /// Names of hosts.
+    pub nodes: Vec<Name>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,6 +269,7 @@ impl Config {
             arrays: Vec::new(),
             rec: BTreeMap::new(),
             hosts: Vec::new(),
+            services: Vec::new(),
             hooks: Vec::new(),
             notify: None,
             pools: Vec::new(),

@@ -1,7 +1,7 @@
 //! The keys of `[notify]`: what is run when somebody has to know of something.
 
 use super::Host;
-use super::hooks::{HOOK_LIMIT, USUAL_LIMIT, command, known, user, variable};
+use super::hooks::{HOOK_LIMIT, USUAL_LIMIT, command, machine, user, variable};
 use crate::config_keys::{Fault, closest, time};
 use crate::model::notice::NotifyHook;
 use crate::model::trouble_kind::TroubleKind;
@@ -40,7 +40,7 @@ pub(super) fn notify(keys: &NotifyKeys, hosts: &[Host]) -> Result<NotifyHook, Fa
     };
     Ok(NotifyHook {
         command: command(&keys.command)?,
-        host: keys.host.as_ref().map(|host| known(host, hosts)).transpose()?,
+        host: keys.host.as_ref().map(|host| machine(host, hosts)).transpose()?,
         run_as: keys.run_as.as_ref().map(user).transpose()?,
         limit_millis: time(keys.limit.as_ref(), USUAL_LIMIT, HOOK_LIMIT)?.as_millis() as u64,
         environment: keys.environment.iter().map(|(key, value)| variable(key, value)).collect::<Result<_, _>>()?,

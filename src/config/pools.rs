@@ -1,8 +1,9 @@
 //! The keys of pools: backup volumes that only some transaction volumes take.
 
+use super::Array;
 use super::hooks::known;
-use super::{Array, Host};
 use crate::config_keys::{Fault, checked, closest, name};
+use crate::model::identity::Name;
 use crate::model::pool::{NamedPool, VolumeRange};
 use serde::Deserialize;
 use toml::Spanned;
@@ -17,7 +18,7 @@ pub(super) struct PoolKeys {
     hosts: Vec<Spanned<String>>,
 }
 
-pub(super) fn pools(written: &[PoolKeys], arrays: &[Array], hosts: &[Host]) -> Result<Vec<NamedPool>, Fault> {
+pub(super) fn pools(written: &[PoolKeys], arrays: &[Array], hosts: &[Name]) -> Result<Vec<NamedPool>, Fault> {
     let mut pools: Vec<NamedPool> = Vec::with_capacity(written.len());
     for keys in written {
         let name = name(&keys.name)?;

@@ -182,7 +182,7 @@ impl Hooks {
     pub async fn try_out(&self, hook: &Hook, volume: &(Name, VolumeId)) -> Vec<(HookPhase, ScriptReport)> {
         let mut tried = Vec::new();
         for (phase, argv) in hook.scripts() {
-            let mut script = self.script(hook, argv);
+            let mut script = self.script(hook, hook.host.as_ref(), argv);
             let about = [
                 ("PHASE", phase.word().to_owned()),
                 ("VOLUME", volume.0.to_string()),
@@ -201,15 +201,15 @@ impl Hooks {
 
     /// What is wrong with the scripts of a hook, as far as this machine can tell.
     pub fn check(&self, hook: &Hook) -> Option<String> {
-        hook.scripts().find_map(|(_, argv)| self.script(hook, argv).check().err())
+        hook.scripts().find_map(|(_, argv)| self.script(hook, hook.host.as_ref(), argv).check().err())
     }
 
-    /// A script with what it is told whatever it runs for.
-    fn script(&self, hook: &Hook, argv: &[String]) -> Script {
+    /// A script with what it is told whatever it runs for. `host`: where it runs.
+    fn script(&self, hook: &Hook, host: Option<&Name>, argv: &[String]) -> Script {
         let mut environment = hook.environment.clone();
         environment.push(("ECDECK_SITE".to_owned(), self.settings.site.clone()));
         environment.push(("ECDECK_HOOK".to_owned(), hook.name.to_string()));
-        let ssh = hook.host.as_ref().and_then(|host| self.settings.destination(host));
+        let ssh = host.and_then(|host| self.settings.destination(host));
         Script { argv: argv.to_vec(), run_as: hook.run_as.clone(), ssh, environment, limit_millis: hook.limit_millis }
     }
 
@@ -258,7 +258,8 @@ impl Hooks {
         hook: &Hook,
         attempt: usize,
     ) -> Script {
-        let mut script = self.script(hook, &step.argv);
+        // It was resolved once: what undoes a script runs where the script ran.
+        let mut script = self.script(hook, step.node.as_ref().or(hook.host.as_ref()), &step.argv);
         let targets: Vec<String> = open
             .item
             .claims

@@ -4,6 +4,8 @@ use crate::host::report::ReportsItself;
 use crate::model::host_report::KernelGroups;
 use crate::model::host_report::{HostReport, HostView};
 use crate::model::identity::Name;
+use crate::model::lvm_text::LvmName;
+use crate::model::service_nodes::{AskedNode, ServiceNode, ServiceView, active_node, reading_of, together};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,20 +24,82 @@ struct OneHost {
     last: Mutex<Option<(Instant, Arc<HostReport>)>>,
 }
 
-/// Clones share everything.
+/// The machines, and the services that one of several machines runs. Clones share everything.
 #[derive(Debug, Clone, Default)]
-pub struct Hosts(Arc<BTreeMap<Name, OneHost>>);
+pub struct Hosts {
+    machines: Arc<BTreeMap<Name, OneHost>>,
+    services: Arc<BTreeMap<Name, Vec<Name>>>,
+}
 
 impl Hosts {
     pub fn new(reporters: impl IntoIterator<Item = (Name, Arc<dyn ReportsItself>)>) -> Self {
         let one = |(name, reporter)| (name, OneHost { reporter, last: Mutex::default() });
-        Self(Arc::new(reporters.into_iter().map(one).collect()))
+        Self { machines: Arc::new(reporters.into_iter().map(one).collect()), services: Arc::default() }
+    }
+
+    /// With services, each by the names of its nodes.
+    #[must_use]
+    pub fn with_services(self, services: impl IntoIterator<Item = (Name, Vec<Name>)>) -> Self {
+        Self { services: Arc::new(services.into_iter().collect()), ..self }
+    }
+
+    pub fn has_services(&self) -> bool {
+        !self.services.is_empty()
+    }
+
+    /// The first node of a service.
+    pub fn first_node(&self, service: &Name) -> Option<Name> {
+        self.services.get(service)?.first().cloned()
+    }
+
+    /// Whether this is a service, which no machine has for its name.
+    pub fn is_service(&self, name: &Name) -> bool {
+        self.services.contains_key(name)
+    }
+
+    /// What every node of a service says now of its groups; `None`: there is no such service.
+    async fn nodes(&self, service: &Name) -> Option<Vec<AskedNode>> {
+        let asked = self.services.get(service)?.iter().map(|node| async move {
+            let kernel = self.kernel_of(node).await.unwrap_or_default();
+            (node.clone(), kernel)
+        });
+        Some(futures_util::future::join_all(asked).await)
+    }
+
+    /// The machine that a group of this host is active on now. Of a service it is a node, or none where the group is inactive on
+    /// all of them; any other host is its own.
+    ///
+    /// # Errors
+    /// One sentence, when the node is not known.
+    pub async fn active_node(&self, host: &Name, group: &str, uuid: &LvmName) -> Result<Option<Name>, String> {
+        match self.nodes(host).await {
+            Some(nodes) => active_node(group, uuid, &nodes),
+            None => Ok(Some(host.clone())),
+        }
+    }
+
+    /// The machine that a group is read on: where it is active, else the first node.
+    ///
+    /// # Errors
+    /// As for [`Self::active_node`].
+    pub async fn machine_of(&self, host: &Name, group: &str, uuid: &LvmName) -> Result<Name, String> {
+        let node = self.active_node(host, group, uuid).await?;
+        Ok(node.or_else(|| self.first_node(host)).unwrap_or_else(|| host.clone()))
+    }
+
+    /// The reading of a moment ago, or one now, that says most of a group of which only the name is known.
+    pub async fn reading_of(&self, host: &Name, group: &LvmName) -> Option<Arc<HostReport>> {
+        let Some(nodes) = self.services.get(host) else { return self.recent_or_read(host).await };
+        let read = futures_util::future::join_all(nodes.iter().map(|node| self.recent_or_read(node))).await;
+        let reports: Vec<Arc<HostReport>> = read.into_iter().flatten().collect();
+        let at = reading_of(group, &reports.iter().map(|report| &**report).collect::<Vec<_>>())?;
+        reports.get(at).cloned()
     }
 
     /// The reading of a host, begun after this was called. `None`: no such host is configured.
     pub async fn read(&self, name: &Name) -> Option<Arc<HostReport>> {
         let asked = Instant::now();
-        let host = self.0.get(name)?;
+        let host = self.machines.get(name)?;
         let mut last = host.last.lock().await;
         if let Some((began, report)) = &*last
             && *began >= asked
@@ -48,10 +112,17 @@ impl Hosts {
         Some(report)
     }
 
-    /// Which groups are active on a host, read now by its kernel only. One reader at a time: somebody who reads all of the host
-    /// is waited for. `None`: no such host is configured.
+    /// Which groups are active on a host, or on a service's nodes together. `None`: no such host is configured.
     pub async fn kernel_groups(&self, name: &Name) -> Option<KernelGroups> {
-        let host = self.0.get(name)?;
+        match self.nodes(name).await {
+            Some(nodes) => Some(together(&nodes)),
+            None => self.kernel_of(name).await,
+        }
+    }
+
+    /// Read now by the kernel of a machine only. One reader at a time: somebody who reads all of the machine is waited for.
+    async fn kernel_of(&self, name: &Name) -> Option<KernelGroups> {
+        let host = self.machines.get(name)?;
         let _turn = host.last.lock().await;
         Some(host.reporter.kernel_groups().await)
     }
@@ -59,7 +130,7 @@ impl Hosts {
     /// The reading that was made for this request a moment ago, else one now.
     pub async fn recent_or_read(&self, name: &Name) -> Option<Arc<HostReport>> {
         let just_now = {
-            let last = self.0.get(name)?.last.lock().await;
+            let last = self.machines.get(name)?.last.lock().await;
             last.as_ref().filter(|(began, _)| began.elapsed() < JUST_NOW).map(|(_, report)| Arc::clone(report))
         };
         match just_now {
@@ -70,19 +141,24 @@ impl Hosts {
 
     /// For what is done on a host, not only read.
     pub fn reporter(&self, name: &Name) -> Option<&dyn ReportsItself> {
-        self.0.get(name).map(|host| &*host.reporter)
+        self.machines.get(name).map(|host| &*host.reporter)
     }
 
     /// The last reading of a host, if it is only a moment old.
     pub fn recent(&self, name: &Name) -> Option<Arc<HostReport>> {
-        let last = self.0.get(name)?.last.try_lock().ok()?;
+        let last = self.machines.get(name)?.last.try_lock().ok()?;
         let (began, report) = last.as_ref()?;
         (began.elapsed() < RECENT).then(|| Arc::clone(report))
     }
 
-    /// Reads one host, or all of them at the same time.
+    /// Reads one machine, the nodes of a service, or all of them at the same time.
     pub async fn views(&self, only: Option<&Name>) -> Vec<HostView> {
-        let wanted = self.0.iter().filter(|(name, _)| only.is_none_or(|only| only == *name));
+        let nodes = only.and_then(|only| self.services.get(only));
+        let is_wanted = |name: &Name| match nodes {
+            Some(nodes) => nodes.contains(name),
+            None => only.is_none_or(|only| only == name),
+        };
+        let wanted = self.machines.iter().filter(|(name, _)| is_wanted(name));
         let read = wanted.map(|(name, host)| async move {
             let report = self.read(name).await?;
             Some(HostView { name: name.clone(), place: host.reporter.place(), report: (*report).clone() })
@@ -90,8 +166,18 @@ impl Hosts {
         futures_util::future::join_all(read).await.into_iter().flatten().collect()
     }
 
-    /// The names of the configured hosts.
+    /// Services as these readings of their nodes show them.
+    pub fn services(&self, only: Option<&Name>, read: &[HostView]) -> Vec<ServiceView> {
+        let wanted = self.services.iter().filter(|(name, _)| only.is_none_or(|only| only == *name));
+        let view = |(name, nodes): (&Name, &Vec<Name>)| {
+            let nodes = nodes.iter().filter_map(|node| read.iter().find(|view| view.name == *node));
+            ServiceView { name: name.clone(), nodes: nodes.map(ServiceNode::of).collect() }
+        };
+        wanted.map(view).collect()
+    }
+
+    /// The names of the configured hosts, machines and services.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
-        self.0.keys()
+        self.machines.keys().chain(self.services.keys())
     }
 }

@@ -15,6 +15,7 @@ use crate::model::pieces::Piece;
 use crate::model::plan::{Agreement, Plan, Refusal};
 use crate::model::records::{OperationEnd, OperationId, PastGeneration};
 use crate::model::request::Request;
+use crate::model::service_nodes::ServiceView;
 use crate::model::since_report::SinceReport;
 use crate::model::snapshot::Snapshot;
 use crate::model::snapshot_change::SnapshotChange;
@@ -26,7 +27,7 @@ use crate::process::frames::{ENGINE, Hello};
 use serde::{Deserialize, Serialize};
 
 /// Grows with every change of what is on the wire that an older program would misread.
-pub const PROTOCOL: u32 = 8;
+pub const PROTOCOL: u32 = 9;
 
 /// What a person does about an engine that does not understand.
 pub const REMEDY: &str =
@@ -249,7 +250,9 @@ pub enum Answer {
         known: Box<Acknowledgement>,
     },
     Hosts {
+        /// Machines; the nodes of a service that was asked for.
         hosts: Vec<HostView>,
+        services: Vec<ServiceView>,
         /// The names of all configured hosts.
         configured: Vec<Name>,
     },

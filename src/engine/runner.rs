@@ -3,6 +3,7 @@
 mod admission;
 mod groups;
 mod identity;
+mod nodes;
 
 pub use groups::HostReading;
 
@@ -200,6 +201,10 @@ impl Runner {
         let (Some(hook), Some(view)) = (hook, view) else {
             let reason = format!("there is no hook {name}, or the volume is no transaction volume");
             return refused(Refusal::new(Code::NOT_A_TRANSACTION_VOLUME, reason).about(volume));
+        };
+        let hook = &match self.on_its_node(hook, view.volume.group.as_deref()).await {
+            Ok(hook) => hook,
+            Err(why) => return refused(Refusal::new(Code::GROUP_NODE_UNKNOWN, why).about(volume)),
         };
         let tried = self.hooks.try_out(hook, &(view.volume.name.clone(), volume)).await;
         let events = tried.iter().map(|(phase, report)| NewEvent {

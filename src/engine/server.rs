@@ -235,7 +235,8 @@ impl Server {
             Ask::TestHook { hook, volume } => self.runner.test_hook(&hook, volume, caller).await,
             Ask::Hosts { host } => {
                 let hosts = self.hosts.views(host.as_ref()).await;
-                Answer::Hosts { hosts, configured: self.hosts.names().cloned().collect() }
+                let services = self.hosts.services(host.as_ref(), &hosts);
+                Answer::Hosts { hosts, services, configured: self.hosts.names().cloned().collect() }
             }
             Ask::CatalogueCopies => {
                 let copies = catalogue.copies();

@@ -283,6 +283,9 @@ codes! {
     1269 HOLD_LEAVES_TOO_FEW: "the hold leaves too few backup volumes",
         "A held generation keeps its backup volume beside those that the policies need.",
         "Register another backup volume of this size, or end the hold in time: `ecdeck history unhold TV --version N`.";
+    1270 GROUP_NODE_UNKNOWN: "the node of the service is not known",
+        "The service runs on one of several nodes. Its scripts, and whatever reads its volume group, must run where the group is active. If it is active on no node or on two, or if a node does not answer, nothing runs.",
+        "`ecdeck host show SERVICE` shows which groups are active on its nodes. Activate the group on one node. A node that stays away comes out of `nodes` in config.toml. `ecdeck backup TV --crash-consistent` runs no scripts.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";

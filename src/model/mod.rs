@@ -46,6 +46,7 @@ pub mod report_text;
 pub mod request;
 pub mod rows;
 pub mod sentence;
+pub mod service_nodes;
 pub mod session;
 pub mod since_report;
 pub mod site_change;

@@ -58,6 +58,7 @@ mod reports;
 mod restores;
 mod rotation;
 mod seed;
+mod services;
 mod sets;
 mod site_file;
 mod test_site;

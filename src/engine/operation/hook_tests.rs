@@ -30,7 +30,7 @@ fn script(name: &str, phase: HookPhase, need: HookNeed) -> PlanStep {
         pause_millis: 2_000,
         environment: Vec::new(),
     };
-    PlanStep::Hook(HookStep { phase, volume: volume(0), argv, hook: Some(Box::new(hook)), identity: None })
+    PlanStep::Hook(HookStep { phase, volume: volume(0), argv, hook: Some(Box::new(hook)), identity: None, node: None })
 }
 
 /// Steps 0 and 1 are the scripts before the backup of `a` and `b`; 2 suspends, 3 records; 4 and 5 are those after it of `b` and

@@ -1,6 +1,7 @@
 //! Admission: from agreement to running, volume by volume. The volumes are claimed, the arrays are read afresh, and only what
 //! was agreed to runs; an unused volume of the pool that is taken meanwhile is exchanged for an equal one.
 
+use super::nodes::Nodes;
 use super::{HostReading, Runner, declined, refused, wants_a_reading};
 use crate::catalog::CatalogueError;
 use crate::engine::clock;
@@ -77,20 +78,22 @@ impl Runner {
         let groups = self.groups_now(request, HostReading::Fresh).await;
         let mut open = groups.what_is_left(request).map_err(refused)?;
         admitted.refused.extend(groups.refused.into_values());
+        let nodes = self.nodes_of_request(&open).await;
         let mut read = false;
         for _ in 0..MAX_ROUNDS {
-            let (plan, operations) = match self.claim(&open, agreed, confirmation, &caller.actor, &mut admitted).await {
-                // An array that answers, however slowly, is waited for.
-                Err(answer) if !read && wants_a_reading(&answer) => {
-                    read = true;
-                    self.read_what_is_old().await;
-                    continue;
-                }
-                Err(answer) => return Err(answer),
-                Ok(Claimed::Nothing) => return Ok(admitted),
-                Ok(Claimed::SomebodyWasQuicker) => continue,
-                Ok(Claimed::Volumes(plan, operations)) => (plan, operations),
-            };
+            let (plan, operations) =
+                match self.claim((&open, &nodes), agreed, confirmation, &caller.actor, &mut admitted).await {
+                    // An array that answers, however slowly, is waited for.
+                    Err(answer) if !read && wants_a_reading(&answer) => {
+                        read = true;
+                        self.read_what_is_old().await;
+                        continue;
+                    }
+                    Err(answer) => return Err(answer),
+                    Ok(Claimed::Nothing) => return Ok(admitted),
+                    Ok(Claimed::SomebodyWasQuicker) => continue,
+                    Ok(Claimed::Volumes(plan, operations)) => (plan, operations),
+                };
             let exchanged = self.begin(&open, &plan, operations, &mut admitted).await;
             if exchanged.is_empty() {
                 return Ok(admitted);
@@ -102,10 +105,10 @@ impl Runner {
         Ok(admitted)
     }
 
-    /// Plans what is left of a request and claims the volumes of every item that was agreed to.
+    /// Plans what is left of a request and claims the volumes of every item that was agreed to. `nodes`: where its steps run.
     async fn claim(
         &self,
-        open: &Request,
+        (open, nodes): (&Request, &Nodes),
         agreed: &Agreement,
         confirmation: Option<&str>,
         actor: &Actor,
@@ -124,7 +127,8 @@ impl Runner {
         let digests = now.agreement();
         let still_agreed = |volume| agreed.of(volume).is_some() && agreed.of(volume) == digests.of(volume);
         let changed = now.items().iter().map(|item| item.volume).filter(|volume| !still_agreed(*volume));
-        let plan = now.only(still_agreed);
+        let plan = self.on_nodes(now.only(still_agreed), nodes);
+        admitted.refused.extend(plan.refused().iter().cloned());
         if plan.items().is_empty() {
             admitted.refused.extend(now.refused().iter().cloned());
             admitted.changed.extend(changed);

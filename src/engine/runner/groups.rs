@@ -4,6 +4,7 @@
 use super::Runner;
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::codes::Code;
+use crate::model::host_report::{HostReport, KernelGroups};
 use crate::model::identity::{Name, VolumeId};
 use crate::model::plan::{Plan, Refusal};
 use crate::model::records::TransactionVolume;
@@ -12,10 +13,11 @@ use crate::model::session::Pair;
 use crate::model::site_change::{NewGroup, NewVolume};
 use crate::model::units::Blocks;
 use crate::model::volume_group::{
-    BackupGroup, RegisteredGroup, Unfit, check, check_backup, contents, identify, identify_backup,
+    BackupGroup, GroupPlace, LvmName, RegisteredGroup, Unfit, check, check_backup, contents, identify, identify_backup,
 };
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a host's report may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +67,20 @@ impl GroupsNow {
     }
 }
 
+/// How old a reading may be.
+#[derive(Debug, Clone, Copy)]
+enum Shared {
+    /// Begun after it was asked for.
+    Question,
+    /// Made for this request a moment ago.
+    Request,
+}
+
+/// Whether the host could not be asked, so that nothing is known against the group.
+fn is_unread(unfit: &Unfit) -> bool {
+    matches!(unfit.code, Code::GROUP_UNKNOWN | Code::GROUP_NODE_UNKNOWN)
+}
+
 fn no_such_host(host: &Name) -> Unfit {
     Unfit { code: Code::GROUP_UNKNOWN, reason: format!("no [[host]] of the configuration is called {host}") }
 }
@@ -99,7 +115,7 @@ impl Runner {
         let (mut identified, mut refused) = (request.clone(), Vec::new());
         for new in identified.action.new_volumes_mut() {
             let Some(NewGroup::At(place)) = &new.group else { continue };
-            let found = match self.hosts.recent_or_read(&place.host).await {
+            let found = match self.hosts.reading_of(&place.host, &place.group).await {
                 Some(report) if new.role == VolumeRole::Transaction => {
                     identify(place, &report).map(|group| NewGroup::Transaction(Box::new(group)))
                 }
@@ -132,7 +148,7 @@ impl Runner {
         };
         let now = self.groups_now(request, reading).await;
         if now.refused.is_empty() {
-            return Answer::Planned(PlannedAnswer { plan: now.noted(planned.plan), ..planned });
+            return self.placed(PlannedAnswer { plan: now.noted(planned.plan), ..planned }, reading).await;
         }
         let rest = match now.what_is_left(request) {
             Ok(rest) => rest,
@@ -142,42 +158,48 @@ impl Runner {
         match planned {
             Ok(plan) => {
                 let refused = now.refused.values().cloned().collect();
-                Answer::Planned(self.planned(now.noted(plan).and_refused(refused), snapshot.sequence))
+                self.placed(self.planned(now.noted(plan).and_refused(refused), snapshot.sequence), reading).await
             }
             Err(refusal) => self.heard(super::declined(request, refusal)),
+        }
+    }
+
+    /// A plan with the nodes that its steps run on, as they are asked now.
+    async fn placed(&self, planned: PlannedAnswer, reading: HostReading) -> Answer {
+        if reading == HostReading::Recent || !self.hosts.has_services() {
+            return Answer::Planned(planned);
+        }
+        let nodes = self.nodes_of(&planned.plan).await;
+        let plan = self.on_nodes(planned.plan, &nodes);
+        match Refusal::for_all(plan.refused().to_vec()) {
+            Some(refusal) if plan.items().is_empty() => self.heard(super::refused(refusal)),
+            _ => Answer::Planned(self.planned(plan, planned.sequence)),
         }
     }
 
     /// Asks the hosts of the request's groups. A request without groups asks nobody.
     pub(super) async fn groups_now(&self, request: &Request, reading: HostReading) -> GroupsNow {
         let groups = self.groups_of(request);
-        let hosts: BTreeSet<&Name> = groups.iter().map(|(_, group, _)| &group.host).collect();
-        let read = hosts.into_iter().map(|host| async move {
-            let report = match reading {
-                HostReading::Fresh => self.hosts.read(host).await,
-                HostReading::Recent => self.hosts.recent(host),
-            };
-            // A session that begins now begins with this state of its group.
-            if let Some(report) = report.as_ref().filter(|_| reading == HostReading::Fresh) {
-                self.core.take_kernel(host, report.kernel.clone());
-            }
-            (host, report)
+        // Those of one host share its reading.
+        let read = groups.iter().map(|(_, group, _)| async move {
+            self.read_of_group(&group.place(), &group.uuid, reading, Shared::Question).await
         });
-        let reports: BTreeMap<_, _> = futures_util::future::join_all(read).await.into_iter().collect();
+        let reports = futures_util::future::join_all(read).await;
         let mut now = GroupsNow::default();
         // Whoever takes a backup without hooks may have no host left to ask.
         let needs_no_host = request.crash_consistent && matches!(request.action, Action::Backup { .. });
-        for (volume, group, blocks) in &groups {
-            let checked = match reports.get(&group.host).and_then(Option::as_deref) {
-                Some(report) => check(group, *blocks, volume.olu.0, report).map(|found| contents(group, found)),
-                None if reading == HostReading::Recent => continue,
-                None => Err(no_such_host(&group.host)),
+        for ((volume, group, blocks), report) in groups.iter().zip(reports) {
+            let checked = match report {
+                Ok(None) => continue,
+                Ok(Some(report)) => check(group, *blocks, volume.olu.0, &report).map(|found| contents(group, found)),
+                Err(unfit) => Err(unfit),
             };
+            let needs_no_host = needs_no_host && checked.as_ref().is_err_and(is_unread);
             match checked {
                 Ok(text) => {
                     now.notices.insert(*volume, (Code::GROUP_CONTENTS, text));
                 }
-                Err(unfit) if needs_no_host && unfit.code == Code::GROUP_UNKNOWN => {
+                Err(unfit) if needs_no_host => {
                     let text = format!("the volume group {group} is not checked: {}", unfit.reason);
                     now.notices.insert(*volume, (Code::GROUP_NOT_CHECKED, text));
                 }
@@ -190,33 +212,62 @@ impl Runner {
         now
     }
 
+    /// What is read of a group where it is active now. `None`: nothing, because a look asks nobody.
+    async fn read_of_group(
+        &self,
+        place: &GroupPlace,
+        uuid: &LvmName,
+        reading: HostReading,
+        shared: Shared,
+    ) -> Result<Option<Arc<HostReport>>, Unfit> {
+        let host = &place.host;
+        if reading == HostReading::Recent {
+            return Ok(self.hosts.recent(host));
+        }
+        let node_unknown = |reason| Unfit { code: Code::GROUP_NODE_UNKNOWN, reason };
+        let machine = self.hosts.machine_of(host, &place.to_string(), uuid).await.map_err(node_unknown)?;
+        let report = match shared {
+            Shared::Question => self.hosts.read(&machine).await,
+            Shared::Request => self.hosts.recent_or_read(&machine).await,
+        };
+        let report = report.ok_or_else(|| no_such_host(host))?;
+        // A session that begins now begins with this state of its group.
+        let kernel = self.kernel_with(host, &report).await;
+        self.core.take_kernel(host, kernel);
+        Ok(Some(report))
+    }
+
+    /// Which groups are active on a host of which this was just read: of a service on all its nodes together.
+    pub(super) async fn kernel_with(&self, host: &Name, report: &HostReport) -> KernelGroups {
+        if self.hosts.is_service(host) {
+            return self.hosts.kernel_groups(host).await.unwrap_or_default();
+        }
+        report.kernel.clone()
+    }
+
     /// The groups that a request copies onto, or that it registers in the pool.
     async fn check_backup_groups(&self, request: &Request, reading: HostReading, now: &mut GroupsNow) {
         for (volume, target, group, blocks) in self.backup_groups_of(request) {
-            let report = match reading {
-                HostReading::Fresh => {
-                    let report = self.hosts.recent_or_read(&group.host).await;
-                    if let Some(report) = &report {
-                        self.core.take_kernel(&group.host, report.kernel.clone());
-                    }
-                    report
-                }
-                HostReading::Recent => self.hosts.recent(&group.host),
+            let report = match self.read_of_group(&group.place(), &group.identity.uuid, reading, Shared::Request).await
+            {
+                Ok(Some(report)) => Ok(report),
+                Ok(None) => continue,
+                Err(unfit) => Err(unfit),
             };
             let registers = matches!(
                 request.action,
                 Action::RegisterBackupGroup { .. } | Action::RegisterAll { .. } | Action::ApplySite { .. }
             );
-            let checked = match report.as_deref() {
-                Some(report) if registers => identify_backup(&group.place(), report).and_then(|found| {
-                    let changed =
-                        || Unfit { code: Code::GROUP_CHANGED, reason: format!("{group} is another volume group now") };
-                    if found == group { check_backup(&group, blocks, target.olu.0, report) } else { Err(changed()) }
-                }),
-                Some(report) => check_backup(&group, blocks, target.olu.0, report),
-                None if reading == HostReading::Recent => continue,
-                None => Err(no_such_host(&group.host)),
-            };
+            let checked = report.and_then(|report| {
+                if registers {
+                    let found = identify_backup(&group.place(), &report)?;
+                    if found != group {
+                        let reason = format!("{group} is another volume group now");
+                        return Err(Unfit { code: Code::GROUP_CHANGED, reason });
+                    }
+                }
+                check_backup(&group, blocks, target.olu.0, &report).map(drop)
+            });
             if let Err(unfit) = checked {
                 let refusal = Refusal::new(unfit.code, unfit.reason).about(volume);
                 now.refused.entry(volume).or_insert(refusal);

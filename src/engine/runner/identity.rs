@@ -35,7 +35,7 @@ impl Runner {
         }
         let mut attempt = 1;
         loop {
-            match self.one_pass(task, own, kept.as_deref()).await {
+            match self.one_pass(step, task, own, kept.as_deref()).await {
                 Ok(read) => {
                     let took_millis = began.elapsed().as_millis() as u64;
                     let end = ScriptEnd::Exited { status: 0 };
@@ -54,16 +54,24 @@ impl Runner {
     /// `own`: the volume was restored, and gets the identity back that was copied once.
     async fn one_pass(
         &self,
+        step: &HookStep,
         task: &IdentityTask,
         own: bool,
         kept: Option<&GroupCopy>,
     ) -> Result<Option<GroupCopy>, String> {
-        let host = &task.backup.host;
+        let group = &task.backup;
+        // Where the node could not be asked when the volumes were claimed, it is asked now.
+        let machine = match &step.node {
+            Some(node) => node.clone(),
+            None => self.hosts.machine_of(&group.host, &group.to_string(), &group.identity.uuid).await?,
+        };
+        let host = &machine;
         let not_configured = || format!("no [[host]] of the configuration is called {host}");
         let reporter = self.hosts.reporter(host).ok_or_else(not_configured)?;
         let report = self.hosts.read(host).await.ok_or_else(not_configured)?;
-        self.core.take_kernel(host, report.kernel.clone());
-        let now = report.kernel.activation(&task.backup.identity.uuid);
+        let kernel = self.kernel_with(&group.host, &report).await;
+        let now = kernel.activation(&group.identity.uuid);
+        self.core.take_kernel(&group.host, kernel);
         let watch = self.core.with_records(|records| records.group_watches.get(&task.target).cloned());
         if watch.is_some_and(|watch| watch.at_start == Activation::Active && now != Activation::Active) {
             return Err(format!("{} was active when its session began, and is {} now", task.backup, now.word()));

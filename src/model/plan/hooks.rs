@@ -57,7 +57,7 @@ pub(super) fn of_restore(snapshot: &Snapshot, target: VolumeId) -> (Vec<PlanStep
 
 fn step(hook: &Hook, phase: HookPhase, volume: VolumeId) -> Option<PlanStep> {
     let (argv, hook) = (hook.script(phase)?.clone(), Some(Box::new(hook.clone())));
-    Some(PlanStep::Hook(HookStep { phase, volume, argv, hook, identity: None }))
+    Some(PlanStep::Hook(HookStep { phase, volume, argv, hook, identity: None, node: None }))
 }
 
 /// From the first script before the backup to the end of the last one after it: the guard begins to run those at its

@@ -41,11 +41,12 @@ pub use super::step::{Confirmation, HookPhase, NewGeneration, Notice, PlanItem, 
 use super::advice::Advice;
 use super::codes::Code;
 use super::entity::ReleaseReason;
-use super::identity::VolumeId;
+use super::identity::{Name, VolumeId};
 use super::request::Request;
 use super::snapshot::{ClaimView, Ready};
+use super::step::HookStep;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a request would do, for each of its volumes. Only `plan` makes one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,6 +128,31 @@ impl Plan {
         self.refused.extend(other.refused);
         self.digest = digest::of_items(&self.agreed);
         self
+    }
+
+    /// The same with the node that each step on a host runs on. An item of which one step has none is refused.
+    #[must_use]
+    pub fn on_nodes(mut self, node_of: impl Fn(&HookStep) -> Result<Option<Name>, Refusal>) -> Self {
+        let mut refused = std::mem::take(&mut self.refused);
+        let mut without = BTreeSet::new();
+        for item in &mut self.items {
+            let hooks = item.steps.iter_mut().filter_map(|step| match step {
+                PlanStep::Hook(hook) => Some(hook),
+                _ => None,
+            });
+            for hook in hooks {
+                match node_of(hook) {
+                    Ok(node) => hook.node = node,
+                    Err(refusal) => {
+                        without.insert(item.volume);
+                        refused.push(refusal.about(item.volume));
+                        break;
+                    }
+                }
+            }
+        }
+        let left = if without.is_empty() { self } else { self.only(|volume| !without.contains(&volume)) };
+        Self { refused, ..left }
     }
 
     /// The same plan with these refusals beside its own.

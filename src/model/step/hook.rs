@@ -3,7 +3,7 @@
 use super::{DigestText, Step, StepEffect, VolumeNames};
 pub use crate::model::hook::HookPhase;
 use crate::model::hook::{Hook, HookNeed};
-use crate::model::identity::VolumeId;
+use crate::model::identity::{Name, VolumeId};
 use crate::model::units::Blocks;
 use crate::model::untrusted::Untrusted;
 use crate::model::volume_group::{BackupGroup, RegisteredGroup};
@@ -21,6 +21,10 @@ pub struct HookStep {
     /// No script of the site: the engine restores the identity of the group on the backup volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Box<IdentityTask>>,
+    /// Where the host is a service: the node that its group was active on when the volumes were claimed. Every run of the
+    /// step is there. It is not agreed to: a service may move between the plan and its run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Name>,
 }
 
 /// The group that a copy overwrote, and the one that was copied.
@@ -36,7 +40,7 @@ impl HookStep {
     /// Post-processing of a backup of a volume group: the backup volume gets its own identity back.
     pub fn restoring(volume: VolumeId, task: IdentityTask) -> Self {
         let identity = Some(Box::new(task));
-        Self { phase: HookPhase::AfterBackup, volume, argv: Vec::new(), hook: None, identity }
+        Self { phase: HookPhase::AfterBackup, volume, argv: Vec::new(), hook: None, identity, node: None }
     }
 
     /// After a restore of a group onto its own volume: that one gets its own identity back. `task.backup` is its own group.
@@ -46,6 +50,20 @@ impl HookStep {
 
     pub fn need(&self) -> HookNeed {
         self.hook.as_ref().map_or(HookNeed::Required, |hook| hook.need)
+    }
+
+    /// The configured host that it runs on; `None`: the engine's machine.
+    pub fn host(&self) -> Option<&Name> {
+        match &self.identity {
+            Some(task) => Some(&task.backup.host),
+            None => self.hook.as_ref()?.host.as_ref(),
+        }
+    }
+
+    /// The machine that it runs on: the node of a service, where it is known.
+    fn machine(&self) -> Option<String> {
+        let host = self.host()?;
+        Some(self.node.as_ref().map_or_else(|| host.to_string(), |node| format!("{node} ({host})")))
     }
 
     /// What people call it.
@@ -77,14 +95,15 @@ impl Step for HookStep {
 
     fn sentence(&self, names: &dyn VolumeNames) -> String {
         if let Some(task) = &self.identity {
-            let (group, host, place) = (&task.backup, &task.backup.host, names.place(task.target));
+            let (group, place) = (&task.backup, names.place(task.target));
+            let host = self.machine().unwrap_or_default();
             return format!("restore the identity of {group} on {place} (wipefs, pvcreate, vgcfgrestore on {host})");
         }
         let when = self.phase.in_words();
         let argv: Vec<String> = self.argv.iter().map(|word| Untrusted::new(word.as_str()).escaped()).collect();
         let Some(hook) = &self.hook else { return format!("run {} {when}", argv.join(" ")) };
         let user = hook.run_as.as_ref().map_or_else(String::new, |user| format!(" as {user}"));
-        let place = hook.host.as_ref().map_or_else(String::new, |host| format!(" on {host}"));
+        let place = self.machine().map_or_else(String::new, |host| format!(" on {host}"));
         format!("run {}{user}{place} {when} (hook {}, {})", argv.join(" "), hook.name, hook.need.word())
     }
 

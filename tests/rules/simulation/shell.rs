@@ -245,7 +245,7 @@ impl Simulation {
         };
         let script = |phase| {
             let (argv, hook) = (vec!["/usr/bin/true".to_owned()], Some(Box::new(hook.clone())));
-            PlanStep::Hook(HookStep { phase, volume: item.volume, argv, hook, identity: None })
+            PlanStep::Hook(HookStep { phase, volume: item.volume, argv, hook, identity: None, node: None })
         };
         let (before, after) = (script(HookPhase::BeforeBackup), script(HookPhase::AfterBackup));
         item.steps.insert(record + 1, after);
