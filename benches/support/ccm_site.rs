@@ -156,8 +156,14 @@ pub fn name(at: usize) -> String {
 fn records(pairs: &[Pair]) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
     let guard = RotationGuard::default();
-    let policy =
-        Some(Policy { generations: 1, interval_days: 1, mode: BackupMode::Suspend, reuse_oldest: false, guard });
+    let policy = Some(Policy {
+        generations: 1,
+        interval_days: 1,
+        mode: BackupMode::Suspend,
+        reuse_oldest: false,
+        guard,
+        window: None,
+    });
     for (at, pair) in pairs.iter().enumerate() {
         changes.push(EntityChange::PutTransactionVolume(TransactionVolume {
             id: pair.source,
@@ -167,6 +173,7 @@ fn records(pairs: &[Pair]) -> Result<Vec<Change>, Error> {
             registered_at: now(),
             next_version: Version(1),
             group: None,
+            window_since: None,
         }));
         changes.push(EntityChange::PutBackupVolume(BackupVolume {
             id: pair.target,

@@ -243,6 +243,7 @@ fn records(pairs: &[Pair], spare: &[VolumeId]) -> Result<Vec<Change>, Error> {
             registered_at: now(),
             next_version: Version(1),
             group: None,
+            window_since: None,
         })));
         changes.push(Change::Entity(EntityChange::PutBackupVolume(backup(pair.target))));
         changes.push(Change::Entity(EntityChange::PutSession(OurSession {

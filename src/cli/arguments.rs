@@ -13,6 +13,7 @@ use super::pages::{
 use super::site_arguments::SiteVerb;
 use super::{since, until};
 use crate::model::awaited::Awaited;
+use crate::model::backup_window::BackupWindow;
 use crate::model::codes::Code;
 use crate::model::duration::millis;
 use crate::model::identity::Name;
@@ -588,7 +589,7 @@ pub enum PolicyVerb {
 }
 
 /// Options that change a policy without naming all of its numbers.
-const KEEPS_THE_NUMBERS: [&str; 5] = ["reuse_oldest", "no_reuse_oldest", "floor", "min_interval", "grace"];
+const KEEPS_THE_NUMBERS: [&str; 6] = ["reuse_oldest", "no_reuse_oldest", "floor", "min_interval", "grace", "window"];
 
 /// A limit of a policy: a time, or what follows from the interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -608,6 +609,14 @@ fn limit(text: &str) -> Result<Limit, String> {
         Ok(seconds) if millis % 1_000 == 0 && u64::from(seconds) <= MAX => Ok(Limit::Seconds(seconds)),
         _ => Err(format!("{text} is not a whole number of seconds up to {} days", Policy::MAX_DAYS)),
     }
+}
+
+/// The window of a policy: one, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowChoice(pub Option<BackupWindow>);
+
+fn window(text: &str) -> Result<WindowChoice, String> {
+    if text == "none" { Ok(WindowChoice(None)) } else { text.parse().map(Some).map(WindowChoice) }
 }
 
 #[derive(Debug, Args)]
@@ -656,6 +665,10 @@ pub struct SetPolicy {
     /// How much later than the interval a backup is still in time: 2h, 30m, or default [default: a tenth of the interval]
     #[arg(long, value_name = "D", value_parser = limit)]
     pub grace: Option<Limit>,
+    /// The backup window in the engine's local time, as 02:00-05:00 or 22:00-05:00: what will not be equivalent, or is not
+    /// backed up, by its end is late. Starts nothing. none: no window
+    #[arg(long, value_name = "FROM-TO", value_parser = window)]
+    pub window: Option<WindowChoice>,
     #[command(flatten)]
     pub change: Change,
 }

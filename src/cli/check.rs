@@ -1,9 +1,11 @@
 //! `ecdeck check`: whether every volume is recoverable, as an exit status for monitors and scripts.
 
 use super::arguments::Check;
+use super::document::WindowEntry;
 use super::link::{Need, SiteContext};
 use super::table::{Align, Table};
 use super::{CliError, Exit, json, names, out, times};
+use crate::model::backup_window::WindowView;
 use crate::model::codes::Code;
 use crate::model::duration::people;
 use crate::model::identity::{Name, VolumeId};
@@ -79,7 +81,8 @@ pub async fn run(asked: &Check, site_context: &dyn SiteContext) -> Result<Exit, 
     let silent: Vec<String> = snapshot.arrays.iter().filter_map(|array| silence(&snapshot, array)).collect();
     let worst = volumes.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Warning);
     let worst = if silent.is_empty() && snapshot.catalogue.is_none() { worst } else { Grade::Critical };
-    let is_recoverable = worst == Grade::Ok;
+    let all = || volumes.iter().all(|finding| finding.recoverable == Recoverable::Yes);
+    let is_recoverable = worst != Grade::Critical && !volumes.is_empty() && all();
     // Who would be notified of the next trouble is not.
     let worst = if snapshot.notify.is_some() { worst.max(Grade::Warning) } else { worst };
     if asked.nagios {
@@ -115,7 +118,10 @@ struct Finding<'a> {
     age_seconds: Option<i64>,
     /// How old the newest sound generation may be: interval and grace.
     limit_seconds: Option<i64>,
+    /// Why it is not recoverable, or late for its window.
     why: String,
+    /// null: its policy has no window.
+    window: Option<WindowEntry<'a>>,
     #[serde(skip)]
     recovery: Recovery,
 }
@@ -131,6 +137,11 @@ impl<'a> Finding<'a> {
             Recoverable::NoPolicy if recovery.point.is_some() => Grade::Warning,
             Recoverable::Late | Recoverable::NoPolicy | Recoverable::InDoubt | Recoverable::No => Grade::Critical,
         };
+        let window = view.window.as_deref();
+        let late = window.filter(|window| window.state.is_trouble()).map(WindowView::sentence);
+        let grade = if late.is_some() { grade.max(Grade::Warning) } else { grade };
+        let parts = [Some(recovery.why.clone()).filter(|why| !why.is_empty()), late];
+        let why = parts.into_iter().flatten().collect::<Vec<String>>().join("; ");
         Self {
             id: view.volume.id,
             name: &view.volume.name,
@@ -139,7 +150,8 @@ impl<'a> Finding<'a> {
             version: recovery.point.map(|(version, _)| version),
             age_seconds: recovery.age.map(|age| age / 1_000),
             limit_seconds: limit.map(|limit| limit / 1_000),
-            why: recovery.why.clone(),
+            why,
+            window: window.map(WindowEntry::new),
             recovery,
         }
     }
@@ -230,7 +242,7 @@ fn text(snapshot: &Snapshot, volumes: &[Finding<'_>], silent: &[String]) -> Stri
         ("point", Align::Left),
         ("age", Align::Right),
         ("limit", Align::Right),
-        ("why not", Align::Left),
+        ("what is wrong", Align::Left),
     ]);
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     for finding in volumes {

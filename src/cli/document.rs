@@ -5,6 +5,7 @@ use super::times;
 use crate::engine::protocol::{PlannedAnswer, StepCommand};
 use crate::model::acknowledgement::Acknowledgement;
 use crate::model::advice::Advice;
+use crate::model::backup_window::{WindowState, WindowView};
 use crate::model::codes::Code;
 use crate::model::group_watch::GroupStateView;
 use crate::model::identity::{BoxId, Name, VolumeId};
@@ -324,6 +325,8 @@ pub struct TransactionVolumeEntry<'a> {
     last_backup: Option<Backup>,
     /// Days over the policy's interval; 0 when not overdue.
     overdue_days: u32,
+    /// null: its policy has no window.
+    window: Option<WindowEntry<'a>>,
     /// Whether a backup is possible now.
     ready: bool,
     /// When it will be, at the latest, if that is known.
@@ -336,6 +339,21 @@ pub struct TransactionVolumeEntry<'a> {
 struct Backup {
     version: Version,
     taken_at: Stamp,
+}
+
+/// How a volume stands to the window of its policy.
+#[derive(Serialize)]
+pub struct WindowEntry<'a> {
+    begins: Stamp,
+    ends: Stamp,
+    state: WindowState,
+    why: &'a str,
+}
+
+impl<'a> WindowEntry<'a> {
+    pub fn new(window: &'a WindowView) -> Self {
+        Self { begins: Stamp(window.start), ends: Stamp(window.end), state: window.state, why: &window.why }
+    }
 }
 
 #[derive(Serialize)]
@@ -393,6 +411,7 @@ impl<'a> TransactionVolumeEntry<'a> {
             pool: snapshot.pool_key(view).pool,
             last_backup: view.last_backup.map(|(version, at)| Backup { version, taken_at: Stamp(at) }),
             overdue_days: if let Due::Overdue(days) = view.due { days } else { 0 },
+            window: view.window.as_deref().map(WindowEntry::new),
             ready: view.ready == Ready::Now,
             ready_at: latest(view.ready),
             problem: view.problem.as_deref().map(ProblemEntry::new),

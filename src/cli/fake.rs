@@ -76,6 +76,7 @@ pub fn snapshot() -> Snapshot {
         pools: Vec::new(),
     };
     build(&Sources {
+        zone: &jiff::tz::TimeZone::UTC,
         sequence: 1,
         now: NOW,
         moment: crate::model::moment::Moment::at(NOW),

@@ -49,6 +49,7 @@ pub fn action(asked: &SetPolicy, snapshot: &Snapshot) -> Result<Action, CliError
         reuse_oldest: asked.reuse_oldest
             || (!asked.no_reuse_oldest && present.is_some_and(|policy| policy.reuse_oldest)),
         guard: guard(asked, present.map(|policy| policy.guard).unwrap_or_default()),
+        window: asked.window.map_or_else(|| present.and_then(|policy| policy.window), |choice| choice.0),
     };
     Ok(Action::SetPolicy { volume, policy })
 }
@@ -129,10 +130,11 @@ fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, 
         ("floor", Align::Right),
         ("min-interval", Align::Right),
         ("grace", Align::Right),
+        ("window", Align::Left),
         ("mode", Align::Left),
     ]);
     for view in views {
-        let none = || ["-", "-", "-", "-", "-", "no policy"].map(str::to_owned);
+        let none = || ["-", "-", "-", "-", "-", "-", "no policy"].map(str::to_owned);
         let columns = view.volume.policy.map_or_else(none, |policy| {
             [
                 policy.generations.to_string(),
@@ -140,6 +142,7 @@ fn show(snapshot: &Snapshot, volumes: &[String], as_json: bool) -> Result<Exit, 
                 policy.floor().to_string(),
                 people(policy.min_interval()),
                 people(policy.grace()),
+                policy.window.map_or_else(|| "-".to_owned(), |window| window.to_string()),
                 format!("{}{}", policy.mode, if policy.reuse_oldest { ", reuses the oldest" } else { "" }),
             ]
         });

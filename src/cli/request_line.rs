@@ -96,6 +96,9 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
                     line.say(&[option, &written(seconds)]);
                 }
             }
+            if let Some(window) = policy.window {
+                line.say(&["--window", &window.to_string()]);
+            }
         }
         Action::Register { volume, role, name } => {
             line.say(&[role_option(*role)]).volumes(&[*volume]);

@@ -292,6 +292,9 @@ fn due(view: &TransactionVolumeView, recovery: Recoverable, snapshot: &Snapshot)
     match view.due {
         Due::NoPolicy => "no policy".to_owned(),
         // "ok" is said of what can be recovered, and of nothing else.
+        Due::Ok if let Some(window) = view.window.as_deref().filter(|window| window.state.is_trouble()) => {
+            format!("! {}", window.short())
+        }
         Due::Ok if recovery == Recoverable::Yes => "ok".to_owned(),
         Due::Ok => "in time".to_owned(),
         Due::Overdue(_) => format!("! {}", snapshot.overdue_text(view).unwrap_or_default()),

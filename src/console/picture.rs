@@ -273,7 +273,12 @@ pub enum CopyKey {
 
 /// Whether `!` shows it.
 pub fn needs_attention(view: &TransactionVolumeView) -> bool {
-    view.problem.is_some() || view.state.is_trouble() || matches!(view.due, Due::Overdue(_))
+    view.problem.is_some() || view.state.is_trouble() || matches!(view.due, Due::Overdue(_)) || is_late(view)
+}
+
+/// It is late for its window, or missed it, or nobody can tell.
+pub fn is_late(view: &TransactionVolumeView) -> bool {
+    view.window.as_deref().is_some_and(|window| window.state.is_trouble())
 }
 
 fn lateness(ready: Ready) -> (u8, Timestamp) {
@@ -305,6 +310,7 @@ fn fits(snapshot: &Snapshot, view: &TransactionVolumeView, word: &str) -> bool {
         || view.state.to_string() == word
         || view.volume.policy.is_some_and(|policy| policy.mode.to_string() == word)
         || word == "overdue" && matches!(view.due, Due::Overdue(_))
+        || word == "late" && is_late(view)
         || word == "trouble" && needs_attention(view)
         || snapshot.location(view.volume.id).to_ascii_lowercase().contains(word)
 }

@@ -78,6 +78,7 @@ impl Made {
             registered_at: self.registered_at(),
             next_version: first,
             group: groups::transaction_group(declaration, volume.id),
+            window_since: None,
         })));
         let name = Some(volume.name.clone());
         self.event(EventKind::VolumeAdded { volume: volume.id, role: VolumeRole::Transaction, name });

@@ -12,6 +12,7 @@ use crate::model::records::{OperationEnd, OperationId, Records};
 use crate::model::sentence;
 use crate::model::snapshot::{CatalogueTrouble, EventLine, OperationView, Site, Snapshot};
 use crate::model::units::Timestamp;
+use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub(super) struct Known {
     pub begun: ReadingMark,
     recent: Vec<EventLine>,
     sequence: u64,
+    /// The engine's: what windows are in, for all its clients.
+    zone: TimeZone,
     /// Its rows are those of the sources as they are; `None` since one has changed.
     built: Option<Arc<Snapshot>>,
     rows_built: u64,
@@ -77,6 +80,7 @@ impl Known {
             begun: ReadingMark { start: clock::engine_start(), count: 0 },
             recent: Vec::new(),
             sequence: 0,
+            zone: TimeZone::system(),
             built: None,
             rows_built: 0,
         }
@@ -197,6 +201,7 @@ impl Known {
             kernels: &self.kernels,
             operations: &[],
             events: &[],
+            zone: &self.zone,
         }
     }
 

@@ -161,8 +161,16 @@ mod tests {
         let mut records = Records::default();
         let (id, registered_at, next_version) = (volume(1), Timestamp(0), Version(1));
         let name = "tv".parse().unwrap();
-        let transaction =
-            TransactionVolume { id, name, blocks: Blocks(1), policy: None, registered_at, next_version, group: None };
+        let transaction = TransactionVolume {
+            id,
+            name,
+            blocks: Blocks(1),
+            policy: None,
+            registered_at,
+            next_version,
+            group: None,
+            window_since: None,
+        };
         records.keep_transaction_volume(transaction);
         if ours {
             let ours =
@@ -198,6 +206,7 @@ mod tests {
             kernels: &std::collections::BTreeMap::new(),
             operations: &[],
             events: &[],
+            zone: &jiff::tz::TimeZone::UTC,
         })
     }
 

@@ -20,6 +20,7 @@ use crate::model::trouble_kind::{TroubleId, TroubleKind};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use crate::model::verb::Role;
+use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// What happened since a moment. `snapshot`: from before the events are read.
 pub async fn since(catalogue: &dyn Catalogue, snapshot: &Snapshot, since: Timestamp) -> Answer {
     match events_since(catalogue, since).await {
-        Ok(events) => Answer::Report { report: Box::new(SinceReport::new(&events, since, snapshot)) },
+        Ok(events) => {
+            Answer::Report { report: Box::new(SinceReport::new(&events, since, snapshot, &TimeZone::system())) }
+        }
         Err(error) => Answer::Failed { why: error.to_string(), code: Some(error.code()) },
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Belongs here: when the next night is, and which volumes it takes. Does not: what it does with them (`plan`, `preview`).
 
+use super::entity::Policy;
 use super::identity::VolumeId;
 use super::pool::PoolKey;
 use super::snapshot::{Snapshot, TransactionVolumeView};
@@ -52,8 +53,13 @@ fn last_backup(snapshot: &Snapshot, id: VolumeId) -> Option<Timestamp> {
     backups.map(|kept| kept.taken_at).find(|at| *at <= snapshot.taken_at)
 }
 
+/// Whether a backup is due at this time, after the last one.
+pub fn is_due_after(last: Option<Timestamp>, policy: Policy, at: Timestamp) -> bool {
+    last.is_none_or(|last| at.since(last) + SLACK >= policy.interval())
+}
+
 /// Whether a volume is due in a night at this time.
 pub fn is_due(snapshot: &Snapshot, id: VolumeId, at: Timestamp) -> bool {
     let Some(policy) = snapshot.transaction_volume(id).and_then(|view| view.volume.policy) else { return false };
-    last_backup(snapshot, id).is_none_or(|last| at.since(last) + SLACK >= policy.interval())
+    is_due_after(last_backup(snapshot, id), policy, at)
 }

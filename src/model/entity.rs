@@ -3,6 +3,7 @@
 //! Belongs here: plain data of one thing. Does not: steps, open operations, the records as a whole (`step`,
 //! [`super::records`]).
 
+use super::backup_window::BackupWindow;
 use super::duration::people;
 use super::identity::{Name, VolumeId};
 use super::session::Pair;
@@ -46,6 +47,9 @@ pub struct Policy {
     pub reuse_oldest: bool,
     #[serde(default, skip_serializing_if = "RotationGuard::is_default")]
     pub guard: RotationGuard,
+    /// By whose end a backup should be made. It starts nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<BackupWindow>,
 }
 
 /// What limits routine retention, and the tolerance of the interval. What is `None` has its default, which follows the
@@ -76,7 +80,7 @@ impl Policy {
 
     /// A policy with the usual guard, whose oldest generation is kept until the new one exists.
     pub fn new(generations: u16, interval_days: u16, mode: BackupMode) -> Self {
-        Self { generations, interval_days, mode, reuse_oldest: false, guard: RotationGuard::default() }
+        Self { generations, interval_days, mode, reuse_oldest: false, guard: RotationGuard::default(), window: None }
     }
 
     /// Sound generations that retention always leaves.
@@ -133,6 +137,9 @@ impl fmt::Display for Policy {
         if let Some(grace) = self.guard.grace {
             write!(f, ", grace {}", seconds(grace))?;
         }
+        if let Some(window) = self.window {
+            write!(f, ", window {window}")?;
+        }
         Ok(())
     }
 }
@@ -151,6 +158,9 @@ pub struct TransactionVolume {
     /// The volume group that it is; `None`: a plain volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Box<RegisteredGroup>>,
+    /// Since when its policy has the window that it has; `None` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_since: Option<Timestamp>,
 }
 
 /// A registered volume of the pool.

@@ -73,6 +73,7 @@ pub fn why(volume: &JobVolume) -> String {
 fn job(job: &ReportJob) -> String {
     let mut parts = vec![format!("{} of {} done", job.count(JobOutcome::Done), job.volumes.len())];
     let others = [
+        JobOutcome::Late,
         JobOutcome::AlreadySo,
         JobOutcome::Running,
         JobOutcome::NotBegun,

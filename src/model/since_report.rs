@@ -8,6 +8,8 @@ use super::identity::VolumeId;
 use super::request::{Action, Request, Verb};
 use super::snapshot::{Snapshot, TransactionState};
 use super::units::{Timestamp, Version};
+use super::window::missed_before;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -52,6 +54,8 @@ pub struct JobVolume {
 #[serde(rename_all = "kebab-case")]
 pub enum JobOutcome {
     Done,
+    /// A backup that came after the end of its window, or that was not made because its copy was not equivalent in time.
+    Late,
     /// It was as wanted before.
     AlreadySo,
     /// It has not ended.
@@ -68,6 +72,7 @@ impl JobOutcome {
     pub fn word(self) -> &'static str {
         match self {
             Self::Done => "done",
+            Self::Late => "late",
             Self::AlreadySo => "already so",
             Self::Running => "running",
             Self::NotBegun => "not begun",
@@ -100,7 +105,7 @@ impl SinceReport {
 
     /// `events`: oldest first, from before the moment on where there are such: an operation that ends after it began there.
     /// `snapshot`: from before the events were read. What it does not show as claimed had ended by then.
-    pub fn new(events: &[Event], since: Timestamp, snapshot: &Snapshot) -> Self {
+    pub fn new(events: &[Event], since: Timestamp, snapshot: &Snapshot, zone: &TimeZone) -> Self {
         let mut report = Self::default();
         for Event { sequence, event, .. } in events {
             report.add_to_jobs(*sequence, event);
@@ -127,6 +132,11 @@ impl SinceReport {
             let runs = is_claimed(*id) || is_open(*id) || volume.asked >= snapshot.taken_at;
             if volume.outcome == JobOutcome::Running && !runs {
                 (volume.outcome, volume.ended) = (JobOutcome::NotBegun, Some(volume.asked));
+            }
+        }
+        for job in report.jobs.iter_mut().filter(|job| job.verb == Verb::Backup) {
+            for (id, volume) in &mut job.volumes {
+                volume.judge_late(*id, snapshot, zone);
             }
         }
         let is_since = |volume: &JobVolume| volume.ended.is_none_or(|ended| ended >= since);
@@ -232,6 +242,8 @@ impl SinceReport {
         }
         let counts = |verb: Verb, volume: &JobVolume| match volume.outcome {
             JobOutcome::Failed | JobOutcome::OutcomeUnknown => true,
+            // With a code it was not made at all.
+            JobOutcome::Late => volume.code.is_some(),
             JobOutcome::Refused | JobOutcome::NotDone => verb == Verb::Backup,
             JobOutcome::Done | JobOutcome::AlreadySo | JobOutcome::Running | JobOutcome::NotBegun => false,
         };
@@ -242,6 +254,28 @@ impl SinceReport {
 
 fn is_together(request: &Request) -> bool {
     matches!(request.action, Action::Backup { together: true, .. } | Action::Start { together: true, .. })
+}
+
+impl JobVolume {
+    /// A backup that was given up because its copy was not equivalent in time, and one that was made after its window.
+    fn judge_late(&mut self, id: VolumeId, snapshot: &Snapshot, zone: &TimeZone) {
+        let is_bad = matches!(self.outcome, JobOutcome::Refused | JobOutcome::NotDone);
+        if is_bad && self.code == Some(Code::PAST_LIMIT) {
+            self.outcome = JobOutcome::Late;
+            return;
+        }
+        let (JobOutcome::Done, Some(ended)) = (self.outcome, self.ended) else { return };
+        let Some(volume) = snapshot.transaction_volume(id).map(|view| &view.volume) else { return };
+        let Some((policy, window)) = volume.policy.and_then(|policy| Some((policy, policy.window?))) else { return };
+        // What it made is not older than the request.
+        let backups = snapshot.generations_of(id).iter().rev().filter(|kept| !kept.is_before_restore());
+        let earlier = backups.map(|kept| kept.taken_at).find(|at| *at < self.asked);
+        if let Some(times) = missed_before(policy, volume.window_since, earlier, ended, zone) {
+            let after = super::duration::people(ended.since(times.end));
+            self.outcome = JobOutcome::Late;
+            self.why = format!("made {after} after the end of its window {window}");
+        }
+    }
 }
 
 impl ReportJob {

@@ -3,6 +3,7 @@
 use super::acknowledgement::Acknowledgement;
 use super::actor::Actor;
 use super::advice::UnknownTerm;
+use super::backup_window::WindowView;
 use super::codes::Code;
 use super::copy::Capabilities;
 use super::entity::{
@@ -267,6 +268,9 @@ pub struct TransactionVolumeView {
     pub ready: Ready,
     pub claimed: Option<Box<ClaimView>>,
     pub problem: Option<Box<Problem>>,
+    /// How it stands to the window of its policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Box<WindowView>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

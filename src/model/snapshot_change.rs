@@ -249,9 +249,9 @@ fn transaction_difference(
     }
     let same = |before: &TransactionVolumeView, (at, after): &(usize, &TransactionVolumeView)| {
         // Without `..`: whoever adds a field decides here whether it is more than being ready.
-        let TransactionVolumeView { volume, state, kept, last_backup, due, claimed, problem, ready } = before;
+        let TransactionVolumeView { volume, state, kept, last_backup, due, claimed, problem, ready, window } = before;
         let is_same = (*state, *kept, *last_backup, *due) == (after.state, after.kept, after.last_backup, after.due)
-            && (volume, claimed, problem) == (&after.volume, &after.claimed, &after.problem);
+            && (volume, claimed, problem, window) == (&after.volume, &after.claimed, &after.problem, &after.window);
         if is_same && *ready != after.ready {
             changed.push((*at, after.ready));
         }

@@ -108,6 +108,7 @@ pub fn open_troubles(snapshot: &Snapshot) -> Vec<OpenTrouble> {
         all.push(OpenTrouble::of_generation(kind, generation.transaction_volume, generation.version, code, text));
     }
     all.extend(snapshot.transaction_volumes.iter().filter_map(|view| not_recoverable(snapshot, view)));
+    all.extend(snapshot.transaction_volumes.iter().filter_map(late));
     for known in snapshot.acknowledged.iter().filter(|known| known.counts_at(snapshot.taken_at)) {
         for trouble in all.iter_mut().filter(|trouble| trouble.id == known.trouble) {
             trouble.acknowledged = Some(known.clone());
@@ -148,6 +149,13 @@ fn arrays(snapshot: &Snapshot, all: &mut Vec<OpenTrouble>) {
 fn of_problem(id: VolumeId, kind: TroubleKind, problem: &Problem) -> OpenTrouble {
     let cause = problem.array_error.map_or_else(String::new, |error| error.to_string());
     OpenTrouble::of_volume(kind, id, &cause, Some(problem.code), problem.text.clone())
+}
+
+/// One that is late for its window, or missed it.
+fn late(view: &TransactionVolumeView) -> Option<OpenTrouble> {
+    let window = view.window.as_deref().filter(|window| window.state.is_trouble())?;
+    let text = window.sentence();
+    Some(OpenTrouble::of_volume(TroubleKind::Late, view.volume.id, "", None, text))
 }
 
 /// Without a policy nobody said how old a backup may be, and nobody waits for it.

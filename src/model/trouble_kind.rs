@@ -25,6 +25,8 @@ pub enum TroubleKind {
     InDoubt,
     NeedsAttention,
     Overdue,
+    /// A backup will not be made by the end of its window, or was not.
+    Late,
     /// There is no backup yet, and none is overdue.
     NoBackup,
     /// The next start of a volume finds no backup volume.
@@ -43,6 +45,7 @@ impl TroubleKind {
         Self::InDoubt,
         Self::NeedsAttention,
         Self::Overdue,
+        Self::Late,
         Self::NoBackup,
         Self::PoolShort,
     ];
@@ -60,6 +63,7 @@ impl TroubleKind {
             Self::InDoubt => "in-doubt",
             Self::NeedsAttention => "needs-attention",
             Self::Overdue => "overdue",
+            Self::Late => "late",
             Self::NoBackup => "no-backup",
             Self::PoolShort => "pool-short",
         }

@@ -6,7 +6,7 @@ use ecdeck::model::codes::Code;
 use ecdeck::model::digest::Digest;
 use ecdeck::model::event::{ChainHash, Event, EventKind, NewEvent};
 use ecdeck::model::identity::VolumeId;
-use ecdeck::model::records::OperationEnd;
+use ecdeck::model::records::{BackupMode, OperationEnd, Policy};
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::session::{Phase, Status};
 use ecdeck::model::since_report::{JobOutcome, SinceReport};
@@ -56,7 +56,7 @@ impl Night {
     }
 
     fn report(&self, since: i64) -> SinceReport {
-        SinceReport::new(&self.events, Timestamp(since * 1_000), &self.site.snapshot())
+        SinceReport::new(&self.events, Timestamp(since * 1_000), &self.site.snapshot(), &jiff::tz::TimeZone::UTC)
     }
 }
 
@@ -157,4 +157,25 @@ fn what_is_wrong_with_a_copy_is_said_once() {
     let about: Vec<_> = troubles.iter().filter_map(|trouble| Some((trouble.volume?, trouble.code?))).collect();
     assert_eq!(about.len(), 1, "{troubles:?}");
     assert_eq!(about[0].0, volume(0, ONE));
+}
+
+#[test]
+fn a_backup_after_its_window_or_given_up_in_it_is_late() {
+    // The window of every day is from 00:01 to 00:02; the volumes are due.
+    let mut night = Night::new();
+    for olu in ONE..ONE + 3 {
+        let window = ecdeck::model::backup_window::BackupWindow::new(1, 2);
+        let policy = Policy { window, ..Policy::new(2, 1, BackupMode::Suspend) };
+        night.site.change_policy(volume(0, olu), |_| Some(policy));
+    }
+    night.asks(100, 7, backup(&[volume(0, ONE)], false));
+    night.ends(110, 7, volume(0, ONE), OperationEnd::Done);
+    night.is_refused(120, 7, backup(&[volume(0, ONE + 1)], false), Code::PAST_LIMIT);
+    night.asks(300, 7, backup(&[volume(0, ONE + 2)], false));
+    night.ends(420, 7, volume(0, ONE + 2), OperationEnd::Done);
+    let report = night.report(0);
+    assert_eq!(outcomes(&report), ["done", "late", "late"]);
+    assert_eq!(report.jobs[0].volumes[&volume(0, ONE + 2)].why, "made 5 min after the end of its window 00:01-00:02");
+    let wrong: Vec<VolumeId> = report.failures().into_iter().map(|(_, id, _)| id).collect();
+    assert_eq!(wrong, [volume(0, ONE + 1)], "one of them was not made at all");
 }

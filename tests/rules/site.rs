@@ -110,6 +110,7 @@ impl Site {
             registered_at: Timestamp(0),
             next_version: Version(1),
             group: None,
+            window_since: None,
         })));
         id
     }
@@ -135,7 +136,9 @@ impl Site {
     pub fn change_policy(&mut self, id: VolumeId, change: impl FnOnce(Option<Policy>) -> Option<Policy>) {
         let known = self.records.transaction_volumes[&id].clone();
         let policy = change(known.policy);
-        self.put(&Change::Entity(EntityChange::PutTransactionVolume(TransactionVolume { policy, ..known })));
+        let window_since = policy.and_then(|policy| policy.window).map(|_| known.registered_at);
+        let changed = TransactionVolume { policy, window_since, ..known };
+        self.put(&Change::Entity(EntityChange::PutTransactionVolume(changed)));
     }
 
     /// One of our sessions.
@@ -238,6 +241,7 @@ impl Site {
             pools: self.pools.clone(),
         };
         build(&Sources {
+            zone: &jiff::tz::TimeZone::UTC,
             sequence: 1,
             now: self.now,
             moment: ecdeck::model::moment::Moment::at(self.now),

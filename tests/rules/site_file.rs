@@ -106,6 +106,7 @@ fn site(transaction: u32, backup: u32, choices: &[u16]) -> Site {
             registered_at: Timestamp(0),
             next_version: Version(1),
             group: None,
+            window_since: None,
         };
         site.records.apply(&Change::Entity(EntityChange::PutTransactionVolume(volume))).unwrap();
     }
@@ -314,7 +315,7 @@ hook = []
             "4:43 ecd-1230 there is no key \"color\"; known are: volume, name, blocks, policy, group",
             "6:3 ecd-1230 the key volume is missing",
             "7:14 ecd-1230 here stands a number: write a text in quotes",
-            "7:51 ecd-1230 there is no key \"interval_day\"; known are: floor, generations, grace, interval_days, min_interval, mode, reuse_oldest",
+            "7:51 ecd-1230 there is no key \"interval_day\"; known are: floor, generations, grace, interval_days, min_interval, mode, reuse_oldest, window",
             "9:18 ecd-1230 here stands a table: write a list, [ ... ]",
             "10:1 ecd-1230 hook is configuration, not part of a site file; known are: format, site, arrays, transaction_volumes, backup_volumes, sets, map_sets",
         ]

@@ -6,6 +6,7 @@ use ecdeck::catalog::sql::{CataloguePlace, OpenOptions, SqlCatalogue};
 use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Outside};
 use ecdeck::model::acknowledgement::Acknowledgement;
 use ecdeck::model::actor::Actor;
+use ecdeck::model::backup_window::BackupWindow;
 use ecdeck::model::chain::verify;
 use ecdeck::model::codes::Code;
 use ecdeck::model::copy::{Outcome, PairOutcome};
@@ -46,9 +47,13 @@ fn transaction_volume(olu: u32) -> TransactionVolume {
         id: volume(olu),
         name: format!("tv{olu}").parse().unwrap(),
         blocks: Blocks::from_mib(48),
-        policy: Some(Policy::new(3, 1, BackupMode::Suspend)),
+        policy: Some(Policy {
+            window: BackupWindow::new(22 * 60, 5 * 60).filter(|_| olu == 2),
+            ..Policy::new(3, 1, BackupMode::Suspend)
+        }),
         registered_at: Timestamp(1_000),
         next_version: Version(1),
+        window_since: (olu == 2).then_some(Timestamp(2_000)),
         group: olu.is_multiple_of(2).then(|| {
             let word = |text: &str| text.parse().unwrap();
             Box::new(RegisteredGroup {
@@ -476,6 +481,7 @@ fn any_change() -> impl Strategy<Value = Change> {
             let mut volume = transaction_volume(tv);
             volume.next_version = Version(next);
             volume.policy = volume.policy.filter(|_| policy);
+            volume.window_since = volume.window_since.filter(|_| policy);
             if let Some(policy) = &mut volume.policy {
                 policy.reuse_oldest = next % 2 == 0;
             }

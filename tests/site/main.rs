@@ -66,5 +66,6 @@ mod usage;
 mod waits;
 #[path = "../watchdog.rs"]
 mod watchdog;
+mod windows;
 mod words;
 mod write_barrier;

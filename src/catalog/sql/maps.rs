@@ -2,11 +2,13 @@
 
 use super::column_codec::{from_json, json, parse, signed, small, unsigned};
 use super::failure::Failure;
-use super::rows::{MAP_MEMBER, MAP_SET, POLICY_GUARD, POLICY_OPTION, Touched};
+use super::rows::{MAP_MEMBER, MAP_SET, POLICY_GUARD, POLICY_OPTION, POLICY_WINDOW, Touched};
+use crate::model::backup_window::BackupWindow;
 use crate::model::device_map::MapSet;
 use crate::model::entity::RotationGuard;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::{ChangeError, OperationId, Records, TransactionVolume};
+use crate::model::units::Timestamp;
 use sqlx::{AnyConnection, Row, query, query_scalar};
 
 /// Adds or replaces a map set.
@@ -87,6 +89,17 @@ pub async fn set_policy_option(
             .bind(floor.map(i64::from))
             .bind(min_interval.map(i64::from))
             .bind(grace.map(i64::from))
+            .execute(&mut *to)
+            .await?;
+    }
+    if let Some(window) = volume.policy.and_then(|policy| policy.window) {
+        let (begins, ends) = window.minutes();
+        touched.text(POLICY_WINDOW, &volume.id);
+        query("INSERT INTO policy_window (volume, begins, ends, since) VALUES ($1, $2, $3, $4)")
+            .bind(volume.id.to_string())
+            .bind(i64::from(begins))
+            .bind(i64::from(ends))
+            .bind(volume.window_since.map(|since| since.0))
             .execute(to)
             .await?;
     }
@@ -98,9 +111,13 @@ pub async fn remove_policy_option(to: &mut AnyConnection, touched: &mut Touched,
     if removed.rows_affected() > 0 {
         touched.text(POLICY_OPTION, &id);
     }
-    let removed = query("DELETE FROM policy_guard WHERE volume = $1").bind(id.to_string()).execute(to).await?;
+    let removed = query("DELETE FROM policy_guard WHERE volume = $1").bind(id.to_string()).execute(&mut *to).await?;
     if removed.rows_affected() > 0 {
         touched.text(POLICY_GUARD, &id);
+    }
+    let removed = query("DELETE FROM policy_window WHERE volume = $1").bind(id.to_string()).execute(to).await?;
+    if removed.rows_affected() > 0 {
+        touched.text(POLICY_WINDOW, &id);
     }
     Ok(())
 }
@@ -131,7 +148,7 @@ pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(),
             policy.reuse_oldest = reuse;
         }
     }
-    for row in query("SELECT volume, floor, min_interval, grace FROM policy_guard").fetch_all(from).await? {
+    for row in query("SELECT volume, floor, min_interval, grace FROM policy_guard").fetch_all(&mut *from).await? {
         let guard = || {
             let floor = row.try_get::<Option<i64>, _>(1)?.map(small).transpose()?;
             let [min_interval, grace] = [
@@ -143,6 +160,22 @@ pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(),
         let (id, guard) = guard().map_err(|failure: Failure| failure.in_row("policy_guard", &row, 1))?;
         if let Some(policy) = records.transaction_volumes.get_mut(&id).and_then(|volume| volume.policy.as_mut()) {
             policy.guard = guard;
+        }
+    }
+    for row in query("SELECT volume, begins, ends, since FROM policy_window").fetch_all(from).await? {
+        let window = || {
+            let (begins, ends) = (small(row.try_get(1)?)?, small(row.try_get(2)?)?);
+            let wrong =
+                || Failure::Unfit(serde::de::Error::custom(format!("no window from minute {begins} to {ends}")));
+            let window = BackupWindow::new(begins, ends).ok_or_else(wrong)?;
+            let since = row.try_get::<Option<i64>, _>(3)?.map(Timestamp);
+            Ok((parse::<VolumeId>(&row.try_get::<String, _>(0)?)?, window, since))
+        };
+        let (id, window, since) = window().map_err(|failure: Failure| failure.in_row("policy_window", &row, 1))?;
+        let Some(volume) = records.transaction_volumes.get_mut(&id) else { continue };
+        if let Some(policy) = volume.policy.as_mut() {
+            policy.window = Some(window);
+            volume.window_since = since;
         }
     }
     Ok(())

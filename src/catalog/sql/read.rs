@@ -198,6 +198,7 @@ fn transaction_volume(row: &AnyRow) -> Result<TransactionVolume, Failure> {
         next_version: Version(unsigned(row.try_get(7)?)),
         // `load` adds it.
         group: None,
+        window_since: None,
     })
 }
 

@@ -58,6 +58,7 @@ tables! {
     VOLUME_SET_MEMBER "volume_set_member" key 1: "transaction_volume" Text, "volume_set" Text;
     POLICY_OPTION "policy_option" key 1: "volume" Text, "reuse_oldest" Number;
     POLICY_GUARD "policy_guard" key 1: "volume" Text, "floor" Number, "min_interval" Number, "grace" Number;
+    POLICY_WINDOW "policy_window" key 1: "volume" Text, "begins" Number, "ends" Number, "since" Number;
     VOLUME_GROUP "volume_group" key 1: "volume" Text, "host" Text, "name" Text, "uuid" Text, "disk" Text;
     BACKUP_GROUP "backup_group" key 1: "volume" Text, "document" Text;
     GROUP_WATCH "group_watch" key 1: "backup_volume" Text, "document" Text;

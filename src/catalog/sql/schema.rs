@@ -30,6 +30,7 @@ const MIGRATIONS: &[&[&str]] = &[
     TABLES_OF_FORMAT_13,
     TABLES_OF_FORMAT_14,
     TABLES_OF_FORMAT_15,
+    TABLES_OF_FORMAT_16,
 ];
 
 /// The first format whose events carry the digests of the rows that they write.
@@ -281,6 +282,15 @@ const TABLES_OF_FORMAT_15: &[&str] = &[
     "CREATE TABLE acknowledgement (
         trouble TEXT PRIMARY KEY,
         document TEXT NOT NULL)",
+];
+
+const TABLES_OF_FORMAT_16: &[&str] = &[
+    // The backup windows of policies, in minutes of the local day, and since when (ms) each is in force.
+    "CREATE TABLE policy_window (
+        volume TEXT PRIMARY KEY,
+        begins BIGINT NOT NULL,
+        ends BIGINT NOT NULL,
+        since BIGINT)",
 ];
 
 /// What is in the database before anything was changed.

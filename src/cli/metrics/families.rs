@@ -1,6 +1,7 @@
 //! The figures of a site. Names of families and labels are kept for ever: dashboards and alarms are built on them.
 
 use super::text::{Exposition, Family, Value};
+use crate::model::backup_window::WindowState;
 use crate::model::codes::Code;
 use crate::model::entity::GenerationState;
 use crate::model::pool::PoolKey;
@@ -51,6 +52,16 @@ const OVERDUE_TIME: Family = Family {
     name: "ecdeck_volume_overdue_seconds",
     unit: Some("seconds"),
     help: "For how long the backup has been overdue; absent where it is not, or not known.",
+};
+const LATE: Family = Family {
+    name: "ecdeck_volume_window",
+    unit: None,
+    help: "1 for how the volume stands to its window; absent without a window.",
+};
+const WINDOW_END: Family = Family {
+    name: "ecdeck_volume_window_end_timestamp_seconds",
+    unit: Some("seconds"),
+    help: "The end of the window that it stands so to; absent without a window.",
 };
 const COPY_PROGRESS: Family = Family {
     name: "ecdeck_copy_progress_ratio",
@@ -119,6 +130,7 @@ pub fn of_site(snapshot: &Snapshot) -> Exposition {
         samples.add(&[("array", array.name.as_str())], Value::yes(is_reachable));
     }
     volumes(&mut out, snapshot);
+    windows(&mut out, snapshot);
     copies(&mut out, snapshot);
     pool(&mut out, snapshot);
     let mut samples = out.family(&ATTENTIONS);
@@ -177,6 +189,25 @@ fn volumes(out: &mut Exposition, snapshot: &Snapshot) {
     let mut samples = out.family(&OVERDUE_TIME);
     for (view, late) in views.iter().filter_map(|view| Some((view, snapshot.overdue_for(view)?))) {
         samples.add(&[("volume", view.volume.name.as_str())], Value::Whole(late / 1_000));
+    }
+}
+
+/// How the volumes that have a window stand to it.
+fn windows(out: &mut Exposition, snapshot: &Snapshot) {
+    let views = || {
+        let all = snapshot.transaction_volumes.iter();
+        all.filter_map(|view| Some((view.volume.name.as_str(), view.window.as_deref()?)))
+    };
+    let mut samples = out.family(&LATE);
+    for (name, window) in views() {
+        for state in WindowState::ALL {
+            let labels = [("volume", name), ("state", state.word())];
+            samples.add(&labels, Value::yes(window.state == state));
+        }
+    }
+    let mut samples = out.family(&WINDOW_END);
+    for (name, window) in views() {
+        samples.add(&[("volume", name)], Value::Whole(window.end.0 / 1_000));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The policy form: how many generations, how often, and what becomes of the session.
 
 use crate::console::form::{ChoiceField, Field, Form, NumberField, Value};
+use crate::model::backup_window::BackupWindow;
 use crate::model::identity::VolumeId;
 use crate::model::records::{BackupMode, Policy, RotationGuard};
 use crate::model::request::{Action, Request};
@@ -14,6 +15,7 @@ pub struct PolicyForm {
     reuse_oldest: bool,
     min_interval: Option<u32>,
     grace: Option<u32>,
+    window: Option<BackupWindow>,
     pub armed: bool,
 }
 
@@ -58,7 +60,8 @@ impl PolicyForm {
             ),
         ]);
         let RotationGuard { min_interval, grace, .. } = policy.guard;
-        Self { volume, form, reuse_oldest: policy.reuse_oldest, min_interval, grace, armed: false }
+        let window = policy.window;
+        Self { volume, form, reuse_oldest: policy.reuse_oldest, min_interval, grace, window, armed: false }
     }
 
     pub fn policy(&self) -> Policy {
@@ -66,7 +69,8 @@ impl PolicyForm {
         let mode = self.form.choice(MODE).and_then(|index| MODES.get(index)).copied().unwrap_or_default();
         let floor = Some(number(FLOOR)).filter(|floor| *floor != 1);
         let guard = RotationGuard { floor, min_interval: self.min_interval, grace: self.grace };
-        Policy { reuse_oldest: self.reuse_oldest, guard, ..Policy::new(number(GENERATIONS), number(INTERVAL), mode) }
+        let policy = Policy::new(number(GENERATIONS), number(INTERVAL), mode);
+        Policy { reuse_oldest: self.reuse_oldest, guard, window: self.window, ..policy }
     }
 
     pub fn request(&self) -> Request {
@@ -83,13 +87,14 @@ mod tests {
     #[test]
     fn each_field_changes_by_itself() {
         let guard = RotationGuard { floor: Some(2), min_interval: Some(60), grace: None };
-        let present = Policy { reuse_oldest: true, guard, ..Policy::new(3, 7, BackupMode::Suspend) };
+        let window = BackupWindow::new(120, 300);
+        let present = Policy { reuse_oldest: true, guard, window, ..Policy::new(3, 7, BackupMode::Suspend) };
         let mut form = PolicyForm::new(one(0x10), Some(present));
         assert_eq!(form.policy(), present);
         for key in [Key::Char('1'), Key::Down, Key::Right, Key::Tab, Key::Char('l'), Key::Char('5'), Key::Tab] {
             form.form.key(key);
         }
-        let expected = Policy { reuse_oldest: true, guard, ..Policy::new(1, 8, BackupMode::Dissolve) };
+        let expected = Policy { reuse_oldest: true, guard, window, ..Policy::new(1, 8, BackupMode::Dissolve) };
         assert_eq!(form.policy(), expected);
         form.form.key(Key::Up);
         form.form.key(Key::Left);

@@ -174,7 +174,8 @@ fn job(job: &ReportJob, snapshot: &Snapshot) -> JobEntry {
 /// `db31 refused ecd-1201`; `db07 late`: its copy was not equivalent in time.
 fn how(name: &str, volume: &JobVolume) -> String {
     match volume.code {
-        Some(Code::NOT_EQUIVALENT | Code::PAST_LIMIT) => format!("{name} late"),
+        _ if volume.outcome == JobOutcome::Late => format!("{name} late"),
+        Some(Code::NOT_EQUIVALENT) => format!("{name} late"),
         Some(code) => format!("{name} {} {code}", volume.outcome.word()),
         None => format!("{name} {}", volume.outcome.word()),
     }

@@ -7,6 +7,7 @@ use crate::model::request::Verb;
 use crate::model::since_report::{JobOutcome, ReportJob, SinceReport};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::Timestamp;
+use jiff::tz::TimeZone;
 use rustix::process::{Pid, test_kill_process};
 
 /// Events that are read at once.
@@ -59,7 +60,7 @@ impl JobWatch {
         if self.events.is_empty() {
             return Vec::new();
         }
-        let jobs = SinceReport::new(&self.events, Timestamp(i64::MIN), snapshot).jobs;
+        let jobs = SinceReport::new(&self.events, Timestamp(i64::MIN), snapshot, &TimeZone::system()).jobs;
         let is_over =
             |job: &ReportJob| job.rests() && (!is_alive(job.pid()) || now.since(job.last_activity()) >= QUIET);
         let (over, open): (Vec<ReportJob>, Vec<ReportJob>) = jobs.into_iter().partition(is_over);

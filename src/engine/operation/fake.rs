@@ -90,6 +90,7 @@ impl Site {
             registered_at: Timestamp(0),
             next_version: Version(1),
             group: None,
+            window_since: None,
         };
         records.apply(&Change::Entity(EntityChange::PutTransactionVolume(transaction))).unwrap();
         for olu in 1..=5 {

@@ -31,6 +31,7 @@ use super::snapshot::{
     ArrayView, BackupVolumeView, EventLine, OperationView, Reach, RestoreView, SessionView, Site, Snapshot,
 };
 use super::units::Timestamp;
+use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -68,6 +69,8 @@ pub struct Sources<'a> {
     pub kernels: &'a BTreeMap<Name, KernelGroups>,
     pub operations: &'a [OperationView],
     pub events: &'a [EventLine],
+    /// What windows of policies are in.
+    pub zone: &'a TimeZone,
 }
 
 impl<'a> Sources<'a> {

@@ -51,6 +51,7 @@ impl Bench {
             registered_at: now,
             next_version: Version(1),
             group: None,
+            window_since: None,
         };
         records.apply(&Change::Entity(EntityChange::PutTransactionVolume(transaction_volume))).unwrap();
         for id in [volume(near(), 0x21), volume(near(), 0x22), volume(far(), 9)] {
@@ -144,6 +145,7 @@ impl Bench {
             kernels: &kernels,
             operations: &[],
             events: &[],
+            zone: &jiff::tz::TimeZone::UTC,
         };
         let whole = build(&sources);
         for olu in [1, 9, 0x21, 0x22, 0x30] {

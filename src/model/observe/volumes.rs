@@ -3,6 +3,7 @@
 use super::along::SortedCursor;
 use super::halves::is_read;
 use super::{Index, Lost, Sources, restores};
+use crate::model::backup_window::WindowView;
 use crate::model::codes::Code;
 use crate::model::group_alarm;
 use crate::model::group_watch::GroupStateView;
@@ -17,6 +18,7 @@ use crate::model::snapshot::{
     TransactionState, TransactionVolumeView,
 };
 use crate::model::units::{Blocks, Timestamp};
+use crate::model::window::{WindowFacts, judge};
 
 pub(super) fn transaction_views(sources: &Sources<'_>, index: &Index<'_>) -> Rows<TransactionVolumeView> {
     let mut place = Place::new(index);
@@ -147,12 +149,14 @@ fn transaction_view(
         && answers
         && is_read(sources, box_id)
         && !others_failed(sources, box_id);
+    let ready = worst.filter(|_| may_back_up && inbound.is_empty() && restore.is_none()).map_or(Ready::Never, ready);
     TransactionVolumeView {
         state,
+        window: window_view(sources, volume, generations, (state, ready, worst.map(|session| session.since))),
         kept: u16::try_from(generations.len()).unwrap_or(u16::MAX),
         last_backup,
         due: due(volume.policy, last_known(volume, generations, sources.now), sources.now),
-        ready: worst.filter(|_| may_back_up && inbound.is_empty() && restore.is_none()).map_or(Ready::Never, ready),
+        ready,
         claimed: here.claimed,
         problem: here
             .problem
@@ -164,6 +168,28 @@ fn transaction_view(
             .map(Box::new),
         volume: volume.clone(),
     }
+}
+
+fn window_view(
+    sources: &Sources<'_>,
+    volume: &TransactionVolume,
+    generations: &[&Generation],
+    (state, ready, changed): (TransactionState, Ready, Option<Timestamp>),
+) -> Option<Box<WindowView>> {
+    let policy = volume.policy.filter(|policy| policy.window.is_some())?;
+    let now = sources.now;
+    let last = || generations.iter().rev().filter(|kept| !kept.is_before_restore() && kept.taken_at <= now);
+    let facts = WindowFacts {
+        policy,
+        since: volume.window_since,
+        last_backup: last().next().map(|kept| kept.taken_at),
+        state,
+        ready,
+        changed,
+        copied_in: last().find_map(|kept| i64::try_from(kept.copied_in?.millis).ok()),
+        now,
+    };
+    judge(&facts, sources.zone).map(Box::new)
 }
 
 /// The state of the group of a backup volume that a session of ours is onto.

@@ -99,7 +99,16 @@ pub(super) fn register(snapshot: &Snapshot, request: &Request, new: &NewVolume, 
                 return Err(Refusal::new(Code::NAME_TAKEN, reason).about(id));
             };
             let next_version = Version(1);
-            let volume = TransactionVolume { id, name, blocks, policy: None, registered_at, next_version, group: None };
+            let volume = TransactionVolume {
+                id,
+                name,
+                blocks,
+                policy: None,
+                registered_at,
+                next_version,
+                group: None,
+                window_since: None,
+            };
             PlanStep::RegisterTransaction(RegisterTransactionStep { volume })
         }
     };

@@ -296,6 +296,7 @@ fn new_transaction_volume(volume: &TransactionVolume) -> TransactionVolumeView {
         kept: 0,
         last_backup: None,
         due: Due::NoPolicy,
+        window: None,
         ready: Ready::Never,
         claimed: None,
         problem: None,

@@ -1,5 +1,6 @@
 //! A policy in a site file: the keys that are given. What is left out stays as it is.
 
+use crate::model::backup_window::BackupWindow;
 use crate::model::entity::{BackupMode, Policy, RotationGuard};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -12,7 +13,8 @@ pub(super) type PolicyKeys = Map<String, Value>;
 pub(super) fn known() -> Vec<String> {
     // Each field stands here: a new one is a key of the file as soon as it compiles.
     let mode = BackupMode::Suspend;
-    let all = Policy { generations: 1, interval_days: 1, mode, reuse_oldest: true, guard: every_guard() };
+    let (guard, window) = (every_guard(), BackupWindow::new(0, 1));
+    let all = Policy { generations: 1, interval_days: 1, mode, reuse_oldest: true, guard, window };
     keys_of(all).into_iter().map(|(key, _)| key).collect()
 }
 
@@ -23,6 +25,9 @@ fn every_guard() -> RotationGuard {
 
 /// The key of the guard in the catalogue's documents. In the file its keys stand among the others.
 const GUARD: &str = "guard";
+const WINDOW: &str = "window";
+/// The policy has no window.
+const NO_WINDOW: &str = "none";
 
 fn members(document: impl Serialize) -> PolicyKeys {
     match serde_json::to_value(document) {
@@ -44,6 +49,10 @@ pub(super) fn keys_of(policy: Policy) -> PolicyKeys {
 pub(super) fn over(present: Option<Policy>, given: &PolicyKeys) -> Result<Policy, String> {
     let mut keys = present.map(keys_of).unwrap_or_default();
     keys.extend(given.clone());
+    // What is left out stays, so that no window has a word of its own.
+    if keys.get(WINDOW).and_then(Value::as_str) == Some(NO_WINDOW) {
+        keys.remove(WINDOW);
+    }
     let guard: PolicyKeys = members(every_guard()).keys().filter_map(|key| keys.remove_entry(key)).collect();
     keys.insert(GUARD.to_owned(), Value::Object(guard));
     let policy: Policy = serde_json::from_value(Value::Object(keys)).map_err(|error| {
@@ -74,14 +83,17 @@ mod tests {
     fn keys_that_are_left_out_stay_as_they_are() {
         let guard = RotationGuard { floor: Some(2), ..RotationGuard::default() };
         let mode = BackupMode::Dissolve;
-        let present = Policy { generations: 3, interval_days: 2, mode, reuse_oldest: true, guard };
+        let window = BackupWindow::new(22 * 60, 5 * 60);
+        let present = Policy { generations: 3, interval_days: 2, mode, reuse_oldest: true, guard, window };
         assert_eq!(over(Some(present), &Map::new()), Ok(present));
         let given = Map::from_iter([("generations".to_owned(), Value::from(5))]);
         assert_eq!(over(Some(present), &given), Ok(Policy { generations: 5, ..present }));
         assert!(over(None, &given).unwrap_err().contains("needs interval_days"));
         assert_eq!(over(None, &keys_of(present)), Ok(present));
         assert!(
-            ["reuse_oldest", "floor", "min_interval", "grace"].iter().all(|key| known().contains(&(*key).to_owned()))
+            ["reuse_oldest", "floor", "min_interval", "grace", "window"]
+                .iter()
+                .all(|key| known().contains(&(*key).to_owned()))
         );
         let later = Map::from_iter([("grace".to_owned(), Value::from(60))]);
         let guard = RotationGuard { grace: Some(60), ..guard };

@@ -17,10 +17,12 @@ pub struct SetPolicyStep {
 
 impl Step for SetPolicyStep {
     fn agree(&self, digest: &mut DigestText) {
-        let Policy { generations, interval_days, mode, reuse_oldest, guard } = self.policy;
+        let Policy { generations, interval_days, mode, reuse_oldest, guard, window } = self.policy;
         let reuses = if reuse_oldest { " reuse-oldest" } else { "" };
         let guard = if guard.is_default() { String::new() } else { format!(" {guard:?}") };
-        digest.line(format_args!(" policy {} {generations} {interval_days} {mode}{reuses}{guard}", self.volume));
+        let window = window.map_or_else(String::new, |window| format!(" window {window}"));
+        digest
+            .line(format_args!(" policy {} {generations} {interval_days} {mode}{reuses}{guard}{window}", self.volume));
     }
 
     fn sentence(&self, _names: &dyn VolumeNames) -> String {
@@ -30,7 +32,9 @@ impl Step for SetPolicyStep {
     fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
         let (volume, policy) = (self.volume, self.policy);
         let known = done.catalogue.transaction_volume(volume).ok_or_else(|| NotKeepable::unregistered(volume))?;
-        let changed = TransactionVolume { policy: Some(policy), ..known.clone() };
+        let is_same = known.policy.and_then(|policy| policy.window) == policy.window;
+        let window_since = if is_same { known.window_since } else { policy.window.map(|_| done.now) };
+        let changed = TransactionVolume { policy: Some(policy), window_since, ..known.clone() };
         let event = EventKind::PolicySet { volume, policy };
         Ok(StepChanges::one(EntityChange::PutTransactionVolume(changed), event))
     }

@@ -197,6 +197,7 @@ impl Engine {
                 registered_at: now,
                 next_version: Version(1),
                 group: None,
+                window_since: None,
             })));
         }
         for &id in &world.targets {
@@ -338,6 +339,7 @@ impl Engine {
         let arrays: Vec<ArraySource> = self.boxes.iter().map(|&box_id| self.array(world, box_id)).collect();
         let kernels = std::collections::BTreeMap::new();
         let sources = Sources {
+            zone: &jiff::tz::TimeZone::UTC,
             sequence: 1,
             now: self.wall(now),
             moment: ecdeck::model::moment::Moment::at(now),

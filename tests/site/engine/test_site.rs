@@ -218,6 +218,7 @@ impl TestSite {
                 registered_at: ecdeck::engine::now(),
                 next_version: Version(1),
                 group: None,
+                window_since: None,
             })));
         }
         for &id in &backup {

@@ -75,6 +75,11 @@ fn transaction_volume(app: &App, snapshot: &Snapshot, id: VolumeId, body: &mut B
         },
     };
     body.field("due", &due, dim, text);
+    if let Some(window) = &view.window {
+        let (from, to) = (app.clock.moment(window.start), app.clock.moment(window.end));
+        let style = if window.state.is_trouble() { app.look.theme.problem } else { text };
+        body.field("window", &format!("{from} to {to}: {}", window.sentence()), dim, style);
+    }
     body.field("state", &view.state.to_string(), dim, app.look.theme.transaction(view.state));
     body.field("ready", &ready(app, view.ready), dim, text);
     if let Some(problem) = &view.problem {

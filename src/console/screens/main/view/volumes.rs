@@ -210,6 +210,10 @@ fn draw_row(
         let (text, style) = due_words(canvas, view.due, overdue, theme.dim, theme.warning);
         // "ok" is said of what can be recovered, and of nothing else.
         let text = if view.due == Due::Ok && recovery != Recoverable::Yes { "in time".to_owned() } else { text };
+        let late = view.window.as_deref().filter(|window| view.due == Due::Ok && window.state.is_trouble());
+        let (text, style) = late.map_or((text, style), |window| {
+            (format!("{} {}", canvas.look.glyphs.attention, window.short()), theme.warning)
+        });
         canvas.right(x + at, y, width, &text, style);
     }
     if let Some((at, width)) = recovers {
