@@ -1,7 +1,9 @@
 //! What can be typed after `ecdeck array`: the embedded arrays and their administration.
 
 use super::arguments::duration;
-use crate::driver::emulated::admin::{RecBuffer, RefusedWith, RuleSet, Setting, SettingsChange, Side};
+use crate::driver::emulated::admin::{
+    PathState as WirePathState, RecBuffer, RefusedWith, RuleSet, Setting, SettingsChange, Side,
+};
 use crate::driver::set_up::{self, AddArguments};
 use crate::model::identity::{BoxId, Name, Olu};
 use crate::model::units::Blocks;
@@ -193,7 +195,7 @@ pub enum ArrayVerb {
         #[arg(long)]
         off: bool,
     },
-    /// Take the path between two arrays up or down
+    /// Take the path between two arrays up or down, or disconnect them
     Path {
         /// An array
         one: String,
@@ -255,6 +257,10 @@ pub struct Set {
     /// How long a copy remains after its stop is answered, as 2s; 0s: not at all
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub stop_time: Option<std::time::Duration>,
+    /// The transfer mode that it shows of a suspended remote copy: the one of its next resume, or the one in force while it
+    /// is suspended, through
+    #[arg(long, value_name = "WHICH")]
+    pub suspended_mode: Option<SuspendedMode>,
     /// One JSON object
     #[arg(long)]
     pub json: bool,
@@ -357,7 +363,7 @@ pub enum BoxFault {
     },
     /// The next commands are refused with a code that an array may answer with at any time
     Refuse {
-        /// E0060 (locked), E5360 (repeat it), E5305 (a start: the source has a bad sector)
+        /// E0060 (locked), E5360 (repeat it), E5305 (a start: the source has a bad sector), E5200 (a start: no licence)
         #[arg(long, value_name = "CODE", value_parser = refused_with)]
         code: RefusedWith,
         /// How many
@@ -506,8 +512,28 @@ impl From<BufferState> for RecBuffer {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PathState {
+    /// Connected: copies cross it
     Up,
+    /// Connected, but lost: its copies are halted
     Down,
+    /// Disconnected: neither array knows of the other
+    None,
+}
+
+impl From<PathState> for WirePathState {
+    fn from(state: PathState) -> Self {
+        match state {
+            PathState::Up => Self::Up,
+            PathState::Down => Self::Down,
+            PathState::None => Self::None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SuspendedMode {
+    Configured,
+    InForce,
 }
 
 /// A limit, or none.
@@ -579,13 +605,14 @@ impl Set {
             suspend_millis: self.suspend_time.map(millis),
             start_millis: self.start_time.map(millis),
             stop_millis: self.stop_time.map(millis),
+            shows_mode_in_force: self.suspended_mode.map(|which| which == SuspendedMode::InForce),
         }
     }
 }
 
 fn refused_with(text: &str) -> Result<RefusedWith, String> {
     let found = RefusedWith::ALL.into_iter().find(|one| one.code().row().0 == text);
-    found.ok_or_else(|| format!("{text:?} is none of the codes E0060, E5360 and E5305"))
+    found.ok_or_else(|| format!("{text:?} is none of the codes E0060, E5360, E5305 and E5200"))
 }
 
 fn byte(text: &str) -> Result<u8, String> {

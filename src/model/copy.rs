@@ -145,8 +145,11 @@ impl ErrorClass {
             Self::NotLicensed => "the array has no licence for this copy",
             Self::Unsupported => "the array or its firmware cannot do this",
             Self::Config => "look at the array's own settings for copies, its copy table among them",
-            Self::PathDown => "look at the path between the two boxes",
-            Self::MediaError | Self::ErrorState => "repair what the array reports, end the session and start again",
+            Self::PathDown => {
+                "look at the two boxes: whether each has the other registered, and at the path between them"
+            }
+            Self::MediaError => "repair what the array reports, then start again",
+            Self::ErrorState => "repair what the array reports, end the session and start again",
             Self::NeedsForce => {
                 "the array ends it by force only: `ecdeck sync force-stop TV` does that, and says what is lost"
             }

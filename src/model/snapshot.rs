@@ -18,7 +18,9 @@ use super::notice_record::NotifyTrouble;
 use super::pool::NamedPool;
 use super::request::Verb;
 use super::rows::Rows;
-use super::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, Status};
+use super::session::{
+    ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, Status, TransferMode,
+};
 use super::units::{Blocks, Progress, Timestamp, Version, count};
 use super::untrusted::Untrusted;
 use super::volume_names::VolumeNames;
@@ -465,6 +467,12 @@ impl SessionView {
             Direction::Unknown => (Some(target), Some(source)),
         };
         target.into_iter().chain(source)
+    }
+
+    /// The mode that is shown may be the one in force while the session is suspended, and not the one of its next resume.
+    pub fn shows_mode_of_suspension(&self) -> bool {
+        let through = self.modes.is_some_and(|modes| modes.transfer == TransferMode::Through);
+        through && matches!(self.status, Status::Suspended | Status::ErrorSuspended)
     }
 
     /// It writes nothing now, and what it wrote is whole: suspended after both sides were identical, or a one-point copy that

@@ -50,6 +50,8 @@ fn expected(facts: Facts, verb: PairVerb) -> Legality {
         }
         // A session in consistency mode is ended by force only.
         (PairVerb::Cancel, Legal, Transfer::Mode(TransferMode::Consistency)) => Force,
+        // Suspended, it may be in consistency mode and be shown in the mode in force.
+        (PairVerb::Cancel, Legal, Transfer::Mode(TransferMode::Through)) if status == Status::Suspended => Force,
         _ => usual,
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod access;
+mod array_answers;
 mod array_lab;
 mod array_settings;
 mod arrays;

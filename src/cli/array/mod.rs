@@ -9,7 +9,7 @@ mod list;
 mod settings;
 mod volumes;
 
-use super::array_arguments::{ArrayVerb, PathState};
+use super::array_arguments::ArrayVerb;
 use super::link::{Need, SiteContext};
 use super::{CliError, Exit, checks, json, out};
 use crate::driver::emulated::admin::{Admin, AdminError, Administration, FailureKind};
@@ -88,8 +88,8 @@ pub async fn run(verb: &ArrayVerb, site_context: &dyn SiteContext) -> Result<Exi
             tell(site_context, array_in(volume), what).await?;
         }
         ArrayVerb::Path { one, other, state } => {
-            let up = *state == PathState::Up;
-            tell(site_context, one, Administration::Path { one: one.clone(), other: other.clone(), up }).await?;
+            let state = (*state).into();
+            tell(site_context, one, Administration::Path { one: one.clone(), other: other.clone(), state }).await?;
         }
     }
     Ok(Exit::Done)

@@ -45,9 +45,10 @@ fn text(settings: &Settings) -> String {
         |millis| format!("is reserved for {} before it copies", seconds(millis)),
     );
     let (suspend, stop) = (lasting(settings.suspend_millis), lasting(settings.stop_millis));
+    let mode = if settings.shows_mode_in_force { "the one in force, through" } else { "the one of the next resume" };
     let resolution = settings.resolution.unwrap_or(Blocks(128));
     format!(
         "copy table        {table}\nsessions          {sessions}\nresolution        {resolution}\nstart             {start}\n\
-         remote suspend    {suspend}\nstop              {stop}\n"
+         remote suspend    {suspend}\nstop              {stop}\nsuspended mode    {mode}\n"
     )
 }

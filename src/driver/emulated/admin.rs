@@ -9,7 +9,7 @@ pub use super::settings::{Setting, Settings, SettingsChange};
 use super::wire::Request;
 pub use super::wire::{
     Administration, ArrayEntry, CopyEntry, CopyFigures, Created, Data, FailureKind, FaultEntry, NewBox, NewVolumes,
-    Overview, PathEntry, SessionFault, VolumeEntry, Work,
+    Overview, PathEntry, PathState, SessionFault, VolumeEntry, Work,
 };
 use crate::model::identity::VolumeId;
 use crate::model::units::Blocks;

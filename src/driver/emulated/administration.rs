@@ -8,7 +8,7 @@ use super::provision::provision;
 use super::rules::Reply;
 use super::wire::{
     Administration, ArrayEntry, CopyEntry, CopyFigures, Created, Data, Failure, FailureKind, FaultEntry, NewVolumes,
-    Overview, PathEntry, Request, SessionFault, VolumeEntry,
+    Overview, PathEntry, PathState, Request, SessionFault, VolumeEntry,
 };
 use super::workload::seeded;
 use crate::model::identity::{BoxId, Name, VolumeId};
@@ -193,9 +193,14 @@ fn administer(arrays: &Arc<Arrays>, what: Administration) -> Result<Value, Failu
             };
             done(arrays.inject(at, fault)?)
         }
-        Administration::Path { one, other, up } => {
+        Administration::Path { one, other, state } => {
             let (one, other) = (box_of(arrays, &one)?, box_of(arrays, &other)?);
-            done(arrays.administer(|core, _| Ok(core.set_path(one, other, up)?))?)
+            let change = |core: &mut Core| match state {
+                PathState::Up => core.add_path(one, other),
+                PathState::Down => core.set_path(one, other, false),
+                PathState::None => core.remove_path(one, other),
+            };
+            done(arrays.administer(|core, _| Ok(change(core)?))?)
         }
         Administration::Fingerprint { volume } => {
             let id = volume_of(arrays, &volume)?;

@@ -10,6 +10,7 @@ pub enum ArrayCode {
     Locked,
     Retry,
     BadSource,
+    NoLicence,
     ResolutionDiffers,
     NoSuchVolume,
     VolumeUnfit,
@@ -32,7 +33,6 @@ pub enum ArrayCode {
     ReverseOverlaps,
     BoxLimit,
     SourceLimit,
-    TargetLimit,
     AlreadySet,
     AlreadyDeleted,
     AlreadySuspended,
@@ -48,16 +48,16 @@ pub enum ArrayCode {
     CopyAtWork,
     NotCertified,
     ForeignSource,
-    SourceBoxLacks,
     Internal,
 }
 
 impl ArrayCode {
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 43] = [
         Self::Busy,
         Self::Locked,
         Self::Retry,
         Self::BadSource,
+        Self::NoLicence,
         Self::ResolutionDiffers,
         Self::NoSuchVolume,
         Self::VolumeUnfit,
@@ -80,7 +80,6 @@ impl ArrayCode {
         Self::ReverseOverlaps,
         Self::BoxLimit,
         Self::SourceLimit,
-        Self::TargetLimit,
         Self::AlreadySet,
         Self::AlreadyDeleted,
         Self::AlreadySuspended,
@@ -96,7 +95,6 @@ impl ArrayCode {
         Self::CopyAtWork,
         Self::NotCertified,
         Self::ForeignSource,
-        Self::SourceBoxLacks,
         Self::Internal,
     ];
 
@@ -107,6 +105,7 @@ impl ArrayCode {
             Self::Locked => ("E0060", ErrorClass::Busy, "the resource is locked"),
             Self::Retry => ("E5360", ErrorClass::Busy, "the command can be repeated"),
             Self::BadSource => ("E5305", ErrorClass::MediaError, "the source has a bad sector"),
+            Self::NoLicence => ("E5200", ErrorClass::NotLicensed, "there is no licence to copy"),
             Self::ResolutionDiffers => ("E5356", ErrorClass::Config, "the resolution of the two boxes differs"),
             Self::NoSuchVolume => ("E0110", ErrorClass::NotFound, "the volume does not exist"),
             Self::VolumeUnfit => ("E5304", ErrorClass::Parameter, "the volume cannot take a copy"),
@@ -133,7 +132,6 @@ impl ArrayCode {
             Self::ReverseOverlaps => ("E5339", ErrorClass::Overlap, "reversed, it would overlap an existing session"),
             Self::BoxLimit => ("E5331", ErrorClass::Limit, "too many sessions in the box"),
             Self::SourceLimit => ("E5333", ErrorClass::Limit, "too many sessions of the source"),
-            Self::TargetLimit => ("E5334", ErrorClass::Limit, "too many sessions of the destination"),
             Self::AlreadySet => ("E5342", ErrorClass::AlreadyDone, "the session exists already"),
             Self::AlreadyDeleted => ("E5343", ErrorClass::NotFound, "the session does not exist any more"),
             Self::AlreadySuspended => ("E5344", ErrorClass::AlreadyDone, "already suspended"),
@@ -148,7 +146,7 @@ impl ArrayCode {
             Self::BufferWrongWayReversed => {
                 ("E5351", ErrorClass::Config, "reversed, the REC buffer would have the wrong direction")
             }
-            Self::UnknownBox => ("E5353", ErrorClass::NotFound, "the Box ID is not found"),
+            Self::UnknownBox => ("E5353", ErrorClass::PathDown, "the Box ID is not found"),
             Self::RemoteLeftOver => (
                 "E5354",
                 ErrorClass::PartialDelete,
@@ -162,7 +160,6 @@ impl ArrayCode {
                 ("E5392", ErrorClass::Consistency, "consistency is not certified: the sources are in more than one box")
             }
             Self::Internal => ("E5361", ErrorClass::Internal, "not ready, or an internal error"),
-            Self::SourceBoxLacks => ("E5394", ErrorClass::Unsupported, "the source box lacks the function"),
         }
     }
 

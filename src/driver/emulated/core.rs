@@ -41,6 +41,8 @@ pub enum CoreError {
     Size(Blocks),
     #[error("there is no path between the two arrays")]
     NoPath,
+    #[error("the copy of {} to {} needs the path: end it first", .0.source, .0.target)]
+    PathInUse(Pair),
     #[error("a path connects two different arrays")]
     PathToItself,
     #[error("there is no session of {} to {}", .0.source, .0.target)]
@@ -275,7 +277,7 @@ impl Core {
         self.set_path(one, other, true)
     }
 
-    /// Takes a path up or down; RECs halt, and come back by themselves where their recovery mode says so.
+    /// Takes a path between two connected boxes up or down; RECs halt, and come back by themselves where their recovery mode says so.
     pub fn set_path(&mut self, one: BoxId, other: BoxId, up: bool) -> Result<(), CoreError> {
         let path = self.paths.iter_mut().find(|path| path.ends.contains(&one) && path.ends.contains(&other));
         path.ok_or(CoreError::NoPath)?.up = up;
@@ -298,6 +300,25 @@ impl Core {
         }
         self.hold_back();
         Ok(())
+    }
+
+    /// Disconnects two boxes, as before they were introduced to each other.
+    ///
+    /// # Errors
+    /// While a session, or a half of one, needs the path.
+    pub fn remove_path(&mut self, one: BoxId, other: BoxId) -> Result<(), CoreError> {
+        let between = |pair: &Pair| {
+            pair.kind == CopyKind::Rec
+                && [one, other].contains(&pair.source.box_id)
+                && [one, other].contains(&pair.target.box_id)
+        };
+        let orphans = self.boxes.values().flat_map(|cabinet| &cabinet.orphans).map(|orphan| orphan.pair);
+        if let Some(pair) = self.sessions.values().map(|session| session.pair).chain(orphans).find(between) {
+            return Err(CoreError::PathInUse(pair));
+        }
+        let connected = self.paths.len();
+        self.paths.retain(|path| !(path.ends.contains(&one) && path.ends.contains(&other)));
+        if self.paths.len() == connected { Err(CoreError::NoPath) } else { Ok(()) }
     }
 
     /// Sets the REC buffer from one box to another. It is asked for at start, resume and reverse.
@@ -378,6 +399,9 @@ impl Core {
             }
         });
         let mut sessions: Vec<SessionReading> = own.chain(cabinet.orphans.iter().map(Orphan::reading)).collect();
+        for session in &mut sessions {
+            session.modes = session.modes.map(|modes| self.shown_modes(at, session.status, modes));
+        }
         for (pair, word) in &cabinet.faults.strange_words {
             for session in sessions.iter_mut().filter(|session| session.pair == *pair) {
                 session.status = Status::Unknown;

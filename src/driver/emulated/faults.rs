@@ -63,16 +63,20 @@ pub enum RefusedWith {
     /// A bad sector in the source: what a start is refused with.
     #[serde(rename = "E5305")]
     BadSource,
+    /// The licence to copy has ended: what a start is refused with.
+    #[serde(rename = "E5200")]
+    NoLicence,
 }
 
 impl RefusedWith {
-    pub const ALL: [Self; 3] = [Self::Locked, Self::Retry, Self::BadSource];
+    pub const ALL: [Self; 4] = [Self::Locked, Self::Retry, Self::BadSource, Self::NoLicence];
 
     pub fn code(self) -> ArrayCode {
         match self {
             Self::Locked => ArrayCode::Locked,
             Self::Retry => ArrayCode::Retry,
             Self::BadSource => ArrayCode::BadSource,
+            Self::NoLicence => ArrayCode::NoLicence,
         }
     }
 }
@@ -117,12 +121,13 @@ impl Faults {
         }
     }
 
-    /// What happens to the command that comes in now. Only what reads a source is refused because of it.
+    /// What happens to the command that comes in now. Only what begins to copy is refused because of its source or a licence.
     pub fn next_mishap(&mut self, verb: CommandVerb) -> Option<InjectedFault> {
-        let reads = matches!(verb, CommandVerb::Start | CommandVerb::StartOpc | CommandVerb::Resume);
+        let copies = matches!(verb, CommandVerb::Start | CommandVerb::StartOpc | CommandVerb::Resume);
         let (fault, count) = self.queued.front_mut()?;
         let fault = *fault;
-        if fault == (InjectedFault::Refuse { code: RefusedWith::BadSource }) && !reads {
+        let of_copies = [RefusedWith::BadSource, RefusedWith::NoLicence];
+        if matches!(fault, InjectedFault::Refuse { code } if of_copies.contains(&code)) && !copies {
             return None;
         }
         *count -= 1;

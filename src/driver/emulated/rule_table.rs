@@ -48,6 +48,7 @@ fn number<S: serde::Serializer>(code: &Option<ArrayCode>, to: S) -> Result<S::Ok
     code.map(|code| code.row().0).serialize(to)
 }
 
+const COMMANDS: &str = "command reference";
 const CLI: &str = "CLI error codes";
 const REST: &str = "REST API";
 const GUIDE: &str = "design guide";
@@ -136,6 +137,8 @@ pub const RULES: &[Rule] = &[
     row("start and resume need the path", CLI, ArrayCode::PathError, Basis::Documented, false),
     row("an OPC is not started again while it copies", CLI, ArrayCode::CopyAtWork, Basis::Documented, false),
     row("an un-forced suspend needs an equivalent session", CLI, ArrayCode::NeedsForce, Basis::Documented, false),
+    silent("a REC may be started in through mode", COMMANDS, true),
+    silent("a suspended REC in stack or consistency mode may be shown in the mode in force, through", GUIDE, false),
     row("in through mode nothing is suspended, by force neither", REST, ArrayCode::WrongState, Basis::Inferred, true),
     row("in stack mode only an equivalent session is suspended", REST, ArrayCode::WrongState, Basis::Inferred, true),
     row(
@@ -149,6 +152,8 @@ pub const RULES: &[Rule] = &[
     row("a resource may be locked: to be repeated", CLI, ArrayCode::Locked, Basis::Documented, false),
     row("a command may fail so that repeating it helps", CLI, ArrayCode::Retry, Basis::Documented, false),
     row("a source with a bad sector may be refused at once", CLI, ArrayCode::BadSource, Basis::Documented, false),
+    row("the licence to copy may have ended: no copy begins", CLI, ArrayCode::NoLicence, Basis::Documented, false),
+    row("volumes of two sizes are not reversed", CLI, ArrayCode::ReverseFailed, Basis::Documented, false),
     silent("the suspend of a remote copy may continue after its answer", REST, false),
     row("until it is done, no other suspend begins", CLI, ArrayCode::ConcurrentSuspend, Basis::Inferred, false),
     row("a session in error is not suspended", CLI, ArrayCode::ErrorSuspended, Basis::Documented, false),
@@ -169,6 +174,7 @@ pub const RULES: &[Rule] = &[
         Basis::Documented,
         true,
     ),
+    row("a REC in consistency mode is stopped by force only", REST, ArrayCode::NeedsForce, Basis::Documented, true),
     row(
         "a session may remain for a while after its stop: busy until then",
         CLI,

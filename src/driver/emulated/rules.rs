@@ -105,7 +105,7 @@ impl Core {
         }
         let remote = pair.kind == CopyKind::Rec;
         let through = modes.is_some_and(|modes| modes.transfer == TransferMode::Through);
-        if through || (modes.is_some() && !remote) {
+        if (through && !self.is_documented(at)) || (modes.is_some() && !remote) {
             return Err(ArrayCode::BadParameter);
         }
         let modes = remote.then(|| modes.unwrap_or_default());
@@ -561,9 +561,10 @@ fn stops_by_force_only(session: &Session, documented: bool) -> bool {
         return false;
     }
     let unfinished = matches!(session.status, Status::Suspended | Status::ErrorSuspended);
+    let in_consistency = session.modes.is_some_and(|modes| modes.transfer == TransferMode::Consistency);
     session.status == Status::Halted
         || session.is_copying()
-        || (documented && unfinished && session.phase != Phase::Equivalent)
+        || (documented && (in_consistency || (unfinished && session.phase != Phase::Equivalent)))
 }
 
 /// In through mode nothing is suspended; in stack mode only what is equivalent. Force changes neither.

@@ -92,7 +92,7 @@ impl Site {
         self.word(&Command::Resume { pairs: vec![pair] })
     }
 
-    fn stop(&mut self, pair: Pair, force: bool) -> String {
+    pub(super) fn stop(&mut self, pair: Pair, force: bool) -> String {
         self.word(&Command::Stop { pairs: vec![pair], force })
     }
 

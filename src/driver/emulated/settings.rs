@@ -6,7 +6,7 @@ use super::core::{Core, CoreError, SESSIONS_PER_BOX, TICK_MILLIS};
 use super::regions::REGION_BLOCKS;
 use super::sessions::{Session, SessionKey};
 use crate::model::identity::BoxId;
-use crate::model::session::{CopyKind, ErrorByte, Pair, Status};
+use crate::model::session::{CopyKind, ErrorByte, Pair, RecModes, Status, TransferMode};
 use crate::model::units::Blocks;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,10 @@ pub struct Settings {
     /// Milliseconds for which a session remains after its stop was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_millis: Option<u32>,
+    /// A suspended REC in stack or consistency mode is shown in the mode that is in force then, through, and not in the one
+    /// that its resume brings back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shows_mode_in_force: bool,
 }
 
 /// A change of the settings: what is not named stays.
@@ -48,6 +52,7 @@ pub struct SettingsChange {
     pub suspend_millis: Option<Setting<u32>>,
     pub start_millis: Option<Setting<u32>>,
     pub stop_millis: Option<Setting<u32>>,
+    pub shows_mode_in_force: Option<bool>,
 }
 
 /// A value, or none.
@@ -85,6 +90,9 @@ impl Core {
         }
         if let Some(table) = change.copy_table {
             settings.copy_table = table.value();
+        }
+        if let Some(shows) = change.shows_mode_in_force {
+            settings.shows_mode_in_force = shows;
         }
         if let Some(sessions) = change.sessions {
             settings.sessions = sessions.value();
@@ -135,6 +143,14 @@ impl Core {
         let of = |at: BoxId| self.boxes.get(&at).and_then(|cabinet| cabinet.settings.resolution);
         let agree = of(pair.source.box_id) == of(pair.target.box_id);
         if agree { Ok(()) } else { Err(ArrayCode::ResolutionDiffers) }
+    }
+
+    /// What a box shows of a session's modes.
+    pub(super) fn shown_modes(&self, at: BoxId, status: Status, modes: RecModes) -> RecModes {
+        let in_force = self.boxes.get(&at).is_some_and(|cabinet| cabinet.settings.shows_mode_in_force);
+        let stopped = matches!(status, Status::Suspended | Status::ErrorSuspended);
+        let asynchronous = matches!(modes.transfer, TransferMode::Stack | TransferMode::Consistency);
+        if in_force && stopped && asynchronous { RecModes { transfer: TransferMode::Through, ..modes } } else { modes }
     }
 
     /// How many sessions a box may have.

@@ -441,13 +441,15 @@ fn a_buffer_that_cannot_keep_up_halts_copies_in_consistency_mode() {
 fn an_array_may_refuse_any_command_and_a_start_for_its_source() {
     let mut site = Site::new(2);
     let (pair, one) = (site.ec(0, 1), site.one);
-    for code in [RefusedWith::Locked, RefusedWith::Retry, RefusedWith::BadSource] {
+    for code in RefusedWith::ALL {
         site.arrays.core_mut().inject(one, Fault::Refuse { times: 1, code }).unwrap();
     }
     assert_eq!(site.start(pair), "E0060");
     assert_eq!(site.start(pair), "E5360");
     assert_eq!(site.suspend(pair, false), "E5343", "no suspend is refused for a source");
     assert_eq!(site.start(pair), "E5305");
+    assert_eq!(site.stop(pair, false), "already", "no stop is refused for a licence");
+    assert_eq!(site.start(pair), "E5200");
     assert_eq!(site.start(pair), "done");
 }
 
@@ -477,4 +479,73 @@ fn a_difference_is_counted_in_units_of_the_resolution() {
     assert_eq!(site.start(far), "E5356");
     site.set(change(Blocks(REGION_BLOCKS)));
     assert_eq!(site.start(far), "done");
+}
+
+#[test]
+fn a_rec_starts_in_through_mode_and_has_to_be_changed_before_it_can_be_suspended() {
+    let mut site = Site::new(2);
+    let pair = site.rec(0, 0);
+    let through = RecModes { transfer: TransferMode::Through, ..RecModes::default() };
+    let start = Command::Start { pairs: vec![pair], modes: Some(through) };
+    assert_eq!(site.word(&start), "done");
+    site.arrays.settle();
+    assert_eq!(site.half(site.one, &pair).unwrap().modes, Some(through));
+    assert_eq!(site.suspend(pair, false), "E5321");
+    assert_eq!(site.stop(pair, true), "done");
+    site.lenient();
+    assert_eq!(site.word(&start), "E5310", "arrays of earlier releases refused it");
+}
+
+#[test]
+fn a_suspended_rec_may_be_shown_in_the_mode_in_force() {
+    let mut site = Site::new(3);
+    let (pair, local) = (site.rec(0, 0), site.ec(1, 2));
+    let other = site.other;
+    assert_eq!(site.word(&Command::Start { pairs: vec![pair], modes: Some(consistency()) }), "done");
+    site.equivalent(local);
+    site.arrays.settle();
+    site.set(SettingsChange { shows_mode_in_force: Some(true), ..SettingsChange::default() });
+    let shown = |site: &Site, at, pair: &Pair| {
+        let reading = site.arrays.core().reading(at, crate::model::units::Timestamp(0)).unwrap();
+        reading.look_for(pair).shown().unwrap().modes.map(|modes| modes.transfer)
+    };
+    assert_eq!(shown(&site, site.one, &pair), Some(TransferMode::Consistency), "active: its own");
+    for pair in [pair, local] {
+        assert_eq!(site.suspend(pair, false), "done");
+    }
+    site.arrays.settle();
+    assert_eq!(shown(&site, site.one, &pair), Some(TransferMode::Through));
+    assert_eq!(shown(&site, other, &pair), Some(TransferMode::Consistency), "each box by its own setting");
+    assert_eq!(shown(&site, site.one, &local), None);
+    assert_eq!(site.stop(pair, false), "E5323", "and yet it is in consistency mode");
+    assert_eq!(site.resume(pair), "done");
+    assert_eq!(shown(&site, site.one, &pair), Some(TransferMode::Consistency));
+}
+
+#[test]
+fn boxes_that_are_disconnected_refuse_each_other_until_they_are_connected_again() {
+    let mut site = Site::new(1);
+    let (pair, one, other) = (site.rec(0, 0), site.one, site.other);
+    assert_eq!(site.start(pair), "done");
+    let refused = site.arrays.core_mut().remove_path(other, one);
+    assert!(matches!(refused, Err(CoreError::PathInUse(found)) if found == pair), "{refused:?}");
+    assert_eq!(site.stop(pair, true), "done");
+    site.arrays.settle();
+    site.arrays.core_mut().remove_path(other, one).unwrap();
+    assert_eq!(site.start(pair), "E5353");
+    assert!(matches!(site.arrays.core_mut().set_path(one, other, true), Err(CoreError::NoPath)));
+    assert!(matches!(site.arrays.core_mut().remove_path(one, other), Err(CoreError::NoPath)));
+    site.arrays.core_mut().add_path(one, other).unwrap();
+    assert_eq!(site.start(pair), "done");
+}
+
+#[test]
+fn a_half_that_is_left_over_needs_its_path_as_well() {
+    let mut site = Site::new(1);
+    let (pair, one, other) = (site.rec(0, 0), site.one, site.other);
+    site.equivalent(pair);
+    site.arrays.core_mut().set_path(one, other, false).unwrap();
+    assert_eq!(site.stop(pair, true), "E5354");
+    let refused = site.arrays.core_mut().remove_path(one, other);
+    assert!(matches!(refused, Err(CoreError::PathInUse(found)) if found == pair), "{refused:?}");
 }

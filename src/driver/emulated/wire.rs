@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Of what is said on the line.
-pub const PROTOCOL: u32 = 6;
-/// Of what the server keeps on disk. 2: one-point copies, which a server that knows only 1 would take for ECs.
-pub const FORMAT: u32 = 2;
+pub const PROTOCOL: u32 = 7;
+/// Of what the server keeps on disk. 2: one-point copies, which a server that knows only 1 would take for ECs. 3: cascades,
+/// whose second hop a server that knows only 2 would not hold back.
+pub const FORMAT: u32 = 3;
 /// The oldest one that is understood; it is written as [`FORMAT`] from then on.
 pub const OLDEST_FORMAT: u32 = 1;
 /// What to do about an array server of another version.
@@ -37,6 +38,18 @@ pub enum Request {
     Sessions { array: String },
     Execute { array: String, command: Command, requestor: String },
     Administer(Administration),
+}
+
+/// What becomes of the path between two arrays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathState {
+    /// Connected, and up; also where the two were not connected.
+    Up,
+    /// Connected, and no copy crosses it.
+    Down,
+    /// Not connected: neither array knows of the other.
+    None,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,7 +158,7 @@ pub enum Administration {
     Path {
         one: String,
         other: String,
-        up: bool,
+        state: PathState,
     },
     /// BLAKE3 of a volume.
     Fingerprint {

@@ -73,7 +73,13 @@ fn notices(case: &Case<'_>, session: &SessionView, force: bool, item: &mut PlanI
     let label = case.snapshot.label(session.pair.target);
     let by_mode = session.modes.is_some_and(|modes| modes.transfer == TransferMode::Consistency);
     let whole = session.is_equivalent() || (session.status == Status::Suspended && session.phase.is_whole());
-    if force && by_mode && whole {
+    if force && session.shows_mode_of_suspension() && whole {
+        let text = format!(
+            "while the copy to {label} is suspended the array shows the mode in force, through, and not its own: that may be \
+             consistency, in which the array ends it by force only"
+        );
+        item.notice(Code::NEEDS_FORCE, text);
+    } else if force && by_mode && whole {
         let text = format!("in consistency mode the array ends the session with {label} by force only");
         item.notice(Code::NEEDS_FORCE, text);
     } else if force {

@@ -165,13 +165,13 @@ pub fn legality(facts: &Facts, verb: PairVerb) -> Legality {
     if status == Status::Idle {
         return cell;
     }
-    let cell = by_transfer(transfer, phase, verb, cell);
+    let cell = by_transfer(transfer, status, phase, verb, cell);
     let cell = by_kind(kind_is_known, verb, cell);
     by_direction(direction, verb, cell)
 }
 
 /// Source: the array's rules of suspend and deletion in each mode (REST interface, `suspend` and `delete`).
-fn by_transfer(transfer: Transfer, phase: Phase, verb: PairVerb, cell: Legality) -> Legality {
+fn by_transfer(transfer: Transfer, status: Status, phase: Phase, verb: PairVerb, cell: Legality) -> Legality {
     use TransferMode::{Consistency, Stack, Synchronous, Through};
     if cell == no(Code::UNKNOWN_WORDS) {
         return cell;
@@ -192,6 +192,11 @@ fn by_transfer(transfer: Transfer, phase: Phase, verb: PairVerb, cell: Legality)
         },
         // In consistency mode the array ends a session by force only, whatever state it is in.
         PairVerb::Cancel if cell == Legal && transfer == Transfer::Mode(Consistency) => Force,
+        // While it is suspended, through is in force in either asynchronous mode, and arrays may show that: its own mode may be
+        // consistency.
+        PairVerb::Cancel if cell == Legal && status == Status::Suspended && transfer == Transfer::Mode(Through) => {
+            Force
+        }
         _ => cell,
     }
 }

@@ -241,7 +241,8 @@ fn start_full(case: &Case<'_>, pair: Pair) -> PlanStep {
 
 /// Said before the copy is made, not when the backup is due.
 fn no_backup_later(case: &Case<'_>, pair: &Pair, item: &mut PlanItem) {
-    let running = case.snapshot.session(pair).and_then(|session| session.modes);
+    let shown = case.snapshot.session(pair).filter(|session| !session.shows_mode_of_suspension());
+    let running = shown.and_then(|session| session.modes);
     let Some(modes) = running.or_else(|| case.snapshot.modes_of(pair)) else { return };
     if matches!(modes.transfer, TransferMode::Stack | TransferMode::Through) {
         let label = case.snapshot.label(pair.target);

@@ -5,6 +5,8 @@
 
 use crate::test_site;
 
+#[path = "../array_answers.rs"]
+mod array_answers;
 #[path = "../array_lab.rs"]
 mod array_lab;
 #[path = "../array_settings.rs"]

@@ -175,7 +175,8 @@ fn describe(app: &App, snapshot: &Snapshot, session: &SessionView, body: &mut Bo
     }
     body.field("since", &app.clock.moment(session.since), dim, text);
     if let Some(modes) = session.modes {
-        body.field("modes", &modes.to_string(), dim, text);
+        let until = if session.shows_mode_of_suspension() { "; in force while suspended" } else { "" };
+        body.field("modes", &format!("{modes}{until}"), dim, text);
     }
     match &session.halves {
         Halves::One | Halves::Agree => {}
