@@ -93,6 +93,7 @@ impl Scene {
                 registered_at: Timestamp(0),
                 next_version: Version(1),
                 group: None,
+                window_since: None,
             })));
             volumes.push(ArrayVolume {
                 id: id(number),
@@ -161,6 +162,7 @@ impl Scene {
             volumes: Some(Arc::clone(&self.volumes)),
         };
         build(&Sources {
+            zone: &jiff::tz::TimeZone::UTC,
             sequence,
             now,
             moment: ecdeck::model::moment::Moment::at(now),

@@ -1,6 +1,6 @@
 //! What can be typed: the tree of verbs and options, as clap reads it.
 
-use super::array_arguments::{ArrayVerb, Create};
+use super::array_arguments::{ArrayVerb, Create, MaintenanceVerb};
 use super::catalogue::CatalogueVerb;
 use super::generation_verb::GenerationLine;
 use super::hook::HookVerb;
@@ -885,6 +885,8 @@ impl Verb {
                 ArrayVerb::List { json }
                 | ArrayVerb::Volumes { json, .. }
                 | ArrayVerb::Doctor { json, .. }
+                | ArrayVerb::Maintenance { verb: MaintenanceVerb::Begin { json, .. }, .. }
+                | ArrayVerb::Maintenance { verb: MaintenanceVerb::End { change: Change { json, .. } }, .. }
                 | ArrayVerb::Fingerprint { json, .. }
                 | ArrayVerb::Create(Create { json, .. }) => *json,
                 _ => false,

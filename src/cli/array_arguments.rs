@@ -1,12 +1,12 @@
 //! What can be typed after `ecdeck array`: the embedded arrays and their administration.
 
-use super::arguments::duration;
+use super::arguments::{Change, duration};
 use crate::driver::emulated::admin::{
     PathState as WirePathState, RecBuffer, RefusedWith, RuleSet, Setting, SettingsChange, Side,
 };
 use crate::driver::set_up::{self, AddArguments};
 use crate::model::identity::{BoxId, Name, Olu};
-use crate::model::units::Blocks;
+use crate::model::units::{Blocks, Timestamp};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -56,6 +56,39 @@ Examples:
   ecdeck array fault LAB1 lost-reply --times 2
   ecdeck array fault LAB1 clear";
 
+const MAINTENANCE_NOTE: &str = "\
+Starts, resumes and backups on the array are refused (ecd-1271) until `end`, or until the time of --until has passed.
+Copies that run go on. Overdue volumes are listed and not notified. `end` resumes what was live at the begin and is
+suspended now; a maintenance that is past its time is a trouble until `end`.
+
+Examples:
+  ecdeck array maintenance DX1 begin --until 14:00 --reason \"new firmware\"
+  ecdeck array maintenance DX1 end --yes";
+
+#[derive(Debug, Subcommand)]
+pub enum MaintenanceVerb {
+    /// Begin one, or give the present one another time
+    Begin {
+        /// Until this time: 08:00 (the next one), or 2026-11-30T08:00
+        #[arg(long, value_name = "TIME", value_parser = super::until::parse)]
+        until: Timestamp,
+        /// Why, for everybody who is refused
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Say what it would be, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// End it, and resume what was live when it began
+    End {
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 pub enum ArrayVerb {
     /// All arrays of the site, and whether they answer
@@ -83,6 +116,14 @@ pub enum ArrayVerb {
         /// One JSON object
         #[arg(long)]
         json: bool,
+    },
+    /// Nothing is started on an array until its maintenance ends
+    #[command(after_help = MAINTENANCE_NOTE)]
+    Maintenance {
+        /// Its name in the configuration
+        array: Name,
+        #[command(subcommand)]
+        verb: MaintenanceVerb,
     },
     /// Run the embedded arrays in the foreground, for a service manager
     Serve {

@@ -9,7 +9,9 @@ use crate::model::backup_window::WindowView;
 use crate::model::codes::Code;
 use crate::model::duration::people;
 use crate::model::identity::{Name, VolumeId};
+use crate::model::maintenance::Maintenance;
 use crate::model::notice_record::NotifyTrouble;
+use crate::model::records::GenerationState;
 use crate::model::records::Policy;
 use crate::model::recoverable::{Recoverable, Recovery, recoverable};
 use crate::model::snapshot::{ArrayView, Reach, Snapshot, TransactionVolumeView};
@@ -78,15 +80,19 @@ pub async fn run(asked: &Check, site_context: &dyn SiteContext) -> Result<Exit, 
     let is_wanted = |view: &&TransactionVolumeView| wanted.is_empty() || wanted.contains(&view.volume.id);
     let volumes: Vec<Finding<'_>> =
         snapshot.transaction_volumes.iter().filter(is_wanted).map(|view| Finding::new(&snapshot, view)).collect();
-    let silent: Vec<String> = snapshot.arrays.iter().filter_map(|array| silence(&snapshot, array)).collect();
+    let in_force = |array: &ArrayView| array.box_id.and_then(|box_id| snapshot.maintenance_of(box_id));
+    let unexpected = snapshot.arrays.iter().filter(|array| in_force(array).is_none());
+    let silent: Vec<String> = unexpected.filter_map(|array| silence(&snapshot, array)).collect();
+    let maintenance: Vec<String> = snapshot.maintenance.iter().map(|known| maintained(&snapshot, known)).collect();
+    let is_expired = snapshot.maintenance.iter().any(|known| !known.is_in_force(snapshot.taken_at));
     let worst = volumes.iter().map(|finding| finding.grade).max().unwrap_or(Grade::Warning);
     let worst = if silent.is_empty() && snapshot.catalogue.is_none() { worst } else { Grade::Critical };
     let all = || volumes.iter().all(|finding| finding.recoverable == Recoverable::Yes);
     let is_recoverable = worst != Grade::Critical && !volumes.is_empty() && all();
     // Who would be notified of the next trouble is not.
-    let worst = if snapshot.notify.is_some() { worst.max(Grade::Warning) } else { worst };
+    let worst = if snapshot.notify.is_some() || is_expired { worst.max(Grade::Warning) } else { worst };
     if asked.nagios {
-        out::print(&plugin_line(&snapshot, worst, &volumes, &silent))?;
+        out::print(&plugin_line(&snapshot, worst, &volumes, (&silent, &maintenance)))?;
         return Ok(worst.plugin_exit());
     }
     if asked.json {
@@ -94,11 +100,12 @@ pub async fn run(asked: &Check, site_context: &dyn SiteContext) -> Result<Exit, 
             recoverable: is_recoverable,
             notify: snapshot.notify.as_ref().map(NotifyTrouble::sentence),
             silent: &silent,
+            maintenance: &maintenance,
             volumes: &volumes,
         };
         json::print(snapshot.site.demo, &document)?;
     } else {
-        out::print(&text(&snapshot, &volumes, &silent))?;
+        out::print(&text(&snapshot, &volumes, (&silent, &maintenance)))?;
     }
     Ok(match worst {
         _ if !silent.is_empty() || snapshot.catalogue.is_some() => Exit::NotReachable,
@@ -140,7 +147,14 @@ impl<'a> Finding<'a> {
         let window = view.window.as_deref();
         let late = window.filter(|window| window.state.is_trouble()).map(WindowView::sentence);
         let grade = if late.is_some() { grade.max(Grade::Warning) } else { grade };
-        let parts = [Some(recovery.why.clone()).filter(|why| !why.is_empty()), late];
+        let maintenance = snapshot.maintenance_around(view.volume.id);
+        let kept = snapshot.generations_of(view.volume.id);
+        let is_explained = kept.iter().all(|kept| kept.state == GenerationState::Valid);
+        let muted =
+            maintenance.filter(|_| is_explained && grade != Grade::Ok && recovery.word != Recoverable::NoPolicy);
+        let grade = if muted.is_some() { Grade::Ok } else { grade };
+        let muted = muted.map(|known| format!("muted: {} is in maintenance", known.array));
+        let parts = [Some(recovery.why.clone()).filter(|why| !why.is_empty()), late, muted];
         let why = parts.into_iter().flatten().collect::<Vec<String>>().join("; ");
         Self {
             id: view.volume.id,
@@ -163,6 +177,8 @@ struct Document<'a> {
     recoverable: bool,
     /// What does not answer, as sentences.
     silent: &'a [String],
+    /// Arrays in maintenance, as sentences: what does not answer or is overdue there is expected.
+    maintenance: &'a [String],
     /// Why nobody is notified; null while the notification hook works, and where there is none.
     notify: Option<String>,
     volumes: &'a [Finding<'a>],
@@ -182,13 +198,28 @@ fn silence(snapshot: &Snapshot, array: &ArrayView) -> Option<String> {
     }
 }
 
+/// A maintenance, with what its array's silence would have said.
+fn maintained(snapshot: &Snapshot, known: &Maintenance) -> String {
+    let (words, until) = (known.in_words(), times::minute(known.until));
+    if known.is_in_force(snapshot.taken_at) {
+        format!("{words}, until {until}")
+    } else {
+        format!("{words}, is past its time ({until}) and was not ended ({})", Code::MAINTENANCE_EXPIRED)
+    }
+}
+
 /// Volumes that a plugin's line names at most.
 const NAMED: usize = 10;
 
-fn plugin_line(snapshot: &Snapshot, worst: Grade, volumes: &[Finding<'_>], silent: &[String]) -> String {
+fn plugin_line(
+    snapshot: &Snapshot,
+    worst: Grade,
+    volumes: &[Finding<'_>],
+    (silent, maintenance): (&[String], &[String]),
+) -> String {
     let mut bad: Vec<&Finding<'_>> = volumes.iter().filter(|finding| finding.grade != Grade::Ok).collect();
     bad.sort_by_key(|finding| std::cmp::Reverse(finding.grade));
-    let mut parts: Vec<String> = silent.to_vec();
+    let mut parts: Vec<String> = silent.iter().chain(maintenance).cloned().collect();
     parts.extend(snapshot.catalogue.as_ref().map(|_| "the catalogue takes no writes".to_owned()));
     parts.extend(snapshot.notify.as_ref().map(NotifyTrouble::sentence));
     let say = |finding: &&Finding<'_>| format!("{} {}: {}", finding.name, finding.recoverable, finding.why);
@@ -221,8 +252,11 @@ fn one_line(text: &str) -> String {
     text.replace('|', "/").replace(['\n', '\r'], " ")
 }
 
-fn text(snapshot: &Snapshot, volumes: &[Finding<'_>], silent: &[String]) -> String {
+fn text(snapshot: &Snapshot, volumes: &[Finding<'_>], (silent, maintenance): (&[String], &[String])) -> String {
     let mut out = String::new();
+    for line in maintenance {
+        let _ = writeln!(out, "{line}");
+    }
     for line in silent {
         let _ = writeln!(out, "! {line}");
     }

@@ -9,6 +9,7 @@ use crate::model::backup_window::{WindowState, WindowView};
 use crate::model::codes::Code;
 use crate::model::group_watch::GroupStateView;
 use crate::model::identity::{BoxId, Name, VolumeId};
+use crate::model::maintenance::Maintenance;
 use crate::model::notice_record::NotifyTrouble;
 use crate::model::pages::PageList;
 use crate::model::plan::rotation::backlog;
@@ -81,6 +82,41 @@ impl AcknowledgedEntry {
     }
 }
 
+/// The maintenance of an array.
+#[derive(Serialize)]
+pub struct MaintenanceEntry {
+    array: Name,
+    since: Stamp,
+    until: Stamp,
+    in_force: bool,
+    by: String,
+    reason: Option<String>,
+    /// What was live when it began.
+    live: Vec<LivePair>,
+}
+
+#[derive(Serialize)]
+struct LivePair {
+    source: VolumeRef,
+    target: VolumeRef,
+}
+
+impl MaintenanceEntry {
+    pub fn new(known: &Maintenance, snapshot: &Snapshot) -> Self {
+        let volume = |id| VolumeRef::new(id, snapshot);
+        let live = known.live.iter().map(|pair| LivePair { source: volume(pair.source), target: volume(pair.target) });
+        Self {
+            array: known.array.clone(),
+            since: Stamp(known.since),
+            until: Stamp(known.until),
+            in_force: known.is_in_force(snapshot.taken_at),
+            by: known.by.clone(),
+            reason: known.reason.as_ref().map(|reason| reason.raw().to_owned()),
+            live: live.collect(),
+        }
+    }
+}
+
 /// `status --json`.
 #[derive(Serialize)]
 pub struct StatusDocument<'a> {
@@ -92,6 +128,7 @@ pub struct StatusDocument<'a> {
     pub notify: Option<NotifyEntry<'a>>,
     /// Troubles that a person knows of.
     acknowledged: Vec<AcknowledgedEntry>,
+    maintenance: Vec<MaintenanceEntry>,
     pub arrays: Vec<ArrayEntry<'a>>,
     transaction_volumes: Listed<'a>,
     pool: Listed<'a>,
@@ -166,6 +203,7 @@ impl<'a> StatusDocument<'a> {
             taken_at: Stamp(site.taken_at),
             catalogue: CatalogueEntry::new(site.catalogue.as_ref()),
             notify: site.notify.as_ref().map(NotifyEntry::new),
+            maintenance: site.maintenance.iter().map(|known| MaintenanceEntry::new(known, site)).collect(),
             acknowledged: {
                 let counting = site.acknowledged.iter().filter(|known| known.counts_at(site.taken_at));
                 counting.map(AcknowledgedEntry::new).collect()

@@ -106,7 +106,10 @@ fn stored_map(map: &Path) -> Result<(), CliError> {
 }
 
 fn is_a_look(verb: &ArrayVerb) -> bool {
-    matches!(verb, ArrayVerb::List { .. } | ArrayVerb::Volumes { .. } | ArrayVerb::Doctor { .. })
+    matches!(
+        verb,
+        ArrayVerb::List { .. } | ArrayVerb::Volumes { .. } | ArrayVerb::Doctor { .. } | ArrayVerb::Maintenance { .. }
+    )
 }
 
 /// Reads the command of a key.

@@ -1,7 +1,7 @@
 //! `ecdeck report`: what happened since a moment, and whether anything needs a person.
 
 use super::arguments::{AcknowledgeArguments, ReportArguments, ReportVerb};
-use super::document::{AcknowledgedEntry, Stamp};
+use super::document::{AcknowledgedEntry, MaintenanceEntry, Stamp};
 use super::link::{Link, Need, SiteContext, unexpected};
 use super::table::{Align, Table};
 use super::{CliError, Exit, json, out, times};
@@ -73,6 +73,7 @@ fn text(since: Timestamp, report: &SinceReport, troubles: &[OpenTrouble], snapsh
         1 => "1 thing needs a person.\n".to_owned(),
         many => format!("{many} things need a person.\n"),
     };
+    super::status::maintenance(&mut out, snapshot);
     for line in report_text::failures(report, snapshot) {
         let _ = writeln!(out, "! {}", line.text);
     }
@@ -130,6 +131,7 @@ struct Document {
     /// How many things a person has to look at: `troubles` that are not acknowledged, and `failures`.
     needs_person: usize,
     troubles: Vec<TroubleEntry>,
+    maintenance: Vec<MaintenanceEntry>,
     failures: Vec<VolumeEntry>,
     jobs: Vec<JobEntry>,
     states: Vec<StateEntry>,
@@ -239,6 +241,7 @@ impl Document {
             until: Stamp(snapshot.taken_at),
             needs_person: needs_person(report, troubles),
             troubles: troubles.iter().map(trouble).collect(),
+            maintenance: snapshot.maintenance.iter().map(|known| MaintenanceEntry::new(known, snapshot)).collect(),
             failures: report.failures().into_iter().map(|(verb, id, volume)| entry(verb, id, volume)).collect(),
             jobs: report.jobs.iter().map(job).collect(),
             states: report.states.iter().map(|(at, id, to)| state(*at, *id, to.to_string())).collect(),

@@ -199,6 +199,7 @@ fn head(out: &mut String, snapshot: &Snapshot) {
         let _ =
             writeln!(out, "acknowledged until {until} by {by}: {whose}{}; {reason}  [{}]", known.text, known.trouble);
     }
+    maintenance(out, snapshot);
     for array in &snapshot.arrays {
         let reach = match &array.reach {
             Reach::Reachable if snapshot.is_stale(array) => "its last reading is too old".to_owned(),
@@ -298,6 +299,19 @@ fn due(view: &TransactionVolumeView, recovery: Recoverable, snapshot: &Snapshot)
         Due::Ok if recovery == Recoverable::Yes => "ok".to_owned(),
         Due::Ok => "in time".to_owned(),
         Due::Overdue(_) => format!("! {}", snapshot.overdue_text(view).unwrap_or_default()),
+    }
+}
+
+/// Arrays in maintenance, and maintenances that nobody ended.
+pub(super) fn maintenance(out: &mut String, snapshot: &Snapshot) {
+    for known in &snapshot.maintenance {
+        let (until, words) = (times::minute(known.until), known.in_words());
+        let _ = if known.is_in_force(snapshot.taken_at) {
+            writeln!(out, "{words}; until {until} no start, resume or backup runs there ({})", Code::IN_MAINTENANCE)
+        } else {
+            let end = format!("`ecdeck array maintenance {} end`", known.array);
+            writeln!(out, "! {words}; its time passed at {until}: {end} ({})", Code::MAINTENANCE_EXPIRED)
+        };
     }
 }
 

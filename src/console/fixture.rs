@@ -302,6 +302,7 @@ pub fn demo() -> Snapshot {
         catalogue: None,
         notify: None,
         acknowledged: Rows::default(),
+        maintenance: Rows::default(),
         map_sets: Rows::default(),
         map_uses: Rows::default(),
         volume_sets: Rows::default(),

@@ -12,6 +12,7 @@ pub mod hooks;
 pub mod hosts;
 mod known;
 mod ledger;
+mod maintenance;
 mod notices;
 mod notifier;
 pub mod operation;

@@ -9,6 +9,7 @@ use crate::model::event::{ChainHash, ChainHead, Event};
 use crate::model::hook::{Hook, ScriptReport};
 use crate::model::host_report::HostView;
 use crate::model::identity::{Name, VolumeId};
+use crate::model::maintenance::Maintenance;
 use crate::model::moment::ReadingMark;
 use crate::model::pages::{FirstRows, Page, PageList};
 use crate::model::pieces::Piece;
@@ -137,6 +138,17 @@ pub enum Ask {
         reason: Untrusted,
         until: Timestamp,
     },
+    /// Nothing is started on an array until then.
+    BeginMaintenance {
+        array: Name,
+        until: Timestamp,
+        reason: Option<Untrusted>,
+        dry_run: bool,
+    },
+    EndMaintenance {
+        array: Name,
+        dry_run: bool,
+    },
     /// The copies of the catalogue that are kept.
     CatalogueCopies,
     /// Make a copy of the catalogue now.
@@ -248,6 +260,10 @@ pub enum Answer {
     },
     Acknowledged {
         known: Box<Acknowledgement>,
+    },
+    /// As it is now, as it would be, or as it was when it ended.
+    Maintenance {
+        known: Box<Maintenance>,
     },
     Hosts {
         /// Machines; the nodes of a service that was asked for.

@@ -231,6 +231,13 @@ impl Server {
             Ask::Acknowledge { trouble, reason, until } => {
                 super::reports::acknowledge(&self.core, &self.ledger, &trouble, (reason, until), caller).await
             }
+            Ask::BeginMaintenance { array, until, reason, dry_run } => {
+                let of_site = (&*self.core, &self.ledger);
+                super::maintenance::begin(of_site, &array, (until, reason), dry_run, caller).await
+            }
+            Ask::EndMaintenance { array, dry_run } => {
+                super::maintenance::end((&self.core, &self.ledger), &array, dry_run, caller).await
+            }
             Ask::Hooks => self.runner.list_hooks(),
             Ask::TestHook { hook, volume } => self.runner.test_hook(&hook, volume, caller).await,
             Ask::Hosts { host } => {

@@ -286,6 +286,9 @@ codes! {
     1270 GROUP_NODE_UNKNOWN: "the node of the service is not known",
         "The service runs on one of several nodes. Its scripts, and whatever reads its volume group, must run where the group is active. If it is active on no node or on two, or if a node does not answer, nothing runs.",
         "`ecdeck host show SERVICE` shows which groups are active on its nodes. Activate the group on one node. A node that stays away comes out of `nodes` in config.toml. `ecdeck backup TV --crash-consistent` runs no scripts.";
+    1271 IN_MAINTENANCE: "the array is in maintenance",
+        "Somebody began a maintenance of the array. Until its end no start, resume or backup runs there; what runs already goes on.",
+        "`ecdeck status` shows who began it and until when. `ecdeck array maintenance ARRAY end` ends it.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";
@@ -537,6 +540,12 @@ codes! {
     1907 NO_SUCH_TROUBLE: "there is no such trouble",
         "A trouble is acknowledged by its ID while it is there, with a reason. When it is over, its ID means nothing.",
         "`ecdeck report --since 1d` shows what is wrong now, with IDs.";
+    1908 NO_MAINTENANCE: "the array is not in maintenance",
+        "Only what was begun can be ended.",
+        "`ecdeck array list` shows the names of the arrays, and `ecdeck status` which of them are in maintenance.";
+    1909 MAINTENANCE_EXPIRED: "a maintenance is past its time and was not ended",
+        "Starts and backups run on the array again. What was live before the maintenance may still be suspended.",
+        "`ecdeck array maintenance ARRAY end` resumes what was live; `begin --until TIME` gives it a later time.";
     1911 CATALOGUE_IN_USE: "another engine uses the catalogue",
         "Only one engine may write to a catalogue. The message names the other one: host, process and start time.",
         "Use the other engine, or end it and repeat.";

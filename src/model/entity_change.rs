@@ -6,6 +6,7 @@ use super::entity::{
 };
 use super::group_watch::GroupWatch;
 use super::identity::{BoxId, Name, VolumeId};
+use super::maintenance::Maintenance;
 use super::map_set::MapSet;
 use super::notice_record::NoticeRecord;
 use super::session::Pair;
@@ -107,6 +108,11 @@ pub enum EntityChange {
     Acknowledge(Box<Acknowledgement>),
     EndAcknowledgement {
         trouble: TroubleId,
+    },
+    /// An array is in maintenance.
+    PutMaintenance(Box<Maintenance>),
+    EndMaintenance {
+        array: Name,
     },
 }
 

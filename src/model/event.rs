@@ -334,6 +334,15 @@ pub enum EventKind {
         reason: Untrusted,
         until: Timestamp,
     },
+    /// Nothing is started on an array until then, as somebody said.
+    MaintenanceBegun {
+        array: Name,
+        until: Timestamp,
+        reason: Option<Untrusted>,
+    },
+    MaintenanceEnded {
+        array: Name,
+    },
     /// The notification hook took a delivery.
     Notified {
         number: u64,
@@ -402,6 +411,8 @@ impl NewEvent {
             | EventKind::SetReduced { .. }
             | EventKind::ArrayUnreachable { .. }
             | EventKind::ArrayReachable { .. }
+            | EventKind::MaintenanceBegun { .. }
+            | EventKind::MaintenanceEnded { .. }
             | EventKind::Notified { .. }
             | EventKind::NotifyFailed { .. }
             | EventKind::ArrayIdentityChanged { .. } => None,
@@ -417,6 +428,8 @@ impl NewEvent {
                 | EventKind::Sent { .. }
                 | EventKind::Answered { .. }
                 | EventKind::RecordsWritten
+                | EventKind::MaintenanceBegun { .. }
+                | EventKind::MaintenanceEnded { .. }
                 | EventKind::Notified { .. }
                 | EventKind::AuditBaseline { .. }
         )
@@ -490,6 +503,8 @@ impl NewEvent {
             | EventKind::MapUsed { .. }
             | EventKind::RestoreBegun { .. }
             | EventKind::Acknowledged { .. }
+            | EventKind::MaintenanceBegun { .. }
+            | EventKind::MaintenanceEnded { .. }
             | EventKind::Notified { .. }
             | EventKind::HookRan { .. }
             | EventKind::OperationEnded { .. }

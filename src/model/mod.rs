@@ -28,6 +28,8 @@ pub mod hook;
 pub mod host_report;
 pub mod identity;
 pub mod lvm_text;
+pub mod maintained;
+pub mod maintenance;
 pub mod map_set;
 pub mod moment;
 pub mod narrow;

@@ -84,6 +84,7 @@ impl Snapshot {
             catalogue: self.catalogue.clone(),
             notify: self.notify.clone(),
             acknowledged: self.acknowledged.clone(),
+            maintenance: self.maintenance.clone(),
             ..*self
         }
     }

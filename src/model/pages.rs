@@ -57,6 +57,7 @@ impl Snapshot {
             catalogue: self.catalogue.clone(),
             notify: self.notify.clone(),
             acknowledged: self.acknowledged.clone(),
+            maintenance: self.maintenance.clone(),
             transaction_volumes: Vec::new().into(),
             pool: Vec::new().into(),
             sessions: Vec::new().into(),

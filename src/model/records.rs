@@ -14,6 +14,7 @@ use super::acknowledgement::Acknowledgement;
 use super::actor::Actor;
 use super::group_watch::GroupWatch;
 use super::identity::{BoxId, Name, VolumeId};
+use super::maintenance::Maintenance;
 use super::map_set::MapSet;
 use super::notice_record::NoticeRecord;
 use super::session::{CopyKind, Pair};
@@ -106,6 +107,8 @@ pub struct Records {
     /// Troubles that a person knows of.
     #[serde(default)]
     pub acknowledgements: BTreeMap<TroubleId, Acknowledgement>,
+    /// Arrays in maintenance, by name; one that is past its time stays until somebody ends it.
+    pub maintenance: BTreeMap<Name, Maintenance>,
     pub next_operation: u64,
     pub next_epoch: u64,
     /// The volume that has each name, in whichever role: a look-up does not grow with the site.
@@ -267,6 +270,12 @@ impl Records {
             }
             Change::Entity(EntityChange::EndAcknowledgement { trouble }) => {
                 self.acknowledgements.remove(trouble).ok_or_else(|| missing("acknowledgement of", trouble))?;
+            }
+            Change::Entity(EntityChange::PutMaintenance(known)) => {
+                self.maintenance.insert(known.array.clone(), (**known).clone());
+            }
+            Change::Entity(EntityChange::EndMaintenance { array }) => {
+                self.maintenance.remove(array).ok_or_else(|| missing("maintenance of", array))?;
             }
             Change::Open { operation, claims, epoch } => self.open(operation, claims, *epoch)?,
             Change::Journal { operation, entry } => {

@@ -56,6 +56,11 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             let whose = volume.map_or_else(String::new, |id| format!("{}: ", label(id)));
             format!("{} knows of this: {whose}{text}; {}", who(), reason.escaped())
         }
+        EventKind::MaintenanceBegun { array, reason, .. } => {
+            let reason = reason.as_ref().map_or_else(String::new, |reason| format!(": {}", reason.escaped()));
+            format!("{} began a maintenance of {array}{reason}", who())
+        }
+        EventKind::MaintenanceEnded { array } => format!("{} ended the maintenance of {array}", who()),
         EventKind::Notified { number, notifications, jobs } => {
             let troubles = count(*notifications, "notification", "notifications");
             format!("notification hook: delivery {number}, {troubles}, {}", count(*jobs, "summary", "summaries"))

@@ -12,6 +12,7 @@ use super::entity::{
 use super::group_watch::GroupStateView;
 use super::hook::Hook;
 use super::identity::{BoxId, Name, VolumeId};
+use super::maintenance::Maintenance;
 use super::map_set::{MapSet, PairUse};
 use super::moment::{Moment, ReadingMark};
 use super::notice_record::NotifyTrouble;
@@ -79,6 +80,9 @@ pub struct Snapshot {
     /// Troubles that a person knows of, by their names; few.
     #[serde(default)]
     pub acknowledged: Rows<Acknowledgement>,
+    /// Arrays whose maintenance was begun and not ended, by name.
+    #[serde(default)]
+    pub maintenance: Rows<Maintenance>,
 }
 
 /// A catalogue that takes no writes: nothing that changes something can be done until it does.
@@ -742,6 +746,19 @@ impl Snapshot {
             Some(late) if late < Timestamp::DAY => format!("{} h", late / HOUR),
             Some(_) => count(days as usize, "day", "days"),
         })
+    }
+
+    /// The maintenance that is in force of the array that is this box.
+    pub fn maintenance_of(&self, box_id: BoxId) -> Option<&Maintenance> {
+        let name = &self.array(box_id)?.name;
+        self.maintenance.iter().find(|known| known.array == *name && known.is_in_force(self.taken_at))
+    }
+
+    /// The maintenance that is in force of the array of a volume, or of one that its sessions or generations are on.
+    pub fn maintenance_around(&self, id: VolumeId) -> Option<&Maintenance> {
+        let targets =
+            self.sessions_of(id).iter().filter(|session| session.ours).map(|session| session.pair.target.box_id);
+        std::iter::once(id.box_id).chain(targets).find_map(|box_id| self.maintenance_of(box_id))
     }
 
     /// How old an array's reading was when the snapshot was built, in milliseconds; `None` before the first.

@@ -3,6 +3,7 @@
 use super::acknowledgement::Acknowledgement;
 use super::entity::{Generation, OperationId, ReleasedGeneration};
 use super::identity::VolumeId;
+use super::maintenance::Maintenance;
 use super::map_set::{MapSet, PairUse};
 use super::moment::{Moment, ReadingMark};
 use super::notice_record::NotifyTrouble;
@@ -62,6 +63,7 @@ pub struct SnapshotChange {
     /// All of them, where one has changed.
     #[serde(default)]
     pub acknowledged: Option<Rows<Acknowledgement>>,
+    pub maintenance: Option<Rows<Maintenance>>,
 }
 
 /// How far a session is by now.
@@ -133,6 +135,7 @@ impl SnapshotChange {
             catalogue: new.catalogue.clone(),
             notify: new.notify.clone(),
             acknowledged: (old.acknowledged != new.acknowledged).then(|| new.acknowledged.clone()),
+            maintenance: (old.maintenance != new.maintenance).then(|| new.maintenance.clone()),
         }
     }
 
@@ -157,11 +160,14 @@ impl SnapshotChange {
             |array: &ArrayView| ArrayView { taken_at: None, reading: 0, began: None, took_millis: 0, ..array.clone() };
         let arrays = self.arrays.as_ref();
         let same_arrays = arrays.is_none_or(|arrays| arrays.iter().map(untimed).eq(old.arrays.iter().map(untimed)));
-        let Self { site, map_sets, volume_sets, restores, events, catalogue, notify, acknowledged, .. } = self;
+        let Self {
+            site, map_sets, volume_sets, restores, events, catalogue, notify, acknowledged, maintenance, ..
+        } = self;
         self.row_count() == 0
             && same_arrays
             && events.is_empty()
             && (site, map_sets, volume_sets, restores, acknowledged) == (&None, &None, &None, &None, &None)
+            && maintenance.is_none()
             && (catalogue, notify) == (&old.catalogue, &old.notify)
     }
 
@@ -176,6 +182,9 @@ impl SnapshotChange {
         snapshot.notify = self.notify;
         if let Some(acknowledged) = self.acknowledged {
             snapshot.acknowledged = acknowledged;
+        }
+        if let Some(maintenance) = self.maintenance {
+            snapshot.maintenance = maintenance;
         }
         (snapshot.moment, snapshot.mark) = (self.moment, self.mark);
         if let Some(site) = self.site {

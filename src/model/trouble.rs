@@ -109,6 +109,7 @@ pub fn open_troubles(snapshot: &Snapshot) -> Vec<OpenTrouble> {
     }
     all.extend(snapshot.transaction_volumes.iter().filter_map(|view| not_recoverable(snapshot, view)));
     all.extend(snapshot.transaction_volumes.iter().filter_map(late));
+    mute_maintenance(snapshot, &mut all);
     for known in snapshot.acknowledged.iter().filter(|known| known.counts_at(snapshot.taken_at)) {
         for trouble in all.iter_mut().filter(|trouble| trouble.id == known.trouble) {
             trouble.acknowledged = Some(known.clone());
@@ -117,7 +118,33 @@ pub fn open_troubles(snapshot: &Snapshot) -> Vec<OpenTrouble> {
     all
 }
 
+/// What a maintenance explains is listed, and needs nobody while it is in force.
+fn mute_maintenance(snapshot: &Snapshot, all: &mut [OpenTrouble]) {
+    if snapshot.maintenance.is_empty() {
+        return;
+    }
+    for trouble in all {
+        let known = match (trouble.kind, trouble.volume, &trouble.array) {
+            (TroubleKind::Overdue | TroubleKind::Late | TroubleKind::NoBackup | TroubleKind::Halted, Some(id), _) => {
+                snapshot.maintenance_around(id)
+            }
+            (TroubleKind::Unreachable, _, Some(name)) => {
+                snapshot.maintenance.iter().find(|known| known.array == *name && known.is_in_force(snapshot.taken_at))
+            }
+            _ => None,
+        };
+        if let Some(known) = known {
+            let reason = Untrusted::from(known.in_words().as_str());
+            trouble.acknowledged = Some(trouble.acknowledge(reason, known.since, known.until, known.by.clone()));
+        }
+    }
+}
+
 fn arrays(snapshot: &Snapshot, all: &mut Vec<OpenTrouble>) {
+    for known in snapshot.maintenance.iter().filter(|known| !known.is_in_force(snapshot.taken_at)) {
+        let text = format!("the {}, is past its time and was not ended", known.in_words());
+        all.push(OpenTrouble::of_array(TroubleKind::Array, &known.array, Code::MAINTENANCE_EXPIRED, text));
+    }
     for array in &snapshot.arrays {
         let name = &array.name;
         let mut say = |kind, code, text: String| all.push(OpenTrouble::of_array(kind, name, code, text));

@@ -40,6 +40,7 @@ mod init;
 mod limits;
 mod lossy;
 mod lvm_groups;
+mod maintenance;
 mod maps;
 mod metrics;
 #[path = "../needs.rs"]

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 /// Local times of day, so many minutes from now.
 fn window(from: i64, to: i64) -> String {
     let at = |minutes: i64| {
-        let at = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + minutes * 60).unwrap();
+        let at = jiff::Timestamp::from_millisecond(ecdeck::process::clock::now().0 + minutes * 60_000).unwrap();
         at.to_zoned_datetime(TimeZone::system()).strftime("%H:%M").to_string()
     };
     format!("{}-{}", at(from), at(to))

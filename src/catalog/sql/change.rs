@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::rows::{
     BACKUP_VOLUME, CLAIM, GENERATION, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME,
 };
-use super::{acknowledgements, groups, maps, notices, released, volume_sets};
+use super::{acknowledgements, groups, maintenance, maps, notices, released, volume_sets};
 use crate::model::actor::Actor;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::{
@@ -160,6 +160,8 @@ pub async fn apply(
         Change::Entity(EntityChange::PutNotice { key, notice }) => notices::put(to, touched, key, notice).await,
         Change::Entity(EntityChange::RemoveNotice { key }) => notices::remove(to, touched, key).await,
         Change::Entity(EntityChange::Acknowledge(known)) => acknowledgements::put(to, touched, known).await,
+        Change::Entity(EntityChange::PutMaintenance(known)) => maintenance::put(to, touched, known).await,
+        Change::Entity(EntityChange::EndMaintenance { array }) => maintenance::remove(to, touched, array).await,
         Change::Entity(EntityChange::EndAcknowledgement { trouble }) => {
             acknowledgements::remove(to, touched, trouble).await
         }

@@ -10,6 +10,7 @@ mod connections;
 mod copy;
 mod failure;
 mod groups;
+mod maintenance;
 mod maps;
 mod notes;
 mod notices;

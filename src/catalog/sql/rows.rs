@@ -69,6 +69,7 @@ tables! {
     GENERATION_GROUP "generation_group" key 2: "transaction_volume" Text, "version" Number, "document" Text;
     GENERATION_COPY "generation_copy" key 2: "transaction_volume" Text, "version" Number, "document" Text;
     NOTICE "notice" key 1: "key" Text, "document" Text;
+    MAINTENANCE "maintenance" key 1: "array_name" Text, "document" Text;
     ACKNOWLEDGEMENT "acknowledgement" key 1: "trouble" Text, "document" Text;
     CLAIM "claim" key 1: "volume" Text, "operation" Number, "holder" Text, "since" Number, "epoch" Number;
 }

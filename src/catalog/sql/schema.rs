@@ -31,6 +31,7 @@ const MIGRATIONS: &[&[&str]] = &[
     TABLES_OF_FORMAT_14,
     TABLES_OF_FORMAT_15,
     TABLES_OF_FORMAT_16,
+    TABLES_OF_FORMAT_17,
 ];
 
 /// The first format whose events carry the digests of the rows that they write.
@@ -291,6 +292,13 @@ const TABLES_OF_FORMAT_16: &[&str] = &[
         begins BIGINT NOT NULL,
         ends BIGINT NOT NULL,
         since BIGINT)",
+];
+
+const TABLES_OF_FORMAT_17: &[&str] = &[
+    // Arrays whose maintenance was begun and not ended.
+    "CREATE TABLE maintenance (
+        array_name TEXT PRIMARY KEY,
+        document TEXT NOT NULL)",
 ];
 
 /// What is in the database before anything was changed.

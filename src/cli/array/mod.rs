@@ -6,14 +6,15 @@ pub mod add;
 mod administration;
 mod faults;
 mod list;
+mod maintenance;
 mod settings;
 mod volumes;
 
 use super::array_arguments::ArrayVerb;
 use super::link::{Need, SiteContext};
-use super::{CliError, Exit, checks, json, out};
+use super::{CliError, Exit, checks, json, out, times};
 use crate::driver::emulated::admin::{Admin, AdminError, Administration, FailureKind};
-use crate::model::check::{Check, Verdict};
+use crate::model::check::{Check, Verdict, Way};
 use serde::Serialize;
 
 /// Runs a verb.
@@ -21,6 +22,7 @@ pub async fn run(verb: &ArrayVerb, site_context: &dyn SiteContext) -> Result<Exi
     match verb {
         ArrayVerb::Add(asked) => return site_context.add_array(asked).await,
         ArrayVerb::Doctor { array, json } => return doctor(array, *json, site_context).await,
+        ArrayVerb::Maintenance { array, verb } => return maintenance::run(array, verb, site_context).await,
         ArrayVerb::Serve { detached } => site_context.serve_arrays(*detached).await?,
         ArrayVerb::List { json } => return list::run(*json, site_context).await,
         ArrayVerb::Volumes { array, json } => volumes::run(array.as_deref(), *json, site_context).await?,
@@ -103,7 +105,8 @@ struct DoctorDocument<'a> {
 
 /// Failed when something is wrong that verbs would stumble over.
 async fn doctor(array: &str, as_json: bool, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
-    let found = site_context.examine_array(array).await?;
+    let mut found = site_context.examine_array(array).await?;
+    found.extend(in_maintenance(array, site_context).await);
     if as_json {
         json::print(site_context.is_demo(), &DoctorDocument { array, checks: &found })?;
     } else {
@@ -111,6 +114,22 @@ async fn doctor(array: &str, as_json: bool, site_context: &dyn SiteContext) -> R
     }
     let bad = found.iter().any(|check| check.verdict == Verdict::Bad);
     Ok(if bad { Exit::NotReachable } else { Exit::Done })
+}
+
+/// Only an engine that runs knows: nobody starts one to ask it.
+async fn in_maintenance(array: &str, site_context: &dyn SiteContext) -> Option<Check> {
+    site_context.engine_pid()?;
+    let snapshot = site_context.open(Need::Reading).await.ok()?.snapshot().await.ok()?;
+    let known = snapshot.maintenance.iter().find(|known| known.array.as_str() == array)?;
+    let until = times::minute(known.until);
+    let told = if known.is_in_force(snapshot.taken_at) {
+        format!("{}, until {until}: no start, resume or backup runs there", known.in_words())
+    } else {
+        format!("{}, is past its time ({until}) and was not ended", known.in_words())
+    };
+    let remedy = Some(format!("`ecdeck array maintenance {array} end` ends it and resumes what was live"));
+    let verdict = Verdict::Attention;
+    Some(Check { way: Way::First, what: "maintenance", verdict, told, remedy, paste: Vec::new() })
 }
 
 /// The embedded arrays that have an array, or shall have it.

@@ -129,6 +129,21 @@ fn arrays(app: &App, snapshot: &Snapshot, canvas: &Canvas, parts: &mut Vec<Part>
     let theme = canvas.look.theme;
     for (index, array) in snapshot.arrays.iter().enumerate() {
         let gap = if index == 0 { 4 } else { 2 };
+        let known = snapshot.maintenance.iter().find(|known| known.array == array.name);
+        if let Some(known) = known {
+            let until = app.clock.moment_or_minute(known.until);
+            let (name, is_in_force) = (&array.name, known.is_in_force(snapshot.taken_at));
+            let text = if is_in_force {
+                format!("{name} maintenance until {until}")
+            } else {
+                format!("{} {name} maintenance past {until}", canvas.look.glyphs.attention)
+            };
+            let style = if is_in_force { theme.warning } else { theme.problem };
+            parts.push(Part::new(1, gap.min(3), text, style));
+            if is_in_force {
+                continue;
+            }
+        }
         match trouble(app, snapshot, array) {
             Some(text) => {
                 let text = format!("{} {} {text}", canvas.look.glyphs.attention, array.name);

@@ -127,6 +127,7 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         catalogue: None,
         notify: None,
         acknowledged: records.acknowledgements.values().cloned().collect(),
+        maintenance: records.maintenance.values().cloned().collect(),
         sessions: sessions.into(),
     }
 }

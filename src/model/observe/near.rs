@@ -98,6 +98,7 @@ fn records(records: &Records, needed: &BTreeSet<VolumeId>) -> Records {
     part.claims = each().filter_map(|id| Some((*id, records.claims.get(id)?.clone()))).collect();
     part.arrays.clone_from(&records.arrays);
     part.acknowledgements.clone_from(&records.acknowledgements);
+    part.maintenance.clone_from(&records.maintenance);
     let map_sets = records.map_sets.iter();
     let map_sets = map_sets.filter(|(_, set)| {
         set.rows().any(|(_, row)| is_needed(row.transaction_volume) || is_needed(row.backup_volume))

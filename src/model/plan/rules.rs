@@ -5,9 +5,9 @@ use super::{
     restore, site, suspend, synchronize, volume_sets,
 };
 use crate::model::codes::Code;
-use crate::model::identity::{Name, VolumeId};
+use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::records::ReleaseReason;
-use crate::model::request::{Action, CancelScope, Request, VolumeRole};
+use crate::model::request::{Action, CancelScope, Request, Verb, VolumeRole};
 use crate::model::session::{Pair, Status};
 use crate::model::site_change::NewVolume;
 use crate::model::snapshot::Snapshot;
@@ -109,7 +109,34 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         }
         Action::DeleteGeneration { version, .. } => each(&|id| registry::delete(snapshot, request, id, *version)),
     };
+    let answers = without_maintenance(snapshot, request, answers);
     assemble(snapshot, request, answers, all_or_nothing)
+}
+
+/// Why nothing is started on this box now.
+fn in_maintenance(snapshot: &Snapshot, box_id: BoxId, about: VolumeId) -> Option<Refusal> {
+    let known = snapshot.maintenance_of(box_id)?;
+    let reason = format!("{} starts no copy: {}", snapshot.label(about), known.in_words());
+    Some(Refusal::new(Code::IN_MAINTENANCE, reason).about(about))
+}
+
+/// On an array in maintenance no copy is started and no backup is made. What is so already stays so.
+fn without_maintenance(snapshot: &Snapshot, request: &Request, mut answers: Vec<Answer>) -> Vec<Answer> {
+    let starts = matches!(request.action.verb(), Verb::Start | Verb::Resume | Verb::Backup | Verb::Overwrite);
+    if !starts || snapshot.maintenance.is_empty() {
+        return answers;
+    }
+    for answer in &mut answers {
+        let refusal = match answer {
+            Ok(item) => item.claims.iter().find_map(|id| in_maintenance(snapshot, id.box_id, item.volume)),
+            Err(refusal) if refusal.code == Code::ALREADY_SO => None,
+            Err(refusal) => refusal.volume.and_then(|id| in_maintenance(snapshot, id.box_id, id)),
+        };
+        if let Some(refusal) = refusal {
+            *answer = Err(refusal);
+        }
+    }
+    answers
 }
 
 /// Sorted and each once, so that the order of asking changes nothing.

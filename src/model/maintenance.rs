@@ -1,0 +1,34 @@
+//! Maintenance of an array, as a person declares it: no copy is started there until a time, and what comes of it is expected.
+
+use super::identity::Name;
+use super::session::Pair;
+use super::units::Timestamp;
+use super::untrusted::Untrusted;
+use serde::{Deserialize, Serialize};
+
+/// A maintenance that was begun and not ended. After its time it is no longer in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    pub array: Name,
+    pub since: Timestamp,
+    pub until: Timestamp,
+    /// Who began it, for people; escaped.
+    pub by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Untrusted>,
+    /// Our sessions of the array that copied or were equivalent when it began: what is to run again after it.
+    #[serde(default)]
+    pub live: Vec<Pair>,
+}
+
+impl Maintenance {
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        now < self.until
+    }
+
+    /// `maintenance of DX1, begun by ana (uid 1001): new firmware`.
+    pub fn in_words(&self) -> String {
+        let reason = self.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", reason.escaped()));
+        format!("maintenance of {}, begun by {}{reason}", self.array, self.by)
+    }
+}
