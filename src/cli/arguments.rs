@@ -520,11 +520,17 @@ pub struct Backup {
 #[derive(Debug, Args)]
 pub struct Restore {
     /// The transaction volume whose generation it is
-    #[arg(value_name = "TV", required_unless_present = "cancel")]
+    #[arg(value_name = "TV", required_unless_present_any = ["cancel", "set"])]
     pub volume: Option<String>,
-    /// The absolute number of the generation: 17 or v17
-    #[arg(long, value_name = "N", value_parser = version, required_unless_present = "cancel")]
+    /// All volumes of this set, onto themselves, with the generations of one instant: every one of them, or none
+    #[arg(long, value_name = "SET", conflicts_with_all = ["volume", "to"])]
+    pub set: Option<Name>,
+    /// The absolute number of the generation: 17 or v17. Of a set: the instant in which one of its volumes has it
+    #[arg(long, value_name = "N", value_parser = version, required_unless_present_any = ["cancel", "instant"])]
     pub version: Option<u64>,
+    /// The newest backup of the whole set that is not newer: 18:00, Mon 02:00, 2d, 2026-11-27T18:00
+    #[arg(long, value_name = "TIME", value_parser = since::parse, requires = "set", conflicts_with = "version")]
+    pub instant: Option<Timestamp>,
     /// The volume to overwrite. Without it, a volume is proposed that nothing uses, never a transaction volume
     #[arg(long, value_name = "VOLUME")]
     pub to: Option<String>,
@@ -535,7 +541,7 @@ pub struct Restore {
     #[arg(long)]
     pub without_present_state: bool,
     /// End the restore to this volume, or give up one that did not come to its end
-    #[arg(long, value_name = "VOLUME", conflicts_with_all = ["volume", "version", "to", "unmounted", "without_present_state"])]
+    #[arg(long, value_name = "VOLUME", conflicts_with_all = ["volume", "set", "version", "instant", "to", "unmounted", "without_present_state"])]
     pub cancel: Option<String>,
     #[command(flatten)]
     pub change: Change,

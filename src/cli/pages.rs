@@ -57,6 +57,8 @@ Examples:
   ecdeck restore db01 --version 17 --unmounted              proposes a volume
   ecdeck restore db01 --version 17 --to DX1/0x31 --unmounted --confirm DX1/0x31
   ecdeck restore db01 --version 17 --to db01 --unmounted    onto itself
+  ecdeck restore --set erp --version 17 --unmounted         all of it, one instant
+  ecdeck restore --set erp --instant 'Mon 02:00' --unmounted
   ecdeck restore --cancel DX1/0x31
 
 The copy is one-point (OPC), inside the array of the generation. Until it has

@@ -4,7 +4,7 @@ use super::request_line::{self, RenderContext};
 use super::times;
 use crate::engine::protocol::{PlannedAnswer, StepCommand};
 use crate::model::device_map::rounds;
-use crate::model::plan::{Refusal, step_text};
+use crate::model::plan::{AroundRestore, Refusal, step_text};
 use crate::model::snapshot::Ready;
 use crate::model::step::PlanItem;
 use crate::model::untrusted::escaped;
@@ -38,6 +38,14 @@ pub fn plan(planned: &PlannedAnswer, render_context: RenderContext<'_>) -> Strin
 /// Each step with the commands that do it below it.
 fn item_lines(out: &mut String, item: &PlanItem, commands: &[StepCommand], render_context: RenderContext<'_>) {
     let _ = writeln!(out, "  {} {}", item.verb, step_text::subject(item, render_context.snapshot));
+    let around = AroundRestore::of(render_context.snapshot, item);
+    for lost in &around.lost {
+        let since = lost.since.map_or_else(String::new, times::weekday);
+        let _ = writeln!(out, "    ! {}", sentence(&lost.sentence(&since)));
+    }
+    for line in &around.before {
+        let _ = writeln!(out, "    by hand: {}", escaped(line));
+    }
     for (index, step) in item.steps.iter().enumerate() {
         let _ = writeln!(out, "    - {}", step_text::step(step, render_context.snapshot));
         // What a site file changes stands above its plan, line by line.
@@ -49,6 +57,12 @@ fn item_lines(out: &mut String, item: &PlanItem, commands: &[StepCommand], rende
         for command in commands.iter().filter(|command| command.step == index) {
             let _ = writeln!(out, "      $ {}", escaped(&command.line));
         }
+    }
+    for line in &around.after {
+        let _ = writeln!(out, "    by hand: {}", escaped(line));
+    }
+    for job in &around.next_jobs {
+        let _ = writeln!(out, "    the next job, about {}: {}", times::weekday(job.at), sentence(&job.text));
     }
     for notice in &item.notices {
         let _ = writeln!(out, "    ! {} ({})", sentence(&notice.text), notice.code);

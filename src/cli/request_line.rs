@@ -5,7 +5,9 @@ use crate::model::identity::VolumeId;
 use crate::model::plan::{Remedy, plan};
 use crate::model::records::{BackupMode, RotationGuard};
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
+use crate::model::set_instants;
 use crate::model::snapshot::Snapshot;
+use crate::model::units::Version;
 
 /// What command lines are written for: the site as it is, and the words that chose it.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +39,23 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
             if let Some(target) = to {
                 line.say(&["--to"]).volumes(&[*target]);
             }
+            if *unmounted {
+                line.say(&["--unmounted"]);
+            }
+            if *without_present_state {
+                line.say(&["--without-present-state"]);
+            }
+        }
+        Action::RestoreSet { volumes, instant, unmounted, without_present_state } => {
+            let snapshot = render_context.snapshot;
+            let set = snapshot.volume_set(request.set.as_ref()?.as_str())?;
+            let kept = set_instants::kept(snapshot, set);
+            let of_it = |version: &Version| {
+                set_instants::with_version(&kept, *version).is_ok_and(|found| found.operation == *instant)
+            };
+            let versions = volumes.iter().filter_map(|id| set_instants::generation_of(snapshot, *id, *instant));
+            let version = versions.map(|kept| kept.version).find(of_it)?;
+            line.say(&["--set", set.name.as_str(), "--version", &version.0.to_string()]);
             if *unmounted {
                 line.say(&["--unmounted"]);
             }

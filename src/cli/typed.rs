@@ -134,9 +134,7 @@ fn asked(typed: &TypedVerb, snapshot: &Snapshot) -> Result<Option<Request>, Stri
             (request, verb.change())
         }
         TypedVerb::Backup(typed) => (backup::request(typed, snapshot), &typed.change),
-        TypedVerb::Restore(typed) => {
-            (restore::action(typed, snapshot).map(|action| change::request(action, &typed.change)), &typed.change)
-        }
+        TypedVerb::Restore(typed) => (restore::request(typed, snapshot), &typed.change),
         TypedVerb::History(typed) => {
             let Some(line) = &typed.verb else { return Ok(None) };
             (line.action(snapshot).map(|action| change::request(action, &line.on.change)), &line.on.change)

@@ -1,9 +1,10 @@
 //! `--until`: a limit by the clock, with what happens at the turn of a day and of summer time.
 
 use super::times;
+use crate::model::local_time::first;
 use crate::model::units::Timestamp;
 use jiff::civil::{DateTime, Time};
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::TimeZone;
 
 /// A clock time that was no longer ago than this has passed; what is longer ago is meant for the next day.
 const PASSED: i64 = 6 * 60 * 60 * Timestamp::SECOND;
@@ -31,20 +32,6 @@ fn read(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String
     days.sort();
     let meant = days.into_iter().find(|at| now.since(*at) <= PASSED);
     meant.ok_or_else(wrong)
-}
-
-/// The first moment at which clocks of the zone show this time or a later one of the same day.
-pub(super) fn first(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
-    let ambiguous = zone.to_ambiguous_zoned_datetime(local);
-    let at = match ambiguous.offset() {
-        AmbiguousOffset::Unambiguous { .. } => ambiguous.unambiguous().ok()?.timestamp(),
-        AmbiguousOffset::Fold { .. } => ambiguous.earlier().ok()?.timestamp(),
-        AmbiguousOffset::Gap { .. } => {
-            let before = ambiguous.earlier().ok()?.timestamp();
-            zone.following(before).next()?.timestamp()
-        }
-    };
-    Some(Timestamp(at.as_millisecond()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Numbers and times as people read them on the screen: local clock times, never seconds.
 
+use crate::model::local_time;
 use crate::model::snapshot::Ready;
 use crate::model::units::{Blocks, Timestamp, iec};
 use crate::model::untrusted::Untrusted;
@@ -97,6 +98,14 @@ impl Clock {
             Some(day) => format!("{day}{time}"),
             None => format!("{} {time}", self.moment(at)),
         }
+    }
+
+    /// A moment that has passed, as somebody writes it: `18:00`, `Mon 02:00`, `2d`.
+    ///
+    /// # Errors
+    /// It is no time, or has not come yet.
+    pub fn past(&self, text: &str) -> Result<Timestamp, String> {
+        local_time::past(text, self.now, &self.zone)
     }
 
     /// The time today, else with its weekday or date.

@@ -277,11 +277,11 @@ impl Hooks {
             ("DRY_RUN", "0".to_owned()),
         ];
         script.environment.extend(about.map(|(key, value)| (format!("ECDECK_{key}"), value)));
-        let restored = open.item.steps.iter().find_map(|step| match step {
+        let mut restored = open.item.steps.iter().filter_map(|step| match step {
             PlanStep::BeginRestore(begin) => Some(begin),
             _ => None,
         });
-        if let Some(begin) = restored {
+        if let Some(begin) = restored.find(|begin| begin.pair.target == step.volume) {
             script.environment.push(("ECDECK_VERSION".to_owned(), begin.version.to_string()));
             script.environment.push(("ECDECK_VERSION_OF".to_owned(), names.of(begin.transaction_volume)));
         }

@@ -1,6 +1,6 @@
 //! What a person asks for, before any rule has looked at it.
 
-use super::entity::{BackupMode, Policy};
+use super::entity::{BackupMode, OperationId, Policy};
 use super::identity::{Name, VolumeId};
 use super::map_set::MapSet;
 pub use super::site_change::VolumeRole;
@@ -72,6 +72,7 @@ impl Request {
             | Action::Backup { volumes, together: false, .. } => volumes.retain(|id| wanted(*id)),
             Action::Start { together: true, .. }
             | Action::Backup { together: true, .. }
+            | Action::RestoreSet { .. }
             | Action::Overwrite { .. }
             | Action::Restore { .. }
             | Action::CancelRestore { .. }
@@ -115,6 +116,7 @@ impl Request {
             | Action::AcceptAll { volumes }
             | Action::AddToSet { volumes, .. }
             | Action::RemoveFromSet { volumes, .. }
+            | Action::RestoreSet { volumes, .. }
             | Action::Backup { volumes, .. } => volumes.truncate(Self::MAX_VOLUMES),
             Action::Hold { why, .. } => *why = short(why),
             Action::ImportMap { set } | Action::EditMap { set, .. } => *set = set.abridged(Self::MAX_VOLUMES),
@@ -185,6 +187,17 @@ pub enum Action {
         /// Somebody says that no host has the target mounted.
         unmounted: bool,
         /// What a transaction volume is now is not kept before it is overwritten.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        without_present_state: bool,
+    },
+    /// Copy the generations of one instant back onto all volumes of the set that the request names: as one, or not at all.
+    RestoreSet {
+        volumes: Vec<VolumeId>,
+        /// The backup that recorded them.
+        instant: OperationId,
+        /// Somebody says that no host has any of them mounted.
+        unmounted: bool,
+        /// What the volumes are now is not kept before they are overwritten.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         without_present_state: bool,
     },
@@ -310,7 +323,7 @@ impl Action {
             Self::Start { .. } => Verb::Start,
             Self::Resume { .. } => Verb::Resume,
             Self::Overwrite { .. } => Verb::Overwrite,
-            Self::Restore { .. } => Verb::Restore,
+            Self::Restore { .. } | Self::RestoreSet { .. } => Verb::Restore,
             Self::CancelRestore { .. } => Verb::CancelRestore,
             Self::Suspend { .. } => Verb::Suspend,
             Self::Cancel { .. } => Verb::Cancel,
@@ -348,6 +361,7 @@ impl Action {
             | Self::AcceptAll { volumes }
             | Self::AddToSet { volumes, .. }
             | Self::RemoveFromSet { volumes, .. }
+            | Self::RestoreSet { volumes, .. }
             | Self::Backup { volumes, .. } => volumes,
             Self::Overwrite { volume, .. }
             | Self::Restore { volume, .. }

@@ -154,3 +154,97 @@ fn a_set_is_refused_as_a_whole_and_waits_as_a_whole() {
     assert_eq!(lab.kept("t1").len(), 1, "its backups stay");
     lab.run("audit verify").ends(0);
 }
+
+/// A set `erp` of three, backed up at one instant and written to since; six backup volumes are unused.
+fn backed_up(mib: u32) -> Lab {
+    let lab = Lab::of(3, 9, mib);
+    for name in ["t1", "t2", "t3"] {
+        lab.policy(name, 2, "suspend");
+    }
+    for olu in 1..=3 {
+        lab.run(&format!("array write A1/{olu:#x} --scatter 30 --seed {olu}")).ends(0);
+    }
+    lab.run("set add erp t1 t2 t3 --yes").ends(0);
+    lab.run("sync start --set erp --wait --yes").ends(0);
+    lab.run("backup --set erp --yes").ends(0);
+    for olu in 1..=3 {
+        lab.run(&format!("array write A1/{olu:#x} --scatter 20 --seed 10{olu}")).ends(0);
+    }
+    lab
+}
+
+fn version_on(lab: &Lab, name: &str, version: u64) -> String {
+    lab.kept(name).into_iter().find(|(kept, _)| *kept == version).unwrap().1
+}
+
+#[test]
+fn all_volumes_of_a_set_come_back_to_one_instant() {
+    let lab = backed_up(2);
+    let present: Vec<Vec<u8>> = (1..=3).map(|olu| lab.bytes(&format!("A1/{olu:#x}"))).collect();
+    let refused = lab.refused("restore --set erp --version 1 --yes", "ecd-1604");
+    let refusal = &refused["error"]["refusal"];
+    assert!(refusal["reason"].as_str().unwrap().contains("t1, t2, t3"), "{refused:#}");
+    let way_on: Vec<&str> =
+        refusal["remedies"][0]["command"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    assert_eq!(way_on, ["restore", "--set", "erp", "--version", "1", "--unmounted"]);
+    lab.refused("restore --set erp --version 1 --unmounted --yes", "ecd-1003");
+    lab.refused("restore --set erp --version 1 --unmounted --yes --confirm t1", "ecd-1004");
+    lab.run("restore --set erp --version 1 --to A1/0x29 --unmounted").ends(2);
+    assert!(lab.run("restore --set erp --version 7 --unmounted").ends(3).err.contains("kept of it, newest first"));
+    let planned = lab.run("restore --set erp --version 1 --unmounted --dry-run").ends(0).out;
+    let at = |what: &str| planned.find(what).unwrap_or_else(|| panic!("{what}: {planned}"));
+    let last_kept = planned.rfind("keep it as v2").unwrap();
+    assert!(last_kept < at("mark t1 ") && planned.rfind("mark t3 ").unwrap() < at("of v1 from"), "{planned}");
+    assert!(planned.contains("wants --confirm erp") && planned.contains("by hand: unmount t1, t2, t3"), "{planned}");
+    // Which backup it is can be said by its time, too.
+    let by_time = lab.run("restore --set erp --instant 0s --unmounted --dry-run").ends(0).out;
+    assert_eq!(by_time, planned);
+    lab.run("restore --set erp --version 1 --unmounted --confirm erp --yes").ends(0);
+    for (name, olu, present) in
+        [("t1", "A1/0x1", &present[0]), ("t2", "A1/0x2", &present[1]), ("t3", "A1/0x3", &present[2])]
+    {
+        assert!(lab.bytes(olu) == lab.bytes(&version_on(&lab, name, 1)), "{name} is version 1");
+        assert!(lab.bytes(&version_on(&lab, name, 2)) == *present, "version 2 of {name} is what it was");
+    }
+    assert!(lab.status()["restores"].as_array().unwrap().is_empty());
+    lab.run("audit verify").ends(0);
+}
+
+#[test]
+fn a_set_that_is_restored_in_part_says_so_and_comes_back_whole() {
+    let lab = backed_up(2);
+    let broken = version_on(&lab, "t2", 1);
+    let (_, olu) = broken.split_once('/').unwrap();
+    lab.run(&format!("array fault A1 bad-block {olu} 4000")).ends(0);
+    let words = "restore --set erp --version 1 --unmounted --without-present-state --confirm erp --yes";
+    let ended = lab.run(words).ends(1);
+    assert!(ended.err.contains("restored: t1; restore-incomplete: t2, t3"), "{ended:?}");
+    let states: Vec<String> =
+        ["t1", "t2", "t3"].map(|name| lab.entry(&lab.status(), name)["state"].as_str().unwrap().to_owned()).into();
+    assert_eq!(states[1..], ["restore-incomplete", "restore-incomplete"]);
+    assert_ne!(states[0], "restore-incomplete");
+    lab.refused("sync start t3 --yes", "ecd-1601");
+    lab.run("array fault A1 clear").ends(0);
+    // Of a set that is partly restored nothing is kept first, whatever was asked for.
+    lab.run("restore --set erp --version 1 --unmounted --confirm erp --yes").ends(0);
+    for (name, olu) in [("t1", "A1/0x1"), ("t2", "A1/0x2"), ("t3", "A1/0x3")] {
+        assert_eq!(lab.kept(name).len(), 1, "{name}");
+        assert!(lab.bytes(olu) == lab.bytes(&version_on(&lab, name, 1)), "{name} is version 1");
+    }
+    lab.run("audit verify").ends(0);
+}
+
+#[test]
+fn one_volume_that_cannot_be_restored_refuses_the_whole_set() {
+    let lab = backed_up(1);
+    let before = lab.bytes("A1/0x1");
+    lab.run("history delete t2 --version 1 --confirm A1/0x22 --yes").ends(0);
+    let refused = lab.refused("restore --set erp --version 1 --unmounted --confirm erp --yes", "ecd-1111");
+    assert!(refused.to_string().contains("t2 keeps no generation of that instant"), "{refused:#}");
+    assert!(lab.run("restore --set erp --instant 0s --unmounted").ends(3).err.contains("not of all volumes"));
+    assert!(lab.bytes("A1/0x1") == before);
+    // A remote copy's generation is in another array.
+    let far = equivalent(1);
+    far.run("backup --set erp --yes").ends(0);
+    far.refused("restore --set erp --version 1 --unmounted --confirm erp --yes", "ecd-1602");
+}

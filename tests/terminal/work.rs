@@ -116,3 +116,56 @@ fn a_typed_line_registers_a_volume_group_by_its_host() {
     let registered = pool.iter().find(|volume| volume["location"] == "DEMO1/0x39").unwrap();
     assert_eq!(registered["group"], "demo-host:vg01bk2", "{registered}");
 }
+
+/// The name that the plan on the screen wants typed.
+fn wanted_name(pty: &Pty) -> String {
+    let text = pty.text();
+    let after = text.split_once("Type ").map(|(_, after)| after);
+    after.and_then(|after| after.split_once(" to agree:")).expect("a plan that wants a name").0.to_owned()
+}
+
+#[test]
+fn a_restore_is_done_by_who_only_reads_the_screen() {
+    let test_site = TestSite::new();
+    let mut pty = console(&test_site, &[]);
+    choose(&mut pty, "demo-web");
+    pty.types("t");
+    pty.until("Restore: demo-web");
+    pty.until("When were the data still good?");
+    pty.types("40d");
+    pty.until("no valid generation is of before");
+    pty.types("\x15");
+    pty.until("now: the newest valid one");
+    pty.types("\t");
+    pty.until("proof");
+    // To the volumes, and to what is known of the hosts.
+    pty.types("\t");
+    pty.until("volumes can be chosen");
+    pty.types("\t");
+    pty.until("not looked");
+    pty.types("\x1b[C");
+    pty.until("Nothing of demo-web is lost");
+    pty.until("by hand: unmount");
+    pty.types("\r");
+    pty.until("to agree:");
+    pty.until("Y type the name");
+    let name = wanted_name(&pty);
+    pty.types("Y");
+    pty.until(&format!("Enter overwrite {name} with"));
+    pty.types(&name);
+    pty.until(&format!("to agree: {name}"));
+    let restores = |status: &serde_json::Value| status["restores"].as_array().unwrap().len();
+    assert_eq!(restores(&test_site.json("status --demo")), 0, "nothing runs before Enter");
+    // Enter does not count while the plan is drawn anew: who reads the screen sees that it is still there.
+    for _ in 0..20 {
+        if !pty.text().contains("to agree:") {
+            break;
+        }
+        pty.types("\r");
+        test_site.json("status --demo");
+    }
+    pty.until_gone("to agree:");
+    pty.until("was restored to");
+    assert_eq!(restores(&test_site.json("status --demo")), 0);
+    assert_eq!(state(&test_site, "demo-web"), "suspended", "its suspended pairs stay");
+}

@@ -65,7 +65,7 @@ impl Dialog {
         let wanted = match self {
             Self::Help { .. } => 100,
             Self::Prompt(_) => 64,
-            Self::Policy(_) | Self::Restore(_) => 76,
+            Self::Policy(_) => 76,
             _ => PLAN_WIDTH,
         };
         columns(wanted, screen)

@@ -1,14 +1,16 @@
-//! The restore form: which generation, to which volume, and whether somebody has looked that no host uses it.
+//! The restore form: good until when, which generation, to which volume, and whether somebody has looked that no host uses it.
 
-use crate::console::form::{ChoiceField, Field, Form, FormEvent, ListField, ListRow, Value};
+use crate::console::form::{ChoiceField, Field, Form, FormEvent, ListField, ListRow, TextField, Value};
 use crate::console::format::Clock;
 use crate::console::keys::Key;
 use crate::model::identity::VolumeId;
 use crate::model::plan::{RestoreTarget, restore_targets};
+use crate::model::proof;
 use crate::model::records::{Generation, GenerationState};
 use crate::model::request::{Action, Request};
 use crate::model::snapshot::Snapshot;
-use crate::model::units::Version;
+use crate::model::units::{Timestamp, Version};
+use unicode_width::UnicodeWidthStr;
 
 /// A restore while it is filled in.
 #[derive(Debug, Clone)]
@@ -17,42 +19,61 @@ pub struct RestoreForm {
     pub form: Form,
     pub armed: bool,
     /// Newest first.
-    versions: Vec<Version>,
+    kept: Vec<Candidate>,
     /// The targets of the chosen version, in the order of the list.
     targets: Vec<VolumeId>,
+    /// Somebody moved to the target that is chosen: else it is the best one.
+    is_target_named: bool,
 }
 
+/// What the form has to know of a kept generation.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    version: Version,
+    taken_at: Timestamp,
+    /// It is proposed: valid, and no state of before a restore.
+    is_good: bool,
+}
+
+const UNTIL: &str = "until";
 const VERSION: &str = "version";
 const TARGET: &str = "target";
 const MOUNTED: &str = "mounted";
 const PRESENT: &str = "present";
 
+/// A minute on the screen is all of it: what was taken at 02:00:07 is good at `02:00`.
+const REST_OF_MINUTE: i64 = 59_999;
+
 impl RestoreForm {
     /// `wanted`: the selected generation; else the newest valid one. `None`: the volume keeps no generation.
     pub fn new(snapshot: &Snapshot, clock: &Clock, volume: VolumeId, wanted: Option<Version>) -> Option<Self> {
-        let kept: Vec<&Generation> = snapshot.generations_of(volume).iter().rev().collect();
-        let is_good = |kept: &&Generation| kept.state == GenerationState::Valid && !kept.is_before_restore();
-        let valid = kept.iter().position(is_good).unwrap_or(0);
-        let named = wanted.and_then(|wanted| kept.iter().position(|generation| generation.version == wanted));
-        let at = named.unwrap_or(valid);
+        let generations: Vec<&Generation> = snapshot.generations_of(volume).iter().rev().collect();
+        let kept: Vec<Candidate> = generations.iter().map(|generation| candidate(generation)).collect();
+        let proposed = kept.iter().position(|candidate| candidate.is_good).unwrap_or(0);
+        let named = wanted.and_then(|wanted| kept.iter().position(|candidate| candidate.version == wanted));
+        let at = named.unwrap_or(proposed);
         kept.get(at)?;
-        let options = kept.iter().map(|generation| {
-            let doubt = if generation.state == GenerationState::Valid { "" } else { ", not valid" };
-            let doubt = if generation.is_before_restore() { ", before a restore" } else { doubt };
-            format!("{}  {}{doubt}", generation.version, clock.moment(generation.taken_at))
-        });
+        let (columns, rows) = rows(&generations, clock);
+        let mut list = ListField::new(rows, ("generation", "generations")).with_head("version  time", &columns);
+        list.select(at);
         let form = Form::new(vec![
+            Field::new(
+                UNTIL,
+                "good until",
+                "When were the data still good? 18:00, Mon 02:00, 2d: the newest valid generation of before that is taken.",
+                Value::Text(TextField::new("").or_else("now: the newest valid one")),
+            ),
             Field::new(
                 VERSION,
                 "generation",
-                "Left and Right choose another one, newest first. It stays as it is, and nothing may change it meanwhile.",
-                Value::Choice(ChoiceField::new(options, at)),
+                "It stays as it is, and nothing may change it meanwhile. Proof: what the catalogue knows, and no more.",
+                Value::List(list),
             ),
             Field::new(
                 TARGET,
                 "to",
                 "All that is on this volume is overwritten. Volumes that nothing uses come first, its own volume last.",
-                Value::List(ListField::new(Vec::new())),
+                Value::List(ListField::new(Vec::new(), ("volume", "volumes"))),
             ),
             Field::new(
                 MOUNTED,
@@ -67,42 +88,105 @@ impl RestoreForm {
                 Value::Choice(ChoiceField::new(["kept first", "not kept"], 0)),
             ),
         ]);
-        let versions = kept.iter().map(|generation| generation.version).collect();
-        let mut restore = Self { volume, form, armed: false, versions, targets: Vec::new() };
+        let mut restore = Self { volume, form, armed: false, kept, targets: Vec::new(), is_target_named: false };
         restore.follow(snapshot);
         Some(restore)
     }
 
-    /// A key; another generation may have other targets.
-    pub fn key(&mut self, snapshot: Option<&Snapshot>, key: Key) -> FormEvent {
-        let before = self.target();
+    /// A key. Another time has another generation, and another generation may have other targets.
+    pub fn key(&mut self, snapshot: Option<&Snapshot>, clock: &Clock, key: Key) -> FormEvent {
+        let (target, version, until) = (self.target(), self.version(), self.until().to_owned());
         let event = self.form.key(key);
-        if let (FormEvent::Changed, Some(snapshot)) = (event, snapshot) {
+        self.is_target_named |= self.target() != target;
+        if self.until() != until {
+            self.choose_by_time(clock);
+        }
+        if self.version() != version
+            && let Some(snapshot) = snapshot
+        {
+            self.is_target_named = false;
             self.follow(snapshot);
         }
-        // Who looked for one volume did not look for another.
-        if self.target() != before {
-            self.form.change(MOUNTED, |value| *value = mounted());
-        }
+        self.forget_hosts_of_other(target);
         event
     }
 
+    /// The site has changed: other volumes may be free now. The generations stay those that were listed.
+    pub fn refresh(&mut self, snapshot: &Snapshot) {
+        let target = self.target();
+        self.follow(snapshot);
+        self.forget_hosts_of_other(target);
+    }
+
+    fn forget_hosts_of_other(&mut self, target: Option<VolumeId>) {
+        // Who looked for one volume did not look for another.
+        if self.target() != target {
+            self.form.change(MOUNTED, |value| *value = mounted());
+        }
+    }
+
+    /// What was typed as the time until which the data were good.
+    fn until(&self) -> &str {
+        self.form.text(UNTIL).unwrap_or("").trim()
+    }
+
+    /// Puts the cursor on the newest valid generation that is not newer than the time that was typed.
+    fn choose_by_time(&mut self, clock: &Clock) {
+        let text = self.until();
+        let limit = if text.is_empty() { Ok(None) } else { clock.past(text).map(Some) };
+        let found = limit.and_then(|limit| {
+            let fits = |candidate: &&Candidate| {
+                let is_old = limit.is_none_or(|limit| candidate.taken_at <= limit.plus_millis(REST_OF_MINUTE));
+                candidate.is_good && is_old
+            };
+            let newest = self.kept.iter().find(fits).map(|candidate| candidate.version);
+            match (newest, limit) {
+                (Some(newest), _) => Ok(Some(newest)),
+                (None, None) => Ok(None),
+                (None, Some(limit)) => {
+                    let oldest = self.kept.iter().rfind(|candidate| candidate.is_good);
+                    let oldest = oldest.map_or_else(
+                        || "no generation is valid".to_owned(),
+                        |oldest| format!("the oldest is {}, {}", oldest.version, clock.moment(oldest.taken_at)),
+                    );
+                    Err(format!("no valid generation is of before {}: {oldest}", clock.moment(limit)))
+                }
+            }
+        });
+        let (chosen, error) = match found {
+            Ok(chosen) => (chosen, None),
+            Err(why) => (None, Some(why)),
+        };
+        let at = chosen.and_then(|chosen| self.kept.iter().position(|candidate| candidate.version == chosen));
+        if let Some(at) = at {
+            self.form.change(VERSION, |value| {
+                if let Value::List(list) = value {
+                    list.select(at);
+                }
+            });
+        }
+        self.form.judge(UNTIL, error);
+    }
+
     fn follow(&mut self, snapshot: &Snapshot) {
+        let named = self.target().filter(|_| self.is_target_named);
         let targets = self.version().map_or_else(Vec::new, |version| restore_targets(snapshot, self.volume, version));
         self.targets = targets.iter().map(|target| target.volume).collect();
         let rows = targets.iter().map(row).collect();
+        let at = named.and_then(|named| self.targets.iter().position(|target| *target == named)).unwrap_or(0);
         self.form.change(TARGET, |value| {
             if let Value::List(list) = value {
                 list.set_rows(rows);
+                list.select(at);
             }
         });
     }
 
     fn version(&self) -> Option<Version> {
-        self.versions.get(self.form.choice(VERSION)?).copied()
+        Some(self.kept.get(self.form.list(VERSION)?.selected()?)?.version)
     }
 
-    pub fn target(&self) -> Option<VolumeId> {
+    fn target(&self) -> Option<VolumeId> {
         self.targets.get(self.form.list(TARGET)?.selected()?).copied()
     }
 
@@ -112,11 +196,39 @@ impl RestoreForm {
         let without_present_state = self.form.choice(PRESENT) == Some(1);
         Some(Request::new(Action::Restore { volume, version, to, unmounted, without_present_state }))
     }
+}
 
-    /// What is lost where it goes to its own volume: how many generations are newer than the chosen one.
-    pub fn newer(&self) -> usize {
-        self.form.choice(VERSION).unwrap_or(0)
+fn candidate(generation: &Generation) -> Candidate {
+    Candidate {
+        version: generation.version,
+        taken_at: generation.taken_at,
+        is_good: generation.state == GenerationState::Valid && !generation.is_before_restore(),
     }
+}
+
+/// The titles of the columns after the time, and a row for each generation.
+fn rows(generations: &[&Generation], clock: &Clock) -> (String, Vec<ListRow>) {
+    let cells: Vec<[String; 5]> = generations
+        .iter()
+        .map(|generation| {
+            [
+                generation.version.to_string(),
+                clock.moment(generation.taken_at),
+                Clock::age(generation.taken_at, clock.now),
+                proof::state(generation).to_owned(),
+                proof::proof(generation),
+            ]
+        })
+        .collect();
+    let widest = |column: usize, title: &str| {
+        cells.iter().map(|cells| cells[column].width()).max().unwrap_or(0).max(title.width())
+    };
+    let (version, age, state) = (widest(0, "version"), widest(2, "age"), widest(3, "state"));
+    let titles = format!("{:>age$}  {:<state$}  proof", "age", "state");
+    let rows = cells.iter().map(|[number, time, old, word, proof]| {
+        ListRow::new(format!("{number:<version$}  {time}"), format!("{old:>age$}  {word:<state$}  {proof}"))
+    });
+    (titles, rows.collect())
 }
 
 /// What is known of the hosts, at first.

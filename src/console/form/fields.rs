@@ -9,11 +9,25 @@ use tui_input::Input;
 #[derive(Debug, Clone)]
 pub struct TextField {
     input: Input,
+    /// What an empty text means.
+    hint: &'static str,
 }
 
 impl TextField {
     pub fn new(text: impl Into<String>) -> Self {
-        Self { input: Input::new(text.into()) }
+        Self { input: Input::new(text.into()), hint: "" }
+    }
+
+    /// What an empty text means is shown in its place.
+    #[must_use]
+    pub fn or_else(mut self, hint: &'static str) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    /// What stands there while nothing is typed.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(self.hint).filter(|_| self.value().is_empty())
     }
 
     pub fn value(&self) -> &str {

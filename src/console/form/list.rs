@@ -3,6 +3,7 @@
 use super::FormEvent;
 use crate::console::keys::Key;
 use crate::console::text_edit::edit;
+use crate::model::units::count;
 use std::collections::BTreeSet;
 use tui_input::Input;
 
@@ -29,20 +30,60 @@ impl ListRow {
 }
 
 /// Rows, of which one has the cursor and, where marks are allowed, several can be marked.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ListField {
     rows: Vec<ListRow>,
     /// A row of [`Self::shown`].
     cursor: usize,
     marks: BTreeSet<usize>,
     several: bool,
+    /// The titles of the columns of its rows.
+    head: Option<(String, String)>,
+    /// One of its rows, and several: `volume`, `volumes`.
+    unit: (&'static str, &'static str),
     filter: Input,
     filtering: bool,
 }
 
 impl ListField {
-    pub fn new(rows: Vec<ListRow>) -> Self {
-        Self { rows, ..Self::default() }
+    /// `unit`: what one of its rows is, and several of them.
+    pub fn new(rows: Vec<ListRow>, unit: (&'static str, &'static str)) -> Self {
+        Self {
+            rows,
+            cursor: 0,
+            marks: BTreeSet::new(),
+            several: false,
+            head: None,
+            unit,
+            filter: Input::default(),
+            filtering: false,
+        }
+    }
+
+    /// Titles over the columns: of the text and of the detail.
+    #[must_use]
+    pub fn with_head(mut self, text: &str, detail: &str) -> Self {
+        self.head = Some((text.to_owned(), detail.to_owned()));
+        self
+    }
+
+    pub fn head(&self) -> Option<(&str, &str)> {
+        self.head.as_ref().map(|(text, detail)| (text.as_str(), detail.as_str()))
+    }
+
+    /// How many of what can be chosen: `2 of 11 volumes can be chosen`, `3 generations`.
+    pub fn choosable(&self) -> String {
+        let (one, several) = self.unit;
+        let open = self.rows.iter().filter(|row| row.refused.is_none()).count();
+        let all = count(self.rows.len(), one, several);
+        if open == self.rows.len() { all } else { format!("{open} of {all} can be chosen") }
+    }
+
+    /// Puts the cursor on a row; one that the filter hides is not chosen.
+    pub fn select(&mut self, index: usize) {
+        if let Some(place) = self.shown().iter().position(|shown| *shown == index) {
+            self.cursor = place;
+        }
     }
 
     /// Space marks rows, `*` all that are shown.
@@ -179,7 +220,7 @@ mod tests {
     #[test]
     fn what_is_refused_is_never_marked() {
         let rows = vec![ListRow::new("a", ""), ListRow::new("b", "").refused("holds v7"), ListRow::new("c", "")];
-        let mut list = ListField::new(rows).with_marks();
+        let mut list = ListField::new(rows, ("row", "rows")).with_marks();
         list.key(Key::Char('*'));
         assert_eq!(list.marked(), [0, 2]);
         list.key(Key::Char('*'));
@@ -190,8 +231,16 @@ mod tests {
     }
 
     #[test]
+    fn a_list_says_of_what_there_are_so_many() {
+        let rows = vec![ListRow::new("a", ""), ListRow::new("b", "").refused("holds v7")];
+        let list = ListField::new(rows.clone(), ("volume", "volumes"));
+        assert_eq!(list.choosable(), "1 of 2 volumes can be chosen");
+        assert_eq!(ListField::new(rows[..1].to_vec(), ("volume", "volumes")).choosable(), "1 volume");
+    }
+
+    #[test]
     fn a_list_without_marks_ignores_space() {
-        let mut list = ListField::new(vec![ListRow::new("a", "")]);
+        let mut list = ListField::new(vec![ListRow::new("a", "")], ("row", "rows"));
         assert_eq!(list.key(Key::Char(' ')), FormEvent::Ignored);
     }
 }

@@ -150,6 +150,13 @@ impl Form {
         }
     }
 
+    /// What is wrong with a field's value, where that depends on more than the value. Enter goes to it.
+    pub fn judge(&mut self, name: &str, error: Option<String>) {
+        if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {
+            field.error = error;
+        }
+    }
+
     /// Whether nothing is wrong with any field.
     pub fn is_valid(&self) -> bool {
         self.fields.iter().all(|field| field.error.is_none())
@@ -228,7 +235,7 @@ mod tests {
             Field::new("name", "name", "", Value::Text(name)).checked(check),
             Field::new("keep", "kept", "", Value::Number(NumberField::new(3, 1, 99))),
             Field::new("mode", "mode", "", Value::Choice(ChoiceField::new(["suspend", "dissolve"], 0))),
-            Field::new("on", "volumes", "", Value::List(ListField::new(rows).with_marks())),
+            Field::new("on", "volumes", "", Value::List(ListField::new(rows, ("volume", "volumes")).with_marks())),
         ])
     }
 

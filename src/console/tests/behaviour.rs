@@ -568,8 +568,9 @@ fn a_restore_is_filled_in_planned_and_comes_back_as_it_was_on_esc() {
     desk.at("demo-ora02").types("t");
     assert!(desk.screen().contains("Restore: demo-ora02"), "{}", desk.screen());
     assert!(desk.screen().contains("not checked (ecd-1604)"), "{}", desk.screen());
-    desk.keys([Key::Tab, Key::Tab, Key::Right]);
-    assert!(desk.screen().contains("is overwritten with"), "{}", desk.screen());
+    desk.keys([Key::Tab, Key::Tab, Key::Tab, Key::Right]);
+    assert!(desk.screen().contains("Nothing of demo-ora02 is lost"), "{}", desk.screen());
+    assert!(desk.screen().contains("by hand: unmount DEMO1/0x41"), "{}", desk.screen());
     desk.keys([Key::Enter]);
     assert!(desk.screen().contains("(OPC)") && desk.screen().contains("restore-incomplete"), "{}", desk.screen());
     desk.keys([Key::Esc]);
@@ -579,4 +580,33 @@ fn a_restore_is_filled_in_planned_and_comes_back_as_it_was_on_esc() {
     assert!(desk.screen().contains("not looked"), "it was said of another volume: {}", desk.screen());
     desk.keys([Key::Esc]);
     assert!(!desk.screen().contains("Restore: demo-ora02"), "{}", desk.screen());
+}
+
+#[test]
+fn the_restore_form_takes_the_newest_valid_generation_before() {
+    let mut desk = Desk::new(Settings::default(), (120, 40));
+    desk.at("demo-ora02").types("t");
+    assert!(desk.screen().contains("v18  Mon 02:00"), "{}", desk.screen());
+    // The minute that the list shows is all of it.
+    for (typed, chosen) in [("sun 02:00", "v17"), ("Mon 01:59", "v17"), ("mon 02:00", "v18"), ("", "v18")] {
+        desk.keys([Key::Ctrl('u')]).types(typed);
+        let screen = desk.screen();
+        assert!(screen.contains(&format!("generation          {chosen}  ")), "{typed:?}: {screen}");
+    }
+    desk.types("40d");
+    assert!(desk.screen().contains("no valid generation is of before"), "{}", desk.screen());
+    desk.keys([Key::Enter]);
+    assert!(!desk.screen().contains("(OPC)"), "it goes to what is wrong: {}", desk.screen());
+    desk.keys([Key::Ctrl('u')]).types("soon");
+    assert!(desk.screen().contains("is not a time"), "{}", desk.screen());
+}
+
+#[test]
+fn a_restore_onto_the_own_volume_says_what_is_lost_and_what_follows() {
+    let mut desk = Desk::new(Settings::default(), (120, 60));
+    desk.at("demo-web").types("t").keys([Key::Tab, Key::Tab]).types("/own").keys([Key::Enter, Key::Tab]);
+    desk.keys([Key::Right]);
+    let screen = desk.screen();
+    assert!(screen.contains("What was written to demo-web since Mon 02:00"), "{screen}");
+    assert!(screen.contains("next job, about"), "{screen}");
 }

@@ -178,13 +178,16 @@ fn details_and_help() {
 #[test]
 fn the_restore_form() {
     all_sizes!("restore", |desk| {
-        desk.at("demo-ora02").types("3jt").keys([Key::Tab, Key::Down]);
+        desk.at("demo-ora02").types("3jt").keys([Key::Tab, Key::Tab, Key::Down]);
+    });
+    all_sizes!("restore-until", |desk| {
+        desk.at("demo-ora02").types("tsun 12:00");
     });
     all_sizes!("restore-unmounted", |desk| {
-        desk.at("demo-ora02").types("t").keys([Key::Tab, Key::Tab, Key::Right]);
+        desk.at("demo-ora02").types("t").keys([Key::Tab, Key::Tab, Key::Tab, Key::Right]);
     });
     all_sizes!("restore-plan", |desk| {
-        desk.at("demo-ora02").types("t").keys([Key::Tab, Key::Tab, Key::Right, Key::Enter]);
+        desk.at("demo-ora02").types("t").keys([Key::Tab, Key::Tab, Key::Tab, Key::Right, Key::Enter]);
     });
 }
 

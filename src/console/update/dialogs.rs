@@ -283,6 +283,7 @@ fn policy_key(app: &mut App, key: Key) -> Vec<Effect> {
 fn restore_key(app: &mut App, key: Key) -> Vec<Effect> {
     let command = app.keys.command(Scope::Main, key);
     let snapshot = app.picture.as_ref().map(|picture| std::sync::Arc::clone(&picture.snapshot));
+    let clock = app.clock.clone();
     let Some(Dialog::Restore(restore)) = app.dialogs.last_mut() else { return Vec::new() };
     if key == Key::Ctrl('c') {
         return vec![Effect::Quit];
@@ -290,7 +291,7 @@ fn restore_key(app: &mut App, key: Key) -> Vec<Effect> {
     if !restore.armed && key != Key::Esc {
         return Vec::new();
     }
-    match restore.key(snapshot.as_deref(), key) {
+    match restore.key(snapshot.as_deref(), &clock, key) {
         FormEvent::Submitted => {
             if let Some(request) = restore.request() {
                 return ask::propose(app, request);

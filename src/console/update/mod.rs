@@ -150,6 +150,11 @@ fn take(app: &mut App, snapshot: Arc<Snapshot>) -> Vec<Effect> {
     if let Some(picture) = &app.picture {
         let snapshot = &picture.snapshot;
         app.main.marks.retain(|id| snapshot.transaction_volume(*id).is_some());
+        for dialog in &mut app.dialogs {
+            if let Dialog::Restore(form) = dialog {
+                form.refresh(snapshot);
+            }
+        }
     }
     tell_ends(app);
     app.settle();

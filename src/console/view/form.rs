@@ -13,6 +13,14 @@ const LABEL: usize = 18;
 /// Rows of a list in a form that has no height of its own.
 const LIST_ROWS: usize = 8;
 
+/// How lists are drawn.
+#[derive(Clone, Copy)]
+struct Lists {
+    rows: usize,
+    /// One without the focus is its chosen row only.
+    folded: bool,
+}
+
 /// A form as lines.
 pub struct FormLines {
     pub lines: Vec<Line<'static>>,
@@ -22,15 +30,20 @@ pub struct FormLines {
 
 /// A form in so many columns, its lists in their usual height.
 pub fn lines(look: &Look, form: &Form, width: usize) -> FormLines {
-    lines_with(look, form, width, LIST_ROWS)
+    lines_with(look, form, width, Lists { rows: LIST_ROWS, folded: false })
+}
+
+/// The same where there is little room: the list with the focus has so many rows, each other one is its chosen row.
+pub fn folded(look: &Look, form: &Form, width: usize, rows: usize) -> FormLines {
+    lines_with(look, form, width, Lists { rows, folded: true })
 }
 
 /// Draws a form on an area; its lists take the rows that are left. Returns where text is typed.
 pub fn draw(canvas: &mut Canvas, form: &Form, area: Rect) -> Option<Position> {
     let width = usize::from(area.width);
-    let without = lines_with(&canvas.look, form, width, 1).lines.len();
+    let without = lines_with(&canvas.look, form, width, Lists { rows: 1, folded: false }).lines.len();
     let rows = usize::from(area.height).saturating_sub(without).max(1);
-    let drawn = lines_with(&canvas.look, form, width, rows);
+    let drawn = lines_with(&canvas.look, form, width, Lists { rows, folded: false });
     for (row, line) in drawn.lines.iter().take(usize::from(area.height)).enumerate() {
         canvas.spans(area.x, area.y + row as u16, area.width, &line.spans);
     }
@@ -39,7 +52,7 @@ pub fn draw(canvas: &mut Canvas, form: &Form, area: Rect) -> Option<Position> {
     area.contains(at).then_some(at)
 }
 
-fn lines_with(look: &Look, form: &Form, width: usize, list_rows: usize) -> FormLines {
+fn lines_with(look: &Look, form: &Form, width: usize, lists: Lists) -> FormLines {
     let theme = look.theme;
     let mut drawn = FormLines { lines: Vec::new(), typing: None };
     for field in form.fields() {
@@ -47,16 +60,22 @@ fn lines_with(look: &Look, form: &Form, width: usize, list_rows: usize) -> FormL
         let at = drawn.lines.len();
         let mut spans =
             vec![Span::styled(format!(" {:<LABEL$}", field.label), if here { theme.text } else { theme.dim })];
-        value(look, field, here, &mut spans);
+        let is_folded = lists.folded && !here;
+        match &field.value {
+            Value::List(list) if is_folded => chosen(look, list, &mut spans),
+            _ => value(look, field, here, &mut spans),
+        }
         if let (Value::Text(text), true) = (&field.value, here) {
             drawn.typing = Some((at, (1 + LABEL + 2 + text.cursor()) as u16));
         }
         drawn.lines.push(Line::from(spans));
-        if let Value::List(list) = &field.value {
+        if let Value::List(list) = &field.value
+            && !is_folded
+        {
             if here && list.is_filtering() {
                 drawn.typing = Some((at, (1 + LABEL + 1 + list.filter().visual_cursor()) as u16));
             }
-            drawn.lines.extend(list_lines(look, list, here, width, list_rows));
+            drawn.lines.extend(list_lines(look, list, here, width, lists.rows));
         }
         if let Some(error) = field.error() {
             let lead = format!(" {:LABEL$}{} ", "", look.glyphs.attention);
@@ -90,6 +109,7 @@ fn value(look: &Look, field: &Field, here: bool, spans: &mut Vec<Span<'static>>)
         Value::Text(text) => {
             spans.push(Span::styled("  ", theme.text));
             spans.push(Span::styled(text.value().to_owned(), if here { theme.title } else { theme.text }));
+            spans.extend(text.hint().map(|hint| Span::styled(hint, theme.dim)));
         }
         Value::Number(number) => {
             let value = number.value();
@@ -103,7 +123,10 @@ fn value(look: &Look, field: &Field, here: bool, spans: &mut Vec<Span<'static>>)
         }
         Value::List(list) => {
             let (shown, all, marked) = (list.shown().len(), list.rows().len(), list.marked().len());
-            let mut parts = vec![if shown == all { all.to_string() } else { format!("{shown} of {all}") }];
+            let mut parts = vec![list.choosable()];
+            if shown != all {
+                parts.push(format!("{shown} shown"));
+            }
             if !list.filter().value().is_empty() {
                 parts.push(format!("/{}", list.filter().value()));
             }
@@ -116,6 +139,22 @@ fn value(look: &Look, field: &Field, here: bool, spans: &mut Vec<Span<'static>>)
     }
 }
 
+/// The chosen row of a list in one line.
+fn chosen(look: &Look, list: &ListField, spans: &mut Vec<Span<'static>>) {
+    let theme = look.theme;
+    match list.selected().map(|index| &list.rows()[index]) {
+        Some(row) => {
+            let (style, detail) = match &row.refused {
+                Some(why) => (theme.key_off, why),
+                None => (theme.text, &row.detail),
+            };
+            spans.push(Span::styled(format!("  {}", row.text), style));
+            spans.push(Span::styled(format!("  {detail}"), theme.dim));
+        }
+        None => spans.push(Span::styled("  nothing to choose from", theme.dim)),
+    }
+}
+
 /// The rows of a list around its cursor. What cannot be chosen says why.
 fn list_lines(look: &Look, list: &ListField, here: bool, width: usize, rows: usize) -> Vec<Line<'static>> {
     let theme = look.theme;
@@ -125,8 +164,13 @@ fn list_lines(look: &Look, list: &ListField, here: bool, width: usize, rows: usi
         return vec![Line::from(Span::styled(text, theme.dim))];
     }
     let first = list.cursor().saturating_sub(rows.saturating_sub(1)).min(shown.len().saturating_sub(rows));
-    let widest = shown.iter().map(|&index| list.rows()[index].text.width()).max().unwrap_or(0).min(width / 2);
+    let titles = list.head().map_or(0, |(text, _)| text.width());
+    let widest = shown.iter().map(|&index| list.rows()[index].text.width()).max().unwrap_or(0).max(titles);
+    let widest = widest.min(width / 2);
     let mut lines = Vec::new();
+    if let Some((text, detail)) = list.head() {
+        lines.push(Line::from(Span::styled(format!("   {text:<widest$}  {detail}"), theme.dim)));
+    }
     for (place, &index) in shown.iter().enumerate().skip(first).take(rows) {
         let row = &list.rows()[index];
         let selected = here && place == list.cursor();

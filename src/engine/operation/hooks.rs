@@ -377,15 +377,17 @@ impl Operation {
 
     /// Whether the copy of a present state was begun, and its end was not seen.
     fn may_copy_present_state(&self, world: &World<'_>) -> bool {
-        let steps = &self.open.item.steps;
-        let copies = steps.iter().position(|step| matches!(step, PlanStep::CopyPresentState(_)));
-        let keeps = steps.iter().position(|step| matches!(step, PlanStep::KeepPresentState(_)));
-        copies.is_some_and(|step| self.is_begun(step, world)) && keeps.is_some_and(|step| self.step <= step)
+        let mut steps = self.open.item.steps.iter().enumerate();
+        // Right after each of these copies stands the step that waits for its end.
+        steps.any(|(index, step)| {
+            matches!(step, PlanStep::CopyPresentState(_)) && self.is_begun(index, world) && self.step <= index + 1
+        })
     }
 
     /// The end of a restore that is not begun after a crash, once its present state is kept.
     pub(super) fn not_begun(&mut self, world: &World<'_>) -> Option<Output> {
-        let is_next = matches!(self.open.item.steps.get(self.step), Some(PlanStep::BeginRestore(_)));
+        let next = self.open.item.steps.get(self.step);
+        let is_next = matches!(next, Some(PlanStep::BeginRestore(_) | PlanStep::BeginPresentState(_)));
         if !self.hooking.begins_no_restore || !is_next {
             return None;
         }
@@ -421,10 +423,11 @@ impl Operation {
         let suspends = matches!(self.open.item.steps.get(self.step), Some(PlanStep::Suspend(_)));
         let is_before = self.hook(self.step).is_some_and(|hook| hook.phase.is_before());
         // What a script unmounted may be mounted again since: a copy that was not begun does not begin after a crash.
+        // Of several volumes the others follow once one was begun.
         let copies = |step: &usize| matches!(self.open.item.steps.get(*step), Some(PlanStep::StartOpc(_)));
-        let copy = (self.step..self.open.item.steps.len()).find(copies);
+        let first = (0..self.open.item.steps.len()).find(copies);
         let is_unsent = suspends && !self.is_begun(self.step, world);
-        let is_uncopied = copy.is_some_and(|step| !self.is_begun(step, world));
+        let is_uncopied = first.is_some_and(|step| self.step <= step && !self.is_begun(step, world));
         if is_uncopied && self.is_paused(world) && self.may_copy_present_state(world) {
             // That copy comes to its end first, so that its volume has one.
             self.hooking.begins_no_restore = true;

@@ -507,7 +507,7 @@ impl Operation {
 
     fn end(&mut self, end: OperationEnd, world: &World<'_>) -> Output {
         let copy_is_left = self.is_undoing();
-        let end = self.with_undo(end);
+        let end = if copy_is_left { self.with_undo(end) } else { self.with_restored(end, world) };
         let mut commit = Commit::default();
         if !copy_is_left {
             self.free_spares(&mut commit, &end, world);

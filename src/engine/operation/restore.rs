@@ -33,13 +33,22 @@ impl Operation {
     /// A one-point copy is not begun once somebody took the mark of its target from this operation.
     pub(super) fn cancelled_before(&mut self, command: &Command, world: &World<'_>) -> Option<Output> {
         let Command::StartOpc { pairs } = command else { return None };
-        let pair = pairs.iter().find(|pair| !self.has_mark(pair, world)).copied()?;
-        Some(self.end_copy(pair))
+        let pair = pairs.iter().find(|pair| self.is_cancelled(pair, world)).copied()?;
+        Some(self.end_copy(pair, world))
     }
 
     /// The same, for a command that waited.
     pub(super) fn was_cancelled_before(&self, command: &Command, world: &World<'_>) -> bool {
-        matches!(command, Command::StartOpc { pairs } if pairs.iter().any(|pair| !self.has_mark(pair, world)))
+        matches!(command, Command::StartOpc { pairs } if pairs.iter().any(|pair| self.is_cancelled(pair, world)))
+    }
+
+    /// Whether somebody took a mark from this operation: that of this copy, or that of another target which waits for its own.
+    fn is_cancelled(&self, pair: &Pair, world: &World<'_>) -> bool {
+        let taken = |pair: Pair| {
+            let mark = world.records.sessions.get(&pair);
+            mark.is_some_and(|mark| mark.operation != Some(self.id()))
+        };
+        !self.has_mark(pair, world) || (!self.spare(pair) && restored(&self.open).any(taken))
     }
 
     /// Whether the mark of the target is in the name of this operation.
@@ -49,7 +58,7 @@ impl Operation {
 
     /// A reading while the end of the copy is waited for.
     pub(super) fn read_copy(&mut self, pair: &Pair, reading: &Reading, world: &World<'_>) -> Output {
-        let ours = self.has_mark(pair, world);
+        let ours = !self.is_cancelled(pair, world);
         let sight = if reading.truth == Truth::Cached {
             Sight::NotRead("the array itself was not read")
         } else {
@@ -57,7 +66,7 @@ impl Operation {
         };
         match sight {
             Sight::NotRead(why) => self.copy_unread(why.to_owned()),
-            _ if !ours => self.end_copy(*pair),
+            _ if !ours => self.end_copy(*pair, world),
             Sight::Shown(session) if session.status == Status::ErrorSuspended => {
                 let why = format!("the array stopped the copy{}", cause(session));
                 self.cut_short(pair, &why, true, world)
@@ -84,20 +93,59 @@ impl Operation {
     }
 
     /// Somebody took the mark from this operation: the copy is ended, and its target stays restore-incomplete.
-    fn end_copy(&mut self, pair: Pair) -> Output {
+    fn end_copy(&mut self, pair: Pair, world: &World<'_>) -> Output {
         let why = if self.spare(&pair) {
-            "it was cancelled while the present state was copied: nothing was overwritten"
+            "it was cancelled while the present state was copied: nothing was overwritten".to_owned()
         } else {
-            "it was cancelled; its target is restore-incomplete"
+            format!("it was cancelled; {}", self.what_is_restored(world))
         };
-        self.end_copy_as(pair, OperationEnd::Failed { code: Code::RESTORE_CANCELLED, why: why.to_owned() })
+        self.end_copy_as(pair, OperationEnd::Failed { code: Code::RESTORE_CANCELLED, why })
+    }
+
+    /// Which targets have all of their generation, and which have not.
+    fn what_is_restored(&self, world: &World<'_>) -> String {
+        let targets: Vec<Pair> = restored(&self.open).collect();
+        if targets.len() < 2 {
+            return "its target is restore-incomplete".to_owned();
+        }
+        let name = |pair: &&Pair| {
+            let volume = world.records.transaction_volumes.get(&pair.target);
+            volume.map_or_else(|| pair.target.to_string(), |volume| volume.name.to_string())
+        };
+        let is_whole = |pair: &Pair| {
+            let done = &self.open.item.steps[..self.step.min(self.open.item.steps.len())];
+            done.iter().any(|step| match step {
+                PlanStep::AwaitOpc(step) => step.pair == *pair && !step.keeps_mark,
+                PlanStep::EndRestore(step) => step.pair == *pair,
+                _ => false,
+            })
+        };
+        let named = |wanted: &dyn Fn(&Pair) -> bool| {
+            let names: Vec<String> = targets.iter().filter(|pair| wanted(pair)).map(|pair| name(&pair)).collect();
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        };
+        let is_marked = |pair: &Pair| !is_whole(pair) && world.records.sessions.contains_key(pair);
+        format!("restored: {}; restore-incomplete: {}", named(&is_whole), named(&is_marked))
+    }
+
+    /// The end of a restore of several volumes, with what became of each, where some were overwritten.
+    pub(super) fn with_restored(&self, end: OperationEnd, world: &World<'_>) -> OperationEnd {
+        let steps = &self.open.item.steps;
+        let first = steps.iter().position(|step| matches!(step, PlanStep::BeginRestore(_)));
+        let is_begun = first.is_some_and(|first| self.step > first) && restored(&self.open).nth(1).is_some();
+        match end {
+            OperationEnd::Failed { code, why } if is_begun && code != Code::RESTORE_CUT_SHORT => {
+                OperationEnd::Failed { code, why: format!("{why}; {}", self.what_is_restored(world)) }
+            }
+            end => end,
+        }
     }
 
     /// A copy that is not going to be complete. What is left of one of the present state is ended, so that its volume is unused
     /// again.
     fn cut_short(&mut self, pair: &Pair, why: &str, is_left: bool, world: &World<'_>) -> Output {
         if !self.spare(pair) {
-            let why = format!("{why}; its target is restore-incomplete");
+            let why = format!("{why}; {}", self.what_is_restored(world));
             return self.fail(Code::RESTORE_CUT_SHORT, why, world);
         }
         let why = format!("{why}; the present state was not kept, and nothing was overwritten");
@@ -131,6 +179,14 @@ impl Operation {
 fn spares(open: &OpenOperation) -> impl Iterator<Item = Pair> + '_ {
     open.item.steps.iter().filter_map(|step| match step {
         PlanStep::KeepPresentState(step) => Some(step.pair),
+        _ => None,
+    })
+}
+
+/// The copies back that the operation makes.
+fn restored(open: &OpenOperation) -> impl Iterator<Item = Pair> + '_ {
+    open.item.steps.iter().filter_map(|step| match step {
+        PlanStep::BeginRestore(begin) => Some(begin.pair),
         _ => None,
     })
 }

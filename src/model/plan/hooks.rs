@@ -43,16 +43,19 @@ pub(super) fn of_backup(snapshot: &Snapshot, request: &Request, cases: &[&Case<'
     found
 }
 
-/// The hooks of a restore: those of the transaction volume that is overwritten. One that is restored to a volume that nobody
-/// uses has none.
-pub(super) fn of_restore(snapshot: &Snapshot, target: VolumeId) -> (Vec<PlanStep>, Vec<PlanStep>) {
-    let Some(view) = snapshot.transaction_volume(target) else { return (Vec::new(), Vec::new()) };
-    let mine = || snapshot.site.hooks.iter().filter(|hook| hook.is_for(&view.volume.name));
-    let of = |phase| move |hook: &Hook| step(hook, phase, target);
-    (
-        mine().filter_map(of(HookPhase::BeforeRestore)).collect(),
-        mine().rev().filter_map(of(HookPhase::AfterRestore)).collect(),
-    )
+/// The hooks of a restore: those of the transaction volumes that are overwritten, each once, for the first of its volumes. One
+/// that is restored to a volume that nobody uses has none.
+pub(super) fn of_restore(snapshot: &Snapshot, targets: &[VolumeId]) -> (Vec<PlanStep>, Vec<PlanStep>) {
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for hook in &snapshot.site.hooks {
+        let is_for =
+            |id: &&VolumeId| snapshot.transaction_volume(**id).is_some_and(|view| hook.is_for(&view.volume.name));
+        let Some(target) = targets.iter().find(is_for) else { continue };
+        before.extend(step(hook, HookPhase::BeforeRestore, *target));
+        after.extend(step(hook, HookPhase::AfterRestore, *target));
+    }
+    after.reverse();
+    (before, after)
 }
 
 fn step(hook: &Hook, phase: HookPhase, volume: VolumeId) -> Option<PlanStep> {

@@ -4,6 +4,7 @@
 //! Does not: doing it (engine), saying it on a screen (console, cli).
 
 mod allocate;
+mod around;
 mod backup;
 pub(crate) mod cancel;
 pub(crate) mod case;
@@ -20,6 +21,7 @@ mod registry;
 mod reinstate;
 mod release;
 mod restore;
+mod restore_set;
 pub mod rotation;
 mod rules;
 mod site;
@@ -29,6 +31,7 @@ mod synchronize;
 mod volume_sets;
 
 pub use allocate::pairing;
+pub use around::{AroundRestore, Lost, NextJob};
 pub use backup::not_at_one_instant;
 pub use registry::{PoolSize, pool_sizes};
 pub use restore::{RestoreTarget, restore_targets};

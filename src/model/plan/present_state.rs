@@ -18,7 +18,9 @@ use std::collections::BTreeSet;
 /// The backup volumes that a plan may still keep present states on.
 pub(super) struct Spares<'a> {
     pool: Pool<'a>,
-    /// Those that tonight's starts take, and those that this plan is about.
+    /// Those that tonight's starts take.
+    tonight: BTreeSet<VolumeId>,
+    /// Those that this plan keeps a present state on.
     taken: BTreeSet<VolumeId>,
 }
 
@@ -26,14 +28,14 @@ impl<'a> Spares<'a> {
     pub fn new(snapshot: &'a Snapshot, targets: &[VolumeId]) -> Self {
         let blocks = |id: &VolumeId| snapshot.transaction_volume(*id).map(|view| view.volume.blocks);
         let sizes: BTreeSet<Blocks> = targets.iter().filter_map(blocks).collect();
-        let taken = targets.iter().flat_map(|target| taken_tonight(snapshot, *target)).collect();
-        Self { pool: Pool::new(snapshot, &sizes), taken }
+        let tonight = targets.iter().flat_map(|target| taken_tonight(snapshot, *target)).collect();
+        Self { pool: Pool::new(snapshot, &sizes), tonight, taken: BTreeSet::new() }
     }
 
     /// Takes one for the present state of this volume.
     fn take(&mut self, target: &Case<'_>) -> Option<VolumeId> {
         while let Some(spare) = self.pool.spare(target) {
-            if self.taken.insert(spare) {
+            if !self.tonight.contains(&spare) && self.taken.insert(spare) {
                 return Some(spare);
             }
         }
@@ -98,11 +100,11 @@ pub(super) fn steps(
     let Some(spare) = spares.take(&case) else {
         let name = array.map_or_else(|| "the array".to_owned(), |array: &ArrayView| array.name.to_string());
         let blocks = case.view.volume.blocks.0;
-        let needed = spares.taken.len();
-        let tonight = match needed {
+        let needed = |volumes: &BTreeSet<VolumeId>, why: &str| match volumes.len() {
             0 => String::new(),
-            needed => format!("; {} needed tonight", count(needed, "unused one is", "unused ones are")),
+            number => format!("; {} needed {why}", count(number, "unused one is", "unused ones are")),
         };
+        let tonight = needed(&spares.tonight, "tonight") + &needed(&spares.taken, "for others of this request");
         let pool = snapshot.spare_key(case.view).pool.map_or_else(String::new, |pool| format!(" in pool {pool}"));
         let reason = format!(
             "what is on {label} now cannot be kept: no backup volume of {name} with {blocks} blocks{pool} is free for \
@@ -150,15 +152,24 @@ pub(super) fn notices(snapshot: &Snapshot, target: VolumeId, spare: Option<Volum
 }
 
 fn declined(request: &Request) -> bool {
-    matches!(request.action, Action::Restore { without_present_state: true, .. })
+    match request.action {
+        Action::Restore { without_present_state, .. } | Action::RestoreSet { without_present_state, .. } => {
+            without_present_state
+        }
+        _ => false,
+    }
 }
 
 /// The refusal with the way on: the same restore, and what is there now is lost.
 fn without(request: &Request, refusal: Refusal) -> Refusal {
     let mut action = request.action.clone();
-    if let Action::Restore { without_present_state, .. } = &mut action {
+    if let Action::Restore { without_present_state, .. } | Action::RestoreSet { without_present_state, .. } =
+        &mut action
+    {
         *without_present_state = true;
     }
     let text = "restore without keeping the present state, which is then lost";
-    refusal.with_remedy(Remedy { destroys: true, ..Remedy::new(text, action) })
+    let mut remedy = Remedy { destroys: true, ..Remedy::new(text, action) };
+    remedy.request.set.clone_from(&request.set);
+    refusal.with_remedy(remedy)
 }

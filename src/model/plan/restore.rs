@@ -113,7 +113,7 @@ pub(super) fn restore(
 }
 
 /// The generation's side: its bytes are at rest, and its array can copy them.
-fn may_be_read(case: &Case<'_>, generation: &Generation) -> Result<(), Refusal> {
+pub(super) fn may_be_read(case: &Case<'_>, generation: &Generation) -> Result<(), Refusal> {
     let (snapshot, source) = (case.snapshot, generation.backup_volume);
     let label = snapshot.label(source);
     case.other_side_ready(source)?;
@@ -174,7 +174,7 @@ fn propose(case: &Case<'_>, generation: &Generation) -> Result<VolumeId, Refusal
 }
 
 /// The target's side: it is in the same array, as large, nobody else's, and nothing that is relied on is lost but its content.
-fn may_overwrite(case: &Case<'_>, generation: &Generation, target: VolumeId) -> Result<(), Refusal> {
+pub(super) fn may_overwrite(case: &Case<'_>, generation: &Generation, target: VolumeId) -> Result<(), Refusal> {
     let (snapshot, source) = (case.snapshot, generation.backup_volume);
     let label = snapshot.label(target);
     let refuse = |code, reason: String| Refusal::new(code, reason).about(case.id());
@@ -312,7 +312,7 @@ fn transaction_volume_allows(case: &Case<'_>, target: VolumeId) -> Result<(), Re
 }
 
 /// `kept`: the backup volume that keeps the present state of the target, and the steps for that.
-fn item(
+pub(super) fn item(
     case: &Case<'_>,
     generation: &Generation,
     target: VolumeId,
@@ -324,7 +324,7 @@ fn item(
     // What an earlier restore left on the array would keep the target.
     let left = snapshot.sessions.iter().filter(|session| session.ours && session.pair.kind == CopyKind::Opc);
     let left = left.filter(|session| session.pair.target == target);
-    let (mut steps, after) = hooks::of_restore(snapshot, target);
+    let (mut steps, after) = hooks::of_restore(snapshot, &[target]);
     steps.extend(left.map(|session| PlanStep::EndOpc(EndOpcStep { pair: session.pair })));
     let mut claims: Vec<VolumeId> = vec![generation.backup_volume, target];
     claims.extend(snapshot.restores_to(target).map(|restore| restore.source));

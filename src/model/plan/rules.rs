@@ -2,7 +2,7 @@
 
 use super::{
     Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, register, registry, reinstate,
-    restore, site, suspend, synchronize, volume_sets,
+    restore, restore_set, site, suspend, synchronize, volume_sets,
 };
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, Name, VolumeId};
@@ -53,6 +53,10 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::Overwrite { version, .. } => each(&|id| synchronize::overwrite(snapshot, request, id, *version)),
         Action::Restore { version, to, unmounted, .. } => {
             each(&|id| restore::restore(snapshot, request, id, *version, *to, *unmounted))
+        }
+        Action::RestoreSet { instant, unmounted, .. } => {
+            all_or_nothing = true;
+            restore_set::restore(snapshot, request, &volumes, *instant, *unmounted)
         }
         Action::CancelRestore { .. } => each(&|id| restore::cancel(snapshot, request, id)),
         Action::Suspend { target, .. } => each(&|id| suspend::suspend(snapshot, request, id, *target)),

@@ -1,5 +1,6 @@
 //! Boxes over a screen, drawn. Each file has one. Their state is in `console/dialog`.
 
+mod around_restore;
 mod details;
 mod help;
 mod palette;
@@ -24,9 +25,16 @@ pub struct Content {
     pub title: String,
     pub body: Body,
     pub bottom: Vec<Line<'static>>,
-    /// Where text is typed: the line of `bottom` and the column.
-    pub typing: Option<(usize, u16)>,
+    pub typing: Option<Typing>,
     pub loud: bool,
+}
+
+/// Where text is typed: the line of a part of a dialog, and the column.
+#[derive(Debug, Clone, Copy)]
+pub enum Typing {
+    /// Of a body that does not scroll.
+    Body(usize, u16),
+    Bottom(usize, u16),
 }
 
 /// Lines for a width.
@@ -136,7 +144,13 @@ pub fn draw(app: &App, dialog: &Dialog, canvas: &mut Canvas, screen: Rect) -> Op
             canvas.spans(x, y, width, &line.spans);
         }
     }
-    content.typing.map(|(row, column)| Position::new((x + column).min(inner.right() - 1), top + row as u16))
+    content.typing.map(|typing| {
+        let (top, row, column) = match typing {
+            Typing::Body(row, column) => (inner.y, row, column),
+            Typing::Bottom(row, column) => (top, row, column),
+        };
+        Position::new((x + column).min(inner.right() - 1), top + row as u16)
+    })
 }
 
 /// Where a dialog begins, and the line of the screen that is shown again above it. In the middle, but below or above the row

@@ -1,7 +1,7 @@
 //! The command palette drawn: what is typed, what it finds, and what the choice would do.
 
 use super::super::dialog_text;
-use super::{Body, Content, keys_line};
+use super::{Body, Content, Typing, keys_line};
 use crate::console::app::App;
 use crate::console::dialog::palette::Palette;
 use crate::console::keys::{Command, Entry};
@@ -39,7 +39,7 @@ pub fn content(app: &App, palette: &Palette, width: usize) -> Content {
             ],
         ),
     ];
-    Content { title: "Commands".to_owned(), body, bottom, typing: Some((0, column as u16)), loud: false }
+    Content { title: "Commands".to_owned(), body, bottom, typing: Some(Typing::Bottom(0, column as u16)), loud: false }
 }
 
 fn line(app: &App, entry: &Entry, selected: bool) -> Line<'static> {

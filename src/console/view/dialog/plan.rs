@@ -2,7 +2,7 @@
 
 use super::super::dialog_text;
 use super::super::price;
-use super::{Body, Content, keys_line};
+use super::{Body, Content, Typing, around_restore, keys_line};
 use crate::console::app::App;
 use crate::console::dialog::plan::{Detail, Note, PlanDialog, Stage};
 use crate::console::gate::Readiness;
@@ -11,7 +11,7 @@ use crate::console::requests;
 use crate::console::types::{ANSWER_TIMEOUT, Link};
 use crate::engine::client::ENGINE_SILENCE_TIMEOUT;
 use crate::model::codes::Code;
-use crate::model::plan::{Plan, step_text};
+use crate::model::plan::{AroundRestore, Plan, step_text};
 use crate::model::records::ReleaseReason;
 use crate::model::snapshot::Snapshot;
 use crate::model::step::{GiveUpStep, Notice, PlanStep};
@@ -53,6 +53,8 @@ pub fn body(app: &App, dialog: &PlanDialog, width: usize) -> Option<Body> {
         }
         let indent = if several { 2 } else { 0 };
         let commands = answer.commands.get(index).map_or(&[][..], Vec::as_slice);
+        let around = AroundRestore::of(snapshot, item);
+        around_restore::by_hand(app, &around.before, indent, &mut body);
         for (number, step) in item.steps.iter().enumerate() {
             let lead = format!("{} ", number + 1);
             body.hanging(indent, &lead, &step_text::step(step, snapshot), theme.dim, theme.text);
@@ -64,6 +66,8 @@ pub fn body(app: &App, dialog: &PlanDialog, width: usize) -> Option<Body> {
                 body.hanging(indent + 2, "$ ", &command.line, theme.frame, theme.dim);
             }
         }
+        around_restore::by_hand(app, &around.after, indent, &mut body);
+        around_restore::next_jobs(app, &around, indent, &mut body);
         for line in price::of(app, snapshot, item) {
             body.text(indent + 2, &line, theme.dim);
         }
@@ -98,6 +102,9 @@ fn losses(app: &App, plan: &Plan, snapshot: &Snapshot, body: &mut Body) {
     for item in plan.items() {
         if let Some(confirmation) = &item.confirmation {
             body.hanging(0, &lead, &confirmation.what, theme.danger, theme.danger);
+        }
+        for lost in around_restore::losses(app, &AroundRestore::of(snapshot, item)) {
+            body.hanging(0, &lead, &lost, theme.warning, theme.warning);
         }
         for notice in item.notices.iter().filter(|notice| is_loss(notice)) {
             let text = format!("{}: {} ({})", dialog_text::item_name(snapshot, item), notice.text, notice.code);
@@ -135,7 +142,7 @@ pub fn content(app: &App, dialog: &PlanDialog, width: usize) -> Content {
         let lead = format!("Type {} to agree: ", confirmation.name);
         let column = lead.width() + dialog.name.visual_cursor();
         if dialog.typing {
-            typing = Some((bottom.len(), column as u16));
+            typing = Some(Typing::Bottom(bottom.len(), column as u16));
         }
         let mut line = vec![
             Span::styled(lead, if dialog.typing { theme.text } else { theme.dim }),
@@ -208,7 +215,11 @@ fn cancel_line(app: &App, dialog: Option<(&PlanDialog, Readiness)>) -> Line<'sta
         return Line::from(spans);
     }
     let (run, all) = (answer.plan.items().len(), answer.plan.items().len() + answer.plan.refused().len());
-    let what = if all > 1 { format!("run {run} of {all}") } else { "run".to_owned() };
+    let what = match app.snapshot().and_then(|snapshot| around_restore::what_it_overwrites(snapshot, &answer.plan)) {
+        Some(what) => what,
+        None if all > 1 => format!("run {run} of {all}"),
+        None => "run".to_owned(),
+    };
     let agree = app.keys.key(Command::Agree);
     let named = answer.plan.confirmation().is_some();
     match readiness {

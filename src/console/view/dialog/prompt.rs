@@ -1,6 +1,6 @@
 //! The question for a verb's reason, drawn.
 
-use super::{Body, Content, keys_line};
+use super::{Body, Content, Typing, keys_line};
 use crate::console::app::App;
 use crate::console::dialog::prompt::Prompt;
 use ratatui::text::{Line, Span};
@@ -16,5 +16,11 @@ pub fn content(app: &App, prompt: &Prompt, width: usize) -> Content {
         keys_line(app, &[("Enter", "show the plan"), ("Esc", "back")]),
     ];
     let column = lead.len() + prompt.input.visual_cursor();
-    Content { title: prompt.verb.info().title.to_owned(), body, bottom, typing: Some((0, column as u16)), loud: false }
+    Content {
+        title: prompt.verb.info().title.to_owned(),
+        body,
+        bottom,
+        typing: Some(Typing::Bottom(0, column as u16)),
+        loud: false,
+    }
 }
