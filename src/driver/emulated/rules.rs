@@ -570,10 +570,10 @@ fn stops_by_force_only(session: &Session, documented: bool) -> bool {
 /// In through mode nothing is suspended; in stack mode only what is equivalent. Force changes neither.
 fn may_not_be_suspended_in_its_mode(session: &Session) -> bool {
     let live = matches!(session.status, Status::Active | Status::Halted);
-    let is_equivalent = session.status == Status::Active && session.phase == Phase::Equivalent;
     match session.modes.map(|modes| modes.transfer) {
         Some(TransferMode::Through) => live,
-        Some(TransferMode::Stack) => live && !is_equivalent,
+        // By the phase, as the document says: what was halted while it was equivalent is suspended by force, and resumed.
+        Some(TransferMode::Stack) => live && session.phase != Phase::Equivalent,
         _ => false,
     }
 }
