@@ -33,6 +33,9 @@ const UNFINISHED: &str = "unfinished";
 const QUIET: Duration = Duration::from_secs(5);
 /// Between the beginnings of two copies.
 const SPACING: Duration = Duration::from_mins(1);
+/// After a copy that was not made it is tried again, also when nothing changes. Each pause after it is twice as long.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+const MAX_RETRY: Duration = Duration::from_mins(15);
 /// How long an engine that ends takes for a copy that is due.
 const LAST_COPY: Duration = Duration::from_secs(10);
 
@@ -163,11 +166,17 @@ impl Copied {
 
 async fn after_each_burst(catalogue: Arc<dyn Catalogue>, folder: Arc<Folder>, due: Arc<Due>) {
     let mut last: Option<Instant> = None;
+    let mut pause = FIRST_RETRY;
     loop {
-        due.changed.notified().await;
-        let first = Instant::now();
-        // The end of the burst, but a copy a minute at least while there is none.
-        while first.elapsed() < SPACING && tokio::time::timeout(QUIET, due.changed.notified()).await.is_ok() {}
+        if tokio::time::timeout(pause, due.changed.notified()).await.is_ok() {
+            let first = Instant::now();
+            // The end of the burst, but a copy a minute at least while there is none.
+            while first.elapsed() < SPACING && tokio::time::timeout(QUIET, due.changed.notified()).await.is_ok() {}
+        } else if folder.failed.lock().is_some() {
+            due.is.store(true, Ordering::SeqCst);
+        } else {
+            continue;
+        }
         if let Some(last) = last {
             tokio::time::sleep_until(last + SPACING).await;
         }
@@ -176,10 +185,14 @@ async fn after_each_burst(catalogue: Arc<dyn Catalogue>, folder: Arc<Folder>, du
             continue;
         }
         match folder.make(&*catalogue).await {
-            Ok(copy) => tracing::info!(file = copy.file, "the catalogue was copied"),
+            Ok(copy) => {
+                pause = FIRST_RETRY;
+                tracing::info!(file = copy.file, "the catalogue was copied");
+            }
             Err(error) => {
                 tracing::error!(%error, "the catalogue was not copied");
-                // The next change tries again, and so does the end of the engine.
+                // The next change tries again, and so do time and the end of the engine.
+                pause = (pause * 2).min(MAX_RETRY);
                 due.is.store(true, Ordering::SeqCst);
             }
         }

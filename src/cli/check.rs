@@ -6,6 +6,7 @@ use super::link::{Need, SiteContext};
 use super::table::{Align, Table};
 use super::{CliError, Exit, json, names, out, times};
 use crate::model::backup_window::WindowView;
+use crate::model::catalogue_copy::NotCopied;
 use crate::model::codes::Code;
 use crate::model::duration::people;
 use crate::model::identity::{Name, VolumeId};
@@ -90,7 +91,11 @@ pub async fn run(asked: &Check, site_context: &dyn SiteContext) -> Result<Exit, 
     let all = || volumes.iter().all(|finding| finding.recoverable == Recoverable::Yes);
     let is_recoverable = worst != Grade::Critical && !volumes.is_empty() && all();
     // Who would be notified of the next trouble is not.
-    let worst = if snapshot.notify.is_some() || is_expired { worst.max(Grade::Warning) } else { worst };
+    let worst = if snapshot.notify.is_some() || snapshot.not_copied.is_some() || is_expired {
+        worst.max(Grade::Warning)
+    } else {
+        worst
+    };
     if asked.nagios {
         out::print(&plugin_line(&snapshot, worst, &volumes, (&silent, &maintenance)))?;
         return Ok(worst.plugin_exit());
@@ -100,6 +105,7 @@ pub async fn run(asked: &Check, site_context: &dyn SiteContext) -> Result<Exit, 
             recoverable: is_recoverable,
             notify: snapshot.notify.as_ref().map(NotifyTrouble::sentence),
             silent: &silent,
+            not_copied: snapshot.not_copied.as_ref().map(NotCopied::sentence),
             maintenance: &maintenance,
             volumes: &volumes,
         };
@@ -181,6 +187,8 @@ struct Document<'a> {
     maintenance: &'a [String],
     /// Why nobody is notified; null while the notification hook works, and where there is none.
     notify: Option<String>,
+    /// Why no copy of the catalogue is made; null while copies are made.
+    not_copied: Option<String>,
     volumes: &'a [Finding<'a>],
 }
 
@@ -222,6 +230,7 @@ fn plugin_line(
     let mut parts: Vec<String> = silent.iter().chain(maintenance).cloned().collect();
     parts.extend(snapshot.catalogue.as_ref().map(|_| "the catalogue takes no writes".to_owned()));
     parts.extend(snapshot.notify.as_ref().map(NotifyTrouble::sentence));
+    parts.extend(snapshot.not_copied.as_ref().map(NotCopied::sentence));
     let say = |finding: &&Finding<'_>| format!("{} {}: {}", finding.name, finding.recoverable, finding.why);
     parts.extend(bad.iter().take(NAMED).map(say));
     if bad.len() > NAMED {
@@ -262,6 +271,9 @@ fn text(snapshot: &Snapshot, volumes: &[Finding<'_>], (silent, maintenance): (&[
     }
     if let Some(trouble) = &snapshot.catalogue {
         let _ = writeln!(out, "! the catalogue takes no writes since {}", times::minute(trouble.since));
+    }
+    if let Some(trouble) = &snapshot.not_copied {
+        let _ = writeln!(out, "! {} ({})", trouble.sentence(), Code::CATALOGUE_NOT_COPIED);
     }
     if let Some(trouble) = &snapshot.notify {
         let _ = writeln!(out, "! {} ({})", trouble.sentence(), Code::NOTIFY_FAILED);

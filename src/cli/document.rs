@@ -6,6 +6,7 @@ use crate::engine::protocol::{PlannedAnswer, StepCommand};
 use crate::model::acknowledgement::Acknowledgement;
 use crate::model::advice::Advice;
 use crate::model::backup_window::{WindowState, WindowView};
+use crate::model::catalogue_copy::NotCopied;
 use crate::model::codes::Code;
 use crate::model::group_watch::GroupStateView;
 use crate::model::identity::{BoxId, Name, VolumeId};
@@ -126,6 +127,8 @@ pub struct StatusDocument<'a> {
     pub catalogue: CatalogueEntry<'a>,
     /// What the notification hook does wrong; null while it works, and where there is none.
     pub notify: Option<NotifyEntry<'a>>,
+    /// Why no copy of the catalogue is made; null while copies are made.
+    not_copied: Option<NotCopiedEntry<'a>>,
     /// Troubles that a person knows of.
     acknowledged: Vec<AcknowledgedEntry>,
     maintenance: Vec<MaintenanceEntry>,
@@ -170,6 +173,19 @@ pub struct NotifyEntry<'a> {
     code: Code,
 }
 
+#[derive(Serialize)]
+struct NotCopiedEntry<'a> {
+    since: Stamp,
+    why: &'a str,
+    code: Code,
+}
+
+impl<'a> NotCopiedEntry<'a> {
+    fn new(NotCopied { since, why }: &'a NotCopied) -> Self {
+        Self { since: Stamp(*since), why: why.raw(), code: Code::CATALOGUE_NOT_COPIED }
+    }
+}
+
 impl<'a> NotifyEntry<'a> {
     fn new(trouble: &'a NotifyTrouble) -> Self {
         let NotifyTrouble { since, why, waiting } = trouble;
@@ -203,6 +219,7 @@ impl<'a> StatusDocument<'a> {
             taken_at: Stamp(site.taken_at),
             catalogue: CatalogueEntry::new(site.catalogue.as_ref()),
             notify: site.notify.as_ref().map(NotifyEntry::new),
+            not_copied: site.not_copied.as_ref().map(NotCopiedEntry::new),
             maintenance: site.maintenance.iter().map(|known| MaintenanceEntry::new(known, site)).collect(),
             acknowledged: {
                 let counting = site.acknowledged.iter().filter(|known| known.counts_at(site.taken_at));

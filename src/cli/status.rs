@@ -189,6 +189,10 @@ fn head(out: &mut String, snapshot: &Snapshot) {
         let (since, why, code) = (times::minute(cli_error.since), cli_error.why.escaped(), cli_error.code);
         let _ = writeln!(out, "! the catalogue takes no writes since {since}: {why} ({code})");
     }
+    if let Some(trouble) = &snapshot.not_copied {
+        let since = times::minute(trouble.since);
+        let _ = writeln!(out, "! {}, since {since} ({})", trouble.sentence(), Code::CATALOGUE_NOT_COPIED);
+    }
     if let Some(trouble) = &snapshot.notify {
         let since = times::minute(trouble.since);
         let _ = writeln!(out, "! {}, since {since} ({})", trouble.sentence(), Code::NOTIFY_FAILED);

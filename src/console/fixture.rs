@@ -301,6 +301,7 @@ pub fn demo() -> Snapshot {
         sequence: 7,
         catalogue: None,
         notify: None,
+        not_copied: None,
         acknowledged: Rows::default(),
         maintenance: Rows::default(),
         map_sets: Rows::default(),

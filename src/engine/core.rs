@@ -7,6 +7,7 @@ use super::known::{Known, RowSources};
 use super::operation::{Activity, Admission, admit};
 use crate::catalog::CatalogueError;
 use crate::driver::Driver;
+use crate::model::catalogue_copy::NotCopied;
 use crate::model::event::Event;
 use crate::model::group_watch::GroupWatch;
 use crate::model::host_report::KernelGroups;
@@ -153,6 +154,19 @@ impl Core {
             return;
         }
         state.notify = trouble;
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Why no copy of the catalogue is made, if that is so.
+    pub(super) fn show_not_copied(&self, why: Option<&str>) {
+        let mut state = self.state();
+        let since = state.not_copied.as_ref().map_or_else(clock::now, |known| known.since);
+        let now = why.map(|why| NotCopied { since, why: Untrusted::from(why) });
+        if state.not_copied == now {
+            return;
+        }
+        state.not_copied = now;
         drop(state);
         self.changed.notify_one();
     }

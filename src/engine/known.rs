@@ -2,6 +2,7 @@
 //! are made of has changed.
 
 use super::clock;
+use crate::model::catalogue_copy::NotCopied;
 use crate::model::event::{Event, EventKind};
 use crate::model::host_report::KernelGroups;
 use crate::model::identity::{Name, VolumeId};
@@ -41,6 +42,7 @@ pub(super) struct Known {
     pub ends: BTreeMap<OperationId, OperationEnd>,
     pub catalogue: Option<CatalogueTrouble>,
     pub notify: Option<NotifyTrouble>,
+    pub not_copied: Option<NotCopied>,
     /// The readings of arrays that have begun.
     pub begun: ReadingMark,
     recent: Vec<EventLine>,
@@ -77,6 +79,7 @@ impl Known {
             ends: BTreeMap::new(),
             catalogue: None,
             notify: None,
+            not_copied: None,
             begun: ReadingMark { start: clock::engine_start(), count: 0 },
             recent: Vec::new(),
             sequence: 0,
@@ -133,6 +136,7 @@ impl Known {
             events: self.recent.clone(),
             catalogue: self.catalogue.clone(),
             notify: self.notify.clone(),
+            not_copied: self.not_copied.clone(),
             ..rows.clone()
         }
     }

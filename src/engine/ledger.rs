@@ -72,6 +72,7 @@ impl Ledger {
             }
             // Each time that copies begin to fail, or fail in another way.
             let failed = self.catalogue.copy_failed();
+            self.core.show_not_copied(failed.as_deref());
             if failed != told
                 && let Some(why) = failed.clone()
                 && self.tell([EventKind::CatalogueNotCopied { why }]).await.is_err()

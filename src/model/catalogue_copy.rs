@@ -2,6 +2,7 @@
 
 use super::identity::VolumeId;
 use super::units::{Timestamp, Version};
+use super::untrusted::Untrusted;
 use serde::{Deserialize, Serialize};
 
 /// One copy.
@@ -14,6 +15,20 @@ pub struct CatalogueCopy {
     pub bytes: u64,
     /// When it was made.
     pub at: Timestamp,
+}
+
+/// No copy of the catalogue is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotCopied {
+    /// Since the engine saw it.
+    pub since: Timestamp,
+    pub why: Untrusted,
+}
+
+impl NotCopied {
+    pub fn sentence(&self) -> String {
+        format!("no copy of the catalogue is made: {}", self.why.escaped())
+    }
 }
 
 /// The copies that are kept.

@@ -546,6 +546,10 @@ codes! {
     1909 MAINTENANCE_EXPIRED: "a maintenance is past its time and was not ended",
         "Starts and backups run on the array again. What was live before the maintenance may still be suspended.",
         "`ecdeck array maintenance ARRAY end` resumes what was live; `begin --until TIME` gives it a later time.";
+    1910 CATALOGUE_NOT_COPIED: "no copy of the catalogue is made",
+        "The last copy could not be made. The catalogue itself is not concerned; it is tried again after half a minute, then less \
+         often, up to four times an hour, and with every backup.",
+        "Correct what the message names: room, or the folder of the copies. `ecdeck catalogue save` tries at once.";
     1911 CATALOGUE_IN_USE: "another engine uses the catalogue",
         "Only one engine may write to a catalogue. The message names the other one: host, process and start time.",
         "Use the other engine, or end it and repeat.";

@@ -83,6 +83,7 @@ impl Snapshot {
             restores: self.restores.clone(),
             catalogue: self.catalogue.clone(),
             notify: self.notify.clone(),
+            not_copied: self.not_copied.clone(),
             acknowledged: self.acknowledged.clone(),
             maintenance: self.maintenance.clone(),
             ..*self

@@ -56,6 +56,7 @@ impl Snapshot {
             arrays: self.arrays.clone(),
             catalogue: self.catalogue.clone(),
             notify: self.notify.clone(),
+            not_copied: self.not_copied.clone(),
             acknowledged: self.acknowledged.clone(),
             maintenance: self.maintenance.clone(),
             transaction_volumes: Vec::new().into(),

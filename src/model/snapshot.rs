@@ -4,6 +4,7 @@ use super::acknowledgement::Acknowledgement;
 use super::actor::Actor;
 use super::advice::UnknownTerm;
 use super::backup_window::WindowView;
+use super::catalogue_copy::NotCopied;
 use super::codes::Code;
 use super::copy::Capabilities;
 use super::entity::{
@@ -77,6 +78,9 @@ pub struct Snapshot {
     /// Why the notification hook does not do its work; `None` while it does, and where there is none.
     #[serde(default)]
     pub notify: Option<NotifyTrouble>,
+    /// Why no copy of the catalogue is made; `None` while copies are made, and where there are none.
+    #[serde(default)]
+    pub not_copied: Option<NotCopied>,
     /// Troubles that a person knows of, by their names; few.
     #[serde(default)]
     pub acknowledged: Rows<Acknowledgement>,

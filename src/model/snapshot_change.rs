@@ -1,6 +1,7 @@
 //! The difference between two snapshots, so that a client is sent what changed and not everything.
 
 use super::acknowledgement::Acknowledgement;
+use super::catalogue_copy::NotCopied;
 use super::entity::{Generation, OperationId, ReleasedGeneration};
 use super::identity::VolumeId;
 use super::maintenance::Maintenance;
@@ -60,6 +61,7 @@ pub struct SnapshotChange {
     /// As it is now, changed or not.
     #[serde(default)]
     pub notify: Option<NotifyTrouble>,
+    pub not_copied: Option<NotCopied>,
     /// All of them, where one has changed.
     #[serde(default)]
     pub acknowledged: Option<Rows<Acknowledgement>>,
@@ -134,6 +136,7 @@ impl SnapshotChange {
             events: new.events.iter().filter(|event| event.sequence > newest).cloned().collect(),
             catalogue: new.catalogue.clone(),
             notify: new.notify.clone(),
+            not_copied: new.not_copied.clone(),
             acknowledged: (old.acknowledged != new.acknowledged).then(|| new.acknowledged.clone()),
             maintenance: (old.maintenance != new.maintenance).then(|| new.maintenance.clone()),
         }
@@ -161,14 +164,24 @@ impl SnapshotChange {
         let arrays = self.arrays.as_ref();
         let same_arrays = arrays.is_none_or(|arrays| arrays.iter().map(untimed).eq(old.arrays.iter().map(untimed)));
         let Self {
-            site, map_sets, volume_sets, restores, events, catalogue, notify, acknowledged, maintenance, ..
+            site,
+            map_sets,
+            volume_sets,
+            restores,
+            events,
+            catalogue,
+            notify,
+            not_copied,
+            acknowledged,
+            maintenance,
+            ..
         } = self;
         self.row_count() == 0
             && same_arrays
             && events.is_empty()
             && (site, map_sets, volume_sets, restores, acknowledged) == (&None, &None, &None, &None, &None)
             && maintenance.is_none()
-            && (catalogue, notify) == (&old.catalogue, &old.notify)
+            && (catalogue, notify, not_copied) == (&old.catalogue, &old.notify, &old.not_copied)
     }
 
     /// Makes the new snapshot out of the old one.
@@ -180,6 +193,7 @@ impl SnapshotChange {
         snapshot.taken_at = self.taken_at;
         snapshot.catalogue = self.catalogue;
         snapshot.notify = self.notify;
+        snapshot.not_copied = self.not_copied;
         if let Some(acknowledged) = self.acknowledged {
             snapshot.acknowledged = acknowledged;
         }

@@ -78,6 +78,9 @@ pub fn open_troubles(snapshot: &Snapshot) -> Vec<OpenTrouble> {
         let text = format!("the catalogue takes no writes: {}", trouble.why.escaped());
         all.push(OpenTrouble::of_site(TroubleKind::Catalogue, trouble.code, text));
     }
+    if let Some(trouble) = &snapshot.not_copied {
+        all.push(OpenTrouble::of_site(TroubleKind::CatalogueCopy, Code::CATALOGUE_NOT_COPIED, trouble.sentence()));
+    }
     if let Some(trouble) = &snapshot.notify {
         all.push(OpenTrouble::of_site(TroubleKind::NotifyHook, Code::NOTIFY_FAILED, trouble.sentence()));
     }

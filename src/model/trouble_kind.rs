@@ -12,6 +12,8 @@ use std::str::FromStr;
 pub enum TroubleKind {
     /// The catalogue takes no writes.
     Catalogue,
+    /// No copy of the catalogue is made.
+    CatalogueCopy,
     /// The notification hook fails.
     NotifyHook,
     /// An array does not answer, or another box answers.
@@ -36,6 +38,7 @@ pub enum TroubleKind {
 impl TroubleKind {
     pub const ALL: &[Self] = &[
         Self::Catalogue,
+        Self::CatalogueCopy,
         Self::NotifyHook,
         Self::Unreachable,
         Self::Array,
@@ -54,6 +57,7 @@ impl TroubleKind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Catalogue => "catalogue",
+            Self::CatalogueCopy => "catalogue-copy",
             Self::NotifyHook => "notify-hook",
             Self::Unreachable => "unreachable",
             Self::Array => "array",

@@ -78,11 +78,28 @@ fn a_copy_that_cannot_be_made_is_an_event_and_harms_nothing() {
         assert!(begun.elapsed() < Duration::from_mins(1), "there is no event");
         std::thread::sleep(Duration::from_millis(100));
     }
+    let status = lab.run("status").ends(0).out;
+    assert!(status.contains("! no copy of the catalogue is made") && status.contains("ecd-1910"), "{status}");
+    let check = lab.run("check --json").ends(1).json();
+    assert!(check["recoverable"] == true && check["not_copied"].is_string(), "{check:#}");
+    assert!(lab.run("report --since 1h").ends(0).out.contains("ecd-1910"));
     lab.synchronize("t1");
     lab.back_up("t1");
     std::fs::remove_file(folder(&lab)).unwrap();
     lab.run("catalogue save").ends(0);
     assert_eq!(lab.json("catalogue list")["failed"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_copy_that_failed_is_made_when_time_passes() {
+    let lab = one_backup();
+    std::fs::write(folder(&lab), "in the way").unwrap();
+    assert_ne!(lab.run("catalogue save").exit, 0);
+    lab.wait_for("the line", |status| status["not_copied"]["code"] == "ecd-1910");
+    std::fs::remove_file(folder(&lab)).unwrap();
+    // Nothing changes any more.
+    lab.wait_for("a copy", |status| status["not_copied"].is_null());
+    assert!(!list(&folder(&lab)).unwrap().is_empty());
 }
 
 #[test]

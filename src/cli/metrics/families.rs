@@ -284,6 +284,7 @@ fn attentions(snapshot: &Snapshot) -> BTreeMap<Code, usize> {
     let codes = arrays.map(|attention| attention.code).chain(silent).chain(generations);
     let codes = codes.chain(sources.chain(targets).map(|problem| problem.code));
     let codes = codes.chain(snapshot.notify.as_ref().map(|_| Code::NOTIFY_FAILED));
+    let codes = codes.chain(snapshot.not_copied.as_ref().map(|_| Code::CATALOGUE_NOT_COPIED));
     for code in codes.chain(snapshot.catalogue.as_ref().map(|trouble| trouble.code)) {
         *found.entry(code).or_insert(0) += 1;
     }

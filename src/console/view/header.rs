@@ -50,6 +50,11 @@ pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
             let text = format!("{} catalogue takes no writes since {since}", canvas.look.glyphs.attention);
             parts.push(Part::new(0, 2, text, theme.problem));
         }
+        if let Some(trouble) = &snapshot.not_copied {
+            let since = app.clock.moment_or_minute(trouble.since);
+            let text = format!("{} catalogue not copied since {since}", canvas.look.glyphs.attention);
+            parts.push(Part::new(2, 4, text, theme.warning));
+        }
         if let Some(trouble) = &snapshot.notify {
             let since = app.clock.moment_or_minute(trouble.since);
             let text = format!("{} notification hook fails since {since}", canvas.look.glyphs.attention);

@@ -126,6 +126,7 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         released: records.released.values().cloned().collect(),
         catalogue: None,
         notify: None,
+        not_copied: None,
         acknowledged: records.acknowledgements.values().cloned().collect(),
         maintenance: records.maintenance.values().cloned().collect(),
         sessions: sessions.into(),
