@@ -13,6 +13,7 @@ use crate::model::units::count;
 use crate::model::untrusted::{escaped, path as shown};
 use crate::process::instance::private_folder;
 use crate::process::paths::Home;
+use crate::process::ssh::{SshArgumentError, SshWord};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -54,48 +55,70 @@ pub async fn find(home: &Home) -> Result<Vec<Found>, SetUpError> {
 
 /// The text of a configuration with these arrays.
 pub fn text(site: &Name, arrays: &[Found]) -> String {
-    let mut text = format!("# config.example.toml explains every key.\nsite = \"{site}\"\n");
-    for Found { driver, name } in arrays {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "\n[[array]]\nname = \"{name}\"\ndriver = \"{driver}\"\n");
-    }
-    text
+    header(site) + &arrays.iter().map(table).collect::<String>()
+}
+
+fn header(site: &Name) -> String {
+    format!("# config.example.toml explains every key.\nsite = \"{site}\"\n")
+}
+
+fn table(Found { driver, name }: &Found) -> String {
+    format!("\n[[array]]\nname = \"{name}\"\ndriver = \"{driver}\"\n")
 }
 
 /// Asks for everything that the first configuration says, examines the arrays, and writes it.
 pub async fn guide(home: &Home, file: &Path, added_by: AddedBy<'_>, person: &dyn Person) -> Result<(), SetUpError> {
     is_first(file)?;
-    person.say("This sets up a site: its name, its arrays, then in the console its volumes and policies.");
+    person.say("This sets up a site: its name, its arrays, its hosts, then in the console its volumes and policies.");
     let usual = usual_name();
     let site = named(person, "Name of the site", &usual)?;
-    let found = find(home).await?;
-    let text = if found.is_empty() {
-        person.say("No array was found.");
-        new_array(home, file, &site, added_by, person).await?
-    } else {
-        let names: Vec<String> = found.iter().map(|one| format!("{} ({})", one.name, one.driver)).collect();
-        person.say(&format!("{}: {}", count(found.len(), "array was found", "arrays were found"), names.join(", ")));
-        if !agrees(person, "Use what was found? [Y/n] ")? {
-            return Err(input("nothing was written; `ecdeck array add NAME --site SITE` adds another array"));
-        }
-        let text = self::text(&site, &found);
-        examined(home, file, &text, person).await?;
-        text
-    };
+    let text = arrays(home, file, header(&site), added_by, person).await?;
+    let text = hosts(file, text, person)?;
     person.say(&format!("This is written to {}:\n\n{}", shown(file), indented(&text)));
     if !agrees(person, "Write it? [Y/n] ")? {
         return Err(input("nothing was written"));
     }
     write(file, &text)?;
-    person.say("The configuration is written. The console chooses volumes and policies next: its key is I.");
+    person.say("The configuration is written. The console chooses volumes, volume groups, policies and device maps next: its key is I.");
     Ok(())
 }
 
-/// One array where none was found: added by its driver's dialogue, or made for practice.
-async fn new_array(
+/// The arrays, one after the other: each that is found is examined, and taken or left; more can be added.
+async fn arrays(
     home: &Home,
     file: &Path,
-    site: &Name,
+    mut text: String,
+    added_by: AddedBy<'_>,
+    person: &dyn Person,
+) -> Result<String, SetUpError> {
+    let found = find(home).await?;
+    let before = text.clone();
+    match found.len() {
+        0 => person.say("No array was found."),
+        many => person.say(&format!("{}:", count(many, "array was found", "arrays were found"))),
+    }
+    for one in &found {
+        person.say(&format!("  {} ({})", one.name, one.driver));
+        if !all_usable(home, file, &(before.clone() + &table(one)), person).await? {
+            person.say(&format!("{} cannot be used yet and is left out: `ecdeck array doctor` tells more", one.name));
+        } else if agrees(person, &format!("Take {}? [Y/n] ", one.name))? {
+            text += &table(one);
+        }
+    }
+    if text == before {
+        text = another_array(home, file, &text, added_by, person).await?;
+    }
+    while wants(person, "Add another array? [y/N] ")? {
+        text = another_array(home, file, &text, added_by, person).await?;
+    }
+    Ok(text)
+}
+
+/// The configuration with one more array: added by its driver's dialogue, or made for practice.
+async fn another_array(
+    home: &Home,
+    file: &Path,
+    before: &str,
     added_by: AddedBy<'_>,
     person: &dyn Person,
 ) -> Result<String, SetUpError> {
@@ -118,8 +141,7 @@ async fn new_array(
                 None => None,
             };
             let arguments = added_by(&name, option.as_ref().map(|(option, value)| (*option, value.as_str())))?;
-            let before = format!("site = \"{site}\"\n");
-            let Prepared { checks, text } = prepare(home, file, &before, &name, &arguments, person).await?;
+            let Prepared { checks, text } = prepare(home, file, before, &name, &arguments, person).await?;
             say_checks(person, &name, &checks);
             text.ok_or_else(|| {
                 SetUpError::NotReachable("nothing was written: what is marked with ! comes first".to_owned())
@@ -127,13 +149,57 @@ async fn new_array(
         }
         Some(Way::Practice(kind, _)) => {
             let name = named(person, "Name of the array", "LAB1")?;
+            let text = before.to_owned() + &table(&Found { driver: kind.name(), name: name.clone() });
+            // A name that is taken is found out before anything is made.
+            Config::parse(&text, file).map_err(input)?;
             let made = kind.make_for_practice(home, &name);
             let made = made.ok_or_else(|| input("no array of this kind can be made to practise on"))?;
             person.say(&made.await.map_err(SetUpError::Failed)?);
-            Ok(text(site, &[Found { driver: kind.name(), name: name.clone() }]))
+            Ok(text)
         }
         None => Err(input(format!("{} is none of them: nothing was written", escaped(&answer)))),
     }
+}
+
+/// The machines whose volume groups are backed up.
+fn hosts(file: &Path, mut text: String, person: &dyn Person) -> Result<String, SetUpError> {
+    person
+        .say("Hosts with volume groups (LVM) are named here, one after the other. Enter: there is none, or no other.");
+    loop {
+        let typed = person.ask("Name of a host with volume groups [none]: ")?;
+        if typed.is_empty() {
+            return Ok(text);
+        }
+        let reached = person.ask("Reached by ssh, as USER@HOST; Enter: it is this machine: ")?;
+        let by_sudo = wants(person, "Do lvm and dmsetup run by sudo there? [y/N] ")?;
+        match host_table(&typed, &reached, by_sudo).and_then(|table| {
+            let with = format!("{text}{table}");
+            Config::parse(&with, file).map(|_| with).map_err(|why| why.to_string())
+        }) {
+            Ok(with) => text = with,
+            Err(why) => person.say(&why),
+        }
+    }
+}
+
+/// `reached`: `USER@HOST`, `HOST`, or nothing for this machine.
+fn host_table(name: &str, reached: &str, by_sudo: bool) -> Result<String, String> {
+    let name: Name = name.parse().map_err(|why| format!("{why}"))?;
+    let mut table = format!("\n[[host]]\nname = \"{name}\"\n");
+    let (user, host) = match reached.rsplit_once('@') {
+        Some((user, host)) => (Some(user), Some(host)),
+        None => (None, Some(reached).filter(|host| !host.is_empty())),
+    };
+    for (key, word) in [("host", host), ("user", user)] {
+        let Some(word) = word else { continue };
+        let word: SshWord = word.parse().map_err(|why: SshArgumentError| why.to_string())?;
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(table, "{key} = \"{word}\"");
+    }
+    if by_sudo {
+        table += "sudo = true\n";
+    }
+    Ok(table)
 }
 
 /// How a first array comes to a site.
@@ -154,6 +220,18 @@ impl Way {
 
 /// Examines every array of a configuration that is not written yet. A bad one ends it.
 pub async fn examined(home: &Home, file: &Path, text: &str, person: &dyn Person) -> Result<(), SetUpError> {
+    match first_unusable(home, file, text, person).await? {
+        None => Ok(()),
+        Some(name) => Err(SetUpError::NotReachable(format!("nothing was written: array {name} cannot be used yet"))),
+    }
+}
+
+async fn all_usable(home: &Home, file: &Path, text: &str, person: &dyn Person) -> Result<bool, SetUpError> {
+    Ok(first_unusable(home, file, text, person).await?.is_none())
+}
+
+/// What was found out is said, up to the first array that cannot be used.
+async fn first_unusable(home: &Home, file: &Path, text: &str, person: &dyn Person) -> Result<Option<Name>, SetUpError> {
     let config = Config::parse(text, file).map_err(input)?;
     for array in &config.arrays {
         let begun = {
@@ -167,11 +245,10 @@ pub async fn examined(home: &Home, file: &Path, text: &str, person: &dyn Person)
         };
         say_checks(person, &array.name, &checks);
         if checks.iter().any(|check| check.verdict == Verdict::Bad) {
-            let text = format!("nothing was written: array {} cannot be used yet", array.name);
-            return Err(SetUpError::NotReachable(text));
+            return Ok(Some(array.name.clone()));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn say_checks(person: &dyn Person, array: &Name, checks: &[Check]) {
@@ -216,6 +293,10 @@ fn named(person: &dyn Person, what: &str, usual: &str) -> Result<Name, SetUpErro
 
 fn agrees(person: &dyn Person, question: &str) -> Result<bool, SetUpError> {
     Ok(matches!(person.ask(question)?.to_ascii_lowercase().as_str(), "" | "y" | "yes"))
+}
+
+fn wants(person: &dyn Person, question: &str) -> Result<bool, SetUpError> {
+    Ok(matches!(person.ask(question)?.to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// The name of this machine, where it can be a site's.

@@ -7,6 +7,7 @@ const fn of(name: &'static str) -> Command {
 }
 
 pub const VOLUMES: Command = of("init-volumes");
+pub const GROUPS: Command = of("init-groups");
 pub const POLICIES: Command = of("init-policies");
 pub const TRANSACTION: Command = of("init-transaction");
 pub const BACKUP: Command = of("init-backup");
@@ -17,6 +18,8 @@ pub const POLICY: Command = of("init-policy");
 pub const MARK: Command = of("init-mark");
 pub const MARK_ALL: Command = of("init-mark-all");
 pub const WRITE: Command = of("init-write");
+pub const MAPS: Command = of("init-maps");
+pub const PAIR: Command = of("init-pair");
 
 #[rustfmt::skip]
 pub fn entries() -> Vec<Entry> {
@@ -27,7 +30,8 @@ pub fn entries() -> Vec<Entry> {
     vec![
         entry(Scope::Main, Command::Show(Scope::Init), "init", &[Key::Char('I')], Group::Looking, ("", 0), "set up the site: volumes of the arrays become transaction and backup volumes, with policies"),
         own(VOLUMES, &[Key::Char('1')], Group::Moving, ("", 0), "to step 1: choose the volumes and what they are"),
-        own(POLICIES, &[Key::Char('2')], Group::Moving, ("policies", 14), "to step 2: generations, days and mode of each transaction volume"),
+        own(GROUPS, &[Key::Char('2')], Group::Moving, ("groups", 19), "to step 2: the volume groups that the hosts report"),
+        own(POLICIES, &[Key::Char('3')], Group::Moving, ("policies", 14), "to step 3: generations, days and mode of each transaction volume"),
         own(TRANSACTION, &[Key::Char('t')], Group::Choosing, ("transaction", 11), "the marked volumes, or the selected one, hold live data"),
         own(BACKUP, &[Key::Char('b')], Group::Choosing, ("backup", 12), "the marked volumes, or the selected one, go into the pool"),
         own(NEITHER, &[Key::Char('x'), Key::Delete], Group::Choosing, ("neither", 16), "the marked volumes, or the selected one, stay out of the site"),
@@ -36,6 +40,8 @@ pub fn entries() -> Vec<Entry> {
         own(POLICY, &[Key::Char('e')], Group::Choosing, ("", 0), "edit the policy of the marked volumes, or of the selected one"),
         own(MARK, &[Key::Char(' ')], Group::Choosing, ("mark", 15), "mark the selected volume, or take its mark away"),
         own(MARK_ALL, &[Key::Char('*')], Group::Choosing, ("", 0), "mark all that the filter shows, or none"),
+        own(MAPS, &[Key::Char('4')], Group::Moving, ("", 0), "to step 4: the transaction volumes that no device map pairs yet"),
+        own(PAIR, &[Key::Char('m')], Group::Moving, ("maps", 20), "open the device maps, which pair transaction and backup volumes"),
         own(WRITE, &[Key::Char('w')], Group::Verbs, ("write", 13), "register all of it together, after showing the plan"),
     ]
 }

@@ -1,9 +1,12 @@
 //! The first set-up of a site: volumes that arrays report become transaction or backup volumes, with names and policies, and the
-//! pool's arithmetic beside. The engine registers all of them together, after a plan like every other.
+//! pool's arithmetic beside; those that are volume groups are found by what the hosts report. The engine registers all of them
+//! together, after a plan like every other; then device maps pair them, on their own screen.
 //!
 //! Esc goes one step back. Nothing is registered before the plan is agreed to. What is chosen outlives a lost line.
 
 mod draft;
+mod groups;
+mod groups_view;
 pub mod keys;
 mod state;
 mod update;
@@ -12,6 +15,7 @@ mod view;
 use super::screen::{Context, Screen, Step};
 use crate::console::keys::{Command, Key, Scope};
 use crate::console::view::canvas::Canvas;
+use crate::engine::protocol::{Answer, Ask};
 pub use draft::read;
 use ratatui::layout::{Position, Rect};
 pub use state::InitScreen;
@@ -26,11 +30,17 @@ impl Screen for InitScreen {
     }
 
     fn opened(&mut self, _: &Context) -> Vec<Step> {
-        vec![Step::LoadDrafts]
+        vec![Step::LoadDrafts, Step::Ask(Ask::Hosts { host: None })]
     }
 
     fn drafts(&mut self, context: &Context, texts: &[(String, String)], faults: &[String]) -> Vec<Step> {
         self.take_draft(context, texts, faults)
+    }
+
+    fn answer(&mut self, context: &Context, answer: Result<&Answer, &str>) -> Vec<Step> {
+        self.groups.take(answer);
+        Self::settle(self, context);
+        Vec::new()
     }
 
     fn settle(&mut self, context: &Context) {
@@ -43,10 +53,6 @@ impl Screen for InitScreen {
 
     fn is_typing(&self) -> bool {
         self.typing.is_some() || self.form.is_some()
-    }
-
-    fn is_passing(&self) -> bool {
-        self.passing
     }
 
     fn unsaved(&self) -> Option<String> {

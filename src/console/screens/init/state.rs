@@ -1,6 +1,7 @@
 //! The state of the first set-up: what was chosen of the volumes that arrays report, and what that means for the pool.
 
 use super::draft;
+use super::groups::GroupsPart;
 use crate::console::dialog::policy::PolicyForm;
 use crate::console::picture::is_like;
 use crate::console::screens::screen::{Context, Step};
@@ -12,7 +13,7 @@ use crate::model::pool::PoolKey;
 use crate::model::request::{Action, Request, VolumeRole};
 use crate::model::session::ArrayVolume;
 use crate::model::site_change::{NewGroup, NewVolume, SiteChange};
-use crate::model::snapshot::{Severity, Snapshot};
+use crate::model::snapshot::{Severity, Snapshot, TransactionVolumeView};
 use crate::model::units::{Blocks, count};
 use crate::model::volume_group::GroupPlace;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,11 @@ use tui_input::Input;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     Volumes,
+    /// Volume groups, as the hosts report them.
+    Groups,
     Policies,
+    /// What no device map pairs yet.
+    Maps,
 }
 
 #[derive(Debug)]
@@ -105,8 +110,9 @@ pub struct InitScreen {
     pub marks: BTreeSet<VolumeId>,
     pub chosen: BTreeMap<VolumeId, Chosen>,
     pub sizes: Vec<SizeRow>,
-    /// The plan of it is shown: when it runs, the screen has done its work.
-    pub passing: bool,
+    pub groups: GroupsPart,
+    /// What the plan that was shown last registers: when all of it is registered, the step of the maps comes.
+    pub written: BTreeSet<VolumeId>,
     /// Somebody was asked whether to leave, and has pressed no other key since.
     pub asked: bool,
     /// The text of the choice as it is kept for a lost line.
@@ -125,7 +131,8 @@ impl InitScreen {
             marks: BTreeSet::new(),
             chosen: BTreeMap::new(),
             sizes: Vec::new(),
-            passing: false,
+            groups: GroupsPart::asked(),
+            written: BTreeSet::new(),
             asked: false,
             kept: None,
         };
@@ -141,21 +148,30 @@ impl InitScreen {
         let registered =
             |id: &VolumeId| snapshot.transaction_volume(*id).is_some() || snapshot.backup_volume(*id).is_some();
         self.chosen.retain(|id, _| !registered(id));
+        if !self.written.is_empty() && self.written.iter().all(registered) {
+            self.written.clear();
+            self.stage = Stage::Maps;
+        }
         self.marks.retain(open);
-        let shown = snapshot.unregistered.iter().filter(|volume| self.shows(snapshot, volume));
-        self.rows = shown
-            .map(|volume| VolumeRow {
-                id: volume.id,
-                place: snapshot.location(volume.id),
-                label: volume.label.escaped(),
-                blocks: volume.blocks,
-            })
-            .collect();
+        self.rows = match self.stage {
+            Stage::Maps => unpaired(snapshot),
+            Stage::Volumes | Stage::Groups | Stage::Policies => {
+                let shown = snapshot.unregistered.iter().filter(|volume| self.shows(snapshot, volume));
+                let row = |volume: &ArrayVolume| VolumeRow {
+                    id: volume.id,
+                    place: snapshot.location(volume.id),
+                    label: volume.label.escaped(),
+                    blocks: volume.blocks,
+                };
+                shown.map(row).collect()
+            }
+        };
         self.sizes = self.sizes_of(snapshot);
         let rows = &self.rows;
         self.cursor.follow(rows.len(), |row| rows.get(row).map(|row| row.id));
         let (upper, _) = self.split(context.height());
         self.cursor.settle(rows.len(), usize::from(upper.saturating_sub(3)));
+        self.groups.settle(snapshot, usize::from(upper.saturating_sub(3)));
     }
 
     /// Keeps the choice, where it is another one.
@@ -292,6 +308,20 @@ impl InitScreen {
         let number = self.chosen.len();
         (number > 0).then(|| format!("{} chosen and not registered", count(number, "volume is", "volumes are")))
     }
+}
+
+/// The transaction volumes that no device map pairs, those that need one first.
+fn unpaired(snapshot: &Snapshot) -> Vec<VolumeRow> {
+    let open = snapshot.transaction_volumes.iter().filter(|view| snapshot.map_set_of(view.volume.id).is_none());
+    let row = |view: &TransactionVolumeView| VolumeRow {
+        id: view.volume.id,
+        place: view.volume.name.to_string(),
+        label: view.volume.group.as_ref().map_or_else(String::new, ToString::to_string),
+        blocks: view.volume.blocks,
+    };
+    let mut rows: Vec<VolumeRow> = open.map(row).collect();
+    rows.sort_by_key(|row| row.label.is_empty());
+    rows
 }
 
 pub fn word(role: VolumeRole) -> &'static str {

@@ -1,10 +1,11 @@
 //! Keys of the first set-up.
 
+use super::groups::{Candidate, usual_name};
 use super::keys;
 use super::state::{Chosen, Editing, InitScreen, Stage, Typing};
 use crate::console::dialog::policy::PolicyForm;
 use crate::console::form::FormEvent;
-use crate::console::keys::{Command, Key};
+use crate::console::keys::{Command, Key, Scope};
 use crate::console::screens::screen::{Context, Step, moved};
 use crate::console::text_edit::edit;
 use crate::model::identity::Name;
@@ -14,7 +15,6 @@ use crate::model::volume_group::GroupPlace;
 use tui_input::Input;
 
 pub fn key(screen: &mut InitScreen, context: &Context, key: Key, command: Option<Command>) -> Vec<Step> {
-    screen.passing = false;
     let asked = std::mem::take(&mut screen.asked);
     let mut steps = if screen.form.is_some() {
         form_key(screen, key)
@@ -29,19 +29,45 @@ pub fn key(screen: &mut InitScreen, context: &Context, key: Key, command: Option
 }
 
 fn act(screen: &mut InitScreen, context: &Context, command: Command, asked: bool) -> Vec<Step> {
-    if let Some(row) = moved(command, screen.cursor.selected, usize::from(context.height() / 2)) {
-        screen.move_to(row);
+    let at = if screen.stage == Stage::Groups { screen.groups.cursor.selected } else { screen.cursor.selected };
+    if let Some(row) = moved(command, at, usize::from(context.height() / 2)) {
+        if screen.stage == Stage::Groups {
+            screen.groups.move_to(row);
+        } else {
+            screen.move_to(row);
+        }
         return Vec::new();
     }
     match command {
+        keys::MAPS => screen.stage = Stage::Maps,
+        keys::PAIR => return vec![Step::Open(Scope::Maps)],
+        Command::Open if screen.stage == Stage::Maps => return vec![Step::Open(Scope::Maps)],
+        keys::WRITE => return write(screen),
+        keys::TRANSACTION if screen.stage == Stage::Groups => {
+            return choose_group(screen, context, Some(VolumeRole::Transaction));
+        }
+        keys::BACKUP if screen.stage == Stage::Groups => {
+            return choose_group(screen, context, Some(VolumeRole::Backup));
+        }
+        keys::NEITHER if screen.stage == Stage::Groups => return choose_group(screen, context, None),
+        keys::GROUPS => screen.stage = Stage::Groups,
+        keys::VOLUMES => screen.stage = Stage::Volumes,
+        keys::POLICIES => return to_policies(screen),
         Command::Back => return back(screen, asked),
+        // What follows is about volumes that are chosen here.
+        _ if screen.stage == Stage::Maps => return info("m pairs them by device maps; 1 goes back to the volumes"),
+        Command::Open if screen.stage == Stage::Groups => return to_policies(screen),
+        _ if screen.stage == Stage::Groups => {
+            return info("t transaction, b backup, x neither; names and policies are in the other steps");
+        }
         Command::Filter if screen.stage == Stage::Volumes => {
             screen.typing = Some(Typing::Filter(Input::new(screen.filter.clone())));
         }
+        Command::Open if screen.stage == Stage::Volumes && !screen.groups.rows.is_empty() => {
+            screen.stage = Stage::Groups;
+        }
         Command::Open if screen.stage == Stage::Volumes => return to_policies(screen),
         Command::Open | keys::POLICY => return edit_policy(screen),
-        keys::VOLUMES => screen.stage = Stage::Volumes,
-        keys::POLICIES => return to_policies(screen),
         keys::TRANSACTION => choose(screen, VolumeRole::Transaction),
         keys::BACKUP => choose(screen, VolumeRole::Backup),
         keys::NEITHER => {
@@ -67,7 +93,6 @@ fn act(screen: &mut InitScreen, context: &Context, command: Command, asked: bool
                 screen.marks.extend(screen.rows.iter().map(|row| row.id));
             }
         }
-        keys::WRITE => return write(screen),
         _ => {}
     }
     Vec::new()
@@ -90,6 +115,32 @@ fn choose(screen: &mut InitScreen, role: VolumeRole) {
         screen.move_to(screen.cursor.selected + 1);
     }
     screen.marks.clear();
+}
+
+/// The role of the volume that the selected group is on.
+fn choose_group(screen: &mut InitScreen, context: &Context, role: Option<VolumeRole>) -> Vec<Step> {
+    let Some(row) = screen.groups.selected() else { return info("there is no volume group to choose") };
+    let (place, candidate) = (row.place.clone(), row.candidate.clone());
+    let id = match candidate {
+        Candidate::Volume(id) => id,
+        Candidate::Registered(name) => return info(&format!("{place} is registered already, as {name}")),
+        Candidate::None(why) => return vec![Step::Tell(Severity::Warning, format!("{place}: {why}"))],
+    };
+    let Some(role) = role else {
+        screen.chosen.remove(&id);
+        return Vec::new();
+    };
+    let named = match role {
+        VolumeRole::Transaction => usual_name(&place, context.snapshot(), &screen.chosen),
+        VolumeRole::Backup => None,
+    };
+    let usual = || PolicyForm::new(id, None).policy();
+    let chosen = screen.chosen.entry(id).or_insert_with(|| Chosen { role, name: None, group: None, policy: usual() });
+    chosen.role = role;
+    chosen.group = Some(place);
+    chosen.name = chosen.name.take().or(named);
+    screen.groups.move_to(screen.groups.cursor.selected + 1);
+    Vec::new()
 }
 
 fn to_policies(screen: &mut InitScreen) -> Vec<Step> {
@@ -201,7 +252,7 @@ fn write(screen: &mut InitScreen) -> Vec<Step> {
     if screen.chosen.is_empty() {
         return info("no volume is chosen yet: t makes the selected one a transaction volume, b a backup volume");
     }
-    screen.passing = true;
+    screen.written = screen.chosen.keys().copied().collect();
     vec![Step::Propose(screen.request())]
 }
 
@@ -209,9 +260,11 @@ fn write(screen: &mut InitScreen) -> Vec<Step> {
 fn back(screen: &mut InitScreen, asked: bool) -> Vec<Step> {
     if !screen.marks.is_empty() {
         screen.marks.clear();
-    } else if screen.stage == Stage::Policies {
+    } else if screen.stage == Stage::Policies && !screen.groups.rows.is_empty() {
+        screen.stage = Stage::Groups;
+    } else if matches!(screen.stage, Stage::Policies | Stage::Groups) {
         screen.stage = Stage::Volumes;
-    } else if !screen.filter.is_empty() {
+    } else if !screen.filter.is_empty() && screen.stage == Stage::Volumes {
         screen.filter.clear();
     } else {
         let Some(work) = screen.unsaved().filter(|_| !asked) else { return vec![Step::Close] };

@@ -1,5 +1,6 @@
 //! The first set-up drawn: the line of steps, the volumes or policies, and below what the choice means for the pool.
 
+use super::groups_view;
 use super::keys;
 use super::state::{InitScreen, SizeRow, Stage, Typing, VolumeRow, word};
 use crate::console::screens::screen::Context;
@@ -27,6 +28,8 @@ pub fn draw(screen: &InitScreen, context: &Context, canvas: &mut Canvas, area: R
         let title = format!("Policy of {}", count(editing.volumes.len(), "volume", "volumes"));
         let inner = panel(canvas, above, &title, "", true);
         typing = form::draw(canvas, &editing.policy.form, inner);
+    } else if screen.stage == Stage::Groups {
+        groups_view::draw(screen, canvas, above);
     } else {
         volumes(screen, context, canvas, above);
     }
@@ -39,8 +42,10 @@ fn steps(screen: &InitScreen, context: &Context, canvas: &mut Canvas, line: Rect
     let mut x = line.x + 1;
     let steps = [
         (keys::VOLUMES, "volumes", screen.stage == Stage::Volumes),
+        (keys::GROUPS, "groups", screen.stage == Stage::Groups),
         (keys::POLICIES, "policies", screen.stage == Stage::Policies),
         (keys::WRITE, "write", false),
+        (keys::MAPS, "maps", screen.stage == Stage::Maps),
     ];
     for (key, word, here) in steps {
         let style = if here { theme.title_focused } else { theme.dim };
@@ -48,16 +53,10 @@ fn steps(screen: &InitScreen, context: &Context, canvas: &mut Canvas, line: Rect
         x += canvas.text(x, line.y, line.right().saturating_sub(x), word, style) + 2;
     }
     let (transaction, backup) = (screen.of_role(VolumeRole::Transaction), screen.of_role(VolumeRole::Backup));
-    canvas.right(
-        line.x,
-        line.y,
-        line.width - 1,
-        &format!("{transaction} transaction, {backup} backup chosen"),
-        theme.dim,
-    );
+    canvas.right(line.x, line.y, line.width - 1, &format!("{transaction} transaction, {backup} backup"), theme.dim);
 }
 
-fn panel(canvas: &mut Canvas, area: Rect, title: &str, note: &str, focused: bool) -> Rect {
+pub(super) fn panel(canvas: &mut Canvas, area: Rect, title: &str, note: &str, focused: bool) -> Rect {
     let theme = canvas.look.theme;
     let style = if focused { theme.title_focused } else { theme.title };
     canvas.panel(area, &[Span::styled(title.to_owned(), style)], note, focused)
@@ -74,6 +73,7 @@ fn volumes(screen: &InitScreen, context: &Context, canvas: &mut Canvas, area: Re
             (format!("Volumes of the arrays, {} of {all}", screen.rows.len()), format!("/{}", screen.filter))
         }
         Stage::Policies => ("Policies of the transaction volumes".to_owned(), String::new()),
+        Stage::Groups | Stage::Maps => ("Transaction volumes without a device map".to_owned(), String::new()),
     };
     let inner = panel(canvas, area, &title, &note, true);
     let heading = Rect { height: 1, ..inner };
@@ -87,6 +87,7 @@ fn volumes(screen: &InitScreen, context: &Context, canvas: &mut Canvas, area: Re
             ]);
         }
         Stage::Policies => columns.extend([(PLACE + 14, 14, "name", false), (PLACE + 29, 42, "policy", false)]),
+        Stage::Groups | Stage::Maps => columns.extend([(PLACE + 14, 42, "a start", false)]),
     }
     for (x, width, title, right) in columns {
         let room = inner.width.saturating_sub(x).min(width);
@@ -117,6 +118,8 @@ fn empty(screen: &InitScreen, context: &Context, canvas: &mut Canvas, area: Rect
     let snapshot = context.snapshot();
     if !screen.filter.is_empty() && screen.stage == Stage::Volumes {
         canvas.empty(area, &["No volume fits the filter.", "Esc shows all volumes again."]);
+    } else if screen.stage == Stage::Maps {
+        canvas.empty(area, &["No transaction volume is left without a device map.", "Esc leads to the main screen."]);
     } else if snapshot.arrays.is_empty() {
         canvas.empty(area, &["No array is configured.", "ecdeck array add adds one."]);
     } else {
@@ -131,7 +134,8 @@ fn volume(screen: &InitScreen, canvas: &mut Canvas, row: Rect, volume: &VolumeRo
         canvas.put(x + 1, y, glyphs.mark, theme.mark);
     }
     let chosen = screen.chosen.get(&volume.id);
-    let style = if chosen.is_some() { theme.text } else { theme.dim };
+    let is_plain = chosen.is_none() && screen.stage != Stage::Maps;
+    let style = if is_plain { theme.dim } else { theme.text };
     canvas.text(x + 3, y, PLACE, &volume.place, style);
     canvas.right(x + PLACE + 3, y, 9, &volume.blocks.to_string(), style);
     let name = chosen.and_then(|chosen| chosen.name.as_ref()).map_or_else(|| "-".to_owned(), ToString::to_string);
@@ -144,6 +148,14 @@ fn volume(screen: &InitScreen, canvas: &mut Canvas, row: Rect, volume: &VolumeRo
                 None => (volume.label.clone(), theme.dim),
             };
             canvas.text(x + PLACE + 42, y, row.width.saturating_sub(PLACE + 43), &text, style);
+        }
+        Stage::Groups | Stage::Maps => {
+            let text = if volume.label.is_empty() {
+                "takes any volume that fits; a map fixes which".to_owned()
+            } else {
+                format!("needs a map: volume group {}", volume.label)
+            };
+            canvas.text(x + PLACE + 14, y, row.width.saturating_sub(PLACE + 15), &text, style);
         }
         Stage::Policies => {
             let name = if name == "-" { volume.label.clone() } else { name };
@@ -228,8 +240,10 @@ pub fn hint(screen: &InitScreen, _: &Context) -> String {
         }
         (Some(Typing::Name(..)), _) => "Enter takes the name; Esc leaves it as it was".to_owned(),
         (None, Stage::Volumes) => {
-            "t transaction, b backup, x neither; Enter to the policies, w shows the plan".to_owned()
+            "t transaction, b backup, x neither; Enter to the next step, w shows the plan".to_owned()
         }
+        (None, Stage::Groups) => groups_view::hint(screen),
+        (None, Stage::Maps) => "m pairs them by device maps; Esc leads to the main screen".to_owned(),
         (None, Stage::Policies) => {
             "Enter edits the policy of the marked ones, or of this one; w shows the plan".to_owned()
         }
