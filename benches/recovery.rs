@@ -91,7 +91,6 @@ async fn make(home: &Home) -> Result<(), Error> {
             name: format!("tv{number:04}").parse()?,
             blocks: SIZE,
             policy: None,
-            window_since: None,
             registered_at,
             next_version: Version(1),
             group: None,
