@@ -94,7 +94,6 @@ async fn make(home: &Home) -> Result<(), Error> {
             registered_at,
             next_version: Version(1),
             group: None,
-            window_since: None,
         })));
         changes.push(Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
             id: pair.target,

@@ -5,6 +5,7 @@ use super::catalogue::CatalogueVerb;
 use super::generation_verb::GenerationLine;
 use super::hook::HookVerb;
 use super::host::HostVerb;
+use super::notify::NotifyVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, CHECK_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE,
     FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, METRICS_NOTE, POLICY_EXAMPLE, PREVIEW_NOTE,
@@ -148,6 +149,11 @@ pub enum Verb {
     Hook {
         #[command(subcommand)]
         verb: HookVerb,
+    },
+    /// The notification hook
+    Notify {
+        #[command(subcommand)]
+        verb: NotifyVerb,
     },
     /// Disks, volume groups and mounts of the configured hosts
     Host {
@@ -863,6 +869,7 @@ impl Verb {
             Self::History(asked) => asked.json || asked.verb.as_ref().is_some_and(|verb| verb.on.change.json),
             Self::Explain(asked) => asked.json,
             Self::Hook { verb: HookVerb::Test(asked) } => asked.json,
+            Self::Notify { verb: NotifyVerb::Test(asked) } => asked.json,
             Self::Backup(asked) => asked.change.json,
             Self::Restore(asked) => asked.change.json,
             Self::Init(asked) => asked.change.json,

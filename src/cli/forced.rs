@@ -78,6 +78,7 @@ fn check(line: &CommandLine) -> Result<(), CliError> {
             | Verb::Explain(_)
             | Verb::Array { .. }
             | Verb::Hook { .. }
+            | Verb::Notify { .. }
             | Verb::Host { .. }
             | Verb::Completions { .. }
             | Verb::Man,

@@ -30,6 +30,7 @@ mod map_files;
 mod map_sets;
 mod metrics;
 mod names;
+pub mod notify;
 pub mod out;
 mod pages;
 mod plan_text;
@@ -131,6 +132,7 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
         Verb::Array { verb } => array::run(verb, site_context).await,
         Verb::ForcedCommand { .. } => Err(CliError::usage("this is for `command=` of authorized_keys, once")),
         Verb::Hook { verb } => hook::run(verb, site_context).await,
+        Verb::Notify { verb } => notify::run(verb, site_context).await,
         Verb::Host { verb } => host::run(verb, site_context).await,
         Verb::Init(_) => Err(CliError::usage("this is for a shell: `ecdeck init`")),
         Verb::HookGuard => Err(CliError::usage("the engine starts this by itself")),

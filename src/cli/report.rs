@@ -9,11 +9,12 @@ use crate::engine::protocol::{Answer, Ask};
 use crate::model::codes::Code;
 use crate::model::duration::people;
 use crate::model::identity::VolumeId;
+use crate::model::notice::pool_short;
 use crate::model::report_text::{self, ReportLine};
 use crate::model::request::Verb;
 use crate::model::since_report::{JobOutcome, JobVolume, ReportJob, SinceReport};
 use crate::model::snapshot::Snapshot;
-use crate::model::trouble::{OpenTrouble, open_troubles};
+use crate::model::trouble::{OpenTrouble, mark_known, open_troubles};
 use crate::model::trouble_kind::{TroubleId, TroubleKind};
 use crate::model::units::{Timestamp, Version};
 use crate::model::untrusted::Untrusted;
@@ -31,7 +32,9 @@ pub async fn run(asked: &ReportArguments, site_context: &dyn SiteContext) -> Res
         Answer::Report { report } => *report,
         other => return Err(unexpected(&other)),
     };
-    let troubles = open_troubles(&snapshot);
+    let mut troubles = open_troubles(&snapshot);
+    troubles.extend(pool_short(&snapshot));
+    mark_known(&snapshot, &mut troubles);
     if asked.json {
         json::print(snapshot.site.demo, &Document::new(since, &report, &troubles, &snapshot))?;
     } else {

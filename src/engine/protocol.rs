@@ -124,6 +124,8 @@ pub enum Ask {
         hook: Name,
         volume: VolumeId,
     },
+    /// Run the notification hook once with a document that says it is a test.
+    TestNotify,
     /// What one configured host, or every one, reports of itself now.
     Hosts {
         host: Option<Name>,
@@ -254,6 +256,10 @@ pub enum Answer {
     },
     HookTested {
         scripts: Vec<TriedScript>,
+    },
+    /// `None`: no notification hook is configured.
+    NotifyTested {
+        report: Option<ScriptReport>,
     },
     Report {
         report: Box<SinceReport>,

@@ -10,12 +10,12 @@ use crate::catalog::{Catalogue, CatalogueError, EventRange};
 use crate::model::acknowledgement::MAX_REASON;
 use crate::model::codes::Code;
 use crate::model::event::{Event, EventKind, NewEvent};
-use crate::model::notice::NoticeSight;
+use crate::model::notice::{NoticeSight, pool_short};
 use crate::model::plan::Refusal;
 use crate::model::records::{Change, EntityChange};
 use crate::model::since_report::SinceReport;
 use crate::model::snapshot::Snapshot;
-use crate::model::trouble::open_troubles;
+use crate::model::trouble::{OpenTrouble, open_troubles};
 use crate::model::trouble_kind::{TroubleId, TroubleKind};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
@@ -66,6 +66,12 @@ async fn events_since(catalogue: &dyn Catalogue, since: Timestamp) -> Result<Vec
     Ok(pages.into_iter().rev().flatten().collect())
 }
 
+/// The volumes whose next start finds no backup volume. On a thread of its own: a large site has many volumes.
+async fn next_night(snapshot: &Arc<Snapshot>) -> Vec<OpenTrouble> {
+    let planned = Arc::clone(snapshot);
+    tokio::task::spawn_blocking(move || pool_short(&planned)).await.unwrap_or_default()
+}
+
 /// Keeps that a person knows of a trouble that is there now.
 pub async fn acknowledge(
     core: &Core,
@@ -81,7 +87,10 @@ pub async fn acknowledge(
     }
     let snapshot = core.look();
     let now = clock::now();
-    let open = open_troubles(&snapshot);
+    let mut open = open_troubles(&snapshot);
+    if !open.iter().any(|open| open.id == *trouble) {
+        open.extend(next_night(&snapshot).await);
+    }
     let Some(found) = open.iter().find(|open| open.id == *trouble) else {
         let text = format!("there is no trouble {trouble} now; `ecdeck report --since 1d` shows those that there are");
         return refused(Code::NO_SUCH_TROUBLE, text);
@@ -123,7 +132,11 @@ pub async fn run(core: Arc<Core>, ledger: Ledger) {
         if snapshot.acknowledged.is_empty() || snapshot.catalogue.is_some() {
             continue;
         }
-        let ended = NoticeSight::new(&snapshot, &kinds).ended(&open_troubles(&snapshot), clock::now());
+        let mut open = open_troubles(&snapshot);
+        if snapshot.acknowledged.iter().any(|known| known.kind == TroubleKind::PoolShort) {
+            open.extend(next_night(&snapshot).await);
+        }
+        let ended = NoticeSight::new(&snapshot, &kinds).ended(&open, clock::now());
         let end = |trouble: &TroubleId| Change::Entity(EntityChange::EndAcknowledgement { trouble: trouble.clone() });
         let changes: Vec<Change> = ended.into_iter().map(end).collect();
         if let Err(error) = ledger.commit(Commit { changes, events: Vec::new() }).await {

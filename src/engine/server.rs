@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::hosts::Hosts;
 use super::ledger::Ledger;
+use super::notifier::NotifyTest;
 use super::protocol::{Answer, Ask, Message, Question, REMEDY, hello};
 use super::roles::{Caller, Roles};
 use super::runner::{HostReading, Runner};
@@ -57,6 +58,7 @@ pub struct Server {
     memory: FrameMemory,
     encoded: Arc<Encoded>,
     configuration: Option<String>,
+    notify: Option<Arc<NotifyTest>>,
 }
 
 impl Server {
@@ -66,11 +68,22 @@ impl Server {
         runner: Runner,
         hosts: Hosts,
         roles: Roles,
-        configuration: Option<String>,
+        (configuration, notify): (Option<String>, Option<NotifyTest>),
     ) -> Self {
         let (clients, memory) = (Admission::new("engine"), FrameMemory::of_bytes(QUESTION_MEMORY));
         let (roles, encoded) = (Arc::new(roles), Arc::default());
-        Self { core, ledger, runner, hosts, roles, clients, memory, encoded, configuration }
+        Self {
+            core,
+            ledger,
+            runner,
+            hosts,
+            roles,
+            clients,
+            memory,
+            encoded,
+            configuration,
+            notify: notify.map(Arc::new),
+        }
     }
 
     /// Lines that are open now.
@@ -240,6 +253,10 @@ impl Server {
             }
             Ask::Hooks => self.runner.list_hooks(),
             Ask::TestHook { hook, volume } => self.runner.test_hook(&hook, volume, caller).await,
+            Ask::TestNotify => match &self.notify {
+                Some(hook) => hook.run(&self.core, &self.ledger, caller).await,
+                None => Answer::NotifyTested { report: None },
+            },
             Ask::Hosts { host } => {
                 let hosts = self.hosts.views(host.as_ref()).await;
                 let services = self.hosts.services(host.as_ref(), &hosts);

@@ -5,7 +5,7 @@ use super::hooks::{HookSettings, Hooks};
 use super::hosts::Hosts;
 use super::ledger::Ledger;
 use super::notices::Notices;
-use super::notifier::Notifier;
+use super::notifier::{Notifier, NotifyTest};
 use super::operation::Limits;
 use super::roles::Roles;
 use super::runner::Runner;
@@ -80,6 +80,7 @@ impl Engine {
         let readers = (0..core.arrays().len())
             .map(|index| poller::start(Arc::clone(&core), ledger.clone(), index, interval, times.reading))
             .collect();
+        let notify_test = notify.as_ref().map(|hook| NotifyTest::new(hook.clone(), hooks.clone()));
         let notifier =
             notify.map(|hook| Notifier::start(hook, hooks.clone(), Arc::clone(&core), ledger.clone(), newest));
         let runner = Runner::new(Arc::clone(&core), ledger.clone(), readers, limits, Hooks::new(hooks), hosts.clone());
@@ -94,7 +95,8 @@ impl Engine {
             tokio::spawn(reports::run(Arc::clone(&core), ledger.clone())),
         ];
         tasks.extend(watches);
-        let server = Server::new(Arc::clone(&core), ledger.clone(), runner.clone(), hosts, roles, configuration);
+        let server =
+            Server::new(Arc::clone(&core), ledger.clone(), runner.clone(), hosts, roles, (configuration, notify_test));
         Ok(Self { core, ledger, runner, server, tasks, notifier })
     }
 

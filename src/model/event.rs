@@ -349,6 +349,10 @@ pub enum EventKind {
         notifications: usize,
         jobs: usize,
     },
+    /// Somebody tested the notification hook; why it failed, if it did.
+    NotifyTested {
+        why: Option<Untrusted>,
+    },
     /// The notification hook failed. What it was to be given waits.
     NotifyFailed {
         why: Untrusted,
@@ -414,6 +418,7 @@ impl NewEvent {
             | EventKind::MaintenanceBegun { .. }
             | EventKind::MaintenanceEnded { .. }
             | EventKind::Notified { .. }
+            | EventKind::NotifyTested { .. }
             | EventKind::NotifyFailed { .. }
             | EventKind::ArrayIdentityChanged { .. } => None,
         }
@@ -469,6 +474,7 @@ impl NewEvent {
             | EventKind::CrashConsistent { .. }
             | EventKind::RestoreCancelled { .. }
             | EventKind::RestoreForgotten { .. }
+            | EventKind::NotifyTested { .. }
             | EventKind::NotifyFailed { .. }
             | EventKind::ArrayUnreachable { .. } => Severity::Warning,
             EventKind::StateChanged { to: TransactionState::Equivalent, .. }

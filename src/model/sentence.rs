@@ -65,6 +65,10 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
             let troubles = count(*notifications, "notification", "notifications");
             format!("notification hook: delivery {number}, {troubles}, {}", count(*jobs, "summary", "summaries"))
         }
+        EventKind::NotifyTested { why: None } => format!("{} tested the notification hook", who()),
+        EventKind::NotifyTested { why: Some(why) } => {
+            format!("{} tested the notification hook, and it failed: {}", who(), why.escaped())
+        }
         EventKind::NotifyFailed { why } => format!("the notification hook failed: {}", why.escaped()),
         EventKind::CatalogueNotCopied { why } => {
             format!("no copy of the catalogue was made: {}", super::untrusted::escaped(why))

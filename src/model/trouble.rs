@@ -113,12 +113,17 @@ pub fn open_troubles(snapshot: &Snapshot) -> Vec<OpenTrouble> {
     all.extend(snapshot.transaction_volumes.iter().filter_map(|view| not_recoverable(snapshot, view)));
     all.extend(snapshot.transaction_volumes.iter().filter_map(late));
     mute_maintenance(snapshot, &mut all);
+    mark_known(snapshot, &mut all);
+    all
+}
+
+/// Says of each trouble whether a person knows of it.
+pub fn mark_known(snapshot: &Snapshot, all: &mut [OpenTrouble]) {
     for known in snapshot.acknowledged.iter().filter(|known| known.counts_at(snapshot.taken_at)) {
         for trouble in all.iter_mut().filter(|trouble| trouble.id == known.trouble) {
             trouble.acknowledged = Some(known.clone());
         }
     }
-    all
 }
 
 /// What a maintenance explains is listed, and needs nobody while it is in force.

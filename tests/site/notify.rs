@@ -162,8 +162,41 @@ fn a_start_that_finds_no_volume_is_notified_before_it() {
         site.notifications().contains(&("pool-short".to_owned(), "new".to_owned(), "t3".to_owned()))
     });
     assert_eq!(site.notifications().len(), 1, "{:?}", site.notifications());
+    // The report has it, too, and a person may know of it.
+    let short = |lab: &Lab| {
+        let report = lab.json("report --since 1h");
+        let all = report["troubles"].as_array().unwrap();
+        all.iter().find(|trouble| trouble["kind"] == "pool-short").unwrap().clone()
+    };
+    let trouble = short(lab);
+    assert!(trouble["volume"] == "t3" && trouble["acknowledged"].is_null(), "{trouble:#}");
+    let id = trouble["id"].as_str().unwrap();
+    lab.run(&format!("report acknowledge {id} --reason ordered --until 2999-01-01T00:00")).ends(0);
+    assert_eq!(short(lab)["acknowledged"]["reason"], "ordered");
     lab.backups("A1", 0x31..0x34, 1);
     site.until("the pool is long enough again", |site| {
         site.notifications().contains(&("pool-short".to_owned(), "recovered".to_owned(), "t3".to_owned()))
     });
+}
+
+#[test]
+fn a_test_of_the_hook_says_that_it_is_one() {
+    let site = Notified::new("printf '%s ' \"$ECDECK_DRY_RUN\"; cat", "kinds = [\"catalogue\"]");
+    let lab = &site.lab;
+    let tested = lab.run("notify test --yes --json").ends(0).json();
+    let output = tested["output"].as_str().unwrap();
+    let document = output.strip_prefix("1 ").unwrap();
+    let given: Value = serde_json::from_str(document.trim()).unwrap();
+    assert_eq!(
+        (&given["dry_run"], &given["number"], &given["schema"]),
+        (&true.into(), &0.into(), &1.into()),
+        "{given:#}"
+    );
+    assert!(given["text"].as_str().unwrap().starts_with("test of the notification hook"), "{given:#}");
+    assert!(lab.run("audit show").ends(0).out.contains("tested the notification hook"));
+    site.script("echo no mail server; exit 7");
+    let failed = lab.run("notify test --yes").ends(1).out;
+    assert!(failed.contains("no mail server"), "{failed}");
+    assert!(lab.status()["notify"].is_null(), "nothing waits for it");
+    Lab::of(1, 1, 1).run("notify test --yes").ends(2);
 }

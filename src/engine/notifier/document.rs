@@ -39,6 +39,8 @@ pub struct NotifyDocument<'a> {
     schema: u32,
     site: &'a str,
     demo: bool,
+    /// A person tests the hook: nothing has happened.
+    dry_run: bool,
     number: u64,
     at: String,
     /// One line for people: a subject, a short message.
@@ -103,6 +105,7 @@ impl<'a> NotifyDocument<'a> {
             schema: 1,
             site: &snapshot.site.name,
             demo: snapshot.site.demo,
+            dry_run: false,
             number: delivery.number,
             at: stamp(delivery.at),
             text: line(notices, &notifications, &jobs),
@@ -110,6 +113,15 @@ impl<'a> NotifyDocument<'a> {
             notifications,
             jobs,
         }
+    }
+
+    /// What the hook is given when a person tests it.
+    pub fn of_a_test(at: Timestamp, snapshot: &'a Snapshot) -> Self {
+        let site = &snapshot.site.name;
+        let text = format!("test of the notification hook of site {}: nothing has happened", escaped(site));
+        let (notifications, jobs) = (Vec::new(), Vec::new());
+        let (demo, at) = (snapshot.site.demo, stamp(at));
+        Self { schema: 1, site, demo, dry_run: true, number: 0, at, text, notifications, left_out: 0, jobs }
     }
 
     /// One line of JSON. Text from outside is escaped in it before, and no other control character can be there.

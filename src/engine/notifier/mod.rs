@@ -8,6 +8,9 @@
 
 mod document;
 mod jobs;
+mod trial;
+
+pub use trial::NotifyTest;
 
 use self::document::{Delivery, NotifyDocument};
 use self::jobs::{JobSummary, JobWatch};
@@ -24,7 +27,7 @@ use crate::model::notice::{self, NoticeSight, NotifyHook};
 use crate::model::notice_record::{NoticeLog, NoticeRecord, NotifyTrouble, TroubleNotice};
 use crate::model::records::{Change, EntityChange};
 use crate::model::snapshot::Snapshot;
-use crate::model::trouble::{OpenTrouble, open_troubles};
+use crate::model::trouble::{OpenTrouble, mark_known, open_troubles};
 use crate::model::trouble_kind::TroubleKind;
 use crate::model::untrusted::Untrusted;
 use std::collections::BTreeMap;
@@ -161,6 +164,7 @@ impl Work {
         }
         let mut troubles = open_troubles(snapshot);
         troubles.extend(self.preview.short.iter().cloned());
+        mark_known(snapshot, &mut troubles);
         let (of_catalogue, others): (Vec<OpenTrouble>, Vec<OpenTrouble>) =
             sight.worth_saying(troubles).into_iter().partition(|trouble| trouble.kind == TroubleKind::Catalogue);
         let (now, repeat) = (clock::now(), hook.repeat_millis);
@@ -240,16 +244,19 @@ impl Work {
     }
 
     fn script(&self) -> Script {
-        let hook = &self.hook;
-        let mut environment = hook.environment.clone();
-        environment.push(("ECDECK_SITE".to_owned(), self.settings.site.clone()));
-        Script {
-            argv: hook.command.clone(),
-            run_as: hook.run_as.clone(),
-            ssh: hook.host.as_ref().and_then(|host| self.settings.destination(host)),
-            environment,
-            limit_millis: hook.limit_millis,
-        }
+        script_of(&self.hook, &self.settings)
+    }
+}
+
+fn script_of(hook: &NotifyHook, settings: &HookSettings) -> Script {
+    let mut environment = hook.environment.clone();
+    environment.push(("ECDECK_SITE".to_owned(), settings.site.clone()));
+    Script {
+        argv: hook.command.clone(),
+        run_as: hook.run_as.clone(),
+        ssh: hook.host.as_ref().and_then(|host| settings.destination(host)),
+        environment,
+        limit_millis: hook.limit_millis,
     }
 }
 
