@@ -427,7 +427,7 @@ codes! {
         "Wait for the end of the restore. The next backup releases what is beyond the policy.";
     1612 NO_VOLUME_FOR_PRESENT_STATE: "no volume is free to keep the present state on",
         "A restore onto a transaction volume first copies what is on it now to an unused backup volume of its array. None is unused, or tonight's backups need those that are.",
-        "Register one more backup volume, release a generation, or give --without-present-state: what is on the volume now is then lost.";
+        "Register one more backup volume, release a generation, or give --without-present-state: what is on the volume now is then lost. For a volume group it is a plain volume, in the pool of the group: `volumes` of a [[pool]] may name it beside `hosts`.";
     1613 PRESENT_STATE_NOT_KEPT: "the present state could not be kept",
         "The one-point copy of what is on the target did not come to its end. Nothing was overwritten, and its backup volume is unused again.",
         "Repair what the array reports and restore again, or give --without-present-state: what is on the volume now is then lost.";

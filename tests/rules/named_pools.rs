@@ -2,6 +2,7 @@
 
 use crate::site::{Site, code, start, steps};
 use ecdeck::model::codes::Code;
+use ecdeck::model::copy::CommandVerb;
 use ecdeck::model::device_map::grid::{candidates, propose};
 use ecdeck::model::hold_cost::noted;
 use ecdeck::model::host_report::Wwid;
@@ -12,10 +13,10 @@ use ecdeck::model::plan::{pairing, pool_sizes};
 use ecdeck::model::pool::NamedPool;
 use ecdeck::model::records::{BackupMode, BackupVolume, TransactionVolume};
 use ecdeck::model::request::{Action, Request};
-use ecdeck::model::session::{Phase, Status};
+use ecdeck::model::session::{CopyKind, Phase, Status};
 use ecdeck::model::step::PlanStep;
 use ecdeck::model::units::{Timestamp, Version};
-use ecdeck::model::volume_group::{BackupGroup, RegisteredGroup};
+use ecdeck::model::volume_group::{BackupGroup, GroupCopy, RegisteredGroup};
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -130,6 +131,46 @@ fn groups_and_plain_volumes_of_one_size_are_not_added_up() {
     assert_eq!(pairs, [(usual, plain), (group, copy)]);
     let shown = candidates(&snapshot, &empty, usual, &name("A"));
     assert!(shown[0].verdict.is_ok() && shown[1].verdict.is_err(), "{shown:?}");
+}
+
+#[test]
+fn a_pool_of_groups_only_keeps_no_present_state_and_says_what_to_do() {
+    let (mut site, _, group) = two_pools();
+    site.pools = vec![pool("db03", &[], &["db03"])];
+    let word = |text: &str| text.parse::<LvmName>().unwrap();
+    let disk = |text: &str| text.parse::<Wwid>().unwrap();
+    let registered = RegisteredGroup { host: name("db03"), name: word("vg01"), uuid: word("u1"), disk: disk("lab-1") };
+    let known = site.records.transaction_volumes[&group].clone();
+    site.records.keep_transaction_volume(TransactionVolume { group: Some(Box::new(registered)), ..known });
+    let copies = [0x22, 0x23].map(|olu| {
+        let copy = site.backup_volume(0, olu, 48);
+        let identity =
+            GroupIdentity { name: word(&format!("vg{olu}")), uuid: word("u2"), physical: word(&format!("p{olu}")) };
+        let known = site.records.backup_volumes[&copy].clone();
+        let backup = BackupGroup { host: name("db03"), identity, disk: disk(&format!("lab-{olu}")) };
+        site.records.keep_backup_volume(BackupVolume { group: Some(Box::new(backup)), ..known });
+        copy
+    });
+    site.capabilities.verbs.push((CopyKind::Opc, CommandVerb::StartOpc));
+    site.session(group, copies[0], Status::Suspended, Phase::Tracking);
+    let version = site.generation(group, copies[0]);
+    let identity = |text: &str| GroupIdentity { name: word(text), uuid: word("u1"), physical: word("p1") };
+    let copy = GroupCopy { copied: identity("vg01"), identity: identity("vg34"), text: String::new() };
+    site.records.generations.get_mut(&(group, version)).unwrap().group = Some(Box::new(copy));
+    let restore =
+        || Action::Restore { volume: group, version, to: Some(group), unmounted: true, without_present_state: false };
+    let refusal = site.plan(restore()).unwrap_err();
+    assert_eq!(refusal.code, Code::NO_VOLUME_FOR_PRESENT_STATE);
+    for part in ["no plain backup volume of DEMO1", "in pool db03", "`volumes` of [[pool]] db03 can have one"] {
+        assert!(refusal.reason.contains(part), "{part}: {}", refusal.reason);
+    }
+    // A plain volume of another pool does not; one that the pool names does.
+    let plain = site.backup_volume(0, 0x31, 48);
+    assert_eq!(site.plan(restore()).unwrap_err().code, Code::NO_VOLUME_FOR_PRESENT_STATE);
+    site.pools = vec![pool("db03", &["DEMO1/0x31"], &["db03"])];
+    let plan = site.plan(restore());
+    let kept = |step: &PlanStep| matches!(step, PlanStep::KeepPresentState(keep) if keep.pair.target == plain);
+    assert!(plan.as_ref().is_ok_and(|plan| steps(plan).iter().any(|step| kept(step))), "{plan:?}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::model::session::Pair;
 use crate::model::snapshot::{ArrayView, Snapshot, TransactionState};
 use crate::model::step::{BeginPresentStateStep, CopyPresentStateStep, KeepPresentStateStep};
 use crate::model::units::{Blocks, count};
+use crate::model::volume_group::RegisteredGroup;
 use std::collections::BTreeSet;
 
 /// The backup volumes that a plan may still keep present states on.
@@ -105,10 +106,19 @@ pub(super) fn steps(
             number => format!("; {} needed {why}", count(number, "unused one is", "unused ones are")),
         };
         let tonight = needed(&spares.tonight, "tonight") + &needed(&spares.taken, "for others of this request");
-        let pool = snapshot.spare_key(case.view).pool.map_or_else(String::new, |pool| format!(" in pool {pool}"));
+        let named = snapshot.spare_key(case.view).pool;
+        let pool = named.as_ref().map_or_else(String::new, |pool| format!(" in pool {pool}"));
+        let (plain, why) = match (&case.view.volume.group, named) {
+            (None, _) => ("", String::new()),
+            (Some(group), None) => ("plain ", format!("; {}", only_plain(group))),
+            // A pool by hosts has groups only, until a place gives it a plain volume.
+            (Some(group), Some(pool)) => {
+                ("plain ", format!("; {}: `volumes` of [[pool]] {pool} can have one", only_plain(group)))
+            }
+        };
         let reason = format!(
-            "what is on {label} now cannot be kept: no backup volume of {name} with {blocks} blocks{pool} is free for \
-             it{tonight}"
+            "what is on {label} now cannot be kept: no {plain}backup volume of {name} with {blocks} blocks{pool} is free for \
+             it{tonight}{why}"
         );
         return Err(without(request, Refusal::new(Code::NO_VOLUME_FOR_PRESENT_STATE, reason).about(target)));
     };
@@ -119,6 +129,11 @@ pub(super) fn steps(
         PlanStep::KeepPresentState(KeepPresentStateStep { pair, blocks }),
     ];
     Ok(Some((spare, steps)))
+}
+
+/// Why no volume group of the pool keeps it.
+fn only_plain(group: &RegisteredGroup) -> String {
+    format!("a volume group of the pool would lose its own identity to {group}, so a plain volume keeps it")
 }
 
 /// What people are told of it.
