@@ -9,7 +9,8 @@ use super::notify::NotifyVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, CHECK_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE,
     FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, METRICS_NOTE, POLICY_EXAMPLE, PREVIEW_NOTE,
-    REPORT_NOTE, RESTORE_EXAMPLES, SERVE_NOTE, SET_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES, WAIT_NOTE,
+    REPORT_NOTE, RESTORE_EXAMPLES, SERVE_NOTE, SET_EXAMPLES, SNAPSHOT_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES,
+    WAIT_NOTE,
 };
 use super::site_arguments::SiteVerb;
 use super::{since, until};
@@ -87,6 +88,8 @@ pub enum Verb {
     /// Restore a generation to another volume, or to its own
     #[command(after_help = RESTORE_EXAMPLES)]
     Restore(Restore),
+    #[command(after_help = SNAPSHOT_EXAMPLES)]
+    Snapshot(TakeSnapshot),
     /// Generations, kept and released; hold, delete, accept them
     #[command(after_help = HISTORY_EXAMPLES)]
     History(History),
@@ -524,6 +527,18 @@ pub struct Backup {
 }
 
 #[derive(Debug, Args)]
+pub struct TakeSnapshot {
+    /// The transaction volume
+    #[arg(value_name = "TV")]
+    pub volume: String,
+    /// End the snapshot of this volume that runs
+    #[arg(long)]
+    pub cancel: bool,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Args)]
 pub struct Restore {
     /// The transaction volume whose generation it is
     #[arg(value_name = "TV", required_unless_present_any = ["cancel", "set"])]
@@ -872,6 +887,7 @@ impl Verb {
             Self::Notify { verb: NotifyVerb::Test(asked) } => asked.json,
             Self::Backup(asked) => asked.change.json,
             Self::Restore(asked) => asked.change.json,
+            Self::Snapshot(asked) => asked.change.json,
             Self::Init(asked) => asked.change.json,
             Self::Map { verb: MapVerb::Check { json, .. } | MapVerb::List { json } | MapVerb::Show { json, .. } }
             | Self::Policy { verb: PolicyVerb::Show { json, .. } | PolicyVerb::Preview(PreviewPolicy { json, .. }) }

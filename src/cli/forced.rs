@@ -70,6 +70,7 @@ fn check(line: &CommandLine) -> Result<(), CliError> {
             | Verb::Report(_)
             | Verb::Backup(_)
             | Verb::Restore(_)
+            | Verb::Snapshot(_)
             | Verb::History(_)
             | Verb::Policy { .. }
             | Verb::Volume { .. }

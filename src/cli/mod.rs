@@ -43,6 +43,7 @@ mod set;
 mod since;
 pub mod site;
 pub mod site_arguments;
+mod snapshot;
 mod status;
 mod sync;
 mod table;
@@ -124,6 +125,10 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
             backup::in_time(asked)?;
             let deadline = Deadline::new(asked.change.time_limit).until(asked.until);
             backup::run(asked, &mut opened(site_context, deadline).await?, deadline).await
+        }
+        Verb::Snapshot(asked) => {
+            let deadline = Deadline::new(asked.change.time_limit);
+            snapshot::run(asked, &mut opened(site_context, deadline).await?, deadline).await
         }
         Verb::Restore(asked) => {
             let deadline = Deadline::new(asked.change.time_limit);

@@ -25,6 +25,7 @@ Back up:
   sync         Start, suspend, resume and end synchronizations
   wait         Until volumes are equivalent, suspended or idle
   backup       Back up: the equivalent copy becomes a generation
+  snapshot     Back up by a one-point copy (OPC), whatever sessions there are
   restore      Restore a generation to another volume, or to its own
 
 Set up:
@@ -65,6 +66,15 @@ The copy is one-point (OPC), inside the array of the generation. Until it has
 ended the target is restore-incomplete. The generation stays as it is. What a
 transaction volume is now is first copied to an unused backup volume and held;
 --without-present-state declines.";
+
+pub const SNAPSHOT_EXAMPLES: &str = "\
+Examples:
+  ecdeck snapshot db01
+  ecdeck snapshot db01 --cancel      end it: nothing is recorded
+
+The copy is one-point (OPC) to an unused backup volume of the same array. The
+generation has the time at which the copy began, is crash-consistent, and
+counts in the policy. Nothing ever turns a backup into a snapshot by itself.";
 
 pub const SET_EXAMPLES: &str = "\
 Examples:

@@ -63,6 +63,9 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
                 line.say(&["--without-present-state"]);
             }
         }
+        Action::Snapshot { volume } => {
+            line.volumes(&[*volume]);
+        }
         Action::CancelRestore { target } => {
             line.say(&["--cancel"]).volumes(&[*target]);
         }

@@ -1,7 +1,7 @@
 //! A line that was typed into the console after `:`, read by the grammar of the command line, and what may follow in it.
 
 use super::arguments::{Change, CommandLine, MapVerb, PolicyVerb, Sync, Verb as TypedVerb, VolumeVerb};
-use super::{backup, change, forced, names, policy, restore, set, sync, volume};
+use super::{backup, change, forced, names, policy, restore, set, snapshot, sync, volume};
 use crate::model::identity::VolumeId;
 use crate::model::request::{Action, Request};
 use crate::model::site_change::{NewGroup, NewVolume};
@@ -134,6 +134,9 @@ fn asked(typed: &TypedVerb, snapshot: &Snapshot) -> Result<Option<Request>, Stri
             (request, verb.change())
         }
         TypedVerb::Backup(typed) => (backup::request(typed, snapshot), &typed.change),
+        TypedVerb::Snapshot(typed) => {
+            (snapshot::action(typed, snapshot).map(|action| change::request(action, &typed.change)), &typed.change)
+        }
         TypedVerb::Restore(typed) => (restore::request(typed, snapshot), &typed.change),
         TypedVerb::History(typed) => {
             let Some(line) = &typed.verb else { return Ok(None) };

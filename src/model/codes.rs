@@ -437,6 +437,12 @@ codes! {
     1615 PRESENT_STATE_KEPT: "the present state of the target is kept first",
         "It is copied to an unused backup volume (OPC) as a power cut would leave it, and held. The policy does not count it, and no backup releases it.",
         "When it is no longer needed: `ecdeck history unhold TV --version N`, then `ecdeck history delete TV --version N`.";
+    1616 SNAPSHOT_TAKES_TONIGHTS: "the snapshot takes a volume of the next night",
+        "The only unused backup volumes are those that starts of the next night would take.",
+        "Register one more backup volume, or take no snapshot before the night.";
+    1617 NO_BACKUP_MEANWHILE: "there is a time without any backup",
+        "The policy lets the only sound generation end before the new one exists, because no other backup volume is unused.",
+        "Register one more backup volume. If the source is lost before all is copied, there is nothing to restore.";
     1701 ARRAY_BUSY: "the array stays busy",
         "It answered busy for longer than the limit.",
         "Try again later.";

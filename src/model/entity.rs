@@ -281,6 +281,8 @@ impl SetInstant {
 impl Generation {
     /// The reason that holds what a volume was before a restore. Such a generation is outside the policy's count.
     pub const BEFORE_RESTORE: &'static str = "before restore";
+    /// Why what a snapshot recorded is crash-consistent.
+    pub const SNAPSHOT: &'static str = "snapshot";
     /// The reason that holds a generation which was released and came back.
     pub const REINSTATED: &'static str = "reinstated";
 
@@ -289,6 +291,11 @@ impl Generation {
     pub fn is_before_restore(&self) -> bool {
         let says = |why: &Option<Untrusted>| why.as_ref().is_some_and(|why| why.raw() == Self::BEFORE_RESTORE);
         says(&self.held) || says(&self.crash_consistent)
+    }
+
+    /// Made by a one-point copy and not by the suspend of a pair.
+    pub fn is_of_one_point_copy(&self) -> bool {
+        self.is_before_restore() || self.crash_consistent.as_ref().is_some_and(|why| why.raw() == Self::SNAPSHOT)
     }
 }
 

@@ -77,6 +77,7 @@ impl Request {
             | Action::Restore { .. }
             | Action::CancelRestore { .. }
             | Action::ForceStop { .. }
+            | Action::Snapshot { .. }
             | Action::SetPolicy { .. }
             | Action::Register { .. }
             | Action::RegisterGroup { .. }
@@ -125,6 +126,7 @@ impl Request {
             Action::Overwrite { .. }
             | Action::Restore { .. }
             | Action::CancelRestore { .. }
+            | Action::Snapshot { .. }
             | Action::ForceStop { .. }
             | Action::SetPolicy { .. }
             | Action::Register { .. }
@@ -223,6 +225,10 @@ pub enum Action {
         volumes: Vec<VolumeId>,
         mode: Option<BackupMode>,
         together: bool,
+    },
+    /// Back up by a one-point copy of the volume as it is.
+    Snapshot {
+        volume: VolumeId,
     },
     SetPolicy {
         volume: VolumeId,
@@ -328,6 +334,7 @@ impl Action {
             Self::Suspend { .. } => Verb::Suspend,
             Self::Cancel { .. } => Verb::Cancel,
             Self::ForceStop { .. } => Verb::ForceStop,
+            Self::Snapshot { .. } => Verb::Snapshot,
             Self::Backup { .. } => Verb::Backup,
             Self::SetPolicy { .. } => Verb::SetPolicy,
             Self::Register { .. }
@@ -367,6 +374,7 @@ impl Action {
             | Self::Restore { volume, .. }
             | Self::CancelRestore { target: volume }
             | Self::ForceStop { volume, .. }
+            | Self::Snapshot { volume }
             | Self::SetPolicy { volume, .. }
             | Self::Register { volume, .. }
             | Self::RegisterGroup { volume, .. }
@@ -414,6 +422,7 @@ impl Action {
             (Verb::Backup, _) => Self::Backup { volumes, mode: None, together: false },
             (Verb::Cancel, _) => Self::Cancel { volumes, scope: target.map_or(CancelScope::Live, CancelScope::One) },
             (Verb::ForceStop, &[volume]) => Self::ForceStop { volume, target },
+            (Verb::Snapshot, &[volume]) => Self::Snapshot { volume },
             _ => return None,
         })
     }

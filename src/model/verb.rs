@@ -297,6 +297,18 @@ verbs! {
             help: "end a session on the array, whatever state it is in",
         }),
     }
+    /// Backs up by a one-point copy, whatever sessions there are.
+    Snapshot {
+        word: "snapshot",
+        title: "Snapshot backup",
+        doing: "snapshot",
+        role: Role::Operator,
+        destroys: false,
+        object: VerbObject::Volume,
+        column: None,
+        command: &["snapshot"],
+        key: None,
+    }
     DeleteGeneration {
         word: "delete generation",
         title: "Delete a generation",

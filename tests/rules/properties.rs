@@ -212,6 +212,7 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (volumes(), prop_oneof![Just(CancelScope::Live), Just(CancelScope::All), on().prop_map(CancelScope::One)])
             .prop_map(|(volumes, scope)| Action::Cancel { volumes, scope }),
         1 => (one(), prop::option::of(on())).prop_map(|(volume, target)| Action::ForceStop { volume, target }),
+        1 => one().prop_map(|volume| Action::Snapshot { volume }),
         4 => (volumes(), mode(), any::<bool>())
             .prop_map(|(volumes, mode, together)| Action::Backup { volumes, mode, together }),
         1 => (one(), 0..101_u16).prop_map(|(volume, generations)| Action::SetPolicy {

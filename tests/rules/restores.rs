@@ -125,7 +125,8 @@ fn only_a_transaction_volume_has_a_present_state_to_keep() {
 fn a_present_state_is_held_and_counts_for_nothing() {
     let (site, source, targets) = kept();
     let pair = Pair::opc(source, targets[2]);
-    let keep = KeepPresentStateStep { pair, blocks: site.records.transaction_volumes[&source].blocks };
+    let blocks = site.records.transaction_volumes[&source].blocks;
+    let keep = KeepPresentStateStep { pair, blocks, is_backup: false };
     let planned = site.plan(to(source, Some(source))).unwrap();
     let done = |records: &Records, own: &BTreeMap<Pair, OwnSuspend>, step: &dyn Step| {
         let (item, now) = (&planned.items()[0], Timestamp(9));

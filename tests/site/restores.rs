@@ -348,3 +348,68 @@ fn a_present_state_that_cannot_be_kept_leaves_the_target_as_it_is() {
     assert_eq!(view.map(|volume| volume["state"].as_str().unwrap()), Some("unused"), "{status:#}");
     assert!(lab.bytes("A1/0x1") == before);
 }
+
+#[test]
+fn a_snapshot_is_a_generation_of_the_moment_at_which_it_began() {
+    let lab = Lab::of(1, 3, 2);
+    lab.policy("t1", 2, "suspend");
+    lab.run("array write A1/0x1 --scatter 30 --seed 5").ends(0);
+    let then = lab.bytes("A1/0x1");
+    let planned = lab.run("snapshot t1 --dry-run").ends(0).out;
+    assert!(planned.contains("what a power cut would leave") && planned.contains("record v1"), "{planned}");
+    lab.run("array rate 64KiB").ends(0);
+    let running = lab.spawn("snapshot t1 --yes");
+    lab.wait_for("a copy", |status| !status["restores"].as_array().unwrap().is_empty());
+    // What hosts write while it copies is not in it.
+    lab.run("array write A1/0x1 --scatter 30 --seed 6").ends(0);
+    lab.kill_engine();
+    lab.run("array rate none").ends(0);
+    running.end().ends(0);
+    let kept = lab.kept("t1");
+    assert_eq!(kept.len(), 1);
+    assert!(lab.bytes(&kept[0].1) == then, "the snapshot is of before that write");
+    let generation = lab.json("history t1")["generations"][0].clone();
+    assert_eq!(generation["crash_consistent"], "snapshot", "{generation:#}");
+    assert_eq!(generation["held"], Value::Null, "{generation:#}");
+    // It goes on beside a live session, is restored like any other, and the policy counts it.
+    lab.synchronize("t1");
+    lab.run("snapshot t1 --yes").ends(0);
+    assert_eq!(lab.kept("t1").len(), 2);
+    lab.refused("snapshot t1 --yes", "ecd-1201");
+    lab.run("sync cancel t1 --yes").ends(0);
+    lab.run("restore t1 --version 1 --to t1 --unmounted --without-present-state --confirm t1 --yes").ends(0);
+    assert!(lab.bytes("A1/0x1") == then);
+    lab.run("audit verify").ends(0);
+}
+
+#[test]
+fn a_cancelled_snapshot_records_nothing() {
+    let lab = Lab::of(1, 2, 2);
+    lab.policy("t1", 1, "suspend");
+    lab.run("array rate 64KiB").ends(0);
+    let running = lab.spawn("snapshot t1 --yes");
+    lab.wait_for("a copy", |status| !status["restores"].as_array().unwrap().is_empty());
+    lab.run("snapshot t1 --cancel --yes").ends(0);
+    let ended = running.end().ends(1);
+    assert!(ended.err.contains("no generation was recorded"), "{ended:?}");
+    assert!(lab.kept("t1").is_empty());
+    let unused = |status: &Value| {
+        let pool = status["pool"].as_array().unwrap();
+        status["sessions"].as_array().unwrap().is_empty() && pool.iter().all(|volume| volume["state"] == "unused")
+    };
+    lab.wait_for("both backup volumes are unused", unused);
+}
+
+#[test]
+fn a_snapshot_onto_the_only_generation_says_that_there_is_none_meanwhile() {
+    let lab = Lab::of(1, 1, 1);
+    lab.run("policy set t1 --generations 1 --interval 1 --mode dissolve --reuse-oldest --min-interval 0s --yes --confirm t1").ends(0);
+    lab.run("snapshot t1 --yes").ends(0);
+    let planned = lab.run("snapshot t1 --dry-run").ends(0).out;
+    assert!(planned.contains("has no backup at all"), "{planned}");
+    lab.run("array write A1/0x1 --scatter 10 --seed 9").ends(0);
+    lab.run("snapshot t1 --yes").ends(0);
+    let kept = lab.kept("t1");
+    assert_eq!((kept.len(), kept[0].0), (1, 2));
+    assert!(lab.bytes(&kept[0].1) == lab.bytes("A1/0x1"));
+}

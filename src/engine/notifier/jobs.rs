@@ -96,7 +96,7 @@ fn is_of_jobs(kind: &EventKind) -> bool {
 
 /// Work on copies and restores, of which something was done or should have been.
 fn says_something(job: &ReportJob) -> bool {
-    let is_work = matches!(job.verb, Verb::Start | Verb::Resume | Verb::Backup | Verb::Restore);
+    let is_work = matches!(job.verb, Verb::Start | Verb::Resume | Verb::Backup | Verb::Snapshot | Verb::Restore);
     let idle = job.count(JobOutcome::AlreadySo) + job.count(JobOutcome::NotBegun);
     is_work && idle < job.volumes.len()
 }

@@ -344,7 +344,7 @@ fn steps_with_present_state(need: HookNeed) -> Vec<PlanStep> {
     let keeps = [
         PlanStep::BeginPresentState(BeginPresentStateStep { pair }),
         PlanStep::CopyPresentState(CopyPresentStateStep { pair, blocks }),
-        PlanStep::KeepPresentState(KeepPresentStateStep { pair, blocks }),
+        PlanStep::KeepPresentState(KeepPresentStateStep { pair, blocks, is_backup: false }),
     ];
     steps.splice(1..1, keeps);
     steps

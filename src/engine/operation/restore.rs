@@ -13,6 +13,7 @@ use crate::model::sentence::error_meaning;
 use crate::model::session::{Pair, Reading, SessionReading, Sight, Status, Truth};
 use crate::model::step::{ArrayCommand, PlanStep, end_command};
 use crate::model::units::Progress;
+use crate::model::verb::Verb;
 
 /// Whether the array says that a one-point copy which it was asked for has been copied to its end: it is not shown any more.
 pub(super) fn is_over(step: &ArrayCommand, known: &Known, reading: &Reading) -> bool {
@@ -94,7 +95,9 @@ impl Operation {
 
     /// Somebody took the mark from this operation: the copy is ended, and its target stays restore-incomplete.
     fn end_copy(&mut self, pair: Pair, world: &World<'_>) -> Output {
-        let why = if self.spare(&pair) {
+        let why = if self.is_snapshot() {
+            "it was cancelled: no generation was recorded".to_owned()
+        } else if self.spare(&pair) {
             "it was cancelled while the present state was copied: nothing was overwritten".to_owned()
         } else {
             format!("it was cancelled; {}", self.what_is_restored(world))
@@ -148,9 +151,18 @@ impl Operation {
             let why = format!("{why}; {}", self.what_is_restored(world));
             return self.fail(Code::RESTORE_CUT_SHORT, why, world);
         }
-        let why = format!("{why}; the present state was not kept, and nothing was overwritten");
+        let why = if self.is_snapshot() {
+            format!("{why}; no generation was recorded")
+        } else {
+            format!("{why}; the present state was not kept, and nothing was overwritten")
+        };
         let end = OperationEnd::Failed { code: Code::PRESENT_STATE_NOT_KEPT, why };
         if is_left { self.end_copy_as(*pair, end) } else { self.end(end, world) }
+    }
+
+    /// Whether what is copied is to be a backup of its own.
+    fn is_snapshot(&self) -> bool {
+        self.open.item.verb == Verb::Snapshot
     }
 
     /// Whether this is the copy of a present state.

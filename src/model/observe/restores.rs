@@ -14,7 +14,7 @@ pub(super) fn of(sources: &Sources<'_>) -> Vec<RestoreView> {
         let Pair { source, target, .. } = mark.pair;
         let restores = |id: &crate::model::records::OperationId| {
             let open = records.operations.get(id).filter(|open| !sources.is_set_aside(open.id));
-            open.is_some_and(|open| open.item.verb == Verb::Restore)
+            open.is_some_and(|open| matches!(open.item.verb, Verb::Restore | Verb::Snapshot))
         };
         let generation = records.generation_on(source).map(|kept| (kept.transaction_volume, kept.version));
         RestoreView { target, source, generation, since: mark.since, running: mark.operation.filter(restores) }

@@ -25,6 +25,7 @@ mod restore_set;
 pub mod rotation;
 mod rules;
 mod site;
+mod snapshot_backup;
 pub mod step_text;
 mod suspend;
 mod synchronize;

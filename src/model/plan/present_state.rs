@@ -34,7 +34,7 @@ impl<'a> Spares<'a> {
     }
 
     /// Takes one for the present state of this volume.
-    fn take(&mut self, target: &Case<'_>) -> Option<VolumeId> {
+    pub fn take(&mut self, target: &Case<'_>) -> Option<VolumeId> {
         while let Some(spare) = self.pool.spare(target) {
             if !self.tonight.contains(&spare) && self.taken.insert(spare) {
                 return Some(spare);
@@ -126,7 +126,7 @@ pub(super) fn steps(
     let steps = vec![
         PlanStep::BeginPresentState(BeginPresentStateStep { pair }),
         PlanStep::CopyPresentState(CopyPresentStateStep { pair, blocks }),
-        PlanStep::KeepPresentState(KeepPresentStateStep { pair, blocks }),
+        PlanStep::KeepPresentState(KeepPresentStateStep { pair, blocks, is_backup: false }),
     ];
     Ok(Some((spare, steps)))
 }

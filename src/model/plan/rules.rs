@@ -2,7 +2,7 @@
 
 use super::{
     Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, register, registry, reinstate,
-    restore, restore_set, site, suspend, synchronize, volume_sets,
+    restore, restore_set, site, snapshot_backup, suspend, synchronize, volume_sets,
 };
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, Name, VolumeId};
@@ -67,6 +67,7 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
             backup::together(snapshot, request, &volumes, *mode)
         }
         Action::Backup { mode, together: false, .. } => each(&|id| backup::each(snapshot, request, id, *mode)),
+        Action::Snapshot { .. } => each(&|id| snapshot_backup::snapshot(snapshot, request, id)),
         Action::SetPolicy { policy, .. } => each(&|id| registry::set_policy(snapshot, request, id, *policy)),
         Action::Register { role, name, .. } => each(&|volume| {
             register::register(

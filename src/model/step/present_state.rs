@@ -73,6 +73,9 @@ impl Step for CopyPresentStateStep {
 pub struct KeepPresentStateStep {
     pub pair: Pair,
     pub blocks: Blocks,
+    /// It is a backup that counts, and not the state of before a restore.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_backup: bool,
 }
 
 impl Step for KeepPresentStateStep {
@@ -82,6 +85,11 @@ impl Step for KeepPresentStateStep {
         let next = names.next_version(self.pair.source);
         let version = next.map_or_else(|| "a generation".to_owned(), |next| next.to_string());
         let place = names.place(self.pair.target);
+        if self.is_backup {
+            return format!(
+                "when all of it is copied, record {version} on {place}, of the time at which the copy began"
+            );
+        }
         format!("when all of it is copied, keep it as {version} on {place}, held: {}", Generation::BEFORE_RESTORE)
     }
 
@@ -90,7 +98,7 @@ impl Step for KeepPresentStateStep {
     }
 
     fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
-        let Self { pair, blocks } = *self;
+        let Self { pair, blocks, is_backup } = *self;
         let (volume, backup_volume) = (pair.source, pair.target);
         let Some(started) = done.own_suspends.get(&pair) else {
             let why = "no copy of the present state by this operation was observed".to_owned();
@@ -102,6 +110,7 @@ impl Step for KeepPresentStateStep {
         }
         let known = done.catalogue.transaction_volume(volume).ok_or_else(|| NotKeepable::unregistered(volume))?;
         let version = known.next_version;
+        let why = if is_backup { Generation::SNAPSHOT } else { Generation::BEFORE_RESTORE };
         let mut changes: Vec<EntityChange> = Vec::new();
         if done.catalogue.our_session(&pair).is_some() {
             changes.push(EntityChange::RemoveSession { pair });
@@ -115,15 +124,19 @@ impl Step for KeepPresentStateStep {
             suspend_complete_by: None,
             mode: BackupMode::Dissolve,
             state: GenerationState::Valid,
-            held: Some(Untrusted::from(Generation::BEFORE_RESTORE)),
+            held: (!is_backup).then(|| Untrusted::from(why)),
             provisioned: false,
             operation: Some(done.operation),
-            crash_consistent: Some(Untrusted::from(Generation::BEFORE_RESTORE)),
+            crash_consistent: Some(Untrusted::from(why)),
             set: None,
             group: None,
             copied_in: None,
         }));
-        let event = EventKind::PresentStateKept { volume, version, backup_volume };
+        let event = if is_backup {
+            EventKind::GenerationRecorded { volume, version, backup_volume, provisioned: false }
+        } else {
+            EventKind::PresentStateKept { volume, version, backup_volume }
+        };
         Ok(StepChanges { changes, events: vec![event] })
     }
 

@@ -484,7 +484,7 @@ impl Simulation {
 
     /// A generation is what its source was at a suspend that this operation issued, un-forced, and then saw.
     fn check_recording(&mut self, before: &Records, generation: &Generation) -> Checked {
-        let of_opc = generation.is_before_restore();
+        let of_opc = generation.is_of_one_point_copy();
         let make = if of_opc { Pair::opc } else { Pair::new };
         let pair = make(generation.transaction_volume, generation.backup_volume);
         let Some(id) = generation.operation else { return violated("a generation of no operation") };

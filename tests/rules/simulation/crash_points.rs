@@ -88,6 +88,9 @@ fn scenarios() -> Vec<Scenario> {
             |_| {},
             |s| Action::SetPolicy { volume: tv(s), policy: Policy::new(7, 2, BackupMode::Suspend) },
         ),
+        scenario("snapshot", |_| {}, snapshot),
+        scenario("snapshot beside a live session, with retention", kept_and_equivalent, snapshot),
+        scenario("cancel of a snapshot", taking_snapshot, |s| Action::CancelRestore { target: tv(s) }),
         scenario("restore to another volume", kept, |s| restore(s, None)),
         scenario("restore to its own volume", kept, |s| restore(s, Some(tv(s)))),
         scenario("restore to its own volume, without its present state", kept, |s| {
@@ -147,6 +150,18 @@ fn restored_to(simulation: &Simulation) -> VolumeId {
 
 fn cancel_restore(simulation: &Simulation) -> Action {
     Action::CancelRestore { target: restored_to(simulation) }
+}
+
+fn snapshot(simulation: &Simulation) -> Action {
+    Action::Snapshot { volume: tv(simulation) }
+}
+
+/// A snapshot whose copy was begun and does not go on.
+fn taking_snapshot(simulation: &mut Simulation) {
+    simulation.opc_copies = false;
+    simulation.agree(Request::new(snapshot(simulation))).unwrap();
+    simulation.go(60).unwrap();
+    assert_eq!(restored_to_of(simulation), tv(simulation), "it is being copied");
 }
 
 /// Two volumes backed up at one instant as a set. There are no others: the next night needs nothing of the pool.

@@ -176,6 +176,7 @@ impl Simulation {
             0 => Action::Start { volumes, targets: vec![(volume, target)], together: false },
             1 => Action::Resume { volumes, target: named },
             2..4 => Action::Overwrite { volume, version },
+            4 if self.restores && self.rng.bool() => Action::Snapshot { volume },
             4 => Action::Suspend { volumes, target: named },
             5 => Action::Cancel { volumes, scope: CancelScope::Live },
             6 => Action::Cancel { volumes, scope: CancelScope::One(target) },
