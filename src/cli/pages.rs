@@ -25,7 +25,7 @@ Back up:
   sync         Start, suspend, resume and end synchronizations
   wait         Until volumes are equivalent, suspended or idle
   backup       Back up: the equivalent copy becomes a generation
-  snapshot     Back up by a one-point copy (OPC), whatever sessions there are
+  snapshot     Back up by a one-point copy (OPC) of the volume as it is
   restore      Restore a generation to another volume, or to its own
 
 Set up:
@@ -58,7 +58,7 @@ Examples:
   ecdeck restore db01 --version 17 --unmounted              proposes a volume
   ecdeck restore db01 --version 17 --to DX1/0x31 --unmounted --confirm DX1/0x31
   ecdeck restore db01 --version 17 --to db01 --unmounted    onto itself
-  ecdeck restore --set erp --version 17 --unmounted         all of it, one instant
+  ecdeck restore --set erp --version 17 --unmounted         all of it, or none
   ecdeck restore --set erp --instant 'Mon 02:00' --unmounted
   ecdeck restore --cancel DX1/0x31
 

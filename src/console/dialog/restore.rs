@@ -6,10 +6,11 @@ use crate::console::keys::Key;
 use crate::model::identity::VolumeId;
 use crate::model::plan::{RestoreTarget, restore_targets};
 use crate::model::proof;
-use crate::model::records::{Generation, GenerationState};
+use crate::model::records::{Generation, GenerationState, OperationId};
 use crate::model::request::{Action, Request};
 use crate::model::snapshot::Snapshot;
 use crate::model::units::{Timestamp, Version};
+use crate::model::volume_set::VolumeSet;
 use unicode_width::UnicodeWidthStr;
 
 /// A restore while it is filled in.
@@ -22,6 +23,8 @@ pub struct RestoreForm {
     kept: Vec<Candidate>,
     /// The targets of the chosen version, in the order of the list.
     targets: Vec<VolumeId>,
+    /// The set of the volume, where it is in one.
+    set: Option<VolumeSet>,
     /// Somebody moved to the target that is chosen: else it is the best one.
     is_target_named: bool,
 }
@@ -33,10 +36,13 @@ struct Candidate {
     taken_at: Timestamp,
     /// It is proposed: valid, and no state of before a restore.
     is_good: bool,
+    /// The backup of the set that recorded it.
+    instant: Option<OperationId>,
 }
 
 const UNTIL: &str = "until";
 const VERSION: &str = "version";
+const SCOPE: &str = "scope";
 const TARGET: &str = "target";
 const MOUNTED: &str = "mounted";
 const PRESENT: &str = "present";
@@ -56,7 +62,8 @@ impl RestoreForm {
         let (columns, rows) = rows(&generations, clock);
         let mut list = ListField::new(rows, ("generation", "generations")).with_head("version  time", &columns);
         list.select(at);
-        let form = Form::new(vec![
+        let set = snapshot.volume_set_of(volume).filter(|set| set.members.len() > 1).cloned();
+        let mut fields = vec![
             Field::new(
                 UNTIL,
                 "good until",
@@ -87,8 +94,19 @@ impl RestoreForm {
                 "What a transaction volume is now is first copied to an unused backup volume, and held. Right: it is lost.",
                 Value::Choice(ChoiceField::new(["kept first", "not kept"], 0)),
             ),
-        ]);
-        let mut restore = Self { volume, form, armed: false, kept, targets: Vec::new(), is_target_named: false };
+        ];
+        if let Some(set) = &set {
+            let whole = format!("all {} volumes of set {}", set.members.len(), set.name);
+            let scope = Field::new(
+                SCOPE,
+                "what",
+                "Right: every volume of its set, onto itself, with the generations of the same instant; all of them, or none.",
+                Value::Choice(ChoiceField::new(["this volume".to_owned(), whole], 0)),
+            );
+            fields.insert(2, scope);
+        }
+        let form = Form::new(fields);
+        let mut restore = Self { volume, form, armed: false, kept, targets: Vec::new(), set, is_target_named: false };
         restore.follow(snapshot);
         Some(restore)
     }
@@ -96,19 +114,29 @@ impl RestoreForm {
     /// A key. Another time has another generation, and another generation may have other targets.
     pub fn key(&mut self, snapshot: Option<&Snapshot>, clock: &Clock, key: Key) -> FormEvent {
         let (target, version, until) = (self.target(), self.version(), self.until().to_owned());
+        let scope = self.whole_set().is_some();
         let event = self.form.key(key);
         self.is_target_named |= self.target() != target;
         if self.until() != until {
             self.choose_by_time(clock);
         }
-        if self.version() != version
+        let is_other_scope = self.whole_set().is_some() != scope;
+        if (self.version() != version || is_other_scope)
             && let Some(snapshot) = snapshot
         {
             self.is_target_named = false;
             self.follow(snapshot);
         }
+        if is_other_scope {
+            self.form.change(MOUNTED, |value| *value = mounted());
+        }
         self.forget_hosts_of_other(target);
         event
+    }
+
+    /// The set, where all of it is to be restored.
+    fn whole_set(&self) -> Option<&VolumeSet> {
+        self.set.as_ref().filter(|_| self.form.choice(SCOPE) == Some(1))
     }
 
     /// The site has changed: other volumes may be free now. The generations stay those that were listed.
@@ -169,6 +197,18 @@ impl RestoreForm {
     }
 
     fn follow(&mut self, snapshot: &Snapshot) {
+        if let Some(set) = self.whole_set() {
+            let text = format!("each volume of set {} itself", set.name);
+            let names: Vec<String> = set.members.iter().map(|id| snapshot.label(*id)).collect();
+            let row = ListRow::new(text, names.join(", "));
+            self.targets.clear();
+            self.form.change(TARGET, |value| {
+                if let Value::List(list) = value {
+                    list.set_rows(vec![row]);
+                }
+            });
+            return;
+        }
         let named = self.target().filter(|_| self.is_target_named);
         let targets = self.version().map_or_else(Vec::new, |version| restore_targets(snapshot, self.volume, version));
         self.targets = targets.iter().map(|target| target.volume).collect();
@@ -182,19 +222,32 @@ impl RestoreForm {
         });
     }
 
+    fn chosen(&self) -> Option<&Candidate> {
+        self.kept.get(self.form.list(VERSION)?.selected()?)
+    }
+
     fn version(&self) -> Option<Version> {
-        Some(self.kept.get(self.form.list(VERSION)?.selected()?)?.version)
+        Some(self.chosen()?.version)
     }
 
     fn target(&self) -> Option<VolumeId> {
         self.targets.get(self.form.list(TARGET)?.selected()?).copied()
     }
 
-    pub fn request(&self) -> Option<Request> {
+    /// What is asked for, or why the chosen generation cannot be.
+    pub fn request(&self) -> Option<Result<Request, String>> {
         let unmounted = self.form.choice(MOUNTED) == Some(1);
         let (volume, version, to) = (self.volume, self.version()?, self.target());
         let without_present_state = self.form.choice(PRESENT) == Some(1);
-        Some(Request::new(Action::Restore { volume, version, to, unmounted, without_present_state }))
+        if let Some(set) = self.whole_set() {
+            let Some(instant) = self.chosen()?.instant else {
+                return Some(Err(format!("{version} was not backed up with the other volumes of set {}", set.name)));
+            };
+            let volumes = set.members.clone();
+            let action = Action::RestoreSet { volumes, instant, unmounted, without_present_state };
+            return Some(Ok(Request { set: Some(set.name.clone()), ..Request::new(action) }));
+        }
+        Some(Ok(Request::new(Action::Restore { volume, version, to, unmounted, without_present_state })))
     }
 }
 
@@ -203,6 +256,7 @@ fn candidate(generation: &Generation) -> Candidate {
         version: generation.version,
         taken_at: generation.taken_at,
         is_good: generation.state == GenerationState::Valid && !generation.is_before_restore(),
+        instant: generation.operation.filter(|_| generation.set.is_some()),
     }
 }
 

@@ -610,3 +610,39 @@ fn a_restore_onto_the_own_volume_says_what_is_lost_and_what_follows() {
     assert!(screen.contains("What was written to demo-web since Mon 02:00"), "{screen}");
     assert!(screen.contains("next job, about"), "{screen}");
 }
+
+#[test]
+fn the_restore_form_offers_the_whole_set_of_a_volume() {
+    use crate::model::entity::{InstantProof, OperationId, SetInstant};
+    use crate::model::volume_set::VolumeSet;
+    let mut snapshot = crate::console::fixture::demo();
+    let members = ["demo-web", "demo-ora02"].map(|name| snapshot.find(name).unwrap()).to_vec();
+    let set = VolumeSet::new("erp".parse().unwrap(), members.clone());
+    let name = set.name.clone();
+    snapshot.volume_sets = std::iter::once(set).collect();
+    let before = snapshot.clone();
+    snapshot.generations = before
+        .generations
+        .iter()
+        .cloned()
+        .map(|mut kept| {
+            let newest = before.generations_of(kept.transaction_volume).last().unwrap().version;
+            if members.contains(&kept.transaction_volume) && kept.version == newest {
+                kept.operation = Some(OperationId(7));
+                let by = InstantProof::Array;
+                kept.set = Some(SetInstant { name: name.clone(), volumes: 2, within_millis: 9, by });
+            }
+            kept
+        })
+        .collect();
+    let mut desk = Desk::on(snapshot, Settings::default(), (120, 50));
+    desk.at("demo-web").types("t").keys([Key::Tab, Key::Tab]);
+    let screen = desk.screen();
+    assert!(screen.contains("one instant, set erp (2 volumes)") && screen.contains("this volume"), "{screen}");
+    desk.keys([Key::Right]);
+    let screen = desk.screen();
+    assert!(screen.contains("each volume of set erp itself") && screen.contains("ecd-"), "{screen}");
+    // Of another night the two were not backed up together.
+    desk.keys([Key::BackTab, Key::Down]);
+    assert!(desk.screen().contains("was not backed up with the other volumes of set erp"), "{}", desk.screen());
+}

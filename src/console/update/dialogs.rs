@@ -292,11 +292,11 @@ fn restore_key(app: &mut App, key: Key) -> Vec<Effect> {
         return Vec::new();
     }
     match restore.key(snapshot.as_deref(), &clock, key) {
-        FormEvent::Submitted => {
-            if let Some(request) = restore.request() {
-                return ask::propose(app, request);
-            }
-        }
+        FormEvent::Submitted => match restore.request() {
+            Some(Ok(request)) => return ask::propose(app, request),
+            Some(Err(why)) => app.tell(Severity::Warning, why),
+            None => {}
+        },
         FormEvent::Cancelled => drop(app.dialogs.pop()),
         FormEvent::Ignored if command == Some(Command::Quit) => drop(app.dialogs.pop()),
         _ => {}

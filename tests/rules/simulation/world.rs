@@ -9,7 +9,7 @@ use ecdeck::driver::emulated::rules::{Reply, outcomes_of};
 use ecdeck::model::copy::{ArrayRefusal, Capabilities, Command, ErrorClass, Outcome, PairOutcome};
 use ecdeck::model::identity::{BoxId, Olu, VolumeId};
 use ecdeck::model::records::OperationId;
-use ecdeck::model::session::{ArrayVolume, Pair, Reading, Status};
+use ecdeck::model::session::{ArrayVolume, CopyKind, Pair, Reading, Status};
 use ecdeck::model::units::{Blocks, Timestamp};
 use ecdeck::testkit::in_process::REQUESTOR;
 use ecdeck::testkit::memory::Memory;
@@ -323,7 +323,9 @@ impl World {
     pub fn live_of(&self, source: VolumeId, which: impl Fn(&Pair) -> bool) -> usize {
         let live = |status| matches!(status, Status::Reserved | Status::Active | Status::Halted);
         let ours = self.arrays.core().sessions().filter(|session| session.requestor.raw() == REQUESTOR);
-        ours.filter(|session| session.pair.source == source && live(session.status) && which(&session.pair)).count()
+        // A one-point copy ends by itself and mirrors nothing.
+        let mirrors = |pair: &Pair| pair.kind != CopyKind::Opc && pair.source == source;
+        ours.filter(|session| mirrors(&session.pair) && live(session.status) && which(&session.pair)).count()
     }
 }
 

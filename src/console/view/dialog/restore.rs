@@ -21,7 +21,11 @@ pub fn content(app: &App, restore: &RestoreForm, width: usize) -> Content {
     let typing = drawn.typing.map(|(line, column)| Typing::Body(line, column));
     body.lines.extend(drawn.lines);
     body.gap();
-    if let (Some(snapshot), Some(request)) = (app.snapshot(), restore.request()) {
+    let asked = restore.request();
+    if let Some(Err(why)) = &asked {
+        body.text(1, why, theme.dim);
+    }
+    if let (Some(snapshot), Some(Ok(request))) = (app.snapshot(), asked) {
         match (app.planner)(snapshot, &request) {
             Ok(plan) => {
                 for item in plan.items() {
