@@ -94,6 +94,7 @@ async fn make(home: &Home) -> Result<(), Error> {
             registered_at,
             next_version: Version(1),
             group: None,
+            window_since: None,
         })));
         changes.push(Change::Entity(EntityChange::PutBackupVolume(BackupVolume {
             id: pair.target,

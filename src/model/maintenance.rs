@@ -26,6 +26,12 @@ impl Maintenance {
         now < self.until
     }
 
+    /// `maintenance of DX1: new firmware`, for where its author is named already.
+    pub fn what(&self) -> String {
+        let reason = self.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", reason.escaped()));
+        format!("maintenance of {}{reason}", self.array)
+    }
+
     /// `maintenance of DX1, begun by ana (uid 1001): new firmware`.
     pub fn in_words(&self) -> String {
         let reason = self.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", reason.escaped()));

@@ -142,7 +142,7 @@ fn mute_maintenance(snapshot: &Snapshot, all: &mut [OpenTrouble]) {
             _ => None,
         };
         if let Some(known) = known {
-            let reason = Untrusted::from(known.in_words().as_str());
+            let reason = Untrusted::from(known.what().as_str());
             trouble.acknowledged = Some(trouble.acknowledge(reason, known.since, known.until, known.by.clone()));
         }
     }

@@ -121,7 +121,7 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
 /// Why nothing is started on this box now.
 fn in_maintenance(snapshot: &Snapshot, box_id: BoxId, about: VolumeId) -> Option<Refusal> {
     let known = snapshot.maintenance_of(box_id)?;
-    let reason = format!("{} starts no copy: {}", snapshot.label(about), known.in_words());
+    let reason = format!("{} is not started, resumed or backed up now: {}", snapshot.label(about), known.in_words());
     Some(Refusal::new(Code::IN_MAINTENANCE, reason).about(about))
 }
 
