@@ -1,6 +1,6 @@
 //! Steps that record, hold, mark and release generations.
 
-use super::{DigestText, Done, NotKeepable, OwnSuspend, Step, StepChanges, VolumeNames};
+use super::{DigestText, Done, NotKeepable, OwnSuspend, PlanStep, Step, StepChanges, VolumeNames};
 use crate::model::codes::Code;
 use crate::model::entity::{
     BackupMode, CopyTime, Generation, GenerationState, InstantProof, ReleaseReason, SetInstant,
@@ -120,7 +120,10 @@ impl GiveUpStep {
     /// The newest generation is durable, newer than the one to give up, the one that this operation recorded if it records
     /// one at all, and wants nobody's attention.
     fn newer_is_sound(&self, done: &Done<'_>) -> bool {
-        let records_one = done.item.steps.iter().any(|step| !step.records().is_empty());
+        let records = |step: &PlanStep| {
+            !step.records().is_empty() || matches!(step, PlanStep::KeepPresentState(keep) if keep.is_backup)
+        };
+        let records_one = done.item.steps.iter().any(records);
         done.catalogue.newest_generation(self.transaction_volume).is_some_and(|newest| {
             newest.version > self.version
                 && newest.state == GenerationState::Valid

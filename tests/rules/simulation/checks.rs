@@ -746,7 +746,7 @@ fn check_release(
     doubtful: impl Fn(VolumeId, Version) -> bool,
 ) -> Checked {
     match (why, verb) {
-        (ReleaseReason::Retention, Some(Verb::Backup)) => {
+        (ReleaseReason::Retention, Some(Verb::Backup | Verb::Snapshot)) => {
             let own = before.generations_of(volume).any(|generation| generation.operation == operation)
                 || recorded.iter().any(|(source, id)| *source == volume && Some(*id) == operation);
             if !own {
@@ -767,7 +767,7 @@ fn check_release(
             Ok(())
         }
         // What the policy has let go already is released by the start that takes over its volume.
-        (ReleaseReason::Reused, Some(Verb::Start)) => {
+        (ReleaseReason::Reused, Some(Verb::Start | Verb::Snapshot)) => {
             // Where the oldest one ends before the new one exists, that one counts.
             let policy = before.transaction_volumes[&volume].policy;
             let to_come = policy.is_some_and(|policy| policy.reuse_oldest);
