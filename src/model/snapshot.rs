@@ -218,6 +218,18 @@ pub enum TransactionState {
     RestoreIncomplete,
 }
 
+impl TransactionVolumeView {
+    /// The group of its backup volume was deactivated: the array goes on, and nothing that needs the host works.
+    pub fn has_lost_group(&self) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.code == Code::GROUP_DEACTIVATED)
+    }
+
+    /// Whether somebody has to lead it out of its trouble.
+    pub fn is_troubled(&self) -> bool {
+        self.state.is_trouble() || self.has_lost_group()
+    }
+}
+
 impl TransactionState {
     /// Nothing goes on by itself, or nobody knows.
     pub fn is_trouble(self) -> bool {

@@ -13,7 +13,7 @@ use crate::model::codes::Code;
 use crate::model::plan::plan;
 use crate::model::records::{BackupMode, OperationId, Policy};
 use crate::model::request::{Action, Request};
-use crate::model::snapshot::{Attention, Reach, TransactionState};
+use crate::model::snapshot::{Attention, Problem, Reach, TransactionState, TransactionVolumeView};
 use crate::model::untrusted::Untrusted;
 
 const SIZE: (u16, u16) = (120, 40);
@@ -645,4 +645,28 @@ fn the_restore_form_offers_the_whole_set_of_a_volume() {
     // Of another night the two were not backed up together.
     desk.keys([Key::BackTab, Key::Down]);
     assert!(desk.screen().contains("was not backed up with the other volumes of set erp"), "{}", desk.screen());
+}
+
+#[test]
+fn a_deactivated_group_is_a_red_row_that_leads_out() {
+    for size in [(80, 24), (120, 40)] {
+        let mut site = fixture::demo();
+        let view =
+            site.transaction_volumes.iter().find(|view| view.state == TransactionState::Equivalent).unwrap().clone();
+        let text = "the volume group db03:vg01b was deactivated while its volume is synchronized".to_owned();
+        let problem = Some(Box::new(Problem { code: Code::GROUP_DEACTIVATED, text, array_error: None, since: None }));
+        let lost = TransactionVolumeView { problem, ..view.clone() };
+        site.transaction_volumes = site
+            .transaction_volumes
+            .iter()
+            .map(|known| if known.volume.id == view.volume.id { lost.clone() } else { known.clone() })
+            .collect();
+        let mut desk = Desk::on(site, Settings::default(), size);
+        desk.types("/").types(view.volume.name.as_str()).keys([Key::Enter]);
+        let row = desk.text().lines().find(|line| line.contains("group lost")).unwrap().to_owned();
+        assert!(row.contains(view.volume.name.as_str()) && row.contains("! group lost"), "{row}");
+        assert!(!row.contains("equivalent"), "{row}");
+        desk.keys([Key::Enter]);
+        assert!(desk.text().contains("Way out: ") && desk.text().contains("ecd-1263"), "{}", desk.text());
+    }
 }

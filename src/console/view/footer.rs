@@ -87,7 +87,7 @@ fn hint(app: &App, canvas: &mut Canvas, area: Rect) {
     else {
         return;
     };
-    if let Some(problem) = view.problem.as_ref().filter(|_| view.state.is_trouble()) {
+    if let Some(problem) = view.problem.as_ref().filter(|_| view.is_troubled()) {
         let text = format!("{}: {} ({}); Enter shows how to solve it", view.volume.name, problem.text, problem.code);
         canvas.text(area.x + 1, area.y, room, &text, theme.problem);
         return;

@@ -171,7 +171,7 @@ fn open(app: &mut App) {
     }
     let troubled = match app.subject() {
         Some(Subject::Volume(id)) => {
-            app.snapshot().and_then(|snapshot| snapshot.transaction_volume(id)).filter(|view| view.state.is_trouble())
+            app.snapshot().and_then(|snapshot| snapshot.transaction_volume(id)).filter(|view| view.is_troubled())
         }
         _ => None,
     };

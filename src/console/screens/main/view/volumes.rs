@@ -253,14 +253,16 @@ fn synchronized(
     waits: Option<&str>,
 ) {
     let (theme, glyphs) = (canvas.look.theme, canvas.look.glyphs);
-    let style = theme.transaction(view.state);
-    canvas.put(x, y, glyphs.transaction(view.state), style);
+    let is_lost = view.has_lost_group();
+    let style = if is_lost { theme.problem } else { theme.transaction(view.state) };
+    canvas.put(x, y, if is_lost { glyphs.attention } else { glyphs.transaction(view.state) }, style);
     let word = if waits.is_some() { "waiting".to_owned() } else { word(view, session) };
     canvas.text(x + 2, y, WORD - 2, &word, if view.claimed.is_some() { theme.accent } else { style });
     let rest = width.saturating_sub(WORD + 1);
     let at = x + WORD + 1;
-    if let Some(share) =
-        session.and_then(sessions::share).filter(|_| view.state == TransactionState::Copying && waits.is_none())
+    if let Some(share) = session
+        .and_then(sessions::share)
+        .filter(|_| view.state == TransactionState::Copying && waits.is_none() && !is_lost)
     {
         let percent = session.and_then(|session| session.progress?.percent());
         let text = percent.map_or_else(String::new, |percent| percent.to_string());
@@ -275,7 +277,7 @@ fn synchronized(
         None => aside(view, session, theme.dim, theme.text),
     };
     // A cause may be cut: Enter shows all of it. A figure may not.
-    if !text.is_empty() && (view.state.is_trouble() && rest >= 8 || text.len() <= usize::from(rest)) {
+    if !text.is_empty() && (view.is_troubled() && rest >= 8 || text.len() <= usize::from(rest)) {
         canvas.text(at, y, rest, &text, style);
     }
 }
@@ -285,6 +287,7 @@ fn word(view: &TransactionVolumeView, session: Option<&SessionView>) -> String {
         return claim.verb.info().doing.to_owned();
     }
     match (view.state, session.and_then(|session| session.error)) {
+        _ if view.has_lost_group() => "group lost".to_owned(),
         (TransactionState::Error, Some(error)) => format!("error {error}"),
         _ => view.state.to_string(),
     }
@@ -292,6 +295,7 @@ fn word(view: &TransactionVolumeView, session: Option<&SessionView>) -> String {
 
 fn aside(view: &TransactionVolumeView, session: Option<&SessionView>, calm: Style, text: Style) -> (String, Style) {
     match view.state {
+        _ if view.has_lost_group() => (view.problem.as_ref().map_or_else(String::new, |problem| cause(problem)), text),
         TransactionState::Suspended => match session.and_then(|session| session.difference) {
             Some(difference) if difference.0 == 0 => ("unchanged".to_owned(), calm),
             Some(difference) => (format!("{} changed", left(difference)), text),
@@ -308,6 +312,7 @@ fn cause(problem: &Problem) -> String {
         (Code::HALTED, _) => "path lost".to_owned(),
         (Code::ERROR_SUSPENDED, Some(error)) => error_meaning(error).unwrap_or("stopped by the array").to_owned(),
         (Code::ERROR_SUSPENDED, None) => "no code given".to_owned(),
+        (Code::GROUP_DEACTIVATED, _) => "deactivated".to_owned(),
         (Code::REVERSED, _) => "runs backwards".to_owned(),
         (Code::KIND_UNKNOWN, _) => "kind not known".to_owned(),
         (Code::DIRECTION_UNKNOWN, _) => "direction not known".to_owned(),
