@@ -1,11 +1,10 @@
 //! Anchoring: the head of the audit chain goes outside the catalogue at every commit, so that a chain written anew shows.
 
-use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside};
+use super::layer::Layer;
+use super::{Catalogue, CatalogueError, EventRange, Outside};
 use crate::model::audit::{AnchorReport, AuditReport};
-use crate::model::catalogue_copy::{CatalogueCopies, CatalogueCopy};
-use crate::model::chain::ChainLink;
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
-use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
+use crate::model::records::Change;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::fs::{File, OpenOptions};
@@ -320,9 +319,9 @@ impl Anchored {
     }
 }
 
-impl Catalogue for Anchored {
-    fn load(&self) -> BoxFuture<'_, Result<Records, CatalogueError>> {
-        self.catalogue.load()
+impl Layer for Anchored {
+    fn below(&self) -> &dyn Catalogue {
+        &*self.catalogue
     }
 
     fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
@@ -333,50 +332,6 @@ impl Catalogue for Anchored {
             }
             Ok(kept)
         })
-    }
-
-    fn events(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
-        self.catalogue.events(range)
-    }
-
-    fn links(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<ChainLink>, CatalogueError>> {
-        self.catalogue.links(range)
-    }
-
-    fn head(&self) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
-        self.catalogue.head()
-    }
-
-    fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<PastGeneration>, CatalogueError>> {
-        self.catalogue.history(query)
-    }
-
-    fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>> {
-        self.catalogue.operation_end(id)
-    }
-
-    fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>> {
-        self.catalogue.check()
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        self.catalogue.close()
-    }
-
-    fn copy_to(&self, file: PathBuf) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
-        self.catalogue.copy_to(file)
-    }
-
-    fn save_copy(&self) -> BoxFuture<'_, Result<CatalogueCopy, CatalogueError>> {
-        self.catalogue.save_copy()
-    }
-
-    fn copy_failed(&self) -> Option<String> {
-        self.catalogue.copy_failed()
-    }
-
-    fn copies(&self) -> io::Result<CatalogueCopies> {
-        self.catalogue.copies()
     }
 
     fn verify(&self, mut outside: Outside) -> BoxFuture<'_, Result<AuditReport, CatalogueError>> {
@@ -392,7 +347,7 @@ impl Catalogue for Anchored {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::chain::verify;
+    use crate::model::chain::{ChainLink, verify};
     use crate::model::event::EventKind;
     use crate::model::units::Timestamp;
     use crate::testkit::catalogue::MemoryCatalogue;

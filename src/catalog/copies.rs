@@ -3,12 +3,11 @@
 //! Belongs here: when a copy is made, where it goes, how many are kept. Does not: how a database is copied (`sql`), putting
 //! one in the catalogue's place (`setup::load`, while no engine runs).
 
-use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside};
-use crate::model::audit::AuditReport;
+use super::layer::Layer;
+use super::{Catalogue, CatalogueError};
 use crate::model::catalogue_copy::{CatalogueCopies, CatalogueCopy};
-use crate::model::chain::ChainLink;
-use crate::model::event::{ChainHead, Event, NewEvent};
-use crate::model::records::{Change, EntityChange, OperationEnd, OperationId, PastGeneration, Records};
+use crate::model::event::{Event, NewEvent};
+use crate::model::records::{Change, EntityChange};
 use crate::model::units::Timestamp;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -208,9 +207,9 @@ fn is_worth_a_copy(change: &Change) -> bool {
     )
 }
 
-impl Catalogue for Copied {
-    fn load(&self) -> BoxFuture<'_, Result<Records, CatalogueError>> {
-        self.catalogue.load()
+impl Layer for Copied {
+    fn below(&self) -> &dyn Catalogue {
+        &*self.catalogue
     }
 
     fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
@@ -225,30 +224,6 @@ impl Catalogue for Copied {
         })
     }
 
-    fn events(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
-        self.catalogue.events(range)
-    }
-
-    fn links(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<ChainLink>, CatalogueError>> {
-        self.catalogue.links(range)
-    }
-
-    fn head(&self) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
-        self.catalogue.head()
-    }
-
-    fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<PastGeneration>, CatalogueError>> {
-        self.catalogue.history(query)
-    }
-
-    fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>> {
-        self.catalogue.operation_end(id)
-    }
-
-    fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>> {
-        self.catalogue.check()
-    }
-
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let is_due = self.due.is.swap(false, Ordering::SeqCst);
@@ -257,14 +232,6 @@ impl Catalogue for Copied {
             }
             self.catalogue.close().await;
         })
-    }
-
-    fn verify(&self, outside: Outside) -> BoxFuture<'_, Result<AuditReport, CatalogueError>> {
-        self.catalogue.verify(outside)
-    }
-
-    fn copy_to(&self, file: PathBuf) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
-        self.catalogue.copy_to(file)
     }
 
     fn save_copy(&self) -> BoxFuture<'_, Result<CatalogueCopy, CatalogueError>> {
@@ -279,7 +246,7 @@ impl Catalogue for Copied {
         Ok(CatalogueCopies {
             folder: self.folder.path.to_string_lossy().into_owned(),
             kept: list(&self.folder.path)?,
-            failed: self.copy_failed(),
+            failed: Layer::copy_failed(self),
         })
     }
 }

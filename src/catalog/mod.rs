@@ -5,6 +5,7 @@
 pub mod anchor;
 pub mod copies;
 mod holder;
+pub mod layer;
 pub mod sql;
 
 pub use holder::Holder;
@@ -161,40 +162,26 @@ pub trait Catalogue: Send + Sync {
     fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>>;
 
     /// Whether it is still the catalogue that was opened. Writes nothing.
-    fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>> {
-        Box::pin(std::future::ready(Ok(())))
-    }
+    fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>>;
 
     /// Ends in good order: what a log beside the catalogue holds goes into it. Nothing is read or written any more.
-    fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
-    }
+    fn close(&self) -> BoxFuture<'_, ()>;
 
     /// Checks the audit: its chain, what is known from outside, and the tables against the events.
     fn verify(&self, outside: Outside) -> BoxFuture<'_, Result<AuditReport, CatalogueError>>;
 
     /// Writes a copy, of one moment, to a file that is not there yet, checks it and makes it durable; its head.
-    fn copy_to(&self, file: PathBuf) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
-        let (place, detail) = (file.display().to_string(), "this catalogue cannot be copied".to_owned());
-        Box::pin(std::future::ready(Err(CatalogueError::NotCopied { place, detail })))
-    }
+    fn copy_to(&self, file: PathBuf) -> BoxFuture<'_, Result<ChainHead, CatalogueError>>;
 
     /// Makes a copy now, where copies of this catalogue are kept.
-    fn save_copy(&self) -> BoxFuture<'_, Result<CatalogueCopy, CatalogueError>> {
-        let (place, detail) = (String::from("a file"), "no folder for copies is known".to_owned());
-        Box::pin(std::future::ready(Err(CatalogueError::NotCopied { place, detail })))
-    }
+    fn save_copy(&self) -> BoxFuture<'_, Result<CatalogueCopy, CatalogueError>>;
 
     /// Why the copy that was due was not made; `None` where it was, or none is made.
-    fn copy_failed(&self) -> Option<String> {
-        None
-    }
+    fn copy_failed(&self) -> Option<String>;
 
     /// The copies that are kept.
     ///
     /// # Errors
     /// When their folder cannot be read.
-    fn copies(&self) -> std::io::Result<CatalogueCopies> {
-        Ok(CatalogueCopies::default())
-    }
+    fn copies(&self) -> std::io::Result<CatalogueCopies>;
 }

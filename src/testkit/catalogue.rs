@@ -2,6 +2,7 @@
 
 use crate::catalog::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Outside};
 use crate::model::audit::{AuditReport, ComparedRows, WantedHeads};
+use crate::model::catalogue_copy::{CatalogueCopies, CatalogueCopy};
 use crate::model::chain::{ChainLink, ChainVerifier, chain};
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
 use crate::model::identity::VolumeId;
@@ -12,6 +13,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, MutexGuard};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// How a commit is made to fail.
@@ -232,6 +234,32 @@ impl Catalogue for MemoryCatalogue {
             }
             Ok(AuditReport::of_catalogue(verifier.finish(), wanted, ComparedRows::default()))
         })
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn copy_to(&self, file: PathBuf) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
+        let (place, detail) = (file.display().to_string(), "this catalogue cannot be copied".to_owned());
+        Box::pin(std::future::ready(Err(CatalogueError::NotCopied { place, detail })))
+    }
+
+    fn save_copy(&self) -> BoxFuture<'_, Result<CatalogueCopy, CatalogueError>> {
+        let (place, detail) = (String::from("a file"), "no folder for copies is known".to_owned());
+        Box::pin(std::future::ready(Err(CatalogueError::NotCopied { place, detail })))
+    }
+
+    fn copy_failed(&self) -> Option<String> {
+        None
+    }
+
+    fn copies(&self) -> std::io::Result<CatalogueCopies> {
+        Ok(CatalogueCopies::default())
     }
 }
 

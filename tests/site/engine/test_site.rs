@@ -1,5 +1,6 @@
 //! A site in this process for the tests of the engine: emulated arrays in memory, a catalogue in memory, real sockets.
 
+use ecdeck::catalog::layer::Layer;
 use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside};
 use ecdeck::driver::ccm::CcmDriver;
 use ecdeck::driver::ccm::server::Server;
@@ -116,9 +117,9 @@ pub struct Disk {
     pub full: Arc<AtomicBool>,
 }
 
-impl Catalogue for Disk {
-    fn load(&self) -> BoxFuture<'_, Result<Records, CatalogueError>> {
-        self.inner.load()
+impl Layer for Disk {
+    fn below(&self) -> &dyn Catalogue {
+        &self.inner
     }
 
     fn commit(&self, changes: Vec<Change>, events: Vec<NewEvent>) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
@@ -127,30 +128,6 @@ impl Catalogue for Disk {
             return Box::pin(async { Err(full) });
         }
         self.inner.commit(changes, events)
-    }
-
-    fn events(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<Event>, CatalogueError>> {
-        self.inner.events(range)
-    }
-
-    fn links(&self, range: EventRange) -> BoxFuture<'_, Result<Vec<ecdeck::model::chain::ChainLink>, CatalogueError>> {
-        self.inner.links(range)
-    }
-
-    fn head(&self) -> BoxFuture<'_, Result<ChainHead, CatalogueError>> {
-        self.inner.head()
-    }
-
-    fn history(&self, query: HistoryQuery) -> BoxFuture<'_, Result<Vec<PastGeneration>, CatalogueError>> {
-        self.inner.history(query)
-    }
-
-    fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>> {
-        self.inner.operation_end(id)
-    }
-
-    fn verify(&self, outside: Outside) -> BoxFuture<'_, Result<AuditReport, CatalogueError>> {
-        self.inner.verify(outside)
     }
 }
 
