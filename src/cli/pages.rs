@@ -14,6 +14,7 @@ pub const COMMANDS: &str = "\
 Look:
   status       The present state: volumes, pool, copies, operations
   check        Whether every volume is recoverable, for monitors
+  notify       Try out the hook of [notify]
   report       What happened since a moment, and what needs a person
   metrics      The site in figures, for a node exporter
   history      Generations, kept and released; hold, delete, accept them
@@ -59,7 +60,7 @@ Examples:
   ecdeck restore db01 --version 17 --to DX1/0x31 --unmounted --confirm DX1/0x31
   ecdeck restore db01 --version 17 --to db01 --unmounted    onto itself
   ecdeck restore --set erp --version 17 --unmounted         all of it, or none
-  ecdeck restore --set erp --instant 'Mon 02:00' --unmounted
+  ecdeck restore --set erp --instant 02:00 --unmounted
   ecdeck restore --cancel DX1/0x31
 
 The copy is one-point (OPC), inside the array of the generation. Until it has

@@ -63,7 +63,7 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
                 line.say(&["--without-present-state"]);
             }
         }
-        Action::Snapshot { volume } => {
+        Action::Snapshot { volume } | Action::Unregister { volume } => {
             line.volumes(&[*volume]);
         }
         Action::CancelRestore { target } => {
@@ -161,9 +161,6 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
         }
         Action::Rename { volume, name } => {
             line.volumes(&[*volume]).say(&[name.as_str()]);
-        }
-        Action::Unregister { volume } => {
-            line.volumes(&[*volume]);
         }
         // The pairs come from files or an editor.
         Action::ImportMap { .. } | Action::EditMap { .. } | Action::ApplySite { .. } => return None,

@@ -285,7 +285,7 @@ codes! {
         "Register another backup volume of this size, or end the hold in time: `ecdeck history unhold TV --version N`.";
     1270 GROUP_NODE_UNKNOWN: "the node of the service is not known",
         "The service runs on one of several nodes. Its scripts, and whatever reads its volume group, must run where the group is active. If it is active on no node or on two, or if a node does not answer, nothing runs.",
-        "`ecdeck host show SERVICE` shows which groups are active on its nodes. Activate the group on one node. A node that stays away comes out of `nodes` in config.toml. `ecdeck backup TV --crash-consistent` runs no scripts.";
+        "`ecdeck host show SERVICE` shows which groups are active on its nodes. Activate the group on one node. A node that stays away is taken out of the list of nodes in config.toml. `ecdeck backup TV --crash-consistent` runs no scripts.";
     1271 IN_MAINTENANCE: "the array is in maintenance",
         "Somebody began a maintenance of the array. Until its end no start, resume or backup runs there; what runs already goes on.",
         "`ecdeck status` shows who began it and until when. `ecdeck array maintenance ARRAY end` ends it.";
@@ -427,7 +427,7 @@ codes! {
         "Wait for the end of the restore. The next backup releases what is beyond the policy.";
     1612 NO_VOLUME_FOR_PRESENT_STATE: "no volume is free to keep the present state on",
         "A restore onto a transaction volume first copies what is on it now to an unused backup volume of its array. None is unused, or tonight's backups need those that are.",
-        "Register one more backup volume, release a generation, or give --without-present-state: what is on the volume now is then lost. For a volume group it is a plain volume, in the pool of the group: `volumes` of a [[pool]] may name it beside `hosts`.";
+        "Register one more backup volume, release a generation, or give --without-present-state: what is on the volume now is then lost. For a volume group it is a plain volume, in the pool of the group: a [[pool]] in config.toml may name volumes beside hosts.";
     1613 PRESENT_STATE_NOT_KEPT: "the present state could not be kept",
         "The one-point copy of what is on the target did not come to its end. Nothing was overwritten, and its backup volume is unused again.",
         "Repair what the array reports and restore again, or give --without-present-state: what is on the volume now is then lost.";

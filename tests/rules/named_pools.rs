@@ -170,7 +170,7 @@ fn a_pool_of_groups_only_keeps_no_present_state_and_says_what_to_do() {
     site.pools = vec![pool("db03", &["DEMO1/0x31"], &["db03"])];
     let plan = site.plan(restore());
     let kept = |step: &PlanStep| matches!(step, PlanStep::KeepPresentState(keep) if keep.pair.target == plain);
-    assert!(plan.as_ref().is_ok_and(|plan| steps(plan).iter().any(|step| kept(step))), "{plan:?}");
+    assert!(plan.as_ref().is_ok_and(|plan| steps(plan).iter().any(kept)), "{plan:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A site in this process for the tests of the engine: emulated arrays in memory, a catalogue in memory, real sockets.
 
 use ecdeck::catalog::layer::Layer;
-use ecdeck::catalog::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside};
+use ecdeck::catalog::{Catalogue, CatalogueError, EventRange};
 use ecdeck::driver::ccm::CcmDriver;
 use ecdeck::driver::ccm::server::Server;
 use ecdeck::driver::ccm::settings::Settings as CcmSettings;
@@ -12,13 +12,11 @@ use ecdeck::engine::operation::Limits;
 use ecdeck::engine::protocol::{Answer, Ask, PlannedAnswer};
 use ecdeck::engine::{ConfiguredArray, Engine, Roles, Settings, Times};
 use ecdeck::model::array_words::{Column, StatusMeaning, TitleRow, WordRow};
-use ecdeck::model::audit::AuditReport;
 use ecdeck::model::copy::{Capabilities, Command, Identity, PairOutcome};
-use ecdeck::model::event::{ChainHead, Event, NewEvent};
+use ecdeck::model::event::{Event, NewEvent};
 use ecdeck::model::identity::{BoxId, Name, VolumeId};
 use ecdeck::model::records::{
-    BackupMode, BackupVolume, Change, EntityChange, OperationEnd, OperationId, PastGeneration, Policy, Records,
-    RotationGuard, TransactionVolume,
+    BackupMode, BackupVolume, Change, EntityChange, OperationEnd, OperationId, Policy, RotationGuard, TransactionVolume,
 };
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::session::{ArrayVolume, Pair, Reading};
@@ -209,7 +207,7 @@ impl TestSite {
             })));
         }
         let disk = Disk::default();
-        disk.commit(changes, Vec::new()).await.unwrap();
+        Catalogue::commit(&disk, changes, Vec::new()).await.unwrap();
         let arrays = Arc::new(Mutex::new(arrays));
         let embedded = Arc::new(InProcess::new(Arc::clone(&arrays), box_id));
         let gate = Gate {
@@ -309,7 +307,7 @@ impl TestSite {
     }
 
     pub async fn events(&self) -> Vec<Event> {
-        self.disk.events(EventRange::Newest(10_000)).await.unwrap()
+        Catalogue::events(&self.disk, EventRange::Newest(10_000)).await.unwrap()
     }
 }
 
