@@ -57,12 +57,14 @@ Examples:
   ecdeck array fault LAB1 clear";
 
 const MAINTENANCE_NOTE: &str = "\
-Starts, resumes and backups on the array are refused (ecd-1271) until `end`, or until the time of --until has passed.
-Copies that run go on. Overdue volumes are listed and not notified. `end` resumes what was live at the begin and is
-suspended now; a maintenance that is past its time is a trouble until `end`.
+Starts, resumes, backups and restores on the array are refused (ecd-1271) until
+its end, or until the time of --until has passed.
+Copies that run go on. Overdue volumes are listed and not notified. Its end
+resumes what was live at the begin and is suspended now. A maintenance that is
+past its time is a trouble until somebody ends it.
 
 Examples:
-  ecdeck array maintenance DX1 begin --until 14:00 --reason \"new firmware\"
+  ecdeck array maintenance DX1 begin --until 14:00 --reason firmware
   ecdeck array maintenance DX1 end --yes";
 
 #[derive(Debug, Subcommand)]

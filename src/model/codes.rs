@@ -287,7 +287,7 @@ codes! {
         "The service runs on one of several nodes. Its scripts, and whatever reads its volume group, must run where the group is active. If it is active on no node or on two, or if a node does not answer, nothing runs.",
         "`ecdeck host show SERVICE` shows which groups are active on its nodes. Activate the group on one node. A node that stays away is taken out of the list of nodes in config.toml. `ecdeck backup TV --crash-consistent` runs no scripts.";
     1271 IN_MAINTENANCE: "the array is in maintenance",
-        "Somebody began a maintenance of the array. Until its end no start, resume or backup runs there; what runs already goes on.",
+        "Somebody began a maintenance of the array. Until its end no start, resume, backup or restore begins there; what runs already goes on.",
         "`ecdeck status` shows who began it and until when. `ecdeck array maintenance ARRAY end` ends it.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
@@ -551,7 +551,7 @@ codes! {
         "`ecdeck array list` shows the names of the arrays, and `ecdeck status` which of them are in maintenance.";
     1909 MAINTENANCE_EXPIRED: "a maintenance is past its time and was not ended",
         "Starts and backups run on the array again. What was live before the maintenance may still be suspended.",
-        "`ecdeck array maintenance ARRAY end` resumes what was live; `begin --until TIME` gives it a later time.";
+        "`ecdeck array maintenance ARRAY end` resumes what was live; `ecdeck array maintenance ARRAY begin --until TIME` gives it a later time.";
     1910 CATALOGUE_NOT_COPIED: "no copy of the catalogue is made",
         "The last copy could not be made. The catalogue itself is not concerned; it is tried again after half a minute, then less \
          often, up to four times an hour, and with every backup.",

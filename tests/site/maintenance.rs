@@ -18,6 +18,8 @@ fn an_array_in_maintenance_starts_nothing_until_its_end() {
         .ends(0);
     lab.refused("backup t1 --yes", "ecd-1271");
     lab.refused("sync start t2 --yes", "ecd-1271");
+    lab.refused("snapshot t2 --yes", "ecd-1271");
+    lab.refused("restore t1 --version 1 --to t1 --unmounted --confirm t1", "ecd-1271");
     let status = lab.run("status").ends(0).out;
     assert!(status.contains("maintenance of A1, begun by ") && status.contains("new firmware"), "{status}");
     let entry = &lab.status()["maintenance"][0];

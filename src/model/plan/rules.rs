@@ -121,14 +121,15 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
 /// Why nothing is started on this box now.
 fn in_maintenance(snapshot: &Snapshot, box_id: BoxId, about: VolumeId) -> Option<Refusal> {
     let known = snapshot.maintenance_of(box_id)?;
-    let reason = format!("{} is not started, resumed or backed up now: {}", snapshot.label(about), known.in_words());
+    let reason =
+        format!("no copy of {} is started, resumed or backed up now: {}", snapshot.label(about), known.in_words());
     Some(Refusal::new(Code::IN_MAINTENANCE, reason).about(about))
 }
 
 /// On an array in maintenance no copy is started and no backup is made. What is so already stays so.
 fn without_maintenance(snapshot: &Snapshot, request: &Request, mut answers: Vec<Answer>) -> Vec<Answer> {
-    let starts = matches!(request.action.verb(), Verb::Start | Verb::Resume | Verb::Backup | Verb::Overwrite);
-    if !starts || snapshot.maintenance.is_empty() {
+    let starts = [Verb::Start, Verb::Resume, Verb::Backup, Verb::Overwrite, Verb::Restore, Verb::Snapshot];
+    if !starts.contains(&request.action.verb()) || snapshot.maintenance.is_empty() {
         return answers;
     }
     for answer in &mut answers {
