@@ -27,6 +27,8 @@ pub struct RestoreForm {
     set: Option<VolumeSet>,
     /// Somebody moved to the target that is chosen: else it is the best one.
     is_target_named: bool,
+    /// A target can be chosen.
+    has_target: bool,
 }
 
 /// What the form has to know of a kept generation.
@@ -67,7 +69,7 @@ impl RestoreForm {
             Field::new(
                 UNTIL,
                 "good until",
-                "When were the data still good? 18:00, Mon 02:00, 2d: the newest valid generation of before that is taken.",
+                "When were the data still good? 18:00, Mon 02:00, 2d: the newest valid generation before that is chosen.",
                 Value::Text(TextField::new("").or_else("now: the newest valid one")),
             ),
             Field::new(
@@ -106,7 +108,16 @@ impl RestoreForm {
             fields.insert(2, scope);
         }
         let form = Form::new(fields);
-        let mut restore = Self { volume, form, armed: false, kept, targets: Vec::new(), set, is_target_named: false };
+        let mut restore = Self {
+            volume,
+            form,
+            armed: false,
+            kept,
+            targets: Vec::new(),
+            set,
+            is_target_named: false,
+            has_target: true,
+        };
         restore.follow(snapshot);
         Some(restore)
     }
@@ -177,7 +188,7 @@ impl RestoreForm {
                         || "no generation is valid".to_owned(),
                         |oldest| format!("the oldest is {}, {}", oldest.version, clock.moment(oldest.taken_at)),
                     );
-                    Err(format!("no valid generation is of before {}: {oldest}", clock.moment(limit)))
+                    Err(format!("no valid generation is older than {}: {oldest}", clock.moment(limit)))
                 }
             }
         });
@@ -211,6 +222,7 @@ impl RestoreForm {
         }
         let named = self.target().filter(|_| self.is_target_named);
         let targets = self.version().map_or_else(Vec::new, |version| restore_targets(snapshot, self.volume, version));
+        self.has_target = targets.iter().any(|target| target.refusal.is_none());
         self.targets = targets.iter().map(|target| target.volume).collect();
         let rows = targets.iter().map(row).collect();
         let at = named.and_then(|named| self.targets.iter().position(|target| *target == named)).unwrap_or(0);
@@ -230,7 +242,11 @@ impl RestoreForm {
         Some(self.chosen()?.version)
     }
 
+    /// `None` where there is none, or none that can be overwritten: the rules then say what is missing.
     fn target(&self) -> Option<VolumeId> {
+        if !self.has_target {
+            return None;
+        }
         self.targets.get(self.form.list(TARGET)?.selected()?).copied()
     }
 
@@ -293,7 +309,8 @@ fn mounted() -> Value {
 fn row(target: &RestoreTarget) -> ListRow {
     let row = ListRow::new(target.label.as_str(), target.what.as_str());
     match &target.refusal {
-        Some(refusal) => row.refused(refusal.reason.as_str()),
+        // The volume stands before it already.
+        Some(refusal) => row.refused(refusal.reason.strip_prefix(&target.label).unwrap_or(&refusal.reason).trim()),
         None => row,
     }
 }

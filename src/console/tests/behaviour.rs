@@ -594,7 +594,7 @@ fn the_restore_form_takes_the_newest_valid_generation_before() {
         assert!(screen.contains(&format!("generation          {chosen}  ")), "{typed:?}: {screen}");
     }
     desk.types("40d");
-    assert!(desk.screen().contains("no valid generation is of before"), "{}", desk.screen());
+    assert!(desk.screen().contains("no valid generation is older than"), "{}", desk.screen());
     desk.keys([Key::Enter]);
     assert!(!desk.screen().contains("(OPC)"), "it goes to what is wrong: {}", desk.screen());
     desk.keys([Key::Ctrl('u')]).types("soon");

@@ -158,7 +158,7 @@ fn propose(case: &Case<'_>, generation: &Generation) -> Result<VolumeId, Refusal
     }
     let array = case.snapshot.array(generation.backup_volume.box_id);
     let name = array.map_or_else(|| "the array".to_owned(), |array| array.name.to_string());
-    let reason = format!("no volume of {name} with {} blocks is unused", generation.blocks.0);
+    let reason = format!("no volume of {name} of {} ({} blocks) is unused", generation.blocks, generation.blocks.0);
     let refusal = Refusal::new(Code::NO_RESTORE_TARGET, reason).about(case.id());
     let own = Action::Restore {
         volume: case.id(),

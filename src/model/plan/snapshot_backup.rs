@@ -163,7 +163,7 @@ fn place<'a>(case: &Case<'a>, policy: Policy) -> Result<Place<'a>, Refusal> {
         return Ok(Place::OfOldest(oldest));
     }
     let array = site.array(id.box_id).map_or_else(|| "its array".to_owned(), |array| array.name.to_string());
-    let reason = format!("no backup volume of {array} with {} blocks is unused", blocks.0);
+    let reason = format!("no backup volume of {array} of {blocks} ({} blocks) is unused", blocks.0);
     let release = case.generations().iter().find(|kept| kept.held.is_none());
     let remedy = release.map(|kept| {
         let delete = Action::DeleteGeneration { volume: id, version: kept.version };
