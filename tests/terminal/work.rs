@@ -133,7 +133,7 @@ fn a_restore_is_done_by_who_only_reads_the_screen() {
     pty.until("Restore: demo-web");
     pty.until("When were the data still good?");
     pty.types("40d");
-    pty.until("no valid generation is of before");
+    pty.until("no valid generation is older than");
     pty.types("\x15");
     pty.until("now: the newest valid one");
     pty.types("\t");
@@ -142,8 +142,15 @@ fn a_restore_is_done_by_who_only_reads_the_screen() {
     pty.types("\t");
     pty.until("volumes can be chosen");
     pty.types("\t");
-    pty.until("not looked");
-    pty.types("\x1b[C");
+    pty.until("<  not looked  >");
+    // The answer is of one volume: while the site is new, another one may be proposed, and the question is open again.
+    for _ in 0..20 {
+        if pty.text().contains("Nothing of demo-web is lost") {
+            break;
+        }
+        pty.types("\x1b[C");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
     pty.until("Nothing of demo-web is lost");
     pty.until("by hand: unmount");
     pty.types("\r");
@@ -161,6 +168,7 @@ fn a_restore_is_done_by_who_only_reads_the_screen() {
         if !pty.text().contains("to agree:") {
             break;
         }
+        std::thread::sleep(std::time::Duration::from_millis(300));
         pty.types("\r");
         test_site.json("status --demo");
     }
