@@ -300,6 +300,9 @@ pub struct Set {
     /// How long a copy remains after its stop is answered, as 2s; 0s: not at all
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub stop_time: Option<std::time::Duration>,
+    /// After how long the other array of a remote copy hears of a change, as 3s; 0s: at once
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub far_half_time: Option<std::time::Duration>,
     /// The transfer mode that it shows of a suspended remote copy: the one of its next resume, or the one in force while it
     /// is suspended, through
     #[arg(long, value_name = "WHICH")]
@@ -648,6 +651,7 @@ impl Set {
             suspend_millis: self.suspend_time.map(millis),
             start_millis: self.start_time.map(millis),
             stop_millis: self.stop_time.map(millis),
+            far_millis: self.far_half_time.map(millis),
             shows_mode_in_force: self.suspended_mode.map(|which| which == SuspendedMode::InForce),
         }
     }

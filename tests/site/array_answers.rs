@@ -132,3 +132,19 @@ fn a_copy_that_is_started_in_through_mode_says_that_it_cannot_be_backed_up() {
     assert!(refused.exit == 3 && refused.err.contains("through mode"), "{refused:?}");
     lab.run("sync cancel t1 --yes").ends(0);
 }
+
+/// Both arrays are read; for a while they say two things of one copy. Nothing is recorded twice or lost meanwhile.
+#[test]
+fn an_array_that_hears_of_a_change_seconds_later_is_waited_for() {
+    let lab = remote("");
+    lab.policy("t1", 1, "suspend");
+    lab.run("array set A1 --far-half-time 2s").ends(0);
+    lab.synchronize("t1");
+    lab.run("backup t1 --wait --yes").ends(0);
+    assert_eq!(lab.kept("t1").len(), 1);
+    let status = lab.status();
+    assert_eq!(status["sessions"][0]["status"], "suspended", "{status:#}");
+    lab.run("array set A1 --far-half-time 0s").ends(0);
+    lab.run("sync start t1 --wait --yes").ends(0);
+    lab.run("backup t1 --wait --yes").ends(0);
+}

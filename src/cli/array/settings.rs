@@ -46,9 +46,10 @@ fn text(settings: &Settings) -> String {
     );
     let (suspend, stop) = (lasting(settings.suspend_millis), lasting(settings.stop_millis));
     let mode = if settings.shows_mode_in_force { "the one in force, through" } else { "the one of the next resume" };
+    let far = settings.far_millis.map_or_else(|| "at once".to_owned(), |millis| format!("after {}", seconds(millis)));
     let resolution = settings.resolution.unwrap_or(Blocks(128));
     format!(
         "copy table        {table}\nsessions          {sessions}\nresolution        {resolution}\nstart             {start}\n\
-         remote suspend    {suspend}\nstop              {stop}\nsuspended mode    {mode}\n"
+         remote suspend    {suspend}\nstop              {stop}\nother array hears {far}\nsuspended mode    {mode}\n"
     )
 }

@@ -433,11 +433,22 @@ impl Core {
         };
         let finished: Vec<SessionKey> = self.sessions.values().filter(through).map(|session| session.key).collect();
         for key in std::mem::take(&mut self.pending_events) {
+            let late = self.sessions.get(&key).and_then(|session| self.far_ticks(session));
             if !self.crosses(key) {
                 // It is told when the path is back.
                 self.pending_events.insert(key);
             } else if let Some(session) = self.sessions.get_mut(&key) {
-                session.tell_remote();
+                match (late, session.telling) {
+                    (None, _) | (Some(_), Some(0)) => {
+                        session.telling = None;
+                        session.tell_remote();
+                    }
+                    (Some(ticks), None) => {
+                        session.telling = Some(ticks);
+                        self.pending_events.insert(key);
+                    }
+                    (Some(_), Some(_)) => drop(self.pending_events.insert(key)),
+                }
             }
         }
         for key in finished {

@@ -154,6 +154,7 @@ pub const RULES: &[Rule] = &[
     row("a source with a bad sector may be refused at once", CLI, ArrayCode::BadSource, Basis::Documented, false),
     row("the licence to copy may have ended: no copy begins", CLI, ArrayCode::NoLicence, Basis::Documented, false),
     row("volumes of two sizes are not reversed", CLI, ArrayCode::ReverseFailed, Basis::Documented, false),
+    silent("the other box of a remote copy may hear of a change later", REST, false),
     silent("the suspend of a remote copy may continue after its answer", REST, false),
     row("until it is done, no other suspend begins", CLI, ArrayCode::ConcurrentSuspend, Basis::Inferred, false),
     row("a session in error is not suspended", CLI, ArrayCode::ErrorSuspended, Basis::Documented, false),

@@ -158,6 +158,7 @@ impl Core {
             suspending: None,
             starting: self.start_ticks(pair),
             stopping: None,
+            telling: None,
             held: false,
             measured: None,
             map: RegionMap::all_dirty(blocks),

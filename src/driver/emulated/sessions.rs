@@ -52,6 +52,9 @@ pub struct Session {
     /// An accepted stop goes on for so many ticks more; then the session is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<u32>,
+    /// The other box hears of what has become of the session in so many ticks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telling: Option<u32>,
     /// It has nothing left to copy, and waits for the copy into its source.
     #[serde(skip)]
     pub held: bool,

@@ -36,6 +36,9 @@ pub struct Settings {
     /// Milliseconds for which a session remains after its stop was accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_millis: Option<u32>,
+    /// Milliseconds after which the other box of a REC hears of what has become of it, beyond the usual tick.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub far_millis: Option<u32>,
     /// A suspended REC in stack or consistency mode is shown in the mode that is in force then, through, and not in the one
     /// that its resume brings back.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -52,6 +55,7 @@ pub struct SettingsChange {
     pub suspend_millis: Option<Setting<u32>>,
     pub start_millis: Option<Setting<u32>>,
     pub stop_millis: Option<Setting<u32>>,
+    pub far_millis: Option<Setting<u32>>,
     pub shows_mode_in_force: Option<bool>,
 }
 
@@ -101,6 +105,7 @@ impl Core {
             (change.suspend_millis, &mut settings.suspend_millis),
             (change.start_millis, &mut settings.start_millis),
             (change.stop_millis, &mut settings.stop_millis),
+            (change.far_millis, &mut settings.far_millis),
         ] {
             if let Some(millis) = wanted {
                 *kept = millis.value().filter(|millis| *millis > 0);
@@ -178,10 +183,19 @@ impl Core {
         self.boxes.get(&at)?.settings.stop_millis.map(|millis| millis.div_ceil(TICK_MILLIS))
     }
 
+    /// After how many ticks the other box hears of a change to this session.
+    pub(super) fn far_ticks(&self, session: &Session) -> Option<u32> {
+        let cabinet = self.boxes.get(&session.pair.source.box_id)?;
+        let millis = cabinet.settings.far_millis.filter(|_| session.pair.kind == CopyKind::Rec)?;
+        Some(millis.div_ceil(TICK_MILLIS))
+    }
+
     /// What was accepted or begun and takes its time comes nearer to its end.
     pub(super) fn count_down(&mut self) {
         let counters = self.sessions.values_mut().flat_map(|session| {
-            [&mut session.suspending, &mut session.starting, &mut session.stopping].into_iter().flatten()
+            [&mut session.suspending, &mut session.starting, &mut session.stopping, &mut session.telling]
+                .into_iter()
+                .flatten()
         });
         for left in counters {
             *left = left.saturating_sub(1);
@@ -193,7 +207,10 @@ impl Core {
         let counts = |session: &Session| {
             // A reserved session whose path is down waits for that, not for the time.
             let starts = session.starting.is_some_and(|left| left > 0 || self.crosses(session.key));
-            starts || session.suspending.is_some() || session.stopping.is_some()
+            starts
+                || session.suspending.is_some()
+                || session.stopping.is_some()
+                || (session.telling.is_some() && self.crosses(session.key))
         };
         self.sessions.values().any(counts)
     }

@@ -3,7 +3,7 @@
 use super::codes::ArrayCode;
 use super::rules_tests::Site;
 use super::settings::{Setting, SettingsChange, TABLE_LOST};
-use crate::driver::emulated::core::{CoreError, LARGEST_VOLUME, RecBuffer};
+use crate::driver::emulated::core::{CoreError, LARGEST_VOLUME, RecBuffer, TICK_MILLIS};
 use crate::driver::emulated::faults::{Fault, RefusedWith, Side};
 use crate::driver::emulated::regions::REGION_BLOCKS;
 use crate::model::copy::{Command, Outcome};
@@ -548,4 +548,27 @@ fn a_half_that_is_left_over_needs_its_path_as_well() {
     assert_eq!(site.stop(pair, true), "E5354");
     let refused = site.arrays.core_mut().remove_path(one, other);
     assert!(matches!(refused, Err(CoreError::PathInUse(found)) if found == pair), "{refused:?}");
+}
+
+#[test]
+fn the_other_box_hears_later_of_what_became_of_a_rec() {
+    let mut site = Site::new(1);
+    let (pair, one, other) = (site.rec(0, 0), site.one, site.other);
+    site.equivalent(pair);
+    site.arrays.settle();
+    let late = |millis| SettingsChange { far_millis: Some(Setting::To(millis)), ..SettingsChange::default() };
+    site.set(late(TICK_MILLIS * 3));
+    assert_eq!(site.suspend(pair, false), "done");
+    let halves = |site: &Site| [one, other].map(|at| site.half(at, &pair).unwrap().status);
+    for _ in 0..3 {
+        site.arrays.advance(Blocks(0));
+        assert_eq!(halves(&site), [Status::Suspended, Status::Active]);
+    }
+    site.arrays.advance(Blocks(0));
+    assert_eq!(halves(&site), [Status::Suspended, Status::Suspended]);
+    // While the path is down it hears nothing; the time counts from the change all the same.
+    assert_eq!(site.resume(pair), "done");
+    site.set(late(0));
+    site.arrays.settle();
+    assert_eq!(halves(&site), [Status::Active, Status::Active]);
 }
