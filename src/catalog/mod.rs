@@ -141,6 +141,12 @@ pub struct HistoryQuery {
     pub most: u32,
 }
 
+/// What a catalogue answers to [`Catalogue::save_copy`] that keeps no copies by itself.
+pub fn keeps_no_copies() -> BoxFuture<'static, Result<CatalogueCopy, CatalogueError>> {
+    let (place, detail) = (String::from("a file"), "no folder for copies is known".to_owned());
+    Box::pin(std::future::ready(Err(CatalogueError::NotCopied { place, detail })))
+}
+
 /// A catalogue. One writer has it at a time; every change and its events are kept together or not at all.
 pub trait Catalogue: Send + Sync {
     /// Everything that is in force.

@@ -5,10 +5,11 @@ use super::link::{Link, Need, SiteContext, unexpected};
 use super::table::{Align, Table};
 use super::{CliError, Exit, json, names, out};
 use crate::engine::protocol::{Answer, Ask, HookView, TriedScript};
-use crate::model::hook::seconds;
+use crate::model::hook::{ScriptReport, seconds};
 use crate::model::untrusted::Untrusted;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use std::fmt::Write;
 
 #[derive(Debug, Subcommand)]
 pub enum HookVerb {
@@ -147,11 +148,20 @@ async fn test(asked: &TestHook, link: &mut Link) -> Result<Exit, CliError> {
         return Ok(exit);
     }
     for script in &tried {
-        let lines = script.report.output.raw().lines();
-        let text = lines.map(|line| format!("  {}\n", Untrusted::from(line).escaped())).collect::<Vec<_>>().concat();
-        let more =
-            if script.report.dropped > 0 { format!("({} bytes more)\n", script.report.dropped) } else { String::new() };
-        out::print(&format!("{}: {}\n{text}{more}", script.phase.word(), script.report.end_text()))?;
+        out::print(&tried_out(script.phase.word(), &script.report))?;
     }
     Ok(exit)
+}
+
+/// How a script that was tried out ended, and what it wrote. `what`: what it is called.
+pub fn tried_out(what: &str, report: &ScriptReport) -> String {
+    let mut text = format!("{what}: {}\n", report.end_text());
+    // Writing to a `String` cannot fail.
+    for line in report.output.raw().lines() {
+        let _ = writeln!(text, "  {}", Untrusted::from(line).escaped());
+    }
+    if report.dropped > 0 {
+        let _ = writeln!(text, "({} bytes more)", report.dropped);
+    }
+    text
 }

@@ -1,11 +1,11 @@
 //! `ecdeck notify`: trying the notification hook out.
 
 use super::agree::sure;
+use super::hook::tried_out;
 use super::link::{Link, Need, SiteContext, unexpected};
 use super::{CliError, Exit, json, out};
 use crate::engine::protocol::{Answer, Ask};
 use crate::model::hook::ScriptReport;
-use crate::model::untrusted::Untrusted;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -54,9 +54,6 @@ async fn test(asked: &TestNotify, link: &mut Link) -> Result<Exit, CliError> {
         json::print(link.is_demo().await?, &Tested { report: &report })?;
         return Ok(exit);
     }
-    let lines = report.output.raw().lines();
-    let text = lines.map(|line| format!("  {}\n", Untrusted::from(line).escaped())).collect::<Vec<_>>().concat();
-    let more = if report.dropped > 0 { format!("({} bytes more)\n", report.dropped) } else { String::new() };
-    out::print(&format!("notification hook: {}\n{text}{more}", report.end_text()))?;
+    out::print(&tried_out("notification hook", &report))?;
     Ok(exit)
 }

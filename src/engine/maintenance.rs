@@ -27,8 +27,8 @@ pub async fn begin(
     caller: &Caller,
 ) -> Answer {
     let refused = |code, text: String| Answer::Refused { refusal: Refusal::new(code, text) };
-    if let Some(answer) = not_an_operator(caller) {
-        return answer;
+    if let Err(refusal) = must_be_operator(caller) {
+        return Answer::Refused { refusal };
     }
     let (snapshot, now) = (core.look(), clock::now());
     if !snapshot.arrays.iter().any(|view| view.name == *array) {
@@ -60,8 +60,8 @@ pub async fn begin(
 
 /// Ends it. What is to run again is the caller's to ask for.
 pub async fn end((core, ledger): (&Core, &Ledger), array: &Name, dry_run: bool, caller: &Caller) -> Answer {
-    if let Some(answer) = not_an_operator(caller) {
-        return answer;
+    if let Err(refusal) = must_be_operator(caller) {
+        return Answer::Refused { refusal };
     }
     let found = core.with_records(|records| records.maintenance.get(array).cloned());
     let Some(known) = found else {
@@ -75,11 +75,8 @@ pub async fn end((core, ledger): (&Core, &Ledger), array: &Name, dry_run: bool, 
     keep(ledger, EntityChange::EndMaintenance { array: array.clone() }, kind, known, caller).await
 }
 
-fn not_an_operator(caller: &Caller) -> Option<Answer> {
-    let text =
-        || format!("the maintenance of an array needs the role of an operator; {} has another one", caller.actor);
-    let refused = || Answer::Refused { refusal: Refusal::new(Code::NOT_AUTHORISED, text()) };
-    (caller.role < Some(Role::Operator)).then(refused)
+fn must_be_operator(caller: &Caller) -> Result<(), Refusal> {
+    caller.needs(Role::Operator, "the maintenance of an array")
 }
 
 async fn keep(ledger: &Ledger, change: EntityChange, kind: EventKind, known: Maintenance, caller: &Caller) -> Answer {

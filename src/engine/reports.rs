@@ -81,9 +81,8 @@ pub async fn acknowledge(
     caller: &Caller,
 ) -> Answer {
     let refused = |code, text: String| Answer::Refused { refusal: Refusal::new(code, text) };
-    if caller.role < Some(Role::Operator) {
-        let text = format!("acknowledging a trouble needs the role of an operator; {} has another one", caller.actor);
-        return refused(Code::NOT_AUTHORISED, text);
+    if let Err(refusal) = caller.needs(Role::Operator, "acknowledging a trouble") {
+        return Answer::Refused { refusal };
     }
     let snapshot = core.look();
     let now = clock::now();

@@ -190,10 +190,8 @@ impl Runner {
 
     /// Runs the scripts of a hook once with `ECDECK_DRY_RUN=1`.
     pub async fn test_hook(&self, name: &Name, volume: VolumeId, caller: &Caller) -> Answer {
-        if caller.role < Some(Role::Administrator) {
-            let reason =
-                format!("trying a hook out needs the role of an administrator; {} has another one", caller.actor);
-            return refused(Refusal::new(Code::NOT_AUTHORISED, reason));
+        if let Err(refusal) = caller.needs(Role::Administrator, "trying a hook out") {
+            return refused(refusal);
         }
         let snapshot = self.core.look();
         let (hook, view) =

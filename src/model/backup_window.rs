@@ -1,10 +1,11 @@
 //! The backup window of a policy: the time of day by whose end a backup should be made, and what a volume is called that has
 //! one. Starts nothing. Pure: the time zone is given.
 
+use super::local_time;
 use super::units::Timestamp;
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -45,41 +46,17 @@ impl BackupWindow {
     /// `None` where the clocks go forward over all of it.
     fn ending_on(self, zone: &TimeZone, day: Date) -> Option<WindowTimes> {
         let begins_on = if self.from < self.to { day } else { day.yesterday().ok()? };
-        let start = moment(zone, begins_on, self.from, Twice::First)?;
-        let end = moment(zone, day, self.to, Twice::Last)?;
+        // A time that the clocks leave out is the moment at which they go forward; of two the window takes the wider.
+        let start = local_time::first(time_of(begins_on, self.from)?, zone)?;
+        let end = local_time::last(time_of(day, self.to)?, zone)?;
         (start < end).then_some(WindowTimes { start, end })
     }
 }
 
-/// Which one of two moments with the same local time.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Twice {
-    First,
-    Last,
-}
-
-/// When the clocks show this. A time that they leave out is the moment at which they go forward.
-fn moment(zone: &TimeZone, day: Date, minutes: u16, twice: Twice) -> Option<Timestamp> {
+/// The local time so many minutes after midnight.
+fn time_of(day: Date, minutes: u16) -> Option<DateTime> {
     let (hour, minute) = (i8::try_from(minutes / HOUR).ok()?, i8::try_from(minutes % HOUR).ok()?);
-    let clock = day.at(hour, minute, 0, 0);
-    let with = |offset: Offset, clock: DateTime| offset.to_timestamp(clock).ok();
-    let at = match zone.to_ambiguous_timestamp(clock).offset() {
-        AmbiguousOffset::Unambiguous { offset } => with(offset, clock)?,
-        AmbiguousOffset::Fold { before, after } => with(if twice == Twice::First { before } else { after }, clock)?,
-        // Read with the offset of before it is past the change, by less than the gap is long.
-        AmbiguousOffset::Gap { before, .. } => {
-            let past = with(before, clock)?;
-            let is_before = |at: jiff::Timestamp| zone.to_offset(at) == before;
-            let (mut early, mut late) = (past.as_second() - 86_400, past.as_second());
-            while late - early > 1 {
-                let middle = early.midpoint(late);
-                let half = if is_before(jiff::Timestamp::from_second(middle).ok()?) { &mut early } else { &mut late };
-                *half = middle;
-            }
-            jiff::Timestamp::from_second(late).ok()?
-        }
-    };
-    Some(Timestamp(at.as_millisecond()))
+    Some(day.at(hour, minute, 0, 0))
 }
 
 impl fmt::Display for BackupWindow {

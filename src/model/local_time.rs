@@ -3,18 +3,31 @@
 use super::duration::millis;
 use super::units::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::{AmbiguousOffset, AmbiguousTimestamp, TimeZone};
 
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// The first moment at which clocks of the zone show this time or a later one of the same day.
 pub fn first(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
-    let ambiguous = zone.to_ambiguous_zoned_datetime(local);
+    moment(local, zone, AmbiguousTimestamp::earlier)
+}
+
+/// The same, but the last moment where the clocks show this time twice.
+pub fn last(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
+    moment(local, zone, AmbiguousTimestamp::later)
+}
+
+fn moment(
+    local: DateTime,
+    zone: &TimeZone,
+    of_two: fn(AmbiguousTimestamp) -> Result<jiff::Timestamp, jiff::Error>,
+) -> Option<Timestamp> {
+    let ambiguous = zone.to_ambiguous_timestamp(local);
     let at = match ambiguous.offset() {
-        AmbiguousOffset::Unambiguous { .. } => ambiguous.unambiguous().ok()?.timestamp(),
-        AmbiguousOffset::Fold { .. } => ambiguous.earlier().ok()?.timestamp(),
+        AmbiguousOffset::Unambiguous { .. } => ambiguous.unambiguous().ok()?,
+        AmbiguousOffset::Fold { .. } => of_two(ambiguous).ok()?,
         AmbiguousOffset::Gap { .. } => {
-            let before = ambiguous.earlier().ok()?.timestamp();
+            let before = ambiguous.earlier().ok()?;
             zone.following(before).next()?.timestamp()
         }
     };

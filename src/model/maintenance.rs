@@ -28,13 +28,15 @@ impl Maintenance {
 
     /// `maintenance of DX1: new firmware`, for where its author is named already.
     pub fn what(&self) -> String {
-        let reason = self.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", reason.escaped()));
-        format!("maintenance of {}{reason}", self.array)
+        format!("maintenance of {}{}", self.array, self.why())
     }
 
     /// `maintenance of DX1, begun by ana (uid 1001): new firmware`.
     pub fn in_words(&self) -> String {
-        let reason = self.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", reason.escaped()));
-        format!("maintenance of {}, begun by {}{reason}", self.array, self.by)
+        format!("maintenance of {}, begun by {}{}", self.array, self.by, self.why())
+    }
+
+    fn why(&self) -> String {
+        self.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", reason.escaped()))
     }
 }

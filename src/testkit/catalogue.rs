@@ -1,6 +1,6 @@
 //! The catalogue in memory, for the simulator and the tests: the same rules, and switches that make a commit fail.
 
-use crate::catalog::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Outside};
+use crate::catalog::{Catalogue, CatalogueError, EventRange, Generations, HistoryQuery, Outside, keeps_no_copies};
 use crate::model::audit::{AuditReport, ComparedRows, WantedHeads};
 use crate::model::catalogue_copy::{CatalogueCopies, CatalogueCopy};
 use crate::model::chain::{ChainLink, ChainVerifier, chain};
@@ -250,8 +250,7 @@ impl Catalogue for MemoryCatalogue {
     }
 
     fn save_copy(&self) -> BoxFuture<'_, Result<CatalogueCopy, CatalogueError>> {
-        let (place, detail) = (String::from("a file"), "no folder for copies is known".to_owned());
-        Box::pin(std::future::ready(Err(CatalogueError::NotCopied { place, detail })))
+        keeps_no_copies()
     }
 
     fn copy_failed(&self) -> Option<String> {

@@ -30,6 +30,29 @@ fn pool(called: &str, volumes: &[&str], hosts: &[&str]) -> NamedPool {
     }
 }
 
+fn word(text: &str) -> LvmName {
+    text.parse().unwrap()
+}
+
+fn disk(text: &str) -> Wwid {
+    text.parse().unwrap()
+}
+
+/// The transaction volume is the volume group `vg01` of `db03`.
+fn becomes_a_group(site: &mut Site, id: VolumeId) {
+    let group = RegisteredGroup { host: name("db03"), name: word("vg01"), uuid: word("u1"), disk: disk("lab-1") };
+    let known = site.records.transaction_volumes[&id].clone();
+    site.records.keep_transaction_volume(TransactionVolume { group: Some(Box::new(group)), ..known });
+}
+
+/// The backup volume has a group of its own on `db03`: its name, its physical volume, its disk.
+fn becomes_a_copy(site: &mut Site, id: VolumeId, (called, physical, on): (&str, &str, &str)) {
+    let identity = GroupIdentity { name: word(called), uuid: word("u2"), physical: word(physical) };
+    let known = site.records.backup_volumes[&id].clone();
+    let backup = BackupGroup { host: name("db03"), identity, disk: disk(on) };
+    site.records.keep_backup_volume(BackupVolume { group: Some(Box::new(backup)), ..known });
+}
+
 /// `db01` is in no named pool, `db02` and the volumes 0x30 to 0x3F in pool `db02`.
 fn two_pools() -> (Site, VolumeId, VolumeId) {
     let mut site = Site::new();
@@ -109,17 +132,10 @@ fn what_policies_need_is_counted_by_pool_and_size() {
 fn groups_and_plain_volumes_of_one_size_are_not_added_up() {
     let (mut site, usual, group) = two_pools();
     site.pools = vec![pool("db03", &[], &["db03"])];
-    let word = |text: &str| text.parse::<LvmName>().unwrap();
-    let disk = |text: &str| text.parse::<Wwid>().unwrap();
-    let registered = RegisteredGroup { host: name("db03"), name: word("vg01"), uuid: word("u1"), disk: disk("lab-1") };
-    let known = site.records.transaction_volumes[&group].clone();
-    site.records.keep_transaction_volume(TransactionVolume { group: Some(Box::new(registered)), ..known });
+    becomes_a_group(&mut site, group);
     let plain = site.backup_volume(0, 0x21, 48);
     let copy = site.backup_volume(0, 0x22, 48);
-    let identity = GroupIdentity { name: word("vg01b"), uuid: word("u2"), physical: word("p2") };
-    let known = site.records.backup_volumes[&copy].clone();
-    let backup = BackupGroup { host: name("db03"), identity, disk: disk("lab-2") };
-    site.records.keep_backup_volume(BackupVolume { group: Some(Box::new(backup)), ..known });
+    becomes_a_copy(&mut site, copy, ("vg01b", "p2", "lab-2"));
     let snapshot = site.snapshot();
     let sizes = pool_sizes(&snapshot);
     let missing: Vec<(String, usize)> = sizes.iter().map(|(key, size)| (key.which(), size.missing())).collect();
@@ -137,18 +153,10 @@ fn groups_and_plain_volumes_of_one_size_are_not_added_up() {
 fn a_pool_of_groups_only_keeps_no_present_state_and_says_what_to_do() {
     let (mut site, _, group) = two_pools();
     site.pools = vec![pool("db03", &[], &["db03"])];
-    let word = |text: &str| text.parse::<LvmName>().unwrap();
-    let disk = |text: &str| text.parse::<Wwid>().unwrap();
-    let registered = RegisteredGroup { host: name("db03"), name: word("vg01"), uuid: word("u1"), disk: disk("lab-1") };
-    let known = site.records.transaction_volumes[&group].clone();
-    site.records.keep_transaction_volume(TransactionVolume { group: Some(Box::new(registered)), ..known });
+    becomes_a_group(&mut site, group);
     let copies = [0x22, 0x23].map(|olu| {
         let copy = site.backup_volume(0, olu, 48);
-        let identity =
-            GroupIdentity { name: word(&format!("vg{olu}")), uuid: word("u2"), physical: word(&format!("p{olu}")) };
-        let known = site.records.backup_volumes[&copy].clone();
-        let backup = BackupGroup { host: name("db03"), identity, disk: disk(&format!("lab-{olu}")) };
-        site.records.keep_backup_volume(BackupVolume { group: Some(Box::new(backup)), ..known });
+        becomes_a_copy(&mut site, copy, (&format!("vg{olu}"), &format!("p{olu}"), &format!("lab-{olu}")));
         copy
     });
     site.capabilities.verbs.push((CopyKind::Opc, CommandVerb::StartOpc));

@@ -1,5 +1,6 @@
 //! The first set-up on a real terminal: from an empty home to a backup, by what the screen says.
 
+use crate::maps::store_the_map;
 use crate::pty::Pty;
 use crate::test_site::{PROGRAM, TestSite};
 use std::fs;
@@ -208,15 +209,7 @@ fn an_empty_home_becomes_a_backed_up_volume_group() {
     pty.until("1 of 1 chosen");
     pty.types("\r");
     pty.until("For vg01 in round A");
-    pty.types("3");
-    pty.until("can be stored");
-    pty.types("w");
-    pty.until("The file that is written");
-    pty.types("w");
-    pty.until("Y run");
-    pty.types("Y");
-    pty.until("import map: done");
-    pty.until("tonight");
+    store_the_map(&mut pty);
     pty.types("s");
     pty.until("by round A of map set");
     pty.until("Y run");

@@ -38,11 +38,8 @@ fn hang_up(pty: &mut Pty) {
     pty.is_sane();
 }
 
-#[test]
-fn a_map_set_is_made_and_a_synchronization_started_with_it_by_keys_only() {
-    let test_site = TestSite::of_the_demonstration();
-    let mut pty = console(&test_site, "false");
-    propose(&mut pty);
+/// From the rounds on: checked, shown as a file, stored.
+pub fn store_the_map(pty: &mut Pty) {
     pty.types("3");
     pty.until("can be stored");
     pty.types("w");
@@ -52,6 +49,14 @@ fn a_map_set_is_made_and_a_synchronization_started_with_it_by_keys_only() {
     pty.types("Y");
     pty.until("import map: done");
     pty.until("tonight");
+}
+
+#[test]
+fn a_map_set_is_made_and_a_synchronization_started_with_it_by_keys_only() {
+    let test_site = TestSite::of_the_demonstration();
+    let mut pty = console(&test_site, "false");
+    propose(&mut pty);
+    store_the_map(&mut pty);
     let shown = test_site.json("map show nightly");
     let pairs = shown["pairs"].as_array().unwrap();
     let rounds: Vec<_> = pairs.iter().map(|pair| pair["round"].as_str().unwrap()).collect();

@@ -3,11 +3,12 @@
 //! [`Records::apply`](crate::model::records::Records::apply) says what a change means; the conformance suite compares.
 
 use super::column_codec::{from_json, json, optional_json, parse, signed, unsigned, word};
+use super::documents::{ACKNOWLEDGEMENTS, MAINTENANCES, NOTICES};
 use super::failure::Failure;
 use super::rows::{
     BACKUP_VOLUME, CLAIM, GENERATION, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME,
 };
-use super::{acknowledgements, groups, maintenance, maps, notices, released, volume_sets};
+use super::{groups, maps, released, volume_sets};
 use crate::model::actor::Actor;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::{
@@ -157,13 +158,15 @@ pub async fn apply(
         Change::Entity(EntityChange::UseMapRow { transaction_volume, backup_volume, operation }) => {
             maps::mark_used(to, touched, *transaction_volume, *backup_volume, *operation).await
         }
-        Change::Entity(EntityChange::PutNotice { key, notice }) => notices::put(to, touched, key, notice).await,
-        Change::Entity(EntityChange::RemoveNotice { key }) => notices::remove(to, touched, key).await,
-        Change::Entity(EntityChange::Acknowledge(known)) => acknowledgements::put(to, touched, known).await,
-        Change::Entity(EntityChange::PutMaintenance(known)) => maintenance::put(to, touched, known).await,
-        Change::Entity(EntityChange::EndMaintenance { array }) => maintenance::remove(to, touched, array).await,
+        Change::Entity(EntityChange::PutNotice { key, notice }) => NOTICES.put(to, touched, key, notice).await,
+        Change::Entity(EntityChange::RemoveNotice { key }) => NOTICES.remove(to, touched, key).await,
+        Change::Entity(EntityChange::Acknowledge(known)) => {
+            ACKNOWLEDGEMENTS.put(to, touched, &known.trouble, known).await
+        }
+        Change::Entity(EntityChange::PutMaintenance(known)) => MAINTENANCES.put(to, touched, &known.array, known).await,
+        Change::Entity(EntityChange::EndMaintenance { array }) => MAINTENANCES.remove(to, touched, array).await,
         Change::Entity(EntityChange::EndAcknowledgement { trouble }) => {
-            acknowledgements::remove(to, touched, trouble).await
+            ACKNOWLEDGEMENTS.remove(to, touched, trouble).await
         }
         Change::Open { operation, claims, epoch } => open(to, counters, touched, operation, claims, *epoch).await,
         Change::Journal { operation, entry } => {

@@ -2,18 +2,16 @@
 //!
 //! Belongs here: tables, statements, and what each database's errors mean. Does not: what a change means (model).
 
-mod acknowledgements;
 mod change;
 mod column_codec;
 mod connect;
 mod connections;
 mod copy;
+mod documents;
 mod failure;
 mod groups;
-mod maintenance;
 mod maps;
 mod notes;
-mod notices;
 mod place;
 mod read;
 mod released;
@@ -27,7 +25,7 @@ pub use crate::model::catalogue_url::CataloguePlace;
 pub use place::beside;
 pub use schema::FORMAT;
 
-use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside, now};
+use super::{Catalogue, CatalogueError, EventRange, HistoryQuery, Outside, keeps_no_copies, now};
 use crate::model::audit::AuditReport;
 use crate::model::catalogue_copy::{CatalogueCopies, CatalogueCopy};
 use crate::model::chain::{ChainLink, ChainedEvent, chain_with_rows, rows_of};
@@ -431,8 +429,7 @@ impl Catalogue for SqlCatalogue {
     }
 
     fn save_copy(&self) -> BoxFuture<'_, Result<CatalogueCopy, CatalogueError>> {
-        let (place, detail) = (String::from("a file"), "no folder for copies is known".to_owned());
-        Box::pin(std::future::ready(Err(CatalogueError::NotCopied { place, detail })))
+        keeps_no_copies()
     }
 
     fn copy_failed(&self) -> Option<String> {

@@ -56,9 +56,7 @@ pub async fn load(from: &mut AnyConnection) -> Result<Records, Failure> {
     super::volume_sets::load(&mut *from, &mut records).await?;
     super::released::load(&mut *from, &mut records).await?;
     super::notes::load(&mut *from, &mut records).await?;
-    super::notices::load(&mut *from, &mut records).await?;
-    super::acknowledgements::load(&mut *from, &mut records).await?;
-    super::maintenance::load(&mut *from, &mut records).await?;
+    super::documents::load(&mut *from, &mut records).await?;
     load_operations(from, &mut records).await?;
     for row in query("SELECT volume, operation, holder, since, epoch FROM claim").fetch_all(&mut *from).await? {
         let claim = claim(&row).map_err(|failure| failure.in_row("claim", &row, 1))?;

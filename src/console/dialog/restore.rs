@@ -174,11 +174,11 @@ impl RestoreForm {
         let text = self.until();
         let limit = if text.is_empty() { Ok(None) } else { clock.past(text).map(Some) };
         let found = limit.and_then(|limit| {
-            let fits = |candidate: &&Candidate| {
+            let fits = |candidate: &Candidate| {
                 let is_old = limit.is_none_or(|limit| candidate.taken_at <= limit.plus_millis(REST_OF_MINUTE));
                 candidate.is_good && is_old
             };
-            let newest = self.kept.iter().find(fits).map(|candidate| candidate.version);
+            let newest = self.kept.iter().position(fits);
             match (newest, limit) {
                 (Some(newest), _) => Ok(Some(newest)),
                 (None, None) => Ok(None),
@@ -192,11 +192,10 @@ impl RestoreForm {
                 }
             }
         });
-        let (chosen, error) = match found {
-            Ok(chosen) => (chosen, None),
+        let (at, error) = match found {
+            Ok(at) => (at, None),
             Err(why) => (None, Some(why)),
         };
-        let at = chosen.and_then(|chosen| self.kept.iter().position(|candidate| candidate.version == chosen));
         if let Some(at) = at {
             self.form.change(VERSION, |value| {
                 if let Value::List(list) = value {

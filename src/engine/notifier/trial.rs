@@ -10,11 +10,9 @@ use crate::engine::operation::Commit;
 use crate::engine::protocol::Answer;
 use crate::engine::roles::Caller;
 use crate::host::script;
-use crate::model::codes::Code;
 use crate::model::event::{EventKind, NewEvent};
 use crate::model::hook::ScriptReport;
 use crate::model::notice::NotifyHook;
-use crate::model::plan::Refusal;
 use crate::model::untrusted::Untrusted;
 use crate::model::verb::Role;
 
@@ -31,11 +29,8 @@ impl NotifyTest {
 
     /// Gives the hook a document that says it is a test.
     pub async fn run(&self, core: &Core, ledger: &Ledger, caller: &Caller) -> Answer {
-        if caller.role < Some(Role::Administrator) {
-            let actor = &caller.actor;
-            let text =
-                format!("testing the notification hook needs the role of an administrator; {actor} has another one");
-            return Answer::Refused { refusal: Refusal::new(Code::NOT_AUTHORISED, text) };
+        if let Err(refusal) = caller.needs(Role::Administrator, "testing the notification hook") {
+            return Answer::Refused { refusal };
         }
         let document = NotifyDocument::of_a_test(clock::now(), &core.look()).to_json();
         let mut script = script_of(&self.hook, &self.settings);

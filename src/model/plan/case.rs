@@ -24,11 +24,6 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// Whether nobody has a claim on a backup volume.
-    pub fn unclaimed_too(&self, id: VolumeId) -> bool {
-        unclaimed(self.snapshot, id).is_ok()
-    }
-
     pub fn new(snapshot: &'a Snapshot, request: &'a Request, id: VolumeId) -> Result<Self, Refusal> {
         let Some(view) = snapshot.transaction_volume(id) else {
             return Err(not_a_transaction_volume(snapshot, id));

@@ -118,14 +118,7 @@ pub(super) fn may_be_read(case: &Case<'_>, generation: &Generation) -> Result<()
     let label = snapshot.label(source);
     case.other_side_ready(source)?;
     case.others_are_read(source)?;
-    let array = snapshot.array(source.box_id);
-    let capabilities = array.and_then(|array| array.capabilities.as_ref());
-    if !capabilities.is_some_and(|known| known.can(CopyKind::Opc, CommandVerb::StartOpc)) {
-        let name = array.map_or_else(|| source.box_id.to_string(), |array| array.name.to_string());
-        let why = array.and_then(ArrayView::limited).map_or_else(String::new, |why| format!(": {why}"));
-        let reason = format!("{name} cannot make one-point copies (OPC) through its driver{why}");
-        return Err(Refusal::new(Code::UNSUPPORTED, reason).about(case.id()));
-    }
+    array_copies(case, source)?;
     if let Some(view) = snapshot.backup_volume(source)
         && let Some(problem) = view.problem.as_ref().filter(|problem| problem.code == Code::VOLUME_MISSING)
     {
@@ -140,12 +133,32 @@ pub(super) fn may_be_read(case: &Case<'_>, generation: &Generation) -> Result<()
         let reason = format!("another program copies from {} onto {label}", snapshot.label(session.pair.source));
         return Err(Refusal::new(Code::SESSION_OF_OTHERS, reason).about(case.id()));
     }
-    let limit = capabilities.map_or(0, |known| usize::from(known.sessions_per_source));
-    if snapshot.sessions_of(source).len() >= limit {
-        let reason = format!("{label} is the source of {limit} sessions already, which is all that its array grants");
-        return Err(Refusal::new(Code::SESSION_LIMIT, reason).about(case.id()));
+    has_a_session_left(case, source)
+}
+
+/// The array of this volume can make one-point copies.
+pub(super) fn array_copies(case: &Case<'_>, source: VolumeId) -> Result<(), Refusal> {
+    let array = case.snapshot.array(source.box_id);
+    let capabilities = array.and_then(|array| array.capabilities.as_ref());
+    if capabilities.is_some_and(|known| known.can(CopyKind::Opc, CommandVerb::StartOpc)) {
+        return Ok(());
     }
-    Ok(())
+    let name = array.map_or_else(|| source.box_id.to_string(), |array| array.name.to_string());
+    let why = array.and_then(ArrayView::limited).map_or_else(String::new, |why| format!(": {why}"));
+    let reason = format!("{name} cannot make one-point copies (OPC) through its driver{why}");
+    Err(Refusal::new(Code::UNSUPPORTED, reason).about(case.id()))
+}
+
+/// The array grants this volume one more session as a source.
+pub(super) fn has_a_session_left(case: &Case<'_>, source: VolumeId) -> Result<(), Refusal> {
+    let capabilities = case.snapshot.array(source.box_id).and_then(|array| array.capabilities.as_ref());
+    let limit = capabilities.map_or(0, |known| usize::from(known.sessions_per_source));
+    if case.snapshot.sessions_of(source).len() < limit {
+        return Ok(());
+    }
+    let label = case.snapshot.label(source);
+    let reason = format!("{label} is the source of {limit} sessions already, which is all that its array grants");
+    Err(Refusal::new(Code::SESSION_LIMIT, reason).about(case.id()))
 }
 
 /// The first volume that nothing uses, never a transaction volume.

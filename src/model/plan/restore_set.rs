@@ -64,9 +64,12 @@ pub(super) fn restore(
     let mut kept = Vec::new();
     let mut refused = Vec::new();
     for part in &parts {
+        if is_partly {
+            kept.push(None);
+            continue;
+        }
         let id = part.case.id();
         match present_state::steps(snapshot, request, id, &mut spares) {
-            _ if is_partly => kept.push(None),
             Ok(steps) => kept.push(steps),
             Err(refusal) => refused.push(Err(refusal.about(id))),
         }

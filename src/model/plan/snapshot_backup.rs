@@ -1,16 +1,16 @@
 //! A backup by a one-point copy (OPC) of a transaction volume as it is: asked for by its own verb, and never instead of another one.
 
 use super::allocate::Pool;
-use super::case::{Case, not_a_transaction_volume};
+use super::case::{Case, unclaimed};
 use super::present_state::Spares;
+use super::restore::{array_copies, has_a_session_left};
 use super::rotation::{self, Rotation};
 use super::{PlanItem, PlanStep, Refusal, Remedy};
 use crate::model::codes::Code;
-use crate::model::copy::CommandVerb;
 use crate::model::identity::VolumeId;
 use crate::model::records::{Generation, Policy, ReleaseReason};
 use crate::model::request::{Action, Request};
-use crate::model::session::{CopyKind, Pair};
+use crate::model::session::Pair;
 use crate::model::snapshot::{BackupState, Snapshot, TransactionState};
 use crate::model::step::{BeginPresentStateStep, CopyPresentStateStep, GiveUpStep, KeepPresentStateStep};
 use crate::model::units::Version;
@@ -106,32 +106,18 @@ pub(super) fn snapshot(site: &Snapshot, request: &Request, id: VolumeId) -> Resu
 
 /// The source's side: its bytes are those of hosts, and its array can copy them once more.
 fn can_be_copied(case: &Case<'_>) -> Result<(), Refusal> {
-    let (site, id, name) = (case.snapshot, case.id(), case.name());
-    let Some(view) = site.transaction_volume(id) else { return Err(not_a_transaction_volume(site, id)) };
-    let code = match view.state {
+    let (id, name, state) = (case.id(), case.name(), case.view.state);
+    let code = match state {
         TransactionState::Inbound => Some(Code::INBOUND),
         TransactionState::Reversed => Some(Code::REVERSED),
         TransactionState::Restoring | TransactionState::RestoreIncomplete => Some(Code::RESTORE_INCOMPLETE),
         _ => None,
     };
     if let Some(code) = code {
-        return Err(
-            Refusal::new(code, format!("{name} is {}: it is no state of its own to keep", view.state)).about(id)
-        );
+        return Err(Refusal::new(code, format!("{name} is {state}: it is no state of its own to keep")).about(id));
     }
-    let array = site.array(id.box_id);
-    let known = array.and_then(|array| array.capabilities.as_ref());
-    let array_name = array.map_or_else(|| id.box_id.to_string(), |array| array.name.to_string());
-    if !known.is_some_and(|known| known.can(CopyKind::Opc, CommandVerb::StartOpc)) {
-        let reason = format!("{array_name} cannot make one-point copies (OPC) through its driver");
-        return Err(Refusal::new(Code::UNSUPPORTED, reason).about(id));
-    }
-    let limit = known.map_or(0, |known| usize::from(known.sessions_per_source));
-    if site.sessions_of(id).len() >= limit {
-        let reason = format!("{name} is the source of {limit} sessions already, which is all that its array grants");
-        return Err(Refusal::new(Code::SESSION_LIMIT, reason).about(id));
-    }
-    Ok(())
+    array_copies(case, id)?;
+    has_a_session_left(case, id)
 }
 
 /// An unused volume that tonight does not need, else another unused one, else that of the oldest where the policy says so.
@@ -151,7 +137,7 @@ fn place<'a>(case: &Case<'a>, policy: Policy) -> Result<Place<'a>, Refusal> {
         generation.backup_volume.box_id == id.box_id
             && view.is_some_and(|view| view.state == BackupState::Generation && view.problem.is_none())
             && site.sessions_of(generation.backup_volume).is_empty()
-            && case.unclaimed_too(generation.backup_volume)
+            && unclaimed(site, generation.backup_volume).is_ok()
     };
     let may_end = |generation: &&Generation| {
         policy.reuse_oldest
