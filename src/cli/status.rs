@@ -262,7 +262,7 @@ fn transaction_volumes(snapshot: &Snapshot) -> String {
 
 /// The state's word, with how far the live copy is or what differs.
 fn synchronization(view: &TransactionVolumeView, snapshot: &Snapshot) -> String {
-    let word = view.state.to_string();
+    let word = if view.has_lost_group() { "group lost".to_owned() } else { view.state.to_string() };
     if let Some(claim) = &view.claimed {
         return match snapshot.waits_for(claim) {
             Some(plane) => format!("{word} ({} waits for {})", claim.verb, escaped(plane)),
@@ -272,6 +272,7 @@ fn synchronization(view: &TransactionVolumeView, snapshot: &Snapshot) -> String 
     let live = snapshot.sessions_of(view.volume.id).iter().find(|session| session.progress.is_some());
     if let Some(percent) = live.and_then(|session| session.progress).and_then(Progress::percent)
         && view.state == TransactionState::Copying
+        && !view.has_lost_group()
     {
         return format!("{word} {percent}");
     }

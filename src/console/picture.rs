@@ -91,7 +91,7 @@ pub struct Summary {
     pub equivalent: usize,
     pub suspended: usize,
     pub none: usize,
-    /// Halted, half-open, unknown or in error.
+    /// Halted, half-open, unknown, in error, or with a lost group.
     pub troubled: usize,
     pub overdue: usize,
     /// When the last of the running copies will be equivalent; `None` when nothing runs or one is not known.
@@ -430,6 +430,8 @@ fn summary(snapshot: &Snapshot) -> Summary {
     let mut known = true;
     for view in &snapshot.transaction_volumes {
         match view.state {
+            // Its row is red, whatever the array does meanwhile.
+            _ if view.has_lost_group() => summary.troubled += 1,
             TransactionState::None => summary.none += 1,
             TransactionState::Suspended => summary.suspended += 1,
             TransactionState::Equivalent => summary.equivalent += 1,

@@ -1,6 +1,7 @@
 //! What a script waits for of a transaction volume: whether it is so, may still come, or can no longer come.
 
 use super::codes::Code;
+use super::group_alarm;
 use super::identity::{BoxId, VolumeId};
 use super::moment::ReadingMark;
 use super::request::Verb;
@@ -67,6 +68,9 @@ pub fn progress(snapshot: &Snapshot, id: VolumeId, awaited: Awaited, since: Read
     if !boxes.iter().all(is_read) {
         return Progress::Moving;
     }
+    if let Some((code, why)) = lost_group(snapshot, id).filter(|_| awaited != Awaited::Idle) {
+        return Progress::Never(code, format!("{}: {why}", view.volume.name));
+    }
     match (awaited, view.state) {
         (Awaited::Equivalent, TransactionState::Equivalent) | (Awaited::Suspended, TransactionState::Suspended) => {
             Progress::Reached
@@ -86,6 +90,13 @@ pub fn progress(snapshot: &Snapshot, id: VolumeId, awaited: Awaited, since: Read
         (_, TransactionState::Unknown) if view.problem.is_none() => Progress::Moving,
         (_, state) => stopped(view, state),
     }
+}
+
+/// Why nothing comes of the live session although the array says that it is well: its backup volume's group was deactivated.
+fn lost_group(snapshot: &Snapshot, id: VolumeId) -> Option<(Code, String)> {
+    let live = snapshot.sessions_of(id).iter().filter(|session| session.ours && session.status != Status::Suspended);
+    let mut refused = live.filter_map(|session| group_alarm::refuses(snapshot.backup_volume(session.pair.target)?));
+    refused.find(|(code, _)| *code == Code::GROUP_DEACTIVATED)
 }
 
 /// The box of the volume, and those of its sessions' other sides.

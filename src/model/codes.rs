@@ -263,7 +263,7 @@ codes! {
         "The copy gives the backup volume the LVM identity of the transaction volume. Until it is restored, the owner cannot change the transaction volume's group.",
         "Nothing to do. If it fails, the generation needs attention: `ecdeck history post TV --version N` repeats it.";
     1263 GROUP_DEACTIVATED: "the backup volume's group was deactivated while it is synchronized",
-        "The array writes the disk beneath the host. A group that is deactivated meanwhile cannot be activated again, and neither the synchronization nor a backup can be ended from the host.",
+        "The array writes the disk beneath the host. A group that is deactivated meanwhile cannot be activated again. Nothing stops the synchronization from the host then: no backup, no suspend, no cancel.",
         "End the session on the array: `ecdeck sync force-stop TV --volume BV`. Then activate the group on its host (LVM: vgchange -ay VG). Then start anew: `ecdeck sync start TV --map FILE`.";
     1264 GROUP_ACTIVATION_UNKNOWN: "whether the backup volume's group is active is not known",
         "A group that was deactivated while it is synchronized must not be processed on its host. What is not known never counts as active or inactive: it refuses.",

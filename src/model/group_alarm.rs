@@ -40,10 +40,13 @@ pub fn way_out(snapshot: &Snapshot, backup_volume: VolumeId) -> Option<Vec<Strin
     let view = snapshot.backup_volume(backup_volume)?;
     let group = view.volume.group.as_deref()?;
     view.group_state.as_deref()?.deactivated?;
-    let (name, target) = (snapshot.label(view.transaction_volume?), snapshot.location(backup_volume));
+    let transaction = view.transaction_volume?;
+    let (name, target) = (snapshot.label(transaction), snapshot.location(backup_volume));
+    // A stored map set pairs it by itself.
+    let map = snapshot.map_set_of(transaction).map_or("FILE", |set| set.name.as_str());
     Some(vec![
         format!("ecdeck sync force-stop {name} --volume {target}"),
         format!("vgchange -ay {}    # on {}", group.identity.name.as_str(), group.host),
-        format!("ecdeck sync start {name} --map MAP"),
+        format!("ecdeck sync start {name} --map {map}"),
     ])
 }

@@ -9,9 +9,10 @@ use ecdeck::model::host_report::Wwid;
 use ecdeck::model::identity::{Name, VolumeId};
 use ecdeck::model::lvm_text::{GroupIdentity, LvmName};
 use ecdeck::model::map_set::MapSet;
+use ecdeck::model::notice::pool_short;
 use ecdeck::model::plan::{pairing, pool_sizes};
 use ecdeck::model::pool::NamedPool;
-use ecdeck::model::records::{BackupMode, BackupVolume, TransactionVolume};
+use ecdeck::model::records::{BackupMode, BackupVolume, Change, EntityChange, TransactionVolume};
 use ecdeck::model::request::{Action, Request};
 use ecdeck::model::session::{CopyKind, Phase, Status};
 use ecdeck::model::step::PlanStep;
@@ -209,4 +210,60 @@ fn a_hold_says_which_backup_will_find_no_volume() {
     assert!(!planned(&site).items()[0].notices.is_empty());
     site.backup_volume(0, 0x33, 48);
     assert!(planned(&site).items()[0].notices.is_empty());
+}
+
+/// Whose next start finds no backup volume, and the sentence on it.
+fn short(site: &Site) -> Vec<(VolumeId, String)> {
+    pool_short(&site.snapshot()).into_iter().map(|trouble| (trouble.volume.unwrap(), trouble.text)).collect()
+}
+
+/// Backed up last night, its only volume suspended with the generation on it.
+fn keeps(site: &mut Site, id: VolumeId, on: VolumeId) {
+    site.session(id, on, Status::Suspended, Phase::Tracking);
+    site.generation(id, on);
+}
+
+#[test]
+fn tonight_is_short_in_the_pool_that_is_short_and_in_no_other() {
+    let (mut site, usual, named) = two_pools();
+    let (low, high) = (site.backup_volume(0, 0x21, 48), site.backup_volume(0, 0x31, 48));
+    site.backup_volume(0, 0x22, 48);
+    keeps(&mut site, usual, low);
+    keeps(&mut site, named, high);
+    site.now = Timestamp(15 * 60 * 60 * Timestamp::SECOND);
+    // The spare one is of the other pool.
+    let found = short(&site);
+    assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [named], "{found:?}");
+    assert!(found[0].1.contains("db02"), "{found:?}");
+    // Where all volumes are in one pool, the first one of the night takes it, and the other one is short.
+    let pools = std::mem::take(&mut site.pools);
+    assert_eq!(short(&site).len(), 1, "{:?}", short(&site));
+    site.pools = pools;
+    site.backup_volume(0, 0x32, 48);
+    assert!(short(&site).is_empty(), "{:?}", short(&site));
+}
+
+#[test]
+fn tonight_is_short_for_a_group_whose_rounds_are_all_kept() {
+    let (mut site, usual, group) = two_pools();
+    site.pools = vec![pool("db03", &[], &["db03"])];
+    becomes_a_group(&mut site, group);
+    site.backup_volume(0, 0x21, 48);
+    site.backup_volume(0, 0x23, 48);
+    let copy = site.backup_volume(0, 0x22, 48);
+    becomes_a_copy(&mut site, copy, ("vg01b", "p2", "lab-2"));
+    let empty = MapSet { name: name("nightly"), rounds: Vec::new() };
+    let set = propose(&site.snapshot(), &empty, &[group]);
+    site.records.apply(&Change::Entity(EntityChange::PutMapSet(set.clone()))).unwrap();
+    keeps(&mut site, group, copy);
+    site.now = Timestamp(15 * 60 * 60 * Timestamp::SECOND);
+    let found = short(&site);
+    assert_eq!(found.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [group], "{found:?}");
+    // A second group on that host, and a round with it.
+    let more = site.backup_volume(0, 0x24, 48);
+    becomes_a_copy(&mut site, more, ("vg01c", "p3", "lab-3"));
+    let set = propose(&site.snapshot(), &set, &[group]);
+    site.records.apply(&Change::Entity(EntityChange::PutMapSet(set))).unwrap();
+    assert!(short(&site).is_empty(), "{:?}", short(&site));
+    assert!(site.plan(start(&[usual])).is_ok());
 }

@@ -84,6 +84,9 @@ fn seed_05_the_oldest_volume_becomes_unused() {
     let kept: Vec<u64> = lab.kept("t1").iter().map(|(version, _)| *version).collect();
     assert_eq!(kept, [3, 2]);
     assert_eq!(state_of(&lab, "A1/0x21"), "unused");
+    // As any other one: the next start takes it.
+    assert_eq!(lab.synchronize("t1"), "start-full");
+    assert_eq!(state_of(&lab, "A1/0x21"), "equivalent");
 }
 
 #[test]
@@ -106,13 +109,22 @@ fn seed_07_a_session_is_suspended_and_resumed() {
     lab.wait_for_state("t1", "suspended");
     assert_eq!(lab.synchronize("t1"), "resume");
     lab.wait_for_state("t1", "equivalent");
+    // A backup may do it: the session stays, and the next start resumes it once the generation is given up.
+    lab.policy("t1", 1, "suspend");
+    lab.back_up("t1");
+    assert_eq!(state_of(&lab, "A1/0x21"), "suspended+generation");
+    lab.wait_for_state("t1", "suspended");
+    lab.run("history delete t1 --version 1 --confirm A1/0x21 --yes").ends(0);
+    assert_eq!(lab.synchronize("t1"), "resume");
 }
 
 #[test]
 fn seed_08_a_resume_copies_the_difference_only() {
     let lab = Lab::of(1, 1, 4);
+    lab.policy("t1", 1, "suspend");
     lab.synchronize("t1");
-    lab.run("sync suspend t1 --yes").ends(0);
+    lab.back_up("t1");
+    lab.run("history delete t1 --version 1 --confirm A1/0x21 --yes").ends(0);
     let before = copied_regions(&lab, "A1/0x21");
     lab.run("array write A1/0x1 --text changed").ends(0);
     assert_eq!(lab.synchronize("t1"), "resume");
@@ -180,6 +192,22 @@ fn seed_11_the_backup_volume_is_another_group_of_the_same_size() {
     let added = hosted.run("volume add --backup A1/0x15 --group db03:vg01b --yes").ends(0);
     assert!(added.out.contains("the volume group db03:vg01b") && added.out.contains("ecd-1258"), "{added:?}");
     start(&hosted, "A1/0x15").ends(0);
+    // A group on a disk of another size is registered, and is no backup volume of this one.
+    let (lsblk, groups) = (hosted.folder().join("lsblk.json"), hosted.folder().join("groups.json"));
+    let small = fs::read_to_string(&lsblk).unwrap().replacen("/dev/sdb", "/dev/sdd", 2).replace("00150000", "00170000");
+    let (before, after) = small.split_once("/dev/sdd").unwrap();
+    fs::write(&lsblk, format!("{before}/dev/sdd{}", after.replacen("100663296", "50331648", 1))).unwrap();
+    let known = fs::read_to_string(&groups).unwrap();
+    let named = known.replace("vg01b", "vg01c").replace("/dev/sdb", "/dev/sdd").replace("Uhd7vg", "Uhd7vh");
+    fs::write(&groups, named.replace("ZUZi-pzrz", "ZUZi-pzr9")).unwrap();
+    hosted.lab.volume("A1", 0x17, 48);
+    hosted.run("volume add --backup A1/0x17 --group db03:vg01c --yes").ends(0);
+    hosted.lab.wait_for_state("vg01", "equivalent");
+    hosted.run("sync cancel vg01 --yes").ends(0);
+    let refused = start(&hosted, "A1/0x17").ends(3);
+    assert!(refused.err.contains("A1/0x17 has 98304 blocks, vg01 has 196608"), "{refused:?}");
+    hosted.reports("healthy");
+    start(&hosted, "A1/0x15").ends(0);
     // A plain volume never gets a group's disk.
     hosted.lab.transaction("plain", "A1", 1, 96);
     let map = hosted.lab.path().join("plain.map");
@@ -199,6 +227,20 @@ fn seed_12_a_volume_group_needs_a_device_map() {
     assert!(refused.err.contains("ecd-1256"), "{refused:?}");
     let started = start(&hosted, "A1/0x15").ends(0);
     assert!(started.out.contains("A1/0x15"), "{started:?}");
+}
+
+#[test]
+fn seed_12_a_device_map_says_which_volume_is_paired_with_which() {
+    let lab = Lab::of(2, 3, 4);
+    let map = lab.path().join("map");
+    fs::write(&map, "# night\nt1  A1/0x23\n\nt2\tA1/0x21  # the other one\n").unwrap();
+    lab.run(&format!("sync start --map {} --wait --yes", map.display())).ends(0);
+    assert_eq!(lab.json("status")["sessions"].as_array().unwrap().len(), 2);
+    for (transaction, backup) in [("A1/0x1", "A1/0x23"), ("A1/0x2", "A1/0x21")] {
+        assert_eq!(state_of(&lab, backup), "equivalent");
+        assert_eq!(lab.bytes(transaction), lab.bytes(backup), "{transaction}");
+    }
+    assert_eq!(state_of(&lab, "A1/0x22"), "unused");
 }
 
 #[test]
@@ -261,8 +303,22 @@ fn seed_15_a_group_of_two_disks_is_an_error() {
     fs::write(&groups, fs::read_to_string(&groups).unwrap().replace("vg02", "vg01")).unwrap();
     let map = hosted.lab.path().join("map");
     fs::write(&map, "vg02 A1/0x15\n").unwrap();
-    let refused = hosted.run(&format!("sync start vg02 --map {} --yes", map.display())).ends(3);
+    let start = format!("sync start vg02 --map {} --wait --yes", map.display());
+    let refused = hosted.run(&start).ends(3);
     assert!(refused.err.contains("ecd-1252"), "{refused:?}");
+    // And later still: it is equivalent, and a backup of it would lack the second disk.
+    hosted.run("policy set vg02 --generations 1 --interval 1 --mode suspend --yes").ends(0);
+    let two_disks = fs::read_to_string(&groups).unwrap();
+    hosted.reports("healthy");
+    hosted.run(&start).ends(0);
+    hosted.run("backup vg02 --dry-run").ends(0);
+    hosted.reports("two-disks");
+    fs::write(&groups, two_disks).unwrap();
+    for words in ["backup vg02 --yes", "backup vg02 --crash-consistent --yes"] {
+        let refused = hosted.run(words).ends(3);
+        assert!(refused.err.contains("ecd-1252") && refused.err.contains("2 physical disks"), "{refused:?}");
+    }
+    assert!(hosted.lab.kept("vg02").is_empty());
 }
 
 /// Waits until the group of the backup volume is shown like this.
@@ -314,8 +370,9 @@ fn seed_16_a_group_that_is_deactivated_meanwhile_stops_everything() {
     let way_out =
         ["ecdeck sync force-stop vg01 --volume A1/0x15", "vgchange -ay vg01b", "ecdeck sync start vg01 --map"];
     assert!(status.contains("! vg01") && status.contains("ecd-1263"), "{status}");
+    let row = status.lines().find(|line| line.starts_with("vg01")).unwrap();
+    assert!(row.contains("group lost") && !row.contains("equivalent") && !row.contains("now"), "{row}");
     let told = refused("backup vg01 --yes", "ecd-1263");
-    refused("backup vg01 --crash-consistent --yes", "ecd-1263");
     for line in way_out {
         assert!(status.contains(line) && told.contains(line), "{line}: {status}{told}");
     }
@@ -329,7 +386,7 @@ fn seed_16_a_group_that_is_deactivated_meanwhile_stops_everything() {
     refused("backup vg01 --yes", "ecd-1263");
     group_is(&hosted, "deactivated");
 
-    // The way out.
+    // A new session has a new watch.
     hosted.run("sync force-stop vg01 --volume A1/0x15 --yes").ends(0);
     start(&hosted, "A1/0x15").ends(0);
     hosted.lab.wait_for_state("vg01", "equivalent");
@@ -344,8 +401,63 @@ fn seed_16_a_group_that_is_deactivated_meanwhile_stops_everything() {
     hosted.run("audit verify").ends(0);
 }
 
+/// A synchronized group whose backup volume's group was deactivated meanwhile; and what the kernel reports while it is active.
+fn lost() -> (Hosted, String) {
+    let hosted = recorded();
+    let kernel = hosted.folder().join("dmsetup.txt");
+    let inactive = fs::read_to_string(&kernel).unwrap();
+    let active = format!("{inactive}LVM-Uhd7vgtdr5XOZVQRCicwuK0FfbmJ4xfL{}/253/2\n", "v".repeat(32));
+    fs::write(&kernel, &active).unwrap();
+    hosted.run("volume add --backup A1/0x15 --group db03:vg01b --yes").ends(0);
+    hosted.run("policy set vg01 --generations 1 --interval 1 --mode suspend --yes").ends(0);
+    start(&hosted, "A1/0x15").ends(0);
+    hosted.lab.wait_for_state("vg01", "equivalent");
+    group_is(&hosted, "active");
+    fs::write(&kernel, &inactive).unwrap();
+    group_is(&hosted, "deactivated");
+    (hosted, active)
+}
+
 #[test]
-fn seed_17_a_forced_stop_on_the_array_needs_no_host() {
+fn seed_17_neither_stop_nor_backup_nor_cancel_works_any_more() {
+    let (hosted, _) = lost();
+    let words = [
+        "sync suspend vg01 --yes",
+        "sync cancel vg01 --yes",
+        "sync cancel vg01 --volume A1/0x15 --yes",
+        "sync cancel vg01 --all --yes",
+        "backup vg01 --yes",
+        "backup vg01 --crash-consistent --yes",
+        "backup vg01 --dissolve --yes",
+    ];
+    for words in words {
+        let refused = hosted.run(words).ends(3);
+        assert!(refused.err.contains("ecd-1263") && refused.err.contains("cannot be activated again"), "{refused:?}");
+        assert!(refused.err.contains("ecdeck sync force-stop vg01 --volume A1/0x15"), "{refused:?}");
+    }
+    // A script that waits for it is not told that it is ready.
+    let waited = hosted.run("wait vg01 --for equivalent --time-limit 1m").ends(1);
+    assert!(waited.err.contains("ecd-1263") || waited.out.contains("ecd-1263"), "{waited:?}");
+    // The array goes on with what it does.
+    assert_eq!(hosted.run("status --json").ends(0).json()["sessions"].as_array().unwrap().len(), 1);
+    assert!(hosted.lab.kept("vg01").is_empty());
+}
+
+#[test]
+fn seed_18_after_a_forced_stop_and_an_activation_it_starts_anew() {
+    let (hosted, active) = lost();
+    // As `ecdeck status` prints it.
+    hosted.run("sync force-stop vg01 --volume A1/0x15 --yes").ends(0);
+    assert_eq!(state_of(&hosted.lab, "A1/0x15"), "unused");
+    fs::write(hosted.folder().join("dmsetup.txt"), active).unwrap();
+    start(&hosted, "A1/0x15").ends(0);
+    hosted.lab.wait_for_state("vg01", "equivalent");
+    group_is(&hosted, "active");
+    hosted.run("backup vg01 --dry-run").ends(0);
+}
+
+#[test]
+fn seed_18_a_forced_stop_on_the_array_needs_no_host() {
     let hosted = recorded();
     hosted.run("volume add --backup A1/0x15 --group db03:vg01b --yes").ends(0);
     start(&hosted, "A1/0x15").ends(0);
@@ -359,7 +471,7 @@ fn seed_17_a_forced_stop_on_the_array_needs_no_host() {
 fn every_sentence_has_a_row_and_every_scenario_a_sentence() {
     let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/scenarios.md")).unwrap();
     let numbers = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse::<u32>().ok());
-    assert_eq!(numbers.collect::<Vec<_>>(), (1..=17).collect::<Vec<_>>());
+    assert_eq!(numbers.collect::<Vec<_>>(), (1..=18).collect::<Vec<_>>());
     let scenarios =
         include_str!("seed.rs").lines().filter_map(|line| line.strip_prefix("fn seed_")?.strip_suffix("() {"));
     for scenario in scenarios {

@@ -1,7 +1,8 @@
 //! The policy form: how many generations, how often, and what becomes of the session.
 
-use crate::console::form::{ChoiceField, Field, Form, NumberField, Value};
+use crate::console::form::{ChoiceField, Field, Form, NumberField, TextField, Value};
 use crate::model::backup_window::BackupWindow;
+use crate::model::duration;
 use crate::model::identity::VolumeId;
 use crate::model::records::{BackupMode, Policy, RotationGuard};
 use crate::model::request::{Action, Request};
@@ -11,11 +12,8 @@ use crate::model::request::{Action, Request};
 pub struct PolicyForm {
     pub volume: VolumeId,
     pub form: Form,
-    /// Not in the form: the command line sets these. They stay as they were.
+    /// Not in the form: the command line sets it, with a name typed. It stays as it was.
     reuse_oldest: bool,
-    min_interval: Option<u32>,
-    grace: Option<u32>,
-    window: Option<BackupWindow>,
     pub armed: bool,
 }
 
@@ -23,6 +21,9 @@ const GENERATIONS: &str = "generations";
 const INTERVAL: &str = "interval";
 const MODE: &str = "mode";
 const FLOOR: &str = "floor";
+const MIN_INTERVAL: &str = "min-interval";
+const GRACE: &str = "grace";
+const WINDOW: &str = "window";
 const MODES: [BackupMode; 2] = [BackupMode::Suspend, BackupMode::Dissolve];
 
 impl PolicyForm {
@@ -58,24 +59,75 @@ impl PolicyForm {
                 "Retention always leaves so many sound generations: not in doubt, and without need of attention.",
                 Value::Number(NumberField::new(policy.floor().into(), 1, Policy::MAX_GENERATIONS.into())),
             ),
+            Field::new(
+                MIN_INTERVAL,
+                "min-interval",
+                "Nothing is released while the newest sound generation is younger than this: 12h, 90m.",
+                Value::Text(time_field(policy.guard.min_interval, "half of the days")),
+            )
+            .checked(|value| time(value).map(drop)),
+            Field::new(
+                GRACE,
+                "grace",
+                "So much later than the days above a backup is still in time: 2h, 1d.",
+                Value::Text(time_field(policy.guard.grace, "a tenth of the days")),
+            )
+            .checked(|value| time(value).map(drop)),
+            Field::new(
+                WINDOW,
+                "window",
+                "The time of day by whose end a backup should be made: 02:00-05:00. Nothing starts by itself.",
+                Value::Text(
+                    TextField::new(policy.window.map_or_else(String::new, |window| window.to_string())).or_else("none"),
+                ),
+            )
+            .checked(|value| window(value).map(drop)),
         ]);
-        let RotationGuard { min_interval, grace, .. } = policy.guard;
-        let window = policy.window;
-        Self { volume, form, reuse_oldest: policy.reuse_oldest, min_interval, grace, window, armed: false }
+        Self { volume, form, reuse_oldest: policy.reuse_oldest, armed: false }
     }
 
     pub fn policy(&self) -> Policy {
         let number = |name| u16::try_from(self.form.number(name).unwrap_or(1)).unwrap_or(u16::MAX);
         let mode = self.form.choice(MODE).and_then(|index| MODES.get(index)).copied().unwrap_or_default();
         let floor = Some(number(FLOOR)).filter(|floor| *floor != 1);
-        let guard = RotationGuard { floor, min_interval: self.min_interval, grace: self.grace };
+        let limit = |name| self.form.value(name).and_then(|value| time(value).ok()).flatten();
+        let guard = RotationGuard { floor, min_interval: limit(MIN_INTERVAL), grace: limit(GRACE) };
+        let window = self.form.value(WINDOW).and_then(|value| window(value).ok()).flatten();
         let policy = Policy::new(number(GENERATIONS), number(INTERVAL), mode);
-        Policy { reuse_oldest: self.reuse_oldest, guard, window: self.window, ..policy }
+        Policy { reuse_oldest: self.reuse_oldest, guard, window, ..policy }
     }
 
     pub fn request(&self) -> Request {
         Request::new(Action::SetPolicy { volume: self.volume, policy: self.policy() })
     }
+}
+
+fn time_field(seconds: Option<u32>, usual: &'static str) -> TextField {
+    TextField::new(seconds.map_or_else(String::new, duration::written)).or_else(usual)
+}
+
+fn text(value: &Value) -> &str {
+    match value {
+        Value::Text(text) => text.value().trim(),
+        Value::Number(_) | Value::Choice(_) | Value::List(_) => "",
+    }
+}
+
+/// Seconds; `None`: as usual.
+fn time(value: &Value) -> Result<Option<u32>, String> {
+    let text = text(value);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let seconds = duration::millis(text)? / 1_000;
+    let most = u64::from(Policy::MAX_DAYS) * 24 * 60 * 60;
+    let within = u32::try_from(seconds).ok().filter(|_| seconds <= most);
+    within.map(Some).ok_or_else(|| format!("{text} is too long: at most {} days", Policy::MAX_DAYS))
+}
+
+fn window(value: &Value) -> Result<Option<BackupWindow>, String> {
+    let text = text(value);
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
 }
 
 #[cfg(test)]
@@ -99,5 +151,31 @@ mod tests {
         form.form.key(Key::Up);
         form.form.key(Key::Left);
         assert_eq!(form.policy().mode, BackupMode::Suspend);
+    }
+
+    #[test]
+    fn window_and_limits_are_typed_and_what_is_wrong_is_said() {
+        let mut form = PolicyForm::new(one(0x10), Some(Policy::new(3, 7, BackupMode::Suspend)));
+        let usual = form.policy();
+        for text in ["12h", "2h", "22:00-05:00"] {
+            while form.form.focused().unwrap().name != MIN_INTERVAL && text == "12h" {
+                form.form.key(Key::Down);
+            }
+            for c in text.chars() {
+                form.form.key(Key::Char(c));
+            }
+            form.form.key(Key::Tab);
+        }
+        let guard = RotationGuard { floor: None, min_interval: Some(12 * 3_600), grace: Some(2 * 3_600) };
+        assert_eq!(form.policy(), Policy { guard, window: BackupWindow::new(22 * 60, 5 * 60), ..usual });
+        // An empty field is the usual value again; a wrong one is not taken.
+        form.form.key(Key::BackTab);
+        form.form.key(Key::Ctrl('u'));
+        assert_eq!(form.policy().window, None);
+        for c in "25:00-26".chars() {
+            form.form.key(Key::Char(c));
+        }
+        assert!(form.form.focused().unwrap().error().unwrap().contains("22:00-05:00"));
+        assert_eq!(form.form.key(Key::Enter), crate::console::form::FormEvent::Wrong);
     }
 }

@@ -9,11 +9,13 @@ pub struct RefusedDialog {
     pub request: Request,
     pub refusal: Refusal,
     pub ticket: Option<u64>,
+    /// The engine said it. The rules here know less: they cannot ask a host.
+    pub by_engine: bool,
     pub scroll: usize,
 }
 
 impl RefusedDialog {
     pub fn new(request: Request, refusal: Refusal) -> Self {
-        Self { request, refusal, ticket: None, scroll: 0 }
+        Self { request, refusal, ticket: None, by_engine: false, scroll: 0 }
     }
 }

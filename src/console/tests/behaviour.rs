@@ -661,7 +661,21 @@ fn a_deactivated_group_is_a_red_row_that_leads_out() {
             .iter()
             .map(|known| if known.volume.id == view.volume.id { lost.clone() } else { known.clone() })
             .collect();
+        let before = Desk::new(Settings::default(), size);
         let mut desk = Desk::on(site, Settings::default(), size);
+        // The header counts it as what it is.
+        let counts = |desk: &Desk| {
+            let summary = &desk.app.picture.as_ref().unwrap().summary;
+            (summary.equivalent, summary.troubled)
+        };
+        let ((equivalent, troubled), header) = (counts(&before), desk.text().lines().next().unwrap().to_owned());
+        assert_eq!(counts(&desk), (equivalent - 1, troubled + 1));
+        let words = if size.0 < 100 {
+            [format!("!{}", troubled + 1), String::new()]
+        } else {
+            [format!("{} equivalent", equivalent - 1), format!("{} trouble", troubled + 1)]
+        };
+        assert!(words.iter().all(|word| header.contains(word.as_str())), "{words:?}: {header}");
         desk.types("/").types(view.volume.name.as_str()).keys([Key::Enter]);
         let row = desk.text().lines().find(|line| line.contains("group lost")).unwrap().to_owned();
         assert!(row.contains(view.volume.name.as_str()) && row.contains("! group lost"), "{row}");

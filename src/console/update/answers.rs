@@ -82,8 +82,9 @@ fn planned_at(app: &mut App, at: usize, planned: PlannedAnswer, note: Option<Not
         Dialog::Plan(plan) => plan.show(planned, note),
         Dialog::Refused(refused) => {
             // What was refused has become possible: its plan, to be seen before it can be agreed to.
+            let note = refused.by_engine.then_some(Note::Changed);
             let mut plan = PlanDialog::new(refused.request.clone(), number);
-            plan.show(planned, Some(Note::Changed));
+            plan.show(planned, note);
             app.dialogs[at] = Dialog::Plan(Box::new(plan));
         }
         _ => {}
@@ -96,11 +97,12 @@ fn refused_at(app: &mut App, at: usize, refusal: Refusal) {
         // The next snapshot asks again.
         Dialog::Plan(plan) if is_early && matches!(plan.stage, Stage::Asking) => plan.ticket = None,
         Dialog::Plan(plan) => {
-            let refused = RefusedDialog::new(plan.request.clone(), refusal);
+            let refused = RefusedDialog { by_engine: true, ..RefusedDialog::new(plan.request.clone(), refusal) };
             app.dialogs[at] = Dialog::Refused(Box::new(refused));
         }
         Dialog::Refused(refused) => {
             refused.refusal = refusal;
+            refused.by_engine = true;
             refused.ticket = None;
         }
         _ => {}

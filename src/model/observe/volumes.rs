@@ -149,7 +149,9 @@ fn transaction_view(
         && answers
         && is_read(sources, box_id)
         && !others_failed(sources, box_id);
-    let ready = worst.filter(|_| may_back_up && inbound.is_empty() && restore.is_none()).map_or(Ready::Never, ready);
+    let may_back_up = may_back_up && inbound.is_empty() && restore.is_none();
+    let has_group = |session: &&SessionView| group_problem(sources, session.pair.target).is_none();
+    let ready = worst.filter(|_| may_back_up).filter(has_group).map_or(Ready::Never, ready);
     TransactionVolumeView {
         state,
         window: window_view(sources, volume, generations, (state, ready, worst.map(|session| session.since))),

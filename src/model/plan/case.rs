@@ -212,7 +212,7 @@ impl<'a> Case<'a> {
     }
 
     /// Whether the group of a backup volume lets a verb go on that does something on its host afterwards, or that would go on
-    /// with a group that is lost. What ends sessions on the array needs no host.
+    /// with a group that is lost. Of a lost one the session is ended by force on the array, and in no other way.
     pub fn group_allows(&self, target: VolumeId, verb: PairVerb) -> Result<(), Refusal> {
         let Some((code, reason)) = self.snapshot.backup_volume(target).and_then(group_alarm::refuses) else {
             return Ok(());
@@ -220,8 +220,11 @@ impl<'a> Case<'a> {
         let deactivated = code == Code::GROUP_DEACTIVATED;
         let refused = match verb {
             PairVerb::Backup => deactivated || !self.request.crash_consistent,
-            PairVerb::Start | PairVerb::Resume | PairVerb::ResumeOnto => deactivated,
-            _ => false,
+            PairVerb::Start | PairVerb::Resume | PairVerb::ResumeOnto | PairVerb::Suspend | PairVerb::Cancel => {
+                deactivated
+            }
+            // The array alone does these, or the catalogue.
+            PairVerb::ForceStop | PairVerb::Delete | PairVerb::Restore => false,
         };
         if refused { Err(self.group_refusal(target, code, reason)) } else { Ok(()) }
     }

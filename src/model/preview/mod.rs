@@ -102,12 +102,13 @@ impl NightRelease {
 }
 
 impl NightEnd {
-    /// The start finds no backup volume, or the only ones hold generations that are not released yet.
+    /// The start finds no backup volume, none that its device map names, or the only ones hold generations that are not
+    /// released yet.
     pub fn is_dry(&self) -> bool {
         matches!(
             self,
             Self::Refused {
-                code: Code::NO_BACKUP_VOLUME | Code::ROTATION_TOO_SOON | Code::GENERATION_HELD,
+                code: Code::NO_BACKUP_VOLUME | Code::MAP_NO_ROUND | Code::ROTATION_TOO_SOON | Code::GENERATION_HELD,
                 at_start: true,
                 ..
             }

@@ -19,6 +19,7 @@ use crate::engine::protocol::{Answer, Ask};
 pub use draft::read;
 use ratatui::layout::{Position, Rect};
 pub use state::InitScreen;
+use state::Stage;
 
 impl Screen for InitScreen {
     fn scope(&self) -> Scope {
@@ -57,6 +58,26 @@ impl Screen for InitScreen {
 
     fn unsaved(&self) -> Option<String> {
         Self::unsaved(self)
+    }
+
+    fn uses(&self, command: Command) -> bool {
+        match self.stage {
+            Stage::Volumes => true,
+            Stage::Policies => !matches!(command, Command::Filter | keys::POLICIES),
+            Stage::Groups => !matches!(command, Command::Filter | keys::GROUP | keys::NAME | keys::MARK | keys::GROUPS),
+            // The volumes are registered: what is chosen in the other steps is done.
+            Stage::Maps => !matches!(
+                command,
+                Command::Filter
+                    | keys::GROUP
+                    | keys::NAME
+                    | keys::MARK
+                    | keys::TRANSACTION
+                    | keys::BACKUP
+                    | keys::NEITHER
+                    | keys::WRITE
+            ),
+        }
     }
 
     fn hint(&self, context: &Context) -> String {

@@ -71,7 +71,7 @@ pub struct VolumeRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SizeRow {
     pub key: PoolKey,
-    /// Transaction volumes that were chosen.
+    /// Transaction volumes, those that are chosen and those of the site.
     pub transaction: usize,
     /// Backup volumes that the policies of all volumes of this size need.
     pub need: usize,
@@ -250,6 +250,10 @@ impl InitScreen {
         for (key, size) in pool_sizes(snapshot) {
             let row = SizeRow { need: size.needed, have: size.total, ..SizeRow::new(key.clone()) };
             sizes.insert(key, row);
+        }
+        for view in &snapshot.transaction_volumes {
+            let key = snapshot.pool_key(view);
+            sizes.entry(key.clone()).or_insert_with(|| SizeRow::new(key)).transaction += 1;
         }
         for volume in &snapshot.unregistered {
             let group = self.chosen.get(&volume.id).and_then(|chosen| chosen.group.as_ref());

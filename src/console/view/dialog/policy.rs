@@ -1,18 +1,19 @@
 //! The policy form drawn, with what the rules say of it while it is filled in.
 
-use super::{Body, Content, keys_line};
+use super::{Body, Content, Typing, keys_line};
 use crate::console::app::App;
 use crate::console::dialog::policy::PolicyForm;
 use crate::console::view::form;
 
 /// Lines of the fields with their help, and with what the rules say: the form keeps its height while it is filled in.
-const FORM_END: usize = 8;
-const NOTICES_END: usize = 10;
+const FORM_END: usize = 11;
+const NOTICES_END: usize = 13;
 
 pub fn content(app: &App, policy: &PolicyForm, width: usize) -> Content {
     let theme = app.look.theme;
     let mut body = Body::new(width);
     let drawn = form::lines(&app.look, &policy.form, width);
+    let typing = drawn.typing.map(|(line, column)| Typing::Body(line, column));
     body.lines.extend(drawn.lines);
     body.at_least(FORM_END);
     if let Some(snapshot) = app.snapshot() {
@@ -29,5 +30,5 @@ pub fn content(app: &App, policy: &PolicyForm, width: usize) -> Content {
     body.at_least(NOTICES_END);
     let name = app.snapshot().map_or_else(String::new, |snapshot| snapshot.label(policy.volume));
     let keys = [("Up Down", "field"), ("Left Right", "change"), ("Enter", "show the plan"), ("Esc", "back")];
-    Content { title: format!("Policy: {name}"), body, bottom: vec![keys_line(app, &keys)], typing: None, loud: false }
+    Content { title: format!("Policy: {name}"), body, bottom: vec![keys_line(app, &keys)], typing, loud: false }
 }
