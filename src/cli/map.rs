@@ -47,7 +47,11 @@ pub struct ReadMap {
 
 /// Reads and checks a map. The error has every finding of a text that is not a map.
 pub fn read(snapshot: &Snapshot, file: &Path) -> Result<ReadMap, CliError> {
-    let file = MapFile::open(file)?;
+    let errors = |file: &MapFile| {
+        let found = device_map::check(&file.map, snapshot).1;
+        found.into_iter().filter(|finding| finding.severity == Severity::Error).collect()
+    };
+    let file = MapFile::open(file, errors)?;
     let (pairs, found) = device_map::check(&file.map, snapshot);
     let findings = file.rendered(&found);
     Ok(ReadMap { pairs, findings, found })

@@ -19,17 +19,20 @@ pub struct MapFile {
 }
 
 impl MapFile {
-    /// Opens and parses a file; `-` is standard input. The error has every finding of a text that is not a map.
-    pub fn open(path: &Path) -> Result<Self, CliError> {
+    /// Opens and parses a file; `-` is standard input. The error has every finding of a text that is not a map: also those of
+    /// `others` in the lines that are pairs.
+    pub fn open(path: &Path, others: impl Fn(&Self) -> Vec<Finding>) -> Result<Self, CliError> {
         let bytes = bytes_of(path)?;
-        match device_map::parse(&bytes) {
-            Ok(map) => Ok(Self { path: path.to_owned(), bytes, map }),
-            Err(found) => {
-                let text = rendered(&found, path, &bytes).join("\n");
-                let text = format!("{} is not a device map, so nothing was done\n{text}", name_of(path));
-                Err(CliError::coded(Code::MAP_SYNTAX, text))
-            }
+        let (map, mut found) = device_map::parse_lines(&bytes);
+        let file = Self { path: path.to_owned(), bytes, map };
+        if found.is_empty() {
+            return Ok(file);
         }
+        found.extend(others(&file));
+        found.sort_by_key(|finding| (finding.line, finding.column));
+        let text = file.rendered(&found).join("\n");
+        let text = format!("{} is not a device map, so nothing was done\n{text}", name_of(path));
+        Err(CliError::coded(Code::MAP_SYNTAX, text))
     }
 
     pub fn rendered(&self, findings: &[Finding]) -> Vec<String> {
@@ -88,7 +91,11 @@ pub fn set_of(snapshot: &Snapshot, name: &Name, files: &[PathBuf]) -> Result<Map
     let mut wrong: Vec<String> = Vec::new();
     let mut code = Code::MAP_SYNTAX;
     for path in files {
-        let file = match MapFile::open(path) {
+        let others = |file: &MapFile| match file.round_name() {
+            Ok(round) => device_map::rounds_of(&file.map, snapshot, name, &round).1,
+            Err(_) => Vec::new(),
+        };
+        let file = match MapFile::open(path, others) {
             Ok(file) => file,
             // A file that is no map does not hide what is wrong with the others.
             Err(error) if error.code == Some(Code::MAP_SYNTAX) => {

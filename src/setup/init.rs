@@ -58,6 +58,9 @@ pub fn text(site: &Name, arrays: &[Found]) -> String {
     header(site) + &arrays.iter().map(table).collect::<String>()
 }
 
+/// Wrong answers to one question before the set-up ends.
+const MAX_ANSWERS: usize = 5;
+
 fn header(site: &Name) -> String {
     format!("# config.example.toml explains every key.\nsite = \"{site}\"\n")
 }
@@ -128,11 +131,9 @@ async fn another_array(
     for (number, way) in (1..).zip(&ways) {
         person.say(&format!("{number}  {}", way.title()));
     }
-    let numbers: Vec<String> = (1..=ways.len()).map(|number| number.to_string()).collect();
-    let answer = person.ask(&format!("Which one? [{}] ", numbers.join("/")))?;
-    let chosen = numbers.iter().position(|number| *number == answer).and_then(|at| ways.get(at));
+    let chosen = choose(person, &ways)?;
     match chosen {
-        Some(Way::Added(set_up)) => {
+        Way::Added(set_up) => {
             let name = named(person, "Name of the array", "DX1")?;
             let option = match set_up.first_question() {
                 Some((question, option)) => {
@@ -147,7 +148,7 @@ async fn another_array(
                 SetUpError::NotReachable("nothing was written: what is marked with ! comes first".to_owned())
             })
         }
-        Some(Way::Practice(kind, _)) => {
+        Way::Practice(kind, _) => {
             let name = named(person, "Name of the array", "LAB1")?;
             let text = before.to_owned() + &table(&Found { driver: kind.name(), name: name.clone() });
             // A name that is taken is found out before anything is made.
@@ -157,8 +158,20 @@ async fn another_array(
             person.say(&made.await.map_err(SetUpError::Failed)?);
             Ok(text)
         }
-        None => Err(input(format!("{} is none of them: nothing was written", escaped(&answer)))),
     }
+}
+
+/// The way of a number that is typed. Another answer is asked for again; input that has ended gives empty ones for ever.
+fn choose<'a>(person: &dyn Person, ways: &'a [Way]) -> Result<&'a Way, SetUpError> {
+    let numbers: Vec<String> = (1..=ways.len()).map(|number| number.to_string()).collect();
+    for _ in 0..MAX_ANSWERS {
+        let answer = person.ask(&format!("Which one? [{}] ", numbers.join("/")))?;
+        match numbers.iter().position(|number| *number == answer).and_then(|at| ways.get(at)) {
+            Some(way) => return Ok(way),
+            None => person.say(&format!("Write one of {}. Ctrl-C ends the set-up.", numbers.join(", "))),
+        }
+    }
+    Err(input("no array was chosen: nothing was written"))
 }
 
 /// The machines whose volume groups are backed up.

@@ -61,6 +61,28 @@ fn a_map_set_pairs_its_volumes_night_after_night() {
 }
 
 #[test]
+fn all_that_is_wrong_with_a_map_is_said_at_once() {
+    let (lab, folder) = lab();
+    let file = folder.join("bad.map");
+    // A line that is no pair, a name that is none, a volume twice, another size.
+    let small = lab.volume("A1", 0x31, 2);
+    lab.run(&format!("volume add --backup {small} --yes")).ends(0);
+    std::fs::write(&file, format!("t1\nt1 A1/0x99\nnobody A1/0x21\nt2 {small}\nt2 A1/0x22\n")).unwrap();
+    for words in [format!("map check {}", file.display()), format!("map import nightly {} --yes", file.display())] {
+        let refused = lab.run(&words).ends(2);
+        let lines: Vec<&str> = refused.err.lines().filter(|line| line.contains("bad.map:")).collect();
+        for (line, part) in [(1, "no backup volume beside it"), (2, "A1/0x99"), (3, "nobody"), (5, "t2")] {
+            let place = format!("bad.map:{line}:");
+            assert!(lines.iter().any(|told| told.contains(&place) && told.contains(part)), "{line}: {refused:?}");
+        }
+        assert!(
+            refused.err.contains("not a device map, so nothing was done") || words.contains("import"),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
 fn a_set_is_edited_exported_imported_and_removed() {
     let (lab, folder) = lab();
     lab.run(&format!("map import nightly {} --yes", folder.display())).ends(0);

@@ -30,6 +30,9 @@ fn an_empty_home_becomes_a_site_with_a_backup() {
     pty.types("lab\r");
     pty.until("No array was found.");
     pty.until("Which one? [1/2]");
+    // A wrong answer ends nothing.
+    pty.types("LAB1\r");
+    pty.until("Write one of 1, 2.");
     pty.types("2\r");
     pty.until("Name of the array [LAB1]:");
     pty.types("\r");

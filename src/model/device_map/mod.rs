@@ -16,7 +16,7 @@ pub use super::map_set::{MapDifference, MapRound, MapRow, MapSet, PairUse, diffe
 pub use super::plan::map_rounds as rounds;
 pub use beside::{FINDING_MARK, with_findings, without_findings};
 pub use check::{CheckedPair, ResolvedPair, check, resolve};
-pub use parse::parse;
+pub use parse::{parse, parse_lines};
 pub use text::{rounds_of, write_round, write_set};
 
 use super::codes::Code;

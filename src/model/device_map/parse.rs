@@ -9,12 +9,19 @@ use crate::model::untrusted::Untrusted;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// A map, or all that is wrong with its text. Never panics, whatever the bytes are.
+pub fn parse(bytes: &[u8]) -> Result<DeviceMap, Vec<Finding>> {
+    let (map, findings) = parse_lines(bytes);
+    if findings.is_empty() { Ok(map) } else { Err(findings) }
+}
+
+/// The lines that are pairs, and what is wrong with all others: a text with a syntax error is no map, and what else is wrong
+/// with it is said at once.
 ///
 /// `#` starts a comment only where a name could begin: box ids contain it.
-pub fn parse(bytes: &[u8]) -> Result<DeviceMap, Vec<Finding>> {
+pub fn parse_lines(bytes: &[u8]) -> (DeviceMap, Vec<Finding>) {
     if bytes.len() > MAX_BYTES {
         let text = format!("the map has more than {} MiB", MAX_BYTES / 1024 / 1024);
-        return Err(vec![finding(1, 1, 1, text, "split it into several maps")]);
+        return (DeviceMap::default(), vec![finding(1, 1, 1, text, "split it into several maps")]);
     }
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let mut map = DeviceMap::default();
@@ -27,7 +34,7 @@ pub fn parse(bytes: &[u8]) -> Result<DeviceMap, Vec<Finding>> {
             Err(found) => findings.push(found),
         }
     }
-    if findings.is_empty() { Ok(map) } else { Err(findings) }
+    (map, findings)
 }
 
 /// A comment that begins a round: the mark and one name. Every other comment is only that.

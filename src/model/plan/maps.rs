@@ -69,9 +69,9 @@ pub(super) fn store(snapshot: &Snapshot, request: &Request, set: &MapSet, before
         let text = if short.volumes > 0 {
             short.in_words()
         } else {
-            let pairs = count(short.pairs, "pair", "pairs");
+            let (pairs, are) = (count(short.pairs, "pair", "pairs"), if short.pairs == 1 { "is" } else { "are" });
             format!(
-                "{pairs} for volumes of {} are missing for G + 1; the pool has unused backup volumes for them",
+                "{pairs} for volumes of {} {are} missing for G + 1; the pool has unused backup volumes for them",
                 short.key
             )
         };

@@ -95,9 +95,11 @@ pub fn editor_text(snapshot: &Snapshot, draft: &Draft) -> String {
 
 /// What comes of an edited text: a map set, or the text with everything that is wrong with it.
 pub fn read(snapshot: &Snapshot, draft: &Draft, text: &str) -> Result<device_map::MapSet, Vec<Finding>> {
-    let map = device_map::parse(text.as_bytes())?;
+    let (map, mut findings) = device_map::parse_lines(text.as_bytes());
     let first = draft.round_names().next().cloned().or_else(|| device_map::grid::round_name(0));
-    let Some(first) = first else { return Err(Vec::new()) };
-    let (rounds, findings) = device_map::rounds_of(&map, snapshot, draft.name(), &first);
+    let Some(first) = first else { return Err(findings) };
+    let (rounds, others) = device_map::rounds_of(&map, snapshot, draft.name(), &first);
+    findings.extend(others);
+    findings.sort_by_key(|finding| (finding.line, finding.column));
     if findings.is_empty() { Ok(device_map::MapSet { name: draft.name().clone(), rounds }) } else { Err(findings) }
 }
