@@ -9,8 +9,8 @@ use super::notify::NotifyVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, CHECK_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE,
     FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, METRICS_NOTE, POLICY_EXAMPLE, PREVIEW_NOTE,
-    REPORT_NOTE, RESTORE_EXAMPLES, SERVE_NOTE, SET_EXAMPLES, SNAPSHOT_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES,
-    WAIT_NOTE,
+    RECONCILE_EXAMPLES, REPORT_NOTE, RESTORE_EXAMPLES, SERVE_NOTE, SET_EXAMPLES, SNAPSHOT_EXAMPLES, START_EXAMPLES,
+    STATUS_EXAMPLES, WAIT_NOTE,
 };
 use super::site_arguments::SiteVerb;
 use super::{since, until};
@@ -19,6 +19,7 @@ use crate::model::backup_window::BackupWindow;
 use crate::model::codes::Code;
 use crate::model::duration::millis;
 use crate::model::identity::Name;
+use crate::model::proposal_kind::ProposalKind;
 use crate::model::records::{BackupMode, Policy};
 use crate::model::trouble_kind::TroubleId;
 use crate::model::units::Timestamp;
@@ -90,6 +91,9 @@ pub enum Verb {
     Restore(Restore),
     #[command(after_help = SNAPSHOT_EXAMPLES)]
     Snapshot(TakeSnapshot),
+    /// What the catalogue and the arrays disagree on; take volumes over from another program
+    #[command(after_help = RECONCILE_EXAMPLES, args_conflicts_with_subcommands = true)]
+    Reconcile(Reconcile),
     /// Generations, kept and released; hold, delete, accept them
     #[command(after_help = HISTORY_EXAMPLES)]
     History(History),
@@ -539,6 +543,56 @@ pub struct TakeSnapshot {
 }
 
 #[derive(Debug, Args)]
+pub struct Reconcile {
+    /// Transaction volumes or volumes of the pool; none: all
+    #[arg(value_name = "VOLUME")]
+    pub volumes: Vec<String>,
+    /// List the rows; this is what happens without --accept
+    #[arg(long, conflicts_with = "accept")]
+    pub list: bool,
+    /// Do what is proposed
+    #[arg(long)]
+    pub accept: bool,
+    /// These sorts of proposals only: adopt, forget, release
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = proposal_kind)]
+    pub only: Vec<ProposalKind>,
+    /// What `swsthistdisp` of AdvancedCopy Manager printed: gives adopted generations their times
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    #[command(flatten)]
+    pub change: Change,
+    #[command(subcommand)]
+    pub verb: Option<ReconcileVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ReconcileVerb {
+    /// Give a volume that was taken over back to the program that made its sessions
+    Release {
+        /// The transaction volume
+        #[arg(value_name = "TV")]
+        volume: String,
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
+impl Reconcile {
+    pub fn change(&self) -> &Change {
+        match &self.verb {
+            Some(ReconcileVerb::Release { change, .. }) => change,
+            None => &self.change,
+        }
+    }
+}
+
+fn proposal_kind(text: &str) -> Result<ProposalKind, String> {
+    let kinds = [ProposalKind::Adopt, ProposalKind::Forget, ProposalKind::Release];
+    let known = kinds.into_iter().find(|kind| kind.to_string() == text);
+    known.ok_or_else(|| format!("{text:?} is no sort of proposal: give adopt, forget or release"))
+}
+
+#[derive(Debug, Args)]
 pub struct Restore {
     /// The transaction volume whose generation it is
     #[arg(value_name = "TV", required_unless_present_any = ["cancel", "set"])]
@@ -840,6 +894,7 @@ impl Verb {
             | Self::Metrics(_)
             | Self::Report(_)
             | Self::Explain(_)
+            | Self::Reconcile(Reconcile { accept: false, verb: None, .. })
             | Self::History(History { verb: None, .. })
             | Self::Policy { verb: PolicyVerb::Show { .. } | PolicyVerb::Preview(_) }
             | Self::Volume { verb: VolumeVerb::List { .. } }
@@ -888,6 +943,7 @@ impl Verb {
             Self::Backup(asked) => asked.change.json,
             Self::Restore(asked) => asked.change.json,
             Self::Snapshot(asked) => asked.change.json,
+            Self::Reconcile(asked) => asked.change().json,
             Self::Init(asked) => asked.change.json,
             Self::Map { verb: MapVerb::Check { json, .. } | MapVerb::List { json } | MapVerb::Show { json, .. } }
             | Self::Policy { verb: PolicyVerb::Show { json, .. } | PolicyVerb::Preview(PreviewPolicy { json, .. }) }

@@ -4,7 +4,7 @@
 //! do is limited by the role that stands in `authorized_keys`: the engine is told and holds to it.
 
 use super::CliError;
-use super::arguments::{CommandLine, MapVerb, Sync, Verb};
+use super::arguments::{CommandLine, MapVerb, Reconcile, Sync, Verb};
 use super::array_arguments::ArrayVerb;
 use super::catalogue::CatalogueVerb;
 use super::site_arguments::SiteVerb;
@@ -62,6 +62,7 @@ fn check(line: &CommandLine) -> Result<(), CliError> {
             CatalogueVerb::Save { file: Some(_), .. } | CatalogueVerb::Load(_) => only(FILES),
         },
         Some(Verb::Sync { verb: Sync::Start { map: Some(map), .. } }) => stored_map(map),
+        Some(Verb::Reconcile(Reconcile { history: Some(_), .. })) => only(FILES),
         Some(
             Verb::Status(_)
             | Verb::Sync { .. }
@@ -71,6 +72,7 @@ fn check(line: &CommandLine) -> Result<(), CliError> {
             | Verb::Backup(_)
             | Verb::Restore(_)
             | Verb::Snapshot(_)
+            | Verb::Reconcile(Reconcile { history: None, .. })
             | Verb::History(_)
             | Verb::Policy { .. }
             | Verb::Volume { .. }

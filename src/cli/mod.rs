@@ -36,6 +36,7 @@ mod pages;
 mod plan_text;
 mod policy;
 mod preview;
+mod reconcile;
 mod report;
 mod request_line;
 mod restore;
@@ -130,6 +131,7 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
             let deadline = Deadline::new(asked.change.time_limit);
             snapshot::run(asked, &mut opened(site_context, deadline).await?, deadline).await
         }
+        Verb::Reconcile(asked) => reconcile::run(asked, site_context).await,
         Verb::Restore(asked) => {
             let deadline = Deadline::new(asked.change.time_limit);
             restore::run(asked, &mut opened(site_context, deadline).await?, deadline).await

@@ -28,6 +28,7 @@ Back up:
   backup       Back up: the equivalent copy becomes a generation
   snapshot     Back up by a one-point copy (OPC) of the volume as it is
   restore      Restore a generation to another volume, or to its own
+  reconcile    Where catalogue and arrays disagree; take over from ACM
 
 Set up:
   init         Set up a site for the first time
@@ -76,6 +77,19 @@ Examples:
 The copy is one-point (OPC) to an unused backup volume of the same array. The
 generation has the time at which the copy began, is crash-consistent, and
 counts in the policy. Nothing ever turns a backup into a snapshot by itself.";
+
+pub const RECONCILE_EXAMPLES: &str = "\
+Examples:
+  ecdeck reconcile                   what differs, and what is proposed
+  ecdeck reconcile db01 --accept     does it for one volume, after its plan
+  ecdeck reconcile DX1/0x21 --accept one row: the one about this volume
+  ecdeck reconcile --accept --only adopt,forget
+  ecdeck reconcile release db01      gives an adopted volume back
+
+adopt and forget change the catalogue only. release ends a session on the array
+by force: its plan shows the command, and wants --confirm where the session is
+another program's. An adopted generation is held and in doubt until somebody
+accepts it. Nothing is started on a volume that another program backs up.";
 
 pub const SET_EXAMPLES: &str = "\
 Examples:

@@ -63,7 +63,18 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
                 line.say(&["--without-present-state"]);
             }
         }
-        Action::Snapshot { volume } | Action::Unregister { volume } => {
+        Action::Reconcile { volumes, only, kinds, listed } => {
+            // The list is a file.
+            if !listed.is_empty() {
+                return None;
+            }
+            line.volumes(if only.is_empty() { volumes } else { only }).say(&["--accept"]);
+            if !kinds.is_empty() {
+                let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+                line.say(&["--only", &kinds.join(",")]);
+            }
+        }
+        Action::Snapshot { volume } | Action::Unregister { volume } | Action::GiveBack { volume } => {
             line.volumes(&[*volume]);
         }
         Action::CancelRestore { target } => {

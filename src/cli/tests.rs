@@ -11,6 +11,7 @@ use crate::engine::protocol::{Answer, Ask, PlannedAnswer};
 use crate::model::check::Check;
 use crate::model::codes::Code;
 use crate::model::plan::plan;
+use crate::model::proposal_kind::ProposalKind;
 use crate::model::records::{BackupMode, OperationEnd, Policy};
 use crate::model::request::{Action, CancelScope, Request, VolumeRole};
 use crate::model::session::ArrayVolume;
@@ -242,6 +243,10 @@ fn requests_of(verb: AskedVerb, snapshot: &Snapshot) -> Vec<Action> {
             vec![Action::SetPolicy { volume, policy }]
         }
         Verb::Overwrite => vec![Action::Overwrite { volume, version }],
+        Verb::Reconcile => [Vec::new(), vec![ProposalKind::Adopt, ProposalKind::Release]]
+            .map(|kinds| Action::Reconcile { volumes: vec![volume], only: Vec::new(), kinds, listed: Vec::new() })
+            .into(),
+        Verb::GiveBack => vec![Action::GiveBack { volume }],
         Verb::Snapshot => vec![Action::Snapshot { volume }],
         Verb::Restore => {
             let to = snapshot.unregistered.first().map(|free| free.id);
@@ -404,7 +409,7 @@ fn what_to_do_about_a_code_names_whole_commands() {
             assert_eq!(cannot_be_typed(span), None, "{}", row.code);
         }
     }
-    assert!(cannot_be_typed("ecdeck practice TV").is_some() && cannot_be_typed("ecdeck reconcile").is_some());
+    assert!(cannot_be_typed("ecdeck practice TV").is_some() && cannot_be_typed("ecdeck plan stage").is_some());
 }
 
 #[test]

@@ -28,7 +28,7 @@ use crate::process::frames::{ENGINE, Hello};
 use serde::{Deserialize, Serialize};
 
 /// Grows with every change of what is on the wire that an older program would misread.
-pub const PROTOCOL: u32 = 9;
+pub const PROTOCOL: u32 = 10;
 
 /// What a person does about an engine that does not understand.
 pub const REMEDY: &str =

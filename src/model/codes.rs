@@ -289,6 +289,21 @@ codes! {
     1271 IN_MAINTENANCE: "the array is in maintenance",
         "Somebody began a maintenance of the array. Until its end no start, resume, backup or restore begins there; what runs already goes on.",
         "`ecdeck status` shows who began it and until when. `ecdeck array maintenance ARRAY end` ends it.";
+    1280 NOTHING_TO_RECONCILE: "catalogue and array agree",
+        "There is nothing to reconcile on this volume. An array that was not read may still have more to tell.",
+        "`ecdeck reconcile` lists all rows, and the arrays that were not read.";
+    1281 RECONCILED_BY_HAND: "ecdeck proposes nothing for this",
+        "What the array shows may be right or wrong. Only a person can say.",
+        "The sentence names the way. Then `ecdeck reconcile` again.";
+    1282 ADOPTED_UNPROVED: "the session or backup of another program becomes ours",
+        "ecdeck did not see how it was made. So its generation is held and in doubt: it is never released by itself, and it does not count as recoverable.",
+        "When somebody has looked at it: `ecdeck history accept TV --version N`, and `ecdeck history unhold TV --version N`. `ecdeck reconcile release TV` gives the volume back.";
+    1283 VOLUME_OBSERVED: "another program makes the backups of this volume",
+        "ecdeck shows its sessions and starts nothing on it, so that two programs never work on one volume.",
+        "`ecdeck reconcile TV --accept` takes the volume over. Before that, switch the other program off for it.";
+    1284 NOT_ADOPTED: "the volume was not taken over",
+        "Only a volume that was taken over from another program can be given back.",
+        "`ecdeck reconcile` shows which volumes were taken over.";
     1301 NOT_EQUIVALENT: "not yet equivalent",
         "A backup is a copy at one instant. There is none until both volumes are identical.",
         "`ecdeck backup TV --wait` waits for equivalence and then backs up; `ecdeck status` shows how far the copy is.";
@@ -318,7 +333,7 @@ codes! {
         "You need to do nothing. With --ensure this is a success.";
     1311 SESSION_OF_OTHERS: "another program made this session",
         "Sessions of other programs are shown and counted, and never changed.",
-        "Use the program that made it. `ecdeck status --json` shows its name with the session.";
+        "Use the program that made it. `ecdeck status --json` shows its name with the session. `ecdeck reconcile TV --accept` takes the volume over from it.";
     1313 NO_BACKUP_IN_THIS_MODE: "no backup in this transfer mode",
         "In stack and through mode, the target of a REC is not a copy at one instant.",
         "Change the mode to synchronous or consistency first.";
@@ -362,6 +377,9 @@ codes! {
     1411 NO_SUSPEND_IN_THIS_MODE: "no suspend in this transfer mode",
         "The array refuses a suspend in through mode, and in stack mode before equivalence, even by force.",
         "Change the mode first, or end the session with `ecdeck sync force-stop TV`.";
+    1412 OTHER_PROGRAM_RUNS: "another program still works on a volume that was taken over",
+        "The volume has a session that ecdeck did not make. Two programs that back up one volume overwrite the backups of each other.",
+        "Switch the other program off for this volume. Then `ecdeck reconcile TV` shows what to do with its session; `ecdeck reconcile release TV` gives the volume back.";
     1501 ARRAY_REFUSED: "the array refused",
         "The array answered with its own code and text.",
         "Remove the cause that the array names, then repeat. `ecdeck audit show` has its whole answer.";

@@ -10,6 +10,7 @@ use super::maintenance::Maintenance;
 use super::map_set::MapSet;
 use super::notice_record::NoticeRecord;
 use super::session::Pair;
+use super::take_over::TakeOver;
 use super::trouble_kind::TroubleId;
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
@@ -114,6 +115,8 @@ pub enum EntityChange {
     EndMaintenance {
         array: Name,
     },
+    /// A transaction volume was taken over from another program, or given back.
+    PutTakeOver(Box<TakeOver>),
 }
 
 impl EntityChange {

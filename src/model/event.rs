@@ -160,6 +160,22 @@ pub enum EventKind {
     SessionEnded {
         pair: Pair,
     },
+    /// A session or a backup of another program became ours; `version`: what was kept of it, unproved.
+    SessionAdopted {
+        pair: Pair,
+        by: Untrusted,
+        version: Option<Version>,
+    },
+    /// The record of a session that the array has not was dropped.
+    SessionForgotten {
+        pair: Pair,
+    },
+    /// A volume that was taken over is the other program's again, with so many sessions.
+    VolumeGivenBack {
+        volume: VolumeId,
+        by: Untrusted,
+        sessions: usize,
+    },
     GenerationRecorded {
         volume: VolumeId,
         version: Version,
@@ -376,6 +392,8 @@ impl NewEvent {
             EventKind::Answered { outcomes, .. } => outcomes.first().map(|outcome| outcome.pair.source),
             EventKind::SessionMade { pair, .. }
             | EventKind::SessionEnded { pair }
+            | EventKind::SessionAdopted { pair, .. }
+            | EventKind::SessionForgotten { pair }
             | EventKind::SessionVanished { pair }
             | EventKind::GroupDeactivated { pair, .. }
             | EventKind::ForeignSession { pair, .. } => Some(pair.source),
@@ -396,6 +414,7 @@ impl NewEvent {
             | EventKind::VolumeAdded { volume, .. }
             | EventKind::VolumeRenamed { volume, .. }
             | EventKind::VolumeRemoved { volume }
+            | EventKind::VolumeGivenBack { volume, .. }
             | EventKind::PresentStateKept { volume, .. }
             | EventKind::RestoreBegun { volume, .. }
             | EventKind::Restored { volume, .. }
@@ -493,6 +512,9 @@ impl NewEvent {
             | EventKind::Recovered { .. }
             | EventKind::SessionMade { .. }
             | EventKind::SessionEnded { .. }
+            | EventKind::SessionAdopted { .. }
+            | EventKind::SessionForgotten { .. }
+            | EventKind::VolumeGivenBack { .. }
             | EventKind::GenerationReleased { .. }
             | EventKind::GenerationReinstated { .. }
             | EventKind::ReleasedLost { .. }

@@ -1,6 +1,7 @@
 //! Plain types and pure rules. No I/O, no clock, no randomness: the same input gives the same answer, everywhere.
 
 pub mod acknowledgement;
+pub mod acm_list;
 pub mod actor;
 pub mod advice;
 pub mod array_words;
@@ -45,6 +46,8 @@ pub mod pooling;
 pub mod preview;
 pub mod progress;
 pub mod proof;
+pub mod proposal_kind;
+pub mod reconcile;
 pub mod records;
 pub mod recoverable;
 pub mod report_text;
@@ -53,6 +56,7 @@ pub mod rows;
 pub mod sentence;
 pub mod service_nodes;
 pub mod session;
+pub mod session_halves;
 pub mod set_instants;
 pub mod since_report;
 pub mod site_change;
@@ -60,6 +64,7 @@ pub mod site_file;
 pub mod snapshot;
 pub mod snapshot_change;
 pub mod step;
+pub mod take_over;
 pub mod trouble;
 pub mod trouble_kind;
 pub mod units;

@@ -86,6 +86,7 @@ impl Snapshot {
             not_copied: self.not_copied.clone(),
             acknowledged: self.acknowledged.clone(),
             maintenance: self.maintenance.clone(),
+            take_overs: kept(&self.take_overs, |known| is_near(&known.volume)),
             ..*self
         }
     }

@@ -59,6 +59,7 @@ impl Snapshot {
             not_copied: self.not_copied.clone(),
             acknowledged: self.acknowledged.clone(),
             maintenance: self.maintenance.clone(),
+            take_overs: self.take_overs.clone(),
             transaction_volumes: Vec::new().into(),
             pool: Vec::new().into(),
             sessions: Vec::new().into(),

@@ -19,6 +19,7 @@ use super::map_set::MapSet;
 use super::notice_record::NoticeRecord;
 use super::session::{CopyKind, Pair};
 use super::step::{Lookup, PlanItem};
+use super::take_over::TakeOver;
 use super::trouble_kind::TroubleId;
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
@@ -109,6 +110,9 @@ pub struct Records {
     pub acknowledgements: BTreeMap<TroubleId, Acknowledgement>,
     /// Arrays in maintenance, by name; one that is past its time stays until somebody ends it.
     pub maintenance: BTreeMap<Name, Maintenance>,
+    /// Volumes that were taken over from another program, or given back.
+    #[serde(default)]
+    pub take_overs: BTreeMap<VolumeId, TakeOver>,
     pub next_operation: u64,
     pub next_epoch: u64,
     /// The volume that has each name, in whichever role: a look-up does not grow with the site.
@@ -273,6 +277,9 @@ impl Records {
             }
             Change::Entity(EntityChange::PutMaintenance(known)) => {
                 self.maintenance.insert(known.array.clone(), (**known).clone());
+            }
+            Change::Entity(EntityChange::PutTakeOver(known)) => {
+                self.take_overs.insert(known.volume, (**known).clone());
             }
             Change::Entity(EntityChange::EndMaintenance { array }) => {
                 self.maintenance.remove(array).ok_or_else(|| missing("maintenance of", array))?;

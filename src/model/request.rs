@@ -1,8 +1,10 @@
 //! What a person asks for, before any rule has looked at it.
 
+pub use super::acm_list::ListedBackup;
 use super::entity::{BackupMode, OperationId, Policy};
 use super::identity::{Name, VolumeId};
 use super::map_set::MapSet;
+use super::proposal_kind::ProposalKind;
 pub use super::site_change::VolumeRole;
 use super::site_change::{NewVolume, SiteChange};
 use super::units::{Timestamp, Version};
@@ -69,6 +71,7 @@ impl Request {
             | Action::Suspend { volumes, .. }
             | Action::Cancel { volumes, .. }
             | Action::AcceptAll { volumes }
+            | Action::Reconcile { volumes, .. }
             | Action::Backup { volumes, together: false, .. } => volumes.retain(|id| wanted(*id)),
             Action::Start { together: true, .. }
             | Action::Backup { together: true, .. }
@@ -77,6 +80,7 @@ impl Request {
             | Action::Restore { .. }
             | Action::CancelRestore { .. }
             | Action::ForceStop { .. }
+            | Action::GiveBack { .. }
             | Action::Snapshot { .. }
             | Action::SetPolicy { .. }
             | Action::Register { .. }
@@ -119,6 +123,11 @@ impl Request {
             | Action::RemoveFromSet { volumes, .. }
             | Action::RestoreSet { volumes, .. }
             | Action::Backup { volumes, .. } => volumes.truncate(Self::MAX_VOLUMES),
+            Action::Reconcile { volumes, only, listed, .. } => {
+                volumes.truncate(Self::MAX_VOLUMES);
+                only.truncate(Self::MAX_VOLUMES);
+                listed.truncate(Self::MAX_VOLUMES);
+            }
             Action::Hold { why, .. } => *why = short(why),
             Action::ImportMap { set } | Action::EditMap { set, .. } => *set = set.abridged(Self::MAX_VOLUMES),
             Action::RegisterAll { volumes } => volumes.truncate(Self::MAX_VOLUMES),
@@ -127,6 +136,7 @@ impl Request {
             | Action::Restore { .. }
             | Action::CancelRestore { .. }
             | Action::Snapshot { .. }
+            | Action::GiveBack { .. }
             | Action::ForceStop { .. }
             | Action::SetPolicy { .. }
             | Action::Register { .. }
@@ -316,6 +326,24 @@ pub enum Action {
     AcceptAll {
         volumes: Vec<VolumeId>,
     },
+    /// Do what is proposed where the catalogue and the arrays disagree about these volumes.
+    Reconcile {
+        /// Transaction volumes, and volumes of the pool that belong to none.
+        volumes: Vec<VolumeId>,
+        /// What is about these backup volumes only; empty: all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        only: Vec<VolumeId>,
+        /// These sorts of proposals only; empty: all.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        kinds: Vec<ProposalKind>,
+        /// Backups that lists of AdvancedCopy Manager name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        listed: Vec<ListedBackup>,
+    },
+    /// Give a volume that was taken over back to the program that made its sessions.
+    GiveBack {
+        volume: VolumeId,
+    },
     /// Run the scripts after a backup again for a generation that needs attention.
     PostProcess {
         volume: VolumeId,
@@ -348,6 +376,8 @@ impl Action {
             Self::Reinstate { .. } => Verb::Reinstate,
             Self::DeleteGeneration { .. } => Verb::DeleteGeneration,
             Self::AcceptGeneration { .. } | Self::AcceptAll { .. } => Verb::AcceptGeneration,
+            Self::Reconcile { .. } => Verb::Reconcile,
+            Self::GiveBack { .. } => Verb::GiveBack,
             Self::PostProcess { .. } => Verb::PostProcess,
             Self::ImportMap { .. } => Verb::ImportMap,
             Self::EditMap { .. } => Verb::EditMap,
@@ -369,12 +399,14 @@ impl Action {
             | Self::AddToSet { volumes, .. }
             | Self::RemoveFromSet { volumes, .. }
             | Self::RestoreSet { volumes, .. }
+            | Self::Reconcile { volumes, .. }
             | Self::Backup { volumes, .. } => volumes,
             Self::Overwrite { volume, .. }
             | Self::Restore { volume, .. }
             | Self::CancelRestore { target: volume }
             | Self::ForceStop { volume, .. }
             | Self::Snapshot { volume }
+            | Self::GiveBack { volume }
             | Self::SetPolicy { volume, .. }
             | Self::Register { volume, .. }
             | Self::RegisterGroup { volume, .. }

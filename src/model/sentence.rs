@@ -7,6 +7,7 @@ use super::identity::VolumeId;
 use super::request::{Action, Request, VolumeRole};
 use super::session::ErrorByte;
 use super::snapshot::{EventLine, TransactionState};
+use super::take_over::program;
 use super::units::{count, listed};
 use super::untrusted::escaped;
 
@@ -104,6 +105,22 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
         }
         EventKind::SessionEnded { pair } => {
             format!("{}: the session to {} ended", label(pair.source), label(pair.target))
+        }
+        EventKind::SessionAdopted { pair, by, version } => {
+            let kept = version.map_or_else(String::new, |version| format!(", kept as {version}"));
+            let target = label(pair.target);
+            format!("{}: the pair with {target} was adopted from {}{kept}", label(pair.source), program(by))
+        }
+        EventKind::SessionForgotten { pair } => {
+            format!(
+                "{}: the session to {}, which the array has not, was forgotten",
+                label(pair.source),
+                label(pair.target)
+            )
+        }
+        EventKind::VolumeGivenBack { volume, by, sessions } => {
+            let sessions = count(*sessions, "session", "sessions");
+            format!("{}: given back to {} with {sessions}", label(*volume), program(by))
         }
         EventKind::GenerationRecorded { volume, version, backup_volume, provisioned } => {
             let made = if *provisioned { "provisioned" } else { "recorded" };

@@ -23,6 +23,7 @@ use super::rows::Rows;
 use super::session::{
     ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, Status, TransferMode,
 };
+use super::take_over::TakeOver;
 use super::units::{Blocks, Progress, Timestamp, Version, count};
 use super::untrusted::Untrusted;
 use super::volume_names::VolumeNames;
@@ -87,6 +88,9 @@ pub struct Snapshot {
     /// Arrays whose maintenance was begun and not ended, by name.
     #[serde(default)]
     pub maintenance: Rows<Maintenance>,
+    /// Volumes that were taken over from another program, or given back, by volume.
+    #[serde(default)]
+    pub take_overs: Rows<TakeOver>,
 }
 
 /// A catalogue that takes no writes: nothing that changes something can be done until it does.
@@ -224,9 +228,14 @@ impl TransactionVolumeView {
         self.problem.as_ref().is_some_and(|problem| problem.code == Code::GROUP_DEACTIVATED)
     }
 
+    /// It was taken over, and the program that it was taken from still works on it.
+    pub fn is_contended(&self) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.code == Code::OTHER_PROGRAM_RUNS)
+    }
+
     /// Whether somebody has to lead it out of its trouble.
     pub fn is_troubled(&self) -> bool {
-        self.state.is_trouble() || self.has_lost_group()
+        self.state.is_trouble() || self.has_lost_group() || self.is_contended()
     }
 }
 
@@ -307,6 +316,9 @@ pub struct BackupVolumeView {
     /// The catalogue has a session of ours onto it, and the readings do not tell whether the array has it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub session_unread: bool,
+    /// The source of our session onto it, where the array surely has it no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_gone: Option<VolumeId>,
     /// Of a volume group that a session of ours is onto.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_state: Option<Box<GroupStateView>>,
@@ -671,6 +683,7 @@ impl Snapshot {
             map_sets: self.map_sets.reuse_if_equal(&earlier.map_sets),
             map_uses: self.map_uses.reuse_if_equal(&earlier.map_uses),
             volume_sets: self.volume_sets.reuse_if_equal(&earlier.volume_sets),
+            take_overs: self.take_overs.reuse_if_equal(&earlier.take_overs),
             ..self
         }
     }

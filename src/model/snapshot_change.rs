@@ -14,6 +14,7 @@ use super::snapshot::{
     ArrayView, BackupVolumeView, CatalogueTrouble, EventLine, OperationView, Ready, RestoreView, SessionView, Site,
     Snapshot, TransactionVolumeView,
 };
+use super::take_over::TakeOver;
 use super::units::{Blocks, Progress, Timestamp, Version};
 use super::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,9 @@ pub struct SnapshotChange {
     #[serde(default)]
     pub acknowledged: Option<Rows<Acknowledgement>>,
     pub maintenance: Option<Rows<Maintenance>>,
+    /// All of them, where one has changed.
+    #[serde(default)]
+    pub take_overs: Option<Rows<TakeOver>>,
 }
 
 /// How far a session is by now.
@@ -139,6 +143,7 @@ impl SnapshotChange {
             not_copied: new.not_copied.clone(),
             acknowledged: (old.acknowledged != new.acknowledged).then(|| new.acknowledged.clone()),
             maintenance: (old.maintenance != new.maintenance).then(|| new.maintenance.clone()),
+            take_overs: (old.take_overs != new.take_overs).then(|| new.take_overs.clone()),
         }
     }
 
@@ -174,6 +179,7 @@ impl SnapshotChange {
             not_copied,
             acknowledged,
             maintenance,
+            take_overs,
             ..
         } = self;
         self.row_count() == 0
@@ -181,6 +187,7 @@ impl SnapshotChange {
             && events.is_empty()
             && (site, map_sets, volume_sets, restores, acknowledged) == (&None, &None, &None, &None, &None)
             && maintenance.is_none()
+            && take_overs.is_none()
             && (catalogue, notify, not_copied) == (&old.catalogue, &old.notify, &old.not_copied)
     }
 
@@ -196,6 +203,9 @@ impl SnapshotChange {
         snapshot.not_copied = self.not_copied;
         if let Some(acknowledged) = self.acknowledged {
             snapshot.acknowledged = acknowledged;
+        }
+        if let Some(take_overs) = self.take_overs {
+            snapshot.take_overs = take_overs;
         }
         if let Some(maintenance) = self.maintenance {
             snapshot.maintenance = maintenance;

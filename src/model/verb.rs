@@ -383,6 +383,30 @@ verbs! {
             help: "accept the selected generation in doubt, after somebody checked it",
         }),
     }
+    /// Does what is proposed where the catalogue and the arrays disagree.
+    Reconcile {
+        word: "reconcile",
+        title: "Reconcile catalogue and arrays",
+        doing: "reconciles",
+        role: Role::Administrator,
+        destroys: false,
+        object: VerbObject::Other,
+        column: None,
+        command: &["reconcile"],
+        key: None,
+    }
+    /// The other program has the volume again.
+    GiveBack {
+        word: "give back",
+        title: "Give a volume back",
+        doing: "gives back",
+        role: Role::Administrator,
+        destroys: false,
+        object: VerbObject::Other,
+        column: None,
+        command: &["reconcile", "release"],
+        key: None,
+    }
     SetPolicy {
         word: "set policy",
         title: "Set the policy",
@@ -606,6 +630,8 @@ mod tests {
         let administrators: Vec<_> = Verb::ALL.iter().filter(|verb| verb.info().role == Role::Administrator).collect();
         let expected = [
             &Verb::AcceptGeneration,
+            &Verb::Reconcile,
+            &Verb::GiveBack,
             &Verb::SetPolicy,
             &Verb::Register,
             &Verb::Rename,

@@ -19,6 +19,7 @@ mod output;
 mod pool;
 mod properties;
 mod readme;
+mod reconcile;
 mod restores;
 mod rotation;
 mod simulation;

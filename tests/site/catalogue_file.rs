@@ -91,6 +91,7 @@ fn a_catalogue_of_format_2_is_brought_up_and_compared_from_its_first_event() {
             "DROP TABLE policy_guard",
             "DROP TABLE policy_window",
             "DROP TABLE maintenance",
+            "DROP TABLE take_over",
             "DROP TABLE released_generation",
             "DROP TABLE volume_set",
             "DROP TABLE volume_set_member",

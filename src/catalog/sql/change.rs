@@ -3,7 +3,7 @@
 //! [`Records::apply`](crate::model::records::Records::apply) says what a change means; the conformance suite compares.
 
 use super::column_codec::{from_json, json, optional_json, parse, signed, unsigned, word};
-use super::documents::{ACKNOWLEDGEMENTS, MAINTENANCES, NOTICES};
+use super::documents::{ACKNOWLEDGEMENTS, MAINTENANCES, NOTICES, TAKE_OVERS};
 use super::failure::Failure;
 use super::rows::{
     BACKUP_VOLUME, CLAIM, GENERATION, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME,
@@ -164,6 +164,7 @@ pub async fn apply(
             ACKNOWLEDGEMENTS.put(to, touched, &known.trouble, known).await
         }
         Change::Entity(EntityChange::PutMaintenance(known)) => MAINTENANCES.put(to, touched, &known.array, known).await,
+        Change::Entity(EntityChange::PutTakeOver(known)) => TAKE_OVERS.put(to, touched, &known.volume, known).await,
         Change::Entity(EntityChange::EndMaintenance { array }) => MAINTENANCES.remove(to, touched, array).await,
         Change::Entity(EntityChange::EndAcknowledgement { trouble }) => {
             ACKNOWLEDGEMENTS.remove(to, touched, trouble).await

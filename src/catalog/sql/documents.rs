@@ -2,10 +2,11 @@
 
 use super::column_codec::{from_json, json};
 use super::failure::Failure;
-use super::rows::{ACKNOWLEDGEMENT, MAINTENANCE, NOTICE, Table, Touched};
+use super::rows::{ACKNOWLEDGEMENT, MAINTENANCE, NOTICE, TAKE_OVER, Table, Touched};
 use crate::model::acknowledgement::Acknowledgement;
 use crate::model::maintenance::Maintenance;
 use crate::model::records::{ChangeError, Records};
+use crate::model::take_over::TakeOver;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::{AnyConnection, Row, query};
@@ -39,6 +40,16 @@ pub const MAINTENANCES: Documents = Documents {
         ON CONFLICT (array_name) DO UPDATE SET document = excluded.document",
     remove: "DELETE FROM maintenance WHERE array_name = $1",
     load: "SELECT array_name, document FROM maintenance",
+};
+
+/// Volumes that were taken over from another program, or given back.
+pub const TAKE_OVERS: Documents = Documents {
+    table: TAKE_OVER,
+    called: "take-over of",
+    put: "INSERT INTO take_over (volume, document) VALUES ($1, $2)
+        ON CONFLICT (volume) DO UPDATE SET document = excluded.document",
+    remove: "DELETE FROM take_over WHERE volume = $1",
+    load: "SELECT volume, document FROM take_over",
 };
 
 /// What the notification hook was given.
@@ -108,5 +119,10 @@ pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(),
     let maintain = |_, known: Maintenance| {
         maintained.insert(known.array.clone(), known);
     };
-    MAINTENANCES.load(from, maintain).await
+    MAINTENANCES.load(&mut *from, maintain).await?;
+    let taken = &mut records.take_overs;
+    let take = |_, known: TakeOver| {
+        taken.insert(known.volume, known);
+    };
+    TAKE_OVERS.load(from, take).await
 }

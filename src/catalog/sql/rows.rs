@@ -70,6 +70,7 @@ tables! {
     GENERATION_COPY "generation_copy" key 2: "transaction_volume" Text, "version" Number, "document" Text;
     NOTICE "notice" key 1: "key" Text, "document" Text;
     MAINTENANCE "maintenance" key 1: "array_name" Text, "document" Text;
+    TAKE_OVER "take_over" key 1: "volume" Text, "document" Text;
     ACKNOWLEDGEMENT "acknowledgement" key 1: "trouble" Text, "document" Text;
     CLAIM "claim" key 1: "volume" Text, "operation" Number, "holder" Text, "since" Number, "epoch" Number;
 }

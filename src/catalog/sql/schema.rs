@@ -32,6 +32,7 @@ const MIGRATIONS: &[&[&str]] = &[
     TABLES_OF_FORMAT_15,
     TABLES_OF_FORMAT_16,
     TABLES_OF_FORMAT_17,
+    TABLES_OF_FORMAT_18,
 ];
 
 /// The first format whose events carry the digests of the rows that they write.
@@ -298,6 +299,13 @@ const TABLES_OF_FORMAT_17: &[&str] = &[
     // Arrays whose maintenance was begun and not ended.
     "CREATE TABLE maintenance (
         array_name TEXT PRIMARY KEY,
+        document TEXT NOT NULL)",
+];
+
+const TABLES_OF_FORMAT_18: &[&str] = &[
+    // Transaction volumes that were taken over from another program, or given back to it.
+    "CREATE TABLE take_over (
+        volume TEXT PRIMARY KEY,
         document TEXT NOT NULL)",
 ];
 

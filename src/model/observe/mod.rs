@@ -129,6 +129,7 @@ pub fn build(sources: &Sources<'_>) -> Snapshot {
         not_copied: None,
         acknowledged: records.acknowledgements.values().cloned().collect(),
         maintenance: records.maintenance.values().cloned().collect(),
+        take_overs: records.take_overs.values().cloned().collect(),
         sessions: sessions.into(),
     }
 }

@@ -24,6 +24,7 @@ pub fn build_near(sources: &Sources<'_>, volumes: &BTreeSet<VolumeId>) -> Snapsh
     keep(&mut snapshot.pool, |view| is_shown(view.volume.id));
     keep(&mut snapshot.sessions, |session| is_either(&session.pair, is_shown));
     keep(&mut snapshot.generations, |kept| is_shown(kept.transaction_volume) && is_shown(kept.backup_volume));
+    keep(&mut snapshot.take_overs, |known| is_shown(known.volume));
     keep(&mut snapshot.unregistered, |volume| is_shown(volume.id));
     snapshot
 }
@@ -99,6 +100,7 @@ fn records(records: &Records, needed: &BTreeSet<VolumeId>) -> Records {
     part.arrays.clone_from(&records.arrays);
     part.acknowledgements.clone_from(&records.acknowledgements);
     part.maintenance.clone_from(&records.maintenance);
+    part.take_overs = each().filter_map(|id| Some((*id, records.take_overs.get(id)?.clone()))).collect();
     let map_sets = records.map_sets.iter();
     let map_sets = map_sets.filter(|(_, set)| {
         set.rows().any(|(_, row)| is_needed(row.transaction_volume) || is_needed(row.backup_volume))

@@ -17,6 +17,7 @@ use crate::model::snapshot::{
     BackupState, BackupVolumeView, ClaimView, Due, Halves, Problem, Reach, Ready, RestoreView, SessionView,
     TransactionState, TransactionVolumeView,
 };
+use crate::model::take_over::{TakeOverState, program};
 use crate::model::units::{Blocks, Timestamp};
 use crate::model::window::{WindowFacts, judge};
 
@@ -164,6 +165,7 @@ fn transaction_view(
             .problem
             .or_else(|| restore.and_then(|restore| restores::problem(sources, restore)))
             .or_else(|| (state == TransactionState::Inbound).then(|| inbound_problem(sources, inbound)))
+            .or_else(|| other_program(sources, volume.id, sessions))
             .or_else(|| worst.and_then(session_problem))
             .or_else(|| ours().find_map(|session| group_problem(sources, session.pair.target)))
             .or_else(|| has_vanished().then(vanished))
@@ -217,6 +219,20 @@ fn ready(session: &SessionView) -> Ready {
     if now_or_later && !session.is_half_open() { session.ready } else { Ready::Never }
 }
 
+/// A volume that was taken over has a session that is not ours: the program that it was taken from goes on.
+fn other_program(sources: &Sources<'_>, id: VolumeId, sessions: &[SessionView]) -> Option<Problem> {
+    let taken = sources.records.take_overs.get(&id).filter(|known| known.state == TakeOverState::Adopted)?;
+    let session = sessions.iter().find(|session| !session.ours)?;
+    let by = if session.requestor.is_empty() { program(&taken.by) } else { program(&session.requestor) };
+    let text = format!(
+        "{by} still runs on {}: a session ({}) with {} that ecdeck did not make",
+        sources.place(id),
+        session.reported_kind,
+        sources.place(session.pair.target)
+    );
+    Some(Problem { code: Code::OTHER_PROGRAM_RUNS, text, array_error: None, since: Some(session.since) })
+}
+
 fn others_failed(sources: &Sources<'_>, box_id: BoxId) -> bool {
     let reading = sources.array(box_id).and_then(|array| array.reading.as_ref());
     reading.is_some_and(|reading| matches!(reading.others, Others::Failed { .. }))
@@ -268,6 +284,7 @@ fn backup_view(
     BackupVolumeView {
         state,
         group_state: None,
+        session_gone: lost.filter(|lost| ours.is_none() && lost.vanished).map(|lost| lost.source),
         session_unread: ours.is_none() && lost.is_some_and(|lost| !lost.vanished),
         transaction_volume: of_session.or(generation.map(|generation| generation.transaction_volume)).or(of_lost),
         generation: generation.map(|generation| generation.version),

@@ -11,8 +11,9 @@ use crate::model::identity::{BoxId, VolumeId};
 use crate::model::records::Generation;
 use crate::model::request::{Action, CancelScope, Request, Verb};
 use crate::model::session::{Automation, Direction, Pair, Phase, Status};
+use crate::model::session_halves::halves;
 use crate::model::snapshot::{
-    ArrayView, BackupState, BackupVolumeView, ClaimView, Halves, Reach, SessionView, Snapshot, TransactionState,
+    ArrayView, BackupState, BackupVolumeView, ClaimView, Reach, SessionView, Snapshot, TransactionState,
     TransactionVolumeView,
 };
 
@@ -392,26 +393,6 @@ pub(crate) fn badness(session: &SessionView) -> u8 {
         (Status::Active, Phase::Equivalent) => 2,
         (Status::Reserved | Status::Active, _) => 3,
         (Status::Suspended, _) => 1,
-    }
-}
-
-/// What the two halves say, as half a sentence.
-pub(crate) fn halves(session: &SessionView, snapshot: &Snapshot) -> String {
-    let array = |id: VolumeId| snapshot.array(id.box_id).map_or_else(|| id.box_id.to_string(), |a| a.name.to_string());
-    let (source, target) = (array(session.pair.source), array(session.pair.target));
-    match &session.halves {
-        Halves::Disagree { other_status, other_phase, other_words, .. }
-            if *other_status == Status::Unknown || *other_phase == Phase::Unknown =>
-        {
-            format!("{source} says {}, {}, {target} says \"{other_words}\"", session.status, session.phase)
-        }
-        Halves::Disagree { other_status, other_phase, .. } => {
-            format!("{source} says {}, {}, {target} says {other_status}, {other_phase}", session.status, session.phase)
-        }
-        Halves::Missing { source_reports: true } => format!("{target} has no such session"),
-        Halves::Missing { source_reports: false } => format!("{source} has no such session"),
-        Halves::OtherUnread => format!("{target} has not been read"),
-        Halves::One | Halves::Agree => format!("{source} says {}, {}", session.status, session.phase),
     }
 }
 

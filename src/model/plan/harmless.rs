@@ -1,13 +1,13 @@
 //! What to do first when a session stands in the way: it ends no session and gives nothing up. Whatever only a forced stop
 //! or a cancel could end has an entry here.
 
-use super::case::halves;
 use super::{Refusal, Remedy};
 use crate::model::advice::{Advice, TermUse, UnknownTerm};
 use crate::model::codes::Code;
 use crate::model::identity::BoxId;
 use crate::model::request::Verb;
 use crate::model::session::{ErrorByte, Phase, Status};
+use crate::model::session_halves::halves;
 use crate::model::snapshot::{ArrayView, Halves, SessionView, Snapshot};
 
 /// In the order in which to try them.

@@ -15,6 +15,7 @@ pub mod legality;
 pub mod map_rounds;
 mod maps;
 mod present_state;
+mod reconcile;
 mod refusal;
 mod register;
 mod registry;

@@ -1,11 +1,12 @@
 //! The one way to a plan: each volume is judged by its verb's rules, then the answers are put together.
 
 use super::{
-    Plan, PlanItem, PlanStep, Refusal, backup, cancel, digest, harmless, hooks, maps, register, registry, reinstate,
-    restore, restore_set, site, snapshot_backup, suspend, synchronize, volume_sets,
+    Plan, PlanItem, PlanStep, Refusal, Remedy, backup, cancel, digest, harmless, hooks, maps, reconcile, register,
+    registry, reinstate, restore, restore_set, site, snapshot_backup, suspend, synchronize, volume_sets,
 };
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, Name, VolumeId};
+use crate::model::proposal_kind::ProposalKind;
 use crate::model::records::ReleaseReason;
 use crate::model::request::{Action, CancelScope, Request, Verb, VolumeRole};
 use crate::model::session::{Pair, Status};
@@ -100,6 +101,10 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::Reinstate { version, .. } => each(&|id| reinstate::reinstate(snapshot, request, id, *version)),
         Action::AcceptGeneration { version, .. } => each(&|id| registry::accept(snapshot, request, id, *version)),
         Action::AcceptAll { .. } => each(&|id| registry::accept_all(snapshot, request, id)),
+        Action::Reconcile { only, kinds, listed, .. } => {
+            reconcile::reconcile(snapshot, request, &volumes, &reconcile::Asked { only, kinds, listed })
+        }
+        Action::GiveBack { .. } => each(&|id| reconcile::give_back(snapshot, request, id)),
         Action::PostProcess { version, .. } => each(&|id| hooks::post_process(snapshot, request, id, *version)),
         Action::ImportMap { set } => vec![maps::store(snapshot, request, set, None)],
         Action::EditMap { set, before } => vec![maps::store(snapshot, request, set, Some(before))],
@@ -115,8 +120,12 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         Action::DeleteGeneration { version, .. } => each(&|id| registry::delete(snapshot, request, id, *version)),
     };
     let answers = without_maintenance(snapshot, request, answers);
+    let answers = without_observed(snapshot, request, answers);
     assemble(snapshot, request, answers, all_or_nothing)
 }
+
+/// The verbs that make copies, resume or record them.
+const STARTS: [Verb; 6] = [Verb::Start, Verb::Resume, Verb::Backup, Verb::Overwrite, Verb::Restore, Verb::Snapshot];
 
 /// Why nothing is started on this box now.
 fn in_maintenance(snapshot: &Snapshot, box_id: BoxId, about: VolumeId) -> Option<Refusal> {
@@ -128,8 +137,7 @@ fn in_maintenance(snapshot: &Snapshot, box_id: BoxId, about: VolumeId) -> Option
 
 /// On an array in maintenance no copy is started and no backup is made. What is so already stays so.
 fn without_maintenance(snapshot: &Snapshot, request: &Request, mut answers: Vec<Answer>) -> Vec<Answer> {
-    let starts = [Verb::Start, Verb::Resume, Verb::Backup, Verb::Overwrite, Verb::Restore, Verb::Snapshot];
-    if !starts.contains(&request.action.verb()) || snapshot.maintenance.is_empty() {
+    if !STARTS.contains(&request.action.verb()) || snapshot.maintenance.is_empty() {
         return answers;
     }
     for answer in &mut answers {
@@ -140,6 +148,31 @@ fn without_maintenance(snapshot: &Snapshot, request: &Request, mut answers: Vec<
         };
         if let Some(refusal) = refusal {
             *answer = Err(refusal);
+        }
+    }
+    answers
+}
+
+/// Nothing is started on a volume whose backups another program makes, nor written over it.
+fn without_observed(snapshot: &Snapshot, request: &Request, mut answers: Vec<Answer>) -> Vec<Answer> {
+    if !STARTS.contains(&request.action.verb()) {
+        return answers;
+    }
+    for answer in &mut answers {
+        let Ok(item) = answer else { continue };
+        let observed = item.claims.iter().find_map(|id| Some((*id, snapshot.observed(*id)?)));
+        if let Some((id, by)) = observed {
+            let reason = format!("the backups of {} are made by {by}: ecdeck only shows them", snapshot.label(id));
+            let take = Action::Reconcile {
+                volumes: vec![id],
+                only: Vec::new(),
+                kinds: vec![ProposalKind::Adopt],
+                listed: Vec::new(),
+            };
+            let refusal = Refusal::new(Code::VOLUME_OBSERVED, reason).about(item.volume);
+            let remedy = Remedy::new(format!("take {} over from {by}", snapshot.label(id)), take);
+            let is_open = plan(snapshot, &remedy.request).is_ok();
+            *answer = Err(if is_open { refusal.with_remedy(remedy) } else { refusal });
         }
     }
     answers
@@ -223,6 +256,7 @@ fn apply_ensure(snapshot: &Snapshot, request: &Request, refusal: Refusal) -> Ref
         }
         (Action::Cancel { .. } | Action::ForceStop { .. }, Code::NO_SESSION)
         | (Action::Cancel { scope: CancelScope::Live, .. }, Code::ONLY_SUSPENDED)
+        | (Action::Reconcile { .. }, Code::NOTHING_TO_RECONCILE)
         | (Action::Unregister { .. }, Code::UNKNOWN_VOLUME)
         | (Action::RemoveMap { .. }, Code::MAP_UNKNOWN)
         | (Action::RemoveFromSet { .. }, Code::SET_UNKNOWN) => true,

@@ -312,6 +312,7 @@ fn new_backup_volume(volume: &BackupVolume, foreign: bool) -> BackupVolumeView {
         claimed: None,
         problem: None,
         session_unread: false,
+        session_gone: None,
         group_state: None,
     }
 }

@@ -10,6 +10,7 @@ mod hook;
 mod item;
 mod maps;
 mod present_state;
+mod reconcile;
 mod registry;
 mod restore;
 mod session;
@@ -21,6 +22,7 @@ pub use hook::{HookPhase, HookStep, IdentityTask};
 pub use item::{Confirmation, Notice, PlanItem};
 pub use maps::{PutMapSetStep, RemoveMapSetStep, UseMapRowStep};
 pub use present_state::{BeginPresentStateStep, CopyPresentStateStep, KeepPresentStateStep};
+pub use reconcile::{AdoptStep, AdoptedGeneration, ForgetSessionStep, GiveBackStep};
 pub use registry::{RegisterBackupStep, RegisterTransactionStep, RenameStep, SetPolicyStep, UnregisterStep};
 pub use restore::{
     AwaitOpcStep, BeginRestoreStep, CancelRestoreStep, EndOpcStep, EndRestoreStep, ForgetRestoreStep, StartOpcStep,
@@ -158,6 +160,9 @@ steps! {
     ChangeSite(ChangeSiteStep),
     AddToSet(AddToSetStep),
     RemoveFromSet(RemoveFromSetStep),
+    Adopt(AdoptStep),
+    ForgetSession(ForgetSessionStep),
+    GiveBack(GiveBackStep),
 }
 
 /// What does a step.

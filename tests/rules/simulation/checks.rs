@@ -269,7 +269,8 @@ impl Simulation {
                 return violated(format!("{} touches {volume} without having it to itself", open.id));
             }
         }
-        let left_over = open.item.verb == Verb::ForceStop && matches!(command, Command::Stop { .. });
+        let left_over =
+            matches!(open.item.verb, Verb::ForceStop | Verb::Reconcile) && matches!(command, Command::Stop { .. });
         if !left_over && command.pairs().iter().any(|pair| pair.source.box_id != array) {
             return violated("a copy is commanded at the box of its source");
         }
@@ -353,7 +354,11 @@ impl Simulation {
         let durable = &self.engine.durable;
         for pair in wire.command.pairs() {
             let session = self.world.arrays.core().session(pair);
-            if session.is_some_and(|session| session.requestor.raw() != REQUESTOR) {
+            let open = durable.operations.get(&wire.operation);
+            let by_name = open.is_some_and(|open| open.item.verb == Verb::Reconcile)
+                && matches!(wire.command, Command::Stop { force: true, .. });
+            let adopted = durable.sessions.contains_key(pair);
+            if !by_name && !adopted && session.is_some_and(|session| session.requestor.raw() != REQUESTOR) {
                 return violated(format!("{} touches a session of another program: {pair:?}", wire.operation));
             }
             let makes_destination = matches!(wire.command, Command::Start { .. } | Command::Resume { .. });
@@ -398,6 +403,9 @@ impl Simulation {
         }
         for change in &commit.changes {
             match change {
+                Change::Entity(EntityChange::AddGeneration(generation)) if verb == Some(Verb::Reconcile) => {
+                    self.check_adopted(generation)?;
+                }
                 Change::Entity(EntityChange::AddGeneration(generation)) => {
                     self.check_recording(before, generation)?;
                     recorded.extend(generation.operation.map(|id| (generation.transaction_volume, id)));
@@ -408,7 +416,7 @@ impl Simulation {
                     let Some(known) = before.generations.get(&key) else {
                         return violated(format!("{version} of {transaction_volume} is given up twice"));
                     };
-                    if known.held.is_some() {
+                    if known.held.is_some() && verb != Some(Verb::GiveBack) {
                         return violated(format!("{version} of {transaction_volume} is held and is given up"));
                     }
                     let reader = before.claims.get(&known.backup_volume).map(|claim| claim.operation);
@@ -450,6 +458,18 @@ impl Simulation {
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// Nobody saw how it was made: it is in doubt, and retention never takes it.
+    fn check_adopted(&mut self, generation: &Generation) -> Checked {
+        let (volume, version) = (generation.transaction_volume, generation.version);
+        if generation.held.is_none() || !matches!(generation.state, GenerationState::InDoubt(_)) {
+            return violated(format!("{version} of {volume} is adopted, and not held in doubt"));
+        }
+        let content = self.world.arrays.content(generation.backup_volume).to_vec();
+        self.truth.images.insert((volume, version), content);
+        self.summary.count("adopted");
         Ok(())
     }
 
@@ -778,7 +798,8 @@ fn check_release(
             check_floor(before, volume, version, to_come)
         }
         (ReleaseReason::Deleted, Some(Verb::DeleteGeneration))
-        | (ReleaseReason::Overwritten, Some(Verb::Overwrite)) => Ok(()),
+        | (ReleaseReason::Overwritten, Some(Verb::Overwrite))
+        | (ReleaseReason::Reconciled, Some(Verb::Reconcile | Verb::GiveBack)) => Ok(()),
         (why, verb) => violated(format!("{version} of {volume} is given up as {why:?} by {verb:?}")),
     }
 }

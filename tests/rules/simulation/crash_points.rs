@@ -7,10 +7,11 @@ use super::cores::on_all_cores;
 use super::engine::{Admitting, Phase, Task, finish};
 use super::world::SendOutcome;
 use super::{Checked, Simulation, Site, Violation, violated};
+use ecdeck::model::copy::Command;
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::records::{BackupMode, OperationEnd, OperationId, Policy};
 use ecdeck::model::request::{Action, CancelScope, Request, VolumeRole};
-use ecdeck::model::session::CopyKind;
+use ecdeck::model::session::{CopyKind, Pair};
 use ecdeck::model::site_change::NewVolume;
 use ecdeck::model::units::Version;
 use ecdeck::testkit::catalogue::MemoryCatalogue;
@@ -114,6 +115,12 @@ fn scenarios() -> Vec<Scenario> {
             // The one that waits for its turn.
             target: s.world.sources[1],
         }),
+        scenario("reconcile: adopt a suspended pair", suspended_by_others, reconcile),
+        scenario("reconcile: adopt a live pair", copied_by_others, reconcile),
+        scenario("reconcile: forget a session", vanished, reconcile),
+        scenario("reconcile: what is left over", left_over, reconcile),
+        scenario("reconcile: release a volume of the pool", pool_used_by_others, |s| reconcile_of(s.world.targets[0])),
+        scenario("reconcile: give an adopted volume back", adopted, |s| Action::GiveBack { volume: tv(s) }),
         scenario("unregister", |_| {}, |s| Action::Unregister { volume: s.world.targets[0] }),
         scenario(
             "register",
@@ -241,6 +248,55 @@ fn restore_incomplete(simulation: &mut Simulation) {
     simulation.do_now(cancel_restore(simulation));
     assert_eq!(simulation.summary.failed, 1, "the restore says that it was cancelled");
     simulation.opc_copies = true;
+}
+
+fn reconcile(simulation: &Simulation) -> Action {
+    reconcile_of(tv(simulation))
+}
+
+fn reconcile_of(volume: VolumeId) -> Action {
+    Action::Reconcile { volumes: vec![volume], only: Vec::new(), kinds: Vec::new(), listed: Vec::new() }
+}
+
+/// Another program commands the array of the source.
+fn others_command(simulation: &mut Simulation, command: &Command) {
+    let (array, now) = (command.pairs()[0].source.box_id, simulation.now);
+    drop(simulation.world.arrays.execute(array, command, "another program", now));
+    simulation.now = simulation.now.plus_millis(10_000);
+    simulation.poll().unwrap();
+}
+
+fn start_by_others(simulation: &mut Simulation, source: VolumeId) {
+    let pairs = vec![Pair::new(source, simulation.world.targets[0])];
+    others_command(simulation, &Command::Start { pairs, modes: None });
+}
+
+fn copied_by_others(simulation: &mut Simulation) {
+    start_by_others(simulation, tv(simulation));
+}
+
+fn suspended_by_others(simulation: &mut Simulation) {
+    copied_by_others(simulation);
+    simulation.world.arrays.settle();
+    let pairs = vec![Pair::new(tv(simulation), simulation.world.targets[0])];
+    others_command(simulation, &Command::Suspend { pairs, force: false, together: false });
+}
+
+fn pool_used_by_others(simulation: &mut Simulation) {
+    start_by_others(simulation, simulation.world.others[0]);
+}
+
+/// Another program ended a suspended session of ours.
+fn vanished(simulation: &mut Simulation) {
+    bound(simulation);
+    let pairs: Vec<Pair> = simulation.engine.durable.sessions.keys().copied().collect();
+    others_command(simulation, &Command::Stop { pairs, force: true });
+}
+
+fn adopted(simulation: &mut Simulation) {
+    suspended_by_others(simulation);
+    simulation.do_now(reconcile(simulation));
+    assert_eq!(simulation.engine.durable.generations.len(), 1, "what was adopted is kept");
 }
 
 fn copying(simulation: &mut Simulation) {
@@ -521,7 +577,9 @@ fn crash_points_with_a_lost_request_a_lost_answer_or_one_that_comes_too_soon() {
 #[test]
 fn every_crash_point_of_every_operation_recovers_by_ccm_too() {
     let unable = ["backup of two together", "forced stop of what is left over"];
-    let is_able = |name: &str| !unable.contains(&name) && !name.contains("restore of a set");
+    // Nor does CCM show the sessions of other programs, or end them.
+    let is_able =
+        |name: &str| !unable.contains(&name) && !name.contains("restore of a set") && !name.starts_with("reconcile:");
     let able: Vec<Scenario> = scenarios().into_iter().filter(|one| is_able(one.name)).collect();
     // Drivers cannot be copied: each run begins at the beginning.
     let lengths = on_all_cores(able.iter().collect(), |scenario| {
