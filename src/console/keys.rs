@@ -36,6 +36,7 @@ pub enum Scope {
     Maps,
     Init,
     Nights,
+    Reconcile,
     Report,
 }
 

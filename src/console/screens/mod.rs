@@ -9,6 +9,7 @@ pub mod keys;
 pub mod main;
 pub mod maps;
 pub mod nights;
+pub mod reconcile;
 pub mod report;
 pub mod screen;
 
@@ -23,6 +24,7 @@ pub fn open(scope: Scope, context: &Context) -> Option<Box<dyn Screen>> {
         Scope::Init => Some(Box::new(init::InitScreen::new(context))),
         Scope::Nights => Some(Box::new(nights::NightsScreen::new(context))),
         Scope::Report => Some(Box::new(report::ReportScreen::new(context))),
+        Scope::Reconcile => Some(Box::new(reconcile::ReconcileScreen::new(context))),
         Scope::Maps => Some(Box::new(maps::MapsScreen::new(context))),
     }
 }

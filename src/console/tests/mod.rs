@@ -8,6 +8,7 @@ mod init;
 mod large_site;
 mod maps;
 mod pictures;
+mod reconcile;
 mod screens;
 
 use crate::cli::typed;
