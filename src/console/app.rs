@@ -17,6 +17,7 @@ use super::theme::{Look, Theme};
 use super::types::{LineGrammar, Link, Notice, Pane, Planner, Settings, Subject};
 use crate::model::records::OperationId;
 use crate::model::snapshot::{Reach, Severity, Snapshot, TransactionVolumeView};
+use crate::model::volume_set::VolumeSet;
 
 /// Lines after `:` that are remembered.
 const MAX_LINES: usize = 50;
@@ -98,7 +99,7 @@ impl App {
 
     pub fn layout(&self) -> Layout {
         let first = self.first.as_ref().map(|first| (&first.picture, first.volumes));
-        let shown = self.picture.as_ref().map(|picture| (picture, picture.volumes.len())).or(first);
+        let shown = self.picture.as_ref().map(|picture| (picture, picture.rows.len())).or(first);
         let content = shown.map_or_else(Content::default, |(picture, volumes)| Content {
             volumes,
             copies: if self.main.all { picture.copies.len() } else { picture.most_copies + 1 },
@@ -114,7 +115,7 @@ impl App {
     /// The line of the screen with the selected transaction volume; `None` where the table does not show it.
     pub fn selected_row(&self) -> Option<u16> {
         let layout = self.layout();
-        if !self.screens.is_empty() || !layout.shows(Pane::Volumes) || self.selected_volume().is_none() {
+        if !self.screens.is_empty() || !layout.shows(Pane::Volumes) || self.selected_name().is_none() {
             return None;
         }
         let line = self.main.volumes.selected.checked_sub(self.main.volumes.offset)?;
@@ -161,6 +162,17 @@ impl App {
     /// The transaction volume under the cursor of the main table.
     pub fn selected_volume(&self) -> Option<&TransactionVolumeView> {
         self.main.selected_volume(self.picture.as_ref()?)
+    }
+
+    /// The set under the cursor of the main table.
+    pub fn selected_set(&self) -> Option<&VolumeSet> {
+        self.picture.as_ref()?.set(self.main.volumes.selected)
+    }
+
+    /// What the row under the cursor of the main table is called: a volume, or `set erp`.
+    pub fn selected_name(&self) -> Option<String> {
+        let of_set = self.selected_set().map(|set| format!("set {}", set.name));
+        of_set.or_else(|| self.selected_volume().map(|view| view.volume.name.to_string()))
     }
 
     /// Rows of a pane of the main screen.

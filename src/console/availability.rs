@@ -18,15 +18,22 @@ pub struct VerbAvailability {
 /// The verbs that the footer and the hint tell about.
 pub const VERBS: [Verb; 6] = [Verb::Start, Verb::Suspend, Verb::Resume, Verb::Backup, Verb::Cancel, Verb::ForceStop];
 
+/// Volumes of a set that are planned with every snapshot at most.
+const MAX_PLANNED: usize = 50;
+
 impl VerbAvailability {
     /// What each verb would do to a subject of a snapshot. Without a subject (several rows are marked) nothing is planned.
     pub fn of(snapshot: &Snapshot, subject: Option<Subject>, planner: Planner, is_read_only: bool) -> Self {
+        let of = Some((snapshot.sequence, subject));
+        let set = subject.and_then(Subject::set).and_then(|volume| snapshot.volume_set_of(volume));
+        // A large one is planned when its dialog opens.
+        let subject = subject.filter(|_| set.is_none_or(|set| set.members.len() <= MAX_PLANNED));
         let verdict = |verb| {
-            let request = request(verb, subject?)?;
+            let request = request(snapshot, verb, subject?)?;
             let verdict = if is_read_only { Err(read_only()) } else { planner(snapshot, &request) };
             Some((verb, verdict))
         };
-        Self { of: Some((snapshot.sequence, subject)), verbs: VERBS.into_iter().filter_map(verdict).collect() }
+        Self { of, verbs: VERBS.into_iter().filter_map(verdict).collect() }
     }
 
     /// Whether this is what [`Self::of`] would give again.

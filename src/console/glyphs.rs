@@ -64,6 +64,9 @@ pub struct Glyphs {
     pub generation: &'static str,
     pub suspended_generation: &'static str,
     pub foreign: &'static str,
+    /// Before a set whose volumes stand below it, or do not.
+    pub opened: &'static str,
+    pub closed: &'static str,
 }
 
 const PLAIN_FRAME: Frame =
@@ -101,6 +104,8 @@ static UNICODE: Glyphs = Glyphs {
     generation: "▪",
     suspended_generation: "◈",
     foreign: "×",
+    opened: "▾",
+    closed: "▸",
 };
 
 static SAFE: Glyphs = Glyphs {
@@ -133,6 +138,8 @@ static SAFE: Glyphs = Glyphs {
     generation: "▪",
     suspended_generation: "▰",
     foreign: "x",
+    opened: "-",
+    closed: "+",
 };
 
 static ASCII: Glyphs = Glyphs {
@@ -165,6 +172,8 @@ static ASCII: Glyphs = Glyphs {
     generation: "o",
     suspended_generation: "@",
     foreign: "x",
+    opened: "-",
+    closed: "+",
 };
 
 impl Glyphs {
@@ -262,6 +271,8 @@ mod tests {
             glyphs.generation,
             glyphs.suspended_generation,
             glyphs.foreign,
+            glyphs.opened,
+            glyphs.closed,
         ];
         all.extend(glyphs.bar);
         all.extend(glyphs.spark);

@@ -8,6 +8,7 @@
 pub mod app;
 pub mod availability;
 pub mod away;
+pub mod choice;
 pub mod command_line;
 pub mod dialog;
 pub mod drafts;
@@ -28,6 +29,7 @@ pub mod requests;
 pub mod run;
 pub mod screens;
 pub mod sessions;
+pub mod table;
 pub mod terminal;
 #[cfg(test)]
 mod tests;

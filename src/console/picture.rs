@@ -1,9 +1,11 @@
 //! A snapshot made ready for drawing: sorted and filtered order of rows, sums for header and pool. Made when a snapshot
 //! comes or the choice changes, never while drawing.
 
+use super::choice::{Choice, Order};
 use super::events::{EventRow, fold};
+use super::table::{ByName, RowKey, ShownRows, TableRow};
 use crate::model::identity::VolumeId;
-use crate::model::pages::{FirstRows, trouble_rank};
+use crate::model::pages::FirstRows;
 use crate::model::plan::{PoolSize, pool_sizes};
 use crate::model::pool::PoolKey;
 use crate::model::session::{Pair, Phase, Status};
@@ -11,59 +13,15 @@ use crate::model::snapshot::{
     BackupState, Due, Ready, RestoreView, SessionView, Snapshot, TransactionState, TransactionVolumeView,
 };
 use crate::model::units::Timestamp;
-use std::cmp::Reverse;
+use crate::model::volume_set::VolumeSet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
 
+/// Columns of the sign before a set's name.
+pub const SET_INDENT: u16 = 2;
 /// Unused volumes that are listed for one transaction volume.
 const MAX_UNUSED: usize = 100;
-
-/// How volumes are sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
-    /// What needs attention first.
-    #[default]
-    Trouble,
-    Name,
-    /// What will be ready last comes first: it decides whether the window is met.
-    Ready,
-}
-
-impl Order {
-    #[must_use]
-    pub fn next(self) -> Self {
-        match self {
-            Self::Trouble => Self::Name,
-            Self::Name => Self::Ready,
-            Self::Ready => Self::Trouble,
-        }
-    }
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Name => "by name",
-            Self::Trouble => "trouble first",
-            Self::Ready => "last to be ready first",
-        }
-    }
-}
-
-/// Which volumes are shown.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Choice {
-    /// Lower case.
-    pub filter: String,
-    pub problems: bool,
-    pub order: Order,
-}
-
-impl Choice {
-    /// Every volume is in the table.
-    pub fn hides_nothing(&self) -> bool {
-        self.filter.is_empty() && !self.problems
-    }
-}
 
 /// A row of the copies pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,9 +61,10 @@ pub struct Summary {
 #[derive(Debug, Clone)]
 pub struct Picture {
     pub snapshot: Arc<Snapshot>,
-    /// Indexes of all transaction volumes, by name.
-    by_name: Vec<u32>,
-    /// Indexes of the transaction volumes that are shown, in order.
+    by_name: ByName,
+    /// The rows of the main table, in order.
+    pub rows: Vec<TableRow>,
+    /// Indexes of the transaction volumes that are shown, those of closed sets too, in order.
     pub volumes: Vec<u32>,
     pub copies: Vec<CopyRow>,
     /// Indexes into the pool, by size and identity.
@@ -140,7 +99,8 @@ impl FirstPicture {
 impl Picture {
     pub fn new(snapshot: Arc<Snapshot>, choice: &Choice) -> Self {
         let mut picture = Self {
-            by_name: by_name(&snapshot),
+            by_name: ByName::new(&snapshot),
+            rows: Vec::new(),
             most_copies: most(snapshot.sessions.iter().map(|session| session.pair.source)),
             most_generations: most(snapshot.generations.iter().map(|kept| kept.transaction_volume)),
             volumes: Vec::new(),
@@ -176,7 +136,7 @@ impl Picture {
         self.snapshot = snapshot;
         if !same_volumes {
             self.name_width = name_width(&self.snapshot);
-            self.by_name = by_name(&self.snapshot);
+            self.by_name = ByName::new(&self.snapshot);
         }
         self.most_copies = most(self.snapshot.sessions.iter().map(|session| session.pair.source));
         self.most_generations = most(self.snapshot.generations.iter().map(|kept| kept.transaction_volume));
@@ -187,25 +147,61 @@ impl Picture {
 
     /// Filters and sorts the volumes anew.
     pub fn choose(&mut self, choice: &Choice) {
-        let views = &self.snapshot.transaction_volumes;
-        let shown = |view: &TransactionVolumeView| {
-            (!choice.problems || needs_attention(view))
-                && (choice.filter.is_empty() || matches_filter(&self.snapshot, view, &choice.filter))
-        };
-        let mut volumes: Vec<u32> =
-            self.by_name.iter().copied().filter(|&index| shown(&views[index as usize])).collect();
-        // The sorts are stable: within a rank the order is that of names.
-        match choice.order {
-            Order::Name => {}
-            Order::Trouble => volumes.sort_by_key(|index| Reverse(trouble_rank(&views[*index as usize]))),
-            Order::Ready => volumes.sort_by_key(|index| Reverse(lateness(views[*index as usize].ready))),
-        }
+        let ShownRows { rows, volumes } = self.by_name.shown(&self.snapshot, choice);
+        self.rows = rows;
         self.volumes = volumes;
     }
 
-    /// The volume in a row of the list.
+    /// The volume in a row of the table; `None` where it has a set.
     pub fn volume(&self, row: usize) -> Option<&TransactionVolumeView> {
-        self.snapshot.transaction_volumes.get(*self.volumes.get(row)? as usize)
+        match self.rows.get(row)? {
+            TableRow::Volume { index, .. } => self.snapshot.transaction_volumes.get(*index as usize),
+            TableRow::Set(_) => None,
+        }
+    }
+
+    /// The set in a row of the table.
+    pub fn set(&self, row: usize) -> Option<&VolumeSet> {
+        match self.rows.get(row)? {
+            TableRow::Set(set) => self.snapshot.volume_sets.get(*set as usize),
+            TableRow::Volume { .. } => None,
+        }
+    }
+
+    pub fn row_key(&self, row: usize) -> Option<RowKey> {
+        match self.set(row) {
+            Some(set) => set.members.first().copied().map(RowKey::Set),
+            None => self.volume(row).map(|view| RowKey::Volume(view.volume.id)),
+        }
+    }
+
+    /// The open set below which a row's volume stands.
+    pub fn set_above(&self, row: usize) -> Option<&VolumeSet> {
+        let TableRow::Volume { in_set: true, .. } = self.rows.get(row)? else { return None };
+        (0..row).rev().find_map(|above| self.set(above))
+    }
+
+    /// The row that is about this.
+    pub fn row_of(&self, key: RowKey) -> Option<usize> {
+        (0..self.rows.len()).find(|row| self.row_key(*row) == Some(key))
+    }
+
+    /// The volume of a row, or those of its set that the choice shows.
+    pub fn volumes_of_row(&self, row: usize) -> Vec<VolumeId> {
+        match self.set(row) {
+            Some(set) => self.shown_volumes().map(|view| view.volume.id).filter(|id| set.has(*id)).collect(),
+            None => self.volume(row).map(|view| view.volume.id).into_iter().collect(),
+        }
+    }
+
+    /// The volumes that are shown, those of closed sets too.
+    pub fn shown_volumes(&self) -> impl Iterator<Item = &TransactionVolumeView> {
+        self.volumes.iter().filter_map(|index| self.snapshot.transaction_volumes.get(*index as usize))
+    }
+
+    /// The views of a set's volumes.
+    pub fn members<'a>(&'a self, set: &'a VolumeSet) -> impl Iterator<Item = &'a TransactionVolumeView> {
+        set.members.iter().filter_map(|id| self.snapshot.transaction_volume(*id))
     }
 
     /// What a row of the copies pane is about, for keeping the cursor on it.
@@ -258,8 +254,11 @@ impl Picture {
     }
 }
 
-/// Whether the same transaction volumes are registered, under the same names and policies.
+/// Whether the same transaction volumes are registered, under the same names and policies and in the same sets.
 fn has_same_volumes(old: &Snapshot, new: &Snapshot) -> bool {
+    if !old.volume_sets.are(&new.volume_sets) && old.volume_sets != new.volume_sets {
+        return false;
+    }
     let (old, new) = (&old.transaction_volumes, &new.transaction_volumes);
     old.are(new) || old.len() == new.len() && std::iter::zip(old, new).all(|(old, new)| old.volume == new.volume)
 }
@@ -269,82 +268,6 @@ fn has_same_volumes(old: &Snapshot, new: &Snapshot) -> bool {
 pub enum CopyKey {
     Operation(u64),
     Session(Pair),
-}
-
-/// Whether `!` shows it.
-pub fn needs_attention(view: &TransactionVolumeView) -> bool {
-    view.problem.is_some() || view.state.is_trouble() || matches!(view.due, Due::Overdue(_)) || is_late(view)
-}
-
-/// It is late for its window, or missed it, or nobody can tell.
-pub fn is_late(view: &TransactionVolumeView) -> bool {
-    view.window.as_deref().is_some_and(|window| window.state.is_trouble())
-}
-
-fn lateness(ready: Ready) -> (u8, Timestamp) {
-    match ready {
-        Ready::Never => (0, Timestamp(0)),
-        Ready::Now => (1, Timestamp(0)),
-        Ready::Between { latest, .. } => (2, latest),
-        Ready::NotYetKnown => (3, Timestamp(0)),
-    }
-}
-
-/// Whether a volume is shown: every word of the filter fits, and none that `!` comes before.
-pub fn matches_filter(snapshot: &Snapshot, view: &TransactionVolumeView, filter: &str) -> bool {
-    filter.split_whitespace().all(|word| match word.strip_prefix('!') {
-        Some("") => true,
-        Some(word) => !fits(snapshot, view, word),
-        None => fits(snapshot, view, word),
-    })
-}
-
-/// A word fits a name or place that contains it, a name that its pattern (`*`, `?`) describes, a volume's state, or the mode
-/// of its policy.
-fn fits(snapshot: &Snapshot, view: &TransactionVolumeView, word: &str) -> bool {
-    let name = view.volume.name.as_str().to_ascii_lowercase();
-    if word.contains(['*', '?']) {
-        return is_like(name.as_bytes(), word.as_bytes());
-    }
-    name.contains(word)
-        || view.state.to_string() == word
-        || view.volume.policy.is_some_and(|policy| policy.mode.to_string() == word)
-        || word == "overdue" && matches!(view.due, Due::Overdue(_))
-        || word == "late" && is_late(view)
-        || word == "trouble" && needs_attention(view)
-        || snapshot.location(view.volume.id).to_ascii_lowercase().contains(word)
-}
-
-/// Whether a pattern describes all of a text: `*` is anything, `?` one character.
-pub fn is_like(text: &[u8], pattern: &[u8]) -> bool {
-    let (mut at, mut wanted, mut star) = (0, 0, None);
-    while at < text.len() {
-        match pattern.get(wanted) {
-            Some(b'*') => {
-                star = Some((wanted, at));
-                wanted += 1;
-            }
-            Some(sign) if *sign == b'?' || *sign == text[at] => {
-                at += 1;
-                wanted += 1;
-            }
-            _ => {
-                // The last star takes one more character.
-                let Some((before, from)) = star else { return false };
-                star = Some((before, from + 1));
-                at = from + 1;
-                wanted = before + 1;
-            }
-        }
-    }
-    pattern[wanted..].iter().all(|sign| *sign == b'*')
-}
-
-fn by_name(snapshot: &Snapshot) -> Vec<u32> {
-    let views = &snapshot.transaction_volumes;
-    let mut order: Vec<u32> = (0..views.len()).map(|index| index as u32).collect();
-    order.sort_by(|a, b| views[*a as usize].volume.name.as_str().cmp(views[*b as usize].volume.name.as_str()));
-    order
 }
 
 /// The longest run of the same volume.
@@ -360,7 +283,10 @@ fn most(sorted: impl Iterator<Item = VolumeId>) -> usize {
 
 fn name_width(snapshot: &Snapshot) -> u16 {
     let widest = snapshot.transaction_volumes.iter().map(|view| view.volume.name.as_str().width()).max();
-    widest.unwrap_or(0) as u16
+    // A set has its sign before its name, and its volumes stand as far to the right.
+    let sets = snapshot.volume_sets.iter().map(|set| set.name.as_str().width()).max();
+    let indent = if sets.is_some() { SET_INDENT } else { 0 };
+    (widest.max(sets).unwrap_or(0) + usize::from(indent)) as u16
 }
 
 /// Operations first, then sessions that need somebody, move, stand equivalent, rest; each kind by identity, so that rows
@@ -477,7 +403,7 @@ mod tests {
     #[test]
     fn trouble_comes_first_unless_another_order_is_chosen() {
         let picture = Picture::new(Arc::new(fixture::demo()), &Choice::default());
-        let rank = |row| trouble_rank(picture.volume(row).unwrap());
+        let rank = |row| crate::model::pages::trouble_rank(picture.volume(row).unwrap());
         assert!((1..picture.volumes.len()).all(|row| rank(row - 1) >= rank(row)));
         assert!(rank(0).0);
     }

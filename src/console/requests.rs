@@ -5,12 +5,17 @@ use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::plan::Refusal;
 use crate::model::request::{Action, Request};
+use crate::model::snapshot::Snapshot;
 use crate::model::units::Version;
 use crate::model::untrusted::Untrusted;
 use crate::model::verb::{GenerationVerb, Verb, VerbObject};
+use crate::model::volume_set::VolumeSet;
 
 /// The request that a verb's key makes of a subject; `None` where the verb has no meaning there, or needs words of its own.
-pub fn request(verb: Verb, subject: Subject) -> Option<Request> {
+pub fn request(snapshot: &Snapshot, verb: Verb, subject: Subject) -> Option<Request> {
+    if let Some(set) = subject.set() {
+        return on_set(verb, snapshot.volume_set_of(set)?);
+    }
     let action = match verb.info().object {
         VerbObject::Generation(GenerationVerb { reason: Some(_), .. }) | VerbObject::Other => return None,
         VerbObject::Generation(GenerationVerb { reason: None, .. }) => on_generation(verb, subject, "")?,
@@ -24,6 +29,19 @@ pub fn request(verb: Verb, subject: Subject) -> Option<Request> {
         }
     };
     Some(Request::new(action))
+}
+
+/// A verb for a whole set, as `--set` asks for it: a start and a backup are of all of it or of none. What has no such word
+/// is done to each of its volumes.
+fn on_set(verb: Verb, set: &VolumeSet) -> Option<Request> {
+    let volumes = set.members.clone();
+    let action = match verb {
+        Verb::Start => Action::Start { volumes, targets: Vec::new(), together: true },
+        Verb::Backup => Action::Backup { volumes, mode: None, together: true },
+        Verb::Suspend | Verb::Resume | Verb::Cancel => return batch(verb, volumes),
+        _ => return None,
+    };
+    Some(Request { set: Some(set.name.clone()), ..Request::new(action) })
 }
 
 /// A verb that needs a reason, on a subject's generation.

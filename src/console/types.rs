@@ -5,6 +5,7 @@ use super::glyphs::GlyphMode;
 use super::theme::ThemeName;
 use crate::model::identity::VolumeId;
 use crate::model::plan::{Plan, Refusal};
+use crate::model::records::OperationId;
 use crate::model::request::Request;
 use crate::model::snapshot::{Severity, Snapshot};
 use crate::model::units::{Timestamp, Version};
@@ -127,6 +128,13 @@ pub enum Subject {
         version: Option<Version>,
         held: bool,
     },
+    /// The set that this volume is the first one of: all of it.
+    Set(VolumeId),
+    /// One backup of that set.
+    Instant {
+        set: VolumeId,
+        operation: OperationId,
+    },
 }
 
 impl Subject {
@@ -137,6 +145,15 @@ impl Subject {
             Self::Session { source, .. } => Some(source),
             Self::Generation { volume, .. } => Some(volume),
             Self::Backup { owner, .. } => owner,
+            Self::Set(_) | Self::Instant { .. } => None,
+        }
+    }
+
+    /// A volume of the set that it is or belongs to as a whole.
+    pub fn set(self) -> Option<VolumeId> {
+        match self {
+            Self::Set(set) | Self::Instant { set, .. } => Some(set),
+            _ => None,
         }
     }
 }

@@ -270,6 +270,12 @@ pub enum InstantProof {
 }
 
 impl SetInstant {
+    /// `40 ms, by the array`: how wide, and who says that it is one instant.
+    pub fn short(&self) -> String {
+        let Self { within_millis, by: InstantProof::Array, .. } = self;
+        format!("{within_millis} ms, by the array")
+    }
+
     /// `one instant with set erp (5 volumes, by the array, within 40 ms)`.
     pub fn in_words(&self) -> String {
         let Self { name, volumes, within_millis, by: InstantProof::Array } = self;

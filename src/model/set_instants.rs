@@ -1,6 +1,6 @@
 //! The instants of a set: which backups of it are kept, and of which volumes.
 
-use super::entity::{Generation, GenerationState, OperationId};
+use super::entity::{Generation, GenerationState, OperationId, SetInstant};
 use super::identity::VolumeId;
 use super::snapshot::Snapshot;
 use super::units::{Timestamp, Version};
@@ -19,6 +19,15 @@ pub struct KeptInstant {
     pub is_whole: bool,
     /// All of them are valid.
     pub is_valid: bool,
+}
+
+impl KeptInstant {
+    /// Who says that it is one instant, and how wide it is.
+    pub fn proof<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a SetInstant> {
+        let (volume, version) = self.versions.first_key_value()?;
+        let kept = snapshot.generations_of(*volume).iter().find(|kept| kept.version == *version)?;
+        kept.set.as_ref()
+    }
 }
 
 /// The instants of which a volume of the set keeps a generation, the newest first.

@@ -6,11 +6,14 @@ use crate::model::duration;
 use crate::model::identity::VolumeId;
 use crate::model::records::{BackupMode, Policy, RotationGuard};
 use crate::model::request::{Action, Request};
+use crate::model::site_change::SiteChange;
+use crate::model::volume_set::VolumeSet;
 
 /// A policy while it is filled in.
 #[derive(Debug, Clone)]
 pub struct PolicyForm {
-    pub volume: VolumeId,
+    /// One, or all of a set.
+    pub volumes: Vec<VolumeId>,
     pub form: Form,
     /// Not in the form: the command line sets it, with a name typed. It stays as it was.
     reuse_oldest: bool,
@@ -83,7 +86,17 @@ impl PolicyForm {
             )
             .checked(|value| window(value).map(drop)),
         ]);
-        Self { volume, form, reuse_oldest: policy.reuse_oldest, armed: false }
+        Self { volumes: vec![volume], form, reuse_oldest: policy.reuse_oldest, armed: false }
+    }
+
+    /// The same for all volumes of a set, with the policy of its first one.
+    pub fn for_set(set: &VolumeSet, present: Option<Policy>) -> Self {
+        let volumes = set.members.clone();
+        match volumes.first() {
+            // What needs a name typed is no matter of several volumes.
+            Some(&first) => Self { volumes, reuse_oldest: false, ..Self::new(first, present) },
+            None => unreachable!("a set has volumes"),
+        }
     }
 
     pub fn policy(&self) -> Policy {
@@ -98,7 +111,12 @@ impl PolicyForm {
     }
 
     pub fn request(&self) -> Request {
-        Request::new(Action::SetPolicy { volume: self.volume, policy: self.policy() })
+        let policy = self.policy();
+        if let [volume] = self.volumes[..] {
+            return Request::new(Action::SetPolicy { volume, policy });
+        }
+        let policies = self.volumes.iter().map(|volume| (*volume, policy)).collect();
+        Request::new(Action::ApplySite { change: SiteChange { policies, ..SiteChange::default() } })
     }
 }
 

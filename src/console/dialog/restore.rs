@@ -8,6 +8,7 @@ use crate::model::plan::{RestoreTarget, restore_targets};
 use crate::model::proof;
 use crate::model::records::{Generation, GenerationState, OperationId};
 use crate::model::request::{Action, Request};
+use crate::model::set_instants;
 use crate::model::snapshot::Snapshot;
 use crate::model::units::{Timestamp, Version};
 use crate::model::volume_set::VolumeSet;
@@ -120,6 +121,24 @@ impl RestoreForm {
         };
         restore.follow(snapshot);
         Some(restore)
+    }
+
+    /// All of a set: the wanted backup of it, else the newest one that is whole and valid. `None`: there is none.
+    pub fn for_set(snapshot: &Snapshot, clock: &Clock, set: &VolumeSet, wanted: Option<OperationId>) -> Option<Self> {
+        let instants = set_instants::kept(snapshot, set);
+        let instant = match wanted {
+            Some(wanted) => instants.iter().find(|instant| instant.operation == wanted),
+            None => instants.iter().find(|instant| instant.is_whole && instant.is_valid),
+        }?;
+        let (volume, version) = instant.versions.first_key_value()?;
+        let mut form = Self::new(snapshot, clock, *volume, Some(*version))?;
+        form.form.change(SCOPE, |value| {
+            if let Value::Choice(choice) = value {
+                choice.choose(1);
+            }
+        });
+        form.follow(snapshot);
+        Some(form)
     }
 
     /// A key. Another time has another generation, and another generation may have other targets.

@@ -123,6 +123,10 @@ impl ChoiceField {
         self.selected
     }
 
+    pub fn choose(&mut self, option: usize) {
+        self.selected = option.min(self.options.len().saturating_sub(1));
+    }
+
     pub fn word(&self) -> &str {
         self.options.get(self.selected).map_or("", String::as_str)
     }

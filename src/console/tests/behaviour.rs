@@ -1,12 +1,12 @@
 //! What keys do, and what they must never do.
 
 use super::Desk;
+use crate::console::choice::Order;
 use crate::console::dialog::Dialog;
 use crate::console::dialog::plan::{Note, Stage};
 use crate::console::fixture::{self, NOW, one, two};
 use crate::console::keys::Key;
 use crate::console::messages::{Effect, Msg};
-use crate::console::picture::Order;
 use crate::console::types::{Link, Pane, Settings};
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::codes::Code;

@@ -10,6 +10,7 @@ mod maps;
 mod pictures;
 mod reconcile;
 mod screens;
+mod sets;
 
 use crate::cli::typed;
 use crate::console::app::App;
@@ -118,11 +119,10 @@ impl Desk {
 
     /// Puts the cursor on a volume of that name.
     pub fn at(&mut self, name: &str) -> &mut Self {
-        let picture = self.app.picture.as_ref().unwrap();
-        let row =
-            (0..picture.volumes.len()).find(|row| picture.volume(*row).unwrap().volume.name.as_str() == name).unwrap();
-        self.app.select(crate::console::types::Pane::Volumes, row);
+        let id = self.snapshot.find(name).unwrap();
+        crate::console::update::screens::select(&mut self.app, id);
         self.app.settle();
+        assert_eq!(self.app.selected_volume().map(|view| view.volume.id), Some(id), "{name}");
         self
     }
 

@@ -13,6 +13,7 @@ use crate::console::requests;
 use crate::console::screens::maps::MapsScreen;
 use crate::console::types::{Link, Pane, Subject};
 use crate::model::codes::Code;
+use crate::model::identity::VolumeId;
 use crate::model::plan::Refusal;
 use crate::model::request::Request;
 use crate::model::snapshot::Severity;
@@ -64,6 +65,9 @@ pub fn verb_on(app: &mut App, verb: Verb, subject: Subject) -> Vec<Effect> {
         }
         return Vec::new();
     }
+    if let Some(set) = subject.set() {
+        return verb_on_set(app, verb, subject, set);
+    }
     if verb == Verb::SetPolicy
         && let Some(view) = subject.owner().and_then(|owner| app.snapshot()?.transaction_volume(owner))
     {
@@ -77,7 +81,8 @@ pub fn verb_on(app: &mut App, verb: Verb, subject: Subject) -> Vec<Effect> {
     if verb == Verb::Restore {
         return restore(app, subject);
     }
-    if let Some(request) = requests::request(verb, subject) {
+    let request = app.snapshot().and_then(|snapshot| requests::request(snapshot, verb, subject));
+    if let Some(request) = request {
         propose(app, request)
     } else {
         let text = if verb.of_generation().is_some() {
@@ -88,6 +93,43 @@ pub fn verb_on(app: &mut App, verb: Verb, subject: Subject) -> Vec<Effect> {
         app.tell(Severity::Warning, text);
         Vec::new()
     }
+}
+
+/// A verb for the set that a volume is the first one of, or for one of its backups.
+fn verb_on_set(app: &mut App, verb: Verb, subject: Subject, volume: VolumeId) -> Vec<Effect> {
+    let Some(snapshot) = app.snapshot() else { return Vec::new() };
+    let Some(set) = snapshot.volume_set_of(volume).cloned() else {
+        app.tell(Severity::Warning, "this set is no longer there");
+        return Vec::new();
+    };
+    let dialog = match verb {
+        Verb::SetPolicy => {
+            let policy = snapshot.transaction_volume(volume).and_then(|view| view.volume.policy);
+            Some(Dialog::Policy(Box::new(PolicyForm::for_set(&set, policy))))
+        }
+        Verb::Restore => {
+            let wanted = match subject {
+                Subject::Instant { operation, .. } => Some(operation),
+                _ => None,
+            };
+            RestoreForm::for_set(snapshot, &app.clock, &set, wanted).map(|form| Dialog::Restore(Box::new(form)))
+        }
+        _ => None,
+    };
+    let request = requests::request(snapshot, verb, subject);
+    match (dialog, request) {
+        (Some(_), _) if app.settings.read_only => app.tell(Severity::Warning, requests::read_only().to_string()),
+        (Some(dialog), _) => app.dialogs.push(dialog),
+        (None, Some(request)) => return propose(app, request),
+        (None, None) if verb == Verb::Restore => {
+            app.tell(Severity::Warning, format!("no backup of the whole set {} is kept and valid", set.name));
+        }
+        (None, None) => {
+            let text = format!("this is done volume by volume: open set {} and choose one of them", set.name);
+            app.tell(Severity::Warning, text);
+        }
+    }
+    Vec::new()
 }
 
 /// The restore form: of the selected generation, or of the newest valid one of the selected volume.

@@ -139,6 +139,14 @@ pub fn select(app: &mut App, volume: VolumeId) {
     if app.main.select_volume(picture, volume) {
         return;
     }
+    if let Some(set) = picture.snapshot.volume_set_of(volume) {
+        app.main.choice.opened.insert(set.name.clone());
+        choose(app);
+        let picture = app.picture.as_ref();
+        if picture.is_some_and(|picture| app.main.select_volume(picture, volume)) {
+            return;
+        }
+    }
     app.main.choice.filter.clear();
     app.main.choice.problems = false;
     choose(app);

@@ -6,6 +6,7 @@ use crate::console::app::App;
 use crate::console::key_table::entries_of;
 use crate::console::keys::Command;
 use crate::console::types::{Pane, Subject};
+use crate::model::plan::state_of_set;
 use crate::model::snapshot::TransactionState;
 use crate::model::verb::Verb;
 use ratatui::layout::{Position, Rect};
@@ -83,6 +84,16 @@ fn hint(app: &App, canvas: &mut Canvas, area: Rect) {
         canvas.text(area.x + 1, area.y, room, &screen.hint(&context), theme.dim);
         return;
     }
+    if let Some(set) = app.subject().and_then(Subject::set).and_then(|volume| app.snapshot()?.volume_set_of(volume)) {
+        let state = app.snapshot().map(|snapshot| state_of_set(snapshot, set));
+        let next = match state {
+            Some(TransactionState::Equivalent | TransactionState::Copying) => Verb::Backup,
+            Some(TransactionState::None | TransactionState::Suspended) => Verb::Start,
+            _ => return,
+        };
+        next_verb(app, canvas, area, next);
+        return;
+    }
     let Some(view) = app.subject().and_then(Subject::owner).and_then(|id| app.snapshot()?.transaction_volume(id))
     else {
         return;
@@ -98,6 +109,13 @@ fn hint(app: &App, canvas: &mut Canvas, area: Rect) {
         TransactionState::Equivalent | TransactionState::Copying => Verb::Backup,
         _ => return,
     };
+    next_verb(app, canvas, area, next);
+}
+
+/// What the key that would be next does, or why it is refused.
+fn next_verb(app: &App, canvas: &mut Canvas, area: Rect, next: Verb) {
+    let theme = canvas.look.theme;
+    let room = area.width.saturating_sub(2);
     let (Some(verdict), Some(snapshot)) = (app.main.availability.verdict(next), app.snapshot()) else { return };
     let key = app.keys.key(Command::Verb(next));
     let mut x = area.x + 1;

@@ -2,8 +2,8 @@
 
 use super::draft;
 use super::groups::GroupsPart;
+use crate::console::choice::is_like;
 use crate::console::dialog::policy::PolicyForm;
-use crate::console::picture::is_like;
 use crate::console::screens::screen::{Context, Step};
 use crate::console::types::Cursor;
 use crate::model::entity::Policy;

@@ -3,6 +3,8 @@
 use crate::console::keys::{Command, Entry, Group, Key, Scope, entry};
 
 pub const ALL: Command = Command::Of(Scope::Main, "all");
+pub const OPEN_SET: Command = Command::Of(Scope::Main, "open-set");
+pub const CLOSE_SET: Command = Command::Of(Scope::Main, "close-set");
 pub const NEXT_PROBLEM: Command = Command::Of(Scope::Main, "next-problem");
 pub const PREVIOUS_PROBLEM: Command = Command::Of(Scope::Main, "previous-problem");
 pub const BY_NAME: Command = Command::Of(Scope::Main, "sort-by-name");
@@ -12,8 +14,8 @@ pub const BY_READY: Command = Command::Of(Scope::Main, "sort-by-ready");
 #[rustfmt::skip]
 pub fn entries() -> Vec<Entry> {
     vec![
-        entry(Scope::Main, Command::NextPane, "next-pane", &[Key::Tab, Key::Right, Key::Char('l')], Group::Moving, ("", 0), "to the next pane"),
-        entry(Scope::Main, Command::PreviousPane, "previous-pane", &[Key::BackTab, Key::Left, Key::Char('h')], Group::Moving, ("", 0), "to the pane before"),
+        entry(Scope::Main, Command::NextPane, "next-pane", &[Key::Tab, Key::Right, Key::Char('l')], Group::Moving, ("", 0), "to the next pane; an arrow opens the selected set first"),
+        entry(Scope::Main, Command::PreviousPane, "previous-pane", &[Key::BackTab, Key::Left, Key::Char('h')], Group::Moving, ("", 0), "to the pane before; an arrow closes the selected set first"),
         entry(Scope::Main, Command::Copies, "copies", &[Key::Char('1')], Group::Moving, ("", 0), "to the copies"),
         entry(Scope::Main, Command::Pool, "pool", &[Key::Char('2')], Group::Moving, ("", 0), "to the backup pool"),
         entry(Scope::Main, Command::Generations, "generations", &[Key::Char('3')], Group::Moving, ("", 0), "to the generations of the selected volume"),
@@ -23,6 +25,8 @@ pub fn entries() -> Vec<Entry> {
         entry(Scope::Main, BY_TROUBLE, "sort-by-trouble", &[Key::Alt('t')], Group::Looking, ("", 0), "sort volumes with trouble first"),
         entry(Scope::Main, BY_READY, "sort-by-ready", &[Key::Alt('r')], Group::Looking, ("", 0), "sort volumes with the last to be ready first"),
         entry(Scope::Main, ALL, "all", &[Key::Char('a')], Group::Choosing, ("all", 13), "copies, pool and events of all volumes in the table, or of the selected one"),
+        entry(Scope::Main, OPEN_SET, "open-set", &[Key::Char('+')], Group::Looking, ("", 0), "show the volumes of the selected set below it"),
+        entry(Scope::Main, CLOSE_SET, "close-set", &[Key::Char('-')], Group::Looking, ("", 0), "the selected set as one row again"),
         entry(Scope::Main, NEXT_PROBLEM, "next-problem", &[Key::Char('n')], Group::Moving, ("", 0), "to the next volume that needs attention"),
         entry(Scope::Main, PREVIOUS_PROBLEM, "previous-problem", &[Key::Char('N')], Group::Moving, ("", 0), "to the volume before that needs attention"),
         entry(Scope::Main, Command::Problems, "problems", &[Key::Char('!')], Group::Choosing, ("problems", 12), "show only volumes that need attention"),

@@ -2,15 +2,20 @@
 
 use super::layout::{Layout, NIGHTS};
 use crate::console::availability::VerbAvailability;
+use crate::console::choice::{Choice, needs_attention};
 use crate::console::events::EventRow;
-use crate::console::picture::{Choice, CopyKey, CopyRow, Picture, needs_attention};
+use crate::console::picture::{CopyKey, CopyRow, Picture};
 use crate::console::projection::Projection;
 use crate::console::sessions::governing;
+use crate::console::table::RowKey;
 use crate::console::types::{Cursor, Pane, Subject};
 use crate::model::identity::VolumeId;
+use crate::model::records::OperationId;
 use crate::model::session::{Pair, Phase, Status};
+use crate::model::set_instants::{self, KeptInstant};
 use crate::model::snapshot::{BackupVolumeView, SessionView, Snapshot, TransactionVolumeView};
 use crate::model::units::Version;
+use crate::model::volume_set::VolumeSet;
 use std::collections::{BTreeSet, HashSet};
 use tui_input::Input;
 
@@ -59,6 +64,15 @@ pub struct PaneRows {
     pub pool: Vec<u32>,
     /// Indexes into the picture's events.
     pub events: Vec<u32>,
+    /// The backups of the selected set, the newest first.
+    pub instants: Vec<KeptInstant>,
+}
+
+/// What a row of the generations is: one of a volume, or the backup of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GenerationKey {
+    One(VolumeId, Version),
+    Instant(OperationId),
 }
 
 /// Whose rows the panes beside the table show.
@@ -66,6 +80,8 @@ pub struct PaneRows {
 enum Follow {
     /// The selected volume's.
     Volume(Option<VolumeId>),
+    /// Those of all volumes of the selected set.
+    Set(Vec<VolumeId>),
     /// Those of all volumes that the table shows.
     Shown(Choice),
 }
@@ -83,10 +99,10 @@ pub struct MainScreen {
     pub focus: Pane,
     /// The detail pane that a small screen shows.
     pub detail: Pane,
-    pub volumes: Cursor<VolumeId>,
+    pub volumes: Cursor<RowKey>,
     pub copies: Cursor<CopyKey>,
     pub pool: Cursor<VolumeId>,
-    pub generations: Cursor<(VolumeId, Version)>,
+    pub generations: Cursor<GenerationKey>,
     pub events: Cursor<u64>,
     pub availability: VerbAvailability,
     /// The rates of the copy under the cursor since it is there, for its sparkline.
@@ -123,10 +139,16 @@ impl MainScreen {
         picture.volume(self.volumes.selected)
     }
 
+    /// The set under the cursor of the main table.
+    pub fn selected_set<'a>(&self, picture: &'a Picture) -> Option<&'a VolumeSet> {
+        picture.set(self.volumes.selected)
+    }
+
     /// Rows of a pane.
     pub fn len(&self, picture: &Picture, pane: Pane) -> usize {
         match pane {
-            Pane::Volumes => picture.volumes.len(),
+            Pane::Volumes => picture.rows.len(),
+            Pane::Generations if self.selected_set(picture).is_some() => self.rows.instants.len(),
             Pane::Copies => self.rows.copies.len(),
             Pane::Pool => self.rows.pool.len(),
             Pane::Generations => {
@@ -151,9 +173,11 @@ impl MainScreen {
 
     /// Lists the rows of the panes beside the table anew, if snapshot, selection or choice are others than last time.
     fn list(&mut self, picture: &Picture) {
-        let selected = self.selected_volume(picture);
+        let (selected, set) = (self.selected_volume(picture), self.selected_set(picture));
         let follow = if self.all {
             Follow::Shown(self.choice.clone())
+        } else if let Some(set) = set {
+            Follow::Set(set.members.clone())
         } else {
             Follow::Volume(selected.map(|view| view.volume.id))
         };
@@ -171,13 +195,20 @@ impl MainScreen {
                 let id = view.volume.id;
                 (picture.copies_of(id), picture.pool_of(view), events(&|volume| volume == id))
             }
+            None if set.is_some() && !self.all => {
+                let members = || set.into_iter().flat_map(|set| picture.members(set));
+                let pool: BTreeSet<u32> = members().flat_map(|view| picture.pool_of(view)).collect();
+                (
+                    members().flat_map(|view| picture.copies_of(view.volume.id)).collect(),
+                    pool.into_iter().collect(),
+                    events(&|volume| set.is_some_and(|set| set.has(volume))),
+                )
+            }
             _ if self.choice.hides_nothing() => {
                 (picture.copies.clone(), picture.pool.clone(), all(picture.events.len()))
             }
             _ => {
-                let rows = 0..picture.volumes.len();
-                let shown: HashSet<VolumeId> =
-                    rows.filter_map(|row| picture.volume(row)).map(|view| view.volume.id).collect();
+                let shown: HashSet<VolumeId> = picture.shown_volumes().map(|view| view.volume.id).collect();
                 let of_copy = |row: &CopyRow| match *row {
                     CopyRow::Operation(index) => shown.contains(&picture.snapshot.operations[index as usize].volume),
                     CopyRow::Session(index) => shown.contains(&picture.snapshot.sessions[index as usize].pair.source),
@@ -193,7 +224,8 @@ impl MainScreen {
                 )
             }
         };
-        self.rows = PaneRows { of, copies, pool, events };
+        let instants = set.map_or_else(Vec::new, |set| set_instants::kept(&picture.snapshot, set));
+        self.rows = PaneRows { of, copies, pool, events, instants };
     }
 
     /// The selected row of a pane.
@@ -211,12 +243,13 @@ impl MainScreen {
     pub fn select(&mut self, picture: &Picture, pane: Pane, row: usize) {
         let len = self.len(picture, pane);
         match pane {
-            Pane::Volumes => self.volumes.select(row, len, |row| picture.volume(row).map(|view| view.volume.id)),
+            Pane::Volumes => self.volumes.select(row, len, |row| picture.row_key(row)),
             Pane::Copies => self.copies.select(row, len, |row| copy_key(&self.rows, picture, row)),
             Pane::Pool => self.pool.select(row, len, |row| pool_key(&self.rows, picture, row)),
             Pane::Generations => {
                 let volume = picture.volume(self.volumes.selected).map(|view| view.volume.id);
-                self.generations.select(row, len, |row| generation_key(&picture.snapshot, volume, row));
+                let rows = &self.rows;
+                self.generations.select(row, len, |row| generation_key(rows, &picture.snapshot, volume, row));
             }
             Pane::Events => self.events.select(row, len, |row| event_key(&self.rows, picture, row)),
         }
@@ -224,7 +257,7 @@ impl MainScreen {
 
     /// Selects a transaction volume in the table, if the table shows it.
     pub fn select_volume(&mut self, picture: &Picture, id: VolumeId) -> bool {
-        let at = (0..picture.volumes.len()).find(|row| picture.volume(*row).is_some_and(|view| view.volume.id == id));
+        let at = picture.row_of(RowKey::Volume(id));
         if let Some(row) = at {
             self.focus = Pane::Volumes;
             self.select(picture, Pane::Volumes, row);
@@ -243,8 +276,8 @@ impl MainScreen {
     /// After rows, choice or size changed: every cursor on its subject and in sight.
     pub fn settle(&mut self, picture: &Picture, layout: &Layout) {
         let snapshot = &picture.snapshot;
-        let len = picture.volumes.len();
-        self.volumes.follow(len, |row| picture.volume(row).map(|view| view.volume.id));
+        let len = picture.rows.len();
+        self.volumes.follow(len, |row| picture.row_key(row));
         self.volumes.settle(len, layout.rows(Pane::Volumes));
         self.list(picture);
         let len = self.rows.copies.len();
@@ -254,8 +287,9 @@ impl MainScreen {
         self.pool.follow(len, |row| pool_key(&self.rows, picture, row));
         self.pool.settle(len, layout.pool_rows(picture.sizes.len()));
         let volume = picture.volume(self.volumes.selected).map(|view| view.volume.id);
-        let len = volume.map_or(0, |id| snapshot.generations_of(id).len());
-        self.generations.follow(len, |row| generation_key(snapshot, volume, row));
+        let len = self.len(picture, Pane::Generations);
+        let rows = &self.rows;
+        self.generations.follow(len, |row| generation_key(rows, snapshot, volume, row));
         self.generations.settle(len, layout.rows(Pane::Generations));
         let len = self.rows.events.len();
         // Whoever stands on the newest event wants to see the next one.
@@ -283,10 +317,15 @@ impl MainScreen {
             }),
             Pane::Generations => self.generation(picture),
         };
-        of_row.or_else(|| self.selected_volume(picture).map(|view| Subject::Volume(view.volume.id)))
+        let of_set = || self.selected_set(picture)?.members.first().copied().map(Subject::Set);
+        of_row.or_else(of_set).or_else(|| self.selected_volume(picture).map(|view| Subject::Volume(view.volume.id)))
     }
 
     fn generation(&self, picture: &Picture) -> Option<Subject> {
+        if let Some(set) = self.selected_set(picture) {
+            let instant = self.rows.instants.get(self.generations.selected)?;
+            return Some(Subject::Instant { set: *set.members.first()?, operation: instant.operation });
+        }
         let volume = self.selected_volume(picture)?.volume.id;
         let generations = picture.snapshot.generations_of(volume);
         let index = generations.len().checked_sub(self.generations.selected + 1)?;
@@ -296,9 +335,14 @@ impl MainScreen {
 
     /// The next row of the table that needs attention, from the selected one on and round the end.
     pub fn next_problem(&self, picture: &Picture, forwards: bool) -> Option<usize> {
-        let (len, at) = (picture.volumes.len(), self.volumes.selected);
+        let (len, at) = (picture.rows.len(), self.volumes.selected);
         let mut rows = (1..=len).map(|by| if forwards { (at + by) % len } else { (at + len - by) % len });
-        rows.find(|row| picture.volume(*row).is_some_and(needs_attention))
+        // A closed set stands for its volumes.
+        let needs = |row: &usize| match picture.set(*row) {
+            Some(set) => !self.choice.is_open(&set.name) && picture.members(set).any(needs_attention),
+            None => picture.volume(*row).is_some_and(needs_attention),
+        };
+        rows.find(needs)
     }
 
     /// Notes the rate of the copy under the cursor; another copy begins a new line.
@@ -329,10 +373,13 @@ fn is_held(snapshot: &Snapshot, volume: Option<VolumeId>, version: Option<Versio
 }
 
 /// Newest first: row 0 is the last one of the list.
-fn generation_key(snapshot: &Snapshot, volume: Option<VolumeId>, row: usize) -> Option<(VolumeId, Version)> {
+fn generation_key(rows: &PaneRows, snapshot: &Snapshot, volume: Option<VolumeId>, row: usize) -> Option<GenerationKey> {
+    if volume.is_none() {
+        return rows.instants.get(row).map(|instant| GenerationKey::Instant(instant.operation));
+    }
     let generations = snapshot.generations_of(volume?);
     let index = generations.len().checked_sub(row + 1)?;
-    generations.get(index).map(|generation| (generation.transaction_volume, generation.version))
+    generations.get(index).map(|generation| GenerationKey::One(generation.transaction_volume, generation.version))
 }
 
 fn copy_key(rows: &PaneRows, picture: &Picture, row: usize) -> Option<CopyKey> {

@@ -3,17 +3,19 @@
 use super::keys;
 use super::layout::Shape;
 use crate::console::app::App;
+use crate::console::choice::Order;
 use crate::console::dialog::Dialog;
 use crate::console::dialog::palette::Palette;
 use crate::console::dialog::text::TextDialog;
 use crate::console::keys::{Command, Key};
 use crate::console::messages::Effect;
-use crate::console::picture::Order;
+use crate::console::table::RowKey;
 use crate::console::text_edit::edit;
 use crate::console::types::{Pane, Subject};
 use crate::console::unbound;
 use crate::console::update::{ask, screens};
 use crate::engine::protocol::Ask;
+use crate::model::identity::VolumeId;
 use crate::model::snapshot::Severity;
 use tui_input::Input;
 
@@ -23,13 +25,56 @@ pub fn key(app: &mut App, key: Key) -> Vec<Effect> {
         return Vec::new();
     }
     app.notice = None;
-    let Some(command) = app.command(key) else {
+    let command = app.command(key);
+    if let Some(open) = by_arrow(key, command)
+        && turn_set(app, open)
+    {
+        return Vec::new();
+    }
+    let Some(command) = command else {
         if let Some(why) = unbound::why(&app.keys, app.scope(), key) {
             app.tell(Severity::Info, why);
         }
         return Vec::new();
     };
     act(app, command)
+}
+
+/// An arrow that goes to another pane opens or closes a set first, where the cursor is on one.
+fn by_arrow(key: Key, command: Option<Command>) -> Option<bool> {
+    match (key, command?) {
+        (Key::Right | Key::Char('l'), Command::NextPane) => Some(true),
+        (Key::Left | Key::Char('h'), Command::PreviousPane) => Some(false),
+        _ => None,
+    }
+}
+
+/// Opens or closes the set under the cursor; closing one of its volumes closes the set. Whether there was anything to do.
+fn turn_set(app: &mut App, open: bool) -> bool {
+    if app.main.focus != Pane::Volumes {
+        return false;
+    }
+    let Some(picture) = &app.picture else { return false };
+    let row = app.main.volumes.selected;
+    let set = picture.set(row).or_else(|| picture.set_above(row).filter(|_| !open));
+    let Some(set) = set.filter(|set| app.main.choice.is_open(&set.name) != open) else { return false };
+    let name = set.name.clone();
+    if !app.main.choice.hides_nothing() {
+        app.tell(Severity::Info, "the filter opens sets: Esc shows all volumes again");
+        return true;
+    }
+    let key = set.members.first().copied();
+    if open {
+        app.main.choice.opened.insert(name);
+    } else {
+        app.main.choice.opened.remove(&name);
+    }
+    choose(app);
+    let row = key.and_then(|key| app.picture.as_ref()?.row_of(RowKey::Set(key)));
+    if let Some(row) = row {
+        app.select(Pane::Volumes, row);
+    }
+    true
 }
 
 /// A command of the key table, whatever it was called by.
@@ -77,12 +122,17 @@ pub fn act(app: &mut App, command: Command) -> Vec<Effect> {
         }
         keys::ALL => {
             app.main.all = !app.main.all;
-            let text = match (app.main.all, app.selected_volume()) {
-                (false, Some(view)) => format!("copies, pool and events of {}", view.volume.name),
+            let text = match (app.main.all, app.selected_name()) {
+                (false, Some(name)) => format!("copies, pool and events of {name}"),
                 _ if app.main.choice.hides_nothing() => "copies, pool and events of all volumes".to_owned(),
                 _ => "copies, pool and events of the volumes in the table".to_owned(),
             };
             app.tell(Severity::Info, text);
+        }
+        keys::OPEN_SET | keys::CLOSE_SET => {
+            if !turn_set(app, command == keys::OPEN_SET) {
+                app.tell(Severity::Info, "the selected row is no set that this could open or close");
+            }
         }
         keys::NEXT_PROBLEM => problem(app, true),
         keys::PREVIOUS_PROBLEM => problem(app, false),
@@ -169,6 +219,13 @@ fn open(app: &mut App) {
         open_event(app);
         return;
     }
+    if app.main.focus == Pane::Volumes
+        && let Some(set) = app.selected_set()
+    {
+        let open = !app.main.choice.is_open(&set.name);
+        turn_set(app, open);
+        return;
+    }
     let troubled = match app.subject() {
         Some(Subject::Volume(id)) => {
             app.snapshot().and_then(|snapshot| snapshot.transaction_volume(id)).filter(|view| view.is_troubled())
@@ -217,10 +274,10 @@ fn back(app: &mut App) {
 
 fn mark(app: &mut App) {
     app.main.focus = Pane::Volumes;
-    let Some(id) = app.selected_volume().map(|view| view.volume.id) else { return };
-    if !app.main.marks.remove(&id) {
-        app.main.marks.insert(id);
-    }
+    let row = app.main.volumes.selected;
+    // A set's mark is that of all of its volumes that the table shows.
+    let ids = app.picture.as_ref().map_or_else(Vec::new, |picture| picture.volumes_of_row(row));
+    toggle(app, ids);
     step(app, 1);
 }
 
@@ -228,14 +285,18 @@ fn mark(app: &mut App) {
 fn mark_all(app: &mut App) {
     app.main.focus = Pane::Volumes;
     let Some(picture) = &app.picture else { return };
-    let rows = 0..picture.volumes.len();
-    let shown: Vec<_> = rows.filter_map(|row| picture.volume(row)).map(|view| view.volume.id).collect();
-    if shown.iter().all(|id| app.main.marks.contains(id)) {
-        for id in &shown {
+    let shown: Vec<_> = picture.shown_volumes().map(|view| view.volume.id).collect();
+    toggle(app, shown);
+}
+
+/// Marks volumes; if all of them are marked already, none.
+fn toggle(app: &mut App, ids: Vec<VolumeId>) {
+    if ids.iter().all(|id| app.main.marks.contains(id)) {
+        for id in &ids {
             app.main.marks.remove(id);
         }
     } else {
-        app.main.marks.extend(shown);
+        app.main.marks.extend(ids);
     }
 }
 

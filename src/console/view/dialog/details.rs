@@ -1,6 +1,6 @@
 //! All about one row: figures, records, and the array's own words.
 
-use super::{Body, Content, keys_line};
+use super::{Body, Content, keys_line, set_details};
 use crate::console::app::App;
 use crate::console::format::rate;
 use crate::console::types::Subject;
@@ -29,6 +29,10 @@ pub fn content(app: &App, subject: Subject, width: usize) -> Content {
                     describe_generation(app, snapshot, generation, &mut body);
                 }
                 format!("{version} of {}", snapshot.label(volume))
+            }
+            Subject::Set(volume) => set_details::set(app, snapshot, volume, &mut body).unwrap_or_default(),
+            Subject::Instant { set, operation } => {
+                set_details::instant(app, snapshot, (set, operation), &mut body).unwrap_or_default()
             }
         },
     };

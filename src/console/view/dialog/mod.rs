@@ -9,6 +9,7 @@ mod policy;
 mod prompt;
 mod refused;
 mod restore;
+mod set_details;
 mod text;
 mod way_out;
 

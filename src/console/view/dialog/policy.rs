@@ -28,7 +28,13 @@ pub fn content(app: &App, policy: &PolicyForm, width: usize) -> Content {
         }
     }
     body.at_least(NOTICES_END);
-    let name = app.snapshot().map_or_else(String::new, |snapshot| snapshot.label(policy.volume));
+    let name = app.snapshot().map_or_else(String::new, |snapshot| match policy.volumes[..] {
+        [volume] => snapshot.label(volume),
+        ref volumes => {
+            let set = volumes.first().and_then(|volume| snapshot.volume_set_of(*volume));
+            set.map_or_else(String::new, |set| format!("all {} volumes of set {}", volumes.len(), set.name))
+        }
+    });
     let keys = [("Up Down", "field"), ("Left Right", "change"), ("Enter", "show the plan"), ("Esc", "back")];
     Content { title: format!("Policy: {name}"), body, bottom: vec![keys_line(app, &keys)], typing, loud: false }
 }

@@ -80,8 +80,10 @@ fn ways(app: &App, snapshot: &Snapshot, view: &TransactionVolumeView, body: &mut
     }
     let mut shown = Vec::new();
     let mut may_start = false;
-    let requests =
-        || WAYS.into_iter().filter_map(|verb| Some((verb, requests::request(verb, Subject::Volume(view.volume.id))?)));
+    let requests = || {
+        WAYS.into_iter()
+            .filter_map(|verb| Some((verb, requests::request(snapshot, verb, Subject::Volume(view.volume.id))?)))
+    };
     let mut advised: Vec<Advice> = Vec::new();
     for (_, request) in requests() {
         let refused = (app.planner)(snapshot, &request).err();

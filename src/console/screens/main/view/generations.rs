@@ -1,6 +1,6 @@
 //! The kept generations of the selected volume, newest first.
 
-use super::pane;
+use super::{instants, pane};
 use crate::console::app::App;
 use crate::console::keys::Command;
 use crate::console::picture::Picture;
@@ -22,6 +22,10 @@ const WITH_TIMES: u16 = 84;
 const COPY_TIME: u16 = 15;
 
 pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, framed: bool) {
+    if let Some(set) = app.selected_set() {
+        instants::draw(app, picture, canvas, area, set, framed);
+        return;
+    }
     let selected = app.selected_volume();
     let title =
         selected.map_or_else(|| "Generations".to_owned(), |view| format!("Generations\u{0} of {}", view.volume.name));

@@ -4,8 +4,10 @@ mod away;
 mod copies;
 mod events;
 mod generations;
+mod instants;
 mod nights;
 mod pool;
+mod sets;
 mod tabs;
 mod volumes;
 
@@ -94,8 +96,8 @@ fn pane(app: &App, canvas: &mut Canvas, area: Rect, which: Pane, title: &str, no
 
 /// Whose rows a pane beside the table shows, for its title: ` of demo-ora01`, or nothing where it shows all.
 fn whose(app: &App) -> String {
-    match app.selected_volume() {
-        Some(view) if !app.main.all => format!(" of {}", view.volume.name),
+    match app.selected_name() {
+        Some(name) if !app.main.all => format!(" of {name}"),
         _ => String::new(),
     }
 }
@@ -103,10 +105,8 @@ fn whose(app: &App) -> String {
 /// What an empty pane beside the table says.
 fn nothing(app: &App, what: &str) -> [String; 2] {
     let key = app.keys.key(ALL);
-    match app.selected_volume() {
-        Some(view) if !app.main.all => {
-            [format!("{what} for {}.", view.volume.name), format!("{key} shows those of all volumes.")]
-        }
+    match app.selected_name() {
+        Some(name) if !app.main.all => [format!("{what} for {name}."), format!("{key} shows those of all volumes.")],
         _ if app.main.choice.hides_nothing() => [format!("{what} yet."), String::new()],
         _ => [format!("{what} for the volumes in the table."), "Esc shows all volumes again.".to_owned()],
     }

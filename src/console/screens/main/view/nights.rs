@@ -11,7 +11,10 @@ use ratatui::text::Span;
 pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect) {
     let theme = canvas.look.theme;
     let Some(view) = app.selected_volume() else {
-        canvas.panel(area, &[Span::styled("Nights to come", theme.title)], "", false);
+        let inner = canvas.panel(area, &[Span::styled("Nights to come", theme.title)], "", false);
+        if app.selected_set().is_some() {
+            canvas.empty(inner, &["Each volume of a set has its own nights: open the set and choose one."]);
+        }
         return;
     };
     let of = format!(" of {}", view.volume.name);

@@ -25,9 +25,9 @@ pub fn draw(app: &App, canvas: &mut Canvas, area: Rect) {
         let mut text = format!(" {} {} ", index + 1, name(pane));
         if chosen
             && pane == Pane::Generations
-            && let Some(view) = app.selected_volume()
+            && let Some(name) = app.selected_name()
         {
-            text = format!(" {} generations of {} ", index + 1, view.volume.name);
+            text = format!(" {} generations of {name} ", index + 1);
         } else if chosen && pane != Pane::Generations {
             text = format!(" {} {}{} ", index + 1, name(pane), whose(app));
         }

@@ -1,10 +1,12 @@
 //! The main table: the transaction volumes, how each stands, when it is ready, what is kept, what is due.
 
-use super::pane;
+use super::{pane, sets};
 use crate::console::app::App;
+use crate::console::choice::Order;
 use crate::console::format::{left, rate};
-use crate::console::picture::{FirstPicture, Order, Picture, is_moving};
+use crate::console::picture::{FirstPicture, Picture, SET_INDENT, is_moving};
 use crate::console::sessions;
+use crate::console::table::TableRow;
 use crate::console::types::Pane;
 use crate::console::view::canvas::{Canvas, Column, Place, fit};
 use crate::console::view::highlight;
@@ -33,7 +35,7 @@ const COLUMNS: [Column; 13] = [
     Column { title: "policy", right: false, gap: 2, least: 18, drop: 10 },
 ];
 /// The state's sign, a blank and the longest word.
-const WORD: u16 = 12;
+pub(super) const WORD: u16 = 12;
 
 pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, framed: bool) {
     let inner = pane(app, canvas, area, Pane::Volumes, &title(app, picture), &note(app, picture), framed);
@@ -43,7 +45,7 @@ pub fn draw(app: &App, picture: &Picture, canvas: &mut Canvas, area: Rect, frame
     table(app, picture, canvas, inner);
     if framed && !picture.volumes.is_empty() {
         let rows = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
-        canvas.hidden(rows, app.main.volumes.offset, picture.volumes.len());
+        canvas.hidden(rows, app.main.volumes.offset, picture.rows.len());
     }
 }
 
@@ -70,14 +72,26 @@ fn table(app: &App, picture: &Picture, canvas: &mut Canvas, inner: Rect) {
     let focused = app.main.focus == Pane::Volumes;
     for line in 0..rows.height {
         let index = app.main.volumes.offset + usize::from(line);
-        let Some(view) = picture.volume(index) else { break };
+        let Some(of) = picture.rows.get(index) else { break };
         let row = Rect { y: rows.y + line, height: 1, ..rows };
-        draw_row(app, picture, canvas, row, &places, view);
+        match of {
+            TableRow::Set(_) => {
+                if let Some(set) = picture.set(index) {
+                    sets::draw_row(app, picture, canvas, row, &places, set);
+                }
+            }
+            TableRow::Volume { in_set, .. } => {
+                let indent = if *in_set { SET_INDENT } else { 0 };
+                if let Some(view) = picture.volume(index) {
+                    draw_row(app, picture, canvas, row, &places, (view, indent));
+                }
+            }
+        }
         if app.picture.is_some() && index == app.main.volumes.selected {
             highlight(canvas, row, focused);
         }
     }
-    canvas.more(rows, app.main.volumes.offset, picture.volumes.len());
+    canvas.more(rows, app.main.volumes.offset, picture.rows.len());
 }
 
 fn title(app: &App, picture: &Picture) -> String {
@@ -136,7 +150,7 @@ fn draw_row(
     canvas: &mut Canvas,
     row: Rect,
     places: &[Place; 13],
-    view: &TransactionVolumeView,
+    (view, indent): (&TransactionVolumeView, u16),
 ) {
     let theme = canvas.look.theme;
     let [_, name, size, synchronization, speed, rest, onto, ready, kept, last, due, recovers, policy] = *places;
@@ -146,7 +160,7 @@ fn draw_row(
         canvas.put(x + 1, y, canvas.look.glyphs.mark, theme.mark);
     }
     if let Some((at, width)) = name {
-        canvas.text(x + at, y, width, view.volume.name.as_str(), theme.text);
+        canvas.text(x + at + indent, y, width.saturating_sub(indent), view.volume.name.as_str(), theme.text);
     }
     if let Some((at, width)) = size {
         canvas.right(x + at, y, width, &view.volume.blocks.to_string(), theme.dim);
@@ -217,18 +231,22 @@ fn draw_row(
         canvas.right(x + at, y, width, &text, style);
     }
     if let Some((at, width)) = recovers {
-        let style = match recovery {
-            Recoverable::Yes => theme.text,
-            Recoverable::NoPolicy => theme.dim,
-            Recoverable::Late | Recoverable::InDoubt => theme.warning,
-            Recoverable::No => theme.danger,
-        };
-        canvas.text(x + at, y, width, &recovery.to_string(), style);
+        canvas.text(x + at, y, width, &recovery.to_string(), recovery_style(canvas, recovery));
+    }
+}
+
+pub(super) fn recovery_style(canvas: &Canvas, recovery: Recoverable) -> Style {
+    let theme = canvas.look.theme;
+    match recovery {
+        Recoverable::Yes => theme.text,
+        Recoverable::NoPolicy => theme.dim,
+        Recoverable::Late | Recoverable::InDoubt => theme.warning,
+        Recoverable::No => theme.danger,
     }
 }
 
 /// `overdue`: for how long, in milliseconds, where that is known. The first day is told in hours.
-fn due_words(canvas: &Canvas, due: Due, overdue: Option<i64>, calm: Style, loud: Style) -> (String, Style) {
+pub(super) fn due_words(canvas: &Canvas, due: Due, overdue: Option<i64>, calm: Style, loud: Style) -> (String, Style) {
     const HOUR: i64 = 60 * 60 * Timestamp::SECOND;
     let attention = canvas.look.glyphs.attention;
     match due {

@@ -2,7 +2,7 @@
 
 use super::super::draft::Draft;
 use super::split;
-use crate::console::picture::matches_filter;
+use crate::console::choice::matches_filter;
 use crate::console::types::Cursor;
 use crate::model::entity::{BackupMode, Policy};
 use crate::model::identity::{Name, VolumeId};
