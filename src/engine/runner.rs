@@ -3,6 +3,7 @@
 mod admission;
 mod groups;
 mod identity;
+mod mounts;
 mod nodes;
 
 pub use groups::HostReading;

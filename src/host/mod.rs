@@ -10,3 +10,4 @@ pub mod identity;
 pub mod permissions;
 pub mod report;
 pub mod script;
+pub mod users;

@@ -420,7 +420,7 @@ codes! {
         "It holds a generation, is in a copy session, or is read itself. A restore would destroy what somebody relies on.",
         "Name another volume with --to, or end what uses this one.";
     1604 NOT_SAID_UNMOUNTED: "nobody said that the target is unmounted",
-        "ecdeck does not ask the hosts. A file system that is mounted while its volume is overwritten writes old data back.",
+        "A file system that is mounted while its volume is overwritten writes old data back.",
         "Unmount the target on every host, then give --unmounted.";
     1605 NO_RESTORE_TARGET: "no volume is free to restore to",
         "A restore needs a volume with as many blocks in the array of the generation, which nothing uses.",
@@ -435,8 +435,8 @@ codes! {
         "The array stopped the one-point copy with an error, or another program ended it. The target is restore-incomplete.",
         "Repair what the array reports, then restore again. The generation is unchanged.";
     1609 MOUNT_NOT_CHECKED: "whether a host has the target mounted was not checked",
-        "ecdeck does not ask the hosts. Who says --unmounted answers for it.",
-        "Look on every host that sees the volume before you agree.";
+        "No configured host that could be read sees the volume. Who says --unmounted answers for it.",
+        "Look on every host that sees the volume before you agree. A `[[host]]` in config.toml lets ecdeck look.";
     1610 LEAVES_THE_POOL: "the target leaves the pool",
         "In the pool, the next start could take the volume and copy over what was restored.",
         "When it is no longer needed, give it back with `ecdeck volume add --backup VOLUME`.";
@@ -461,6 +461,15 @@ codes! {
     1617 NO_BACKUP_MEANWHILE: "there is a time without any backup",
         "The policy lets the only sound generation end before the new one exists, because no other backup volume is unused.",
         "Register one more backup volume. If the source is lost before all is copied, there is nothing to restore.";
+    1640 TARGET_MOUNTED: "a host has the target mounted",
+        "A file system that is mounted while its volume is overwritten writes old data back and reads what is not its own.",
+        "End the processes that are named, unmount it there, and restore again. A `before_restore` script of a `[[hook]]` can do that, or restore to another volume.";
+    1641 MOUNT_UNKNOWN: "whether a host has the target mounted is not known",
+        "The host sees the volume, or one with its number and size, and not all of its answer could be read. Unknown is never taken for unmounted.",
+        "`ecdeck host show HOST` says what could not be read. Repair that, or restore to another volume.";
+    1642 TARGET_UNMOUNTED: "the hosts that see the target have it mounted nowhere",
+        "Their own tools said so a moment ago, and they are asked again before the restore begins.",
+        "Hosts that are not configured are not asked: look there yourself.";
     1701 ARRAY_BUSY: "the array stays busy",
         "It answered busy for longer than the limit.",
         "Try again later.";

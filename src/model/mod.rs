@@ -65,6 +65,7 @@ pub mod snapshot;
 pub mod snapshot_change;
 pub mod step;
 pub mod take_over;
+pub mod target_mounts;
 pub mod trouble;
 pub mod trouble_kind;
 pub mod units;

@@ -18,7 +18,8 @@ impl Hosted {
         let ssh = hosted.folder().join("ssh");
         // The words of the other machine come quoted. Each tool's report lies in a file of its name; without one it fails.
         let script = "#!/bin/sh\nfolder=${0%/*}\ncase \"$*\" in\n  *\"'lsblk'\"*) tool=lsblk.json;;\n  *\"'fullreport'\"*) tool=groups.json;;\n  \
-                      *\"'pvs'\"*) tool=duplicates.json;;\n  *\"'dmsetup'\"*) tool=dmsetup.txt;;\n  *\"'findmnt'\"*) tool=findmnt.json;;\nesac\n\
+                      *\"'pvs'\"*) tool=duplicates.json;;\n  *\"'dmsetup'\"*) tool=dmsetup.txt;;\n  *\"'findmnt'\"*) tool=findmnt.json;;\n  *\"'fuser'\"*) tool=fuser.txt;;\n  \
+                      *\"'ps'\"*) tool=ps.txt;;\nesac\n\
                       [ -e $folder/down ] && { echo 'ssh: connect to host db03 port 22: No route to host' >&2; exit 255; }\n\
                       exec cat $folder/$tool\n";
         fs::create_dir_all(hosted.folder()).unwrap();
@@ -176,4 +177,47 @@ fn a_volume_group_is_checked_at_registration_start_and_backup() {
     hosted.lab.kill_engine();
     assert_eq!(hosted.run("status --json").ends(0).json()["transaction_volumes"][0]["group"], "db03:vg01");
     hosted.run("audit verify").ends(0);
+}
+
+#[test]
+fn a_restore_asks_the_hosts_that_see_its_target() {
+    let lab = Lab::new();
+    for olu in [0x10, 0x14, 0x15] {
+        lab.volume("A1", olu, 96);
+    }
+    lab.backups("A1", 0x21..0x22, 96);
+    let hosted = Hosted::new(lab);
+    hosted.reports("healthy");
+    hosted.run("volume add --transaction A1/0x10 --name db --yes").ends(0);
+    hosted.run("policy set db --generations 1 --interval 1 --mode suspend --yes").ends(0);
+    hosted.run("sync start db --wait --yes").ends(0);
+    hosted.run("backup db --yes").ends(0);
+    let restore = |to: &str| format!("restore db --version 1 --to {to} --unmounted --confirm {to} --yes");
+    let refused = |to: &str, code: &str, part: &str| {
+        let ran = hosted.run(&restore(to)).ends(3);
+        assert!(ran.err.contains(code) && ran.err.contains(part), "{ran:?}");
+    };
+
+    fs::write(hosted.folder().join("fuser.txt"), " 4711c 4712\n").unwrap();
+    fs::write(hosted.folder().join("ps.txt"), " 4711 postgres\n 4712 tar\n").unwrap();
+    refused("A1/0x14", "ecd-1640", "mounted at /srv/ora, /srv/with blank, used by postgres (4711), tar (4712)");
+    // Mounts that cannot be read are not none.
+    let mounts = fs::read(hosted.folder().join("findmnt.json")).unwrap();
+    fs::remove_file(hosted.folder().join("findmnt.json")).unwrap();
+    refused("A1/0x15", "ecd-1641", "its mounts are unknown");
+    fs::write(hosted.folder().join("findmnt.json"), mounts).unwrap();
+
+    let shown = hosted.run("restore db --version 1 --to A1/0x15 --unmounted --dry-run").ends(0).out;
+    assert!(shown.contains("ecd-1642") && shown.contains("db03 sees A1/0x15 and has it mounted nowhere"), "{shown}");
+    assert!(!shown.contains("ecd-1609"), "{shown}");
+    // No host sees this one, and none that is down answers for it.
+    let shown =
+        hosted.run("restore db --version 1 --to A1/0x10 --unmounted --without-present-state --dry-run").ends(0).out;
+    assert!(shown.contains("ecd-1609") && !shown.contains("ecd-1642"), "{shown}");
+    fs::write(hosted.folder().join("down"), "").unwrap();
+    let shown = hosted.run("restore db --version 1 --to A1/0x15 --unmounted --dry-run").ends(0).out;
+    assert!(shown.contains("the disks of db03 could not be read"), "{shown}");
+    fs::remove_file(hosted.folder().join("down")).unwrap();
+
+    hosted.run(&restore("A1/0x15")).ends(0);
 }

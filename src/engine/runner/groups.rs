@@ -35,12 +35,32 @@ pub(super) struct GroupsNow {
     pub refused: BTreeMap<VolumeId, Refusal>,
     /// What is in a backup of each group, or that this is not known.
     notices: BTreeMap<VolumeId, (Code, String)>,
+    /// What they say of the targets of restores.
+    of_targets: Vec<(VolumeId, Code, String)>,
 }
 
 impl GroupsNow {
+    /// Says something of the item of a volume.
+    pub fn note(&mut self, volume: VolumeId, code: Code, text: String) {
+        self.of_targets.push((volume, code, text));
+    }
+
+    /// The first refusal of a volume stands.
+    pub fn refuse(&mut self, volume: VolumeId, refusal: Refusal) {
+        self.refused.entry(volume).or_insert(refusal);
+    }
+
     /// The plan with what people should know of its groups.
     pub fn noted(&self, mut plan: Plan) -> Plan {
         for (volume, (code, text)) in &self.notices {
+            plan.notice(*volume, *code, text);
+        }
+        for (volume, code, _) in &self.of_targets {
+            if *code != Code::MOUNT_NOT_CHECKED {
+                plan.withdraw_notice(*volume, Code::MOUNT_NOT_CHECKED);
+            }
+        }
+        for (volume, code, text) in &self.of_targets {
             plan.notice(*volume, *code, text);
         }
         plan
@@ -57,6 +77,7 @@ impl GroupsNow {
             request.action,
             Action::Start { together: true, .. }
                 | Action::Backup { together: true, .. }
+                | Action::RestoreSet { .. }
                 | Action::RegisterAll { .. }
                 | Action::ApplySite { .. }
         );
@@ -209,6 +230,7 @@ impl Runner {
             }
         }
         self.check_backup_groups(request, reading, &mut now).await;
+        self.check_targets(request, reading, &mut now).await;
         now
     }
 

@@ -33,6 +33,11 @@ pub trait ReportsItself: Debug + Send + Sync {
     fn call(&self, words: Vec<String>, as_root: bool, input: Option<Vec<u8>>)
     -> BoxFuture<'_, Result<Vec<u8>, String>>;
 
+    /// Whether it is this machine, so that its processes can be looked at.
+    fn is_here(&self) -> bool {
+        false
+    }
+
     /// Where the tools run, for people: `this machine`, or the destination of ssh.
     fn place(&self) -> String;
 }

@@ -74,6 +74,10 @@ impl ReportsItself for HostTools {
         })
     }
 
+    fn is_here(&self) -> bool {
+        self.ssh.is_none()
+    }
+
     fn place(&self) -> String {
         self.ssh.as_ref().map_or_else(|| "this machine".to_owned(), Destination::named)
     }

@@ -92,6 +92,14 @@ impl Plan {
         }
     }
 
+    /// Takes back what the rules said of this item, for whoever knows better.
+    pub fn withdraw_notice(&mut self, volume: VolumeId, code: Code) {
+        let of = |item: &&mut PlanItem| item.volume == volume || item.claims.contains(&volume);
+        if let Some(item) = self.items.iter_mut().find(of) {
+            item.notices.retain(|notice| notice.code != code);
+        }
+    }
+
     /// What people agree to: pairs, full or differential, releases, force, hooks; neither bytes nor times, nor which of
     /// several equal unused volumes the planner chose.
     pub fn digest(&self) -> &Digest {
