@@ -28,6 +28,8 @@ pub const KEPT: usize = 3;
 const ENDING: &str = "db";
 /// A copy that is being made: what a crash leaves of it is overwritten by the next one.
 const UNFINISHED: &str = "unfinished";
+/// Beside the folder of the copies: why the last copy was not made, for the next engine.
+const FAILED: &str = "failed";
 /// So long after the last change nothing more is expected of its burst.
 const QUIET: Duration = Duration::from_secs(5);
 /// Between the beginnings of two copies.
@@ -88,8 +90,30 @@ impl Folder {
     async fn make(&self, catalogue: &dyn Catalogue) -> Result<CatalogueCopy, CatalogueError> {
         let _alone = self.making.lock().await;
         let made = self.try_make(catalogue).await;
-        *self.failed.lock() = made.as_ref().err().map(ToString::to_string);
+        let failed = made.as_ref().err().map(ToString::to_string);
+        if *self.failed.lock() != failed {
+            self.keep(failed.as_deref());
+            *self.failed.lock() = failed;
+        }
         made
+    }
+
+    fn note(path: &Path) -> PathBuf {
+        path.with_extension(FAILED)
+    }
+
+    /// Whether the last copy was made outlives the engine. Where it cannot be written, the next engine finds out by itself.
+    fn keep(&self, failed: Option<&str>) {
+        let note = Self::note(&self.path);
+        let kept = match failed {
+            Some(why) => std::fs::write(&note, why),
+            None => std::fs::remove_file(&note),
+        };
+        if let Err(error) =
+            kept.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+        {
+            tracing::warn!(%error, "whether the last copy of the catalogue was made is not kept");
+        }
     }
 
     async fn try_make(&self, catalogue: &dyn Catalogue) -> Result<CatalogueCopy, CatalogueError> {
@@ -156,7 +180,10 @@ impl Drop for Copied {
 impl Copied {
     /// Copies go into `folder`, which is made with the first one.
     pub fn new(catalogue: Arc<dyn Catalogue>, folder: PathBuf) -> Self {
-        let folder = Arc::new(Folder { path: folder, failed: Mutex::default(), making: tokio::sync::Mutex::default() });
+        // An engine before this one may have made none.
+        let failed = std::fs::read_to_string(Folder::note(&folder)).ok();
+        let folder =
+            Arc::new(Folder { path: folder, failed: Mutex::new(failed), making: tokio::sync::Mutex::default() });
         let due = Arc::new(Due::default());
         let task = tokio::spawn(after_each_burst(Arc::clone(&catalogue), Arc::clone(&folder), Arc::clone(&due)));
         Self { catalogue, folder, due, task }

@@ -64,7 +64,9 @@ impl Ledger {
 
     /// Looks now and then whether the catalogue is still the one that was opened, also while nobody writes.
     pub async fn watch(self) {
-        let mut told = None;
+        // What an engine before this one saw is in the events already.
+        let mut told = self.catalogue.copy_failed();
+        self.core.show_not_copied(told.as_deref());
         loop {
             tokio::time::sleep(CHECK_PAUSE).await;
             if let Err(error) = self.catalogue.check().await {

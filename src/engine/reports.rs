@@ -10,7 +10,7 @@ use crate::catalog::{Catalogue, CatalogueError, EventRange};
 use crate::model::acknowledgement::MAX_REASON;
 use crate::model::codes::Code;
 use crate::model::event::{Event, EventKind, NewEvent};
-use crate::model::notice::{NoticeSight, pool_short};
+use crate::model::notice::{NoticeSight, pool_short, short_tonight};
 use crate::model::plan::Refusal;
 use crate::model::records::{Change, EntityChange};
 use crate::model::since_report::SinceReport;
@@ -33,10 +33,13 @@ const EARLIER: u64 = 2_000;
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// What happened since a moment. `snapshot`: from before the events are read.
-pub async fn since(catalogue: &dyn Catalogue, snapshot: &Snapshot, since: Timestamp) -> Answer {
+pub async fn since(catalogue: &dyn Catalogue, snapshot: &Arc<Snapshot>, since: Timestamp) -> Answer {
     match events_since(catalogue, since).await {
         Ok(events) => {
-            Answer::Report { report: Box::new(SinceReport::new(&events, since, snapshot, &TimeZone::system())) }
+            let planned = Arc::clone(snapshot);
+            let short = tokio::task::spawn_blocking(move || short_tonight(&planned)).await.unwrap_or_default();
+            let report = SinceReport { short, ..SinceReport::new(&events, since, snapshot, &TimeZone::system()) };
+            Answer::Report { report: Box::new(report) }
         }
         Err(error) => Answer::Failed { why: error.to_string(), code: Some(error.code()) },
     }

@@ -3,6 +3,7 @@
 //! Pure: the engine keeps what comes out of it in the catalogue, so that a restart gives nothing twice.
 
 use super::acknowledgement::Acknowledgement;
+use super::codes::Code;
 use super::entity_change::EntityChange;
 use super::identity::{BoxId, Name, VolumeId};
 use super::notice_record::{NoticeRecord, TroubleNotice};
@@ -216,6 +217,11 @@ impl<'a> NoticeSight<'a> {
 
 /// The volumes whose next start, if it comes before long, finds no backup volume.
 pub fn pool_short(snapshot: &Snapshot) -> Vec<OpenTrouble> {
+    short_tonight(snapshot).iter().map(|(volume, code, why)| OpenTrouble::pool_short(*volume, *code, why)).collect()
+}
+
+/// The same volumes, each with the refusal of its start.
+pub fn short_tonight(snapshot: &Snapshot) -> Vec<(VolumeId, Code, String)> {
     let mut looked_at: BTreeSet<VolumeId> = BTreeSet::new();
     let mut short = Vec::new();
     for view in snapshot.transaction_volumes.iter().filter(|view| view.volume.policy.is_some()) {
@@ -228,7 +234,7 @@ pub fn pool_short(snapshot: &Snapshot) -> Vec<OpenTrouble> {
         let soon = next.nights.iter().filter(|night| night.at.since(snapshot.taken_at) <= EVENING);
         for backup in soon.flat_map(super::preview::Night::without_volume) {
             if let super::preview::NightEnd::Refused { code, reason, .. } = &backup.end {
-                short.push(OpenTrouble::pool_short(backup.volume, *code, reason));
+                short.push((backup.volume, *code, reason.clone()));
             }
         }
     }

@@ -23,6 +23,9 @@ pub struct SinceReport {
     pub overdue: Vec<(Timestamp, VolumeId)>,
     pub released: Vec<(Timestamp, VolumeId, Version, ReleaseReason)>,
     pub restored: Vec<(Timestamp, VolumeId, Version, VolumeId)>,
+    /// The volumes whose next start finds no backup volume, and why. What is due tonight is no event: the engine looks.
+    #[serde(default)]
+    pub short: Vec<(VolumeId, Code, String)>,
 }
 
 /// What one process asked for of one kind: a line of a timer, a script, or a person's console.

@@ -96,6 +96,14 @@ fn a_copy_that_failed_is_made_when_time_passes() {
     std::fs::write(folder(&lab), "in the way").unwrap();
     assert_ne!(lab.run("catalogue save").exit, 0);
     lab.wait_for("the line", |status| status["not_copied"]["code"] == "ecd-1910");
+    // The next engine knows it from its begin, and says it once.
+    let told =
+        |lab: &Lab| lab.run("audit show --last 400").ends(0).out.matches("no copy of the catalogue was made").count();
+    let before = told(&lab);
+    assert!(lab.kill_engine());
+    let status = lab.run("status").ends(0).out;
+    assert!(status.contains("ecd-1910"), "{status}");
+    assert_eq!(told(&lab), before);
     std::fs::remove_file(folder(&lab)).unwrap();
     // Nothing changes any more.
     lab.wait_for("a copy", |status| status["not_copied"].is_null());

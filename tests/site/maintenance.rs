@@ -22,6 +22,10 @@ fn an_array_in_maintenance_starts_nothing_until_its_end() {
     lab.refused("restore t1 --version 1 --to t1 --unmounted --confirm t1", "ecd-1271");
     let status = lab.run("status").ends(0).out;
     assert!(status.contains("maintenance of A1, begun by ") && status.contains("new firmware"), "{status}");
+    let doctor = lab.run("array doctor A1").out;
+    assert!(doctor.contains("begun by ") && doctor.contains("no start, resume or backup runs there"), "{doctor}");
+    assert!(doctor.contains("`ecdeck array maintenance A1 end`"), "{doctor}");
+    assert!(!lab.run("array doctor A2").out.contains("maintenance"));
     let entry = &lab.status()["maintenance"][0];
     assert_eq!((&entry["array"], &entry["in_force"]), (&"A1".into(), &true.into()), "{entry}");
     assert_eq!(entry["live"].as_array().unwrap().len(), 1, "{entry}");

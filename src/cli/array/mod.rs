@@ -105,8 +105,16 @@ struct DoctorDocument<'a> {
 
 /// Failed when something is wrong that verbs would stumble over.
 async fn doctor(array: &str, as_json: bool, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
-    let mut found = site_context.examine_array(array).await?;
-    found.extend(in_maintenance(array, site_context).await);
+    let known = in_maintenance(array, site_context).await;
+    let mut found = match (site_context.examine_array(array).await, &known) {
+        // An embedded array has nothing to examine, and may be in maintenance all the same.
+        (Err(error), Some(_)) => {
+            out::say(&error.text);
+            Vec::new()
+        }
+        (found, _) => found?,
+    };
+    found.extend(known);
     if as_json {
         json::print(site_context.is_demo(), &DoctorDocument { array, checks: &found })?;
     } else {

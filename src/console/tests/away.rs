@@ -105,6 +105,19 @@ fn the_report_screen_leads_to_the_volume_and_says_how_to_acknowledge() {
 }
 
 #[test]
+fn the_report_screen_lists_a_pool_that_is_short_tonight() {
+    let mut desk = back((120, 40));
+    let code = crate::model::codes::Code::NO_BACKUP_VOLUME;
+    let short = vec![(one(0x13), code, "no backup volume of 48 MiB is free".to_owned())];
+    let report = SinceReport { short, ..night() };
+    answer(&mut desk, &report);
+    desk.types("L");
+    answer(&mut desk, &report);
+    let line = desk.text().lines().find(|line| line.contains("no backup volume of 48 MiB is free")).map(str::to_owned);
+    assert!(line.is_some_and(|line| line.contains("demo-web")), "{}", desk.text());
+}
+
+#[test]
 fn the_line_and_the_report_at_each_size() {
     for (size, name) in [((80, 24), "80x24"), ((120, 40), "120x40")] {
         let mut desk = back(size);

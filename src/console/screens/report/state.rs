@@ -5,7 +5,7 @@ use crate::console::types::Cursor;
 use crate::model::identity::VolumeId;
 use crate::model::report_text::{ReportLine, failures, happened, known_troubles, unknown_troubles};
 use crate::model::since_report::SinceReport;
-use crate::model::trouble::open_troubles;
+use crate::model::trouble::{OpenTrouble, open_troubles};
 use crate::model::trouble_kind::TroubleId;
 use crate::model::units::Timestamp;
 
@@ -70,7 +70,10 @@ impl ReportScreen {
     fn rows(&self, context: &Context) -> Vec<ReportRow> {
         let snapshot = context.snapshot();
         let at = |moment| context.clock.moment(moment);
-        let troubles = open_troubles(snapshot);
+        let mut troubles = open_troubles(snapshot);
+        let short = self.report.iter().flat_map(|report| &report.short);
+        let here = short.filter(|(volume, ..)| snapshot.transaction_volume(*volume).is_some());
+        troubles.extend(here.map(|(volume, code, why)| OpenTrouble::pool_short(*volume, *code, why)));
         let mut needs = self.report.as_ref().map_or_else(Vec::new, |report| failures(report, snapshot));
         needs.extend(unknown_troubles(&troubles, snapshot));
         let known = known_troubles(&troubles, snapshot, &at);
