@@ -556,7 +556,7 @@ pub struct Reconcile {
     /// These sorts of proposals only: adopt, forget, release
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = proposal_kind)]
     pub only: Vec<ProposalKind>,
-    /// What `swsthistdisp` of AdvancedCopy Manager printed: gives adopted generations their times
+    /// What `swsthistdisp` of ACM printed: gives adopted generations their times
     #[arg(long, value_name = "FILE")]
     pub history: Option<PathBuf>,
     #[command(flatten)]

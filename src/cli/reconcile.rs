@@ -8,7 +8,7 @@ use super::{CliError, Exit, json, names, out, times};
 use crate::model::acm_list::{LineContent, read};
 use crate::model::identity::VolumeId;
 use crate::model::proposal_kind::ProposalKind;
-use crate::model::reconcile::{Finding, Proposal, findings, unread};
+use crate::model::reconcile::{Finding, findings, unread};
 use crate::model::request::{Action, ListedBackup};
 use crate::model::snapshot::Snapshot;
 use crate::model::take_over::{TakeOver, TakeOverState, program};
@@ -238,7 +238,7 @@ fn text(snapshot: &Snapshot, rows: &[Finding], history: &History) -> String {
         let _ = writeln!(text, "{about}");
         let _ = writeln!(text, "  catalogue  {}", finding.catalogue);
         let _ = writeln!(text, "  array      {}", finding.array);
-        let _ = writeln!(text, "  proposed   {}", proposed(snapshot, &finding.proposal));
+        let _ = writeln!(text, "  proposed   {}", finding.proposal.offered(snapshot));
     }
     for name in unread(snapshot) {
         let _ = writeln!(text, "{name} was not read, or not in full: rows about it may be missing");
@@ -263,13 +263,6 @@ fn text(snapshot: &Snapshot, rows: &[Finding], history: &History) -> String {
         let _ = writeln!(text, "{rows}: `ecdeck reconcile --accept` does them, `ecdeck reconcile VOLUME --accept` one");
     }
     text
-}
-
-fn proposed(snapshot: &Snapshot, proposal: &Proposal) -> String {
-    match proposal {
-        Proposal::ByHand { way } => format!("nothing: {way}"),
-        _ => format!("{}: {}", proposal.kind(), proposal.in_words(snapshot)),
-    }
 }
 
 fn unclear_text(history: &History) -> String {

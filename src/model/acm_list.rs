@@ -1,4 +1,4 @@
-//! What AdvancedCopy Manager's `swsthistdisp` prints, as far as its layout is known: a heading that names the device, a line
+//! What ACM's `swsthistdisp` prints, as far as its layout is known: a heading that names the device, a line
 //! of titles, and a line a backup. What is not understood is given back as it stands, never guessed.
 
 use super::identity::VolumeId;

@@ -7,7 +7,7 @@ use super::doubt::cause_now;
 use super::identity::{BoxId, VolumeId};
 use super::proposal_kind::ProposalKind;
 use super::records::{Generation, GenerationState};
-use super::session::{CopyKind, Pair, Phase, Status};
+use super::session::{CopyKind, Direction, Pair, Phase, Status};
 use super::session_halves::halves;
 use super::snapshot::{BackupVolumeView, Halves, Reach, SessionView, Snapshot};
 use super::take_over::{TakeOverState, program};
@@ -49,6 +49,17 @@ impl Proposal {
             Self::ForgetSession { .. } | Self::ForgetGeneration { .. } => ProposalKind::Forget,
             Self::Stop { .. } => ProposalKind::Release,
             Self::ByHand { .. } => ProposalKind::ByHand,
+        }
+    }
+
+    /// The sort and the sentence, for where both are shown.
+    pub fn offered(&self, snapshot: &Snapshot) -> String {
+        let words = self.in_words(snapshot);
+        match self {
+            Self::ByHand { .. } => format!("nothing: {words}"),
+            // These sentences begin with the word.
+            Self::Adopt { .. } | Self::ForgetSession { .. } | Self::ForgetGeneration { .. } => words,
+            Self::Stop { .. } => format!("{}: {words}", self.kind()),
         }
     }
 
@@ -218,24 +229,34 @@ fn of_others(snapshot: &Snapshot, kept: &Kept<'_>, session: &SessionView) -> Opt
         .destinations()
         .any(|id| snapshot.backup_volume(id).is_some() || snapshot.transaction_volume(id).is_some());
     let synchronizes = matches!(pair.kind, CopyKind::Ec | CopyKind::Rec);
-    if !writes && !(synchronizes && snapshot.transaction_volume(pair.source).is_some()) {
+    let of_ours = synchronizes && snapshot.transaction_volume(pair.source).is_some();
+    if !(writes || of_ours) {
         return None;
     }
     if claimed(snapshot, owner) || claimed(snapshot, subject) || !is_read(snapshot, session.reported_by()) {
         return None;
     }
-    let proposal = if !writes {
+    let proposal = if writes {
+        match adoptable(snapshot, kept, session) {
+            Ok(with_generation) => Proposal::Adopt { pair, with_generation },
+            // What is not understood is not ended either.
+            Err(why) if is_unclear(session) => {
+                Proposal::ByHand { way: format!("{why}: look at it with the program that made it") }
+            }
+            Err(_) => stop(session),
+        }
+    } else {
         let way =
             format!("add {} to the pool, then adopt: `ecdeck volume add --backup {0}`", snapshot.location(pair.target));
         Proposal::ByHand { way }
-    } else {
-        match adoptable(snapshot, kept, session) {
-            Ok(with_generation) => Proposal::Adopt { pair, with_generation },
-            Err(_) => stop(session),
-        }
     };
     let catalogue = catalogue_of(snapshot, kept, subject);
     Some(Finding { owner, subject, catalogue, array: in_words(snapshot, session), proposal })
+}
+
+/// The array's words for its state, kind or direction are not known.
+fn is_unclear(session: &SessionView) -> bool {
+    session.says_unknown_words() || session.direction == Direction::Unknown || session.reported_kind == CopyKind::Other
 }
 
 /// Whether a session of another program can become ours, and with a generation on its target.

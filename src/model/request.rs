@@ -336,7 +336,7 @@ pub enum Action {
         /// These sorts of proposals only; empty: all.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         kinds: Vec<ProposalKind>,
-        /// Backups that lists of AdvancedCopy Manager name.
+        /// Backups that lists of ACM name.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         listed: Vec<ListedBackup>,
     },

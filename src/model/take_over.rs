@@ -32,12 +32,17 @@ impl TakeOver {
     }
 }
 
+/// What ecdeck calls itself where an array asks who makes a session: one that the catalogue does not know is of another one.
+pub const OWN_REQUESTOR: &str = "ecdeck";
+
 /// A requestor as people call it; escaped.
 pub fn program(requestor: &Untrusted) -> String {
     if requestor.is_empty() {
         "another program".to_owned()
     } else if requestor.raw().contains("AdvancedCopy") {
         "ACM".to_owned()
+    } else if requestor.raw() == OWN_REQUESTOR {
+        "another catalogue of ecdeck".to_owned()
     } else {
         requestor.escaped()
     }

@@ -202,6 +202,16 @@ fn a_copy_onto_the_pool_from_a_volume_that_nobody_registered_is_released_by_name
 }
 
 #[test]
+fn what_is_not_understood_of_a_session_of_others_is_left_to_a_person() {
+    let (mut site, _, [target, ..]) = round();
+    let stranger = site.unregistered(0, 0x77, 48);
+    let session = site.foreign(stranger, target, Status::Active, Phase::Copying);
+    session.direction = Direction::Unknown;
+    assert!(matches!(only_row(&site).proposal, Proposal::ByHand { .. }));
+    assert_eq!(code(site.plan(accept(&[target]))), Code::RECONCILED_BY_HAND);
+}
+
+#[test]
 fn half_of_a_remote_session_is_ended_where_it_is() {
     let (mut site, source, _) = round();
     let far = site.backup_volume(1, 0x50, 48);

@@ -57,11 +57,12 @@ impl Step for AdoptStep {
 
     fn sentence(&self, names: &dyn VolumeNames) -> String {
         let (target, by) = (names.place(self.pair.target), program(&self.by));
-        let version = names.next_version(self.pair.source).map_or_else(|| "a generation".to_owned(), |v| v.to_string());
         match (&self.generation, self.without_session) {
             (None, _) => format!("adopt the session of {by} to {target}"),
-            (Some(_), false) => format!("adopt the session of {by} to {target}, keep what is on it as {version}, held"),
-            (Some(_), true) => format!("keep the backup of {by} on {target} as {version}, held"),
+            (Some(_), false) => {
+                format!("adopt the session of {by} to {target}, keep what is on it as a generation, held")
+            }
+            (Some(_), true) => format!("keep the backup of {by} on {target} as a generation, held"),
         }
     }
 

@@ -106,14 +106,10 @@ fn selected(screen: &ReconcileScreen, context: &Context, canvas: &mut Canvas, ar
     let about = if owner == subject { owner } else { format!("{subject} of {owner}") };
     let inner = canvas.panel(area, &[Span::styled(about, theme.title)], "", false);
     let width = usize::from(inner.width.saturating_sub(3));
-    let proposed = match is_offered(finding) {
-        true => format!("{}: {}", finding.proposal.kind(), finding.proposal.in_words(snapshot)),
-        false => format!("nothing: {}", finding.proposal.in_words(snapshot)),
-    };
     let parts = [
         format!("The catalogue says: {}", finding.catalogue),
         format!("The array says: {}", finding.array),
-        format!("Proposed: {proposed}"),
+        format!("Proposed: {}", finding.proposal.offered(snapshot)),
     ];
     let mut lines: Vec<(String, Style)> = Vec::new();
     for text in parts {
