@@ -354,9 +354,14 @@ impl Engine {
             events: &[],
         };
         let whole = build(&sources);
-        // Another volume at every moment: what is built of it alone says the same.
+        // What is built of a volume alone says the same: another volume at every moment, and a picture of every fourth moment,
+        // because this takes a third of a history's time.
+        let moment = usize::try_from(now.0.unsigned_abs()).unwrap();
+        if !moment.is_multiple_of(4) {
+            return whole;
+        }
         let volumes = records.transaction_volumes.keys().chain(records.backup_volumes.keys());
-        let nth = usize::try_from(now.0.unsigned_abs()).unwrap() % volumes.clone().count().max(1);
+        let nth = moment / 4 % volumes.clone().count().max(1);
         let only: BTreeSet<VolumeId> = volumes.copied().skip(nth).take(1).collect();
         let near = build_near(&sources, &joined(&sources, &only));
         assert_eq!(near.of_volumes(&only), whole.of_volumes(&only), "of {only:?}");

@@ -212,6 +212,7 @@ impl Simulation {
         }
         if !matches!(site, Site::Plain { .. }) {
             world.take_time(seed);
+            world.show_otherwise(seed);
         }
         if matches!(site, Site::DrawnByCcm | Site::Plain { by_ccm: true }) {
             world.go_by_ccm(seed);

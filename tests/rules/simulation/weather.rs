@@ -2,6 +2,7 @@
 
 use super::world::SendOutcome;
 use super::{Checked, Simulation, tell};
+use ecdeck::driver::emulated::core::RecBuffer;
 use ecdeck::driver::emulated::faults::{Fault, Side};
 use ecdeck::driver::emulated::rules::outcomes_of;
 use ecdeck::model::copy::{Command, Outcome};
@@ -242,12 +243,23 @@ impl Simulation {
     fn array_fault(&mut self) {
         let at = self.world.boxes[self.rng.usize(0..2)];
         let pair = self.some_session(|_, _| true);
+        let draw = self.rng.u32(0..12);
+        if draw == 2 {
+            let buffer =
+                [RecBuffer::None, RecBuffer::Changing, RecBuffer::Active, RecBuffer::None][self.rng.usize(..4)];
+            self.world.set_buffer(at, buffer);
+            if buffer != RecBuffer::Active {
+                self.summary.count("a REC buffer is missing");
+            }
+            tell(self.now, || format!("the REC buffer from {at:?}: {buffer:?}"));
+            return;
+        }
         let core = self.world.arrays.core_mut();
         let boxes = self.world.boxes;
         // A fault that finds nothing to break is no fault.
-        let _ = match self.rng.u32(0..12) {
+        let _ = match draw {
             0..2 => core.inject(at, Fault::Unreachable),
-            2..5 => core.inject(at, Fault::Clear),
+            3..5 => core.inject(at, Fault::Clear),
             5 => core.set_path(boxes[0], boxes[1], false),
             6..8 => core.set_path(boxes[0], boxes[1], true),
             8 => pair.map_or(Ok(()), |pair| core.inject(at, Fault::ErrorSuspend { pair, byte: ErrorByte(0xBA) })),

@@ -3,7 +3,7 @@
 use super::by_ccm::Ccm;
 use super::engine::LIMITS;
 use ecdeck::driver::emulated::admin::{Setting, SettingsChange};
-use ecdeck::driver::emulated::core::{TICK_MILLIS, capabilities};
+use ecdeck::driver::emulated::core::{RecBuffer, TICK_MILLIS, capabilities};
 use ecdeck::driver::emulated::faults::Fault;
 use ecdeck::driver::emulated::rules::{Reply, outcomes_of};
 use ecdeck::model::copy::{ArrayRefusal, Capabilities, Command, ErrorClass, Outcome, PairOutcome};
@@ -149,6 +149,25 @@ impl World {
             let change = SettingsChange { start_millis, stop_millis, ..SettingsChange::default() };
             self.arrays.core_mut().set(at, change).unwrap();
         }
+    }
+
+    /// In every sixth world arrays show the mode in force of what is suspended, in every seventh the other box of a REC hears
+    /// late of what has become of it.
+    pub fn show_otherwise(&mut self, seed: u64) {
+        let shows_mode_in_force = Some(seed % 6 == 1);
+        let far_millis = (seed % 7 == 4).then(|| Setting::To((1 + seed / 7 % 6) as u32 * TICK_MILLIS));
+        // Mostly both boxes, sometimes one: they need not be of one model.
+        let boxes = if seed / 6 % 4 == 0 { &self.boxes[..1] } else { &self.boxes[..] };
+        for at in boxes {
+            let change = SettingsChange { shows_mode_in_force, far_millis, ..SettingsChange::default() };
+            self.arrays.core_mut().set(*at, change).unwrap();
+        }
+    }
+
+    /// Assigns or takes away the REC buffer of one direction.
+    pub fn set_buffer(&mut self, from: BoxId, buffer: RecBuffer) {
+        let to = if from == self.boxes[0] { self.boxes[1] } else { self.boxes[0] };
+        self.arrays.core_mut().set_buffer(from, to, buffer).unwrap();
     }
 
     fn set_copy_tables(&mut self, copy_table: Setting<Blocks>) {
@@ -311,6 +330,9 @@ impl World {
         }
         self.arrays.core_mut().set_path(self.boxes[0], self.boxes[1], true).unwrap();
         self.set_copy_tables(Setting::Unlimited);
+        for at in self.boxes {
+            self.set_buffer(at, RecBuffer::Active);
+        }
         for wire in &mut self.wires {
             if wire.lost_after.is_none() && wire.outcomes.is_none() && wire.fate != SendOutcome::LostRequest {
                 wire.fate = SendOutcome::Normal;
