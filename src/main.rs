@@ -270,6 +270,9 @@ fn looks(line: &CommandLine, site: &Site) -> Result<(Settings, KeyMap), CliError
         (_, Theme::Sixteen) => ThemeName::Sixteen,
         (suggested, Theme::Dark) => suggested,
     };
+    if settings.slow {
+        settings.theme = settings.theme.in_few_bytes();
+    }
     settings.glyphs = match config.glyphs {
         Glyphs::Auto => settings.glyphs,
         Glyphs::Unicode => GlyphMode::Unicode,

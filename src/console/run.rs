@@ -186,6 +186,8 @@ impl Console {
         let size = tty.size();
         let (clock, zone_unknown) = Clock::of_system(now());
         let (answer, answers) = mpsc::channel(MAX_ANSWERS);
+        let mut painter = Painter::new(Vec::new(), size);
+        painter.cleared();
         let mut app = App::new(settings, keys, (plan, grammar), clock, size);
         app.away = Away::since(outside.drafts.last_look());
         app.look.essential = settings.slow;
@@ -194,7 +196,7 @@ impl Console {
             app,
             waiter: wait_on(&tty)?,
             tty,
-            terminal: Terminal::new(Painter::new(Vec::new(), size))?,
+            terminal: Terminal::new(painter)?,
             pending: Vec::new(),
             keyboard: Keyboard::default(),
             background: settings.asks_background.then(|| (Background::default(), Instant::now() + IN_TIME)),

@@ -1,5 +1,5 @@
-//! Cells to bytes, as few as possible: the pen and the place are remembered, a frame is one synchronized write, and a
-//! frame without changes writes nothing at all.
+//! Cells to bytes, as few as possible: the pen, the place and what is shown are remembered, a frame is one synchronized
+//! write, and a frame without changes writes nothing at all.
 
 use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
@@ -22,6 +22,8 @@ const MODIFIERS: [(Modifier, &str, &str); 5] = [
 
 /// Steps down or back up to which single bytes are shorter than a place.
 const NEAR: u16 = 3;
+/// A gap of so many cells is written again where that is possible: a move over it takes as many bytes at least.
+const SHORT_GAP: u16 = 4;
 /// Up to so many changed cells it is worth looking for a shorter way than row by row.
 const FEW: usize = 600;
 
@@ -34,6 +36,44 @@ struct Pen {
 
 const PLAIN: Pen = Pen { fg: Color::Reset, bg: Color::Reset, modifier: Modifier::empty() };
 
+/// What the terminal shows at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// One character of one byte, and with which pen it was asked for.
+    Byte(u8, Pen),
+    /// Something longer or wider, or nobody knows.
+    Else,
+}
+
+const BLANK: Shown = Shown::Byte(b' ', PLAIN);
+
+impl Shown {
+    fn of(cell: &Cell) -> Self {
+        match *cell.symbol().as_bytes() {
+            [byte @ b' '..=b'~'] => Self::Byte(byte, pen_of(cell)),
+            _ => Self::Else,
+        }
+    }
+
+    /// The byte that shows the same again, written with this pen.
+    fn again_with(self, pen: Pen) -> Option<u8> {
+        match self {
+            Self::Byte(b' ', wanted) => wanted.blank_looks_like(pen).then_some(b' '),
+            Self::Byte(byte, wanted) => (wanted == pen).then_some(byte),
+            Self::Else => None,
+        }
+    }
+}
+
+impl Pen {
+    /// A blank has a background and lines, and no foreground of its own.
+    fn blank_looks_like(self, other: Self) -> bool {
+        let seen = Modifier::UNDERLINED | Modifier::REVERSED;
+        let plain = !(self.modifier | other.modifier).intersects(seen);
+        self == other || plain && self.bg == other.bg
+    }
+}
+
 /// Writes frames to a terminal of a known size.
 #[derive(Debug)]
 pub struct Painter<W: Write> {
@@ -45,16 +85,36 @@ pub struct Painter<W: Write> {
     /// Where the terminal's cursor is; `None`: nobody knows.
     at: Option<(u16, u16)>,
     cursor_shown: Option<bool>,
+    /// Row by row; empty while nothing is known.
+    shown: Vec<Shown>,
     written: u64,
 }
 
 impl<W: Write> Painter<W> {
     pub fn new(out: W, size: (u16, u16)) -> Self {
-        Self { out, frame: Vec::new(), size: size.into(), pen: None, at: None, cursor_shown: None, written: 0 }
+        Self {
+            out,
+            frame: Vec::new(),
+            size: size.into(),
+            pen: None,
+            at: None,
+            cursor_shown: None,
+            shown: Vec::new(),
+            written: 0,
+        }
     }
 
     pub fn resize(&mut self, size: (u16, u16)) {
         self.size = size.into();
+        self.shown.clear();
+    }
+
+    /// After the terminal was taken: it was cleared, with the plain pen.
+    pub fn cleared(&mut self) {
+        self.pen = Some(PLAIN);
+        self.at = None;
+        self.shown.clear();
+        self.shown.resize(usize::from(self.size.width) * usize::from(self.size.height), BLANK);
     }
 
     /// After somebody else wrote to the terminal: nothing is known of it.
@@ -62,6 +122,7 @@ impl<W: Write> Painter<W> {
         self.pen = None;
         self.at = None;
         self.cursor_shown = None;
+        self.shown.clear();
     }
 
     /// Bytes written so far.
@@ -81,7 +142,9 @@ impl<W: Write> Painter<W> {
         match self.at {
             Some((from, line)) if line == y && x > from => {
                 let by = x - from;
-                if by == 1 {
+                if let Some(same) = self.same_again(from, x, y) {
+                    self.frame.extend(same);
+                } else if by == 1 {
                     self.frame.extend(b"\x1b[C");
                 } else {
                     self.put(format_args!("\x1b[{by}C"));
@@ -101,6 +164,17 @@ impl<W: Write> Painter<W> {
             _ => self.put(format_args!("\x1b[{row};{column}H")),
         }
         self.at = Some((x, y));
+    }
+
+    fn place(&self, x: u16, y: u16) -> usize {
+        usize::from(y) * usize::from(self.size.width) + usize::from(x)
+    }
+
+    /// What stands between two places of a row, where writing it again with the pen as it is takes no more than a move.
+    fn same_again(&self, from: u16, to: u16, y: u16) -> Option<Vec<u8>> {
+        let pen = self.pen.filter(|_| to - from <= SHORT_GAP)?;
+        let between = self.shown.get(self.place(from, y)..self.place(to, y))?;
+        between.iter().map(|shown| shown.again_with(pen)).collect()
     }
 
     fn put(&mut self, text: std::fmt::Arguments) {
@@ -154,9 +228,24 @@ impl<W: Write> Painter<W> {
 
     fn cell(&mut self, x: u16, y: u16, cell: &Cell) {
         self.go(x, y);
-        self.take(pen_of(cell));
+        let pen = pen_of(cell);
+        // A blank is as good in the colour of the word before it.
+        if !(cell.symbol() == " " && self.pen.is_some_and(|now| pen.blank_looks_like(now))) {
+            self.take(pen);
+        }
+        let place = self.place(x, y);
+        if let Some(shown) = self.shown.get_mut(place) {
+            *shown = Shown::of(cell);
+        }
         self.frame.extend(cell.symbol().as_bytes());
-        let next = x + cell.symbol().width().max(1) as u16;
+        let width = cell.symbol().width().max(1) as u16;
+        // What a wide character covers is not what was there before.
+        for covered in 1..width {
+            if let Some(shown) = self.shown.get_mut(place + usize::from(covered)) {
+                *shown = Shown::Else;
+            }
+        }
+        let next = x + width;
         // Past the last column terminals wait with the wrap: where the cursor is depends on the terminal.
         self.at = (next < self.size.width).then_some((next, y));
     }
@@ -268,6 +357,7 @@ impl<W: Write> Backend for Painter<W> {
         self.pen = None;
         self.take(PLAIN);
         self.frame.extend(b"\x1b[H\x1b[2J");
+        self.cleared();
         self.at = Some((0, 0));
         Ok(())
     }
@@ -306,7 +396,9 @@ mod tests {
     use ratatui::style::Style;
 
     fn terminal() -> Terminal<Painter<Vec<u8>>> {
-        Terminal::new(Painter::new(Vec::new(), (20, 4))).unwrap()
+        let mut painter = Painter::new(Vec::new(), (20, 4));
+        painter.cleared();
+        Terminal::new(painter).unwrap()
     }
 
     fn show(terminal: &mut Terminal<Painter<Vec<u8>>>, x: u16, y: u16, text: &str) {
@@ -332,6 +424,31 @@ mod tests {
         }
         let bytes = String::from_utf8(terminal.backend().out().clone()).unwrap();
         assert!(bytes.ends_with("\u{1b}[?2026h\u{1b}[3G2\u{1b}[?2026l"), "{bytes:?}");
+    }
+
+    #[test]
+    fn a_short_gap_is_written_again() {
+        let mut terminal = terminal();
+        let mut frame = |text: &str, middle: Style| {
+            let seen = terminal.backend().out().len();
+            terminal
+                .draw(|frame| {
+                    frame.buffer_mut().set_string(0, 0, text, Style::new());
+                    frame.buffer_mut().set_style(ratatui::layout::Rect::new(2, 0, 3, 1), middle);
+                })
+                .unwrap();
+            String::from_utf8(terminal.backend().out()[seen..].to_vec()).unwrap()
+        };
+        let (plain, red, lined) = (Style::new(), Style::new().fg(Color::Red), Style::new().underlined());
+        frame("1 23 5 6", plain);
+        // Blanks and characters in the pen of the moment take fewer bytes than a move.
+        assert!(frame("2 23 6 7", plain).contains("2 23 6 7\u{1b}"));
+        frame("2 ab 6 7", red);
+        assert!(frame("3 ab 7 8", red).contains("3\u{1b}[4C7 8\u{1b}"), "what is red is passed over");
+        frame("3     7 8", red);
+        assert!(frame("4     8 9", red).contains("4\u{1b}[5C8 9\u{1b}"), "a longer gap as well");
+        frame("4 a   8 9", lined);
+        assert!(frame("5 b   8 9", lined).contains("b"), "a line below is seen on blanks");
     }
 
     /// Bold and dim at once is one thing on some terminals and the other on others; the console never asks for it.
@@ -389,14 +506,17 @@ mod tests {
                         let have = screen.screen().cell(y, x).unwrap();
                         let shown = if have.contents().is_empty() { " " } else { have.contents() };
                         prop_assert_eq!(shown, want.symbol(), "at {},{}", x, y);
-                        prop_assert_eq!(have.bold(), want.modifier.contains(Modifier::BOLD));
+                        prop_assert!(shown == " " || have.bold() == want.modifier.contains(Modifier::BOLD));
                         prop_assert_eq!(have.inverse(), want.modifier.contains(Modifier::REVERSED));
                         prop_assert_eq!(have.underline(), want.modifier.contains(Modifier::UNDERLINED));
                         let colour = |colour| match colour {
                             Color::Indexed(index) => vt100::Color::Idx(index),
                             _ => vt100::Color::Default,
                         };
-                        prop_assert_eq!(have.fgcolor(), colour(want.fg));
+                        // Nobody sees in which colour a blank is, but where the colours are exchanged.
+                        if shown != " " || have.inverse() {
+                            prop_assert_eq!(have.fgcolor(), colour(want.fg));
+                        }
                         prop_assert_eq!(have.bgcolor(), colour(want.bg));
                     }
                 }
