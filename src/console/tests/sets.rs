@@ -6,7 +6,7 @@ use crate::console::fixture;
 use crate::console::keys::Key;
 use crate::console::types::{Pane, Settings};
 use crate::model::entity::{InstantProof, OperationId, SetInstant};
-use crate::model::identity::VolumeId;
+use crate::model::identity::{Name, VolumeId};
 use crate::model::request::{Action, Request};
 use crate::model::snapshot::{Ready, Snapshot, TransactionState};
 use crate::model::volume_set::VolumeSet;
@@ -133,7 +133,7 @@ fn verbs_on_a_set_are_those_of_the_whole_set() {
         at(&mut desk, "erp");
         desk.keys([Key::Char(key)]);
         let request = proposed(&desk);
-        assert_eq!((&request.action, request.set.as_ref().map(|set| set.as_str())), (&expected, Some("erp")));
+        assert_eq!((&request.action, request.set.as_ref().map(Name::as_str)), (&expected, Some("erp")));
         desk.keys([Key::Esc]);
     }
     at(&mut desk, "erp");

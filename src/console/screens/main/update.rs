@@ -129,10 +129,9 @@ pub fn act(app: &mut App, command: Command) -> Vec<Effect> {
             };
             app.tell(Severity::Info, text);
         }
+        keys::OPEN_SET | keys::CLOSE_SET if turn_set(app, command == keys::OPEN_SET) => {}
         keys::OPEN_SET | keys::CLOSE_SET => {
-            if !turn_set(app, command == keys::OPEN_SET) {
-                app.tell(Severity::Info, "the selected row is no set that this could open or close");
-            }
+            app.tell(Severity::Info, "the selected row is no set that this could open or close");
         }
         keys::NEXT_PROBLEM => problem(app, true),
         keys::PREVIOUS_PROBLEM => problem(app, false),

@@ -11,7 +11,7 @@ use crate::model::plan::state_of_set;
 use crate::model::recoverable::{Recoverable, recoverable};
 use crate::model::set_instants::{self, KeptInstant};
 use crate::model::snapshot::{Due, Ready, SessionView, TransactionState, TransactionVolumeView};
-use crate::model::units::Blocks;
+use crate::model::units::{Blocks, Progress};
 use crate::model::volume_set::VolumeSet;
 use ratatui::layout::Rect;
 
@@ -211,7 +211,7 @@ fn synchronized(canvas: &mut Canvas, (x, y, width): (u16, u16, u16), together: &
     canvas.text(x + 2, y, WORD - 2, &word, if claim.is_some() { theme.accent } else { style });
     let (at, rest) = (x + WORD + 1, width.saturating_sub(WORD + 1));
     if let Some((share, session)) = together.least().filter(|_| troubled == 0) {
-        let percent = session.progress.and_then(|progress| progress.percent());
+        let percent = session.progress.and_then(Progress::percent);
         canvas.right(x + width - 5, y, 5, &percent.map_or_else(String::new, |percent| percent.to_string()), style);
         if rest >= 5 + 1 + 3 {
             canvas.bar(at, y, rest - 6, share, theme.bar);
