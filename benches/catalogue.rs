@@ -124,6 +124,7 @@ fn backed_up(id: OperationId, tv: u32, versions: u64) -> Result<Vec<Change>, Err
         crash_consistent: None,
         group: None,
         copied_in: None,
+        fingerprint: None,
         suspend_complete_by: None,
         set: None,
         operation: Some(id),

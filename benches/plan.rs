@@ -153,6 +153,7 @@ impl Scene {
                 atomic_suspend: Ability::Yes,
                 sessions_per_source: 8,
                 sees_target_writes: Ability::Unknown,
+                reads_bytes: false,
                 limited: None,
                 message_ids: Vec::new(),
                 tool_commands: Vec::new(),

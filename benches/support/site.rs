@@ -69,6 +69,7 @@ impl Driver for Moving {
             atomic_suspend: Ability::No,
             sessions_per_source: 8,
             sees_target_writes: Ability::Unknown,
+            reads_bytes: false,
             limited: None,
             message_ids: Vec::new(),
             tool_commands: Vec::new(),

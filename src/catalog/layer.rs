@@ -5,6 +5,8 @@ use crate::model::audit::AuditReport;
 use crate::model::catalogue_copy::{CatalogueCopies, CatalogueCopy};
 use crate::model::chain::ChainLink;
 use crate::model::event::{ChainHead, Event, NewEvent};
+use crate::model::fingerprint::VolumeLeaves;
+use crate::model::identity::VolumeId;
 use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
 use futures_util::future::BoxFuture;
 use std::path::PathBuf;
@@ -41,6 +43,10 @@ pub trait Layer: Send + Sync {
 
     fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>> {
         self.below().operation_end(id)
+    }
+
+    fn leaves(&self, backup_volume: VolumeId) -> BoxFuture<'_, Result<Option<VolumeLeaves>, CatalogueError>> {
+        self.below().leaves(backup_volume)
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>> {
@@ -99,6 +105,10 @@ impl<L: Layer> Catalogue for L {
 
     fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>> {
         Layer::operation_end(self, id)
+    }
+
+    fn leaves(&self, backup_volume: VolumeId) -> BoxFuture<'_, Result<Option<VolumeLeaves>, CatalogueError>> {
+        Layer::leaves(self, backup_volume)
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>> {

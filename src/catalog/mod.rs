@@ -16,6 +16,7 @@ use crate::model::catalogue_copy::{CatalogueCopies, CatalogueCopy};
 use crate::model::chain::ChainLink;
 use crate::model::codes::Code;
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
+use crate::model::fingerprint::VolumeLeaves;
 use crate::model::identity::VolumeId;
 use crate::model::records::{Change, ChangeError, OperationEnd, OperationId, PastGeneration, Records};
 use futures_util::future::BoxFuture;
@@ -166,6 +167,9 @@ pub trait Catalogue: Send + Sync {
 
     /// How an operation ended; `None` while it is open or when there is none of that number.
     fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>>;
+
+    /// The leaves of what a backup volume was read to hold last.
+    fn leaves(&self, backup_volume: VolumeId) -> BoxFuture<'_, Result<Option<VolumeLeaves>, CatalogueError>>;
 
     /// Whether it is still the catalogue that was opened. Writes nothing.
     fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>>;

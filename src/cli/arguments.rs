@@ -626,13 +626,37 @@ pub struct Restore {
 #[command(args_conflicts_with_subcommands = true)]
 pub struct History {
     #[command(subcommand)]
-    pub verb: Option<GenerationLine>,
+    pub verb: Option<HistoryVerb>,
     /// Only of this transaction volume, or on this backup volume
     #[arg(value_name = "VOLUME")]
     pub volume: Option<String>,
     /// At most so many generations
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub last: u32,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HistoryVerb {
+    /// Read generations again and compare them with their fingerprints; equal bytes take the doubt from them
+    Verify(VerifyArguments),
+    #[command(flatten)]
+    Generation(GenerationLine),
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// The transaction volume; without one, every generation of the site that is fingerprinted
+    #[arg(value_name = "TV")]
+    pub volume: Option<String>,
+    /// The absolute number of the generation: 17 or v17; without it, each that is fingerprinted
+    #[arg(long, value_name = "N", value_parser = version, requires = "volume")]
+    pub version: Option<u64>,
+    /// Wait no longer than this (500ms, 90s, 10m, 2h, 1d; 90 is seconds); without it, as long as it takes
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub time_limit: Option<Duration>,
     /// One JSON object
     #[arg(long)]
     pub json: bool,
@@ -936,7 +960,11 @@ impl Verb {
             Self::Wait(asked) => asked.json,
             Self::Report(ReportArguments { verb: Some(ReportVerb::Acknowledge(asked)), .. }) => asked.json,
             Self::Report(asked) => asked.json,
-            Self::History(asked) => asked.json || asked.verb.as_ref().is_some_and(|verb| verb.on.change.json),
+            Self::History(asked) => match &asked.verb {
+                None => asked.json,
+                Some(HistoryVerb::Verify(verify)) => verify.json,
+                Some(HistoryVerb::Generation(line)) => asked.json || line.on.change.json,
+            },
             Self::Explain(asked) => asked.json,
             Self::Hook { verb: HookVerb::Test(asked) } => asked.json,
             Self::Notify { verb: NotifyVerb::Test(asked) } => asked.json,
@@ -1036,7 +1064,7 @@ mod tests {
         ));
         assert!(matches!(
             read(&["ecdeck", "history", "delete", "ora", "--version", "v3"]),
-            Ok(Some(Verb::History(History { verb: Some(line), .. }))) if line.on.version == 3
+            Ok(Some(Verb::History(History { verb: Some(HistoryVerb::Generation(line)), .. }))) if line.on.version == 3
         ));
         assert!(read(&["ecdeck", "volume", "add", "D/0x1"]).is_err());
         assert!(read(&["ecdeck", "volume", "add", "--backup", "D/0x1"]).is_ok());

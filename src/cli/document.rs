@@ -8,6 +8,7 @@ use crate::model::advice::Advice;
 use crate::model::backup_window::{WindowState, WindowView};
 use crate::model::catalogue_copy::NotCopied;
 use crate::model::codes::Code;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::group_watch::GroupStateView;
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::maintenance::Maintenance;
@@ -15,10 +16,11 @@ use crate::model::notice_record::NotifyTrouble;
 use crate::model::pages::PageList;
 use crate::model::plan::rotation::backlog;
 use crate::model::plan::{NearMiss, Refusal, not_at_one_instant, state_of_set, step_text};
+use crate::model::proof::{BytesProof, of_bytes};
 use crate::model::records::{
-    BackupMode, CopyTime, GenerationState, OperationEnd, PastGeneration, Policy, ReleaseReason, SetInstant,
+    BackupMode, CopyTime, Generation, GenerationState, OperationEnd, PastGeneration, Policy, ReleaseReason, SetInstant,
 };
-use crate::model::recoverable::{Recoverable, recoverable};
+use crate::model::recoverable::{Recoverable, Recovery, recoverable};
 use crate::model::request::{Request, Verb};
 use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, Status};
 use crate::model::snapshot::{
@@ -370,6 +372,8 @@ pub struct TransactionVolumeEntry<'a> {
     recoverable: Recoverable,
     /// The newest sound generation.
     recovery_point: Option<Backup>,
+    /// What is known of its bytes: `not-fingerprinted`, `fingerprinted`, `verified` or `differs`.
+    recovery_point_bytes: Option<BytesProof>,
     /// Generations that the policy does not keep and that are not held.
     over_by: usize,
     next_version: Version,
@@ -460,6 +464,7 @@ impl<'a> TransactionVolumeEntry<'a> {
             kept: view.kept,
             recoverable: recovery.word,
             recovery_point: recovery.point.map(|(version, at)| Backup { version, taken_at: Stamp(at) }),
+            recovery_point_bytes: bytes_of_point(snapshot, view, &recovery).map(|generation| of_bytes(generation).0),
             over_by: backlog(snapshot, volume.id).len(),
             next_version: volume.next_version,
             group: volume.group.as_ref().map(ToString::to_string),
@@ -472,6 +477,46 @@ impl<'a> TransactionVolumeEntry<'a> {
             problem: view.problem.as_deref().map(ProblemEntry::new),
             held_by: view.claimed.as_deref().map(ClaimEntry::new),
         }
+    }
+}
+
+/// The generation that recovery rests on.
+pub fn bytes_of_point<'a>(
+    snapshot: &'a Snapshot,
+    view: &TransactionVolumeView,
+    recovery: &Recovery,
+) -> Option<&'a Generation> {
+    let (version, _) = recovery.point?;
+    snapshot.generations_of(view.volume.id).iter().find(|generation| generation.version == version)
+}
+
+/// What a generation was read to hold.
+#[derive(Serialize)]
+struct FingerprintEntry<'a> {
+    /// BLAKE3 of the whole volume.
+    blake3: &'a str,
+    at: Stamp,
+    millis: u64,
+    /// When its volume was read again last, and what differed; null until then.
+    verified: Option<VerificationEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct VerificationEntry<'a> {
+    at: Stamp,
+    millis: u64,
+    /// null: nothing.
+    differs: Option<&'a str>,
+}
+
+impl<'a> FingerprintEntry<'a> {
+    fn new(fingerprint: &'a Fingerprint) -> Self {
+        let verified = fingerprint.verified.as_ref().map(|again| VerificationEntry {
+            at: Stamp(again.at),
+            millis: again.millis,
+            differs: again.differs.as_deref(),
+        });
+        Self { blake3: &fingerprint.blake3, at: Stamp(fingerprint.at), millis: fingerprint.millis, verified }
     }
 }
 
@@ -673,6 +718,8 @@ pub struct GenerationEntry<'a> {
     provisioned: bool,
     /// Why it is what a power cut would leave; null where nothing says so.
     crash_consistent: Option<&'a Untrusted>,
+    /// null: not fingerprinted.
+    fingerprint: Option<FingerprintEntry<'a>>,
     operation: Option<u64>,
     /// Why it was made, if that was said.
     reason: Option<&'a Untrusted>,
@@ -698,6 +745,7 @@ impl<'a> GenerationEntry<'a> {
             held: generation.held.as_ref(),
             provisioned: generation.provisioned,
             crash_consistent: generation.crash_consistent.as_ref(),
+            fingerprint: generation.fingerprint.as_deref().map(FingerprintEntry::new),
             operation: generation.operation.map(|operation| operation.0),
             reason: past.reason.as_ref(),
             kept: past.released.is_none(),

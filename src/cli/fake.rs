@@ -34,6 +34,7 @@ pub fn snapshot() -> Snapshot {
         atomic_suspend: Ability::Yes,
         sessions_per_source: 8,
         sees_target_writes: Ability::Unknown,
+        reads_bytes: true,
         limited: None,
         message_ids: Vec::new(),
         tool_commands: Vec::new(),

@@ -1,6 +1,6 @@
 //! `ecdeck history`: generations, kept and released; the verbs of one generation.
 
-use super::arguments::History;
+use super::arguments::{History, HistoryVerb};
 use super::change::{self, Then};
 use super::document::GenerationEntry;
 use super::link::{Link, Need, SiteContext, unexpected};
@@ -11,13 +11,18 @@ use crate::engine::protocol::{Answer, Ask};
 use crate::model::codes::Code;
 use crate::model::identity::VolumeId;
 use crate::model::plan::step_text::place;
+use crate::model::proof::bytes_in_words;
 use crate::model::records::{PastGeneration, ReleaseReason};
 use crate::model::snapshot::Snapshot;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 pub async fn run(asked: &History, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
-    let Some(verb) = &asked.verb else { return show(asked, &mut site_context.open(Need::Reading).await?).await };
+    let verb = match &asked.verb {
+        None => return show(asked, &mut site_context.open(Need::Reading).await?).await,
+        Some(HistoryVerb::Verify(verify)) => return super::verify::run(verify, site_context).await,
+        Some(HistoryVerb::Generation(line)) => line,
+    };
     let change = &verb.on.change;
     let deadline = Deadline::new(change.time_limit);
     let mut link = super::opened(site_context, deadline).await?;
@@ -78,6 +83,7 @@ fn text(generations: &[PastGeneration], volume: Option<VolumeId>, snapshot: &Sna
         ("copied in", Align::Right),
         ("on", Align::Left),
         ("mode", Align::Left),
+        ("bytes", Align::Left),
         ("state", Align::Left),
     ]);
     for (past, taken) in generations.iter().zip(taken(generations)) {
@@ -90,6 +96,7 @@ fn text(generations: &[PastGeneration], volume: Option<VolumeId>, snapshot: &Sna
             generation.copied_in.map_or_else(|| "-".to_owned(), |time| time.to_string()),
             place(generation.backup_volume, snapshot),
             generation.mode.to_string(),
+            bytes(past),
             state(past),
         ]);
     }
@@ -108,6 +115,14 @@ fn taken(all: &[PastGeneration]) -> Vec<String> {
         (_, minute) => minute,
     };
     all.iter().map(one).collect()
+}
+
+/// What is known of the bytes; nothing is to be known any more of a generation that was released without a fingerprint.
+fn bytes(past: &PastGeneration) -> String {
+    if past.released.is_some() && past.generation.fingerprint.is_none() {
+        return "-".to_owned();
+    }
+    bytes_in_words(&past.generation, times::minute)
 }
 
 fn state(past: &PastGeneration) -> String {

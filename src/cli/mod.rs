@@ -52,6 +52,7 @@ mod times;
 pub mod typed;
 mod until;
 pub mod usage;
+mod verify;
 mod volume;
 mod wait;
 mod wait_for;

@@ -147,7 +147,8 @@ Examples:
   ecdeck history                     all of the site, newest first
   ecdeck history db01                of one transaction volume
   ecdeck history DX1/0x21            what was kept on a backup volume
-  ecdeck history hold db01 --version 17 --reason tape";
+  ecdeck history hold db01 --version 17 --reason tape
+  ecdeck history verify db01         are they still what was kept?";
 
 pub const SERVE_NOTE: &str = "\
 Without a service the first command starts an engine; that engine ends after

@@ -1,7 +1,7 @@
 //! `ecdeck status`: the site now, as tables or as a document; with `--watch` what changes, as lines.
 
 use super::arguments::Status;
-use super::document::{Pages, StatusDocument};
+use super::document::{Pages, StatusDocument, bytes_of_point};
 use super::link::Link;
 use super::names;
 use super::out::Reader;
@@ -14,6 +14,7 @@ use crate::model::pages::{Page, PageList};
 use crate::model::plan::pool_sizes;
 use crate::model::plan::rotation::{backlog, versions};
 use crate::model::plan::step_text::place;
+use crate::model::proof::bytes_in_words;
 use crate::model::recoverable::{Recoverable, recoverable};
 use crate::model::session::Direction;
 use crate::model::snapshot::{
@@ -241,10 +242,13 @@ fn transaction_volumes(snapshot: &Snapshot) -> String {
         ("last backup", Align::Left),
         ("due", Align::Left),
         ("recoverable", Align::Left),
+        ("bytes", Align::Left),
     ]);
     for view in &snapshot.transaction_volumes {
         let of = view.volume.policy.map_or_else(|| "-".to_owned(), |policy| policy.generations.to_string());
-        let recovery = recoverable(snapshot, view).word;
+        let whole = recoverable(snapshot, view);
+        let recovery = whole.word;
+        let point = bytes_of_point(snapshot, view, &whole);
         table.row([
             view.volume.name.to_string(),
             view.volume.blocks.to_string(),
@@ -255,6 +259,7 @@ fn transaction_volumes(snapshot: &Snapshot) -> String {
                 .map_or_else(|| "never".to_owned(), |(version, at)| format!("{version} {}", times::minute(at))),
             due(view, recovery, snapshot),
             recovery.to_string(),
+            point.map_or_else(|| "-".to_owned(), |generation| bytes_in_words(generation, times::minute)),
         ]);
     }
     table.render()

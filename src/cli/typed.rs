@@ -1,6 +1,6 @@
 //! A line that was typed into the console after `:`, read by the grammar of the command line, and what may follow in it.
 
-use super::arguments::{Change, CommandLine, MapVerb, PolicyVerb, Sync, Verb as TypedVerb, VolumeVerb};
+use super::arguments::{Change, CommandLine, HistoryVerb, MapVerb, PolicyVerb, Sync, Verb as TypedVerb, VolumeVerb};
 use super::{backup, change, forced, names, policy, reconcile, restore, set, snapshot, sync, volume};
 use crate::model::identity::VolumeId;
 use crate::model::request::{Action, Request};
@@ -143,7 +143,7 @@ fn asked(typed: &TypedVerb, snapshot: &Snapshot) -> Result<Option<Request>, Stri
         }
         TypedVerb::Restore(typed) => (restore::request(typed, snapshot), &typed.change),
         TypedVerb::History(typed) => {
-            let Some(line) = &typed.verb else { return Ok(None) };
+            let Some(HistoryVerb::Generation(line)) = &typed.verb else { return Ok(None) };
             (line.action(snapshot).map(|action| change::request(action, &line.on.change)), &line.on.change)
         }
         TypedVerb::Policy { verb: PolicyVerb::Set(typed) } => {

@@ -109,6 +109,7 @@ impl Made {
             crash_consistent: None,
             group: None,
             copied_in: None,
+            fingerprint: None,
             suspend_complete_by: None,
             set: None,
             operation: None,

@@ -6,6 +6,8 @@
 
 use super::{Driver, DriverError, MaySend, all_refused, answer_within};
 use crate::model::copy::{Capabilities, Command, CommandVerb, ErrorClass, Identity, Outcome, PairOutcome};
+use crate::model::fingerprint::{ChangedLeaves, Leaves};
+use crate::model::identity::VolumeId;
 use crate::model::session::{ArrayVolume, Pair, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
@@ -168,6 +170,7 @@ impl Driver for FailoverDriver {
             None => whole,
             Some(Dead { why, .. }) => Capabilities {
                 verbs: whole.verbs.into_iter().filter(|(_, verb)| *verb == CommandVerb::Stop).collect(),
+                reads_bytes: false,
                 limited: Some(format!("only the fallback path works, which is for forced stops: {why}")),
                 ..whole
             },
@@ -184,6 +187,18 @@ impl Driver for FailoverDriver {
 
     fn sessions_afresh(&self, now: Timestamp) -> BoxFuture<'_, Result<Reading, DriverError>> {
         Box::pin(self.question(move |driver| driver.sessions_afresh(now)))
+    }
+
+    fn leaves(&self, volume: VolumeId, first: u64, count: u64) -> BoxFuture<'_, Result<Leaves, DriverError>> {
+        self.first.leaves(volume, first, count)
+    }
+
+    fn changed_leaves(
+        &self,
+        volume: VolumeId,
+        since: Option<String>,
+    ) -> BoxFuture<'_, Result<ChangedLeaves, DriverError>> {
+        self.first.changed_leaves(volume, since)
     }
 
     fn execute(&self, command: Command, limit: Duration) -> BoxFuture<'_, Vec<PairOutcome>> {

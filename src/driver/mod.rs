@@ -16,6 +16,8 @@ use kind::DriverKind;
 pub const DRIVERS: &[&dyn DriverKind] = &[&emulated::kind::Embedded, &ccm::kind::Ccm];
 
 use crate::model::copy::{ArrayRefusal, Capabilities, Command, ErrorClass, Identity, Outcome, PairOutcome};
+use crate::model::fingerprint::{ChangedLeaves, Leaves};
+use crate::model::identity::VolumeId;
 use crate::model::session::{ArrayVolume, Pair, Reading};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
@@ -119,6 +121,26 @@ pub trait Driver: Send + Sync {
     /// How many arrays share this array's control plane, and the time that it has for questions.
     fn sharing(&self) -> u32 {
         1
+    }
+
+    /// Leaves of the fingerprint of a volume, from its bytes as they are now: `count` of them from `first` on. Only asked where
+    /// the capabilities say that bytes can be read.
+    fn leaves(&self, volume: VolumeId, first: u64, count: u64) -> BoxFuture<'_, Result<Leaves, DriverError>> {
+        let _ = (first, count);
+        let (what, detail) = (format!("reading the bytes of {volume}"), "this driver cannot read them".into());
+        let error = DriverError { array: volume.box_id.to_string(), class: ErrorClass::Unsupported, what, detail };
+        Box::pin(std::future::ready(Err(error)))
+    }
+
+    /// Which leaves of a volume were written to since an earlier mark of the same volume. The mark in the answer is of a
+    /// moment before the answer, and not after it.
+    fn changed_leaves(
+        &self,
+        volume: VolumeId,
+        since: Option<String>,
+    ) -> BoxFuture<'_, Result<ChangedLeaves, DriverError>> {
+        let _ = (volume, since);
+        Box::pin(std::future::ready(Ok(ChangedLeaves::default())))
     }
 
     /// The exact commands that `execute` would send, for the plan that people read.

@@ -7,6 +7,7 @@ pub mod client;
 mod clock;
 mod core;
 pub mod doubts;
+mod fingerprints;
 mod group_watch;
 pub mod hooks;
 pub mod hosts;

@@ -22,8 +22,9 @@ use crate::model::snapshot::Snapshot;
 use crate::model::snapshot_change::SnapshotChange;
 use crate::model::step::HookPhase;
 use crate::model::trouble_kind::TroubleId;
-use crate::model::units::Timestamp;
+use crate::model::units::{Timestamp, Version};
 use crate::model::untrusted::Untrusted;
+use crate::model::verification::Verified;
 use crate::process::frames::{ENGINE, Hello};
 use serde::{Deserialize, Serialize};
 
@@ -151,6 +152,11 @@ pub enum Ask {
         array: Name,
         dry_run: bool,
     },
+    /// Read a generation again and compare it with its fingerprint; the answer comes when all of it was read.
+    Verify {
+        volume: VolumeId,
+        version: Version,
+    },
     /// The copies of the catalogue that are kept.
     CatalogueCopies,
     /// Make a copy of the catalogue now.
@@ -270,6 +276,9 @@ pub enum Answer {
     /// As it is now, as it would be, or as it was when it ended.
     Maintenance {
         known: Box<Maintenance>,
+    },
+    Verified {
+        verified: Box<Verified>,
     },
     Hosts {
         /// Machines; the nodes of a service that was asked for.

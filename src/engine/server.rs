@@ -251,6 +251,9 @@ impl Server {
             Ask::EndMaintenance { array, dry_run } => {
                 super::maintenance::end((&self.core, &self.ledger), &array, dry_run, caller).await
             }
+            Ask::Verify { volume, version } => {
+                super::fingerprints::verify((&self.core, &self.ledger), (volume, version), caller).await
+            }
             Ask::Hooks => self.runner.list_hooks(),
             Ask::TestHook { hook, volume } => self.runner.test_hook(&hook, volume, caller).await,
             Ask::TestNotify => match &self.notify {

@@ -10,7 +10,7 @@ use super::operation::Limits;
 use super::roles::Roles;
 use super::runner::Runner;
 use super::server::Server;
-use super::{group_watch, poller, publisher, reports};
+use super::{fingerprints, group_watch, poller, publisher, reports};
 use crate::catalog::{Catalogue, CatalogueError, EventRange};
 use crate::model::event::EventKind;
 use crate::model::notice::NotifyHook;
@@ -93,6 +93,7 @@ impl Engine {
             tokio::spawn(publisher::run(Arc::clone(&core), ledger.clone(), notices)),
             tokio::spawn(ledger.clone().watch()),
             tokio::spawn(reports::run(Arc::clone(&core), ledger.clone())),
+            tokio::spawn(fingerprints::run(Arc::clone(&core), ledger.clone())),
         ];
         tasks.extend(watches);
         let server =

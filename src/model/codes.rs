@@ -144,6 +144,15 @@ codes! {
     1116 STILL_IN_DOUBT: "the cause of the doubt still exists",
         "While its volume is missing, or another copy uses it, the generation cannot be accepted.",
         "Remove the cause that the refusal names, then accept the generation.";
+    1117 NOT_FINGERPRINTED: "the generation is not fingerprinted",
+        "A fingerprint is made in the background after the backup, where the array's bytes can be read, while nobody doubts the generation.",
+        "Wait until `ecdeck history TV` shows it as fingerprinted; where it is in doubt and has none, check it on a host, then `ecdeck history accept TV --version N --reason TEXT`.";
+    1118 BYTES_NOT_READABLE: "the bytes of the array's volumes cannot be read",
+        "The driver of this array commands copies, and reads no volumes: ecdeck can neither fingerprint nor verify generations there.",
+        "Check the generation on a host, then `ecdeck history accept TV --version N --reason TEXT`.";
+    1119 DIFFERS_FROM_FINGERPRINT: "the generation is not what its fingerprint says",
+        "Its volume was read again, and its bytes are others than after the backup: a host, another program or the disk changed them.",
+        "Restore another generation, find out who wrote to the backup volume, and back up again.";
     1201 NO_BACKUP_VOLUME: "no backup volume can be used",
         "No unused backup volume has as many blocks, and none is bound to this transaction volume without a generation.",
         "Do one of these: release a version, cancel a bound volume, register a volume, or overwrite a version.";

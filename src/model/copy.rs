@@ -234,6 +234,9 @@ pub struct Capabilities {
     /// Whether a host's write on the target of a suspended session shows in a reading.
     #[serde(default = "Ability::unknown")]
     pub sees_target_writes: Ability,
+    /// Whether the bytes of its volumes can be read, for fingerprints.
+    #[serde(default)]
+    pub reads_bytes: bool,
     /// Why some verbs are missing just now; `None` when the list is all that the array ever can.
     #[serde(default)]
     pub limited: Option<String>,

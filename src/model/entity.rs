@@ -5,6 +5,7 @@
 
 use super::backup_window::BackupWindow;
 use super::duration::people;
+use super::fingerprint::Fingerprint;
 use super::identity::{Name, VolumeId};
 use super::session::Pair;
 use super::units::{Blocks, Timestamp, Version, count};
@@ -231,6 +232,9 @@ pub struct Generation {
     /// How long the copy before it took; `None` where the engine did not watch all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copied_in: Option<CopyTime>,
+    /// What its volume was read to hold; `None` while it is not fingerprinted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Box<Fingerprint>>,
 }
 
 /// How long a copy took until its two volumes were equivalent, as the engine watched it: as exact as its readings are close.

@@ -4,6 +4,7 @@ use super::acknowledgement::Acknowledgement;
 use super::entity::{
     BackupVolume, Generation, GenerationState, OperationId, OurSession, ReleaseReason, TransactionVolume,
 };
+use super::fingerprint::{Fingerprint, VolumeLeaves};
 use super::group_watch::GroupWatch;
 use super::identity::{BoxId, Name, VolumeId};
 use super::maintenance::Maintenance;
@@ -48,6 +49,15 @@ pub enum EntityChange {
         transaction_volume: VolumeId,
         version: Version,
         group: Box<GroupCopy>,
+    },
+    /// What a generation was read to hold, or what came of reading it again. Leaves take the place of those that were known of
+    /// its volume.
+    KeepFingerprint {
+        transaction_volume: VolumeId,
+        version: Version,
+        fingerprint: Box<Fingerprint>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leaves: Option<Box<VolumeLeaves>>,
     },
     ReleaseGeneration {
         transaction_volume: VolumeId,
@@ -125,7 +135,8 @@ impl EntityChange {
         match self {
             Self::SetGenerationState { transaction_volume, version, .. }
             | Self::HoldGeneration { transaction_volume, version, .. }
-            | Self::KeepGroupCopy { transaction_volume, version, .. } => Some((*transaction_volume, *version)),
+            | Self::KeepGroupCopy { transaction_volume, version, .. }
+            | Self::KeepFingerprint { transaction_volume, version, .. } => Some((*transaction_volume, *version)),
             _ => None,
         }
     }
@@ -136,6 +147,7 @@ impl EntityChange {
             Self::SetGenerationState { state, .. } => generation.state.clone_from(state),
             Self::HoldGeneration { held, .. } => generation.held.clone_from(held),
             Self::KeepGroupCopy { group, .. } => generation.group = Some(group.clone()),
+            Self::KeepFingerprint { fingerprint, .. } => generation.fingerprint = Some(fingerprint.clone()),
             _ => {}
         }
     }

@@ -206,6 +206,20 @@ pub enum EventKind {
         version: Version,
         held: Option<Untrusted>,
     },
+    /// A generation's volume was read whole; so many of its leaves anew, the others had not changed.
+    GenerationFingerprinted {
+        volume: VolumeId,
+        version: Version,
+        blake3: String,
+        leaves: u64,
+        read: u64,
+    },
+    /// A generation's volume was read again and compared with its fingerprint.
+    GenerationVerified {
+        volume: VolumeId,
+        version: Version,
+        differs: Option<String>,
+    },
     GenerationStateSet {
         volume: VolumeId,
         version: Version,
@@ -407,6 +421,8 @@ impl NewEvent {
             | EventKind::ReleasedLost { volume, .. }
             | EventKind::GenerationHeld { volume, .. }
             | EventKind::GenerationStateSet { volume, .. }
+            | EventKind::GenerationFingerprinted { volume, .. }
+            | EventKind::GenerationVerified { volume, .. }
             | EventKind::PolicySet { volume, .. }
             | EventKind::HookRan { volume, .. }
             | EventKind::ReleasesStopped { volume, .. }
@@ -480,6 +496,7 @@ impl NewEvent {
                 ..
             }
             | EventKind::GenerationStateSet { state: GenerationState::NeedsAttention(_), .. }
+            | EventKind::GenerationVerified { differs: Some(_), .. }
             | EventKind::ReleasesStopped { left: 0, .. } => Severity::Problem,
             EventKind::HookRan { run, need: HookNeed::Required, .. } if !run.report.is_success() => Severity::Problem,
             EventKind::HookRan { run, .. } if !run.report.is_success() => Severity::Warning,
@@ -498,6 +515,7 @@ impl NewEvent {
             | EventKind::ArrayUnreachable { .. } => Severity::Warning,
             EventKind::StateChanged { to: TransactionState::Equivalent, .. }
             | EventKind::GenerationRecorded { .. }
+            | EventKind::GenerationVerified { .. }
             | EventKind::PresentStateKept { .. }
             | EventKind::Restored { .. }
             | EventKind::ArrayReachable { .. } => Severity::Good,
@@ -520,6 +538,7 @@ impl NewEvent {
             | EventKind::ReleasedLost { .. }
             | EventKind::GenerationHeld { .. }
             | EventKind::GenerationStateSet { .. }
+            | EventKind::GenerationFingerprinted { .. }
             | EventKind::PolicySet { .. }
             | EventKind::VolumeAdded { .. }
             | EventKind::VolumeRenamed { .. }

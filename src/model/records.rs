@@ -213,7 +213,8 @@ impl Records {
             Change::Entity(
                 entity @ (EntityChange::SetGenerationState { transaction_volume, version, .. }
                 | EntityChange::HoldGeneration { transaction_volume, version, .. }
-                | EntityChange::KeepGroupCopy { transaction_volume, version, .. }),
+                | EntityChange::KeepGroupCopy { transaction_volume, version, .. }
+                | EntityChange::KeepFingerprint { transaction_volume, version, .. }),
             ) => entity.alter(self.generation_mut(*transaction_volume, *version)?),
             Change::Entity(EntityChange::ReleaseGeneration { transaction_volume, version, at, why }) => {
                 let key = (*transaction_volume, *version);

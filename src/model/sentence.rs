@@ -152,6 +152,20 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
         EventKind::GenerationHeld { volume, version, held: None } => {
             format!("{}: {version} is no longer held", label(*volume))
         }
+        EventKind::GenerationFingerprinted { volume, version, blake3, leaves, read } => {
+            let digits = super::untrusted::escaped(&blake3.chars().take(16).collect::<String>());
+            format!("{}: {version} is fingerprinted: {digits} ({read} of {leaves} MiB read)", label(*volume))
+        }
+        EventKind::GenerationVerified { volume, version, differs: None } => {
+            format!("{}: {version} is verified: its bytes are those of its fingerprint", label(*volume))
+        }
+        EventKind::GenerationVerified { volume, version, differs: Some(what) } => {
+            format!(
+                "{}: {version} is not what its fingerprint says: {} differ",
+                label(*volume),
+                super::untrusted::escaped(what)
+            )
+        }
         EventKind::GenerationStateSet { volume, version, state } => {
             let is = if matches!(state, GenerationState::NeedsAttention(_)) { "" } else { "is " };
             format!("{}: {version} {is}{state}", label(*volume))

@@ -5,6 +5,7 @@ use crate::model::audit::{AuditReport, ComparedRows, WantedHeads};
 use crate::model::catalogue_copy::{CatalogueCopies, CatalogueCopy};
 use crate::model::chain::{ChainLink, ChainVerifier, chain};
 use crate::model::event::{ChainHash, ChainHead, Event, NewEvent};
+use crate::model::fingerprint::VolumeLeaves;
 use crate::model::identity::VolumeId;
 use crate::model::records::{Change, EntityChange, Generation, OperationEnd, OperationId, PastGeneration, Records};
 use crate::model::units::Version;
@@ -39,6 +40,7 @@ struct Store {
     generations: BTreeMap<(VolumeId, Version), PastGeneration>,
     ends: BTreeMap<OperationId, OperationEnd>,
     reasons: BTreeMap<OperationId, Untrusted>,
+    leaves: BTreeMap<VolumeId, VolumeLeaves>,
     events: Vec<Event>,
     texts: Vec<String>,
     commits: u64,
@@ -137,6 +139,12 @@ impl Store {
                     (past.generation.state, past.generation.held) = (state.clone(), Some(held.clone()));
                 }
             }
+            Change::Entity(EntityChange::KeepFingerprint { leaves: Some(leaves), .. }) => {
+                self.leaves.insert(leaves.backup_volume, (**leaves).clone());
+            }
+            Change::Entity(EntityChange::RemoveBackupVolume { id }) => {
+                self.leaves.remove(id);
+            }
             Change::Open { operation, .. } => {
                 self.reasons.extend(operation.reason.clone().map(|reason| (operation.id, reason)));
             }
@@ -234,6 +242,10 @@ impl Catalogue for MemoryCatalogue {
             }
             Ok(AuditReport::of_catalogue(verifier.finish(), wanted, ComparedRows::default()))
         })
+    }
+
+    fn leaves(&self, backup_volume: VolumeId) -> BoxFuture<'_, Result<Option<VolumeLeaves>, CatalogueError>> {
+        ready(Ok(self.store().leaves.get(&backup_volume).cloned()))
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>> {

@@ -4,12 +4,14 @@ use super::memory::Memory;
 use crate::driver::emulated::core::{CoreError, capabilities};
 pub use crate::driver::emulated::driver::REQUESTOR;
 use crate::driver::emulated::driver::describe;
+use crate::driver::emulated::regions::REGION_BLOCKS;
 use crate::driver::emulated::rules::{Reply, outcomes_of};
 use crate::driver::{Driver, DriverError};
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, PairOutcome};
-use crate::model::identity::BoxId;
+use crate::model::fingerprint::{LEAF_BYTES, Leaf, Leaves};
+use crate::model::identity::{BoxId, VolumeId};
 use crate::model::session::{ArrayVolume, Reading};
-use crate::model::units::Timestamp;
+use crate::model::units::{Blocks, Timestamp};
 use crate::model::untrusted::Untrusted;
 use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, MutexGuard};
@@ -80,6 +82,22 @@ impl Driver for InProcess {
                 reply => reply,
             };
             outcomes_of(reply, &command)
+        })
+    }
+
+    /// Of the stamps of its regions: equal leaves, equal content.
+    fn leaves(&self, volume: VolumeId, first: u64, count: u64) -> BoxFuture<'_, Result<Leaves, DriverError>> {
+        Box::pin(async move {
+            self.ask("reading the bytes of a volume", |arrays| {
+                let bytes = arrays.core().volume(volume)?.blocks.bytes();
+                let regions = (LEAF_BYTES / (REGION_BLOCKS * Blocks::BYTES)) as usize;
+                let parts = (0..).zip(arrays.content(volume).chunks(regions));
+                let leaf = |(index, stamps): (u64, &[u64])| {
+                    let stamps: Vec<u8> = stamps.iter().flat_map(|stamp| stamp.to_le_bytes()).collect();
+                    Leaf::of(index, &stamps, bytes)
+                };
+                Ok(Leaves(parts.skip(first as usize).take(count as usize).map(leaf).collect()))
+            })
         })
     }
 

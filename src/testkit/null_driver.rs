@@ -89,6 +89,7 @@ impl Driver for NullDriver {
             atomic_suspend: Ability::No,
             sessions_per_source: 0,
             sees_target_writes: Ability::No,
+            reads_bytes: false,
             limited: None,
             message_ids: Vec::new(),
             tool_commands: Vec::new(),

@@ -3,12 +3,15 @@
 use crate::site::{Site, code, round, steps, volume};
 use ecdeck::model::codes::Code;
 use ecdeck::model::doubt::to_keep;
+use ecdeck::model::fingerprint::Fingerprint;
 use ecdeck::model::identity::VolumeId;
+use ecdeck::model::plan::verifiable;
 use ecdeck::model::records::{Change, EntityChange, GenerationState};
 use ecdeck::model::request::Action;
 use ecdeck::model::session::{CopyKind, Direction, Phase, Status};
 use ecdeck::model::step::{PlanStep, SetGenerationStateStep};
-use ecdeck::model::units::{Blocks, Version};
+use ecdeck::model::units::{Blocks, Timestamp, Version};
+use ecdeck::model::verification::due;
 
 fn accept(volume: VolumeId, version: Version) -> Action {
     Action::AcceptGeneration { volume, version }
@@ -134,4 +137,40 @@ fn a_doubt_outlasts_its_cause_until_an_administrator_accepts_the_generation_by_i
     }
     let (site, source, _, version) = kept();
     assert_eq!(code(site.plan(accept(source, version))), Code::NOT_IN_DOUBT);
+}
+
+#[test]
+fn only_what_is_fingerprinted_and_can_be_read_is_verified() {
+    let (mut site, source, target, version) = kept();
+    let refusal =
+        |site: &Site| verifiable(&site.snapshot(), source, version).map(|kept| kept.version).map_err(|no| no.code);
+    assert_eq!(refusal(&site), Err(Code::NOT_FINGERPRINTED));
+    let fingerprint = Box::new(Fingerprint { blake3: "ab".into(), at: Timestamp(1), millis: 1, verified: None });
+    let change = EntityChange::KeepFingerprint { transaction_volume: source, version, fingerprint, leaves: None };
+    site.put(&Change::Entity(change));
+    assert_eq!(refusal(&site), Ok(version));
+    site.capabilities.reads_bytes = false;
+    assert_eq!(refusal(&site), Err(Code::BYTES_NOT_READABLE));
+    site.capabilities.reads_bytes = true;
+    site.claim(&[target]);
+    assert_eq!(refusal(&site), Err(Code::HELD_BY_OTHER));
+}
+
+#[test]
+fn what_is_in_doubt_copied_onto_or_claimed_is_not_fingerprinted() {
+    let next = |site: &Site| due(&site.snapshot(), &site.records, |_| false).map(|kept| kept.version);
+    let (site, source, target, version) = kept();
+    assert_eq!(next(&site), Some(version));
+    assert_eq!(due(&site.snapshot(), &site.records, |key| *key == (source, version)), None, "it is tried later");
+    let without = |change: &dyn Fn(&mut Site)| {
+        let (mut site, ..) = kept();
+        change(&mut site);
+        next(&site)
+    };
+    let doubt = GenerationState::InDoubt("somebody wrote".to_owned());
+    let doubtful = EntityChange::SetGenerationState { transaction_volume: source, version, state: doubt };
+    assert_eq!(without(&|site| site.put(&Change::Entity(doubtful.clone()))), None);
+    assert_eq!(without(&|site| site.claim(&[target])), None);
+    assert_eq!(without(&|site| site.capabilities.reads_bytes = false), None);
+    assert_eq!(without(&|site| site.sessions[0].status = Status::Active), None);
 }

@@ -72,6 +72,7 @@ impl Site {
                 atomic_suspend: Ability::Yes,
                 sessions_per_source: 8,
                 sees_target_writes: Ability::Yes,
+                reads_bytes: true,
                 limited: None,
                 message_ids: Vec::new(),
                 tool_commands: Vec::new(),
@@ -85,7 +86,7 @@ impl Site {
         }
     }
 
-    fn put(&mut self, change: &Change) {
+    pub fn put(&mut self, change: &Change) {
         self.records.apply(change).unwrap();
     }
 
@@ -189,6 +190,7 @@ impl Site {
             crash_consistent: None,
             group: None,
             copied_in: None,
+            fingerprint: None,
             suspend_complete_by: None,
             set: None,
             operation: None,

@@ -12,6 +12,7 @@ use ecdeck::model::codes::Code;
 use ecdeck::model::copy::{Outcome, PairOutcome};
 use ecdeck::model::device_map::{MapRound, MapRow, MapSet};
 use ecdeck::model::event::{Event, EventKind, NewEvent};
+use ecdeck::model::fingerprint::{Fingerprint, Leaf, Leaves, Verification, VolumeLeaves};
 use ecdeck::model::group_watch::GroupWatch;
 use ecdeck::model::host_report::Activation;
 use ecdeck::model::identity::{Olu, VolumeId};
@@ -84,6 +85,18 @@ fn group_copy(olu: u32) -> GroupCopy {
     GroupCopy { copied: group_identity(1), identity: group_identity(olu), text: "vg01b { \"ä\n\" }".to_owned() }
 }
 
+fn read_bytes(version: u64) -> Fingerprint {
+    let verified = Verification { at: Timestamp(9), millis: 3, differs: (version == 3).then(|| "MiB 7".to_owned()) };
+    let blake3 = format!("{version:064x}");
+    Fingerprint { blake3, at: Timestamp(8), millis: 4, verified: version.is_multiple_of(2).then_some(verified) }
+}
+
+fn volume_leaves(olu: u32, version: u64) -> VolumeLeaves {
+    let leaves = (0..5_000).map(|leaf| Leaf::of(leaf, &version.to_le_bytes(), 5_000 << 20)).collect();
+    let mark = version.is_multiple_of(2).then(|| format!("m.{version}"));
+    VolumeLeaves { backup_volume: volume(olu), root: format!("{version:064x}"), mark, leaves: Leaves(leaves) }
+}
+
 fn generation(olu: u32, version: u64) -> Generation {
     Generation {
         transaction_volume: volume(olu),
@@ -98,6 +111,7 @@ fn generation(olu: u32, version: u64) -> Generation {
             by: InstantProof::Array,
         }),
         copied_in: version.is_multiple_of(4).then_some(CopyTime { millis: version * 60_000, full: version == 4 }),
+        fingerprint: version.is_multiple_of(3).then(|| Box::new(read_bytes(version))),
         suspend_complete_by: version.is_multiple_of(3).then_some(Timestamp(version.cast_signed() * 86_400_000 + 6_000)),
         mode: BackupMode::Suspend,
         state: GenerationState::Valid,
@@ -181,6 +195,39 @@ pub fn server() -> Option<&'static Server> {
 /// A server that one test may end.
 pub fn server_of_its_own() -> Option<Server> {
     Some(Server::start(needs("postgresql")?).unwrap())
+}
+
+#[test]
+fn the_leaves_of_the_last_reading_of_a_volume_come_back() {
+    with_every_catalogue("leaves", async |catalogue| {
+        let keep = |version: u64, leaves: Option<VolumeLeaves>| {
+            let fingerprint = Box::new(read_bytes(version));
+            let (transaction_volume, version, leaves) = (volume(1), Version(version), leaves.map(Box::new));
+            Change::Entity(EntityChange::KeepFingerprint { transaction_volume, version, fingerprint, leaves })
+        };
+        let (id, blocks) = (volume(0x101), Blocks::from_mib(48));
+        let pool = BackupVolume { id, name: None, blocks, registered_at: Timestamp(7), group: None };
+        let pool = Change::Entity(EntityChange::PutBackupVolume(pool));
+        let kept = Change::Entity(EntityChange::AddGeneration(generation(1, 1)));
+        let added = Change::Entity(EntityChange::PutTransactionVolume(transaction_volume(1)));
+        catalogue.commit(vec![added, pool, kept], vec![event(1)]).await.unwrap();
+        assert_eq!(catalogue.leaves(volume(0x101)).await.unwrap(), None);
+        for version in [1, 2] {
+            let read = volume_leaves(0x101, version);
+            catalogue.commit(vec![keep(1, Some(read.clone()))], vec![event(2)]).await.unwrap();
+            assert_eq!(catalogue.leaves(volume(0x101)).await.unwrap(), Some(read));
+        }
+        let known = || async { catalogue.load().await.unwrap().generations[&(volume(1), Version(1))].clone() };
+        assert_eq!(known().await.fingerprint, Some(Box::new(read_bytes(1))));
+        catalogue.commit(vec![keep(1, None)], vec![event(3)]).await.unwrap();
+        assert!(catalogue.leaves(volume(0x101)).await.unwrap().is_some(), "what was not read again stays");
+        assert!(
+            catalogue.commit(vec![keep(7, None)], vec![event(4)]).await.is_err(),
+            "of a generation that is not kept"
+        );
+        let report = catalogue.verify(Outside::default()).await.unwrap();
+        assert!(report.is_intact(), "{:?}", report.findings());
+    });
 }
 
 #[test]
@@ -519,6 +566,12 @@ fn any_change() -> impl Strategy<Value = Change> {
             transaction_volume: volume(tv),
             version: Version(version),
             group: Box::new(group_copy(bv)),
+        })),
+        1 => (tv.clone(), version.clone()).prop_map(|(tv, version)| Change::Entity(EntityChange::KeepFingerprint {
+            transaction_volume: volume(tv),
+            version: Version(version),
+            fingerprint: Box::new(read_bytes(version)),
+            leaves: None,
         })),
         2 => (tv.clone(), version).prop_map(|(tv, version)| Change::Entity(EntityChange::ReleaseGeneration {
             transaction_volume: volume(tv),

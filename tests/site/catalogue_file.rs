@@ -101,6 +101,8 @@ fn a_catalogue_of_format_2_is_brought_up_and_compared_from_its_first_event() {
             "DROP TABLE generation_group",
             "DROP TABLE group_watch",
             "DROP TABLE generation_copy",
+            "DROP TABLE generation_fingerprint",
+            "DROP TABLE volume_leaves",
             "DROP TABLE notice",
             "DROP TABLE acknowledgement",
             "DROP INDEX generation_by_operation",

@@ -32,6 +32,7 @@ mod engine;
 #[path = "engine/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "the same tests, told apart by the module's name")]
 mod engine_by_ccm;
+mod fingerprints;
 mod hook_guard;
 mod hook_scripts;
 mod hooks;

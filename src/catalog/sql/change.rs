@@ -58,15 +58,20 @@ pub async fn apply(
             one_row(removed.rows_affected(), || missing("backup volume", id))?;
             released::forget_on(to, touched, *id).await?;
             groups::remove_backup(to, touched, *id).await?;
+            super::leaves::remove(to, *id).await?;
             set_name(to, touched, *id, None).await
         }
         Change::Entity(EntityChange::AddGeneration(generation)) => add_generation(to, touched, generation).await,
+        Change::Entity(EntityChange::KeepFingerprint { transaction_volume, version, fingerprint, leaves }) => {
+            is_kept(to, *transaction_volume, *version).await?;
+            super::notes::put_fingerprint(to, touched, *transaction_volume, *version, fingerprint).await?;
+            match leaves {
+                Some(leaves) => super::leaves::put(to, leaves).await,
+                None => Ok(()),
+            }
+        }
         Change::Entity(EntityChange::KeepGroupCopy { transaction_volume, version, group }) => {
-            let kept =
-                "SELECT 1 FROM generation WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
-            let found =
-                query(kept).bind(transaction_volume.to_string()).bind(signed(version.0)).fetch_all(&mut *to).await?;
-            one_row(found.len() as u64, || missing("generation", version))?;
+            is_kept(to, *transaction_volume, *version).await?;
             super::notes::put_group(to, touched, *transaction_volume, *version, group).await
         }
         Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }) => {
@@ -193,6 +198,13 @@ pub async fn apply(
             Ok(())
         }
     }
+}
+
+/// That the generation is there and not released.
+async fn is_kept(to: &mut AnyConnection, transaction_volume: VolumeId, version: Version) -> Result<(), Failure> {
+    let kept = "SELECT 1 FROM generation WHERE transaction_volume = $1 AND version = $2 AND released_at IS NULL";
+    let found = query(kept).bind(transaction_volume.to_string()).bind(signed(version.0)).fetch_all(to).await?;
+    one_row(found.len() as u64, || missing("generation", version))
 }
 
 async fn put_transaction_volume(

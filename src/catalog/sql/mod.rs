@@ -10,6 +10,7 @@ mod copy;
 mod documents;
 mod failure;
 mod groups;
+mod leaves;
 mod maps;
 mod notes;
 mod place;
@@ -30,6 +31,8 @@ use crate::model::audit::AuditReport;
 use crate::model::catalogue_copy::{CatalogueCopies, CatalogueCopy};
 use crate::model::chain::{ChainLink, ChainedEvent, chain_with_rows, rows_of};
 use crate::model::event::{ChainHash, ChainHead, Event, EventKind, NewEvent};
+use crate::model::fingerprint::VolumeLeaves;
+use crate::model::identity::VolumeId;
 use crate::model::records::{Change, OperationEnd, OperationId, PastGeneration, Records};
 use change::Counters;
 use column_codec::{signed, unsigned};
@@ -306,6 +309,13 @@ impl Inner {
         borrowed.give_back();
         Ok(end)
     }
+
+    async fn leaves(&self, backup_volume: VolumeId) -> Result<Option<VolumeLeaves>, Failure> {
+        let mut borrowed = self.connections.borrow().await?;
+        let leaves = leaves::load(&mut borrowed, backup_volume).await?;
+        borrowed.give_back();
+        Ok(leaves)
+    }
 }
 
 /// Takes the head row: from here on no other transaction commits before this one. `fence`: on a server, the session that
@@ -403,6 +413,10 @@ impl Catalogue for SqlCatalogue {
 
     fn operation_end(&self, id: OperationId) -> BoxFuture<'_, Result<Option<OperationEnd>, CatalogueError>> {
         Box::pin(async move { self.inner.operation_end(id).await.map_err(|failure| self.inner.explain(failure)) })
+    }
+
+    fn leaves(&self, backup_volume: VolumeId) -> BoxFuture<'_, Result<Option<VolumeLeaves>, CatalogueError>> {
+        Box::pin(async move { self.inner.leaves(backup_volume).await.map_err(|failure| self.inner.explain(failure)) })
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), CatalogueError>> {

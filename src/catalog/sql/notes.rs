@@ -5,8 +5,10 @@
 use super::column_codec::{from_json, json, parse, signed, unsigned};
 use super::failure::Failure;
 use super::rows::{
-    GENERATION_COPY, GENERATION_GROUP, GENERATION_NOTE, GENERATION_SET, GENERATION_SUSPEND, Table, Touched,
+    GENERATION_COPY, GENERATION_FINGERPRINT, GENERATION_GROUP, GENERATION_NOTE, GENERATION_SET, GENERATION_SUSPEND,
+    Table, Touched,
 };
+use crate::model::fingerprint::Fingerprint;
 use crate::model::identity::VolumeId;
 use crate::model::records::{Generation, Records};
 use crate::model::units::{Timestamp, Version};
@@ -45,6 +47,13 @@ const COPY: Fact = Fact {
     load: "SELECT transaction_volume, version, document FROM generation_copy",
 };
 
+const FINGERPRINT: Fact = Fact {
+    table: GENERATION_FINGERPRINT,
+    put: "INSERT INTO generation_fingerprint (transaction_volume, version, document) VALUES ($1, $2, $3)
+        ON CONFLICT (transaction_volume, version) DO UPDATE SET document = excluded.document",
+    load: "SELECT transaction_volume, version, document FROM generation_fingerprint",
+};
+
 /// A generation of which nothing is to be noted has no row.
 pub async fn put(to: &mut AnyConnection, touched: &mut Touched, generation: &Generation) -> Result<(), Failure> {
     let (volume, version) = (generation.transaction_volume, generation.version);
@@ -70,6 +79,9 @@ pub async fn put(to: &mut AnyConnection, touched: &mut Touched, generation: &Gen
     if let Some(time) = &generation.copied_in {
         put_fact(to, touched, &COPY, key, time).await?;
     }
+    if let Some(fingerprint) = &generation.fingerprint {
+        put_fact(to, touched, &FINGERPRINT, key, fingerprint).await?;
+    }
     Ok(())
 }
 
@@ -82,6 +94,17 @@ pub async fn put_group(
     group: &GroupCopy,
 ) -> Result<(), Failure> {
     put_fact(to, touched, &GROUP, (volume, version), group).await
+}
+
+/// Adds or replaces what a generation was read to hold.
+pub async fn put_fingerprint(
+    to: &mut AnyConnection,
+    touched: &mut Touched,
+    volume: VolumeId,
+    version: Version,
+    fingerprint: &Fingerprint,
+) -> Result<(), Failure> {
+    put_fact(to, touched, &FINGERPRINT, (volume, version), fingerprint).await
 }
 
 async fn put_fact<T: Serialize>(
@@ -109,6 +132,7 @@ pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(),
     }
     load_fact(from, records, &GROUP, |generation, group| generation.group = Some(group)).await?;
     load_fact(from, records, &SET, |generation, set| generation.set = Some(set)).await?;
+    load_fact(from, records, &FINGERPRINT, |generation, read| generation.fingerprint = Some(read)).await?;
     load_fact(from, records, &COPY, |generation, time| generation.copied_in = Some(time)).await
 }
 

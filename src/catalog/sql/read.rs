@@ -141,7 +141,9 @@ macro_rules! past_generations {
             "(SELECT document FROM generation_group WHERE generation_group.transaction_volume = ",
             "generation.transaction_volume AND generation_group.version = generation.version), ",
             "(SELECT document FROM generation_copy WHERE generation_copy.transaction_volume = ",
-            "generation.transaction_volume AND generation_copy.version = generation.version) ",
+            "generation.transaction_volume AND generation_copy.version = generation.version), ",
+            "(SELECT document FROM generation_fingerprint WHERE generation_fingerprint.transaction_volume = ",
+            "generation.transaction_volume AND generation_fingerprint.version = generation.version) ",
             "FROM generation LEFT JOIN operation ON operation.id = generation.operation ",
             $which
         )
@@ -236,6 +238,7 @@ pub fn generation(row: &AnyRow) -> Result<Generation, Failure> {
         provisioned: row.try_get::<i64, _>(9)? != 0,
         // `load` and `past_generation` add these.
         copied_in: None,
+        fingerprint: None,
         suspend_complete_by: None,
         set: None,
         group: None,
@@ -255,7 +258,9 @@ fn past_generation(row: &AnyRow) -> Result<PastGeneration, Failure> {
     let set = from_optional_json(row.try_get(16)?)?;
     let group = from_optional_json(row.try_get(17)?)?;
     let copied_in = from_optional_json(row.try_get(18)?)?;
-    let generation = Generation { suspend_complete_by, crash_consistent, set, group, copied_in, ..generation(row)? };
+    let fingerprint = from_optional_json(row.try_get(19)?)?;
+    let known = generation(row)?;
+    let generation = Generation { suspend_complete_by, crash_consistent, set, group, copied_in, fingerprint, ..known };
     Ok(PastGeneration { generation, released, reason })
 }
 

@@ -68,6 +68,7 @@ tables! {
     GENERATION_SET "generation_set" key 2: "transaction_volume" Text, "version" Number, "document" Text;
     GENERATION_GROUP "generation_group" key 2: "transaction_volume" Text, "version" Number, "document" Text;
     GENERATION_COPY "generation_copy" key 2: "transaction_volume" Text, "version" Number, "document" Text;
+    GENERATION_FINGERPRINT "generation_fingerprint" key 2: "transaction_volume" Text, "version" Number, "document" Text;
     NOTICE "notice" key 1: "key" Text, "document" Text;
     MAINTENANCE "maintenance" key 1: "array_name" Text, "document" Text;
     TAKE_OVER "take_over" key 1: "volume" Text, "document" Text;

@@ -33,6 +33,7 @@ const MIGRATIONS: &[&[&str]] = &[
     TABLES_OF_FORMAT_16,
     TABLES_OF_FORMAT_17,
     TABLES_OF_FORMAT_18,
+    TABLES_OF_FORMAT_19,
 ];
 
 /// The first format whose events carry the digests of the rows that they write.
@@ -307,6 +308,24 @@ const TABLES_OF_FORMAT_18: &[&str] = &[
     "CREATE TABLE take_over (
         volume TEXT PRIMARY KEY,
         document TEXT NOT NULL)",
+];
+
+const TABLES_OF_FORMAT_19: &[&str] = &[
+    // What generations were read to hold.
+    "CREATE TABLE generation_fingerprint (
+        transaction_volume TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (transaction_volume, version))",
+    // The leaves of what a backup volume was read to hold last, in parts. The audit does not compare them: the root over
+    // them is in `generation_fingerprint`, and whoever reads them compares with it.
+    "CREATE TABLE volume_leaves (
+        backup_volume TEXT NOT NULL,
+        part BIGINT NOT NULL,
+        root TEXT NOT NULL,
+        mark TEXT,
+        leaves TEXT NOT NULL,
+        PRIMARY KEY (backup_volume, part))",
 ];
 
 /// What is in the database before anything was changed.

@@ -304,7 +304,7 @@ fn rows(generations: &[&Generation], clock: &Clock) -> (String, Vec<ListRow>) {
                 clock.moment(generation.taken_at),
                 Clock::age(generation.taken_at, clock.now),
                 proof::state(generation).to_owned(),
-                proof::proof(generation),
+                proof::proof(generation, |at| clock.moment(at)),
             ]
         })
         .collect();

@@ -225,6 +225,7 @@ async fn examine_array(driver: &CcmDriver, now: Timestamp, findings: &mut Findin
             findings.good(SESSIONS, format!("{} now", reading.sessions.len()));
             examine_others(&reading, findings);
             examine_writes(driver, findings);
+            examine_bytes(findings);
             examine_terms(&reading, findings);
             examine_suspended(driver, findings);
             examine_limit(driver, &reading, findings);
@@ -294,6 +295,13 @@ fn examine_writes(driver: &CcmDriver, findings: &mut Findings) {
         format!("CCM does not show whether a host wrote on a suspended backup volume ({})", Code::HOST_WRITES_NOT_SEEN);
     let remedy = "let no host write on backup volumes, and verify a generation before you use it";
     findings.add(WRITES, Verdict::Attention, told, Some(remedy));
+}
+
+/// So that nobody waits for a fingerprint that never comes.
+fn examine_bytes(findings: &mut Findings) {
+    const BYTES: &str = "bytes of volumes can be read";
+    let told = "no: its generations stay \"not fingerprinted\"; what is in doubt is judged by a person and `ecdeck history accept TV --version N --reason TEXT`";
+    findings.good(BYTES, told);
 }
 
 /// Words and titles without a meaning, with the lines that give them one.

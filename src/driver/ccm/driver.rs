@@ -116,6 +116,7 @@ impl Driver for CcmDriver {
             atomic_suspend: Ability::Unknown,
             sessions_per_source: SESSIONS_PER_SOURCE,
             sees_target_writes: Ability::No,
+            reads_bytes: false,
             limited: None,
             message_ids: refusal::message_ids(),
             tool_commands: refusal::tool_commands(),

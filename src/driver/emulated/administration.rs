@@ -73,6 +73,12 @@ fn done(arrays: &Arc<Arrays>, request: Request) -> Result<Answer, Failure> {
             Ok(volumes)
         }),
         Request::Sessions { array } => reached(arrays, &array, |at| Ok(arrays.reading(at)?)),
+        Request::Leaves { array, volume, first, count } => {
+            reached(arrays, &array, |_| Ok(arrays.data().leaves(volume, first, count)?))
+        }
+        Request::ChangedLeaves { array, volume, since } => {
+            reached(arrays, &array, |_| Ok(arrays.data().changed_leaves(volume, since.as_deref())?))
+        }
         Request::Execute { array, command, requestor } => {
             let at = box_of(arrays, &array)?;
             let slow = arrays.core().reach(at).map_err(ArraysError::from)?.slow_millis;

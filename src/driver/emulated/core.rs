@@ -749,6 +749,7 @@ pub fn capabilities() -> Capabilities {
         atomic_suspend: Ability::Yes,
         sessions_per_source: SESSIONS_PER_SOURCE as u16,
         sees_target_writes: Ability::No,
+        reads_bytes: true,
         limited: None,
         message_ids: Vec::new(),
         tool_commands: Vec::new(),

@@ -7,6 +7,7 @@ use super::rules::unreachable;
 use super::wire::{Administration, FailureKind, Request};
 use crate::driver::{Driver, DriverError};
 use crate::model::copy::{Capabilities, Command, ErrorClass, Identity, Outcome, PairOutcome};
+use crate::model::fingerprint::{ChangedLeaves, Leaves};
 use crate::model::identity::VolumeId;
 use crate::model::session::{ArrayVolume, Pair, Reading};
 use crate::model::units::Timestamp;
@@ -125,6 +126,20 @@ impl Driver for Embedded {
                 }
             }
         })
+    }
+
+    fn leaves(&self, volume: VolumeId, first: u64, count: u64) -> BoxFuture<'_, Result<Leaves, DriverError>> {
+        let request = Request::Leaves { array: self.array.clone(), volume, first, count };
+        Box::pin(self.question(request, "reading the bytes of a volume"))
+    }
+
+    fn changed_leaves(
+        &self,
+        volume: VolumeId,
+        since: Option<String>,
+    ) -> BoxFuture<'_, Result<ChangedLeaves, DriverError>> {
+        let request = Request::ChangedLeaves { array: self.array.clone(), volume, since };
+        Box::pin(self.question(request, "asking what of a volume changed"))
     }
 
     fn describe(&self, command: &Command) -> Vec<String> {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Of what is said on the line.
-pub const PROTOCOL: u32 = 7;
+pub const PROTOCOL: u32 = 8;
 /// Of what the server keeps on disk. 2: one-point copies, which a server that knows only 1 would take for ECs. 3: cascades,
 /// whose second hop a server that knows only 2 would not hold back.
 pub const FORMAT: u32 = 3;
@@ -33,10 +33,33 @@ pub fn hello() -> Hello {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "ask")]
 pub enum Request {
-    Identify { array: String },
-    Volumes { array: String },
-    Sessions { array: String },
-    Execute { array: String, command: Command, requestor: String },
+    Identify {
+        array: String,
+    },
+    Volumes {
+        array: String,
+    },
+    Sessions {
+        array: String,
+    },
+    Execute {
+        array: String,
+        command: Command,
+        requestor: String,
+    },
+    /// Answers with [`crate::model::fingerprint::Leaves`] of the bytes as they are now.
+    Leaves {
+        array: String,
+        volume: VolumeId,
+        first: u64,
+        count: u64,
+    },
+    /// Answers with [`crate::model::fingerprint::ChangedLeaves`].
+    ChangedLeaves {
+        array: String,
+        volume: VolumeId,
+        since: Option<String>,
+    },
     Administer(Administration),
 }
 

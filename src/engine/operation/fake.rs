@@ -112,6 +112,7 @@ impl Site {
                 crash_consistent: None,
                 group: None,
                 copied_in: None,
+                fingerprint: None,
                 suspend_complete_by: None,
                 set: None,
                 operation: None,

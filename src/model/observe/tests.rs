@@ -116,6 +116,7 @@ impl Bench {
             crash_consistent: None,
             group: None,
             copied_in: None,
+            fingerprint: None,
             suspend_complete_by: None,
             set: None,
         };

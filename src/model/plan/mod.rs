@@ -30,6 +30,7 @@ mod snapshot_backup;
 pub mod step_text;
 mod suspend;
 mod synchronize;
+mod verify;
 mod volume_sets;
 
 pub use allocate::pairing;
@@ -38,6 +39,7 @@ pub use backup::not_at_one_instant;
 pub use registry::{PoolSize, pool_sizes};
 pub use restore::{RestoreTarget, restore_targets};
 pub use rules::{plan, plan_keeping};
+pub use verify::verifiable;
 pub use volume_sets::state_of_set;
 
 pub use super::digest::Digest;

@@ -96,6 +96,7 @@ impl Step for RecordStep {
                 set: self.instant(suspend, done),
                 group: None,
                 copied_in: new.copied_in,
+                fingerprint: None,
             }));
             kept.events.push(EventKind::GenerationRecorded { volume, version, backup_volume, provisioned: false });
         }

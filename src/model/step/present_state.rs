@@ -131,6 +131,7 @@ impl Step for KeepPresentStateStep {
             set: None,
             group: None,
             copied_in: None,
+            fingerprint: None,
         }));
         let event = if is_backup {
             EventKind::GenerationRecorded { volume, version, backup_volume, provisioned: false }

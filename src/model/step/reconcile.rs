@@ -97,6 +97,7 @@ impl Step for AdoptStep {
                 crash_consistent: None,
                 set: None,
                 group: None,
+                fingerprint: None,
                 copied_in: None,
             }));
         }

@@ -266,6 +266,7 @@ impl Engine {
                     crash_consistent: None,
                     group: None,
                     copied_in: None,
+                    fingerprint: None,
                     suspend_complete_by: None,
                     set: None,
                     operation: None,

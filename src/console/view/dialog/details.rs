@@ -7,6 +7,7 @@ use crate::console::types::Subject;
 use crate::model::duration::people;
 use crate::model::identity::VolumeId;
 use crate::model::observe::session_state;
+use crate::model::proof::bytes_in_words;
 use crate::model::records::{Generation, GenerationState};
 use crate::model::snapshot::{Due, Halves, Ready, SessionView, Snapshot};
 
@@ -227,6 +228,10 @@ fn describe_generation(app: &App, snapshot: &Snapshot, generation: &Generation, 
         let what = if time.full { "all of it" } else { "what had changed" };
         let time = people(i64::try_from(time.millis).unwrap_or(i64::MAX));
         body.field("copied in", &format!("{time}: {what}"), dim, text);
+    }
+    body.field("bytes", &bytes_in_words(generation, |at| app.clock.moment(at)), dim, text);
+    if let Some(fingerprint) = &generation.fingerprint {
+        body.field("BLAKE3", &crate::model::untrusted::escaped(&fingerprint.blake3), dim, text);
     }
     body.field("on", &snapshot.location(generation.backup_volume), dim, text);
     body.field("size", &generation.blocks.to_string(), dim, text);

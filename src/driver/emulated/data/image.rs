@@ -4,6 +4,7 @@
 //! every barrier and whenever somebody looks: kind, size, the file's identity, its place. A volume whose image does not
 //! pass is out of service; no other one is.
 
+use super::changes::Changes;
 use super::ranges::RangeLock;
 use crate::driver::emulated::disk::Disk;
 use crate::model::units::Blocks;
@@ -117,6 +118,8 @@ pub(super) struct Image {
     pub(super) admission: RwLock<()>,
     bad: Mutex<Vec<Range<u64>>>,
     failing: AtomicBool,
+    /// Which of its bytes were written, for fingerprints.
+    pub(super) changes: Changes,
 }
 
 impl Image {
@@ -175,6 +178,7 @@ impl Image {
             admission: RwLock::default(),
             bad: Mutex::default(),
             failing: AtomicBool::new(false),
+            changes: Changes::new(registered.blocks.bytes()),
         }
     }
 
@@ -218,6 +222,7 @@ impl Image {
             *self.files.write() = open;
             return Err(why);
         }
+        self.changes.forget();
         Ok(())
     }
 
@@ -330,8 +335,12 @@ impl Image {
         }
         let files = self.files()?;
         let file = self.direct(&files).filter(|_| direct).unwrap_or(&files.file);
-        self.disk.write_at(file, bytes, offset)?;
         let range = offset..offset + bytes.len() as u64;
+        // Before, for whoever asks what changed; and after, for whoever has begun to read meanwhile.
+        self.changes.note(&range);
+        let written = self.disk.write_at(file, bytes, offset);
+        self.changes.note(&range);
+        written?;
         let mut bad = self.bad.lock();
         let before = bad.len();
         bad.retain(|bad| !(range.start <= bad.start && bad.end <= range.end));

@@ -11,6 +11,7 @@ mod barrier_tests;
 mod cascade;
 #[cfg(test)]
 mod cascade_tests;
+mod changes;
 mod copier;
 mod extents;
 mod image;
@@ -38,6 +39,7 @@ pub use types::{
 };
 
 use super::disk::Disk;
+use crate::model::fingerprint::{ChangedLeaves, LEAF_BYTES, Leaf, Leaves, leaf_count};
 use crate::model::identity::VolumeId;
 use crate::model::session::{CopyKind, Pair};
 use crate::model::units::Blocks;
@@ -323,6 +325,25 @@ impl DataPlane {
             offset += part.len() as u64;
         }
         Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// Leaves of the volume's fingerprint, `count` of them from `first` on. Hosts may write between two of them.
+    pub fn leaves(&self, id: VolumeId, first: u64, count: u64) -> Result<Leaves, DataError> {
+        let size = self.data.find(id)?.blocks.bytes();
+        let mut buffer = vec![0; LEAF_BYTES as usize];
+        let end = first.saturating_add(count).min(leaf_count(size));
+        let leaf = |index: u64| {
+            let offset = index * LEAF_BYTES;
+            let part = &mut buffer[..(size - offset).min(LEAF_BYTES) as usize];
+            self.read(id, offset, part)?;
+            Ok(Leaf::of(index, part, size))
+        };
+        (first..end).map(leaf).collect::<Result<_, _>>().map(Leaves)
+    }
+
+    /// Which leaves were written to since a mark of this volume, and the mark of now.
+    pub fn changed_leaves(&self, id: VolumeId, since: Option<&str>) -> Result<ChangedLeaves, DataError> {
+        Ok(self.data.find(id)?.changes.since(since))
     }
 
     /// Makes a session's bytes known. Its map is durable when this returns, or, if it was stored, still is.
