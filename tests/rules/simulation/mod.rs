@@ -114,11 +114,14 @@ impl Summary {
 const EVENTS: u32 = 400;
 /// Which of sixteen histories have restores in them: the others stay as they were.
 const RESTORE_SEEDS: [u64; 3] = [5, 12, 15];
+/// Which of thirteen histories are reconciled now and then: the others stay as they were.
+const RECONCILE_SEEDS: [u64; 2] = [8, 12];
 /// Which of ten histories have cascades drawn into them: the others, and what is known of their seeds, stay as they were.
 const CASCADE_SEEDS: u64 = 9;
 /// Events after which every operation must have ended once the faults have.
 const CALM_EVENTS: u32 = 6000;
 
+#[allow(clippy::struct_excessive_bools, reason = "each is drawn for itself")]
 struct Simulation {
     rng: Rng,
     now: Timestamp,
@@ -134,6 +137,8 @@ struct Simulation {
     trace: DefaultHasher,
     /// Operators restore in this history.
     restores: bool,
+    /// Operators reconcile in this history.
+    reconciles: bool,
     /// Other programs make cascades with the copies of this history.
     cascades: bool,
     /// One-point copies go on while an operation waits for their end.
@@ -221,6 +226,7 @@ impl Simulation {
         let (summary, trace) = (Summary::default(), DefaultHasher::new());
         let fates = VecDeque::new();
         let restores = RESTORE_SEEDS.contains(&(seed % 16)) && !matches!(site, Site::Plain { .. });
+        let reconciles = RECONCILE_SEEDS.contains(&(seed % 13)) && matches!(site, Site::Drawn);
         let cascades = seed % 10 == CASCADE_SEEDS && !matches!(site, Site::Plain { .. });
         if cascades {
             // Such refusals are rare elsewhere.
@@ -240,6 +246,7 @@ impl Simulation {
             summary,
             trace,
             restores,
+            reconciles,
             cascades,
             opc_copies,
         }
@@ -260,6 +267,7 @@ impl Simulation {
             summary: self.summary.clone(),
             trace: self.trace.clone(),
             restores: self.restores,
+            reconciles: self.reconciles,
             cascades: self.cascades,
             opc_copies: self.opc_copies,
         }

@@ -5,6 +5,7 @@ use super::rotation::{check_plan, check_refusal};
 use super::{Checked, Simulation, tell};
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::plan::Plan;
+use ecdeck::model::reconcile::findings;
 use ecdeck::model::records::BackupMode;
 use ecdeck::model::request::{Action, CancelScope, Request, VolumeRole};
 use ecdeck::model::snapshot::{Snapshot, TransactionState};
@@ -80,6 +81,7 @@ impl Simulation {
     fn asked(&mut self, snapshot: &Snapshot) -> Request {
         let action = self.wish(snapshot);
         let action = self.undone(snapshot).unwrap_or(action);
+        let action = self.reconciled(snapshot).unwrap_or(action);
         let release_backlog = match &action {
             Action::Backup { volumes, .. } if self.rng.u32(0..6) == 0 => volumes.first().copied(),
             _ => None,
@@ -93,6 +95,22 @@ impl Simulation {
         let released = rng.choice(snapshot.released.iter()).filter(|_| rng.u32(0..12) == 0)?;
         let (volume, version) = (released.generation.transaction_volume, released.generation.version);
         Some(Action::Reinstate { volume, version })
+    }
+
+    /// Now and then somebody does what is proposed where the catalogue and the arrays disagree, or gives a volume back.
+    fn reconciled(&self, snapshot: &Snapshot) -> Option<Action> {
+        let mut rng = fastrand::Rng::with_seed(!self.now.0.unsigned_abs());
+        if !self.reconciles || rng.u32(0..3) > 0 {
+            return None;
+        }
+        let adopted: Vec<VolumeId> = snapshot.take_overs.iter().map(|known| known.volume).collect();
+        if let Some(volume) = rng.choice(adopted).filter(|_| rng.u32(0..4) == 0) {
+            return Some(Action::GiveBack { volume });
+        }
+        let rows = findings(snapshot);
+        let row = rng.choice(rows.iter())?;
+        let only = if rng.bool() { vec![row.subject] } else { Vec::new() };
+        Some(Action::Reconcile { volumes: vec![row.owner], only, kinds: Vec::new(), listed: Vec::new() })
     }
 
     /// Half of the wishes are such that the rules allow them now: refusals are tested enough by the others.
