@@ -445,7 +445,7 @@ codes! {
         "Repair what the array reports, then restore again. The generation is unchanged.";
     1609 MOUNT_NOT_CHECKED: "whether a host has the target mounted was not checked",
         "No configured host that could be read sees the volume. Who says --unmounted answers for it.",
-        "Look on every host that sees the volume before you agree. A `[[host]]` in config.toml lets ecdeck look.";
+        "Look on every host that sees the volume before you agree. A [[host]] in config.toml lets ecdeck look.";
     1610 LEAVES_THE_POOL: "the target leaves the pool",
         "In the pool, the next start could take the volume and copy over what was restored.",
         "When it is no longer needed, give it back with `ecdeck volume add --backup VOLUME`.";
@@ -472,7 +472,7 @@ codes! {
         "Register one more backup volume. If the source is lost before all is copied, there is nothing to restore.";
     1640 TARGET_MOUNTED: "a host has the target mounted",
         "A file system that is mounted while its volume is overwritten writes old data back and reads what is not its own.",
-        "End the processes that are named, unmount it there, and restore again. A `before_restore` script of a `[[hook]]` can do that, or restore to another volume.";
+        "End the processes that are named, unmount it there, and restore again. A before_restore script of a [[hook]] can do that, or restore to another volume.";
     1641 MOUNT_UNKNOWN: "whether a host has the target mounted is not known",
         "The host sees the volume, or one with its number and size, and not all of its answer could be read. Unknown is never taken for unmounted.",
         "`ecdeck host show HOST` says what could not be read. Repair that, or restore to another volume.";
