@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn leaves_survive_their_text_and_a_cut_text_is_refused() {
-        let some = leaves(&[3; 3 << 20]);
+        let some = leaves(&vec![3; 3 << 20]);
         assert_eq!(Leaves::from_text(&some.text()), Some(some.clone()));
         for wrong in [&some.text()[1..], &some.text()[64 + 2..], "zz"] {
             assert_eq!(Leaves::from_text(wrong), None, "{wrong}");
@@ -260,11 +260,16 @@ mod tests {
 
     #[test]
     fn only_what_changed_is_read_again_and_all_where_that_is_unknown() {
-        let before = leaves(&[0; 4 << 20]);
-        assert_eq!(to_read(4, Some(&before), Some(&[1..2, 3..9])), [1..2, 3..4]);
-        assert_eq!(to_read(4, Some(&before), Some(&[])), []);
-        assert_eq!(to_read(4, Some(&before), None), [0..4]);
-        assert_eq!(to_read(4, None, Some(&[1..2])), [0..4]);
-        assert_eq!(to_read(5, Some(&before), Some(&[1..2])), [0..5], "the volume was made larger");
+        let read = |count, before, changed: Option<&[(u64, u64)]>| {
+            let changed: Option<Vec<_>> = changed.map(|all| all.iter().map(|(start, end)| *start..*end).collect());
+            let ranges = to_read(count, before, changed.as_deref());
+            ranges.iter().map(|range| (range.start, range.end)).collect::<Vec<_>>()
+        };
+        let before = leaves(&vec![0; 4 << 20]);
+        assert_eq!(read(4, Some(&before), Some(&[(1, 2), (3, 9)])), [(1, 2), (3, 4)]);
+        assert_eq!(read(4, Some(&before), Some(&[])), []);
+        assert_eq!(read(4, Some(&before), None), [(0, 4)]);
+        assert_eq!(read(4, None, Some(&[(1, 2)])), [(0, 4)]);
+        assert_eq!(read(5, Some(&before), Some(&[(1, 2)])), [(0, 5)], "the volume was made larger");
     }
 }
