@@ -22,7 +22,7 @@ use crate::model::records::{
 };
 use crate::model::recoverable::{Recoverable, Recovery, recoverable};
 use crate::model::request::{Request, Verb};
-use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, Status};
+use crate::model::session::{ArrayVolume, ArrayWords, CopyKind, Direction, ErrorByte, Pair, Phase, RecModes, Status};
 use crate::model::snapshot::{
     ArrayView, Attention, BackupState, BackupVolumeView, CatalogueTrouble, ClaimView, Due, Halves, OperationView,
     Problem, Reach, Ready, RestoreView, SessionView, Snapshot, TransactionState, TransactionVolumeView,
@@ -614,6 +614,8 @@ pub struct SessionEntry<'a> {
     phase: Phase,
     /// Seen from source and target: a reversed copy writes to the source.
     direction: Direction,
+    /// Of a REC; null where the array does not tell them, and for an EC.
+    modes: Option<RecModes>,
     /// Of the copy that runs now; null without a total.
     percent: Option<Percent>,
     blocks_done: Option<Blocks>,
@@ -643,6 +645,7 @@ impl<'a> SessionEntry<'a> {
             status: session.status,
             phase: session.phase,
             direction: session.direction,
+            modes: session.modes,
             percent: session.progress.and_then(Progress::percent),
             blocks_done: session.progress.map(|progress| progress.done),
             blocks_total: session.progress.map(|progress| progress.total),

@@ -276,6 +276,9 @@ fn sessions_of_other_programs_are_counted_and_never_touched() {
         let refusal = site.plan(action.clone()).unwrap_err();
         assert_eq!(refusal.code, Code::SESSION_OF_OTHERS, "{action:?}: {refusal}");
     }
+    // Nothing is ours: that program makes the backups of this volume.
+    assert_eq!(code(site.plan(start(&[source]))), Code::VOLUME_OBSERVED);
+    site.generation(source, targets[2]);
     let plan = site.plan(start(&[source])).unwrap();
     assert!(matches!(steps(&plan), [PlanStep::StartFull(StartFullStep { pair, .. })] if pair.target == targets[1]));
     site.capabilities.sessions_per_source = 1;

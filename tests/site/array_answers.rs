@@ -105,8 +105,11 @@ fn a_suspended_copy_that_is_shown_in_through_mode_is_resumed_backed_up_and_ended
     lab.policy("t1", 1, "suspend");
     lab.run("array set A1 --suspended-mode in-force").ends(0);
     lab.synchronize("t1");
+    let transfer = || lab.status()["sessions"][0]["modes"]["transfer"].as_str().map(str::to_owned);
+    assert_eq!(transfer().as_deref(), Some("consistency"));
     for generation in 1..=2 {
         lab.back_up("t1");
+        assert_eq!(transfer().as_deref(), Some("through"));
         let plan = lab.run("sync start t1 --dry-run").ends(0);
         assert!(!plan.out.contains("cannot be backed up"), "generation {generation}: {plan:?}");
         lab.synchronize("t1");

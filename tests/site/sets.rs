@@ -73,8 +73,7 @@ fn a_backup_of_a_set_under_load_holds_every_write_before_each_write_that_it_hold
 fn the_generations_of_a_set_carry_the_proof_of_their_instant() {
     let lab = equivalent(1);
     lab.run("backup --set erp --yes").ends(0);
-    let alone = |lab: &Lab| lab.json("history")["generations"].as_array().unwrap().clone();
-    let generations = alone(&lab);
+    let generations = lab.generations("");
     assert_eq!(generations.len(), 5);
     for generation in &generations {
         let set = &generation["set"];
@@ -91,7 +90,7 @@ fn the_generations_of_a_set_carry_the_proof_of_their_instant() {
     assert!(text.contains("one instant with set erp (5 volumes, by the array, within"), "{text}");
     // The next life of the engine reads the same, and the audit agrees with the tables.
     lab.kill_engine();
-    assert_eq!(alone(&lab), generations);
+    assert_eq!(lab.generations(""), generations);
     lab.run("audit verify").ends(0);
     // A volume of the set alone: a backup, but of no instant with the others.
     lab.backups("A1", 0x31..0x32, 1);

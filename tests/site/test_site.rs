@@ -111,6 +111,16 @@ impl TestSite {
         self.json("status")
     }
 
+    /// What `history` says of a volume, or of all: without the fingerprints, which are made meanwhile.
+    #[track_caller]
+    pub fn generations(&self, of: &str) -> Vec<Value> {
+        let mut generations = self.json(&format!("history {of}"))["generations"].as_array().unwrap().clone();
+        for generation in &mut generations {
+            generation["fingerprint"].take();
+        }
+        generations
+    }
+
     /// Waits until the status fulfils something.
     #[track_caller]
     pub fn wait_for(&self, what: &str, fulfilled: impl Fn(&Value) -> bool) -> Value {

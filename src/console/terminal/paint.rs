@@ -448,7 +448,7 @@ mod tests {
         frame("3     7 8", red);
         assert!(frame("4     8 9", red).contains("4\u{1b}[5C8 9\u{1b}"), "a longer gap as well");
         frame("4 a   8 9", lined);
-        assert!(frame("5 b   8 9", lined).contains("b"), "a line below is seen on blanks");
+        assert!(frame("5 b   8 9", lined).contains('b'), "a line below is seen on blanks");
     }
 
     /// Bold and dim at once is one thing on some terminals and the other on others; the console never asks for it.

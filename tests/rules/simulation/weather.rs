@@ -258,8 +258,8 @@ impl Simulation {
         let boxes = self.world.boxes;
         // A fault that finds nothing to break is no fault.
         let _ = match draw {
-            0..2 => core.inject(at, Fault::Unreachable),
-            3..5 => core.inject(at, Fault::Clear),
+            0 | 1 => core.inject(at, Fault::Unreachable),
+            3 | 4 => core.inject(at, Fault::Clear),
             5 => core.set_path(boxes[0], boxes[1], false),
             6..8 => core.set_path(boxes[0], boxes[1], true),
             8 => pair.map_or(Ok(()), |pair| core.inject(at, Fault::ErrorSuspend { pair, byte: ErrorByte(0xBA) })),

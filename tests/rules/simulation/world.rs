@@ -157,7 +157,7 @@ impl World {
         let shows_mode_in_force = Some(seed % 6 == 1);
         let far_millis = (seed % 7 == 4).then(|| Setting::To((1 + seed / 7 % 6) as u32 * TICK_MILLIS));
         // Mostly both boxes, sometimes one: they need not be of one model.
-        let boxes = if seed / 6 % 4 == 0 { &self.boxes[..1] } else { &self.boxes[..] };
+        let boxes = if (seed / 6).is_multiple_of(4) { &self.boxes[..1] } else { &self.boxes[..] };
         for at in boxes {
             let change = SettingsChange { shows_mode_in_force, far_millis, ..SettingsChange::default() };
             self.arrays.core_mut().set(*at, change).unwrap();
