@@ -180,7 +180,7 @@ async fn remove_leftovers(home: &Home, declaration: &Declaration) -> Result<(), 
     let _ = Admin::new(home.clone(), false).tell(Administration::Stop).await;
     // The next server must not meet the one that is ending.
     let place = home.array_server();
-    let free = tokio::task::spawn_blocking(move || instance::wait_until_it_is_free(&place)).await;
+    let free = tokio::task::spawn_blocking(move || instance::wait_until_it_is_free(&place, None)).await;
     free.map_err(std::io::Error::other).map_err(|error| DemoError::Leftovers { folder: folder.clone(), error })??;
     remove_arrays(&folder).map_err(|error| DemoError::Leftovers { folder, error })
 }

@@ -236,10 +236,14 @@ pub fn claim_or_wait(place: &Place) -> Result<Claim, InstanceError> {
     }
 }
 
-/// Waits until a server that was asked to end has let go of its place.
-pub fn wait_until_it_is_free(place: &Place) -> Result<(), InstanceError> {
+/// Waits until a server that was asked to end has let go of its place. `pid`: the server's, where it is known; another one that
+/// answers there by now, because somebody needed it at once, proves the end as well.
+pub fn wait_until_it_is_free(place: &Place, pid: Option<u32>) -> Result<(), InstanceError> {
     let deadline = Instant::now() + START_TIMEOUT;
     while let Claim::Taken = claim(place)? {
+        if pid.is_some() && pid_of(place).is_some_and(|now| Some(now) != pid) {
+            return Ok(());
+        }
         if Instant::now() > deadline {
             let why = io("waiting for the end of the server of", &place.lock);
             return Err(why(ErrorKind::TimedOut.into()));

@@ -108,5 +108,5 @@ fn an_engine_that_a_command_started_ends_when_the_configuration_says() {
     test_site.run("array create A1").ends(0);
     test_site.run("status").ends(0);
     // By default it would serve for ten minutes more.
-    wait_until_it_is_free(&test_site.home().engine()).unwrap();
+    wait_until_it_is_free(&test_site.home().engine(), None).unwrap();
 }

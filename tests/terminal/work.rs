@@ -168,6 +168,8 @@ fn a_restore_is_done_by_who_only_reads_the_screen() {
         test_site.json("status --demo");
     }
     pty.until_gone("to agree:");
+    // One Enter more than was needed opens the details of the row, over the events.
+    pty.types("\u{1b}");
     pty.until("was restored to");
     assert_eq!(restores(&test_site.json("status --demo")), 0);
     assert_eq!(state(&test_site, "demo-web"), "suspended", "its suspended pairs stay");

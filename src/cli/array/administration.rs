@@ -41,6 +41,8 @@ pub async fn stop(site_context: &dyn SiteContext) -> Result<(), CliError> {
 /// Ends the process of a home's arrays, and tells whether there was one.
 async fn end(home: Home) -> Result<bool, CliError> {
     let place = home.array_server();
+    // An engine that reads its arrays starts the next one within moments.
+    let pid = instance::pid_of(&place);
     match Admin::new(home, false).tell(Administration::Stop).await {
         Ok(()) => {}
         Err(AdminError::NotRunning) => {
@@ -56,7 +58,7 @@ async fn end(home: Home) -> Result<bool, CliError> {
         }
         Err(error) => return Err(told(&error)),
     }
-    let ended = tokio::task::spawn_blocking(move || instance::wait_until_it_is_free(&place)).await;
+    let ended = tokio::task::spawn_blocking(move || instance::wait_until_it_is_free(&place, pid)).await;
     ended.map_err(|error| CliError::failed(error.to_string()))?.map_err(|error| CliError::failed(error.to_string()))?;
     Ok(true)
 }
