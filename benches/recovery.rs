@@ -138,7 +138,7 @@ fn ecdeck(folder: &Path, words: &[&str]) -> Result<Vec<u8>, Error> {
 fn kill(place: &Place) -> Result<(), Error> {
     if let Some(pid) = instance::pid_of(place).and_then(|pid| Pid::from_raw(pid.cast_signed())) {
         kill_process(pid, Signal::KILL)?;
-        instance::wait_until_it_is_free(place)?;
+        instance::wait_until_it_is_free(place, None)?;
     }
     Ok(())
 }
