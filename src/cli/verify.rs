@@ -129,7 +129,9 @@ fn sentence(snapshot: &Snapshot, volume: VolumeId, version: Version, outcome: &O
     let read = format!("{} MiB read in {took}", verified.leaves);
     if let Some(what) = &verified.verification.differs {
         let code = Code::DIFFERS_FROM_FINGERPRINT;
-        return format!("! {of} is not what its fingerprint says: {what} differ; it is in doubt ({code}; {read})\n");
+        return format!(
+            "! {of} is not what its fingerprint says: it differs in {what}; it is in doubt ({code}; {read})\n"
+        );
     }
     let since = times::minute(verified.fingerprinted_at);
     let doubt = match (&verified.stays, verified.was_in_doubt) {
