@@ -487,7 +487,7 @@ pub fn bytes_of_point<'a>(
     recovery: &Recovery,
 ) -> Option<&'a Generation> {
     let (version, _) = recovery.point?;
-    snapshot.generations_of(view.volume.id).iter().find(|generation| generation.version == version)
+    snapshot.generation(view.volume.id, version)
 }
 
 /// What a generation was read to hold.

@@ -2,7 +2,8 @@
 
 use super::arguments::{Reconcile, ReconcileVerb};
 use super::change::{self, Then};
-use super::link::{Link, Need, SiteContext};
+use super::link::{Need, SiteContext};
+use super::map_files::bytes_within;
 use super::wait::Deadline;
 use super::{CliError, Exit, json, names, out, times};
 use crate::model::acm_list::{LineContent, read};
@@ -20,7 +21,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// The largest list that is read.
-const MAX_LIST: u64 = 16 << 20;
+const MAX_LIST: usize = 16 << 20;
 
 pub async fn run(asked: &Reconcile, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
     let change = asked.change();
@@ -37,12 +38,7 @@ pub async fn run(asked: &Reconcile, site_context: &dyn SiteContext) -> Result<Ex
         out::print(&unclear_text(&history))?;
     }
     let action = action(asked, &snapshot, history.backups)?;
-    run_action(&mut link, asked, action, deadline).await
-}
-
-async fn run_action(link: &mut Link, asked: &Reconcile, action: Action, deadline: Deadline) -> Result<Exit, CliError> {
-    let change = asked.change();
-    change::run(link, change, change::request(action, change), deadline, Then::Return).await
+    change::run(&mut link, change, change::request(action, change), deadline, Then::Return).await
 }
 
 /// What is asked for, of the volumes that are named, or of all that something is proposed for.
@@ -62,7 +58,7 @@ pub fn action(asked: &Reconcile, snapshot: &Snapshot, listed: Vec<ListedBackup>)
     let (mut volumes, mut only) = (BTreeSet::new(), BTreeSet::new());
     if named.is_empty() {
         // What was given back is taken over again by its name only.
-        let is_given_back = |id: VolumeId| snapshot.take_overs.iter().any(|known| known.is_given_back(id));
+        let is_given_back = |id: VolumeId| snapshot.take_over(id).is_some_and(TakeOver::is_given_back);
         let owners = all.iter().filter(is_offered).map(|finding| finding.owner);
         volumes.extend(owners.filter(|owner| !is_given_back(*owner)));
         volumes.extend(listed.iter().map(|known| known.volume));
@@ -126,12 +122,11 @@ fn history(asked: &Reconcile, snapshot: &Snapshot) -> Result<History, CliError> 
 }
 
 fn read_list(path: &Path) -> Result<String, CliError> {
-    let failed = |what: String| CliError::failed(format!("{} cannot be read: {what}", path.display()));
-    let length = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
-    if length > MAX_LIST {
-        return Err(failed(format!("it has more than {} MiB", MAX_LIST >> 20)));
+    let bytes = bytes_within(path, MAX_LIST).map_err(|error| CliError::failed(error.text))?;
+    if bytes.len() > MAX_LIST {
+        let most = MAX_LIST >> 20;
+        return Err(CliError::failed(format!("{} cannot be read: it has more than {most} MiB", path.display())));
     }
-    let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

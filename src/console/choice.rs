@@ -79,19 +79,16 @@ pub fn lateness(ready: Ready) -> (u8, Timestamp) {
 
 /// Whether a volume is shown: every word of the filter fits, and none that `!` comes before.
 pub fn matches_filter(snapshot: &Snapshot, view: &TransactionVolumeView, filter: &str) -> bool {
-    filter.split_whitespace().all(|word| match word.strip_prefix('!') {
-        Some("") => true,
-        Some(word) => !fits(snapshot, view, word),
-        None => fits(snapshot, view, word),
-    })
+    every_word(filter, |word| fits(snapshot, view, word))
 }
 
 /// The same for a name alone.
 pub fn fits_name(name: &str, filter: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let fits = |word: &str| {
-        if word.contains(['*', '?']) { is_like(name.as_bytes(), word.as_bytes()) } else { name.contains(word) }
-    };
+    every_word(filter, |word| is_named(&name, word))
+}
+
+fn every_word(filter: &str, fits: impl Fn(&str) -> bool) -> bool {
     filter.split_whitespace().all(|word| match word.strip_prefix('!') {
         Some("") => true,
         Some(word) => !fits(word),
@@ -99,14 +96,23 @@ pub fn fits_name(name: &str, filter: &str) -> bool {
     })
 }
 
+/// Whether a name in lower case contains the word, or is what its pattern describes.
+fn is_named(name: &str, word: &str) -> bool {
+    if is_pattern(word) { is_like(name.as_bytes(), word.as_bytes()) } else { name.contains(word) }
+}
+
+fn is_pattern(word: &str) -> bool {
+    word.contains(['*', '?'])
+}
+
 /// A word fits a name or place that contains it, a name that its pattern (`*`, `?`) describes, a volume's state, or the mode
 /// of its policy.
 fn fits(snapshot: &Snapshot, view: &TransactionVolumeView, word: &str) -> bool {
     let name = view.volume.name.as_str().to_ascii_lowercase();
-    if word.contains(['*', '?']) {
-        return is_like(name.as_bytes(), word.as_bytes());
+    if is_pattern(word) {
+        return is_named(&name, word);
     }
-    name.contains(word)
+    is_named(&name, word)
         || view.state.to_string() == word
         || view.volume.policy.is_some_and(|policy| policy.mode.to_string() == word)
         || word == "overdue" && matches!(view.due, Due::Overdue(_))

@@ -134,6 +134,12 @@ pub fn entry(
     Entry { scope, command, name, keys: keys.to_vec(), group, label: footer.0, rank: footer.1, help }
 }
 
+/// A row of a command that is one screen's own: its scope and its name are in the command.
+pub fn own(command: Command, keys: &[Key], group: Group, footer: (&'static str, u8), help: &'static str) -> Entry {
+    let Command::Of(scope, name) = command else { unreachable!("each command here is one of a screen") };
+    entry(scope, command, name, keys, group, footer, help)
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -114,17 +114,15 @@ pub(super) async fn read(
     let before = before.filter(|before| before.are_whole(generation.blocks));
     // A mark of before the first piece: what is written from here on shows.
     let since = before.as_ref().and_then(|before| before.mark.clone());
-    let mut known = match driver.changed_leaves(target, since).await {
+    let known = match driver.changed_leaves(target, since).await {
         Ok(known) => known,
         Err(error) => return Reading::Failed(error),
     };
     let count = leaf_count(generation.blocks.bytes());
-    let mut leaves = before.map(|before| before.leaves);
-    let ranges = to_read(count, leaves.as_ref(), known.changed.take().as_deref());
-    let mut all = match leaves.take() {
-        Some(leaves) if leaves.0.len() as u64 == count => leaves.0,
-        _ => Vec::new(),
-    };
+    // They are whole, so there is one for each leaf of the volume.
+    let before = before.map(|before| before.leaves);
+    let ranges = to_read(count, before.as_ref(), known.changed.as_deref());
+    let mut all = before.unwrap_or_default().0;
     let (began, mut read) = (Instant::now(), 0_u64);
     for piece in ranges.into_iter().flat_map(pieces) {
         if !wanted() {

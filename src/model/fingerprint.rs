@@ -118,7 +118,7 @@ fn node(leaves: &[Leaf], bytes: u64) -> ChainingValue {
 }
 
 /// Ascending numbers as ranges.
-fn ranges(numbers: impl Iterator<Item = u64>) -> Vec<Range<u64>> {
+pub fn ranges(numbers: impl Iterator<Item = u64>) -> Vec<Range<u64>> {
     let mut all: Vec<Range<u64>> = Vec::new();
     for number in numbers {
         match all.last_mut() {

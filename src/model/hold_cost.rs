@@ -30,7 +30,7 @@ pub fn noted<S: Deref<Target = Snapshot>>(mut plan: Plan, site: impl FnOnce() ->
 
 fn cost(snapshot: &Snapshot, id: VolumeId, version: Version, why: &Untrusted) -> Option<String> {
     let view = snapshot.transaction_volume(id)?;
-    let kept = snapshot.generations_of(id).iter().find(|generation| generation.version == version)?;
+    let kept = snapshot.generation(id, version)?;
     if kept.held.is_some() {
         return None;
     }

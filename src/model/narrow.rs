@@ -39,7 +39,7 @@ impl Snapshot {
     pub fn knows(&self, id: VolumeId) -> bool {
         self.transaction_volume(id).is_some()
             || self.backup_volume(id).is_some()
-            || self.unregistered.binary_search_by_key(&id, |volume| volume.id).is_ok()
+            || self.unregistered_volume(id).is_some()
     }
 
     /// The same moment with these volumes only, with what belongs to them: the backup volumes and generations of a transaction

@@ -10,7 +10,7 @@ use super::records::{Generation, GenerationState};
 use super::session::{CopyKind, Direction, Pair, Phase, Status};
 use super::session_halves::halves;
 use super::snapshot::{BackupVolumeView, Halves, Reach, SessionView, Snapshot};
-use super::take_over::{TakeOverState, program};
+use super::take_over::{TakeOver, TakeOverState, program};
 use super::units::Version;
 use std::collections::BTreeMap;
 
@@ -188,7 +188,7 @@ fn stop(session: &SessionView) -> Proposal {
 
 fn of_ours(snapshot: &Snapshot, session: &SessionView) -> Option<Finding> {
     let pair = session.pair;
-    if !matches!(pair.kind, CopyKind::Ec | CopyKind::Rec) {
+    if !pair.kind.is_synchronization() {
         return None;
     }
     let (owner, subject) = owner(snapshot, pair)?;
@@ -228,7 +228,7 @@ fn of_others(snapshot: &Snapshot, kept: &Kept<'_>, session: &SessionView) -> Opt
     let writes = session
         .destinations()
         .any(|id| snapshot.backup_volume(id).is_some() || snapshot.transaction_volume(id).is_some());
-    let synchronizes = matches!(pair.kind, CopyKind::Ec | CopyKind::Rec);
+    let synchronizes = pair.kind.is_synchronization();
     let of_ours = synchronizes && snapshot.transaction_volume(pair.source).is_some();
     if !(writes || of_ours) {
         return None;
@@ -269,8 +269,7 @@ fn adoptable(snapshot: &Snapshot, kept: &Kept<'_>, session: &SessionView) -> Res
     else {
         return Err("its volumes are not registered as a transaction volume and one of the pool".to_owned());
     };
-    if !matches!(pair.kind, CopyKind::Ec | CopyKind::Rec) || !session.is_forward() || session.reported_kind != pair.kind
-    {
+    if !pair.kind.is_synchronization() || !session.is_forward() || session.reported_kind != pair.kind {
         return Err("it is no EC or REC that surely copies to the backup volume".to_owned());
     }
     if source.volume.blocks != target.volume.blocks {
@@ -327,7 +326,7 @@ fn gone(snapshot: &Snapshot, kept: &Kept<'_>, view: &BackupVolumeView) -> Option
     let elsewhere: Vec<String> = snapshot
         .sessions_of(source)
         .iter()
-        .filter(|session| !session.ours && matches!(session.pair.kind, CopyKind::Ec | CopyKind::Rec))
+        .filter(|session| !session.ours && session.pair.kind.is_synchronization())
         .map(|session| snapshot.label(session.pair.target))
         .collect();
     let array = if elsewhere.is_empty() {
@@ -388,14 +387,13 @@ impl Snapshot {
     /// Whether nothing is started on a transaction volume, because another program makes its backups: it was given back, or
     /// its sessions with the pool are that program's and none is ours.
     pub fn observed(&self, id: VolumeId) -> Option<String> {
-        let known = self.take_overs.binary_search_by_key(&id, |known| known.volume).ok().map(|at| &self.take_overs[at]);
-        match known {
+        match self.take_over(id) {
             Some(known) if known.state == TakeOverState::Observed => return Some(program(&known.by)),
             Some(_) => return None,
             None => {}
         }
         self.transaction_volume(id)?;
-        let synchronizations = |session: &&SessionView| matches!(session.pair.kind, CopyKind::Ec | CopyKind::Rec);
+        let synchronizations = |session: &&SessionView| session.pair.kind.is_synchronization();
         let mut sessions = self.sessions_of(id).iter().filter(synchronizations);
         let foreign =
             sessions.clone().find(|session| self.backup_volume(session.pair.target).is_some() && !session.ours)?;
@@ -405,7 +403,12 @@ impl Snapshot {
 
     /// Whether its pairs were taken over from another program.
     pub fn is_adopted(&self, id: VolumeId) -> bool {
-        let known = self.take_overs.binary_search_by_key(&id, |known| known.volume);
-        known.is_ok_and(|at| self.take_overs[at].state == TakeOverState::Adopted)
+        self.take_over(id).is_some_and(|known| known.state == TakeOverState::Adopted)
+    }
+
+    /// How a volume stands between ecdeck and another program; `None` where it was never taken over.
+    pub fn take_over(&self, id: VolumeId) -> Option<&TakeOver> {
+        let at = self.take_overs.binary_search_by_key(&id, |known| known.volume).ok()?;
+        self.take_overs.get(at)
     }
 }

@@ -29,6 +29,11 @@ impl CopyKind {
     pub fn between(source: VolumeId, target: VolumeId) -> Self {
         if source.box_id == target.box_id { Self::Ec } else { Self::Rec }
     }
+
+    /// EC or REC: it keeps both sides the same, where the others copy a moment.
+    pub fn is_synchronization(self) -> bool {
+        matches!(self, Self::Ec | Self::Rec)
+    }
 }
 
 impl fmt::Display for CopyKind {

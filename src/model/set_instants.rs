@@ -25,7 +25,7 @@ impl KeptInstant {
     /// Who says that it is one instant, and how wide it is.
     pub fn proof<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a SetInstant> {
         let (volume, version) = self.versions.first_key_value()?;
-        let kept = snapshot.generations_of(*volume).iter().find(|kept| kept.version == *version)?;
+        let kept = snapshot.generation(*volume, *version)?;
         kept.set.as_ref()
     }
 }

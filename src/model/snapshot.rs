@@ -190,6 +190,11 @@ impl Attention {
 }
 
 impl ArrayView {
+    /// Whether its driver can read the bytes of volumes; what is not known yet is no.
+    pub fn reads_bytes(&self) -> bool {
+        self.capabilities.as_ref().is_some_and(|known| known.reads_bytes)
+    }
+
     /// Why the array can do less than it ever could, just now.
     pub fn limited(&self) -> Option<&str> {
         self.capabilities.as_ref()?.limited.as_deref()
@@ -623,6 +628,25 @@ impl Snapshot {
         let start = self.generations.partition_point(|generation| generation.transaction_volume < id);
         let len = self.generations[start..].partition_point(|generation| generation.transaction_volume == id);
         &self.generations[start..start + len]
+    }
+
+    /// A kept generation.
+    pub fn generation(&self, id: VolumeId, version: Version) -> Option<&Generation> {
+        self.generations_of(id).iter().find(|generation| generation.version == version)
+    }
+
+    /// A volume that an array reports and nobody registered.
+    pub fn unregistered_volume(&self, id: VolumeId) -> Option<&ArrayVolume> {
+        let at = self.unregistered.binary_search_by_key(&id, |volume| volume.id).ok()?;
+        self.unregistered.get(at)
+    }
+
+    /// The size of a volume, registered or not.
+    pub fn blocks_of(&self, id: VolumeId) -> Option<Blocks> {
+        let live = self.transaction_volume(id).map(|view| view.volume.blocks);
+        let pool = || self.backup_volume(id).map(|view| view.volume.blocks);
+        let free = || self.unregistered_volume(id).map(|volume| volume.blocks);
+        live.or_else(pool).or_else(free)
     }
 
     /// The released generation that can come back on a backup volume.

@@ -26,9 +26,9 @@ pub struct TakeOver {
 }
 
 impl TakeOver {
-    /// Whether this volume is the other program's again.
-    pub fn is_given_back(&self, id: VolumeId) -> bool {
-        self.volume == id && self.state == TakeOverState::Observed
+    /// Whether the volume is the other program's again.
+    pub fn is_given_back(&self) -> bool {
+        self.state == TakeOverState::Observed
     }
 }
 

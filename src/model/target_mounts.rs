@@ -5,6 +5,7 @@ use super::identity::{BoxId, VolumeId};
 use super::units::Blocks;
 use super::untrusted::Untrusted;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The digits of a WWID that are the same for all volumes of an array.
 const OF_ARRAY: usize = 24;
@@ -17,7 +18,7 @@ pub struct MountTarget {
     /// Its disk, where it is registered as a volume group.
     pub disk: Option<Wwid>,
     /// The disks that are registered, each with its volume.
-    pub registered: BTreeMap<Wwid, VolumeId>,
+    pub registered: Arc<BTreeMap<Wwid, VolumeId>>,
 }
 
 /// How a host has the volume.
@@ -154,7 +155,7 @@ mod tests {
 
     fn target() -> MountTarget {
         let id = format!("{BOX}/0x14").parse().unwrap();
-        MountTarget { id, blocks: Blocks::from_mib(96), disk: None, registered: BTreeMap::new() }
+        MountTarget { id, blocks: Blocks::from_mib(96), disk: None, registered: Arc::default() }
     }
 
     fn report(source: &str) -> HostReport {
@@ -253,7 +254,7 @@ mod tests {
         let near: Wwid = "600000e00d2a0000002a011500200000".parse().unwrap();
         for (known, expected) in [(BOX, vec![true]), (OTHER_BOX, vec![])] {
             let id: VolumeId = format!("{known}/0x20").parse().unwrap();
-            let target = MountTarget { registered: BTreeMap::from([(near.clone(), id)]), ..target() };
+            let target = MountTarget { registered: BTreeMap::from([(near.clone(), id)]).into(), ..target() };
             let seen: Vec<bool> = target.on(&report).unwrap().iter().map(|seen| seen.is_certain).collect();
             assert_eq!(seen, expected, "{known}");
         }

@@ -3,9 +3,10 @@
 use super::fingerprint::Verification;
 use super::identity::VolumeId;
 use super::records::{Generation, GenerationState, Records};
-use super::snapshot::{ArrayView, Reach, SessionView, Snapshot};
+use super::snapshot::{Reach, SessionView, Snapshot};
 use super::units::{Timestamp, Version};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// What came of reading a generation again, for whoever asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,18 +35,19 @@ pub fn due<'a>(
     later: impl Fn(&(VolumeId, Version)) -> bool,
 ) -> Option<&'a Generation> {
     let readable = |generation: &Generation| {
-        let array = snapshot.arrays.iter().find(|array| array.box_id == Some(generation.backup_volume.box_id));
-        let reads = |array: &ArrayView| array.capabilities.as_ref().is_some_and(|known| known.reads_bytes);
-        array.is_some_and(|array| array.reach == Reach::Reachable && reads(array))
-    };
-    let at_rest = |target: VolumeId| {
-        let of_target = |session: &&SessionView| session.destinations().any(|id| id == target);
-        snapshot.sessions.iter().filter(of_target).all(SessionView::is_at_rest)
+        let array = snapshot.array(generation.backup_volume.box_id);
+        array.is_some_and(|array| array.reach == Reach::Reachable && array.reads_bytes())
     };
     let open = records.generations.values().filter(|generation| still_due(records, generation));
     let free = open.filter(|generation| !later(&(generation.transaction_volume, generation.version)));
-    let now = free.filter(|generation| readable(generation) && at_rest(generation.backup_volume));
-    now.max_by_key(|generation| generation.taken_at)
+    let mut readable = free.filter(|generation| readable(generation)).peekable();
+    // This is asked with every snapshot, and mostly nothing is due: the sessions are looked at once, and only if something is.
+    readable.peek()?;
+    let moving = snapshot.sessions.iter().filter(|session| !session.is_at_rest());
+    let written: HashSet<VolumeId> = moving.flat_map(SessionView::destinations).collect();
+    readable
+        .filter(|generation| !written.contains(&generation.backup_volume))
+        .max_by_key(|generation| generation.taken_at)
 }
 
 /// Whether a generation is still there, in doubt to nobody, without a fingerprint, and its volume free.

@@ -338,21 +338,12 @@ fn group_is(hosted: &Hosted, wanted: &str) {
 
 #[test]
 fn seed_16_a_group_that_is_deactivated_meanwhile_stops_everything() {
-    let hosted = recorded();
-    let kernel = hosted.folder().join("dmsetup.txt");
-    let inactive = fs::read_to_string(&kernel).unwrap();
-    let active = format!("{inactive}LVM-Uhd7vgtdr5XOZVQRCicwuK0FfbmJ4xfL{}/253/2\n", "v".repeat(32));
+    let Synchronized { hosted, kernel, inactive, active } = synchronized();
     let refused = |words: &str, code: &str| {
         let ran = hosted.run(words).ends(3);
         assert!(ran.err.contains(code), "{ran:?}");
         ran.err
     };
-    fs::write(&kernel, &active).unwrap();
-    hosted.run("volume add --backup A1/0x15 --group db03:vg01b --yes").ends(0);
-    hosted.run("policy set vg01 --generations 1 --interval 1 --mode suspend --yes").ends(0);
-    start(&hosted, "A1/0x15").ends(0);
-    hosted.lab.wait_for_state("vg01", "equivalent");
-    group_is(&hosted, "active");
 
     // What is not known never counts as inactive. It refuses what needs the host, and nothing else.
     fs::remove_file(&kernel).unwrap();
@@ -401,8 +392,16 @@ fn seed_16_a_group_that_is_deactivated_meanwhile_stops_everything() {
     hosted.run("audit verify").ends(0);
 }
 
-/// A synchronized group whose backup volume's group was deactivated meanwhile; and what the kernel reports while it is active.
-fn lost() -> (Hosted, String) {
+/// A synchronized group, equivalent, and what the kernel reports of its backup volume's group.
+struct Synchronized {
+    hosted: Hosted,
+    /// Where the kernel's report is read from.
+    kernel: PathBuf,
+    inactive: String,
+    active: String,
+}
+
+fn synchronized() -> Synchronized {
     let hosted = recorded();
     let kernel = hosted.folder().join("dmsetup.txt");
     let inactive = fs::read_to_string(&kernel).unwrap();
@@ -413,6 +412,12 @@ fn lost() -> (Hosted, String) {
     start(&hosted, "A1/0x15").ends(0);
     hosted.lab.wait_for_state("vg01", "equivalent");
     group_is(&hosted, "active");
+    Synchronized { hosted, kernel, inactive, active }
+}
+
+/// The same after its backup volume's group was deactivated; and what the kernel reports while it is active.
+fn lost() -> (Hosted, String) {
+    let Synchronized { hosted, kernel, inactive, active } = synchronized();
     fs::write(&kernel, &inactive).unwrap();
     group_is(&hosted, "deactivated");
     (hosted, active)

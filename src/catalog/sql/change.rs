@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::rows::{
     BACKUP_VOLUME, CLAIM, GENERATION, KNOWN_ARRAY, RETIRED_VOLUME, TRANSACTION_VOLUME, Touched, VOLUME_NAME,
 };
-use super::{groups, maps, released, volume_sets};
+use super::{groups, leaves, maps, notes, released, volume_sets};
 use crate::model::actor::Actor;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::records::{
@@ -58,21 +58,21 @@ pub async fn apply(
             one_row(removed.rows_affected(), || missing("backup volume", id))?;
             released::forget_on(to, touched, *id).await?;
             groups::remove_backup(to, touched, *id).await?;
-            super::leaves::remove(to, *id).await?;
+            leaves::remove(to, *id).await?;
             set_name(to, touched, *id, None).await
         }
         Change::Entity(EntityChange::AddGeneration(generation)) => add_generation(to, touched, generation).await,
         Change::Entity(EntityChange::KeepFingerprint { transaction_volume, version, fingerprint, leaves }) => {
             is_kept(to, *transaction_volume, *version).await?;
-            super::notes::put_fingerprint(to, touched, *transaction_volume, *version, fingerprint).await?;
+            notes::FINGERPRINT.put(to, touched, (*transaction_volume, *version), fingerprint).await?;
             match leaves {
-                Some(leaves) => super::leaves::put(to, leaves).await,
+                Some(leaves) => leaves::put(to, leaves).await,
                 None => Ok(()),
             }
         }
         Change::Entity(EntityChange::KeepGroupCopy { transaction_volume, version, group }) => {
             is_kept(to, *transaction_volume, *version).await?;
-            super::notes::put_group(to, touched, *transaction_volume, *version, group).await
+            notes::GROUP.put(to, touched, (*transaction_volume, *version), group).await
         }
         Change::Entity(EntityChange::SetGenerationState { transaction_volume, version, state }) => {
             touched.generation(GENERATION, *transaction_volume, *version);
@@ -329,7 +329,7 @@ async fn add_generation(to: &mut AnyConnection, touched: &mut Touched, generatio
         .bind(generation.operation.map(|operation| signed(operation.0)))
         .execute(&mut *to)
         .await?;
-    super::notes::put(to, touched, generation).await
+    notes::put(to, touched, generation).await
 }
 
 async fn put_session(to: &mut AnyConnection, touched: &mut Touched, session: &OurSession) -> Result<(), Failure> {

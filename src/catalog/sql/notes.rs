@@ -8,18 +8,16 @@ use super::rows::{
     GENERATION_COPY, GENERATION_FINGERPRINT, GENERATION_GROUP, GENERATION_NOTE, GENERATION_SET, GENERATION_SUSPEND,
     Table, Touched,
 };
-use crate::model::fingerprint::Fingerprint;
 use crate::model::identity::VolumeId;
 use crate::model::records::{Generation, Records};
 use crate::model::units::{Timestamp, Version};
-use crate::model::volume_group::GroupCopy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row, query};
 
 /// A fact that is one JSON document in one column: its table, and the statements that write and read it.
-struct Fact {
+pub struct Fact {
     table: &'static Table,
     put: &'static str,
     load: &'static str,
@@ -35,7 +33,8 @@ const SET: Fact = Fact {
     put: "INSERT INTO generation_set (transaction_volume, version, document) VALUES ($1, $2, $3)",
     load: "SELECT transaction_volume, version, document FROM generation_set",
 };
-const GROUP: Fact = Fact {
+/// The text of its group. It is added, or replaced.
+pub const GROUP: Fact = Fact {
     table: GENERATION_GROUP,
     put: "INSERT INTO generation_group (transaction_volume, version, document) VALUES ($1, $2, $3)
         ON CONFLICT (transaction_volume, version) DO UPDATE SET document = excluded.document",
@@ -46,8 +45,8 @@ const COPY: Fact = Fact {
     put: "INSERT INTO generation_copy (transaction_volume, version, document) VALUES ($1, $2, $3)",
     load: "SELECT transaction_volume, version, document FROM generation_copy",
 };
-
-const FINGERPRINT: Fact = Fact {
+/// What it was read to hold. It is added, or replaced.
+pub const FINGERPRINT: Fact = Fact {
     table: GENERATION_FINGERPRINT,
     put: "INSERT INTO generation_fingerprint (transaction_volume, version, document) VALUES ($1, $2, $3)
         ON CONFLICT (transaction_volume, version) DO UPDATE SET document = excluded.document",
@@ -59,7 +58,7 @@ pub async fn put(to: &mut AnyConnection, touched: &mut Touched, generation: &Gen
     let (volume, version) = (generation.transaction_volume, generation.version);
     let key = (volume, version);
     if let Some(why) = &generation.crash_consistent {
-        put_fact(to, touched, &NOTE, key, why).await?;
+        NOTE.put(to, touched, key, why).await?;
     }
     if let Some(at) = generation.suspend_complete_by {
         touched.generation(GENERATION_SUSPEND, volume, version);
@@ -71,57 +70,53 @@ pub async fn put(to: &mut AnyConnection, touched: &mut Touched, generation: &Gen
             .await?;
     }
     if let Some(set) = &generation.set {
-        put_fact(to, touched, &SET, key, set).await?;
+        SET.put(to, touched, key, set).await?;
     }
     if let Some(group) = &generation.group {
-        put_fact(to, touched, &GROUP, key, group).await?;
+        GROUP.put(to, touched, key, group).await?;
     }
     if let Some(time) = &generation.copied_in {
-        put_fact(to, touched, &COPY, key, time).await?;
+        COPY.put(to, touched, key, time).await?;
     }
     if let Some(fingerprint) = &generation.fingerprint {
-        put_fact(to, touched, &FINGERPRINT, key, fingerprint).await?;
+        FINGERPRINT.put(to, touched, key, fingerprint).await?;
     }
     Ok(())
 }
 
-/// Adds or replaces the text of the group in a generation.
-pub async fn put_group(
-    to: &mut AnyConnection,
-    touched: &mut Touched,
-    volume: VolumeId,
-    version: Version,
-    group: &GroupCopy,
-) -> Result<(), Failure> {
-    put_fact(to, touched, &GROUP, (volume, version), group).await
-}
+impl Fact {
+    pub async fn put(
+        &self,
+        to: &mut AnyConnection,
+        touched: &mut Touched,
+        (volume, version): (VolumeId, Version),
+        what: &impl Serialize,
+    ) -> Result<(), Failure> {
+        touched.generation(self.table, volume, version);
+        query(self.put).bind(volume.to_string()).bind(signed(version.0)).bind(json(what)?).execute(to).await?;
+        Ok(())
+    }
 
-/// Adds or replaces what a generation was read to hold.
-pub async fn put_fingerprint(
-    to: &mut AnyConnection,
-    touched: &mut Touched,
-    volume: VolumeId,
-    version: Version,
-    fingerprint: &Fingerprint,
-) -> Result<(), Failure> {
-    put_fact(to, touched, &FINGERPRINT, (volume, version), fingerprint).await
-}
-
-async fn put_fact<T: Serialize>(
-    to: &mut AnyConnection,
-    touched: &mut Touched,
-    fact: &Fact,
-    (volume, version): (VolumeId, Version),
-    what: &T,
-) -> Result<(), Failure> {
-    touched.generation(fact.table, volume, version);
-    query(fact.put).bind(volume.to_string()).bind(signed(version.0)).bind(json(what)?).execute(to).await?;
-    Ok(())
+    async fn load<T: DeserializeOwned>(
+        &self,
+        from: &mut AnyConnection,
+        records: &mut Records,
+        take: impl Fn(&mut Generation, T),
+    ) -> Result<(), Failure> {
+        for row in query(self.load).fetch_all(from).await? {
+            let found = || Ok((key(&row)?, from_json(&row.try_get::<String, _>(2)?)?));
+            let (key, what) = found().map_err(|failure: Failure| failure.in_row(self.table.name, &row, 2))?;
+            if let Some(generation) = find(records, &key) {
+                take(generation, what);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Adds to the records what is noted of generations, which are loaded before.
 pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(), Failure> {
-    load_fact(from, records, &NOTE, |generation, why| generation.crash_consistent = Some(why)).await?;
+    NOTE.load(from, records, |generation, why| generation.crash_consistent = Some(why)).await?;
     let suspends = "SELECT transaction_volume, version, complete_by FROM generation_suspend";
     for row in query(suspends).fetch_all(&mut *from).await? {
         let suspend = || Ok((key(&row)?, Timestamp(row.try_get(2)?)));
@@ -130,26 +125,10 @@ pub async fn load(from: &mut AnyConnection, records: &mut Records) -> Result<(),
             generation.suspend_complete_by = Some(at);
         }
     }
-    load_fact(from, records, &GROUP, |generation, group| generation.group = Some(group)).await?;
-    load_fact(from, records, &SET, |generation, set| generation.set = Some(set)).await?;
-    load_fact(from, records, &FINGERPRINT, |generation, read| generation.fingerprint = Some(read)).await?;
-    load_fact(from, records, &COPY, |generation, time| generation.copied_in = Some(time)).await
-}
-
-async fn load_fact<T: DeserializeOwned>(
-    from: &mut AnyConnection,
-    records: &mut Records,
-    fact: &Fact,
-    take: impl Fn(&mut Generation, T),
-) -> Result<(), Failure> {
-    for row in query(fact.load).fetch_all(from).await? {
-        let found = || Ok((key(&row)?, from_json(&row.try_get::<String, _>(2)?)?));
-        let (key, what) = found().map_err(|failure: Failure| failure.in_row(fact.table.name, &row, 2))?;
-        if let Some(generation) = find(records, &key) {
-            take(generation, what);
-        }
-    }
-    Ok(())
+    GROUP.load(from, records, |generation, group| generation.group = Some(group)).await?;
+    SET.load(from, records, |generation, set| generation.set = Some(set)).await?;
+    FINGERPRINT.load(from, records, |generation, read| generation.fingerprint = Some(read)).await?;
+    COPY.load(from, records, |generation, time| generation.copied_in = Some(time)).await
 }
 
 /// The generation, kept or released.

@@ -12,6 +12,7 @@ pub mod nights;
 pub mod reconcile;
 pub mod report;
 pub mod screen;
+mod two_panels;
 
 use super::keys::Scope;
 use screen::{Context, Screen};

@@ -613,28 +613,13 @@ fn a_restore_onto_the_own_volume_says_what_is_lost_and_what_follows() {
 
 #[test]
 fn the_restore_form_offers_the_whole_set_of_a_volume() {
-    use crate::model::entity::{InstantProof, OperationId, SetInstant};
     use crate::model::volume_set::VolumeSet;
     let mut snapshot = crate::console::fixture::demo();
     let members = ["demo-web", "demo-ora02"].map(|name| snapshot.find(name).unwrap()).to_vec();
     let set = VolumeSet::new("erp".parse().unwrap(), members.clone());
     let name = set.name.clone();
     snapshot.volume_sets = std::iter::once(set).collect();
-    let before = snapshot.clone();
-    snapshot.generations = before
-        .generations
-        .iter()
-        .cloned()
-        .map(|mut kept| {
-            let newest = before.generations_of(kept.transaction_volume).last().unwrap().version;
-            if members.contains(&kept.transaction_volume) && kept.version == newest {
-                kept.operation = Some(OperationId(7));
-                let by = InstantProof::Array;
-                kept.set = Some(SetInstant { name: name.clone(), volumes: 2, within_millis: 9, by });
-            }
-            kept
-        })
-        .collect();
+    super::of_one_instant(&mut snapshot, &name, &members);
     let mut desk = Desk::on(snapshot, Settings::default(), (120, 50));
     desk.at("demo-web").types("t").keys([Key::Tab, Key::Tab]);
     let screen = desk.screen();

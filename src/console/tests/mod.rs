@@ -24,6 +24,8 @@ use crate::console::types::{LineGrammar, Link, Settings};
 use crate::console::update::update;
 use crate::console::view::view;
 use crate::engine::protocol::{Answer, PlannedAnswer, StepCommand};
+use crate::model::entity::{Generation, InstantProof, OperationId, SetInstant};
+use crate::model::identity::{Name, VolumeId};
 use crate::model::plan::plan;
 use crate::model::snapshot::Snapshot;
 use jiff::tz::TimeZone;
@@ -215,4 +217,19 @@ fn styles(buffer: &Buffer) -> String {
         }
     }
     out
+}
+
+/// The newest generations of the volumes become one backup of their set.
+fn of_one_instant(site: &mut Snapshot, set: &Name, volumes: &[VolumeId]) {
+    let before = site.clone();
+    let of_set = |mut kept: Generation| {
+        let newest = before.generations_of(kept.transaction_volume).last().unwrap().version;
+        if volumes.contains(&kept.transaction_volume) && kept.version == newest {
+            kept.operation = Some(OperationId(7));
+            let (name, by) = (set.clone(), InstantProof::Array);
+            kept.set = Some(SetInstant { name, volumes: 2, within_millis: 9, by });
+        }
+        kept
+    };
+    site.generations = before.generations.iter().cloned().map(of_set).collect();
 }

@@ -1,11 +1,11 @@
 //! Sets as rows of the main table: opened and closed, filtered and marked, and what keys do to all of a set.
 
-use super::Desk;
+use super::{Desk, of_one_instant};
 use crate::console::dialog::Dialog;
 use crate::console::fixture;
 use crate::console::keys::Key;
 use crate::console::types::{Pane, Settings};
-use crate::model::entity::{InstantProof, OperationId, SetInstant};
+use crate::model::entity::OperationId;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::request::{Action, Request};
 use crate::model::snapshot::{Ready, Snapshot, TransactionState};
@@ -26,21 +26,7 @@ fn site() -> Snapshot {
     let crm = ids(&site, &["demo-web", "demo-dwh", "demo-mail"]);
     let set = |name: &str, members: &[VolumeId]| VolumeSet::new(name.parse().unwrap(), members.to_vec());
     site.volume_sets = [set("crm", &crm), set("erp", &erp)].into_iter().collect();
-    let before = site.clone();
-    site.generations = before
-        .generations
-        .iter()
-        .cloned()
-        .map(|mut kept| {
-            let newest = before.generations_of(kept.transaction_volume).last().unwrap().version;
-            if erp.contains(&kept.transaction_volume) && kept.version == newest {
-                kept.operation = Some(OperationId(7));
-                let name = "erp".parse().unwrap();
-                kept.set = Some(SetInstant { name, volumes: 2, within_millis: 9, by: InstantProof::Array });
-            }
-            kept
-        })
-        .collect();
+    of_one_instant(&mut site, &"erp".parse().unwrap(), &erp);
     site
 }
 

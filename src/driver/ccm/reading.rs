@@ -346,7 +346,7 @@ pub fn session(
     let phase = driver.words.phase(row.status.raw(), row.phase.raw());
     tell_unknown(driver, row, status, phase);
     let whole = !row.source.extent && !row.target.extent;
-    let fits = !matches!(kind, CopyKind::Ec | CopyKind::Rec) || kind == CopyKind::between(source, target);
+    let fits = !kind.is_synchronization() || kind == CopyKind::between(source, target);
     let pair = Pair { source, target, kind: if whole && fits { kind } else { CopyKind::Other } };
     Some(SessionReading {
         sid: row.sid.unwrap_or(0),

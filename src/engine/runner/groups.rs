@@ -364,8 +364,6 @@ impl Runner {
 
     /// The size of a volume that an array reports and nobody registered.
     fn unregistered_blocks(&self, id: VolumeId) -> Option<Blocks> {
-        let snapshot = self.core.look();
-        let at = snapshot.unregistered.binary_search_by_key(&id, |volume| volume.id).ok()?;
-        Some(snapshot.unregistered[at].blocks)
+        self.core.look().unregistered_volume(id).map(|volume| volume.blocks)
     }
 }

@@ -14,6 +14,7 @@ use crate::model::target_mounts::{MountState, MountTarget, SeenDisk};
 use crate::model::units::listed;
 use crate::model::untrusted::{Untrusted, escaped};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Mount points and processes that a sentence names at most.
 const NAMED: usize = 4;
@@ -29,8 +30,9 @@ impl Runner {
             return;
         }
         let (snapshot, Ok(plan)) = self.core.plan(request) else { return };
+        let registered = registered(&snapshot);
         let targets: Vec<(VolumeId, MountTarget, bool)> =
-            plan.items().iter().flat_map(|item| targets(&snapshot, item)).collect();
+            plan.items().iter().flat_map(|item| targets(&snapshot, &registered, item)).collect();
         if targets.is_empty() {
             return;
         }
@@ -135,22 +137,22 @@ fn as_seen(label: &str, disk: &SeenDisk) -> String {
 }
 
 /// What an item overwrites by its restore, and whether a script runs there before.
-fn targets(snapshot: &Snapshot, item: &PlanItem) -> Vec<(VolumeId, MountTarget, bool)> {
+fn targets(
+    snapshot: &Snapshot,
+    registered: &Arc<BTreeMap<Wwid, VolumeId>>,
+    item: &PlanItem,
+) -> Vec<(VolumeId, MountTarget, bool)> {
     let unmounts = |target: VolumeId| {
         item.steps.iter().any(|step| {
             matches!(step, PlanStep::Hook(hook) if hook.phase == HookPhase::BeforeRestore && hook.volume == target)
         })
     };
-    let of = |target: VolumeId| {
-        let transaction = snapshot.transaction_volume(target);
-        let backup = snapshot.backup_volume(target);
-        let free = snapshot.unregistered.iter().find(|volume| volume.id == target).map(|volume| volume.blocks);
-        let blocks = transaction.map(|view| view.volume.blocks).or(backup.map(|view| view.volume.blocks)).or(free)?;
-        let of_group = transaction.and_then(|view| view.volume.group.as_ref()).map(|group| group.disk.clone());
-        let of_backup = || backup.and_then(|view| view.volume.group.as_ref()).map(|group| group.disk.clone());
-        let disk = of_group.or_else(of_backup);
-        let target = MountTarget { id: target, blocks, disk, registered: registered(snapshot) };
-        Some((item.volume, target.clone(), unmounts(target.id)))
+    let of = |id: VolumeId| {
+        let live = snapshot.transaction_volume(id).and_then(|view| view.volume.group.as_ref());
+        let pool = || snapshot.backup_volume(id).and_then(|view| view.volume.group.as_ref());
+        let disk = live.map(|group| &group.disk).or_else(|| pool().map(|group| &group.disk)).cloned();
+        let target = MountTarget { id, blocks: snapshot.blocks_of(id)?, disk, registered: Arc::clone(registered) };
+        Some((item.volume, target, unmounts(id)))
     };
     let overwritten = item.steps.iter().filter_map(|step| match step {
         PlanStep::StartOpc(step) => Some(step.pair.target),
@@ -160,14 +162,11 @@ fn targets(snapshot: &Snapshot, item: &PlanItem) -> Vec<(VolumeId, MountTarget, 
 }
 
 /// The disks of the registered volume groups.
-fn registered(snapshot: &Snapshot) -> BTreeMap<Wwid, VolumeId> {
-    let transaction = snapshot.transaction_volumes.iter().filter_map(|view| {
-        let group = view.volume.group.as_ref()?;
-        Some((group.disk.clone(), view.volume.id))
-    });
-    let backup = snapshot.pool.iter().filter_map(|view| {
-        let group = view.volume.group.as_ref()?;
-        Some((group.disk.clone(), view.volume.id))
-    });
-    transaction.chain(backup).collect()
+fn registered(snapshot: &Snapshot) -> Arc<BTreeMap<Wwid, VolumeId>> {
+    let transaction = snapshot
+        .transaction_volumes
+        .iter()
+        .filter_map(|view| Some((view.volume.id, &view.volume.group.as_ref()?.disk)));
+    let backup = snapshot.pool.iter().filter_map(|view| Some((view.volume.id, &view.volume.group.as_ref()?.disk)));
+    Arc::new(transaction.chain(backup).map(|(id, disk)| (disk.clone(), id)).collect())
 }

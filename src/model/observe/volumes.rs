@@ -12,7 +12,7 @@ use crate::model::plan::legality::{Facts, Legality, PairVerb, legality};
 use crate::model::records::{BackupVolume, Claim, Generation, Policy, TransactionVolume};
 use crate::model::rows::Rows;
 use crate::model::sentence::error_meaning;
-use crate::model::session::{ArrayVolume, CopyKind, Direction, Others, Pair, Phase, Status};
+use crate::model::session::{ArrayVolume, Direction, Others, Pair, Phase, Status};
 use crate::model::snapshot::{
     BackupState, BackupVolumeView, ClaimView, Due, Halves, Problem, Reach, Ready, RestoreView, SessionView,
     TransactionState, TransactionVolumeView,
@@ -131,7 +131,7 @@ fn transaction_view(
     around: &Around<'_>,
 ) -> TransactionVolumeView {
     let Around { sessions, generations, lost, inbound } = *around;
-    let ours = || sessions.iter().filter(|session| session.ours && is_synchronization(session));
+    let ours = || sessions.iter().filter(|session| session.ours && session.pair.kind.is_synchronization());
     let worst = ours().max_by_key(|session| session_state(session));
     let state = worst.map_or(TransactionState::None, session_state);
     let is_unread = lost.iter().any(|lost| !lost.vanished);
@@ -263,7 +263,10 @@ fn backup_view(
     lost: Option<&Lost>,
     restore: Option<(&RestoreView, Option<Problem>)>,
 ) -> BackupVolumeView {
-    let ours = sessions.iter().map(|(_, session)| *session).find(|session| session.ours && is_synchronization(session));
+    let ours = sessions
+        .iter()
+        .map(|(_, session)| *session)
+        .find(|session| session.ours && session.pair.kind.is_synchronization());
     let state = if may_be_written || sessions.iter().any(|(_, session)| !session.ours) {
         BackupState::Foreign
     } else if let Some((restore, _)) = &restore {
@@ -314,10 +317,6 @@ pub fn backup_state(session: TransactionState, generation: bool) -> BackupState 
         (TransactionState::None, true) => BackupState::Generation,
         (TransactionState::None, false) => BackupState::Unused,
     }
-}
-
-fn is_synchronization(session: &SessionView) -> bool {
-    matches!(session.pair.kind, CopyKind::Ec | CopyKind::Rec)
 }
 
 fn claim_view(sources: &Sources<'_>, claim: &Claim) -> Option<Box<ClaimView>> {

@@ -505,7 +505,7 @@ pub(super) fn in_one_pool(
 fn not_a_backup_volume(snapshot: &Snapshot, target: VolumeId) -> Refusal {
     let reason = format!("{} is not a backup volume of this site", snapshot.label(target));
     let refusal = Refusal::new(Code::NOT_A_BACKUP_VOLUME, reason);
-    let unregistered = snapshot.unregistered.iter().find(|volume| volume.id == target);
+    let unregistered = snapshot.unregistered_volume(target);
     refusal.with_remedies(unregistered.map(|volume| register(snapshot, volume)))
 }
 

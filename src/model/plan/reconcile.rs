@@ -10,7 +10,7 @@ use crate::model::proposal_kind::ProposalKind;
 use crate::model::reconcile::{Finding, Proposal, findings};
 use crate::model::records::ReleaseReason;
 use crate::model::request::{ListedBackup, Request};
-use crate::model::session::{CopyKind, Pair, Phase, Status};
+use crate::model::session::{Pair, Phase, Status};
 use crate::model::snapshot::{BackupState, SessionView, Snapshot};
 use crate::model::step::{
     AdoptStep, AdoptedGeneration, ForgetSessionStep, GiveBackStep, GiveUpStep, PlanStep, StopLeftOverStep, StopStep,
@@ -210,7 +210,7 @@ pub(super) fn give_back(snapshot: &Snapshot, request: &Request, id: VolumeId) ->
     let case = Case::new(snapshot, request, id)?;
     case.unclaimed()?;
     let name = case.name();
-    let Some(known) = snapshot.take_overs.iter().find(|known| known.volume == id) else {
+    let Some(known) = snapshot.take_over(id) else {
         let reason = format!("{name} was not taken over from another program");
         return Err(Refusal::new(Code::NOT_ADOPTED, reason).about(id));
     };
@@ -220,11 +220,8 @@ pub(super) fn give_back(snapshot: &Snapshot, request: &Request, id: VolumeId) ->
         return Err(Refusal::new(Code::ALREADY_SO, reason).about(id));
     }
     case.all_read()?;
-    let pairs: Vec<Pair> = case
-        .ours()
-        .map(|session| session.pair)
-        .filter(|pair| matches!(pair.kind, CopyKind::Ec | CopyKind::Rec))
-        .collect();
+    let pairs: Vec<Pair> =
+        case.ours().map(|session| session.pair).filter(|pair| pair.kind.is_synchronization()).collect();
     let goes = |on: VolumeId| pairs.iter().any(|pair| pair.target == on);
     let kept = case.generations().iter().filter(|kept| goes(kept.backup_volume) || is_unproved(kept.held.as_ref()));
     let kept: Vec<_> = kept.collect();

@@ -76,8 +76,7 @@ pub(super) fn register(snapshot: &Snapshot, request: &Request, new: &NewVolume, 
         let reason = format!("{} is a {} volume already", snapshot.label(id), word(role));
         return Err(Refusal::new(Code::ALREADY_REGISTERED, reason).about(id));
     }
-    let found = snapshot.unregistered.binary_search_by_key(&id, |volume| volume.id);
-    let Some(volume) = found.ok().and_then(|at| snapshot.unregistered.get(at)) else {
+    let Some(volume) = snapshot.unregistered_volume(id) else {
         readable(snapshot, id.box_id).map_err(|refusal| refusal.about(id))?;
         let reason = format!("no array reports a volume {}", snapshot.location(id));
         return Err(Refusal::new(Code::UNKNOWN_VOLUME, reason).about(id));

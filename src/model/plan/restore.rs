@@ -203,7 +203,7 @@ pub(super) fn may_overwrite(case: &Case<'_>, generation: &Generation, target: Vo
     unclaimed(snapshot, target).map_err(|refusal| refusal.about(case.id()))?;
     not_restored_to(snapshot, target).map_err(|refusal| refusal.about(case.id()))?;
     readable(snapshot, target.box_id).map_err(|refusal| refusal.about(case.id()))?;
-    let blocks = blocks_of(snapshot, target).ok_or_else(|| {
+    let blocks = snapshot.blocks_of(target).ok_or_else(|| {
         refuse(Code::UNKNOWN_VOLUME, format!("no array reports the volume {}", snapshot.location(target)))
     })?;
     if blocks != generation.blocks {
@@ -258,13 +258,6 @@ pub(super) fn not_restored_to(snapshot: &Snapshot, target: VolumeId) -> Result<(
     let what = running.generation.map_or_else(|| "a generation".to_owned(), |(_, version)| version.to_string());
     let reason = format!("{what} is being restored to {}", snapshot.label(target));
     Err(Refusal::new(Code::HELD_BY_OTHER, reason).about(target).with_remedy(cancel_remedy(snapshot, target)))
-}
-
-fn blocks_of(snapshot: &Snapshot, id: VolumeId) -> Option<Blocks> {
-    let live = snapshot.transaction_volume(id).map(|view| view.volume.blocks);
-    let pool = || snapshot.backup_volume(id).map(|view| view.volume.blocks);
-    let free = || snapshot.unregistered.iter().find(|volume| volume.id == id).map(|volume| volume.blocks);
-    live.or_else(pool).or_else(free)
 }
 
 /// A backup volume must be unused, or the target of a restore that did not end.

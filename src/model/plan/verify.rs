@@ -5,7 +5,7 @@ use super::case::{readable, unclaimed};
 use crate::model::codes::Code;
 use crate::model::entity::Generation;
 use crate::model::identity::VolumeId;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{ArrayView, Snapshot};
 use crate::model::units::Version;
 
 /// The generation, if its bytes can be read now and there is something to compare them with.
@@ -15,8 +15,7 @@ use crate::model::units::Version;
 pub fn verifiable(snapshot: &Snapshot, id: VolumeId, version: Version) -> Result<&Generation, Refusal> {
     let name = snapshot.label(id);
     let refused = |code, reason: String| Refusal::new(code, reason).about(id);
-    let mut kept = snapshot.generations_of(id).iter();
-    let generation = kept.find(|generation| generation.version == version).ok_or_else(|| {
+    let generation = snapshot.generation(id, version).ok_or_else(|| {
         refused(
             Code::NO_SUCH_GENERATION,
             format!("{name} has no generation {version}: `ecdeck history {name}` shows them"),
@@ -28,8 +27,7 @@ pub fn verifiable(snapshot: &Snapshot, id: VolumeId, version: Version) -> Result
         "where a person has checked {version}, `ecdeck history accept TV --version N --reason TEXT` takes the doubt from it"
     );
     let array = snapshot.array(target.box_id);
-    let reads = |known: &crate::model::copy::Capabilities| known.reads_bytes;
-    if !array.is_some_and(|array| array.capabilities.as_ref().is_some_and(reads)) {
+    if !array.is_some_and(ArrayView::reads_bytes) {
         let array = array.map_or_else(|| target.box_id.to_string(), |array| array.name.to_string());
         let reason = format!("the bytes of volumes of {array} cannot be read by ecdeck; {otherwise}");
         return Err(refused(Code::BYTES_NOT_READABLE, reason));

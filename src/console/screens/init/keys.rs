@@ -1,6 +1,6 @@
 //! The keys of the first set-up, and the one that opens it.
 
-use crate::console::keys::{Command, Entry, Group, Key, Scope, entry};
+use crate::console::keys::{Command, Entry, Group, Key, Scope, entry, own};
 
 const fn of(name: &'static str) -> Command {
     Command::Of(Scope::Init, name)
@@ -23,10 +23,6 @@ pub const PAIR: Command = of("init-pair");
 
 #[rustfmt::skip]
 pub fn entries() -> Vec<Entry> {
-    let own = |command, keys: &[Key], group, footer, help| {
-        let Command::Of(scope, name) = command else { unreachable!("each command here is one of the screen") };
-        entry(scope, command, name, keys, group, footer, help)
-    };
     vec![
         entry(Scope::Main, Command::Show(Scope::Init), "init", &[Key::Char('I')], Group::Looking, ("", 0), "set up the site: volumes of the arrays become transaction and backup volumes, with policies"),
         own(VOLUMES, &[Key::Char('1')], Group::Moving, ("", 0), "to step 1: choose the volumes and what they are"),

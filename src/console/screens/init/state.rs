@@ -143,7 +143,7 @@ impl InitScreen {
     /// After the site, the size or the choice changed.
     pub fn settle(&mut self, context: &Context) {
         let snapshot = context.snapshot();
-        let open = |id: &VolumeId| snapshot.unregistered.binary_search_by_key(id, |volume| volume.id).is_ok();
+        let open = |id: &VolumeId| snapshot.unregistered_volume(*id).is_some();
         // An array that is silent for a moment takes nothing away; a volume that somebody registered does.
         let registered =
             |id: &VolumeId| snapshot.transaction_volume(*id).is_some() || snapshot.backup_volume(*id).is_some();

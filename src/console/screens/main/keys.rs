@@ -1,6 +1,6 @@
 //! The keys of the main screen that are no verbs.
 
-use crate::console::keys::{Command, Entry, Group, Key, Scope, entry};
+use crate::console::keys::{Command, Entry, Group, Key, Scope, entry, own};
 
 pub const ALL: Command = Command::Of(Scope::Main, "all");
 pub const OPEN_SET: Command = Command::Of(Scope::Main, "open-set");
@@ -21,14 +21,14 @@ pub fn entries() -> Vec<Entry> {
         entry(Scope::Main, Command::Generations, "generations", &[Key::Char('3')], Group::Moving, ("", 0), "to the generations of the selected volume"),
         entry(Scope::Main, Command::Events, "events", &[Key::Char('4')], Group::Moving, ("", 0), "to the events"),
         entry(Scope::Main, Command::Order, "order", &[Key::Char('o')], Group::Looking, ("", 0), "sort volumes the next way: trouble first, by name, last to be ready first"),
-        entry(Scope::Main, BY_NAME, "sort-by-name", &[Key::Alt('n')], Group::Looking, ("", 0), "sort volumes by name"),
-        entry(Scope::Main, BY_TROUBLE, "sort-by-trouble", &[Key::Alt('t')], Group::Looking, ("", 0), "sort volumes with trouble first"),
-        entry(Scope::Main, BY_READY, "sort-by-ready", &[Key::Alt('r')], Group::Looking, ("", 0), "sort volumes with the last to be ready first"),
-        entry(Scope::Main, ALL, "all", &[Key::Char('a')], Group::Choosing, ("all", 13), "copies, pool and events of all volumes in the table, or of the selected one"),
-        entry(Scope::Main, OPEN_SET, "open-set", &[Key::Char('+')], Group::Looking, ("", 0), "show the volumes of the selected set below it"),
-        entry(Scope::Main, CLOSE_SET, "close-set", &[Key::Char('-')], Group::Looking, ("", 0), "the selected set as one row again"),
-        entry(Scope::Main, NEXT_PROBLEM, "next-problem", &[Key::Char('n')], Group::Moving, ("", 0), "to the next volume that needs attention"),
-        entry(Scope::Main, PREVIOUS_PROBLEM, "previous-problem", &[Key::Char('N')], Group::Moving, ("", 0), "to the volume before that needs attention"),
+        own(BY_NAME, &[Key::Alt('n')], Group::Looking, ("", 0), "sort volumes by name"),
+        own(BY_TROUBLE, &[Key::Alt('t')], Group::Looking, ("", 0), "sort volumes with trouble first"),
+        own(BY_READY, &[Key::Alt('r')], Group::Looking, ("", 0), "sort volumes with the last to be ready first"),
+        own(ALL, &[Key::Char('a')], Group::Choosing, ("all", 13), "copies, pool and events of all volumes in the table, or of the selected one"),
+        own(OPEN_SET, &[Key::Char('+')], Group::Looking, ("", 0), "show the volumes of the selected set below it"),
+        own(CLOSE_SET, &[Key::Char('-')], Group::Looking, ("", 0), "the selected set as one row again"),
+        own(NEXT_PROBLEM, &[Key::Char('n')], Group::Moving, ("", 0), "to the next volume that needs attention"),
+        own(PREVIOUS_PROBLEM, &[Key::Char('N')], Group::Moving, ("", 0), "to the volume before that needs attention"),
         entry(Scope::Main, Command::Problems, "problems", &[Key::Char('!')], Group::Choosing, ("problems", 12), "show only volumes that need attention"),
         entry(Scope::Main, Command::Mark, "mark", &[Key::Char(' ')], Group::Choosing, ("mark", 11), "mark the selected volume; a verb then acts on all marked ones"),
         entry(Scope::Main, Command::MarkAll, "mark-all", &[Key::Char('*')], Group::Choosing, ("", 0), "mark all that the filter shows, or none"),

@@ -369,7 +369,7 @@ fn of_session(session: &SessionView) -> Subject {
 
 fn is_held(snapshot: &Snapshot, volume: Option<VolumeId>, version: Option<Version>) -> bool {
     let (Some(volume), Some(version)) = (volume, version) else { return false };
-    snapshot.generations_of(volume).iter().any(|generation| generation.version == version && generation.held.is_some())
+    snapshot.generation(volume, version).is_some_and(|generation| generation.held.is_some())
 }
 
 /// Newest first: row 0 is the last one of the list.

@@ -1,6 +1,6 @@
 //! The keys of the screen of device maps, and the one that opens it.
 
-use crate::console::keys::{Command, Entry, Group, Key, Scope, entry};
+use crate::console::keys::{Command, Entry, Group, Key, Scope, entry, own};
 
 const fn of(name: &'static str) -> Command {
     Command::Of(Scope::Maps, name)
@@ -28,10 +28,6 @@ pub const RIGHT: Command = of("map-right");
 
 #[rustfmt::skip]
 pub fn entries() -> Vec<Entry> {
-    let own = |command, keys: &[Key], group, footer, help| {
-        let Command::Of(scope, name) = command else { unreachable!("each command here is one of the screen") };
-        entry(scope, command, name, keys, group, footer, help)
-    };
     vec![
         entry(Scope::Main, Command::Show(Scope::Maps), "map", &[Key::Char('m')], Group::Looking, ("map", 14), "device maps: which backup volume each volume uses, in rounds; shown, checked, made and changed"),
         own(VOLUMES, &[Key::Char('1')], Group::Moving, ("", 0), "to step 1: choose the volumes"),

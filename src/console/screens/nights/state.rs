@@ -1,8 +1,8 @@
 //! The state of the screen of the nights to come.
 
-use super::view;
 use crate::console::projection::{MANY, Projection};
 use crate::console::screens::screen::Context;
+use crate::console::screens::two_panels;
 use crate::console::types::{Cursor, Subject};
 use crate::model::identity::VolumeId;
 use crate::model::preview::{Night, NightEnd, Preview};
@@ -64,7 +64,7 @@ impl NightsScreen {
         self.projection.update(snapshot, self.volume, nights);
         let at: Vec<Timestamp> = self.nights().iter().map(|night| night.at).collect();
         self.cursor.follow(at.len(), |row| at.get(row).copied());
-        self.cursor.settle(at.len(), usize::from(view::list_height(context.height())));
+        self.cursor.settle(at.len(), usize::from(two_panels::list_height(context.height())));
     }
 
     pub fn select(&mut self, row: usize) {

@@ -2,6 +2,7 @@
 
 use super::state::NightsScreen;
 use crate::console::screens::screen::Context;
+use crate::console::screens::two_panels;
 use crate::console::view::canvas::{Canvas, wrap};
 use crate::console::view::nights::{NightTable, copy_word};
 use crate::model::preview::{NightBackup, NightEnd, Preview};
@@ -12,23 +13,9 @@ use ratatui::text::Span;
 
 /// Names that one line lists at most.
 const LISTED: usize = 4;
-/// Frame and heading of the upper panel.
-const AROUND_LIST: u16 = 3;
-
-/// The lower panel takes two fifths of the rows.
-fn upper(height: u16) -> u16 {
-    height - height * 2 / 5
-}
-
-/// Nights that are shown at once on a screen with so many rows.
-pub fn list_height(height: u16) -> u16 {
-    upper(height).saturating_sub(AROUND_LIST)
-}
 
 pub fn draw(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, area: Rect) {
-    let split = upper(area.height);
-    let above = Rect { height: split, ..area };
-    let below = Rect { y: area.y + split, height: area.height - split, ..area };
+    let [above, below] = two_panels::split(area);
     let snapshot = context.snapshot();
     let name = screen.volume.map_or_else(String::new, |id| format!(" of {}", snapshot.label(id)));
     let theme = canvas.look.theme;
@@ -64,7 +51,7 @@ fn night(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, area: Re
     let title = format!("{}, all volumes of the pool", context.clock.night(night.at));
     let note = format!("{} share it", count(preview.volumes.len(), "volume", "volumes"));
     let inner = canvas.panel(area, &[Span::styled(title, theme.title)], &note, false);
-    let width = usize::from(inner.width.saturating_sub(3));
+    let width = usize::from(two_panels::text_width(inner));
     let mut lines: Vec<(String, Style)> = Vec::new();
     // What is wrong first: a small screen shows the beginning.
     let mut backups: Vec<&NightBackup> = night.backups.iter().collect();
@@ -86,10 +73,7 @@ fn night(screen: &NightsScreen, context: &Context, canvas: &mut Canvas, area: Re
             lines.extend(wrap(&text, width).into_iter().map(|line| (line, theme.dim)));
         }
     }
-    for (row, (line, style)) in lines.iter().take(usize::from(inner.height)).enumerate() {
-        canvas.text(inner.x + 2, inner.y + row as u16, inner.width.saturating_sub(3), line, *style);
-    }
-    canvas.hidden(inner, 0, lines.len());
+    two_panels::text(canvas, inner, &lines);
 }
 
 /// Whether the pool lasts.

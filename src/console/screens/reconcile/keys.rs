@@ -1,6 +1,6 @@
 //! The keys of the reconcile screen, and the one that opens it.
 
-use crate::console::keys::{Command, Entry, Group, Key, Scope, entry};
+use crate::console::keys::{Command, Entry, Group, Key, Scope, entry, own};
 
 const fn of(name: &'static str) -> Command {
     Command::Of(Scope::Reconcile, name)
@@ -12,10 +12,6 @@ pub const ACCEPT: Command = of("reconcile-accept");
 
 #[rustfmt::skip]
 pub fn entries() -> Vec<Entry> {
-    let own = |command, keys: &[Key], group, footer, help| {
-        let Command::Of(scope, name) = command else { unreachable!("each command here is one of the screen") };
-        entry(scope, command, name, keys, group, footer, help)
-    };
     vec![
         entry(Scope::Main, Command::Show(Scope::Reconcile), "reconcile", &[Key::Char('K')], Group::Looking, ("", 0), "what the catalogue and the arrays disagree on, and what is proposed"),
         own(ACCEPT, &[Key::Char('x')], Group::Verbs, ("do", 4), "do what is proposed for the marked rows, or the selected one, after showing the plan"),

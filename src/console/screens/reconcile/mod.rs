@@ -5,6 +5,7 @@ mod state;
 mod view;
 
 use super::screen::{Context, Screen, Step, moved};
+use super::two_panels;
 use crate::console::keys::{Command, Key, Scope};
 use crate::console::view::canvas::Canvas;
 use crate::model::snapshot::Severity;
@@ -25,7 +26,7 @@ impl Screen for ReconcileScreen {
     }
 
     fn key(&mut self, context: &Context, _key: Key, command: Option<Command>) -> Vec<Step> {
-        let page = usize::from(view::list_height(context.height()));
+        let page = usize::from(two_panels::list_height(context.height()));
         if let Some(row) = command.and_then(|command| moved(command, self.cursor.selected, page)) {
             self.select(row);
             return Vec::new();

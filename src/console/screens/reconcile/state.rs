@@ -1,7 +1,7 @@
 //! The state of the reconcile screen: its rows, made anew with every snapshot, and which of them are marked.
 
-use super::view;
 use crate::console::screens::screen::Context;
+use crate::console::screens::two_panels;
 use crate::console::types::Cursor;
 use crate::model::identity::VolumeId;
 use crate::model::proposal_kind::ProposalKind;
@@ -46,7 +46,7 @@ impl ReconcileScreen {
         }
         let keys: Vec<RowKey> = self.rows.iter().map(key).collect();
         self.cursor.follow(keys.len(), |row| keys.get(row).copied());
-        self.cursor.settle(keys.len(), usize::from(view::list_height(context.height())));
+        self.cursor.settle(keys.len(), usize::from(two_panels::list_height(context.height())));
     }
 
     pub fn select(&mut self, row: usize) {

@@ -2,6 +2,7 @@
 
 use super::state::{ReconcileScreen, is_offered};
 use crate::console::screens::screen::Context;
+use crate::console::screens::two_panels;
 use crate::console::view::canvas::{Canvas, wrap};
 use crate::console::view::highlight;
 use crate::model::proposal_kind::ProposalKind;
@@ -10,8 +11,6 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-/// Frame and headings of the upper panel.
-const AROUND_LIST: u16 = 3;
 /// The columns of the mark, the volume and the proposal; the two stories share the rest.
 const MARK: u16 = 3;
 const VOLUME: u16 = 15;
@@ -19,18 +18,8 @@ const PROPOSED: u16 = 9;
 /// Arrays that one line lists at most.
 const LISTED: usize = 4;
 
-/// The lower panel takes two fifths of the rows.
-fn upper(height: u16) -> u16 {
-    height - height * 2 / 5
-}
-
-/// Rows that are shown at once on a screen with so many lines.
-pub fn list_height(height: u16) -> u16 {
-    upper(height).saturating_sub(AROUND_LIST)
-}
-
 pub fn draw(screen: &ReconcileScreen, context: &Context, canvas: &mut Canvas, area: Rect) {
-    let split = upper(area.height);
+    let [above, below] = two_panels::split(area);
     let theme = canvas.look.theme;
     let title = [Span::styled("Catalogue and arrays", theme.title_focused)];
     let note = match screen.rows.len() {
@@ -38,8 +27,7 @@ pub fn draw(screen: &ReconcileScreen, context: &Context, canvas: &mut Canvas, ar
         rows if screen.marks.is_empty() => count(rows, "row", "rows"),
         rows => format!("{} marked of {rows}", screen.marks.len()),
     };
-    let inner = canvas.panel(Rect { height: split, ..area }, &title, &note, true);
-    let below = Rect { y: area.y + split, height: area.height - split, ..area };
+    let inner = canvas.panel(above, &title, &note, true);
     if screen.rows.is_empty() {
         let unread = not_read(screen);
         canvas.empty(inner, &["The catalogue and the arrays agree.", &unread]);
@@ -105,7 +93,7 @@ fn selected(screen: &ReconcileScreen, context: &Context, canvas: &mut Canvas, ar
     let (owner, subject) = (snapshot.label(finding.owner), snapshot.label(finding.subject));
     let about = if owner == subject { owner } else { format!("{subject} of {owner}") };
     let inner = canvas.panel(area, &[Span::styled(about, theme.title)], "", false);
-    let width = usize::from(inner.width.saturating_sub(3));
+    let width = usize::from(two_panels::text_width(inner));
     let parts = [
         format!("The catalogue says: {}", finding.catalogue),
         format!("The array says: {}", finding.array),
@@ -118,10 +106,7 @@ fn selected(screen: &ReconcileScreen, context: &Context, canvas: &mut Canvas, ar
     if !screen.unread.is_empty() {
         lines.extend(wrap(&not_read(screen), width).into_iter().map(|line| (line, theme.warning)));
     }
-    for (row, (line, style)) in lines.iter().take(usize::from(inner.height)).enumerate() {
-        canvas.text(inner.x + 2, inner.y + row as u16, inner.width.saturating_sub(3), line, *style);
-    }
-    canvas.hidden(inner, 0, lines.len());
+    two_panels::text(canvas, inner, &lines);
 }
 
 pub fn hint(screen: &ReconcileScreen) -> String {

@@ -25,8 +25,7 @@ pub fn content(app: &App, subject: Subject, width: usize) -> Content {
             }
             Subject::Backup { id, .. } => backup_volume(app, snapshot, id, &mut body),
             Subject::Generation { volume, version, .. } => {
-                let generations = snapshot.generations_of(volume);
-                if let Some(generation) = generations.iter().find(|generation| generation.version == version) {
+                if let Some(generation) = snapshot.generation(volume, version) {
                     describe_generation(app, snapshot, generation, &mut body);
                 }
                 format!("{version} of {}", snapshot.label(volume))

@@ -103,7 +103,7 @@ fn backed_up(app: &App, dialog: &RefusedDialog) -> Option<String> {
     let ([id], snapshot) = (&volumes[..], app.snapshot()?) else { return None };
     let view = snapshot.transaction_volume(*id)?;
     let (version, at) = view.last_backup.filter(|_| view.state == TransactionState::Suspended)?;
-    let generation = snapshot.generations_of(*id).iter().find(|generation| generation.version == version)?;
+    let generation = snapshot.generation(*id, version)?;
     let session = snapshot.session(&Pair::new(*id, generation.backup_volume))?;
     let when = app.clock.moment_or_minute(at);
     Some(match session.difference {

@@ -53,7 +53,7 @@ pub fn instant(
     let instant = instants.iter().find(|instant| instant.operation == operation)?;
     describe(app, snapshot, instant, body);
     for (id, version) in &instant.versions {
-        let kept = snapshot.generations_of(*id).iter().find(|kept| kept.version == *version);
+        let kept = snapshot.generation(*id, *version);
         let text = kept.map_or_else(String::new, |kept| {
             format!("{version} on {}, {}", snapshot.label(kept.backup_volume), kept.state)
         });

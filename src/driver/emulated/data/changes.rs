@@ -1,6 +1,6 @@
 //! Which leaves of a volume were written to, since any moment of this process: by whomever, for fingerprints.
 
-use crate::model::fingerprint::{ChangedLeaves, LEAF_BYTES, leaf_count};
+use crate::model::fingerprint::{ChangedLeaves, LEAF_BYTES, leaf_count, ranges};
 use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -49,14 +49,8 @@ impl Changes {
         let now = self.now.fetch_add(1, SeqCst);
         let known = mark.and_then(|mark| mark.strip_prefix(&format!("{epoch:016x}."))?.parse::<u64>().ok());
         let changed = known.map(|known| {
-            let mut ranges: Vec<Range<u64>> = Vec::new();
-            for (at, _) in (0..).zip(last).filter(|(_, leaf)| leaf.load(SeqCst) > known) {
-                match ranges.last_mut() {
-                    Some(range) if range.end == at => range.end += 1,
-                    _ => ranges.push(at..at + 1),
-                }
-            }
-            ranges
+            let written = (0..).zip(last).filter(|(_, leaf)| leaf.load(SeqCst) > known);
+            ranges(written.map(|(at, _)| at))
         });
         ChangedLeaves { mark: Some(format!("{epoch:016x}.{now}")), changed }
     }

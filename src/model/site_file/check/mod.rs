@@ -206,11 +206,8 @@ impl<'a> Check<'a> {
             let text = format!("{} is registered as a {role} volume", self.snapshot.label(id));
             self.wrong(&volume.volume, text, "move the line to the list of its role, or take it out of the site first: `ecdeck volume remove VOLUME`");
         }
-        let unregistered = &self.snapshot.unregistered;
-        let reported =
-            || unregistered.binary_search_by_key(&id, |volume| volume.id).ok().and_then(|at| unregistered.get(at));
         let known = transaction.map(|known| known.blocks).or_else(|| backup.map(|known| known.blocks));
-        let blocks = known.or_else(|| reported().map(|volume| volume.blocks));
+        let blocks = known.or_else(|| self.snapshot.unregistered_volume(id).map(|volume| volume.blocks));
         if let (Some(given), Some(known)) = (&volume.blocks, blocks)
             && *given.get_ref() != known.0
         {
