@@ -294,7 +294,7 @@ pub struct Set {
     /// How long the suspend of a remote copy continues after the answer, as 6s; 0s: not at all
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub suspend_time: Option<std::time::Duration>,
-    /// How long a new copy is only reserved before it copies, as 2s; 0s: not at all
+    /// How long a new copy is only reserved (a one-point copy: readying) before it copies, as 2s; 0s: not at all
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub start_time: Option<std::time::Duration>,
     /// How long a copy remains after its stop is answered, as 2s; 0s: not at all

@@ -383,6 +383,24 @@ fn a_snapshot_is_a_generation_of_the_moment_at_which_it_began() {
 }
 
 #[test]
+fn a_snapshot_that_is_readying_first_is_of_the_moment_at_which_it_began() {
+    let lab = Lab::of(1, 1, 2);
+    lab.policy("t1", 1, "suspend");
+    lab.run("array set A1 --start-time 2s").ends(0);
+    lab.run("array write A1/0x1 --scatter 30 --seed 5").ends(0);
+    let then = lab.bytes("A1/0x1");
+    let running = lab.spawn("snapshot t1 --yes");
+    lab.wait_for("a copy that is readying", |status| status["sessions"][0]["phase"] == "readying");
+    lab.run("array write A1/0x1 --scatter 30 --seed 6").ends(0);
+    lab.run("array stop").ends(0);
+    lab.run("array start").ends(0);
+    running.end().ends(0);
+    let kept = lab.kept("t1");
+    assert_eq!(kept.len(), 1);
+    assert!(lab.bytes(&kept[0].1) == then, "the snapshot is of before that write");
+}
+
+#[test]
 fn a_cancelled_snapshot_records_nothing() {
     let lab = Lab::of(1, 2, 2);
     lab.policy("t1", 1, "suspend");

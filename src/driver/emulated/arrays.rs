@@ -13,7 +13,7 @@ use super::faults::{Fault, InjectedFault};
 pub use super::persistence::ArraysError;
 use super::persistence::{self, Durable, Kept};
 use super::rules::{Reply, refuse_all};
-use super::sessions::SessionKey;
+use super::sessions::{Session, SessionKey};
 use super::troubles::{ArrayProblem, Troubles};
 use super::wire::{FORMAT, Work};
 use super::workload::Workloads;
@@ -90,8 +90,10 @@ impl Moves {
             if old.reversed != session.reversed {
                 moves.turned.push((session.pair, session.reversed));
             }
+            let starts = old.starting.is_some() && session.starting.is_none();
             match (old.status, session.status) {
-                (old, new) if old == new => {}
+                // A one-point copy is active before it copies.
+                (old, new) if old == new && !starts => {}
                 (_, Status::Active) => moves.resumed.push(session.pair),
                 (_, Status::Suspended) => moves.suspended.push(session.pair),
                 _ => moves.stopped_in_place.push(session.pair),
@@ -135,8 +137,7 @@ impl Arrays {
         take_out_bad(&data, &mut kept.core, &troubles)?;
         kept.core.hold_back();
         kept.core.tell_all_again();
-        let active = kept.core.sessions().filter(|session| session.status == Status::Active);
-        active.map(|session| session.pair).try_for_each(|pair| data.run(pair))?;
+        kept.core.sessions().try_for_each(|session| data.go_on(session.pair, flow_of(session)))?;
         // A disk that is full is no reason not to serve what is there.
         troubles.judge(ArrayProblem::Checkpoint, data.checkpoint());
         let changing = Change { bytes_per_second: kept.bytes_per_second, ..Change::default() };
@@ -453,12 +454,11 @@ impl Arrays {
         let written = self.prepare(before, &moves).and_then(|()| self.keep(change, &after)).inspect_err(|_| {
             self.undo(&moves);
         })?;
-        // What is reserved copies nothing yet.
-        let copies = |pair: &&Pair| after.session(pair).is_none_or(|session| session.status != Status::Reserved);
-        let running: Vec<Pair> = moves.begun.iter().filter(copies).chain(&moves.resumed).copied().collect();
+        let going = moves.begun.iter().chain(&moves.resumed).filter_map(|pair| after.session(pair));
+        let going: Vec<(Pair, Flow)> = going.map(|session| (session.pair, flow_of(session))).collect();
         *self.core.lock() = after;
         let turned = moves.turned.iter().map(|(pair, reversed)| self.data.turn(*pair, *reversed));
-        let run = running.iter().map(|pair| self.data.run(*pair));
+        let run = going.into_iter().map(|(pair, flow)| self.data.go_on(pair, flow));
         let ended = moves.ended.iter().map(|pair| self.data.detach(*pair));
         for failed in turned.chain(run).chain(ended).filter_map(Result::err) {
             self.warn(format!("what a command did to the bytes was not all done: {failed}"));
@@ -493,8 +493,8 @@ impl Arrays {
         }
         let core = self.core.lock().clone();
         for pair in moves.suspended.iter().chain(&moves.stopped_in_place) {
-            if core.session(pair).is_some_and(|session| session.status == Status::Active) {
-                let _ = self.data.run(*pair);
+            if let Some(session) = core.session(pair) {
+                let _ = self.data.go_on(*pair, flow_of(session));
             }
         }
     }
@@ -644,7 +644,7 @@ impl Arrays {
     }
 
     fn is_copying(&self) -> bool {
-        self.core.lock().sessions().any(super::sessions::Session::is_copying)
+        self.core.lock().sessions().any(Session::is_copying)
     }
 }
 
@@ -734,6 +734,16 @@ fn registered(kept: Option<&Kept>, place: Option<FileStamp>) -> BTreeMap<VolumeI
         cabinet.volumes.iter().map(one)
     });
     volumes.collect()
+}
+
+/// How a session's bytes flow as the rules have it. What is reserved copies nothing; a one-point copy that is readying holds
+/// its moment.
+fn flow_of(session: &Session) -> Flow {
+    match (session.status, session.starting) {
+        (Status::Active, None) => Flow::Running,
+        (Status::Active, Some(_)) => Flow::Holding,
+        _ => Flow::Tracking,
+    }
 }
 
 /// Expansions that a crash cut short: what size the image has is the volume's.

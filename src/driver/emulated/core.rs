@@ -535,7 +535,11 @@ impl Core {
                 let was_copying = session.phase == Phase::Copying;
                 // A one-point copy is never equivalent: it ends.
                 let equivalent = dirty.0 == 0 && session.pair.kind != CopyKind::Opc;
-                session.phase = if equivalent { Phase::Equivalent } else { Phase::Copying };
+                session.phase = match session.starting {
+                    _ if equivalent => Phase::Equivalent,
+                    Some(_) => Phase::Readying,
+                    None => Phase::Copying,
+                };
                 session.total = if was_copying { session.total.max(dirty) } else { dirty };
             }
         }

@@ -103,7 +103,7 @@ pub const RULES: &[Rule] = &[
         Basis::Documented,
         true,
     ),
-    silent("a new copy may be reserved for a while before it copies", CLI, false),
+    silent("a new copy may be reserved, a one-point copy readying, for a while before it copies", CLI, false),
     silent("a copy may go into the source of a live one, or begin at its target: two hops", GUIDE, true),
     row("a cascade has two hops at most", CLI, ArrayCode::TooManyHops, Basis::Inferred, true),
     row("a cascade does not lead back to its beginning", CLI, ArrayCode::CascadeCircle, Basis::Inferred, true),

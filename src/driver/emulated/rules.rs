@@ -166,7 +166,11 @@ impl Core {
             cursor: 0,
         };
         if session.starting.is_some() {
-            (session.status, session.phase, session.total) = (Status::Reserved, Phase::NoPair, session.difference());
+            // The moment of an OPC is that of its start: it is active before it copies.
+            let is_opc = pair.kind == CopyKind::Opc;
+            (session.status, session.phase) =
+                if is_opc { (Status::Active, Phase::Readying) } else { (Status::Reserved, Phase::NoPair) };
+            session.total = session.difference();
         } else {
             session.begin_copy();
         }

@@ -30,7 +30,7 @@ pub struct Settings {
     /// Milliseconds that the suspend of a REC goes on after its answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspend_millis: Option<u32>,
-    /// Milliseconds for which a new EC or REC is reserved before it copies.
+    /// Milliseconds for which a new EC or REC is reserved, and a new OPC readying, before it copies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_millis: Option<u32>,
     /// Milliseconds for which a session remains after its stop was accepted.
@@ -171,11 +171,10 @@ impl Core {
         Some(millis.div_ceil(TICK_MILLIS))
     }
 
-    /// For how many ticks a new session is reserved before it copies.
+    /// For how many ticks a new session is reserved, or readying, before it copies.
     pub(super) fn start_ticks(&self, pair: &Pair) -> Option<u32> {
         let cabinet = self.boxes.get(&pair.source.box_id)?;
-        let millis = cabinet.settings.start_millis.filter(|_| pair.kind != CopyKind::Opc)?;
-        Some(millis.div_ceil(TICK_MILLIS))
+        Some(cabinet.settings.start_millis?.div_ceil(TICK_MILLIS))
     }
 
     /// For how many ticks a session remains after its stop was accepted.

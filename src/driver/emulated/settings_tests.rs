@@ -7,7 +7,7 @@ use crate::driver::emulated::core::{CoreError, LARGEST_VOLUME, RecBuffer, TICK_M
 use crate::driver::emulated::faults::{Fault, RefusedWith, Side};
 use crate::driver::emulated::regions::REGION_BLOCKS;
 use crate::model::copy::{Command, Outcome};
-use crate::model::session::{Automation, ErrorByte, Pair, Phase, RecModes, Status, TransferMode};
+use crate::model::session::{Automation, CopyKind, ErrorByte, Pair, Phase, RecModes, Status, TransferMode};
 use crate::model::units::Blocks;
 
 impl Site {
@@ -246,6 +246,35 @@ fn a_new_copy_is_reserved_for_a_while_and_copies_then() {
     assert_eq!(site.start(local), "done");
     assert_eq!(site.word(&Command::Stop { pairs: vec![local], force: false }), "done");
     assert!(site.half(one, &local).is_none());
+}
+
+#[test]
+fn a_one_point_copy_is_readying_for_a_while_and_keeps_its_moment() {
+    let mut site = Site::new(2);
+    site.set(SettingsChange { start_millis: Some(Setting::To(400)), ..SettingsChange::default() });
+    let pair = Pair { kind: CopyKind::Opc, ..site.ec(0, 1) };
+    site.arrays.write(pair.source, 1).unwrap();
+    let moment = site.arrays.content(pair.source).to_vec();
+    let start = Command::StartOpc { pairs: vec![pair] };
+    assert_eq!(site.word(&start), "done");
+    assert_eq!(site.word(&start), "E5367", "the moment of the one that is there has passed");
+    for _ in 0..2 {
+        assert_eq!(site.state(&pair), (Status::Active, Phase::Readying));
+        assert!(site.arrays.core().session(&pair).unwrap().progress().is_none(), "nothing is copied yet");
+        // What a host changes is copied first.
+        site.arrays.write(pair.source, 3).unwrap();
+        site.arrays.advance(Blocks(u64::from(u16::MAX)));
+    }
+    assert_eq!(site.state(&pair), (Status::Active, Phase::Copying));
+    site.arrays.write(pair.source, 2).unwrap();
+    site.arrays.settle();
+    assert!(site.half(site.one, &pair).is_none(), "it ends by itself");
+    assert_eq!(site.arrays.content(pair.target), moment);
+    assert_ne!(site.arrays.content(pair.source), moment);
+    // It is stopped without force while it is readying.
+    assert_eq!(site.word(&start), "done");
+    assert_eq!(site.state(&pair), (Status::Active, Phase::Readying));
+    assert_eq!(site.word(&Command::Stop { pairs: vec![pair], force: false }), "done");
 }
 
 #[test]

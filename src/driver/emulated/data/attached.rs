@@ -26,6 +26,8 @@ pub(super) struct Attached {
     pub(super) map: RegionMap,
     pub(super) kept: Kept,
     running: AtomicBool,
+    /// It runs, and copies only what a host is about to change.
+    holding: AtomicBool,
     /// Regions that this run had to copy when it began.
     run_total: AtomicU64,
     /// Regions copied since the session was attached.
@@ -78,6 +80,7 @@ impl Attached {
             map,
             kept,
             running: AtomicBool::new(false),
+            holding: AtomicBool::new(false),
             copied: AtomicU64::new(0),
             cursor: Mutex::new(0),
             announced: AtomicBool::new(false),
@@ -124,11 +127,27 @@ impl Attached {
         if let Kept::PointInTimeCopy(moment) = &self.kept { Some(moment) } else { None }
     }
 
+    /// Whether it mirrors, or holds its moment.
     pub(super) fn is_running(&self) -> bool {
         self.running.load(Ordering::SeqCst)
     }
 
+    /// Whether copiers work on it.
+    pub(super) fn is_copying(&self) -> bool {
+        self.is_running() && !self.holding.load(Ordering::SeqCst)
+    }
+
     pub(super) fn run(&self) {
+        self.begin(false);
+    }
+
+    /// A one-point copy holds its moment from now on, and copies later.
+    pub(super) fn hold(&self) {
+        self.begin(true);
+    }
+
+    fn begin(&self, holding: bool) {
+        self.holding.store(holding, Ordering::SeqCst);
         self.run_total.store(self.map.dirty(), Ordering::SeqCst);
         self.announced.store(false, Ordering::SeqCst);
         *self.cursor.lock() = 0;
@@ -154,7 +173,11 @@ impl Attached {
         CopyState {
             dirty: blocks(dirty),
             run: Progress { done: blocks(total).saturating_sub(blocks(dirty)), total: blocks(total) },
-            flow: if self.is_running() { Flow::Running } else { Flow::Tracking },
+            flow: match self.is_running() {
+                false => Flow::Tracking,
+                true if self.is_copying() => Flow::Running,
+                true => Flow::Holding,
+            },
             copied_regions: self.copied.load(Ordering::SeqCst),
         }
     }

@@ -50,7 +50,7 @@ pub(super) fn work(data: &Shared, first: usize, duty: Duty) {
     let mut buffer = Buffer::new();
     let mut next = first;
     loop {
-        let (sessions, seen) = data.running();
+        let (sessions, seen) = data.copying();
         let mut copied = false;
         let mut wait: Option<Duration> = None;
         for step in 0..sessions.len() {
@@ -74,7 +74,7 @@ fn turn(data: &Shared, session: &Arc<Attached>, buffer: &mut Buffer, duty: Duty)
     // Before `busy`, as a barrier takes them in this order.
     let _admitted = data.is_known_elsewhere(session).then(|| data.admission.read());
     let _busy = session.busy.read();
-    if !session.is_running() {
+    if !session.is_copying() {
         return Turn::Nothing;
     }
     if session.map.dirty() == 0 {
@@ -161,11 +161,11 @@ impl Shared {
         }
     }
 
-    /// The running sessions, and the count of wakes at that time.
-    fn running(&self) -> (Vec<Arc<Attached>>, u64) {
+    /// The sessions that copiers work on, and the count of wakes at that time.
+    fn copying(&self) -> (Vec<Arc<Attached>>, u64) {
         let seen = self.alarm.state.lock().wakes;
         let table = self.sessions.read();
-        (table.by_pair.values().filter(|session| session.is_running()).cloned().collect(), seen)
+        (table.by_pair.values().filter(|session| session.is_copying()).cloned().collect(), seen)
     }
 
     fn is_stopping(&self) -> bool {

@@ -364,9 +364,7 @@ impl DataPlane {
         let dirty = session.state().dirty;
         self.data.insert(&session)?;
         self.data.wake();
-        if flow == Flow::Running {
-            self.run(pair)?;
-        }
+        self.go_on(pair, flow)?;
         Ok(AttachReport { dirty, map_lost })
     }
 
@@ -430,6 +428,23 @@ impl DataPlane {
             data.mark_elsewhere(&session, &(0..size))?;
         }
         Ok((session, lost))
+    }
+
+    /// Lets a session that only tracks go on so.
+    pub fn go_on(&self, pair: Pair, flow: Flow) -> Result<(), DataError> {
+        match flow {
+            Flow::Running => self.run(pair),
+            Flow::Holding => self.hold(pair),
+            Flow::Tracking => Ok(()),
+        }
+    }
+
+    /// A one-point copy that was just attached: this is its moment, and it copies from the next [`Self::run`] on.
+    fn hold(&self, pair: Pair) -> Result<(), DataError> {
+        let session = self.data.session(pair)?;
+        let _barrier = self.data.barrier(slice::from_ref(&session));
+        session.hold();
+        Ok(())
     }
 
     /// Goes on with a session: what is dirty is copied, then everything is mirrored. Of a one-point copy that was just

@@ -57,8 +57,30 @@ fn whole_regions(bytes: u64) -> Blocks {
 }
 
 fn start(bench: &Bench) {
+    start_as(bench, Flow::Running);
+}
+
+fn start_as(bench: &Bench, flow: Flow) {
     bench.plane().attach(opc(), Attach::Full, Flow::Tracking).unwrap();
+    bench.plane().go_on(opc(), flow).unwrap();
+}
+
+#[test]
+fn a_copy_that_is_held_has_its_moment_and_copies_only_what_a_host_changes() {
+    let mut bench = Bench::new();
+    let (moment, _) = long_volumes(&bench);
+    start_as(&bench, Flow::Holding);
+    let dirty = || bench.plane().state(opc()).unwrap().dirty;
+    assert_eq!(dirty(), Blocks(LONG / 512));
+    bench.plane().write(source(), EXTENT + 9, b"after the moment").unwrap();
+    assert!(bytes(&bench, target()) == moment);
+    assert_eq!(dirty(), whole_regions(LONG - EXTENT), "the extent that was written to, and nothing else");
+    bench.crash();
+    assert!(!bench.plane().attach(opc(), Attach::Stored, Flow::Holding).unwrap().map_lost);
+    assert!(bytes(&bench, target()) == moment);
     bench.plane().run(opc()).unwrap();
+    assert_eq!(bench.report(), Report::Equivalent(opc()));
+    assert!(image(&bench, target()) == moment);
 }
 
 #[test]
@@ -193,6 +215,8 @@ fn a_reversed_session_copies_back_and_mirrors_the_other_way() {
 #[derive(Debug, Clone)]
 enum Act {
     Start,
+    /// A start that copies only from a later act on.
+    StartHeld,
     /// To the source, the target, or the kept session's own target.
     Write(u8, u64),
     Checkpoint,
@@ -204,6 +228,7 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         2 => Just(Act::Start),
+        2 => Just(Act::StartHeld),
         6 => (0_u8..3, any::<u64>()).prop_map(|(volume, seed)| Act::Write(volume, seed)),
         2 => Just(Act::Checkpoint),
         2 => (1_u64..80).prop_map(Act::Copy),
@@ -216,7 +241,8 @@ fn act() -> impl Strategy<Value = Act> {
 struct Model {
     bench: Bench,
     expected: [Vec<u8>; 2],
-    runs: bool,
+    /// Of the one-point copy.
+    flow: Option<Flow>,
 }
 
 impl Model {
@@ -227,18 +253,14 @@ impl Model {
         assert_eq!(bench.report(), Report::Equivalent(kept()));
         bench.plane().suspend(&[kept()], false).unwrap();
         bench.plane().set_rate(Some(1), None).unwrap();
-        Self { bench, expected: [source, target], runs: false }
+        Self { bench, expected: [source, target], flow: None }
     }
 
     fn act(&mut self, act: &Act) {
         let plane = self.bench.plane();
         match *act {
-            Act::Start if self.runs => {}
-            Act::Start => {
-                start(&self.bench);
-                self.expected[1] = self.expected[0].clone();
-                self.runs = true;
-            }
+            Act::Start => self.start(Flow::Running),
+            Act::StartHeld => self.start(Flow::Holding),
             Act::Write(at, seed) => {
                 let id = [source(), target(), kept().target][usize::from(at)];
                 let bytes = random(seed, 1 + (seed % 9_000) as usize);
@@ -249,7 +271,9 @@ impl Model {
                 }
             }
             Act::Checkpoint => plane.checkpoint().unwrap(),
-            Act::Copy(regions) if self.runs => {
+            Act::Copy(regions) if self.flow.is_some() => {
+                self.go_on(Flow::Running);
+                let plane = self.bench.plane();
                 let state = || plane.state(opc()).unwrap();
                 let before = state().copied_regions;
                 plane.set_rate(None, Some(opc())).unwrap();
@@ -269,21 +293,40 @@ impl Model {
         let plane = self.bench.plane();
         plane.set_rate(Some(1), None).unwrap();
         plane.attach(kept(), Attach::Stored, Flow::Tracking).unwrap();
-        if self.runs {
+        if let Some(flow) = self.flow {
             assert!(!plane.attach(opc(), Attach::Stored, Flow::Tracking).unwrap().map_lost);
-            plane.run(opc()).unwrap();
+            plane.go_on(opc(), flow).unwrap();
+        }
+    }
+
+    fn start(&mut self, flow: Flow) {
+        if self.flow.is_some() {
+            return self.go_on(flow);
+        }
+        start_as(&self.bench, flow);
+        self.expected[1] = self.expected[0].clone();
+        self.flow = Some(flow);
+    }
+
+    /// A copy that runs is not held back again.
+    fn go_on(&mut self, flow: Flow) {
+        if flow == Flow::Running && self.flow == Some(Flow::Holding) {
+            assert_eq!(self.bench.plane().state(opc()).unwrap().flow, Flow::Holding);
+            self.bench.plane().run(opc()).unwrap();
+            self.flow = Some(flow);
         }
     }
 
     fn finish(&mut self) {
-        if !self.runs {
+        if self.flow.is_none() {
             return;
         }
+        self.go_on(Flow::Running);
         self.bench.plane().set_rate(None, Some(opc())).unwrap();
         assert_eq!(self.bench.report(), Report::Equivalent(opc()));
         self.bench.plane().secure(opc()).unwrap();
         self.bench.plane().detach(opc()).unwrap();
-        self.runs = false;
+        self.flow = None;
     }
 
     fn is_as_hosts_left_it(&self) -> bool {

@@ -49,6 +49,8 @@ pub enum DataError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     Running,
+    /// A one-point copy that is to copy later: its target already is what the source was at its start.
+    Holding,
     Tracking,
 }
 
