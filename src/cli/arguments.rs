@@ -367,6 +367,9 @@ pub enum MapVerb {
         /// The file; - is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// The host of volume groups that the file names without one
+        #[arg(long, value_name = "HOST")]
+        host: Option<Name>,
         /// One JSON object
         #[arg(long)]
         json: bool,
@@ -386,6 +389,9 @@ pub enum MapVerb {
         /// Files, one a round, or folders of them; - is standard input
         #[arg(required = true, value_name = "FILE|DIR")]
         sources: Vec<PathBuf>,
+        /// The host of volume groups that the files name without one
+        #[arg(long, value_name = "HOST")]
+        host: Option<Name>,
         #[command(flatten)]
         change: Change,
     },
@@ -448,6 +454,9 @@ pub enum Sync {
         /// Use the backup volumes of this device map file and no others, or a folder of them, or a stored map set
         #[arg(long, value_name = "FILE", conflicts_with = "overwrite_version")]
         map: Option<PathBuf>,
+        /// The host of volume groups that the file names without one
+        #[arg(long, value_name = "HOST", requires = "map")]
+        host: Option<Name>,
         /// Wait until the volumes are equivalent
         #[arg(long)]
         wait: bool,

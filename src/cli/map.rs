@@ -6,7 +6,7 @@ use super::map_files::{self, MapFile, name_of};
 use super::map_sets;
 use super::{CliError, Exit, json, names, out};
 use crate::model::device_map::{self, CheckedPair, Finding, MapSet, Severity};
-use crate::model::identity::VolumeId;
+use crate::model::identity::{Name, VolumeId};
 use crate::model::plan::plan;
 use crate::model::request::{Action, Request};
 use crate::model::session::Pair;
@@ -19,8 +19,8 @@ use std::path::Path;
 
 pub async fn run(verb: &MapVerb, site_context: &dyn SiteContext) -> Result<Exit, CliError> {
     match verb {
-        MapVerb::Import { name, sources, change } => {
-            return map_sets::import(site_context, name, sources, change).await;
+        MapVerb::Import { name, sources, host, change } => {
+            return map_sets::import(site_context, name, sources, host.as_ref(), change).await;
         }
         MapVerb::Edit { name, change } => return map_sets::edit(site_context, name, change).await,
         MapVerb::Remove { name, change } => return map_sets::remove(site_context, name, change).await,
@@ -28,7 +28,7 @@ pub async fn run(verb: &MapVerb, site_context: &dyn SiteContext) -> Result<Exit,
     }
     let snapshot = site_context.open(Need::Reading).await?.snapshot().await?;
     match verb {
-        MapVerb::Check { file, json } => check(&snapshot, file, *json),
+        MapVerb::Check { file, host, json } => check(&snapshot, file, host.as_ref(), *json),
         MapVerb::New { volumes } => propose(&snapshot, volumes),
         MapVerb::List { json } => map_sets::list(&snapshot, *json),
         MapVerb::Show { name, round, json } => map_sets::show(&snapshot, name, round.as_ref(), *json),
@@ -46,19 +46,24 @@ pub struct ReadMap {
 }
 
 /// Reads and checks a map. The error has every finding of a text that is not a map.
-pub fn read(snapshot: &Snapshot, file: &Path) -> Result<ReadMap, CliError> {
+pub fn read(snapshot: &Snapshot, file: &Path, host: Option<&Name>) -> Result<ReadMap, CliError> {
     let errors = |file: &MapFile| {
         let found = device_map::check(&file.map, snapshot).1;
         found.into_iter().filter(|finding| finding.severity == Severity::Error).collect()
     };
-    let file = MapFile::open(file, errors)?;
+    let file = MapFile::open(file, host, errors)?;
     let (pairs, found) = device_map::check(&file.map, snapshot);
     let findings = file.rendered(&found);
     Ok(ReadMap { pairs, findings, found })
 }
 
 /// The start that `--map` asks for: by a file, by the files of a folder, or by a stored set.
-pub fn start(snapshot: &Snapshot, volumes: &[String], map: &Path) -> Result<(Action, Exit), CliError> {
+pub fn start(
+    snapshot: &Snapshot,
+    volumes: &[String],
+    map: &Path,
+    host: Option<&Name>,
+) -> Result<(Action, Exit), CliError> {
     let set = map.to_str().and_then(|name| snapshot.map_set(name));
     match (set, map == Path::new("-") || map.exists()) {
         (Some(set), true) => {
@@ -68,8 +73,8 @@ pub fn start(snapshot: &Snapshot, volumes: &[String], map: &Path) -> Result<(Act
             )))
         }
         (Some(set), false) => start_by_set(snapshot, volumes, set),
-        (None, _) if map.is_dir() => start_by_folder(snapshot, volumes, map),
-        (None, _) => start_by_file(snapshot, volumes, map),
+        (None, _) if map.is_dir() => start_by_folder(snapshot, volumes, map, host),
+        (None, _) => start_by_file(snapshot, volumes, map, host),
     }
 }
 
@@ -94,11 +99,16 @@ fn start_by_set(snapshot: &Snapshot, volumes: &[String], set: &MapSet) -> Result
 
 /// Each file is a round: for each volume the one whose backup volume can be used now, least recently used first, then in the
 /// order of the files' names.
-fn start_by_folder(snapshot: &Snapshot, volumes: &[String], folder: &Path) -> Result<(Action, Exit), CliError> {
+fn start_by_folder(
+    snapshot: &Snapshot,
+    volumes: &[String],
+    folder: &Path,
+    host: Option<&Name>,
+) -> Result<(Action, Exit), CliError> {
     let files = map_files::files(&[folder.to_owned()])?;
     let mut rounds = Vec::with_capacity(files.len());
     for file in &files {
-        rounds.push((file, read(snapshot, file)?));
+        rounds.push((file, read(snapshot, file, host)?));
     }
     let wanted = names::volumes(snapshot, volumes)?;
     let named = rounds.iter().flat_map(|(_, round)| {
@@ -134,8 +144,13 @@ fn start_by_folder(snapshot: &Snapshot, volumes: &[String], folder: &Path) -> Re
 
 /// The start that a map asks for: of these volumes, or of all of the map. What the map itself stops is said at once; what
 /// the site's state stops is refused with the plan.
-fn start_by_file(snapshot: &Snapshot, volumes: &[String], file: &Path) -> Result<(Action, Exit), CliError> {
-    let read = read(snapshot, file)?;
+fn start_by_file(
+    snapshot: &Snapshot,
+    volumes: &[String],
+    file: &Path,
+    host: Option<&Name>,
+) -> Result<(Action, Exit), CliError> {
+    let read = read(snapshot, file, host)?;
     let wanted = names::volumes(snapshot, volumes)?;
     let pairs: BTreeMap<VolumeId, VolumeId> = read.pairs.iter().map(|pair| (pair.transaction, pair.backup)).collect();
     let concerns = |finding: &Finding| wanted.is_empty() || finding.volume.is_none_or(|id| wanted.contains(&id));
@@ -160,8 +175,8 @@ fn start_by_file(snapshot: &Snapshot, volumes: &[String], file: &Path) -> Result
     Ok((Action::Start { volumes, targets, together: false }, exit))
 }
 
-fn check(snapshot: &Snapshot, file: &Path, as_json: bool) -> Result<Exit, CliError> {
-    let read = read(snapshot, file)?;
+fn check(snapshot: &Snapshot, file: &Path, host: Option<&Name>, as_json: bool) -> Result<Exit, CliError> {
+    let read = read(snapshot, file, host)?;
     let errors = read.found.iter().filter(|finding| finding.severity == Severity::Error).count();
     let exit = if errors > 0 { Exit::Refused } else { Exit::Done };
     if as_json {

@@ -19,11 +19,12 @@ pub struct MapFile {
 }
 
 impl MapFile {
-    /// Opens and parses a file; `-` is standard input. The error has every finding of a text that is not a map: also those of
+    /// Opens and parses a file; `-` is standard input. Bare names may be groups of `host`, where the file names none. The error has every finding of a text that is not a map: also those of
     /// `others` in the lines that are pairs.
-    pub fn open(path: &Path, others: impl Fn(&Self) -> Vec<Finding>) -> Result<Self, CliError> {
+    pub fn open(path: &Path, host: Option<&Name>, others: impl Fn(&Self) -> Vec<Finding>) -> Result<Self, CliError> {
         let bytes = bytes_of(path)?;
-        let (map, mut found) = device_map::parse_lines(&bytes);
+        let (mut map, mut found) = device_map::parse_lines(&bytes);
+        map.host = host.cloned();
         let file = Self { path: path.to_owned(), bytes, map };
         if found.is_empty() {
             return Ok(file);
@@ -86,7 +87,7 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 }
 
 /// The rounds of several files as one set. All or nothing: the error has every finding of every file.
-pub fn set_of(snapshot: &Snapshot, name: &Name, files: &[PathBuf]) -> Result<MapSet, CliError> {
+pub fn set_of(snapshot: &Snapshot, name: &Name, files: &[PathBuf], host: Option<&Name>) -> Result<MapSet, CliError> {
     let mut rounds: Vec<MapRound> = Vec::new();
     let mut wrong: Vec<String> = Vec::new();
     let mut code = Code::MAP_SYNTAX;
@@ -95,7 +96,7 @@ pub fn set_of(snapshot: &Snapshot, name: &Name, files: &[PathBuf]) -> Result<Map
             Ok(round) => device_map::rounds_of(&file.map, snapshot, name, &round).1,
             Err(_) => Vec::new(),
         };
-        let file = match MapFile::open(path, others) {
+        let file = match MapFile::open(path, host, others) {
             Ok(file) => file,
             // A file that is no map does not hide what is wrong with the others.
             Err(error) if error.code == Some(Code::MAP_SYNTAX) => {

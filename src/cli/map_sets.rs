@@ -35,13 +35,14 @@ pub async fn import(
     site_context: &dyn SiteContext,
     name: &Name,
     sources: &[PathBuf],
+    host: Option<&Name>,
     change: &Change,
 ) -> Result<Exit, CliError> {
     let files = map_files::files(sources)?;
     let deadline = Deadline::new(change.time_limit);
     let mut link = super::opened(site_context, deadline).await?;
     let snapshot = link.snapshot().await?;
-    let set = map_files::set_of(&snapshot, name, &files)?;
+    let set = map_files::set_of(&snapshot, name, &files, host)?;
     print_difference(&snapshot, snapshot.map_set(name.as_str()), &set, change)?;
     let request = change::request(Action::ImportMap { set }, change);
     change::run(&mut link, change, request, deadline, Then::Return).await
@@ -283,7 +284,7 @@ pub async fn edit(site_context: &dyn SiteContext, name: &Name, change: &Change) 
         let text = without_diagnostics(&map_files::bytes_of(&draft.path)?);
         draft.write(&text)?;
         let newest = site_context.open(Need::Reading).await?.snapshot().await?;
-        match map_files::set_of(&newest, name, std::slice::from_ref(&draft.path)) {
+        match map_files::set_of(&newest, name, std::slice::from_ref(&draft.path), None) {
             Ok(edited) if newest.map_set(name.as_str()).is_some_and(|stored| stored.rounds == edited.rounds) => {
                 draft.remove();
                 out::say("ecdeck: the map set is as it was; nothing was stored");

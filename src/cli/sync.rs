@@ -12,9 +12,9 @@ use crate::model::snapshot::Snapshot;
 use crate::model::units::Version;
 
 pub async fn run(verb: &Sync, link: &mut Link, deadline: Deadline) -> Result<Exit, CliError> {
-    if let Sync::Start { volumes, map: Some(file), wait, change, .. } = verb {
+    if let Sync::Start { volumes, map: Some(file), host, wait, change, .. } = verb {
         let snapshot = link.snapshot().await?;
-        let (action, of_map) = map::start(&snapshot, volumes, file)?;
+        let (action, of_map) = map::start(&snapshot, volumes, file, host.as_ref())?;
         let exit = change::run(link, change, change::request(action, change), deadline, after_start(*wait)).await?;
         return Ok(Exit::together([exit, of_map]));
     }

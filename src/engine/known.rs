@@ -111,7 +111,7 @@ impl Known {
 
     /// The volume that a person means, as [`Snapshot::find`] finds it, if it is registered or an array reports it.
     pub fn find(&self, text: &str) -> Option<VolumeId> {
-        let Some((array, olu)) = text.rsplit_once('/') else { return self.records.named(&text.parse().ok()?) };
+        let Some((array, olu)) = text.rsplit_once('/') else { return self.records.meant(text) };
         let by_name = self.arrays.iter().find(|known| known.name.as_str() == array).and_then(|known| known.box_id);
         let id = VolumeId { box_id: by_name.or_else(|| array.parse().ok())?, olu: olu.parse().ok()? };
         let lists = self.arrays.iter().filter_map(|array| array.volumes.as_deref());

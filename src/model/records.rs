@@ -23,6 +23,7 @@ use super::take_over::TakeOver;
 use super::trouble_kind::TroubleId;
 use super::units::{Timestamp, Version};
 use super::untrusted::Untrusted;
+use super::volume_group::GroupPlace;
 use super::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -323,6 +324,20 @@ impl Records {
     /// The volume that is called so, in whichever role.
     pub fn named(&self, name: &Name) -> Option<VolumeId> {
         self.names.get(name).copied()
+    }
+
+    /// The volume that a person means by a name or by `HOST:VG`, as [`super::snapshot::Snapshot::find`] has it.
+    pub fn meant(&self, text: &str) -> Option<VolumeId> {
+        if let Ok(name) = text.parse() {
+            return self.named(&name);
+        }
+        let place: GroupPlace = text.parse().ok()?;
+        let transactions = self.transaction_volumes.values();
+        let transactions = transactions.filter(|volume| volume.group.as_ref().is_some_and(|group| group.is_at(&place)));
+        let backups = self.backup_volumes.values();
+        let backups = backups.filter(|volume| volume.group.as_ref().is_some_and(|group| group.is_at(&place)));
+        let mut found = transactions.map(|volume| volume.id).chain(backups.map(|volume| volume.id));
+        found.next().filter(|_| found.next().is_none())
     }
 
     /// Takes in a transaction volume as it is, without a rule: what a catalogue was loaded from kept them.

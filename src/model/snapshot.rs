@@ -26,6 +26,7 @@ use super::session::{
 use super::take_over::TakeOver;
 use super::units::{Blocks, Progress, Timestamp, Version, count};
 use super::untrusted::Untrusted;
+use super::volume_group::GroupPlace;
 use super::volume_names::VolumeNames;
 use super::volume_set::VolumeSet;
 use serde::{Deserialize, Serialize};
@@ -749,7 +750,16 @@ impl Snapshot {
         transaction.or_else(named).unwrap_or_else(|| self.location(id))
     }
 
-    /// The volume that a person means: a registered name, `ARRAY/0x21`, or a full identity.
+    /// The volumes of which a person registered this volume group: one, unless a group was renamed since.
+    pub fn volumes_of_group(&self, place: &GroupPlace) -> impl Iterator<Item = VolumeId> {
+        let transactions = self.transaction_volumes.iter().map(|view| &view.volume);
+        let transactions = transactions.filter(|volume| volume.group.as_ref().is_some_and(|group| group.is_at(place)));
+        let backups = self.pool.iter().map(|view| &view.volume);
+        let backups = backups.filter(|volume| volume.group.as_ref().is_some_and(|group| group.is_at(place)));
+        transactions.map(|volume| volume.id).chain(backups.map(|volume| volume.id))
+    }
+
+    /// The volume that a person means: a registered name, `HOST:VG`, `ARRAY/0x21`, or a full identity.
     pub fn find(&self, text: &str) -> Option<VolumeId> {
         // No name has a stroke in it.
         if text.contains('/') {
@@ -763,7 +773,11 @@ impl Snapshot {
         if let Some(view) = self.pool.iter().find(named) {
             return Some(view.volume.id);
         }
-        self.located(text)
+        // Nor has one a colon.
+        let place = text.parse().ok()?;
+        let mut volumes = self.volumes_of_group(&place);
+        // Two answer to it: neither is meant.
+        volumes.next().filter(|_| volumes.next().is_none())
     }
 
     /// The volume at `ARRAY/0x21` or with this identity, registered or not.

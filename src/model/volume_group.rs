@@ -70,6 +70,11 @@ impl RegisteredGroup {
     pub fn place(&self) -> GroupPlace {
         GroupPlace { host: self.host.clone(), group: self.name.clone() }
     }
+
+    /// Whether a person means this group by that.
+    pub fn is_at(&self, place: &GroupPlace) -> bool {
+        self.host == place.host && self.name == place.group
+    }
 }
 
 impl fmt::Display for RegisteredGroup {
@@ -92,6 +97,11 @@ impl BackupGroup {
     /// Where it is.
     pub fn place(&self) -> GroupPlace {
         GroupPlace { host: self.host.clone(), group: self.identity.name.clone() }
+    }
+
+    /// Whether a person means this group by that.
+    pub fn is_at(&self, place: &GroupPlace) -> bool {
+        self.host == place.host && self.identity.name == place.group
     }
 }
 

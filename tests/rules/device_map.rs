@@ -1,5 +1,6 @@
 //! Device maps on a site: every finding at its place, and no pair that the rules forbid.
 
+use crate::named_pools::{becomes_a_copy, becomes_a_group};
 use crate::site::{Site, round, start};
 use ecdeck::model::codes::Code;
 use ecdeck::model::device_map::{self, CheckedPair, Finding, Severity, check, parse};
@@ -28,6 +29,58 @@ fn a_sound_map_has_no_finding_by_any_name() {
     }
     let (pairs, _) = checked(&snapshot, &format!("{db} {second}"));
     assert_eq!(pairs[0].backup, second);
+}
+
+#[test]
+fn a_bare_name_is_a_group_of_the_maps_host_and_of_no_other() {
+    let (mut site, db, [first, second, _]) = round();
+    becomes_a_group(&mut site, db);
+    becomes_a_copy(&mut site, first, ("vg01b", "p2", "lab-2"));
+    becomes_a_copy(&mut site, second, ("vg01c", "p3", "lab-3"));
+    let snapshot = site.snapshot();
+    let pair = |line, backup| CheckedPair { line, transaction: db, backup };
+    // With the host in each name, above the lines, or said by whoever reads the file; a later line says something else.
+    for (text, line) in
+        [("db03:vg01 db03:vg01b", 1), ("# host: db03\nvg01 vg01b", 2), ("# host: db09\n# host: db03\nvg01 vg01b", 3)]
+    {
+        assert_eq!(checked(&snapshot, text), (vec![pair(line, first)], Vec::new()), "{text}");
+    }
+    let mut map = parse(b"vg01 vg01b\n# round: B\n# host: db09\nvg01 vg01c\n").unwrap();
+    map.host = Some("db03".parse().unwrap());
+    let (pairs, findings) = check(&map, &snapshot);
+    assert_eq!(pairs, [pair(1, first)]);
+    let words: Vec<&str> = findings.iter().map(|finding| finding.text.as_str()).collect();
+    let unknown = |name: &str| format!("no volume is called {name}, and no volume group of db09");
+    assert_eq!(words, [unknown("vg01"), unknown("vg01c")]);
+    // Without a host it is said what to write; a registered name needs none.
+    let (_, findings) = checked(&snapshot, &format!("{} vg01b", snapshot.label(db)));
+    assert_eq!(codes(&findings).iter().map(|found| found.3).collect::<Vec<_>>(), [Code::UNKNOWN_VOLUME]);
+    assert_eq!(findings[0].text, "vg01b is a volume group, and the map does not say of which host");
+    assert_eq!(findings[0].help, "write db03:vg01b, or a line `# host: db03` above it");
+    let (_, findings) = checked(&snapshot, &format!("{db} db09:vg01b\n/dev/sdb {first}"));
+    assert_eq!(findings[0].text, "no volume is called db09:vg01b");
+    assert!(findings[1].text.starts_with("/dev/sdb is a name that a host gives to a disk"), "{findings:?}");
+    // The same words in all verbs.
+    assert_eq!(snapshot.find("db03:vg01"), Some(db));
+    assert_eq!(snapshot.find("db03:vg01b"), Some(first));
+    assert_eq!(site.records.meant("db03:vg01c"), Some(second));
+    assert_eq!((snapshot.find("db09:vg01"), site.records.meant("db09:vg01")), (None, None));
+}
+
+#[test]
+fn a_name_that_two_volumes_answer_to_is_neither() {
+    let (mut site, db, [first, second, third]) = round();
+    for backup in [first, second] {
+        becomes_a_copy(&mut site, backup, ("vg01b", "p2", "lab-2"));
+    }
+    becomes_a_copy(&mut site, third, ("other", "p2", "lab-4"));
+    site.transaction_volume("other", 0, 0x90, 48);
+    let snapshot = site.snapshot();
+    let (pairs, findings) = checked(&snapshot, &format!("# host: db03\n{db} vg01b\n{db} other\n"));
+    assert_eq!(pairs, []);
+    assert_eq!(findings[0].text, "vg01b is the name of two volumes");
+    assert_eq!(findings[1].text, "other is a registered volume, and another one is the volume group db03:other");
+    assert_eq!((snapshot.find("db03:vg01b"), site.records.meant("db03:vg01b")), (None, None));
 }
 
 #[test]

@@ -40,14 +40,14 @@ fn disk(text: &str) -> Wwid {
 }
 
 /// The transaction volume is the volume group `vg01` of `db03`.
-fn becomes_a_group(site: &mut Site, id: VolumeId) {
+pub fn becomes_a_group(site: &mut Site, id: VolumeId) {
     let group = RegisteredGroup { host: name("db03"), name: word("vg01"), uuid: word("u1"), disk: disk("lab-1") };
     let known = site.records.transaction_volumes[&id].clone();
     site.records.keep_transaction_volume(TransactionVolume { group: Some(Box::new(group)), ..known });
 }
 
 /// The backup volume has a group of its own on `db03`: its name, its physical volume, its disk.
-fn becomes_a_copy(site: &mut Site, id: VolumeId, (called, physical, on): (&str, &str, &str)) {
+pub fn becomes_a_copy(site: &mut Site, id: VolumeId, (called, physical, on): (&str, &str, &str)) {
     let identity = GroupIdentity { name: word(called), uuid: word("u2"), physical: word(physical) };
     let known = site.records.backup_volumes[&id].clone();
     let backup = BackupGroup { host: name("db03"), identity, disk: disk(on) };

@@ -94,7 +94,7 @@ impl GroupLab {
         for at in 1..=backups {
             let place = format!("A1/0x{:X}", 0x20 + at);
             this.run(&format!("volume add --backup {place} --group lab:vg01b{at} --yes")).ends(0);
-            fs::write(this.map(at), format!("vg01 {place}\n")).unwrap();
+            fs::write(this.map(at), format!("# host: lab\nvg01 vg01b{at}\n")).unwrap();
         }
         Some(this)
     }

@@ -88,41 +88,16 @@ fn examine<'a>(map: &'a DeviceMap, snapshot: &Snapshot) -> Vec<Examined<'a>> {
             transactions.clear();
             backups.clear();
         }
-        let (transaction, backup) = (names.find(&pair.transaction), names.find(&pair.backup));
+        let host = map.host_at(pair.line);
+        let (transaction, backup) = (names.find(&pair.transaction, host), names.find(&pair.backup, host));
         let mut findings = Vec::new();
-        let mut found = |place: &PlacedName, severity, code, text: String, help: &str| {
-            findings.push(Finding {
-                text,
-                help: help.to_owned(),
-                volume: transaction.ok(),
-                ..at(pair, place, severity, code)
-            });
+        let mut found = |place: &PlacedName, severity, code, text: String, help: String| {
+            findings.push(Finding { text, help, volume: transaction.ok(), ..at(pair, place, severity, code) });
         };
         for (place, name) in [(&pair.transaction, transaction), (&pair.backup, backup)] {
             if let Err(why) = name {
-                let text = place.text.escaped();
-                match why {
-                    NotFound::Unknown => {
-                        let text = format!("no volume is called {text}");
-                        found(
-                            place,
-                            Severity::Error,
-                            Code::UNKNOWN_VOLUME,
-                            text,
-                            "`ecdeck volume list` shows the names",
-                        );
-                    }
-                    NotFound::Ambiguous => {
-                        let text = format!("{text} is the name of two volumes");
-                        found(
-                            place,
-                            Severity::Error,
-                            Code::UNKNOWN_VOLUME,
-                            text,
-                            "write ARRAY/0x21 instead of the name",
-                        );
-                    }
-                }
+                let (text, help) = names.words(place, host, why);
+                found(place, Severity::Error, Code::UNKNOWN_VOLUME, text, help);
             }
         }
         let mut twice = false;
@@ -132,7 +107,7 @@ fn examine<'a>(map: &'a DeviceMap, snapshot: &Snapshot) -> Vec<Examined<'a>> {
             let Ok(id) = id else { continue };
             if let Some(first) = seen.get(&id) {
                 let text = format!("{} is in line {first} already", place.text.escaped());
-                found(place, Severity::Error, Code::MAP_DUPLICATE, text, "keep one of the two lines");
+                found(place, Severity::Error, Code::MAP_DUPLICATE, text, "keep one of the two lines".to_owned());
                 twice = true;
             } else {
                 seen.insert(id, pair.line);
@@ -142,13 +117,13 @@ fn examine<'a>(map: &'a DeviceMap, snapshot: &Snapshot) -> Vec<Examined<'a>> {
         if let (Some((transaction, backup)), false) = (volumes, twice) {
             if transaction == backup {
                 let text = "this is the transaction volume itself".to_owned();
-                found(&pair.backup, Severity::Error, Code::MAP_DUPLICATE, text, "name a backup volume");
+                found(&pair.backup, Severity::Error, Code::MAP_DUPLICATE, text, "name a backup volume".to_owned());
             } else if let Err(refusal) = plan::pairing(snapshot, transaction, backup) {
                 let (severity, code) = judged(refusal.code);
                 let place =
                     if refusal.code == Code::NOT_A_TRANSACTION_VOLUME { &pair.transaction } else { &pair.backup };
                 let help = refusal.code.explain().map_or("", |row| row.remedy);
-                found(place, severity, code, refusal.reason, help);
+                found(place, severity, code, refusal.reason, help.to_owned());
             }
         }
         examined.push(Examined { pair, volumes, findings });
@@ -188,10 +163,17 @@ pub(super) fn lasts(code: Code) -> bool {
     )
 }
 
-#[derive(Clone, Copy)]
+/// Why a name is of no volume.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum NotFound {
     Unknown,
     Ambiguous,
+    /// A registered volume and a volume group of the map's host are called so, and are not the same.
+    AlsoGroup,
+    /// It is the name of a volume group, and the map names no host.
+    NoHost,
+    /// A name that a host gives to a disk.
+    Device,
 }
 
 /// Registered names, looked up fast: a map may have ten thousand lines.
@@ -200,6 +182,8 @@ struct Names<'a> {
     registered: BTreeMap<&'a str, VolumeId>,
     /// Names that more than one volume answers to.
     twice: BTreeSet<&'a str>,
+    /// Volume groups, by host and name. `None`: two volumes answer to it.
+    groups: BTreeMap<(&'a str, &'a str), Option<VolumeId>>,
 }
 
 impl<'a> Names<'a> {
@@ -212,15 +196,76 @@ impl<'a> Names<'a> {
                 twice.insert(name);
             }
         }
-        Self { snapshot, registered, twice }
+        let transactions = snapshot.transaction_volumes.iter().filter_map(|view| {
+            let group = view.volume.group.as_ref()?;
+            Some(((group.host.as_str(), group.name.as_str()), view.volume.id))
+        });
+        let backups = snapshot.pool.iter().filter_map(|view| {
+            let group = view.volume.group.as_ref()?;
+            Some(((group.host.as_str(), group.identity.name.as_str()), view.volume.id))
+        });
+        let mut groups = BTreeMap::new();
+        for (place, id) in transactions.chain(backups) {
+            groups.entry(place).and_modify(|known| *known = None).or_insert(Some(id));
+        }
+        Self { snapshot, registered, twice, groups }
     }
 
-    fn find(&self, place: &PlacedName) -> Result<VolumeId, NotFound> {
+    /// The volume that a name means: a registered name, `ARRAY/0x21`, `HOST:VG`, or a volume group of the map's host. A group
+    /// is never searched on other hosts.
+    fn find(&self, place: &PlacedName, host: Option<&Name>) -> Result<VolumeId, NotFound> {
         let text = place.text.raw();
         if self.twice.contains(text) {
             return Err(NotFound::Ambiguous);
         }
-        let found = self.registered.get(text).copied().or_else(|| self.snapshot.located(text));
-        found.ok_or(NotFound::Unknown)
+        let of = |host: &str, group: &str| match self.groups.get(&(host, group)) {
+            Some(Some(id)) => Ok(Some(*id)),
+            Some(None) => Err(NotFound::Ambiguous),
+            None => Ok(None),
+        };
+        let group = match (text.split_once(':'), host) {
+            (Some((host, group)), _) => of(host, group)?,
+            (None, Some(host)) => of(host.as_str(), text)?,
+            (None, None) => None,
+        };
+        let registered = self.registered.get(text).copied();
+        if let (Some(group), Some(registered)) = (group, registered)
+            && group != registered
+        {
+            return Err(NotFound::AlsoGroup);
+        }
+        let is_group = || host.is_none() && self.groups.keys().any(|(_, group)| *group == text);
+        registered.or(group).or_else(|| self.snapshot.located(text)).ok_or_else(|| match text {
+            _ if text.contains("/dev/") => NotFound::Device,
+            _ if is_group() => NotFound::NoHost,
+            _ => NotFound::Unknown,
+        })
+    }
+
+    /// What is wrong with a name, and what to do.
+    fn words(&self, place: &PlacedName, host: Option<&Name>, why: NotFound) -> (String, String) {
+        let name = place.text.escaped();
+        let whole = "write ARRAY/0x21 instead of the name".to_owned();
+        match (why, host) {
+            (NotFound::Ambiguous, _) => (format!("{name} is the name of two volumes"), whole),
+            (NotFound::AlsoGroup, Some(host)) => {
+                (format!("{name} is a registered volume, and another one is the volume group {host}:{name}"), whole)
+            }
+            (NotFound::NoHost, _) => {
+                let hosts = self.groups.keys().filter(|(_, group)| *group == place.text.raw()).map(|(host, _)| *host);
+                let one: Vec<&str> = hosts.take(1).collect();
+                let help = format!("write {}:{name}, or a line `# host: {0}` above it", one.concat());
+                (format!("{name} is a volume group, and the map does not say of which host"), help)
+            }
+            (NotFound::Device, _) => (
+                format!("{name} is a name that a host gives to a disk; a map names volumes of arrays"),
+                "`ecdeck host show HOST` shows which array volume a disk is".to_owned(),
+            ),
+            (_, Some(host)) if !place.text.raw().contains([':', '/']) => (
+                format!("no volume is called {name}, and no volume group of {host}"),
+                "`ecdeck volume list` shows the names".to_owned(),
+            ),
+            _ => (format!("no volume is called {name}"), "`ecdeck volume list` shows the names".to_owned()),
+        }
     }
 }

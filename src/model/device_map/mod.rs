@@ -34,16 +34,28 @@ pub const MAX_NAME: usize = 255;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeviceMap {
     pub pairs: Vec<NamedPair>,
-    /// Where rounds begin, in the order of lines.
-    pub rounds: Vec<RoundMark>,
+    /// Lines `# round: NAME`, in their order: what follows is a map of its own.
+    pub rounds: Vec<Mark>,
+    /// Lines `# host: NAME`, in their order: bare names that follow may be volume groups of that host.
+    pub hosts: Vec<Mark>,
+    /// The host of the lines before the first of them.
+    pub host: Option<Name>,
 }
 
-/// A line `# round: NAME`: what follows is a map of its own.
+/// A comment that says something of the lines below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoundMark {
+pub struct Mark {
     /// Line of the text, from 1.
     pub line: usize,
     pub name: Name,
+}
+
+impl DeviceMap {
+    /// The host whose volume groups a bare name of this line may mean.
+    pub fn host_at(&self, line: usize) -> Option<&Name> {
+        let above = self.hosts.iter().rev().find(|mark| mark.line < line);
+        above.map(|mark| &mark.name).or(self.host.as_ref())
+    }
 }
 
 /// One pair as it was written.

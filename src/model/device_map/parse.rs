@@ -1,7 +1,7 @@
 //! Reading a map's text. Every finding is reported in one run.
 
-use super::text::ROUND_MARK;
-use super::{DeviceMap, Finding, MAX_BYTES, MAX_NAME, NamedPair, PlacedName, RoundMark, Severity};
+use super::text::{HOST_MARK, ROUND_MARK};
+use super::{DeviceMap, Finding, MAX_BYTES, MAX_NAME, Mark, NamedPair, PlacedName, Severity};
 use crate::model::codes::Code;
 use crate::model::untrusted::Untrusted;
 
@@ -29,7 +29,10 @@ pub fn parse_lines(bytes: &[u8]) -> (DeviceMap, Vec<Finding>) {
     for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match pair(number, line) {
-            Ok(None) => map.rounds.extend(round_mark(number, line)),
+            Ok(None) => {
+                map.rounds.extend(mark(ROUND_MARK, number, line));
+                map.hosts.extend(mark(HOST_MARK, number, line));
+            }
             Ok(Some(pair)) => map.pairs.push(pair),
             Err(found) => findings.push(found),
         }
@@ -37,10 +40,10 @@ pub fn parse_lines(bytes: &[u8]) -> (DeviceMap, Vec<Finding>) {
     (map, findings)
 }
 
-/// A comment that begins a round: the mark and one name. Every other comment is only that.
-fn round_mark(number: usize, line: &[u8]) -> Option<RoundMark> {
-    let name = std::str::from_utf8(line).ok()?.trim().strip_prefix(ROUND_MARK)?;
-    Some(RoundMark { line: number, name: name.trim().parse().ok()? })
+/// A comment that is a mark: what it begins with, and one name. Every other comment is only that.
+fn mark(begin: &str, number: usize, line: &[u8]) -> Option<Mark> {
+    let name = std::str::from_utf8(line).ok()?.trim().strip_prefix(begin)?;
+    Some(Mark { line: number, name: name.trim().parse().ok()? })
 }
 
 /// The pair of a line; `None` for blank lines and comments.

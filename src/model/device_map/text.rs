@@ -1,6 +1,6 @@
 //! A map set as text: one map a round, each below its mark `# round: NAME`. To any other reader the mark is a comment.
 
-use super::{DeviceMap, Finding, MapRound, MapRow, MapSet, Severity, resolve};
+use super::{DeviceMap, Finding, MapRound, MapRow, MapSet, PlacedName, Severity, resolve};
 use crate::model::codes::Code;
 use crate::model::identity::{Name, VolumeId};
 use crate::model::snapshot::Snapshot;
@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 
 /// What begins a round inside of a map.
 pub(super) const ROUND_MARK: &str = "# round:";
+/// What names the host of the bare names below it.
+pub(super) const HOST_MARK: &str = "# host:";
 
 /// The name by which a map names a volume so that it is found again: the registered one, else where it is.
 fn written(snapshot: &Snapshot, id: VolumeId) -> String {
@@ -78,8 +80,12 @@ pub fn rounds_of(map: &DeviceMap, snapshot: &Snapshot, set: &Name, name: &Name) 
 /// The pair of a line, where the stored set has it.
 fn stored_row(map: &DeviceMap, snapshot: &Snapshot, stored: Option<&MapSet>, line: usize) -> Option<MapRow> {
     let pair = map.pairs.iter().find(|pair| pair.line == line)?;
-    let find = |text: &str| snapshot.find(text);
-    let (transaction, backup) = (find(pair.transaction.text.raw())?, find(pair.backup.text.raw())?);
+    let host = map.host_at(line);
+    let find = |name: &PlacedName| {
+        let text = name.text.raw();
+        snapshot.find(text).or_else(|| snapshot.find(&format!("{}:{text}", host?)))
+    };
+    let (transaction, backup) = (find(&pair.transaction)?, find(&pair.backup)?);
     let mut rows = stored?.rows_of(transaction);
     rows.find(|(_, row)| row.backup_volume == backup).map(|(_, row)| row.clone())
 }
