@@ -298,6 +298,9 @@ codes! {
     1271 IN_MAINTENANCE: "the array is in maintenance",
         "Somebody began a maintenance of the array. Until its end no start, resume, backup or restore begins there; what runs already goes on.",
         "`ecdeck status` shows who began it and until when. `ecdeck array maintenance ARRAY end` ends it.";
+    1272 NOT_COVERED: "no script before the backup names a mounted logical volume",
+        "All logical volumes are in the backup. One that stays mounted and is not frozen is backed up as a power cut would leave it, whatever the scripts do for the others. ecdeck sees only the arguments of the scripts: a mount point, a device, or the name of the group.",
+        "Give the mount point to the script in [[hook]] of config.toml, or the group (`unmount --group VG`). If a script finds the mounts by itself, nothing is to be done.";
     1280 NOTHING_TO_RECONCILE: "catalogue and array agree",
         "There is nothing to reconcile on this volume. An array that was not read may still have more to tell.",
         "`ecdeck reconcile` lists all rows, and the arrays that were not read.";

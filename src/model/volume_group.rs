@@ -3,7 +3,7 @@
 //! A copy works on the whole disk. So a group is one physical disk, and every logical volume of it is in the backup.
 
 use super::codes::Code;
-use super::host_report::{HostDisk, HostPart, HostReport, VolumeGroup, Wwid};
+use super::host_report::{Activation, HostDisk, HostPart, HostReport, LogicalVolume, VolumeGroup, Wwid};
 use super::identity::Name;
 pub use super::lvm_text::LvmName;
 use super::lvm_text::{GroupIdentity, under_identity};
@@ -283,6 +283,38 @@ pub fn contents(registered: &RegisteredGroup, group: &VolumeGroup) -> String {
     format!("all logical volumes of {registered} are in the backup: {}", volumes.join(", "))
 }
 
+/// What no script before a backup names of a group that may be mounted; `None`: everything is named, or nothing is mounted.
+///
+/// A script names a logical volume by its mount point or its device, and all of them by the group's name or device.
+pub fn uncovered<'a>(group: &VolumeGroup, scripts: impl IntoIterator<Item = &'a Vec<String>>) -> Option<String> {
+    let arguments: Vec<&str> =
+        scripts.into_iter().flat_map(|script| script.iter().skip(1)).map(|word| word.trim_end_matches('/')).collect();
+    let named = |words: &[&str]| arguments.iter().any(|argument| words.contains(argument));
+    let group_name = group.name.raw();
+    if named(&[group_name, &format!("/dev/{group_name}")]) {
+        return None;
+    }
+    let of = |volume: &LogicalVolume| {
+        let name = volume.name.raw();
+        // Device-mapper doubles the dashes of both names.
+        let mapped = [group_name, name].map(|part| part.replace('-', "--")).join("-");
+        if volume.activation == Activation::Inactive
+            || named(&[&format!("/dev/{group_name}/{name}"), &format!("/dev/mapper/{mapped}")])
+        {
+            return None;
+        }
+        let Some(mounts) = &volume.mounts else {
+            return Some(format!("{} (not known whether it is mounted)", volume.name.escaped()));
+        };
+        let is_named = |mount: &Untrusted| named(&[mount.raw().trim_end_matches('/')]);
+        let left: Vec<String> = mounts.iter().filter(|mount| !is_named(mount)).map(Untrusted::escaped).collect();
+        // What is unmounted at one place and stays mounted at another is still written to.
+        (!left.is_empty()).then(|| format!("{} ({})", volume.name.escaped(), left.join(", ")))
+    };
+    let left: Vec<String> = group.logical_volumes.iter().filter_map(of).collect();
+    (!left.is_empty()).then(|| format!("no script before the backup names {}", left.join(", ")))
+}
+
 /// What was read; else why it was not.
 fn known<'a, T: ?Sized>(report: &HostReport, what: HostPart, part: Option<&'a T>, host: &Name) -> Result<&'a T, Unfit> {
     part.ok_or_else(|| {
@@ -330,5 +362,58 @@ fn disk_of<'a>(group: &VolumeGroup, place: &GroupPlace, report: &'a HostReport) 
             let reason = format!("{place} has {} physical disks: {}", on.len(), names.join(", "));
             Err(Unfit::new(Code::GROUP_SEVERAL_DISKS, reason))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn volume(name: &str, activation: Activation, mounts: Option<&[&str]>) -> LogicalVolume {
+        let mounts = mounts.map(|mounts| mounts.iter().map(|mount| Untrusted::from(*mount)).collect());
+        LogicalVolume { name: name.into(), uuid: "u".into(), bytes: 1, activation, mounts }
+    }
+
+    fn left(logical_volumes: Vec<LogicalVolume>, scripts: &[&[&str]]) -> Option<String> {
+        let group = VolumeGroup {
+            name: "vg-1".into(),
+            uuid: "u".into(),
+            exported: false,
+            partial: false,
+            physical_volumes: Vec::new(),
+            logical_volumes,
+        };
+        let scripts: Vec<Vec<String>> =
+            scripts.iter().map(|script| script.iter().map(|word| (*word).to_owned()).collect()).collect();
+        uncovered(&group, &scripts)
+    }
+
+    #[test]
+    fn a_mounted_volume_that_no_script_names_is_said() {
+        let active = |name, mounts| volume(name, Activation::Active, mounts);
+        let both =
+            || vec![active("data", Some(&["/srv/data"][..])), active("log", Some(&["/srv/log", "/mnt/log"][..]))];
+        let of = |scripts: &[&[&str]]| left(both(), scripts);
+        let none = "no script before the backup names data (/srv/data), log (/srv/log, /mnt/log)";
+        assert_eq!(of(&[]).as_deref(), Some(none));
+        // The program itself is no argument.
+        assert_eq!(of(&[&["/srv/data"]]).as_deref(), Some(none));
+        let log = "no script before the backup names log (/mnt/log)";
+        assert_eq!(of(&[&["/h", "/srv/data/"], &["/h", "/srv/log"]]).as_deref(), Some(log));
+        for all in ["vg-1", "/dev/vg-1", "/dev/vg-1/"] {
+            assert_eq!(of(&[&["/h", "--group", all]]), None, "{all}");
+        }
+        assert_eq!(of(&[&["/h", "/dev/vg-1/data", "/dev/mapper/vg--1-log"]]), None);
+        assert!(of(&[&["/h", "/dev/mapper/vg-1-log", "vg"]]).is_some());
+    }
+
+    #[test]
+    fn what_is_not_active_is_not_mounted_and_unknown_is_said() {
+        let of = |volume| left(vec![volume], &[]);
+        assert_eq!(of(volume("data", Activation::Inactive, None)), None);
+        assert_eq!(of(volume("data", Activation::Active, Some(&[]))), None);
+        let unknown = Some("no script before the backup names data (not known whether it is mounted)".to_owned());
+        assert_eq!(of(volume("data", Activation::Unknown, None)), unknown);
+        assert_eq!(of(volume("data", Activation::Active, None)), unknown);
     }
 }

@@ -149,6 +149,8 @@ fn a_volume_group_is_checked_at_registration_start_and_backup() {
     fs::write(hosted.folder().join("groups.json"), groups).unwrap();
     let plan = hosted.run("backup vg01 --dry-run").ends(0);
     assert!(plan.out.contains("ecd-1257"), "{plan:?}");
+    let uncovered = "no script before the backup names lvdata (/srv/ora), lvlog (/srv/with blank) (ecd-1272)";
+    assert!(plan.out.contains(uncovered), "{plan:?}");
     // Without hooks and without a host: possible, and the plan says what is not known. A group that does not fit is no such case.
     fs::write(hosted.folder().join("down"), "").unwrap();
     refused("backup vg01 --yes", "ecd-1251", "No route to host");

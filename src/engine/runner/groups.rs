@@ -4,7 +4,7 @@
 use super::Runner;
 use crate::engine::protocol::{Answer, PlannedAnswer};
 use crate::model::codes::Code;
-use crate::model::host_report::{HostReport, KernelGroups};
+use crate::model::host_report::{HostReport, KernelGroups, VolumeGroup};
 use crate::model::identity::{Name, VolumeId};
 use crate::model::plan::{Plan, Refusal};
 use crate::model::records::TransactionVolume;
@@ -14,6 +14,7 @@ use crate::model::site_change::{NewGroup, NewVolume};
 use crate::model::units::Blocks;
 use crate::model::volume_group::{
     BackupGroup, GroupPlace, LvmName, RegisteredGroup, Unfit, check, check_backup, contents, identify, identify_backup,
+    uncovered,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ pub(super) struct GroupsNow {
     /// Volumes whose group cannot be used.
     pub refused: BTreeMap<VolumeId, Refusal>,
     /// What is in a backup of each group, or that this is not known.
-    notices: BTreeMap<VolumeId, (Code, String)>,
+    notices: Vec<(VolumeId, Code, String)>,
     /// What they say of the targets of restores.
     of_targets: Vec<(VolumeId, Code, String)>,
 }
@@ -52,7 +53,7 @@ impl GroupsNow {
 
     /// The plan with what people should know of its groups.
     pub fn noted(&self, mut plan: Plan) -> Plan {
-        for (volume, (code, text)) in &self.notices {
+        for (volume, code, text) in &self.notices {
             plan.notice(*volume, *code, text);
         }
         for (volume, code, _) in &self.of_targets {
@@ -212,17 +213,19 @@ impl Runner {
         for ((volume, group, blocks), report) in groups.iter().zip(reports) {
             let checked = match report {
                 Ok(None) => continue,
-                Ok(Some(report)) => check(group, *blocks, volume.olu.0, &report).map(|found| contents(group, found)),
+                Ok(Some(report)) => check(group, *blocks, volume.olu.0, &report)
+                    .map(|found| (contents(group, found), self.uncovered(request, *volume, found))),
                 Err(unfit) => Err(unfit),
             };
             let needs_no_host = needs_no_host && checked.as_ref().is_err_and(is_unread);
             match checked {
-                Ok(text) => {
-                    now.notices.insert(*volume, (Code::GROUP_CONTENTS, text));
+                Ok((contents, uncovered)) => {
+                    now.notices.push((*volume, Code::GROUP_CONTENTS, contents));
+                    now.notices.extend(uncovered.map(|text| (*volume, Code::NOT_COVERED, text)));
                 }
                 Err(unfit) if needs_no_host => {
                     let text = format!("the volume group {group} is not checked: {}", unfit.reason);
-                    now.notices.insert(*volume, (Code::GROUP_NOT_CHECKED, text));
+                    now.notices.push((*volume, Code::GROUP_NOT_CHECKED, text));
                 }
                 Err(unfit) => {
                     now.refused.insert(*volume, Refusal::new(unfit.code, unfit.reason).about(*volume));
@@ -232,6 +235,17 @@ impl Runner {
         self.check_backup_groups(request, reading, &mut now).await;
         self.check_targets(request, reading, &mut now).await;
         now
+    }
+
+    /// What the scripts before a backup leave out of the group, as far as their arguments tell.
+    fn uncovered(&self, request: &Request, volume: VolumeId, group: &VolumeGroup) -> Option<String> {
+        if request.crash_consistent || !matches!(request.action, Action::Backup { .. }) {
+            return None;
+        }
+        let snapshot = self.core.look();
+        let name = &snapshot.transaction_volume(volume)?.volume.name;
+        let hooks = snapshot.site.hooks.iter().filter(|hook| hook.is_for(name));
+        uncovered(group, hooks.filter_map(|hook| hook.before_backup.as_ref()))
     }
 
     /// What is read of a group where it is active now. `None`: nothing, because a look asks nobody.
