@@ -8,9 +8,9 @@ use super::host::HostVerb;
 use super::notify::NotifyVerb;
 use super::pages::{
     ADD_EXAMPLES, AFTER, BACKUP_EXAMPLES, CANCEL_NOTE, CHECK_NOTE, COMMANDS, EXPORT_EXAMPLE, FORCE_STOP_NOTE,
-    FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, METRICS_NOTE, POLICY_EXAMPLE, PREVIEW_NOTE,
-    RECONCILE_EXAMPLES, REPORT_NOTE, RESTORE_EXAMPLES, SERVE_NOTE, SET_EXAMPLES, SNAPSHOT_EXAMPLES, START_EXAMPLES,
-    STATUS_EXAMPLES, WAIT_NOTE,
+    FRONT_PAGE, HISTORY_EXAMPLES, IMPORT_EXAMPLES, INIT_NOTE, MAP_EXAMPLES, METRICS_NOTE, POLICY_EXAMPLE,
+    PRACTICE_NOTE, PREVIEW_NOTE, RECONCILE_EXAMPLES, REPORT_NOTE, RESTORE_EXAMPLES, SERVE_NOTE, SET_EXAMPLES,
+    SNAPSHOT_EXAMPLES, START_EXAMPLES, STATUS_EXAMPLES, WAIT_NOTE,
 };
 use super::site_arguments::SiteVerb;
 use super::{since, until};
@@ -91,6 +91,9 @@ pub enum Verb {
     Restore(Restore),
     #[command(after_help = SNAPSHOT_EXAMPLES)]
     Snapshot(TakeSnapshot),
+    /// Practise a restore: copy a generation to a spare volume, compare its bytes, give the spare back
+    #[command(after_help = PRACTICE_NOTE)]
+    Practice(Practice),
     /// What the catalogue and the arrays disagree on; take volumes over from another program
     #[command(after_help = RECONCILE_EXAMPLES, args_conflicts_with_subcommands = true)]
     Reconcile(Reconcile),
@@ -552,6 +555,24 @@ pub struct TakeSnapshot {
 }
 
 #[derive(Debug, Args)]
+pub struct Practice {
+    /// The transaction volume
+    #[arg(required_unless_present = "due", value_name = "TV")]
+    pub volume: Option<String>,
+    /// This generation; without it the newest one that can be compared
+    #[arg(long, value_name = "N", value_parser = version, conflicts_with = "due")]
+    pub version: Option<u64>,
+    /// The volume whose backups were not practised for the longest time
+    #[arg(long, conflicts_with = "volume")]
+    pub due: bool,
+    /// End the practice of this volume that runs
+    #[arg(long, conflicts_with_all = ["version", "due"])]
+    pub cancel: bool,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Args)]
 pub struct Reconcile {
     /// Transaction volumes or volumes of the pool; none: all
     #[arg(value_name = "VOLUME")]
@@ -980,6 +1001,7 @@ impl Verb {
             Self::Backup(asked) => asked.change.json,
             Self::Restore(asked) => asked.change.json,
             Self::Snapshot(asked) => asked.change.json,
+            Self::Practice(asked) => asked.change.json,
             Self::Reconcile(asked) => asked.change().json,
             Self::Init(asked) => asked.change.json,
             Self::Map { verb: MapVerb::Check { json, .. } | MapVerb::List { json } | MapVerb::Show { json, .. } }

@@ -8,7 +8,7 @@ use crate::model::advice::Advice;
 use crate::model::backup_window::{WindowState, WindowView};
 use crate::model::catalogue_copy::NotCopied;
 use crate::model::codes::Code;
-use crate::model::fingerprint::Fingerprint;
+use crate::model::fingerprint::{Fingerprint, Verification};
 use crate::model::group_watch::GroupStateView;
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::maintenance::Maintenance;
@@ -372,7 +372,7 @@ pub struct TransactionVolumeEntry<'a> {
     recoverable: Recoverable,
     /// The newest sound generation.
     recovery_point: Option<Backup>,
-    /// What is known of its bytes: `not-fingerprinted`, `fingerprinted`, `verified` or `differs`.
+    /// What is known of its bytes: `not-fingerprinted`, `fingerprinted`, `verified`, `practised` or `differs`.
     recovery_point_bytes: Option<BytesProof>,
     /// Generations that the policy does not keep and that are not held.
     over_by: usize,
@@ -499,6 +499,8 @@ struct FingerprintEntry<'a> {
     millis: u64,
     /// When its volume was read again last, and what differed; null until then.
     verified: Option<VerificationEntry<'a>>,
+    /// When a copy of it was made for practice last, how long all of that took, and what differed; null until then.
+    practised: Option<VerificationEntry<'a>>,
 }
 
 #[derive(Serialize)]
@@ -511,12 +513,18 @@ struct VerificationEntry<'a> {
 
 impl<'a> FingerprintEntry<'a> {
     fn new(fingerprint: &'a Fingerprint) -> Self {
-        let verified = fingerprint.verified.as_ref().map(|again| VerificationEntry {
+        let entry = |again: &'a Verification| VerificationEntry {
             at: Stamp(again.at),
             millis: again.millis,
             differs: again.differs.as_deref(),
-        });
-        Self { blake3: &fingerprint.blake3, at: Stamp(fingerprint.at), millis: fingerprint.millis, verified }
+        };
+        Self {
+            blake3: &fingerprint.blake3,
+            at: Stamp(fingerprint.at),
+            millis: fingerprint.millis,
+            verified: fingerprint.verified.as_ref().map(entry),
+            practised: fingerprint.practised.as_ref().map(entry),
+        }
     }
 }
 

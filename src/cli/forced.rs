@@ -72,6 +72,7 @@ fn check(line: &CommandLine) -> Result<(), CliError> {
             | Verb::Backup(_)
             | Verb::Restore(_)
             | Verb::Snapshot(_)
+            | Verb::Practice(_)
             | Verb::Reconcile(Reconcile { history: None, .. })
             | Verb::History(_)
             | Verb::Policy { .. }

@@ -35,6 +35,7 @@ pub mod out;
 mod pages;
 mod plan_text;
 mod policy;
+mod practice;
 mod preview;
 mod reconcile;
 mod report;
@@ -131,6 +132,10 @@ async fn dispatch(verb: &Verb, site_context: &dyn SiteContext) -> Result<Exit, C
         Verb::Snapshot(asked) => {
             let deadline = Deadline::new(asked.change.time_limit);
             snapshot::run(asked, &mut opened(site_context, deadline).await?, deadline).await
+        }
+        Verb::Practice(asked) => {
+            let deadline = Deadline::new(asked.change.time_limit);
+            practice::run(asked, &mut opened(site_context, deadline).await?, deadline).await
         }
         Verb::Reconcile(asked) => reconcile::run(asked, site_context).await,
         Verb::Restore(asked) => {

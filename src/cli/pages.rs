@@ -28,6 +28,7 @@ Back up:
   backup       Back up: the equivalent copy becomes a generation
   snapshot     Back up by a one-point copy (OPC) of the volume as it is
   restore      Restore a generation to another volume, or to its own
+  practice     Copy a generation to a spare volume and compare its bytes
   reconcile    Where catalogue and arrays disagree; take over from ACM
 
 Set up:
@@ -77,6 +78,19 @@ Examples:
 The copy is one-point (OPC) to an unused backup volume of the same array. The
 generation has the time at which the copy began, is crash-consistent, and
 counts in the policy. Nothing ever turns a backup into a snapshot by itself.";
+
+pub const PRACTICE_NOTE: &str = "\
+Examples:
+  ecdeck practice db01               the newest generation that can be compared
+  ecdeck practice db01 --version 17
+  ecdeck practice --due --yes        for a timer: one volume a run
+  ecdeck practice db01 --cancel      end it
+
+The generation is copied to an unused backup volume that no start of the next
+night takes. The copy is read and compared with the fingerprint of the
+generation, and the backup volume is unused again. Whatever needs one of the
+two volumes meanwhile ends the practice. A copy that differs puts the
+generation in doubt, and the status is 1.";
 
 pub const RECONCILE_EXAMPLES: &str = "\
 Examples:

@@ -74,6 +74,9 @@ pub fn words(request: &Request, render_context: RenderContext<'_>) -> Option<Vec
                 line.say(&["--only", &kinds.join(",")]);
             }
         }
+        Action::Practice { volume, version } => {
+            line.volumes(&[*volume]).say(&["--version", &version.0.to_string()]);
+        }
         Action::Snapshot { volume } | Action::Unregister { volume } | Action::GiveBack { volume } => {
             line.volumes(&[*volume]);
         }

@@ -248,6 +248,7 @@ fn requests_of(verb: AskedVerb, snapshot: &Snapshot) -> Vec<Action> {
             .into(),
         Verb::GiveBack => vec![Action::GiveBack { volume }],
         Verb::Snapshot => vec![Action::Snapshot { volume }],
+        Verb::Practice => vec![Action::Practice { volume, version }],
         Verb::Restore => {
             let to = snapshot.unregistered.first().map(|free| free.id);
             [(None, false, false), (to, true, false), (Some(volume), true, true)]
@@ -409,7 +410,7 @@ fn what_to_do_about_a_code_names_whole_commands() {
             assert_eq!(cannot_be_typed(span), None, "{}", row.code);
         }
     }
-    assert!(cannot_be_typed("ecdeck practice TV").is_some() && cannot_be_typed("ecdeck plan stage").is_some());
+    assert!(cannot_be_typed("ecdeck practise TV").is_some() && cannot_be_typed("ecdeck plan stage").is_some());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A line that was typed into the console after `:`, read by the grammar of the command line, and what may follow in it.
 
 use super::arguments::{Change, CommandLine, HistoryVerb, MapVerb, PolicyVerb, Sync, Verb as TypedVerb, VolumeVerb};
-use super::{backup, change, forced, names, policy, reconcile, restore, set, snapshot, sync, volume};
+use super::{backup, change, forced, names, policy, practice, reconcile, restore, set, snapshot, sync, volume};
 use crate::model::identity::VolumeId;
 use crate::model::request::{Action, Request};
 use crate::model::site_change::{NewGroup, NewVolume};
@@ -136,6 +136,9 @@ fn asked(typed: &TypedVerb, snapshot: &Snapshot) -> Result<Option<Request>, Stri
         TypedVerb::Backup(typed) => (backup::request(typed, snapshot), &typed.change),
         TypedVerb::Snapshot(typed) => {
             (snapshot::action(typed, snapshot).map(|action| change::request(action, &typed.change)), &typed.change)
+        }
+        TypedVerb::Practice(typed) if !typed.due => {
+            (practice::action(typed, snapshot).map(|action| change::request(action, &typed.change)), &typed.change)
         }
         TypedVerb::Reconcile(typed) if typed.history.is_none() && (typed.accept || typed.verb.is_some()) => {
             let request = reconcile::action(typed, snapshot, Vec::new());

@@ -54,6 +54,7 @@ pub struct Glyphs {
     pub halted: &'static str,
     pub half_open: &'static str,
     pub restoring: &'static str,
+    pub practice: &'static str,
     /// A restore that did not come to its end.
     pub restore_incomplete: &'static str,
     /// Data comes into the volume: from its own backup volume, or by another copy.
@@ -96,6 +97,7 @@ static UNICODE: Glyphs = Glyphs {
     halted: "▮",
     half_open: "▯",
     restoring: "◂",
+    practice: "▹",
     restore_incomplete: "◔",
     reversed: "◃",
     inbound: "«",
@@ -130,6 +132,7 @@ static SAFE: Glyphs = Glyphs {
     halted: "▮",
     half_open: "▯",
     restoring: "◂",
+    practice: "p",
     restore_incomplete: "%",
     reversed: "◃",
     inbound: "«",
@@ -164,6 +167,7 @@ static ASCII: Glyphs = Glyphs {
     halted: "#",
     half_open: "%",
     restoring: "<",
+    practice: "P",
     restore_incomplete: "/",
     reversed: "R",
     inbound: "I",
@@ -215,6 +219,7 @@ impl Glyphs {
             BackupState::Unverified => self.unknown,
             BackupState::Reversed => self.reversed,
             BackupState::Restoring => self.restoring,
+            BackupState::Practice => self.practice,
             BackupState::RestoreIncomplete => self.restore_incomplete,
         }
     }
@@ -264,6 +269,7 @@ mod tests {
             glyphs.halted,
             glyphs.half_open,
             glyphs.restoring,
+            glyphs.practice,
             glyphs.reversed,
             glyphs.inbound,
             glyphs.unknown,
@@ -313,9 +319,10 @@ mod tests {
                 BackupState::Unverified,
                 BackupState::Reversed,
                 BackupState::Restoring,
+                BackupState::Practice,
                 BackupState::RestoreIncomplete,
             ];
-            assert_eq!(backup.iter().map(|state| glyphs.backup(*state)).collect::<BTreeSet<_>>().len(), 12, "{mode:?}");
+            assert_eq!(backup.iter().map(|state| glyphs.backup(*state)).collect::<BTreeSet<_>>().len(), 13, "{mode:?}");
             let transaction = [
                 TransactionState::None,
                 TransactionState::Suspended,

@@ -326,7 +326,7 @@ impl Theme {
             BackupState::Unused | BackupState::Foreign => self.dim,
             BackupState::Generation | BackupState::SuspendedGeneration => self.text,
             BackupState::Bound => self.suspended,
-            BackupState::Copying | BackupState::Restoring => self.copying,
+            BackupState::Copying | BackupState::Restoring | BackupState::Practice => self.copying,
             BackupState::Equivalent => self.equivalent,
             BackupState::Error | BackupState::Reversed | BackupState::RestoreIncomplete => self.problem,
             BackupState::Unverified => self.warning,

@@ -505,6 +505,7 @@ fn phrase(doing: &Activity, state: &Known) -> String {
         Activity::Copying { array, percent: None } => format!("waiting for the end of the copy on {}", name(array)),
         Activity::Recording => "writing the journal".to_owned(),
         Activity::Script => "running a script".to_owned(),
+        Activity::Comparing => "reading the copy".to_owned(),
         Activity::Ended => "ended".to_owned(),
     }
 }

@@ -6,7 +6,7 @@
 use super::clock;
 use super::core::Core;
 use super::ledger::Ledger;
-use super::operation::Commit;
+use super::operation::{Commit, NotCompared};
 use super::protocol::Answer;
 use super::roles::Caller;
 use crate::driver::{Driver, DriverError};
@@ -17,7 +17,8 @@ use crate::model::identity::VolumeId;
 use crate::model::plan::{Refusal, verifiable};
 use crate::model::records::{Change, EntityChange, Generation, GenerationState};
 use crate::model::request::{Action, Request};
-use crate::model::units::Version;
+use crate::model::step::{CompareCopyStep, Compared};
+use crate::model::units::{Blocks, Version};
 use crate::model::verb::Role;
 use crate::model::verification::{Verified, due, still_due};
 use std::collections::BTreeMap;
@@ -76,7 +77,7 @@ async fn make(core: &Core, ledger: &Ledger, generation: &Generation) -> Result<(
     let before = ledger.catalogue().leaves(target).await.map_err(|error| error.to_string())?;
     let began = Instant::now();
     let wanted = || core.with_records(|records| still_due(records, generation));
-    let (leaves, mark, read) = match read(&*driver, generation, before, wanted).await {
+    let (leaves, mark, read) = match read(&*driver, (target, generation.blocks), before, wanted).await {
         Reading::Whole { leaves, mark, read } => (leaves, mark, read),
         Reading::Given(why) => return Err(why.to_owned()),
         Reading::Failed(error) => return Err(error.to_string()),
@@ -86,7 +87,7 @@ async fn make(core: &Core, ledger: &Ledger, generation: &Generation) -> Result<(
     let at = clock::now();
     let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let count = kept.leaves.0.len() as u64;
-    let fingerprint = Fingerprint { blake3: blake3.clone(), at, millis, verified: None };
+    let fingerprint = Fingerprint { blake3: blake3.clone(), at, millis, verified: None, practised: None };
     let change = EntityChange::KeepFingerprint {
         transaction_volume: volume,
         version,
@@ -101,24 +102,52 @@ async fn make(core: &Core, ledger: &Ledger, generation: &Generation) -> Result<(
     ledger.commit(commit).await.map_err(|error| error.to_string())
 }
 
-/// Reads the volume of a generation: only what changed since `before`, where the array tells that. `wanted` is asked before
+/// Reads the copy of a practice and compares it with the fingerprint of its generation, for as long as `wanted` says so.
+pub(super) async fn compare(
+    (core, ledger): (&Core, &Ledger),
+    step: &CompareCopyStep,
+    wanted: impl Fn() -> bool,
+) -> Result<Compared, NotCompared> {
+    let failed = |why: String| Err(NotCompared::Failed(why));
+    let Some((_, driver)) = core.driver(step.pair.target.box_id) else {
+        return failed("no configured array has its volume".to_owned());
+    };
+    let leaves = match read(&*driver, (step.pair.target, step.blocks), None, &wanted).await {
+        Reading::Whole { leaves, .. } => leaves,
+        Reading::Given(_) if !wanted() => return Err(NotCompared::GaveWay),
+        Reading::Given(why) => return failed(why.to_owned()),
+        Reading::Failed(error) => return failed(error.to_string()),
+    };
+    if leaves.root(step.blocks.bytes()).as_deref() == Some(step.blake3.as_str()) {
+        return Ok(Compared { differs: None });
+    }
+    // The leaves of the generation's own volume tell where.
+    let stored = ledger.catalogue().leaves(step.pair.source).await.ok().flatten();
+    let stored = stored.filter(|stored| stored.root == step.blake3 && stored.are_whole(step.blocks));
+    let differs = stored.map_or_else(
+        || "some MiB (which ones is not known: the leaves of the fingerprint are no longer kept)".to_owned(),
+        |stored| in_words(&stored.leaves.differing(&leaves)),
+    );
+    Ok(Compared { differs: Some(differs) })
+}
+
+/// Reads a volume: only what changed since `before`, where the array tells that. `wanted` is asked before
 /// each piece.
 pub(super) async fn read(
     driver: &dyn Driver,
-    generation: &Generation,
+    (target, blocks): (VolumeId, Blocks),
     before: Option<VolumeLeaves>,
     wanted: impl Fn() -> bool,
 ) -> Reading {
     const NEEDED: &str = "its volume is needed";
-    let target = generation.backup_volume;
-    let before = before.filter(|before| before.are_whole(generation.blocks));
+    let before = before.filter(|before| before.are_whole(blocks));
     // A mark of before the first piece: what is written from here on shows.
     let since = before.as_ref().and_then(|before| before.mark.clone());
     let known = match driver.changed_leaves(target, since).await {
         Ok(known) => known,
         Err(error) => return Reading::Failed(error),
     };
-    let count = leaf_count(generation.blocks.bytes());
+    let count = leaf_count(blocks.bytes());
     // They are whole, so there is one for each leaf of the volume.
     let before = before.map(|before| before.leaves);
     let ranges = to_read(count, before.as_ref(), known.changed.as_deref());
@@ -192,7 +221,7 @@ pub(super) async fn verify(
             kept.is_some_and(same) && !records.claims.contains_key(&generation.backup_volume)
         })
     };
-    let (leaves, mark, read) = match read(&*driver, &generation, None, wanted).await {
+    let (leaves, mark, read) = match read(&*driver, (generation.backup_volume, generation.blocks), None, wanted).await {
         Reading::Whole { leaves, mark, read } => (leaves, mark, read),
         Reading::Given(why) => {
             return failed(format!("{version} of {name} was not verified: {why}"), Code::HELD_BY_OTHER);

@@ -29,7 +29,7 @@ use crate::process::frames::{ENGINE, Hello};
 use serde::{Deserialize, Serialize};
 
 /// Grows with every change of what is on the wire that an older program would misread.
-pub const PROTOCOL: u32 = 10;
+pub const PROTOCOL: u32 = 11;
 
 /// What a person does about an engine that does not understand.
 pub const REMEDY: &str =

@@ -10,6 +10,7 @@ pub use groups::HostReading;
 
 use super::clock;
 use super::core::Core;
+use super::fingerprints;
 use super::hooks::{Hooks, TransactionNames};
 use super::hosts::Hosts;
 use super::ledger::Ledger;
@@ -293,6 +294,14 @@ impl Runner {
                     }
                     let names = self.core.with_records(|records| TransactionNames::of_item(records, open));
                     Input::HookEnded(self.hooks.run(open, &names, step, result, version).await)
+                }
+                Output::Compare(step) => {
+                    let wanted = || {
+                        self.core.with_records(|records| {
+                            records.sessions.get(&step.pair).is_some_and(|mark| mark.operation == Some(open.id))
+                        })
+                    };
+                    Input::Compared(fingerprints::compare((&self.core, &self.ledger), &step, wanted).await)
                 }
                 Output::Done(end) => {
                     self.hooks.leave(open).await;

@@ -300,7 +300,7 @@ codes! {
         "`ecdeck status` shows who began it and until when. `ecdeck array maintenance ARRAY end` ends it.";
     1272 NOT_COVERED: "no script before the backup names a mounted logical volume",
         "All logical volumes are in the backup. One that stays mounted and is not frozen is backed up as a power cut would leave it, whatever the scripts do for the others. ecdeck sees only the arguments of the scripts: a mount point, a device, or the name of the group.",
-        "Give the mount point to the script in [[hook]] of config.toml, or the group (`unmount --group VG`). If a script finds the mounts by itself, nothing is to be done.";
+        "Give the mount point to the script in [[hook]] of config.toml, or the name of the group. If a script finds the mounts by itself, nothing is to be done.";
     1280 NOTHING_TO_RECONCILE: "catalogue and array agree",
         "There is nothing to reconcile on this volume. An array that was not read may still have more to tell.",
         "`ecdeck reconcile` lists all rows, and the arrays that were not read.";
@@ -482,6 +482,24 @@ codes! {
     1642 TARGET_UNMOUNTED: "the hosts that see the target have it mounted nowhere",
         "Their own tools said so a moment ago, and they are asked again before the restore begins.",
         "Hosts that are not configured are not asked: look there yourself.";
+    1643 PRACTICE_NOT_DONE: "the practice did not come to its end",
+        "The generation is as it was, and the spare volume is unused again. Nothing was learned of the generation.",
+        "Remove the cause that the reason names and practise again: `ecdeck practice TV`.";
+    1644 PRACTICE_GAVE_WAY: "the practice gave way",
+        "Another operation needed one of its volumes, or somebody cancelled it. A practice never stands in the way of a backup.",
+        "Nothing to do. Practise again when nothing else runs: `ecdeck practice TV`, or `ecdeck practice --due` from a timer.";
+    1645 PRACTICE_OF_GROUP: "a volume group cannot be practised",
+        "The copy would have the LVM identity of a group that a host sees already. LVM uses no group that it sees twice.",
+        "Compare the bytes where they are: `ecdeck history verify TV`. Or restore it to a volume that no host of the group sees.";
+    1646 NO_PRACTICE_SPARE: "no volume is free for the practice",
+        "The copy needs an unused backup volume of the same array with as many blocks, which no start of the next night takes.",
+        "Register one more with `ecdeck volume add --backup VOLUME`, or practise when fewer generations are kept.";
+    1647 PRACTICE_GIVES_WAY: "the practice gives way to every other operation",
+        "Whatever needs one of its volumes ends it. The generation and the pool are then as before.",
+        "Nothing to do.";
+    1648 PRACTICE_ENDS: "a practice is ended first",
+        "A practice has a volume that is needed. It is ended, and its spare volume is unused again.",
+        "Nothing to do. `ecdeck practice TV` repeats it later.";
     1701 ARRAY_BUSY: "the array stays busy",
         "It answered busy for longer than the limit.",
         "Try again later.";

@@ -315,6 +315,23 @@ pub enum EventKind {
     RestoreCancelled {
         pair: Pair,
     },
+    /// A generation is being copied to a spare volume, to be compared there.
+    PracticeBegun {
+        volume: VolumeId,
+        version: Version,
+        target: VolumeId,
+    },
+    /// Its copy was compared with its fingerprint.
+    Practised {
+        volume: VolumeId,
+        version: Version,
+        target: VolumeId,
+        /// From the begin of the copy to the end of the reading.
+        millis: u64,
+        /// What differs, in words; `None`: nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        differs: Option<String>,
+    },
     /// The mark of a restore that did not end was taken from its target.
     RestoreForgotten {
         target: VolumeId,
@@ -433,6 +450,8 @@ impl NewEvent {
             | EventKind::VolumeGivenBack { volume, .. }
             | EventKind::PresentStateKept { volume, .. }
             | EventKind::RestoreBegun { volume, .. }
+            | EventKind::PracticeBegun { volume, .. }
+            | EventKind::Practised { volume, .. }
             | EventKind::Restored { volume, .. }
             | EventKind::MapUsed { volume, .. }
             | EventKind::StateChanged { volume, .. }
@@ -477,6 +496,10 @@ impl NewEvent {
 
     pub fn severity(&self) -> Severity {
         match &self.kind {
+            // It was in the way of something else, as it may be.
+            EventKind::OperationEnded { end: OperationEnd::Failed { code: Code::PRACTICE_GAVE_WAY, .. }, .. } => {
+                Severity::Warning
+            }
             EventKind::OperationEnded {
                 end: OperationEnd::Failed { .. } | OperationEnd::OutcomeUnknown { .. },
                 ..
@@ -497,6 +520,7 @@ impl NewEvent {
             }
             | EventKind::GenerationStateSet { state: GenerationState::NeedsAttention(_), .. }
             | EventKind::GenerationVerified { differs: Some(_), .. }
+            | EventKind::Practised { differs: Some(_), .. }
             | EventKind::ReleasesStopped { left: 0, .. } => Severity::Problem,
             EventKind::HookRan { run, need: HookNeed::Required, .. } if !run.report.is_success() => Severity::Problem,
             EventKind::HookRan { run, .. } if !run.report.is_success() => Severity::Warning,
@@ -516,6 +540,7 @@ impl NewEvent {
             EventKind::StateChanged { to: TransactionState::Equivalent, .. }
             | EventKind::GenerationRecorded { .. }
             | EventKind::GenerationVerified { .. }
+            | EventKind::Practised { .. }
             | EventKind::PresentStateKept { .. }
             | EventKind::Restored { .. }
             | EventKind::ArrayReachable { .. } => Severity::Good,
@@ -549,6 +574,7 @@ impl NewEvent {
             | EventKind::SetReduced { .. }
             | EventKind::MapUsed { .. }
             | EventKind::RestoreBegun { .. }
+            | EventKind::PracticeBegun { .. }
             | EventKind::Acknowledged { .. }
             | EventKind::MaintenanceBegun { .. }
             | EventKind::MaintenanceEnded { .. }

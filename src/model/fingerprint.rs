@@ -180,6 +180,9 @@ pub struct Fingerprint {
     /// When the volume was read again last, and compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<Verification>,
+    /// When a copy of the volume was made for practice last, and compared. The time is that of all of it, the copy included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub practised: Option<Verification>,
 }
 
 /// What came of reading a generation again.

@@ -44,6 +44,7 @@ pub mod pieces;
 pub mod plan;
 pub mod pool;
 pub mod pooling;
+pub mod practice;
 pub mod preview;
 pub mod progress;
 pub mod proof;

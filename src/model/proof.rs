@@ -24,7 +24,9 @@ pub enum BytesProof {
     Fingerprinted,
     /// Its volume was read again and held the same, at the time.
     Verified,
-    /// Its volume was read again and held something else.
+    /// It was copied to another volume, which held the same.
+    Practised,
+    /// Its volume, or a copy of it, was read again and held something else.
     Differs,
 }
 
@@ -34,18 +36,20 @@ impl fmt::Display for BytesProof {
             Self::NotFingerprinted => "not fingerprinted",
             Self::Fingerprinted => "fingerprinted",
             Self::Verified => "verified",
+            Self::Practised => "practised",
             Self::Differs => "differs",
         })
     }
 }
 
-/// The word, and when its volume was read again.
+/// The word, and when its volume, or a copy of it, was read again last.
 pub fn of_bytes(generation: &Generation) -> (BytesProof, Option<Timestamp>) {
     let Some(fingerprint) = &generation.fingerprint else { return (BytesProof::NotFingerprinted, None) };
-    match &fingerprint.verified {
+    let verified = fingerprint.verified.iter().map(|again| (again, BytesProof::Verified));
+    let practised = fingerprint.practised.iter().map(|again| (again, BytesProof::Practised));
+    match verified.chain(practised).max_by_key(|(again, _)| again.at) {
         None => (BytesProof::Fingerprinted, None),
-        Some(again) if again.differs.is_none() => (BytesProof::Verified, Some(again.at)),
-        Some(again) => (BytesProof::Differs, Some(again.at)),
+        Some((again, word)) => (if again.differs.is_none() { word } else { BytesProof::Differs }, Some(again.at)),
     }
 }
 

@@ -82,6 +82,7 @@ impl Request {
             | Action::ForceStop { .. }
             | Action::GiveBack { .. }
             | Action::Snapshot { .. }
+            | Action::Practice { .. }
             | Action::SetPolicy { .. }
             | Action::Register { .. }
             | Action::RegisterGroup { .. }
@@ -136,6 +137,7 @@ impl Request {
             | Action::Restore { .. }
             | Action::CancelRestore { .. }
             | Action::Snapshot { .. }
+            | Action::Practice { .. }
             | Action::GiveBack { .. }
             | Action::ForceStop { .. }
             | Action::SetPolicy { .. }
@@ -239,6 +241,11 @@ pub enum Action {
     /// Back up by a one-point copy of the volume as it is.
     Snapshot {
         volume: VolumeId,
+    },
+    /// Copy a generation to a spare volume, and compare the copy with the generation's fingerprint.
+    Practice {
+        volume: VolumeId,
+        version: Version,
     },
     SetPolicy {
         volume: VolumeId,
@@ -363,6 +370,7 @@ impl Action {
             Self::Cancel { .. } => Verb::Cancel,
             Self::ForceStop { .. } => Verb::ForceStop,
             Self::Snapshot { .. } => Verb::Snapshot,
+            Self::Practice { .. } => Verb::Practice,
             Self::Backup { .. } => Verb::Backup,
             Self::SetPolicy { .. } => Verb::SetPolicy,
             Self::Register { .. }
@@ -406,6 +414,7 @@ impl Action {
             | Self::CancelRestore { target: volume }
             | Self::ForceStop { volume, .. }
             | Self::Snapshot { volume }
+            | Self::Practice { volume, .. }
             | Self::GiveBack { volume }
             | Self::SetPolicy { volume, .. }
             | Self::Register { volume, .. }

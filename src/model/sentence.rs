@@ -1,6 +1,7 @@
 //! Events as lines for people: one sentence each, names instead of identities, nothing unescaped.
 
 use super::copy::{Command, Outcome};
+use super::duration;
 use super::entity::{GenerationState, OperationEnd, ReleaseReason};
 use super::event::{Event, EventKind, NewEvent};
 use super::identity::VolumeId;
@@ -199,6 +200,24 @@ fn sentence(event: &NewEvent, label: &dyn Fn(VolumeId) -> String) -> String {
         }
         EventKind::Restored { volume, version, target } => {
             format!("{}: {version} was restored to {}", label(*volume), label(*target))
+        }
+        EventKind::PracticeBegun { volume, version, target } => {
+            format!("{}: the restore of {version} is practised on {}", label(*volume), label(*target))
+        }
+        EventKind::Practised { volume, version, target, millis, differs } => {
+            let time = duration::people(i64::try_from(*millis).unwrap_or(i64::MAX));
+            let (name, on) = (label(*volume), label(*target));
+            match differs {
+                None => format!(
+                    "{name}: {version} was practised on {on} in {time}: the copy has the bytes of its fingerprint"
+                ),
+                Some(what) => {
+                    format!(
+                        "{name}: {version} was practised on {on}, and the copy differs from its fingerprint: {}",
+                        escaped(what)
+                    )
+                }
+            }
         }
         EventKind::RestoreCancelled { pair } => {
             format!("{}: its restore was cancelled; it is restore-incomplete", label(pair.target))

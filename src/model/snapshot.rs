@@ -289,6 +289,9 @@ pub enum BackupState {
     /// A generation is being restored to it.
     #[serde(rename = "restoring")]
     Restoring,
+    /// It has the copy of a practice, which gives way to whatever needs it.
+    #[serde(rename = "practice")]
+    Practice,
     /// A restore to it did not come to its end.
     #[serde(rename = "restore-incomplete")]
     RestoreIncomplete,
@@ -342,6 +345,9 @@ pub struct RestoreView {
     pub since: Timestamp,
     /// The operation that restores, while it is open and was not cancelled.
     pub running: Option<OperationId>,
+    /// It is only practised: its target is unused again at the end.
+    #[serde(default)]
+    pub practice: bool,
 }
 
 impl RestoreView {
@@ -351,7 +357,11 @@ impl RestoreView {
 
     /// The word for its target.
     pub fn state(&self) -> &'static str {
-        if self.running.is_some() { "restoring" } else { "restore-incomplete" }
+        match (self.running.is_some(), self.practice) {
+            (true, true) => "practice",
+            (true, false) => "restoring",
+            (false, _) => "restore-incomplete",
+        }
     }
 }
 
@@ -713,6 +723,38 @@ impl Snapshot {
         }
     }
 
+    /// The picture as if nothing were practised: a practice gives way to every other verb. With the volumes that practices
+    /// have, and what each of them does. `None`: there is none.
+    pub fn without_practices(&self) -> Option<(Self, Vec<(VolumeId, String)>)> {
+        let is_practice =
+            |claimed: &Option<Box<ClaimView>>| claimed.as_ref().is_some_and(|claim| claim.verb == Verb::Practice);
+        let mut given: Vec<(VolumeId, String)> = Vec::new();
+        for view in self.pool.iter().filter(|view| is_practice(&view.claimed)) {
+            let id = view.volume.id;
+            let of = |restore: &&RestoreView| restore.practice && (restore.target == id || restore.source == id);
+            let what = self.restores.iter().find(of).and_then(|restore| restore.generation);
+            let what =
+                what.map_or_else(String::new, |(volume, version)| format!(" of {version} of {}", self.label(volume)));
+            given.push((id, format!("the practice{what} on {} is ended first", self.label(id))));
+        }
+        if given.is_empty() {
+            return None;
+        }
+        let mut without = self.clone();
+        for view in &mut without.pool {
+            if is_practice(&view.claimed) {
+                view.claimed = None;
+            }
+            if view.state == BackupState::Practice {
+                view.state = BackupState::Unused;
+            }
+        }
+        let practised: Vec<Pair> = self.restores.iter().filter(|it| it.practice).map(RestoreView::pair).collect();
+        without.restores.retain(|restore| !restore.practice);
+        without.sessions.retain(|session| !practised.contains(&session.pair));
+        Some((without, given))
+    }
+
     /// The restores to this volume that have not come to their end.
     pub fn restores_to(&self, target: VolumeId) -> impl Iterator<Item = &RestoreView> {
         self.restores.iter().filter(move |restore| restore.target == target)
@@ -900,6 +942,7 @@ impl fmt::Display for BackupState {
             Self::Unverified => "unverified",
             Self::Reversed => "reversed",
             Self::Restoring => "restoring",
+            Self::Practice => "practice",
             Self::RestoreIncomplete => "restore-incomplete",
         })
     }

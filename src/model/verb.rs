@@ -464,6 +464,18 @@ verbs! {
             help: "restore the selected generation to another volume, or to its own",
         }),
     }
+    /// Copies a generation to a spare volume, compares its bytes, and gives the spare back.
+    Practice {
+        word: "practice",
+        title: "Practise a restore",
+        doing: "practising",
+        role: Role::Operator,
+        destroys: false,
+        object: VerbObject::Other,
+        column: None,
+        command: &["practice"],
+        key: None,
+    }
     /// Ends a restore that runs, or takes the mark of one that did not end from its target.
     CancelRestore {
         word: "cancel restore",

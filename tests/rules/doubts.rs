@@ -145,7 +145,8 @@ fn only_what_is_fingerprinted_and_can_be_read_is_verified() {
     let refusal =
         |site: &Site| verifiable(&site.snapshot(), source, version).map(|kept| kept.version).map_err(|no| no.code);
     assert_eq!(refusal(&site), Err(Code::NOT_FINGERPRINTED));
-    let fingerprint = Box::new(Fingerprint { blake3: "ab".into(), at: Timestamp(1), millis: 1, verified: None });
+    let fingerprint =
+        Box::new(Fingerprint { blake3: "ab".into(), at: Timestamp(1), millis: 1, verified: None, practised: None });
     let change = EntityChange::KeepFingerprint { transaction_volume: source, version, fingerprint, leaves: None };
     site.put(&Change::Entity(change));
     assert_eq!(refusal(&site), Ok(version));

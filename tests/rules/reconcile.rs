@@ -29,6 +29,7 @@ fn keep(site: &mut Site, plan: &Plan) {
                 seen_at: site.now,
                 own_suspends: &suspends,
                 catalogue: &site.records,
+                compared: None,
             };
             let made = step.changes(&done).unwrap();
             for change in made.changes {

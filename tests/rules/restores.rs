@@ -137,6 +137,7 @@ fn a_present_state_is_held_and_counts_for_nothing() {
             seen_at: now,
             own_suspends: own,
             catalogue: records,
+            compared: None,
         })
     };
     let unseen = done(&site.records, &BTreeMap::new(), &keep).unwrap_err();

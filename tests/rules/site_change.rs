@@ -32,8 +32,15 @@ fn policy(generations: u16) -> Policy {
 pub fn kept(plan: &Plan, records: &Records) -> Result<Records, NotKeepable> {
     let (own_suspends, item) = (std::collections::BTreeMap::new(), &plan.items()[0]);
     let now = Timestamp(7);
-    let done =
-        Done { operation: OperationId(1), item, now, seen_at: now, own_suspends: &own_suspends, catalogue: records };
+    let done = Done {
+        operation: OperationId(1),
+        item,
+        now,
+        seen_at: now,
+        own_suspends: &own_suspends,
+        catalogue: records,
+        compared: None,
+    };
     let made = item.steps[0].changes(&done)?;
     let mut after = records.clone();
     let changes: Vec<Change> = made.changes.into_iter().map(Change::Entity).collect();

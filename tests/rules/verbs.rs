@@ -430,6 +430,7 @@ fn a_rename_changes_the_name_and_nothing_else() {
         seen_at: Timestamp(7),
         own_suspends: &own_suspends,
         catalogue: &site.records,
+        compared: None,
     };
     let kept = item.steps[0].changes(&done).unwrap();
     let renamed = TransactionVolume { name: "orders".parse().unwrap(), ..known };

@@ -88,7 +88,14 @@ fn group_copy(olu: u32) -> GroupCopy {
 fn read_bytes(version: u64) -> Fingerprint {
     let verified = Verification { at: Timestamp(9), millis: 3, differs: (version == 3).then(|| "MiB 7".to_owned()) };
     let blake3 = format!("{version:064x}");
-    Fingerprint { blake3, at: Timestamp(8), millis: 4, verified: version.is_multiple_of(2).then_some(verified) }
+    let practised = version.is_multiple_of(3).then(|| verified.clone());
+    Fingerprint {
+        blake3,
+        at: Timestamp(8),
+        millis: 4,
+        verified: version.is_multiple_of(2).then_some(verified),
+        practised,
+    }
 }
 
 fn volume_leaves(olu: u32, version: u64) -> VolumeLeaves {

@@ -8,14 +8,14 @@ use std::os::unix::fs::FileExt;
 
 const MIB: u64 = 1 << 20;
 
-fn generation(lab: &Lab, version: u64) -> Value {
+pub fn generation(lab: &Lab, version: u64) -> Value {
     let history = lab.json("history t1");
     let all = history["generations"].as_array().unwrap();
     all.iter().find(|generation| generation["version"] == version).unwrap().clone()
 }
 
 /// Waits until the newest sound generation of t1 has its fingerprint.
-fn fingerprinted(lab: &Lab, version: u64) -> Value {
+pub fn fingerprinted(lab: &Lab, version: u64) -> Value {
     lab.wait_for("a fingerprint", |status| {
         let entry = lab.entry(status, "t1");
         entry["recovery_point"]["version"] == version && entry["recovery_point_bytes"] == "fingerprinted"
@@ -38,7 +38,7 @@ fn read(lab: &Lab, version: u64) -> u64 {
 }
 
 /// Changes one byte of a volume's image past the array.
-fn flip(lab: &Lab, place: &str, offset: u64) {
+pub fn flip(lab: &Lab, place: &str, offset: u64) {
     let image = OpenOptions::new().read(true).write(true).open(lab.image(place)).unwrap();
     let mut byte = [0];
     image.read_exact_at(&mut byte, offset).unwrap();

@@ -51,6 +51,7 @@ mod notify;
 mod patience;
 mod planted;
 mod postgres;
+mod practice;
 #[path = "../terminal/pty.rs"]
 #[allow(dead_code, reason = "what the tests of terminals need is more than is needed here")]
 mod pty;

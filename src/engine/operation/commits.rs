@@ -42,5 +42,6 @@ fn done<'a>(operation: &'a Operation, seen_at: Timestamp, world: &World<'a>) -> 
         seen_at,
         own_suspends: &operation.own_suspends,
         catalogue: world.records,
+        compared: operation.compared.as_ref(),
     }
 }

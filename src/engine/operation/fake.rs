@@ -13,7 +13,7 @@ use crate::model::records::{
 };
 use crate::model::request::Verb;
 use crate::model::session::{CopyKind, Pair, Phase, Reading, SessionReading, Status};
-use crate::model::step::{GiveUpStep, NewGeneration, PlanItem, PlanStep, RecordStep, StopStep, SuspendStep};
+use crate::model::step::{Compared, GiveUpStep, NewGeneration, PlanItem, PlanStep, RecordStep, StopStep, SuspendStep};
 use crate::model::units::{Blocks, Timestamp, Version};
 use crate::model::untrusted::Untrusted;
 use crate::testkit::readings;
@@ -184,6 +184,7 @@ impl Site {
                 let report = ScriptReport { end, why, output: Untrusted::default(), dropped: 0, took_millis: 1 };
                 Input::HookEnded(HookRun { report, by_deadline: false, group: None })
             }
+            Output::Compare(_) => Input::Compared(Ok(Compared { differs: None })),
             Output::Done(_) => return None,
         })
     }

@@ -15,6 +15,7 @@ mod hooks;
 mod judge;
 mod limits;
 mod observe;
+mod practice;
 mod recovery;
 mod restore;
 mod sends;
@@ -37,7 +38,7 @@ use crate::model::hook::HookRun;
 use crate::model::identity::BoxId;
 use crate::model::records::{Change, ChangeError, JournalEntry, OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::session::{Pair, Reading};
-use crate::model::step::{NotKeepable, OwnSuspend, PlanStep, StepEffect};
+use crate::model::step::{CompareCopyStep, Compared, NotKeepable, OwnSuspend, PlanStep, StepEffect};
 use crate::model::units::Timestamp;
 use crate::model::untrusted::Untrusted;
 use limits::Pauses;
@@ -73,6 +74,16 @@ pub enum Input {
     Pause {
         holds: bool,
     },
+    /// What came of reading a copy.
+    Compared(Result<Compared, NotCompared>),
+}
+
+/// Why a copy was not read to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotCompared {
+    /// Somebody took the mark from the operation meanwhile.
+    GaveWay,
+    Failed(String),
 }
 
 /// Why a commit was not kept.
@@ -112,6 +123,8 @@ pub enum Output {
     },
     Sleep(Duration),
     Hook(HookTask),
+    /// Read a copy and compare it.
+    Compare(Box<CompareCopyStep>),
     Done(OperationEnd),
 }
 
@@ -151,6 +164,7 @@ pub enum Activity {
     },
     Recording,
     Script,
+    Comparing,
     Ended,
 }
 
@@ -167,6 +181,7 @@ enum Phase {
     Reading,
     Pausing(Next),
     Hooking,
+    Comparing,
     /// For the guard's word on the pause.
     Asking(hooks::Asked),
     Ended(OperationEnd),
@@ -208,6 +223,8 @@ pub struct Operation {
     /// What is resumed because not all volumes of one instant were suspended.
     undo: Option<undo::Undo>,
     hooking: hooks::Hooking,
+    /// What came of reading a copy.
+    compared: Option<Compared>,
     /// Told with the next commit.
     pending_events: Vec<NewEvent>,
     commit_pauses: Pauses,
@@ -230,6 +247,7 @@ impl Operation {
             own_suspends: BTreeMap::new(),
             undo: None,
             hooking: hooks::Hooking::default(),
+            compared: None,
             pending_events: Vec::new(),
             commit_pauses: Pauses::default(),
             doing: Activity::Beginning,
@@ -287,6 +305,7 @@ impl Operation {
                 Next::Commit(waiting) => self.commit(waiting.0, waiting.1),
             },
             (Phase::Hooking, Input::HookEnded(run)) => self.hook_ended(&run, world),
+            (Phase::Comparing, Input::Compared(came)) => self.compared(came, world),
             (Phase::Asking(then), Input::Pause { holds }) => self.pause_is(then, holds, world),
             (Phase::Ended(end), _) => self.done(end),
             (phase, input) => {
@@ -309,6 +328,7 @@ impl Operation {
             }
             Some(StepEffect::Records) => self.finish(world.now, world),
             Some(StepEffect::Await(_)) => self.look(),
+            Some(StepEffect::Compare(step)) => self.begin_compare(step, world),
             Some(StepEffect::Script { .. }) => self.begin_hook(world),
             None if self.step < self.open.item.steps.len() => {
                 self.fail(Code::STEP_FAILED, format!("step {} names no session", self.step + 1), world)

@@ -3,6 +3,7 @@
 //! It is watched however long it takes, also over a dead line: as long as it may run, its volumes stay claimed.
 
 use super::observe::{Seen, View};
+use super::practice::{given_way, practised};
 use super::undo::Undo;
 use super::verdict::Known;
 use super::{Activity, Commit, Next, Operation, Output, Then, World};
@@ -53,7 +54,7 @@ impl Operation {
     }
 
     /// Whether the mark of the target is in the name of this operation.
-    fn has_mark(&self, pair: &Pair, world: &World<'_>) -> bool {
+    pub(super) fn has_mark(&self, pair: &Pair, world: &World<'_>) -> bool {
         world.records.sessions.get(pair).and_then(|mark| mark.operation) == Some(self.id())
     }
 
@@ -95,6 +96,9 @@ impl Operation {
 
     /// Somebody took the mark from this operation: the copy is ended, and its target stays restore-incomplete.
     fn end_copy(&mut self, pair: Pair, world: &World<'_>) -> Output {
+        if self.is_practice() {
+            return self.end_copy_as(pair, given_way());
+        }
         let why = if self.is_snapshot() {
             "it was cancelled: no generation was recorded".to_owned()
         } else if self.spare(&pair) {
@@ -151,6 +155,11 @@ impl Operation {
             let why = format!("{why}; {}", self.what_is_restored(world));
             return self.fail(Code::RESTORE_CUT_SHORT, why, world);
         }
+        if self.is_practice() {
+            let why = format!("{why}; the spare volume is unused again");
+            let end = OperationEnd::Failed { code: Code::PRACTICE_NOT_DONE, why };
+            return if is_left { self.end_copy_as(*pair, end) } else { self.end(end, world) };
+        }
         let why = if self.is_snapshot() {
             format!("{why}; no generation was recorded")
         } else {
@@ -165,12 +174,12 @@ impl Operation {
         self.open.item.verb == Verb::Snapshot
     }
 
-    /// Whether this is the copy of a present state.
+    /// Whether this is the copy of a present state, or of a practice: its volume is unused again where it did not come to its end.
     fn spare(&self, pair: &Pair) -> bool {
         spares(&self.open).any(|spare| spare == *pair)
     }
 
-    /// Backup volumes that were to take a present state and did not are unused again.
+    /// Backup volumes that were to take a present state, or a practice, and did not are unused again.
     pub(super) fn free_spares(&self, commit: &mut Commit, end: &OperationEnd, world: &World<'_>) {
         if !matches!(end, OperationEnd::Failed { .. } | OperationEnd::NotDone { .. }) {
             return;
@@ -187,12 +196,13 @@ impl Operation {
     }
 }
 
-/// The copies of present states that the operation makes.
+/// The copies of present states and practices that the operation makes.
 fn spares(open: &OpenOperation) -> impl Iterator<Item = Pair> + '_ {
-    open.item.steps.iter().filter_map(|step| match step {
+    let kept = open.item.steps.iter().filter_map(|step| match step {
         PlanStep::KeepPresentState(step) => Some(step.pair),
         _ => None,
-    })
+    });
+    kept.chain(practised(open))
 }
 
 /// The copies back that the operation makes.

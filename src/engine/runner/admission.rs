@@ -5,7 +5,7 @@ use super::nodes::Nodes;
 use super::{HostReading, Runner, declined, refused, wants_a_reading};
 use crate::catalog::CatalogueError;
 use crate::engine::clock;
-use crate::engine::operation::{Admission, Operation, boxes_of_item, boxes_to_read, opening};
+use crate::engine::operation::{Admission, Commit, Operation, boxes_of_item, boxes_to_read, opening};
 use crate::engine::protocol::Answer;
 use crate::engine::roles::Caller;
 use crate::model::actor::Actor;
@@ -13,15 +13,22 @@ use crate::model::codes::Code;
 use crate::model::copy::Command;
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::plan::{Agreement, Plan, Refusal, step_text};
-use crate::model::records::{ChangeError, OpenOperation, OperationId};
+use crate::model::records::{Change, ChangeError, EntityChange, OpenOperation, OperationId, OurSession, Records};
 use crate::model::request::Request;
 use crate::model::step::PlanItem;
 use crate::model::untrusted::Untrusted;
+use crate::model::verb::Verb;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often a request is planned anew because somebody else was quicker, before it is given up.
 const MAX_ROUNDS: usize = 16;
+
+/// How long a practice that is in the way may take to end.
+const PRACTICE_ENDS_IN: Duration = Duration::from_mins(1);
+const LOOK_AT_PRACTICES: Duration = Duration::from_millis(50);
 
 /// What has become of a request so far.
 #[derive(Default)]
@@ -92,6 +99,10 @@ impl Runner {
                     Err(answer) => return Err(answer),
                     Ok(Claimed::Nothing) => return Ok(admitted),
                     Ok(Claimed::SomebodyWasQuicker) => continue,
+                    Ok(Claimed::AfterPractices(practices)) => {
+                        self.end_practices(&practices).await.map_err(refused)?;
+                        continue;
+                    }
                     Ok(Claimed::Volumes(plan, operations)) => (plan, operations),
                 };
             let exchanged = self.begin(&open, &plan, operations, &mut admitted).await;
@@ -135,6 +146,10 @@ impl Runner {
             return Ok(Claimed::Nothing);
         }
         confirm(&plan, confirmation)?;
+        let practices = self.core.with_records(|records| in_the_way(&plan, records));
+        if !practices.is_empty() {
+            return Ok(Claimed::AfterPractices(practices));
+        }
         let text = step_text::agreed(&plan, &snapshot);
         let (operations, commit) = self.core.with_records(|records| opening(&plan, text, actor, records, clock::now()));
         match self.ledger.commit(commit).await {
@@ -157,6 +172,31 @@ impl Runner {
                 admitted.refused.extend(plan.items().iter().map(refuse));
                 Ok(Claimed::Nothing)
             }
+        }
+    }
+
+    /// Takes the marks of these practices and waits until they have ended: a practice never stands in the way.
+    async fn end_practices(&self, practices: &BTreeSet<OperationId>) -> Result<(), Refusal> {
+        let begun = Instant::now();
+        loop {
+            let (open, marks) = self.core.with_records(|records| {
+                let open: Vec<OperationId> =
+                    practices.iter().filter(|id| records.operations.contains_key(id)).copied().collect();
+                let of_open = records.restores().filter(|mark| mark.operation.is_some_and(|id| open.contains(&id)));
+                (open.clone(), of_open.cloned().collect::<Vec<OurSession>>())
+            });
+            let Some(first) = open.first() else { return Ok(()) };
+            if begun.elapsed() > PRACTICE_ENDS_IN {
+                let reason = format!("the practice {first} was told to end and has not ended yet");
+                return Err(Refusal::new(Code::HELD_BY_OTHER, reason));
+            }
+            let taken = marks.into_iter().map(|mark| OurSession { operation: None, ..mark });
+            let changes: Vec<Change> = taken.map(|mark| Change::Entity(EntityChange::PutSession(mark))).collect();
+            if !changes.is_empty() {
+                // Where the catalogue takes no write, the request itself finds that.
+                let _ = self.ledger.commit(Commit { changes, events: Vec::new() }).await;
+            }
+            tokio::time::sleep(LOOK_AT_PRACTICES).await;
         }
     }
 
@@ -263,7 +303,17 @@ enum Claimed {
     /// Nothing is left that was agreed to.
     Nothing,
     SomebodyWasQuicker,
+    /// These practices have volumes that are needed.
+    AfterPractices(BTreeSet<OperationId>),
     Volumes(Box<Plan>, Vec<OpenOperation>),
+}
+
+/// The open practices that have a volume which the plan takes.
+fn in_the_way(plan: &Plan, records: &Records) -> BTreeSet<OperationId> {
+    let claims = plan.items().iter().filter(|item| item.verb != Verb::Practice).flat_map(|item| &item.claims);
+    let held = claims.filter_map(|volume| records.claims.get(volume)).map(|claim| claim.operation);
+    let practised = |id: &OperationId| records.operations.get(id).is_some_and(|open| open.item.verb == Verb::Practice);
+    held.filter(practised).collect()
 }
 
 /// Whether an item of the plan is of this volume.

@@ -12,12 +12,14 @@ pub(super) fn of(sources: &Sources<'_>) -> Vec<RestoreView> {
     let records = sources.records;
     let view = |mark: &crate::model::records::OurSession| {
         let Pair { source, target, .. } = mark.pair;
-        let restores = |id: &crate::model::records::OperationId| {
-            let open = records.operations.get(id).filter(|open| !sources.is_set_aside(open.id));
-            open.is_some_and(|open| matches!(open.item.verb, Verb::Restore | Verb::Snapshot))
+        let verb = |id: &crate::model::records::OperationId| {
+            let open = records.operations.get(id).filter(|open| !sources.is_set_aside(open.id))?;
+            matches!(open.item.verb, Verb::Restore | Verb::Snapshot | Verb::Practice).then_some(open.item.verb)
         };
+        let running = mark.operation.filter(|id| verb(id).is_some());
+        let practice = running.as_ref().and_then(verb) == Some(Verb::Practice);
         let generation = records.generation_on(source).map(|kept| (kept.transaction_volume, kept.version));
-        RestoreView { target, source, generation, since: mark.since, running: mark.operation.filter(restores) }
+        RestoreView { target, source, generation, since: mark.since, running, practice }
     };
     let mut restores: Vec<RestoreView> = records.restores().map(view).collect();
     restores.sort_by_key(|restore| (restore.target, restore.source));
@@ -40,7 +42,11 @@ pub(super) fn transaction_state(restore: &RestoreView) -> TransactionState {
 
 /// The word for a backup volume that is restored to.
 pub(super) fn backup_state(restore: &RestoreView) -> BackupState {
-    if restore.running.is_some() { BackupState::Restoring } else { BackupState::RestoreIncomplete }
+    match (restore.running.is_some(), restore.practice) {
+        (true, true) => BackupState::Practice,
+        (true, false) => BackupState::Restoring,
+        (false, _) => BackupState::RestoreIncomplete,
+    }
 }
 
 /// What is wrong with the target of a restore that did not end.

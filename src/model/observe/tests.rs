@@ -497,6 +497,7 @@ fn what_only_moves_is_told_as_motion_and_what_stands_is_shared() {
     assert!(!SnapshotChange::between(&equivalent, &changed).only_moves(&equivalent));
     let told = Snapshot {
         restores: vec![crate::model::snapshot::RestoreView {
+            practice: false,
             target: volume(near(), 1),
             source: volume(near(), 0x21),
             generation: None,

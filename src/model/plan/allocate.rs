@@ -374,6 +374,8 @@ fn named<'a>(snapshot: &'a Snapshot, case: &Case<'_>, target: VolumeId) -> Resul
             let reason = format!("the session of {owner} with {label} runs backwards: {label} is copied into {owner}");
             Err(refuse(Code::REVERSED, reason))
         }
+        // Another practice has it: every other verb ends that one.
+        BackupState::Practice => Err(refuse(Code::HELD_BY_OTHER, format!("a practice uses {label}"))),
         BackupState::Restoring | BackupState::RestoreIncomplete => {
             let reason = match view.state {
                 BackupState::Restoring => format!("a generation is being restored to {label}"),

@@ -14,6 +14,7 @@ mod hooks;
 pub mod legality;
 pub mod map_rounds;
 mod maps;
+mod practice;
 mod present_state;
 mod reconcile;
 mod refusal;
@@ -90,6 +91,13 @@ impl Plan {
     pub fn notice(&mut self, volume: VolumeId, code: Code, text: &str) {
         let of = |item: &&mut PlanItem| item.volume == volume || item.claims.contains(&volume);
         if let Some(item) = self.items.iter_mut().find(of) {
+            item.notice(code, text);
+        }
+    }
+
+    /// Says more of the item that takes this volume, if one does.
+    fn notice_of_claim(&mut self, volume: VolumeId, code: Code, text: &str) {
+        if let Some(item) = self.items.iter_mut().find(|item| item.claims.contains(&volume)) {
             item.notice(code, text);
         }
     }

@@ -337,7 +337,8 @@ pub fn pool_sizes(snapshot: &Snapshot) -> BTreeMap<PoolKey, PoolSize> {
         let size = sizes.entry(snapshot.backup_key(view)).or_default();
         size.total += usize::from(view.state != BackupState::Foreign && !is_locked(view));
         match view.state {
-            BackupState::Unused => size.unused += 1,
+            // A practice gives way.
+            BackupState::Unused | BackupState::Practice => size.unused += 1,
             BackupState::Bound => size.bound += 1,
             BackupState::Generation | BackupState::SuspendedGeneration => size.kept += 1,
             BackupState::Copying

@@ -451,9 +451,9 @@ pub(super) fn cancel_remedy(snapshot: &Snapshot, target: VolumeId) -> Remedy {
 pub(super) fn cancel(snapshot: &Snapshot, request: &Request, target: VolumeId) -> Answer {
     let label = snapshot.label(target);
     // While its present state is copied, the mark is on the backup volume that takes it.
-    let keeps = |restore: &&RestoreView| restore.source == target && restore.running.is_some();
+    let keeps = |restore: &&RestoreView| restore.source == target && restore.running.is_some() && !restore.practice;
     if let Some(keeping) = snapshot.restores.iter().find(keeps) {
-        let step = PlanStep::CancelRestore(CancelRestoreStep { pair: keeping.pair() });
+        let step = PlanStep::CancelRestore(CancelRestoreStep { pair: keeping.pair(), practice: false });
         return Ok(PlanItem::new(request.action.verb(), target, vec![step], Vec::new()));
     }
     let marks: Vec<&RestoreView> = snapshot.restores_to(target).collect();
@@ -463,11 +463,13 @@ pub(super) fn cancel(snapshot: &Snapshot, request: &Request, target: VolumeId) -
         return Err(Refusal::new(Code::NO_RESTORE, reason).about(target));
     }
     if let Some(running) = marks.iter().find(|restore| restore.running.is_some()) {
-        let step = PlanStep::CancelRestore(CancelRestoreStep { pair: running.pair() });
+        let step = PlanStep::CancelRestore(CancelRestoreStep { pair: running.pair(), practice: running.practice });
         // The operation that restores has the volumes, and ends the copy itself.
         let mut item = PlanItem::new(verb, target, vec![step], Vec::new());
-        let text = format!("{label} is then neither what it was nor the generation");
-        item.notice(Code::RESTORE_INCOMPLETE, text);
+        if !running.practice {
+            let text = format!("{label} is then neither what it was nor the generation");
+            item.notice(Code::RESTORE_INCOMPLETE, text);
+        }
         return Ok(item);
     }
     let mut claims = vec![target];

@@ -1,8 +1,8 @@
 //! The one way to a plan: each volume is judged by its verb's rules, then the answers are put together.
 
 use super::{
-    Plan, PlanItem, PlanStep, Refusal, Remedy, backup, cancel, digest, harmless, hooks, maps, reconcile, register,
-    registry, reinstate, restore, restore_set, site, snapshot_backup, suspend, synchronize, volume_sets,
+    Plan, PlanItem, PlanStep, Refusal, Remedy, backup, cancel, digest, harmless, hooks, maps, practice, reconcile,
+    register, registry, reinstate, restore, restore_set, site, snapshot_backup, suspend, synchronize, volume_sets,
 };
 use crate::model::codes::Code;
 use crate::model::identity::{BoxId, Name, VolumeId};
@@ -25,6 +25,19 @@ pub fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, Refusal> {
 
 /// As [`plan`], with the unused volumes that an earlier plan chose for full copies, as far as they are still unused.
 pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId, VolumeId)]) -> Result<Plan, Refusal> {
+    // A practice gives way to every other verb.
+    let gives_way = !matches!(request.action, Action::Practice { .. } | Action::CancelRestore { .. });
+    let Some((without, given)) = gives_way.then(|| snapshot.without_practices()).flatten() else {
+        return judged(snapshot, request, choices);
+    };
+    let mut plan = judged(&without, request, choices)?;
+    for (volume, text) in given {
+        plan.notice_of_claim(volume, Code::PRACTICE_ENDS, &text);
+    }
+    Ok(plan)
+}
+
+fn judged(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId, VolumeId)]) -> Result<Plan, Refusal> {
     let volumes = distinct(request.action.volumes());
     let each = |rule: &dyn Fn(VolumeId) -> Answer| volumes.iter().map(|&id| rule(id)).collect::<Vec<_>>();
     volume_sets::unchanged(snapshot, request, &volumes)?;
@@ -69,6 +82,7 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
         }
         Action::Backup { mode, together: false, .. } => each(&|id| backup::each(snapshot, request, id, *mode)),
         Action::Snapshot { .. } => each(&|id| snapshot_backup::snapshot(snapshot, request, id)),
+        Action::Practice { version, .. } => each(&|id| practice::practice(snapshot, request, id, *version)),
         Action::SetPolicy { policy, .. } => each(&|id| registry::set_policy(snapshot, request, id, *policy)),
         Action::Register { role, name, .. } => each(&|volume| {
             register::register(
@@ -125,7 +139,8 @@ pub fn plan_keeping(snapshot: &Snapshot, request: &Request, choices: &[(VolumeId
 }
 
 /// The verbs that make copies, resume or record them.
-const STARTS: [Verb; 6] = [Verb::Start, Verb::Resume, Verb::Backup, Verb::Overwrite, Verb::Restore, Verb::Snapshot];
+const STARTS: [Verb; 7] =
+    [Verb::Start, Verb::Resume, Verb::Backup, Verb::Overwrite, Verb::Restore, Verb::Snapshot, Verb::Practice];
 
 /// Why nothing is started on this box now.
 fn in_maintenance(snapshot: &Snapshot, box_id: BoxId, about: VolumeId) -> Option<Refusal> {

@@ -130,7 +130,8 @@ impl Projection {
                 _ => {}
             }
             let catalogue = &self.records;
-            let done = Done { operation, item, now, seen_at: now, own_suspends: &own_suspends, catalogue };
+            let done =
+                Done { operation, item, now, seen_at: now, own_suspends: &own_suspends, catalogue, compared: None };
             let changes = step.changes(&done)?.changes;
             for change in changes {
                 self.keep(change, &mut outcome);

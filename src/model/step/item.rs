@@ -50,7 +50,7 @@ impl PlanItem {
     pub fn commands(&self) -> impl Iterator<Item = (usize, ArrayCommand)> + '_ {
         self.steps.iter().enumerate().filter_map(|(index, step)| match step.effect()? {
             StepEffect::Array(command) => Some((index, command)),
-            StepEffect::Records | StepEffect::Await(_) | StepEffect::Script { .. } => None,
+            StepEffect::Records | StepEffect::Await(_) | StepEffect::Compare(_) | StepEffect::Script { .. } => None,
         })
     }
 }

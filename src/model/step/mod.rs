@@ -9,6 +9,7 @@ mod generation;
 mod hook;
 mod item;
 mod maps;
+mod practice;
 mod present_state;
 mod reconcile;
 mod registry;
@@ -21,6 +22,7 @@ pub use generation::{GiveUpStep, HoldStep, NewGeneration, RecordStep, ReinstateS
 pub use hook::{HookPhase, HookStep, IdentityTask};
 pub use item::{Confirmation, Notice, PlanItem};
 pub use maps::{PutMapSetStep, RemoveMapSetStep, UseMapRowStep};
+pub use practice::{BeginPracticeStep, CompareCopyStep, Compared};
 pub use present_state::{BeginPresentStateStep, CopyPresentStateStep, KeepPresentStateStep};
 pub use reconcile::{AdoptStep, AdoptedGeneration, ForgetSessionStep, GiveBackStep};
 pub use registry::{RegisterBackupStep, RegisterTransactionStep, RenameStep, SetPolicyStep, UnregisterStep};
@@ -163,6 +165,8 @@ steps! {
     Adopt(AdoptStep),
     ForgetSession(ForgetSessionStep),
     GiveBack(GiveBackStep),
+    BeginPractice(BeginPracticeStep),
+    CompareCopy(CompareCopyStep),
 }
 
 /// What does a step.
@@ -174,6 +178,8 @@ pub enum StepEffect {
     Records,
     /// The end of a one-point copy, looked for at its source's box.
     Await(Pair),
+    /// The bytes of a copy, read and compared.
+    Compare(Box<CompareCopyStep>),
     /// A script on this host: phase and words of its command line.
     Script { phase: HookPhase, argv: Vec<String> },
 }
@@ -247,6 +253,8 @@ pub struct Done<'a> {
     /// Un-forced suspends and one-point copies that this operation issued and then observed.
     pub own_suspends: &'a BTreeMap<Pair, OwnSuspend>,
     pub catalogue: &'a dyn Lookup,
+    /// What came of reading a copy, in the step that reads it.
+    pub compared: Option<&'a Compared>,
 }
 
 /// What a step changes in the catalogue, and the events that report it.

@@ -187,6 +187,9 @@ pub fn end_command(pair: Pair) -> Command {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelRestoreStep {
     pub pair: Pair,
+    /// It is only practised: nothing stays incomplete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub practice: bool,
 }
 
 impl Step for CancelRestoreStep {
@@ -195,7 +198,11 @@ impl Step for CancelRestoreStep {
     }
 
     fn sentence(&self, names: &dyn VolumeNames) -> String {
-        format!("end the copy to {}, which stays restore-incomplete", names.place(self.pair.target))
+        let target = names.place(self.pair.target);
+        if self.practice {
+            return format!("end the practice on {target}, which is unused again");
+        }
+        format!("end the copy to {target}, which stays restore-incomplete")
     }
 
     fn changes(&self, done: &Done<'_>) -> Result<StepChanges, NotKeepable> {
@@ -203,7 +210,8 @@ impl Step for CancelRestoreStep {
         if done.catalogue.our_session(&pair).is_none() {
             return Err(NotKeepable::new(Code::NO_RESTORE, format!("the restore to {} has ended", pair.target)));
         }
-        Ok(StepChanges { changes: vec![mark(pair, done)], events: vec![EventKind::RestoreCancelled { pair }] })
+        let events = if self.practice { Vec::new() } else { vec![EventKind::RestoreCancelled { pair }] };
+        Ok(StepChanges { changes: vec![mark(pair, done)], events })
     }
 }
 

@@ -672,6 +672,12 @@ impl Simulation {
         if self.truth.ended.insert(id, end.clone()).is_some() {
             return violated(format!("{id} ended twice"));
         }
+        if open.item.verb == Verb::Practice && !matches!(end, OperationEnd::OutcomeUnknown { .. }) {
+            let left = self.engine.durable.restores().find(|mark| pairs_of(open).contains(&mark.pair));
+            if let Some(mark) = left {
+                return violated(format!("{id} ended and its spare {} is not given back", mark.pair.target));
+            }
+        }
         let effects = self.truth.of(id).clone();
         // What another program undid is as if it had never been.
         let undone = pairs_of(open).iter().any(|pair| self.truth.excused.contains(pair));

@@ -7,9 +7,11 @@ use super::cores::on_all_cores;
 use super::engine::{Admitting, Phase, Task, finish};
 use super::world::SendOutcome;
 use super::{Checked, Simulation, Site, Violation, violated};
+use ecdeck::engine::operation::Commit;
 use ecdeck::model::copy::Command;
+use ecdeck::model::fingerprint::Fingerprint;
 use ecdeck::model::identity::VolumeId;
-use ecdeck::model::records::{BackupMode, OperationEnd, OperationId, Policy};
+use ecdeck::model::records::{BackupMode, Change, EntityChange, OperationEnd, OperationId, Policy};
 use ecdeck::model::request::{Action, CancelScope, Request, VolumeRole};
 use ecdeck::model::session::{CopyKind, Pair};
 use ecdeck::model::site_change::NewVolume;
@@ -92,6 +94,9 @@ fn scenarios() -> Vec<Scenario> {
         scenario("snapshot", |_| {}, snapshot),
         scenario("snapshot beside a live session, with retention", kept_and_equivalent, snapshot),
         scenario("cancel of a snapshot", taking_snapshot, |s| Action::CancelRestore { target: tv(s) }),
+        scenario("practice", fingerprinted, practice),
+        scenario("practice of a dissolved generation", fingerprinted_dissolved, practice),
+        scenario("cancel of a practice", practising, cancel_restore),
         scenario("restore to another volume", kept, |s| restore(s, None)),
         scenario("restore to its own volume", kept, |s| restore(s, Some(tv(s)))),
         scenario("restore to its own volume, without its present state", kept, |s| {
@@ -161,6 +166,43 @@ fn cancel_restore(simulation: &Simulation) -> Action {
 
 fn snapshot(simulation: &Simulation) -> Action {
     Action::Snapshot { volume: tv(simulation) }
+}
+
+fn practice(simulation: &Simulation) -> Action {
+    Action::Practice { volume: tv(simulation), version: Version(1) }
+}
+
+/// The kept generation was read after its backup.
+fn read_its_bytes(simulation: &mut Simulation) {
+    let fingerprint =
+        Fingerprint { blake3: "00".repeat(32), at: simulation.now, millis: 1, verified: None, practised: None };
+    let change = EntityChange::KeepFingerprint {
+        transaction_volume: tv(simulation),
+        version: Version(1),
+        fingerprint: Box::new(fingerprint),
+        leaves: None,
+    };
+    let commit = Commit { changes: vec![Change::Entity(change)], events: Vec::new() };
+    simulation.commit(&commit, None).unwrap();
+}
+
+fn fingerprinted(simulation: &mut Simulation) {
+    kept(simulation);
+    read_its_bytes(simulation);
+}
+
+fn fingerprinted_dissolved(simulation: &mut Simulation) {
+    dissolved(simulation);
+    read_its_bytes(simulation);
+}
+
+/// A practice whose copy was begun and does not go on.
+fn practising(simulation: &mut Simulation) {
+    fingerprinted(simulation);
+    simulation.opc_copies = false;
+    simulation.agree(Request::new(practice(simulation))).unwrap();
+    simulation.go(60).unwrap();
+    assert_eq!(simulation.engine.durable.restores().count(), 1, "it is being copied");
 }
 
 /// A snapshot whose copy was begun and does not go on.
@@ -578,8 +620,12 @@ fn crash_points_with_a_lost_request_a_lost_answer_or_one_that_comes_too_soon() {
 fn every_crash_point_of_every_operation_recovers_by_ccm_too() {
     let unable = ["backup of two together", "forced stop of what is left over"];
     // Nor does CCM show the sessions of other programs, or end them.
-    let is_able =
-        |name: &str| !unable.contains(&name) && !name.contains("restore of a set") && !name.starts_with("reconcile:");
+    let is_able = |name: &str| {
+        !unable.contains(&name)
+            && !name.contains("practice")
+            && !name.contains("restore of a set")
+            && !name.starts_with("reconcile:")
+    };
     let able: Vec<Scenario> = scenarios().into_iter().filter(|one| is_able(one.name)).collect();
     // Drivers cannot be copied: each run begins at the beginning.
     let lengths = on_all_cores(able.iter().collect(), |scenario| {

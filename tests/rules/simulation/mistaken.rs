@@ -75,7 +75,7 @@ impl Mistaken {
                     input = Input::Slept;
                     continue;
                 }
-                Output::Sleep(_) | Output::Hook(_) | Output::Done(_) => {}
+                Output::Sleep(_) | Output::Hook(_) | Output::Compare(_) | Output::Done(_) => {}
             }
             return output;
         }

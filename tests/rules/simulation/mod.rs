@@ -320,7 +320,11 @@ impl Simulation {
     /// A restore waits for the end of its copy: where nothing else moves the data, this does.
     fn copy_for_restores(&mut self) {
         if self.opc_copies
-            && self.engine.open_operations().iter().any(|open| matches!(open.item.verb, Verb::Restore | Verb::Snapshot))
+            && self
+                .engine
+                .open_operations()
+                .iter()
+                .any(|open| matches!(open.item.verb, Verb::Restore | Verb::Snapshot | Verb::Practice))
         {
             self.world.copy(1);
         }

@@ -7,7 +7,7 @@ use super::weather::{FaultPlan, strikes};
 use super::world::{SendOutcome, Wire};
 use super::{Checked, Simulation, Violation, tell, violated};
 use ecdeck::engine::ReadError;
-use ecdeck::engine::operation::{Admission, Commit, HookTask, Input, Output, World as Sight};
+use ecdeck::engine::operation::{Admission, Commit, HookTask, Input, NotCompared, Output, World as Sight};
 use ecdeck::engine::operation::{admit, boxes_to_read, close_all, opening};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::codes::Code;
@@ -18,7 +18,7 @@ use ecdeck::model::plan::{Plan, plan_keeping};
 use ecdeck::model::records::{Change, EntityChange, OpenOperation, ReleaseReason};
 use ecdeck::model::request::Request;
 use ecdeck::model::session::{Direction, Others, Reading, UnknownRow, UnreadVolumes};
-use ecdeck::model::step::{HookPhase, HookStep, PlanItem, PlanStep};
+use ecdeck::model::step::{Compared, HookPhase, HookStep, PlanItem, PlanStep};
 use ecdeck::model::untrusted::Untrusted;
 use ecdeck::testkit::catalogue::CommitFailure;
 use ecdeck::testkit::in_process::REQUESTOR;
@@ -177,6 +177,16 @@ impl Simulation {
                 let (end, why) = (ScriptEnd::Exited { status }, None);
                 let report = ScriptReport { end, why, output: Untrusted::default(), dropped: 0, took_millis: 1 };
                 Waiting::Input(Input::HookEnded(HookRun { report, by_deadline: false, group: None }))
+            }
+            Output::Compare(step) => {
+                let marked = self.engine.durable.sessions.get(&step.pair).and_then(|mark| mark.operation);
+                let content = |volume| self.world.arrays.content(volume);
+                let same = content(step.pair.source) == content(step.pair.target);
+                Waiting::Input(Input::Compared(if marked == Some(open.id) {
+                    Ok(Compared { differs: (!same).then(|| "some MiB".to_owned()) })
+                } else {
+                    Err(NotCompared::GaveWay)
+                }))
             }
             Output::Done(end) => {
                 self.summary.end(open.item.verb, &end);
