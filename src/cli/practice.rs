@@ -5,12 +5,15 @@ use super::change::{self, Then};
 use super::link::Link;
 use super::wait::Deadline;
 use super::{CliError, Exit, names, out};
+use crate::model::codes::Code;
 use crate::model::duration;
+use crate::model::entity::OperationEnd;
 use crate::model::identity::VolumeId;
 use crate::model::practice;
 use crate::model::request::Action;
 use crate::model::snapshot::Snapshot;
 use crate::model::units::Version;
+use crate::model::verb::Verb;
 
 pub async fn run(asked: &Practice, link: &mut Link, deadline: Deadline) -> Result<Exit, CliError> {
     let action = if asked.due {
@@ -30,6 +33,9 @@ pub async fn run(asked: &Practice, link: &mut Link, deadline: Deadline) -> Resul
         _ => None,
     };
     let exit = change::run(link, &asked.change, change::request(action, &asked.change), deadline, Then::Return).await?;
+    if asked.due && exit == Exit::Failed && gave_way(link, practised).await? {
+        return Ok(Exit::Done);
+    }
     match practised.filter(|_| exit == Exit::Done && !asked.change.dry_run) {
         Some((volume, version)) => outcome(link, asked, volume, version).await,
         None => Ok(exit),
@@ -76,6 +82,15 @@ fn due(snapshot: &Snapshot) -> Result<Action, String> {
         };
         format!("nothing was practised: {version} of {}: {refusal}{rest}", snapshot.label(*volume))
     })
+}
+
+/// Whether a practice ended because something else needed its volumes: no fault, for a timer.
+async fn gave_way(link: &mut Link, practised: Option<(VolumeId, Version)>) -> Result<bool, CliError> {
+    let Some((volume, _)) = practised else { return Ok(false) };
+    let snapshot = link.view_of(vec![volume]).await?;
+    let of = snapshot.operations.iter().filter(|one| one.verb == Verb::Practice && one.volume == volume);
+    let last = of.max_by_key(|one| one.id).and_then(|one| one.end.as_ref());
+    Ok(matches!(last, Some((_, OperationEnd::Failed { code: Code::PRACTICE_GAVE_WAY, .. }))))
 }
 
 /// What came of it, and the status.

@@ -11,6 +11,10 @@ fn state(status: &Value, place: &str) -> String {
     found.unwrap_or_else(|| panic!("{place}: {status:#}"))["state"].as_str().unwrap().to_owned()
 }
 
+fn lab_practises(status: &Value) -> bool {
+    status["pool"].as_array().unwrap().iter().any(|volume| volume["state"] == "practice")
+}
+
 /// `t1` with one kept generation that is fingerprinted, and so many backup volumes.
 fn kept(backups: u32) -> Lab {
     let lab = Lab::of(1, backups, 12);
@@ -92,6 +96,13 @@ fn what_is_due_is_practised_and_nothing_due_is_no_error() {
     assert!(ran.err.contains("nothing was practised: v1 of t1: no backup volume of A1 of 12 MiB"), "{ran:?}");
     lab.refused("practice t1 --yes", "ecd-1646");
     lab.backups("A1", 0x30..0x31, 12);
+    // Something else needs the spare: no fault of a timer.
+    lab.run("array rate 1MiB").ends(0);
+    let running = lab.spawn("practice --due --yes");
+    lab.wait_for("the practice", |status| lab_practises(status));
+    lab.run("practice t1 --cancel --yes").ends(0);
+    assert!(running.end().ends(0).err.contains("ecd-1644"));
+    lab.run("array rate none").ends(0);
     let ran = lab.run("practice --due --yes").ends(0);
     assert!(ran.out.contains("v1 of t1 came back in "), "{ran:?}");
     let ran = lab.run("practice --due --yes").ends(0);

@@ -8,6 +8,7 @@ use crate::model::records::{BackupMode, Policy, RotationGuard};
 use crate::model::request::{Action, Request};
 use crate::model::site_change::SiteChange;
 use crate::model::volume_set::VolumeSet;
+use std::collections::BTreeSet;
 
 /// A policy while it is filled in.
 #[derive(Debug, Clone)]
@@ -15,8 +16,9 @@ pub struct PolicyForm {
     /// One, or all of a set.
     pub volumes: Vec<VolumeId>,
     pub form: Form,
-    /// Not in the form: the command line sets it, with a name typed. It stays as it was.
-    reuse_oldest: bool,
+    /// The volumes that give their oldest generation up. Not in the form: the command line sets it, with a name typed. It stays
+    /// as it was.
+    reuse_oldest: BTreeSet<VolumeId>,
     pub armed: bool,
 }
 
@@ -86,20 +88,27 @@ impl PolicyForm {
             )
             .checked(|value| window(value).map(drop)),
         ]);
-        Self { volumes: vec![volume], form, reuse_oldest: policy.reuse_oldest, armed: false }
+        let reuse_oldest = policy.reuse_oldest.then_some(volume).into_iter().collect();
+        Self { volumes: vec![volume], form, reuse_oldest, armed: false }
     }
 
-    /// The same for all volumes of a set, with the policy of its first one.
-    pub fn for_set(set: &VolumeSet, present: Option<Policy>) -> Self {
+    /// The same for all volumes of a set, with the policy of its first one. `present`: the policy of a volume.
+    pub fn for_set(set: &VolumeSet, present: impl Fn(VolumeId) -> Option<Policy>) -> Self {
         let volumes = set.members.clone();
+        let gives_up = |id: &VolumeId| present(*id).is_some_and(|policy| policy.reuse_oldest);
+        let reuse_oldest = volumes.iter().copied().filter(gives_up).collect();
         match volumes.first() {
-            // What needs a name typed is no matter of several volumes.
-            Some(&first) => Self { volumes, reuse_oldest: false, ..Self::new(first, present) },
+            Some(&first) => Self { volumes, reuse_oldest, ..Self::new(first, present(first)) },
             None => unreachable!("a set has volumes"),
         }
     }
 
+    /// What is filled in, for the first volume.
     pub fn policy(&self) -> Policy {
+        self.policy_of(self.volumes[0])
+    }
+
+    fn policy_of(&self, volume: VolumeId) -> Policy {
         let number = |name| u16::try_from(self.form.number(name).unwrap_or(1)).unwrap_or(u16::MAX);
         let mode = self.form.choice(MODE).and_then(|index| MODES.get(index)).copied().unwrap_or_default();
         let floor = Some(number(FLOOR)).filter(|floor| *floor != 1);
@@ -107,15 +116,14 @@ impl PolicyForm {
         let guard = RotationGuard { floor, min_interval: limit(MIN_INTERVAL), grace: limit(GRACE) };
         let window = self.form.value(WINDOW).and_then(|value| window(value).ok()).flatten();
         let policy = Policy::new(number(GENERATIONS), number(INTERVAL), mode);
-        Policy { reuse_oldest: self.reuse_oldest, guard, window, ..policy }
+        Policy { reuse_oldest: self.reuse_oldest.contains(&volume), guard, window, ..policy }
     }
 
     pub fn request(&self) -> Request {
-        let policy = self.policy();
         if let [volume] = self.volumes[..] {
-            return Request::new(Action::SetPolicy { volume, policy });
+            return Request::new(Action::SetPolicy { volume, policy: self.policy() });
         }
-        let policies = self.volumes.iter().map(|volume| (*volume, policy)).collect();
+        let policies = self.volumes.iter().map(|volume| (*volume, self.policy_of(*volume))).collect();
         Request::new(Action::ApplySite { change: SiteChange { policies, ..SiteChange::default() } })
     }
 }
@@ -169,6 +177,20 @@ mod tests {
         form.form.key(Key::Up);
         form.form.key(Key::Left);
         assert_eq!(form.policy().mode, BackupMode::Suspend);
+    }
+
+    #[test]
+    fn what_is_not_in_the_form_stays_for_each_volume_of_a_set() {
+        let volumes = [0x10, 0x11, 0x12].map(one);
+        let set = VolumeSet { name: "shop".parse().unwrap(), members: volumes.to_vec() };
+        let present = |id| {
+            let policy = Policy::new(3, 7, BackupMode::Suspend);
+            (id != volumes[2]).then_some(Policy { reuse_oldest: id == volumes[1], ..policy })
+        };
+        let request = PolicyForm::for_set(&set, present).request();
+        let Action::ApplySite { change } = request.action else { panic!("{request:?}") };
+        let kept: Vec<bool> = change.policies.iter().map(|(_, policy)| policy.reuse_oldest).collect();
+        assert_eq!(kept, [false, true, false]);
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn verb_on_set(app: &mut App, verb: Verb, subject: Subject, volume: VolumeId) ->
     };
     let dialog = match verb {
         Verb::SetPolicy => {
-            let policy = snapshot.transaction_volume(volume).and_then(|view| view.volume.policy);
+            let policy = |id| snapshot.transaction_volume(id).and_then(|view| view.volume.policy);
             Some(Dialog::Policy(Box::new(PolicyForm::for_set(&set, policy))))
         }
         Verb::Restore => {

@@ -55,8 +55,10 @@ pub enum CoreError {
     BeyondEnd { volume: VolumeId, block: u64 },
     #[error("volume {0} is the destination of a running copy: suspend or stop that first")]
     IsDestination(VolumeId),
-    #[error("volume {0} has a copy: end that first, or give --force, which ends it")]
+    #[error("volume {0} has a copy: end that first")]
     HasSession(VolumeId),
+    #[error("volume {0} has a copy: end that first, or give --force, which ends it")]
+    HasSessionToEnd(VolumeId),
     #[error("volume {volume} has {present}: it can be made larger only, not {wanted}")]
     NotLarger { volume: VolumeId, present: Blocks, wanted: Blocks },
     #[error("volume {0} is being copied to: until the copy is equivalent or suspended, no host reads it")]
@@ -201,7 +203,7 @@ impl Core {
             .map(|session| (session.key, session.pair))
             .collect();
         if !mine.is_empty() && !force {
-            return Err(CoreError::HasSession(id));
+            return Err(CoreError::HasSessionToEnd(id));
         }
         for (key, pair) in mine {
             if pair.source == id {

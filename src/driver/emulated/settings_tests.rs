@@ -171,7 +171,7 @@ fn a_protected_volume_is_no_target_and_a_deleted_one_is_gone() {
     assert_eq!(site.start(pair), "E5325");
     site.arrays.core_mut().protect(target, false).unwrap();
     assert_eq!(site.start(pair), "done");
-    assert_eq!(site.arrays.core_mut().delete_volume(target, false), Err(CoreError::HasSession(target)));
+    assert_eq!(site.arrays.core_mut().delete_volume(target, false), Err(CoreError::HasSessionToEnd(target)));
     assert_eq!(site.arrays.core().is_in_no_session(target), Err(CoreError::HasSession(target)));
     site.arrays.core_mut().delete_volume(target, true).unwrap();
     assert!(site.half(site.one, &pair).is_none());
