@@ -99,7 +99,7 @@ fn what_is_due_is_practised_and_nothing_due_is_no_error() {
     // Something else needs the spare: no fault of a timer.
     lab.run("array rate 1MiB").ends(0);
     let running = lab.spawn("practice --due --yes");
-    lab.wait_for("the practice", |status| lab_practises(status));
+    lab.wait_for("the practice", lab_practises);
     lab.run("practice t1 --cancel --yes").ends(0);
     assert!(running.end().ends(0).err.contains("ecd-1644"));
     lab.run("array rate none").ends(0);

@@ -28,6 +28,7 @@ mod verdict;
 pub use admission::{Admission, admit, boxes_of_item, boxes_to_read, close_all, opening};
 pub use hooks::HookTask;
 pub use limits::Limits;
+pub use practice::in_the_way;
 
 use crate::catalog::CatalogueError;
 use crate::engine::ReadError;

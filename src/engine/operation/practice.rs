@@ -3,10 +3,12 @@
 use super::{Activity, Operation, Output, Phase, World};
 use super::{Compared, NotCompared};
 use crate::model::codes::Code;
-use crate::model::records::{OpenOperation, OperationEnd};
+use crate::model::plan::Plan;
+use crate::model::records::{OpenOperation, OperationEnd, OperationId, Records};
 use crate::model::session::Pair;
 use crate::model::step::{CompareCopyStep, PlanStep};
 use crate::model::verb::Verb;
+use std::collections::BTreeSet;
 
 /// Why a practice ended early, where somebody needed its volumes.
 const GAVE_WAY: &str =
@@ -56,4 +58,12 @@ pub(super) fn practised(open: &OpenOperation) -> impl Iterator<Item = Pair> + '_
         PlanStep::BeginPractice(step) => Some(step.pair),
         _ => None,
     })
+}
+
+/// The open practices that have a volume which the plan takes.
+pub fn in_the_way(plan: &Plan, records: &Records) -> BTreeSet<OperationId> {
+    let claims = plan.items().iter().filter(|item| item.verb != Verb::Practice).flat_map(|item| &item.claims);
+    let held = claims.filter_map(|volume| records.claims.get(volume)).map(|claim| claim.operation);
+    let practised = |id: &OperationId| records.operations.get(id).is_some_and(|open| open.item.verb == Verb::Practice);
+    held.filter(practised).collect()
 }

@@ -5,7 +5,7 @@ use super::nodes::Nodes;
 use super::{HostReading, Runner, declined, refused, wants_a_reading};
 use crate::catalog::CatalogueError;
 use crate::engine::clock;
-use crate::engine::operation::{Admission, Commit, Operation, boxes_of_item, boxes_to_read, opening};
+use crate::engine::operation::{Admission, Commit, Operation, boxes_of_item, boxes_to_read, in_the_way, opening};
 use crate::engine::protocol::Answer;
 use crate::engine::roles::Caller;
 use crate::model::actor::Actor;
@@ -13,11 +13,10 @@ use crate::model::codes::Code;
 use crate::model::copy::Command;
 use crate::model::identity::{BoxId, Name, VolumeId};
 use crate::model::plan::{Agreement, Plan, Refusal, step_text};
-use crate::model::records::{Change, ChangeError, EntityChange, OpenOperation, OperationId, OurSession, Records};
+use crate::model::records::{Change, ChangeError, EntityChange, OpenOperation, OperationId, OurSession};
 use crate::model::request::Request;
 use crate::model::step::PlanItem;
 use crate::model::untrusted::Untrusted;
-use crate::model::verb::Verb;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -306,14 +305,6 @@ enum Claimed {
     /// These practices have volumes that are needed.
     AfterPractices(BTreeSet<OperationId>),
     Volumes(Box<Plan>, Vec<OpenOperation>),
-}
-
-/// The open practices that have a volume which the plan takes.
-fn in_the_way(plan: &Plan, records: &Records) -> BTreeSet<OperationId> {
-    let claims = plan.items().iter().filter(|item| item.verb != Verb::Practice).flat_map(|item| &item.claims);
-    let held = claims.filter_map(|volume| records.claims.get(volume)).map(|claim| claim.operation);
-    let practised = |id: &OperationId| records.operations.get(id).is_some_and(|open| open.item.verb == Verb::Practice);
-    held.filter(practised).collect()
 }
 
 /// Whether an item of the plan is of this volume.

@@ -56,6 +56,8 @@ pub enum Bug {
     IgnoreFloor,
     /// Retention releases whatever the age of the newest generation.
     IgnoreMinInterval,
+    /// A practice leaves the mark of its spare.
+    KeepSpare,
 }
 
 /// Changes the guard of every policy.
@@ -65,7 +67,7 @@ fn guards(snapshot: &mut Snapshot, change: impl Fn(&mut RotationGuard)) {
 }
 
 impl Bug {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::RecordBeforeObserving,
         Self::RetentionBeforeRecord,
         Self::OverwriteBeforeRelease,
@@ -96,6 +98,7 @@ impl Bug {
         Self::RestoreWithoutWaiting,
         Self::IgnoreFloor,
         Self::IgnoreMinInterval,
+        Self::KeepSpare,
     ];
 
     /// What the rules are shown instead of the truth.

@@ -174,8 +174,9 @@ fn practice(simulation: &Simulation) -> Action {
 
 /// The kept generation was read after its backup.
 fn read_its_bytes(simulation: &mut Simulation) {
-    let fingerprint =
-        Fingerprint { blake3: "00".repeat(32), at: simulation.now, millis: 1, verified: None, practised: None };
+    let kept = &simulation.engine.durable.generations[&(tv(simulation), Version(1))];
+    let blake3 = simulation.world.fingerprint(kept.backup_volume);
+    let fingerprint = Fingerprint { blake3, at: simulation.now, millis: 1, verified: None, practised: None };
     let change = EntityChange::KeepFingerprint {
         transaction_volume: tv(simulation),
         version: Version(1),

@@ -157,6 +157,10 @@ impl Mistaken {
                     }
                 }
             }
+            Some(Bug::KeepSpare) if self.steps.iter().any(|step| matches!(step, PlanStep::BeginPractice(_))) => {
+                let gives_back = |change: &Change| matches!(change, Change::Entity(EntityChange::RemoveSession { .. }));
+                commit.changes.retain(|change| !gives_back(change));
+            }
             _ => {}
         }
     }

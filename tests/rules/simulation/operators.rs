@@ -3,11 +3,14 @@
 use super::engine::{Admitting, Phase, Task, some_policy};
 use super::rotation::{check_plan, check_refusal};
 use super::{Checked, Simulation, tell};
+use ecdeck::engine::operation::Commit;
+use ecdeck::model::fingerprint::Fingerprint;
 use ecdeck::model::identity::VolumeId;
 use ecdeck::model::plan::Plan;
 use ecdeck::model::reconcile::findings;
-use ecdeck::model::records::BackupMode;
+use ecdeck::model::records::{BackupMode, Change, EntityChange, GenerationState};
 use ecdeck::model::request::{Action, CancelScope, Request, VolumeRole};
+use ecdeck::model::session::Pair;
 use ecdeck::model::snapshot::{Snapshot, TransactionState};
 use ecdeck::model::units::{Timestamp, Version};
 
@@ -117,6 +120,13 @@ impl Simulation {
     fn wish(&mut self, snapshot: &Snapshot) -> Action {
         const TRIES: u32 = 6;
         let volume = self.some_free_source(snapshot);
+        // From time to time what is kept is practised.
+        if self.restores && self.now.0 % 8 == 5 {
+            let newest = self.engine.durable.generations_of(volume).next_back().map(|kept| kept.version);
+            if let Some(version) = newest.filter(|version| self.read_its_bytes(volume, *version)) {
+                return Action::Practice { volume, version };
+            }
+        }
         let equivalent =
             snapshot.transaction_volume(volume).is_some_and(|view| view.state == TransactionState::Equivalent);
         // What is equivalent is mostly backed up: that is what it is for.
@@ -178,8 +188,32 @@ impl Simulation {
             1 => Action::Restore { volume, version, to: own, unmounted, without_present_state },
             2 => Action::Restore { volume, version, to: Some(self.some_source()), unmounted, without_present_state },
             3 => Action::Restore { volume, version, to: Some(target), unmounted, without_present_state },
+            _ if self.now.0 % 4 == 1 && self.read_its_bytes(volume, version) => Action::Practice { volume, version },
             _ => Action::Restore { volume, version, to: marked.first().copied(), unmounted, without_present_state },
         }
+    }
+
+    /// Whether a generation has a fingerprint, which it is given now where its bytes can be read.
+    fn read_its_bytes(&mut self, volume: VolumeId, version: Version) -> bool {
+        let records = &self.engine.durable;
+        let Some(kept) = records.generations.get(&(volume, version)) else { return false };
+        if kept.fingerprint.is_some() || !self.world.capabilities().reads_bytes {
+            return kept.fingerprint.is_some();
+        }
+        let moving = |pair: &Pair| pair.target == kept.backup_volume;
+        let busy = self.world.arrays.core().sessions().any(|one| one.is_copying() && moving(&one.pair));
+        if busy || records.claims.contains_key(&kept.backup_volume) || kept.state != GenerationState::Valid {
+            return false;
+        }
+        let blake3 = self.world.fingerprint(kept.backup_volume);
+        let fingerprint = Fingerprint { blake3, at: self.now, millis: 1, verified: None, practised: None };
+        let change = EntityChange::KeepFingerprint {
+            transaction_volume: volume,
+            version,
+            fingerprint: Box::new(fingerprint),
+            leaves: None,
+        };
+        self.engine.keep(&Commit { changes: vec![Change::Entity(change)], events: Vec::new() }, None, self.now).is_ok()
     }
 
     fn anything(&mut self, volume: VolumeId) -> Action {

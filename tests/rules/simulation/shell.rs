@@ -8,14 +8,14 @@ use super::world::{SendOutcome, Wire};
 use super::{Checked, Simulation, Violation, tell, violated};
 use ecdeck::engine::ReadError;
 use ecdeck::engine::operation::{Admission, Commit, HookTask, Input, NotCompared, Output, World as Sight};
-use ecdeck::engine::operation::{admit, boxes_to_read, close_all, opening};
+use ecdeck::engine::operation::{admit, boxes_to_read, close_all, in_the_way, opening};
 use ecdeck::model::actor::Actor;
 use ecdeck::model::codes::Code;
 use ecdeck::model::hook::{Hook, HookNeed, HookRun, ScriptEnd, ScriptReport};
 use ecdeck::model::identity::BoxId;
 use ecdeck::model::moment::Moment;
 use ecdeck::model::plan::{Plan, plan_keeping};
-use ecdeck::model::records::{Change, EntityChange, OpenOperation, ReleaseReason};
+use ecdeck::model::records::{Change, EntityChange, OpenOperation, OurSession, ReleaseReason};
 use ecdeck::model::request::Request;
 use ecdeck::model::session::{Direction, Others, Reading, UnknownRow, UnreadVolumes};
 use ecdeck::model::step::{Compared, HookPhase, HookStep, PlanItem, PlanStep};
@@ -180,8 +180,8 @@ impl Simulation {
             }
             Output::Compare(step) => {
                 let marked = self.engine.durable.sessions.get(&step.pair).and_then(|mark| mark.operation);
-                let content = |volume| self.world.arrays.content(volume);
-                let same = content(step.pair.source) == content(step.pair.target);
+                let same = self.world.fingerprint(step.pair.target) == step.blake3;
+                self.summary.count(if same { "copy as it was" } else { "copy differs" });
                 Waiting::Input(Input::Compared(if marked == Some(open.id) {
                     Ok(Compared { differs: (!same).then(|| "some MiB".to_owned()) })
                 } else {
@@ -263,6 +263,24 @@ impl Simulation {
     }
 
     fn claim(&mut self, agreed: &Plan, operator: usize) -> Result<Option<Phase>, Violation> {
+        // A practice gives way: it is told so, and waited for, though not for ever.
+        let practices = in_the_way(agreed, &self.engine.durable);
+        if !practices.is_empty() {
+            self.summary.count("practice in the way");
+            if self.rng.u32(0..60) == 0 {
+                self.summary.refused += 1;
+                return Ok(None);
+            }
+            let marks = self.engine.durable.restores();
+            let marks = marks.filter(|mark| mark.operation.is_some_and(|id| practices.contains(&id)));
+            let taken = marks.map(|mark| OurSession { operation: None, ..mark.clone() });
+            let changes: Vec<Change> = taken.map(|mark| Change::Entity(EntityChange::PutSession(mark))).collect();
+            if !changes.is_empty() {
+                let fail = self.weather.commit_failure(&mut self.rng);
+                self.commit(&Commit { changes, events: Vec::new() }, fail)?;
+            }
+            return Ok(Some(Phase::Opening));
+        }
         let actor = Actor { uid: operator as u32, ..Actor::default() };
         let (mut operations, mut commit) =
             opening(agreed, Vec::new(), &actor, &self.engine.durable, self.engine.wall(self.now));

@@ -197,6 +197,13 @@ impl World {
         self.ccm.as_ref().map_or_else(capabilities, Ccm::capabilities)
     }
 
+    /// Of what is on a volume now.
+    pub fn fingerprint(&self, volume: VolumeId) -> String {
+        let mut hasher = std::hash::DefaultHasher::new();
+        std::hash::Hash::hash(self.arrays.content(volume), &mut hasher);
+        format!("{:016x}", std::hash::Hasher::finish(&hasher))
+    }
+
     /// All contents are unlike each other from the start; this makes them more so.
     pub fn host_write(&mut self, rng: &mut Rng) {
         let volume = self.sources[rng.usize(..self.sources.len())];
