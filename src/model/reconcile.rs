@@ -213,6 +213,15 @@ fn of_ours(snapshot: &Snapshot, session: &SessionView) -> Option<Finding> {
     if session.reported_kind != pair.kind {
         return finding(ours, stop(session));
     }
+    // What waits for the path has its own way on.
+    if session.is_half_open() {
+        let (name, on) = (snapshot.label(pair.source), snapshot.label(pair.target));
+        let way = format!(
+            "look at the path first; a suspend or a resume tells both arrays again, and `ecdeck sync force-stop {name} --volume \
+             {on}` ends it"
+        );
+        return finding(format!("{ours}, one state on both boxes"), Proposal::ByHand { way });
+    }
     None
 }
 

@@ -8,7 +8,7 @@ use ecdeck::model::proposal_kind::ProposalKind;
 use ecdeck::model::reconcile::{Finding, Proposal, findings};
 use ecdeck::model::records::{Change, EntityChange, GenerationState, OperationId, Records};
 use ecdeck::model::request::{Action, ListedBackup};
-use ecdeck::model::session::{CopyKind, Direction, Pair, Phase, Status};
+use ecdeck::model::session::{CopyKind, Direction, Pair, Phase, SessionReading, Status};
 use ecdeck::model::step::{Done, PlanStep};
 use ecdeck::model::units::{Timestamp, Version};
 use std::collections::BTreeMap;
@@ -226,6 +226,26 @@ fn half_of_a_remote_session_is_ended_where_it_is() {
         let plan = site.plan(accept(&[source])).unwrap();
         assert_eq!(matches!(steps(&plan)[0], PlanStep::StopLeftOver(_)), left_over);
     }
+}
+
+#[test]
+fn halves_that_disagree_are_left_to_a_person() {
+    let (mut site, source, _) = round();
+    let far = site.backup_volume(1, 0x50, 48);
+    let near = site.session(source, far, Status::Active, Phase::Equivalent).clone();
+    site.sessions.clear();
+    let told = |status, phase| SessionReading { status, phase, ..near.clone() };
+    site.halves = [Some(near.clone()), Some(told(Status::Suspended, Phase::Tracking))];
+    let row = only_row(&site);
+    assert!(
+        row.array.contains("says active, equivalent, ") && row.array.contains("says suspended, tracking"),
+        "{row:?}"
+    );
+    let Proposal::ByHand { way } = &row.proposal else { panic!("{row:?}") };
+    assert!(way.contains("`ecdeck sync force-stop ora01 --volume DEMO2/0x50`"), "{way}");
+    assert_eq!(code(site.plan(accept(&[source]))), Code::RECONCILED_BY_HAND);
+    site.halves = [Some(told(Status::Suspended, Phase::Equivalent)), Some(told(Status::Halted, Phase::Equivalent))];
+    assert_eq!(findings(&site.snapshot()), []);
 }
 
 #[test]
