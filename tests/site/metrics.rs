@@ -240,8 +240,12 @@ fn each_command_of_the_units_can_be_typed() {
                 assert_eq!(values(&text, "ReadWritePaths"), [file.parent().unwrap().to_str().unwrap()]);
                 "metrics"
             }
+            Verb::Practice(asked) => {
+                assert!(asked.due && asked.change.yes, "nobody answers a timer");
+                "practice"
+            }
             other => panic!("{name}: {other:?}"),
         });
     }
-    assert_eq!(seen, BTreeSet::from(["backup", "check", "metrics", "serve"]));
+    assert_eq!(seen, BTreeSet::from(["backup", "check", "metrics", "practice", "serve"]));
 }

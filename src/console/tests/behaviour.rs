@@ -116,6 +116,10 @@ fn the_palette_does_what_the_key_would_and_agrees_to_nothing() {
     assert!(runs(&desk).is_empty());
     desk.keys([Key::Esc]).types(":agree").keys([Key::Enter]);
     assert!(runs(&desk).is_empty());
+    desk.keys([Key::Esc]).types(":practice demo-web");
+    assert!(desk.text().contains("Enter shows its plan"), "{}", desk.text());
+    desk.keys([Key::Ctrl('u')]).types("practise");
+    assert!(desk.text().contains("No command is called so"), "{}", desk.text());
 }
 
 #[test]

@@ -354,8 +354,8 @@ impl Arrays {
 
     /// Takes a volume away, with what serves it and, by force, with its sessions.
     pub fn delete(&self, id: VolumeId, force: bool) -> Result<(), ArraysError> {
-        if !force {
-            self.core.lock().is_in_no_session(id)?;
+        if !force && self.core.lock().is_in_no_session(id).is_err_and(|error| error == CoreError::HasSession(id)) {
+            return Err(CoreError::HasSessionToEnd(id).into());
         }
         self.workloads.stop(id);
         self.exports.stop(id);

@@ -20,7 +20,7 @@ pub fn content(app: &App, palette: &Palette, width: usize) -> Content {
         body.lines.push(line(app, entry, row == palette.selected));
     }
     if matches.is_empty() {
-        body.text(2, "No command is called so, and none does that.", theme.dim);
+        body.text(2, nothing_found(app, palette), theme.dim);
     }
     body.at_least(ROWS);
     let lead = ": ";
@@ -40,6 +40,18 @@ pub fn content(app: &App, palette: &Palette, width: usize) -> Content {
         ),
     ];
     Content { title: "Commands".to_owned(), body, bottom, typing: Some(Typing::Bottom(0, column as u16)), loud: false }
+}
+
+/// A line that no row of the list is for may be a command line as a shell takes it.
+fn nothing_found(app: &App, palette: &Palette) -> &'static str {
+    let typed = palette.input.value();
+    let known = app.snapshot().map(|snapshot| (app.grammar.candidates)(snapshot, "")).unwrap_or_default();
+    match typed.split_whitespace().next() {
+        Some(word) if known.iter().any(|verb| verb == word) => {
+            "A command as in a shell, without `ecdeck` before it. Tab completes it, Enter shows its plan."
+        }
+        _ => "No command is called so, and none does that.",
+    }
 }
 
 fn line(app: &App, entry: &Entry, selected: bool) -> Line<'static> {
