@@ -117,7 +117,7 @@ fn the_palette_does_what_the_key_would_and_agrees_to_nothing() {
     desk.keys([Key::Esc]).types(":agree").keys([Key::Enter]);
     assert!(runs(&desk).is_empty());
     desk.keys([Key::Esc]).types(":practice demo-web");
-    assert!(desk.text().contains("Enter shows its plan"), "{}", desk.text());
+    assert!(desk.text().contains("A command as in a shell"), "{}", desk.text());
     desk.keys([Key::Ctrl('u')]).types("practise");
     assert!(desk.text().contains("No command is called so"), "{}", desk.text());
 }
