@@ -92,6 +92,10 @@ fn one_line(instant: &KeptInstant, set: &VolumeSet, snapshot: &Snapshot) -> Stri
 /// What to do with a generation that was restored beside its volume: to mount it there, and to give the volume back.
 /// `snapshot`: of before the restore.
 pub fn afterwards(item: &PlanItem, snapshot: &Snapshot) -> Option<String> {
+    // A practice copies too, and leaves nothing behind.
+    if item.verb != Verb::Restore {
+        return None;
+    }
     if let (Some(set), Verb::Restore) = (&item.set, item.verb) {
         return Some(format!(
             "All volumes of set {set} are restored. Check them (`fsck -n DEVICE`) before you mount them.\n\

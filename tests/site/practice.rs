@@ -46,6 +46,7 @@ fn a_generation_comes_back_with_its_bytes_and_the_spare_is_unused() {
     assert!(lab.run("history t1").ends(0).out.contains("practised on "));
     assert_eq!(lab.entry(&lab.status(), "t1")["recovery_point_bytes"], "practised");
     let again = lab.run("practice t1 --yes").ends(0).out;
+    assert!(!again.contains("mount -o ro"), "nothing is left to be mounted: {again}");
     assert!(again.contains("v1 of t1 came back in ") && again.contains("with the bytes of its fingerprint"), "{again}");
     assert_eq!(state(&lab.status(), "A1/0x23"), "unused");
     assert_eq!(lab.kept("t1").len(), 1);
